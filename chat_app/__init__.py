@@ -1,0 +1,1 @@
+"""A private, multi-user chat application for language models."""

@@ -1,0 +1,62 @@
+"""The cookies of this program: their names, their attributes, and reading them from a request.
+
+On https the name carries `__Host-`, so a browser refuses it from another host or path
+(ASVS 3.3.1). On plain http, which the settings allow only on loopback, that prefix cannot be used.
+"""
+
+from collections.abc import Iterable
+
+from chat_app.settings import Settings
+
+
+def session_name(settings: Settings) -> str:
+    """The name of the session cookie."""
+    return _prefix(settings) + "chat_session"
+
+
+def csrf_name(settings: Settings) -> str:
+    """The name of the cookie that a form's `csrfToken` is compared with."""
+    return _prefix(settings) + "chat_csrf"
+
+
+def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
+    """The first cookie of a name in the raw headers of an ASGI scope, or None."""
+    for header, value in headers:
+        if header.lower() != b"cookie":
+            continue
+        for pair in value.decode("latin-1").split(";"):
+            key, equals, text = pair.partition("=")
+            if equals and key.strip() == name:
+                return text.strip()
+    return None
+
+
+def read_token(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str | None:
+    """The session token that a request carries, unchecked, or None."""
+    return read(headers, session_name(settings))
+
+
+def write(settings: Settings, name: str, value: str, *, max_age: int | None = None) -> str:
+    """A `Set-Cookie` value.
+
+    Args:
+        settings: Decides whether the cookie is Secure.
+        name: One of the names above.
+        value: Printable ASCII without `;`; the callers only pass base64url and hex.
+        max_age: Seconds the browser keeps it; None keeps it until the browser is closed.
+    """
+    parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
+    if settings.is_https:
+        parts.append("Secure")
+    if max_age is not None:
+        parts.append(f"Max-Age={max_age}")
+    return "; ".join(parts)
+
+
+def clear(settings: Settings, name: str) -> str:
+    """A `Set-Cookie` value that makes the browser forget a cookie."""
+    return write(settings, name, "", max_age=0)
+
+
+def _prefix(settings: Settings) -> str:
+    return "__Host-" if settings.is_https else ""

@@ -1,0 +1,133 @@
+"""What sign-in and sign-up say no with: a type, a sentence, and the word that the pages' `?error=` carries.
+
+The words that Auth.js has are Auth.js's; the others are ours. `sentence` turns a word back into
+what the page shows, so that no text from a URL is ever shown.
+"""
+
+from typing import ClassVar
+
+from chat_app.errors import ChatError, Conflict, Forbidden, InvalidInput, RateLimited, Unauthenticated
+from chat_app.settings import Settings
+
+PASSWORD_MAX_LENGTH = 1024
+"""Characters. More would only be work for the hash."""
+
+
+class Refusal(ChatError):
+    """A refusal that a sign-in page can show.
+
+    Args:
+        values: What the sentence leaves open.
+    """
+
+    word: ClassVar[str]
+    says: ClassVar[str]
+
+    def __init__(self, **values: object) -> None:
+        ChatError.__init__(self, self.says.format(**values))
+
+
+class WrongCredentials(Refusal, Unauthenticated):
+    """Unknown address, wrong password or disabled person: one answer for all of them."""
+
+    word = "CredentialsSignin"
+    says = "The e-mail address or the password is not right."
+
+
+class SignUpClosed(Refusal, Forbidden):
+    """The operator makes the accounts here."""
+
+    code = "sign_up_closed"
+    word = "SignUpClosed"
+    says = "New accounts are made by the operator here."
+
+
+class InvalidEmail(Refusal, InvalidInput):
+    """Not one plain e-mail address."""
+
+    code = "invalid_email"
+    word = "InvalidEmail"
+    says = "Enter one e-mail address, such as you@example.org."
+
+
+class InvalidName(Refusal, InvalidInput):
+    """A name that is too long or holds control characters."""
+
+    code = "invalid_name"
+    word = "InvalidName"
+    says = "Use at most 100 ordinary characters for the name."
+
+
+class EmailTaken(Refusal, Conflict):
+    """There is an account already. Said openly because no mail can be sent instead (T21)."""
+
+    code = "email_taken"
+    word = "EmailTaken"
+    says = "There is an account for this address already; sign in instead."
+
+
+class PasswordTooShort(Refusal, InvalidInput):
+    """Below the operator's minimum."""
+
+    code = "password_too_short"
+    word = "PasswordTooShort"
+    says = "Use at least {min_length} characters for the password."
+
+
+class PasswordTooLong(Refusal, InvalidInput):
+    """Above what is hashed."""
+
+    code = "password_too_long"
+    word = "PasswordTooLong"
+    says = "Use at most {max_length} characters for the password."
+
+
+class WeakPassword(Refusal, InvalidInput):
+    """Guessable, by zxcvbn's estimate."""
+
+    code = "weak_password"
+    word = "WeakPassword"
+    says = "This password is easy to guess; use a longer or a less common one."
+
+
+class WrongCsrfToken(Refusal, Forbidden):
+    """A token was sent, and it is not this browser's."""
+
+    code = "csrf"
+    word = "MissingCSRF"
+    says = "The form was too old or came from elsewhere; try again."
+
+
+TOO_MANY = "Too many tries; wait a while and try again."
+"""The sentence of every `RateLimited` of this layer."""
+
+_OTHERWISE = "That did not work; try again."
+
+_SENTENCES = {
+    kind.word: kind.says
+    for kind in (
+        WrongCredentials,
+        SignUpClosed,
+        InvalidEmail,
+        InvalidName,
+        EmailTaken,
+        PasswordTooShort,
+        PasswordTooLong,
+        WeakPassword,
+        WrongCsrfToken,
+    )
+} | {"RateLimited": TOO_MANY, "SessionRequired": "Sign in first."}
+
+
+def word(error: ChatError) -> str:
+    """The `?error=` word of an error; `Default` (Auth.js's own) for one that has none."""
+    if isinstance(error, Refusal):
+        return error.word
+    return "RateLimited" if isinstance(error, RateLimited) else "Default"
+
+
+def sentence(error_word: str, settings: Settings) -> str:
+    """What a page shows for an `?error=` word; unknown words get one general sentence."""
+    return _SENTENCES.get(error_word, _OTHERWISE).format(
+        min_length=settings.password_min_length, max_length=PASSWORD_MAX_LENGTH
+    )

@@ -1,0 +1,83 @@
+"""The whole program, put together: pages, routes, the door, and what runs while the server does."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+import reflex as rx
+from reflex.utils.prerequisites import get_web_dir
+from reflex_base.utils.types import ASGIApp
+from starlette.applications import Starlette
+
+from chat_app import api, logs
+from chat_app.db import migrations
+from chat_app.db.folder import DataFolder
+from chat_app.guard import Guard
+from chat_app.pages import add_pages
+from chat_app.services import Services, install, services
+from chat_app.settings import settings
+from chat_app.states.policy import Policy
+from chat_app.states.socket import Namespace, harden
+
+
+class ChatApp(rx.App):
+    """A Reflex app behind the guard, with the policy table in front of its handlers."""
+
+    policy: Policy
+
+    def _setup_state(self) -> None:
+        super()._setup_state()
+        self.policy = Policy()
+        self.add_middleware(self.policy)
+        old, server = self.event_namespace, self.sio
+        if old is None or server is None:
+            raise RuntimeError("Reflex has no event namespace.")
+        dropped = self.policy.refused
+        self._event_namespace = Namespace(old.namespace, self, lambda: self.policy.rows, dropped)
+        server.register_namespace(self._event_namespace)
+        harden(server, dropped)
+
+    def __call__(self) -> ASGIApp:
+        """The program as one ASGI app, the guard outermost."""
+        is_page_here = os.environ.get("__REFLEX_MOUNT_FRONTEND_COMPILED_APP", "") != ""
+        build = get_web_dir() / "build" / "client"
+        return Guard(super().__call__(), services=services, build=build if is_page_here else None)
+
+
+@contextlib.asynccontextmanager
+async def _running() -> AsyncIterator[None]:
+    """Own the data folder, bring the database up to date, and keep the live parts running."""
+    wanted = settings()
+    with DataFolder(wanted.data_dir):
+        migrations.upgrade(wanted)
+        live = Services.build(wanted)
+        install(live)
+        await live.start()
+        try:
+            yield
+        finally:
+            await live.stop()
+
+
+def _handler_failed(error: Exception) -> None:
+    """Handlers show their own errors; an unexpected one is logged by its type alone."""
+    logs.unexpected(error, "a handler")
+
+
+def _page_failed(error: Exception) -> None:
+    """What a page reports is the client's text: the socket counts it, nothing is written."""
+
+
+logs.set_up_logs(settings().log_level)
+
+app = ChatApp(
+    app_wraps={},
+    toaster=None,
+    stylesheets=["/style.css"],
+    html_lang="en",
+    backend_exception_handler=_handler_failed,
+    frontend_exception_handler=_page_failed,
+    api_transformer=Starlette(routes=api.routes, exception_handlers=api.exception_handlers),
+)
+app.register_lifespan_task(_running)
+add_pages(app)

@@ -1,0 +1,141 @@
+"""The engine: parallel readers, one writer at a time, and the only way to a session."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chat_app.db.dialect import engines, is_sqlite
+from chat_app.db.errors import DatabaseBusy
+from chat_app.db.scoped import Scope, ScopedSession
+from chat_app.db.system import SystemSession, check_reason
+from chat_app.db.tables import metadata
+
+_S = TypeVar("_S", bound=AsyncSession)
+
+
+class NestedWrite(Exception):
+    """A task that is writing asked to write again, which would wait for itself for ever."""
+
+
+class Database:
+    """The database and its sessions.
+
+    Args:
+        url: An async SQLAlchemy URL; on SQLite the file and its folder are made when missing.
+        busy_seconds: How long to wait for another process's lock, in seconds.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
+        self.is_sqlite = is_sqlite(url)
+        self._readers, self._writers = engines(url, busy_seconds)
+        self._turn = asyncio.Lock()  # binds itself to the loop that first waits for it
+        self._writing: asyncio.Task[Any] | None = None
+
+    @asynccontextmanager
+    async def read(self, principal: Scope) -> AsyncIterator[ScopedSession]:
+        """A session that sees what the principal owns and cannot write.
+
+        Raises:
+            Unscoped: The principal has no real ids.
+            DatabaseBusy: No connection came free in time.
+        """
+        async with self._reading(ScopedSession(self._readers, principal, read_only=True)) as one:
+            yield one
+
+    @asynccontextmanager
+    async def write(self, principal: Scope) -> AsyncIterator[ScopedSession]:
+        """A session that commits on a clean exit and otherwise leaves nothing behind.
+
+        Keep it short: on SQLite nobody else writes meanwhile.
+
+        Raises:
+            Unscoped: The principal has no real ids.
+            NestedWrite: This task already has a write session.
+            DatabaseBusy: Another process holds the database.
+            DatabaseFull: The disk is full.
+        """
+        async with self._committing(ScopedSession(self._writers, principal)) as one:
+            yield one
+
+    @asynccontextmanager
+    async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
+        """A session that sees everything, for work that belongs to no person.
+
+        Args:
+            reason: One of `db.system.REASONS`.
+            write: Whether it may write.
+
+        Raises:
+            UnknownReason: The reason is not registered.
+        """
+        check_reason(reason)
+        if write:
+            async with self._committing(_system(self._writers)) as one:
+                yield one
+        else:
+            async with self._reading(_system(self._readers)) as one:
+                yield one
+
+    async def create_all(self) -> None:
+        """Make every table, for tests; the program migrates instead."""
+        async with self._writers.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for engine in (self._readers, self._writers):
+            await _to_the_end(engine.dispose())
+
+    @asynccontextmanager
+    async def _reading(self, session: _S) -> AsyncIterator[_S]:
+        try:
+            yield session
+        except PoolTimeout:
+            raise DatabaseBusy from None
+        finally:
+            await _to_the_end(session.close())
+
+    @asynccontextmanager
+    async def _committing(self, session: _S) -> AsyncIterator[_S]:
+        async with self._my_turn(), self._reading(session):
+            yield session
+            await _to_the_end(session.commit())
+
+    @asynccontextmanager
+    async def _my_turn(self) -> AsyncIterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        task = asyncio.current_task()
+        if self._writing is task:
+            raise NestedWrite("This task has a write session already; use that one.")
+        async with self._turn:
+            self._writing = task
+            try:
+                yield
+            finally:
+                self._writing = None
+
+
+def _system(engine: AsyncEngine) -> SystemSession:
+    return SystemSession(engine, expire_on_commit=False)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that must not be left half done, and only then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()  # else the loop would log it as never looked at
+        raise cancelled
+    task.result()

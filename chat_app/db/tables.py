@@ -1,0 +1,193 @@
+"""Every table. Rows a person owns carry `owner_id`, and their children repeat it.
+
+A child refers to its parent by a composite key, so the database itself refuses a row under
+somebody else's parent. This module must not postpone annotations: SQLModel reads them.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import JSON, Column, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from chat_app.clock import utc_now
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: MetaData = SQLModel.metadata
+
+TitleOrigin = Literal["start", "model", "person"]
+"""Where a thread's title comes from: its first words, a model, or its owner."""
+
+MessageStatus = Literal["running", "complete", "stopped", "failed", "interrupted", "revoked"]
+RunStatus = Literal["queued", "running", "complete", "stopped", "failed", "interrupted", "revoked"]
+LIVE: tuple[RunStatus, ...] = ("queued", "running")
+"""The statuses of a run that is not over."""
+
+
+class Owned(SQLModel):
+    """What one person owns: reached only through a session scoped to that person."""
+
+    owner_id: UUID
+
+
+class User(SQLModel, table=True):
+    """A person."""
+
+    __tablename__: ClassVar[str] = "user"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    email: str = Field(max_length=254, unique=True)
+    name: str = Field(default="", max_length=100)
+    created_at: datetime = Field(default_factory=utc_now)
+    disabled_at: datetime | None = None
+
+
+class Account(SQLModel, table=True):
+    """A way in: a password or a linked sign-in. Its key is issuer and subject, never an e-mail."""
+
+    __tablename__: ClassVar[str] = "account"  # pyright: ignore[reportIncompatibleVariableOverride]
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    issuer: str = Field(max_length=255)
+    subject: str = Field(max_length=255)
+    password_hash: str | None = Field(default=None, max_length=255)
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class AuthSession(SQLModel, table=True):
+    """One sign-in on one device. The token itself is never stored."""
+
+    __tablename__: ClassVar[str] = "auth_session"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    token_hash: str = Field(max_length=64, unique=True)
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    created_at: datetime
+    last_seen_at: datetime
+    authenticated_at: datetime
+    idle_expires_at: datetime
+    expires_at: datetime
+    remember: bool = False
+    method: str = Field(max_length=20)
+    address: str = Field(default="", max_length=50)
+    user_agent: str = Field(default="", max_length=200)
+    revoked_at: datetime | None = None
+    revoked_reason: str = Field(default="", max_length=20)
+
+
+class Thread(Owned, table=True):
+    """One conversation. `head_id` is the chosen leaf of its message tree."""
+
+    __tablename__: ClassVar[str] = "thread"  # pyright: ignore[reportIncompatibleVariableOverride]
+    __table_args__ = (
+        UniqueConstraint("id", "owner_id"),
+        Index("ix_thread_owner_id_updated_at_id", "owner_id", "updated_at", "id"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    owner_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE")
+    title: str = Field(default="", max_length=200)
+    title_origin: str = Field(default="start", max_length=10)
+    model: str = Field(default="", max_length=200)
+    head_id: UUID | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
+    deleted_at: datetime | None = None
+
+
+class Message(Owned, table=True):
+    """A node of a thread's tree. `parts` is a list of typed parts, `[{"type": "text", …}]`."""
+
+    __tablename__: ClassVar[str] = "message"  # pyright: ignore[reportIncompatibleVariableOverride]
+    __table_args__ = (
+        UniqueConstraint("id", "owner_id"),
+        UniqueConstraint("id", "thread_id"),
+        UniqueConstraint("owner_id", "client_id"),
+        ForeignKeyConstraint(
+            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            # no cascade here: SQLite would recurse once per level of a long thread
+            ["parent_id", "thread_id"],
+            ["message.id", "message.thread_id"],
+        ),
+        Index("ix_message_thread_id_created_at", "thread_id", "created_at"),
+        Index("ix_message_parent_id", "parent_id"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    owner_id: UUID
+    thread_id: UUID
+    parent_id: UUID | None = None
+    role: str = Field(max_length=10)
+    parts: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
+    status: str = Field(default="complete", max_length=12)
+    error: str = Field(default="", max_length=300)
+    model: str = Field(default="", max_length=200)
+    client_id: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(default_factory=utc_now)
+
+
+class Run(Owned, table=True):
+    """The making of one answer."""
+
+    __tablename__: ClassVar[str] = "run"  # pyright: ignore[reportIncompatibleVariableOverride]
+    __table_args__ = (
+        UniqueConstraint("id", "owner_id"),
+        ForeignKeyConstraint(
+            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["message_id", "owner_id"], ["message.id", "message.owner_id"], ondelete="CASCADE"
+        ),
+        Index("ix_run_owner_id_status", "owner_id", "status"),
+        Index("ix_run_thread_id_status", "thread_id", "status"),
+        Index("ix_run_message_id", "message_id"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    owner_id: UUID
+    thread_id: UUID
+    message_id: UUID
+    session_id: UUID
+    model: str = Field(max_length=200)
+    status: str = Field(default="queued", max_length=12)
+    error: str = Field(default="", max_length=300)
+    last_seq: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    first_event_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class RunEvent(Owned, table=True):
+    """One entry of a running answer's log; folded into the message when the run ends."""
+
+    __tablename__: ClassVar[str] = "run_event"  # pyright: ignore[reportIncompatibleVariableOverride]
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["run_id", "owner_id"], ["run.id", "run.owner_id"], ondelete="CASCADE"
+        ),
+    )
+
+    run_id: UUID = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    owner_id: UUID
+    kind: str = Field(max_length=20)
+    text: str = ""
+
+
+OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent)
+"""Every owned table, by name: the scoped session filters each. A test compares it with the models."""

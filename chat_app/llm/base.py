@@ -1,0 +1,98 @@
+"""What every model looks like to the rest of the program."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from chat_app.errors import ChatError
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the conversation that a model is shown."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer. Never ends inside a surrogate pair."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of the model's reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the provider says the answer cost, in tokens."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The provider said that the answer is complete."""
+
+    reason: Literal["stop", "length", "content-filter", "tool-calls", "other"]
+
+
+Delta = TextDelta | ReasoningDelta | Usage | Finish
+
+
+class ProviderError(ChatError):
+    """The provider refused, failed, stalled or broke off.
+
+    Args:
+        sentence: One clear sentence for the person, without the provider's own text.
+        code: `refused`, `limited`, `unreachable`, `stalled`, `broken_off`, `malformed`.
+    """
+
+    status = 502
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Model(Protocol):
+    """Something that answers.
+
+    Attributes:
+        id: The name used in settings, rows and URLs, unique among all models.
+        name: The name shown to people.
+    """
+
+    @property
+    def id(self) -> str:
+        """The name used in settings, rows and URLs."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The name shown to people."""
+        ...
+
+    def stream(
+        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+    ) -> AsyncIterator[Delta]:
+        """Answer the last turn.
+
+        The iterator ends after `Finish`. Closing it early (`aclose`, or cancelling the task that
+        iterates) closes the connection to the provider at once.
+
+        Args:
+            turns: The conversation, oldest first.
+            max_tokens: The most tokens to answer with; None leaves it to the provider.
+
+        Raises:
+            ProviderError: The provider refused, failed, stalled, or broke off before `Finish`.
+        """
+        ...

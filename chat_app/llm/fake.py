@@ -1,0 +1,129 @@
+"""Deterministic models for tests and benchmarks, with a chosen length, pace and fault.
+
+Their ids say what they do: `fake`, `fake:600x20` (600 tokens, one per 20 ms), `fake:drop`,
+`fake:drop:200x5`. Faults are the errors a real provider raises, sentence for sentence.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from itertools import islice
+from typing import Literal, get_args
+
+from chat_app.llm.base import Delta, Finish, TextDelta, Turn, Usage
+from chat_app.llm.failures import Failure
+from chat_app.llm.fake_text import markdown_tokens, tokens_of
+
+Fault = Literal["", "refuse", "429", "stall", "drop", "malformed"]
+
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+
+_ID = re.compile(r"fake(?::(?P<fault>[a-z0-9]+?))??(?::(?P<tokens>\d{1,6})x(?P<pace>\d{1,5}))?")
+_ECHO = re.compile(r"echo: (.*)", re.DOTALL)
+_RETRY_SECONDS = 20
+
+
+class FakeModel:
+    """A model that says the same each time.
+
+    If the last turn contains `echo: `, the answer is exactly the text behind it. With a fault that
+    strikes in mid-answer, half of the tokens come before it.
+
+    Args:
+        fault: What goes wrong; empty for nothing.
+        tokens: The length of the answer.
+        pace: Milliseconds from token to token; 0 is as fast as the event loop turns.
+        idle_seconds: How long a stalled answer is waited for.
+        model_id: The id; empty means the one that says the same.
+
+    Attributes:
+        calls: How many answers were asked for.
+        open: How many of them are under way.
+        turns: What the last one was shown.
+    """
+
+    def __init__(
+        self,
+        fault: Fault = "",
+        *,
+        tokens: int = 120,
+        pace: int = 10,
+        idle_seconds: float = 30,
+        model_id: str = "",
+    ) -> None:
+        self.id = model_id or ":".join(filter(None, ("fake", fault, f"{tokens}x{pace}")))
+        self.name = self.id.replace("fake", "Fake", 1)
+        self.calls = 0
+        self.open = 0
+        self.turns: tuple[Turn, ...] = ()
+        self._fault = fault
+        self._tokens = tokens
+        self._pace = pace / 1000
+        self._idle_seconds = idle_seconds
+
+    @classmethod
+    def from_id(cls, model_id: str, *, idle_seconds: float = 30) -> "FakeModel | None":
+        """The model an id describes, or None if it describes none."""
+        match = _ID.fullmatch(model_id)
+        if match is None:
+            return None
+        fault = next((fault for fault in FAULTS if fault == (match["fault"] or "")), None)
+        if fault is None:
+            return None
+        if match["tokens"] is None:
+            return cls(fault, idle_seconds=idle_seconds, model_id=model_id)
+        return cls(
+            fault,
+            tokens=int(match["tokens"]),
+            pace=int(match["pace"]),
+            idle_seconds=idle_seconds,
+            model_id=model_id,
+        )
+
+    async def stream(
+        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+    ) -> AsyncGenerator[Delta]:
+        """Answer the last turn; see `base.Model.stream`."""
+        self.calls += 1
+        self.open += 1
+        self.turns = tuple(turns)
+        try:
+            if self._fault == "refuse":
+                raise Failure.KEY.error(self.name)
+            if self._fault == "429":
+                raise Failure.LIMIT.error(self.name, _RETRY_SECONDS)
+            answer = list(self._answer())
+            whole = len(answer)
+            if self._fault:
+                answer = answer[: whole // 2]
+            elif max_tokens is not None:
+                answer = answer[:max_tokens]
+            async for delta in self._paced(answer):
+                yield delta
+            await self._break()
+            yield Usage(sum(len(turn.text) for turn in turns) // 4, len(answer))
+            yield Finish("stop" if len(answer) == whole else "length")
+        finally:
+            self.open -= 1
+
+    def _answer(self) -> Iterator[str]:
+        said = _ECHO.search(self.turns[-1].text) if self.turns else None
+        return tokens_of(said[1]) if said else islice(markdown_tokens(), self._tokens)
+
+    async def _paced(self, answer: list[str]) -> AsyncGenerator[TextDelta]:
+        now = asyncio.get_running_loop().time
+        start = now()
+        for position, token in enumerate(answer):
+            # Against the start, so that a late token does not make the rest late.
+            await asyncio.sleep(max(0.0, start + position * self._pace - now()))
+            yield TextDelta(token)
+
+    async def _break(self) -> None:
+        match self._fault:
+            case "stall":
+                await asyncio.sleep(self._idle_seconds)
+                raise Failure.STALLED.error(self.name)
+            case "drop":
+                raise Failure.BROKEN_OFF.error(self.name)
+            case "malformed":
+                raise Failure.MALFORMED.error(self.name)

@@ -1,0 +1,1 @@
+"""One function per route of the page."""

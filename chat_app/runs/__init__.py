@@ -1,0 +1,1 @@
+"""How an answer is made: a log that is stored before it is shown, and its readers."""

@@ -1,0 +1,1 @@
+"""One thin Reflex state per concern."""

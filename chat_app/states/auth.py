@@ -1,0 +1,43 @@
+"""The signed-in person, and what happens when that changes."""
+
+import reflex as rx
+
+from chat_app.services import services
+from chat_app.states.chat import ChatState
+from chat_app.states.identity import principal_or_none
+from chat_app.states.thread_list import ThreadListState
+from chat_app.states.views import PersonItem
+
+SIGN_IN = "/signin"
+
+
+class AuthState(rx.State):
+    """Who this tab belongs to: `unknown` until the server has said, then one of the two."""
+
+    phase: rx.Field[str] = rx.field("unknown")
+    person: rx.Field[PersonItem] = rx.field(PersonItem())
+    _session: str = ""
+
+    @rx.event(supersedes=True)
+    async def on_auth_change(self):
+        """Blank what another identity left, then load the new one's threads.
+
+        Runs at every page load and reconnect. A newer call supersedes a running one, so the last
+        identity wins whatever the database's pace.
+        """
+        who = principal_or_none()
+        session = str(who.session_id) if who else ""
+        if session != self._session or who is None:
+            self.person, self.phase, self._session = PersonItem(), "unknown", session
+            (await self.get_state(ThreadListState))._blank()
+            (await self.get_state(ChatState))._blank()
+            yield
+        if who is None:
+            self.phase = "anonymous"
+            yield rx.redirect(SIGN_IN, is_external=True)
+            return
+        person = await services().accounts.person(who)
+        shown = person.name or person.email
+        self.person = PersonItem(person.name, person.email, shown[:1].upper())
+        self.phase = "authenticated"
+        await (await self.get_state(ThreadListState))._reload(who)

@@ -1,0 +1,193 @@
+"""The open thread: a window of its messages, and what the person does in it."""
+
+from collections.abc import Awaitable
+from uuid import UUID
+
+import reflex as rx
+
+from chat_app.auth.principal import Principal
+from chat_app.errors import ChatError, NotFound
+from chat_app.services import services
+from chat_app.states import views
+from chat_app.states.identity import principal
+from chat_app.states.views import MessageItem, ModelItem
+from chat_app.threads.views import MessageView, Window
+
+WINDOW = 30
+"""Messages shown when a thread is opened, and added at each scroll to the top."""
+
+
+class ChatState(rx.State):
+    """The open thread: `history` was there when it was opened, `recent` came since."""
+
+    thread: rx.Field[str] = rx.field("")
+    title: rx.Field[str] = rx.field("")
+    history: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    recent: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    has_older: rx.Field[bool] = rx.field(False)
+    busy: rx.Field[bool] = rx.field(False)
+    loading: rx.Field[bool] = rx.field(True)
+    missing: rx.Field[bool] = rx.field(False)
+    accepted: rx.Field[str] = rx.field("")
+    refused: rx.Field[str] = rx.field("")
+    notice: rx.Field[str] = rx.field("")
+    models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
+    model: rx.Field[str] = rx.field("")
+
+    # What history and recent hold; Reflex hands out the items of a list wrapped.
+    _history: tuple[MessageItem, ...] = ()
+    _recent: tuple[MessageItem, ...] = ()
+
+    @rx.event(supersedes=True)
+    async def open(self):
+        """Show the thread that the address names, or an empty chat."""
+        wanted = str(self.router_data.get("query", {}).get("thread") or "")
+        if wanted != self.thread:
+            self._blank()
+            self.thread = wanted
+            yield
+        self._offer_models()
+        await self._reload(principal())
+
+    @rx.event
+    async def older(self):
+        """Add the messages before the first one shown."""
+        if not self.has_older or not self._history:
+            return
+        window = await services().threads.window(
+            principal(), UUID(self.thread), before=UUID(self._history[0].id), limit=WINDOW
+        )
+        self.has_older = window.has_older
+        self._set_history((*map(views.stored, window.messages), *self._history))
+
+    @rx.event
+    async def send(self, client_id: str, text: str):
+        """Ask. The composer keeps its text until it hears that the server took it.
+
+        Args:
+            client_id: Made by the composer; the same id twice is one message.
+            text: What the person wrote, at most `message_bytes` bytes.
+        """
+        self.notice = self.refused = ""
+        try:
+            sent = await services().runs.send(
+                principal(),
+                text=text,
+                client_id=client_id,
+                thread_id=UUID(self.thread) if self.thread else None,
+                model=self.model,
+            )
+        except NotFound:
+            self.refused, self.notice = client_id, "This chat was deleted. Your text is still here."
+            return
+        except ChatError as error:
+            self.refused, self.notice = client_id, error.sentence
+            return
+        self.accepted = client_id
+        if not self.thread:
+            yield
+            yield rx.redirect(f"/c/{sent.thread_id}")
+
+    @rx.event
+    async def stop(self):
+        """Stop the answer; what is on screen is kept."""
+        if self.thread:
+            await self._try(services().runs.stop_thread(principal(), UUID(self.thread)))
+
+    @rx.event
+    async def retry(self, message_id: str):
+        """Answer the same question again; the old answer is kept beside the new one."""
+        await self._try(services().runs.retry(principal(), UUID(message_id)))
+
+    @rx.event
+    async def pick_model(self, model_id: str):
+        """Answer the next messages with another model."""
+        if any(model.id == model_id for model in self.models):
+            self.model = model_id
+
+    @rx.event
+    async def dismiss(self):
+        """Close the notice."""
+        self.notice = ""
+
+    def _blank(self) -> None:
+        self.reset()
+
+    def _offer_models(self) -> None:
+        models = [ModelItem(model.id, model.name) for model in services().models.all()]
+        if models != list(self.models):
+            self.models = models
+        if not self.model and models:
+            self.model = services().models.default().id
+
+    async def _try(self, action: Awaitable[object]) -> None:
+        try:
+            await action
+        except ChatError as error:
+            self.notice = error.sentence
+
+    async def _reload(self, who: Principal) -> None:
+        """Read the window again, whole."""
+        if not self.thread:
+            self.loading = False
+            return
+        try:
+            window = await services().threads.window(who, UUID(self.thread), limit=WINDOW)
+        except (NotFound, ValueError):
+            thread = self.thread
+            self._blank()
+            self.thread, self.missing, self.loading = thread, True, False
+            return
+        live = [m for m in window.messages if m.run_id]
+        settled = [m for m in window.messages if not m.run_id]
+        self._set_history(tuple(map(views.stored, settled)))
+        self._set_recent(tuple(map(views.arrived, live)))
+        self.has_older, self.loading, self.missing = window.has_older, False, False
+        self._head(window)
+
+    async def _newest(self, who: Principal) -> list[MessageView]:
+        """The messages that may be travelling as frames."""
+        if not self.thread:
+            return []
+        try:
+            limit = max(4, len(self._recent))
+            window = await services().threads.window(who, UUID(self.thread), limit=limit)
+        except (NotFound, ValueError):
+            return []
+        return window.messages
+
+    async def _advance(self, who: Principal) -> tuple[Window | None, list[MessageView]]:
+        """Take in what is new at the end of the thread.
+
+        Returns:
+            The window, and the messages whose text must be sent as frames.
+        """
+        if not self.thread:
+            return None, []
+        try:
+            window = await services().threads.window(who, UUID(self.thread), limit=4)
+        except (NotFound, ValueError):
+            await self._reload(who)
+            return None, []
+        turn = views.advance(self._history, self._recent, window)
+        if turn.reload:
+            await self._reload(who)
+        else:
+            self._set_recent(tuple(turn.recent))
+        self._head(window)
+        return window, turn.texts
+
+    # A var is sent whole when it is assigned, so only a real change assigns it.
+    def _set_history(self, rows: tuple[MessageItem, ...]) -> None:
+        if rows != self._history:
+            self._history, self.history = rows, list(rows)
+
+    def _set_recent(self, rows: tuple[MessageItem, ...]) -> None:
+        if rows != self._recent:
+            self._recent, self.recent = rows, list(rows)
+
+    def _head(self, window: Window) -> None:
+        if self.title != window.thread.title:
+            self.title = window.thread.title
+        if self.busy != (window.run is not None):
+            self.busy = window.run is not None

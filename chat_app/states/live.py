@@ -1,0 +1,115 @@
+"""The wire of an open tab: hints about what changed, and frames of the answer being made.
+
+Names are short because the state's and the var's travel with every frame.
+"""
+
+import asyncio
+import contextlib
+from uuid import UUID
+
+import reflex as rx
+from reflex_base.event.context import EventContext
+
+from chat_app.auth.principal import Principal
+from chat_app.bus import Hint, user_topic
+from chat_app.errors import NotFound
+from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.services import services
+from chat_app.states.chat import ChatState
+from chat_app.states.identity import principal
+from chat_app.states.tabs import tabs, while_open
+from chat_app.states.thread_list import ThreadListState
+from chat_app.states.views import handle
+
+Frame = list[str | int]
+"""`[handle, offset, text]`, or at the end `[handle, offset, text, status]`; the offset counts
+UTF-16 code units, the browser's own."""
+
+
+class Live(rx.State):
+    """Frames for the chat component. The var keeps its default: a hydrate then brings no news."""
+
+    f: rx.Field[list[str | int]] = rx.field(default_factory=list)
+
+    @rx.event(background=True, supersedes=True)
+    async def watch(self):
+        """Follow the person's hints and the open thread's answer until the socket is gone."""
+        await while_open(EventContext.get().token, self._watch(principal()))
+
+    @rx.event
+    async def gap(self, run: str, have: int):
+        """Send a text again from its beginning, because a frame did not fit.
+
+        Args:
+            run: The handle of the run or message.
+            have: How much the page has, in UTF-16 code units.
+        """
+        who = principal()
+        chat = await self.get_state(ChatState)
+        for message in await chat._newest(who):
+            if handle(message.run_id or message.id) != run:
+                continue
+            if message.run_id is None:
+                await _emit([run, 0, message.text, message.status])
+                return
+            async for event in services().runs.follow(who, message.run_id):
+                if isinstance(event, TextEvent):
+                    await _emit([run, event.offset, event.text])
+                return
+
+    async def _watch(self, who: Principal) -> None:
+        answer = _Followed()
+        with services().bus.subscribe(user_topic(who.user_id)) as hints:
+            try:
+                await self._look(who, answer)
+                async for hint in hints:
+                    await self._look(who, answer, hint)
+            finally:
+                answer.drop()
+
+    async def _look(self, who: Principal, answer: "_Followed", hint: Hint | None = None) -> None:
+        """Show what is new in the list and in the open thread, and follow its running answer."""
+        async with self:
+            chat = await self.get_state(ChatState)
+            if hint is not None:
+                await (await self.get_state(ThreadListState))._learn(who, hint)
+                if str(hint.thread_id) != chat.thread:
+                    return
+            window, texts = await chat._advance(who)
+        for message in texts:
+            await _emit([handle(message.id), 0, message.text, message.status])
+        if window is not None and window.run is not None:
+            answer.follow(who, window.run.run_id)
+
+
+class _Followed:
+    """The one running answer that a tab follows."""
+
+    def __init__(self) -> None:
+        self._run: UUID | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, who: Principal, run_id: UUID) -> None:
+        if run_id != self._run:
+            self.drop()
+            self._run, self._task = run_id, asyncio.create_task(_follow(who, run_id))
+
+    def drop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _follow(who: Principal, run_id: UUID) -> None:
+    run, token = handle(run_id), EventContext.get().token
+    with contextlib.suppress(NotFound):
+        async for event in services().runs.follow(who, run_id):
+            if isinstance(event, EndEvent):
+                await _emit([run, event.length, "", event.status])
+            else:
+                await _emit([run, event.offset, event.text])
+            await tabs.room(token)
+
+
+async def _emit(frame: Frame) -> None:
+    # Straight to the socket: no lock and no diff of the state tree for a token.
+    await EventContext.get().emit_delta({Live.get_full_name(): {"f_rx_state_": frame}})

@@ -1,0 +1,166 @@
+"""The list of the person's threads."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import reflex as rx
+
+from chat_app.auth.principal import Principal
+from chat_app.bus import Hint
+from chat_app.clock import utc_now
+from chat_app.errors import ChatError, NotFound
+from chat_app.services import services
+from chat_app.states import views
+from chat_app.states.identity import principal
+from chat_app.states.views import ThreadItem
+from chat_app.threads.views import ThreadSummary
+
+
+class ThreadListState(rx.State):
+    """A growing window of the thread list, newest first, kept true by hints."""
+
+    items: rx.Field[list[ThreadItem]] = rx.field(default_factory=list)
+    running: rx.Field[list[str]] = rx.field(default_factory=list)
+    has_more: rx.Field[bool] = rx.field(False)
+    loaded: rx.Field[bool] = rx.field(False)
+    search: rx.Field[str] = rx.field("")
+    renaming: rx.Field[str] = rx.field("")
+    undo_id: rx.Field[str] = rx.field("")
+    undo_title: rx.Field[str] = rx.field("")
+    notice: rx.Field[str] = rx.field("")
+
+    # Tuples, because Reflex hands out the items of a list wrapped.
+    _threads: tuple[ThreadSummary, ...] = ()
+    _items: tuple[ThreadItem, ...] = ()
+    _running: tuple[str, ...] = ()
+    _next: str | None = None
+    _zone: str = "UTC"
+
+    @rx.event
+    async def more(self):
+        """Load the next page."""
+        if self._next is None:
+            return
+        page = await services().threads.page(principal(), after=self._next, search=self.search)
+        known = {thread.id for thread in self._threads}
+        self._next = page.next
+        self._show([*self._threads, *(t for t in page.threads if t.id not in known)])
+
+    @rx.event(supersedes=True)
+    async def find(self, text: str):
+        """Show only threads whose title holds `text`."""
+        self.search = text
+        await self._reload(principal())
+
+    @rx.event
+    async def begin_rename(self, thread_id: str):
+        """Turn a row into a field."""
+        self.renaming = thread_id
+
+    @rx.event
+    async def cancel_rename(self):
+        """Leave the title as it was."""
+        self.renaming = ""
+
+    @rx.event
+    async def rename(self, form: dict[str, str]):
+        """Give the thread in the field a new title; a blank one changes nothing."""
+        thread_id, self.renaming = self.renaming, ""
+        title = form["title"].strip()
+        if not thread_id or not title:
+            return
+        try:
+            await services().threads.rename(principal(), UUID(thread_id), title)
+        except ChatError as error:
+            self.notice = error.sentence
+
+    @rx.event
+    async def delete(self, thread_id: str):
+        """Delete a thread; the notice that appears can undo it."""
+        title = next((item.title for item in self._items if item.id == thread_id), "")
+        try:
+            await services().threads.delete(principal(), UUID(thread_id))
+        except ChatError as error:
+            self.notice = error.sentence
+            return
+        self.undo_id, self.undo_title = thread_id, title
+        if self.router_data.get("query", {}).get("thread") == thread_id:
+            yield rx.redirect("/")
+
+    @rx.event
+    async def undo_delete(self):
+        """Bring the deleted thread back and open it."""
+        thread_id, self.undo_id = self.undo_id, ""
+        if not thread_id:
+            return
+        try:
+            await services().threads.restore(principal(), UUID(thread_id))
+        except ChatError as error:
+            self.notice = error.sentence
+            return
+        yield rx.redirect(f"/c/{thread_id}")
+
+    @rx.event
+    async def dismiss(self):
+        """Close the notice."""
+        self.undo_id = self.notice = ""
+
+    @rx.event
+    async def set_zone(self, name: str):
+        """Group days by the reader's calendar.
+
+        Args:
+            name: The browser's time zone, such as `Europe/Berlin`.
+        """
+        if name != self._zone:
+            self._zone = name
+            self._show(self._threads)
+
+    def _blank(self) -> None:
+        zone = self._zone
+        self.reset()
+        self._zone = zone
+
+    async def _reload(self, who: Principal) -> None:
+        """Read as many threads again as are on screen."""
+        limit = max(50, min(200, len(self._threads)))
+        page = await services().threads.page(who, limit=limit, search=self.search)
+        self._next = page.next
+        self._show(page.threads)
+        self.loaded = True
+
+    async def _learn(self, who: Principal, hint: Hint) -> None:
+        """Look again at the one thread a hint is about."""
+        others = [thread for thread in self._threads if thread.id != hint.thread_id]
+        thread = await self._summary(who, hint.thread_id)
+        if thread is None:
+            self._show(others)
+        elif self.search.lower() in thread.title.lower():
+            end = others[-1].updated_at if others and self._next else None
+            if end is None or thread.updated_at >= end:
+                others = sorted([*others, thread], key=_newest_first, reverse=True)
+            self._show(others)
+
+    async def _summary(self, who: Principal, thread_id: UUID | None) -> ThreadSummary | None:
+        if thread_id is None:
+            return None
+        try:
+            return await services().threads.get(who, thread_id)
+        except NotFound:
+            return None
+
+    def _show(self, threads: Sequence[ThreadSummary]) -> None:
+        self._threads = tuple(threads)
+        # A var is sent whole when it is assigned, so only a real change assigns it.
+        items = tuple(views.thread_items(self._threads, utc_now(), views.zone(self._zone)))
+        if items != self._items:
+            self._items, self.items = items, list(items)
+        running = tuple(str(thread.id) for thread in self._threads if thread.running)
+        if running != self._running:
+            self._running, self.running = running, list(running)
+        if self.has_more != (self._next is not None):
+            self.has_more = self._next is not None
+
+
+def _newest_first(thread: ThreadSummary) -> tuple[object, str]:
+    return thread.updated_at, thread.id.hex

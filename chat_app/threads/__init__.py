@@ -1,0 +1,1 @@
+"""What a person owns: threads and the tree of their messages."""

@@ -1,0 +1,70 @@
+"""What a thread is called: rules only, no I/O."""
+
+import re
+import unicodedata
+
+from chat_app.errors import InvalidInput
+from chat_app.llm.surrogates import repaired
+
+AUTOMATIC_LENGTH = 60
+"""The longest title the program gives by itself, in characters."""
+LONGEST = 200
+"""The longest title a person may give, in characters."""
+
+_PREFIX = re.compile(r"^(?:#+\s*|[-*>]\s+)*(?:[*_`]*)(?:title|topic)\s*[*_`]*\s*:\s*", re.IGNORECASE)
+_WRAPPING = " \t#>*_`~\"'“”‘’«»„‚"
+
+
+def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
+    """The beginning of a message as a title, cut between words.
+
+    Args:
+        text: The message.
+        length: The longest result, in characters.
+    """
+    line = _one_line(text)
+    if len(line) <= length:
+        return line
+    cut = line[: length - 1]
+    whole, space, _ = cut.rpartition(" ")
+    return (whole if space and len(whole) > length // 3 else cut).rstrip(" ,;:-–—") + "…"
+
+
+def cleaned(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:
+    """The title in a model's answer, or None when there is none worth having.
+
+    Args:
+        answer: What the model said when it was asked for a title.
+        length: The longest title taken, in characters; a longer one is a sentence, not a title.
+    """
+    lines = [line for line in repaired(answer).splitlines() if line.strip()]
+    if not lines:
+        return None
+    line = _PREFIX.sub("", lines[0].strip())
+    line = _one_line(re.sub(r"\*\*|__|`", "", line)).strip(_WRAPPING).rstrip(".,;: ")
+    line = line.strip(_WRAPPING)
+    if not any(character.isalnum() for character in line):
+        return None
+    return line if len(line) <= length else None
+
+
+def given(title: str) -> str:
+    """The title a person gave, ready to store.
+
+    Raises:
+        InvalidInput: It is empty or longer than `LONGEST` characters.
+    """
+    line = _one_line(title)
+    if not line:
+        raise InvalidInput("A title needs at least one character.")
+    if len(line) > LONGEST:
+        raise InvalidInput(f"A title can have at most {LONGEST} characters.")
+    return line
+
+
+def _one_line(text: str) -> str:
+    visible = (
+        " " if unicodedata.category(character) == "Cc" else character
+        for character in repaired(text)
+    )
+    return " ".join("".join(visible).split())

@@ -1,0 +1,121 @@
+"""What a face may know of a thread and its messages: values, never rows."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from chat_app.db.tables import Message, Thread
+from chat_app.threads.parts import text_of
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """One thread in the list.
+
+    Args:
+        running: Whether an answer is being written in it.
+    """
+
+    id: UUID
+    title: str
+    title_origin: str
+    model: str
+    created_at: datetime
+    updated_at: datetime
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPage:
+    """A page of the list, newest first.
+
+    Args:
+        next: The cursor of the following page; None at the end.
+    """
+
+    threads: list[ThreadSummary]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message.
+
+    Args:
+        text: Its text parts joined; empty while the answer is being written.
+        run_id: The run that is writing it, if one is.
+    """
+
+    id: UUID
+    parent_id: UUID | None
+    role: str
+    text: str
+    parts: list[dict[str, Any]]
+    status: str
+    error: str
+    model: str
+    created_at: datetime
+    run_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """An answer that is being written: follow the run from 0 to see its text."""
+
+    run_id: UUID
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some neighbouring messages of one branch, oldest first.
+
+    Args:
+        has_older: Whether the branch goes on above the first message.
+        run: The thread's live run, if it has one.
+    """
+
+    thread: ThreadSummary
+    messages: list[MessageView]
+    has_older: bool
+    run: LiveRun | None
+
+
+def summary(thread: Thread, *, running: bool) -> ThreadSummary:
+    """A thread's row as a view."""
+    return ThreadSummary(
+        id=thread.id,
+        title=thread.title,
+        title_origin=thread.title_origin,
+        model=thread.model,
+        created_at=in_utc(thread.created_at),
+        updated_at=in_utc(thread.updated_at),
+        running=running,
+    )
+
+
+def message_view(message: Message, run: LiveRun | None) -> MessageView:
+    """A message's row as a view.
+
+    Args:
+        message: The row.
+        run: The live run of its thread, if there is one.
+    """
+    return MessageView(
+        id=message.id,
+        parent_id=message.parent_id,
+        role=message.role,
+        text=text_of(message.parts),
+        parts=message.parts,
+        status=message.status,
+        error=message.error,
+        model=message.model,
+        created_at=in_utc(message.created_at),
+        run_id=run.run_id if run and run.message_id == message.id else None,
+    )
+
+
+def in_utc(time: datetime) -> datetime:
+    """The time as an aware one; SQLite gives it back without its zone."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
