@@ -85,3 +85,10 @@ class RateLimited(ChatError):
     def __init__(self, sentence: str, retry_after: int) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class Unavailable(ChatError):
+    """The program cannot do this now; later it can."""
+
+    code = "unavailable"
+    status = 503

@@ -38,6 +38,11 @@ class ProviderSettings(BaseModel):
     api_key: SecretStr = SecretStr("")
     models: tuple[str, ...] = Field(min_length=1)
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return _address_of_api(value)
+
 
 class WrongSettings(Exception):
     """A setting is wrong; the text is one line that names it."""
@@ -97,7 +102,10 @@ class Settings(BaseSettings):
     limit_sign_in_account: str = Field("100/hour", description="Failed sign-ins per account.")
     limit_sign_up_address: str = Field("20/hour", description="New accounts per address.")
 
-    # Sockets
+    # What one client may send
+    request_bytes: int = Field(
+        1_000_000, ge=10_000, description="The largest HTTP request body taken."
+    )
     socket_events_per_second: float = Field(20, gt=0, description="Events a tab may send.")
     socket_event_burst: int = Field(60, ge=1, description="Events it may send at once.")
     socket_frame_bytes: int = Field(262_144, ge=4096, description="The largest frame taken.")
@@ -138,6 +146,12 @@ class Settings(BaseSettings):
     chat_idle_seconds: float = Field(30, gt=0, description="How long it may pause in mid-answer.")
     message_bytes: int = Field(100_000, ge=1_000, description="The longest message, in bytes.")
     runs_per_user: int = Field(4, ge=1, description="Answers one person may have running.")
+    deleted_days: int = Field(30, ge=1, description="Days a deleted chat is kept.")
+
+    # Said by Reflex to its own processes, never by the operator: not in .env.example
+    reflex_env_mode: Literal["", "dev", "preview", "prod"] = Field("", repr=False)
+    reflex_frontend_port: int | None = Field(None, repr=False)
+    reflex_backend_port: int | None = Field(None, repr=False)
 
     @field_validator("app_origins", "chat_models", mode="before")
     @classmethod
@@ -185,6 +199,11 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql:// (or be empty for SQLite)")
         return value
 
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return _address_of_api(value) if value else value
+
     @field_validator("auth_secret")
     @classmethod
     def _is_long(cls, value: SecretStr) -> SecretStr:
@@ -198,6 +217,8 @@ class Settings(BaseSettings):
             raise ValueError("APP_URL must be set when HOST is not a loopback address")
         if self.app_url.startswith("http://") and not _is_loopback(self._app_host):
             raise ValueError("APP_URL must begin with https:// unless it is this machine")
+        if _host_of(self.openai_base_url) not in ("", "api.openai.com") and not self.chat_models:
+            raise ValueError("CHAT_MODELS must name the models of OPENAI_BASE_URL")
         return self
 
     @property
@@ -210,9 +231,30 @@ class Settings(BaseSettings):
         return _is_loopback(self.host)
 
     @property
+    def is_dev(self) -> bool:
+        """Whether plain `reflex run` serves the page and the program on two ports."""
+        return self.reflex_env_mode == "dev"
+
+    @property
+    def page_port(self) -> int:
+        """The port the page is served on, also when Reflex was told another."""
+        given = self.reflex_frontend_port
+        return given or (not self.is_dev and self.reflex_backend_port) or self.port
+
+    @property
+    def api_port(self) -> int:
+        """The port of the socket and the routes: the page's own, but not in development."""
+        return self.reflex_backend_port or (8000 if self.is_dev else self.page_port)
+
+    @property
     def url(self) -> str:
         """The origin people use, for example `http://localhost:3000`."""
-        return self.app_url or f"http://localhost:{self.port}"
+        return self.app_url or f"http://localhost:{self.page_port}"
+
+    @property
+    def api_url(self) -> str:
+        """The origin of the socket and the routes; another one only in development."""
+        return f"http://localhost:{self.api_port}" if self.is_dev else self.url
 
     @property
     def is_https(self) -> bool:
@@ -222,7 +264,7 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> frozenset[str]:
         """Every origin that may open the page or the socket. Never `*`."""
-        return frozenset({self.url, *self.app_origins})
+        return frozenset({self.url, self.api_url, *self.app_origins})
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -254,6 +296,21 @@ class Settings(BaseSettings):
         """The key other keys are derived from; made and kept in DATA_DIR when not set."""
         given = self.auth_secret.get_secret_value()
         return given.encode() if given else _kept_secret(self.data_dir / "secret")
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _address_of_api(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or "@" in url or re.search(r"[\s?#]", url):
+        raise ValueError("must look like https://host/v1, without a user, a query or a fragment")
+    return url.rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:
@@ -310,6 +367,8 @@ def example() -> str:
         "# Made by: python -m chat_app.settings > .env.example",
     ]
     for name, field in Settings.model_fields.items():
+        if not field.description:
+            continue
         default = field.default
         if isinstance(default, SecretStr):
             default = default.get_secret_value()

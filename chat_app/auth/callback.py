@@ -1,4 +1,4 @@
-"""Where a person may be sent after signing in or out: to a page of this program and nowhere else."""
+"""Where a person may be sent after signing in or out: to a page of this program, nowhere else."""
 
 from urllib.parse import unquote, urlsplit
 

@@ -4,7 +4,7 @@ On https the name carries `__Host-`, so a browser refuses it from another host o
 (ASVS 3.3.1). On plain http, which the settings allow only on loopback, that prefix cannot be used.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from chat_app.settings import Settings
 
@@ -21,19 +21,18 @@ def csrf_name(settings: Settings) -> str:
 
 def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
     """The first cookie of a name in the raw headers of an ASGI scope, or None."""
-    for header, value in headers:
-        if header.lower() != b"cookie":
-            continue
-        for pair in value.decode("latin-1").split(";"):
-            key, equals, text = pair.partition("=")
-            if equals and key.strip() == name:
-                return text.strip()
-    return None
+    return next((value for key, value in _pairs(headers) if key == name), None)
 
 
 def read_token(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str | None:
     """The session token that a request carries, unchecked, or None."""
     return read(headers, session_name(settings))
+
+
+def others(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str:
+    """The value of a Cookie header without the session's; empty when nothing is left."""
+    ours = session_name(settings)
+    return "; ".join(f"{key}={value}" for key, value in _pairs(headers) if key != ours)
 
 
 def write(settings: Settings, name: str, value: str, *, max_age: int | None = None) -> str:
@@ -56,6 +55,15 @@ def write(settings: Settings, name: str, value: str, *, max_age: int | None = No
 def clear(settings: Settings, name: str) -> str:
     """A `Set-Cookie` value that makes the browser forget a cookie."""
     return write(settings, name, "", max_age=0)
+
+
+def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
+    for header, value in headers:
+        if header.lower() == b"cookie":
+            for pair in value.decode("latin-1").split(";"):
+                key, equals, text = pair.partition("=")
+                if equals:
+                    yield key.strip(), text.strip()
 
 
 def _prefix(settings: Settings) -> str:

@@ -21,15 +21,19 @@ def token_of(settings: Settings, cookie: str | None) -> str | None:
     """The token inside a cookie that this program signed, or None."""
     token, _, signature = (cookie or "").partition(".")
     expected = _signature(settings, token)
-    return token if hmac.compare_digest(signature.encode(), expected.encode()) else None
+    return token if _is_same(signature, expected) else None
 
 
 def is_right(settings: Settings, cookie: str | None, sent: str) -> bool:
     """Whether a token that a form sent is the one of the browser's cookie."""
     token = token_of(settings, cookie)
-    return token is not None and hmac.compare_digest(token.encode(), sent.encode())
+    return token is not None and _is_same(token, sent)
 
 
 def _signature(settings: Settings, token: str) -> str:
     key = hmac.new(settings.secret, b"csrf", hashlib.sha256).digest()
     return hmac.new(key, token.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_same(one: str, other: str) -> bool:
+    return hmac.compare_digest(*(text.encode("utf-8", "surrogatepass") for text in (one, other)))

@@ -20,7 +20,7 @@ def normalise(raw: str) -> str:
     """An address in its one form: NFKC, trimmed, lower case.
 
     Compatibility forms are folded before anything is judged, and an `@` that appears only by the
-    folding (U+FF20, U+FE6B) is refused: `a@real.example＠evil.example` must not read as one address.
+    folding (U+FF20, U+FE6B) is refused: no two readers may see different domains in one address.
 
     Raises:
         InvalidEmail: It is not exactly one plain address of at most 254 characters.

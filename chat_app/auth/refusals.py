@@ -1,12 +1,19 @@
-"""What sign-in and sign-up say no with: a type, a sentence, and the word that the pages' `?error=` carries.
+"""What sign-in and sign-up say no with: a type, a sentence, and the word in a page's `?error=`.
 
-The words that Auth.js has are Auth.js's; the others are ours. `sentence` turns a word back into
-what the page shows, so that no text from a URL is ever shown.
+The words that Auth.js has are Auth.js's; the others are ours. A page looks the word up
+in `sentences`, so that no text from a URL is ever shown.
 """
 
 from typing import ClassVar
 
-from chat_app.errors import ChatError, Conflict, Forbidden, InvalidInput, RateLimited, Unauthenticated
+from chat_app.errors import (
+    ChatError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    RateLimited,
+    Unauthenticated,
+)
 from chat_app.settings import Settings
 
 PASSWORD_MAX_LENGTH = 1024
@@ -101,8 +108,6 @@ class WrongCsrfToken(Refusal, Forbidden):
 TOO_MANY = "Too many tries; wait a while and try again."
 """The sentence of every `RateLimited` of this layer."""
 
-_OTHERWISE = "That did not work; try again."
-
 _SENTENCES = {
     kind.word: kind.says
     for kind in (
@@ -116,7 +121,11 @@ _SENTENCES = {
         WeakPassword,
         WrongCsrfToken,
     )
-} | {"RateLimited": TOO_MANY, "SessionRequired": "Sign in first."}
+} | {
+    "RateLimited": TOO_MANY,
+    "SessionRequired": "Sign in first.",
+    "Default": "That did not work; try again.",
+}
 
 
 def word(error: ChatError) -> str:
@@ -126,8 +135,9 @@ def word(error: ChatError) -> str:
     return "RateLimited" if isinstance(error, RateLimited) else "Default"
 
 
-def sentence(error_word: str, settings: Settings) -> str:
-    """What a page shows for an `?error=` word; unknown words get one general sentence."""
-    return _SENTENCES.get(error_word, _OTHERWISE).format(
-        min_length=settings.password_min_length, max_length=PASSWORD_MAX_LENGTH
-    )
+def sentences(settings: Settings) -> dict[str, str]:
+    """What a page shows for each `?error=` word, with `Default` for every other."""
+    return {
+        word: says.format(min_length=settings.password_min_length, max_length=PASSWORD_MAX_LENGTH)
+        for word, says in _SENTENCES.items()
+    }

@@ -1,10 +1,11 @@
 """Every difference between SQLite and Postgres, so that no other file names one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -27,16 +28,35 @@ def is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
 
-def engines(url: str, busy_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
-    """Make the engine of the readers and that of the writers.
+@dataclass(frozen=True)
+class Engines:
+    """Two engines on one database.
+
+    Args:
+        readers: Many connections that cannot write.
+        writers: On SQLite one connection, whose transactions hold the write lock from the start.
+    """
+
+    readers: AsyncEngine
+    writers: AsyncEngine
+
+    def in_use(self) -> int:
+        """How many connections are checked out."""
+        pools = {engine.sync_engine.pool for engine in (self.readers, self.writers)}
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.readers.dispose()
+        await self.writers.dispose()
+
+
+def engines(url: str, busy_seconds: float) -> Engines:
+    """Make the engines of a database; a SQLite file and its folder are made when missing.
 
     Args:
         url: An async SQLAlchemy URL.
         busy_seconds: How long a statement waits for another process's lock, in seconds.
-
-    Returns:
-        The readers' engine and the writers'. SQLite's readers cannot write at all, and its
-        writers share one connection.
 
     Raises:
         ValueError: SQLite without a file; its memory cannot be shared by two connections.
@@ -52,10 +72,10 @@ def engines(url: str, busy_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
         pool_pre_ping=True,
     )
     event.listen(engine.sync_engine, "handle_error", _explain, retval=True)
-    return engine.execution_options(postgresql_readonly=True), engine
+    return Engines(engine.execution_options(postgresql_readonly=True), engine)
 
 
-def _sqlite_engines(url: URL, busy_seconds: float) -> tuple[AsyncEngine, AsyncEngine]:
+def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file.")
     make_private_file(Path(url.database))
@@ -65,20 +85,43 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> tuple[AsyncEngine, AsyncEn
         "pool_timeout": WAIT_SECONDS,
     }
     readers = create_async_engine(url, pool_size=READERS, max_overflow=READERS, **shared)
+    # the overflow serves a writer whose cancelled predecessor still closes its connection
     writers = create_async_engine(url, pool_size=1, max_overflow=1, **shared)
-    listen_sqlite(readers.sync_engine, begin="BEGIN", pragmas=("query_only=ON",))
-    listen_sqlite(writers.sync_engine, begin="BEGIN IMMEDIATE")
-    return readers, writers
+    _listen_sqlite(readers.sync_engine, begin="BEGIN", pragmas=("query_only=ON",))
+    _listen_sqlite(writers.sync_engine, begin="BEGIN IMMEDIATE")
+    return Engines(readers, writers)
 
 
-def listen_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:
-    """Set a SQLite engine's connections up and open its transactions.
+def migration_engine(url: str) -> Engine:
+    """Make a synchronous engine that changes tables in one transaction.
+
+    SQLite's foreign keys are off on it: a batch migration drops and remakes tables, which would
+    delete their children.
 
     Args:
-        engine: The engine, made with `isolation_level=None`.
-        begin: The statement that opens a transaction.
-        pragmas: Settings of a connection besides the common ones.
+        url: The same URL as the program's.
     """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, poolclass=NullPool)
+    make_private_file(Path(parsed.database or ""))
+    engine = create_engine(
+        parsed.set(drivername="sqlite"),
+        poolclass=NullPool,
+        connect_args={"isolation_level": None},
+    )
+    _listen_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=OFF",))
+    return engine
+
+
+def broken_references(connection: Connection) -> int:
+    """Count the rows whose parent is missing, after a migration with foreign keys off."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
+
+
+def _listen_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:
     event.listen(engine, "connect", _set_pragmas(pragmas))
     event.listen(engine, "begin", _begin_with(begin))
     event.listen(engine, "handle_error", _explain, retval=True)

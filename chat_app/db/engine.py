@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.db.dialect import engines, is_sqlite
 from chat_app.db.errors import DatabaseBusy
+from chat_app.db.own_rows import confine
 from chat_app.db.scoped import Scope, ScopedSession
 from chat_app.db.system import SystemSession, check_reason
 from chat_app.db.tables import metadata
@@ -32,7 +33,9 @@ class Database:
 
     def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
         self.is_sqlite = is_sqlite(url)
-        self._readers, self._writers = engines(url, busy_seconds)
+        self._all = engines(url, busy_seconds)
+        self._own = engines(url, busy_seconds)
+        confine(self._own.writers, self._own.readers)
         self._turn = asyncio.Lock()  # binds itself to the loop that first waits for it
         self._writing: asyncio.Task[Any] | None = None
 
@@ -44,7 +47,9 @@ class Database:
             Unscoped: The principal has no real ids.
             DatabaseBusy: No connection came free in time.
         """
-        async with self._reading(ScopedSession(self._readers, principal, read_only=True)) as one:
+        async with self._reading(
+            ScopedSession(self._own.readers, principal, read_only=True)
+        ) as one:
             yield one
 
     @asynccontextmanager
@@ -59,7 +64,7 @@ class Database:
             DatabaseBusy: Another process holds the database.
             DatabaseFull: The disk is full.
         """
-        async with self._committing(ScopedSession(self._writers, principal)) as one:
+        async with self._committing(ScopedSession(self._own.writers, principal)) as one:
             yield one
 
     @asynccontextmanager
@@ -75,20 +80,25 @@ class Database:
         """
         check_reason(reason)
         if write:
-            async with self._committing(_system(self._writers)) as one:
+            async with self._committing(_system(self._all.writers)) as one:
                 yield one
         else:
-            async with self._reading(_system(self._readers)) as one:
+            async with self._reading(_system(self._all.readers)) as one:
                 yield one
 
     async def create_all(self) -> None:
         """Make every table, for tests; the program migrates instead."""
-        async with self._writers.begin() as connection:
+        async with self._all.writers.begin() as connection:
             await connection.run_sync(metadata.create_all)
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections sessions hold now."""
+        return self._own.in_use() + self._all.in_use()
 
     async def close(self) -> None:
         """Close every connection."""
-        for engine in (self._readers, self._writers):
+        for engine in (self._own, self._all):
             await _to_the_end(engine.dispose())
 
     @asynccontextmanager

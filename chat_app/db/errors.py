@@ -39,3 +39,11 @@ class WrongRevision(DatabaseError):
     """The database was made by another version of the program."""
 
     code = "wrong_revision"
+
+
+class Refused(Exception):
+    """A scoped session was asked for what it cannot confine to one person: a bug of ours."""
+
+
+class Unscoped(Refused):
+    """A scoped session was asked for without a person."""

@@ -190,4 +190,4 @@ class RunEvent(Owned, table=True):
 
 
 OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent)
-"""Every owned table, by name: the scoped session filters each. A test compares it with the models."""
+"""Every owned table; a scoped session reaches these only. A test compares the models."""

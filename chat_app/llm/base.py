@@ -82,7 +82,7 @@ class Model(Protocol):
 
     def stream(
         self, turns: Sequence[Turn], *, max_tokens: int | None = None
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta]:
         """Answer the last turn.
 
         The iterator ends after `Finish`. Closing it early (`aclose`, or cancelling the task that

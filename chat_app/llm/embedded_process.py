@@ -48,6 +48,15 @@ class ModelProcess:
         """Whether it has not ended, as far as this process knows."""
         return self.process.returncode is None
 
+    async def ended(self) -> bool:
+        """Whether it has ended, or does so within a moment."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def stop(self) -> None:
         """End it, and wait until it is gone."""
         await _end(self.process)
@@ -67,7 +76,8 @@ async def start(path: Path) -> ModelProcess:
         sys.executable, "-m", _MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_environment()
     )  # fmt: skip
     try:
-        assert process.stdin and process.stdout
+        assert process.stdin is not None
+        assert process.stdout is not None
         wish = {
             "path": str(path),
             "key": key,
@@ -78,7 +88,7 @@ async def start(path: Path) -> ModelProcess:
         }
         process.stdin.write(json.dumps(wish).encode() + b"\n")
         answer = await process.stdout.readline()
-        if not answer:
+        if not answer.endswith(b"\n"):
             raise NotStarted
         return ModelProcess(process, json.loads(answer)["address"], key)
     except BaseException:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from importlib import import_module
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _POLITENESS = 5  # so that the web server's event loop is served first
@@ -41,8 +42,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(_POLITENESS)
 
-    import xllamacpp
-
+    xllamacpp = import_module("xllamacpp")  # after the silence: loading it may print
     params = xllamacpp.CommonParams()
     params.model.path = wish["path"]
     params.api_keys = [wish["key"]]

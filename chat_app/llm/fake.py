@@ -7,16 +7,24 @@ Their ids say what they do: `fake`, `fake:600x20` (600 tokens, one per 20 ms), `
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from enum import StrEnum
 from itertools import islice
-from typing import Literal, get_args
 
 from chat_app.llm.base import Delta, Finish, TextDelta, Turn, Usage
 from chat_app.llm.failures import Failure
 from chat_app.llm.fake_text import markdown_tokens, tokens_of
 
-Fault = Literal["", "refuse", "429", "stall", "drop", "malformed"]
 
-FAULTS: tuple[Fault, ...] = get_args(Fault)
+class Fault(StrEnum):
+    """What goes wrong, by the word in the id."""
+
+    NONE = ""
+    REFUSE = "refuse"
+    LIMIT = "429"
+    STALL = "stall"
+    DROP = "drop"
+    MALFORMED = "malformed"
+
 
 _ID = re.compile(r"fake(?::(?P<fault>[a-z0-9]+?))??(?::(?P<tokens>\d{1,6})x(?P<pace>\d{1,5}))?")
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
@@ -30,7 +38,7 @@ class FakeModel:
     strikes in mid-answer, half of the tokens come before it.
 
     Args:
-        fault: What goes wrong; empty for nothing.
+        fault: What goes wrong.
         tokens: The length of the answer.
         pace: Milliseconds from token to token; 0 is as fast as the event loop turns.
         idle_seconds: How long a stalled answer is waited for.
@@ -44,7 +52,7 @@ class FakeModel:
 
     def __init__(
         self,
-        fault: Fault = "",
+        fault: Fault = Fault.NONE,
         *,
         tokens: int = 120,
         pace: int = 10,
@@ -67,8 +75,9 @@ class FakeModel:
         match = _ID.fullmatch(model_id)
         if match is None:
             return None
-        fault = next((fault for fault in FAULTS if fault == (match["fault"] or "")), None)
-        if fault is None:
+        try:
+            fault = Fault(match["fault"] or "")
+        except ValueError:
             return None
         if match["tokens"] is None:
             return cls(fault, idle_seconds=idle_seconds, model_id=model_id)
@@ -88,9 +97,9 @@ class FakeModel:
         self.open += 1
         self.turns = tuple(turns)
         try:
-            if self._fault == "refuse":
+            if self._fault is Fault.REFUSE:
                 raise Failure.KEY.error(self.name)
-            if self._fault == "429":
+            if self._fault is Fault.LIMIT:
                 raise Failure.LIMIT.error(self.name, _RETRY_SECONDS)
             answer = list(self._answer())
             whole = len(answer)
@@ -120,10 +129,10 @@ class FakeModel:
 
     async def _break(self) -> None:
         match self._fault:
-            case "stall":
+            case Fault.STALL:
                 await asyncio.sleep(self._idle_seconds)
                 raise Failure.STALLED.error(self.name)
-            case "drop":
+            case Fault.DROP:
                 raise Failure.BROKEN_OFF.error(self.name)
-            case "malformed":
+            case Fault.MALFORMED:
                 raise Failure.MALFORMED.error(self.name)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
-_TOKEN = re.compile(r"\s?[^\W_]{1,6}|\n+|.", re.DOTALL)
+_TOKEN = re.compile(r"\s{0,8}[^\W_]{1,8}|\s{0,8}[^\w\s]{1,6}|\s{1,8}|.", re.DOTALL)
 
 _SECTION = """\
 ## Part {n}: steady answers

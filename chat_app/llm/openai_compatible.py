@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import httpcore2  # noqa: F401  (httpx2 would import it in mid-request and stall the event loop)
 import httpx2
 from openai import (
     APIConnectionError,
@@ -19,6 +20,7 @@ from openai import (
     BadRequestError,
     UnprocessableEntityError,
 )
+from openai.resources.chat.completions import AsyncCompletions
 
 from chat_app.llm.base import Delta, ProviderError, Turn
 from chat_app.llm.decoding import Decoder
@@ -28,14 +30,14 @@ from chat_app.llm.surrogates import repaired
 
 _CONNECT_SECONDS = 10.0
 _WRITE_SECONDS = 30.0
-# After the provider has said that the answer is whole: for its usage, and for a clean end of the
-# body, which lets the connection be used again.
-_AFTERWARDS_SECONDS = 2.0
-_DRAIN_SECONDS = 0.25
+_AFTERWARDS_SECONDS = 2.0  # for the usage, once the provider has said that the answer is whole
 
 # What a request needs. The SDK would add the platform it runs on and whatever OPENAI_ORG_ID,
 # OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold, also for servers they were not meant for.
-_HEADERS = frozenset({"host", "content-type", "content-length", "accept", "connection"})
+# Its mark for raw responses stays, because it looks for it again when the response comes.
+_HEADERS = frozenset(
+    {"host", "content-type", "content-length", "accept", "connection", "x-stainless-raw-response"}
+)
 
 # These log URLs and bodies below WARNING, whatever the level of the root logger.
 for _name in ("openai", "httpx2", "httpcore2"):
@@ -51,7 +53,7 @@ class Patience:
 
 
 class Endpoint:
-    """The connection pool of one server.
+    """How to reach one server.
 
     Args:
         base_url: Where its API begins, for example `https://api.openai.com/v1`.
@@ -76,7 +78,9 @@ class Endpoint:
                 verify=secure,
                 trust_env=False,
                 retries=1,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                # One connection per answer: a kept one may be closed by the server at the moment
+                # it is used again, and a question must not be sent twice to find out.
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
             ),
             timeout=timeout,
             follow_redirects=False,
@@ -90,7 +94,7 @@ class Endpoint:
             timeout=timeout,
             max_retries=0,
         )
-        self.create = client.chat.completions.with_streaming_response.create
+        self.create = AsyncCompletions(client).with_streaming_response.create
 
     async def close(self) -> None:
         """Close every connection."""
@@ -163,7 +167,6 @@ class OpenAIModel:
                     deadline = now() + min(self._patience.idle, _AFTERWARDS_SECONDS)
             for delta in decoder.end(lines.end()):
                 yield delta
-            await _drain(chunks)
 
     async def _open(
         self,
@@ -238,13 +241,3 @@ class OpenAIModel:
             return lines.feed(chunk)
         except TooMuch:
             raise Failure.MALFORMED.error(self._name) from None
-
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read the end of the body, so that the connection can be used again."""
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in chunks:
-                pass
-    except (TimeoutError, httpx2.HTTPError):
-        return

@@ -3,7 +3,7 @@
 from chat_app.errors import InvalidInput
 from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
-from chat_app.llm.fake import FAULTS, FakeModel
+from chat_app.llm.fake import FakeModel, Fault
 from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
 from chat_app.settings import Settings, WrongSettings
 
@@ -122,6 +122,6 @@ class Models:
     def _add_fakes(self) -> None:
         if not self._settings.fake_models:
             return
-        for fault in FAULTS:
+        for fault in Fault:
             model_id = f"fake:{fault}" if fault else "fake"
             self._add(FakeModel(fault, idle_seconds=self._patience.idle, model_id=model_id))

@@ -1,1 +1,34 @@
-"""One function per route of the page."""
+"""One function per route."""
+
+import reflex as rx
+
+from chat_app.components.brand import PRODUCT
+from chat_app.pages.chat import chat
+from chat_app.pages.signin import signin
+from chat_app.pages.signup import signup
+from chat_app.states.auth import AuthState
+from chat_app.states.chat import ChatState
+from chat_app.states.live import Live
+
+_DESCRIPTION = "Private conversations with a language model."
+
+
+_STYLES = ("frame", "conversation", "text", "composer", "auth")
+
+
+def add_pages(app: rx.App) -> None:
+    """Give the app its four routes and their style sheets."""
+    app.stylesheets.extend(f"/styles/{name}.css" for name in _STYLES)
+    for route, title, page in (
+        ("/signin", "Sign in", signin),
+        ("/signup", "Create an account", signup),
+    ):
+        app.add_page(page, route=route, title=f"{title} · {PRODUCT}", description=_DESCRIPTION)
+    for route in ("/", "/c/[thread]"):
+        app.add_page(
+            chat,
+            route=route,
+            title=PRODUCT,
+            description=_DESCRIPTION,
+            on_load=[AuthState.on_auth_change, ChatState.open, Live.watch],
+        )

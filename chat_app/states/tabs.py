@@ -42,11 +42,10 @@ class Tabs:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def until_closed(self, token: str) -> None:
-        """Return when the token's socket is gone; at once when there is none."""
+    def until_closed(self, token: str) -> Coroutine[Any, Any, object]:
+        """What returns when the socket the token has now is gone; at once when it has none."""
         socket = self._open.get(token)
-        if socket is not None:
-            await socket.gone.wait()
+        return asyncio.sleep(0) if socket is None else socket.gone.wait()
 
     async def room(self, token: str) -> None:
         """Return when the socket has taken most of what it was sent.
@@ -75,7 +74,7 @@ async def while_open(token: str, work: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _task(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+async def _task(work: Coroutine[Any, Any, object]) -> AsyncIterator[asyncio.Task[object]]:
     task = asyncio.ensure_future(work)
     try:
         yield task

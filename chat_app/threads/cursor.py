@@ -31,9 +31,9 @@ def decode(cursor: str) -> tuple[datetime, UUID]:
         if len(cursor) > _LONGEST:
             raise ValueError
         padded = cursor + "=" * (-len(cursor) % 4)
-        micros, _, hexed = base64.b64decode(padded, altchars=b"-_", validate=True).decode(
-            "ascii"
-        ).partition(".")
+        micros, _, hexed = (
+            base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
+        )
         if len(hexed) != 32:
             raise ValueError
         return _EPOCH + _MICROSECOND * int(micros), UUID(hexed)

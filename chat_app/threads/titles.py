@@ -11,8 +11,9 @@ AUTOMATIC_LENGTH = 60
 LONGEST = 200
 """The longest title a person may give, in characters."""
 
-_PREFIX = re.compile(r"^(?:#+\s*|[-*>]\s+)*(?:[*_`]*)(?:title|topic)\s*[*_`]*\s*:\s*", re.IGNORECASE)
-_WRAPPING = " \t#>*_`~\"'“”‘’«»„‚"
+_PREFIX = re.compile(r"^(?:#+\s*|[-*>]\s+)*[*_`]*(?:title|topic)\s*[*_`]*\s*:\s*", re.IGNORECASE)
+_QUOTES = "\"'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_WRAPPING = " \t#>*_`~" + _QUOTES
 
 
 def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
@@ -27,7 +28,7 @@ def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
         return line
     cut = line[: length - 1]
     whole, space, _ = cut.rpartition(" ")
-    return (whole if space and len(whole) > length // 3 else cut).rstrip(" ,;:-–—") + "…"
+    return (whole if space and len(whole) > length // 3 else cut).rstrip(" ,;:-\u2013\u2014") + "…"
 
 
 def cleaned(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:

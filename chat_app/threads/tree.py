@@ -5,12 +5,12 @@ from uuid import UUID
 from sqlalchemy import literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
-from sqlmodel.sql.expression import Select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from chat_app.db.tables import Message
 
 
-def branch(leaf: UUID, limit: int) -> Select[tuple[UUID]]:
+def branch(leaf: UUID, limit: int) -> SelectOfScalar[UUID]:
     """The ids from a message upwards, the message itself first.
 
     The cost depends on `limit`, not on the length of the thread.

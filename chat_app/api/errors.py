@@ -1,0 +1,131 @@
+"""How an error is answered: JSON for programs, a plain page for a browser's own navigation.
+
+`answer_errors` goes around a Starlette app's routes and takes bugs too. Starlette's own place for
+those (`exception_handlers[Exception]`) raises them again, and the server would log their text.
+"""
+
+import html
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat_app.errors import ChatError, NotFound, RateLimited
+from chat_app.logs import unexpected
+
+NO_STORE = {"Cache-Control": "private, no-cache, no-store"}
+"""For every answer that depends on who asks."""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{sentence}</title>
+<h1>{sentence}</h1>
+<p><a href="/">Back to the conversations</a></p>
+</html>
+"""
+
+
+class Broken(ChatError):
+    """A bug showed itself.
+
+    Args:
+        mark: The short id under which it was written down.
+    """
+
+    code = "internal"
+    status = 500
+
+    def __init__(self, mark: str) -> None:
+        super().__init__(f"Something went wrong on the server (code {mark}).")
+
+
+class WrongMethod(ChatError):
+    """The path exists, but not for this method."""
+
+    code = "method"
+    status = 405
+
+
+def answer_to(request: Request, error: ChatError) -> Response:
+    """The answer to a request that ended in an error."""
+    headers = dict(NO_STORE)
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after)
+    if wants_page(request):
+        page = _PAGE.format(sentence=html.escape(error.sentence))
+        return HTMLResponse(page, error.status, headers)
+    body = {"error": error.code, "message": error.sentence}
+    return JSONResponse(body, error.status, headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer: a browser navigates, or posts a form natively."""
+    return "text/html" in request.headers.get("accept", "") and not wants_url(request)
+
+
+def wants_url(request: Request) -> bool:
+    """Whether a script posted a form and will go where the answer says (Auth.js's own header)."""
+    return "x-auth-return-redirect" in request.headers
+
+
+async def chat_error(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for `ChatError`."""
+    if not isinstance(error, ChatError):
+        raise error
+    return answer_to(request, error)
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for its own `HTTPException`: no such route or method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 405:
+        answer = answer_to(request, WrongMethod("This cannot be done here."))
+        answer.headers.update(error.headers or {})
+        return answer
+    return answer_to(request, NotFound())
+
+
+exception_handlers = {ChatError: chat_error, HTTPException: http_error}
+"""For `Starlette(exception_handlers=…)`."""
+
+
+class CatchBugs:
+    """ASGI middleware: a bug becomes one sentence with a code, and only its place is logged.
+
+    Args:
+        app: What may fail.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noticing(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticing)
+        except ClientDisconnect:
+            return
+        except ChatError as error:
+            if started:
+                raise
+            await answer_to(Request(scope), error)(scope, receive, send)
+        except Exception as error:
+            broken = Broken(unexpected(error, f"a {scope['method']} route"))
+            if started:
+                raise broken from None
+            await answer_to(Request(scope), broken)(scope, receive, send)

@@ -1,0 +1,78 @@
+"""An answer that goes on for a while: sent as it comes, kept alive, dropped with its reader."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+KEEPALIVE_SECONDS = 15.0
+"""How long a stream may be silent."""
+
+
+class StreamResponse(Response):
+    """Sends chunks as they come.
+
+    When the reader leaves, the chunks are closed; whatever produces them goes on.
+
+    Args:
+        chunks: What to send.
+        headers: Of the answer.
+        keepalive: Sent when nothing else was for a while.
+        silence: Seconds of nothing before a keepalive.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        headers: Mapping[str, str],
+        *,
+        keepalive: bytes,
+        silence: float = KEEPALIVE_SECONDS,
+    ) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._keepalive = keepalive
+        self._silence = silence
+        self._turn = asyncio.Lock()  # a server takes one message at a time
+        self._sent = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        tasks = {
+            asyncio.ensure_future(work)
+            for work in (self._pump(send), self._keep_alive(send), _gone(receive))
+        }
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in ended:
+            if isinstance(result, Exception) and not isinstance(result, OSError):
+                raise result
+
+    async def _pump(self, send: Send) -> None:
+        async for chunk in self._chunks:
+            await self._send(send, chunk)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _keep_alive(self, send: Send) -> None:
+        while True:
+            before = self._sent
+            await asyncio.sleep(self._silence)
+            if before == self._sent:
+                await self._send(send, self._keepalive)
+
+    async def _send(self, send: Send, chunk: bytes) -> None:
+        async with self._turn:
+            self._sent += 1
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

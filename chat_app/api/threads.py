@@ -1,0 +1,142 @@
+"""`/api/threads`: what a person owns, for programs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chat_app.api.errors import NO_STORE
+from chat_app.api.requests import id_of, number, read_json, signed_in
+from chat_app.auth.principal import Principal
+from chat_app.errors import InvalidInput
+from chat_app.services import services
+from chat_app.threads.views import MessageView, ThreadSummary
+
+MAX_BYTES = 16_000
+"""The largest request."""
+_MAX_SEARCH = 200
+
+
+class NewThread(BaseModel):
+    """A thread to begin."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    title: str = ""
+
+
+class Change(BaseModel):
+    """What may be changed of a thread."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    title: str
+
+
+@signed_in
+async def list_threads(request: Request, principal: Principal) -> Response:
+    """A page of the person's threads, newest first."""
+    search = request.query_params.get("search", "")
+    if len(search) > _MAX_SEARCH:
+        raise InvalidInput(f"A search can have at most {_MAX_SEARCH} characters.")
+    page = await services().threads.page(
+        principal,
+        after=request.query_params.get("after") or None,
+        limit=number(request, "limit", 50),
+        search=search,
+    )
+    body = {"threads": [_thread(thread) for thread in page.threads], "nextCursor": page.next}
+    return JSONResponse(body, headers=NO_STORE)
+
+
+@signed_in
+async def create(request: Request, principal: Principal) -> Response:
+    """Begin an empty thread."""
+    wanted = await read_json(request, NewThread, most=MAX_BYTES)
+    thread = await services().threads.create(principal, title=wanted.title)
+    return JSONResponse(_thread(thread), 201, headers=NO_STORE)
+
+
+@signed_in
+async def fetch(request: Request, principal: Principal) -> Response:
+    """One thread."""
+    thread = await services().threads.get(principal, id_of(request.path_params["id"]))
+    return JSONResponse(_thread(thread), headers=NO_STORE)
+
+
+@signed_in
+async def change(request: Request, principal: Principal) -> Response:
+    """Rename a thread."""
+    thread_id = id_of(request.path_params["id"])
+    wanted = await read_json(request, Change, most=MAX_BYTES)
+    await services().threads.rename(principal, thread_id, wanted.title)
+    return Response(status_code=204, headers=NO_STORE)
+
+
+@signed_in
+async def delete(request: Request, principal: Principal) -> Response:
+    """Delete a thread and stop its answer."""
+    await services().threads.delete(principal, id_of(request.path_params["id"]))
+    return Response(status_code=204, headers=NO_STORE)
+
+
+@signed_in
+async def messages(request: Request, principal: Principal) -> Response:
+    """A window of a thread's messages, oldest first: the newest, or those above `before`."""
+    before = request.query_params.get("before")
+    window = await services().threads.window(
+        principal,
+        id_of(request.path_params["id"]),
+        before=id_of(before) if before else None,
+        limit=number(request, "limit", 30),
+    )
+    run = window.run
+    body = {
+        "messages": [_message(message) for message in window.messages],
+        "hasOlder": window.has_older,
+        "run": {"id": str(run.run_id), "messageId": str(run.message_id)} if run else None,
+    }
+    return JSONResponse(body, headers=NO_STORE)
+
+
+def timestamp(time: datetime) -> str:
+    """A time exactly as JavaScript's `toISOString` writes it."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _thread(thread: ThreadSummary) -> dict[str, Any]:
+    return {
+        "id": str(thread.id),
+        "title": thread.title,
+        "titleOrigin": thread.title_origin,
+        "model": thread.model,
+        "createdAt": timestamp(thread.created_at),
+        "updatedAt": timestamp(thread.updated_at),
+        "running": thread.running,
+    }
+
+
+def _message(message: MessageView) -> dict[str, Any]:
+    return {
+        "id": str(message.id),
+        "parentId": str(message.parent_id) if message.parent_id else None,
+        "role": message.role,
+        "parts": message.parts,
+        "status": message.status,
+        "error": message.error or None,
+        "model": message.model or None,
+        "createdAt": timestamp(message.created_at),
+    }
+
+
+routes = [
+    Route("/api/threads", list_threads, methods=["GET"]),
+    Route("/api/threads", create, methods=["POST"]),
+    Route("/api/threads/{id}", fetch, methods=["GET"]),
+    Route("/api/threads/{id}", change, methods=["PATCH"]),
+    Route("/api/threads/{id}", delete, methods=["DELETE"]),
+    Route("/api/threads/{id}/messages", messages, methods=["GET"]),
+]

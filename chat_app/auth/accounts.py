@@ -1,0 +1,188 @@
+"""Accounts with a password: making one, and proving that one has it."""
+
+import re
+import unicodedata
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select, update
+
+from chat_app.auth.emails import normalise
+from chat_app.auth.passwords import Passwords
+from chat_app.auth.person import Person
+from chat_app.auth.principal import Principal
+from chat_app.auth.refusals import (
+    EmailTaken,
+    InvalidEmail,
+    InvalidName,
+    SignUpClosed,
+    WrongCredentials,
+)
+from chat_app.auth.throttle import Throttle
+from chat_app.clock import Clock
+from chat_app.db.engine import Database
+from chat_app.db.tables import Account, User
+from chat_app.errors import NotFound
+from chat_app.settings import Settings
+
+ISSUER = "password"
+"""The issuer of an account with a password; its subject is the normalised address."""
+
+_NAME_MAX_LENGTH = 100
+# Control characters, line breaks, halves of surrogate pairs, and marks that turn text around.
+_UNFIT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_NO_ACCOUNT = "?"  # no address has this form, so it is the one budget of everything unreadable
+
+
+class Accounts:
+    """Signs people up and in.
+
+    Args:
+        db: Where people and their accounts are kept.
+        passwords: Hashes and judges.
+        throttle: Counts failures.
+        settings: Whether strangers may sign up.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        passwords: Passwords,
+        throttle: Throttle,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._db = db
+        self._passwords = passwords
+        self._throttle = throttle
+        self._settings = settings
+        self._clock = clock
+
+    async def sign_up(self, *, email: str, password: str, name: str, address: str) -> UUID:
+        """Make an account for a stranger.
+
+        Args:
+            email: As typed.
+            password: As typed.
+            name: As typed; may be empty.
+            address: The client's address, for the limits.
+
+        Returns:
+            The new person.
+
+        Raises:
+            SignUpClosed: The operator makes the accounts here.
+            InvalidEmail, InvalidName: What was typed is neither.
+            PasswordTooShort, PasswordTooLong, WeakPassword: See `Passwords.judge`.
+            EmailTaken: There is an account already.
+            RateLimited: Too many from this address.
+        """
+        if not self._settings.sign_up_is_open:
+            raise SignUpClosed
+        subject, name = normalise(email), _clean_name(name)
+        async with self._throttle.new_password(address):
+            await self._passwords.judge(password, _known_words(subject, name))
+        async with self._throttle.sign_up(address):
+            return await self._make(subject, password, name)
+
+    async def add(self, email: str, password: str, name: str) -> UUID:
+        """Make an account for the operator: the same rules, but open and without limits.
+
+        Raises:
+            InvalidEmail, InvalidName, PasswordTooShort, PasswordTooLong, WeakPassword, EmailTaken:
+                As in `sign_up`.
+        """
+        subject, name = normalise(email), _clean_name(name)
+        await self._passwords.judge(password, _known_words(subject, name))
+        return await self._make(subject, password, name)
+
+    async def sign_in(self, *, email: str, password: str, address: str) -> UUID:
+        """Who has this address and password.
+
+        The work and the answer are the same for an unknown address, a wrong password and a
+        disabled person (ASVS 6.3.8).
+
+        Raises:
+            WrongCredentials: Nobody.
+            RateLimited: Too many failures; the password was not looked at.
+        """
+        try:
+            subject = normalise(email)
+        except InvalidEmail:
+            subject = _NO_ACCOUNT
+        async with self._throttle.sign_in(subject, address):
+            user_id, stored, may_enter = await self._look_up(subject)
+            right = await self._passwords.verify(stored, password)
+            if user_id is None or stored is None or not right or not may_enter:
+                raise WrongCredentials
+        if self._passwords.is_outdated(stored):
+            await self._renew(user_id, stored, await self._passwords.hash(password))
+        return user_id
+
+    async def person(self, principal: Principal) -> Person:
+        """How the faces show the one who asks.
+
+        Raises:
+            NotFound: They are gone.
+        """
+        async with self._db.system("auth") as session:
+            user = await session.get(User, principal.user_id)
+        if user is None:
+            raise NotFound
+        return Person(user.id, user.email, user.name)
+
+    async def _look_up(self, subject: str) -> tuple[UUID | None, str | None, bool]:
+        async with self._db.system("auth") as session:
+            found = await session.exec(
+                select(User.id, Account.password_hash, User.disabled_at)
+                .join(Account, col(Account.user_id) == col(User.id))
+                .where(Account.issuer == ISSUER, Account.subject == subject)
+            )
+            row = found.first()
+        return (None, None, False) if row is None else (row[0], row[1], row[2] is None)
+
+    async def _make(self, subject: str, password: str, name: str) -> UUID:
+        password_hash = await self._passwords.hash(password)
+        now = self._clock()
+        user = User(email=subject, name=name, created_at=now)
+        account = Account(
+            user_id=user.id,
+            issuer=ISSUER,
+            subject=subject,
+            password_hash=password_hash,
+            created_at=now,
+        )
+        try:
+            async with self._db.system("auth", write=True) as session:
+                session.add(user)
+                await session.flush()
+                session.add(account)
+                await session.flush()
+        except IntegrityError:
+            raise EmailTaken from None
+        return user.id
+
+    async def _renew(self, user_id: UUID, old: str, new: str) -> None:
+        async with self._db.system("auth", write=True) as session:
+            await session.exec(
+                update(Account)
+                .where(
+                    col(Account.user_id) == user_id,
+                    col(Account.issuer) == ISSUER,
+                    # a password changed in the meantime stays changed
+                    col(Account.password_hash) == old,
+                )
+                .values(password_hash=new)
+            )
+
+
+def _known_words(subject: str, name: str) -> list[str]:
+    return [subject, *subject.split("@"), name, *name.split()]
+
+
+def _clean_name(name: str) -> str:
+    name = unicodedata.normalize("NFC", name).strip()
+    if len(name) > _NAME_MAX_LENGTH or _UNFIT_IN_NAMES.search(name):
+        raise InvalidName
+    return name

@@ -1,0 +1,60 @@
+"""Who is signed in, and what they can change about it."""
+
+import reflex as rx
+
+from chat_app.components.icon import icon
+from chat_app.components.session import sign_out_form
+from chat_app.components.theme_control import theme_control
+from chat_app.states.views import PersonItem
+
+_MENU = "account-menu"
+
+
+def account_menu(person: rx.vars.ObjectVar[PersonItem], sign_out: str) -> rx.Component:
+    """A button with the person's name that opens a small menu.
+
+    Args:
+        person: The signed-in person.
+        sign_out: Where the sign-out form is posted.
+    """
+    return rx.el.div(
+        rx.el.button(
+            _face(person),
+            rx.el.span(_name(person), class_name="person-name"),
+            icon("updown"),
+            type="button",
+            class_name="account-button",
+            aria_label=f"Account of {_name(person)}",
+            custom_attrs={"popoverTarget": _MENU},
+        ),
+        rx.el.div(
+            rx.el.div(
+                _face(person),
+                rx.el.div(
+                    rx.el.strong(_name(person)),
+                    rx.el.span(person.email),
+                    class_name="person",
+                ),
+                class_name="who",
+            ),
+            theme_control(),
+            sign_out_form(
+                rx.el.button(icon("sign_out"), "Sign out", type="submit", class_name="menu-item"),
+                action=sign_out,
+            ),
+            id=_MENU,
+            class_name="menu",
+            role="group",
+            aria_label="Account",
+            custom_attrs={"popover": "auto"},
+        ),
+        class_name="account",
+    )
+
+
+def _name(person: rx.vars.ObjectVar[PersonItem]) -> rx.Var[str]:
+    return rx.cond(person.name, person.name, person.email)
+
+
+def _face(person: rx.vars.ObjectVar[PersonItem]) -> rx.Component:
+    return rx.el.span(person.initial, class_name="face", aria_hidden="true")

@@ -1,0 +1,61 @@
+"""The few pictures of the page, as inline SVG: no icon library, no request."""
+
+import reflex as rx
+
+_PATHS: dict[str, tuple[str, ...]] = {
+    "new": ("M12 5v14", "M5 12h14"),
+    "menu": ("M4 7h16", "M4 12h16", "M4 17h10"),
+    "close": ("M6 6l12 12", "M18 6L6 18"),
+    "search": ("M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14z", "M20 20l-4-4"),
+    "rename": ("M4 20h4L19 9l-4-4L4 16z", "M13 7l4 4"),
+    "delete": ("M5 7h14", "M10 11v6", "M14 11v6", "M7 7l1 13h8l1-13", "M9.5 7V4.5h5V7"),
+    "copy": ("M9 9h11v11H9z", "M5 15H4V4h11v1"),
+    "check": ("M5 12.5l4.5 4.5L19 7.5",),
+    "retry": ("M19.5 12a7.5 7.5 0 1 1-2.2-5.3L19.5 9", "M19.5 4v5h-5"),
+    "stopped": ("M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z", "M9.5 9.5h5v5h-5z"),
+    "warning": ("M12 4l9 16H3z", "M12 10v4.5", "M12 17.2v.1"),
+    "up": ("M12 19V6", "M6 11.5L12 5.5l6 6"),
+    "updown": ("M8 10l4-4 4 4", "M8 14l4 4 4-4"),
+    "down": ("M7 10l5 5 5-5",),
+    "arrow": ("M5 12h13", "M12.5 6.5L18 12l-5.5 5.5"),
+    "sign_out": ("M14 4h5v16h-5", "M15 12H4", "M8 8l-4 4 4 4"),
+    "light": (
+        "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8z",
+        "M12 3v1.5M12 19.5V21M3 12h1.5M19.5 12H21M5.6 5.6l1.1 1.1M17.3 17.3l1.1 1.1"
+        "M5.6 18.4l1.1-1.1M17.3 6.7l1.1-1.1",
+    ),
+    "dark": ("M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z",),
+    "system": ("M4 5h16v11H4z", "M9 20h6", "M12 16v4"),
+    "learn": (
+        "M12 6.5C10 5 7 4.5 4 5v13c3-.5 6 0 8 1.5",
+        "M12 6.5c2-1.5 5-2 8-1.5v13c-3-.5-6 0-8 1.5z",
+    ),
+    "write": ("M4 20c6-1 12-6 16-16C12 5 6 10 4 20z", "M4 20L13 11"),
+    "plan": ("M9 6.5h11M9 12h11M9 17.5h11", "M4 6.5l1 1 1.7-2M4 12l1 1 1.7-2M4 17.5l1 1 1.7-2"),
+    "code": ("M8 7l-5 5 5 5", "M16 7l5 5-5 5", "M13.5 5l-3 14"),
+    "offline": (
+        "M4 4l16 16",
+        "M8.5 15.5a5 5 0 0 1 7 0",
+        "M5 12a10 10 0 0 1 4-2.4",
+        "M19 12a10 10 0 0 0-5-2.8",
+        "M12 19v.1",
+    ),
+    "nothing": ("M4 6h16v10H9l-5 4z", "M9.5 9.5l5 4", "M14.5 9.5l-5 4"),
+}
+
+
+def icon(name: str) -> rx.Component:
+    """A picture beside words; screen readers skip it.
+
+    Args:
+        name: One of the names above.
+
+    Raises:
+        KeyError: There is no such picture.
+    """
+    return rx.el.svg(
+        *(rx.el.svg.path(d=path) for path in _PATHS[name]),
+        view_box="0 0 24 24",
+        class_name="icon",
+        custom_attrs={"aria-hidden": "true"},
+    )

@@ -1,0 +1,52 @@
+// When to work: at once for the first word, then no oftener than the screen shows, and what can
+// wait, when nothing else happens.
+
+const LATEST_MS = 300;
+
+/** Call `work` when the page is idle, and soon in any case. */
+export function whenIdle(work) {
+  if (globalThis.requestIdleCallback) requestIdleCallback(work, { timeout: LATEST_MS });
+  else setTimeout(work, 0);
+}
+
+/**
+ * Calls `work` after `request()`, as often as the screen can show it and never so often that it
+ * fills more than a quarter of the time.
+ *
+ * @param {() => void} work
+ */
+export function createPace(work, { frame = 16, share = 4 } = {}) {
+  let last = -Infinity; // milliseconds of performance.now()
+  let cost = 0; // milliseconds
+  let timer = 0;
+  let animation = 0;
+
+  function cancel() {
+    clearTimeout(timer);
+    cancelAnimationFrame(animation);
+    timer = animation = 0;
+  }
+
+  function run() {
+    cancel();
+    const start = performance.now();
+    work();
+    last = performance.now();
+    cost = last - start;
+  }
+
+  return {
+    request() {
+      if (timer) return;
+      const wait = last + Math.max(frame, cost * share) - performance.now();
+      if (wait <= 0) {
+        run();
+        return;
+      }
+      // A hidden tab gets no animation frames; the timer sees to it that the text is there.
+      timer = setTimeout(run, Math.max(wait, 2 * frame));
+      if (wait <= frame) animation = requestAnimationFrame(run);
+    },
+    cancel,
+  };
+}

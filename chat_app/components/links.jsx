@@ -1,0 +1,38 @@
+// Which addresses an answer may link to: absolute http, https and mailto, nothing else.
+
+const SCHEMES = new Set(["http:", "https:", "mailto:"]);
+const ENTITY = /&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z][a-zA-Z\d]{1,31});/g;
+
+let reader = null;
+
+/** Turn `&amp;` and its kind into characters. A textarea holds text only, so nothing can run. */
+export function decodeEntities(text) {
+  if (!text.includes("&")) return text;
+  return text.replace(ENTITY, (entity) => {
+    reader ??= document.createElement("textarea");
+    reader.innerHTML = entity;
+    return reader.value;
+  });
+}
+
+/**
+ * @param {string} raw The address as the Markdown has it.
+ * @returns {URL | null} The address without user name and password, or null when it is refused.
+ *   A relative address would point into this application, so it is refused too.
+ */
+export function safeUrl(raw) {
+  let url;
+  try {
+    url = new URL(decodeEntities(raw ?? ""));
+  } catch {
+    return null;
+  }
+  if (!SCHEMES.has(url.protocol)) return null;
+  if (url.protocol !== "mailto:") url.username = url.password = "";
+  return url;
+}
+
+/** What a person should know before clicking: the host, or the address of a mail. */
+export function destination(url) {
+  return url.protocol === "mailto:" ? url.pathname : url.host;
+}

@@ -1,0 +1,319 @@
+// Markdown to DOM. Elements are made one by one from marked's tokens, so raw HTML in an answer can
+// only ever become text; DOMPurify is the second wall behind it.
+//
+// What it makes, inside the element it is given:
+//   p h1–h6 ul ol li blockquote hr br strong em del code input[type=checkbox][disabled]
+//   p.ct-raw                          HTML in the answer, shown as text
+//   a[href][title=host]               a.ct-image-link for an image ("Image: alt — host")
+//   div.ct-table[role=region][tabindex=0] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
+//   div.ct-code > div.ct-code-head > span.ct-code-lang + button.ct-copy
+//               > pre.ct-pre[tabindex=0] > code.hljs
+//   li.ct-task                        an item with a checkbox
+
+import DOMPurify from "dompurify";
+import { Lexer } from "marked";
+import { decodeEntities, destination, safeUrl } from "./links.jsx";
+
+const DEEPEST = 32; // levels of nesting; deeper ones are shown as text
+const TOO_DEEP = new RegExp(
+  `^(?:[ \\t]*(?:>|(?:[-+*]|\\d{1,9}[.)])(?=[ \\t]))){${DEEPEST}}`,
+  "m",
+);
+const ALIGNS = new Set(["left", "center", "right"]);
+const BREAK = /^<br\s*\/?>$/i;
+
+const CLEAN = {
+  IN_PLACE: true,
+  ALLOWED_TAGS: (
+    "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code pre a span input " +
+    "table thead tbody tr th td #text"
+  ).split(" "),
+  ALLOWED_ATTR: ["href", "title", "rel", "target", "start", "class", "type", "checked", "disabled"],
+  ADD_URI_SAFE_ATTR: ["rel", "target", "start", "type", "checked", "disabled"],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+};
+
+/**
+ * @param {string} source Markdown with \n line ends.
+ * @param {object} links Link definitions that came earlier in the same message.
+ * @returns {{tokens: object[], links: object}} The tokens' `raw` texts join to the source.
+ */
+export function lex(source, links = {}) {
+  const lexer = new Lexer({ gfm: true, breaks: true, silent: true });
+  Object.assign(lexer.tokens.links, links);
+  if (TOO_DEEP.test(source)) return { tokens: [plain(source)], links };
+  try {
+    const tokens = lexer.lex(source);
+    return { tokens: [...tokens], links: tokens.links };
+  } catch {
+    // Nested deeper than the stack: the person still gets the text.
+    return { tokens: [plain(source)], links };
+  }
+}
+
+function plain(source) {
+  return { type: "html", raw: source, text: source };
+}
+
+/** Render one block token. @returns {Element | null} null for blank lines and definitions. */
+export function renderBlock(token) {
+  return finish(block(token, 0));
+}
+
+/** Render one item of a list. @returns {HTMLLIElement} */
+export function renderItem(item) {
+  return finish(listItem(item, 0));
+}
+
+/** Render one row of a table's body. @returns {HTMLTableRowElement} */
+export function renderRow(row) {
+  return finish(tableRow(row, "td", 0));
+}
+
+function finish(node) {
+  if (node === null) return null;
+  DOMPurify.sanitize(node, CLEAN);
+  return dress(node);
+}
+
+function element(name, className = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  return made;
+}
+
+function addText(parent, text) {
+  if (!text) return;
+  if (parent.lastChild?.nodeType === Node.TEXT_NODE) parent.lastChild.appendData(text);
+  else parent.append(text);
+}
+
+function block(token, depth) {
+  switch (token.type) {
+    case "space":
+    case "def":
+      return null;
+    case "hr":
+      return element("hr");
+    case "heading":
+      return inlines(element(`h${token.depth}`), token.tokens, depth);
+    case "code":
+      return code(token);
+    case "blockquote":
+      return blocks(element("blockquote"), token.tokens, depth);
+    case "list":
+      return list(token, depth);
+    case "table":
+      return table(token, depth);
+    case "paragraph":
+    case "text":
+      return inlines(element("p"), token.tokens ?? [{ type: "text", text: token.text }], depth);
+    default:
+      return rawText(token);
+  }
+}
+
+function rawText(token) {
+  const made = element("p", "ct-raw");
+  addText(made, token.raw.replace(/\n+$/, ""));
+  return made;
+}
+
+function blocks(parent, tokens, depth) {
+  if (depth >= DEEPEST) {
+    addText(parent, tokens.map((token) => token.raw).join(""));
+    return parent;
+  }
+  for (const token of tokens) {
+    // In a tight list the text stands in the item itself.
+    if (token.type === "text" && parent.nodeName === "LI") inlines(parent, [token], depth);
+    else if (token.type === "checkbox") inlines(parent, [token], depth);
+    else parent.append(block(token, depth + 1) ?? "");
+  }
+  return parent;
+}
+
+function list(token, depth) {
+  const made = element(token.ordered ? "ol" : "ul");
+  if (token.ordered && token.start !== 1) made.setAttribute("start", String(token.start));
+  for (const item of token.items) made.append(listItem(item, depth));
+  return made;
+}
+
+function listItem(item, depth) {
+  return blocks(element("li", item.task ? "ct-task" : ""), item.tokens, depth + 1);
+}
+
+function table(token, depth) {
+  const made = element("table");
+  const head = element("thead");
+  head.append(tableRow(token.header, "th", depth));
+  const body = element("tbody");
+  for (const row of token.rows) body.append(tableRow(row, "td", depth));
+  made.append(head, body);
+  return made;
+}
+
+function tableRow(cells, name, depth) {
+  const row = element("tr");
+  for (const cell of cells) {
+    const made = element(name, ALIGNS.has(cell.align) ? `ct-${cell.align}` : "");
+    row.append(inlines(made, cell.tokens, depth));
+  }
+  return row;
+}
+
+const languages = new WeakMap();
+
+function code(token) {
+  const pre = element("pre");
+  const made = element("code", "hljs");
+  addText(made, codeText(token));
+  pre.append(made);
+  languages.set(made, languageOf(token));
+  return pre;
+}
+
+/** The text of a code block as it is shown: without the line ends at its end. */
+export function codeText(token) {
+  return token.text.replace(/\n+$/, "");
+}
+
+/** The language word of a fence, or nothing when it is not a plain word. */
+export function languageOf(token) {
+  return /^[\w+#.-]{1,24}(?=\s|$)/.exec(token.lang ?? "")?.[0].toLowerCase() ?? "";
+}
+
+/** The language of a `code` element that stands in a code block. */
+export function languageOfElement(made) {
+  return languages.get(made) ?? "";
+}
+
+function inlines(parent, tokens, depth) {
+  if (depth >= DEEPEST) {
+    addText(parent, tokens.map((token) => token.raw).join(""));
+    return parent;
+  }
+  for (const token of tokens) inline(parent, token, depth + 1);
+  return parent;
+}
+
+function inline(parent, token, depth) {
+  switch (token.type) {
+    case "strong":
+    case "em":
+    case "del":
+      parent.append(inlines(element(token.type), token.tokens, depth));
+      break;
+    case "codespan":
+      parent.append(element("code"));
+      addText(parent.lastChild, token.text);
+      break;
+    case "br":
+      parent.append(element("br"));
+      break;
+    case "link":
+      link(parent, token, depth);
+      break;
+    case "image":
+      image(parent, token);
+      break;
+    case "checkbox":
+      parent.append(checkbox(token));
+      break;
+    case "html":
+      if (BREAK.test(token.raw)) parent.append(element("br"));
+      else addText(parent, token.raw);
+      break;
+    case "escape":
+      addText(parent, token.text);
+      break;
+    default:
+      if (token.tokens) inlines(parent, token.tokens, depth);
+      else addText(parent, decodeEntities(token.text ?? token.raw));
+  }
+}
+
+function link(parent, token, depth) {
+  const url = safeUrl(token.href);
+  if (url === null) {
+    inlines(parent, token.tokens, depth);
+    return;
+  }
+  const made = anchor(url);
+  inlines(made, token.tokens, depth);
+  // A link inside a link is none: the outer one would hide where the inner one leads.
+  for (const inner of made.querySelectorAll("a")) inner.replaceWith(inner.textContent);
+  if (!made.hasChildNodes()) addText(made, destination(url));
+  parent.append(made);
+}
+
+function anchor(url, className = "") {
+  const made = element("a", className);
+  made.href = url.href;
+  made.title = destination(url);
+  made.rel = "noopener noreferrer nofollow";
+  made.target = "_blank";
+  return made;
+}
+
+// An image would tell its host, and whatever its address carries, that somebody reads: so it is a
+// link that a person may follow.
+function image(parent, token) {
+  const alt = decodeEntities(token.text ?? "").trim();
+  const url = safeUrl(token.href);
+  if (url === null || url.protocol === "mailto:") {
+    addText(parent, alt ? `Image: ${alt}` : "Image");
+    return;
+  }
+  const made = anchor(url, "ct-image-link");
+  addText(made, `${alt ? `Image: ${alt}` : "Image"} — ${destination(url)}`);
+  parent.append(made);
+}
+
+function checkbox(token) {
+  const made = element("input");
+  made.type = "checkbox";
+  made.disabled = true;
+  if (token.checked) made.setAttribute("checked", "");
+  return made;
+}
+
+// What surrounds code and tables is ours, so it is put on after the sanitiser has passed.
+function dress(node) {
+  const holder = element("div");
+  holder.append(node);
+  for (const pre of holder.querySelectorAll("pre")) dressCode(pre);
+  for (const made of holder.querySelectorAll("table")) dressTable(made);
+  const dressed = holder.firstChild;
+  dressed.remove();
+  return dressed;
+}
+
+function dressCode(pre) {
+  const language = languages.get(pre.firstChild) ?? "";
+  const box = element("div", "ct-code");
+  const head = element("div", "ct-code-head");
+  const label = element("span", "ct-code-lang");
+  label.textContent = language || "text";
+  const copy = element("button", "ct-copy");
+  copy.type = "button";
+  copy.textContent = "Copy";
+  copy.setAttribute("aria-label", "Copy code");
+  head.append(label, copy);
+  pre.className = "ct-pre";
+  pre.tabIndex = 0;
+  pre.replaceWith(box);
+  box.append(head, pre);
+}
+
+function dressTable(made) {
+  const box = element("div", "ct-table");
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", "Table");
+  made.replaceWith(box);
+  box.append(made);
+}

@@ -1,0 +1,61 @@
+// The message text as React sees it: elements whose insides React never touches.
+//
+// <div class="ct-text" data-state="waiting|live|done">   an answer; see markdown.jsx for what is inside
+//   <span class="ct-thinking" role="img" aria-label="Thinking"><i/><i/><i/></span>   while waiting
+// <div class="ct-text ct-plain" data-state>              a person's own words (plain), as typed
+// <button class="ct-copy-message" data-copied="true|false"?>…children, or two sheets of paper…</button>
+// FrameFeed renders nothing.
+
+import { memo, useLayoutEffect, useRef } from "react";
+import { copyFrom } from "./copy.jsx";
+import { frames } from "./frames.jsx";
+import { mountMessage } from "./live_text.jsx";
+import { mountPlain } from "./plain_text.jsx";
+
+/** Takes every frame that the server sends into the store, and asks again after a gap. */
+export function FrameFeed({ frame, onGap }) {
+  useLayoutEffect(() => {
+    const gap = frames.receive(frame);
+    if (gap) onGap?.(gap.run, gap.have);
+  }, [frame]);
+  useLayoutEffect(() => () => frames.clear(), []);
+  return null;
+}
+
+/** The text of one message. */
+export const MessageText = memo(function MessageText(props) {
+  const { text = "", run = "", status = "", plain = false, className = "" } = props;
+  const root = useRef(null);
+  const view = useRef(null);
+  useLayoutEffect(() => {
+    view.current = (plain ? mountPlain : mountMessage)(root.current);
+    return () => view.current.destroy();
+  }, [plain]);
+  useLayoutEffect(() => view.current.show({ text, run, status }), [text, run, status, plain]);
+  const name = `ct-text${plain ? " ct-plain" : ""} ${className}`.trim();
+  return <div ref={root} className={name} dir="auto" suppressHydrationWarning />;
+});
+
+/** Copies a message's Markdown: the stored text, or what came as frames. */
+export function CopyButton({ text = "", run = "", label = "Copy message", className = "", children }) {
+  const copy = (event) => copyFrom(event.currentTarget, text || (frames.get(run)?.text ?? ""));
+  return (
+    <button
+      type="button"
+      className={`ct-copy-message ${className}`.trim()}
+      aria-label={label}
+      onClick={copy}
+    >
+      {children ?? <CopyMark />}
+    </button>
+  );
+}
+
+function CopyMark() {
+  return (
+    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true" fill="none" stroke="currentColor">
+      <rect x="7" y="7" width="10" height="10" rx="2" strokeWidth="1.5" />
+      <path d="M13 4.5V4a1 1 0 0 0-1-1H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h.5" strokeWidth="1.5" />
+    </svg>
+  );
+}

@@ -1,0 +1,41 @@
+"""The browser side of the components: which scripts there are, and where the build finds them.
+
+They lie in one folder of the build, so that they can import each other and share the frame store.
+"""
+
+from pathlib import Path
+
+import reflex as rx
+
+LIBRARIES = ["marked@18.2.1", "dompurify@3.4.18", "highlight.js@11.12.0"]
+"""What the scripts import from npm, pinned."""
+
+FOLDER = Path(__file__).parent
+
+NAMES = (
+    "anchor",
+    "blocks",
+    "composer",
+    "copy",
+    "end_of_list",
+    "environment",
+    "frames",
+    "highlight",
+    "idle",
+    "languages",
+    "links",
+    "live_text",
+    "markdown",
+    "message_text",
+    "morph",
+    "outbox",
+    "password_field",
+    "plain_text",
+    "scroller",
+    "session",
+    "starters",
+    "title_field",
+)
+
+SCRIPTS = {name: rx.asset(f"{name}.jsx", shared=True).importable_path for name in NAMES}
+"""Where the build imports each script from."""

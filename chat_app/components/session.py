@@ -1,0 +1,65 @@
+"""Forms that sign in and out, and the watch that tells every tab when that happened."""
+
+from typing import Any
+
+import reflex as rx
+
+from chat_app.components.scripts import SCRIPTS
+
+PROBLEM_ID = "problem"
+"""The element that holds the sentence of a refusal; fields are described by it."""
+
+_OFFLINE = "The server cannot be reached. Check the connection and try again."
+
+
+class _AuthForm(rx.Component):
+    """A native form post that keeps what was typed when it is refused."""
+
+    library = SCRIPTS["session"]
+    tag = "AuthForm"
+
+    action: rx.Var[str]
+    sentences: rx.Var[dict[str, str]]
+    problem_id: rx.Var[str]
+
+
+class _SignOutForm(rx.Component):
+    """A native form post; the other tabs hear of it."""
+
+    library = SCRIPTS["session"]
+    tag = "SignOutForm"
+
+    action: rx.Var[str]
+
+
+class _SessionWatch(rx.Component):
+    """Loads the page anew when another tab signed in or out."""
+
+    library = SCRIPTS["session"]
+    tag = "SessionWatch"
+
+
+def auth_form(*children: Any, action: str, sentences: dict[str, str]) -> rx.Component:
+    """A form that signs somebody in or up.
+
+    Args:
+        children: The fields and the button.
+        action: Where it is posted.
+        sentences: What each `?error=` word means; `Default` and `Offline` must be there.
+    """
+    return _AuthForm.create(
+        *children,
+        action=action,
+        sentences=sentences | {"Offline": _OFFLINE},
+        problem_id=PROBLEM_ID,
+    )
+
+
+def sign_out_form(*children: Any, action: str) -> rx.Component:
+    """A form around the button that signs out."""
+    return _SignOutForm.create(*children, action=action)
+
+
+def session_watch() -> rx.Component:
+    """Nothing to see: keeps this tab true to the browser's one session."""
+    return _SessionWatch.create()

@@ -1,0 +1,29 @@
+"""Light, dark, or as the system says.
+
+Reflex keeps the choice in the browser and applies it before the first paint.
+"""
+
+import reflex as rx
+
+from chat_app.components.icon import icon
+
+_MODES = (("light", "Light"), ("dark", "Dark"), ("system", "System"))
+
+
+def theme_control() -> rx.Component:
+    """Three buttons, one of them pressed."""
+    return rx.el.div(
+        *(
+            rx.el.button(
+                icon(mode),
+                rx.el.span(label),
+                type="button",
+                on_click=rx.color_mode.set(mode),
+                aria_pressed=rx.color_mode == mode,
+            )
+            for mode, label in _MODES
+        ),
+        role="group",
+        aria_label="Theme",
+        class_name="segments",
+    )

@@ -1,0 +1,138 @@
+"""The headers that every answer leaves with."""
+
+from chat_app.guard.asgi import Headers, without
+from chat_app.guard.csp import NOTHING
+from chat_app.guard.paths import Place
+
+_PERMISSIONS = ", ".join(
+    [
+        *(
+            f"{feature}=()"
+            for feature in (
+                "accelerometer",
+                "browsing-topics",
+                "camera",
+                "display-capture",
+                "geolocation",
+                "gyroscope",
+                "magnetometer",
+                "microphone",
+                "midi",
+                "payment",
+                "usb",
+            )
+        ),
+        "clipboard-write=(self)",
+        "fullscreen=(self)",
+    ]
+)
+
+_FIXED: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    # Not `no-referrer`: under it Chromium sends `Origin: null` with a form post, which the door
+    # refuses. Nothing is told to other sites either way.
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", _PERMISSIONS.encode()),
+    (b"x-frame-options", b"DENY"),
+    (b"vary", b"Origin"),
+]
+
+_OURS = frozenset(
+    {
+        *(name for name, _ in _FIXED if name != b"vary"),
+        b"content-security-policy",
+        b"strict-transport-security",
+        # Reflex's own CORS middleware answers any configured origin; ours decides instead.
+        b"access-control-allow-origin",
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+        b"access-control-allow-private-network",
+        b"server",
+    }
+)
+
+_KEPT = frozenset({200, 206, 304})
+
+
+def content_type(headers: Headers) -> bytes:
+    """The media type of an answer, without its parameters."""
+    for name, value in headers:
+        if name.lower() == b"content-type":
+            return value.split(b";", 1)[0].strip().lower()
+    return b""
+
+
+def cors(origin: str) -> Headers:
+    """What lets a page of one exact origin of ours read an answer."""
+    return [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-credentials", b"true"),
+        (b"access-control-expose-headers", b"retry-after"),
+    ]
+
+
+def preflight(origin: str) -> Headers:
+    """The answer to a preflight from one exact origin of ours."""
+    return [
+        *cors(origin),
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+        (b"access-control-allow-headers", b"content-type, last-event-id, x-auth-return-redirect"),
+        (b"access-control-max-age", b"600"),
+    ]
+
+
+def _caching(place: Place, path: str, status: int, headers: Headers) -> Headers:
+    if place is Place.ASSET and status in _KEPT:
+        # The build names these files by their content.
+        forever = path.startswith("/assets/")
+        value = b"public, max-age=31536000, immutable" if forever else b"no-cache"
+    elif content_type(headers) == b"text/event-stream":
+        # no-transform and the proxy's own switch keep a stream from being collected first.
+        return [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buffering", b"no")]
+    else:
+        value = b"no-store"
+    return [(b"cache-control", value)]
+
+
+_CACHING = frozenset({b"cache-control", b"x-accel-buffering"})
+
+
+class SecurityHeaders:
+    """Dresses answers.
+
+    Args:
+        page_policy: The content security policy of pages and their files.
+        is_https: Whether people reach the app over TLS.
+    """
+
+    def __init__(self, *, page_policy: str, is_https: bool) -> None:
+        fixed = [*_FIXED]
+        if is_https:
+            fixed.append((b"strict-transport-security", b"max-age=31536000"))
+        self._page = [*fixed, (b"content-security-policy", page_policy.encode())]
+        self._other = [*fixed, (b"content-security-policy", NOTHING.encode())]
+
+    def dress(
+        self, place: Place, path: str, status: int, headers: Headers, sharing: Headers
+    ) -> Headers:
+        """The headers an answer leaves with, in place of the ones it came with.
+
+        Args:
+            place: What the path leads to.
+            path: The path of the request.
+            status: The status of the answer.
+            headers: What the app wrote.
+            sharing: What `cors` or `preflight` says to the asking origin, if it is one of ours.
+        """
+        is_page = content_type(headers) == b"text/html" or place is Place.ASSET
+        return [
+            *without(headers, _OURS | _CACHING),
+            *(self._page if is_page else self._other),
+            *_caching(place, path, status, headers),
+            *sharing,
+        ]

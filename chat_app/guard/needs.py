@@ -1,0 +1,55 @@
+"""What the door needs from the floor below, so that it can be tested with a small stand-in."""
+
+from collections.abc import Iterable, Set
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from chat_app.auth.principal import Principal
+from chat_app.bus import Bus
+from chat_app.settings import Settings
+
+
+class Visit(Protocol):
+    """A session that was found to be alive."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who it is."""
+        ...
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends by itself, in UTC."""
+        ...
+
+
+class Sessions(Protocol):
+    """Where sessions are looked up."""
+
+    async def resolve(self, token: str) -> Visit | None:
+        """The live session behind a cookie's token."""
+        ...
+
+    async def revalidate(self, session_ids: Iterable[UUID]) -> Set[UUID]:
+        """Tell the bus of those that are over."""
+        ...
+
+
+class Services(Protocol):
+    """The live parts that the door uses."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator decided."""
+        ...
+
+    @property
+    def bus(self) -> Bus:
+        """Where ended sessions are told."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Where sessions are looked up."""
+        ...

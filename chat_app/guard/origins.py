@@ -1,0 +1,78 @@
+"""Where a request may come from: exact addresses, never patterns."""
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+from urllib.parse import urlsplit
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Verdict = Literal["ours", "absent", "foreign"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def as_browsers_say(origin: str) -> str:
+    """A configured origin as browsers serialise it: lower case, no default port.
+
+    RFC 6454 §6.2.
+    """
+    parts = urlsplit(origin.lower())
+    if parts.port is not None and parts.port == _DEFAULT_PORTS.get(parts.scheme):
+        return f"{parts.scheme}://{parts.netloc.rsplit(':', 1)[0]}"
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class Origins:
+    """The allow-list of origins and the hosts that follow from it.
+
+    Args:
+        allowed: Exact origins such as `https://chat.example`.
+    """
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        self.allowed = frozenset(as_browsers_say(origin) for origin in allowed)
+        self.hosts = frozenset(urlsplit(origin).netloc for origin in self.allowed)
+
+    def answers_for(self, host: str | None) -> bool:
+        """Whether a Host header names this server."""
+        return host is not None and host.lower() in self.hosts
+
+    def judge(self, values: Sequence[str]) -> Verdict:
+        """Judge all Origin headers of a request.
+
+        The comparison is of whole strings. Nothing is parsed, so a suffix, a user part, a
+        trailing dot or a second value has no way in.
+        """
+        if not values:
+            return "absent"
+        if len(values) == 1 and values[0].lower() in self.allowed:
+            return "ours"
+        return "foreign"
+
+    def permits(
+        self,
+        method: str,
+        origin: Verdict,
+        fetch_site: Sequence[str],
+        *,
+        has_cookie: bool,
+    ) -> bool:
+        """Whether a request may act in a person's name (ASVS 3.5.1).
+
+        A foreign origin never may, whatever the method. A request without one comes from a plain
+        navigation or from a program; to change something it must not carry a cookie, which a
+        program with a cookie mends by sending the Origin it acts for.
+
+        Args:
+            method: The HTTP method.
+            origin: The verdict on its Origin.
+            fetch_site: Every Sec-Fetch-Site header.
+            has_cookie: Whether any cookie came along.
+        """
+        if origin != "absent":
+            return origin == "ours"
+        if method not in UNSAFE_METHODS:
+            return True
+        from_elsewhere = any(site not in ("same-origin", "none") for site in fetch_site)
+        return not has_cookie and not from_elsewhere

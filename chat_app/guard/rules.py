@@ -1,0 +1,56 @@
+"""What the settings mean to the door, worked out once."""
+
+from collections.abc import Collection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.types import Scope
+
+from chat_app.auth.address import client_address
+from chat_app.guard.csp import page_policy, script_hashes
+from chat_app.guard.headers import SecurityHeaders
+from chat_app.guard.keys import StateKeys
+from chat_app.guard.origins import Origins
+from chat_app.settings import Settings
+
+
+class Rules:
+    """Everything the door asks about a connection before it asks who it is.
+
+    Args:
+        settings: What the operator decided.
+        build: The folder of the exported front end, or None when it is served elsewhere.
+        also: Further origins that are ours.
+    """
+
+    def __init__(self, settings: Settings, build: Path | None, also: Collection[str]) -> None:
+        self.settings = settings
+        self.serves_pages = build is not None
+        self.origins = Origins({*settings.origins, *also})
+        self.keys = StateKeys(settings.secret)
+        hashes = script_hashes(build) if build is not None else ()
+        self.headers = SecurityHeaders(
+            page_policy=page_policy(self.origins.allowed, hashes),
+            is_https=settings.is_https,
+        )
+
+    def from_client(self, scope: Scope, **more: object) -> Scope:
+        """A copy of a scope that names the believed address of the client."""
+        address = client_address(scope, self.settings.trusted_proxy_hops)
+        port = (scope.get("client") or ("", 0))[1]
+        return {**scope, "client": (address, port), **more}
+
+
+def relative_target(scope: Scope) -> str:
+    """The path and query of a request, when they can surely only mean this server, else `/`.
+
+    Args:
+        scope: A request.
+    """
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope.get("query_string", b"")
+    target = (path.split(b"?", 1)[0] + (b"?" + query if query else b"")).decode("latin-1")
+    is_plain = all("!" <= char <= "~" for char in target) and "\\" not in target
+    if not is_plain or not target.startswith("/") or target.startswith("//") or len(target) > 1024:
+        return "/"
+    return target if not urlsplit(target).netloc else "/"

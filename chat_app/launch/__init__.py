@@ -1,0 +1,1 @@
+"""How the program is started: its port, its front end, its server."""

@@ -1,0 +1,155 @@
+"""One process, one port, one event loop: the server around the program, and how it stops.
+
+A single process has no child that could keep the port when it is killed, and no parent that
+could leave it behind. Stopping has a deadline that holds even when something hangs.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from chat_app.launch.connections import App, Connections
+from chat_app.launch.lifespan import Lifespan
+
+_PROGRAM_SECONDS = 3.0
+_CONNECTIONS_SECONDS = 0.5
+_DEADLINE_SECONDS = 4.5
+_SOCKETS = 10_000
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def serve(
+    app: App,
+    *,
+    host: str,
+    port: int,
+    name: str,
+    ready: Callable[[], None],
+    with_parent: bool = False,
+) -> None:
+    """Serve the program until a signal says stop.
+
+    Then: nothing new is taken, the program ends its work while its readers still listen, what is
+    open is closed, and the process is gone after 4.5 seconds whatever happens.
+
+    Args:
+        app: The program.
+        host: The address to listen on.
+        port: The port.
+        name: The Host header that the program answers to.
+        ready: Called once, when the program has answered its first request.
+        with_parent: Stop when the process that started this one is gone.
+
+    Raises:
+        NotStarted: The program refused to start.
+    """
+    asyncio.run(_serve(app, host, port, name, ready, with_parent))
+
+
+async def _serve(
+    app: App, host: str, port: int, name: str, ready: Callable[[], None], with_parent: bool
+) -> None:
+    stop = _stop_signal()
+    if with_parent:
+        threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
+    lifespan = Lifespan(app)
+    connections = Connections(app, lifespan.state)
+    await lifespan.start()
+    server = Server(
+        connections,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        backlog=1024,
+        backpressure=_SOCKETS,
+        log_level=LogLevels.error,
+    )
+    serving = asyncio.create_task(server.serve())
+    telling = asyncio.create_task(_tell_when_ready(host, port, name, ready))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (telling, stopping):
+        task.cancel()
+    connections.close()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(lifespan.stop(), _PROGRAM_SECONDS)
+    await connections.end(within=_CONNECTIONS_SECONDS)
+    server.stop()
+    await serving
+
+
+def _stop_signal() -> asyncio.Event:
+    """An event that the first signal sets; the deadline begins with it.
+
+    Later signals change nothing: a terminal and `make` often both pass one on.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if not stop.is_set():
+            deadline = threading.Timer(_DEADLINE_SECONDS, _give_up)
+            deadline.daemon = True
+            deadline.start()
+            stop.set()
+            # wakes the loop, which a bare Event.set() from a signal does not
+            loop.call_soon_threadsafe(stop.set)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and background jobs ignore some
+            signal.signal(number, on_signal)
+    return stop
+
+
+def leave(code: int = 0) -> NoReturn:
+    """End the process after `serve`, without Python's own teardown.
+
+    A thread of the server may still be on its way out, and would find no interpreter.
+
+    Args:
+        code: What the process says to its parent.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _give_up() -> NoReturn:
+    os._exit(1)
+
+
+def _stop_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _tell_when_ready(host: str, port: int, name: str, ready: Callable[[], None]) -> None:
+    while not await _answers(host, port, name):  # noqa: ASYNC110 - the server has no such event
+        await asyncio.sleep(0.02)
+    ready()
+
+
+async def _answers(host: str, port: int, name: str) -> bool:
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    try:
+        reader, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET /ping HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        return (await reader.readline()).startswith(b"HTTP/")
+    finally:
+        writer.close()

@@ -1,0 +1,151 @@
+"""The open thread: its head, its messages and the composer."""
+
+import reflex as rx
+
+from chat_app.components.buttons import icon_button, page_link
+from chat_app.components.composer import composer
+from chat_app.components.icon import icon
+from chat_app.components.message import message
+from chat_app.components.notices import notice, offline_bar
+from chat_app.components.scroller import scroller
+from chat_app.components.skeleton import conversation_skeleton
+from chat_app.components.starters import starters
+from chat_app.components.thread_row import thread_title
+from chat_app.pages.sidebar import SIDEBAR
+from chat_app.settings import settings
+from chat_app.states.auth import AuthState
+from chat_app.states.chat import ChatState
+from chat_app.states.views import MessageItem
+
+CONVERSATION = "conversation"
+"""The element's id, for who skips the list."""
+
+
+def conversation() -> rx.Component:
+    """The main part of the chat page."""
+    return rx.el.main(
+        _top_bar(),
+        offline_bar(),
+        rx.cond(
+            ChatState.missing,
+            _not_here(),
+            rx.fragment(
+                rx.cond(ChatState.thread == "", _beginning(), _messages()),
+                _dock(),
+            ),
+        ),
+        id=CONVERSATION,
+        tab_index=-1,
+        class_name="conversation",
+    )
+
+
+def _top_bar() -> rx.Component:
+    return rx.el.header(
+        icon_button(
+            "menu",
+            "Your chats",
+            class_name="only-narrow",
+            custom_attrs={"popoverTarget": SIDEBAR},
+        ),
+        rx.el.h1(
+            rx.cond(ChatState.missing | ChatState.loading, "", thread_title(ChatState.title)),
+            class_name="thread-title",
+        ),
+        _models(),
+        class_name="top-bar",
+    )
+
+
+def _models() -> rx.Component:
+    return rx.cond(
+        ChatState.models.length() > 1,
+        rx.el.label(
+            rx.el.span("Model", class_name="unseen"),
+            rx.el.select(
+                rx.foreach(
+                    ChatState.models, lambda model: rx.el.option(model.name, value=model.id)
+                ),
+                value=ChatState.model,
+                on_change=ChatState.pick_model,
+            ),
+            icon("down"),
+            class_name="models",
+        ),
+        rx.el.span(
+            rx.foreach(ChatState.models, lambda model: rx.fragment(model.name)),
+            class_name="only-model",
+        ),
+    )
+
+
+def _messages() -> rx.Component:
+    return scroller(
+        rx.el.div(
+            rx.cond(
+                ChatState.has_older,
+                rx.el.button(
+                    icon("up"),
+                    "Show earlier messages",
+                    type="button",
+                    class_name="quiet-button",
+                    on_click=ChatState.older,
+                ),
+            ),
+            rx.cond(ChatState.loading, conversation_skeleton()),
+            rx.foreach(ChatState.history, _turn),
+            rx.foreach(ChatState.recent, _turn),
+            class_name="turns",
+        ),
+        on_top=ChatState.older,
+        thread=ChatState.thread,
+        sent=ChatState.accepted,
+        older=ChatState.has_older,
+    )
+
+
+def _turn(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
+    return message(item, on_retry=ChatState.retry)
+
+
+def _beginning() -> rx.Component:
+    name = AuthState.person.name
+    return rx.el.div(
+        rx.el.div(
+            rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
+            rx.el.h2("What shall we think about?"),
+            starters(on_send=ChatState.send, busy=ChatState.busy),
+            class_name="beginning",
+        ),
+        class_name="scroll",
+    )
+
+
+def _not_here() -> rx.Component:
+    return rx.el.div(
+        icon("nothing"),
+        rx.el.h2("This chat is not here"),
+        rx.el.p("It was deleted, or the address is not quite right."),
+        page_link("Start a new chat", to="/", class_name="button"),
+        class_name="not-here",
+    )
+
+
+def _dock() -> rx.Component:
+    return rx.el.div(
+        notice(ChatState.notice, ChatState.dismiss),
+        composer(
+            busy=ChatState.busy,
+            accepted=ChatState.accepted,
+            refused=ChatState.refused,
+            draft_key=rx.cond(
+                ChatState.thread != "", "draft:" + ChatState.thread.to(str), "draft:new"
+            ),
+            on_send=ChatState.send,
+            on_stop=ChatState.stop,
+            max_bytes=settings().message_bytes,
+            placeholder="Ask anything",
+        ),
+        rx.el.p("Answers can be wrong. Check what matters.", class_name="small-print"),
+        class_name="dock",
+    )

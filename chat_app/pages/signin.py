@@ -1,0 +1,50 @@
+"""`/signin`: somebody who has an account comes in."""
+
+import reflex as rx
+
+from chat_app.auth.refusals import sentences
+from chat_app.components.auth_sheet import auth_sheet, field
+from chat_app.components.password_field import password_field
+from chat_app.components.session import PROBLEM_ID, auth_form
+from chat_app.pages.backend import backend
+from chat_app.settings import settings
+
+
+def signin() -> rx.Component:
+    """The page."""
+    return auth_sheet(
+        auth_form(
+            field(
+                "E-mail",
+                "email",
+                rx.el.input(
+                    id="email",
+                    name="email",
+                    type="email",
+                    class_name="field",
+                    auto_complete="username",
+                    auto_focus=True,
+                    required=True,
+                    aria_describedby=PROBLEM_ID,
+                ),
+            ),
+            field(
+                "Password",
+                "password",
+                password_field(
+                    "password", auto_complete="current-password", described_by=PROBLEM_ID
+                ),
+            ),
+            rx.el.label(
+                rx.el.input(type="checkbox", name="remember", value="1"),
+                rx.el.span("Keep me signed in on this device"),
+                class_name="check",
+            ),
+            rx.el.button("Sign in", type="submit", class_name="button wide"),
+            action=backend("/api/auth/callback/credentials"),
+            sentences=sentences(settings()),
+        ),
+        title="Welcome back",
+        lead="Sign in to go on where you left off.",
+        otherwise=("New here?", "Create an account", "/signup"),
+    )

@@ -1,0 +1,67 @@
+"""`/signup`: somebody new makes an account."""
+
+import reflex as rx
+
+from chat_app.auth.refusals import sentences
+from chat_app.components.auth_sheet import auth_sheet, field
+from chat_app.components.password_field import password_field
+from chat_app.components.session import PROBLEM_ID, auth_form
+from chat_app.pages.backend import backend
+from chat_app.settings import settings
+
+_HINT = "password-hint"
+
+
+def signup() -> rx.Component:
+    """The page."""
+    return auth_sheet(
+        auth_form(
+            field(
+                "Name",
+                "name",
+                rx.el.input(
+                    id="name",
+                    name="name",
+                    class_name="field",
+                    auto_complete="name",
+                    auto_focus=True,
+                    max_length=100,
+                    aria_describedby=PROBLEM_ID,
+                ),
+                optional=True,
+            ),
+            field(
+                "E-mail",
+                "email",
+                rx.el.input(
+                    id="email",
+                    name="email",
+                    type="email",
+                    class_name="field",
+                    auto_complete="username",
+                    required=True,
+                    aria_describedby=PROBLEM_ID,
+                ),
+            ),
+            field(
+                "Password",
+                "password",
+                password_field(
+                    "password",
+                    auto_complete="new-password",
+                    described_by=f"{_HINT} {PROBLEM_ID}",
+                ),
+                rx.el.p(
+                    "A few unrelated words are easy to remember and hard to guess.",
+                    id=_HINT,
+                    class_name="hint",
+                ),
+            ),
+            rx.el.button("Create account", type="submit", class_name="button wide"),
+            action=backend("/api/auth/signup"),
+            sentences=sentences(settings()),
+        ),
+        title="Make yourself at home",
+        lead="One account, and your conversations stay yours.",
+        otherwise=("Been here before?", "Sign in", "/signin"),
+    )

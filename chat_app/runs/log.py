@@ -1,0 +1,272 @@
+"""One writer for all running answers: stored before shown, many answers in one transaction.
+
+Models add to the buffer of their run; the writer commits everything that is due at once, and only
+then hands it to the runs' channels. So the number of transactions does not grow with the number
+of answers, and nobody sees what a crash could take back.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from chat_app.errors import ChatError
+from chat_app.llm.surrogates import repaired
+from chat_app.logs import unexpected
+from chat_app.runs.channel import Channel
+from chat_app.runs.events import EventKind
+from chat_app.runs.pace import Pace, interval
+
+logger = logging.getLogger(__name__)
+
+BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
+"""Seconds before each further try of a commit that failed."""
+NOT_SAVED = "The answer could not be saved, so it was stopped. Try again in a moment."
+
+
+class NotSaved(ChatError):
+    """The log of a run could not be written."""
+
+    code = "unavailable"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(NOT_SAVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a run's log.
+
+    Args:
+        seq: Counts from 1 within the run.
+    """
+
+    run_id: UUID
+    owner_id: UUID
+    seq: int
+    kind: EventKind
+    text: str
+
+
+Store = Callable[[Sequence[Entry]], Awaitable[None]]
+"""Commits entries in one transaction: all or none."""
+
+
+class RunLog:
+    """The writing end of one run's log. Made by `LogWriter.open`.
+
+    Attributes:
+        waiting: The characters added and not yet stored.
+    """
+
+    def __init__(self, writer: "LogWriter", run_id: UUID, owner_id: UUID, channel: Channel) -> None:
+        self.waiting = 0
+        self._writer = writer
+        self._run_id = run_id
+        self._owner_id = owner_id
+        self._channel = channel
+        self._seq = 0
+        self._added: list[tuple[EventKind, str]] = []
+        self._taken: list[Entry] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._hurry = True
+        self._closed = False
+        self._failed = asyncio.Event()
+        self._committed_at = -math.inf
+        self._rate = 0.0
+
+    def add(self, kind: EventKind, text: str) -> None:
+        """Take the next piece of the answer. It is stored and shown at the writer's pace."""
+        if self._closed or not text:
+            return
+        text = repaired(text)
+        self._added.append((kind, text))
+        self.waiting += len(text)
+        self._idle.clear()
+        self._writer.wake(self, hurry=self._hurry)
+
+    async def flush(self) -> None:
+        """Wait until everything added is stored and shown.
+
+        Raises:
+            NotSaved: The writer gave up.
+        """
+        if self._added:
+            self._hurry = True
+            self._writer.wake(self, hurry=True)
+        await self._idle.wait()
+        if self._failed.is_set():
+            raise NotSaved
+
+    async def close(self) -> None:
+        """Forget what is not stored, wait for a commit under way, and take nothing more."""
+        self._closed = True
+        self._drop()
+        await self._idle.wait()
+        self._writer.forget(self)
+
+    def is_due(self, now: float, late: float) -> bool:
+        """Whether the run's pace allows a commit now."""
+        # A tick may come a little early by the clock; a tenth keeps it from being skipped.
+        return self._hurry or now - self._committed_at >= 0.9 * interval(self._rate, late)
+
+    def take(self, now: float) -> list[Entry]:
+        """Move what was added into entries for the next commit."""
+        elapsed = now - self._committed_at
+        self._rate = (self._rate + len(self._added) / elapsed) / 2 if elapsed > 0 else self._rate
+        self._committed_at = now
+        self._hurry = False
+        for kind, pieces in groupby(self._added, _kind):
+            self._seq += 1
+            text = "".join(text for _, text in pieces)
+            self._taken.append(Entry(self._run_id, self._owner_id, self._seq, kind, text))
+        self._added.clear()
+        return self._taken
+
+    def show(self) -> None:
+        """The entries taken are stored: let the readers see them."""
+        for entry in self._taken:
+            self.waiting -= len(entry.text)
+            self._channel.put(entry.seq, entry.text if entry.kind == "text" else "")
+        self._taken.clear()
+        self._settle()
+
+    def fail(self) -> None:
+        """The entries taken cannot be stored: nothing of them or after them is shown."""
+        self._closed = True
+        self._taken.clear()
+        self._drop()
+        self._failed.set()
+
+    async def failure(self) -> None:
+        """Wait until the writer gives up, which is for ever in most runs."""
+        await self._failed.wait()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something waits for the next commit."""
+        return bool(self._added)
+
+    def _drop(self) -> None:
+        self._added.clear()
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._added and not self._taken:
+            self.waiting = 0
+            self._idle.set()
+
+
+class LogWriter:
+    """Commits the logs of all runs together.
+
+    Args:
+        store: Commits a batch in one transaction.
+        pace: The clock and the waits.
+    """
+
+    def __init__(self, store: Store, pace: Pace) -> None:
+        self._store = store
+        self._pace = pace
+        self._waiting: dict[RunLog, None] = {}
+        self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._late = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write. Needs a running event loop."""
+        self._task = asyncio.create_task(self._write(), name="run log")
+
+    async def stop(self) -> None:
+        """Write nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    def open(self, run_id: UUID, owner_id: UUID, channel: Channel) -> RunLog:
+        """The log of a new run.
+
+        Args:
+            run_id: The run; its row must be committed before the first `add`.
+            owner_id: Whose it is.
+            channel: Where stored entries are shown.
+        """
+        return RunLog(self, run_id, owner_id, channel)
+
+    def wake(self, log: RunLog, *, hurry: bool) -> None:
+        """A log has something to store."""
+        self._waiting[log] = None
+        self._work.set()
+        if hurry:
+            self._hurry.set()
+
+    def forget(self, log: RunLog) -> None:
+        """A log has nothing to store."""
+        self._waiting.pop(log, None)
+
+    async def _write(self) -> None:
+        while True:
+            await self._work.wait()
+            self._hurry.clear()
+            began = self._pace.now()
+            due = [log for log in self._waiting if log.is_due(began, self._late)]
+            if due:
+                await self._commit(due, began)
+            if not self._waiting:
+                self._work.clear()
+            spent = self._pace.now() - began
+            rest = max(0.0, interval(0.0, self._late) - spent)
+            late = await self._pace.rest(rest, self._hurry)
+            self._late = 0.7 * self._late + 0.3 * late
+
+    async def _commit(self, logs: list[RunLog], now: float) -> None:
+        batch: list[tuple[RunLog, list[Entry]]] = []
+        for log in logs:
+            self._waiting.pop(log)
+            if log.has_more:
+                batch.append((log, log.take(now)))
+        if batch and not await self._stored(batch):
+            await self._one_by_one(batch)
+
+    async def _stored(self, batch: list[tuple[RunLog, list[Entry]]]) -> bool:
+        """Try a batch, patiently. False when it cannot be stored as it is."""
+        entries = [entry for _, taken in batch for entry in taken]
+        for delay in (*BACK_OFF, None):
+            try:
+                await self._store(entries)
+            except IntegrityError:
+                return False  # one row is wrong (its owner is gone); waiting cannot help
+            except Exception as error:  # whatever it is, the other answers must go on
+                logger.warning("A commit of the run log failed: %s", type(error).__name__)
+                if delay is None:
+                    return False
+                await self._pace.back_off(delay)
+            else:
+                for log, _ in batch:
+                    log.show()
+                return True
+        return False
+
+    async def _one_by_one(self, batch: list[tuple[RunLog, list[Entry]]]) -> None:
+        """Save what can be saved, so that one answer's fault is not every answer's."""
+        for log, entries in batch:
+            try:
+                await self._store(entries)
+            except Exception as error:  # the fault ends this run, and is told to its reader
+                unexpected(error, "the log of an answer")
+                log.fail()
+            else:
+                log.show()
+
+
+def _kind(piece: tuple[EventKind, str]) -> EventKind:
+    return piece[0]

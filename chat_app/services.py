@@ -1,0 +1,144 @@
+"""The one object that holds the live parts: built once, started and stopped with the server."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from chat_app.auth.accounts import Accounts
+from chat_app.auth.passwords import Passwords
+from chat_app.auth.sessions import Sessions
+from chat_app.auth.throttle import Throttle
+from chat_app.bus import Bus
+from chat_app.clock import Clock, utc_now
+from chat_app.db.engine import Database
+from chat_app.errors import ChatError
+from chat_app.llm.registry import Models
+from chat_app.logs import unexpected
+from chat_app.runs.engine import Runs
+from chat_app.runs.pace import Pace
+from chat_app.settings import Settings
+from chat_app.threads.actions import Threads
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 10.0
+"""How often expired sessions are ended."""
+PURGE_SECONDS = 3600.0
+"""How often what was deleted long ago is removed for good."""
+CLOSE_SECONDS = 0.8
+"""How long models and the database may take to close, together."""
+
+
+@dataclass
+class Services:
+    """The live parts of this process.
+
+    `Services.build` wires them; tests may wire their own.
+    """
+
+    settings: Settings
+    db: Database
+    bus: Bus
+    models: Models
+    passwords: Passwords
+    sessions: Sessions
+    accounts: Accounts
+    threads: Threads
+    runs: Runs
+    _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
+
+    @classmethod
+    def build(
+        cls, settings: Settings, *, clock: Clock = utc_now, pace: Pace | None = None
+    ) -> "Services":
+        """Wire every part. Nothing runs and nothing is opened yet.
+
+        Args:
+            settings: What the operator decided.
+            clock: The time in rows.
+            pace: The run log's clock; None for the real one.
+
+        Raises:
+            WrongSettings: A setting names something that is not there.
+        """
+        db = Database(settings.sqlalchemy_url)
+        bus = Bus()
+        models = Models(settings)
+        passwords = Passwords(settings)
+        return cls(
+            settings=settings,
+            db=db,
+            bus=bus,
+            models=models,
+            passwords=passwords,
+            sessions=Sessions(db, bus, settings, clock),
+            accounts=Accounts(db, passwords, Throttle(settings), settings, clock),
+            threads=Threads(db, bus, settings, clock),
+            runs=Runs(db, bus, models, settings, clock, pace),
+        )
+
+    async def start(self) -> None:
+        """Close what a lost process left behind, then begin to work. Needs a migrated database."""
+        await self.runs.start()
+        for seconds, work in ((SWEEP_SECONDS, self._sweep), (PURGE_SECONDS, self._purge)):
+            self._timers.append(asyncio.create_task(_every(seconds, work)))
+
+    async def stop(self) -> None:
+        """Keep the text of every running answer, then close everything. Takes less than 4 s."""
+        for timer in self._timers:
+            timer.cancel()
+        await asyncio.gather(*self._timers, return_exceptions=True)
+        self._timers.clear()
+        await self.runs.drain()
+        closing = asyncio.create_task(self._close())
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+        if closing.done():
+            closing.result()
+        else:
+            logger.warning("The models or the database did not close in time.")
+            closing.cancel()
+
+    async def _close(self) -> None:
+        self.passwords.close()
+        await asyncio.gather(self.models.close(), self.db.close())
+
+    async def _sweep(self) -> None:
+        await self.sessions.expire_due()
+        # in case a hint was lost: an answer must not outlive its session
+        await self.sessions.revalidate(self.runs.session_ids())
+
+    async def _purge(self) -> None:
+        await self.threads.purge()
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do some work now and again and again; a failure is written down and tried again later."""
+    while True:
+        try:
+            await work()
+        except ChatError as error:
+            logger.warning("Background work was put off: %s", error.sentence)
+        except Exception as error:  # the next round must come whatever this one met
+            unexpected(error, "background work")
+        await asyncio.sleep(seconds)
+
+
+_installed: Services | None = None
+
+
+def install(live: Services | None) -> None:
+    """Make these the services of the process; None takes them away."""
+    global _installed
+    _installed = live
+
+
+def services() -> Services:
+    """The services of the process.
+
+    Raises:
+        RuntimeError: None are installed; the server has not started.
+    """
+    if _installed is None:
+        raise RuntimeError("The services are not installed.")
+    return _installed

@@ -1,0 +1,225 @@
+"""What a person can do with threads. Each action checks, commits, then tells."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, update
+from sqlmodel import col
+
+from chat_app.auth.principal import Principal
+from chat_app.bus import Bus, Hint, HintKind, user_topic
+from chat_app.clock import Clock
+from chat_app.db.engine import Database
+from chat_app.db.tables import Thread
+from chat_app.errors import InvalidInput
+from chat_app.settings import Settings
+from chat_app.threads import cursor, reading, titles
+from chat_app.threads.views import (
+    MessageView,
+    ThreadPage,
+    ThreadSummary,
+    Window,
+    message_view,
+    summary,
+)
+
+DELETED = "threads deleted"
+"""The bus topic of every deleted thread; the run engine listens here."""
+
+LONGEST_PAGE = 200
+"""The most threads or messages in one answer."""
+
+
+class Threads:
+    """The threads of every person; each call sees those of its principal only.
+
+    Args:
+        db: The database.
+        bus: Where changes are told.
+        settings: How long deleted threads are kept.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, bus: Bus, settings: Settings, clock: Clock) -> None:
+        self._db = db
+        self._bus = bus
+        self._settings = settings
+        self._clock = clock
+
+    async def page(
+        self, principal: Principal, *, after: str | None = None, limit: int = 50, search: str = ""
+    ) -> ThreadPage:
+        """A page of the person's threads, newest first.
+
+        Args:
+            principal: Who is asking.
+            after: `next` of the page before; None for the first.
+            limit: Threads on the page, 1 to `LONGEST_PAGE`.
+            search: Only threads whose title holds this, whatever its case.
+
+        Raises:
+            InvalidInput: The cursor or the limit is out of range.
+        """
+        _check(limit)
+        word = search.replace("\0", "").strip()[: titles.LONGEST]
+        async with self._db.read(principal) as session:
+            rows = await reading.page_rows(session, after=after, limit=limit + 1, search=word)
+            running = await reading.running_threads(session)
+        threads = [summary(row, running=row.id in running) for row in rows[:limit]]
+        more = len(rows) > limit
+        last = threads[-1] if more else None
+        return ThreadPage(threads, cursor.encode(last.updated_at, last.id) if last else None)
+
+    async def get(self, principal: Principal, thread_id: UUID) -> ThreadSummary:
+        """One thread.
+
+        Raises:
+            NotFound: It is missing, foreign or deleted.
+        """
+        async with self._db.read(principal) as session:
+            thread = await reading.thread_row(session, thread_id)
+            run = await reading.live_run(session, thread_id)
+        return summary(thread, running=run is not None)
+
+    async def window(
+        self,
+        principal: Principal,
+        thread_id: UUID,
+        *,
+        before: UUID | None = None,
+        limit: int = 30,
+    ) -> Window:
+        """The newest messages of the chosen branch, or those above a message of it.
+
+        Args:
+            principal: Who is asking.
+            thread_id: The thread.
+            before: A message of the thread; the window ends above it.
+            limit: Messages in the window, 1 to `LONGEST_PAGE`.
+
+        Raises:
+            NotFound: The thread, or `before` in it, is missing, foreign or deleted.
+            InvalidInput: The limit is out of range.
+        """
+        _check(limit)
+        async with self._db.read(principal) as session:
+            thread = await reading.thread_row(session, thread_id)
+            leaf = thread.head_id
+            if before is not None:
+                leaf = (await reading.message_row(session, thread_id, before)).parent_id
+            run = await reading.live_run(session, thread_id)
+            found = (
+                [] if leaf is None else await reading.branch_above(session, leaf, limit + 1, run)
+            )
+        view = summary(thread, running=run is not None)
+        return Window(view, found[:limit][::-1], len(found) > limit, run)
+
+    async def message(self, principal: Principal, thread_id: UUID, message_id: UUID) -> MessageView:
+        """One message of a thread.
+
+        Raises:
+            NotFound: The thread, or the message in it, is missing, foreign or deleted.
+        """
+        async with self._db.read(principal) as session:
+            await reading.thread_row(session, thread_id)
+            message = await reading.message_row(session, thread_id, message_id)
+            run = await reading.live_run(session, thread_id)
+        return message_view(message, run)
+
+    async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
+        """Begin an empty thread.
+
+        Args:
+            principal: Who begins it.
+            title: What to call it; empty leaves that to its first message.
+
+        Raises:
+            InvalidInput: The title is too long.
+        """
+        now = self._clock()
+        thread = Thread(owner_id=principal.user_id, created_at=now, updated_at=now)
+        if title.strip():
+            thread.title, thread.title_origin = titles.given(title), "person"
+        async with self._db.write(principal) as session:
+            session.add(thread)
+        self._tell(principal, "thread", thread.id)
+        return summary(thread, running=False)
+
+    async def rename(self, principal: Principal, thread_id: UUID, title: str) -> None:
+        """Give a thread a title that no model changes again.
+
+        Raises:
+            NotFound: It is missing, foreign or deleted.
+            InvalidInput: The title is empty or too long.
+        """
+        title = titles.given(title)
+        async with self._db.write(principal) as session:
+            thread = await reading.thread_row(session, thread_id)
+            thread.title = title
+            thread.title_origin = "person"
+        self._tell(principal, "thread", thread_id)
+
+    async def set_model_title(self, principal: Principal, thread_id: UUID, title: str) -> bool:
+        """Give a thread a model's title, unless somebody gave it one.
+
+        Args:
+            principal: Whose thread it is.
+            thread_id: The thread.
+            title: A title that `titles.cleaned` let through.
+
+        Returns:
+            Whether the thread took it.
+        """
+        async with self._db.write(principal) as session:
+            changed = await session.exec(
+                update(Thread)
+                .where(col(Thread.id) == thread_id, col(Thread.title_origin) == "start")
+                .where(col(Thread.deleted_at).is_(None))
+                .values(title=title, title_origin="model")
+            )
+        if not changed.rowcount:
+            return False
+        self._tell(principal, "thread", thread_id)
+        return True
+
+    async def delete(self, principal: Principal, thread_id: UUID) -> None:
+        """Delete a thread and stop its answer. It can be restored for a while.
+
+        Raises:
+            NotFound: It is missing, foreign or deleted already.
+        """
+        async with self._db.write(principal) as session:
+            thread = await reading.thread_row(session, thread_id)
+            thread.deleted_at = self._clock()
+        self._bus.publish(DELETED, Hint("thread_deleted", thread_id=thread_id))
+        self._tell(principal, "thread_deleted", thread_id)
+
+    async def restore(self, principal: Principal, thread_id: UUID) -> None:
+        """Undo `delete`. Harmless on a thread that is not deleted.
+
+        Raises:
+            NotFound: It is missing, foreign or removed for good.
+        """
+        async with self._db.write(principal) as session:
+            thread = await reading.thread_row(session, thread_id, deleted=True)
+            thread.deleted_at = None
+        self._tell(principal, "thread", thread_id)
+
+    async def purge(self) -> int:
+        """Remove for good what was deleted longer ago than it is kept.
+
+        Returns:
+            How many threads were removed.
+        """
+        before = self._clock() - timedelta(days=self._settings.deleted_days)
+        async with self._db.system("sweep", write=True) as session:
+            gone = await session.exec(delete(Thread).where(col(Thread.deleted_at) < before))
+        return gone.rowcount
+
+    def _tell(self, principal: Principal, kind: HintKind, thread_id: UUID) -> None:
+        self._bus.publish(user_topic(principal.user_id), Hint(kind, thread_id=thread_id))
+
+
+def _check(limit: int) -> None:
+    if not 1 <= limit <= LONGEST_PAGE:
+        raise InvalidInput(f"A page has 1 to {LONGEST_PAGE} entries.")

@@ -1,0 +1,103 @@
+"""Queries over a person's threads. Each takes a session that sees only that person's rows."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import or_, tuple_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chat_app.db.tables import LIVE, Message, Run, Thread
+from chat_app.errors import NotFound
+from chat_app.threads import cursor, tree
+from chat_app.threads.views import LiveRun, MessageView, message_view
+
+
+async def thread_row(session: AsyncSession, thread_id: UUID, *, deleted: bool = False) -> Thread:
+    """The row of a thread.
+
+    Args:
+        deleted: Whether a deleted one is found too.
+
+    Raises:
+        NotFound: It is missing, foreign or deleted, which look the same.
+    """
+    thread = await session.get(Thread, thread_id)
+    if thread is None or (thread.deleted_at is not None and not deleted):
+        raise NotFound
+    return thread
+
+
+async def message_row(session: AsyncSession, thread_id: UUID, message_id: UUID) -> Message:
+    """The row of a message of a thread.
+
+    Raises:
+        NotFound: It is missing, foreign or in another thread.
+    """
+    message = await session.get(Message, message_id)
+    if message is None or message.thread_id != thread_id:
+        raise NotFound
+    return message
+
+
+async def running_threads(session: AsyncSession) -> set[UUID]:
+    """The threads in which an answer is being written: at most as many as a person may run."""
+    return set(await session.exec(select(Run.thread_id).where(col(Run.status).in_(LIVE))))
+
+
+async def live_run(session: AsyncSession, thread_id: UUID) -> LiveRun | None:
+    """The answer that is being written in a thread."""
+    found = await session.exec(
+        select(Run.id, Run.message_id)
+        .where(Run.thread_id == thread_id, col(Run.status).in_(LIVE))
+        .limit(1)
+    )
+    row = found.first()
+    return LiveRun(*row) if row else None
+
+
+async def page_rows(
+    session: AsyncSession, *, after: str | None, limit: int, search: str
+) -> Sequence[Thread]:
+    """Threads by last activity, newest first, at most `limit`.
+
+    Args:
+        after: The cursor of the page; None for the first.
+        search: Only threads whose title holds this, whatever its case.
+
+    Raises:
+        InvalidInput: The cursor is none of ours.
+    """
+    query = (
+        select(Thread)
+        .where(col(Thread.deleted_at).is_(None))
+        .order_by(col(Thread.updated_at).desc(), col(Thread.id).desc())
+        .limit(limit)
+    )
+    if after is not None:
+        updated_at, thread_id = cursor.decode(after)
+        # a row comparison, so that the index is entered at the cursor
+        query = query.where(
+            tuple_(col(Thread.updated_at), col(Thread.id)) < tuple_(updated_at, thread_id)
+        )
+    if search:
+        # SQLite folds the case of ASCII only; the usual spellings of other words are tried
+        spellings = {search, search.lower(), search.upper(), search.capitalize()}
+        query = query.where(
+            or_(*(col(Thread.title).icontains(word, autoescape=True) for word in spellings))
+        )
+    return (await session.exec(query)).all()
+
+
+async def branch_above(
+    session: AsyncSession, leaf: UUID, limit: int, run: LiveRun | None = None
+) -> list[MessageView]:
+    """A message and those above it, newest first, at most `limit`.
+
+    Args:
+        run: The thread's live run, to be marked on its message.
+    """
+    ids = list(await session.exec(tree.branch(leaf, limit)))
+    found = await session.exec(select(Message).where(col(Message.id).in_(ids)))
+    rows = {message.id: message for message in found}
+    return [message_view(rows[one], run) for one in ids]

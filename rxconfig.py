@@ -1,0 +1,56 @@
+"""What Reflex is told; everything an operator decides is in chat_app/settings.py.
+
+Reflex reads this file twice: before and after it knows how it runs (`REFLEX_ENV_MODE`).
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import reflex as rx
+from reflex.plugins import Plugin, SitemapPlugin
+
+from chat_app.launch.frontend import point_home
+from chat_app.settings import WrongSettings, settings
+
+settings.cache_clear()  # the second reading must see what Reflex has decided since the first
+try:
+    here = settings()
+except WrongSettings as wrong:
+    raise SystemExit(f"chat-app: {wrong}") from None
+
+
+class OnePort(Plugin):
+    """Makes the built page work on every port and address it is served from."""
+
+    def post_build(self, **context: Any) -> None:
+        """Let the scripts use the page's own origin."""
+        point_home(context["static_dir"], rx.config.get_config().api_url)
+
+
+# A port that is named is kept: Reflex would move to the next free one, and every Origin be wrong.
+ports: dict[str, Any] = {}
+if here.is_dev:
+    ports = {"frontend_port": here.page_port, "backend_port": here.api_port}
+elif here.reflex_env_mode:
+    ports = {"frontend_port": here.page_port, "backend_port": here.page_port}
+bun = Path(sys.executable).parent / "bun"
+os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")
+
+config = rx.Config(
+    app_name="chat_app",
+    api_url=here.api_url,
+    deploy_url=here.url,
+    backend_host="127.0.0.1" if here.is_dev else here.host,
+    cors_allowed_origins=sorted(here.origins),
+    trusted_proxy_hops=here.trusted_proxy_hops,
+    state_manager_mode=rx.constants.StateManagerMode.MEMORY,
+    transport="websocket",
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+    disable_plugins=[SitemapPlugin],
+    plugins=[OnePort()],
+    bun_path=bun if bun.exists() else rx.constants.Bun.DEFAULT_PATH,
+    **ports,
+)

@@ -1,0 +1,125 @@
+"""The parts below the routes, on a real SQLite file, with a clock that only moves when told."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from argon2 import PasswordHasher
+
+from chat_app.auth.accounts import Accounts
+from chat_app.auth.passwords import Passwords
+from chat_app.auth.principal import Principal
+from chat_app.auth.sessions import Issued, Sessions
+from chat_app.auth.throttle import Throttle
+from chat_app.bus import SESSIONS, Bus, Hint
+from chat_app.db.engine import Database
+from chat_app.db.tables import User
+from chat_app.settings import Settings
+
+PASSWORD = "plum-Otter-teapot-91"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+class Time:
+    """A clock; call it for the time, add to it to let time pass."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, **much: float) -> None:
+        self.now += timedelta(**much)
+
+
+class CountingHasher(PasswordHasher):
+    """The real hasher, with the real cost, that counts its work."""
+
+    def __init__(self, **parameters: int) -> None:
+        super().__init__(**{"memory_cost": 19_456, "time_cost": 2, "parallelism": 1, **parameters})
+        self.hashed = 0
+        self.verified = 0
+
+    def hash(self, password: str | bytes, **rest: Any) -> str:
+        self.hashed += 1
+        return super().hash(password, **rest)
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+        self.verified += 1
+        return super().verify(hash, password)
+
+
+def settings_of(folder: Path, **given: Any) -> Settings:
+    """Settings that neither the environment's `.env` nor the machine decides."""
+    return Settings(_env_file=None, data_dir=folder, auth_secret="s" * 40, **given)
+
+
+@dataclass
+class Stage:
+    """Everything a test of this layer holds."""
+
+    settings: Settings
+    db: Database
+    time: Time
+    hasher: CountingHasher
+    bus: Bus = field(default_factory=Bus)
+    told: list[Hint] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.passwords = Passwords(self.settings, self.hasher)
+        self.throttle = Throttle(self.settings)
+        self.sessions = Sessions(self.db, self.bus, self.settings, self.time)
+        self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
+        self.bus.on(SESSIONS, self.told.append)
+
+    async def person(self, email: str = "ada@example.org") -> UUID:
+        """Somebody without a password: enough to have sessions."""
+        user = User(email=email, name="Ada")
+        async with self.db.system("auth", write=True) as session:
+            session.add(user)
+        return user.id
+
+    async def sign_in(self, user_id: UUID, *, remember: bool = False, **rest: Any) -> Issued:
+        """A new session of a person."""
+        given = {"method": "password", "address": "192.0.2.7", "user_agent": FIREFOX, **rest}
+        return await self.sessions.issue(user_id, remember=remember, **given)
+
+    async def principal_of(self, issued: Issued) -> Principal:
+        """Who a session belongs to."""
+        found = await self.sessions.principal(issued.session_id)
+        assert found is not None
+        return found
+
+    async def disable(self, user_id: UUID) -> None:
+        """What an operator will do to a person."""
+        async with self.db.system("auth", write=True) as session:
+            user = await session.get(User, user_id)
+            assert user is not None
+            user.disabled_at = self.time()
+            session.add(user)
+
+    @property
+    def ended(self) -> list[tuple[UUID | None, str]]:
+        """What the bus was told, in order."""
+        return [(hint.session_id, hint.reason) for hint in self.told]
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    folder: Path, database: type[Database] = Database, **given: Any
+) -> AsyncIterator[Stage]:
+    """A stage on a new database in `folder`, with these settings."""
+    settings = settings_of(folder, **given)
+    db = database(settings.sqlalchemy_url)
+    await db.create_all()
+    stage = Stage(settings, db, Time(), CountingHasher())
+    try:
+        yield stage
+    finally:
+        stage.passwords.close()
+        await db.close()

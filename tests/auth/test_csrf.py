@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from chat_app.auth import csrf
+from chat_app.settings import Settings
+
+
+def test_the_token_of_a_browsers_own_cookie_is_right(settings: Settings) -> None:
+    kept = csrf.make(settings)
+    token = csrf.token_of(settings, kept)
+    assert token is not None
+    assert csrf.is_right(settings, kept, token)
+
+
+def test_every_browser_has_its_own_token(settings: Settings) -> None:
+    mine, theirs = csrf.make(settings), csrf.make(settings)
+    token = csrf.token_of(settings, theirs)
+    assert token is not None
+    assert not csrf.is_right(settings, mine, token)
+
+
+@pytest.mark.parametrize(
+    "kept", [None, "", ".", "abc", "abc.", "abc.def", "abc.\u00e9", "\u00e9.x"]
+)
+def test_a_cookie_that_was_not_signed_here_has_no_token(
+    settings: Settings, kept: str | None
+) -> None:
+    assert csrf.token_of(settings, kept) is None
+    assert not csrf.is_right(settings, kept, "abc")
+
+
+def test_a_cookie_signed_with_another_secret_has_no_token(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = Settings(_env_file=None, data_dir=tmp_path, auth_secret="t" * 40)
+    assert csrf.token_of(settings, csrf.make(other)) is None
+
+
+@pytest.mark.parametrize("sent", ["", "\u00e9", "\ud800"])
+def test_whatever_is_sent_instead_of_the_token_is_wrong(settings: Settings, sent: str) -> None:
+    assert not csrf.is_right(settings, csrf.make(settings), sent)

@@ -1,0 +1,208 @@
+"""What happens to a session that ends: at once, told once, and never undone by a late reader."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlmodel import col, select, update
+
+from chat_app.bus import SESSIONS, Hint
+from chat_app.db.engine import Database
+from chat_app.db.system import SystemSession
+from chat_app.db.tables import AuthSession
+from tests.auth.stage import Stage, staged
+
+
+class SlowReader(Database):
+    """A database whose next read finds what it finds and then takes its time to say so."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.is_slow = False
+        self.found = asyncio.Event()
+        self.say = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
+        async with super().system(reason, write=write) as session:
+            yield session
+        if self.is_slow and not write:
+            self.is_slow = False
+            self.found.set()
+            await self.say.wait()
+
+
+async def reason_of(stage: Stage, session_id: UUID) -> str:
+    async with stage.db.system("auth") as session:
+        row = await session.get(AuthSession, session_id)
+        assert row is not None
+        return row.revoked_reason
+
+
+async def test_a_revoked_session_is_over_at_once_for_cookies_and_sockets(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    me = await stage.principal_of(issued)
+    await stage.sessions.revoke(me, issued.session_id)
+    assert await stage.sessions.principal(issued.session_id) is None
+    assert await stage.sessions.resolve(issued.token) is None
+    assert stage.ended == [(issued.session_id, "signed_out")]
+    assert await reason_of(stage, issued.session_id) == "signed_out"
+
+
+async def test_an_end_is_committed_before_it_is_told(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    reading: list[asyncio.Task[Any]] = []
+    stage.bus.on(
+        SESSIONS,
+        lambda _: reading.append(asyncio.create_task(stage.sessions.resolve(issued.token))),
+    )
+    await stage.sessions.revoke(await stage.principal_of(issued), issued.session_id)
+    assert await asyncio.gather(*reading) == [None]
+
+
+async def test_a_session_ends_only_once(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    me = await stage.principal_of(issued)
+    await asyncio.gather(*(stage.sessions.revoke(me, issued.session_id) for _ in range(5)))
+    assert len(stage.told) == 1
+
+
+async def test_everything_but_the_kept_session_of_a_person_ends(stage: Stage) -> None:
+    ada, bob = await stage.person(), await stage.person("bob@example.org")
+    mine = [await stage.sign_in(ada) for _ in range(3)]
+    theirs = await stage.sign_in(bob)
+    kept = mine[1]
+    ended = await stage.sessions.revoke_user(ada, reason="password", keep=kept.session_id)
+    assert ended == 2
+    assert {one for one, _ in stage.ended} == {mine[0].session_id, mine[2].session_id}
+    assert {reason for _, reason in stage.ended} == {"password"}
+    for one in (kept, theirs):
+        assert await stage.sessions.resolve(one.token) is not None
+    assert await stage.sessions.revoke_user(ada, reason="disabled") == 1
+    assert await stage.sessions.principal(kept.session_id) is None
+
+
+async def test_a_reader_that_is_overtaken_by_the_end_does_not_bring_the_session_back(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path, SlowReader) as stage:
+        issued = await stage.sign_in(await stage.person())
+        me = await stage.principal_of(issued)
+        for ask in (
+            stage.sessions.resolve(issued.token),
+            stage.sessions.principal(issued.session_id),
+        ):
+            assert isinstance(stage.db, SlowReader)
+            stage.time.passes(seconds=6)
+            stage.db.is_slow = True
+            asking = asyncio.create_task(ask)
+            await stage.db.found.wait()
+            await stage.sessions.revoke(me, issued.session_id)
+            stage.db.say.set()
+            assert await asking is None
+            assert await stage.sessions.principal(issued.session_id) is None
+            break
+
+
+async def end_behind_our_back(stage: Stage, session_id: UUID) -> None:
+    async with stage.db.system("auth", write=True) as session:
+        await session.exec(
+            update(AuthSession)
+            .where(col(AuthSession.id) == session_id)
+            .values(revoked_at=stage.time.now)
+        )
+
+
+async def test_an_end_that_was_not_told_is_noticed_within_five_seconds(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    assert await stage.sessions.principal(issued.session_id) is not None
+    await end_behind_our_back(stage, issued.session_id)
+    stage.time.passes(seconds=5)
+    assert await stage.sessions.principal(issued.session_id) is None
+
+
+async def test_an_end_told_by_another_is_noticed_at_once(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    assert await stage.sessions.principal(issued.session_id) is not None
+    await end_behind_our_back(stage, issued.session_id)
+    stage.bus.publish(SESSIONS, Hint("session_ended", session_id=issued.session_id))
+    assert await stage.sessions.principal(issued.session_id) is None
+
+
+async def test_expiry_is_not_hidden_by_the_cache(tmp_path: Path) -> None:
+    async with staged(tmp_path, session_max_hours=1) as stage:
+        issued = await stage.sign_in(await stage.person())
+        stage.time.passes(hours=1, seconds=-1)
+        assert await stage.sessions.principal(issued.session_id) is not None
+        stage.time.passes(seconds=1)
+        assert await stage.sessions.principal(issued.session_id) is None
+
+
+async def test_a_clock_set_back_does_not_make_the_cache_last(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    assert await stage.sessions.principal(issued.session_id) is not None
+    await end_behind_our_back(stage, issued.session_id)
+    stage.time.passes(hours=-1)
+    assert await stage.sessions.principal(issued.session_id) is None
+
+
+async def test_expired_sessions_are_ended_and_told(stage: Stage) -> None:
+    ada = await stage.person()
+    short, long = await stage.sign_in(ada), await stage.sign_in(ada, remember=True)
+    assert await stage.sessions.expire_due() == 0
+    stage.time.passes(hours=12)
+    assert await stage.sessions.expire_due() == 1
+    assert stage.ended == [(short.session_id, "expired")]
+    assert await stage.sessions.expire_due() == 0
+    assert await stage.sessions.resolve(long.token) is not None
+
+
+async def test_ended_sessions_are_removed_after_a_month(stage: Stage) -> None:
+    ada = await stage.person()
+    issued = await stage.sign_in(ada)
+    await stage.sessions.revoke_user(ada, reason="signed_out")
+    stage.time.passes(days=30, seconds=-1)
+    await stage.sessions.expire_due()
+    assert await reason_of(stage, issued.session_id) == "signed_out"
+    live = await stage.sign_in(ada)
+    stage.time.passes(seconds=1)
+    await stage.sessions.expire_due()
+    async with stage.db.system("auth") as session:
+        assert (await session.exec(select(AuthSession.id))).all() == [live.session_id]
+
+
+async def test_a_look_over_the_open_sockets_finds_the_dead_ones(stage: Stage) -> None:
+    ada, bob = await stage.person(), await stage.person("bob@example.org")
+    live = await stage.sign_in(ada)
+    ended = await stage.sign_in(ada)
+    disabled = await stage.sign_in(bob)
+    await end_behind_our_back(stage, ended.session_id)
+    await stage.disable(bob)
+    never = uuid4()
+    asked = [live.session_id, ended.session_id, disabled.session_id, never]
+    dead = {ended.session_id, disabled.session_id, never}
+    assert await stage.sessions.revalidate(asked) == dead
+    assert {one for one, _ in stage.ended} == dead
+    assert await stage.sessions.revalidate([]) == set()
+
+
+async def test_more_sockets_than_fit_a_statement_are_all_looked_over(stage: Stage) -> None:
+    live = await stage.sign_in(await stage.person())
+    many = {uuid4() for _ in range(1_200)}
+    assert await stage.sessions.revalidate([live.session_id, *many]) == many
+
+
+async def test_looking_does_not_count_as_use(stage: Stage) -> None:
+    live = await stage.sign_in(await stage.person())
+    before = (await stage.sessions.list(await stage.principal_of(live)))[0].last_seen_at
+    stage.time.passes(hours=1)
+    assert await stage.sessions.revalidate([live.session_id]) == set()
+    async with stage.db.system("auth") as session:
+        row = await session.get(AuthSession, live.session_id)
+        assert row is not None
+        assert row.last_seen_at == before
+    assert stage.time.now - before == timedelta(hours=1)

@@ -1,0 +1,227 @@
+import hashlib
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlmodel import select
+
+from chat_app.auth.sessions import Resolved
+from chat_app.db.tables import AuthSession
+from chat_app.errors import NotFound, Unauthenticated
+from tests.auth.stage import Stage, staged
+
+
+async def rows(stage: Stage) -> list[AuthSession]:
+    async with stage.db.system("auth") as session:
+        return list((await session.exec(select(AuthSession))).all())
+
+
+async def resolved(stage: Stage, token: str) -> Resolved:
+    found = await stage.sessions.resolve(token)
+    assert found is not None
+    return found
+
+
+async def test_a_token_leads_to_the_person_and_the_session(stage: Stage) -> None:
+    ada = await stage.person()
+    issued = await stage.sign_in(ada)
+    found = await resolved(stage, issued.token)
+    assert (found.principal.user_id, found.principal.session_id) == (ada, issued.session_id)
+    assert (found.person.id, found.person.email, found.person.name) == (
+        ada,
+        "ada@example.org",
+        "Ada",
+    )
+    assert found.authenticated_at == stage.time.now
+    assert await stage.sessions.principal(issued.session_id) == found.principal
+
+
+async def test_only_the_hash_of_the_token_is_kept(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    [row] = await rows(stage)
+    assert len(issued.token) == 43
+    assert row.token_hash == hashlib.sha256(issued.token.encode()).hexdigest()
+    assert issued.token not in row.model_dump_json()
+
+
+async def test_every_session_has_its_own_token_and_id(stage: Stage) -> None:
+    ada = await stage.person()
+    issued = [await stage.sign_in(ada) for _ in range(3)]
+    assert len({one.token for one in issued}) == len({one.session_id for one in issued}) == 3
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "a" * 43, "a" * 42, "a" * 44, "a" * 43 + "\n", "\u00e9" * 43, "' or 1=1 --"]
+)
+async def test_a_token_nobody_was_given_proves_nothing(stage: Stage, token: str) -> None:
+    await stage.sign_in(await stage.person())
+    assert await stage.sessions.resolve(token) is None
+
+
+async def test_neither_the_hash_nor_the_id_works_as_a_token(stage: Stage) -> None:
+    await stage.sign_in(await stage.person())
+    [row] = await rows(stage)
+    assert await stage.sessions.resolve(row.token_hash) is None
+    assert await stage.sessions.resolve(row.token_hash[:43]) is None
+    assert await stage.sessions.resolve(str(row.id)) is None
+
+
+async def test_an_unknown_session_is_nobodys(stage: Stage) -> None:
+    assert await stage.sessions.principal(uuid4()) is None
+
+
+async def test_nobody_gets_no_session(stage: Stage) -> None:
+    with pytest.raises(Unauthenticated):
+        await stage.sign_in(uuid4())
+    assert await rows(stage) == []
+
+
+async def test_a_disabled_person_gets_no_session_and_loses_those_they_had(stage: Stage) -> None:
+    ada = await stage.person()
+    issued = await stage.sign_in(ada)
+    await stage.disable(ada)
+    assert await stage.sessions.resolve(issued.token) is None
+    assert await stage.sessions.principal(issued.session_id) is None
+    with pytest.raises(Unauthenticated):
+        await stage.sign_in(ada)
+
+
+@pytest.mark.parametrize(
+    ("remember", "idle", "longest"), [(False, 12, 24), (True, 7 * 24, 30 * 24)]
+)
+async def test_an_unused_session_ends_after_its_idle_time(
+    stage: Stage, remember: bool, idle: int, longest: int
+) -> None:
+    issued = await stage.sign_in(await stage.person(), remember=remember)
+    stage.time.passes(hours=idle, seconds=-1)
+    assert await resolved(stage, issued.token)
+    stage.time.passes(hours=idle)
+    assert await stage.sessions.resolve(issued.token) is None
+    assert await stage.sessions.principal(issued.session_id) is None
+
+
+@pytest.mark.parametrize(("remember", "longest"), [(False, 24), (True, 30 * 24)])
+async def test_even_a_busy_session_ends_at_its_full_age(
+    stage: Stage, remember: bool, longest: int
+) -> None:
+    start = stage.time.now
+    issued = await stage.sign_in(await stage.person(), remember=remember)
+    assert (issued.expires_at - start).total_seconds() == longest * 3600
+    hours = 0
+    while hours < longest - 1:
+        hours += 1
+        stage.time.passes(hours=1)
+        assert (await resolved(stage, issued.token)).expires_at <= issued.expires_at
+    stage.time.passes(hours=1)
+    assert await stage.sessions.resolve(issued.token) is None
+
+
+async def test_only_a_remembered_cookie_outlives_the_browser(stage: Stage) -> None:
+    ada = await stage.person()
+    assert (await stage.sign_in(ada)).max_age is None
+    assert (await stage.sign_in(ada, remember=True)).max_age == 30 * 24 * 3600
+
+
+async def test_the_operator_decides_how_long_sessions_live(tmp_path: Path) -> None:
+    async with staged(tmp_path, session_idle_hours=2, session_max_hours=1) as stage:
+        issued = await stage.sign_in(await stage.person())
+        assert (await resolved(stage, issued.token)).expires_at == issued.expires_at
+        stage.time.passes(hours=1)
+        assert await stage.sessions.resolve(issued.token) is None
+
+
+async def test_use_is_written_down_at_most_every_five_minutes(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    start = stage.time.now
+    stage.time.passes(seconds=299)
+    await resolved(stage, issued.token)
+    assert (await rows(stage))[0].last_seen_at == start
+    stage.time.passes(seconds=1)
+    found = await resolved(stage, issued.token)
+    [row] = await rows(stage)
+    assert row.last_seen_at == stage.time.now
+    assert row.idle_expires_at == found.expires_at
+    assert (found.expires_at - stage.time.now).total_seconds() == 12 * 3600
+
+
+async def test_a_tab_that_only_uses_its_socket_keeps_the_session_alive(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    for _ in range(3):
+        stage.time.passes(hours=7)
+        assert await stage.sessions.principal(issued.session_id) is not None
+    assert await stage.sessions.resolve(issued.token) is not None
+
+
+async def test_using_a_session_does_not_make_it_fresh(stage: Stage) -> None:
+    start = stage.time.now
+    issued = await stage.sign_in(await stage.person())
+    stage.time.passes(hours=1)
+    assert (await resolved(stage, issued.token)).authenticated_at == start
+
+
+async def test_signing_in_ends_the_session_the_browser_had(stage: Stage) -> None:
+    ada, eve = await stage.person(), await stage.person("eve@example.org")
+    planted = await stage.sign_in(eve)
+    mine = await stage.sign_in(ada, replaces=planted.session_id)
+    assert await stage.sessions.resolve(planted.token) is None
+    assert await stage.sessions.resolve(mine.token) is not None
+    assert mine.session_id != planted.session_id
+    assert stage.ended == [(planted.session_id, "replaced")]
+
+
+async def test_one_session_too_many_ends_the_oldest(tmp_path: Path) -> None:
+    async with staged(tmp_path, sessions_per_user=3) as stage:
+        ada, bob = await stage.person(), await stage.person("bob@example.org")
+        theirs = await stage.sign_in(bob)
+        mine = []
+        for _ in range(5):
+            stage.time.passes(seconds=1)
+            mine.append(await stage.sign_in(ada))
+        alive = [await stage.sessions.resolve(one.token) is not None for one in mine]
+        assert alive == [False, False, True, True, True]
+        assert await stage.sessions.resolve(theirs.token) is not None
+        assert stage.ended == [(one.session_id, "too_many") for one in mine[:2]]
+
+
+async def test_one_session_is_a_possible_limit(tmp_path: Path) -> None:
+    async with staged(tmp_path, sessions_per_user=1) as stage:
+        ada = await stage.person()
+        first, second = await stage.sign_in(ada), await stage.sign_in(ada)
+        assert await stage.sessions.resolve(first.token) is None
+        assert await stage.sessions.resolve(second.token) is not None
+
+
+async def test_sessions_are_listed_with_device_and_last_use(stage: Stage) -> None:
+    ada = await stage.person()
+    old = await stage.sign_in(ada, address="2001:db8:1:2:3::4", user_agent="curl/8.5.0")
+    stage.time.passes(minutes=10)
+    new = await stage.sign_in(ada)
+    await stage.sign_in(await stage.person("bob@example.org"))
+    listed = await stage.sessions.list(await stage.principal_of(new))
+    assert [(one.id, one.device, one.address, one.is_current) for one in listed] == [
+        (new.session_id, "Firefox on Linux", "192.0.2.0/24", True),
+        (old.session_id, "curl", "2001:db8:1:2::/64", False),
+    ]
+    assert listed[1].last_seen_at == listed[1].created_at
+    assert listed[0].last_seen_at == stage.time.now
+
+
+async def test_sessions_that_are_over_are_not_listed(stage: Stage) -> None:
+    ada = await stage.person()
+    stale, ended, live = [await stage.sign_in(ada, remember=n > 0) for n in range(3)]
+    stage.time.passes(hours=12)
+    principal = await stage.principal_of(live)
+    await stage.sessions.revoke(principal, ended.session_id)
+    assert stale.session_id not in {one.id for one in await stage.sessions.list(principal)}
+    assert [one.id for one in await stage.sessions.list(principal)] == [live.session_id]
+
+
+async def test_nobody_can_end_a_strangers_session(stage: Stage) -> None:
+    mine = await stage.sign_in(await stage.person())
+    theirs = await stage.sign_in(await stage.person("bob@example.org"))
+    me = await stage.principal_of(mine)
+    for session_id in (theirs.session_id, uuid4()):
+        with pytest.raises(NotFound):
+            await stage.sessions.revoke(me, session_id)
+    assert await stage.sessions.resolve(theirs.token) is not None
+    assert stage.ended == []

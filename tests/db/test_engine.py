@@ -1,0 +1,245 @@
+"""The engine: nothing is lost, nothing is left open, and a person gets a sentence."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlmodel import col, select, update
+
+from chat_app.db.engine import Database, NestedWrite
+from chat_app.db.errors import DatabaseBusy, DatabaseFull
+from chat_app.db.system import UnknownReason
+from chat_app.db.tables import Thread, User
+from tests.db.conftest import Person
+
+
+async def _title(db: Database, person: Person) -> str:
+    async with db.read(person.principal) as session:
+        return (await session.exec(select(Thread.title))).one()
+
+
+async def _set_title(db: Database, person: Person, title: str) -> None:
+    async with db.write(person.principal) as session:
+        await session.exec(update(Thread).values(title=title))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Another process's write lock, as the file sees it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.fixture
+def path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite+aiosqlite:///"))
+
+
+async def test_sqlite_is_set_up_for_a_server(db: Database, path: Path) -> None:
+    async with db.system("auth", write=True) as session:
+        connection = await session.connection()
+        found = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        }
+    assert found == {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "synchronous": 1,
+        "busy_timeout": 5000,
+    }
+
+
+async def test_the_database_is_private_whatever_the_umask(db: Database, path: Path) -> None:
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_hundred_concurrent_increments_lose_nothing(db: Database, alice: Person) -> None:
+    await _set_title(db, alice, "0")
+
+    async def increment() -> None:
+        async with db.write(alice.principal) as session:
+            thread = await session.get(Thread, alice.thread_id)
+            assert thread is not None
+            await asyncio.sleep(0)
+            thread.title = str(int(thread.title) + 1)
+
+    await asyncio.gather(*(increment() for _ in range(100)))
+    assert await _title(db, alice) == "100"
+
+
+async def test_readers_do_not_wait_for_a_writer_and_see_only_what_is_committed(
+    db: Database, alice: Person
+) -> None:
+    async with db.write(alice.principal) as session:
+        await session.exec(update(Thread).values(title="new"))
+        assert await _title(db, alice) == "alice thread"
+    assert await _title(db, alice) == "new"
+
+
+async def test_readers_run_beside_each_other(db: Database, alice: Person) -> None:
+    inside = asyncio.Barrier(8)
+
+    async def read() -> None:
+        async with db.read(alice.principal) as session:
+            await session.exec(select(Thread.id))
+            await inside.wait()
+
+    await asyncio.gather(*(read() for _ in range(8)))
+
+
+async def test_a_reader_keeps_one_picture_of_the_database(db: Database, alice: Person) -> None:
+    async with db.read(alice.principal) as session:
+        first = (await session.exec(select(Thread.title))).one()
+        await _set_title(db, alice, "new")
+        assert (await session.exec(select(Thread.title))).one() == first
+
+
+async def test_an_error_rolls_back_and_frees_the_lock(db: Database, alice: Person) -> None:
+    with pytest.raises(LookupError):
+        async with db.write(alice.principal) as session:
+            await session.exec(update(Thread).values(title="half"))
+            raise LookupError
+    assert await _title(db, alice) == "alice thread"
+    await _set_title(db, alice, "after")
+
+
+async def test_a_cancelled_writer_rolls_back_and_frees_the_lock(
+    db: Database, alice: Person
+) -> None:
+    written = asyncio.Event()
+
+    async def write() -> None:
+        async with db.write(alice.principal) as session:
+            await session.exec(update(Thread).values(title="half"))
+            written.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write())
+    await written.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await _title(db, alice) == "alice thread"
+    await _set_title(db, alice, "after")
+
+
+async def test_a_writer_cancelled_while_it_waits_does_not_take_the_lock(
+    db: Database, alice: Person
+) -> None:
+    async with db.write(alice.principal) as session:
+        waiting = asyncio.create_task(_set_title(db, alice, "queued"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await session.exec(update(Thread).values(title="first"))
+    await _set_title(db, alice, "second")
+    assert await _title(db, alice) == "second"
+
+
+@pytest.mark.parametrize("steps", range(0, 120, 3))
+async def test_a_writer_cancelled_anywhere_is_all_or_nothing_and_leaks_nothing(
+    db: Database, alice: Person, steps: int
+) -> None:
+    task = asyncio.create_task(_set_title(db, alice, "new"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert await _title(db, alice) in {"alice thread", "new"}
+    if not task.cancelled():
+        assert await _title(db, alice) == "new"
+    await asyncio.gather(*(_set_title(db, alice, "after") for _ in range(3)))
+    assert await _title(db, alice) == "after"
+    assert db.connections_in_use == 0
+
+
+async def test_cancelled_twice_still_cleans_up(db: Database, alice: Person) -> None:
+    written = asyncio.Event()
+
+    async def write() -> None:
+        async with db.write(alice.principal) as session:
+            await session.exec(update(Thread).values(title="half"))
+            written.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write())
+    await written.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert db.connections_in_use == 0
+    await _set_title(db, alice, "after")
+    assert await _title(db, alice) == "after"
+
+
+async def test_writing_inside_a_write_is_refused_instead_of_hanging(
+    db: Database, alice: Person
+) -> None:
+    async with db.write(alice.principal):
+        with pytest.raises(NestedWrite):
+            await _set_title(db, alice, "never")
+        with pytest.raises(NestedWrite):
+            async with db.system("auth", write=True):
+                pass
+    await _set_title(db, alice, "after")
+
+
+async def test_a_database_held_by_another_process_is_a_sentence(
+    url: str, path: Path, db: Database, alice: Person
+) -> None:
+    hasty = Database(url, busy_seconds=0.01)
+    with _held(path), pytest.raises(DatabaseBusy) as refused:
+        await _set_title(hasty, alice, "never")
+    assert refused.value.sentence == "The database is busy; try again in a moment."
+    await _set_title(hasty, alice, "after")
+    assert await _title(hasty, alice) == "after"
+    await hasty.close()
+
+
+async def test_a_full_disk_is_a_sentence_and_saves_nothing(db: Database, alice: Person) -> None:
+    with pytest.raises(DatabaseFull) as refused:
+        async with db.system("auth", write=True) as session:
+            connection = await session.connection()
+            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+            await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+            for number in range(2_000):
+                session.add(User(email=f"{number}@chat.example", name="x" * 100))
+            await session.flush()
+    assert refused.value.sentence == "The disk is full; nothing was saved."
+    async with db.system("auth") as session:
+        assert (await session.exec(select(User.name))).all() == ["alice"]
+
+
+async def test_a_read_session_cannot_write_even_as_the_system(db: Database, alice: Person) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        async with db.system("auth") as session:
+            await session.exec(update(User).values(name="new"))
+
+
+async def test_rows_stay_readable_after_the_session(db: Database, alice: Person) -> None:
+    async with db.write(alice.principal) as session:
+        thread = (await session.exec(select(Thread).where(col(Thread.title) != ""))).one()
+    assert thread.title == "alice thread"
+
+
+async def test_a_system_session_needs_a_registered_reason(db: Database) -> None:
+    with pytest.raises(UnknownReason):
+        async with db.system("because"):
+            pass
+
+
+def test_sqlite_in_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a file"):
+        Database("sqlite+aiosqlite://")

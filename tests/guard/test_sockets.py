@@ -1,0 +1,339 @@
+"""Live sockets against the real server: what gets through, and how they end."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from starlette.types import Send
+from websockets.exceptions import InvalidStatus
+
+from chat_app.bus import SESSIONS, Hint
+from chat_app.guard.patience import Patience
+from tests.attacker import Attacker, attack, handshake_url
+from tests.guard.conftest import House, Inner
+
+
+async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> Attacker:
+    """A socket that has been let in."""
+    attacker = await stack.enter_async_context(attack(url, **how))
+    assert await attacker.receive() == "4hello"
+    return attacker
+
+
+def shown(house: House) -> list[tuple[dict[str, str], str]]:
+    """The headers and the query of every socket, as the app behind the door sees them."""
+    return [
+        (
+            {key.decode(): value.decode() for key, value in scope["headers"]},
+            scope["query_string"].decode(),
+        )
+        for scope in house.inner.scopes
+    ]
+
+
+async def refused(url: str, **how: Any) -> int:
+    with pytest.raises(InvalidStatus) as error:
+        async with attack(url, **how):
+            pass
+    return error.value.response.status_code
+
+
+async def test_frames_pass_in_order_both_ways(house: House) -> None:
+    async with attack(house.url, subprotocols=("0.10.1",)) as attacker:
+        assert attacker.socket.subprotocol == "0.10.1"
+        sent = [str(number) for number in range(50)]
+        for text in sent:
+            await attacker.send_raw(text)
+        assert [await attacker.receive() for _ in range(51)] == ["4hello", *("4" + s for s in sent)]
+
+
+async def test_the_app_sees_no_cookie_and_no_header_of_the_client_s_making(house: House) -> None:
+    token, session_id = house.sessions.issue()
+    forged = {
+        "Authorization": str(uuid4()),
+        "X-Forwarded-For": "1.1.1.1",
+        "X-Forwarded-Proto": "https",
+        "X-Anything": "canary",
+        "User-Agent": "a browser",
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        await opened(stack, house.url, cookie=f"a=b; {house.cookie(token)}", headers=forged)
+        await opened(stack, house.url, cookie="chat_session=unknown", headers=forged)
+    signed_in, anonymous = (headers for headers, _ in shown(house))
+    assert signed_in.pop("authorization") == str(session_id)
+    allowed = {"host", "connection", "upgrade", "origin", "user-agent"}
+    for headers in (signed_in, anonymous):
+        websocket = {name for name in headers if name.startswith("sec-websocket-")}
+        assert set(headers) - websocket == allowed
+    assert token not in str(house.inner.scopes)
+    assert house.inner.scopes[0]["client"][0] == "127.0.0.1"
+
+
+async def test_the_origin_reaches_the_app_as_browsers_write_it(house: House) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        await opened(stack, house.url, origin=house.url.upper())
+    headers, _ = shown(house)[0]
+    assert headers["origin"] == house.url
+
+
+async def test_one_token_names_another_state_for_every_session(house: House) -> None:
+    token, _ = house.sessions.issue()
+    other, _ = house.sessions.issue()
+    revoked, revoked_id = house.sessions.issue()
+    house.sessions.revoke(revoked_id)
+    tab = str(uuid4())
+    cookies = [house.cookie(token), house.cookie(other), house.cookie(revoked), None]
+    async with contextlib.AsyncExitStack() as stack:
+        for cookie in (*cookies, house.cookie(token)):
+            await opened(stack, house.url, token=tab, cookie=cookie)
+    queries = [query for _, query in shown(house)]
+    owner, stranger, dead, nobody, again = queries
+    assert again == owner
+    assert dead == nobody
+    assert len({owner, stranger, nobody}) == 3
+    for query in queries:
+        assert tab not in query
+        key = query.removeprefix("token=").removesuffix("&EIO=4&transport=websocket")
+        assert str(UUID(key)) == key
+
+
+TOKEN = "0b9f7b1e-5b0c-4a51-9f0e-0d1f3c1a2b3c"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "EIO=4&transport=websocket",
+        f"token={TOKEN}",
+        f"token={TOKEN}&EIO=3&transport=websocket",
+        f"token={TOKEN}&EIO=4&transport=polling",
+        f"token={TOKEN}&EIO=4&transport=websocket&transport=polling",
+        f"token={TOKEN}&EIO=4&transport=websocket&sid=abc",
+        f"token={TOKEN}&token={TOKEN}&EIO=4&transport=websocket",
+        "token=&EIO=4&transport=websocket",
+        "token=short&EIO=4&transport=websocket",
+        f"token={'a' * 65}&EIO=4&transport=websocket",
+        "token=%00%00%00%00%00%00%00%00&EIO=4&transport=websocket",
+        "token=../../etc/passwd&EIO=4&transport=websocket",
+        f"token={TOKEN}&EIO=4&transport=websocket&" + "&".join(f"a{n}=1" for n in range(20)),
+    ],
+)
+async def test_only_a_plain_handshake_with_one_token_is_let_in(house: House, query: str) -> None:
+    address = f"{house.url.replace('http', 'ws', 1)}/_event/?{query}"
+    assert await refused(house.url, address=address) == 403
+    assert house.inner.scopes == []
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/_event2/", "/api/chat", "/_event/x/"])
+async def test_only_the_event_path_is_a_socket(house: House, path: str) -> None:
+    address = handshake_url(house.url, TOKEN).replace("/_event/", path)
+    assert await refused(house.url, address=address) == 403
+    assert house.inner.scopes == []
+
+
+async def test_an_unknown_host_opens_no_socket(house: House) -> None:
+    address = handshake_url(house.url, TOKEN).replace("localhost", "127.0.0.1")
+    assert await refused(house.url, address=address) == 403
+
+
+async def test_when_sessions_cannot_be_looked_up_no_socket_opens(house: House) -> None:
+    house.sessions.broken = OperationalError("select", {}, Exception())
+    assert await refused(house.url, cookie="chat_session=x") == 403
+    assert house.inner.scopes == []
+
+
+async def test_ending_a_session_closes_all_its_sockets_and_nothing_is_sent_after(
+    house: House,
+) -> None:
+    token, session_id = house.sessions.issue()
+    kept_token, _ = house.sessions.issue()
+    async with contextlib.AsyncExitStack() as stack:
+        doomed = [await opened(stack, house.url, cookie=house.cookie(token)) for _ in range(50)]
+        kept = await opened(stack, house.url, cookie=house.cookie(kept_token))
+        nobody = await opened(stack, house.url)
+        assert house.guard.live.of_session(session_id) == 50
+        senders = [send for _, send in house.inner.sockets]
+
+        house.sessions.revoke(session_id)
+        for send in senders:
+            await send({"type": "websocket.send", "text": "4after"})
+
+        assert {await attacker.closed_code() for attacker in doomed} == {4401}
+        assert all("4after" not in attacker.frames for attacker in doomed)
+        assert await kept.receive() == "4after"
+        assert await nobody.receive() == "4after"
+        assert house.guard.live.of_session(session_id) == 0
+        assert len(house.guard.live) == 2
+        assert house.inner.disconnected == 50
+
+
+async def test_a_session_that_ends_during_the_handshake_gets_no_socket(house: House) -> None:
+    token, session_id = house.sessions.issue()
+    house.sessions.after_reading = lambda: house.sessions.revoke(session_id)
+    async with contextlib.AsyncExitStack() as stack:
+        await opened(stack, house.url, cookie=house.cookie(token))
+        headers, _ = shown(house)[0]
+        assert "authorization" not in headers
+        assert house.guard.live.session_ids() == frozenset()
+
+
+async def test_a_session_over_by_itself_is_noticed_when_its_time_comes(house: House) -> None:
+    token, _ = house.sessions.issue(lasts=timedelta(milliseconds=200))
+    async with contextlib.AsyncExitStack() as stack:
+        attacker = await opened(stack, house.url, cookie=house.cookie(token))
+        async with asyncio.timeout(10):
+            assert await attacker.closed_code() == 4401
+
+
+async def test_a_session_whose_end_was_not_told_is_found_at_the_next_look(open_house) -> None:
+    async with open_house(patience=Patience(revalidate=0.02)) as house:
+        token, session_id = house.sessions.issue()
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url, cookie=house.cookie(token))
+            house.sessions.revoke(session_id, tell=False)
+            assert await attacker.closed_code() == 4401
+
+
+async def test_when_sessions_stay_out_of_reach_only_signed_in_sockets_end(open_house) -> None:
+    async with open_house(patience=Patience(revalidate=0.02)) as house:
+        token, _ = house.sessions.issue()
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url, cookie=house.cookie(token))
+            nobody = await opened(stack, house.url)
+            house.sessions.broken = OperationalError("select", {}, Exception())
+            assert await attacker.closed_code() == 4401
+            await nobody.send_raw("still")
+            assert await nobody.receive() == "4still"
+
+
+async def test_a_hint_about_something_else_ends_nothing(house: House) -> None:
+    token, session_id = house.sessions.issue()
+    async with contextlib.AsyncExitStack() as stack:
+        attacker = await opened(stack, house.url, cookie=house.cookie(token))
+        house.services.bus.publish(SESSIONS, Hint("profile", session_id=session_id))
+        house.services.bus.publish(SESSIONS, Hint("session_ended", session_id=uuid4()))
+        await attacker.send_raw("still")
+        assert await attacker.receive() == "4still"
+
+
+async def test_a_flood_closes_the_one_who_floods_and_nobody_else(open_house) -> None:
+    async with open_house(socket_events_per_second=0.001, socket_event_burst=10) as house:
+        token, _ = house.sessions.issue()
+        async with contextlib.AsyncExitStack() as stack:
+            flooding = await opened(stack, house.url, cookie=house.cookie(token))
+            quiet = await opened(stack, house.url, cookie=house.cookie(token))
+            with contextlib.suppress(Exception):
+                for number in range(1_000):
+                    await flooding.send_raw(f"{number}")
+            assert await flooding.closed_code() == 4429
+            assert len(house.inner.heard) == 10
+            await quiet.send_raw("still")
+            assert await quiet.receive() == "4still"
+
+
+@pytest.mark.parametrize("frame", ["x" * 4_097, "é" * 2_049, b"x" * 4_097, "x" * 3_000_000])
+async def test_a_frame_over_the_limit_closes_the_socket_unseen(open_house, frame) -> None:
+    async with open_house(socket_frame_bytes=4_096) as house:
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url)
+            await attacker.send_raw(frame)
+            assert await attacker.closed_code() == 1009
+        assert house.inner.heard == []
+
+
+async def test_a_frame_at_the_limit_passes(open_house) -> None:
+    async with open_house(socket_frame_bytes=4_096) as house:
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url)
+            for frame in ("x" * 4_096, "é" * 2_048):
+                await attacker.send_raw(frame)
+                assert await attacker.receive() == "4" + frame
+
+
+async def test_one_socket_too_many_is_closed_and_told_why(open_house) -> None:
+    async with open_house(sockets_per_session=2, sockets_per_address=1) as house:
+        token, _ = house.sessions.issue()
+        other, _ = house.sessions.issue()
+        async with contextlib.AsyncExitStack() as stack:
+            first = await opened(stack, house.url, cookie=house.cookie(token))
+            await opened(stack, house.url, cookie=house.cookie(token))
+            await opened(stack, house.url)
+            for cookie in (house.cookie(token), None):
+                async with attack(house.url, cookie=cookie, subprotocols=("0.10.1",)) as extra:
+                    assert await extra.closed_code() == 4429
+                    assert extra.frames == []
+            await opened(stack, house.url, cookie=house.cookie(other))
+            await first.socket.close()
+            while house.guard.live.of_session(UUID(shown(house)[0][0]["authorization"])) == 2:
+                await asyncio.sleep(0)
+            await opened(stack, house.url, cookie=house.cookie(token))
+
+
+async def test_a_socket_that_leaves_is_forgotten(house: House) -> None:
+    for _ in range(3):
+        async with contextlib.AsyncExitStack() as stack:
+            await opened(stack, house.url)
+            assert len(house.guard.live) == 1
+        while len(house.guard.live):
+            await asyncio.sleep(0)
+    assert house.inner.disconnected == 3
+
+
+async def flood(send: Send, pieces: list[int]) -> None:
+    while len(pieces) < 200:
+        await send({"type": "websocket.send", "text": "4" + "x" * 1_000_000})
+        pieces.append(1)
+
+
+async def held_back(pieces: list[int]) -> None:
+    """Wait until the client that does not read holds the writer back."""
+    before = -1
+    while before != len(pieces) or not pieces:
+        before = len(pieces)
+        await asyncio.sleep(0.1)
+
+
+async def test_a_client_that_does_not_read_holds_the_app_back_until_its_session_ends(
+    open_house,
+) -> None:
+    async with open_house(patience=Patience(close=0.05)) as house:
+        token, session_id = house.sessions.issue()
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url, cookie=house.cookie(token))
+            attacker.socket.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+            pieces: list[int] = []
+            writing = asyncio.create_task(flood(house.inner.sockets[0][1], pieces))
+            await held_back(pieces)
+            assert len(pieces) < 200
+            house.sessions.revoke(session_id)
+            await writing
+            while len(house.guard.live):
+                await asyncio.sleep(0)
+            assert house.inner.disconnected == 1
+
+
+async def test_a_client_that_never_reads_is_let_go(open_house) -> None:
+    patience = Patience(look=0.02, stuck=0.1, close=0.05)
+    async with open_house(patience=patience) as house, contextlib.AsyncExitStack() as stack:
+        attacker = await opened(stack, house.url)
+        attacker.socket.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+        await flood(house.inner.sockets[0][1], [])
+        while len(house.guard.live):
+            await asyncio.sleep(0)
+        assert house.inner.disconnected == 1
+
+
+async def test_a_server_that_stops_lets_its_sockets_go(open_house) -> None:
+    async with open_house() as house:
+        guard, inner = house.guard, house.inner
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url)
+            guard.live.end_all(1001)
+            assert await attacker.closed_code() == 1001
+    assert isinstance(inner, Inner)
+    assert inner.disconnected == 1

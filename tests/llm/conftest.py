@@ -1,0 +1,21 @@
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
+
+KEY = "sk-canary-3f9a7c"
+PATIENT = Patience(first_token=30, idle=30)
+
+
+@pytest.fixture
+async def model_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
+    endpoints: list[Endpoint] = []
+
+    def make(url: str, patience: Patience = PATIENT, key: str = KEY) -> OpenAIModel:
+        endpoints.append(Endpoint(url, key))
+        return OpenAIModel(endpoints[-1], "tiny", patience, name="Tiny")
+
+    yield make
+    for endpoint in endpoints:
+        await endpoint.close()

@@ -1,0 +1,148 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app.llm.base import Delta, Finish, ProviderError, ReasoningDelta, TextDelta, Usage
+from chat_app.llm.decoding import Decoder
+
+WORDS = st.sampled_from(
+    ["choices", "delta", "content", "reasoning", "finish_reason", "usage", "error", "code", "type"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def decode(*payloads: object) -> list[Delta]:
+    decoder = Decoder("Tiny")
+    deltas = [d for p in payloads for d in decoder.feed(p if isinstance(p, str) else json.dumps(p))]
+    return deltas + decoder.end()
+
+
+def chunk(delta: object, **more: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": delta, **more}]}
+
+
+@given(st.lists(st.dictionaries(WORDS, JSON) | JSON, max_size=3))
+def test_whatever_comes_is_an_answer_or_a_sentence(payloads: list[object]) -> None:
+    ends: list[Delta | ProviderError] = []
+    try:
+        ends = decode(*payloads, "[DONE]")[-1:]
+    except ProviderError as error:
+        ends = [error]
+    assert isinstance(ends[0], Finish | ProviderError)
+
+
+@given(st.text(max_size=40).filter(lambda text: not text.strip().startswith(("{", "[DONE"))))
+def test_text_that_is_no_object_is_malformed(payload: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        Decoder("Tiny").feed(payload)
+    assert caught.value.code == "malformed"
+
+
+def test_deeply_nested_json_is_malformed_not_a_crash() -> None:
+    with pytest.raises(ProviderError) as caught:
+        Decoder("Tiny").feed("[" * 200_000)
+    assert caught.value.code == "malformed"
+
+
+def test_usage_after_the_finish_comes_before_it() -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
+    assert decode(chunk({"content": "a"}), chunk({}, finish_reason="stop"), usage, "[DONE]") == [
+        TextDelta("a"),
+        Usage(3, 1),
+        Finish("stop"),
+    ]
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -1, "completion_tokens": 1}, "x"])
+def test_usage_that_makes_no_sense_is_dropped(usage: object) -> None:
+    assert decode({"usage": usage, **chunk({}, finish_reason="stop")}) == [Finish("stop")]
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_is_told_apart_from_text(field: str) -> None:
+    assert decode(chunk({field: "hm", "content": "a"}), "[DONE]") == [
+        ReasoningDelta("hm"),
+        TextDelta("a"),
+        Finish("other"),
+    ]
+
+
+def test_a_refusal_is_shown_as_text() -> None:
+    assert decode(chunk({"refusal": "No."}), "[DONE]") == [TextDelta("No."), Finish("other")]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content-filter"),
+        ("tool_calls", "tool-calls"),
+        ("eos", "other"),
+    ],
+)
+def test_finish_reasons_have_our_names(said: str, meant: str) -> None:
+    assert [delta.reason for delta in decode(chunk({}, finish_reason=said))] == [meant]
+
+
+def test_a_surrogate_pair_split_over_two_chunks_is_joined() -> None:
+    halves = [
+        '{"choices":[{"delta":{"content":"a\\ud83d"}}]}',
+        '{"choices":[{"delta":{"content":"\\ude00"}}]}',
+    ]
+    assert decode(*halves, "[DONE]") == [TextDelta("a"), TextDelta("😀"), Finish("other")]
+
+
+def test_half_a_pair_at_the_end_is_replaced() -> None:
+    assert decode('{"choices":[{"delta":{"content":"\\ud83d"}}]}', "[DONE]") == [
+        TextDelta("\ufffd"),
+        Finish("other"),
+    ]
+
+
+def test_what_follows_done_means_nothing() -> None:
+    assert decode(chunk({}, finish_reason="stop"), "[DONE]", "nonsense") == [Finish("stop")]
+
+
+@pytest.mark.parametrize("rest", [None, '{"choices":[{"del', "", '{"choices":[]}'])
+def test_an_answer_without_its_end_broke_off(rest: str | None) -> None:
+    decoder = Decoder("Tiny")
+    decoder.feed(json.dumps(chunk({"content": "a"})))
+    with pytest.raises(ProviderError) as caught:
+        decoder.end(rest)
+    assert caught.value.code == "broken_off"
+
+
+def test_a_last_event_without_its_blank_line_counts() -> None:
+    decoder = Decoder("Tiny")
+    decoder.feed(json.dumps(chunk({"content": "a"})))
+    assert decoder.end(json.dumps(chunk({"content": "b"}, finish_reason="stop"))) == [
+        TextDelta("b"),
+        Finish("stop"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": 429, "message": "SECRET"}, "limited"),
+        ({"type": "rate_limit_exceeded"}, "limited"),
+        ({"type": "overloaded_error"}, "limited"),
+        ({"code": "insufficient_quota"}, "refused"),
+        ({"code": "context_length_exceeded"}, "refused"),
+        ({"code": 500, "message": "SECRET"}, "broken_off"),
+        ("SECRET", "broken_off"),
+    ],
+)
+def test_an_error_in_the_stream_is_one_sentence_without_its_text(error: object, code: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        decode(chunk({"content": "a"}), {"error": error})
+    assert caught.value.code == code
+    assert "SECRET" not in caught.value.sentence
+    assert "Tiny" in caught.value.sentence

@@ -1,0 +1,85 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app.llm.lines import EventLines, TooMuch
+
+PLAIN = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
+NOISE = st.sampled_from([": ping", ":", "event: message", "id: 7", "retry: 10", "unknown"])
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[bytes, list[str]]:
+    """A stream as a server may write it, and the payloads it holds."""
+    raw, payloads, end = "", [], draw(ENDS)
+    for lines in draw(st.lists(st.lists(PLAIN, min_size=1, max_size=3), max_size=5)):
+        for line in lines:
+            for noise in draw(st.lists(NOISE, max_size=2)):
+                raw += noise + end
+            raw += "data: " + line + end
+        raw += end
+        payloads.append("\n".join(lines))
+    return raw.encode(), payloads
+
+
+def cut(raw: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(raw) + 1) for place in places), len(raw)]
+    return [raw[start:end] for start, end in pairwise(edges)]
+
+
+@given(streams(), st.lists(st.integers(0, 10_000), max_size=20))
+def test_any_chunking_gives_the_same_events(
+    stream: tuple[bytes, list[str]], places: list[int]
+) -> None:
+    raw, payloads = stream
+    lines = EventLines()
+    assert [payload for chunk in cut(raw, places) for payload in lines.feed(chunk)] == payloads
+    assert lines.end() is None
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=20))
+def test_any_bytes_are_taken_and_chunking_never_matters(raw: bytes, places: list[int]) -> None:
+    whole, pieces = EventLines(), EventLines()
+    at_once = whole.feed(raw)
+    assert [payload for chunk in cut(raw, places) for payload in pieces.feed(chunk)] == at_once
+    assert pieces.end() == whole.end()
+
+
+def test_lines_of_one_event_are_joined_and_one_space_is_dropped() -> None:
+    assert EventLines().feed(b"data:  a\ndata:b\ndata\ndata: \n\n") == [" a\nb\n\n"]
+
+
+def test_an_event_cut_off_by_the_end_is_given_by_end() -> None:
+    lines = EventLines()
+    assert lines.feed(b"data: a\n\ndata: [DO") == ["a"]
+    assert lines.feed(b"NE]") == []
+    assert lines.end() == "[DONE]"
+    assert lines.end() is None
+
+
+def test_a_byte_order_mark_is_dropped() -> None:
+    assert EventLines().feed(b"\xef\xbb\xbfdata: a\n\n") == ["a"]
+
+
+@pytest.mark.parametrize("chunk", [b"x" * 10, b"data: abc\n"])
+def test_an_event_without_end_is_refused(chunk: bytes) -> None:
+    lines = EventLines(limit=100)
+    taken = [lines.feed(chunk) for _ in range(100 // len(chunk))]
+    assert taken == [[]] * len(taken)
+    with pytest.raises(TooMuch):
+        lines.feed(chunk)
+
+
+def test_many_small_events_are_not_one_large_one() -> None:
+    lines = EventLines(limit=100)
+    assert (
+        len([payload for _ in range(50) for payload in lines.feed(b": ping\n\ndata: a\n\n")]) == 50
+    )
+
+
+def test_comments_for_ever_are_not_one_large_event() -> None:
+    lines = EventLines(limit=100)
+    assert [lines.feed(b": processing\n") for _ in range(50)] == [[]] * 50

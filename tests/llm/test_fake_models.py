@@ -1,0 +1,150 @@
+import asyncio
+from contextlib import aclosing
+from itertools import islice
+
+import pytest
+
+from chat_app.llm.base import Finish, ProviderError, TextDelta, Turn, Usage
+from chat_app.llm.fake import FakeModel, Fault
+from chat_app.llm.fake_text import markdown_tokens
+
+
+def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
+    found = FakeModel.from_id(model_id, idle_seconds=idle_seconds)
+    assert found is not None
+    return found
+
+
+async def answer_of(fake: FakeModel, question: str = "hi", max_tokens: int | None = None) -> str:
+    deltas = [d async for d in fake.stream([Turn("user", question)], max_tokens=max_tokens)]
+    assert isinstance(deltas[-1], Finish)
+    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+
+
+async def test_an_answer_is_the_same_each_time() -> None:
+    assert await answer_of(model("fake:300x0")) == await answer_of(model("fake:300x0"), "other")
+
+
+async def test_an_answer_has_the_length_asked_for_and_ends_with_usage_and_finish() -> None:
+    fake = model("fake:50x0")
+    deltas = [delta async for delta in fake.stream([Turn("user", "x" * 40)])]
+    assert all(isinstance(delta, TextDelta) for delta in deltas[:50])
+    assert deltas[50:] == [Usage(10, 50), Finish("stop")]
+
+
+async def test_an_answer_stops_at_the_most_tokens_allowed() -> None:
+    fake = model("fake:50x0")
+    deltas = [delta async for delta in fake.stream([Turn("user", "hi")], max_tokens=7)]
+    assert deltas[7:] == [Usage(0, 7), Finish("length")]
+
+
+def test_tokens_have_the_size_of_real_ones() -> None:
+    text = "".join(islice(markdown_tokens(), 4_000))
+    assert 4.5 <= len(text.encode()) / 4_000 <= 4.7
+
+
+def test_the_text_is_markdown_of_every_kind() -> None:
+    text = "".join(islice(markdown_tokens(), 600))
+    for mark in ("\n## ", "\n- ", "\n| ", "\n|---", "\n```python\n", "\n```\n", "**", "](", "\n> "):
+        assert mark in text
+
+
+async def test_an_echo_is_exact() -> None:
+    said = "<img src=x onerror=alert(1)>\n  **bold** _x_ 😀\t\n"
+    assert await answer_of(model("fake:9x0"), "please echo: " + said) == said
+
+
+async def test_an_echo_comes_in_pieces() -> None:
+    fake = model("fake:9x0")
+    deltas = [d async for d in fake.stream([Turn("user", "echo: one two three four")])]
+    assert len(deltas) == 4 + 2
+
+
+@pytest.mark.parametrize(
+    ("model_id", "code", "tokens"),
+    [
+        ("fake:refuse", "refused", 0),
+        ("fake:429", "limited", 0),
+        ("fake:drop:20x0", "broken_off", 10),
+        ("fake:malformed:20x0", "malformed", 10),
+        ("fake:stall:20x0", "stalled", 10),
+    ],
+)
+async def test_a_fault_strikes_as_a_real_one(model_id: str, code: str, tokens: int) -> None:
+    fake, shown = model(model_id, idle_seconds=0.01), []
+
+    async def read() -> None:
+        async for delta in fake.stream([Turn("user", "hi")]):
+            shown.append(delta)
+
+    with pytest.raises(ProviderError) as caught:
+        await read()
+    assert caught.value.code == code
+    assert len(shown) == tokens
+    assert fake.open == 0
+
+
+async def test_a_stalled_answer_can_be_closed() -> None:
+    fake = model("fake:stall:2x0")
+    answer = fake.stream([Turn("user", "hi")])
+    assert isinstance(await anext(answer), TextDelta)
+    task = asyncio.ensure_future(anext(answer))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert fake.open == 0
+
+
+async def test_calls_open_answers_and_turns_are_told() -> None:
+    fake = model("fake:9x0")
+    turns = [Turn("system", "a"), Turn("user", "b")]
+    async with aclosing(fake.stream(turns)) as answer:
+        await anext(answer)
+        assert (fake.calls, fake.open, fake.turns) == (1, 1, tuple(turns))
+    assert (fake.calls, fake.open) == (1, 0)
+
+
+async def test_the_fastest_pace_lets_others_run() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await answer_of(model("fake:200x0"))
+    task.cancel()
+    assert turns >= 200
+
+
+async def test_a_pace_lies_between_the_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = 0.0, []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        waits.append(round(seconds, 6))
+        now += seconds
+
+    monkeypatch.setattr("chat_app.llm.fake.asyncio.sleep", sleep)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    await answer_of(model("fake:4x20"))
+    assert waits == [0, 0.02, 0.02, 0.02]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_has_an_id(fault: Fault) -> None:
+    name = f"fake:{fault}" if fault else "fake"
+    assert model(name).id == name
+    assert model(f"{name}:20x5").id == f"{name}:20x5"
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    ["", "fak", "fake:", "fake:x", "fake:1x", "fake:drop:", "fake:1x1:drop", "fake:9999999x1"]
+    + ["fake\n", "xfake"],
+)
+def test_other_ids_are_no_fake(model_id: str) -> None:
+    assert FakeModel.from_id(model_id) is None

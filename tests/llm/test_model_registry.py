@@ -1,0 +1,167 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chat_app.errors import InvalidInput
+from chat_app.llm import registry
+from chat_app.llm.base import ProviderError, TextDelta, Turn
+from chat_app.llm.fake import FakeModel
+from chat_app.llm.registry import Models
+from chat_app.settings import Settings, WrongSettings, read_settings
+from tests.llm.conftest import KEY
+from tests.llm.provider_double import DONE, finish, serving, streamed, text
+
+EMBEDDED = "smollm2-135m-instruct"
+FAKES = ["fake", "fake:refuse", "fake:429", "fake:stall", "fake:drop", "fake:malformed"]
+OLLAMA = [{"name": "ollama", "base_url": "http://localhost:11434/v1", "models": ["a", "b"]}]
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of which nothing comes from this machine."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def make(**values: object) -> Settings:
+        return read_settings(**values)
+
+    return make
+
+
+def ids(models: Models) -> list[str]:
+    return [model.id for model in models.all()]
+
+
+Given = Callable[..., Settings]
+
+
+def test_without_a_key_the_embedded_model_answers(given: Given) -> None:
+    models = Models(given())
+    assert ids(models) == [EMBEDDED]
+    assert models.default() is models.get(EMBEDDED)
+
+
+def test_a_key_alone_means_openai(given: Given) -> None:
+    models = Models(given(openai_api_key=KEY))
+    assert ids(models) == ["gpt-5.4-mini", EMBEDDED]
+    assert models.default().id == "gpt-5.4-mini"
+
+
+def test_models_are_listed_in_the_order_of_their_settings(given: Given) -> None:
+    models = Models(
+        given(
+            openai_base_url="http://localhost:1/v1",
+            chat_models="x, y",
+            chat_providers=OLLAMA,
+            fake_models=True,
+        )
+    )
+    assert ids(models) == ["x", "y", "ollama/a", "ollama/b", EMBEDDED, *FAKES]
+    assert [model.name for model in models.all()][:3] == ["x", "y", "a (ollama)"]
+    assert models.default().id == "x"
+
+
+def test_providers_can_come_from_the_environment(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAT_PROVIDERS", json.dumps(OLLAMA))
+    models = Models(given(embedded_model=False))
+    assert ids(models) == ["ollama/a", "ollama/b"]
+    assert models.default().id == "ollama/a"
+
+
+def test_the_default_can_be_chosen(given: Given) -> None:
+    settings = given(openai_api_key=KEY, chat_model="fake:600x20", fake_models=True)
+    assert Models(settings).default().id == "fake:600x20"
+
+
+def test_a_default_that_is_not_there_stops_the_start(given: Given) -> None:
+    with pytest.raises(WrongSettings, match=r"CHAT_MODEL: .*'nope'"):
+        Models(given(chat_model="nope"))
+
+
+def test_an_unknown_model_is_refused_with_a_sentence(given: Given) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Models(given(fake_models=True)).get("nope")
+    assert caught.value.sentence == "There is no such model here. Choose another one."
+
+
+def test_fakes_are_only_there_when_wanted(given: Given) -> None:
+    models = Models(given())
+    for model_id in ("fake", "fake:600x20"):
+        with pytest.raises(InvalidInput):
+            models.get(model_id)
+
+
+async def test_a_fake_with_parameters_keeps_its_counter(given: Given) -> None:
+    models = Models(given(fake_models=True))
+    fake = models.get("fake:3x0")
+    async for _ in fake.stream([Turn("user", "hi")]):
+        pass
+    again = models.get("fake:3x0")
+    assert isinstance(again, FakeModel)
+    assert again.calls == 1
+    assert "fake:3x0" not in ids(models)
+
+
+def test_the_embedded_model_is_not_listed_when_it_is_not_installed(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "find_model_file", lambda: None)
+    models = Models(given())
+    assert models.all() == ()
+    with pytest.raises(ProviderError, match=r"OPENAI_API_KEY.*OPENAI_BASE_URL.*CHAT_MODELS"):
+        models.default()
+
+
+def test_the_embedded_model_can_be_switched_off(given: Given) -> None:
+    assert ids(Models(given(embedded_model=False, fake_models=True))) == FAKES
+
+
+async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Given) -> None:
+    answer = streamed(text("a"), finish(), DONE)
+    async with serving(answer) as one, serving(answer) as two:
+        models = Models(
+            given(
+                openai_base_url=one.url,
+                openai_api_key=KEY,
+                chat_models="x",
+                chat_providers=[
+                    {"name": "two", "base_url": two.url, "api_key": "key-2", "models": ["x"]}
+                ],
+            )
+        )
+        for model_id in ("x", "two/x"):
+            deltas = [d async for d in models.get(model_id).stream([Turn("user", "hi")])]
+            assert deltas[0] == TextDelta("a")
+        await models.close()
+    assert one.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert two.requests[0].headers["authorization"] == "Bearer key-2"
+    assert one.requests[0].body["model"] == two.requests[0].body["model"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"openai_base_url": "http://localhost:1/v1"}, "CHAT_MODELS must name"),
+        ({"openai_base_url": "localhost:1", "chat_models": "x"}, "OPENAI_BASE_URL: must look like"),
+        (
+            {"openai_base_url": "https://user:pass@host/v1", "chat_models": "x"},
+            "OPENAI_BASE_URL: must look like",
+        ),
+        ({"chat_providers": [{**OLLAMA[0], "base_url": "file:///x"}]}, "CHAT_PROVIDERS: must look"),
+    ],
+)
+def test_an_address_that_cannot_be_used_stops_the_start(
+    given: Given, values: dict[str, object], says: str
+) -> None:
+    with pytest.raises(WrongSettings, match=says):
+        given(**values)
+
+
+def test_openais_own_address_needs_no_list_of_models(given: Given) -> None:
+    settings = given(openai_base_url="https://api.openai.com/v1", openai_api_key=KEY)
+    assert Models(settings).default().id == "gpt-5.4-mini"

@@ -1,0 +1,425 @@
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from contextlib import aclosing
+
+import pytest
+
+from chat_app.llm.base import (
+    Delta,
+    Finish,
+    ProviderError,
+    ReasoningDelta,
+    TextDelta,
+    Turn,
+    Usage,
+)
+from chat_app.llm.openai_compatible import OpenAIModel, Patience
+from tests.llm.conftest import KEY
+from tests.llm.provider_double import (
+    DONE,
+    STREAM_HEAD,
+    Answer,
+    Request,
+    event,
+    finish,
+    held_open,
+    refused,
+    serving,
+    streamed,
+    text,
+)
+
+ModelOf = Callable[..., OpenAIModel]
+QUESTION = [Turn("system", "be kind"), Turn("user", "héllo 😀")]
+SECRET = "provider-text-canary-81c2"
+SAFETY = 30  # seconds; no test waits for it, it only ends one that would hang
+IMPATIENT = Patience(first_token=0.05, idle=0.05)
+
+
+async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Delta]:
+    async with asyncio.timeout(SAFETY):
+        return [delta async for delta in model.stream(QUESTION, max_tokens=max_tokens)]
+
+
+async def shown_and_error(model: OpenAIModel) -> tuple[str, ProviderError]:
+    shown: list[str] = []
+
+    async def read() -> None:
+        async for delta in model.stream(QUESTION):
+            assert isinstance(delta, TextDelta)
+            shown.append(delta.text)
+
+    with pytest.raises(ProviderError) as caught:
+        await asyncio.wait_for(read(), SAFETY)
+    return "".join(shown), caught.value
+
+
+async def has_gone(request: Request) -> bool:
+    """Wait until the server has seen the client leave."""
+    return await asyncio.wait_for(request.gone.wait(), SAFETY)
+
+
+async def test_an_answer_arrives_in_order_with_its_usage(model_of: ModelOf) -> None:
+    answer = streamed(
+        event({"choices": [{"delta": {"role": "assistant", "content": None}}]}),
+        event({"choices": [{"delta": {"reasoning_content": "hm"}}], "unknown": {"a": 1}}),
+        text("Hel"),
+        b": ping\n\n",
+        text("lo 😀"),
+        finish(),
+        event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}),
+        DONE,
+    )
+    async with serving(answer) as provider:
+        assert await collect(model_of(provider.url)) == [
+            ReasoningDelta("hm"),
+            TextDelta("Hel"),
+            TextDelta("lo 😀"),
+            Usage(7, 2),
+            Finish("stop"),
+        ]
+
+
+async def test_the_request_says_what_it_must_and_nothing_about_this_machine(
+    model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-someone")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-someone")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "authorization: Bearer other\nx-secret: 1")
+    async with serving(streamed(text("a"), finish(), DONE)) as provider:
+        await collect(model_of(provider.url), max_tokens=9)
+    (request,) = provider.requests
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.body == {
+        "model": "tiny",
+        "messages": [
+            {"role": "system", "content": "be kind"},
+            {"role": "user", "content": "héllo 😀"},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 9,
+    }
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert set(request.headers) <= {
+        "host",
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "user-agent",
+        "x-stainless-raw-response",
+    }
+
+
+async def test_without_a_key_none_is_sent(
+    model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-meant-for-another-server")
+    async with serving(streamed(text("a"), finish(), DONE)) as provider:
+        await collect(model_of(provider.url, key=""))
+    assert "authorization" not in provider.requests[0].headers
+
+
+async def test_a_lone_surrogate_in_a_turn_is_repaired(model_of: ModelOf) -> None:
+    async with serving(streamed(text("a"), finish(), DONE)) as provider:
+        async for _ in model_of(provider.url).stream([Turn("user", "a\ud83d")]):
+            pass
+    assert provider.requests[0].body["messages"][0]["content"] == "a\ufffd"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+async def test_chunks_may_be_cut_anywhere(model_of: ModelOf, size: int) -> None:
+    body = text("né😀") + text("二").replace(b"\n", b"\r\n") + finish() + DONE
+    body = body.replace(b"\\ud83d\\ude00", "😀".encode())
+    pieces = [body[i : i + size] for i in range(0, len(body), size)]
+    async with serving(streamed(*pieces)) as provider:
+        assert await collect(model_of(provider.url)) == [
+            TextDelta("né😀"),
+            TextDelta("二"),
+            Finish("stop"),
+        ]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (text("a"), finish()),
+        (text("a"), finish(), DONE.strip()),
+        (text("a"), finish(), b"data: {nonsense"),
+    ],
+)
+async def test_a_finish_reason_is_enough_to_be_complete(
+    model_of: ModelOf, pieces: tuple[bytes, ...]
+) -> None:
+    async with serving(streamed(*pieces)) as provider:
+        assert await collect(model_of(provider.url)) == [TextDelta("a"), Finish("stop")]
+
+
+async def test_done_without_a_finish_reason_is_complete(model_of: ModelOf) -> None:
+    async with serving(streamed(text("a"), DONE)) as provider:
+        assert await collect(model_of(provider.url)) == [TextDelta("a"), Finish("other")]
+
+
+async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_answer(
+    model_of: ModelOf,
+) -> None:
+    async with serving(held_open(STREAM_HEAD, text("a"), finish())) as provider:
+        model = model_of(provider.url, Patience(30, 0.05))
+        assert await collect(model) == [TextDelta("a"), Finish("stop")]
+        assert await has_gone(provider.requests[0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "says"),
+    [
+        (refused(401), "refused", "refused the key"),
+        (refused(403), "refused", "refused the key"),
+        (refused(404), "refused", "does not offer"),
+        (refused(402), "refused", "used up"),
+        (refused(400), "refused", "refused the request"),
+        (refused(400, {"error": {"code": "context_length_exceeded"}}), "refused", "too long"),
+        (refused(413), "refused", "too long"),
+        (refused(429), "limited", "again in a moment"),
+        (refused(429, retry_after="20"), "limited", "again in 20 seconds"),
+        (refused(429, retry_after="0.2"), "limited", "again in 1 second."),
+        (refused(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), "limited", "in a moment"),
+        (refused(429, {"error": {"code": "insufficient_quota"}}), "refused", "used up"),
+        (refused(500), "unreachable", "has a fault"),
+        (refused(503), "limited", "busy"),
+        (refused(504), "stalled", "did not begin"),
+    ],
+)
+async def test_a_refusal_is_one_sentence(
+    model_of: ModelOf, answer: Answer, code: str, says: str
+) -> None:
+    async with serving(answer) as provider:
+        shown, error = await shown_and_error(model_of(provider.url))
+    assert (shown, error.code) == ("", code)
+    assert says in error.sentence
+    assert "iny" in error.sentence
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
+@pytest.mark.parametrize("json_body", [True, False])
+async def test_neither_key_nor_the_providers_text_reach_sentence_log_or_traceback(
+    model_of: ModelOf, caplog: pytest.LogCaptureFixture, status: int, json_body: bool
+) -> None:
+    body = (
+        {"error": {"message": f"{SECRET} {KEY}", "code": SECRET}} if json_body else SECRET.encode()
+    )
+    caplog.set_level(logging.DEBUG)
+    async with serving(refused(status, body)) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+    told = error.sentence + caplog.text + "".join(traceback.format_exception(error))
+    assert SECRET not in told
+    assert KEY not in told
+    assert "héllo" not in told
+
+
+async def test_an_answer_leaves_no_content_in_the_log(
+    model_of: ModelOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving(streamed(text(SECRET), finish(), DONE)) as provider:
+        await collect(model_of(provider.url))
+    assert not [word for word in (SECRET, KEY, "héllo", provider.origin) if word in caplog.text]
+
+
+async def test_a_redirect_is_not_followed(model_of: ModelOf) -> None:
+    async with serving(streamed(text("stolen"), DONE)) as other:
+        answer = refused(307, location=other.url + "/chat/completions")
+        async with serving(answer) as provider:
+            _, error = await shown_and_error(model_of(provider.url))
+    assert error.code == "refused"
+    assert "moved" in error.sentence
+    assert other.requests == []
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serving(streamed(text("proxied"), DONE)) as proxy,
+        serving(streamed(text("direct"), DONE)) as provider,
+    ):
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.origin)
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        assert (await collect(model_of(provider.url)))[0] == TextDelta("direct")
+    assert proxy.requests == []
+
+
+async def test_a_server_that_is_not_there_cannot_be_reached(model_of: ModelOf) -> None:
+    async with serving(streamed()) as provider:
+        url = provider.url
+    _, error = await shown_and_error(model_of(url))
+    assert error.code == "unreachable"
+    assert "cannot be reached" in error.sentence
+
+
+async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
+    model_of: ModelOf,
+) -> None:
+    async def hang_up(request: Request) -> None:
+        request.writer.transport.abort()
+
+    async with serving(hang_up) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+    assert error.code == "unreachable"
+    assert len(provider.requests) == 1  # a question is not asked twice
+
+
+@pytest.mark.parametrize(
+    "sent", [(), (STREAM_HEAD,), (STREAM_HEAD, event({"choices": [{"delta": {"role": "x"}}]}))]
+)
+async def test_a_model_that_does_not_begin_has_stalled(
+    model_of: ModelOf, sent: tuple[bytes, ...]
+) -> None:
+    async with serving(held_open(*sent)) as provider:
+        _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
+        assert error.code == "stalled"
+        assert "did not begin" in error.sentence
+        assert await has_gone(provider.requests[0])
+
+
+async def test_a_model_that_stops_in_mid_answer_has_stalled_and_its_text_stays(
+    model_of: ModelOf,
+) -> None:
+    async with serving(held_open(STREAM_HEAD, text("half"))) as provider:
+        model = model_of(provider.url, Patience(first_token=30, idle=0.05))
+        shown, error = await shown_and_error(model)
+        assert (shown, error.code) == ("half", "stalled")
+        assert "in the middle" in error.sentence
+        assert await has_gone(provider.requests[0])
+
+
+async def test_pings_are_no_answer(model_of: ModelOf) -> None:
+    async def ping(request: Request) -> None:
+        await request.send(STREAM_HEAD)
+        while not request.writer.is_closing():
+            await request.send(b": ping\n\n")
+            await asyncio.sleep(0)
+
+    async with serving(ping) as provider:
+        _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
+    assert error.code == "stalled"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b'data: {"choices":[{"delta"', b": ping\n\n"],
+)
+async def test_a_stream_that_ends_half_way_broke_off(model_of: ModelOf, rest: bytes) -> None:
+    async with serving(streamed(text("half"), rest)) as provider:
+        shown, error = await shown_and_error(model_of(provider.url))
+    assert (shown, error.code) == ("half", "broken_off")
+
+
+async def test_a_connection_lost_in_mid_answer_broke_off(model_of: ModelOf) -> None:
+    chunk = text("half")
+    head = STREAM_HEAD.replace(b"connection: close", b"transfer-encoding: chunked")
+
+    async def answer(request: Request) -> None:
+        await request.send(head, b"%x\r\n" % len(chunk), chunk, b"\r\n", b"ff\r\nda")
+
+    async with serving(answer) as provider:
+        shown, error = await shown_and_error(model_of(provider.url))
+    assert (shown, error.code) == ("half", "broken_off")
+
+
+async def test_text_before_an_error_in_the_same_packet_is_kept(model_of: ModelOf) -> None:
+    answer = streamed(text("half") + event({"error": {"message": SECRET, "code": 500}}))
+    async with serving(answer) as provider:
+        shown, error = await shown_and_error(model_of(provider.url))
+    assert (shown, error.code) == ("half", "broken_off")
+    assert SECRET not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("wrong", [b"data: {oops\n\n", b"data: [1]\n\n", b"x" * (1 << 21)])
+async def test_what_is_no_event_is_malformed(model_of: ModelOf, wrong: bytes) -> None:
+    async with serving(streamed(text("half"), wrong)) as provider:
+        shown, error = await shown_and_error(model_of(provider.url))
+    assert (shown, error.code) == ("half", "malformed")
+
+
+async def test_a_web_page_instead_of_a_stream_is_malformed(model_of: ModelOf) -> None:
+    async with serving(refused(200, b"<html>\n<p>hello\n")) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+    assert error.code == "malformed"
+
+
+async def test_a_server_that_does_not_count_tokens_is_asked_without(model_of: ModelOf) -> None:
+    async def answer(request: Request) -> None:
+        if "stream_options" in request.body:
+            await refused(400, {"error": {"message": "unknown field stream_options"}})(request)
+        else:
+            await streamed(text("a"), finish(), DONE)(request)
+
+    async with serving(answer) as provider:
+        model = model_of(provider.url)
+        assert await collect(model) == [TextDelta("a"), Finish("stop")]
+        assert len(provider.requests) == 2
+        await collect(model)
+    assert len(provider.requests) == 3
+
+
+async def test_a_server_with_the_newer_name_for_the_limit_gets_that(model_of: ModelOf) -> None:
+    async def answer(request: Request) -> None:
+        if "max_tokens" in request.body:
+            await refused(400, {"error": {"message": "use 'max_completion_tokens'"}})(request)
+        else:
+            await streamed(text("a"), finish(), DONE)(request)
+
+    async with serving(answer) as provider:
+        await collect(model_of(provider.url), max_tokens=9)
+    assert provider.requests[1].body["max_completion_tokens"] == 9
+
+
+async def test_a_server_that_refuses_everything_is_asked_once_per_reason(model_of: ModelOf) -> None:
+    answer = refused(400, {"error": {"message": "stream_options max_completion_tokens"}})
+    async with serving(answer) as provider:
+        with pytest.raises(ProviderError):
+            await collect(model_of(provider.url), max_tokens=9)
+    assert len(provider.requests) == 3
+
+
+async def test_closing_the_answer_closes_the_connection(model_of: ModelOf) -> None:
+    async with serving(held_open(STREAM_HEAD, text("a"))) as provider:
+        async with aclosing(model_of(provider.url).stream(QUESTION)) as answer:
+            assert await anext(answer) == TextDelta("a")
+            assert not provider.requests[0].gone.is_set()
+        assert await has_gone(provider.requests[0])
+
+
+@pytest.mark.parametrize("sent", [(), (STREAM_HEAD,), (STREAM_HEAD, text("a"))])
+async def test_cancelling_the_reader_closes_the_connection(
+    model_of: ModelOf, sent: tuple[bytes, ...]
+) -> None:
+    async with serving(held_open(*sent)) as provider:
+        task = asyncio.create_task(collect(model_of(provider.url)))
+        await provider.arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await has_gone(provider.requests[0])
+
+
+async def test_many_answers_run_at_the_same_time(model_of: ModelOf) -> None:
+    together = asyncio.Barrier(150)
+
+    async def answer(request: Request) -> None:
+        await request.send(STREAM_HEAD, text("a"))
+        await together.wait()
+        await request.send(finish(), DONE)
+
+    async with serving(answer) as provider:
+        model = model_of(provider.url)
+        answers = await asyncio.gather(*(collect(model) for _ in range(150)))
+    assert answers == [[TextDelta("a"), Finish("stop")]] * 150

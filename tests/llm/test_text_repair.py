@@ -1,0 +1,44 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app.llm.surrogates import TextRepair, repaired
+
+SAFE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+def run(pieces: list[str]) -> str:
+    repair = TextRepair()
+    return "".join(repair.feed(piece) for piece in pieces) + repair.end()
+
+
+@given(SAFE)
+def test_text_cut_into_utf16_units_is_whole_again(text: str) -> None:
+    raw = text.encode("utf-16-le")
+    units = [chr(raw[i] + 256 * raw[i + 1]) for i in range(0, len(raw), 2)]
+    assert run(units) == text
+
+
+@given(st.lists(st.text(st.characters() | st.sampled_from("\0\ud83d\ude00"))))
+def test_whatever_comes_every_piece_can_be_stored(pieces: list[str]) -> None:
+    repair = TextRepair()
+    for shown in [*(repair.feed(piece) for piece in pieces), repair.end()]:
+        shown.encode()
+        assert "\0" not in shown
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["a\ud83d", "\ude00b"], "a😀b"),
+        (["a\ud83d", "b"], "a\ufffdb"),
+        (["a\ude00b"], "a\ufffdb"),
+        (["\ud83d"], "\ufffd"),
+        (["\ud83d", "\ud83d", "\ude00"], "\ufffd😀"),
+        (["\ud83d", "", "\ude00"], "😀"),
+        (["a\0b"], "a\ufffdb"),
+    ],
+)
+def test_a_half_is_joined_or_replaced(pieces: list[str], text: str) -> None:
+    assert run(pieces) == text
+    assert repaired("".join(pieces)) == text
