@@ -1,5 +1,6 @@
 """The whole program, put together: pages, routes, the door, and what runs while the server does."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -7,9 +8,9 @@ from collections.abc import AsyncIterator
 import reflex as rx
 from reflex.utils.prerequisites import get_web_dir
 from reflex_base.utils.types import ASGIApp
-from starlette.applications import Starlette
 
-from chat_app import api, logs
+from chat_app import logs
+from chat_app.api.routes import http_face
 from chat_app.db import migrations
 from chat_app.db.folder import DataFolder
 from chat_app.guard import Guard
@@ -49,7 +50,7 @@ async def _running() -> AsyncIterator[None]:
     """Own the data folder, bring the database up to date, and keep the live parts running."""
     wanted = settings()
     with DataFolder(wanted.data_dir):
-        migrations.upgrade(wanted)
+        await asyncio.to_thread(migrations.upgrade, wanted)
         live = Services.build(wanted)
         install(live)
         await live.start()
@@ -59,12 +60,12 @@ async def _running() -> AsyncIterator[None]:
             await live.stop()
 
 
-def _handler_failed(error: Exception) -> None:
+def _handler_failed(exception: Exception) -> None:
     """Handlers show their own errors; an unexpected one is logged by its type alone."""
-    logs.unexpected(error, "a handler")
+    logs.unexpected(exception, "a handler")
 
 
-def _page_failed(error: Exception) -> None:
+def _page_failed(exception: Exception) -> None:
     """What a page reports is the client's text: the socket counts it, nothing is written."""
 
 
@@ -77,7 +78,7 @@ app = ChatApp(
     html_lang="en",
     backend_exception_handler=_handler_failed,
     frontend_exception_handler=_page_failed,
-    api_transformer=Starlette(routes=api.routes, exception_handlers=api.exception_handlers),
+    api_transformer=http_face(),
 )
 app.register_lifespan_task(_running)
 add_pages(app)

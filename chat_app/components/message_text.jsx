@@ -33,7 +33,7 @@ export const MessageText = memo(function MessageText(props) {
   }, [plain]);
   useLayoutEffect(() => view.current.show({ text, run, status }), [text, run, status, plain]);
   const name = `ct-text${plain ? " ct-plain" : ""} ${className}`.trim();
-  return <div ref={root} className={name} dir="auto" suppressHydrationWarning />;
+  return <div ref={root} className={name} />;
 });
 
 /** Copies a message's Markdown: the stored text, or what came as frames. */

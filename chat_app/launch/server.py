@@ -22,9 +22,9 @@ from granian.server.embed import Server
 from chat_app.launch.connections import App, Connections
 from chat_app.launch.lifespan import Lifespan
 
-_PROGRAM_SECONDS = 3.0
-_CONNECTIONS_SECONDS = 0.5
-_DEADLINE_SECONDS = 4.5
+_PROGRAM_SECONDS = 3.9
+_CONNECTIONS_SECONDS = 0.3
+_DEADLINE_SECONDS = 4.6
 _SOCKETS = 10_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -41,7 +41,7 @@ def serve(
     """Serve the program until a signal says stop.
 
     Then: nothing new is taken, the program ends its work while its readers still listen, what is
-    open is closed, and the process is gone after 4.5 seconds whatever happens.
+    open is closed, and the process is gone after 4.6 seconds whatever happens.
 
     Args:
         app: The program.
@@ -52,7 +52,7 @@ def serve(
         with_parent: Stop when the process that started this one is gone.
 
     Raises:
-        NotStarted: The program refused to start.
+        NotStarted: The program refused to start without saying why; else its own exception.
     """
     asyncio.run(_serve(app, host, port, name, ready, with_parent))
 

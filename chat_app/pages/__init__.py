@@ -7,7 +7,6 @@ from chat_app.pages.chat import chat
 from chat_app.pages.signin import signin
 from chat_app.pages.signup import signup
 from chat_app.states.auth import AuthState
-from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
 
 _DESCRIPTION = "Private conversations with a language model."
@@ -19,6 +18,7 @@ _STYLES = ("frame", "conversation", "text", "composer", "auth")
 def add_pages(app: rx.App) -> None:
     """Give the app its four routes and their style sheets."""
     app.stylesheets.extend(f"/styles/{name}.css" for name in _STYLES)
+    app.head_components.extend(_head())
     for route, title, page in (
         ("/signin", "Sign in", signin),
         ("/signup", "Create an account", signup),
@@ -30,5 +30,14 @@ def add_pages(app: rx.App) -> None:
             route=route,
             title=PRODUCT,
             description=_DESCRIPTION,
-            on_load=[AuthState.on_auth_change, ChatState.open, Live.watch],
+            on_load=[AuthState.on_auth_change, Live.open],
         )
+
+
+def _head() -> list[rx.Component]:
+    viewport = "width=device-width, initial-scale=1, viewport-fit=cover"
+    return [
+        # The composer stays above a phone's keyboard.
+        rx.el.meta(name="viewport", content=f"{viewport}, interactive-widget=resizes-content"),
+        rx.el.link(rel="icon", type="image/svg+xml", href="/favicon.svg"),
+    ]

@@ -109,7 +109,7 @@ def _turn(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
 
 
 def _beginning() -> rx.Component:
-    name = AuthState.person.name
+    name = AuthState.person.name.split(" ")[0]
     return rx.el.div(
         rx.el.div(
             rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),

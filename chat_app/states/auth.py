@@ -15,7 +15,7 @@ class AuthState(rx.State):
     """Who this tab belongs to: `unknown` until the server has said, then one of the two."""
 
     phase: rx.Field[str] = rx.field("unknown")
-    person: rx.Field[PersonItem] = rx.field(PersonItem())
+    person: rx.Field[PersonItem] = rx.field(default_factory=PersonItem)
     _session: str = ""
 
     @rx.event(supersedes=True)
@@ -38,6 +38,7 @@ class AuthState(rx.State):
             return
         person = await services().accounts.person(who)
         shown = person.name or person.email
-        self.person = PersonItem(person.name, person.email, shown[:1].upper())
-        self.phase = "authenticated"
+        item = PersonItem(person.name, person.email, shown[:1].upper())
+        if item != self.person or self.phase != "authenticated":
+            self.person, self.phase = item, "authenticated"
         await (await self.get_state(ThreadListState))._reload(who)

@@ -38,17 +38,6 @@ class ChatState(rx.State):
     _history: tuple[MessageItem, ...] = ()
     _recent: tuple[MessageItem, ...] = ()
 
-    @rx.event(supersedes=True)
-    async def open(self):
-        """Show the thread that the address names, or an empty chat."""
-        wanted = str(self.router_data.get("query", {}).get("thread") or "")
-        if wanted != self.thread:
-            self._blank()
-            self.thread = wanted
-            yield
-        self._offer_models()
-        await self._reload(principal())
-
     @rx.event
     async def older(self):
         """Add the messages before the first one shown."""
@@ -109,6 +98,11 @@ class ChatState(rx.State):
     async def dismiss(self):
         """Close the notice."""
         self.notice = ""
+
+    def _turn_to(self, thread: str) -> None:
+        """Forget the thread that was open, at once; nothing of the next is known yet."""
+        self._blank()
+        self.thread = thread
 
     def _blank(self) -> None:
         self.reset()

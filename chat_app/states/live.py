@@ -31,6 +31,18 @@ class Live(rx.State):
 
     f: rx.Field[list[str | int]] = rx.field(default_factory=list)
 
+    @rx.event(supersedes=True)
+    async def open(self):
+        """Show the thread that the address names, or an empty chat; then watch it."""
+        chat = await self.get_state(ChatState)
+        wanted = str(self.router_data.get("query", {}).get("thread") or "")
+        if wanted != chat.thread:
+            chat._turn_to(wanted)
+            yield
+        chat._offer_models()
+        await chat._reload(principal())
+        yield Live.watch
+
     @rx.event(background=True, supersedes=True)
     async def watch(self):
         """Follow the person's hints and the open thread's answer until the socket is gone."""

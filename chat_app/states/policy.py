@@ -148,13 +148,13 @@ def table() -> dict[str, Row]:
         _row(signed_in, ThreadListState.undo_delete),
         _row(signed_in, ThreadListState.dismiss),
         _row(signed_in, ThreadListState.set_zone, name=_text(64, 1, r"^[A-Za-z0-9_+/-]+$")),
-        _row(signed_in, ChatState.open),
         _row(signed_in, ChatState.older),
         _row(signed_in, ChatState.send, client_id=ClientId, text=Message),
         _row(signed_in, ChatState.stop),
         _row(signed_in, ChatState.retry, message_id=Id),
         _row(signed_in, ChatState.pick_model, model_id=_text(200, 1)),
         _row(signed_in, ChatState.dismiss),
+        _row(signed_in, Live.open),
         _row(signed_in, Live.watch),
         _row(signed_in, Live.gap, run=Handle, have=Annotated[int, Field(ge=0, le=10**8)]),
     ]
@@ -181,9 +181,7 @@ class Policy(rx.Middleware):
             self._rows = self._make()
         return self._rows
 
-    async def preprocess(
-        self, app: rx.App, state: rx.State, event: Event
-    ) -> StateUpdate | None:
+    async def preprocess(self, app: rx.App, state: rx.State, event: Event) -> StateUpdate | None:
         """Let the handler run as the session's principal, or stop the event.
 
         Returns:

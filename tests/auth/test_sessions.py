@@ -86,11 +86,9 @@ async def test_a_disabled_person_gets_no_session_and_loses_those_they_had(stage:
         await stage.sign_in(ada)
 
 
-@pytest.mark.parametrize(
-    ("remember", "idle", "longest"), [(False, 12, 24), (True, 7 * 24, 30 * 24)]
-)
+@pytest.mark.parametrize(("remember", "idle"), [(False, 12), (True, 7 * 24)])
 async def test_an_unused_session_ends_after_its_idle_time(
-    stage: Stage, remember: bool, idle: int, longest: int
+    stage: Stage, remember: bool, idle: int
 ) -> None:
     issued = await stage.sign_in(await stage.person(), remember=remember)
     stage.time.passes(hours=idle, seconds=-1)
@@ -107,12 +105,10 @@ async def test_even_a_busy_session_ends_at_its_full_age(
     start = stage.time.now
     issued = await stage.sign_in(await stage.person(), remember=remember)
     assert (issued.expires_at - start).total_seconds() == longest * 3600
-    hours = 0
-    while hours < longest - 1:
-        hours += 1
-        stage.time.passes(hours=1)
+    for _ in range(11):
+        stage.time.passes(hours=longest / 12)
         assert (await resolved(stage, issued.token)).expires_at <= issued.expires_at
-    stage.time.passes(hours=1)
+    stage.time.passes(hours=longest / 12)
     assert await stage.sessions.resolve(issued.token) is None
 
 

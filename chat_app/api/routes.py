@@ -1,0 +1,18 @@
+"""Every route, as one app."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from chat_app.api import auth, chat, health, threads
+from chat_app.api.errors import CatchBugs, exception_handlers
+
+routes = [*auth.routes, *chat.routes, *threads.routes, *health.routes]
+
+
+def http_face() -> Starlette:
+    """The routes, with errors answered as sentences."""
+    return Starlette(
+        routes=list(routes),
+        exception_handlers=exception_handlers,
+        middleware=[Middleware(CatchBugs)],
+    )

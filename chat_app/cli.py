@@ -1,0 +1,189 @@
+"""The command line: `chat-app`. Each command loads what it needs, so that `--help` is quick."""
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from chat_app.errors import ChatError
+from chat_app.settings import WrongSettings, settings
+
+if TYPE_CHECKING:
+    from chat_app.services import Services
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+_FAILED = 1
+_MISUSED = 2
+
+cli = typer.Typer(
+    name="chat-app",
+    help="A private chat application for language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
+cli.add_typer(user, name="user")
+
+
+def main() -> None:
+    """Run the command line; what a person can put right is said in one line."""
+    # Relative paths in the settings, and Reflex itself, mean the project's folder.
+    os.chdir(PROJECT)
+    try:
+        cli()
+    except WrongSettings as wrong:
+        _fail(f"Wrong setting. {wrong}", _MISUSED)
+    except ChatError as error:
+        _fail(error.sentence, _FAILED)
+
+
+@cli.command()
+def run(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The port; PORT otherwise.")
+    ] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Migrate the database, build the page when it changed, and serve."""
+    from chat_app.launch import frontend
+    from chat_app.launch.port import check_port
+
+    if port is not None:
+        os.environ["PORT"] = str(port)
+    here = settings()
+    check_port(here.host, here.port)
+    _migrate()
+    if not frontend.is_built(PROJECT):
+        typer.echo("Building the page; this takes a few seconds.")
+        frontend.build(PROJECT)
+
+    from chat_app.launch.server import leave, serve
+
+    page = {"REFLEX_FRONTEND_PORT": str(here.port), "REFLEX_BACKEND_PORT": str(here.port)}
+    os.environ.update(frontend.SERVING | page)
+    settings.cache_clear()
+    here = settings()
+    program = importlib.import_module("chat_app.chat_app").app()
+    serve(
+        program,
+        host=here.host,
+        port=here.port,
+        name=here.url.split("//", 1)[1],
+        ready=lambda: typer.echo(f"The chat is at {here.url}"),
+        with_parent=with_parent,
+    )
+    leave()
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this program's revision; a SQLite file is backed up first."""
+    done = _migrate()
+    typer.echo("The database is up to date." if done else "The database was up to date.")
+
+
+@user.command("add")
+def add_user(
+    email: Annotated[str, typer.Argument(help="The address to sign in with.")],
+    name: Annotated[str, typer.Option(help="What to call them.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a person who signs in with a password."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    _up_to_date()
+
+    async def add(live: "Services") -> None:
+        await live.accounts.add(email, password, name)
+
+    _with_services(add)
+    typer.echo(f"{email} can sign in now.")
+
+
+@cli.command()
+def seed(
+    email: Annotated[str, typer.Argument(help="Whose account to fill.")],
+    threads: Annotated[int, typer.Option(min=0, help="This many short threads.")] = 0,
+    messages: Annotated[int, typer.Option(min=0, help="One thread of this many messages.")] = 0,
+) -> None:
+    """Fill an account with made-up conversations."""
+    from chat_app.seed import person_called, seed_messages, seed_threads
+
+    if not threads and not messages:
+        _fail("Say how much: --threads N, --messages N, or both.", _MISUSED)
+    _up_to_date()
+
+    async def fill(live: "Services") -> None:
+        person = await person_called(live.db, email)
+        await seed_threads(live.db, person, threads)
+        if messages:
+            thread_id = await seed_messages(live.db, person, messages)
+            typer.echo(f"/c/{thread_id}")
+
+    _with_services(fill)
+
+
+@cli.command()
+def models() -> None:
+    """List the models that are offered; a star marks the default."""
+    from chat_app.llm.registry import Models
+
+    found = Models(settings())
+    listed = found.all()
+    default = found.default().id
+    for model in listed:
+        typer.echo(f"{'*' if model.id == default else ' '} {model.id}")
+
+
+def _migrate() -> bool:
+    from chat_app.db.folder import DataFolder
+    from chat_app.db.migrations import upgrade
+
+    here = settings()
+    with DataFolder(here.data_dir):
+        return upgrade(here)
+
+
+def _up_to_date() -> None:
+    """Migrate, or leave that to the server where one runs."""
+    from chat_app.db.errors import FolderInUse
+    from chat_app.db.migrations import check
+
+    try:
+        _migrate()
+    except FolderInUse:
+        check(settings())
+
+
+def _with_services(work: Callable[["Services"], Awaitable[None]]) -> None:
+    """Do something with the parts of the program, without a server."""
+    from chat_app.services import Services
+
+    async def do() -> None:
+        live = Services.build(settings())
+        try:
+            await work(live)
+        finally:
+            await live.stop()
+
+    asyncio.run(do())
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    typer.echo(f"chat-app: {sentence}", err=True)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

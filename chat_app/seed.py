@@ -1,0 +1,162 @@
+"""Conversations for somebody who wants to see, measure or test a full account."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlmodel import select
+
+from chat_app.auth.emails import normalise
+from chat_app.auth.principal import Principal
+from chat_app.clock import Clock, utc_now
+from chat_app.db.engine import Database
+from chat_app.db.tables import Message, Thread, User
+from chat_app.errors import InvalidInput
+
+_BATCH = 500
+_PACE = timedelta(minutes=20)
+_MODEL = "fake"
+
+_TOPICS = (
+    "a rainy weekend",
+    "sorting a list of names",
+    "the history of tea",
+    "growing tomatoes on a balcony",
+    "prime numbers",
+    "a short trip to the coast",
+    "reading a large file",
+    "learning to juggle",
+    "repairing a bicycle",
+    "the phases of the moon",
+    "writing a polite refusal",
+)
+_ANSWERS = (
+    "Here is a plan for **{topic}**:\n\n1. Begin small.\n2. Write down what you see.\n"
+    "3. Stop while it is still fun.\n\n> The first step is the one that counts.",
+    "Think of {topic} in three parts.\n\n| Part | Time | Effort |\n| --- | ---: | --- |\n"
+    "| Before | 10 min | low |\n| During | 45 min | medium |\n| After | 5 min | low |\n",
+    "A little Python helps with {topic}:\n\n```python\ndef steps(items):\n"
+    '    """Number the items."""\n'
+    '    return [f"{{i}}. {{item}}" for i, item in enumerate(items, 1)]\n'
+    "```\n\nCall `steps` with your own list.",
+    "### About {topic}\n\n- It is older than most people think.\n- It rewards *patience*.\n"
+    "- Nobody does it perfectly.\n\nAsk for more detail on any of these.",
+)
+
+
+class NoSuchPerson(InvalidInput):
+    """Nobody has this e-mail address."""
+
+    code = "no_such_person"
+
+
+async def person_called(db: Database, email: str) -> Principal:
+    """The person with this address, acting without a sign-in.
+
+    Raises:
+        NoSuchPerson: There is none.
+        InvalidInput: It is not an address.
+    """
+    async with db.system("command line") as session:
+        found = await session.exec(select(User.id).where(User.email == normalise(email)))
+        user_id = found.first()
+    if user_id is None:
+        raise NoSuchPerson(f"Nobody is called {email}; add them with: chat-app user add {email}")
+    return Principal(user_id, uuid4())
+
+
+async def seed_threads(
+    db: Database, principal: Principal, count: int, *, clock: Clock = utc_now
+) -> None:
+    """Give a person threads of one question and one answer, the newest now and one every 20 min.
+
+    Args:
+        db: The database.
+        principal: The person.
+        count: Threads.
+        clock: When the newest was.
+    """
+    now = clock()
+    for first in range(0, count, _BATCH):
+        threads: list[Thread] = []
+        messages: list[Message] = []
+        for number in range(first, min(first + _BATCH, count)):
+            at = now - _PACE * number
+            thread = _thread(principal.user_id, number)
+            rows = _messages(thread, number, 2)
+            for row in rows:
+                row.created_at = at - timedelta(seconds=len(rows))
+                at += timedelta(seconds=1)
+            thread.created_at, thread.updated_at = rows[0].created_at, rows[-1].created_at
+            threads.append(thread)
+            messages += rows
+        await _store(db, principal, threads, messages)
+
+
+async def seed_messages(
+    db: Database, principal: Principal, count: int, *, clock: Clock = utc_now
+) -> UUID:
+    """Give a person one thread of alternating questions and answers.
+
+    Args:
+        db: The database.
+        principal: The person.
+        count: Messages.
+        clock: When the last one was.
+
+    Returns:
+        The thread.
+    """
+    now = clock()
+    thread = _thread(principal.user_id, 0)
+    messages = _messages(thread, 0, count)
+    for number, row in enumerate(reversed(messages)):
+        row.created_at = now - timedelta(seconds=number)
+    thread.title = f"A thread of {count} messages"
+    thread.created_at = messages[0].created_at if messages else now
+    thread.updated_at = now
+    await _store(db, principal, [thread], messages)
+    return thread.id
+
+
+def _thread(owner_id: UUID, number: int) -> Thread:
+    topic = _TOPICS[number % len(_TOPICS)]
+    title = f"{topic[0].upper()}{topic[1:]}, part {number // len(_TOPICS) + 1}"
+    return Thread(owner_id=owner_id, title=title, title_origin="model", model=_MODEL)
+
+
+def _messages(thread: Thread, number: int, count: int) -> list[Message]:
+    """A chain of messages; its last one becomes the head of the thread."""
+    rows: list[Message] = []
+    for place in range(count):
+        turn = number + place // 2
+        topic = _TOPICS[turn % len(_TOPICS)]
+        is_question = place % 2 == 0
+        text = (
+            f"What should I know about {topic}? (question {place // 2 + 1})"
+            if is_question
+            else _ANSWERS[turn % len(_ANSWERS)].format(topic=topic)
+        )
+        rows.append(
+            Message(
+                owner_id=thread.owner_id,
+                thread_id=thread.id,
+                parent_id=rows[-1].id if rows else None,
+                role="user" if is_question else "assistant",
+                parts=[{"type": "text", "text": text}],
+                model="" if is_question else _MODEL,
+            )
+        )
+    thread.head_id = rows[-1].id if rows else None
+    return rows
+
+
+async def _store(
+    db: Database, principal: Principal, threads: list[Thread], messages: list[Message]
+) -> None:
+    # A row refers to rows above it, so the order of writing is the order of the lists.
+    async with db.write(principal) as session:
+        session.add_all(threads)
+        await session.flush()
+        for first in range(0, len(messages), _BATCH):
+            session.add_all(messages[first : first + _BATCH])
+            await session.flush()

@@ -1,0 +1,99 @@
+"""Forms that no browser sends: each gets one sentence and a 4xx, never a 5xx."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.auth_stage import JSON, browser, served
+from tests.auth.stage import Stage
+
+PATHS = ("callback/credentials", "signup", "signout")
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with served(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(stage) as one:
+        yield one
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "error"),
+    [
+        (None, b"email=a", 415, "wrong_type"),
+        ("", b"email=a", 415, "wrong_type"),
+        ("text/plain", b"email=a", 415, "wrong_type"),
+        ("application/json", b'{"email":"a"}', 415, "wrong_type"),
+        ("multipart/form-data; boundary=x", b"--x--", 415, "wrong_type"),
+        (FORM, b"\xff\xfe", 422, "invalid"),
+        (FORM, b"email=%FF", 422, "invalid"),
+        (FORM, b"email=%ED%A0%80", 422, "invalid"),
+        (FORM, b"email=a&email=b", 422, "invalid"),
+        (FORM, b"&".join(b"f%d=x" % n for n in range(21)), 422, "invalid"),
+        (FORM, b"email=" + b"a" * 16_384, 413, "too_large"),
+    ],
+)
+async def test_a_malformed_form_gets_one_sentence(
+    tab: httpx.AsyncClient,
+    path: str,
+    content_type: str | None,
+    body: bytes,
+    status: int,
+    error: str,
+) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    answer = await tab.post(f"/api/auth/{path}", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert answer.json()["message"].endswith(".")
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_form_that_never_ends_is_not_read_to_its_end(tab: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 1_000:
+            sent += 1
+            yield b"a" * 1_024
+
+    headers = {"Content-Type": FORM}
+    answer = await tab.post("/api/auth/signup", content=endless(), headers=headers)
+    assert answer.status_code == 413
+    assert sent < 20
+
+
+@pytest.mark.parametrize("path", PATHS[:2])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"&&&", b"=", b"email", b"email=%00&password=%00", b"email=%&password=%zz", b"a=b;c=d"],
+)
+async def test_a_form_of_nonsense_signs_nobody_in(
+    stage: Stage, tab: httpx.AsyncClient, path: str, body: bytes
+) -> None:
+    headers = JSON | {"Content-Type": FORM + "; charset=UTF-8"}
+    answer = await tab.post(f"/api/auth/{path}", content=body, headers=headers)
+    assert answer.status_code in (200, 422)
+    assert "error=" in answer.json()["url"]
+    assert not tab.cookies
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"), [("text/html,*/*", "text/html"), ("*/*", "application/json")]
+)
+async def test_a_browser_sees_a_page_and_a_program_json(
+    tab: httpx.AsyncClient, accept: str, kind: str
+) -> None:
+    answer = await tab.post("/api/auth/signup", content=b"x=1", headers={"Accept": accept})
+    assert answer.status_code == 415
+    assert answer.headers["content-type"].startswith(kind)
+    assert "Send a form." in answer.text

@@ -1,0 +1,381 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.auth_stage import JSON, browser, error_of, everything_logged, served
+from tests.auth.stage import PASSWORD, Stage
+
+ADA = "ada@example.org"
+HOME = "http://localhost:3000"
+NO_STORE = "private, no-cache, no-store"
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with served(tmp_path) as one:
+        await one.accounts.add(ADA, PASSWORD, "Ada")
+        yield one
+
+
+@pytest.fixture
+async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(stage) as one:
+        yield one
+
+
+async def sign_in(tab: httpx.AsyncClient, headers: dict[str, str] = JSON, **given: str) -> Any:
+    form = {"email": ADA, "password": PASSWORD, **given}
+    return await tab.post("/api/auth/callback/credentials", data=form, headers=headers)
+
+
+async def sign_up(tab: httpx.AsyncClient, headers: dict[str, str] = JSON, **given: str) -> Any:
+    form = {"email": "bob@example.org", "password": PASSWORD, "name": "Bob", **given}
+    return await tab.post("/api/auth/signup", data=form, headers=headers)
+
+
+async def who(tab: httpx.AsyncClient) -> Any:
+    return (await tab.get("/api/auth/session")).json()
+
+
+async def test_nobody_is_null_and_nothing_is_stored(tab: httpx.AsyncClient) -> None:
+    answer = await tab.get("/api/auth/session")
+    assert (answer.status_code, answer.text) == (200, "null")
+    assert answer.headers["cache-control"] == NO_STORE
+    assert "set-cookie" not in answer.headers
+
+
+async def test_somebody_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
+    await sign_in(tab)
+    answer = await tab.get("/api/auth/session")
+    body = answer.json()
+    assert list(body) == ["user", "expires"]
+    assert body["user"] | {"id": ""} == {"id": "", "name": "Ada", "email": ADA, "image": None}
+    assert body["expires"] == "2026-03-02T00:00:00.000Z"
+    assert answer.headers["cache-control"] == NO_STORE
+
+
+async def test_looking_at_the_session_moves_its_expiry(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    await sign_in(tab)
+    stage.time.passes(hours=1)
+    assert (await who(tab))["expires"] == "2026-03-02T01:00:00.000Z"
+
+
+@pytest.mark.parametrize("bad", ["x", "A" * 43, "%ED%A0%80", "\u00e9"])
+async def test_a_bad_cookie_is_null_and_is_cleared(tab: httpx.AsyncClient, bad: str) -> None:
+    answer = await tab.get("/api/auth/session", headers={"Cookie": f"chat_session={bad}".encode()})
+    assert (answer.status_code, answer.text) == (200, "null")
+    assert answer.headers["set-cookie"].startswith("chat_session=; ")
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+async def test_an_expired_session_is_null_and_its_cookie_is_cleared(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    await sign_in(tab)
+    stage.time.passes(hours=12)
+    answer = await tab.get("/api/auth/session")
+    assert answer.text == "null"
+    assert not tab.cookies
+
+
+async def test_there_is_one_provider_and_it_says_where(tab: httpx.AsyncClient) -> None:
+    assert (await tab.get("/api/auth/providers")).json() == {
+        "credentials": {
+            "id": "credentials",
+            "name": "Password",
+            "type": "credentials",
+            "signinUrl": f"{HOME}/api/auth/signin/credentials",
+            "callbackUrl": f"{HOME}/api/auth/callback/credentials",
+        }
+    }
+
+
+async def test_a_script_that_signs_in_is_told_where_to_go(tab: httpx.AsyncClient) -> None:
+    answer = await sign_in(tab, callbackUrl="/c/42")
+    assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/c/42"})
+    assert answer.headers["cache-control"] == NO_STORE
+    assert (await who(tab))["user"]["email"] == ADA
+
+
+async def test_a_form_that_signs_in_is_sent_on(tab: httpx.AsyncClient) -> None:
+    answer = await sign_in(tab, headers={}, callbackUrl="/c/42")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/c/42")
+    assert answer.headers["cache-control"] == NO_STORE
+    assert (await who(tab))["user"]["email"] == ADA
+
+
+async def test_the_cookie_ends_with_the_browser_unless_it_is_to_be_remembered(
+    stage: Stage,
+) -> None:
+    async with browser(stage) as tab:
+        cookie = (await sign_in(tab)).headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        assert "Max-Age" not in cookie
+        remembered = (await sign_in(tab, remember="on")).headers["set-cookie"]
+        assert remembered.endswith("; Max-Age=2592000")
+        stage.time.passes(days=6)
+        assert await who(tab) is not None
+
+
+async def test_over_https_the_cookie_is_secure_and_of_one_host(tmp_path: Path) -> None:
+    https = {"app_url": "https://chat.example", "sign_up": "open"}
+    async with served(tmp_path, **https) as stage, browser(stage) as tab:
+        cookie = (await sign_up(tab)).headers["set-cookie"]
+        assert cookie.startswith("__Host-chat_session=")
+        assert "; Secure" in cookie
+        assert (await who(tab))["user"]["email"] == "bob@example.org"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"password": "wrong"},
+        {"email": "nobody@example.org"},
+        {"email": ""},
+        {"email": "ada"},
+        {"password": ""},
+        {"password": "x" * 2_000},
+        {"email": "off@example.org"},
+    ],
+)
+async def test_every_failed_sign_in_is_answered_with_the_same_bytes(
+    stage: Stage, tab: httpx.AsyncClient, given: dict[str, str]
+) -> None:
+    await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
+    answer = await sign_in(tab, **given)
+    url = f"{HOME}/signin?error=CredentialsSignin&code=credentials"
+    assert answer.status_code == 200
+    assert answer.content == f'{{"url":"{url}"}}'.encode()
+    assert sorted(answer.headers) == ["cache-control", "content-length", "content-type"]
+    form = await sign_in(tab, headers={}, **given)
+    assert (form.status_code, form.headers["location"]) == (303, url)
+    assert not tab.cookies
+
+
+async def test_after_a_mistake_one_still_gets_where_one_wanted(tab: httpx.AsyncClient) -> None:
+    answer = await sign_in(tab, password="wrong", callbackUrl="/c/42?x=1")
+    assert error_of(answer) == {
+        "error": "CredentialsSignin",
+        "code": "credentials",
+        "callbackUrl": "/c/42?x=1",
+    }
+
+
+@pytest.mark.parametrize(
+    "callback", ["//evil.example", "https://evil.example/", "/\\evil.example", "\x00", "x" * 9_000]
+)
+async def test_nobody_is_sent_elsewhere(tab: httpx.AsyncClient, callback: str) -> None:
+    for answer in (
+        await sign_in(tab, callbackUrl=callback),
+        await sign_up(tab, callbackUrl=callback),
+    ):
+        assert answer.json() == {"url": f"{HOME}/"}
+    answer = await tab.post("/api/auth/signout", data={"callbackUrl": callback})
+    assert answer.headers["location"] == f"{HOME}/signin"
+
+
+async def test_one_goes_back_to_the_page_one_came_from(tmp_path: Path) -> None:
+    page = "http://localhost:5173"
+    async with served(tmp_path, app_origins=(page,)) as stage:
+        async with browser(stage, Origin=page) as tab:
+            assert (await sign_up(tab, callbackUrl="/")).json() == {"url": f"{page}/"}
+            failed = await sign_in(tab, password="wrong")
+            assert failed.json()["url"].startswith(f"{page}/signin?error=")
+            answer = await tab.post("/api/auth/signout")
+            assert answer.headers["location"] == f"{page}/signin"
+        async with browser(stage, Origin="http://evil.example") as tab:
+            assert (await sign_up(tab, email="c@example.org")).json() == {"url": f"{HOME}/"}
+
+
+async def test_a_planted_session_dies_at_sign_in(stage: Stage, tab: httpx.AsyncClient) -> None:
+    async with browser(stage) as eve:
+        await sign_up(eve, email="eve@example.org")
+        planted = eve.cookies["chat_session"]
+        tab.cookies.set("chat_session", planted, domain="localhost.local")
+        assert (await who(tab))["user"]["email"] == "eve@example.org"
+        await sign_in(tab)
+        assert tab.cookies["chat_session"] != planted
+        assert (await who(tab))["user"]["email"] == ADA
+        assert await who(eve) is None
+    assert [reason for _, reason in stage.ended] == ["replaced"]
+
+
+async def test_signing_out_ends_the_session_and_every_copy_of_its_cookie(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    await sign_in(tab)
+    async with browser(stage) as copy:
+        copy.cookies.set("chat_session", tab.cookies["chat_session"], domain="localhost.local")
+        assert await who(copy) is not None
+        answer = await tab.post("/api/auth/signout")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
+        assert answer.headers["cache-control"] == NO_STORE
+        assert not tab.cookies
+        assert await who(copy) is None
+    assert [reason for _, reason in stage.ended] == ["signed_out"]
+
+
+async def test_a_script_that_signs_out_is_told_where_to_go(tab: httpx.AsyncClient) -> None:
+    await sign_in(tab)
+    answer = await tab.post("/api/auth/signout", data={"callbackUrl": "/"}, headers=JSON)
+    assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/"})
+    assert await who(tab) is None
+
+
+async def test_nobody_can_sign_out_too(tab: httpx.AsyncClient) -> None:
+    answer = await tab.post("/api/auth/signout")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
+
+
+async def test_only_a_post_signs_out(tab: httpx.AsyncClient) -> None:
+    await sign_in(tab)
+    answer = await tab.get("/api/auth/signout")
+    assert (answer.status_code, answer.json()["error"]) == (405, "method")
+    assert await who(tab) is not None
+
+
+async def test_who_signs_up_is_signed_in(tab: httpx.AsyncClient) -> None:
+    answer = await sign_up(tab, callbackUrl="/c/42")
+    assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/c/42"})
+    assert (await who(tab))["user"]["name"] == "Bob"
+
+
+async def test_a_form_that_signs_up_is_sent_on(tab: httpx.AsyncClient) -> None:
+    answer = await sign_up(tab, headers={})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/")
+    assert await who(tab) is not None
+
+
+async def test_fields_nobody_asked_for_change_nothing(stage: Stage, tab: httpx.AsyncClient) -> None:
+    more = {"id": "1", "user_id": "1", "role": "admin", "expires_at": "2099", "image": "x"}
+    await sign_up(tab, **more)
+    body = await who(tab)
+    assert body["user"]["id"] != "1"
+    assert body["user"]["image"] is None
+    assert body["expires"] == "2026-03-02T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "status"),
+    [
+        ({"email": ADA}, "EmailTaken", 409),
+        ({"email": "bob"}, "InvalidEmail", 422),
+        ({"name": "b\nb"}, "InvalidName", 422),
+        ({"password": "password123"}, "WeakPassword", 422),
+        ({"password": "short"}, "PasswordTooShort", 422),
+        ({"password": "x" * 1_025}, "PasswordTooLong", 422),
+        ({"csrfToken": "x"}, "MissingCSRF", 403),
+    ],
+)
+async def test_a_refused_sign_up_says_why(
+    tab: httpx.AsyncClient, given: dict[str, str], error: str, status: int
+) -> None:
+    answer = await sign_up(tab, **given)
+    assert (answer.status_code, answer.json()) == (status, {"url": f"{HOME}/signup?error={error}"})
+    form = await sign_up(tab, headers={}, **given)
+    assert (form.status_code, form.headers["location"]) == (303, f"{HOME}/signup?error={error}")
+    assert await who(tab) is None
+
+
+async def test_a_closed_sign_up_says_so(tmp_path: Path) -> None:
+    async with served(tmp_path, sign_up="closed") as stage, browser(stage) as tab:
+        answer = await sign_up(tab)
+        assert answer.status_code == 403
+        assert answer.json() == {"url": f"{HOME}/signup?error=SignUpClosed"}
+
+
+async def test_too_many_failures_are_told_with_a_time_to_wait(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    burst = await asyncio.gather(*(sign_in(tab, password=f"guess {n}") for n in range(50)))
+    assert sorted(answer.status_code for answer in burst) == [200] * 5 + [429] * 45
+    assert stage.hasher.verified == 5
+    refused = await sign_in(tab)
+    assert error_of(refused) == {"error": "RateLimited"}
+    assert 1 <= int(refused.headers["retry-after"]) <= 900
+    form = await sign_in(tab, headers={})
+    assert form.headers["location"] == f"{HOME}/signin?error=RateLimited"
+    async with browser(stage, address="198.51.100.9") as elsewhere:
+        assert (await sign_in(elsewhere)).json() == {"url": f"{HOME}/"}
+
+
+async def test_an_invented_forwarding_header_opens_no_new_budget(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    for n in range(8):
+        headers = JSON | {"X-Forwarded-For": f"203.0.113.{n}", "Forwarded": f"for=203.0.113.{n}"}
+        await sign_in(tab, headers=headers, password="wrong")
+    assert stage.hasher.verified == 5
+
+
+async def test_behind_a_proxy_each_client_has_its_own_budget(tmp_path: Path) -> None:
+    async with served(tmp_path, trusted_proxy_hops=1) as stage, browser(stage) as tab:
+        for n in range(8):
+            headers = JSON | {"X-Forwarded-For": f"10.0.0.{n}, 203.0.113.1"}
+            await sign_in(tab, headers=headers, password="wrong")
+        assert stage.hasher.verified == 5
+        await sign_in(tab, headers=JSON | {"X-Forwarded-For": "203.0.113.2"}, password="wrong")
+        assert stage.hasher.verified == 6
+
+
+async def test_forty_sign_ins_at_once_all_succeed(stage: Stage) -> None:
+    async def one() -> str:
+        async with browser(stage) as tab:
+            await sign_in(tab)
+            return (await who(tab) or {"user": {"email": ""}})["user"]["email"]
+
+    assert await asyncio.gather(*(one() for _ in range(20))) == [ADA] * 20
+    async with browser(stage) as tab:
+        answers = await asyncio.gather(*(sign_in(tab) for _ in range(40)))
+        assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_the_right_csrf_token_is_taken(tab: httpx.AsyncClient) -> None:
+    first = await tab.get("/api/auth/csrf")
+    token = first.json()["csrfToken"]
+    assert "HttpOnly" in first.headers["set-cookie"]
+    again = await tab.get("/api/auth/csrf")
+    assert again.json() == {"csrfToken": token}
+    assert "set-cookie" not in again.headers
+    assert (await sign_in(tab, csrfToken=token)).json() == {"url": f"{HOME}/"}
+    await tab.post("/api/auth/signout", data={"csrfToken": token})
+    assert await who(tab) is None
+
+
+async def test_a_wrong_csrf_token_is_refused_wherever_one_is_sent(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    async with browser(stage) as other:
+        foreign = (await other.get("/api/auth/csrf")).json()["csrfToken"]
+    await sign_in(tab)
+    mine = (await tab.get("/api/auth/csrf")).json()["csrfToken"]
+    for token in (foreign, "", mine + "0"):
+        for path in ("callback/credentials", "signup", "signout"):
+            form = {"email": ADA, "password": PASSWORD, "csrfToken": token}
+            answer = await tab.post(f"/api/auth/{path}", data=form, headers=JSON)
+            assert answer.status_code == 403
+            assert error_of(answer) == {"error": "MissingCSRF"}
+    assert stage.ended == []
+
+
+async def test_what_is_typed_is_never_logged(
+    stage: Stage, tab: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with everything_logged(caplog):
+        await sign_in(tab)
+        token = tab.cookies["chat_session"]
+        await sign_in(tab, password="wrong-canary")
+        await sign_up(tab, email="canary", password="wrong-canary")
+        stage.passwords.close()
+        broken = await sign_in(tab, password="wrong-canary")
+    assert broken.status_code == 500
+    assert "RuntimeError" in caplog.text
+    for secret in (PASSWORD, "wrong-canary", token):
+        assert secret not in caplog.text + broken.text

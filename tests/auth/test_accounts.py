@@ -1,0 +1,228 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from argon2 import PasswordHasher
+from sqlmodel import select
+
+from chat_app.auth.accounts import ISSUER
+from chat_app.auth.principal import Principal
+from chat_app.auth.refusals import (
+    EmailTaken,
+    InvalidEmail,
+    InvalidName,
+    PasswordTooShort,
+    SignUpClosed,
+    WeakPassword,
+    WrongCredentials,
+)
+from chat_app.db.tables import Account, User
+from chat_app.errors import NotFound, RateLimited, Unauthenticated
+from tests.auth.stage import PASSWORD, CountingHasher, Stage, staged
+
+HERE, THERE = "192.0.2.1", "198.51.100.1"
+ADA = "ada@example.org"
+
+
+async def sign_up(stage: Stage, **given: str) -> Any:
+    form = {"email": ADA, "password": PASSWORD, "name": "Ada", "address": HERE, **given}
+    return await stage.accounts.sign_up(**form)
+
+
+async def sign_in(stage: Stage, **given: str) -> Any:
+    form = {"email": ADA, "password": PASSWORD, "address": HERE, **given}
+    return await stage.accounts.sign_in(**form)
+
+
+async def people(stage: Stage) -> list[str]:
+    async with stage.db.system("auth") as session:
+        return list((await session.exec(select(User.email).order_by(User.email))).all())
+
+
+async def account(stage: Stage) -> Account:
+    async with stage.db.system("auth") as session:
+        return (await session.exec(select(Account))).one()
+
+
+async def test_who_signs_up_can_sign_in(stage: Stage) -> None:
+    ada = await sign_up(stage, email=" Ada@Example.org ", name=" Ada ")
+    assert await sign_in(stage, email="ADA@example.org") == ada
+    kept = await account(stage)
+    assert (kept.issuer, kept.subject, kept.user_id) == (ISSUER, ADA, ada)
+    assert kept.password_hash is not None
+    assert kept.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_a_person_is_shown_by_name_and_address(stage: Stage) -> None:
+    ada = await sign_up(stage, name="Ada L\u0301ovelace \U0001f469\u200d\U0001f4bb")
+    issued = await stage.sign_in(ada)
+    shown = await stage.accounts.person(await stage.principal_of(issued))
+    assert (shown.id, shown.email) == (ada, ADA)
+    assert shown.name == "Ada \u0139ovelace \U0001f469\u200d\U0001f4bb"
+
+
+async def test_nobody_is_shown_for_a_person_who_is_gone(stage: Stage) -> None:
+    with pytest.raises(NotFound):
+        await stage.accounts.person(Principal(uuid4(), uuid4()))
+
+
+async def test_sign_up_can_be_closed(tmp_path: Path) -> None:
+    async with staged(tmp_path, sign_up="closed") as stage:
+        with pytest.raises(SignUpClosed):
+            await sign_up(stage)
+        assert await people(stage) == []
+        ada = await stage.accounts.add(ADA, PASSWORD, "Ada")
+        assert await sign_in(stage) == ada
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"email": "ada"}, InvalidEmail),
+        ({"email": "ada\uff20example.org"}, InvalidEmail),
+        ({"password": "short-7x"}, PasswordTooShort),
+        ({"password": "password123"}, WeakPassword),
+        ({"password": "ada@example.org"}, WeakPassword),
+        ({"name": "a" * 101}, InvalidName),
+        ({"name": "a\nb"}, InvalidName),
+        ({"name": "\u202egnp.exe"}, InvalidName),
+        ({"name": "\ud800"}, InvalidName),
+    ],
+)
+async def test_what_cannot_be_taken_makes_nobody(
+    stage: Stage, given: dict[str, str], refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        await sign_up(stage, **given)
+    assert await people(stage) == []
+
+
+async def test_an_address_has_one_account_however_it_is_spelt(stage: Stage) -> None:
+    await sign_up(stage)
+    with pytest.raises(EmailTaken):
+        await sign_up(stage, email="ADA@EXAMPLE.ORG", password="another-Lemon-44-chair")
+    assert await people(stage) == [ADA]
+    with pytest.raises(WrongCredentials):
+        await sign_in(stage, password="another-Lemon-44-chair")
+
+
+async def test_of_simultaneous_sign_ups_with_one_address_one_succeeds(stage: Stage) -> None:
+    answers = await asyncio.gather(*(sign_up(stage) for _ in range(5)), return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["EmailTaken"] * 4 + ["UUID"]
+    assert await people(stage) == [ADA]
+
+
+async def test_a_sign_up_that_fails_half_way_leaves_nobody(stage: Stage) -> None:
+    bob = await stage.person("bob@example.org")
+    async with stage.db.system("auth", write=True) as session:
+        session.add(Account(user_id=bob, issuer=ISSUER, subject=ADA))
+    with pytest.raises(EmailTaken):
+        await sign_up(stage)
+    assert await people(stage) == ["bob@example.org"]
+
+
+async def test_a_person_without_a_password_account_is_not_found_by_their_address(
+    stage: Stage,
+) -> None:
+    await stage.person(ADA)
+    with pytest.raises(WrongCredentials):
+        await sign_in(stage)
+    with pytest.raises(EmailTaken):
+        await sign_up(stage)
+
+
+async def test_another_way_in_has_no_password(stage: Stage) -> None:
+    ada = await stage.person(ADA)
+    async with stage.db.system("auth", write=True) as session:
+        session.add(Account(user_id=ada, issuer="https://id.example", subject=ADA))
+        session.add(Account(user_id=ada, issuer=ISSUER, subject=ADA, password_hash=None))
+    for password in ("", PASSWORD):
+        with pytest.raises(WrongCredentials):
+            await sign_in(stage, password=password)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"password": "wrong"},
+        {"password": ""},
+        {"email": "nobody@example.org"},
+        {"email": "not an address"},
+        {"email": ""},
+        {"email": "off@example.org"},
+    ],
+)
+async def test_every_failed_sign_in_says_the_same_after_the_same_work(
+    stage: Stage, given: dict[str, str]
+) -> None:
+    await stage.accounts.add(ADA, PASSWORD, "")
+    await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
+    before = stage.hasher.verified, stage.hasher.hashed
+    with pytest.raises(Unauthenticated) as refused:
+        await sign_in(stage, **given)
+    assert str(refused.value) == "The e-mail address or the password is not right."
+    assert (stage.hasher.verified, stage.hasher.hashed) == (before[0] + 1, before[1])
+
+
+async def test_five_hundred_guesses_are_five_looks_at_the_password(stage: Stage) -> None:
+    await stage.accounts.add(ADA, PASSWORD, "")
+    guesses = (sign_in(stage, password=f"guess {n}") for n in range(500))
+    answers = await asyncio.gather(*guesses, return_exceptions=True)
+    kinds = [type(answer) for answer in answers]
+    assert kinds.count(WrongCredentials) == 5
+    assert kinds.count(RateLimited) == 495
+    assert stage.hasher.verified == 5
+    with pytest.raises(RateLimited):
+        await sign_in(stage)
+    assert await sign_in(stage, address=THERE)
+
+
+async def test_unknown_addresses_are_limited_like_known_ones(stage: Stage) -> None:
+    guesses = (sign_in(stage, email="nobody@example.org", password="x") for _ in range(20))
+    answers = await asyncio.gather(*guesses, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(WrongCredentials) == 5
+
+
+async def test_forty_people_can_sign_in_at_once(stage: Stage) -> None:
+    ada = await stage.accounts.add(ADA, PASSWORD, "")
+    assert await asyncio.gather(*(sign_in(stage) for _ in range(40))) == [ada] * 40
+    assert stage.hasher.verified == 40
+
+
+async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(stage: Stage) -> None:
+    await stage.accounts.add(ADA, PASSWORD, "")
+    old = CountingHasher(time_cost=1).hash(PASSWORD)
+    async with stage.db.system("auth", write=True) as session:
+        kept = (await session.exec(select(Account))).one()
+        kept.password_hash = old
+        session.add(kept)
+    with pytest.raises(WrongCredentials):
+        await sign_in(stage, password="wrong")
+    assert (await account(stage)).password_hash == old
+    await sign_in(stage)
+    renewed = (await account(stage)).password_hash
+    assert renewed is not None
+    assert "t=2" in renewed
+    assert PasswordHasher().verify(renewed, PASSWORD)
+    await sign_in(stage)
+    assert (await account(stage)).password_hash == renewed
+
+
+async def test_new_accounts_of_one_address_are_limited(tmp_path: Path) -> None:
+    async with staged(tmp_path, limit_sign_up_address="2/hour") as stage:
+        for n in range(2):
+            await sign_up(stage, email=f"user{n}@example.org")
+        with pytest.raises(RateLimited):
+            await sign_up(stage, email="user2@example.org")
+        await sign_up(stage, email="user2@example.org", address=THERE)
+        assert await people(stage) == [f"user{n}@example.org" for n in range(3)]
+
+
+async def test_mistakes_while_signing_up_cost_no_account(tmp_path: Path) -> None:
+    async with staged(tmp_path, limit_sign_up_address="1/hour") as stage:
+        for _ in range(3):
+            with pytest.raises(WeakPassword):
+                await sign_up(stage, password="password123")
+        assert await sign_up(stage)
