@@ -83,6 +83,19 @@ def run(
 
 
 @cli.command()
+def dev() -> None:
+    """Serve from the sources on two ports, and reload when they change."""
+    from chat_app.launch.port import check_port
+
+    os.environ["REFLEX_ENV_MODE"] = "dev"
+    here = settings()
+    for port in (here.page_port, here.api_port):
+        check_port("127.0.0.1", port)
+    ports = ["--frontend-port", str(here.page_port), "--backend-port", str(here.api_port)]
+    os.execv(sys.executable, [sys.executable, "-m", "reflex", "run", *ports])  # noqa: S606
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the database to this program's revision; a SQLite file is backed up first."""
     done = _migrate()

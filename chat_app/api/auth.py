@@ -6,6 +6,7 @@ in that URL's `?error=` (`auth.refusals` has them all); wrong credentials answer
 does, the others their own status.
 """
 
+import contextlib
 from datetime import UTC
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,7 +23,7 @@ from chat_app.auth.callback import safe_callback
 from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import WrongCredentials, WrongCsrfToken, word
 from chat_app.auth.session_views import Issued, Resolved
-from chat_app.errors import ChatError, RateLimited
+from chat_app.errors import ChatError, NotFound, RateLimited
 from chat_app.services import services
 from chat_app.settings import Settings
 
@@ -126,7 +127,8 @@ async def sign_out(request: Request) -> Response:
         return _refused(request, error, SIGN_IN_PAGE, fields)
     principal: Principal | None = request.scope.get("principal")
     if principal is not None:
-        await live.sessions.revoke(principal, principal.session_id, "signed_out")
+        with contextlib.suppress(NotFound):  # the person was removed meanwhile
+            await live.sessions.revoke(principal, principal.session_id, "signed_out")
     target = _target(request, fields, default=SIGN_IN_PAGE)
     answer = _go(request, target)
     _forget(answer, live.settings)

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
-from sqlmodel import col, or_, update
+from sqlmodel import col, update
 
 from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession
@@ -14,20 +14,13 @@ Condition = ColumnElement[bool]
 
 
 def live(now: datetime) -> tuple[Condition, ...]:
-    """That a session has neither ended nor expired."""
-    return (
-        col(AuthSession.revoked_at).is_(None),
-        col(AuthSession.idle_expires_at) > now,
-        col(AuthSession.expires_at) > now,
-    )
+    """That a session has neither ended nor expired; its idle end is never after its last."""
+    return col(AuthSession.revoked_at).is_(None), col(AuthSession.idle_expires_at) > now
 
 
 def due(now: datetime) -> tuple[Condition, ...]:
     """That a session has expired and nobody has said so yet."""
-    return (
-        col(AuthSession.revoked_at).is_(None),
-        or_(col(AuthSession.idle_expires_at) <= now, col(AuthSession.expires_at) <= now),
-    )
+    return col(AuthSession.revoked_at).is_(None), col(AuthSession.idle_expires_at) <= now
 
 
 async def end(

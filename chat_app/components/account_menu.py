@@ -20,11 +20,14 @@ def account_menu(person: rx.vars.ObjectVar[PersonItem], sign_out: str) -> rx.Com
     return rx.el.div(
         rx.el.button(
             _face(person),
-            rx.el.span(_name(person), class_name="person-name"),
+            rx.el.span(
+                rx.el.span("Account of ", class_name="unseen"),
+                _name(person),
+                class_name="person-name",
+            ),
             icon("updown"),
             type="button",
             class_name="account-button",
-            aria_label=f"Account of {_name(person)}",
             custom_attrs={"popoverTarget": _MENU},
         ),
         rx.el.div(

@@ -67,11 +67,11 @@ export function Composer(props) {
 
   useLayoutEffect(() => {
     drafts.current = createDrafts(sessionStorage);
+    // Words typed before the page came to life stay.
+    const early = shownKey.current === null ? field.current.value : "";
     if (shownKey.current !== null) keep();
     shownKey.current = draftKey;
     const draft = drafts.current.load(draftKey);
-    // Words typed before the page came to life stay.
-    const early = sent.current.id === "" && field.current.value;
     sent.current = { text: draft.sent, id: draft.id };
     setWaiting(false);
     setAlert("");

@@ -36,7 +36,7 @@ def message(item: Item, *, on_retry: Any) -> rx.Component:
 
 def _question(item: Item) -> rx.Component:
     return rx.fragment(
-        rx.el.h3("You said", class_name="unseen"),
+        rx.el.h2("You said", class_name="unseen"),
         rx.el.div(
             message_text(text=item.text, run=item.handle, status=item.status, plain=True),
             class_name="bubble",
@@ -46,7 +46,7 @@ def _question(item: Item) -> rx.Component:
 
 def _answer(item: Item, on_retry: Any) -> rx.Component:
     return rx.fragment(
-        rx.el.h3("Answer", class_name="unseen"),
+        rx.el.h2("Answer", class_name="unseen"),
         message_text(text=item.text, run=item.handle, status=item.status),
         rx.cond(_is_live(item) | (item.status == "complete"), None, _ending(item, on_retry)),
         rx.cond(_is_live(item), None, _actions(item, on_retry)),

@@ -31,7 +31,14 @@ def undo_bar(
             undo_id != "",
             rx.el.div(
                 rx.el.span("Deleted “", title, "”", class_name="undo-words"),
-                rx.el.button("Undo", type="button", class_name="text-button", on_click=on_undo),
+                rx.el.button(
+                    "Undo",
+                    type="button",
+                    class_name="text-button",
+                    # The row that had the focus is gone.
+                    auto_focus=True,
+                    on_click=on_undo,
+                ),
                 icon_button("close", "Dismiss", on_click=on_dismiss),
                 key=undo_id,
                 class_name="undo",

@@ -15,6 +15,10 @@ STARTERS = (
 )
 
 
+def _sent(client_id: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return client_id, text
+
+
 class _Starter(rx.Component):
     """A button that sends its text, once."""
 
@@ -23,7 +27,7 @@ class _Starter(rx.Component):
 
     text: rx.Var[str]
     disabled: rx.Var[bool]
-    on_send: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]
+    on_send: rx.EventHandler[_sent]
 
 
 def starters(*, on_send: Any, busy: rx.Var[bool]) -> rx.Component:

@@ -5,10 +5,15 @@ Reflex keeps the choice in the browser and applies it before the first paint.
 
 import reflex as rx
 from reflex.style import color_mode, set_color_mode
+from reflex_base.style import LiteralColorMode
 
 from chat_app.components.icon import icon
 
-_MODES = (("light", "Light"), ("dark", "Dark"), ("system", "System"))
+_MODES: tuple[tuple[LiteralColorMode, str], ...] = (
+    ("light", "Light"),
+    ("dark", "Dark"),
+    ("system", "System"),
+)
 
 
 def theme_control() -> rx.Component:

@@ -3,16 +3,23 @@ import { useEffect, useRef } from "react";
 export const TitleField = ({ title, onSave, onCancel }) => {
   const field = useRef(null);
   const done = useRef(false);
+  const byKey = useRef(false);
 
   useEffect(() => {
+    const place = field.current.closest("li");
     done.current = false;
     field.current.focus();
     field.current.select();
+    // Who works with the keyboard goes on from the row that the field was.
+    return () => {
+      if (byKey.current) requestAnimationFrame(() => place?.querySelector("a")?.focus());
+    };
   }, []);
 
-  const finish = (keep) => {
+  const finish = (keep, pressed = false) => {
     if (done.current) return;
     done.current = true;
+    byKey.current = pressed;
     const value = field.current.value.trim();
     if (keep && value && value !== title) onSave({ title: value });
     else onCancel();
@@ -23,7 +30,7 @@ export const TitleField = ({ title, onSave, onCancel }) => {
       className="rename"
       onSubmit={(event) => {
         event.preventDefault();
-        finish(true);
+        finish(true, true);
       }}
     >
       <input
@@ -41,7 +48,7 @@ export const TitleField = ({ title, onSave, onCancel }) => {
           // The drawer around it stays open.
           event.preventDefault();
           event.stopPropagation();
-          finish(false);
+          finish(false, true);
         }}
       />
     </form>

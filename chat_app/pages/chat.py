@@ -42,6 +42,7 @@ def _waiting() -> rx.Component:
             class_name="sidebar waiting",
         ),
         rx.el.main(
+            rx.el.h1(PRODUCT, class_name="unseen"),
             rx.el.div(conversation_skeleton(), class_name="scroll"),
             class_name="conversation",
         ),

@@ -49,7 +49,11 @@ def _top_bar() -> rx.Component:
             custom_attrs={"popoverTarget": SIDEBAR},
         ),
         rx.el.h1(
-            rx.cond(ChatState.missing | ChatState.loading, "", thread_title(ChatState.title)),
+            rx.cond(
+                ChatState.loading,
+                rx.el.span("Loading", class_name="unseen"),
+                rx.cond(ChatState.missing, "Not found", thread_title(ChatState.title)),
+            ),
             class_name="thread-title",
         ),
         _models(),

@@ -5,6 +5,7 @@ A run belongs to nobody's tab: its task is owned here, and whoever looks at it i
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -176,6 +177,8 @@ class Runs:
         if live is None:
             async with self._db.read(principal) as session:
                 text, end = await stored_answer(session, run_id, after)
+            if principal.session_id in self._ended:
+                text, end = None, replace(end, status="revoked", error="")
             if text is not None:
                 yield text
             yield end

@@ -2,10 +2,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from chat_app.auth.principal import Principal
+from chat_app.db.tables import User
 from tests.api.auth_stage import JSON, browser, error_of, everything_logged, served
 from tests.auth.stage import PASSWORD, Stage
 
@@ -232,6 +235,23 @@ async def test_a_script_that_signs_out_is_told_where_to_go(tab: httpx.AsyncClien
 async def test_nobody_can_sign_out_too(tab: httpx.AsyncClient) -> None:
     answer = await tab.post("/api/auth/signout")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
+
+
+async def test_signing_out_succeeds_for_a_person_removed_meanwhile(
+    stage: Stage, tab: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sign_in(tab)
+    revoke = stage.sessions.revoke
+
+    async def removed_first(principal: Principal, session_id: UUID, reason: str) -> None:
+        async with stage.db.system("auth", write=True) as session:
+            await session.delete(await session.get_one(User, principal.user_id))
+        await revoke(principal, session_id, reason)
+
+    monkeypatch.setattr(stage.sessions, "revoke", removed_first)
+    answer = await tab.post("/api/auth/signout")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
+    assert not tab.cookies
 
 
 async def test_only_a_post_signs_out(tab: httpx.AsyncClient) -> None:

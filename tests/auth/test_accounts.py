@@ -46,6 +46,13 @@ async def account(stage: Stage) -> Account:
         return (await session.exec(select(Account))).one()
 
 
+async def set_hash(stage: Stage, password_hash: str) -> None:
+    async with stage.db.system("auth", write=True) as session:
+        kept = (await session.exec(select(Account))).one()
+        kept.password_hash = password_hash
+        session.add(kept)
+
+
 async def test_who_signs_up_can_sign_in(stage: Stage) -> None:
     ada = await sign_up(stage, email=" Ada@Example.org ", name=" Ada ")
     assert await sign_in(stage, email="ADA@example.org") == ada
@@ -194,10 +201,7 @@ async def test_forty_people_can_sign_in_at_once(stage: Stage) -> None:
 async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(stage: Stage) -> None:
     await stage.accounts.add(ADA, PASSWORD, "")
     old = CountingHasher(time_cost=1).hash(PASSWORD)
-    async with stage.db.system("auth", write=True) as session:
-        kept = (await session.exec(select(Account))).one()
-        kept.password_hash = old
-        session.add(kept)
+    await set_hash(stage, old)
     with pytest.raises(WrongCredentials):
         await sign_in(stage, password="wrong")
     assert (await account(stage)).password_hash == old
@@ -208,6 +212,22 @@ async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(stage: Stage) -> No
     assert PasswordHasher().verify(renewed, PASSWORD)
     await sign_in(stage)
     assert (await account(stage)).password_hash == renewed
+
+
+async def test_a_password_changed_during_sign_in_is_not_set_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.accounts.add(ADA, PASSWORD, "")
+    await set_hash(stage, CountingHasher(time_cost=1).hash(PASSWORD))
+    changed = await stage.passwords.hash("another-Lemon-44-chair")
+
+    async def hash_meanwhile(password: str) -> str:
+        await set_hash(stage, changed)
+        return "a hash of the old password"
+
+    monkeypatch.setattr(stage.passwords, "hash", hash_meanwhile)
+    await sign_in(stage)
+    assert (await account(stage)).password_hash == changed
 
 
 async def test_new_accounts_of_one_address_are_limited(tmp_path: Path) -> None:

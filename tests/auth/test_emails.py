@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_app.auth.emails import EMAIL_MAX_LENGTH, normalise
@@ -80,6 +80,7 @@ def test_what_is_not_one_plain_address_is_refused(raw: str) -> None:
         normalise(raw)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400) | st.emails())
 def test_whatever_is_typed_has_one_short_ascii_form_or_none(raw: str) -> None:
     try:

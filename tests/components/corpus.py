@@ -1,6 +1,6 @@
 """Markdown as models write it, and as they should not."""
 
-TIDY = '''# Tides
+TIDY = """# Tides
 
 Water follows the **moon** and the *sun*; see [NOAA](https://noaa.gov/tides "t") & `code`.
 A second line of the same paragraph.
@@ -49,7 +49,7 @@ Another
 -------
 
 Done. 👋🏽 café — naïve 中文 👨‍👩‍👧
-'''
+"""
 
 ODD = [
     "Para\n- item\n- other\n\nAfter\n",
@@ -67,7 +67,7 @@ ODD = [
     "    indented code\n\n    goes on\n\nText\n",
     "[ref] and [other][b] and ![pic][ref]\n\nmore\n\n[ref]: https://example.com/a?x=1&amp;y=2\n"
     "[b]: https://example.org 'title'\n",
-    "[late]: https://example.com\n\"title\"\n\nUse [late] twice [late]\n",
+    '[late]: https://example.com\n"title"\n\nUse [late] twice [late]\n',
     "| a | b |\n|---|---|\n| 1 | 2 |\nlazy row\n\n| not a table |\n\n|a|b|\n|---|\n",
     "Text before\n| a | b |\n| - | - |\n| c | d |\n",
     "<div>\n**raw**\n\n</div>\n\n<b>in</b> line <br> break<!-- c -->\n\n<!-- open\n\ncomment\n\n-->\nx\n",

@@ -24,7 +24,9 @@ def _cut(text: str, chance: random.Random, longest: int) -> list[str]:
 @pytest.mark.parametrize("longest", [1, 2, 5, 17, 80])
 async def test_every_cutting_ends_like_the_whole_text(page: Page, longest: int) -> None:
     chance = random.Random(longest)
-    cuttings = [_cut(text, chance, longest) for text in TEXTS for _ in range(1 if longest == 1 else 4)]
+    cuttings = [
+        _cut(text, chance, longest) for text in TEXTS for _ in range(1 if longest == 1 else 4)
+    ]
     different = await page.evaluate(
         """(cuttings) => cuttings.filter(
             (pieces) => lab.inPieces(pieces).html !== lab.oneShot(pieces.join("")))""",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, exists, func, literal, true, union, union_all
+from sqlalchemy import Row, case, exists, func, literal, true, union, union_all
 from sqlalchemy.orm import Bundle, aliased, join
 from sqlmodel import col, select
 
@@ -155,9 +155,10 @@ def _shapes() -> dict[str, Shape]:
         "count": (select(func.count()).select_from(Thread), _count(threads)),
         "count of a column": (select(func.count(thread_id)), _count(threads)),
         "count of a subquery": (select(func.count()).select_from(sub), _count(threads)),
-        "count of a product": (select(func.count(thread_id), func.count(message_id)), lambda o: {
-            (len(o.threads) * len(o.messages),) * 2
-        }),
+        "count of a product": (
+            select(func.count(thread_id), func.count(message_id)),
+            lambda o: {(len(o.threads) * len(o.messages),) * 2},
+        ),
         "an expression of two": (
             select(title + role).distinct(),
             lambda o: {name + "user" for name in o.threads.values() if o.messages},
@@ -176,14 +177,20 @@ def _shapes() -> dict[str, Shape]:
         ),
         "a window": (
             select(thread_id, func.count().over(partition_by=role)).distinct(),
-            lambda o: {(thread, len(o.threads) * len(o.messages)) for thread in o.threads}
-            if o.messages
-            else set(),
+            lambda o: (
+                {(thread, len(o.threads) * len(o.messages)) for thread in o.threads}
+                if o.messages
+                else set()
+            ),
         ),
         "a filter": (
             select(func.max(title), func.count().filter(role == "user")),
-            lambda o: {(max(o.threads.values(), default=None) if o.messages else None,
-                        len(o.threads) * len(o.messages))},
+            lambda o: {
+                (
+                    max(o.threads.values(), default=None) if o.messages else None,
+                    len(o.threads) * len(o.messages),
+                )
+            },
         ),
         "a bundle": (select(Bundle("both", thread_id, message_id)), _product),
         "grouped": (select(thread_id).group_by(thread_id).having(func.count() > 0), threads),
@@ -200,7 +207,6 @@ SHAPES = _shapes()
 
 def flat(row: Any) -> Any:
     """One result row as a value that can be compared: entities by their id."""
-    values = [getattr(value, "id", value) for value in row]
-    if len(values) == 1 and isinstance(values[0], tuple):
-        values = list(values[0])
-    return values[0] if len(values) == 1 else tuple(values)
+    values = tuple(row[0]) if len(row) == 1 and isinstance(row[0], Row) else tuple(row)
+    values = tuple(getattr(value, "id", value) for value in values)
+    return values[0] if len(values) == 1 else values

@@ -6,11 +6,11 @@ The same machine then runs on mutants that each lack one wall, and must notice.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -31,6 +31,8 @@ from chat_app.db.tables import Message, Thread, User, metadata
 from tests.db.shapes import SHAPES, Owns, flat
 
 PEOPLE = tuple(Principal(UUID(int=number), UUID(int=number)) for number in range(1, 5))
+
+Body = Callable[[ScopedSession], Awaitable[Any]]
 
 person = st.sampled_from(PEOPLE)
 titles = st.text("tuvw", min_size=1, max_size=3)
@@ -62,5 +64,271 @@ class Isolation(RuleBasedStateMachine):
         self.loop.close()
         shutil.rmtree(self.folder)
 
-    def run[T](self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run(work)
+
+    def read(self, who: Principal, body: Body) -> Any:
+        async def go() -> Any:
+            async with self.db.read(who) as session:
+                return await body(session)
+
+        return self.run(go())
+
+    def write(self, who: Principal, body: Body) -> Any:
+        async def go() -> Any:
+            async with self.db.write(who) as session:
+                return await body(session)
+
+        return self.run(go())
+
+    def fails(self, who: Principal, body: Body, kind: type[Exception]) -> bool:
+        try:
+            self.write(who, body)
+        except kind:
+            return True
+        return False
+
+    def owns(self, who: Principal) -> Owns:
+        return Owns(
+            {id_: title for id_, (owner, title) in self.threads.items() if owner is who},
+            {id_: thread for id_, (owner, thread) in self.messages.items() if owner is who},
+        )
+
+    def forget_thread(self, id_: UUID) -> None:
+        del self.threads[id_]
+        for message in [key for key, (_, thread) in self.messages.items() if thread == id_]:
+            del self.messages[message]
+
+    def mine(self, who: Principal, id_: UUID) -> bool:
+        return self.threads.get(id_, (None,))[0] is who
+
+    @rule(who=person, title=titles)
+    def create_thread(self, who: Principal, title: str) -> None:
+        row = Thread(title=title)
+        self.write(who, _adding(row))
+        self.threads[row.id] = (who, title)
+
+    @rule(who=person, owner=person, title=titles)
+    def create_thread_for(self, who: Principal, owner: Principal, title: str) -> None:
+        row = Thread(title=title, owner_id=owner.user_id)
+        if who is owner:
+            self.write(who, _adding(row))
+            self.threads[row.id] = (who, title)
+        else:
+            assert self.fails(who, _adding(row), Refused)
+
+    @rule(who=person, pick=picks)
+    def write_message(self, who: Principal, pick: int) -> None:
+        thread = _pick(self.threads, pick)
+        row = Message(thread_id=thread, role="user")
+        if self.mine(who, thread):
+            self.write(who, _adding(row))
+            self.messages[row.id] = (who, thread)
+        else:
+            assert self.fails(who, _adding(row), IntegrityError)
+
+    @rule(who=person, pick=picks, pick_thread=picks)
+    def reply(self, who: Principal, pick: int, pick_thread: int) -> None:
+        parent, thread = _pick(self.messages, pick), _pick(self.threads, pick_thread)
+        row = Message(thread_id=thread, parent_id=parent, role="user")
+        if self.mine(who, thread) and self.messages.get(parent) == (who, thread):
+            self.write(who, _adding(row))
+            self.messages[row.id] = (who, thread)
+        else:
+            assert self.fails(who, _adding(row), IntegrityError)
+
+    @rule(who=person, pick=picks, title=titles)
+    def rename_by_unit_of_work(self, who: Principal, pick: int, title: str) -> None:
+        id_ = _pick(self.threads, pick)
+
+        async def rename(session: ScopedSession) -> bool:
+            row = await session.get(Thread, id_)
+            if row is not None:
+                row.title = title
+            return row is not None
+
+        assert self.write(who, rename) == self.mine(who, id_)
+        if self.mine(who, id_):
+            self.threads[id_] = (who, title)
+
+    @rule(who=person, pick=picks, title=titles)
+    def rename_by_statement(self, who: Principal, pick: int, title: str) -> None:
+        id_ = _pick(self.threads, pick)
+        statement = update(Thread).where(col(Thread.id) == id_).values(title=title)
+        assert self.write(who, _counting(statement)) == self.mine(who, id_)
+        if self.mine(who, id_):
+            self.threads[id_] = (who, title)
+
+    @rule(who=person, letter=st.sampled_from("tuvw"), title=titles)
+    def rename_all_found(self, who: Principal, letter: str, title: str) -> None:
+        statement = update(Thread).where(col(Thread.title).contains(letter)).values(title=title)
+        found = [key for key, name in self.owns(who).threads.items() if letter in name]
+        assert self.write(who, _counting(statement)) == len(found)
+        self.threads.update(dict.fromkeys(found, (who, title)))
+
+    @rule(who=person, pick=picks)
+    def hand_over(self, who: Principal, pick: int) -> None:
+        id_, heir = _pick(self.threads, pick), PEOPLE[pick % len(PEOPLE)]
+
+        async def give(session: ScopedSession) -> None:
+            row = await session.get(Thread, id_)
+            if row is not None:
+                row.owner_id = heir.user_id
+
+        refused = self.mine(who, id_) and heir is not who
+        assert self.fails(who, give, Refused) == refused
+
+    @rule(who=person, pick=picks)
+    def delete_by_unit_of_work(self, who: Principal, pick: int) -> None:
+        id_ = _pick(self.threads, pick)
+
+        async def remove(session: ScopedSession) -> bool:
+            row = (await session.exec(select(Thread).where(col(Thread.id) == id_))).one_or_none()
+            if row is not None:
+                await session.delete(row)
+            return row is not None
+
+        assert self.write(who, remove) == self.mine(who, id_)
+        if self.mine(who, id_):
+            self.forget_thread(id_)
+
+    @rule(who=person, pick=picks)
+    def delete_by_statement(self, who: Principal, pick: int) -> None:
+        id_ = _pick(self.threads, pick)
+        statement = delete(Thread).where(col(Thread.id) == id_)
+        assert self.write(who, _counting(statement)) == self.mine(who, id_)
+        if self.mine(who, id_):
+            self.forget_thread(id_)
+
+    @rule(who=person)
+    def wipe(self, who: Principal) -> None:
+        found = self.owns(who).threads
+        assert self.write(who, _counting(delete(Thread))) == len(found)
+        for id_ in found:
+            self.forget_thread(id_)
+
+    @rule(who=person, letter=st.sampled_from("tuvw"))
+    def search(self, who: Principal, letter: str) -> None:
+        statement = select(Thread.id).where(col(Thread.title).contains(letter))
+        found = {key for key, name in self.owns(who).threads.items() if letter in name}
+        assert self.read(who, _showing(statement)) == found
+
+    @rule(who=person, name=st.sampled_from(sorted(SHAPES)))
+    def look(self, who: Principal, name: str) -> None:
+        statement, expected = SHAPES[name]
+        assert self.read(who, _showing(statement)) == expected(self.owns(who)), name
+
+    @invariant()
+    def everybody_sees_what_they_own(self) -> None:
+        for who in PEOPLE:
+            assert self.read(who, _everything) == self.owns(who)
+
+
+def _adding(row: Thread | Message) -> Body:
+    async def add(session: ScopedSession) -> None:
+        session.add(row)
+
+    return add
+
+
+def _counting(statement: Any) -> Body:
+    async def count(session: ScopedSession) -> int:
+        return (await session.exec(statement)).rowcount
+
+    return count
+
+
+def _showing(statement: Any) -> Body:
+    async def show(session: ScopedSession) -> set[Any]:
+        rows = await session.run_sync(lambda sync: sync.execute(statement).all())
+        return {flat(row) for row in rows}
+
+    return show
+
+
+async def _everything(session: ScopedSession) -> Owns:
+    threads = await session.exec(select(Thread.id, Thread.title))
+    messages = await session.exec(select(Message.id, Message.thread_id))
+    return Owns(dict(threads.all()), dict(messages.all()))
+
+
+def _tables(connection: Any, *, composite: bool) -> None:
+    for table in metadata.sorted_tables:
+        keys = [key for key in table.foreign_key_constraints if composite or len(key.columns) == 1]
+        connection.execute(CreateTable(table, include_foreign_key_constraints=keys))
+
+
+async def _make_template(path: Path, *, composite: bool = True) -> None:
+    db = Database(f"sqlite+aiosqlite:///{path}")
+    async with db.system("auth", write=True) as session:
+        connection = await session.connection()
+        await connection.run_sync(_tables, composite=composite)
+        for one in PEOPLE:
+            session.add(User(id=one.user_id, email=f"{one.user_id}@chat.example"))
+    await db.close()
+
+
+def _run(folder: Path, *, examples: int, composite: bool = True) -> None:
+    path = folder / "template.db"
+    asyncio.run(_make_template(path, composite=composite))
+
+    class Here(Isolation):
+        template = path
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=20,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def _failed_in(noticed: pytest.ExceptionInfo[AssertionError]) -> str:
+    """The rule whose assertion failed: a mutant must be caught, not merely broken."""
+    return noticed.traceback[-1].name
+
+
+@contextmanager
+def _without_flush_check() -> Iterator[None]:
+    def only_fill_in(session: SyncScopedSession, _flush: Any, _rows: Any) -> None:
+        for row in session.new:
+            row.owner_id = row.owner_id if "owner_id" in row.model_fields_set else session.owner
+
+    event.remove(SyncScopedSession, "before_flush", scoped._check_rows)
+    event.listen(SyncScopedSession, "before_flush", only_fill_in)
+    try:
+        yield
+    finally:
+        event.remove(SyncScopedSession, "before_flush", only_fill_in)
+        event.listen(SyncScopedSession, "before_flush", scoped._check_rows)
+
+
+def test_everybody_sees_exactly_what_they_own(tmp_path: Path) -> None:
+    _run(tmp_path, examples=60)
+
+
+def test_a_mutant_without_the_filter_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "confine", lambda *engines: None)
+    with pytest.raises(AssertionError) as noticed:
+        _run(tmp_path, examples=20)
+    assert _failed_in(noticed) == "everybody_sees_what_they_own"
+
+
+def test_a_mutant_without_the_flush_check_is_noticed(tmp_path: Path) -> None:
+    with _without_flush_check(), pytest.raises(AssertionError) as noticed:
+        _run(tmp_path, examples=20)
+    assert _failed_in(noticed) in {"create_thread_for", "hand_over"}
+
+
+def test_a_mutant_without_the_composite_keys_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as noticed:
+        _run(tmp_path, examples=20, composite=False)
+    assert _failed_in(noticed) in {"write_message", "reply"}

@@ -119,8 +119,8 @@ class Inner:
         assert (await receive())["type"] == "websocket.connect"
         subprotocol = next(iter(scope.get("subprotocols", ())), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
-        await send({"type": "websocket.send", "text": "4hello"})
         self.sockets.append((scope, send))
+        await send({"type": "websocket.send", "text": "4hello"})
         while True:
             message = await receive()
             if message["type"] == "websocket.disconnect":
@@ -133,13 +133,18 @@ class Inner:
 
 @dataclass
 class House:
-    """A running server and everything a test may want to look at."""
+    """A running server and everything a test may want to look at.
+
+    Attributes:
+        left: Every socket that the door has let go of.
+    """
 
     url: str
     guard: Guard
     inner: Inner
     services: Services
     client: httpx.AsyncClient
+    left: asyncio.Queue[Scope]
 
     @property
     def sessions(self) -> Sessions:
@@ -196,11 +201,19 @@ def open_house(tmp_path: Path) -> Any:
         app = inner or Inner()
         guard = Guard(app, services=lambda: services, build=build, also=also, patience=patience)
         url = f"http://localhost:{port}"
+        left: asyncio.Queue[Scope] = asyncio.Queue()
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            await guard(scope, receive, send)
+            if scope["type"] == "websocket":
+                left.put_nowait(scope)
+
         async with (
-            serving(guard, port),
+            serving(watched, port),
             httpx.AsyncClient(base_url=url, trust_env=False) as client,
         ):
-            yield House(url, guard, app, services, client)  # pyright: ignore[reportArgumentType]
+            shown: Any = app
+            yield House(url, guard, shown, services, client, left)
 
     return opened
 

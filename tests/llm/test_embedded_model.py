@@ -155,7 +155,7 @@ async def test_a_title_need_not_wait_for_a_long_answer(model: EmbeddedModel) -> 
 
 
 async def test_a_history_that_is_too_long_is_cut_not_refused(model: EmbeddedModel) -> None:
-    past = [Turn("user", "слово " * 1_400), Turn("assistant", "да " * 200)]
+    past = [Turn("user", "ᚠ" * 5_000), Turn("assistant", "ᚢ" * 500)]
     assert await ask(model, [*past, Turn("user", "Hello!")])
 
 
@@ -242,12 +242,15 @@ async def test_it_ends_when_its_standard_input_ends(model_file: Path) -> None:
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from chat_app.llm import embedded_process
 
 async def main():
     process = await embedded_process.start(Path(sys.argv[1]))
+    if sys.argv[2] == "fork" and os.fork() == 0:
+        os.read(0, 1)
+        os._exit(0)
     print(process.process.pid, flush=True)
     await asyncio.Event().wait()
 
@@ -255,9 +258,10 @@ asyncio.run(main())
 """
 
 
-async def test_it_dies_with_a_parent_that_is_killed(model_file: Path) -> None:
+@pytest.mark.parametrize("also", ["alone", "fork"])  # a fork keeps the pipe to the child open
+async def test_it_dies_with_a_parent_that_is_killed(model_file: Path, also: str) -> None:
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PARENT, str(model_file), stdout=PIPE, env=dict(os.environ)
+        sys.executable, "-c", PARENT, str(model_file), also, stdin=PIPE, stdout=PIPE
     )
     assert parent.stdout is not None
     child = int(await asyncio.wait_for(parent.stdout.readline(), SAFETY))
@@ -265,5 +269,5 @@ async def test_it_dies_with_a_parent_that_is_killed(model_file: Path) -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     parent.kill()
-    await parent.wait()
     await waiting
+    await asyncio.wait_for(parent.communicate(), SAFETY)

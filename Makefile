@@ -1,0 +1,61 @@
+# What a person does with the project. `make` alone says so.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Reflex and the tests look for bun and for our own commands in the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+# The machine's own package configuration must not get into the lock.
+LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test lint format bench lock clean environment tests-environment
+
+help:
+	@echo "make run     start the chat on this machine (PORT=3000)"
+	@echo "make dev     start it with reload on change (PORT=3000, its socket on 8000)"
+	@echo "make test    check style, types and layers, then run every test"
+	@echo "make lint    only the checks"
+	@echo "make format  let ruff write the style"
+	@echo "make bench   run the benchmarks"
+	@echo "make lock    write the requirements files from pyproject.toml (UPGRADE=--upgrade: the newest)"
+	@echo "make clean   remove what was built and installed; your data stays"
+
+environment:
+	@$(PYTHON) setup/install.py
+
+tests-environment:
+	@$(PYTHON) setup/install.py --dev
+
+run: environment
+	@exec chat-app run --with-parent
+
+dev: environment
+	@exec chat-app dev
+
+test: lint
+	@CHROMIUM="$$(python setup/chromium.py)" python -m pytest
+
+lint: tests-environment
+	@ruff check .
+	@ruff format --check .
+	@pyright
+	@lint-imports
+
+format: tests-environment
+	@ruff check --fix .
+	@ruff format .
+
+bench: tests-environment
+	@CHROMIUM="$$(python setup/chromium.py)" python -m benchmarks
+
+lock: environment
+	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt
+	@$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) $(UPGRADE) --group embedded --no-deps -o requirements-embedded.txt
+	@$(LOCK) $(UPGRADE) --group setup --no-deps -o requirements-setup.txt
+
+clean:
+	@rm -rf .venv .web .build .states assets/external *.egg-info

@@ -1,0 +1,201 @@
+"""Nothing a person writes is lost, and nothing is sent twice."""
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MOUNT = "(props) => { window.it = lab.mount('Composer', props, { events: ['onSend', 'onStop'] }); }"
+
+
+async def _mount(page: Page, **props: object) -> Locator:
+    await page.evaluate(MOUNT, props)
+    return page.get_by_test_id("composer")
+
+
+async def _sent(page: Page) -> list[list[str]]:
+    return await page.evaluate(
+        "it.calls.filter(([name]) => name === 'onSend').map((c) => c.slice(1))"
+    )
+
+
+async def _set(page: Page, **props: object) -> None:
+    await page.evaluate("(props) => it.set(props)", props)
+
+
+async def test_enter_sends_and_the_text_leaves_when_the_server_has_it(page: Page) -> None:
+    field = await _mount(page)
+    await expect(field).to_be_focused()
+    await field.press_sequentially("Hello there")
+    await field.press("Enter")
+    ((client_id, text),) = await _sent(page)
+    assert text == "Hello there"
+    assert len(client_id) >= 22
+    await expect(field).to_have_value("Hello there")
+    await expect(page.locator(".ct-composer")).to_have_attribute("data-state", "sending")
+    await _set(page, accepted=client_id)
+    await expect(field).to_have_value("")
+    await expect(page.locator(".ct-composer")).to_have_attribute("data-state", "idle")
+
+
+async def test_shift_enter_is_a_new_line(page: Page) -> None:
+    field = await _mount(page)
+    await field.press_sequentially("one")
+    await field.press("Shift+Enter")
+    await field.press_sequentially("two")
+    await expect(field).to_have_value("one\ntwo")
+    assert await _sent(page) == []
+
+
+async def test_enter_that_ends_a_composition_does_not_send(page: Page) -> None:
+    field = await _mount(page)
+    await field.fill("にほん")
+    for init in ({"isComposing": True}, {"keyCode": 229}):
+        await field.dispatch_event("keydown", {"key": "Enter", "bubbles": True, **init})
+    assert await _sent(page) == []
+    await field.press("Enter")
+    assert len(await _sent(page)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\n\t"])
+async def test_a_blank_text_does_nothing(page: Page, text: str) -> None:
+    field = await _mount(page)
+    await field.fill(text)
+    await field.press("Enter")
+    await page.get_by_test_id("send").click()
+    assert await _sent(page) == []
+
+
+async def test_a_second_enter_before_the_answer_does_not_send_again(page: Page) -> None:
+    field = await _mount(page)
+    await field.fill("once")
+    await field.press("Enter")
+    await field.press("Enter")
+    await page.get_by_test_id("send").click(force=True)
+    assert len(await _sent(page)) == 1
+
+
+async def test_a_text_above_the_limit_is_refused_with_a_sentence_and_kept(page: Page) -> None:
+    field = await _mount(page, maxBytes=1000)
+    await field.fill("é" * 501)
+    await field.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("the most is 1 kB")
+    assert await _sent(page) == []
+    await expect(field).to_have_value("é" * 501)
+    await field.fill("é" * 500)
+    await expect(page.get_by_role("alert")).to_have_text("")
+    await field.press("Enter")
+    assert len(await _sent(page)) == 1
+
+
+async def test_a_refused_text_stays_and_can_be_changed_and_sent(page: Page) -> None:
+    field = await _mount(page)
+    await field.fill("first try")
+    await field.press("Enter")
+    ((first, _),) = await _sent(page)
+    await _set(page, refused=first, notice="Too many answers at once.")
+    await expect(page.get_by_role("alert")).to_have_text("Too many answers at once.")
+    await expect(field).to_have_value("first try")
+    await field.press("Enter")
+    await _set(page, refused="")
+    await _set(page, refused=first)
+    await field.fill("second try")
+    await field.press("Enter")
+    ids = [client_id for client_id, _ in await _sent(page)]
+    assert ids[0] == ids[1] != ids[2]
+
+
+async def test_words_written_after_sending_are_all_that_stays(page: Page) -> None:
+    field = await _mount(page)
+    await field.press_sequentially("sent")
+    await field.press("Enter")
+    await field.press_sequentially(" and the next")
+    ((client_id, _),) = await _sent(page)
+    await _set(page, accepted=client_id)
+    await expect(field).to_have_value("and the next")
+
+
+async def test_without_an_answer_it_offers_to_try_again_with_the_same_id(page: Page) -> None:
+    await page.clock.install()
+    field = await _mount(page)
+    await field.fill("into the tunnel")
+    await field.press("Enter")
+    await expect(page.get_by_text("Not sent yet.")).to_have_count(0)
+    await page.clock.fast_forward(5001)
+    await page.get_by_role("button", name="Try again").click()
+    (first, second) = await _sent(page)
+    assert first == second
+    await _set(page, accepted=first[0])
+    await expect(field).to_have_value("")
+    await expect(page.get_by_text("Not sent yet.")).to_have_count(0)
+
+
+async def test_while_an_answer_runs_the_button_stops_it_and_enter_sends_nothing(page: Page) -> None:
+    field = await _mount(page, busy=True)
+    await field.fill("next question")
+    await field.press("Enter")
+    await expect(page.get_by_test_id("send")).to_have_count(0)
+    await page.get_by_role("button", name="Stop answer").click()
+    assert await page.evaluate("it.calls") == [["onStop"]]
+    await expect(field).to_have_value("next question")
+
+
+async def test_a_draft_survives_a_reload_and_belongs_to_its_thread(page: Page) -> None:
+    field = await _mount(page, draftKey="one")
+    await field.fill("for one")
+    await _set(page, draftKey="two")
+    await expect(field).to_have_value("")
+    await field.fill("for two")
+    await page.reload()
+    await page.wait_for_function("window.lab")
+    field = await _mount(page, draftKey="one")
+    await expect(field).to_have_value("for one")
+    await _set(page, draftKey="two")
+    await expect(field).to_have_value("for two")
+
+
+async def test_a_reload_while_sending_keeps_the_id_so_that_nothing_is_sent_twice(
+    page: Page,
+) -> None:
+    field = await _mount(page)
+    await field.fill("sent, then reloaded")
+    await field.press("Enter")
+    ((first, _),) = await _sent(page)
+    await page.reload()
+    await page.wait_for_function("window.lab")
+    field = await _mount(page)
+    await field.press("Enter")
+    ((second, _),) = await _sent(page)
+    assert first == second
+
+
+async def test_a_text_accepted_on_another_page_is_no_draft_any_more(page: Page) -> None:
+    field = await _mount(page, draftKey="new")
+    await field.fill("opens a thread")
+    await field.press("Enter")
+    ((client_id, _),) = await _sent(page)
+    await page.evaluate("it.unmount()")
+    field = await _mount(page, draftKey="thread", accepted=client_id)
+    await expect(field).to_have_value("")
+    await _set(page, draftKey="new")
+    await expect(field).to_have_value("")
+    assert await page.evaluate("Object.keys(sessionStorage)") == []
+
+
+async def test_the_same_words_sent_after_an_answer_are_a_new_message(page: Page) -> None:
+    field = await _mount(page)
+    ids = []
+    for _ in range(2):
+        await field.fill("again")
+        await field.press("Enter")
+        ids.append((await _sent(page))[-1][0])
+        await _set(page, accepted=ids[-1])
+    assert ids[0] != ids[1]
+    await expect(field).to_have_value("")
+
+
+async def test_a_half_emoji_is_not_sent(page: Page) -> None:
+    field = await _mount(page)
+    await field.evaluate("(e) => { e.value = 'a\\ud83d'; }")
+    await field.press("Enter")
+    assert (await _sent(page))[0][1] == "a\ufffd"

@@ -1,0 +1,169 @@
+"""What a reader sees of one message, from the first word to the stored text."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def _mount(page: Page, **props: object) -> None:
+    await page.evaluate("(props) => { window.it = lab.mount('MessageText', props); }", props)
+
+
+async def _send(page: Page, *frames: list) -> None:
+    await page.evaluate("(frames) => frames.forEach((f) => lab.frames.receive(f))", list(frames))
+
+
+async def test_it_thinks_until_the_first_word(page: Page) -> None:
+    await _mount(page, run="r", status="running")
+    thinking = page.get_by_role("img", name="Thinking")
+    await expect(thinking).to_be_attached()
+    await _send(page, ["r", 0, "Hello"])
+    await expect(page.locator(".ct-text")).to_have_text("Hello")
+    await expect(thinking).to_have_count(0)
+
+
+async def test_a_finished_message_without_its_text_does_not_think(page: Page) -> None:
+    await _mount(page, run="r", status="complete")
+    await expect(page.get_by_role("img", name="Thinking")).to_have_count(0)
+
+
+async def test_words_that_came_before_the_bubble_are_in_it(page: Page) -> None:
+    await _send(page, ["r", 0, "early"])
+    await _mount(page, run="r", status="running")
+    await expect(page.locator(".ct-text[data-state=live]")).to_have_text("early")
+
+
+async def test_the_stored_text_takes_over_without_touching_the_page(page: Page) -> None:
+    text = "# Head\n\nSome *words* here.\n\n```js\nlet x = 1;\n```\n\n- a\n- b"
+    await _mount(page, run="r", status="running")
+    await _send(page, ["r", 0, text], ["r", len(text), "", "complete"])
+    await expect(page.locator(".ct-text[data-state=done] .hljs-keyword")).to_have_text("let")
+    changes = await page.evaluate(
+        """async (text) => {
+            const seen = [];
+            const watch = new MutationObserver((changes) => seen.push(...changes.map((c) => c.type)));
+            const what = { childList: true, characterData: true, attributes: true, subtree: true };
+            watch.observe(it.place, what);
+            it.set({ text, run: "", status: "complete" });
+            await new Promise((done) => requestIdleCallback(done));
+            await new Promise((done) => requestIdleCallback(done));
+            watch.disconnect();
+            return seen.filter((type) => type !== "attributes");
+        }""",
+        text,
+    )
+    assert changes == []
+
+
+async def test_a_different_stored_text_wins(page: Page) -> None:
+    await _mount(page, run="r", status="running")
+    await _send(page, ["r", 0, "what was shown"], ["r", 14, "", "stopped"])
+    await page.evaluate("it.set({ text: 'what was kept', run: '', status: 'stopped' })")
+    await expect(page.locator(".ct-text")).to_have_text("what was kept")
+
+
+async def test_late_link_definitions_reach_finished_blocks(page: Page) -> None:
+    await _mount(page, run="r", status="running")
+    await _send(page, ["r", 0, "See [it].\n\n"], ["r", 11, "Next\n\n[it]: https://example.com\n"])
+    await _send(page, ["r", 44, "", "complete"])
+    link = page.get_by_role("link", name="it")
+    await expect(link).to_have_attribute("href", "https://example.com/")
+    await expect(link).to_have_attribute("title", "example.com")
+
+
+async def test_an_image_is_a_link_that_names_its_host(page: Page) -> None:
+    await _mount(page, text="![A tide](https://pictures.example/t.png?d=1)", status="complete")
+    link = page.get_by_role("link")
+    await expect(link).to_have_text("Image: A tide — pictures.example")
+    await expect(link).to_have_attribute("target", "_blank")
+    assert await page.locator("img").count() == 0
+
+
+async def test_a_link_names_where_it_leads_and_hides_no_user_name(page: Page) -> None:
+    await _mount(page, text="[google.com](https://google.com@evil.test/x)", status="complete")
+    link = page.get_by_role("link")
+    await expect(link).to_have_attribute("href", "https://evil.test/x")
+    await expect(link).to_have_attribute("title", "evil.test")
+
+
+async def test_the_code_button_copies_the_code_and_says_so(page: Page) -> None:
+    await _mount(page, text="```py\nif x:\n    y()\n```", status="complete")
+    await expect(page.locator(".ct-code-lang")).to_have_text("py")
+    await page.get_by_role("button", name="Copy code").click()
+    await expect(page.get_by_role("button", name="Copied")).to_have_text("Copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == "if x:\n    y()"
+
+
+async def test_the_message_button_copies_the_markdown(page: Page) -> None:
+    await _send(page, ["r", 0, "**as frames**"])
+    for props, copied in (({"text": "**stored**"}, "**stored**"), ({"run": "r"}, "**as frames**")):
+        await page.evaluate(
+            "(p) => { window.it?.unmount(); window.it = lab.mount('CopyButton', p); }", props
+        )
+        await page.get_by_role("button", name="Copy message").click()
+        await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert await page.evaluate("navigator.clipboard.readText()") == copied
+
+
+async def test_where_there_is_no_clipboard_copying_still_works(page: Page) -> None:
+    await page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('insecure')); }"
+    )
+    await page.evaluate("lab.mount('CopyButton', { text: 'plan b' })")
+    await page.get_by_role("button", name="Copy message").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == "plan b"
+
+
+async def test_a_persons_own_words_stay_as_typed(page: Page) -> None:
+    await _mount(page, text="*a*\n <b>b</b>", plain=True)
+    assert (
+        await page.locator(".ct-plain").evaluate("(e) => e.innerHTML")
+        == "*a*\n &lt;b&gt;b&lt;/b&gt;"
+    )
+
+
+async def test_text_comes_also_while_the_tab_gets_no_animation_frames(page: Page) -> None:
+    await page.evaluate(
+        "() => { window.requestAnimationFrame = () => 0; window.requestIdleCallback = undefined; }"
+    )
+    await _mount(page, run="r", status="running")
+    await _send(page, *(["r", n, "x"] for n in range(50)), ["r", 50, "", "complete"])
+    await expect(page.locator(".ct-text[data-state=done]")).to_have_text("x" * 50)
+
+
+async def test_leaving_the_page_forgets_what_it_showed(page: Page) -> None:
+    await page.evaluate("window.feed = lab.mount('FrameFeed', { frame: ['r', 0, 'private'] })")
+    await _mount(page, run="r", status="running")
+    await expect(page.locator(".ct-text")).to_have_text("private")
+    await page.evaluate("feed.unmount()")
+    await expect(page.get_by_text("private")).to_have_count(0)
+
+
+async def test_a_text_nested_beyond_reason_is_shown_as_it_is(page: Page) -> None:
+    for text in (
+        ">" * 20_000 + " deep",
+        "- " * 3_000 + "deep",
+        "**a " * 5_000,
+        "[" * 20_000 + "deep",
+    ):
+        html = await page.evaluate("(text) => lab.oneShot(text)", text)
+        assert "deep" in html or "a" in html
+
+
+async def test_an_open_code_block_only_grows_by_what_is_new(page: Page) -> None:
+    kinds = await page.evaluate(
+        """() => {
+            const root = document.createElement("div");
+            document.body.append(root);
+            const blocks = new lab.Blocks(root);
+            let text = "```py\\nx = 1\\n";
+            blocks.update(text);
+            const watch = new MutationObserver(() => {});
+            watch.observe(root, { childList: true, characterData: true, attributes: true, subtree: true });
+            for (let n = 0; n < 200; n += 1) blocks.update((text += `line ${n}\\n`));
+            return [...new Set(watch.takeRecords().map((change) => change.type))];
+        }"""
+    )
+    assert kinds == ["characterData"]

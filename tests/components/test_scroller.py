@@ -1,0 +1,145 @@
+"""The page moves only for a reader who is at its end."""
+
+import pytest
+from playwright.async_api import Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MOUNT = """async (props) => {
+    const style = document.createElement("style");
+    style.textContent = ".ct-scroller, .ct-scroll { height: 400px } .ct-scroll { overflow-y: auto }";
+    document.head.append(style);
+    window.it = lab.mount("Scroller", props, { events: ["onTop"] });
+    window.view = document.querySelector(".ct-scroll");
+    window.settled = async () => { for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame); };
+    window.below = () => view.scrollHeight - view.clientHeight - view.scrollTop;
+    window.topOf = (id) => document.getElementById(id).getBoundingClientRect().top;
+    window.scroll = async (to) => { view.scrollTop = to; await settled(); };
+    await settled();
+}"""
+
+
+def _rows(first: int, last: int, height: int = 100) -> list[list]:
+    return [[f"m{n}", height] for n in range(first, last)]
+
+
+async def _mount(page: Page, **props: object) -> None:
+    await page.evaluate(MOUNT, {"html": _rows(10, 30), "thread": "t", **props})
+
+
+async def _set(page: Page, **props: object) -> None:
+    await page.evaluate("async (props) => { it.set(props); await settled(); }", props)
+
+
+async def _pill(page: Page) -> bool:
+    return await page.locator(".ct-new-text").is_visible()
+
+
+async def test_it_opens_at_the_end_and_stays_there_as_text_grows(page: Page) -> None:
+    await _mount(page)
+    assert await page.evaluate("below()") == 0
+    for height in (150, 400, 900):
+        await _set(page, html=[*_rows(10, 29), ["m29", height]])
+        assert await page.evaluate("below()") == 0
+    assert not await _pill(page)
+
+
+async def test_a_reader_who_scrolled_up_is_left_alone_and_told(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(view.scrollTop - 300)")
+    before = await page.evaluate("view.scrollTop")
+    await page.evaluate("lab.frames.receive(['r', 0, 'new words'])")
+    await _set(page, html=[*_rows(10, 29), ["m29", 900]])
+    assert await page.evaluate("view.scrollTop") == before
+    assert await _pill(page)
+    await page.get_by_role("button", name="New text").click()
+    await page.evaluate("settled()")
+    assert await page.evaluate("below()") == 0
+    assert not await _pill(page)
+    await _set(page, html=[*_rows(10, 29), ["m29", 1200]])
+    assert await page.evaluate("below()") == 0
+
+
+async def test_a_reader_near_the_end_counts_as_there(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(view.scrollTop - 30)")
+    await _set(page, html=_rows(10, 31))
+    assert await page.evaluate("below()") == 0
+
+
+async def test_coming_back_to_the_end_sticks_again(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(300)")
+    await page.evaluate("scroll(view.scrollHeight)")
+    await _set(page, html=_rows(10, 33))
+    assert await page.evaluate("below()") == 0
+
+
+@pytest.mark.parametrize("at", [0, 130, 600])
+async def test_older_messages_above_do_not_move_what_is_read(page: Page, at: int) -> None:
+    await _mount(page)
+    await page.evaluate(f"scroll({at})")
+    before = await page.evaluate("topOf('m18')")
+    await _set(page, html=_rows(0, 30, 100))
+    assert await page.evaluate("topOf('m18')") == before
+    await _set(page, html=[["m0", 333], *_rows(1, 30, 100)])
+    assert await page.evaluate("topOf('m18')") == before
+
+
+async def test_older_messages_are_asked_for_once_until_some_came(page: Page) -> None:
+    await _mount(page)
+    assert await page.evaluate("it.calls.length") == 0
+    for at in (100, 50, 0, 20, 0):
+        await page.evaluate(f"scroll({at})")
+    assert await page.evaluate("it.calls") == [["onTop"]]
+    await _set(page, html=[*_rows(10, 29), ["m29", 500]])
+    assert await page.evaluate("it.calls.length") == 1
+    await _set(page, html=_rows(0, 30))
+    await page.evaluate("scroll(0)")
+    assert await page.evaluate("it.calls.length") == 2
+
+
+async def test_nothing_is_asked_for_when_there_is_nothing_older(page: Page) -> None:
+    await _mount(page, older=False)
+    await page.evaluate("scroll(0)")
+    assert await page.evaluate("it.calls") == []
+    await _set(page, html=_rows(28, 30), thread="short")
+    assert await page.evaluate("it.calls") == []
+
+
+async def test_a_conversation_shorter_than_the_page_asks_by_itself(page: Page) -> None:
+    await _mount(page, html=_rows(28, 30))
+    assert await page.evaluate("it.calls") == [["onTop"]]
+
+
+async def test_ones_own_message_goes_to_the_end(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(0)")
+    await _set(page, html=_rows(10, 31), sent="id-1")
+    assert await page.evaluate("below()") == 0
+    await _set(page, html=_rows(10, 34))
+    assert await page.evaluate("below()") == 0
+
+
+async def test_another_conversation_opens_at_its_end(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(500)")
+    await _set(page, html=[[f"n{n}", 70] for n in range(20)], thread="u")
+    assert await page.evaluate("below()") == 0
+    assert not await _pill(page)
+
+
+async def test_only_the_end_of_an_answer_is_announced(page: Page) -> None:
+    await _mount(page)
+    status = page.get_by_role("status")
+    log = page.get_by_role("log", name="Conversation")
+    assert await log.get_attribute("aria-live") == "off"
+    send = "(frames) => frames.forEach((f) => lab.frames.receive(f))"
+    await page.evaluate(send, [["mine", 0, "my own words", "complete"]])
+    assert await status.text_content() == ""
+    await page.evaluate(send, [["r", 0, "an answer"]])
+    assert await status.text_content() == ""
+    await page.evaluate(send, [["r", 9, "", "complete"]])
+    assert await status.text_content() == "Answer finished"
+    await page.evaluate(send, [["s", 0, "", "failed"]])
+    assert await status.text_content() == "Answer failed"

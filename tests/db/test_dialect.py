@@ -1,0 +1,98 @@
+"""What differs between the databases, as far as it shows without a Postgres server."""
+
+import sqlite3
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from chat_app.db.dialect import Engines, engines, explained
+from chat_app.db.engine import Database
+from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, Refused
+from chat_app.db.own_rows import confine
+from chat_app.db.tables import Message, Thread, User
+
+POSTGRES = "postgresql+psycopg://nobody@localhost/none"
+
+
+def _sqlite_error(name: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(name)
+    error.sqlite_errorname = name
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (_sqlite_error("SQLITE_BUSY"), DatabaseBusy),
+        (_sqlite_error("SQLITE_BUSY_SNAPSHOT"), DatabaseBusy),
+        (_sqlite_error("SQLITE_LOCKED"), DatabaseBusy),
+        (_sqlite_error("SQLITE_FULL"), DatabaseFull),
+        (SimpleNamespace(sqlstate="40P01"), DatabaseBusy),
+        (SimpleNamespace(sqlstate="53300"), DatabaseBusy),
+        (SimpleNamespace(sqlstate="53100"), DatabaseFull),
+    ],
+)
+def test_what_is_no_bug_becomes_a_sentence(error: Any, kind: type[DatabaseError]) -> None:
+    found = explained(error)
+    assert type(found) is kind
+    assert found.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _sqlite_error("SQLITE_CONSTRAINT_UNIQUE"),
+        SimpleNamespace(sqlstate="23505"),
+        LookupError(),
+        None,
+    ],
+)
+def test_every_other_error_stays_what_it_is(error: Any) -> None:
+    assert explained(error) is None
+
+
+@pytest.fixture
+def postgres() -> Engines:
+    made = engines(POSTGRES, busy_seconds=1)
+    confine(made.writers, made.readers)
+    return made
+
+
+def _sql(on: Engines, statement: Any) -> str:
+    return " ".join(str(statement.compile(dialect=on.readers.dialect)).split())
+
+
+def test_postgres_readers_cannot_write_and_share_the_pool(postgres: Engines) -> None:
+    options = postgres.readers.sync_engine.get_execution_options()
+    assert options["postgresql_readonly"] is True
+    assert postgres.readers.sync_engine.pool is postgres.writers.sync_engine.pool
+    assert postgres.in_use() == 0
+
+
+def test_postgres_needs_no_lock_of_ours() -> None:
+    assert not Database(POSTGRES).is_sqlite
+
+
+def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
+    own = "%(own_rows)s::UUID"
+    other = aliased(Message)
+    assert _sql(postgres, select(func.count()).select_from(Thread)) == (
+        f"SELECT count(*) AS count_1 FROM (SELECT * FROM thread WHERE owner_id = {own}) AS thread"
+    )
+    assert _sql(postgres, select(other.role).where(col(other.id) == uuid4())).startswith(
+        "SELECT message_1.role FROM "
+        f"(SELECT * FROM message WHERE owner_id = {own}) AS message_1 WHERE"
+    )
+    assert _sql(postgres, delete(Thread)) == f"DELETE FROM thread WHERE thread.owner_id = {own}"
+    assert _sql(postgres, update(Thread).values(title=Message.role)) == (
+        "UPDATE thread SET title=message.role "
+        f"FROM (SELECT * FROM message WHERE owner_id = {own}) AS message "
+        f"WHERE thread.owner_id = {own}"
+    )
+    with pytest.raises(Refused):
+        _sql(postgres, select(User))

@@ -1,0 +1,259 @@
+"""Migrations: from empty to the tables, with a copy first, and never over what is not known."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from sqlmodel import select
+
+from alembic import command
+from chat_app.db import migrations
+from chat_app.db.backups import KEPT, back_up
+from chat_app.db.dialect import migration_engine
+from chat_app.db.engine import Database
+from chat_app.db.errors import DatabaseBusy, DatabaseFull, WrongRevision
+from chat_app.db.migrations import PROJECT, check, upgrade
+from chat_app.db.tables import User
+from chat_app.settings import Settings, read_settings
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings(data_dir=tmp_path / "data", database_url="")
+
+
+def _execute(settings: Settings, *statements: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(str(settings.sqlite_path), isolation_level=None)) as file:
+        return [row for statement in statements for row in file.execute(statement)]
+
+
+def _schema(settings: Settings) -> set[tuple[str, ...]]:
+    """Every table and index as its lines, in no order."""
+    rows = _execute(settings, "SELECT sql FROM sqlite_master WHERE sql NOT LIKE '%alembic%'")
+    return {tuple(sorted(line.strip(" ,\t") for line in str(sql).splitlines())) for (sql,) in rows}
+
+
+def _backups(settings: Settings) -> list[Path]:
+    return sorted((settings.data_dir / "backups").glob("*"))
+
+
+@pytest.fixture
+def older(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """A database one revision behind a program that has a second one."""
+    upgrade(settings)
+    project = tmp_path / "project"
+    versions = project / "alembic" / "versions"
+    versions.mkdir(parents=True)
+    for name in ("alembic.ini", "alembic/env.py", "alembic/versions/0001_first_tables.py"):
+        (project / name).write_text((PROJECT / name).read_text())
+    (versions / "0002_more.py").write_text(
+        "from alembic import op\n"
+        "import sqlalchemy as sa\n"
+        'revision: str = "0002"\n'
+        'down_revision: str | None = "0001"\n'
+        "def upgrade() -> None:\n"
+        '    with op.batch_alter_table("user", recreate="always") as batch:\n'
+        '        batch.add_column(sa.Column("more", sa.String(), nullable=True))\n'
+    )
+    monkeypatch.setattr(migrations, "PROJECT", project)
+    monkeypatch.setattr(migrations, "_VERSIONS", versions)
+    return settings
+
+
+async def test_an_empty_database_gets_every_table(settings: Settings) -> None:
+    assert await asyncio.to_thread(upgrade, settings)
+    db = Database(settings.sqlalchemy_url)
+    async with db.system("auth", write=True) as session:
+        session.add(User(email="alice@chat.example"))
+    async with db.system("auth") as session:
+        assert (await session.exec(select(User.email))).all() == ["alice@chat.example"]
+    await db.close()
+
+
+def test_migrations_and_models_agree(settings: Settings) -> None:
+    upgrade(settings)
+    config = Config(PROJECT / "alembic.ini")
+    engine = migration_engine(settings.sqlalchemy_url)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)
+    engine.dispose()
+
+
+def test_migrations_make_exactly_what_create_all_makes(settings: Settings, tmp_path: Path) -> None:
+    async def make() -> None:
+        db = Database(f"sqlite+aiosqlite:///{tmp_path / 'models' / 'chat.db'}")
+        await db.create_all()
+        await db.close()
+
+    upgrade(settings)
+    asyncio.run(make())
+    made = read_settings(data_dir=tmp_path / "models", database_url="")
+    assert _schema(settings) == _schema(made)
+
+
+def test_there_and_back_leaves_nothing(settings: Settings) -> None:
+    upgrade(settings)
+    config = Config(PROJECT / "alembic.ini")
+    engine = migration_engine(settings.sqlalchemy_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    engine.dispose()
+    assert _execute(settings, "SELECT name FROM sqlite_master WHERE type = 'table'") == [
+        ("alembic_version",)
+    ]
+
+
+def test_a_database_at_the_newest_revision_is_left_alone_without_loading_alembic(
+    settings: Settings,
+) -> None:
+    assert upgrade(settings)
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from chat_app.db.migrations import upgrade\n"
+        "from chat_app.settings import read_settings\n"
+        "done = upgrade(read_settings(data_dir=Path(sys.argv[1]), database_url=''))\n"
+        "print(done, 'alembic' in sys.modules)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program, str(settings.data_dir)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT,
+    )
+    assert told.stdout == "False False\n"
+    assert _backups(settings) == []
+
+
+def test_an_unknown_revision_is_refused_and_untouched(settings: Settings) -> None:
+    upgrade(settings)
+    _execute(settings, "UPDATE alembic_version SET version_num = 'ffff'")
+    for refuse in (upgrade, check):
+        with pytest.raises(WrongRevision) as refused:
+            refuse(settings)
+        assert refused.value.sentence == (
+            "The database has revision ffff, which this program does not know; "
+            "use the newer program that made it, or restore a backup."
+        )
+    assert _execute(settings, "SELECT version_num FROM alembic_version") == [("ffff",)]
+    assert _backups(settings) == []
+
+
+def test_somebody_elses_database_is_refused(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    _execute(settings, "CREATE TABLE notes (text)")
+    with pytest.raises(WrongRevision, match="has tables but no revision"):
+        upgrade(settings)
+
+
+def test_check_refuses_an_empty_and_an_older_database(older: Settings, tmp_path: Path) -> None:
+    empty = read_settings(data_dir=tmp_path / "empty", database_url="")
+    for wrong in (older, empty):
+        with pytest.raises(WrongRevision, match="chat-app migrate"):
+            check(wrong)
+    upgrade(older)
+    check(older)
+
+
+def test_an_older_database_is_copied_whole_before_it_is_upgraded(older: Settings) -> None:
+    values = "'00000000000000000000000000000001', 'a@b', '', '2026-01-01', NULL"
+    _execute(older, f'INSERT INTO "user" VALUES ({values})')
+    _execute(
+        older,
+        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
+        "VALUES ('02', '00000000000000000000000000000001', 'kept', '', '', '', '')",
+    )
+    assert upgrade(older, clock=lambda: NOW)
+    (copy,) = _backups(older)
+    assert copy.name == "chat-20260102T030405000000-0001.db"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(copy)) as restored:
+        assert restored.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert restored.execute("SELECT title FROM thread").fetchall() == [("kept",)]
+        assert restored.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    # remaking the parent's table did not delete the child
+    assert _execute(older, "SELECT title FROM thread") == [("kept",)]
+    assert _execute(older, 'SELECT email, more FROM "user"') == [("a@b", None)]
+    assert not upgrade(older)
+
+
+def test_a_migration_that_fails_changes_nothing(older: Settings) -> None:
+    versions = migrations._VERSIONS / "0002_more.py"
+    versions.write_text(versions.read_text() + "    raise LookupError\n")
+    with pytest.raises(LookupError):
+        upgrade(older)
+    assert _execute(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    columns = [row[1] for row in _execute(older, 'PRAGMA table_info("user")')]
+    assert "more" not in columns
+
+
+def test_a_migration_that_would_orphan_rows_is_refused(older: Settings) -> None:
+    versions = migrations._VERSIONS / "0002_more.py"
+    versions.write_text(
+        versions.read_text()
+        + "    op.execute(\"INSERT INTO run_event VALUES ('1', 1, '2', 'text', '')\")\n"
+    )
+    with pytest.raises(WrongRevision, match="1 rows without their parents"):
+        upgrade(older)
+    assert _execute(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+def test_only_the_last_copies_are_kept(settings: Settings) -> None:
+    upgrade(settings)
+    assert settings.sqlite_path is not None
+    folder = settings.data_dir / "backups"
+    made = [
+        back_up(settings.sqlite_path, folder, revision="0001", now=NOW + timedelta(hours=hour))
+        for hour in range(KEPT + 3)
+    ]
+    assert _backups(settings) == made[-KEPT:]
+
+
+def test_a_copy_that_fails_leaves_no_half_and_no_upgrade(
+    older: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorname = "SQLITE_FULL"
+        raise error
+
+    monkeypatch.setattr(migrations, "back_up", full)
+    with pytest.raises(DatabaseFull):
+        upgrade(older)
+    assert _execute(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+def test_a_database_in_use_by_another_process_is_a_sentence(
+    older: Settings,
+) -> None:
+    with closing(sqlite3.connect(str(older.sqlite_path), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseBusy):
+            upgrade(older, busy_seconds=0.01)
+
+
+def test_the_alembic_command_works_by_itself(settings: Settings) -> None:
+    def run(*words: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "alembic", "-c", str(PROJECT / "alembic.ini"), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"DATA_DIR": str(settings.data_dir), "PATH": ""},
+            cwd=settings.data_dir.parent,
+        ).stdout
+
+    run("upgrade", "head")
+    assert "No new upgrade operations detected" in run("check")
+    assert "CREATE TABLE thread" in run("upgrade", "head", "--sql")

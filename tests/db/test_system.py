@@ -1,0 +1,66 @@
+"""Who may look past the scope: every call site of a system session, by file, with its reasons.
+
+A new one belongs in this list, where a reviewer sees it.
+"""
+
+import ast
+from pathlib import Path
+
+from chat_app.db.system import REASONS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ALLOWED: dict[str, set[str]] = {
+    "chat_app/auth/accounts.py": {"auth"},
+    "chat_app/auth/sessions.py": {"auth", "sweep"},
+    "chat_app/runs/recovery.py": {"run recovery"},
+    "chat_app/runs/store.py": {"run log"},
+    "chat_app/seed.py": {"command line"},
+    "chat_app/threads/actions.py": {"sweep"},
+}
+"""File → the reasons it may give."""
+
+
+def _reasons(source: str) -> list[object]:
+    """The first argument of every call of a method named `system`."""
+    return [
+        node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "system"
+    ]
+
+
+def test_system_sessions_are_opened_only_where_and_why_the_list_says() -> None:
+    found: dict[str, set[object]] = {}
+    for path in (ROOT / "chat_app").rglob("*.py"):
+        if reasons := _reasons(path.read_text()):
+            found[path.relative_to(ROOT).as_posix()] = set(reasons)
+    assert found == ALLOWED
+
+
+def test_a_call_without_a_constant_reason_is_found() -> None:
+    assert _reasons("db.system(reason)\nself.db.system('auth', write=True)\ndb.system()") == [
+        None,
+        "auth",
+        None,
+    ]
+
+
+def test_the_list_names_registered_reasons_only() -> None:
+    assert set().union(*ALLOWED.values()) <= set(REASONS)
+    assert all(REASONS.values())
+
+
+def test_sessions_and_engines_are_made_in_the_database_layer_only() -> None:
+    makers = {"create_engine", "create_async_engine", "AsyncSession", "SystemSession"}
+    makers |= {"ScopedSession", "SyncScopedSession", "sessionmaker", "async_sessionmaker"}
+    found = [
+        f"{path.relative_to(ROOT)}: {node.func.id}"
+        for path in sorted((ROOT / "chat_app").rglob("*.py"))
+        if path.parent.name != "db"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers
+    ]
+    assert found == []

@@ -1,0 +1,222 @@
+"""Every way a run ends."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.db.tables import RunEvent
+from chat_app.errors import NotFound
+from chat_app.llm.base import Finish, ProviderError
+from chat_app.runs.answering import EMPTY
+from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.log import NOT_SAVED
+from chat_app.runs.serving import BROKEN
+from tests.runs.stage import Stage, text_of
+
+
+async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
+    """A run that has shown `shown`."""
+    sent = await stage.runs.send(who, text="hi", client_id=client_id)
+    answer = (await stage.models.one.answer(len(stage.models.one.answers) + 1)).say("shown")
+    reader = stage.runs.follow(who, sent.run_id)
+    await anext(reader)
+    return sent, answer, reader
+
+
+async def test_stop_keeps_exactly_what_was_shown(stage: Stage, alice: Principal):
+    sent, answer, reader = await begun(stage, alice)
+    answer.say(" and", " never", " shown")
+    for _ in range(3):
+        await asyncio.sleep(0)  # the model gets ahead of the disk
+    await stage.runs.stop(alice, sent.run_id)
+    rest = [event async for event in reader]
+    shown = "shown" + "".join(event.text for event in rest if isinstance(event, TextEvent))
+    message = await stage.message(alice, sent.message_id)
+    assert stage.stored(sent.run_id) == shown
+    assert message.status == "stopped"
+    assert isinstance(rest[-1], EndEvent)
+    assert rest[-1].status == "stopped"
+    assert rest[-1].length == len(shown)
+    assert " shown" not in shown
+
+
+async def test_stop_closes_the_connection_to_the_provider(stage: Stage, alice: Principal):
+    sent, answer, _ = await begun(stage, alice)
+    await stage.runs.stop(alice, sent.run_id)
+    assert answer.closed.is_set()
+    assert not answer.finished
+
+
+async def test_stop_before_the_first_token_leaves_an_empty_stopped_answer(
+    stage: Stage, alice: Principal
+):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    await stage.runs.stop(alice, sent.run_id)
+    message = await stage.message(alice, sent.message_id)
+    assert (message.parts, message.status) == ([], "stopped")
+
+
+async def test_stopping_twice_or_too_late_is_harmless(stage: Stage, alice: Principal):
+    sent, answer, _ = await begun(stage, alice)
+    answer.finish()
+    await stage.read(alice, sent.run_id)
+    await stage.runs.stop(alice, sent.run_id)
+    await stage.runs.stop_thread(alice, sent.thread_id)
+    assert (await stage.message(alice, sent.message_id)).status == "complete"
+
+
+async def test_a_thread_is_stopped_by_its_owner_only(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    sent, answer, _ = await begun(stage, alice)
+    with pytest.raises(NotFound):
+        await stage.runs.stop_thread(bob, sent.thread_id)
+    assert not answer.closed.is_set()
+    await stage.runs.stop_thread(alice, sent.thread_id)
+    assert answer.closed.is_set()
+
+
+async def test_a_provider_that_fails_keeps_what_came_and_tells_why(stage: Stage, alice: Principal):
+    sent, answer, reader = await begun(stage, alice)
+    answer.say(" more").fail(ProviderError("The model stopped answering.", "stalled"))
+    rest = [event async for event in reader]
+    assert rest[-1] == EndEvent(rest[-1].seq, "failed", "The model stopped answering.", 10)
+    message = await stage.message(alice, sent.message_id)
+    assert stage.stored(sent.run_id) == "shown more"
+    assert (message.status, message.error) == ("failed", "The model stopped answering.")
+
+
+async def test_a_bug_in_a_model_shows_no_secret(
+    stage: Stage, alice: Principal, caplog: pytest.LogCaptureFixture
+):
+    sent, answer, reader = await begun(stage, alice)
+    answer.fail(RuntimeError("sk-secret"))
+    end = [event async for event in reader][-1]
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.error) == ("failed", BROKEN)
+    assert "sk-secret" not in caplog.text
+    assert (await stage.message(alice, sent.message_id)).error == BROKEN
+
+
+async def test_an_empty_answer_is_a_failure(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer()).send(Finish("stop")).finish()
+    (end,) = await stage.read(alice, sent.run_id)
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.error) == ("failed", EMPTY)
+
+
+async def test_a_revoked_session_stops_its_runs_and_no_others(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    device = Principal(alice.user_id, uuid4())
+    mine, stopped, reader = await begun(stage, alice)
+    other, goes_on, _ = await begun(stage, device, "c2")
+    _, bobs, _ = await begun(stage, bob)
+    stage.end_session(alice)
+    end = [event async for event in reader][-1]
+    assert isinstance(end, EndEvent)
+    assert end.status == "revoked"
+    await stopped.closed.wait()
+    assert not goes_on.closed.is_set()
+    assert not bobs.closed.is_set()
+    goes_on.finish()
+    await stage.read(device, other.run_id)  # both ends are stored by now, in this order
+    assert (await stage.message(device, mine.message_id)).status == "revoked"
+    assert stage.stored(mine.run_id) == "shown"
+
+
+async def test_a_session_that_ends_during_the_send_never_reaches_the_model(
+    stage: Stage, alice: Principal
+):
+    stage.bus.on(
+        f"user:{alice.user_id}",
+        lambda hint: stage.end_session(alice) if hint.kind == "run_started" else None,
+    )
+    device = Principal(alice.user_id, uuid4())
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    (end,) = await stage.read(device, sent.run_id)
+    assert isinstance(end, EndEvent)
+    assert end.status == "revoked"
+    assert stage.models.one.answers == []
+
+
+async def test_a_deleted_thread_stops_its_answer(stage: Stage, alice: Principal):
+    sent, answer, reader = await begun(stage, alice)
+    await stage.threads.delete(alice, sent.thread_id)
+    end = [event async for event in reader][-1]
+    assert isinstance(end, EndEvent)
+    assert end.status == "stopped"
+    assert answer.closed.is_set()
+    await stage.threads.restore(alice, sent.thread_id)
+    window = await stage.threads.window(alice, sent.thread_id)
+    assert [message.text for message in window.messages] == ["hi", "shown"]
+
+
+async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    runs = [await begun(stage, alice), await begun(stage, alice, "c2"), await begun(stage, bob)]
+    for _, answer, _ in runs:
+        answer.say(" not yet stored")
+        await asyncio.sleep(0)
+    await stage.runs.drain()
+    for sent, answer, reader in runs:
+        assert answer.closed.is_set()
+        events = [event async for event in reader]
+        assert isinstance(events[-1], EndEvent)
+        assert events[-1].status == "interrupted"
+        assert stage.stored(sent.run_id) == "shown" + text_of(
+            [event for event in events if isinstance(event, TextEvent)]
+        ).removeprefix("\0" * 5)
+    assert await stage.count(alice, RunEvent) == 0
+
+
+async def test_the_end_of_a_run_is_told_once_it_is_stored(stage: Stage, alice: Principal):
+    told: list[tuple[str, str]] = []
+    sent, answer, _ = await begun(stage, alice)
+    stage.bus.on(
+        f"user:{alice.user_id}", lambda hint: told.append((hint.kind, stage.stored(sent.run_id)))
+    )
+    answer.finish()
+    await stage.read(alice, sent.run_id)
+    assert told == [("run_ended", "shown"), ("thread", "shown")]
+    run = await stage.run(alice, sent.run_id)
+    assert run.status == "complete"
+
+
+async def test_a_run_whose_owner_is_gone_ends_without_hurting_others(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    from sqlmodel import col, delete
+
+    from chat_app.db.tables import User
+
+    _, orphan, _ = await begun(stage, alice)
+    kept, answer, _ = await begun(stage, bob)
+    async with stage.db.system("auth", write=True) as session:
+        await session.exec(delete(User).where(col(User.id) == alice.user_id))
+    orphan.say(" lost")
+    answer.say(" kept")
+    await orphan.closed.wait()
+    answer.say(" on").finish()
+    assert text_of(await stage.read(bob, kept.run_id)) == "shown kept on"
+
+
+async def test_an_answer_that_cannot_be_saved_fails_with_a_sentence(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    sent, answer, reader = await begun(stage, alice)
+    async with stage.db.system("auth", write=True) as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql(
+            "create trigger full before insert on run_event begin select raise(fail, 'full'); end"
+        )
+    answer.say(" lost")
+    end = [event async for event in reader][-1]
+    assert end == EndEvent(1, "failed", NOT_SAVED, 5)
+    assert stage.stored(sent.run_id) == "shown"
+    assert answer.closed.is_set()
+    assert (await stage.message(alice, sent.message_id)).error == NOT_SAVED

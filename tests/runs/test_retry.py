@@ -1,0 +1,79 @@
+"""Trying an answer again."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.errors import Conflict, InvalidInput, NotFound
+from chat_app.llm.base import ProviderError
+from tests.runs.stage import Stage, text_of
+
+
+async def test_a_retry_is_a_sibling_under_the_same_question(stage: Stage, alice: Principal):
+    first = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer(1)).say("bad").fail(ProviderError("No.", "refused"))
+    await stage.read(alice, first.run_id)
+    watch = stage.watch(alice)
+    second = await stage.runs.retry(alice, first.message_id)
+    (await stage.models.one.answer(2)).say("good").finish()
+    assert text_of(await stage.read(alice, second.run_id)) == "good"
+    assert second.user_message_id == first.user_message_id
+    assert second.message_id != first.message_id
+    old = await stage.message(alice, first.message_id)
+    new = await stage.message(alice, second.message_id)
+    assert old.parent_id == new.parent_id == first.user_message_id
+    assert (old.parts, old.status) == ([{"type": "text", "text": "bad"}], "failed")
+    window = await stage.threads.window(alice, first.thread_id)
+    assert [message.text for message in window.messages] == ["hi", "good"]
+    assert watch.kinds[:2] == ["thread", "run_started"]
+
+
+async def test_a_retry_shows_the_model_the_question_and_not_the_old_answer(
+    stage: Stage, alice: Principal
+):
+    first = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer(1)).say("bad").finish()
+    await stage.read(alice, first.run_id)
+    await stage.runs.retry(alice, first.message_id)
+    turns = (await stage.models.one.answer(2)).turns
+    assert [turn.text for turn in turns[1:]] == ["hi"]
+
+
+async def test_an_answer_in_the_making_is_not_tried_again(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    with pytest.raises(Conflict):
+        await stage.runs.retry(alice, sent.message_id)
+
+
+async def test_an_old_answer_is_not_tried_again_while_another_is_written(
+    stage: Stage, alice: Principal
+):
+    first = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer(1)).say("a").finish()
+    await stage.read(alice, first.run_id)
+    await stage.runs.send(alice, text="more", client_id="c2", thread_id=first.thread_id)
+    with pytest.raises(Conflict):
+        await stage.runs.retry(alice, first.message_id)
+
+
+async def test_only_an_answer_can_be_tried_again(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    await stage.runs.stop(alice, sent.run_id)
+    with pytest.raises(InvalidInput):
+        await stage.runs.retry(alice, sent.user_message_id)
+
+
+async def test_a_message_that_is_not_mine_is_not_there(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    await stage.runs.stop(alice, sent.run_id)
+    with pytest.raises(NotFound):
+        await stage.runs.retry(bob, sent.message_id)
+    with pytest.raises(NotFound):
+        await stage.runs.retry(alice, uuid4())
+    await stage.threads.delete(alice, sent.thread_id)
+    with pytest.raises(NotFound):
+        await stage.runs.retry(alice, sent.message_id)
+    assert len(stage.models.one.answers) <= 1

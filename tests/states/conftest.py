@@ -1,0 +1,12 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.states.stage import Stage, stage
+
+
+@pytest.fixture
+async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(tmp_path) as put_up:
+        yield put_up

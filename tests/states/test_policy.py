@@ -1,0 +1,163 @@
+"""Every handler, as anonymous and as a stranger; the table against what Reflex has registered."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reflex_base.registry import RegistrationContext
+
+from chat_app.auth.principal import Principal
+from chat_app.chat_app import app
+from chat_app.states.policy import Row, Who, table
+from tests.states.stage import Stage
+
+ROWS = table()
+OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
+SIGNED_IN = sorted(name for name, row in ROWS.items() if row.who is Who.SIGNED_IN)
+NOBODY = sorted(name for name, row in ROWS.items() if row.who is Who.NOBODY)
+
+SECRET = "kept between us"
+
+
+def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that pass the row's check and name somebody's things."""
+    fitting = {
+        "thread_id": of["thread"],
+        "message_id": of["message"],
+        "form": {"title": "taken over"},
+        "text": "words",
+        "client_id": f"client-{uuid4().hex}",
+        "name": "UTC",
+        "model_id": "fake",
+        "run": of["handle"],
+        "have": 0,
+    }
+    return {argument: fitting[argument] for argument in ROWS[name].arguments}
+
+
+async def belongings(stage: Stage, who: Principal) -> dict[str, Any]:
+    """A person's thread with an answered question."""
+    sent = await stage.live.runs.send(who, text=SECRET, client_id="c1", model="fake:5x0")
+    async for _ in stage.live.runs.follow(who, sent.run_id):
+        pass
+    return {
+        "thread": str(sent.thread_id),
+        "message": str(sent.message_id),
+        "handle": sent.run_id.hex[:8],
+    }
+
+
+async def everything(stage: Stage, who: Principal, of: dict[str, Any]) -> tuple[Any, ...]:
+    """All that a person has, to compare before and after."""
+    page = await stage.live.threads.page(who)
+    window = await stage.live.threads.window(who, UUID(of["thread"]))
+    return page, window
+
+
+def test_every_registered_handler_has_a_row() -> None:
+    assert set(app._registration_context.event_handlers) == set(ROWS)
+
+
+def test_a_new_handler_without_a_row_is_noticed() -> None:
+    registered = set(RegistrationContext.get().event_handlers) | {"some.new_handler"}
+    assert registered != set(ROWS)
+
+
+def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> None:
+    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.who is Who.ANYONE}
+    assert anyone == {
+        "hydrate",
+        "hydrate_and_load",
+        "set_is_hydrated",
+        "on_load_internal",
+        "on_auth_change",
+    }
+
+
+@pytest.mark.parametrize("name", SIGNED_IN)
+async def test_anonymous_runs_no_handler(on_stage: Stage, name: str) -> None:
+    ada = await on_stage.person("ada@example.com")
+    hers = await belongings(on_stage, ada)
+    before, calls = await everything(on_stage, ada, hers), model_calls(on_stage)
+    tab = await on_stage.tab(None)
+    refused = app.policy.refused["signed out"]
+    await tab.call(name, arguments(name, hers), hers["thread"])
+    assert app.policy.refused["signed out"] == refused + 1
+    assert SECRET not in tab.text()
+    assert await everything(on_stage, ada, hers) == before
+    assert model_calls(on_stage) == calls
+
+
+@pytest.mark.parametrize("name", SIGNED_IN)
+async def test_a_stranger_changes_and_learns_nothing(on_stage: Stage, name: str) -> None:
+    ada = await on_stage.person("ada@example.com")
+    hers = await belongings(on_stage, ada)
+    before = await everything(on_stage, ada, hers)
+    eve = await on_stage.tab(await on_stage.person("eve@example.com"))
+    missing = {"thread": str(uuid4()), "message": str(uuid4()), "handle": "00000000"}
+    texts = []
+    for of in (hers, missing):
+        told = len(eve.updates)
+        future = await eve.start(name, arguments(name, of), of["thread"])
+        if not name.endswith((".open", ".watch")):
+            await future.wait_all()
+        await eve.call("reflex___state____state.set_is_hydrated", {"value": True})
+        texts.append(str(eve.updates[told:]).replace(of["thread"], "T").replace(of["message"], "M"))
+    eve.close()
+    assert SECRET not in eve.text()
+    assert await everything(on_stage, ada, hers) == before
+
+
+@pytest.mark.parametrize("name", SIGNED_IN)
+async def test_a_revoked_session_runs_no_handler(on_stage: Stage, name: str) -> None:
+    ada = await on_stage.person("ada@example.com")
+    hers = await belongings(on_stage, ada)
+    tab = await on_stage.tab(ada)
+    await on_stage.live.sessions.revoke(ada, ada.session_id)
+    calls = model_calls(on_stage)
+    await tab.call(name, arguments(name, hers), hers["thread"])
+    assert SECRET not in tab.text()
+    assert model_calls(on_stage) == calls
+
+
+@pytest.mark.parametrize("name", NOBODY)
+async def test_what_is_for_nobody_does_not_run(on_stage: Stage, name: str) -> None:
+    tab = await on_stage.tab(await on_stage.person("ada@example.com"))
+    refused = app.policy.refused["nobody"]
+    await tab.call(name, {"var_name": "thread", "value": "x"})
+    assert app.policy.refused["nobody"] == refused + 1
+
+
+def model_calls(stage: Stage) -> int:
+    return sum(getattr(model, "calls", 0) for model in stage.live.models.all())
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=40)
+    | st.sampled_from(["\ud800", "\0", "x" * 300_000, "../..", "' OR 1=1", str(uuid4()).upper()]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_payload_is_proved_or_refused(name: str, data: st.DataObject) -> None:
+    row: Row = ROWS[name]
+    names = st.sampled_from([*row.arguments, "self", "extra"])
+    payload = data.draw(st.dictionaries(names, JUNK, max_size=4))
+    try:
+        checked = row.check(payload)
+    except ValueError:
+        return
+    assert set(checked) == set(row.arguments)
+    assert all(isinstance(value, str | int | dict) for value in checked.values())
