@@ -37,6 +37,8 @@ elif here.reflex_env_mode:
     ports = {"frontend_port": here.page_port, "backend_port": here.page_port}
 bun = Path(sys.executable).parent / "bun"
 os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")
+# Reflex would watch the whole folder, and begin anew with every write to the database.
+os.environ.setdefault("REFLEX_HOT_RELOAD_OVERRIDE_PATHS", "chat_app:assets")
 
 config = rx.Config(
     app_name="chat_app",

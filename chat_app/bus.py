@@ -68,6 +68,10 @@ class Bus:
         """Call `callback` at once, inside `publish`, for as long as the process lives."""
         self._callbacks[topic].append(callback)
 
+    def listeners(self, topic: str) -> int:
+        """How many are subscribed to a topic."""
+        return len(self._queues.get(topic, ()))
+
     @contextlib.contextmanager
     def subscribe(self, topic: str) -> Iterator[AsyncIterator[Hint]]:
         """Receive the hints of a topic in order, from now until the block ends."""

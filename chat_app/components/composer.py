@@ -5,6 +5,10 @@ import reflex as rx
 from chat_app.components.scripts import SCRIPTS
 
 
+def _send(client_id: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return client_id, text
+
+
 class Composer(rx.Component):
     """The message field with its send or stop button."""
 
@@ -19,7 +23,7 @@ class Composer(rx.Component):
     max_bytes: rx.Var[int]
     placeholder: rx.Var[str]
 
-    on_send: rx.EventHandler[rx.event.passthrough_event_spec(str, str)]
+    on_send: rx.EventHandler[_send]
     on_stop: rx.EventHandler[rx.event.no_args_event_spec]
 
 

@@ -3,16 +3,23 @@
 const SCHEMES = new Set(["http:", "https:", "mailto:"]);
 const ENTITY = /&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z][a-zA-Z\d]{1,31});/g;
 
+const MOST_KNOWN = 500;
+
+const known = new Map();
 let reader = null;
 
 /** Turn `&amp;` and its kind into characters. A textarea holds text only, so nothing can run. */
 export function decodeEntities(text) {
   if (!text.includes("&")) return text;
-  return text.replace(ENTITY, (entity) => {
-    reader ??= document.createElement("textarea");
-    reader.innerHTML = entity;
-    return reader.value;
-  });
+  return text.replace(ENTITY, (entity) => known.get(entity) ?? decode(entity));
+}
+
+function decode(entity) {
+  reader ??= document.createElement("textarea");
+  reader.innerHTML = entity;
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(entity, reader.value);
+  return reader.value;
 }
 
 /**

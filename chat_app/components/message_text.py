@@ -8,6 +8,10 @@ import reflex as rx
 from chat_app.components.scripts import LIBRARIES, SCRIPTS
 
 
+def _gap(run: rx.Var[str], have: rx.Var[int]) -> tuple[rx.Var[str], rx.Var[int]]:
+    return run, have
+
+
 class FrameFeed(rx.Component):
     """Takes the frames of the running answer into the page's frame store; shows nothing."""
 
@@ -16,7 +20,7 @@ class FrameFeed(rx.Component):
     lib_dependencies: list[str] = LIBRARIES
 
     frame: rx.Var[list[str | int]]
-    on_gap: rx.EventHandler[rx.event.passthrough_event_spec(str, int)]
+    on_gap: rx.EventHandler[_gap]
 
 
 class MessageText(rx.Component):

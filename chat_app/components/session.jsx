@@ -2,15 +2,30 @@
 // refused form keeps its fields, and the browser's other tabs hear that the session changed.
 import { useEffect, useRef, useState } from "react";
 
-// One channel per tab: a tab does not hear itself.
+// One channel per tab: a tab does not hear itself. It says "in" or "out".
 const channel =
   typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("chat-auth");
+
+const hear = (listener) => {
+  channel?.addEventListener("message", listener);
+  return () => channel?.removeEventListener("message", listener);
+};
+
+// What is on screen belongs to a session that is no more: blank first, then ask anew.
+const reload = () => {
+  document.documentElement.dataset.leaving = "";
+  location.reload();
+};
 
 const meaning = (sentences, word) =>
   Object.hasOwn(sentences, word) ? sentences[word] : sentences.Default;
 
-// A path of this site and nothing else; the server checks it again.
-const localPath = (path) => (/^\/(?![/\\])/.test(path ?? "") ? path : "/");
+// A path of this site and nothing else, as the browser will read it; the server checks it again.
+const localPath = (wanted) => {
+  if (!wanted?.startsWith("/") || !URL.canParse(wanted, location.origin)) return "/";
+  const { origin, pathname, search } = new URL(wanted, location.origin);
+  return origin === location.origin && !pathname.startsWith("//") ? pathname + search : "/";
+};
 
 const post = async (form, sentences) => {
   const answer = await fetch(form.action, {
@@ -42,6 +57,9 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
     return () => removeEventListener("pageshow", awake);
   }, []);
 
+  // Another tab has signed in: nobody needs this form any more.
+  useEffect(() => hear(({ data }) => data === "in" && location.assign(callback)), [callback]);
+
   // Once the fields can be used again: everything typed stays but the password.
   useEffect(() => {
     if (!problem || sending) return;
@@ -63,7 +81,7 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
     try {
       const { url, problem: refused } = await post(form.current, sentences);
       if (refused) return refuse(refused);
-      channel?.postMessage("changed");
+      channel?.postMessage("in");
       location.assign(url);
     } catch {
       refuse(sentences.Offline);
@@ -99,7 +117,7 @@ export const SignOutForm = ({ action, children }) => {
     document.documentElement.dataset.leaving = "";
     try {
       const { url } = await post(form, {});
-      channel?.postMessage("changed");
+      channel?.postMessage("out");
       location.assign(url ?? "/signin");
     } catch {
       form.submit();
@@ -114,16 +132,12 @@ export const SignOutForm = ({ action, children }) => {
 };
 
 export const SessionWatch = () => {
+  useEffect(() => hear(reload), []);
   useEffect(() => {
-    const reload = () => location.reload();
     // A page from the back-forward cache shows what its session saw.
     const shown = (event) => event.persisted && reload();
-    channel?.addEventListener("message", reload);
     addEventListener("pageshow", shown);
-    return () => {
-      channel?.removeEventListener("message", reload);
-      removeEventListener("pageshow", shown);
-    };
+    return () => removeEventListener("pageshow", shown);
   }, []);
   return null;
 };

@@ -1,5 +1,6 @@
 """Every difference between SQLite and Postgres, so that no other file names one."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,8 @@ def engines(url: str, busy_seconds: float) -> Engines:
         max_overflow=READERS,
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
+        # as on SQLite: a reader keeps one picture, and a lost update is an error
+        isolation_level="REPEATABLE READ",
     )
     event.listen(engine.sync_engine, "handle_error", _explain, retval=True)
     return Engines(engine.execution_options(postgresql_readonly=True), engine)
@@ -104,7 +107,9 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=NullPool)
+        engine = create_engine(parsed, poolclass=NullPool)
+        event.listen(engine, "handle_error", _explain, retval=True)
+        return engine
     make_private_file(Path(parsed.database or ""))
     engine = create_engine(
         parsed.set(drivername="sqlite"),
@@ -152,11 +157,13 @@ def _explain(context: ExceptionContext) -> BaseException | None:
 
 
 def explained(error: BaseException | None) -> DatabaseError | None:
-    """The driver's error as a sentence for a person, where it is not our bug.
+    """The error as a sentence for a person, where it is not our bug.
 
     Args:
-        error: What the driver raised.
+        error: What the driver or the file system raised.
     """
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return DatabaseFull()
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(_BUSY_CODES):
         return DatabaseBusy()

@@ -8,7 +8,6 @@ import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
-from sqlalchemy.exc import DBAPIError
 
 from chat_app.clock import Clock, utc_now
 from chat_app.db.backups import back_up
@@ -52,8 +51,8 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
             back_up(settings.sqlite_path, folder, revision=found, now=clock())
         with engine.begin() as connection:
             _run_alembic(connection)
-    except (DBAPIError, sqlite3.Error) as error:
-        sentence = explained(getattr(error, "orig", error))
+    except (sqlite3.Error, OSError) as error:  # of the copy; the engine explains its own
+        sentence = explained(error)
         if sentence is None:
             raise
         raise sentence from error

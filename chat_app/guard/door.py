@@ -87,6 +87,8 @@ class Guard:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 self.live.end_all(GOING_AWAY)
+                if looking is not None:
+                    looking.cancel()
             return message
 
         async def told(message: Message) -> None:

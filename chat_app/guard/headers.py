@@ -129,7 +129,8 @@ class SecurityHeaders:
             headers: What the app wrote.
             sharing: What `cors` or `preflight` says to the asking origin, if it is one of ours.
         """
-        is_page = content_type(headers) == b"text/html" or place is Place.ASSET
+        is_api = place in (Place.API, Place.AUTH)
+        is_page = not is_api and (content_type(headers) == b"text/html" or place is Place.ASSET)
         return [
             *without(headers, _OURS | _CACHING),
             *(self._page if is_page else self._other),

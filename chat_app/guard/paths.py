@@ -19,7 +19,7 @@ EVENT_PATH = "/_event"
 """Where Reflex's socket is; only ever a WebSocket."""
 
 API = "/api"
-PROBES = frozenset({"/ping", "/_health"})
+PROBES = frozenset({"/ping", "/_health", "/api/health"})
 PUBLIC_API_PREFIXES = ("/api/auth/",)
 PUBLIC_PAGES = frozenset({"/signin", "/signup"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})

@@ -62,6 +62,6 @@ def signup() -> rx.Component:
             sentences=sentences(settings()),
         ),
         title="Make yourself at home",
-        lead="One account, and your conversations stay yours.",
+        lead="Your conversations stay yours.",
         otherwise=("Been here before?", "Sign in", "/signin"),
     )

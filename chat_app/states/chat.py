@@ -139,16 +139,17 @@ class ChatState(rx.State):
         self.has_older, self.loading, self.missing = window.has_older, False, False
         self._head(window)
 
-    async def _newest(self, who: Principal) -> list[MessageView]:
-        """The messages that may be travelling as frames."""
-        if not self.thread:
-            return []
+    async def _arrived_as(self, who: Principal, handle: str) -> MessageView | None:
+        """The message whose text travels under a handle, as the database has it now."""
+        row = next((row for row in self._recent if row.handle == handle), None)
+        if row is None or not self.thread:
+            return None
         try:
-            limit = max(4, len(self._recent))
+            limit = len(self._recent)
             window = await services().threads.window(who, UUID(self.thread), limit=limit)
-        except (NotFound, ValueError):
-            return []
-        return window.messages
+        except NotFound:
+            return None
+        return next((m for m in window.messages if str(m.id) == row.id), None)
 
     async def _advance(self, who: Principal) -> tuple[Window | None, list[MessageView]]:
         """Take in what is new at the end of the thread.

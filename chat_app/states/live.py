@@ -57,17 +57,16 @@ class Live(rx.State):
             have: How much the page has, in UTF-16 code units.
         """
         who = principal()
-        chat = await self.get_state(ChatState)
-        for message in await chat._newest(who):
-            if handle(message.run_id or message.id) != run:
-                continue
-            if message.run_id is None:
-                await _emit([run, 0, message.text, message.status])
-                return
-            async for event in services().runs.follow(who, message.run_id):
-                if isinstance(event, TextEvent):
-                    await _emit([run, event.offset, event.text])
-                return
+        message = await (await self.get_state(ChatState))._arrived_as(who, run)
+        if message is None:
+            return
+        if message.run_id is None:
+            await _emit([run, 0, message.text, message.status])
+            return
+        async for event in services().runs.follow(who, message.run_id):
+            if isinstance(event, TextEvent):
+                await _emit([run, event.offset, event.text])
+            return
 
     async def _watch(self, who: Principal) -> None:
         answer = _Followed()

@@ -11,7 +11,8 @@ AUTOMATIC_LENGTH = 60
 LONGEST = 200
 """The longest title a person may give, in characters."""
 
-_PREFIX = re.compile(r"^(?:#+\s*|[-*>]\s+)*[*_`]*(?:title|topic)\s*[*_`]*\s*:\s*", re.IGNORECASE)
+_MARK = re.compile(r"^(?:#+\s*|[-*>]\s+)+")
+_PREFIX = re.compile(r"^[*_`]*(?:title|topic)\s*[*_`]*\s*:\s*", re.IGNORECASE)
 _QUOTES = "\"'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 _WRAPPING = " \t#>*_`~" + _QUOTES
 
@@ -41,7 +42,7 @@ def cleaned(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:
     lines = [line for line in repaired(answer).splitlines() if line.strip()]
     if not lines:
         return None
-    line = _PREFIX.sub("", lines[0].strip())
+    line = _PREFIX.sub("", _MARK.sub("", lines[0].strip()))
     line = _one_line(re.sub(r"\*\*|__|`", "", line)).strip(_WRAPPING).rstrip(".,;: ")
     line = line.strip(_WRAPPING)
     if not any(character.isalnum() for character in line):

@@ -1,4 +1,4 @@
-"""Texts that try to run a script in the reader's page or to tell another server about the reader."""
+"""Texts that try to run a script in the reader's page, or to tell another server about them."""
 
 EVIL = "https://evil.test"
 RUN = "window.__pwn=1"
@@ -17,7 +17,8 @@ _HTML = [
     f"<svg><a xlink:href='javascript:{RUN}'><text>x</text></a></svg>",
     f"<svg><use href='{EVIL}/x.svg#x'/></svg>",
     f"<svg><foreignObject><iframe srcdoc='<script>parent.{RUN}</script>'></foreignObject></svg>",
-    f"<math><mtext><table><mglyph><style><img src=x onerror={RUN}></style></mglyph></table></mtext></math>",
+    f"<math><mtext><table><mglyph><style><img src=x onerror={RUN}></style></mglyph></table>"
+    "</mtext></math>",
     f"<math><maction actiontype='statusline#' xlink:href='javascript:{RUN}'>x</maction></math>",
     f"<iframe srcdoc='<script>parent.{RUN}</script>'></iframe>",
     f"<iframe src='javascript:parent.{RUN}'></iframe>",

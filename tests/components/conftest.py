@@ -1,4 +1,4 @@
-"""The scripts of the components in a page without Reflex, served on loopback and shown in Chromium."""
+"""The components' scripts in a page without Reflex, served on loopback and shown in Chromium."""
 
 import functools
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from reflex_base.constants.installer import PackageJson
 
 from chat_app.components.scripts import FOLDER, LIBRARIES, NAMES
@@ -116,16 +116,22 @@ async def browser() -> AsyncIterator[Browser]:
         await found.close()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def context(browser: Browser) -> BrowserContext:
+    """One profile for all pages."""
+    opened = await browser.new_context()
+    await opened.grant_permissions(["clipboard-read", "clipboard-write"])
+    return opened
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, origin: str) -> AsyncIterator[Page]:
-    """A fresh page in a context of its own; an error in a script fails the test."""
-    context = await browser.new_context()
-    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+async def page(context: BrowserContext, origin: str) -> AsyncIterator[Page]:
+    """A tab of its own; an error in a script fails the test."""
     opened = await context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     await opened.goto(f"{origin}/")
     await opened.wait_for_function("window.lab")
     yield opened
-    await context.close()
+    await opened.close()
     assert errors == []

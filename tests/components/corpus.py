@@ -70,7 +70,8 @@ ODD = [
     '[late]: https://example.com\n"title"\n\nUse [late] twice [late]\n',
     "| a | b |\n|---|---|\n| 1 | 2 |\nlazy row\n\n| not a table |\n\n|a|b|\n|---|\n",
     "Text before\n| a | b |\n| - | - |\n| c | d |\n",
-    "<div>\n**raw**\n\n</div>\n\n<b>in</b> line <br> break<!-- c -->\n\n<!-- open\n\ncomment\n\n-->\nx\n",
+    "<div>\n**raw**\n\n</div>\n\n<b>in</b> line <br> break<!-- c -->\n\n"
+    "<!-- open\n\ncomment\n\n-->\nx\n",
     "Escapes \\* \\_ \\# &amp; &lt;b&gt; &copy; &#128512; &nosuch; &amp;lt;\n",
     "**bold *both*** ~~gone~~ ~one~ __under__ snake_case_word *open\n\n**open\n",
     "https://example.com/a_b_c, www.example.org and me@example.com.\n",
@@ -83,7 +84,7 @@ ODD = [
     "- ```\n  code in item\n  ```\n- # heading in item\n- > quote in item\n-\n- [ ] \n",
     "a\n***\nb\n* * *\nc\n\n- - -\n",
     "1\n\n2\n\n42. answer\n\n3.14 is pi\n",
-    "[![badge](https://img.example/b.svg)](https://ci.example) and [a ![b](https://c.example) d](x)\n",
+    "[![badge](https://img.example/b.svg)](https://ci.example)\n[a ![b](https://c.example) d](x)\n",
     "$x^2$ and \\(y\\) and \\[z\\]\n\n$$\nE = mc^2\n$$\n",
     "---\ntitle: front matter\n---\n\ntext\n",
     "- a\n  - b\n    - c\n      - d\n        1. e\n\n           text in e\n- f\n",

@@ -7,11 +7,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MOUNT = """async (props) => {
     const style = document.createElement("style");
-    style.textContent = ".ct-scroller, .ct-scroll { height: 400px } .ct-scroll { overflow-y: auto }";
+    style.textContent = ".ct-scroller, .ct-scroll { height: 400px; overflow-y: auto }";
     document.head.append(style);
     window.it = lab.mount("Scroller", props, { events: ["onTop"] });
     window.view = document.querySelector(".ct-scroll");
-    window.settled = async () => { for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame); };
+    window.settled = async () => {
+        for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame);
+    };
     window.below = () => view.scrollHeight - view.clientHeight - view.scrollTop;
     window.topOf = (id) => document.getElementById(id).getBoundingClientRect().top;
     window.scroll = async (to) => { view.scrollTop = to; await settled(); };

@@ -1,5 +1,6 @@
 """What differs between the databases, as far as it shows without a Postgres server."""
 
+import errno
 import sqlite3
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,7 @@ def _sqlite_error(name: str) -> sqlite3.OperationalError:
         (_sqlite_error("SQLITE_BUSY_SNAPSHOT"), DatabaseBusy),
         (_sqlite_error("SQLITE_LOCKED"), DatabaseBusy),
         (_sqlite_error("SQLITE_FULL"), DatabaseFull),
+        (OSError(errno.ENOSPC, "no space"), DatabaseFull),
         (SimpleNamespace(sqlstate="40P01"), DatabaseBusy),
         (SimpleNamespace(sqlstate="53300"), DatabaseBusy),
         (SimpleNamespace(sqlstate="53100"), DatabaseFull),
@@ -48,6 +50,7 @@ def test_what_is_no_bug_becomes_a_sentence(error: Any, kind: type[DatabaseError]
     [
         _sqlite_error("SQLITE_CONSTRAINT_UNIQUE"),
         SimpleNamespace(sqlstate="23505"),
+        OSError(errno.EACCES, "no"),
         LookupError(),
         None,
     ],

@@ -32,6 +32,11 @@ from chat_app.db.scoped import ScopedSession
 from chat_app.db.tables import Account, AuthSession, Message, Run, RunEvent, Thread, User
 from tests.db.conftest import Person
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(?s).*session.exec:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*cartesian product"),
+]
+
 THREAD: Any = Thread.__table__  # pyright: ignore[reportAttributeAccessIssue]
 MESSAGE: Any = Message.__table__  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -86,6 +91,14 @@ async def _change_owner(this: Try) -> None:
 async def _flush_nested(this: Try) -> None:
     async with this.session.begin_nested():
         this.session.add(Thread(owner_id=this.victim.principal.user_id))
+
+
+def _raw(session: Any, statement: Any) -> None:
+    with session.bind.connect() as connection:
+        if isinstance(statement, str):
+            connection.exec_driver_sql(statement)
+        else:
+            connection.execute(statement)
 
 
 async def _listed(this: Try) -> None:
@@ -196,12 +209,8 @@ HATCHES: dict[str, Hatch] = {
     "sync_session text": _sync(
         lambda _, this: this.session.sync_session.execute(text("SELECT * FROM thread"))
     ),
-    "raw engine text": _sync(
-        lambda session, _: session.bind.connect().execute(text("SELECT * FROM thread"))
-    ),
-    "raw engine string": _sync(
-        lambda session, _: session.bind.connect().exec_driver_sql("SELECT * FROM thread")
-    ),
+    "raw engine text": _sync(lambda session, _: _raw(session, text("SELECT * FROM thread"))),
+    "raw engine string": _sync(lambda session, _: _raw(session, "SELECT * FROM thread")),
     "transaction's connection": _sync(
         lambda session, _: session.begin().connection(None).exec_driver_sql("SELECT * FROM thread")
     ),

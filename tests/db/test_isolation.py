@@ -30,6 +30,8 @@ from chat_app.db.scoped import ScopedSession, SyncScopedSession
 from chat_app.db.tables import Message, Thread, User, metadata
 from tests.db.shapes import SHAPES, Owns, flat
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*cartesian product")
+
 PEOPLE = tuple(Principal(UUID(int=number), UUID(int=number)) for number in range(1, 5))
 
 Body = Callable[[ScopedSession], Awaitable[Any]]

@@ -8,13 +8,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import OperationalError
-from starlette.types import Send
+from starlette.types import Message, Send
 from websockets.exceptions import InvalidStatus
 
 from chat_app.bus import SESSIONS, Hint
+from chat_app.guard import Guard
 from chat_app.guard.patience import Patience
 from tests.attacker import Attacker, attack, handshake_url
-from tests.guard.conftest import House, Inner
+from tests.guard.conftest import House
 
 
 async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> Attacker:
@@ -104,35 +105,35 @@ async def test_one_token_names_another_state_for_every_session(house: House) -> 
 TOKEN = "0b9f7b1e-5b0c-4a51-9f0e-0d1f3c1a2b3c"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "",
-        "EIO=4&transport=websocket",
-        f"token={TOKEN}",
-        f"token={TOKEN}&EIO=3&transport=websocket",
-        f"token={TOKEN}&EIO=4&transport=polling",
-        f"token={TOKEN}&EIO=4&transport=websocket&transport=polling",
-        f"token={TOKEN}&EIO=4&transport=websocket&sid=abc",
-        f"token={TOKEN}&token={TOKEN}&EIO=4&transport=websocket",
-        "token=&EIO=4&transport=websocket",
-        "token=short&EIO=4&transport=websocket",
-        f"token={'a' * 65}&EIO=4&transport=websocket",
-        "token=%00%00%00%00%00%00%00%00&EIO=4&transport=websocket",
-        "token=../../etc/passwd&EIO=4&transport=websocket",
-        f"token={TOKEN}&EIO=4&transport=websocket&" + "&".join(f"a{n}=1" for n in range(20)),
-    ],
+ODD_QUERIES = (
+    "",
+    "EIO=4&transport=websocket",
+    f"token={TOKEN}",
+    f"token={TOKEN}&EIO=3&transport=websocket",
+    f"token={TOKEN}&EIO=4&transport=polling",
+    f"token={TOKEN}&EIO=4&transport=websocket&transport=polling",
+    f"token={TOKEN}&EIO=4&transport=websocket&sid=abc",
+    f"token={TOKEN}&token={TOKEN}&EIO=4&transport=websocket",
+    "token=&EIO=4&transport=websocket",
+    "token=short&EIO=4&transport=websocket",
+    f"token={'a' * 65}&EIO=4&transport=websocket",
+    "token=%00%00%00%00%00%00%00%00&EIO=4&transport=websocket",
+    "token=../../etc/passwd&EIO=4&transport=websocket",
+    f"token={TOKEN}&EIO=4&transport=websocket&" + "&".join(f"a{n}=1" for n in range(20)),
 )
-async def test_only_a_plain_handshake_with_one_token_is_let_in(house: House, query: str) -> None:
-    address = f"{house.url.replace('http', 'ws', 1)}/_event/?{query}"
-    assert await refused(house.url, address=address) == 403
+
+
+async def test_only_a_plain_handshake_with_one_token_is_let_in(house: House) -> None:
+    for query in ODD_QUERIES:
+        address = f"{house.url.replace('http', 'ws', 1)}/_event/?{query}"
+        assert await refused(house.url, address=address) == 403, query
     assert house.inner.scopes == []
 
 
-@pytest.mark.parametrize("path", ["/", "/ws", "/_event2/", "/api/chat", "/_event/x/"])
-async def test_only_the_event_path_is_a_socket(house: House, path: str) -> None:
-    address = handshake_url(house.url, TOKEN).replace("/_event/", path)
-    assert await refused(house.url, address=address) == 403
+async def test_only_the_event_path_is_a_socket(house: House) -> None:
+    for path in ("/", "/ws", "/_event2/", "/api/chat", "/_event/x/"):
+        address = handshake_url(house.url, TOKEN).replace("/_event/", path)
+        assert await refused(house.url, address=address) == 403, path
     assert house.inner.scopes == []
 
 
@@ -222,56 +223,65 @@ async def test_a_hint_about_something_else_ends_nothing(house: House) -> None:
 
 
 async def test_a_flood_closes_the_one_who_floods_and_nobody_else(open_house) -> None:
-    async with open_house(socket_events_per_second=0.001, socket_event_burst=10) as house:
+    async with (
+        open_house(socket_events_per_second=0.001, socket_event_burst=10) as house,
+        contextlib.AsyncExitStack() as stack,
+    ):
         token, _ = house.sessions.issue()
-        async with contextlib.AsyncExitStack() as stack:
-            flooding = await opened(stack, house.url, cookie=house.cookie(token))
-            quiet = await opened(stack, house.url, cookie=house.cookie(token))
-            with contextlib.suppress(Exception):
-                for number in range(1_000):
-                    await flooding.send_raw(f"{number}")
-            assert await flooding.closed_code() == 4429
-            assert len(house.inner.heard) == 10
-            await quiet.send_raw("still")
-            assert await quiet.receive() == "4still"
+        flooding = await opened(stack, house.url, cookie=house.cookie(token))
+        quiet = await opened(stack, house.url, cookie=house.cookie(token))
+        for number in range(11):
+            await flooding.send_raw(f"{number}")
+        assert await flooding.closed_code() == 4429
+        assert len(house.inner.heard) == 10
+        await quiet.send_raw("still")
+        assert await quiet.receive() == "4still"
 
 
-@pytest.mark.parametrize("frame", ["x" * 4_097, "é" * 2_049, b"x" * 4_097, "x" * 3_000_000])
-async def test_a_frame_over_the_limit_closes_the_socket_unseen(open_house, frame) -> None:
+FRAMES_TOO_BIG = ("x" * 4_097, "é" * 2_049, b"x" * 4_097, "x" * 3_000_000)
+
+
+async def test_a_frame_over_the_limit_closes_the_socket_unseen(open_house) -> None:
     async with open_house(socket_frame_bytes=4_096) as house:
-        async with contextlib.AsyncExitStack() as stack:
-            attacker = await opened(stack, house.url)
-            await attacker.send_raw(frame)
-            assert await attacker.closed_code() == 1009
+        for frame in FRAMES_TOO_BIG:
+            async with contextlib.AsyncExitStack() as stack:
+                attacker = await opened(stack, house.url)
+                await attacker.send_raw(frame)
+                assert await attacker.closed_code() == 1009
         assert house.inner.heard == []
 
 
 async def test_a_frame_at_the_limit_passes(open_house) -> None:
-    async with open_house(socket_frame_bytes=4_096) as house:
-        async with contextlib.AsyncExitStack() as stack:
-            attacker = await opened(stack, house.url)
-            for frame in ("x" * 4_096, "é" * 2_048):
-                await attacker.send_raw(frame)
-                assert await attacker.receive() == "4" + frame
+    async with (
+        open_house(socket_frame_bytes=4_096) as house,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        attacker = await opened(stack, house.url)
+        for frame in ("x" * 4_096, "é" * 2_048):
+            await attacker.send_raw(frame)
+            assert await attacker.receive() == "4" + frame
 
 
 async def test_one_socket_too_many_is_closed_and_told_why(open_house) -> None:
-    async with open_house(sockets_per_session=2, sockets_per_address=1) as house:
+    async with (
+        open_house(sockets_per_session=2, sockets_per_address=1) as house,
+        contextlib.AsyncExitStack() as stack,
+    ):
         token, _ = house.sessions.issue()
         other, _ = house.sessions.issue()
-        async with contextlib.AsyncExitStack() as stack:
-            first = await opened(stack, house.url, cookie=house.cookie(token))
-            await opened(stack, house.url, cookie=house.cookie(token))
-            await opened(stack, house.url)
-            for cookie in (house.cookie(token), None):
-                async with attack(house.url, cookie=cookie, subprotocols=("0.10.1",)) as extra:
-                    assert await extra.closed_code() == 4429
-                    assert extra.frames == []
-            await opened(stack, house.url, cookie=house.cookie(other))
-            await first.socket.close()
-            while house.guard.live.of_session(UUID(shown(house)[0][0]["authorization"])) == 2:
-                await asyncio.sleep(0)
-            await opened(stack, house.url, cookie=house.cookie(token))
+        first = await opened(stack, house.url, cookie=house.cookie(token))
+        await opened(stack, house.url, cookie=house.cookie(token))
+        await opened(stack, house.url)
+        for cookie in (house.cookie(token), None):
+            async with attack(house.url, cookie=cookie, subprotocols=("0.10.1",)) as extra:
+                assert await extra.closed_code() == 4429
+                assert extra.frames == []
+            await house.left.get()
+        assert house.guard.refused["sockets"] == 2
+        await opened(stack, house.url, cookie=house.cookie(other))
+        await first.socket.close()
+        await house.left.get()
+        await opened(stack, house.url, cookie=house.cookie(token))
 
 
 async def test_a_socket_that_leaves_is_forgotten(house: House) -> None:
@@ -279,61 +289,69 @@ async def test_a_socket_that_leaves_is_forgotten(house: House) -> None:
         async with contextlib.AsyncExitStack() as stack:
             await opened(stack, house.url)
             assert len(house.guard.live) == 1
-        while len(house.guard.live):
-            await asyncio.sleep(0)
+        await house.left.get()
+        assert len(house.guard.live) == 0
     assert house.inner.disconnected == 3
 
 
-async def flood(send: Send, pieces: list[int]) -> None:
-    while len(pieces) < 200:
+async def flood(send: Send) -> None:
+    """Send more than any buffer on the way holds."""
+    for _ in range(100):
         await send({"type": "websocket.send", "text": "4" + "x" * 1_000_000})
-        pieces.append(1)
-
-
-async def held_back(pieces: list[int]) -> None:
-    """Wait until the client that does not read holds the writer back."""
-    before = -1
-    while before != len(pieces) or not pieces:
-        before = len(pieces)
-        await asyncio.sleep(0.1)
 
 
 async def test_a_client_that_does_not_read_holds_the_app_back_until_its_session_ends(
     open_house,
 ) -> None:
-    async with open_house(patience=Patience(close=0.05)) as house:
+    async with (
+        open_house(patience=Patience(close=0.05)) as house,
+        contextlib.AsyncExitStack() as stack,
+    ):
         token, session_id = house.sessions.issue()
-        async with contextlib.AsyncExitStack() as stack:
-            attacker = await opened(stack, house.url, cookie=house.cookie(token))
-            attacker.socket.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
-            pieces: list[int] = []
-            writing = asyncio.create_task(flood(house.inner.sockets[0][1], pieces))
-            await held_back(pieces)
-            assert len(pieces) < 200
-            house.sessions.revoke(session_id)
-            await writing
-            while len(house.guard.live):
-                await asyncio.sleep(0)
-            assert house.inner.disconnected == 1
+        attacker = await opened(stack, house.url, cookie=house.cookie(token))
+        transport = attacker.socket.transport
+        transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+        writing = asyncio.create_task(flood(house.inner.sockets[0][1]))
+        _, held_back = await asyncio.wait({writing}, timeout=0.5)
+        assert held_back
+        house.sessions.revoke(session_id)
+        await writing
+        await house.left.get()
+        assert len(house.guard.live) == 0
+        assert house.inner.disconnected == 1
+        transport.abort()  # the client has no other way to notice soon
 
 
 async def test_a_client_that_never_reads_is_let_go(open_house) -> None:
     patience = Patience(look=0.02, stuck=0.1, close=0.05)
     async with open_house(patience=patience) as house, contextlib.AsyncExitStack() as stack:
         attacker = await opened(stack, house.url)
-        attacker.socket.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
-        await flood(house.inner.sockets[0][1], [])
-        while len(house.guard.live):
-            await asyncio.sleep(0)
+        transport = attacker.socket.transport
+        transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]
+        await flood(house.inner.sockets[0][1])
+        await house.left.get()
+        assert len(house.guard.live) == 0
         assert house.inner.disconnected == 1
+        transport.abort()  # the client has no other way to notice soon
 
 
-async def test_a_server_that_stops_lets_its_sockets_go(open_house) -> None:
-    async with open_house() as house:
-        guard, inner = house.guard, house.inner
-        async with contextlib.AsyncExitStack() as stack:
-            attacker = await opened(stack, house.url)
-            guard.live.end_all(1001)
-            assert await attacker.closed_code() == 1001
-    assert isinstance(inner, Inner)
-    assert inner.disconnected == 1
+async def stop(guard: Guard) -> None:
+    """Tell an app what a server tells it when it starts and stops."""
+    told = iter(("lifespan.startup", "lifespan.shutdown"))
+
+    async def receive() -> Message:
+        return {"type": next(told)}
+
+    async def send(message: Message) -> None:
+        assert message["type"].endswith(".complete")
+
+    await guard({"type": "lifespan"}, receive, send)
+
+
+async def test_a_server_that_stops_lets_its_sockets_go(house: House) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        attacker = await opened(stack, house.url)
+        await stop(house.guard)
+        assert await attacker.closed_code() == 1001
+        await house.left.get()
+        assert house.inner.disconnected == 1

@@ -270,4 +270,4 @@ async def test_it_dies_with_a_parent_that_is_killed(model_file: Path, also: str)
     assert not waiting.done()
     parent.kill()
     await waiting
-    await asyncio.wait_for(parent.communicate(), SAFETY)
+    await asyncio.wait_for(parent.communicate(b""), SAFETY)

@@ -34,6 +34,18 @@ class VirtualPace(Pace):
         self.time = 0.0
         self.rests: list[float] = []
         self.back_offs: list[float] = []
+        self.held = asyncio.Event()
+        self._free = asyncio.Event()
+        self._free.set()
+
+    def release(self) -> None:
+        """Let rests end again."""
+        self._free.set()
+        self.held.clear()
+
+    def hold(self) -> None:
+        """Let no rest end from now on; `held` says that the writer is in one."""
+        self._free.clear()
 
     def now(self) -> float:
         return self.time
@@ -42,6 +54,12 @@ class VirtualPace(Pace):
         self.rests.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+        if not self._free.is_set():
+            self.held.set()
+            waits = [asyncio.create_task(event.wait()) for event in (self._free, hurry)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
         return 0.0
 
     async def back_off(self, seconds: float) -> None:
@@ -77,6 +95,12 @@ class Answer:
     def fail(self, error: Exception) -> None:
         self._deltas.put_nowait(error)
 
+    async def taken(self) -> None:
+        """Wait until the engine has read everything said."""
+        reached = asyncio.Event()
+        self._deltas.put_nowait(reached)
+        await reached.wait()
+
     async def deltas(self) -> AsyncGenerator[Delta]:
         try:
             while True:
@@ -84,6 +108,9 @@ class Answer:
                 if delta is _DONE:
                     self.finished = True
                     return
+                if isinstance(delta, asyncio.Event):
+                    delta.set()
+                    continue
                 if isinstance(delta, Exception):
                     raise delta
                 yield delta  # pyright: ignore[reportReturnType]
@@ -153,6 +180,19 @@ class Watch:
         return [hint.kind for hint in self.hints]
 
 
+class CountingDatabase(Database):
+    """Notes the reason of every system transaction that writes, and every session."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.system_writes: list[str] = []
+
+    def system(self, reason: str, *, write: bool = False):
+        if write:
+            self.system_writes.append(reason)
+        return super().system(reason, write=write)
+
+
 class StageClock:
     """A clock that steps a millisecond each time it is read."""
 
@@ -168,7 +208,7 @@ class StageClock:
 class Stage:
     path: Path
     settings: Settings
-    db: Database
+    db: CountingDatabase
     bus: Bus
     models: ScriptedModels
     clock: StageClock
@@ -239,7 +279,7 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     """
     usual = {"chat_titles": False, "embedded_model": False, "data_dir": path.parent}
     wanted = read_settings(_env_file=None, **{**usual, **settings})
-    db = Database(f"sqlite+aiosqlite:///{path}")
+    db = CountingDatabase(f"sqlite+aiosqlite:///{path}")
     if fresh:
         await db.create_all()
     bus, models, clock, pace = Bus(), ScriptedModels(), StageClock(), VirtualPace()

@@ -74,5 +74,8 @@ async def test_a_run_that_ended_stays_as_it_is(tmp_path: Path):
         (await first.models.one.answer()).say("a").finish()
         before = await first.read(alice, sent.run_id)
         async with staged(path, fresh=False) as stage:
-            assert await stage.read(alice, sent.run_id) == [TextEvent(before[-1].seq, 0, "a"), before[-1]]
+            assert await stage.read(alice, sent.run_id) == [
+                TextEvent(before[-1].seq, 0, "a"),
+                before[-1],
+            ]
             assert isinstance(stage, Stage)

@@ -60,7 +60,9 @@ async def test_the_next_message_hangs_below_the_last_answer(stage: Stage, alice:
     assert (await stage.message(alice, second.user_message_id)).parent_id == first.message_id
 
 
-async def test_a_send_tells_the_owner_after_the_commit(stage: Stage, alice: Principal, bob: Principal):
+async def test_a_send_tells_the_owner_after_the_commit(
+    stage: Stage, alice: Principal, bob: Principal
+):
     seen: list[tuple[str, str]] = []
     watch, other = stage.watch(alice), stage.watch(bob)
     stage.bus.on(

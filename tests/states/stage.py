@@ -1,5 +1,7 @@
 """The states without a browser or a socket: tabs that send events and record what they are sent."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,9 +29,15 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: dict[str, list[Any]] = {}
+        self.frames: dict[str, list[list[Any]]] = {}
+        self.news: dict[str, asyncio.Event] = {}
 
     async def emit_update(self, update: Any, token: str) -> None:
         self.sent.setdefault(token, []).append(update)
+        frame = (update.delta or {}).get(Live.get_full_name(), {}).get("f_rx_state_")
+        if frame:
+            self.frames.setdefault(token, []).append(frame)
+        self.news.setdefault(token, asyncio.Event()).set()
 
 
 class Tab:
@@ -81,6 +89,14 @@ class Tab:
         token = rx.BaseStateToken(ident=self.token, cls=cls)
         return await (await self._stage.manager.get_state(token)).get_state(cls)
 
+    async def arrival(self) -> None:
+        """Wait until the tab is sent something, or a moment: not all that is true is sent."""
+        news = self._stage.wire.news.setdefault(self.token, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await news.wait()
+        news.clear()
+
     @property
     def updates(self) -> list[Any]:
         """Everything the tab was sent."""
@@ -89,9 +105,7 @@ class Tab:
     @property
     def frames(self) -> list[list[Any]]:
         """The frames among it."""
-        name = Live.get_full_name()
-        deltas = [u.delta[name] for u in self.updates if u.delta and name in u.delta]
-        return [delta["f_rx_state_"] for delta in deltas if delta.get("f_rx_state_")]
+        return self._stage.wire.frames.get(self.token, [])
 
     def text(self) -> str:
         """Everything the tab was sent, as it goes over the wire."""

@@ -1,0 +1,71 @@
+"""The pages' own scripts in a page without Reflex, answered from memory and shown in Chromium."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+
+from chat_app.components.scripts import FOLDER
+from tests.components.conftest import CHROMIUM_FLAGS, _bun, _packages
+
+LAB = Path(__file__).parent / "lab.jsx"
+SCRIPTS = ("end_of_list", "outbox", "password_field", "session", "starters", "title_field")
+HOST = "http://lab.test"
+
+
+@pytest.fixture(scope="session")
+def script(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The built lab."""
+    built = tmp_path_factory.mktemp("pages")
+    for name in SCRIPTS:
+        shutil.copy(FOLDER / f"{name}.jsx", built)
+    shutil.copy(LAB, built)
+    (built / "node_modules").symlink_to(_packages() / "node_modules")
+    production = 'process.env.NODE_ENV="production"'
+    _bun("build", "lab.jsx", "--outdir", "site", "--minify", "--define", production, cwd=built)
+    return (built / "site" / "lab.js").read_text()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium: the system's, or else Playwright's own."""
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
+        )
+        yield found
+        await found.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser, script: str) -> AsyncIterator[BrowserContext]:
+    """A profile of its own, in which every page but the routes of sign-in is the lab."""
+    opened = await browser.new_context()
+
+    async def answer(route: Route) -> None:
+        if route.request.url.endswith("/lab.js"):
+            await route.fulfill(body=script, content_type="text/javascript")
+        else:
+            html = '<!doctype html><html lang="en"><title>Lab</title><body><script src="/lab.js">'
+            await route.fulfill(body=f"{html}</script>", content_type="text/html")
+
+    await opened.route("**/*", answer)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> Page:
+    """A tab with the lab in it."""
+    return await opened_at(context, "/signin")
+
+
+async def opened_at(context: BrowserContext, path: str) -> Page:
+    """A further tab of the same browser."""
+    page = await context.new_page()
+    await page.goto(f"{HOST}{path}")
+    await page.wait_for_function("window.lab")
+    return page

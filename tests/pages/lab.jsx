@@ -1,0 +1,62 @@
+// The pages' own scripts without Reflex, with handles for the tests in window.lab.
+
+import { createElement } from "react";
+import { flushSync } from "react-dom";
+import { createRoot } from "react-dom/client";
+import { EndOfList } from "./end_of_list.jsx";
+import { PasswordField } from "./password_field.jsx";
+import { AuthForm, SessionWatch, SignOutForm } from "./session.jsx";
+import { Starter } from "./starters.jsx";
+import { TitleField } from "./title_field.jsx";
+
+const calls = [];
+const root = createRoot(document.body.appendChild(document.createElement("main")));
+const draw = (element) => flushSync(() => root.render(element));
+const note =
+  (name) =>
+  (...values) =>
+    calls.push([name, ...values]);
+
+const signIn = (sentences) => (
+  <AuthForm action="/api/auth/callback/credentials" sentences={sentences} problemId="problem">
+    <input name="email" aria-label="E-mail" />
+    <PasswordField fieldId="password" autoComplete="current-password" describedBy="problem" />
+    <button type="submit">Sign in</button>
+  </AuthForm>
+);
+
+const signOut = () => (
+  <SignOutForm action="/api/auth/signout">
+    <button type="submit">Sign out</button>
+  </SignOutForm>
+);
+
+// The row as the page has it: the field takes the link's place and gives it back.
+const row = (title, renaming) => (
+  <ul>
+    <li>
+      {renaming ? (
+        <TitleField title={title} onSave={note("save")} onCancel={note("cancel")} />
+      ) : (
+        <a href="#row">{title}</a>
+      )}
+    </li>
+  </ul>
+);
+
+const list = (length, height) => (
+  <>
+    <div style={{ height }} />
+    <EndOfList label="Show more" length={length} onReach={note("reach")} />
+  </>
+);
+
+window.lab = {
+  calls,
+  showSignIn: (sentences) => draw(signIn(sentences)),
+  showSignOut: () => draw(signOut()),
+  showWatch: () => draw(createElement(SessionWatch)),
+  showRow: (title, renaming) => draw(row(title, renaming)),
+  showList: (length, height) => draw(list(length, height)),
+  showStarter: (text) => draw(<Starter text={text} onSend={note("send")}>{text}</Starter>),
+};

@@ -1,0 +1,73 @@
+"""Which pages there are, and what they are made of."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chat_app.components.icon import icon
+from chat_app.pages import add_pages, backend
+from chat_app.pages.chat import chat
+from chat_app.pages.signin import signin
+from chat_app.pages.signup import signup
+
+ASSETS = Path(__file__).parents[2] / "assets"
+
+
+class _App:
+    def __init__(self) -> None:
+        self.stylesheets = ["/style.css"]
+        self.head_components: list[Any] = []
+        self.pages: dict[str, dict[str, Any]] = {}
+
+    def add_page(self, page: Any, *, route: str, **given: Any) -> None:
+        self.pages[route] = {"page": page} | given
+
+
+@pytest.fixture
+def app() -> Any:
+    made = _App()
+    add_pages(made)  # pyright: ignore[reportArgumentType]
+    return made
+
+
+def test_signed_out_people_find_two_pages_that_load_nothing(app: _App) -> None:
+    assert [r for r, p in app.pages.items() if "on_load" not in p] == ["/signin", "/signup"]
+
+
+def test_a_new_chat_and_a_thread_are_one_page(app: _App) -> None:
+    new, thread = app.pages["/"], app.pages["/c/[thread]"]
+    assert new == thread
+    assert new["on_load"][0].fn.__name__ == "on_auth_change"
+
+
+def test_every_style_sheet_exists(app: _App) -> None:
+    assert [s for s in app.stylesheets if not (ASSETS / s.strip("/")).is_file()] == []
+    on_disk = {f"/styles/{path.name}" for path in (ASSETS / "styles").glob("*.css")}
+    assert on_disk <= set(app.stylesheets)
+
+
+@pytest.mark.parametrize("page", [chat, signin, signup])
+def test_no_page_brings_a_component_library(page: Any) -> None:
+    libraries = " ".join(page()._get_all_imports())
+    for heavy in ("radix", "lucide", "sonner", "react-markdown", "shiki"):
+        assert heavy not in libraries
+
+
+@pytest.mark.parametrize(
+    ("is_prod", "address"),
+    [(True, "/api/auth/signup"), (False, "http://localhost:8000/api/auth/signup")],
+)
+def test_forms_are_posted_to_the_program_in_both_modes(
+    monkeypatch: pytest.MonkeyPatch, is_prod: bool, address: str
+) -> None:
+    monkeypatch.setattr(backend, "is_prod_mode", lambda: is_prod)
+    config = SimpleNamespace(api_url="http://localhost:8000/")
+    monkeypatch.setattr(backend, "get_config", lambda: config)
+    assert backend.backend("/api/auth/signup") == address
+
+
+def test_a_picture_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        icon("unheard of")

@@ -1,0 +1,150 @@
+"""The sign-in forms lose nothing a person typed and send them nowhere foreign."""
+
+import json
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.async_api import BrowserContext, Page, Request, Route, expect
+
+from tests.pages.conftest import HOST, opened_at
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SENTENCES = {
+    "CredentialsSignin": "The address or the password is not right.",
+    "Default": "That did not work.",
+    "Offline": "The server cannot be reached.",
+}
+ROUTE = "**/api/auth/callback/credentials"
+
+
+async def _show(page: Page) -> None:
+    await page.evaluate("(sentences) => lab.showSignIn(sentences)", SENTENCES)
+
+
+async def _answers(page: Page, url: str, status: int = 200) -> list[Request]:
+    asked: list[Request] = []
+
+    async def answer(route: Route) -> None:
+        asked.append(route.request)
+        await route.fulfill(status=status, json={"url": url})
+
+    await page.route(ROUTE, answer)
+    return asked
+
+
+async def _try(page: Page) -> None:
+    await page.get_by_label("E-mail").fill("ada@example.org")
+    await page.locator("#password").fill("a wrong one")
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def test_a_refusal_keeps_the_address_and_asks_for_the_password_again(page: Page) -> None:
+    await _show(page)
+    asked = await _answers(page, f"{HOST}/signin?error=CredentialsSignin")
+    await _try(page)
+    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["CredentialsSignin"])
+    await expect(page.get_by_label("E-mail")).to_have_value("ada@example.org")
+    await expect(page.locator("#password")).to_have_value("")
+    await expect(page.locator("#password")).to_be_focused()
+    (request,) = asked
+    assert request.headers["x-auth-return-redirect"] == "1"
+    assert parse_qs(request.post_data or "") == {
+        "callbackUrl": ["/"],
+        "email": ["ada@example.org"],
+        "password": ["a wrong one"],
+    }
+
+
+async def test_a_refusal_with_its_own_status_is_said_too(page: Page) -> None:
+    await _show(page)
+    await _answers(page, f"{HOST}/signin?error=Unheard", status=429)
+    await _try(page)
+    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Default"])
+
+
+async def test_a_server_that_is_gone_is_said(page: Page) -> None:
+    await _show(page)
+    await page.route(ROUTE, lambda route: route.abort())
+    await _try(page)
+    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Offline"])
+    await expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+
+
+async def test_the_button_rests_while_the_server_thinks(page: Page) -> None:
+    await _show(page)
+    waiting: list[Route] = []
+    await page.route(ROUTE, lambda route: waiting.append(route))
+    async with page.expect_request(ROUTE):
+        await _try(page)
+    await expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
+    await waiting[0].fulfill(json={"url": f"{HOST}/"})
+    await page.wait_for_url(f"{HOST}/")
+
+
+async def test_the_word_in_the_address_becomes_its_sentence(context: BrowserContext) -> None:
+    page = await opened_at(context, "/signin?error=CredentialsSignin")
+    await _show(page)
+    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["CredentialsSignin"])
+
+
+async def test_a_text_in_the_address_is_never_shown(context: BrowserContext) -> None:
+    page = await opened_at(context, "/signin?error=constructor")
+    await _show(page)
+    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Default"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "passed"),
+    [
+        ("/c/1?a=b", "/c/1?a=b"),
+        ("https://evil.test/", "/"),
+        ("//evil.test/", "/"),
+        ("/%5Cevil.test/", "/"),
+        ("/%09/evil.test/", "/"),
+        ("/.//evil.test/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("c/1", "/"),
+    ],
+)
+async def test_only_a_path_of_this_site_is_gone_back_to(
+    context: BrowserContext, asked: str, passed: str
+) -> None:
+    page = await opened_at(context, f"/signin?callbackUrl={asked.replace('&', '%26')}")
+    await _show(page)
+    await expect(page.locator("[name=callbackUrl]")).to_have_value(passed)
+
+
+async def test_a_password_can_be_looked_at(page: Page) -> None:
+    await _show(page)
+    field = page.locator("#password")
+    await expect(field).to_have_attribute("type", "password")
+    await page.get_by_role("button", name="Show password").click()
+    await expect(field).to_have_attribute("type", "text")
+
+
+async def test_signing_in_takes_the_other_forms_along(context: BrowserContext) -> None:
+    page, other = await opened_at(context, "/signin"), await opened_at(context, "/signin")
+    await _show(page)
+    await _show(other)
+    await _answers(page, f"{HOST}/c/1")
+    await _try(page)
+    await page.wait_for_url(f"{HOST}/c/1")
+    await other.wait_for_url(f"{HOST}/")
+
+
+async def test_signing_out_blanks_this_tab_and_loads_the_others_anew(
+    context: BrowserContext,
+) -> None:
+    page, other = await opened_at(context, "/c/1"), await opened_at(context, "/c/2")
+    await page.evaluate("lab.showSignOut()")
+    await other.evaluate("lab.showWatch(); window.old = true")
+    waiting: list[Route] = []
+    await page.route("**/api/auth/signout", lambda route: waiting.append(route))
+    async with page.expect_request("**/api/auth/signout"):
+        await page.get_by_role("button", name="Sign out").click()
+    assert await page.evaluate("'leaving' in document.documentElement.dataset")
+    async with other.expect_navigation():
+        await waiting[0].fulfill(body=json.dumps({"url": f"{HOST}/signin"}))
+    await page.wait_for_url(f"{HOST}/signin")
+    assert await other.evaluate("window.old") is None

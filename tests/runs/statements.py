@@ -1,0 +1,45 @@
+"""Which statements ran, and how SQLite goes about each."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+
+class Statements:
+    """The statements of all engines, in order, with their parameters."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, Any]] = []
+
+    def plans(self, path: Path, about: str) -> list[str]:
+        """The query plan of every statement that holds a text."""
+        file = sqlite3.connect(path)
+        try:
+            return [
+                "; ".join(
+                    row[-1] for row in file.execute(f"explain query plan {statement}", parameters)
+                )
+                for statement, parameters in self.ran
+                if about in statement
+            ]
+        finally:
+            file.close()
+
+
+@contextmanager
+def statements() -> Iterator[Statements]:
+    """Note every statement while the block lasts."""
+    noted = Statements()
+
+    def note(conn, cursor, statement, parameters, context, executemany) -> None:
+        noted.ran.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield noted
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

@@ -1,0 +1,31 @@
+"""The log on a real database: the number of transactions does not grow with the answers."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.runs.stage import staged
+
+
+@pytest.mark.parametrize("count", [1, 30])
+async def test_a_token_of_every_answer_costs_at_most_two_transactions(tmp_path: Path, count: int):
+    async with staged(tmp_path / "chat.db", runs_per_user=count) as stage:
+        alice = await stage.person()
+        readers = []
+        for n in range(count):
+            sent = await stage.runs.send(alice, text="hi", client_id=f"c{n}")
+            (await stage.models.one.answer(n + 1)).say("a")
+            readers.append(stage.runs.follow(alice, sent.run_id))
+            await anext(readers[-1])
+        before = stage.db.system_writes.count("run log")
+        stage.pace.hold()
+        for answer in stage.models.one.answers:
+            answer.say("b")
+        for answer in stage.models.one.answers:
+            await answer.taken()
+        stage.pace.release()
+        events = await asyncio.gather(*(anext(reader) for reader in readers))
+        assert [event.text for event in events] == ["b"] * count
+        # one for the token that came first, one for all that came while it was written
+        assert stage.db.system_writes.count("run log") - before <= 2

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from chat_app.launch.frontend import (
+    NoAddress,
+    NotBuilt,
+    build,
+    fingerprint,
+    is_built,
+    point_home,
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("chat_app/pages/chat.py", "chat_app/components/text.jsx", "assets/style.css"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "rxconfig.py").write_text("")
+    return tmp_path
+
+
+def built(project: Path) -> None:
+    (project / ".web" / "build" / "client").mkdir(parents=True, exist_ok=True)
+    (project / ".web" / "build" / "made-from").write_text(fingerprint(project))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chat_app/pages/chat.py",
+        "chat_app/components/text.jsx",
+        "assets/style.css",
+        "rxconfig.py",
+        "reflex.lock/bun.lock",
+        "assets/new.svg",
+    ],
+)
+def test_a_changed_source_makes_a_new_page(project: Path, name: str) -> None:
+    built(project)
+    assert is_built(project)
+    path = project / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("changed")
+    assert not is_built(project)
+
+
+def test_what_the_build_itself_writes_is_no_source(project: Path) -> None:
+    built(project)
+    linked = project / "assets" / "external" / "chat_app" / "text.jsx"
+    linked.parent.mkdir(parents=True)
+    linked.write_text("a link of Reflex's")
+    (project / "data").mkdir()
+    (project / "data" / "chat.db").write_text("")
+    assert is_built(project)
+
+
+def test_a_renamed_source_makes_a_new_page(project: Path) -> None:
+    built(project)
+    (project / "assets" / "style.css").rename(project / "assets" / "other.css")
+    assert not is_built(project)
+
+
+def test_a_page_that_was_removed_is_built_again(project: Path) -> None:
+    built(project)
+    (project / ".web" / "build" / "client").rmdir()
+    assert not is_built(project)
+
+
+def test_a_failed_build_shows_what_it_said_and_leaves_no_page(project: Path) -> None:
+    (project / "rxconfig.py").write_text("raise SystemExit('no such setting')")
+    with pytest.raises(NotBuilt, match="no such setting"):
+        build(project)
+    assert not is_built(project)
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+def test_the_built_page_talks_to_where_it_came_from(tmp_path: Path, quote: str) -> None:
+    script = tmp_path / "assets" / "env.js"
+    script.parent.mkdir()
+    script.write_text(
+        f"var e={{PING:{quote}http://localhost:3000/ping{quote},"
+        f"EVENT:{quote}ws://localhost:3000/_event{quote}}},t='see http://localhost:3000/x'"
+    )
+    point_home(tmp_path, "http://localhost:3000")
+    assert script.read_text() == (
+        'var e={PING:(location.origin+"/ping"),EVENT:(location.origin+"/_event")},'
+        "t='see http://localhost:3000/x'"
+    )
+
+
+def test_a_public_address_is_replaced_as_well(tmp_path: Path) -> None:
+    script = tmp_path / "env.js"
+    script.write_text('a="wss://chat.example/_event"')
+    point_home(tmp_path, "https://chat.example")
+    assert script.read_text() == 'a=(location.origin+"/_event")'
+
+
+def test_another_port_is_not_ours(tmp_path: Path) -> None:
+    script = tmp_path / "env.js"
+    script.write_text('a="ws://localhost:30001/_event"')
+    with pytest.raises(NoAddress):
+        point_home(tmp_path, "http://localhost:3000")
+    assert script.read_text() == 'a="ws://localhost:30001/_event"'

@@ -1,0 +1,58 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.applications import Starlette
+
+from chat_app.errors import Conflict
+from chat_app.launch.connections import Receive, Scope, Send
+from chat_app.launch.lifespan import Lifespan, NotStarted
+
+
+async def test_the_program_runs_between_start_and_stop() -> None:
+    seen: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def running(_app: Starlette) -> AsyncIterator[dict[str, str]]:
+        seen.append("start")
+        yield {"key": "value"}
+        seen.append("stop")
+
+    lifespan = Lifespan(Starlette(lifespan=running))
+    await lifespan.start()
+    assert (seen, lifespan.state) == (["start"], {"key": "value"})
+    await lifespan.stop()
+    assert seen == ["start", "stop"]
+
+
+async def test_the_programs_own_reason_not_to_start_is_raised() -> None:
+    @contextlib.asynccontextmanager
+    async def refusing(_app: Starlette) -> AsyncIterator[None]:
+        raise Conflict("Another process owns the folder.")
+        yield
+
+    with pytest.raises(Conflict, match="owns the folder"):
+        await Lifespan(Starlette(lifespan=refusing)).start()
+
+
+async def test_a_refusal_without_an_exception_is_raised_with_its_message() -> None:
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "not today"})
+
+    with pytest.raises(NotStarted, match="not today"):
+        await Lifespan(refusing).start()
+
+
+async def test_a_program_that_ends_at_once_has_not_started() -> None:
+    async def empty(scope: Scope, receive: Receive, send: Send) -> None:
+        return
+
+    with pytest.raises(NotStarted):
+        await Lifespan(empty).start()
+
+
+async def test_a_program_that_never_started_can_be_stopped() -> None:
+    stopped = Lifespan(Starlette())
+    await asyncio.wait_for(stopped.stop(), 10)

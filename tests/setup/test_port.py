@@ -1,0 +1,56 @@
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from chat_app.launch.port import PortTaken, check_port
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        found.bind(("127.0.0.1", 0))
+        found.listen()
+        yield found
+
+
+def test_a_taken_port_is_refused_with_a_sentence(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    with pytest.raises(PortTaken) as refused:
+        check_port("127.0.0.1", port)
+    assert refused.value.sentence.startswith(f"Port {port} is taken by another program; ")
+    assert "PORT=" in refused.value.sentence
+
+
+def test_a_stranger_on_the_ipv6_localhost_counts_too() -> None:
+    try:
+        found = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        # without IPv6 nobody can be there
+        check_port("127.0.0.1", _free_port())
+        return
+    with found, pytest.raises(PortTaken):
+        check_port("127.0.0.1", found.getsockname()[1])
+
+
+def test_a_port_whose_last_connections_fade_away_is_free(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    client = socket.create_connection(("127.0.0.1", port))
+    accepted, _ = listener.accept()
+    accepted.close()  # this side now waits for the last packets of the other
+    listener.close()
+    client.close()
+    check_port("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_refused_with_a_sentence() -> None:
+    with pytest.raises(PortTaken) as refused:
+        check_port("192.0.2.1", _free_port())
+    assert "192.0.2.1" in refused.value.sentence
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,73 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHOW = """
+import json
+from reflex_base.config import get_config
+config = get_config()
+names = ["api_url", "frontend_port", "backend_port", "backend_host", "telemetry_enabled",
+         "show_built_with_reflex", "transport", "cors_allowed_origins", "frozen_lockfile"]
+shown = {name: getattr(config, name) for name in names}
+shown["state"] = config.state_manager_mode.value
+print(json.dumps(shown, default=list))
+"""
+
+
+def config(**env: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("mode", ["", "dev", "preview", "prod"])
+def test_reflex_is_quiet_local_and_keeps_its_lock(mode: str) -> None:
+    found = config(**({"REFLEX_ENV_MODE": mode} if mode else {}))
+    assert found["telemetry_enabled"] is False
+    assert found["show_built_with_reflex"] is False
+    assert found["backend_host"] == "127.0.0.1"
+    assert found["state"] == "memory"
+    assert found["transport"] == "websocket"
+    assert found["frozen_lockfile"] is True
+    assert found["cors_allowed_origins"]
+    assert "*" not in found["cors_allowed_origins"]
+
+
+def test_reflex_keeps_the_ports_it_is_told_instead_of_looking_for_free_ones() -> None:
+    dev = config(REFLEX_ENV_MODE="dev", PORT="3100")
+    assert (dev["frontend_port"], dev["backend_port"]) == (3100, 8000)
+    served = config(REFLEX_ENV_MODE="prod", PORT="3100")
+    assert (served["frontend_port"], served["backend_port"]) == (3100, 3100)
+
+
+def test_a_command_line_port_is_not_refused_before_the_mode_is_known() -> None:
+    # `--backend-only` exits when the configuration names a front-end port by then.
+    found = config()
+    assert (found["frontend_port"], found["backend_port"]) == (None, None)
+
+
+def test_a_wrong_setting_stops_reflex_with_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import rxconfig"],
+        cwd=ROOT,
+        env={"PORT": "eighty", "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("chat-app: PORT")

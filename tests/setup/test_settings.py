@@ -1,0 +1,92 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chat_app.settings import Settings, example, read_settings
+
+ROOT = Path(__file__).parents[2]
+
+WRONG = {
+    "PORT": "eighty",
+    "HOST": "0.0.0.0",
+    "APP_URL": "https://chat.example/path",
+    "APP_ORIGINS": "*",
+    "DATABASE_URL": "mysql://localhost/chat",
+    "LOG_LEVEL": "everything",
+    "AUTH_SECRET": "short",
+    "SIGN_UP": "sometimes",
+    "LIMIT_SIGN_IN_PAIR": "often",
+    "OPENAI_BASE_URL": "ftp://models.example",
+    "CHAT_PROVIDERS": '[{"name": "Not A Name"}]',
+    "CHAT_TITLES": "perhaps",
+}
+
+
+@pytest.fixture(autouse=True)
+def _without_a_persons_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_the_example_file_is_what_the_settings_say() -> None:
+    assert (ROOT / ".env.example").read_text() == example()
+
+
+def test_the_example_names_every_setting_of_the_operator() -> None:
+    named = {line[2:].partition("=")[0] for line in example().splitlines() if "=" in line}
+    ours = {name.upper() for name in Settings.model_fields if not name.startswith("reflex_")}
+    assert ours <= named
+    assert not any(name.startswith("REFLEX_") for name in named)
+
+
+def test_no_secret_has_a_default() -> None:
+    found = read_settings()
+    assert found.auth_secret.get_secret_value() == ""
+    assert found.openai_api_key.get_secret_value() == ""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chat_app.cli", "run"],
+        cwd=ROOT,
+        env={name: WRONG[name], "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert line.startswith("chat-app: Wrong setting.")
+    assert name in line or (name == "HOST" and "APP_URL" in line)
+
+
+def test_in_production_the_page_and_the_socket_share_one_origin() -> None:
+    found = read_settings(port=4000, reflex_env_mode="prod")
+    assert found.origins == {"http://localhost:4000"}
+    assert found.api_url == found.url
+
+
+def test_in_development_both_ports_are_origins() -> None:
+    found = read_settings(reflex_env_mode="dev")
+    assert found.origins == {"http://localhost:3000", "http://localhost:8000"}
+    assert found.api_url == "http://localhost:8000"
+
+
+def test_a_port_given_to_reflex_moves_the_origin_with_it() -> None:
+    found = read_settings(
+        reflex_env_mode="dev", reflex_frontend_port=3100, reflex_backend_port=8100
+    )
+    assert found.origins == {"http://localhost:3100", "http://localhost:8100"}
+    served = read_settings(reflex_env_mode="prod", reflex_backend_port=3456)
+    assert served.origins == {"http://localhost:3456"}
+
+
+def test_a_public_address_replaces_the_local_one() -> None:
+    found = read_settings(app_url="https://Chat.Example/", app_origins="https://www.chat.example")
+    assert found.origins == {"https://chat.example", "https://www.chat.example"}

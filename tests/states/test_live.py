@@ -1,0 +1,216 @@
+"""What a tab is sent: the same answer in every tab, and a cost that does not grow."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.llm.base import Delta, TextDelta, Turn
+from chat_app.runs.pace import Pace
+from chat_app.seed import seed_messages
+from chat_app.states.auth import AuthState
+from chat_app.states.chat import ChatState
+from chat_app.states.live import Live
+from chat_app.states.thread_list import ThreadListState
+from tests.states.stage import Stage, Tab, size, stage
+
+TOKENS = 2_000
+SAFETY_SECONDS = 120
+
+
+async def opened(put_up: Stage, who: Principal, thread: str = "") -> Tab:
+    """A tab that has loaded its page and watches it."""
+    tab = await put_up.tab(who)
+    await tab.send(AuthState.on_auth_change(), thread)
+    await tab.begin(Live.open(), thread)
+    await shown(tab, lambda: bool(tab.updates) and is_watched(put_up, who))
+    return tab
+
+
+def is_watched(put_up: Stage, who: Principal) -> bool:
+    return bool(put_up.live.bus.listeners(f"user:{who.user_id}"))
+
+
+async def shown(tab: Tab, condition: object) -> None:
+    """Wait until something is true of a tab."""
+    assert callable(condition)
+    async with asyncio.timeout(SAFETY_SECONDS):
+        while not condition():
+            await tab.arrival()
+
+
+def ended(tab: Tab) -> bool:
+    return any(len(frame) == 4 and frame[1] for frame in tab.frames)
+
+
+class LockStep:
+    """A model that sends a token only when the one before has reached the tab."""
+
+    id = name = "fake"
+
+    def __init__(self, inner: object, tab: Tab) -> None:
+        self._inner, self._tab = inner, tab
+        self._before = len(tab.frames) + 1  # the question's own frame comes first
+
+    async def stream(
+        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+    ) -> AsyncIterator[Delta]:
+        tokens = 0
+        async for delta in self._inner.stream(turns, max_tokens=max_tokens):  # pyright: ignore
+            yield delta
+            if isinstance(delta, TextDelta):
+                tokens += 1
+                wanted = self._before + tokens
+                await shown(self._tab, lambda wanted=wanted: len(self._tab.frames) >= wanted)
+
+
+async def cost(
+    put_up: Stage, monkeypatch: pytest.MonkeyPatch, who: Principal, thread: str
+) -> float:
+    """Bytes a token for an answer of 2,000 tokens in a thread, everything the tab is sent."""
+    tab = await opened(put_up, who, thread)
+    model = put_up.live.models.get(f"fake:{TOKENS}x0")
+    in_step = LockStep(model, tab)
+    monkeypatch.setattr(put_up.live.models, "get", lambda _: in_step)
+    before = len(tab.updates)
+    await tab.send(ChatState.send("one-answer", "Say a lot."), thread)
+    await shown(tab, lambda: ended(tab))
+    monkeypatch.undo()
+    tab.close()
+    return size(tab.updates[before:]) / TOKENS
+
+
+class Unhurried(Pace):
+    """Commits as soon as there is something, so that every token has its own frame."""
+
+    async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
+        await asyncio.sleep(0)
+        return 0.0
+
+    def now(self) -> float:
+        self._time = getattr(self, "_time", 0.0) + 1.0
+        return self._time
+
+
+@pytest.fixture
+async def on_stage_unhurried(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(tmp_path, Unhurried()) as put_up:
+        yield put_up
+
+
+async def test_a_token_costs_the_same_in_an_empty_and_in_a_long_thread(
+    on_stage_unhurried: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_stage = on_stage_unhurried
+    ada = await on_stage.person("ada@example.com")
+    empty = (await on_stage.live.threads.create(ada)).id
+    in_empty = await cost(on_stage, monkeypatch, ada, str(empty))
+    bob = await on_stage.person("bob@example.com")
+    long = await seed_messages(on_stage.live.db, bob, 1_000)
+    in_long = await cost(on_stage, monkeypatch, bob, str(long))
+    assert in_empty <= 150
+    assert abs(in_long / in_empty - 1) <= 0.05
+
+
+async def test_a_second_tab_shows_the_same_answer(on_stage: Stage) -> None:
+    ada = await on_stage.person("ada@example.com")
+    thread = str((await on_stage.live.threads.create(ada)).id)
+    first, second = await opened(on_stage, ada, thread), await opened(on_stage, ada, thread)
+    await first.send(ChatState.send("c1", "Hello"), thread)
+    for tab in (first, second):
+        await shown(tab, lambda tab=tab: ended(tab))
+    window = await on_stage.live.threads.window(ada, UUID(thread))
+    stored = window.messages[-1].text
+    for tab in (first, second):
+        state = await tab.state(ChatState)
+        assert [row.text for row in state._recent] == ["", ""]
+        assert assembled(tab, state._recent[1].handle) == stored
+        assert assembled(tab, state._recent[0].handle) == "Hello"
+        tab.close()
+
+
+async def test_a_tab_opened_in_the_middle_has_the_whole_text(on_stage: Stage) -> None:
+    ada = await on_stage.person("ada@example.com")
+    thread = str((await on_stage.live.threads.create(ada)).id)
+    first = await opened(on_stage, ada, thread)
+    await first.send(ChatState.pick_model("fake"), thread)
+    await first.send(ChatState.send("c1", "Hello"), thread)
+    await shown(first, lambda: len(first.frames) > 3)
+    late = await opened(on_stage, ada, thread)
+    await shown(late, lambda: ended(late))
+    window = await on_stage.live.threads.window(ada, UUID(thread))
+    answer = (await late.state(ChatState))._recent[-1]
+    assert assembled(late, answer.handle) == window.messages[-1].text
+    first.close()
+    late.close()
+
+
+async def test_a_gap_is_healed_by_the_whole_text(on_stage: Stage) -> None:
+    ada = await on_stage.person("ada@example.com")
+    thread = str((await on_stage.live.threads.create(ada)).id)
+    tab = await opened(on_stage, ada, thread)
+    await tab.send(ChatState.send("c1", "Hello"), thread)
+    await shown(tab, lambda: ended(tab))
+    answer = (await tab.state(ChatState))._recent[-1]
+    seen = len(tab.frames)
+    await tab.send(Live.gap(answer.handle, 3), thread)
+    window = await on_stage.live.threads.window(ada, UUID(thread))
+    assert tab.frames[seen:] == [[answer.handle, 0, window.messages[-1].text, "complete"]]
+    tab.close()
+
+
+async def test_other_tabs_learn_of_new_renamed_and_deleted_threads(on_stage: Stage) -> None:
+    ada = await on_stage.person("ada@example.com")
+    tab = await opened(on_stage, ada)
+
+    async def titles() -> list[str]:
+        return [item.title for item in (await tab.state(ThreadListState))._items]
+
+    thread = await on_stage.live.threads.create(ada, title="First")
+    await until(tab, titles, ["First"])
+    await on_stage.live.threads.rename(ada, thread.id, "Second")
+    await until(tab, titles, ["Second"])
+    await on_stage.live.threads.delete(ada, thread.id)
+    await until(tab, titles, [])
+    await on_stage.live.threads.restore(ada, thread.id)
+    await until(tab, titles, ["Second"])
+    tab.close()
+
+
+async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(on_stage: Stage) -> None:
+    ada = await on_stage.person("ada@example.com")
+    thread = str((await on_stage.live.threads.create(ada)).id)
+    tab = await opened(on_stage, ada, thread)
+    await tab.send(ChatState.send("c1", "Hello"), thread)
+    await shown(tab, lambda: len(tab.frames) > 3)
+    tab.close()
+    window = await on_stage.live.threads.window(ada, UUID(thread))
+    assert window.run is not None
+    async for _ in on_stage.live.runs.follow(ada, window.run.run_id):
+        pass
+    assert not ended(tab)
+    assert not is_watched(on_stage, ada)
+    done = await on_stage.live.threads.window(ada, UUID(thread))
+    assert done.messages[-1].status == "complete"
+
+
+async def until(tab: Tab, read: object, wanted: object) -> None:
+    """Wait until what `read` returns is what is wanted."""
+    assert callable(read)
+    async with asyncio.timeout(SAFETY_SECONDS):
+        while await read() != wanted:
+            await tab.arrival()
+
+
+def assembled(tab: Tab, handle: str) -> str:
+    """What the page's text component makes of the frames of one handle."""
+    text = ""
+    for run, offset, piece, *_ in tab.frames:
+        if run == handle:
+            have = len(text.encode("utf-16-le")) // 2
+            assert offset <= have, "a gap"
+            text += piece.encode("utf-16-le")[2 * (have - offset) :].decode("utf-16-le")
+    return text

@@ -1,0 +1,47 @@
+"""Cursors: pure."""
+
+import base64
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app.errors import InvalidInput
+from chat_app.threads.cursor import decode, encode
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), st.uuids())
+def test_a_cursor_says_exactly_where_a_page_ended(time: datetime, thread_id: UUID):
+    time = time.replace(tzinfo=UTC)
+    assert decode(encode(time, thread_id)) == (time, thread_id)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "é",
+        "a" * 10_000,
+        "====",
+        "\0",
+        base64.urlsafe_b64encode(b"1.2").decode(),
+        base64.urlsafe_b64encode(b"x." + b"a" * 32).decode(),
+        base64.urlsafe_b64encode(b"1." + b"g" * 32).decode(),
+        base64.urlsafe_b64encode(b"9" * 40 + b"." + b"a" * 32).decode(),
+        base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+    ],
+)
+def test_a_malformed_cursor_is_refused(cursor: str):
+    with pytest.raises(InvalidInput):
+        decode(cursor)
+
+
+@given(st.text())
+def test_no_text_breaks_the_decoder(cursor: str):
+    try:
+        decode(cursor)
+    except InvalidInput:
+        return

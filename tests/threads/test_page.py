@@ -1,0 +1,150 @@
+"""The list, page by page."""
+
+from uuid import UUID
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.db.tables import Thread
+from chat_app.errors import InvalidInput
+from tests.runs.stage import Stage
+from tests.runs.statements import statements
+
+
+async def fill(stage: Stage, who: Principal, count: int, *, tied: bool = False) -> list[UUID]:
+    """Threads of a person, the newest first in the answer."""
+    moment = stage.clock()
+    async with stage.db.write(who) as session:
+        rows = []
+        for n in range(count):
+            time = moment if tied else stage.clock()
+            rows.append(
+                Thread(owner_id=who.user_id, title=f"t{n}", created_at=time, updated_at=time)
+            )
+        session.add_all(rows)
+    return [row.id for row in sorted(rows, key=lambda r: (r.updated_at, r.id.hex), reverse=True)]
+
+
+async def walk(stage: Stage, who: Principal, limit: int = 50, between=None) -> list[UUID]:
+    seen: list[UUID] = []
+    after = None
+    while True:
+        page = await stage.threads.page(who, after=after, limit=limit)
+        seen += [thread.id for thread in page.threads]
+        if page.next is None:
+            return seen
+        after = page.next
+        if between is not None:
+            await between()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+async def test_pages_give_every_thread_once_newest_first(
+    stage: Stage, alice: Principal, bob: Principal, tied: bool
+):
+    ids = await fill(stage, alice, 120, tied=tied)
+    await fill(stage, bob, 5)
+    assert await walk(stage, alice) == ids
+
+
+async def test_a_page_holds_what_was_asked_for(stage: Stage, alice: Principal):
+    await fill(stage, alice, 120)
+    first = await stage.threads.page(alice)
+    assert len(first.threads) == 50
+    assert first.next is not None
+    last = await stage.threads.page(alice, limit=120)
+    assert len(last.threads) == 120
+    assert last.next is None
+
+
+async def test_threads_that_arrive_meanwhile_move_nothing(stage: Stage, alice: Principal):
+    ids = await fill(stage, alice, 120)
+
+    async def arrive() -> None:
+        await stage.threads.create(alice)
+
+    assert await walk(stage, alice, limit=25, between=arrive) == ids
+
+
+async def test_a_thread_that_vanishes_takes_no_other_with_it(stage: Stage, alice: Principal):
+    ids = await fill(stage, alice, 60)
+    doomed = iter(ids[10:])
+
+    async def vanish() -> None:
+        await stage.threads.delete(alice, next(doomed))
+
+    seen = await walk(stage, alice, limit=10, between=vanish)
+    assert len(seen) == len(set(seen))
+    assert set(ids) - set(seen) <= set(ids[10:20])
+
+
+async def test_a_strangers_cursor_shows_only_my_own(stage: Stage, alice: Principal, bob: Principal):
+    await fill(stage, alice, 60)
+    mine = await fill(stage, bob, 3)
+    cursor = (await stage.threads.page(alice)).next
+    page = await stage.threads.page(bob, after=cursor)
+    assert {thread.id for thread in page.threads} <= set(mine)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 201])
+async def test_a_limit_out_of_range_is_refused(stage: Stage, alice: Principal, limit: int):
+    with pytest.raises(InvalidInput):
+        await stage.threads.page(alice, limit=limit)
+
+
+async def test_a_malformed_cursor_is_refused(stage: Stage, alice: Principal):
+    with pytest.raises(InvalidInput):
+        await stage.threads.page(alice, after="nonsense")
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("rain", {"A haiku about Rain"}),
+        ("100%", {"100% sure"}),
+        ("%", {"100% sure"}),
+        ("_", {"snake_case"}),
+        ("ÜBER", {"über alles"}),
+        ("\\", set()),
+        ("' or 1=1 --", set()),
+        ("  ", {"A haiku about Rain", "100% sure", "snake_case", "über alles"}),
+    ],
+)
+async def test_a_search_finds_titles_that_hold_the_text(
+    stage: Stage, alice: Principal, bob: Principal, search: str, found: set[str]
+):
+    for title in ("A haiku about Rain", "100% sure", "snake_case", "über alles"):
+        await stage.threads.create(alice, title=title)
+    await stage.threads.create(bob, title="Rain 100% snake_case über")
+    page = await stage.threads.page(alice, search=search)
+    assert {thread.title for thread in page.threads} == found
+
+
+async def test_threads_with_a_running_answer_are_marked(stage: Stage, alice: Principal):
+    quiet = await stage.threads.create(alice)
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    page = await stage.threads.page(alice)
+    assert {t.id: t.running for t in page.threads} == {sent.thread_id: True, quiet.id: False}
+    assert (await stage.threads.get(alice, sent.thread_id)).running
+    await stage.runs.stop(alice, sent.run_id)
+    assert not (await stage.threads.get(alice, sent.thread_id)).running
+
+
+async def test_the_last_page_costs_what_the_first_does(stage: Stage, alice: Principal):
+    await fill(stage, alice, 1000)
+    pages = []
+    after = None
+    while True:
+        with statements() as noted:
+            page = await stage.threads.page(alice, after=after)
+        pages.append(noted)
+        if page.next is None:
+            break
+        after = page.next
+    assert len(pages) == 20
+    assert len({len(noted.ran) for noted in pages}) == 1
+    plans = [plan for noted in pages for plan in noted.plans(stage.path, "ORDER BY thread")]
+    assert len(plans) == 20
+    assert all("ix_thread_owner_id_updated_at_id" in plan for plan in plans)
+    assert all("(updated_at,id)<(?,?)" in plan for plan in plans[1:]), "entered at the cursor"
+    assert not any("TEMP B-TREE" in plan for plan in plans)
