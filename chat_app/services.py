@@ -81,7 +81,7 @@ class Services:
     async def start(self) -> None:
         """Close what a lost process left behind, then begin to work. Needs a migrated database."""
         await self.runs.start()
-        for seconds, work in ((SWEEP_SECONDS, self._sweep), (PURGE_SECONDS, self._purge)):
+        for seconds, work in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(_every(seconds, work)))
 
     async def stop(self) -> None:
@@ -103,12 +103,13 @@ class Services:
         self.passwords.close()
         await asyncio.gather(self.models.close(), self.db.close())
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """End what has expired, and the answers of sessions whose end nobody heard."""
         await self.sessions.expire_due()
-        # in case a hint was lost: an answer must not outlive its session
         await self.sessions.revalidate(self.runs.session_ids())
 
-    async def _purge(self) -> None:
+    async def purge(self) -> None:
+        """Remove for good what was deleted long ago."""
         await self.threads.purge()
 
 

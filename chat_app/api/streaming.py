@@ -1,7 +1,8 @@
 """An answer that goes on for a while: sent as it comes, kept alive, dropped with its reader."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -24,7 +25,7 @@ class StreamResponse(Response):
 
     def __init__(
         self,
-        chunks: AsyncIterator[bytes],
+        chunks: AsyncGenerator[bytes],
         headers: Mapping[str, str],
         *,
         keepalive: bytes,
@@ -37,6 +38,7 @@ class StreamResponse(Response):
         self._silence = silence
         self._turn = asyncio.Lock()  # a server takes one message at a time
         self._sent = 0
+        self._ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,9 +58,10 @@ class StreamResponse(Response):
                 raise result
 
     async def _pump(self, send: Send) -> None:
-        async for chunk in self._chunks:
-            await self._send(send, chunk)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async with aclosing(self._chunks) as chunks:
+            async for chunk in chunks:
+                await self._send(send, chunk)
+        await self._send(send, b"", more=False)
 
     async def _keep_alive(self, send: Send) -> None:
         while True:
@@ -67,10 +70,13 @@ class StreamResponse(Response):
             if before == self._sent:
                 await self._send(send, self._keepalive)
 
-    async def _send(self, send: Send, chunk: bytes) -> None:
+    async def _send(self, send: Send, chunk: bytes, *, more: bool = True) -> None:
         async with self._turn:
+            if self._ended:
+                return
+            self._ended = not more
             self._sent += 1
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
 async def _gone(receive: Receive) -> None:

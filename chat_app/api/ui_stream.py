@@ -4,7 +4,8 @@ Only keys that every release knows are sent: the older clients refuse a chunk wi
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from uuid import UUID
 
 from chat_app.runs.events import EndEvent, TextEvent
@@ -64,8 +65,8 @@ def end(event: EndEvent) -> bytes:
 
 
 async def encoded(
-    events: AsyncIterator[TextEvent | EndEvent], *, message_id: UUID, thread_id: UUID
-) -> AsyncIterator[bytes]:
+    events: AsyncGenerator[TextEvent | EndEvent], *, message_id: UUID, thread_id: UUID
+) -> AsyncGenerator[bytes]:
     """A run from its beginning as the bytes of the stream.
 
     Args:
@@ -74,8 +75,9 @@ async def encoded(
         thread_id: Its thread.
     """
     yield start(message_id, thread_id)
-    async for event in events:
-        yield delta(event.text) if isinstance(event, TextEvent) else end(event)
+    async with aclosing(events):
+        async for event in events:
+            yield delta(event.text) if isinstance(event, TextEvent) else end(event)
 
 
 def _events(*chunks: Mapping[str, object]) -> bytes:

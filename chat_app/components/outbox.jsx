@@ -44,7 +44,6 @@ export function createDrafts(storage) {
 
 /** What is left of a text when a part that was sent is taken away: only what was written since. */
 export function remaining(text, sent) {
-  if (text.trim() === sent) return "";
   return text.trimStart().startsWith(sent) ? text.trimStart().slice(sent.length).trimStart() : text;
 }
 

@@ -80,15 +80,13 @@ class Guard:
         return self._doors
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at live sessions for as long as the app runs; let sockets go before it stops."""
+        """Look at live sessions while the app runs; let sockets go once it has done its work."""
         looking: asyncio.Task[None] | None = None
 
         async def heard() -> Message:
             message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                self.live.end_all(GOING_AWAY)
-                if looking is not None:
-                    looking.cancel()
+            if message["type"] == "lifespan.shutdown" and looking is not None:
+                looking.cancel()
             return message
 
         async def told(message: Message) -> None:
@@ -98,6 +96,8 @@ class Guard:
                 looking = asyncio.create_task(
                     keep_looking(self.live, services.sessions, every=self._patience.revalidate)
                 )
+            elif message["type"] == "lifespan.shutdown.complete":
+                self.live.end_all(GOING_AWAY)
             await send(message)
 
         try:

@@ -114,7 +114,7 @@ class SocketDoor:
         origins = self._rules.origins
         if scope["path"].removesuffix("/") != EVENT_PATH:
             return "path"
-        if not origins.answers_for(only_header(scope, b"host")):
+        if origins.scheme_for(only_header(scope, b"host")) is None:
             return "host"
         if origins.judge(header_values(scope, b"origin")) != "ours":
             return "origin"
@@ -154,6 +154,6 @@ class SocketDoor:
             # Reflex never shows this header to the browser; a name of our own it would.
             headers.append((b"authorization", str(session_id).encode()))
         state_key = self._rules.keys.derive(session_id, token)
-        return self._rules.from_client(
+        return self._rules.as_seen_outside(
             scope, headers=headers, query_string=handshake_query(state_key)
         )

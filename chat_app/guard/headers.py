@@ -36,12 +36,12 @@ _FIXED: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", _PERMISSIONS.encode()),
     (b"x-frame-options", b"DENY"),
-    (b"vary", b"Origin"),
 ]
 
 _OURS = frozenset(
     {
-        *(name for name, _ in _FIXED if name != b"vary"),
+        *(name for name, _ in _FIXED),
+        b"vary",
         b"content-security-policy",
         b"strict-transport-security",
         # Reflex's own CORS middleware answers any configured origin; ours decides instead.
@@ -99,6 +99,14 @@ def _caching(place: Place, path: str, status: int, headers: Headers) -> Headers:
     return [(b"cache-control", value)]
 
 
+def _vary(headers: Headers) -> bytes:
+    names = {b"origin": b"Origin"}
+    for name, value in headers:
+        if name.lower() == b"vary":
+            names |= {part.strip().lower(): part.strip() for part in value.split(b",")}
+    return b", ".join(names.values())
+
+
 _CACHING = frozenset({b"cache-control", b"x-accel-buffering"})
 
 
@@ -135,5 +143,6 @@ class SecurityHeaders:
             *without(headers, _OURS | _CACHING),
             *(self._page if is_page else self._other),
             *_caching(place, path, status, headers),
+            (b"vary", _vary(headers)),
             *sharing,
         ]

@@ -107,7 +107,7 @@ class HttpDoor:
         method, origins = scope["method"], self._rules.origins
         if place is Place.PROBE and method in _READING:
             return None
-        if not origins.answers_for(only_header(scope, b"host")):
+        if origins.scheme_for(only_header(scope, b"host")) is None:
             return _WRONG_HOST
         if place is Place.CLOSED:
             return _CLOSED
@@ -175,8 +175,7 @@ class HttpDoor:
         visit: Visit | None,
         arrival: Arrival,
     ) -> None:
-        if scope["method"] in UNSAFE_METHODS:
-            receive = limited(scope, receive, self._rules.settings.request_bytes)
+        receive = limited(scope, receive, self._rules.settings.request_bytes)
         inner = self._inner_scope(scope, place, visit)
         if place is not Place.API or visit is None:
             await self._app(inner, receive, send)
@@ -195,7 +194,7 @@ class HttpDoor:
         headers = without(scope["headers"], _SECRETS)
         if place is Place.AUTH:
             headers += _other_cookies(scope, cookie.session_name(settings))
-        return self._rules.from_client(
+        return self._rules.as_seen_outside(
             scope,
             headers=headers,
             principal=visit.principal if visit else None,

@@ -32,11 +32,17 @@ class Origins:
 
     def __init__(self, allowed: Collection[str]) -> None:
         self.allowed = frozenset(as_browsers_say(origin) for origin in allowed)
-        self.hosts = frozenset(urlsplit(origin).netloc for origin in self.allowed)
+        # Sorted, so that https wins where a host has both.
+        self._schemes = {
+            parts.netloc: parts.scheme for parts in map(urlsplit, sorted(self.allowed))
+        }
 
-    def answers_for(self, host: str | None) -> bool:
-        """Whether a Host header names this server."""
-        return host is not None and host.lower() in self.hosts
+    def scheme_for(self, host: str | None) -> str | None:
+        """How people reach this server under a Host header; None when it is not a name of it.
+
+        A proxy that ends TLS speaks plain HTTP to us, so the connection itself does not say.
+        """
+        return None if host is None else self._schemes.get(host.lower())
 
     def judge(self, values: Sequence[str]) -> Verdict:
         """Judge all Origin headers of a request.

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from chat_app.auth.address import client_address
+from chat_app.guard.asgi import only_header
 from chat_app.guard.csp import page_policy, script_hashes
 from chat_app.guard.headers import SecurityHeaders
 from chat_app.guard.keys import StateKeys
@@ -34,11 +35,14 @@ class Rules:
             is_https=settings.is_https,
         )
 
-    def from_client(self, scope: Scope, **more: object) -> Scope:
-        """A copy of a scope that names the believed address of the client."""
+    def as_seen_outside(self, scope: Scope, **more: object) -> Scope:
+        """A copy of a scope with the believed address of the client and the scheme it used."""
         address = client_address(scope, self.settings.trusted_proxy_hops)
         port = (scope.get("client") or ("", 0))[1]
-        return {**scope, "client": (address, port), **more}
+        scheme = self.origins.scheme_for(only_header(scope, b"host")) or scope["scheme"]
+        if scope["type"] == "websocket":
+            scheme = scheme.replace("http", "ws")
+        return {**scope, "client": (address, port), "scheme": scheme, **more}
 
 
 def relative_target(scope: Scope) -> str:

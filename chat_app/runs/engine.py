@@ -4,7 +4,7 @@ A run belongs to nobody's tab: its task is owned here, and whoever looks at it i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -158,7 +158,7 @@ class Runs:
 
     async def follow(
         self, principal: Principal, run_id: UUID, after: int = 0
-    ) -> AsyncIterator[TextEvent | EndEvent]:
+    ) -> AsyncGenerator[TextEvent | EndEvent]:
         """Read an answer: what is stored, then what comes, then how it ended.
 
         A reader that leaves changes nothing; a slow one gets more at a time. When the answer is

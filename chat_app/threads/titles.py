@@ -27,9 +27,10 @@ def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
     line = _one_line(text)
     if len(line) <= length:
         return line
-    cut = line[: length - 1]
-    whole, space, _ = cut.rpartition(" ")
-    return (whole if space and len(whole) > length // 3 else cut).rstrip(" ,;:-\u2013\u2014") + "…"
+    words, space, _ = line[:length].rpartition(" ")
+    if not space or len(words) < length // 3:
+        words = line[: length - 1]
+    return words.rstrip(" ,;:-\u2013\u2014") + "…"
 
 
 def cleaned(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:

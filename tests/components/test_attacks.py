@@ -41,6 +41,7 @@ SHOW = """async ([texts, size]) => {
             if (made.localName === "input" && !(made.type === "checkbox" && made.disabled))
                 bad.push([text, made.outerHTML]);
             if (made.localName === "a") {
+                if (made.querySelector("a, button")) bad.push([text, made.outerHTML]);
                 if (!/^(https?|mailto):$/.test(made.protocol)) bad.push([text, made.href]);
                 if (made.rel !== "noopener noreferrer nofollow") bad.push([text, made.rel]);
                 if (made.protocol !== "mailto:" && made.title !== made.host)

@@ -183,6 +183,7 @@ async def test_a_text_accepted_on_another_page_is_no_draft_any_more(page: Page) 
     await page.evaluate("it.unmount()")
     field = await _mount(page, draftKey="thread", accepted=client_id)
     await expect(field).to_have_value("")
+    await _set(page, accepted="another")
     await _set(page, draftKey="new")
     await expect(field).to_have_value("")
     assert await page.evaluate("Object.keys(sessionStorage)") == []

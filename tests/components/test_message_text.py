@@ -71,6 +71,24 @@ async def test_late_link_definitions_reach_finished_blocks(page: Page) -> None:
     await expect(link).to_have_attribute("title", "example.com")
 
 
+async def test_a_finished_block_that_changes_once_more_is_coloured_again(page: Page) -> None:
+    await _mount(page, run="r", status="running")
+    await _send(page, ["r", 0, "- [it]\n\n  ```js\n  let x\n  ```\n\nNext\n"])
+    await expect(page.locator(".hljs-keyword")).to_have_text("let")
+    await _send(page, ["r", 36, "\n[it]: https://example.com\n"], ["r", 64, "", "complete"])
+    await expect(page.get_by_role("link", name="it")).to_be_attached()
+    await expect(page.locator(".hljs-keyword")).to_have_text("let")
+
+
+async def test_what_a_reader_has_marked_in_the_open_paragraph_stays_marked(page: Page) -> None:
+    await _mount(page, run="r", status="running")
+    await _send(page, ["r", 0, "Some **strong** words and"])
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('.ct-text p'))")
+    await _send(page, ["r", 25, " `more` of"], ["r", 35, " them"])
+    await expect(page.locator(".ct-text")).to_have_text("Some strong words and more of them")
+    assert (await page.evaluate("String(getSelection())")).startswith("Some strong words and")
+
+
 async def test_an_image_is_a_link_that_names_its_host(page: Page) -> None:
     await _mount(page, text="![A tide](https://pictures.example/t.png?d=1)", status="complete")
     link = page.get_by_role("link")

@@ -69,6 +69,19 @@ async def test_a_reader_near_the_end_counts_as_there(page: Page) -> None:
     assert await page.evaluate("below()") == 0
 
 
+async def test_growth_seen_before_its_measure_does_not_let_go_of_the_end(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate(
+        """async (html) => {
+            it.set({ html });
+            view.dispatchEvent(new Event("scroll"));
+            await settled();
+        }""",
+        _rows(10, 40),
+    )
+    assert await page.evaluate("below()") == 0
+
+
 async def test_coming_back_to_the_end_sticks_again(page: Page) -> None:
     await _mount(page)
     await page.evaluate("scroll(300)")

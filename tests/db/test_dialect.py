@@ -7,8 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import UnaryExpression, column, delete, func, insert, select, text, update
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.operators import custom_op
 from sqlmodel import col
 
 from chat_app.db.dialect import Engines, engines, explained
@@ -99,3 +100,31 @@ def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
     )
     with pytest.raises(Refused):
         _sql(postgres, select(User))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        insert(Thread).from_select(["title"], select(Message.role)),
+        insert(User).values(name="x"),
+        select(UnaryExpression(col(Thread.title), operator=custom_op("1) OR ("))),
+        select(UnaryExpression(col(Thread.title), modifier=custom_op("FROM message --"))),
+        select(col(Thread.title).op("MATCH ")("x")),
+        text("SELECT 1").columns(column("one")),
+    ],
+)
+def test_the_compiler_refuses_what_it_cannot_filter(postgres: Engines, statement: Any) -> None:
+    with pytest.raises(Refused):
+        _sql(postgres, statement)
+
+
+def test_a_known_operator_is_taken(postgres: Engines) -> None:
+    assert "thread.title @@ %(title_1)s" in _sql(
+        postgres, select(col(Thread.title).op("@@")("rain"))
+    )
+
+
+def test_a_lock_hint_names_the_table_and_not_its_rows(postgres: Engines) -> None:
+    assert _sql(postgres, select(Thread.id).with_for_update(of=Thread)).endswith(
+        "FOR UPDATE OF thread"
+    )

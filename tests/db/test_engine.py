@@ -1,6 +1,7 @@
 """The engine: nothing is lost, nothing is left open, and a person gets a sentence."""
 
 import asyncio
+import contextlib
 import sqlite3
 import types
 from collections.abc import Coroutine, Generator, Iterator
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select, update
 
+from chat_app.db import dialect
 from chat_app.db.engine import Database, NestedWrite
 from chat_app.db.errors import DatabaseBusy, DatabaseFull
 from chat_app.db.system import UnknownReason
@@ -260,6 +262,22 @@ async def test_a_system_session_needs_a_registered_reason(db: Database) -> None:
     with pytest.raises(UnknownReason):
         async with db.system("because"):
             pass
+
+
+async def test_no_free_connection_is_a_sentence(
+    url: str, db: Database, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialect, "READERS", 1)
+    monkeypatch.setattr(dialect, "WAIT_SECONDS", 0.01)
+    small = Database(url)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(2):
+            session = await stack.enter_async_context(small.read(alice.principal))
+            await session.exec(select(Thread.id))
+        with pytest.raises(DatabaseBusy):
+            await _title(small, alice)
+    assert await _title(small, alice) == "alice thread"
+    await small.close()
 
 
 def test_sqlite_in_memory_is_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlmodel import col, update
+from sqlmodel import col, select, update
 
 from chat_app.auth.principal import Principal
 from chat_app.db import engine as engine_module
@@ -91,3 +91,17 @@ async def test_a_foreign_row_is_missing_by_every_way_of_loading_it(
         assert await session.get(Thread, bob.thread_id, populate_existing=True) is None
         merged = await session.merge(Thread(id=alice.thread_id, title="mine"))
         assert merged.owner_id == alice.principal.user_id
+
+
+async def test_many_rows_of_one_flush_are_written_together(db: Database) -> None:
+    who, owns = await _add(db, "at", "bt", "ct")
+    async with db.write(who) as session:
+        rows = (await session.exec(select(Thread).order_by(Thread.title))).all()
+        for row in rows:
+            row.title = f"new {row.title}"
+        await session.flush()
+        for row in rows[1:]:
+            await session.delete(row)
+    async with db.read(who) as session:
+        left = (await session.exec(select(Thread.title))).all()
+    assert left == [f"new {title}" for title in owns.threads.values()][:1]

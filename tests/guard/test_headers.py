@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from chat_app.guard.csp import page_policy, script_hashes
-from tests.guard.conftest import House, Inner
+from tests.attacker import attack
+from tests.guard.conftest import House
 
 EVERY_ANSWER = {
     "x-content-type-options": "nosniff",
@@ -67,6 +68,8 @@ async def test_no_answer_leaves_without_its_headers(open_house, build: Path) -> 
             (b"Content-Security-Policy", b"default-src *"),
             (b"X-Frame-Options", b"ALLOWALL"),
             (b"access-control-allow-origin", b"*"),
+            (b"vary", b"Origin"),
+            (b"Vary", b"Accept-Encoding, origin"),
         ]
         token, _ = house.sessions.issue()
         who = {"Cookie": house.cookie(token)}
@@ -99,10 +102,12 @@ async def test_no_answer_leaves_without_its_headers(open_house, build: Path) -> 
             assert "frame-ancestors 'none'" in policy
             assert "*" not in policy
             assert "clipboard-write=(self)" in answer.headers["permissions-policy"]
-            assert "Origin" in answer.headers["vary"]
+            [vary] = answer.headers.get_list("vary")
+            assert vary.lower() in ("origin", "origin, accept-encoding")
             assert "strict-transport-security" not in answer.headers
             assert answer.headers.get("access-control-allow-origin") in (None, house.url)
         page, api = answers[0], answers[8]
+        assert "ccept-" in page.headers["vary"]
         assert source("one()") in page.headers["content-security-policy"]
         assert api.headers["content-security-policy"].startswith("default-src 'none'")
 
@@ -140,4 +145,11 @@ async def test_over_tls_browsers_are_told_to_stay_there(open_house) -> None:
             cookie = {"Host": "chat.example", "Cookie": f"{name}={token}"}
             answer = await house.client.get("/api/threads", headers=cookie)
             assert answer.status_code == status
-    assert isinstance(house.inner, Inner)
+        assert {scope["scheme"] for scope in house.inner.scopes} == {"https"}
+        async with attack(
+            house.url,
+            origin="https://chat.example",
+            headers={"Host": "chat.example"},
+        ) as attacker:
+            assert await attacker.receive() == "4hello"
+        assert house.inner.scopes[-1]["scheme"] == "wss"

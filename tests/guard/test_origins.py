@@ -180,6 +180,10 @@ def test_a_default_port_is_written_as_browsers_write_it() -> None:
     assert as_browsers_say("http://[::1]:80") == "http://[::1]"
     assert as_browsers_say("http://localhost:3000") == "http://localhost:3000"
     origins = Origins(["https://chat.example:443"])
-    assert origins.answers_for("chat.example")
-    assert not origins.answers_for("chat.example:443")
-    assert not origins.answers_for(None)
+    assert origins.scheme_for("Chat.example") == "https"
+    assert origins.scheme_for("chat.example:443") is None
+    assert origins.scheme_for(None) is None
+
+
+def test_where_a_host_has_both_schemes_the_safe_one_is_taken() -> None:
+    assert Origins(["http://a.test", "https://a.test"]).scheme_for("a.test") == "https"

@@ -64,8 +64,7 @@ async def has_gone(request: Request) -> bool:
 async def test_an_answer_arrives_in_order_with_its_usage(model_of: ModelOf) -> None:
     answer = streamed(
         event({"choices": [{"delta": {"role": "assistant", "content": None}}]}),
-        event({"choices": [{"delta": {"reasoning_content": "hm"}}], "unknown": {"a": 1}}),
-        text("Hel"),
+        event({"choices": [{"delta": {"reasoning_content": "hm", "content": "Hel"}}], "new": {}}),
         b": ping\n\n",
         text("lo 😀"),
         finish(),

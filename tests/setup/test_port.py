@@ -8,7 +8,9 @@ from chat_app.launch.port import PortTaken, check_port
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
+    """A server that shares its port, as ours does."""
     with socket.socket() as found:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         found.bind(("127.0.0.1", 0))
         found.listen()

@@ -1,0 +1,125 @@
+"""The streaming answer by itself: kept alive, closed, and what a broken reader does to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Message
+
+from chat_app.api.streaming import StreamResponse
+
+
+class Wire:
+    """The server's side of one exchange."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.left = asyncio.Event()
+        self.error: Exception | None = None
+        self.news = asyncio.Condition()
+
+    async def receive(self) -> Message:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        async with self.news:
+            if self.error is not None:
+                raise self.error
+            self.sent.append(message)
+            self.news.notify_all()
+
+    async def until(self, chunk: bytes, count: int = 1) -> None:
+        async with self.news:
+            await self.news.wait_for(lambda: self.bodies.count(chunk) >= count)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [message["body"] for message in self.sent if "body" in message]
+
+
+class Source:
+    """Chunks that the test gives one by one."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
+        self.closed = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            while (chunk := await self.queue.get()) is not None:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
+        finally:
+            self.closed = True
+
+
+def begin(source: Source, wire: Wire, silence: float) -> asyncio.Task[None]:
+    answer = StreamResponse(source.chunks(), {"x-a": "b"}, keepalive=b":\n\n", silence=silence)
+    return asyncio.create_task(answer({"type": "http"}, wire.receive, wire.send))
+
+
+async def test_silence_is_filled_and_changes_nothing_else():
+    source, wire = Source(), Wire()
+    task = begin(source, wire, silence=0)
+    await wire.until(b":\n\n", 2)
+    source.queue.put_nowait(b"a")
+    source.queue.put_nowait(None)
+    await task
+    assert [body for body in wire.bodies if body != b":\n\n"] == [b"a", b""]
+    assert wire.sent[0]["status"] == 200
+    assert (b"x-a", b"b") in wire.sent[0]["headers"]
+    ends = [message["more_body"] for message in wire.sent[1:]]
+    assert ends == [True] * (len(ends) - 1) + [False]
+
+
+async def test_a_stream_that_talks_is_not_interrupted():
+    source, wire = Source(), Wire()
+    task = begin(source, wire, silence=3600)
+    for chunk in (b"a", b"b", None):
+        source.queue.put_nowait(chunk)
+    await task
+    assert wire.bodies == [b"a", b"b", b""]
+
+
+async def test_a_reader_that_leaves_closes_the_source():
+    source, wire = Source(), Wire()
+    task = begin(source, wire, silence=3600)
+    source.queue.put_nowait(b"a")
+    await wire.until(b"a")
+    wire.left.set()
+    await task
+    assert source.closed
+
+
+async def test_a_broken_connection_closes_the_source_quietly():
+    source, wire = Source(), Wire()
+    task = begin(source, wire, silence=3600)
+    source.queue.put_nowait(b"a")
+    await wire.until(b"a")
+    wire.error = OSError("gone")
+    source.queue.put_nowait(b"b")
+    await task
+    assert source.closed
+
+
+async def test_a_bug_in_the_source_is_not_hidden():
+    source, wire = Source(), Wire()
+    task = begin(source, wire, silence=3600)
+    source.queue.put_nowait(RuntimeError("a bug"))
+    with pytest.raises(RuntimeError):
+        await task
+
+
+async def test_a_cancelled_answer_leaves_nothing_running():
+    source, wire = Source(), Wire()
+    task = begin(source, wire, silence=3600)
+    source.queue.put_nowait(b"a")
+    await wire.until(b"a")
+    before = asyncio.all_tasks()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.closed
+    assert asyncio.all_tasks() < before

@@ -1,0 +1,223 @@
+"""`/api/threads`."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from chat_app.api.threads import MAX_BYTES, timestamp
+from tests.api.face import Face, faced
+
+JS_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@pytest.fixture
+async def face(tmp_path: Path) -> AsyncIterator[Face]:
+    async with faced(tmp_path / "chat.db") as one:
+        yield one
+
+
+async def create(face: Face, who: str = "alice", **body: object) -> str:
+    got = await face.call(who, "POST", "/api/threads", json=body)
+    assert got.status_code == 201
+    return got.json()["id"]
+
+
+async def test_a_thread_is_created_fetched_renamed_and_deleted(face: Face):
+    thread_id = await create(face, title="Mine")
+    got = await face.call("alice", "GET", f"/api/threads/{thread_id}")
+    thread = got.json()
+    assert got.headers["cache-control"] == "private, no-cache, no-store"
+    assert (thread["id"], thread["title"], thread["titleOrigin"], thread["running"]) == (
+        thread_id,
+        "Mine",
+        "person",
+        False,
+    )
+    assert JS_TIME.fullmatch(thread["createdAt"])
+    assert JS_TIME.fullmatch(thread["updatedAt"])
+    renamed = await face.call("alice", "PATCH", f"/api/threads/{thread_id}", json={"title": " N "})
+    assert (renamed.status_code, renamed.content) == (204, b"")
+    listed = (await face.call("alice", "GET", "/api/threads")).json()
+    assert [(row["id"], row["title"]) for row in listed["threads"]] == [(thread_id, "N")]
+    assert listed["nextCursor"] is None
+    deleted = await face.call("alice", "DELETE", f"/api/threads/{thread_id}")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert (await face.call("alice", "GET", "/api/threads")).json()["threads"] == []
+    assert (await face.call("alice", "GET", f"/api/threads/{thread_id}")).status_code == 404
+
+
+async def test_a_thread_can_be_created_without_a_body(face: Face):
+    got = await face.call("alice", "POST", "/api/threads")
+    assert got.status_code == 201
+    assert got.json()["title"] == ""
+
+
+async def test_pages_follow_the_cursor(face: Face):
+    made = [await create(face, title=f"t{n}") for n in range(7)]
+    await create(face, "bob", title="other")
+    seen, after = [], ""
+    while True:
+        path = "/api/threads?limit=3" + (f"&after={after}" if after else "")
+        page = (await face.call("alice", "GET", path)).json()
+        seen += [row["id"] for row in page["threads"]]
+        if page["nextCursor"] is None:
+            break
+        after = page["nextCursor"]
+    assert seen == made[::-1]
+
+
+async def test_titles_are_searched(face: Face):
+    await create(face, title="Rain in Rome")
+    await create(face, title="Sun")
+    await create(face, "bob", title="Rain")
+    got = await face.call("alice", "GET", "/api/threads", params={"search": "rain"})
+    assert [row["title"] for row in got.json()["threads"]] == ["Rain in Rome"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=-1",
+        "limit=1e2",
+        "limit=%D9%A1",
+        "after=x",
+        "after=%00",
+        "search=" + "x" * 201,
+    ],
+)
+async def test_a_wrong_query_is_refused(face: Face, query: str):
+    got = await face.call("alice", "GET", f"/api/threads?{query}")
+    assert got.status_code == 422
+    assert set(got.json()) == {"error", "message"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"{",
+        b'{"title": 1}',
+        b'{"title": null}',
+        b'{"title": ""}',
+        b'{"title": "\\n"}',
+        b'{"title": "\\udc00"}',
+        b'{"title": "' + b"x" * 201 + b'"}',
+        b'{"title": "x", "userId": "y"}',
+        b'{"title": "x", "owner_id": "y"}',
+        b'{"title": "x", "id": "y"}',
+        b'{"status": "archived"}',
+    ],
+)
+async def test_a_change_takes_a_title_and_nothing_else(face: Face, body: bytes):
+    thread_id = await create(face, title="Mine")
+    got = await face.call("alice", "PATCH", f"/api/threads/{thread_id}", content=body)
+    assert got.status_code == 422
+    assert (await face.call("alice", "GET", f"/api/threads/{thread_id}")).json()["title"] == "Mine"
+
+
+@pytest.mark.parametrize("body", [b'{"id": "x"}', b'{"owner_id": "x"}', b'{"title": 1}', b"["])
+async def test_a_new_thread_takes_a_title_and_nothing_else(face: Face, body: bytes):
+    got = await face.call("alice", "POST", "/api/threads", content=body)
+    assert got.status_code == 422
+    assert (await face.call("alice", "GET", "/api/threads")).json()["threads"] == []
+
+
+async def test_an_endless_body_is_refused(face: Face):
+    got = await face.call("alice", "POST", "/api/threads", content=b" " * (MAX_BYTES + 1))
+    assert got.status_code == 413
+
+
+async def test_messages_come_in_windows(face: Face):
+    alice = face.people["alice"]
+    sent = await face.stage.runs.send(alice, text="hi", client_id="c1")
+    path = f"/api/threads/{sent.thread_id}/messages"
+    live = (await face.call("alice", "GET", path)).json()
+    assert live["run"] == {"id": str(sent.run_id), "messageId": str(sent.message_id)}
+    (await face.stage.models.one.answer()).say("a").finish()
+    await face.stage.read(alice, sent.run_id)
+    whole = (await face.call("alice", "GET", path)).json()
+    asked, answer = whole["messages"]
+    assert (whole["hasOlder"], whole["run"]) == (False, None)
+    assert (asked["role"], asked["parentId"], asked["parts"]) == (
+        "user",
+        None,
+        [{"type": "text", "text": "hi"}],
+    )
+    assert (answer["parentId"], answer["status"], answer["model"]) == (
+        asked["id"],
+        "complete",
+        "one",
+    )
+    assert JS_TIME.fullmatch(answer["createdAt"])
+    last = (await face.call("alice", "GET", f"{path}?limit=1")).json()
+    assert ([m["id"] for m in last["messages"]], last["hasOlder"]) == ([answer["id"]], True)
+    older = (await face.call("alice", "GET", f"{path}?before={answer['id']}")).json()
+    assert [m["id"] for m in older["messages"]] == [asked["id"]]
+
+
+async def test_what_is_not_mine_is_not_there(face: Face):
+    alice = face.people["alice"]
+    sent = await face.stage.runs.send(alice, text="hi", client_id="c1")
+    deleted = await create(face, "bob")
+    await face.call("bob", "DELETE", f"/api/threads/{deleted}")
+    own = await create(face, "bob")
+    answers = set()
+    ids = [
+        str(sent.thread_id),
+        str(uuid4()),
+        deleted,
+        "nonsense",
+        sent.thread_id.hex,
+        "%00",
+        "%D9%A1",
+    ]
+    for target in ids:
+        for method, end, body in (
+            ("GET", "", None),
+            ("PATCH", "", {"title": "stolen"}),
+            ("DELETE", "", None),
+            ("GET", "/messages", None),
+            ("GET", f"/messages?before={sent.message_id}", None),
+        ):
+            got = await face.call("bob", method, f"/api/threads/{target}{end}", json=body)
+            answers.add((got.status_code, got.content))
+    for before in (sent.message_id, uuid4(), "nonsense"):
+        got = await face.call("bob", "GET", f"/api/threads/{own}/messages?before={before}")
+        answers.add((got.status_code, got.content))
+    assert len(answers) == 1
+    assert answers.pop()[0] == 404
+    assert (await face.stage.threads.get(alice, sent.thread_id)).title == "hi"
+    assert (await face.call("bob", "GET", "/api/threads")).json()["threads"][0]["id"] == own
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/threads"),
+        ("POST", "/api/threads"),
+        ("GET", f"/api/threads/{uuid4()}"),
+        ("PATCH", f"/api/threads/{uuid4()}"),
+        ("DELETE", f"/api/threads/{uuid4()}"),
+        ("GET", f"/api/threads/{uuid4()}/messages"),
+    ],
+)
+async def test_nobody_is_refused_before_the_body_is_read(face: Face, method: str, path: str):
+    call = face.open("", method, path, {"title": "x"})
+    await call.done()
+    assert call.status == 401
+    assert not call.body_was_read
+
+
+def test_a_timestamp_is_what_javascript_writes():
+    time = datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert timestamp(time) == "2026-01-02T01:04:05.999Z"
+    assert timestamp(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00.000Z"

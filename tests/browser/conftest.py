@@ -1,0 +1,60 @@
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.person import Person
+from tests.browser.program import Program, running
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+Meet = Callable[..., Awaitable[Person]]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A program that answers with the deterministic model, slowly enough to be watched."""
+    given = {
+        "FAKE_MODELS": "true",
+        "EMBEDDED_MODEL": "false",
+        "CHAT_MODEL": "fake:300x20",
+        "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
+    }
+    with running(tmp_path_factory.mktemp("program"), given=given) as one:
+        yield one
+
+
+@pytest.fixture
+def meet(browser: Browser) -> Meet:
+    """Somebody with a browser profile of their own, at a program's address."""
+
+    async def somebody(name: str, url: str, **options: object) -> Person:
+        context = await browser.new_context(**options)  # pyright: ignore[reportArgumentType]
+        return Person(url, context, await context.new_page(), name)
+
+    return somebody
+
+
+@pytest.fixture
+def root() -> Path:
+    return Path(__file__).resolve().parents[2]

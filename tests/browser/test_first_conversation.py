@@ -1,0 +1,89 @@
+"""A stranger's first day: clone, one command, a conversation, a crash, and all of it is there."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Meet
+from tests.browser.person import answers, until_done, until_text
+from tests.browser.program import Program
+
+LONG = "Write a long story about the rain. Use many sentences."
+
+
+@pytest.fixture
+def clone(tmp_path: Path, root: Path) -> Path:
+    """The project as a stranger gets it, in an empty folder."""
+    folder = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(root), str(folder)], check=True)
+    return folder
+
+
+async def test_a_stranger_clones_it_and_loses_nothing(
+    clone: Path, tmp_path: Path, meet: Meet
+) -> None:
+    make = shutil.which("make")
+    assert make is not None
+    program = Program(tmp_path, command=[make, "run"], root=clone)
+    try:
+        program.start()
+        ada = await meet("Ada", program.url)
+        await ada.sign_up()
+
+        await ada.ask("Write a haiku about rain")
+        await until_text(ada.page)
+        await until_done(ada.page)
+        assert (await ada.stored())[-1]["status"] == "complete"
+
+        await ada.ask(LONG)
+        before = await until_text(ada.page, 40, nth=1)
+        await ada.page.reload()
+        after = await until_text(ada.page, len(before) + 20, nth=1)
+        assert after.startswith(before.rstrip())
+        await until_done(ada.page)
+        live = await answers(ada.page).all_inner_texts()
+        await ada.page.reload()
+        await until_text(ada.page, nth=1)
+        assert await answers(ada.page).all_inner_texts() == live
+        assert [m["role"] for m in await ada.stored()] == ["user", "assistant"] * 2
+
+        await ada.ask(LONG)
+        await until_text(ada.page, 40, nth=2)
+        await ada.page.get_by_test_id("stop").click()
+        await until_done(ada.page)
+        stopped = await until_text(ada.page, nth=2)
+        kept = (await ada.stored())[-1]
+        assert kept["status"] == "stopped"
+        assert plain(kept) == " ".join(stopped.split())
+
+        await ada.ask(LONG)
+        seen = await until_text(ada.page, 40, nth=3)
+        program.kill()
+        seen = await answers(ada.page).nth(3).inner_text()
+        program.start()
+        await ada.page.reload()
+        again = await until_text(ada.page, nth=3)
+        assert " ".join(again.split()).startswith(" ".join(seen.split()))
+        row = ada.page.locator("[data-role=assistant]").nth(3)
+        await expect(row).to_have_attribute("data-status", "interrupted")
+
+        await row.get_by_role("button", name="Retry").click()
+        await expect(ada.page.locator("[data-status=interrupted]")).to_have_count(0)
+        await until_text(ada.page, 20, nth=3)
+        await ada.page.get_by_test_id("stop").click()
+        await until_done(ada.page)
+        assert ada.errors == []
+        assert program.stop() == 0
+    finally:
+        program.end()
+
+
+def plain(message: dict[str, object]) -> str:
+    """A stored text as it reads, when it holds no Markdown."""
+    parts = message["content"] if "content" in message else message["parts"]
+    assert isinstance(parts, list)
+    text = "".join(part["text"] for part in parts if part["type"] == "text")
+    return " ".join(text.split())

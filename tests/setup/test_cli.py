@@ -1,0 +1,120 @@
+import fcntl
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"reflex", "sqlalchemy", "openai", "granian", "alembic", "xllamacpp", "sqlmodel"}
+PASSWORD = "four correct battery horses\n"
+
+
+class CommandLine:
+    """`chat-app`, with a data folder of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def __call__(
+        self, *arguments: str, said: str = "", **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "chat_app.cli", *arguments],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(self.data), **env},
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def count(self, table: str) -> int:
+        with sqlite3.connect(self.data / "chat.db") as database:
+            return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+@pytest.fixture
+def chat_app(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path / "data")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    show = "import sys, chat_app.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", show], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_help_names_every_command(chat_app: CommandLine) -> None:
+    said = chat_app("--help").stdout
+    assert all(name in said for name in ("run", "dev", "migrate", "user", "seed", "models"))
+
+
+def test_a_person_is_added_and_their_account_filled(chat_app: CommandLine) -> None:
+    added = chat_app(
+        "user", "add", "ada@example.org", "--name", "Ada", "--password-stdin", said=PASSWORD
+    )
+    assert (added.returncode, added.stdout) == (0, "ada@example.org can sign in now.\n")
+    filled = chat_app("seed", "ada@example.org", "--threads", "30", "--messages", "100")
+    assert filled.returncode == 0
+    assert filled.stdout.startswith("/c/")
+    assert (chat_app.count("user"), chat_app.count("thread")) == (1, 31)
+    assert chat_app.count("message") == 160
+
+
+def test_a_person_is_added_while_the_server_owns_the_folder(chat_app: CommandLine) -> None:
+    assert chat_app("migrate").returncode == 0
+    with (chat_app.data / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = chat_app("migrate")
+        added = chat_app("user", "add", "ada@example.org", "--password-stdin", said=PASSWORD)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("chat-app: ")
+    assert added.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("user", "add", "ada@example.org", "--password-stdin"), "short\n"),
+        (("user", "add", "not an address", "--password-stdin"), PASSWORD),
+        (("seed", "nobody@example.org", "--threads", "1"), ""),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    chat_app: CommandLine, arguments: tuple[str, ...], said: str
+) -> None:
+    done = chat_app(*arguments, said=said)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith("chat-app: ")
+
+
+def test_seeding_nothing_is_a_misuse(chat_app: CommandLine) -> None:
+    assert chat_app("seed", "ada@example.org").returncode == 2
+
+
+def test_a_second_migration_has_nothing_to_do(chat_app: CommandLine) -> None:
+    assert chat_app("migrate").stdout == "The database is up to date.\n"
+    assert chat_app("migrate").stdout == "The database was up to date.\n"
+
+
+def test_the_models_are_listed_and_the_default_is_marked(chat_app: CommandLine) -> None:
+    said = chat_app(
+        "models",
+        OPENAI_BASE_URL="http://localhost:11434/v1",
+        CHAT_MODELS="llama3.2,qwen3",
+        CHAT_MODEL="qwen3",
+    ).stdout.splitlines()
+    assert [line.split()[-1] for line in said[:2]] == ["llama3.2", "qwen3"]
+    assert [line for line in said if line.startswith("*")] == ["* qwen3"]
+
+
+def test_a_model_that_is_not_there_is_a_wrong_setting(chat_app: CommandLine) -> None:
+    done = chat_app("models", CHAT_MODEL="no-such-model")
+    assert done.returncode == 2
+    assert "CHAT_MODEL" in done.stderr
