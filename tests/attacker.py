@@ -102,6 +102,7 @@ async def attack(
     headers: Mapping[str, str] | None = None,
     subprotocols: tuple[str, ...] = (),
     address: str | None = None,
+    port: int | None = None,
 ) -> AsyncIterator[Attacker]:
     """Connect to a server.
 
@@ -113,11 +114,13 @@ async def attack(
         headers: More headers.
         subprotocols: What the page's version would be.
         address: The whole WebSocket address, instead of the one made of `url` and `token`.
+        port: The port of this machine to connect to, whatever host `url` names.
 
     Raises:
         InvalidStatus: The server refused the handshake.
     """
     asked = dict(headers or {})
+    peer: dict[str, Any] = {} if port is None else {"host": "localhost", "port": port}
     if cookie is not None:
         asked["Cookie"] = cookie
     async with connect(
@@ -130,5 +133,6 @@ async def attack(
         ping_interval=None,
         close_timeout=2,
         proxy=None,
+        **peer,
     ) as socket:
         yield Attacker(socket)

@@ -3,6 +3,7 @@
 // so the way the text was cut on its way here never shows.
 
 import { codeText, languageOf, lex, renderBlock, renderItem, renderRow } from "./markdown.jsx";
+import { mend } from "./mend.jsx";
 import { morph } from "./morph.jsx";
 
 // A last line of nothing but marks may become a list, a heading, a rule or a table: wait for more.
@@ -77,7 +78,9 @@ export class Blocks {
   #growTail() {
     const tail = withoutMarks(this.#source.slice(this.#from));
     const { tokens, links } = lex(tail, this.#links);
+    const mended = mend(tokens, links);
     this.#patch(this.#closed, tokens, signature(links), this.#closed);
+    if (mended) this.#list.at(-1).key = null;
     this.#close(tail, tokens, links);
     this.#openFence();
   }

@@ -41,8 +41,7 @@ const CLEAN = {
  * @returns {{tokens: object[], links: object}} The tokens' `raw` texts join to the source.
  */
 export function lex(source, links = {}) {
-  const lexer = new Lexer({ gfm: true, breaks: true, silent: true });
-  Object.assign(lexer.tokens.links, links);
+  const lexer = lexerWith(links);
   if (TOO_DEEP.test(source)) return { tokens: [plain(source)], links };
   try {
     const tokens = lexer.lex(source);
@@ -51,6 +50,17 @@ export function lex(source, links = {}) {
     // Nested deeper than the stack: the person still gets the text.
     return { tokens: [plain(source)], links };
   }
+}
+
+/** The tokens of words inside a block. */
+export function lexInline(words, links = {}) {
+  return lexerWith(links).inlineTokens(words);
+}
+
+function lexerWith(links) {
+  const lexer = new Lexer({ gfm: true, breaks: true, silent: true });
+  Object.assign(lexer.tokens.links, links);
+  return lexer;
 }
 
 function plain(source) {

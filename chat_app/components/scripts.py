@@ -26,6 +26,7 @@ NAMES = (
     "links",
     "live_text",
     "markdown",
+    "mend",
     "message_text",
     "morph",
     "outbox",

@@ -28,7 +28,7 @@ def _signed_in() -> rx.Component:
         rx.el.a("Skip to the conversation", href=f"#{CONVERSATION}", class_name="skip"),
         sidebar(),
         conversation(),
-        frame_feed(frame=Live.f, on_gap=Live.gap),
+        frame_feed(frame=Live.f.to(list[str | int]), on_gap=Live.gap),
         environment(title=ChatState.title, product=PRODUCT, on_zone=ThreadListState.set_zone),
         class_name="app",
     )

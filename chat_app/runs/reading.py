@@ -60,15 +60,17 @@ async def stored_answer(
     message = await session.get(Message, run.message_id) if run else None
     if run is None or message is None:
         raise NotFound
-    parts = message.parts
+    parts, seq = message.parts, run.last_seq
     if run.status in LIVE:  # its worker is lost, and the next start will close it
-        entries = select(RunEvent.kind, RunEvent.text).where(RunEvent.run_id == run_id)
-        parts = fold(await session.exec(entries.order_by(col(RunEvent.seq))))
+        log = select(RunEvent.seq, RunEvent.kind, RunEvent.text).where(RunEvent.run_id == run_id)
+        entries = (await session.exec(log.order_by(col(RunEvent.seq)))).all()
+        parts = fold((kind, text) for _, kind, text in entries)
+        seq = entries[-1][0] if entries else 0
     text = text_of(parts)
-    end = EndEvent(run.last_seq, _status(run), run.error, utf16_length(text))
-    if after >= run.last_seq or not text:
+    end = EndEvent(seq, _status(run), run.error, utf16_length(text))
+    if after >= seq or not text:
         return None, end
-    return TextEvent(run.last_seq, 0, text), end
+    return TextEvent(seq, 0, text), end
 
 
 def _status(run: Run):

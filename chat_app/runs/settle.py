@@ -40,12 +40,14 @@ async def settle(session: AsyncSession, run_id: UUID, outcome: Outcome, now: dat
     message = await session.get(Message, run.message_id) if run else None
     if run is None or message is None:
         return
-    entries = await session.exec(
-        select(RunEvent.kind, RunEvent.text)
+    log = await session.exec(
+        select(RunEvent.seq, RunEvent.kind, RunEvent.text)
         .where(RunEvent.run_id == run_id)
         .order_by(col(RunEvent.seq))
     )
-    message.parts = fold(entries)
+    entries = log.all()
+    message.parts = fold((kind, text) for _, kind, text in entries)
+    run.last_seq = entries[-1][0] if entries else 0
     message.status = run.status = outcome.status
     message.error = run.error = outcome.error
     run.finished_at = now

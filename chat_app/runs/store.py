@@ -6,28 +6,20 @@ which costs a third of the ORM per row.
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, func, insert, or_, update
+from sqlalchemy import bindparam, insert, update
 
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
-from chat_app.db.tables import LIVE, metadata
+from chat_app.db.tables import metadata
 from chat_app.runs.log import Entry, Store
 
 _EVENTS = metadata.tables["run_event"]
 _RUNS = metadata.tables["run"]
-_FIRST = _RUNS.c.first_event_at
 _INSERT = insert(_EVENTS)
-_ADVANCE = (
+_BEGIN = (
     update(_RUNS)
-    # spelled out, because an IN cannot be executed for many rows at once
-    .where(_RUNS.c.id == bindparam("run"), or_(*(_RUNS.c.status == one for one in LIVE)))
-    .values(
-        status="running",
-        last_seq=bindparam("last"),
-        first_event_at=func.coalesce(
-            _RUNS.c.first_event_at, bindparam("now", type_=_RUNS.c.first_event_at.type)
-        ),
-    )
+    .where(_RUNS.c.id == bindparam("run"), _RUNS.c.status == "queued")
+    .values(status="running", first_event_at=bindparam("now"))
 )
 
 
@@ -40,8 +32,8 @@ def event_store(db: Database, clock: Clock) -> Store:
     """
 
     async def store(entries: Sequence[Entry]) -> None:
-        last = {entry.run_id: entry.seq for entry in entries}
-        now = clock()
+        # the run's last_seq is written at its end: until then the log itself has it
+        begun = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.seq == 1]
         async with db.system("run log", write=True) as session:
             connection = await session.connection()
             await connection.execute(
@@ -57,8 +49,7 @@ def event_store(db: Database, clock: Clock) -> Store:
                     for entry in entries
                 ],
             )
-            await connection.execute(
-                _ADVANCE, [{"run": run, "last": seq, "now": now} for run, seq in last.items()]
-            )
+            if begun:
+                await connection.execute(_BEGIN, begun)
 
     return store

@@ -35,6 +35,34 @@ async def test_every_cutting_ends_like_the_whole_text(page: Page, longest: int) 
     assert different == []
 
 
+async def test_marks_that_are_not_closed_yet_never_show(page: Page) -> None:
+    words = (
+        "Some **bold words here** and *other* ones, `code in line` and [a link](https://a.example)."
+    )
+    text = f"{words}\n\n- {words}\n- {words}\n\n> {words}\n\n## {words}\n"
+    seen = await page.evaluate(
+        """(text) => {
+            const root = document.createElement("div");
+            const blocks = new lab.Blocks(root);
+            const shown = [];
+            for (let end = 1; end <= text.length; end += 1) {
+                blocks.update(text.slice(0, end));
+                shown.push(root.textContent);
+            }
+            return shown.filter((words) => /[*`()>#]|https/.test(words));
+        }""",
+        text,
+    )
+    assert seen == []
+
+
+@pytest.mark.parametrize("text", ["2 * 3 * 4", "a_b * c", "5 ** 2", "**", "f(x) = [a](b", "~~ ~"])
+async def test_marks_that_never_close_are_there_at_the_end(page: Page, text: str) -> None:
+    html = (await page.evaluate("(pieces) => lab.inPieces(pieces)", list(text)))["html"]
+    assert html == await page.evaluate("(text) => lab.oneShot(text)", text)
+    assert text in html
+
+
 async def test_finished_blocks_stay_the_same_elements(page: Page) -> None:
     chance = random.Random(7)
     texts = [text for text in ODD if "]: " not in text]

@@ -75,7 +75,7 @@ async def test_a_finished_block_that_changes_once_more_is_coloured_again(page: P
     await _mount(page, run="r", status="running")
     await _send(page, ["r", 0, "- [it]\n\n  ```js\n  let x\n  ```\n\nNext\n"])
     await expect(page.locator(".hljs-keyword")).to_have_text("let")
-    await _send(page, ["r", 36, "\n[it]: https://example.com\n"], ["r", 64, "", "complete"])
+    await _send(page, ["r", 36, "\n[it]: https://example.com\n"], ["r", 63, "", "complete"])
     await expect(page.get_by_role("link", name="it")).to_be_attached()
     await expect(page.locator(".hljs-keyword")).to_have_text("let")
 

@@ -136,7 +136,7 @@ class House:
     """A running server and everything a test may want to look at.
 
     Attributes:
-        left: Every socket that the door has let go of.
+        left: Every socket and request that the door has let go of.
     """
 
     url: str
@@ -205,7 +205,7 @@ def open_house(tmp_path: Path) -> Any:
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
             await guard(scope, receive, send)
-            if scope["type"] == "websocket":
+            if scope["type"] != "lifespan":
                 left.put_nowait(scope)
 
         async with (

@@ -146,10 +146,9 @@ async def test_over_tls_browsers_are_told_to_stay_there(open_house) -> None:
             answer = await house.client.get("/api/threads", headers=cookie)
             assert answer.status_code == status
         assert {scope["scheme"] for scope in house.inner.scopes} == {"https"}
+        port = house.services.settings.port
         async with attack(
-            house.url,
-            origin="https://chat.example",
-            headers={"Host": "chat.example"},
+            "http://chat.example", origin="https://chat.example", port=port
         ) as attacker:
             assert await attacker.receive() == "4hello"
         assert house.inner.scopes[-1]["scheme"] == "wss"

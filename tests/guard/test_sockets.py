@@ -166,6 +166,8 @@ async def test_ending_a_session_closes_all_its_sockets_and_nothing_is_sent_after
 
         assert {await attacker.closed_code() for attacker in doomed} == {4401}
         assert all("4after" not in attacker.frames for attacker in doomed)
+        for _ in doomed:
+            await house.left.get()
         assert await kept.receive() == "4after"
         assert await nobody.receive() == "4after"
         assert house.guard.live.of_session(session_id) == 0

@@ -43,6 +43,7 @@ async def test_a_piece_arrives_before_the_next_is_written(open_house) -> None:
                 assert await anext(pieces) == text
             await stream.pieces.put(b"")
             assert [piece async for piece in pieces if piece] == []
+        await house.left.get()
         assert len(house.guard.live) == 0
 
 
@@ -62,6 +63,7 @@ async def test_a_revoked_session_stops_its_stream_and_no_other(open_house) -> No
             await stream.pieces.put(b"data: secret\n\n")
             assert b"".join([piece async for piece in pieces]) == b""
         await stream.cancelled.wait()
+        await house.left.get()
         assert len(house.guard.live) == 0
 
 

@@ -47,7 +47,7 @@ async def test_a_run_is_queued_until_its_first_token(stage: Stage, alice: Princi
     answer.say("a")
     await anext(stage.runs.follow(alice, sent.run_id))
     run = await stage.run(alice, sent.run_id)
-    assert (run.status, run.last_seq) == ("running", 1)
+    assert run.status == "running"
     assert run.first_event_at is not None
 
 
