@@ -48,7 +48,7 @@ class Program:
         self._command, self._root = list(command), root
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("REFLEX_", "__REFLEX"))}
         fixed = {"PORT": str(self.port), "DATA_DIR": str(folder / "data"), "CHAT_TITLES": "false"}
-        self._environment = {**clean, **fixed, **(given or {})}
+        self._environment = {**clean, **fixed, "PYTHONPATH": str(root), **(given or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
