@@ -74,6 +74,7 @@ logs.set_up_logs(settings().log_level)
 app = ChatApp(
     app_wraps={},
     toaster=None,
+    reset_style=False,
     stylesheets=["/style.css"],
     html_lang="en",
     backend_exception_handler=_handler_failed,

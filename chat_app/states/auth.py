@@ -34,7 +34,7 @@ class AuthState(rx.State):
             yield
         if who is None:
             self.phase = "anonymous"
-            yield rx.redirect(SIGN_IN, is_external=True)
+            yield rx.redirect(SIGN_IN)
             return
         person = await services().accounts.person(who)
         shown = person.name or person.email

@@ -1,0 +1,144 @@
+"""The live parts together: wired from settings, started, swept, stopped."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.db.tables import AuthSession, User
+from chat_app.errors import Unavailable
+from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.services import Services, install, services
+from chat_app.settings import Settings, read_settings
+from tests.runs.stage import StageClock, VirtualPace, text_of
+
+SLOW = "fake:500x60000"
+"""A model that says one word and then nothing for a minute."""
+QUICK = "fake:50x0"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        fake_models=True,
+        embedded_model=False,
+        chat_model=QUICK,
+        chat_titles=False,
+    )
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Services]:
+    live = Services.build(settings, clock=StageClock(), pace=VirtualPace())
+    await live.db.create_all()
+    await live.start()
+    try:
+        yield live
+    finally:
+        await live.stop()
+
+
+async def signed_in(live: Services) -> Principal:
+    user = User(email="alice@chat.example")
+    async with live.db.system("auth", write=True) as session:
+        session.add(user)
+    issued = await live.sessions.issue(
+        user.id, method="password", remember=False, address="127.0.0.1", user_agent=""
+    )
+    return Principal(user.id, issued.session_id)
+
+
+async def test_a_message_is_answered_by_the_default_model(settings: Settings):
+    async with serving(settings) as live:
+        alice = await signed_in(live)
+        sent = await live.runs.send(alice, text="hi", client_id="c1")
+        events = [event async for event in live.runs.follow(alice, sent.run_id)]
+        window = await live.threads.window(alice, sent.thread_id)
+        assert window.messages[-1].text == text_of(events) != ""
+        assert window.messages[-1].model == QUICK
+
+
+async def test_stopping_keeps_the_text_of_every_answer(settings: Settings):
+    async with serving(settings) as live:
+        alice = await signed_in(live)
+        sent = await live.runs.send(alice, text="hi", client_id="c1", model=SLOW)
+        first = await anext(live.runs.follow(alice, sent.run_id))
+        assert isinstance(first, TextEvent)
+    async with serving(settings) as live:
+        window = await live.threads.window(alice, sent.thread_id)
+        assert window.messages[-1].status == "interrupted"
+        assert window.messages[-1].text == first.text
+        assert window.run is None
+
+
+async def test_a_start_after_a_crash_shows_what_was_seen(settings: Settings):
+    async with serving(settings) as lost:
+        alice = await signed_in(lost)
+        sent = await lost.runs.send(alice, text="hi", client_id="c1", model=SLOW)
+        first = await anext(lost.runs.follow(alice, sent.run_id))
+        async with serving(settings) as live:
+            events = [event async for event in live.runs.follow(alice, sent.run_id)]
+            assert events[0] == first
+            assert isinstance(events[-1], EndEvent)
+            assert events[-1].status == "interrupted"
+
+
+async def test_a_stopped_server_takes_nothing(settings: Settings):
+    async with serving(settings) as live:
+        alice = await signed_in(live)
+        await live.runs.drain()
+        with pytest.raises(Unavailable):
+            await live.runs.send(alice, text="hi", client_id="c1")
+
+
+async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: Settings):
+    clock = StageClock()
+    live = Services.build(settings, clock=clock, pace=VirtualPace())
+    await live.db.create_all()
+    await live.start()
+    alice = await signed_in(live)
+    sent = await live.runs.send(alice, text="hi", client_id="c1", model=SLOW)
+    reader = live.runs.follow(alice, sent.run_id)
+    await anext(reader)
+    clock.time += timedelta(hours=settings.session_max_hours + 1)
+    await live.sweep()
+    end = await anext(reader)
+    assert isinstance(end, EndEvent)
+    assert end.status == "revoked"
+    await live.stop()
+
+
+async def test_a_lost_hint_costs_no_more_than_a_sweep(settings: Settings):
+    async with serving(settings) as live:
+        alice = await signed_in(live)
+        sent = await live.runs.send(alice, text="hi", client_id="c1", model=SLOW)
+        reader = live.runs.follow(alice, sent.run_id)
+        await anext(reader)
+        async with live.db.system("auth", write=True) as session:
+            row = await session.get(AuthSession, alice.session_id)
+            assert row is not None
+            row.revoked_at = row.created_at  # nobody is told
+        await live.sweep()
+        end = await anext(reader)
+        assert isinstance(end, EndEvent)
+        assert end.status == "revoked"
+
+
+async def test_stopping_twice_is_harmless(settings: Settings):
+    async with serving(settings) as live:
+        await live.stop()
+
+
+def test_services_that_were_not_installed_are_an_error(settings: Settings):
+    install(None)
+    with pytest.raises(RuntimeError):
+        services()
+    live = Services.build(settings)
+    install(live)
+    assert services() is live
+    install(None)
