@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 _FAILED = 1
 _MISUSED = 2
+_TERMINATED = 143
 
 cli = typer.Typer(
     name="chat-app",
@@ -60,6 +62,8 @@ def run(
     here = settings()
     check_port(here.host, here.port)
     _migrate()
+    # Until the server listens to signals itself: end by an exception, which ends the build too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     if not frontend.is_built(PROJECT):
         typer.echo("Building the page; this takes a few seconds.")
         frontend.build(PROJECT)

@@ -4,6 +4,7 @@ It speaks just enough of Engine.IO 4 and Socket.IO 5 over one WebSocket, checks 
 set every header and the client token.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 NAMESPACE = "/_event"
+SILENCE_SECONDS = 30
+"""When to give up, so that a test that goes wrong ends."""
 
 
 class Attacker:
@@ -55,9 +58,11 @@ class Attacker:
 
         Raises:
             ConnectionClosed: The server closed; `closed_code` has the code.
+            TimeoutError: Nothing came for so long that nothing will.
         """
         while True:
-            text = await self.socket.recv()
+            async with asyncio.timeout(SILENCE_SECONDS):
+                text = await self.socket.recv()
             if text == "2":
                 await self.socket.send("3")
             elif isinstance(text, str) and text.startswith("4"):

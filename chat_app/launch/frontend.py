@@ -6,6 +6,7 @@ It names no port and no address, so one build serves them all.
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import re
 import signal
@@ -96,7 +97,8 @@ def build(root: Path) -> None:
     with _one_at_a_time(root) as lock:
         if not is_built(root):
             made_from = fingerprint(root, _SOURCES)
-            _export(root, lock)
+            with _lock_as_written(root):
+                _export(root, lock)
             if made_from == fingerprint(root, _SOURCES):  # else somebody is writing just now
                 _stamp(root).write_text(fingerprint(root))
 
@@ -151,6 +153,21 @@ def point_home(client: Path, api_url: str) -> None:
             script.write_text(address.sub(r'(location.origin+"\2")', text), encoding="utf-8")
     if _SOCKET not in seen:
         raise NoAddress(f"No script of the built page names the socket of {api_url}.")
+
+
+@contextlib.contextmanager
+def _lock_as_written(root: Path) -> Iterator[None]:
+    """Undo what changes in the front end's package list without changing its meaning.
+
+    Reflex writes it on one line or on many, by turns, and the project's folder should stay clean.
+    """
+    path = root / "reflex.lock" / "package.json"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    yield
+    if before and path.exists():
+        after = path.read_text(encoding="utf-8")
+        if after != before and json.loads(after) == json.loads(before):
+            path.write_text(before, encoding="utf-8")
 
 
 def _stamp(root: Path) -> Path:

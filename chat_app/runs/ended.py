@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-_REMEMBERED = 10_000
-
 
 class EndedSessions:
     """A bounded memory of session ids.
@@ -11,15 +9,19 @@ class EndedSessions:
     A request is let in by the guard and may begin a run after its session has ended; a reader may
     be asleep when it does. Both look here. Sessions never come back, so nothing is ever taken out
     but the oldest.
+
+    Args:
+        most: How many are remembered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
         self._ids: dict[UUID, None] = {}
 
     def add(self, session_id: UUID) -> None:
         """Remember that a session has ended."""
         self._ids[session_id] = None
-        if len(self._ids) > _REMEMBERED:
+        if len(self._ids) > self._most:
             del self._ids[next(iter(self._ids))]
 
     def __contains__(self, session_id: UUID) -> bool:

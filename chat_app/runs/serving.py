@@ -5,6 +5,7 @@ end. Its task then drops the model, keeps what the reason lets it keep, and sett
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from itertools import chain, repeat
 from uuid import UUID, uuid4
@@ -26,6 +27,8 @@ from chat_app.runs.pace import Pace
 from chat_app.runs.sending import Sent
 from chat_app.runs.settle import Outcome, settle
 from chat_app.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 BROKEN = "Something went wrong here while the answer was written. Try again."
 
@@ -120,8 +123,9 @@ class Serving:
         """
         told = self.end(lambda _: True, Outcome("interrupted"))
         waits = [asyncio.create_task(live.over.wait()) for live in told]
-        if waits:
-            await asyncio.wait(waits, timeout=seconds)
+        work = [*waits, *self._tasks]
+        if work:
+            await asyncio.wait(work, timeout=seconds)
         rest = [*waits, *self._tasks]
         for task in rest:
             task.cancel()
@@ -173,7 +177,7 @@ class Serving:
                 async with self._db.write(live.principal) as session:
                     await settle(session, live.run_id, outcome, self._clock())
             except Exception as error:  # the next try, or the next start, closes the run
-                unexpected(error, "the end of an answer")
+                logger.warning("The end of an answer was not stored: %s", type(error).__name__)
                 if delay == BACK_OFF[-1]:
                     self._show_end(live, sent, outcome)
                 await self._pace.back_off(delay)

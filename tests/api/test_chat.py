@@ -239,6 +239,14 @@ async def test_what_is_not_mine_is_not_there(face: Face):
     await mine.done()
 
 
+@pytest.mark.parametrize(("threaded", "status"), [(False, 404), (True, 422)])
+async def test_there_must_be_an_answer_to_make_again(face: Face, threaded: bool, status: int):
+    body: dict[str, object] = {"trigger": "regenerate-message", "messages": []}
+    if threaded:
+        body["id"] = str((await face.stage.threads.create(face.people["alice"])).id)
+    assert (await face.call("alice", "POST", "/api/chat", json=body)).status_code == status
+
+
 async def test_a_message_of_another_thread_of_mine_is_not_regenerated_here(face: Face):
     first = post(face)
     (await face.stage.models.one.answer(1)).say("a").finish()

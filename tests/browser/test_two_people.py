@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Meet
-from tests.browser.person import composer, until_done, until_text
+from tests.browser.person import SIGN_IN, composer, until_done, until_text
 from tests.browser.program import Program, running
 
 WATCH = """() => {
@@ -130,10 +130,12 @@ async def test_a_second_tab_shows_the_answer_and_follows_the_list(
     assert here == there
     await expect(ada.titles(other)).to_have_text(["Tell both tabs"])
 
+    await ada.page.locator(".row").hover()
     await ada.page.get_by_role("button", name="Rename Tell both tabs").click()
     await ada.page.locator("[name=title]").fill("A better title")
     await ada.page.locator("[name=title]").press("Enter")
     await expect(ada.titles(other)).to_have_text(["A better title"])
+    await ada.page.locator(".row").hover()
     await ada.page.get_by_role("button", name="Delete A better title").click()
     await expect(ada.titles(other)).to_have_count(0)
     await expect(other.locator("main")).to_contain_text("not here")
@@ -145,4 +147,4 @@ async def test_a_second_tab_shows_the_answer_and_follows_the_list(
 
 async def signed_out(page: Page) -> None:
     """The tab has come to the sign-in page by itself."""
-    await page.wait_for_url("**/signin*")
+    await page.wait_for_url(SIGN_IN)

@@ -180,12 +180,24 @@ class Watch:
         return [hint.kind for hint in self.hints]
 
 
-class CountingDatabase(Database):
-    """Notes the reason of every system transaction that writes, and every session."""
+class StageDatabase(Database):
+    """Notes the reason of every system transaction that writes; a person's can be made to fail.
+
+    Attributes:
+        broken: Raised one by one where the next writes of a person would commit.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.system_writes: list[str] = []
+        self.broken: list[Exception] = []
+
+    @asynccontextmanager
+    async def write(self, principal):  # pyright: ignore[reportIncompatibleMethodOverride]
+        async with super().write(principal) as session:
+            yield session
+            if self.broken:
+                raise self.broken.pop(0)
 
     def system(self, reason: str, *, write: bool = False):
         if write:
@@ -208,7 +220,7 @@ class StageClock:
 class Stage:
     path: Path
     settings: Settings
-    db: CountingDatabase
+    db: StageDatabase
     bus: Bus
     models: ScriptedModels
     clock: StageClock
@@ -279,7 +291,7 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     """
     usual = {"chat_titles": False, "embedded_model": False, "data_dir": path.parent}
     wanted = read_settings(_env_file=None, **{**usual, **settings})
-    db = CountingDatabase(f"sqlite+aiosqlite:///{path}")
+    db = StageDatabase(f"sqlite+aiosqlite:///{path}")
     if fresh:
         await db.create_all()
     bus, models, clock, pace = Bus(), ScriptedModels(), StageClock(), VirtualPace()

@@ -3,15 +3,16 @@
 from uuid import uuid4
 
 import pytest
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
+from chat_app.db.errors import DatabaseBusy
 from chat_app.db.tables import RunEvent, User
 from chat_app.errors import NotFound
 from chat_app.llm.base import Finish, ProviderError
 from chat_app.runs.answering import EMPTY
 from chat_app.runs.events import EndEvent, TextEvent
-from chat_app.runs.log import NOT_SAVED
+from chat_app.runs.log import BACK_OFF, NOT_SAVED
 from chat_app.runs.serving import BROKEN
 from tests.runs.stage import Stage, text_of
 
@@ -216,3 +217,48 @@ async def test_an_answer_that_cannot_be_saved_fails_with_a_sentence(
     assert stage.stored(sent.run_id) == "shown"
     assert answer.closed.is_set()
     assert (await stage.message(alice, sent.message_id)).error == NOT_SAVED
+
+
+async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
+    stage: Stage, alice: Principal
+):
+    sent, answer, reader = await begun(stage, alice)
+    watch = stage.watch(alice)
+    tries = len(BACK_OFF) + 3
+    stage.db.broken = [DatabaseBusy() for _ in range(tries)]
+    answer.finish()
+    end = [event async for event in reader][-1]
+    assert isinstance(end, EndEvent)
+    assert end.status == "complete"
+    while stage.db.broken:
+        await stage.read(alice, sent.run_id)
+    await stage.runs.drain()
+    assert (await stage.message(alice, sent.message_id)).status == "complete"
+    assert stage.stored(sent.run_id) == "shown"
+    assert watch.kinds.count("run_ended") == 2, "once when shown, once when the row agrees"
+    assert stage.pace.back_offs[: len(BACK_OFF)] == list(BACK_OFF)
+    assert len(stage.pace.back_offs) == tries
+
+
+async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(stage: Stage, alice: Principal):
+    sent, answer, _ = await begun(stage, alice)
+    answer.say(*["x" * 40_000] * 10)
+    await answer.taken()
+    async with stage.db.read(alice) as session:
+        lengths = [len(text) for text in await session.exec(select(RunEvent.text))]
+    assert sum(lengths) >= 300_000
+    assert max(lengths) < 120_000
+    answer.finish()
+    await stage.read(alice, sent.run_id)
+
+
+async def test_a_model_that_never_pauses_does_not_keep_the_loop(stage: Stage, alice: Principal):
+    sent, answer, _ = await begun(stage, alice)
+    answer.say(*["x"] * 1000)
+    texts = []
+    follower = stage.runs.follow(alice, sent.run_id, after=1)
+    texts.append(await anext(follower))
+    assert isinstance(texts[0], TextEvent)
+    assert len(texts[0].text) < 1000
+    answer.finish()
+    assert text_of(await stage.read(alice, sent.run_id)) == "shown" + "x" * 1000

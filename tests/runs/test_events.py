@@ -1,11 +1,13 @@
 """The fold and the channel: pure."""
 
 import asyncio
+from uuid import uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.runs.channel import Channel
+from chat_app.runs.ended import EndedSessions
 from chat_app.runs.events import EndEvent, TextEvent, fold, utf16_length
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
@@ -64,3 +66,11 @@ def test_an_entry_that_is_not_shown_moves_only_the_sequence():
     channel.put(2, "a")
     assert channel.read(0) == (TextEvent(2, 0, "a"), 1)
     assert channel.seq == 2
+
+
+def test_the_memory_of_ended_sessions_is_bounded_and_keeps_the_newest():
+    ended = EndedSessions(most=3)
+    ids = [uuid4() for _ in range(5)]
+    for one in ids:
+        ended.add(one)
+    assert [one in ended for one in ids] == [False, False, True, True, True]

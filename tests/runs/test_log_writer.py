@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chat_app.runs.channel import Channel
 from chat_app.runs.log import BACK_OFF, Entry, LogWriter, NotSaved, RunLog
-from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, STRAINED_FRAME, interval
+from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, STRAINED_FRAME, Pace, interval
 from tests.runs.stage import VirtualPace
 
 BUSY = OperationalError("insert", {}, Exception("locked"))
@@ -282,6 +282,14 @@ async def test_a_late_event_loop_slows_the_commits_down(desk: Desk):
     await desk.pace.resting.wait()
     assert desk.pace.rests[-1] == STRAINED_FRAME
     assert desk.pace.rests[0] == FRAME
+
+
+async def test_a_rest_ends_at_a_hurry_or_by_itself():
+    pace, hurry = Pace(), asyncio.Event()
+    assert await pace.rest(0, hurry) >= 0
+    hurry.set()
+    assert await pace.rest(3600, hurry) == 0
+    await pace.back_off(0)
 
 
 def test_the_pace_follows_the_stream_and_the_strain():

@@ -79,3 +79,15 @@ async def test_a_run_that_ended_stays_as_it_is(tmp_path: Path):
                 before[-1],
             ]
             assert isinstance(stage, Stage)
+
+
+async def test_a_run_without_a_worker_can_be_read_before_it_is_closed(tmp_path: Path):
+    path = tmp_path / "chat.db"
+    async with staged(path) as lost:
+        alice = await lost.person()
+        sent = await lost.runs.send(alice, text="hi", client_id="c1")
+        (await lost.models.one.answer()).say("seen")
+        await anext(lost.runs.follow(alice, sent.run_id))
+        async with staged(path, fresh=False, start=False) as stage:
+            events = await stage.read(alice, sent.run_id)
+            assert events == [TextEvent(1, 0, "seen"), EndEvent(1, "interrupted", "", 4)]

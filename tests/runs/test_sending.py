@@ -5,9 +5,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
+from chat_app.db.errors import DatabaseFull
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.errors import Conflict, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
 from chat_app.llm.base import Turn
@@ -272,3 +274,25 @@ async def test_a_given_title_is_not_replaced_by_the_first_words(stage: Stage, al
     thread = await stage.threads.create(alice, title="Mine")
     await stage.runs.send(alice, text="Where is Rome?", client_id="c1", thread_id=thread.id)
     assert (await stage.threads.get(alice, thread.id)).title == "Mine"
+
+
+async def test_a_message_stored_beside_us_at_the_same_time_is_found(stage: Stage, alice: Principal):
+    first = await stage.runs.send(alice, text="hi", client_id="c1")
+    stage.db.broken = [IntegrityError("insert", {}, Exception("client_id"))]
+    again = await stage.runs.send(alice, text="hi", client_id="c1")
+    assert (again.run_id, again.duplicate) == (first.run_id, True)
+
+
+async def test_a_send_that_cannot_be_stored_leaves_nothing_and_can_be_repeated(
+    stage: Stage, alice: Principal
+):
+    watch = stage.watch(alice)
+    stage.db.broken = [DatabaseFull()]
+    with pytest.raises(DatabaseFull):
+        await stage.runs.send(alice, text="hi", client_id="c1")
+    assert await stage.count(alice, Message) == 0
+    assert watch.hints == []
+    assert stage.runs.session_ids() == set()
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    assert not sent.duplicate
+    assert stage.runs.session_ids() == {alice.session_id}

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from chat_app.launch.frontend import (
     is_built,
     point_home,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -74,6 +79,76 @@ def test_a_failed_build_shows_what_it_said_and_leaves_no_page(project: Path) -> 
     with pytest.raises(NotBuilt, match="no such setting"):
         build(project)
     assert not is_built(project)
+
+
+REFORMAT = """
+import json
+from pathlib import Path
+path = Path("reflex.lock/package.json")
+path.write_text(json.dumps({**json.loads(path.read_text()), **CHANGE}))
+"""
+
+
+def test_a_build_leaves_the_package_list_as_it_was_written(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = _lock_that_is_rewritten(project, monkeypatch, "{}")
+    build(project)
+    assert lock.read_text() == '{\n  "name": "reflex"\n}'
+    assert is_built(project)
+
+
+def test_a_build_that_changes_the_packages_says_so_in_the_lock(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = _lock_that_is_rewritten(project, monkeypatch, "{'new': 1}")
+    build(project)
+    assert lock.read_text() == '{"name": "reflex", "new": 1}'
+    assert is_built(project)
+
+
+def test_a_page_whose_sources_changed_meanwhile_is_built_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _reflex_that(project, monkeypatch, "open('chat_app/pages/chat.py', 'a').write('more')")
+    build(project)
+    assert not is_built(project)
+
+
+def test_a_build_ends_with_the_process_that_asked_for_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(project / "alive")
+    _reflex_that(project, monkeypatch, "import signal; alive = open('alive', 'w'); signal.pause()")
+    asking = (
+        "import signal, sys; from pathlib import Path\n"
+        "from chat_app.launch.frontend import build\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        "build(Path(sys.argv[1]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", asking, str(project)], cwd=ROOT)
+    with (project / "alive").open() as alive:  # opens when the build has
+        process.terminate()
+        assert alive.read() == ""  # ends when the build has
+    assert process.wait() == 143
+
+
+def _lock_that_is_rewritten(project: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> Path:
+    lock = project / "reflex.lock" / "package.json"
+    lock.parent.mkdir()
+    lock.write_text('{\n  "name": "reflex"\n}')
+    _reflex_that(project, monkeypatch, REFORMAT.replace("CHANGE", change))
+    return lock
+
+
+def _reflex_that(project: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """Let the build run a stand-in that makes the folder of the page and something besides."""
+    stand_in = project / "stand-in" / "reflex"
+    stand_in.mkdir(parents=True)
+    made = "from pathlib import Path\nPath('.web/build/client').mkdir(parents=True)\n"
+    (stand_in / "__init__.py").write_text("")
+    (stand_in / "__main__.py").write_text(made + does)
+    monkeypatch.setenv("PYTHONPATH", str(stand_in.parent))
 
 
 @pytest.mark.parametrize("quote", ["'", '"', "`"])
