@@ -101,7 +101,9 @@ export class Blocks {
 
   // A block changes only once more after it was closed: here, while it is still in the same place.
   #settle(entry) {
-    if (entry.node) this.#settled(entry.node);
+    if (!entry.node) return;
+    entry.node.normalize();
+    this.#settled(entry.node);
   }
 
   #patch(start, tokens, links, closed) {
@@ -144,17 +146,17 @@ export class Blocks {
     const closing = new RegExp(`^ {0,3}${opening[1]}[~\`]* *$`, "m");
     if (closing.test(this.#source.slice(body))) return;
     const code = entry.node.querySelector("code");
-    if (!code.firstChild) code.append("");
-    this.#fence = { entry, body, closing, tick: opening[1][0], line: body, text: code.firstChild };
+    const shown = body + code.textContent.length;
+    this.#fence = { entry, code, closing, tick: opening[1][0], line: body, shown };
   }
 
   #growFence() {
     const fence = this.#fence;
     if (fence.closing.test(this.#source.slice(fence.line))) return false;
     fence.line = this.#source.lastIndexOf("\n") + 1;
-    const shown = fence.body + fence.text.length;
-    const end = codeEnd(this.#source, shown, fence.tick);
-    if (end > shown) fence.text.appendData(this.#source.slice(shown, end));
+    const end = codeEnd(this.#source, fence.shown, fence.tick);
+    if (end > fence.shown) fence.code.append(this.#source.slice(fence.shown, end));
+    fence.shown = end;
     fence.entry.key = null;
     return true;
   }
@@ -214,11 +216,10 @@ function revise(was, token, links) {
 function reviseCode({ token: old, node }, token) {
   if (languageOf(old) !== languageOf(token)) return false;
   const code = node.querySelector("code");
+  const shown = code.textContent;
   const text = codeText(token);
-  if (code.textContent === text) return true;
-  if (code.childNodes.length === 1 && text.startsWith(code.textContent)) {
-    code.firstChild.appendData(text.slice(code.textContent.length));
-  } else code.textContent = text;
+  if (!text.startsWith(shown)) code.textContent = text;
+  else if (text.length > shown.length) code.append(text.slice(shown.length));
   return true;
 }
 

@@ -7,19 +7,17 @@ export function morph(old, fresh) {
     old.replaceWith(fresh);
     return fresh;
   }
-  if (old.nodeType === Node.TEXT_NODE) {
-    morphText(old, fresh);
-    return old;
-  }
   let had = old.firstChild;
   let wanted = fresh.firstChild;
   while (wanted) {
     const nextWanted = wanted.nextSibling;
-    if (had) {
+    if (!had) old.append(wanted);
+    else if (isText(had) && isText(wanted)) had = morphText(had, wanted.data);
+    else {
       const nextHad = had.nextSibling;
       morph(had, wanted);
       had = nextHad;
-    } else old.append(wanted);
+    }
     wanted = nextWanted;
   }
   while (had) {
@@ -30,10 +28,27 @@ export function morph(old, fresh) {
   return old;
 }
 
-function morphText(old, fresh) {
-  if (old.data === fresh.data) return;
-  if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
-  else old.data = fresh.data;
+// New words become a text node of their own: a browser shapes the whole text again, at once, when
+// a node grows. `normalize()` joins them when the block is closed.
+function morphText(first, text) {
+  let last = first;
+  let shown = first.data;
+  while (last.nextSibling && isText(last.nextSibling)) {
+    last = last.nextSibling;
+    shown += last.data;
+  }
+  const next = last.nextSibling;
+  if (text.startsWith(shown)) {
+    if (text.length > shown.length) last.after(text.slice(shown.length));
+    return next;
+  }
+  while (first.nextSibling !== next) first.nextSibling.remove();
+  first.data = text;
+  return next;
+}
+
+function isText(node) {
+  return node.nodeType === Node.TEXT_NODE;
 }
 
 function sameAttributes(old, fresh) {

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
@@ -57,4 +56,4 @@ def relative_target(scope: Scope) -> str:
     is_plain = all("!" <= char <= "~" for char in target) and "\\" not in target
     if not is_plain or not target.startswith("/") or target.startswith("//") or len(target) > 1024:
         return "/"
-    return target if not urlsplit(target).netloc else "/"
+    return target

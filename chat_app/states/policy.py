@@ -9,13 +9,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Annotated, Any
 from uuid import UUID
 
 import reflex as rx
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import create_model as model_of
 from reflex.state import (
+    BaseState,
     FrontendEventExceptionState,
     OnLoadInternalState,
     State,
@@ -87,13 +96,13 @@ class Row:
         """
         return self._model.model_validate(payload).model_dump(exclude_unset=True)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _model(self) -> type[BaseModel]:
         fields: dict[str, Any] = {
             name: (kind | None, None) if name in self.optional else (kind, ...)
             for name, kind in self.arguments.items()
         }
-        config = ConfigDict(extra="forbid", strict=True)
-        object.__setattr__(self, "_model", model_of("Payload", __config__=config, **fields))
+        return model_of("Payload", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def _row(
@@ -181,7 +190,7 @@ class Policy(rx.Middleware):
             self._rows = self._make()
         return self._rows
 
-    async def preprocess(self, app: rx.App, state: rx.State, event: Event) -> StateUpdate | None:
+    async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Let the handler run as the session's principal, or stop the event.
 
         Returns:

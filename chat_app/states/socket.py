@@ -131,7 +131,7 @@ def harden(server: AsyncServer, dropped: Counter[str]) -> None:
         except Exception:  # whatever a parser makes of a stranger's bytes
             dropped["frame"] += 1
 
-    async def event(eio_sid: str, namespace: str, packet_id: Any, data: Any) -> None:
+    async def event(eio_sid: str, namespace: str, id: Any, data: Any) -> None:
         if isinstance(data, list) and len(data) <= 2 and data[0] in SPOKEN:
             await take_event(eio_sid, namespace, None, data)
         else:

@@ -201,7 +201,15 @@ async def test_a_page_sends_nobody_to_the_sign_in_page_and_back(open_house, buil
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.test/x", "/\\evil.test", "/%0d%0aSet-Cookie:a=b", "/a\x7fb", "/" + "a" * 2000]
+    "path",
+    [
+        "//evil.test/x",
+        "///evil.test",
+        "/\\evil.test",
+        "/%0d%0aSet-Cookie:a=b",
+        "/a\x7fb",
+        "/" + "a" * 2000,
+    ],
 )
 def test_no_page_is_a_way_to_another_site(path: str) -> None:
     target = relative_target({"path": path, "raw_path": path.encode(), "query_string": b""})

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -242,7 +242,7 @@ class Stage:
 
     async def read(self, principal: Principal, run_id: UUID, after: int = 0):
         """Follow a run to its end."""
-        return [event async for event in self.runs.follow(principal, run_id, after)]
+        return await rest_of(self.runs.follow(principal, run_id, after))
 
     async def message(self, principal: Principal, message_id: UUID) -> Message:
         async with self.db.read(principal) as session:
@@ -304,6 +304,12 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     finally:
         await runs.drain()
         await db.close()
+
+
+async def rest_of(reader: AsyncIterator[TextEvent | EndEvent]) -> list[TextEvent | EndEvent]:
+    """Everything a reader still gets. One that never ends fails, long after any slow machine."""
+    async with asyncio.timeout(30):
+        return [event async for event in reader]
 
 
 def text_of(events: Sequence[TextEvent | EndEvent]) -> str:

@@ -14,7 +14,7 @@ from chat_app.runs.answering import EMPTY
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.runs.log import BACK_OFF, NOT_SAVED
 from chat_app.runs.serving import BROKEN
-from tests.runs.stage import Stage, text_of
+from tests.runs.stage import Stage, rest_of, text_of
 
 
 async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
@@ -34,7 +34,7 @@ async def test_stop_keeps_exactly_what_was_shown(stage: Stage, alice: Principal)
     answer.say(" never")
     await answer.taken()  # the model is ahead of the disk
     await stage.runs.stop(alice, sent.run_id)
-    rest = [event async for event in reader]
+    rest = await rest_of(reader)
     shown = "shown" + "".join(event.text for event in rest if isinstance(event, TextEvent))
     message = await stage.message(alice, sent.message_id)
     assert stage.stored(sent.run_id) == shown
@@ -84,7 +84,7 @@ async def test_a_thread_is_stopped_by_its_owner_only(
 async def test_a_provider_that_fails_keeps_what_came_and_tells_why(stage: Stage, alice: Principal):
     sent, answer, reader = await begun(stage, alice)
     answer.say(" more").fail(ProviderError("The model stopped answering.", "stalled"))
-    rest = [event async for event in reader]
+    rest = await rest_of(reader)
     assert rest[-1] == EndEvent(rest[-1].seq, "failed", "The model stopped answering.", 10)
     message = await stage.message(alice, sent.message_id)
     assert stage.stored(sent.run_id) == "shown more"
@@ -96,7 +96,7 @@ async def test_a_bug_in_a_model_shows_no_secret(
 ):
     sent, answer, reader = await begun(stage, alice)
     answer.fail(RuntimeError("sk-secret"))
-    end = [event async for event in reader][-1]
+    end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.error) == ("failed", BROKEN)
     assert "sk-secret" not in caplog.text
@@ -119,7 +119,7 @@ async def test_a_revoked_session_stops_its_runs_and_no_others(
     other, goes_on, _ = await begun(stage, device, "c2")
     _, bobs, _ = await begun(stage, bob)
     stage.end_session(alice)
-    end = [event async for event in reader][-1]
+    end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"
     await stopped.closed.wait()
@@ -149,7 +149,7 @@ async def test_a_session_that_ends_during_the_send_never_reaches_the_model(
 async def test_a_deleted_thread_stops_its_answer(stage: Stage, alice: Principal):
     sent, answer, reader = await begun(stage, alice)
     await stage.threads.delete(alice, sent.thread_id)
-    end = [event async for event in reader][-1]
+    end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert end.status == "stopped"
     assert answer.closed.is_set()
@@ -168,7 +168,7 @@ async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
     await stage.runs.drain()
     for sent, answer, reader in runs:
         assert answer.closed.is_set()
-        end = [event async for event in reader][-1]
+        end = (await rest_of(reader))[-1]
         assert isinstance(end, EndEvent)
         assert (end.status, end.length) == ("interrupted", len("shown and sent"))
         assert stage.stored(sent.run_id) == "shown and sent"
@@ -212,7 +212,7 @@ async def test_an_answer_that_cannot_be_saved_fails_with_a_sentence(
             "create trigger full before insert on run_event begin select raise(fail, 'full'); end"
         )
     answer.say(" lost")
-    end = [event async for event in reader][-1]
+    end = (await rest_of(reader))[-1]
     assert end == EndEvent(1, "failed", NOT_SAVED, 5)
     assert stage.stored(sent.run_id) == "shown"
     assert answer.closed.is_set()
@@ -227,7 +227,7 @@ async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
     tries = len(BACK_OFF) + 3
     stage.db.broken = [DatabaseBusy() for _ in range(tries)]
     answer.finish()
-    end = [event async for event in reader][-1]
+    end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert end.status == "complete"
     while stage.db.broken:

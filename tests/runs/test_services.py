@@ -13,7 +13,7 @@ from chat_app.errors import Unavailable
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
-from tests.runs.stage import StageClock, VirtualPace, text_of
+from tests.runs.stage import StageClock, VirtualPace, rest_of, text_of
 
 SLOW = "fake:500x60000"
 """A model that says one word and then nothing for a minute."""
@@ -57,7 +57,7 @@ async def test_a_message_is_answered_by_the_default_model(settings: Settings):
     async with serving(settings) as live:
         alice = await signed_in(live)
         sent = await live.runs.send(alice, text="hi", client_id="c1")
-        events = [event async for event in live.runs.follow(alice, sent.run_id)]
+        events = await rest_of(live.runs.follow(alice, sent.run_id))
         window = await live.threads.window(alice, sent.thread_id)
         assert window.messages[-1].text == text_of(events) != ""
         assert window.messages[-1].model == QUICK
@@ -82,7 +82,7 @@ async def test_a_start_after_a_crash_shows_what_was_seen(settings: Settings):
         sent = await lost.runs.send(alice, text="hi", client_id="c1", model=SLOW)
         first = await anext(lost.runs.follow(alice, sent.run_id))
         async with serving(settings) as live:
-            events = [event async for event in live.runs.follow(alice, sent.run_id)]
+            events = await rest_of(live.runs.follow(alice, sent.run_id))
             assert events[0] == first
             assert isinstance(events[-1], EndEvent)
             assert events[-1].status == "interrupted"
@@ -107,7 +107,7 @@ async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: S
     await anext(reader)
     clock.time += timedelta(hours=settings.session_max_hours + 1)
     await live.sweep()
-    end = await anext(reader)
+    (end,) = await rest_of(reader)
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"
     await live.stop()
@@ -124,7 +124,7 @@ async def test_a_lost_hint_costs_no_more_than_a_sweep(settings: Settings):
             assert row is not None
             row.revoked_at = row.created_at  # nobody is told
         await live.sweep()
-        end = await anext(reader)
+        (end,) = await rest_of(reader)
         assert isinstance(end, EndEvent)
         assert end.status == "revoked"
 
