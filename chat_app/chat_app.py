@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import reflex as rx
 from reflex.utils.prerequisites import get_web_dir
+from reflex_base.environment import environment
 from reflex_base.utils.types import ASGIApp
 
 from chat_app import logs
@@ -70,6 +71,8 @@ def _page_failed(exception: Exception) -> None:
 
 
 logs.set_up_logs(settings().log_level)
+# The handshake tells pages how much a frame may hold; the guard holds them to it.
+environment.REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE.set(settings().socket_frame_bytes)
 
 app = ChatApp(
     app_wraps={},

@@ -81,6 +81,16 @@ class Program:
         self._process.terminate()
         return self._process.wait(30)
 
+    def until_gone(self) -> None:
+        """Wait until nobody listens on its port any more."""
+        deadline = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                    return
+            assert time.monotonic() < deadline, "something still listens"
+            time.sleep(0.05)
+
     def kill(self) -> None:
         """Kill its whole process group, as a lost machine would."""
         assert self._process is not None

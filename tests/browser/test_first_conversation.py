@@ -76,7 +76,8 @@ async def test_a_stranger_clones_it_and_loses_nothing(
         await ada.page.get_by_test_id("stop").click()
         await until_done(ada.page)
         assert ada.errors == []
-        assert program.stop() == 0
+        program.stop()
+        program.until_gone()
     finally:
         program.end()
 
