@@ -99,7 +99,6 @@ export class Blocks {
     this.#links = { ...links };
   }
 
-  // A block changes only once more after it was closed: here, while it is still in the same place.
   #settle(entry) {
     if (!entry.node) return;
     entry.node.normalize();
@@ -119,6 +118,7 @@ export class Blocks {
       }
       const node = at < closed || !was?.node ? renderBlock(token) : revise(was, token, links);
       if (node !== was?.node) this.#place(was?.node ?? null, node, old, at);
+      // A closed block changes only here, when a definition at the end reaches back into it.
       if (at < closed && node) this.#settled(node);
       fresh.push({ token, key, node });
     });

@@ -1,7 +1,7 @@
 // Where a person writes. The text field is the browser's own (uncontrolled): no key press waits for
 // the server, and the text leaves the field only when the server has it.
 //
-// <form class="ct-composer" data-state="idle|sending|late" data-busy="true|false" data-empty="true|false">
+// <form class="ct-composer" data-state="idle|sending|late" data-busy="true|false" data-empty="…">
 //   <p class="ct-composer-alert" role="alert">             a refusal or the notice; empty when none
 //   <textarea class="ct-composer-input" data-testid="composer">   give it a max-height
 //   <div class="ct-composer-bar">
@@ -188,8 +188,8 @@ export function Composer(props) {
 
 function SendMark() {
   return (
-    <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true" fill="none" stroke="currentColor">
-      <path d="M10 16V4m0 0L4.5 9.5M10 4l5.5 5.5" strokeWidth="2" strokeLinecap="round" strokeLinejoin="round" />
+    <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+      <path d="M10 16V4m0 0L4.5 9.5M10 4l5.5 5.5" fill="none" stroke="currentColor" strokeWidth="2" />
     </svg>
   );
 }

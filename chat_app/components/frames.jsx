@@ -55,7 +55,7 @@ export function createFrameStore({ keep = 8 } = {}) {
       entry.text += fresh;
       if (ends) Object.assign(entry, { ended: true, status });
       // A settled message arrives whole in one frame; only what was seen growing "finishes".
-      tell(run, { grew: fresh !== "", ended: ends && (known !== undefined || text === ""), status });
+      tell(run, { grew: fresh !== "", ended: ends && (have > 0 || entry.text === ""), status });
       return null;
     },
 

@@ -1,8 +1,8 @@
 // The message text as React sees it: elements whose insides React never touches.
 //
-// <div class="ct-text" data-state="waiting|live|done">   an answer; see markdown.jsx for what is inside
+// <div class="ct-text" data-state="waiting|live|done">   an answer; markdown.jsx says what is inside
 //   <span class="ct-thinking" role="img" aria-label="Thinking"><i/><i/><i/></span>   while waiting
-// <div class="ct-text ct-plain" data-state>              a person's own words (plain), as typed
+// <div class="ct-text ct-plain" data-state>   a person's own words, as typed: white-space: pre-wrap
 // <button class="ct-copy-message" data-copied="true|false"?>…children, or two sheets of paper…</button>
 // FrameFeed renders nothing.
 
@@ -53,9 +53,11 @@ export function CopyButton({ text = "", run = "", label = "Copy message", classN
 
 function CopyMark() {
   return (
-    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true" fill="none" stroke="currentColor">
-      <rect x="7" y="7" width="10" height="10" rx="2" strokeWidth="1.5" />
-      <path d="M13 4.5V4a1 1 0 0 0-1-1H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h.5" strokeWidth="1.5" />
+    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true">
+      <g fill="none" stroke="currentColor" strokeWidth="1.5">
+        <rect x="7" y="7" width="10" height="10" rx="2" />
+        <path d="M13 4.5V4a1 1 0 0 0-1-1H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h.5" />
+      </g>
     </svg>
   );
 }

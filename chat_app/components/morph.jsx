@@ -1,7 +1,7 @@
 // Make an element equal to a fresh one while keeping every node that need not change, so that a
 // reader's selection and the place they scrolled a table to survive the next word.
 
-/** @returns {Node} The node that stands in the document: `old`, or `fresh` where they differ in kind. */
+/** @returns {Node} The node that stands there now: `old`, or `fresh` where they differ in kind. */
 export function morph(old, fresh) {
   if (old.nodeName !== fresh.nodeName || !sameAttributes(old, fresh)) {
     old.replaceWith(fresh);

@@ -1,6 +1,8 @@
 """What a stranger can reach over the socket and over HTTP, without our page."""
 
+import asyncio
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -116,8 +118,11 @@ async def test_a_foreign_origin_is_refused(
             pass
     assert refused.value.response.status_code == 403
     headers = {"Origin": origin} if origin else {}
-    answer = httpx.post(
-        f"{program.url}/api/threads", json={}, headers={**headers, "Cookie": ada.cookie}
+    answer = await asyncio.to_thread(
+        httpx.post,
+        f"{program.url}/api/threads",
+        json={},
+        headers={**headers, "Cookie": ada.cookie},
     )
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
@@ -128,17 +133,24 @@ async def test_a_client_cannot_choose_its_state_with_socket_io_s_own_names(
     program: Program, ada: Caller, eve: Caller
 ) -> None:
     thread = ada.ask(WORDS)
+    own = await load(program, str(uuid4()), ada.cookie, thread)
+    keys = re.findall(r'"client_token": "([0-9a-f-]{36})"', own)
+    assert WORDS in own
+    assert keys
+    hydrate = {"name": HYDRATE, "payload": {}, "router_data": {"pathname": "/"}}
     async with attack(
         program.url, token=str(uuid4()), cookie=eve.cookie, origin=program.url
     ) as socket:
-        await socket.boot({"name": HYDRATE, "payload": {}, "router_data": {"pathname": "/"}})
-        for name in ("connect", "disconnect", "emit_update", "link_token_to_sid"):
-            environ = {"QUERY_STRING": f"token={uuid4()}", "asgi.scope": {}}
-            frame = json.dumps([name, environ, {}])
+        await socket.boot(hydrate)
+        environ = {"QUERY_STRING": f"token={keys[0]}", "asgi.scope": {}}
+        for name in ("connect", "disconnect", "link_token_to_sid"):
+            frame = json.dumps([name, environ, {"event": hydrate}])
             await socket.send_raw(f"42/_event,{frame}")
-        await socket.send_raw('42/_event,["ping"]')
-        await socket.until(lambda frame: isinstance(frame, list) and frame[0] == "ping")
-        assert thread not in json.dumps(socket.frames)
+        await socket.send_event(HYDRATE)
+        await socket.until(done)
+        seen = json.dumps(socket.frames)
+        assert WORDS not in seen
+        assert thread not in seen
 
 
 async def test_garbage_neither_ends_the_socket_nor_reaches_the_log(
