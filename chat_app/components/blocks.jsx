@@ -2,7 +2,8 @@
 // only the open tail is lexed again. `finish` compares everything with one lexing of the whole text,
 // so the way the text was cut on its way here never shows.
 
-import { codeText, languageOf, lex, renderBlock, renderItem, renderRow } from "./markdown.jsx";
+import { lex } from "./lexer.jsx";
+import { codeText, languageOf, renderBlock, renderItem, renderRow } from "./markdown.jsx";
 import { mend } from "./mend.jsx";
 import { morph } from "./morph.jsx";
 

@@ -11,14 +11,9 @@
 //   li.ct-task                        an item with a checkbox
 
 import DOMPurify from "dompurify";
-import { Lexer } from "marked";
+import { DEEPEST } from "./lexer.jsx";
 import { decodeEntities, destination, safeUrl } from "./links.jsx";
 
-const DEEPEST = 32; // levels of nesting; deeper ones are shown as text
-const TOO_DEEP = new RegExp(
-  `^(?:[ \\t]*(?:>|(?:[-+*]|\\d{1,9}[.)])(?=[ \\t]))){${DEEPEST}}`,
-  "m",
-);
 const ALIGNS = new Set(["left", "center", "right"]);
 const BREAK = /^<br\s*\/?>$/i;
 
@@ -34,38 +29,6 @@ const CLEAN = {
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };
-
-/**
- * @param {string} source Markdown with \n line ends.
- * @param {object} links Link definitions that came earlier in the same message.
- * @returns {{tokens: object[], links: object}} The tokens' `raw` texts join to the source.
- */
-export function lex(source, links = {}) {
-  const lexer = lexerWith(links);
-  if (TOO_DEEP.test(source)) return { tokens: [plain(source)], links };
-  try {
-    const tokens = lexer.lex(source);
-    return { tokens: [...tokens], links: tokens.links };
-  } catch {
-    // Nested deeper than the stack: the person still gets the text.
-    return { tokens: [plain(source)], links };
-  }
-}
-
-/** The tokens of words inside a block. */
-export function lexInline(words, links = {}) {
-  return lexerWith(links).inlineTokens(words);
-}
-
-function lexerWith(links) {
-  const lexer = new Lexer({ gfm: true, breaks: true, silent: true });
-  Object.assign(lexer.tokens.links, links);
-  return lexer;
-}
-
-function plain(source) {
-  return { type: "html", raw: source, text: source };
-}
 
 /** Render one block token. @returns {Element | null} null for blank lines and definitions. */
 export function renderBlock(token) {

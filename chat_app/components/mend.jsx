@@ -1,7 +1,7 @@
 // While a text runs, its last words are read as if the marks in them were closed, so that bold text
 // is bold from its first letter and an address never shows before it has become a link.
 
-import { lexInline } from "./markdown.jsx";
+import { lexInline } from "./lexer.jsx";
 
 const LONGEST = 4000; // UTF-16 code units; the patterns below may look at each pair of them
 

@@ -23,6 +23,7 @@ NAMES = (
     "highlight",
     "idle",
     "languages",
+    "lexer",
     "links",
     "live_text",
     "markdown",

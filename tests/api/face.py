@@ -16,7 +16,7 @@ from chat_app import services as installed
 from chat_app.api import chat, health, threads
 from chat_app.api.errors import exception_handlers
 from chat_app.auth.principal import Principal
-from tests.runs.stage import Stage, staged
+from tests.runs.stage import PATIENCE, Stage, staged
 
 WHO = "x-test-who"
 
@@ -67,7 +67,7 @@ class Exchange:
 
     async def until(self, text: str) -> None:
         """Wait until the answer holds a text."""
-        async with self._news:
+        async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(lambda: text in self.body.decode())
 
     async def leave(self) -> None:
@@ -77,7 +77,8 @@ class Exchange:
 
     async def done(self) -> "Exchange":
         """Wait for the end of the answer."""
-        await self._task
+        async with asyncio.timeout(PATIENCE):
+            await self._task
         return self
 
     @property
@@ -106,7 +107,8 @@ class Face:
 
     async def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
         """A request with a whole answer."""
-        return await self._client.request(method, path, headers={WHO: who}, **more)
+        async with asyncio.timeout(PATIENCE):
+            return await self._client.request(method, path, headers={WHO: who}, **more)
 
     def open(self, who: str, method: str, path: str, body: Any = None) -> Exchange:
         """A request whose answer streams."""

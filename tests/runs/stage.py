@@ -24,6 +24,9 @@ from chat_app.runs.pace import Pace
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
 
+PATIENCE = 15.0
+"""Seconds after which what never comes is a failure and not a hang."""
+
 _DONE = object()
 
 
@@ -139,7 +142,7 @@ class ScriptedModel:
 
     async def answer(self, number: int = 1) -> Answer:
         """The `number`th call, once it was made."""
-        async with self._asked:
+        async with asyncio.timeout(PATIENCE), self._asked:
             await self._asked.wait_for(lambda: len(self.answers) >= number)
         return self.answers[number - 1]
 
@@ -307,8 +310,8 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
 
 
 async def rest_of(reader: AsyncIterator[TextEvent | EndEvent]) -> list[TextEvent | EndEvent]:
-    """Everything a reader still gets. One that never ends fails, long after any slow machine."""
-    async with asyncio.timeout(30):
+    """Everything a reader still gets."""
+    async with asyncio.timeout(PATIENCE):
         return [event async for event in reader]
 
 
