@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 --ge
 	--no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint format bench lock clean environment tests-environment
+.PHONY: help run dev test lint format bench drill load lock clean environment tests-environment
 
 help:
 	@echo "make run     start the chat on this machine (PORT=3000)"
@@ -20,6 +20,8 @@ help:
 	@echo "make lint    only the checks"
 	@echo "make format  let ruff write the style"
 	@echo "make bench   run the benchmarks"
+	@echo "make drill   faults and attacks at full count, and a table (NAMES=kill: only that one)"
+	@echo "make load    many sockets and many answers at once"
 	@echo "make lock    write the requirements files from pyproject.toml (UPGRADE=--upgrade: the newest)"
 	@echo "make clean   remove what was built and installed; your data stays"
 
@@ -50,6 +52,12 @@ format: tests-environment
 
 bench: tests-environment
 	@CHROMIUM="$$(python setup/chromium.py)" python -m benchmarks
+
+drill: tests-environment
+	@CHROMIUM="$$(python setup/chromium.py)" python -m drills $(or $(NAMES),faults attacks)
+
+load: tests-environment
+	@python -m drills load
 
 lock: environment
 	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt

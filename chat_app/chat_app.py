@@ -14,10 +14,12 @@ from chat_app import logs
 from chat_app.api.routes import http_face
 from chat_app.db import migrations
 from chat_app.db.folder import DataFolder
+from chat_app.errors import ChatError
 from chat_app.guard import Guard
 from chat_app.pages import add_pages
 from chat_app.services import Services, install, services
 from chat_app.settings import settings
+from chat_app.states.chat import ChatState
 from chat_app.states.policy import Policy
 from chat_app.states.socket import Namespace, harden
 
@@ -61,9 +63,12 @@ async def _running() -> AsyncIterator[None]:
             await live.stop()
 
 
-def _handler_failed(exception: Exception) -> None:
-    """Handlers show their own errors; an unexpected one is logged by its type alone."""
-    logs.unexpected(exception, "a handler")
+def _handler_failed(exception: Exception) -> rx.event.EventSpec:
+    """Tell the person in one sentence; a bug is logged by its type and place alone."""
+    if isinstance(exception, ChatError):
+        return ChatState.tell(exception.sentence)
+    mark = logs.unexpected(exception, "a handler")
+    return ChatState.tell(f"That did not work, and it is our fault. The log calls it {mark}.")
 
 
 def _page_failed(exception: Exception) -> None:

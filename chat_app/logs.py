@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import traceback
 
 _QUIET = ("reflex", "reflex_base", "socketio", "engineio", "httpx", "httpx2", "openai", "authlib")
 """Libraries that log content, tokens or cookies below this level."""
@@ -36,10 +37,9 @@ def unexpected(error: BaseException, where: str) -> str:
         A short id that is in the log and may be shown.
     """
     mark = secrets.token_hex(4)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code if trace else None
-    at = f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace and code else "?"
+    frames = traceback.extract_tb(error.__traceback__)
+    # The innermost line of ours says more than the library's line below it.
+    ours = [frame for frame in frames if "chat_app" in frame.filename] or frames
+    at = f"{ours[-1].filename.rsplit('/', 1)[-1]}:{ours[-1].lineno}" if ours else "?"
     logger.error("unexpected %s in %s at %s [%s]", type(error).__name__, where, at, mark)
     return mark

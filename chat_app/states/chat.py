@@ -95,6 +95,11 @@ class ChatState(rx.State):
             self.model = model_id
 
     @rx.event
+    async def tell(self, sentence: str):
+        """Show a sentence. The program sends it when a handler could not do its work."""
+        self.notice = sentence
+
+    @rx.event
     async def dismiss(self):
         """Close the notice."""
         self.notice = ""

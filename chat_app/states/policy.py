@@ -162,6 +162,7 @@ def table() -> dict[str, Row]:
         _row(signed_in, ChatState.stop),
         _row(signed_in, ChatState.retry, message_id=Id),
         _row(signed_in, ChatState.pick_model, model_id=_text(200, 1)),
+        _row(signed_in, ChatState.tell, sentence=_text(300)),
         _row(signed_in, ChatState.dismiss),
         _row(signed_in, Live.open),
         _row(signed_in, Live.watch),

@@ -32,6 +32,7 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "model_id": "fake",
         "run": of["handle"],
         "have": 0,
+        "sentence": "A sentence.",
     }
     return {argument: fitting[argument] for argument in ROWS[name].arguments}
 
