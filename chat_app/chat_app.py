@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from typing import cast
 
 import reflex as rx
 from reflex.utils.prerequisites import get_web_dir
@@ -66,9 +67,11 @@ async def _running() -> AsyncIterator[None]:
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:
     """Tell the person in one sentence; a bug is logged by its type and place alone."""
     if isinstance(exception, ChatError):
-        return ChatState.tell(exception.sentence)
-    mark = logs.unexpected(exception, "a handler")
-    return ChatState.tell(f"That did not work, and it is our fault. The log calls it {mark}.")
+        sentence = exception.sentence
+    else:
+        mark = logs.unexpected(exception, "a handler")
+        sentence = f"That did not work, and it is our fault. The log calls it {mark}."
+    return cast(rx.event.EventSpec, ChatState.tell(sentence))
 
 
 def _page_failed(exception: Exception) -> None:
