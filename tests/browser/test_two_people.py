@@ -77,9 +77,10 @@ async def test_the_first_persons_words_never_flash(slow_program: Program, meet: 
     ada.email = bob.email
     await ada.sign_in()
     await expect(ada.titles()).to_have_text(["Bobs own words"])
-    await ada.page.go_back()
-    await ada.page.go_forward()
-    await ada.page.goto(thread)
+    for move in (ada.page.go_back, ada.page.go_forward):
+        await move(wait_until="commit")
+        await expect(ada.titles()).to_have_text(["Bobs own words"])
+    await ada.page.goto(thread, wait_until="commit")
     await expect(ada.page.locator("main")).to_contain_text("not here")
     await expect(ada.titles()).to_have_text(["Bobs own words"])
 
