@@ -5,6 +5,8 @@ Names are short because the state's and the var's travel with every frame.
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 import reflex as rx
@@ -12,7 +14,7 @@ from reflex_base.event.context import EventContext
 
 from chat_app.auth.principal import Principal
 from chat_app.bus import Hint, user_topic
-from chat_app.errors import NotFound
+from chat_app.errors import ChatError, NotFound
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.services import services
 from chat_app.states.chat import ChatState
@@ -24,6 +26,9 @@ from chat_app.states.views import handle
 Frame = list[str | int]
 """`[handle, offset, text]`, or at the end `[handle, offset, text, status]`; the offset counts
 UTF-16 code units, the browser's own."""
+
+AGAIN_SECONDS = 1.0
+"""How long a tab waits before it tries what failed once more."""
 
 
 class Live(rx.State):
@@ -72,9 +77,9 @@ class Live(rx.State):
         answer = _Followed()
         with services().bus.subscribe(user_topic(who.user_id)) as hints:
             try:
-                await self._look(who, answer)
+                await _until_done(partial(self._look, who, answer))
                 async for hint in hints:
-                    await self._look(who, answer, hint)
+                    await _until_done(partial(self._look, who, answer, hint))
             finally:
                 answer.drop()
 
@@ -103,11 +108,21 @@ class _Followed:
     def follow(self, who: Principal, run_id: UUID) -> None:
         if run_id != self._run:
             self.drop()
-            self._run, self._task = run_id, asyncio.create_task(_follow(who, run_id))
+            follow = _until_done(partial(_follow, who, run_id))
+            self._run, self._task = run_id, asyncio.create_task(follow)
 
     def drop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+
+
+async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it, again and again while a part of the program is not there: a tab must not go deaf."""
+    while True:
+        try:
+            return await work()
+        except ChatError:
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _follow(who: Principal, run_id: UUID) -> None:

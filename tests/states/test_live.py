@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.db.errors import DatabaseBusy
 from chat_app.llm.base import Delta, TextDelta, Turn
 from chat_app.runs.pace import Pace
 from chat_app.seed import seed_messages
+from chat_app.states import live
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
@@ -195,6 +198,30 @@ async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(on_stage: Sta
     assert not is_watched(on_stage, ada)
     done = await on_stage.live.threads.window(ada, UUID(thread))
     assert done.messages[-1].status == "complete"
+
+
+async def test_a_tab_does_not_go_deaf_when_the_database_is_busy(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "AGAIN_SECONDS", 0)
+    ada = await on_stage.person("ada@example.com")
+    tab = await opened(on_stage, ada)
+    get, failures = on_stage.live.threads.get, [DatabaseBusy(), DatabaseBusy()]
+
+    async def sometimes(*given: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return await get(*given)
+
+    monkeypatch.setattr(on_stage.live.threads, "get", sometimes)
+
+    async def titles() -> list[str]:
+        return [item.title for item in (await tab.state(ThreadListState))._items]
+
+    await on_stage.live.threads.create(ada, title="Heard after all")
+    await until(tab, titles, ["Heard after all"])
+    assert failures == []
+    tab.close()
 
 
 async def until(tab: Tab, read: object, wanted: object) -> None:
