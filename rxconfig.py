@@ -48,6 +48,8 @@ config = rx.Config(
     cors_allowed_origins=sorted(here.origins),
     trusted_proxy_hops=here.trusted_proxy_hops,
     state_manager_mode=rx.constants.StateManagerMode.MEMORY,
+    # A state lives as long as its socket (states/socket.py), however quiet its reader is.
+    redis_token_expiration=here.session_remember_max_hours * 3600,
     transport="websocket",
     telemetry_enabled=False,
     show_built_with_reflex=False,

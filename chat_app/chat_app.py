@@ -24,6 +24,9 @@ from chat_app.states.chat import ChatState
 from chat_app.states.policy import Policy
 from chat_app.states.socket import Namespace, harden
 
+SWEEP_SECONDS = 60.0
+"""How often states without a tab are looked for."""
+
 
 class ChatApp(rx.App):
     """A Reflex app behind the guard, with the policy table in front of its handlers."""
@@ -58,10 +61,19 @@ async def _running() -> AsyncIterator[None]:
         live = Services.build(wanted)
         install(live)
         await live.start()
+        sweeping = asyncio.create_task(_sweep())
         try:
             yield
         finally:
+            sweeping.cancel()
             await live.stop()
+
+
+async def _sweep() -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        if isinstance(app.event_namespace, Namespace):
+            app.event_namespace.sweep()
 
 
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:

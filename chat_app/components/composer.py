@@ -1,5 +1,7 @@
 """Where a person writes: an uncontrolled text field that gives its text away only once."""
 
+from typing import Any
+
 import reflex as rx
 
 from chat_app.components.scripts import SCRIPTS
@@ -29,7 +31,7 @@ class Composer(rx.Component):
 
 def composer(
     *children,
-    on_send: rx.event.EventType,
+    on_send: Any,
     on_stop: rx.event.EventType,
     busy: rx.Var[bool] | bool = False,
     accepted: rx.Var[str] | str = "",

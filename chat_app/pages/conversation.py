@@ -1,5 +1,7 @@
 """The open thread: its head, its messages and the composer."""
 
+from typing import Any
+
 import reflex as rx
 
 from chat_app.components.buttons import icon_button, page_link
@@ -118,11 +120,16 @@ def _beginning() -> rx.Component:
         rx.el.div(
             rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
             rx.el.h2("What shall we think about?"),
-            starters(on_send=ChatState.send, busy=ChatState.busy),
+            starters(on_send=_send, busy=ChatState.busy),
             class_name="beginning",
         ),
         class_name="scroll",
     )
+
+
+def _send(client_id: rx.Var[str], text: rx.Var[str]) -> Any:
+    """Ask in the thread that the page shows."""
+    return ChatState.send(client_id, ChatState.thread, text)
 
 
 def _not_here() -> rx.Component:
@@ -145,8 +152,8 @@ def _dock() -> rx.Component:
             draft_key=rx.cond(
                 ChatState.thread != "", "draft:" + ChatState.thread.to(str), "draft:new"
             ),
-            on_send=ChatState.send,
-            on_stop=ChatState.stop,
+            on_send=_send,
+            on_stop=ChatState.stop(ChatState.thread),
             max_bytes=settings().message_bytes,
             placeholder="Ask anything",
         ),

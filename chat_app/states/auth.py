@@ -1,7 +1,11 @@
 """The signed-in person, and what happens when that changes."""
 
+import contextlib
+
 import reflex as rx
 
+from chat_app.auth.principal import Principal
+from chat_app.db.errors import DatabaseError
 from chat_app.services import services
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import principal_or_none
@@ -36,9 +40,15 @@ class AuthState(rx.State):
             self.phase = "anonymous"
             yield rx.redirect(SIGN_IN)
             return
+        with contextlib.suppress(DatabaseError):  # whoever watches reads it until it can
+            await self._load(who)
+
+    async def _load(self, who: Principal) -> None:
+        """Read the person and their threads."""
         person = await services().accounts.person(who)
         shown = person.name or person.email
         item = PersonItem(person.name, person.email, shown[:1].upper())
+        threads = await self.get_state(ThreadListState)
+        await threads._refresh(who)
         if item != self.person or self.phase != "authenticated":
             self.person, self.phase = item, "authenticated"
-        await (await self.get_state(ThreadListState))._reload(who)

@@ -50,21 +50,25 @@ class ChatState(rx.State):
         self._set_history((*map(views.stored, window.messages), *self._history))
 
     @rx.event
-    async def send(self, client_id: str, text: str):
+    async def send(self, client_id: str, thread: str, text: str):
         """Ask. The composer keeps its text until it hears that the server took it.
 
         Args:
             client_id: Made by the composer; the same id twice is one message.
+            thread: The thread on the page, or nothing for a new one: the person asks what they
+                see, whatever this state has turned to since.
             text: What the person wrote, at most `message_bytes` bytes.
         """
-        self.notice = self.refused = ""
+        if self.refused or self.notice:
+            self.refused = self.notice = ""
+            yield  # or the same refusal twice would be no news to the page
         try:
             sent = await services().runs.send(
                 principal(),
                 text=text,
                 client_id=client_id,
-                thread_id=UUID(self.thread) if self.thread else None,
-                model=self.model,
+                thread_id=UUID(thread) if thread else None,
+                model=self.model if thread == self.thread else "",
             )
         except NotFound:
             self.refused, self.notice = client_id, "This chat was deleted. Your text is still here."
@@ -73,15 +77,17 @@ class ChatState(rx.State):
             self.refused, self.notice = client_id, error.sentence
             return
         self.accepted = client_id
-        if not self.thread:
+        if not thread and not self.thread:
+            # At once, so that what is typed next goes to the same thread.
+            self.thread = str(sent.thread_id)
             yield
             yield rx.redirect(f"/c/{sent.thread_id}")
 
     @rx.event
-    async def stop(self):
-        """Stop the answer; what is on screen is kept."""
-        if self.thread:
-            await self._try(services().runs.stop_thread(principal(), UUID(self.thread)))
+    async def stop(self, thread: str):
+        """Stop the answer of the thread on the page; what is on screen is kept."""
+        if thread:
+            await self._try(services().runs.stop_thread(principal(), UUID(thread)))
 
     @rx.event
     async def retry(self, message_id: str):
@@ -104,10 +110,14 @@ class ChatState(rx.State):
         """Close the notice."""
         self.notice = ""
 
-    def _turn_to(self, thread: str) -> None:
-        """Forget the thread that was open, at once; nothing of the next is known yet."""
+    def _turn_to(self, thread: str | None) -> None:
+        """Forget the thread that was open, at once; nothing of the next is known yet.
+
+        Args:
+            thread: The next one, nothing for an empty chat, or None for an address of no thread.
+        """
         self._blank()
-        self.thread = thread
+        self.thread, self.missing, self.loading = thread or "", thread is None, bool(thread)
 
     def _blank(self) -> None:
         self.reset()
@@ -128,14 +138,12 @@ class ChatState(rx.State):
     async def _reload(self, who: Principal) -> None:
         """Read the window again, whole."""
         if not self.thread:
-            self.loading = False
             return
         try:
             window = await services().threads.window(who, UUID(self.thread), limit=WINDOW)
-        except (NotFound, ValueError):
-            thread = self.thread
-            self._blank()
-            self.thread, self.missing, self.loading = thread, True, False
+        except NotFound:
+            self._turn_to(self.thread)
+            self.missing, self.loading = True, False
             return
         live = [m for m in window.messages if m.run_id]
         settled = [m for m in window.messages if not m.run_id]
@@ -166,11 +174,11 @@ class ChatState(rx.State):
             return None, []
         try:
             window = await services().threads.window(who, UUID(self.thread), limit=4)
-        except (NotFound, ValueError):
+        except NotFound:
             await self._reload(who)
             return None, []
         turn = views.advance(self._history, self._recent, window)
-        if turn.reload:
+        if turn.reload or self.missing or self.loading:
             await self._reload(who)
         else:
             self._set_recent(tuple(turn.recent))
@@ -187,6 +195,10 @@ class ChatState(rx.State):
             self._recent, self.recent = rows, list(rows)
 
     def _head(self, window: Window) -> None:
+        if not self.model:
+            offered = {model.id for model in self.models}
+            last = window.thread.model
+            self.model = last if last in offered else services().models.default().id
         if self.title != window.thread.title:
             self.title = window.thread.title
         if self.busy != (window.run is not None):

@@ -14,9 +14,12 @@ from reflex_base.event.context import EventContext
 
 from chat_app.auth.principal import Principal
 from chat_app.bus import Hint, user_topic
-from chat_app.errors import ChatError, NotFound
+from chat_app.db.errors import DatabaseError
+from chat_app.errors import NotFound
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.services import services
+from chat_app.states import views
+from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import principal
 from chat_app.states.tabs import tabs, while_open
@@ -40,12 +43,13 @@ class Live(rx.State):
     async def open(self):
         """Show the thread that the address names, or an empty chat; then watch it."""
         chat = await self.get_state(ChatState)
-        wanted = str(self.router_data.get("query", {}).get("thread") or "")
-        if wanted != chat.thread:
+        wanted = views.address(self.router_data.get("query", {}).get("thread"))
+        if wanted is None or wanted != chat.thread:
             chat._turn_to(wanted)
             yield
         chat._offer_models()
-        await chat._reload(principal())
+        with contextlib.suppress(DatabaseError):  # whoever watches reads it until it can
+            await chat._reload(principal())
         yield Live.watch
 
     @rx.event(background=True, supersedes=True)
@@ -77,11 +81,17 @@ class Live(rx.State):
         answer = _Followed()
         with services().bus.subscribe(user_topic(who.user_id)) as hints:
             try:
-                await _until_done(partial(self._look, who, answer))
+                await _until_done(partial(self._catch_up, who, answer))
                 async for hint in hints:
                     await _until_done(partial(self._look, who, answer, hint))
             finally:
                 answer.drop()
+
+    async def _catch_up(self, who: Principal, answer: "_Followed") -> None:
+        """Read again what changed before the hints were heard."""
+        async with self:
+            await (await self.get_state(AuthState))._load(who)
+        await self._look(who, answer)
 
     async def _look(self, who: Principal, answer: "_Followed", hint: Hint | None = None) -> None:
         """Show what is new in the list and in the open thread, and follow its running answer."""
@@ -117,11 +127,11 @@ class _Followed:
 
 
 async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
-    """Do it, again and again while a part of the program is not there: a tab must not go deaf."""
+    """Do it, again and again while the database is not there: a tab must not go deaf."""
     while True:
         try:
             return await work()
-        except ChatError:
+        except DatabaseError:
             await asyncio.sleep(AGAIN_SECONDS)
 
 

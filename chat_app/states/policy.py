@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import reflex as rx
@@ -68,6 +68,7 @@ def _text(most: int, least: int = 0, pattern: str | None = None) -> Any:
 
 
 Id = Annotated[str, StringConstraints(strict=True, max_length=36), AfterValidator(_is_uuid)]
+Address = Id | Literal[""]
 ClientId = _text(64, 1, r"^[A-Za-z0-9_-]+$")
 Handle = _text(8, 8, r"^[0-9a-f]{8}$")
 Message = _text(262_144)
@@ -158,8 +159,8 @@ def table() -> dict[str, Row]:
         _row(signed_in, ThreadListState.dismiss),
         _row(signed_in, ThreadListState.set_zone, name=_text(64, 1, r"^[A-Za-z0-9_+/-]+$")),
         _row(signed_in, ChatState.older),
-        _row(signed_in, ChatState.send, client_id=ClientId, text=Message),
-        _row(signed_in, ChatState.stop),
+        _row(signed_in, ChatState.send, client_id=ClientId, thread=Address, text=Message),
+        _row(signed_in, ChatState.stop, thread=Address),
         _row(signed_in, ChatState.retry, message_id=Id),
         _row(signed_in, ChatState.pick_model, model_id=_text(200, 1)),
         _row(signed_in, ChatState.tell, sentence=_text(300)),

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reflex.app import App, EventNamespace
+from reflex.istate.manager.memory import StateManagerMemory
+from reflex.istate.manager.token import BaseStateToken
+from reflex.state import State
 from socketio import AsyncServer
 
 from chat_app.states.tabs import tabs
@@ -69,7 +72,22 @@ class Namespace(EventNamespace):
         token = self.sid_to_token.get(sid)
         if token is not None and self.token_to_sid.get(token) == sid:
             tabs.closed(token)
+            self.forget(token)
         return super().on_disconnect(sid)
+
+    def forget(self, token: str) -> None:
+        """Drop the state of a tab that is gone: a socket that comes back can read it all again."""
+        manager = self.app.state_manager
+        if isinstance(manager, StateManagerMemory):
+            manager._purge_token(BaseStateToken(ident=token, cls=State))
+
+    def sweep(self) -> None:
+        """Drop the states that late events made for tabs that were gone already."""
+        manager = self.app.state_manager
+        if isinstance(manager, StateManagerMemory):
+            for _, token in list(manager._token_expires_at.values()):
+                if token.ident not in tabs:
+                    self.forget(token.ident)
 
     async def on_client_error(self, sid: str, data: Any = None) -> None:
         """Count an error of the page. Its text is the client's, so it goes nowhere."""

@@ -39,6 +39,9 @@ class Tabs:
         if socket is not None:
             socket.gone.set()
 
+    def __contains__(self, token: str) -> bool:
+        return token in self._open
+
     def __len__(self) -> int:
         return len(self._open)
 

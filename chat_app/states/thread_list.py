@@ -1,6 +1,7 @@
 """The list of the person's threads."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import reflex as rx
@@ -14,6 +15,9 @@ from chat_app.states import views
 from chat_app.states.identity import principal
 from chat_app.states.views import ThreadItem
 from chat_app.threads.views import ThreadSummary
+
+PAGE = 50
+"""Threads read at a time."""
 
 
 class ThreadListState(rx.State):
@@ -122,11 +126,21 @@ class ThreadListState(rx.State):
         self._zone = zone
 
     async def _reload(self, who: Principal) -> None:
-        """Read as many threads again as are on screen."""
-        limit = max(50, min(200, len(self._threads)))
-        page = await services().threads.page(who, limit=limit, search=self.search)
+        """Begin the list anew."""
+        page = await services().threads.page(who, limit=PAGE, search=self.search)
         self._next = page.next
         self._show(page.threads)
+        self.loaded = True
+
+    async def _refresh(self, who: Principal) -> None:
+        """Read the newest again, and keep what was scrolled to below them."""
+        page = await services().threads.page(who, limit=PAGE, search=self.search)
+        seen = {thread.id for thread in page.threads}
+        last = _age(page.threads[-1]) if page.threads else None
+        below = [t for t in self._threads if last and _age(t) < last and t.id not in seen]
+        if page.next is None or not below:
+            below, self._next = [], page.next
+        self._show([*page.threads, *below])
         self.loaded = True
 
     async def _learn(self, who: Principal, hint: Hint) -> None:
@@ -138,7 +152,7 @@ class ThreadListState(rx.State):
         elif self.search.lower() in thread.title.lower():
             end = others[-1].updated_at if others and self._next else None
             if end is None or thread.updated_at >= end:
-                others = sorted([*others, thread], key=_newest_first, reverse=True)
+                others = sorted([*others, thread], key=_age, reverse=True)
             self._show(others)
 
     async def _summary(self, who: Principal, thread_id: UUID | None) -> ThreadSummary | None:
@@ -162,5 +176,6 @@ class ThreadListState(rx.State):
             self.has_more = self._next is not None
 
 
-def _newest_first(thread: ThreadSummary) -> tuple[object, str]:
+def _age(thread: ThreadSummary) -> tuple[datetime, str]:
+    """What the list is ordered by, newest last."""
     return thread.updated_at, thread.id.hex

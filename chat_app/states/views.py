@@ -50,6 +50,23 @@ class ModelItem:
     name: str
 
 
+def address(named: object) -> str | None:
+    """The thread that an address names in its usual spelling, nothing where it names none.
+
+    Args:
+        named: What stands in the address.
+
+    Returns:
+        None when it names something that cannot be a thread.
+    """
+    if not named:
+        return ""
+    try:
+        return str(UUID(str(named)))
+    except ValueError:
+        return None
+
+
 def handle(of: UUID) -> str:
     """The short name under which frames of a run or a message travel."""
     return of.hex[:8]

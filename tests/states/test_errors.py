@@ -11,6 +11,8 @@ from chat_app.states.live import Live
 from chat_app.states.thread_list import ThreadListState
 from tests.states.stage import Stage, Tab
 
+MISSING = "00000000-0000-4000-8000-000000000000"
+
 
 async def test_a_busy_database_is_told_and_the_list_stays(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch
@@ -41,7 +43,7 @@ async def test_a_bug_is_told_without_its_text(
     monkeypatch.setattr(on_stage.live.threads, "window", broken)
     monkeypatch.setattr(logging.getLogger("chat_app"), "propagate", True)
     with pytest.raises(KeyError):
-        await tab.send(Live.open(), "00000000-0000-4000-8000-000000000000")
+        await tab.send(Live.open(), MISSING)
     assert "our fault" in await told(tab)
     assert "secret words" not in tab.text() + caplog.text
     assert "KeyError" in caplog.text
@@ -49,7 +51,7 @@ async def test_a_bug_is_told_without_its_text(
 
 async def test_a_refused_message_stays_with_its_author(on_stage: Stage) -> None:
     tab = await on_stage.tab(await on_stage.person("ada@example.com"))
-    await tab.send(ChatState.send("c1", "x" * 100_001))
+    await tab.send(ChatState.send("c1", "", "x" * 100_001))
     state = await tab.state(ChatState)
     assert (state.refused, state.accepted) == ("c1", "")
     assert "100 kB" in state.notice
@@ -62,7 +64,7 @@ async def test_a_message_to_a_deleted_thread_stays_with_its_author(on_stage: Sta
     state = await tab.state(ChatState)
     state.thread = str(thread.id)
     await on_stage.live.threads.delete(ada, thread.id)
-    await tab.send(ChatState.send("c1", "Hello?"), str(thread.id))
+    await tab.send(ChatState.send("c1", str(thread.id), "Hello?"), str(thread.id))
     assert (await tab.state(ChatState)).refused == "c1"
 
 
