@@ -27,7 +27,9 @@ async def test_a_stranger_clones_it_and_loses_nothing(
 ) -> None:
     make = shutil.which("make")
     assert make is not None
-    program = Program(tmp_path, command=[make, "run"], root=clone)
+    # long enough to be caught in the middle, short enough to be waited for on a busy machine
+    given = {"CHAT_MAX_TOKENS": "250"}
+    program = Program(tmp_path, command=[make, "run"], root=clone, given=given)
     try:
         program.start()
         ada = await meet("Ada", program.url)
