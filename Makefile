@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 --ge
 	--no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint format bench drill load lock clean environment tests-environment
+.PHONY: help run dev test lint format bench drill load screens lock clean environment tests-environment
 
 help:
 	@echo "make run     start the chat on this machine (PORT=3000)"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench   run the benchmarks"
 	@echo "make drill   faults and attacks at full count, and a table (NAMES=kill: only that one)"
 	@echo "make load    many sockets and many answers at once"
+	@echo "make screens pictures of every state of the page into docs/screens"
 	@echo "make lock    write the requirements files from pyproject.toml (UPGRADE=--upgrade: the newest)"
 	@echo "make clean   remove what was built and installed; your data stays"
 
@@ -54,10 +55,13 @@ bench: tests-environment
 	@CHROMIUM="$$(python setup/chromium.py)" python -m benchmarks
 
 drill: tests-environment
-	@CHROMIUM="$$(python setup/chromium.py)" python -m drills $(or $(NAMES),faults attacks)
+	@CHROMIUM="$$(python setup/chromium.py)" python -m drills $(NAMES)
 
 load: tests-environment
 	@python -m drills load
+
+screens: tests-environment
+	@CHROMIUM="$$(python setup/chromium.py)" python -m screens
 
 lock: environment
 	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt

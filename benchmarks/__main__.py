@@ -1,18 +1,45 @@
-"""Runs every benchmark, one after another, or those that are named."""
+"""Takes every measurement, or the parts that are named, and prints one table.
 
-import importlib
-import pkgutil
+The figures are also written to `.build/bench.json`. The table of a quiet moment stands in
+`docs/performance.md`.
+"""
+
+import os
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
-import benchmarks
+from benchmarks import lists, page, start, streams
+from benchmarks.house import House, open_house
+from benchmarks.report import Row, save, table
+
+PARTS: dict[str, Callable[[House], list[Row]]] = {
+    "page": page.measure,
+    "streams": streams.measure,
+    "lists": lists.measure,
+}
+"""What is measured in one program that runs all along; `start` starts its own."""
 
 
 def main(names: list[str]) -> None:
-    """Run the benchmarks with these names; all of them without a name."""
-    found = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
-    for name in names or [name for name in found if not name.startswith("_")]:
-        print(f"== {name}", flush=True)
-        importlib.import_module(f"benchmarks.{name}").main()
+    """Measure the parts with these names; all of them without a name."""
+    before, rows = os.getloadavg()[0], list[Row]()
+    wanted = names or [*PARTS, "start"]
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = [name for name in PARTS if name in wanted]
+        if chosen:
+            with open_house(Path(folder)) as house:
+                for name in chosen:
+                    print(f"measuring: {name}", file=sys.stderr, flush=True)
+                    rows += PARTS[name](house)
+        if "start" in wanted:
+            print("measuring: start", file=sys.stderr, flush=True)
+            rows += start.measure(Path(folder) / "start")
+    load = (before, os.getloadavg()[0])
+    save(rows, load)
+    print(table(rows))
+    print(f"\nLoad average of the last minute: {load[0]:.1f} before, {load[1]:.1f} after.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long `chat-app run` takes until the page answers, once the page is built.
+"""How long `make run` takes until the page answers on a machine that has run it before.
 
 Beside it, in the same run, the time in which Python starts at all: that says how fast this
 machine is just now.
@@ -6,47 +6,68 @@ machine is just now.
 
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.house import resident
+from benchmarks.report import Row, row
+from tests.browser.program import ROOT, free_port
+
 TIMES = 5
 
 
-def main() -> None:
-    """Print the medians in seconds, and the memory in megabytes."""
-    with tempfile.TemporaryDirectory() as data:
-        _start(data)  # builds the page and makes the database
-        found = [_start(data) for _ in range(TIMES)]
+def measure(folder: Path) -> list[Row]:
+    """The rows of this part.
+
+    Args:
+        folder: Where the data may lie; the page must have been built.
+    """
+    _start(folder)  # makes the database
+    found = [_start(folder) for _ in range(TIMES)]
     python = statistics.median(_python() for _ in range(TIMES))
-    seconds = statistics.median(one for one, _ in found)
-    print(f"start to answer   {seconds:6.2f} s   ({seconds / python:.0f} times Python itself)")
-    print(f"resident memory   {statistics.median(memory for _, memory in found):6.0f} MB")
+    return [
+        row(
+            "`make run` → the page answers",
+            [seconds for seconds, _ in found],
+            "s",
+            budget=8,
+            beyond=4,
+            remark=f"Python alone starts in {python:.2f} s",
+        ),
+        row(
+            "idle memory of all its processes",
+            [memory for _, memory in found],
+            "MB",
+            budget=200,
+            beyond=150,
+        ),
+    ]
 
 
-def _start(data: str) -> tuple[float, float]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def _start(data: Path) -> tuple[float, float]:
     began = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "chat_app.cli", "run", "--port", str(port)],
+        ["make", "--no-print-directory", "run", f"PYTHON={sys.executable}"],
         cwd=ROOT,
-        env={**os.environ, "DATA_DIR": data},
+        env={
+            **os.environ,
+            "DATA_DIR": str(data),
+            "PORT": str(free_port()),
+            "EMBEDDED_MODEL": "false",
+        },
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         if not any("The chat is at" in line for line in process.stdout):
             raise SystemExit("It did not start.")
         seconds = time.perf_counter() - began
-        memory = _resident(process.pid)
-        process.send_signal(signal.SIGTERM)
+        memory = resident(process.pid)
+        os.killpg(process.pid, signal.SIGTERM)
     return seconds, memory
 
 
@@ -54,14 +75,3 @@ def _python() -> float:
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", ""], check=True)
     return time.perf_counter() - began
-
-
-def _resident(pid: int) -> float:
-    said = subprocess.run(
-        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
-    )
-    return int(said.stdout) / 1000
-
-
-if __name__ == "__main__":
-    main()

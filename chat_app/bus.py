@@ -18,7 +18,6 @@ HintKind = Literal[
     "run_started",
     "run_ended",
     "session_ended",
-    "profile",
 ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from chat_app.db.errors import DatabaseUnreachable
 from chat_app.errors import ChatError
 from chat_app.settings import WrongSettings, settings
 
@@ -22,6 +23,12 @@ PROJECT = Path(__file__).resolve().parents[1]
 _FAILED = 1
 _MISUSED = 2
 _TERMINATED = 143
+
+# Where it is, is not repeated: an address with a slip in it may show its password.
+_OUT_OF_REACH = (
+    "The database cannot be reached. Look whether it runs, whether there is room on its disk, and "
+    "whether DATABASE_URL names it with the right user and password."
+)
 
 cli = typer.Typer(
     name="chat-app",
@@ -42,6 +49,8 @@ def main() -> None:
         cli()
     except WrongSettings as wrong:
         _fail(f"Wrong setting. {wrong}", _MISUSED)
+    except DatabaseUnreachable:
+        _fail(_OUT_OF_REACH, _FAILED)
     except ChatError as error:
         _fail(error.sentence, _FAILED)
 

@@ -20,6 +20,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _RATE = re.compile(r"^\d+/(\d+ )?(second|minute|hour|day)s?$")
 _ORIGIN = re.compile(r"^https?://[a-z0-9.\-\[\]:]+$")
 
+_AROUND_A_MESSAGE = 4096  # bytes of a frame that are not the text: its event and its ids
+
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -104,13 +106,20 @@ class Settings(BaseSettings):
 
     # What one client may send
     request_bytes: int = Field(
-        1_000_000, ge=10_000, description="The largest HTTP request body taken."
+        4_000_000,
+        ge=10_000,
+        description="The largest HTTP request body taken; API clients send whole conversations.",
     )
     socket_events_per_second: float = Field(20, gt=0, description="Events a tab may send.")
     socket_event_burst: int = Field(60, ge=1, description="Events it may send at once.")
     socket_frame_bytes: int = Field(262_144, ge=4096, description="The largest frame taken.")
     sockets_per_session: int = Field(50, ge=1, description="Open tabs of one session.")
-    sockets_per_address: int = Field(500, ge=1, description="Open anonymous tabs of one address.")
+    sockets_per_address: int = Field(
+        50,
+        ge=1,
+        description="Open anonymous tabs of one address; the server holds a whole frame of each "
+        "in memory, up to 16 MB, before its size is checked.",
+    )
 
     # Models
     openai_base_url: str = Field(
@@ -197,6 +206,11 @@ class Settings(BaseSettings):
                 value = "postgresql+psycopg://" + value.removeprefix(prefix)
         if value and not value.startswith(("postgresql+psycopg://", "sqlite+aiosqlite:///")):
             raise ValueError("must begin with postgresql:// (or be empty for SQLite)")
+        if not _has_plain_port(value):
+            raise ValueError(
+                "must look like postgresql://user:password@host:5432/name, with / ? # @ and : in "
+                "the password written as %2F %3F %23 %40 and %3A"
+            )
         return value
 
     @field_validator("openai_base_url")
@@ -217,6 +231,11 @@ class Settings(BaseSettings):
             raise ValueError("APP_URL must be set when HOST is not a loopback address")
         if self.app_url.startswith("http://") and not _is_loopback(self._app_host):
             raise ValueError("APP_URL must begin with https:// unless it is this machine")
+        if self.message_bytes * 2 + _AROUND_A_MESSAGE > self.socket_frame_bytes:
+            raise ValueError(
+                f"MESSAGE_BYTES may be {(self.socket_frame_bytes - _AROUND_A_MESSAGE) // 2} at "
+                "most, or SOCKET_FRAME_BYTES must be larger: JSON may double a text"
+            )
         if _host_of(self.openai_base_url) not in ("", "api.openai.com") and not self.chat_models:
             raise ValueError("CHAT_MODELS must name the models of OPENAI_BASE_URL")
         return self
@@ -267,11 +286,6 @@ class Settings(BaseSettings):
         return frozenset({self.url, self.api_url, *self.app_origins})
 
     @property
-    def hosts(self) -> frozenset[str]:
-        """Every Host header that is answered, with its port where it has one."""
-        return frozenset(urlsplit(origin).netloc for origin in self.origins)
-
-    @property
     def sign_up_is_open(self) -> bool:
         """Whether a stranger may create an account."""
         if self.sign_up == "auto":
@@ -300,6 +314,13 @@ class Settings(BaseSettings):
 
 def _host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
+
+
+def _has_plain_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # most often a password that is not written as a URL wants it
+        return False
 
 
 def _address_of_api(url: str) -> str:

@@ -1,4 +1,7 @@
-"""`python -m drills [NAME...]`: run groups (`faults`, `attacks`, `load`) or single drills."""
+"""`python -m drills [NAME...]`: run groups (`faults`, `attacks`, `load`) or single drills.
+
+Without a name: everything but the load.
+"""
 
 import argparse
 import asyncio
@@ -20,7 +23,7 @@ def drills() -> dict[str, dict[str, Drill]]:
 
 
 def chosen(names: list[str], groups: dict[str, dict[str, Drill]]) -> dict[str, Drill]:
-    """The drills that `names` mean, in that order; all of them for no names.
+    """The drills that `names` mean, in that order; all but the load for no names.
 
     Raises:
         SystemExit: A name means nothing.
@@ -28,7 +31,7 @@ def chosen(names: list[str], groups: dict[str, dict[str, Drill]]) -> dict[str, D
     known = {name: {name: drill} for drills in groups.values() for name, drill in drills.items()}
     known |= groups
     wanted: dict[str, Drill] = {}
-    for name in names or list(groups):
+    for name in names or [group for group in groups if group != "load"]:
         if name not in known:
             raise SystemExit(f"No drill is called {name!r}. There are: {', '.join(known)}")
         wanted |= known[name]

@@ -22,9 +22,6 @@ from chat_app.runs.sending import Sent, is_client_id
 from chat_app.services import services
 from chat_app.threads.views import LiveRun, Window
 
-MAX_BYTES = 4_000_000
-"""The largest request: clients send the whole conversation along, though only its end is read."""
-
 THREAD_HEADER = "x-thread-id"
 """Tells a client the thread that its first message began."""
 
@@ -71,7 +68,8 @@ class ChatRequest(BaseModel):
 @signed_in
 async def chat(request: Request, principal: Principal) -> Response:
     """Send a message, or try an answer again, and stream what comes."""
-    asked = await read_json(request, ChatRequest, most=MAX_BYTES)
+    # clients send the whole conversation along, though only its end is read
+    asked = await read_json(request, ChatRequest, most=services().settings.request_bytes)
     thread_id = id_of(asked.id) if asked.id is not None else None
     if asked.trigger == "submit-message":
         sent = await _submit(principal, asked, thread_id)

@@ -24,12 +24,15 @@ from chat_app.auth.session_views import Issued, Resolved, SessionSummary
 from chat_app.bus import SESSIONS, Bus, Hint
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
+from chat_app.db.errors import DatabaseError
 from chat_app.db.tables import AuthSession, User
 from chat_app.errors import NotFound, Unauthenticated
 from chat_app.settings import Settings
 
 TOUCH_EVERY = timedelta(minutes=5)
 """At most one write per session in this time, however busy it is."""
+TOUCH_AGAIN = timedelta(seconds=30)
+"""After a touch that could not be written, nobody waits for the next one sooner than this."""
 CACHED_FOR = timedelta(seconds=5)
 """How long `principal` may answer without looking; the bus cuts it short."""
 
@@ -63,6 +66,7 @@ class Sessions:
         self._clock = clock
         self._seen: dict[UUID, _Seen] = {}
         self._ends = 0
+        self._no_touch_before: datetime | None = None
         bus.on(SESSIONS, self._forget)
 
     async def issue(
@@ -286,14 +290,21 @@ class Sessions:
                 return row, user
 
     async def _touch(self, row: AuthSession, now: datetime) -> None:
+        """Write down a use. Who it is does not depend on it: a full disk locks nobody out."""
+        if self._no_touch_before is not None and now < self._no_touch_before:
+            return
         idle, _ = self._lifetime(row.remember)
         until = min(now + idle, row.expires_at)
-        async with self._db.system("auth", write=True) as session:
-            await session.exec(
-                update(AuthSession)
-                .where(col(AuthSession.id) == row.id, col(AuthSession.revoked_at).is_(None))
-                .values(last_seen_at=now, idle_expires_at=until)
-            )
+        try:
+            async with self._db.system("auth", write=True) as session:
+                await session.exec(
+                    update(AuthSession)
+                    .where(col(AuthSession.id) == row.id, col(AuthSession.revoked_at).is_(None))
+                    .values(last_seen_at=now, idle_expires_at=until)
+                )
+        except DatabaseError:
+            self._no_touch_before = now + TOUCH_AGAIN
+            return
         row.last_seen_at, row.idle_expires_at = now, until
 
     def _lifetime(self, remember: bool) -> tuple[timedelta, timedelta]:

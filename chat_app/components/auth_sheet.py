@@ -9,7 +9,11 @@ _HAIKU = ("Rain taps on the glass,", "a slow conversation with", "no one and the
 
 
 def auth_sheet(
-    form: rx.Component, *, title: str, lead: str, otherwise: tuple[str, str, str]
+    form: rx.Component,
+    *,
+    title: str | rx.Var[str],
+    lead: str | rx.Var[str],
+    otherwise: rx.Component,
 ) -> rx.Component:
     """A form beside a glimpse of what waits behind it.
 
@@ -17,9 +21,8 @@ def auth_sheet(
         form: What the page is for.
         title: Its heading.
         lead: The sentence below.
-        otherwise: A question, the words of a link and its path, for who came to the wrong page.
+        otherwise: For who came to the wrong page.
     """
-    question, words, path = otherwise
     return rx.el.main(
         rx.el.section(
             brand(),
@@ -27,7 +30,7 @@ def auth_sheet(
                 rx.el.h1(title),
                 rx.el.p(lead, class_name="lead"),
                 form,
-                rx.el.p(question, " ", page_link(words, to=path), class_name="otherwise"),
+                otherwise,
                 class_name="auth-body",
             ),
             class_name="auth-sheet",
@@ -35,6 +38,11 @@ def auth_sheet(
         _glimpse(),
         class_name="auth",
     )
+
+
+def otherwise(question: str, words: str, path: str) -> rx.Component:
+    """A question, and a link for who says yes."""
+    return rx.el.p(question, " ", page_link(words, to=path), class_name="otherwise")
 
 
 def field(

@@ -16,6 +16,7 @@ const LATE_MS = 5000;
 
 export function Composer(props) {
   const { busy = false, accepted = "", refused = "", notice = "", draftKey = "new" } = props;
+  const { offline = false } = props;
   const { maxBytes = 100_000, placeholder = "", className = "", children } = props;
   const { onSend, onStop } = props;
   const field = useRef(null);
@@ -98,9 +99,14 @@ export function Composer(props) {
     return () => clearTimeout(timer);
   }, [state]);
 
+  // Back online: what nobody has answered for is sent again, under the same id.
+  useEffect(() => {
+    if (!offline && waiting.current) onSend?.(sent.current.id, sent.current.text);
+  }, [offline]);
+
   useEffect(() => {
     if (matchMedia("(pointer: fine)").matches) field.current.focus({ preventScroll: true });
-  }, []);
+  }, [draftKey]);
 
   function keyDown(event) {
     if (event.key !== "Enter" || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) {
@@ -110,6 +116,12 @@ export function Composer(props) {
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     event.preventDefault();
     send();
+  }
+
+  function stop(event) {
+    onStop?.();
+    // Pressed by a key: the button goes away, and the next words come here.
+    if (event.detail === 0) field.current.focus();
   }
 
   function input() {
@@ -156,7 +168,7 @@ export function Composer(props) {
             className="ct-stop"
             data-testid="stop"
             aria-label="Stop answer"
-            onClick={() => onStop?.()}
+            onClick={stop}
           >
             <StopMark />
           </button>

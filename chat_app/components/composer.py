@@ -21,6 +21,7 @@ class Composer(rx.Component):
     accepted: rx.Var[str]
     refused: rx.Var[str]
     notice: rx.Var[str]
+    offline: rx.Var[bool]
     draft_key: rx.Var[str]
     max_bytes: rx.Var[int]
     placeholder: rx.Var[str]
@@ -37,6 +38,7 @@ def composer(
     accepted: rx.Var[str] | str = "",
     refused: rx.Var[str] | str = "",
     notice: rx.Var[str] | str = "",
+    offline: rx.Var[bool] | bool = False,
     draft_key: rx.Var[str] | str = "new",
     max_bytes: rx.Var[int] | int = 100_000,
     placeholder: rx.Var[str] | str = "",
@@ -52,6 +54,7 @@ def composer(
         accepted: The client id the server took last; its text leaves the field.
         refused: The client id the server refused last; its text stays to be edited.
         notice: A sentence to show above the field.
+        offline: Whether the server cannot be reached; what waits is sent again afterwards.
         draft_key: Names the draft in the tab's storage, one for each thread.
         max_bytes: The longest text, in bytes of UTF-8.
         placeholder: Shown in the empty field.
@@ -65,6 +68,7 @@ def composer(
         accepted=accepted,
         refused=refused,
         notice=notice,
+        offline=offline,
         draft_key=draft_key,
         max_bytes=max_bytes,
         placeholder=placeholder,

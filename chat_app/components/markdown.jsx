@@ -5,7 +5,7 @@
 //   p h1–h6 ul ol li blockquote hr br strong em del code input[type=checkbox][disabled]
 //   p.ct-raw                          HTML in the answer, shown as text
 //   a[href][title=host]               a.ct-image-link for an image ("Image: alt — host")
-//   div.ct-table[role=region][tabindex=0] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
+//   div.ct-table[role=group][tabindex=0] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
 //   div.ct-code > div.ct-code-head > span.ct-code-lang + button.ct-copy
 //               > pre.ct-pre[tabindex=0] > code.hljs
 //   li.ct-task                        an item with a checkbox
@@ -264,6 +264,13 @@ function dress(node) {
   holder.append(node);
   for (const pre of holder.querySelectorAll("pre")) dressCode(pre);
   for (const made of holder.querySelectorAll("table")) dressTable(made);
+  // The page has its own title, and each message a heading that only a screen reader sees.
+  for (const heading of holder.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    heading.setAttribute("aria-level", String(Math.min(Number(heading.nodeName[1]) + 2, 6)));
+  }
+  for (const box of holder.querySelectorAll("input")) {
+    box.setAttribute("aria-label", box.checked ? "Done" : "To do");
+  }
   const dressed = holder.firstChild;
   dressed.remove();
   return dressed;
@@ -289,8 +296,9 @@ function dressCode(pre) {
 function dressTable(made) {
   const box = element("div", "ct-table");
   box.tabIndex = 0;
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", "Table");
+  box.setAttribute("role", "group");
+  const heads = [...made.querySelectorAll("th")].map((head) => head.textContent.trim());
+  box.setAttribute("aria-label", `Table: ${heads.filter(Boolean).join(", ")}`);
   made.replaceWith(box);
   box.append(made);
 }

@@ -12,13 +12,22 @@ import { frames } from "./frames.jsx";
 import { mountMessage } from "./live_text.jsx";
 import { mountPlain } from "./plain_text.jsx";
 
+let feeds = 0;
+
 /** Takes every frame that the server sends into the store, and asks again after a gap. */
 export function FrameFeed({ frame, onGap }) {
   useLayoutEffect(() => {
     const gap = frames.receive(frame);
     if (gap) onGap?.(gap.run, gap.have);
   }, [frame]);
-  useLayoutEffect(() => () => frames.clear(), []);
+  useLayoutEffect(() => {
+    feeds += 1;
+    return () => {
+      feeds -= 1;
+      // From one address to the next another feed is there at once, and the texts go on.
+      queueMicrotask(() => feeds || frames.clear());
+    };
+  }, []);
   return null;
 }
 

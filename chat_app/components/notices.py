@@ -8,6 +8,9 @@ from reflex_components_core.core.banner import has_connection_errors
 from chat_app.components.buttons import icon_button
 from chat_app.components.icon import icon
 
+OFFLINE = has_connection_errors
+"""Whether the socket is gone; Reflex keeps trying by itself."""
+
 
 def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:
     """What went wrong, until it is read."""
@@ -49,10 +52,10 @@ def undo_bar(
 
 
 def offline_bar() -> rx.Component:
-    """Says that the socket is gone; Reflex keeps trying by itself."""
+    """Says that the socket is gone."""
     return rx.el.div(
         rx.cond(
-            has_connection_errors,
+            OFFLINE,
             rx.el.p(icon("offline"), "Connection lost. Reconnecting…", class_name="offline"),
         ),
         role="status",

@@ -3,6 +3,7 @@
 They lie in one folder of the build, so that they can import each other and share the frame store.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import reflex as rx
@@ -33,11 +34,21 @@ NAMES = (
     "outbox",
     "password_field",
     "plain_text",
+    "roving",
     "scroller",
     "session",
+    "speech",
     "starters",
     "title_field",
 )
 
-SCRIPTS = {name: rx.asset(f"{name}.jsx", shared=True).importable_path for name in NAMES}
+
+def _place(name: str) -> str:
+    return rx.asset(f"{name}.jsx", shared=True).importable_path
+
+
+# To find out who asks, Reflex reads the whole stack, and that of an import is deep: half a second
+# of every start. A new thread has a short one.
+with ThreadPoolExecutor(1) as _thread:
+    SCRIPTS = dict(zip(NAMES, _thread.map(_place, NAMES), strict=True))
 """Where the build imports each script from."""

@@ -5,25 +5,20 @@
 //   <div class="ct-scroll" role="log" tabindex="0">        overflow-y: auto; the view
 //     <div class="ct-scroll-body">…children…</div>       each message is an <article>, at any depth
 //   <button class="ct-new-text" hidden>New text</button>   over the view's lower edge
-//   <p class="ct-hidden" role="status">                    for screen readers only
+//   <div class="ct-hidden" aria-live="polite">             the running answer, for screen readers
 
 import { useEffect, useLayoutEffect, useRef } from "react";
 import { createAnchor, rowsOf } from "./anchor.jsx";
 import { frames } from "./frames.jsx";
+import { announce } from "./speech.jsx";
 
 const NEAR_TOP = 240; // pixels
-const SAID = {
-  complete: "Answer finished",
-  stopped: "Answer stopped",
-  failed: "Answer failed",
-  interrupted: "Answer interrupted",
-};
 
 export function Scroller({ thread = "", sent = "", older = true, onTop, className = "", children }) {
   const view = useRef(null);
   const body = useRef(null);
   const pill = useRef(null);
-  const status = useRef(null);
+  const spoken = useRef(null);
   const anchor = useRef(null);
   const asked = useRef(null); // the first row when older ones were asked for
   const latest = useRef({ older, onTop });
@@ -60,7 +55,6 @@ export function Scroller({ thread = "", sent = "", older = true, onTop, classNam
     changed.observe(body.current);
     const unwatch = frames.watch((news) => {
       if (news.grew && !anchor.current.stuck) pill.current.hidden = false;
-      if (news.ended) status.current.textContent = SAID[news.status] ?? "";
     });
     return () => {
       changed.disconnect();
@@ -70,8 +64,8 @@ export function Scroller({ thread = "", sent = "", older = true, onTop, classNam
 
   useLayoutEffect(() => {
     asked.current = null;
-    status.current.textContent = "";
     toEnd();
+    return announce(spoken.current, frames);
   }, [thread]);
 
   const first = useRef(true);
@@ -110,7 +104,15 @@ export function Scroller({ thread = "", sent = "", older = true, onTop, classNam
       <button ref={pill} type="button" className="ct-new-text" hidden onClick={showNew}>
         New text
       </button>
-      <p ref={status} className="ct-hidden" role="status" aria-live="polite" />
+      <div
+        ref={spoken}
+        className="ct-hidden"
+        role="status"
+        aria-label="Spoken answer"
+        aria-live="polite"
+        aria-atomic="false"
+        aria-relevant="additions"
+      />
     </div>
   );
 }

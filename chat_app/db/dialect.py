@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
+from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 from chat_app.db.folder import make_private_file
 
 READERS = 10
@@ -71,10 +71,11 @@ def engines(url: str, busy_seconds: float) -> Engines:
         max_overflow=READERS,
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,
         # as on SQLite: a reader keeps one picture, and a lost update is an error
         isolation_level="REPEATABLE READ",
     )
-    event.listen(engine.sync_engine, "handle_error", _explain, retval=True)
+    event.listen(engine.sync_engine, "handle_error", _explain_server, retval=True)
     return Engines(engine.execution_options(postgresql_readonly=True), engine)
 
 
@@ -86,6 +87,7 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
         # None: sqlite3 itself opens no transaction; the listeners below do
         "connect_args": {"isolation_level": None, "timeout": busy_seconds},
         "pool_timeout": WAIT_SECONDS,
+        "hide_parameters": True,
     }
     readers = create_async_engine(url, pool_size=READERS, max_overflow=READERS, **shared)
     # the overflow serves a writer whose cancelled predecessor still closes its connection
@@ -107,14 +109,15 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, poolclass=NullPool)
-        event.listen(engine, "handle_error", _explain, retval=True)
+        engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
+        event.listen(engine, "handle_error", _explain_server, retval=True)
         return engine
     make_private_file(Path(parsed.database or ""))
     engine = create_engine(
         parsed.set(drivername="sqlite"),
         poolclass=NullPool,
         connect_args={"isolation_level": None, "timeout": busy_seconds},
+        hide_parameters=True,
     )
     _listen_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=OFF",))
     return engine
@@ -156,6 +159,13 @@ def _explain(context: ExceptionContext) -> BaseException | None:
     return explained(context.original_exception)
 
 
+def _explain_server(context: ExceptionContext) -> BaseException | None:
+    if context.is_pre_ping:
+        return None  # the pool asks whether the connection is lost, and then makes another
+    is_lost = context.connection is None or context.is_disconnect
+    return _explain(context) or (DatabaseUnreachable() if is_lost else None)
+
+
 def explained(error: BaseException | None) -> DatabaseError | None:
     """The error as a sentence for a person, where it is not our bug.
 
@@ -169,6 +179,8 @@ def explained(error: BaseException | None) -> DatabaseError | None:
         return DatabaseBusy()
     if name.startswith("SQLITE_FULL"):
         return DatabaseFull()
+    if name.startswith("SQLITE_IOERR"):
+        return DatabaseUnreachable()
     state = getattr(error, "sqlstate", "") or ""
     if state in _PG_BUSY:
         return DatabaseBusy()

@@ -28,7 +28,8 @@ class Database:
 
     Args:
         url: An async SQLAlchemy URL; on SQLite the file and its folder are made when missing.
-        busy_seconds: How long to wait for another process's lock, in seconds.
+        busy_seconds: How long to wait for another process's lock, and on SQLite for the turn to
+            write, in seconds.
     """
 
     def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
@@ -36,6 +37,7 @@ class Database:
         self._all = engines(url, busy_seconds)
         self._own = engines(url, busy_seconds)
         confine(self._own.writers, self._own.readers)
+        self._busy_seconds = busy_seconds
         self._turn = asyncio.Lock()  # binds itself to the loop that first waits for it
         self._writing: asyncio.Task[Any] | None = None
 
@@ -61,7 +63,7 @@ class Database:
         Raises:
             Unscoped: The principal has no real ids.
             NestedWrite: This task already has a write session.
-            DatabaseBusy: Another process holds the database.
+            DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
         async with self._committing(ScopedSession(self._own.writers, principal)) as one:
@@ -124,12 +126,18 @@ class Database:
         task = asyncio.current_task()
         if self._writing is task:
             raise NestedWrite("This task has a write session already; use that one.")
-        async with self._turn:
-            self._writing = task
-            try:
-                yield
-            finally:
-                self._writing = None
+        try:
+            # each writer before us may wait for another process; together they may not
+            async with asyncio.timeout(self._busy_seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DatabaseBusy from None
+        self._writing = task
+        try:
+            yield
+        finally:
+            self._writing = None
+            self._turn.release()
 
 
 def _system(engine: AsyncEngine) -> SystemSession:

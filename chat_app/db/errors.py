@@ -29,6 +29,13 @@ class DatabaseFull(DatabaseError):
         super().__init__("The disk is full; nothing was saved.")
 
 
+class DatabaseUnreachable(DatabaseError):
+    """Its file cannot be read or written (a quota, a broken disk), or its server not be asked."""
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached; nothing was saved.")
+
+
 class FolderInUse(DatabaseError):
     """Another process owns the data folder."""
 

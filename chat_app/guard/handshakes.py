@@ -5,7 +5,6 @@ from collections import Counter
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_app.auth import cookie
@@ -15,7 +14,7 @@ from chat_app.guard.asgi import Headers, header_values, only_header
 from chat_app.guard.bucket import TokenBucket
 from chat_app.guard.keys import client_token, handshake_query
 from chat_app.guard.live import TOO_MANY, LiveConnections
-from chat_app.guard.needs import Services
+from chat_app.guard.needs import NO_ANSWER, Services
 from chat_app.guard.paths import EVENT_PATH
 from chat_app.guard.patience import Patience
 from chat_app.guard.rules import Rules
@@ -79,7 +78,7 @@ class SocketDoor:
         with self._live.arriving() as arrival:
             try:
                 session_id, expires_at = await self._look_up(scope)
-            except (SQLAlchemyError, OSError):
+            except NO_ANSWER:
                 await self._refuse(send, "unavailable")
                 return
             if session_id is not None and arrival.missed(session_id):

@@ -4,19 +4,18 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth import cookie
 from chat_app.auth.address import rate_key
 from chat_app.errors import TooLarge
-from chat_app.guard.asgi import Headers, answer, answer_error, header_values, only_header, without
+from chat_app.guard.asgi import answer, answer_error, header_values, only_header, without
 from chat_app.guard.bodies import limited
 from chat_app.guard.headers import cors, preflight
 from chat_app.guard.live import Arrival, LiveConnections
-from chat_app.guard.needs import Services, Visit
+from chat_app.guard.needs import NO_ANSWER, Services, Visit
 from chat_app.guard.origins import UNSAFE_METHODS
-from chat_app.guard.pages import SENTENCE, wrong_host
+from chat_app.guard.pages import SENTENCE, come_back, wrong_host
 from chat_app.guard.paths import API, Place, is_under, place_of
 from chat_app.guard.rules import Rules, relative_target
 from chat_app.guard.streams import Stream
@@ -125,12 +124,16 @@ class HttpDoor:
 
     async def _refuse(self, scope: Scope, send: Send, refusal: _Refusal) -> None:
         self._refused[refusal.reason] += 1
-        if refusal is _WRONG_HOST and not is_under(scope["path"], API):
-            host = only_header(scope, b"host") or ""
-            page = wrong_host(host, self._rules.settings.url)
-            await answer(send, refusal.status, page, "text/html; charset=utf-8")
-        else:
+        page = None if is_under(scope["path"], API) else self._page_for(scope, refusal)
+        if page is None:
             await answer_error(send, refusal.status, refusal.reason, refusal.sentence)
+        else:
+            await answer(send, refusal.status, page, "text/html; charset=utf-8")
+
+    def _page_for(self, scope: Scope, refusal: _Refusal) -> bytes | None:
+        if refusal is _WRONG_HOST:
+            return wrong_host(only_header(scope, b"host") or "", self._rules.settings.url)
+        return come_back(refusal.sentence) if refusal is _NO_STORE else None
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send, place: Place) -> None:
         if place in (Place.PROBE, Place.ASSET):
@@ -139,7 +142,7 @@ class HttpDoor:
         with self._live.arriving() as arrival:
             try:
                 visit = await self._look_up(scope)
-            except (SQLAlchemyError, OSError):
+            except NO_ANSWER:
                 await self._refuse(scope, send, _NO_STORE)
                 return
             if visit is not None and arrival.missed(visit.principal.session_id):
@@ -193,7 +196,8 @@ class HttpDoor:
         settings = self._rules.settings
         headers = without(scope["headers"], _SECRETS)
         if place is Place.AUTH:
-            headers += _other_cookies(scope, cookie.session_name(settings))
+            others = cookie.others(scope["headers"], settings)
+            headers += [(b"cookie", others.encode("latin-1"))] if others else []
         return self._rules.as_seen_outside(
             scope,
             headers=headers,
@@ -201,13 +205,3 @@ class HttpDoor:
             session=visit,
             session_token=cookie.read_token(scope["headers"], settings),
         )
-
-
-def _other_cookies(scope: Scope, session_name: str) -> Headers:
-    pairs = [
-        pair.strip()
-        for value in header_values(scope, b"cookie")
-        for pair in value.split(";")
-        if pair.partition("=")[0].strip() != session_name
-    ]
-    return [(b"cookie", "; ".join(pairs).encode("latin-1"))] if pairs else []

@@ -5,9 +5,15 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from chat_app.auth.principal import Principal
 from chat_app.bus import Bus
+from chat_app.db.errors import DatabaseError
 from chat_app.settings import Settings
+
+NO_ANSWER = (DatabaseError, SQLAlchemyError, OSError)
+"""What the floor below raises when it cannot say who somebody is."""
 
 
 class Visit(Protocol):

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Verdict = Literal["ours", "absent", "foreign"]

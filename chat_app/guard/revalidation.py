@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import logging
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from chat_app.guard.live import SESSION_ENDED, LiveConnections
-from chat_app.guard.needs import Sessions
+from chat_app.guard.needs import NO_ANSWER, Sessions
 
 MAY_FAIL = 2
 """How many looks in a row may fail; at the next, nobody can be trusted to be signed in still."""
@@ -32,7 +30,7 @@ async def keep_looking(live: LiveConnections, sessions: Sessions, *, every: floa
         try:
             await sessions.revalidate(live.session_ids())
             failed = 0
-        except (SQLAlchemyError, OSError) as error:
+        except NO_ANSWER as error:
             failed += 1
             log.warning("Live sessions could not be looked up: %s", type(error).__name__)
             if failed > MAY_FAIL:

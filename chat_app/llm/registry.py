@@ -10,6 +10,9 @@ from chat_app.settings import Settings, WrongSettings
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_MODEL = "gpt-5.4-mini"
 
+MOST_ASKED_FOR = 100
+"""How many unlisted fake models are remembered; anybody can name a million."""
+
 
 class Models:
     """The models of this process.
@@ -79,6 +82,8 @@ class Models:
             return known
         fake = FakeModel.from_id(model_id, idle_seconds=self._patience.idle)
         if fake is not None:
+            if len(self._asked_for) >= MOST_ASKED_FOR:
+                del self._asked_for[next(iter(self._asked_for))]
             self._asked_for[model_id] = fake
         return fake
 

@@ -8,7 +8,7 @@ from chat_app.components.buttons import icon_button, page_link
 from chat_app.components.composer import composer
 from chat_app.components.icon import icon
 from chat_app.components.message import message
-from chat_app.components.notices import notice, offline_bar
+from chat_app.components.notices import OFFLINE, notice, offline_bar
 from chat_app.components.scroller import scroller
 from chat_app.components.skeleton import conversation_skeleton
 from chat_app.components.starters import starters
@@ -147,6 +147,7 @@ def _dock() -> rx.Component:
         notice(ChatState.notice, ChatState.dismiss),
         composer(
             busy=ChatState.busy,
+            offline=OFFLINE,
             accepted=ChatState.accepted,
             refused=ChatState.refused,
             draft_key=rx.cond(

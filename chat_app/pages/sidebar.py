@@ -8,6 +8,7 @@ from chat_app.components.buttons import icon_button, page_link
 from chat_app.components.end_of_list import end_of_list
 from chat_app.components.icon import icon
 from chat_app.components.notices import notice, undo_bar
+from chat_app.components.roving import roving_list
 from chat_app.components.skeleton import thread_list_skeleton
 from chat_app.components.thread_row import thread_row
 from chat_app.pages.backend import backend
@@ -73,7 +74,7 @@ def _threads() -> rx.Component:
         rx.cond(
             ThreadListState.items.length() > 0,
             rx.fragment(
-                rx.el.ul(rx.foreach(ThreadListState.items, _row)),
+                roving_list(rx.foreach(ThreadListState.items, _row)),
                 rx.cond(
                     ThreadListState.has_more,
                     end_of_list(

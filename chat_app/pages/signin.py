@@ -3,11 +3,12 @@
 import reflex as rx
 
 from chat_app.auth.refusals import sentences
-from chat_app.components.auth_sheet import auth_sheet, field
+from chat_app.components.auth_sheet import auth_sheet, field, otherwise
 from chat_app.components.password_field import password_field
 from chat_app.components.session import PROBLEM_ID, auth_form
 from chat_app.pages.backend import backend
 from chat_app.settings import settings
+from chat_app.states.auth import AuthState
 
 
 def signin() -> rx.Component:
@@ -46,5 +47,7 @@ def signin() -> rx.Component:
         ),
         title="Welcome back",
         lead="Sign in to go on where you left off.",
-        otherwise=("New here?", "Create an account", "/signup"),
+        otherwise=rx.cond(
+            AuthState.welcomes_strangers, otherwise("New here?", "Create an account", "/signup")
+        ),
     )

@@ -3,65 +3,73 @@
 import reflex as rx
 
 from chat_app.auth.refusals import sentences
-from chat_app.components.auth_sheet import auth_sheet, field
+from chat_app.components.auth_sheet import auth_sheet, field, otherwise
 from chat_app.components.password_field import password_field
 from chat_app.components.session import PROBLEM_ID, auth_form
 from chat_app.pages.backend import backend
 from chat_app.settings import settings
+from chat_app.states.auth import AuthState
 
 _HINT = "password-hint"
 
 
 def signup() -> rx.Component:
     """The page."""
+    is_open = AuthState.welcomes_strangers
     return auth_sheet(
-        auth_form(
-            field(
-                "Name",
-                "name",
-                rx.el.input(
-                    id="name",
-                    name="name",
-                    class_name="field",
-                    auto_complete="name",
-                    auto_focus=True,
-                    max_length=100,
-                    aria_describedby=PROBLEM_ID,
-                ),
-                optional=True,
-            ),
-            field(
-                "E-mail",
-                "email",
-                rx.el.input(
-                    id="email",
-                    name="email",
-                    type="email",
-                    class_name="field",
-                    auto_complete="username",
-                    required=True,
-                    aria_describedby=PROBLEM_ID,
-                ),
-            ),
-            field(
-                "Password",
-                "password",
-                password_field(
-                    "password",
-                    auto_complete="new-password",
-                    described_by=f"{_HINT} {PROBLEM_ID}",
-                ),
-                rx.el.p(
-                    "A few unrelated words are easy to remember and hard to guess.",
-                    id=_HINT,
-                    class_name="hint",
-                ),
-            ),
-            rx.el.button("Create account", type="submit", class_name="button wide"),
-            action=backend("/api/auth/signup"),
-            sentences=sentences(settings()),
+        rx.cond(is_open, _form(), rx.fragment()),
+        title=rx.cond(is_open, "Make yourself at home", "By invitation"),
+        lead=rx.cond(
+            is_open, "Your conversations stay yours.", "New accounts are made by the operator here."
         ),
-        title="Make yourself at home",
-        lead="Your conversations stay yours.",
-        otherwise=("Been here before?", "Sign in", "/signin"),
+        otherwise=otherwise("Been here before?", "Sign in", "/signin"),
+    )
+
+
+def _form() -> rx.Component:
+    return auth_form(
+        field(
+            "Name",
+            "name",
+            rx.el.input(
+                id="name",
+                name="name",
+                class_name="field",
+                auto_complete="name",
+                auto_focus=True,
+                max_length=100,
+                aria_describedby=PROBLEM_ID,
+            ),
+            optional=True,
+        ),
+        field(
+            "E-mail",
+            "email",
+            rx.el.input(
+                id="email",
+                name="email",
+                type="email",
+                class_name="field",
+                auto_complete="username",
+                required=True,
+                aria_describedby=PROBLEM_ID,
+            ),
+        ),
+        field(
+            "Password",
+            "password",
+            password_field(
+                "password",
+                auto_complete="new-password",
+                described_by=f"{_HINT} {PROBLEM_ID}",
+            ),
+            rx.el.p(
+                "A few unrelated words are easy to remember and hard to guess.",
+                id=_HINT,
+                class_name="hint",
+            ),
+        ),
+        rx.el.button("Create account", type="submit", class_name="button wide"),
+        action=backend("/api/auth/signup"),
+        sentences=sentences(settings()),
     )

@@ -101,7 +101,7 @@ class Runs:
         Args:
             principal: Who is asking.
             text: What they wrote, at most `message_bytes` bytes of UTF-8.
-            client_id: Chosen by the client; the same id twice is one message.
+            client_id: Chosen by the client; the same id and text twice is one message.
             thread_id: Where; None begins a thread.
             model: Who is to answer; empty means who answered last, or the default.
 
@@ -109,7 +109,7 @@ class Runs:
             InvalidInput: The text is blank, or the client id or the model is none.
             TooLarge: The text is too long.
             NotFound: The thread is missing, foreign or deleted.
-            Conflict: Too much is running already.
+            Conflict: Another message has this client id, or too much is running already.
             Unauthenticated: The session has ended.
             Unavailable: The server is stopping.
         """
@@ -122,12 +122,13 @@ class Runs:
 
         Args:
             principal: Who is asking.
-            message_id: The old answer.
+            message_id: The old answer, the last message of its thread.
 
         Raises:
             NotFound: The message is missing, foreign or in a deleted thread.
             InvalidInput: It is no answer.
-            Conflict: It is still being written, or too much is running already.
+            Conflict: It is still being written, it is not the last of its thread, or too much is
+                running already.
             Unauthenticated: The session has ended.
             Unavailable: The server is stopping.
         """
@@ -189,9 +190,10 @@ class Runs:
     async def drain(self) -> None:
         """Interrupt every answer, keep its text, and take no more. Within `DRAIN_SECONDS`."""
         self._draining = True
-        await self._naming.drain()
+        self._naming.stop()
         await self._serving.drain(DRAIN_SECONDS)
         await self._writer.stop()
+        await self._naming.idle()
 
     def session_ids(self) -> set[UUID]:
         """The sessions that have an answer running, to be looked at now and then."""

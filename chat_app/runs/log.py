@@ -261,6 +261,9 @@ class LogWriter:
         for log, entries in batch:
             try:
                 await self._store(entries)
+            except ChatError as error:  # a full disk is no bug
+                logger.warning("An answer was given up: %s", error.sentence)
+                log.fail()
             except Exception as error:  # the fault ends this run, and is told to its reader
                 unexpected(error, "the log of an answer")
                 log.fail()

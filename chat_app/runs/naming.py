@@ -27,6 +27,7 @@ class Naming:
         self._threads = threads
         self._settings = settings
         self._tasks: dict[asyncio.Task[None], UUID] = {}
+        self._stopped = False
 
     def name(self, principal: Principal, thread_id: UUID, question_id: UUID, model: Model) -> None:
         """Begin to name a thread, if it wants a name.
@@ -37,7 +38,7 @@ class Naming:
             question_id: The message that was answered.
             model: Who answered it.
         """
-        if self._settings.chat_titles:
+        if self._settings.chat_titles and not self._stopped:
             task = asyncio.create_task(self._name(principal, thread_id, question_id, model))
             self._tasks[task] = principal.session_id
             task.add_done_callback(self._done)
@@ -52,11 +53,11 @@ class Naming:
         """Wait until no title is being asked for."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def drain(self) -> None:
-        """Give up all titles."""
+    def stop(self) -> None:
+        """Give up all titles, and ask for no more."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
-        await self.idle()
 
     async def _name(
         self, principal: Principal, thread_id: UUID, question_id: UUID, model: Model

@@ -40,7 +40,7 @@ class Question:
     """A message that a person wants answered, checked.
 
     Args:
-        client_id: Chosen by the client; the same id twice is one message.
+        client_id: Chosen by the client; the same id and text twice is one message.
         thread_id: Where; None begins a thread.
     """
 
@@ -115,9 +115,9 @@ class Desk:
         Raises:
             NotFound: The thread is not there.
             InvalidInput: No such model.
-            Conflict: Too much is running already.
+            Conflict: Another message has this client id, or too much is running already.
         """
-        earlier = await self.earlier(question.client_id)
+        earlier = await self._earlier(question)
         if earlier is not None:
             return earlier
         thread = await self._thread(question.thread_id)
@@ -146,7 +146,8 @@ class Desk:
         Raises:
             NotFound: The message is not there.
             InvalidInput: It is no answer.
-            Conflict: It is still being written, or too much is running already.
+            Conflict: It is still being written, it is not the last of its thread, or too much is
+                running already.
         """
         message = await self.session.get(Message, message_id)
         if message is None:
@@ -157,14 +158,22 @@ class Desk:
         if message.status == "running":
             raise Conflict("This answer is still being written.")
         await self._refuse_more(thread.id)
+        if message.id != thread.head_id:
+            # the new answer would hide what follows the old one, and no branch can be chosen yet
+            raise Conflict("Only the last answer of a chat can be tried again.")
         return await self._answer(thread, message.parent_id, choose(message.model))
 
-    async def earlier(self, client_id: str) -> Accepted | None:
+    async def _earlier(self, question: Question) -> Accepted | None:
         """What came of the same message when it was sent before."""
-        asked = await self.session.exec(select(Message).where(Message.client_id == client_id))
+        asked = await self.session.exec(
+            select(Message).where(Message.client_id == question.client_id)
+        )
         message = asked.first()
         if message is None:
             return None
+        is_elsewhere = question.thread_id not in (None, message.thread_id)
+        if is_elsewhere or message.parts != [text_part(question.text)]:
+            raise Conflict("Another message was sent under this id. Send this one under its own.")
         runs = await self.session.exec(
             select(Run)
             .join(Message, col(Message.id) == col(Run.message_id))
@@ -198,7 +207,7 @@ class Desk:
             raise Conflict("An answer is still being written in this chat. Stop it first.")
         if len(busy) >= self.most:
             raise Conflict(
-                f"You have {len(busy)} answers running, which is the most. "
+                f"Answers running in other chats: {len(busy)}, which is the most. "
                 "Wait for one, or stop one."
             )
 

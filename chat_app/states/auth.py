@@ -7,6 +7,7 @@ import reflex as rx
 from chat_app.auth.principal import Principal
 from chat_app.db.errors import DatabaseError
 from chat_app.services import services
+from chat_app.settings import settings
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import principal_or_none
 from chat_app.states.thread_list import ThreadListState
@@ -21,6 +22,11 @@ class AuthState(rx.State):
     phase: rx.Field[str] = rx.field("unknown")
     person: rx.Field[PersonItem] = rx.field(default_factory=PersonItem)
     _session: str = ""
+
+    @rx.var
+    def welcomes_strangers(self) -> bool:
+        """Whether the operator lets people make an account by themselves."""
+        return settings().sign_up_is_open
 
     @rx.event(supersedes=True)
     async def on_auth_change(self):

@@ -123,11 +123,17 @@ class ChatState(rx.State):
         self.reset()
 
     def _offer_models(self) -> None:
-        models = [ModelItem(model.id, model.name) for model in services().models.all()]
+        listed = services().models.all()
+        if not listed:
+            return
+        default = services().models.default()
+        if default not in listed:  # the operator may have chosen one that is not offered
+            listed = (default, *listed)
+        models = [ModelItem(model.id, model.name) for model in listed]
         if models != list(self.models):
             self.models = models
-        if not self.model and models:
-            self.model = services().models.default().id
+        if not self.model and not self.thread:  # a thread goes on with the model it had
+            self.model = default.id
 
     async def _try(self, action: Awaitable[object]) -> None:
         try:

@@ -131,6 +131,11 @@ def _is_short(value: object) -> bool:
     return True
 
 
+def _is_packet(frame: object) -> bool:
+    """Whether a frame is a packet that a client sends: a close, a pong or a message."""
+    return isinstance(frame, str) and frame[:1] in ("1", "3", "4")
+
+
 def harden(server: AsyncServer, dropped: Counter[str]) -> None:
     """Make a Socket.IO server drop and count what it would log or obey.
 
@@ -139,6 +144,15 @@ def harden(server: AsyncServer, dropped: Counter[str]) -> None:
         dropped: Counts what was dropped, by reason.
     """
     take_message, take_event = server._handle_eio_message, server._handle_event
+    transport: Any = server.eio._async["websocket"]
+
+    class Transport(transport):
+        """Engine.IO's socket. It raises at a frame that is no packet, and its clean-up is lost."""
+
+        async def wait(self) -> str:
+            while not _is_packet(frame := await super().wait()):
+                dropped["frame"] += 1
+            return frame
 
     async def message(eio_sid: str, data: Any) -> None:
         if not isinstance(data, str) or data[:1] not in ("0", "1", "2"):
@@ -155,5 +169,6 @@ def harden(server: AsyncServer, dropped: Counter[str]) -> None:
         else:
             dropped["unspoken"] += 1
 
+    server.eio._async = {**server.eio._async, "websocket": Transport}
     server.eio.on("message", message)
     server._handle_event = event

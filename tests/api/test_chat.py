@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.api.chat import MAX_BYTES
 from chat_app.llm.base import ProviderError
 from tests.api.face import Face, faced, user_message
 
@@ -120,6 +119,22 @@ async def test_the_same_message_twice_is_one_answer(face: Face):
     assert len(face.stage.models.one.answers) == 1
 
 
+async def test_the_id_of_a_message_is_not_taken_for_another_one(face: Face):
+    call = post(face)
+    (await face.stage.models.one.answer()).say("a").finish()
+    await call.done()
+    got = await face.call("alice", "POST", "/api/chat", json={"messages": [user_message("other")]})
+    assert (got.status_code, got.json()["error"]) == (409, "conflict")
+
+
+async def test_messages_without_an_id_are_never_the_same(face: Face):
+    body = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "hi"}]}]}
+    for number in (1, 2):
+        call = face.open("alice", "POST", "/api/chat", body)
+        (await face.stage.models.one.answer(number)).say("a").finish()
+        assert (await call.done()).text == "a"
+
+
 async def test_what_a_client_adds_is_not_read(face: Face):
     call = post(face, system="obey", tools={"x": {}}, config={}, metadata={}, callSettings={})
     answer = await face.stage.models.one.answer()
@@ -206,6 +221,19 @@ async def test_an_answer_can_be_made_again(face: Face):
         assert again.chunks[0]["messageId"] != message_id
     window = await face.stage.threads.window(face.people["alice"], UUID(thread_id))
     assert [message.text for message in window.messages] == ["hi", "good"]
+
+
+async def test_an_answer_that_others_follow_is_not_made_again(face: Face):
+    first = post(face)
+    (await face.stage.models.one.answer(1)).say("a").finish()
+    await first.done()
+    thread_id, message_id = first.headers["x-thread-id"], first.chunks[0]["messageId"]
+    second = post(face, id=thread_id, messages=[user_message("more", "m2")])
+    (await face.stage.models.one.answer(2)).say("b").finish()
+    await second.done()
+    body = {"id": thread_id, "trigger": "regenerate-message", "messageId": message_id}
+    got = await face.call("alice", "POST", "/api/chat", json=body)
+    assert (got.status_code, got.json()["error"]) == (409, "conflict")
 
 
 async def test_what_is_not_mine_is_not_there(face: Face):
@@ -317,8 +345,16 @@ async def test_a_malformed_request_is_refused_and_changes_nothing(face: Face, bo
 
 
 async def test_an_endless_request_is_refused(face: Face):
-    got = await face.call("alice", "POST", "/api/chat", content=b" " * (MAX_BYTES + 1))
+    most = face.stage.settings.request_bytes
+    got = await face.call("alice", "POST", "/api/chat", content=b" " * (most + 1))
     assert got.status_code == 413
+
+
+async def test_a_whole_conversation_may_come_along(face: Face):
+    earlier = [user_message("x" * 90_000, f"e{n}") for n in range(40)]
+    call = post(face, messages=[*earlier, user_message("hi")])
+    (await face.stage.models.one.answer()).say("a").finish()
+    assert (await call.done()).text == "a"
 
 
 async def test_a_long_message_is_refused(face: Face):

@@ -1,4 +1,6 @@
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -6,9 +8,27 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.sessions import Resolved
+from chat_app.db.engine import Database
+from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
+from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession
 from chat_app.errors import NotFound, Unauthenticated
 from tests.auth.stage import Stage, staged
+
+
+class ReadOnly(Database):
+    """A database that refuses to write, when it is told so."""
+
+    refusal: DatabaseError | None = None
+    refused = 0
+
+    @asynccontextmanager
+    async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
+        if write and self.refusal:
+            self.refused += 1
+            raise self.refusal
+        async with super().system(reason, write=write) as session:
+            yield session
 
 
 async def rows(stage: Stage) -> list[AuthSession]:
@@ -138,6 +158,24 @@ async def test_use_is_written_down_at_most_every_five_minutes(stage: Stage) -> N
     assert row.last_seen_at == stage.time.now
     assert row.idle_expires_at == found.expires_at
     assert (found.expires_at - stage.time.now).total_seconds() == 12 * 3600
+
+
+@pytest.mark.parametrize("refusal", [DatabaseFull(), DatabaseBusy()])
+async def test_a_use_that_cannot_be_written_down_is_still_answered(
+    tmp_path: Path, refusal: DatabaseError
+) -> None:
+    async with staged(tmp_path, ReadOnly) as stage:
+        assert isinstance(stage.db, ReadOnly)
+        issued = await stage.sign_in(await stage.person())
+        until = (await resolved(stage, issued.token)).expires_at
+        stage.time.passes(minutes=6)
+        stage.db.refusal = refusal
+        assert (await resolved(stage, issued.token)).expires_at == until
+        assert await stage.sessions.principal(issued.session_id) is not None
+        assert stage.db.refused == 1, "nobody waits for the broken disk again so soon"
+        stage.db.refusal = None
+        stage.time.passes(minutes=1)
+        assert (await resolved(stage, issued.token)).expires_at > until
 
 
 async def test_a_tab_that_only_uses_its_socket_keeps_the_session_alive(stage: Stage) -> None:

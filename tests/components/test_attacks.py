@@ -12,7 +12,7 @@ SHOW = """async ([texts, size]) => {
     const allowed = new Set(("p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code " +
         "pre a span input table thead tbody tr th td div button").split(" "));
     const attributes = new Set(("class href title rel target start type disabled checked " +
-        "tabindex role aria-label data-copied").split(" "));
+        "tabindex role aria-label aria-level data-copied").split(" "));
     const ours = /^(ct-[a-z-]+|hljs|hljs-\\S+|.+_)$/;
     const places = [];
     for (const text of texts) {
@@ -118,5 +118,5 @@ async def test_code_is_coloured_and_tables_scroll_under_the_applications_policy(
             text: "```python\\nimport os\\n```\\n\\n| a |\\n|---|\\n| b |\\n" })"""
     )
     await page.wait_for_selector("pre.ct-pre[tabindex='0'] > code.hljs .hljs-keyword")
-    assert await page.locator("div.ct-table[tabindex='0'][role='region'] td").inner_text() == "b"
+    assert await page.locator("div.ct-table[tabindex='0'][role='group'] td").inner_text() == "b"
     assert [line for line in broken if "favicon" not in line] == []

@@ -90,13 +90,30 @@ async def test_texts_that_nobody_shows_are_forgotten_after_eight_more(page: Page
 
 async def test_every_frame_of_a_burst_arrives_through_react(page: Page) -> None:
     got = await page.evaluate(
-        """() => {
+        """async () => {
             const feed = lab.mount("FrameFeed", { frame: [] }, { events: ["onGap"], strict: true });
             for (let n = 0; n < 500; n += 1) feed.set({ frame: ["r", n * 2, "👋"] });
             feed.set({ frame: ["r", 5000, "x"] });
             const text = lab.frames.get("r").text;
             feed.unmount();
+            await null;
             return [text.length, feed.calls, lab.frames.get("r") === undefined];
         }"""
     )
     assert got == [1000, [["onGap", "r", 1000]], True]
+
+
+async def test_the_texts_go_on_when_one_page_takes_over_from_another(page: Page) -> None:
+    kept = await page.evaluate(
+        """async () => {
+            const before = lab.mount("FrameFeed", { frame: ["r", 0, "some words"] });
+            before.unmount();
+            const after = lab.mount("FrameFeed", { frame: [] });
+            await null;
+            const text = lab.frames.get("r")?.text;
+            after.unmount();
+            await null;
+            return [text, lab.frames.get("r") === undefined];
+        }"""
+    )
+    assert kept == ["some words", True]

@@ -142,19 +142,3 @@ async def test_another_conversation_opens_at_its_end(page: Page) -> None:
     await _set(page, html=[[f"n{n}", 70] for n in range(20)], thread="u")
     assert await page.evaluate("below()") == 0
     assert not await _pill(page)
-
-
-async def test_only_the_end_of_an_answer_is_announced(page: Page) -> None:
-    await _mount(page)
-    status = page.get_by_role("status")
-    log = page.get_by_role("log", name="Conversation")
-    assert await log.get_attribute("aria-live") == "off"
-    send = "(frames) => frames.forEach((f) => lab.frames.receive(f))"
-    await page.evaluate(send, [["mine", 0, "my own words", "complete"]])
-    assert await status.text_content() == ""
-    await page.evaluate(send, [["r", 0, "an answer"]])
-    assert await status.text_content() == ""
-    await page.evaluate(send, [["r", 9, "", "complete"]])
-    assert await status.text_content() == "Answer finished"
-    await page.evaluate(send, [["s", 0, "", "failed"]])
-    assert await status.text_content() == "Answer failed"

@@ -14,7 +14,13 @@ from sqlmodel import col
 
 from chat_app.db.dialect import Engines, engines, explained
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, Refused
+from chat_app.db.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnreachable,
+    Refused,
+)
 from chat_app.db.own_rows import confine
 from chat_app.db.tables import Message, Thread, User
 
@@ -34,6 +40,7 @@ def _sqlite_error(name: str) -> sqlite3.OperationalError:
         (_sqlite_error("SQLITE_BUSY_SNAPSHOT"), DatabaseBusy),
         (_sqlite_error("SQLITE_LOCKED"), DatabaseBusy),
         (_sqlite_error("SQLITE_FULL"), DatabaseFull),
+        (_sqlite_error("SQLITE_IOERR_WRITE"), DatabaseUnreachable),
         (OSError(errno.ENOSPC, "no space"), DatabaseFull),
         (SimpleNamespace(sqlstate="40P01"), DatabaseBusy),
         (SimpleNamespace(sqlstate="53300"), DatabaseBusy),

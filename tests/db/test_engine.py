@@ -230,6 +230,21 @@ async def test_a_database_held_by_another_process_is_a_sentence(
     await hasty.close()
 
 
+async def test_a_writer_waits_for_its_turn_no_longer_than_for_another_process(
+    url: str, db: Database, alice: Person
+) -> None:
+    hasty = Database(url, busy_seconds=0.01)
+    async with hasty.write(alice.principal):
+        waiting = asyncio.create_task(_set_title(hasty, alice, "never"))
+        await asyncio.wait({waiting}, timeout=10)
+        assert waiting.done()
+    with pytest.raises(DatabaseBusy):
+        await waiting
+    await _set_title(hasty, alice, "after")
+    assert await _title(hasty, alice) == "after"
+    await hasty.close()
+
+
 async def test_a_full_disk_is_a_sentence_and_saves_nothing(db: Database, alice: Person) -> None:
     async def fill_the_disk() -> None:
         async with db.system("auth", write=True) as session:

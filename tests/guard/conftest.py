@@ -38,6 +38,7 @@ class Sessions:
         self.looked_up: list[str] = []
         self.after_reading: Callable[[], None] | None = None
         self.broken: Exception | None = None
+        self.broken_once: Exception | None = None
 
     def issue(self, lasts: timedelta = timedelta(hours=1)) -> tuple[str, UUID]:
         token, session_id = uuid4().hex, uuid4()
@@ -58,6 +59,9 @@ class Sessions:
     async def revalidate(self, session_ids: Iterable[UUID]) -> set[UUID]:
         if self.broken:
             raise self.broken
+        if self.broken_once:
+            once, self.broken_once = self.broken_once, None
+            raise once
         now = datetime.now(UTC)
         live = {v.principal.session_id for v in self._live.values() if v.expires_at > now}
         dead = set(session_ids) - live

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.types import Receive, Scope, Send
 
+from chat_app.db.errors import DatabaseBusy, DatabaseFull
 from chat_app.guard.pages import wrong_host
 from chat_app.guard.paths import Place, place_of
 from chat_app.guard.rules import relative_target
@@ -257,13 +258,28 @@ async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_house)
 
 
 async def test_when_sessions_cannot_be_looked_up_nobody_is_let_in(house: House) -> None:
-    for broken in (OperationalError("select", {}, Exception()), OSError("gone")):
+    unexplained = OperationalError("select", {}, Exception())
+    for broken in (DatabaseBusy(), DatabaseFull(), unexplained, OSError("gone")):
         house.sessions.broken = broken
-        for path in ("/api/threads", "/"):
+        for path in ("/api/threads", "/", "/signin"):
             answer = await house.client.get(path, headers={"Cookie": "chat_session=x"})
             assert answer.status_code == 503
+            assert "try again" in answer.text
             assert "select" not in answer.text
     assert house.inner.scopes == []
+
+
+async def test_a_person_who_cannot_be_looked_up_gets_a_page_and_a_program_json(
+    house: House,
+) -> None:
+    house.sessions.broken = DatabaseBusy()
+    who = {"Cookie": "chat_session=x"}
+    page = await house.client.get("/", headers=who)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.text.startswith("<!doctype html>")
+    program = await house.client.get("/api/threads", headers=who)
+    assert program.json()["error"] == "unavailable"
+    assert program.json()["message"] in page.text
 
 
 async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_house) -> None:

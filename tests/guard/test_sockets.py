@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.exc import OperationalError
 from starlette.types import Message, Send
 from websockets.exceptions import InvalidStatus
 
 from chat_app.bus import SESSIONS, Hint
+from chat_app.db.errors import DatabaseBusy
 from chat_app.guard import Guard
 from chat_app.guard.patience import Patience
 from tests.attacker import Attacker, attack, handshake_url
@@ -143,7 +143,7 @@ async def test_an_unknown_host_opens_no_socket(house: House) -> None:
 
 
 async def test_when_sessions_cannot_be_looked_up_no_socket_opens(house: House) -> None:
-    house.sessions.broken = OperationalError("select", {}, Exception())
+    house.sessions.broken = DatabaseBusy()
     assert await refused(house.url, cookie="chat_session=x") == 403
     assert house.inner.scopes == []
 
@@ -208,17 +208,28 @@ async def test_when_sessions_stay_out_of_reach_only_signed_in_sockets_end(open_h
         async with contextlib.AsyncExitStack() as stack:
             attacker = await opened(stack, house.url, cookie=house.cookie(token))
             nobody = await opened(stack, house.url)
-            house.sessions.broken = OperationalError("select", {}, Exception())
+            house.sessions.broken = DatabaseBusy()
             assert await attacker.closed_code() == 4401
             await nobody.send_raw("still")
             assert await nobody.receive() == "4still"
+
+
+async def test_after_a_look_that_failed_it_looks_again(open_house) -> None:
+    async with open_house(patience=Patience(revalidate=0.02)) as house:
+        token, session_id = house.sessions.issue()
+        async with contextlib.AsyncExitStack() as stack:
+            attacker = await opened(stack, house.url, cookie=house.cookie(token))
+            house.sessions.revoke(session_id, tell=False)
+            house.sessions.broken_once = DatabaseBusy()
+            assert await attacker.closed_code() == 4401
+            assert house.sessions.broken_once is None
 
 
 async def test_a_hint_about_something_else_ends_nothing(house: House) -> None:
     token, session_id = house.sessions.issue()
     async with contextlib.AsyncExitStack() as stack:
         attacker = await opened(stack, house.url, cookie=house.cookie(token))
-        house.services.bus.publish(SESSIONS, Hint("profile", session_id=session_id))
+        house.services.bus.publish(SESSIONS, Hint("thread", session_id=session_id))
         house.services.bus.publish(SESSIONS, Hint("session_ended", session_id=uuid4()))
         await attacker.send_raw("still")
         assert await attacker.receive() == "4still"
@@ -240,11 +251,11 @@ async def test_a_flood_closes_the_one_who_floods_and_nobody_else(open_house) -> 
         assert await quiet.receive() == "4still"
 
 
-FRAMES_TOO_BIG = ("x" * 4_097, "é" * 2_049, b"x" * 4_097, "x" * 3_000_000)
+FRAMES_TOO_BIG = ("x" * 8_001, "é" * 4_001, b"x" * 8_001, "x" * 3_000_000)
 
 
 async def test_a_frame_over_the_limit_closes_the_socket_unseen(open_house) -> None:
-    async with open_house(socket_frame_bytes=4_096) as house:
+    async with open_house(socket_frame_bytes=8_000, message_bytes=1_000) as house:
         for frame in FRAMES_TOO_BIG:
             async with contextlib.AsyncExitStack() as stack:
                 attacker = await opened(stack, house.url)
@@ -255,11 +266,11 @@ async def test_a_frame_over_the_limit_closes_the_socket_unseen(open_house) -> No
 
 async def test_a_frame_at_the_limit_passes(open_house) -> None:
     async with (
-        open_house(socket_frame_bytes=4_096) as house,
+        open_house(socket_frame_bytes=8_000, message_bytes=1_000) as house,
         contextlib.AsyncExitStack() as stack,
     ):
         attacker = await opened(stack, house.url)
-        for frame in ("x" * 4_096, "é" * 2_048):
+        for frame in ("x" * 8_000, "é" * 4_000):
             await attacker.send_raw(frame)
             assert await attacker.receive() == "4" + frame
 

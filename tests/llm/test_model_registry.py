@@ -8,7 +8,7 @@ from chat_app.errors import InvalidInput
 from chat_app.llm import registry
 from chat_app.llm.base import ProviderError, TextDelta, Turn
 from chat_app.llm.fake import FakeModel
-from chat_app.llm.registry import Models
+from chat_app.llm.registry import MOST_ASKED_FOR, Models
 from chat_app.settings import Settings, WrongSettings, read_settings
 from tests.llm.conftest import KEY
 from tests.llm.provider_double import DONE, finish, serving, streamed, text
@@ -165,3 +165,15 @@ def test_an_address_that_cannot_be_used_stops_the_start(
 def test_openais_own_address_needs_no_list_of_models(given: Given) -> None:
     settings = given(openai_base_url="https://api.openai.com/v1", openai_api_key=KEY)
     assert Models(settings).default().id == "gpt-5.4-mini"
+
+
+def test_fake_models_asked_for_by_id_are_not_kept_without_bound(given: Given) -> None:
+    models = Models(given(fake_models=True))
+    first = models.get("fake:1x0")
+    assert models.get("fake:1x0") is first
+    for tokens in range(2, MOST_ASKED_FOR + 1):
+        models.get(f"fake:{tokens}x0")
+    assert models.get("fake:1x0") is first
+    models.get(f"fake:{MOST_ASKED_FOR + 1}x0")
+    assert models.get("fake:1x0") is not first
+    assert ids(models) == [EMBEDDED, *FAKES]

@@ -12,7 +12,15 @@ from chat_app.components.scripts import FOLDER
 from tests.components.conftest import CHROMIUM_FLAGS, _bun, _packages
 
 LAB = Path(__file__).parent / "lab.jsx"
-SCRIPTS = ("end_of_list", "outbox", "password_field", "session", "starters", "title_field")
+SCRIPTS = (
+    "end_of_list",
+    "outbox",
+    "password_field",
+    "roving",
+    "session",
+    "starters",
+    "title_field",
+)
 HOST = "http://lab.test"
 
 

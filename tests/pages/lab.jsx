@@ -5,6 +5,7 @@ import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { EndOfList } from "./end_of_list.jsx";
 import { PasswordField } from "./password_field.jsx";
+import { RovingList } from "./roving.jsx";
 import { AuthForm, SessionWatch, SignOutForm } from "./session.jsx";
 import { Starter } from "./starters.jsx";
 import { TitleField } from "./title_field.jsx";

@@ -1,12 +1,14 @@
 """The group-committing writer, with a store that records and a clock that the test moves."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from chat_app.db.errors import DatabaseFull
 from chat_app.runs.channel import Channel
 from chat_app.runs.log import BACK_OFF, Entry, LogWriter, NotSaved, RunLog
 from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, STRAINED_FRAME, Pace, interval
@@ -204,6 +206,18 @@ async def test_an_unexpected_fault_of_the_store_does_not_end_the_writer(desk: De
     second.add("text", "b")
     await second.flush()
     assert desk.shown(1) == "b"
+
+
+async def test_a_full_disk_is_written_down_as_no_bug(
+    desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(logging.getLogger("chat_app"), "propagate", True)
+    log = desk.open()
+    desk.disk.errors = [DatabaseFull()] * 20
+    log.add("text", "a")
+    await log.failure()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert DatabaseFull().sentence in caplog.text
 
 
 async def test_closing_keeps_what_is_being_committed_and_drops_the_rest(desk: Desk):

@@ -8,7 +8,7 @@ import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.llm.base import ProviderError
-from tests.runs.stage import Answer, Stage, staged
+from tests.runs.stage import PATIENCE, Answer, Stage, staged
 
 
 @pytest.fixture
@@ -108,6 +108,24 @@ async def test_a_drain_gives_titles_up(stage: Stage, alice: Principal):
     title = await asked_for_title(stage)
     await stage.runs.drain()
     assert title.closed.is_set()
+
+
+async def test_an_answer_that_completes_while_the_server_stops_asks_for_no_title(
+    stage: Stage, alice: Principal
+):
+    sent = await stage.runs.send(alice, text="Where is Rome?", client_id="c1")
+    answer = await stage.models.one.answer()
+    async with stage.db.system("auth", write=True):  # the end waits for its turn to be stored
+        answer.say("In Italy.").finish()
+        await answer.closed.wait()
+        drain = asyncio.create_task(stage.runs.drain())
+        for _ in range(10):
+            await asyncio.sleep(0)
+    await drain
+    assert (await stage.message(alice, sent.message_id)).status == "complete"
+    async with asyncio.timeout(PATIENCE):
+        await stage.runs.titles_settled()
+    assert len(stage.models.one.answers) == 1
 
 
 async def test_an_ended_session_gives_its_titles_up(stage: Stage, alice: Principal):

@@ -57,6 +57,31 @@ async def test_an_old_answer_is_not_tried_again_while_another_is_written(
         await stage.runs.retry(alice, first.message_id)
 
 
+async def test_an_answer_that_others_follow_is_not_tried_again(stage: Stage, alice: Principal):
+    first = await stage.runs.send(alice, text="one", client_id="c1")
+    (await stage.models.one.answer(1)).say("uno").finish()
+    await stage.read(alice, first.run_id)
+    second = await stage.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
+    (await stage.models.one.answer(2)).say("due").finish()
+    await stage.read(alice, second.run_id)
+    with pytest.raises(Conflict):
+        await stage.runs.retry(alice, first.message_id)
+    window = await stage.threads.window(alice, first.thread_id)
+    assert [message.text for message in window.messages] == ["one", "uno", "two", "due"]
+    assert len(stage.models.one.answers) == 2
+
+
+async def test_an_answer_beside_the_newer_one_is_not_tried_again(stage: Stage, alice: Principal):
+    first = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer(1)).say("bad").finish()
+    await stage.read(alice, first.run_id)
+    second = await stage.runs.retry(alice, first.message_id)
+    (await stage.models.one.answer(2)).say("good").finish()
+    await stage.read(alice, second.run_id)
+    with pytest.raises(Conflict):
+        await stage.runs.retry(alice, first.message_id)
+
+
 async def test_only_an_answer_can_be_tried_again(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     await stage.runs.stop(alice, sent.run_id)

@@ -111,6 +111,36 @@ async def test_a_repeated_send_finds_the_first_even_when_it_is_long_over(
     assert again.run_id == sent.run_id
 
 
+async def test_a_client_id_names_one_text_only(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer()).say("a").finish()
+    await stage.read(alice, sent.run_id)
+    for thread_id in (None, sent.thread_id):
+        with pytest.raises(Conflict):
+            await stage.runs.send(alice, text="more", client_id="c1", thread_id=thread_id)
+    assert await stage.count(alice, Message) == 2
+    assert await stage.count(alice, Thread) == 1
+    assert len(stage.models.one.answers) == 1
+    assert stage.runs.session_ids() == set()
+
+
+async def test_a_client_id_names_a_message_of_one_thread_only(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    other = await stage.threads.create(alice, title="Other")
+    with pytest.raises(Conflict):
+        await stage.runs.send(alice, text="hi", client_id="c1", thread_id=other.id)
+    assert (await stage.runs.send(alice, text="hi", client_id="c1")).run_id == sent.run_id
+    assert await stage.count(alice, Message) == 2
+
+
+async def test_a_message_is_recognised_when_its_text_had_to_be_repaired(
+    stage: Stage, alice: Principal
+):
+    sent = await stage.runs.send(alice, text="a\ud83d", client_id="c1")
+    again = await stage.runs.send(alice, text="a\ud83d", client_id="c1")
+    assert (again.run_id, again.duplicate) == (sent.run_id, True)
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\n\t"])
 async def test_a_blank_message_is_refused(stage: Stage, alice: Principal, text: str):
     with pytest.raises(InvalidInput):

@@ -1,4 +1,5 @@
 import fcntl
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -92,6 +93,23 @@ def test_what_cannot_be_done_is_said_in_one_line(
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
     assert line.startswith("chat-app: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("migrate",), ("run",), ("user", "add", "a@example.org", "--password-stdin")]
+)
+def test_a_database_out_of_reach_is_said_in_one_line_without_its_password(
+    chat_app: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    address = f"postgresql://ada:hunter2@127.0.0.1:{port}/chat"
+    done = chat_app(*arguments, said=PASSWORD, DATABASE_URL=address, PORT=str(port))
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith("chat-app: The database")
+    assert "DATABASE_URL" in line
+    assert "hunter2" not in line
 
 
 def test_seeding_nothing_is_a_misuse(chat_app: CommandLine) -> None:

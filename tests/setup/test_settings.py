@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings import Settings, example, read_settings
+from chat_app.settings import Settings, WrongSettings, example, read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,7 @@ WRONG = {
     "OPENAI_BASE_URL": "ftp://models.example",
     "CHAT_PROVIDERS": '[{"name": "Not A Name"}]',
     "CHAT_TITLES": "perhaps",
+    "MESSAGE_BYTES": "200000",
 }
 
 
@@ -64,6 +65,22 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str) 
     assert done.stdout == ""
     assert line.startswith("chat-app: Wrong setting.")
     assert name in line or (name == "HOST" and "APP_URL" in line)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://ada:hunter2/3@db.example/chat", "postgresql://db.example:hunter2/chat"],
+)
+def test_an_address_of_a_database_that_cannot_be_read_is_not_repeated(address: str) -> None:
+    with pytest.raises(WrongSettings, match="DATABASE_URL: ") as wrong:
+        read_settings(database_url=address)
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_the_longest_message_fits_into_a_frame_even_when_json_doubles_it() -> None:
+    assert read_settings(message_bytes=100_000, socket_frame_bytes=204_096)
+    with pytest.raises(WrongSettings, match="MESSAGE_BYTES"):
+        read_settings(message_bytes=100_000, socket_frame_bytes=204_095)
 
 
 def test_in_production_the_page_and_the_socket_share_one_origin() -> None:

@@ -11,6 +11,7 @@ import { renderBlock } from "./markdown.jsx";
 import { CopyButton, FrameFeed, MessageText } from "./message_text.jsx";
 import { morph } from "./morph.jsx";
 import { Scroller } from "./scroller.jsx";
+import { announce, createSpeech } from "./speech.jsx";
 
 const KINDS = { Composer, CopyButton, FrameFeed, MessageText, Scroller };
 
@@ -71,8 +72,10 @@ function inPieces(pieces) {
 }
 
 window.lab = {
+  announce,
   Blocks,
   createFrameStore,
+  createSpeech,
   frames,
   inPieces,
   morph,

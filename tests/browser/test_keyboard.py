@@ -1,0 +1,151 @@
+"""A whole visit without a mouse."""
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Meet
+from tests.browser.person import PASSWORD, SIGN_IN, composer, until_done, until_text
+from tests.browser.program import Program
+
+FAR = 25
+"""More stops than any way across the page has."""
+FOCUSED = """() => {
+    const one = document.activeElement;
+    if (one === document.body) return "";
+    const named = one.getAttribute("aria-label") || one.innerText || one.name || "";
+    return named.trim().replace(/\\s+/g, " ");
+}"""
+
+
+async def _walk(page: Page, wanted: str, *, key: str = "Tab") -> None:
+    """Press a key until what is focused is called so, and can be seen to be focused."""
+    passed: list[str] = []
+    for _ in range(FAR):
+        await page.keyboard.press(key)
+        name = await page.evaluate(FOCUSED)
+        passed.append(name)
+        if name.startswith(wanted):
+            assert await page.evaluate("document.activeElement.matches(':focus-visible')")
+            return
+    raise AssertionError(f"{wanted!r} was not on the way: {passed}")
+
+
+async def _ask(page: Page, text: str) -> None:
+    await expect(composer(page)).to_be_focused()
+    await page.keyboard.type(text)
+    await page.keyboard.press("Enter")
+
+
+async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    await ada.sign_out()
+
+    await expect(page.get_by_label("E-mail")).to_be_focused()
+    await page.keyboard.type(ada.email)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+
+    await _ask(page, "A question about the sea")
+    await until_text(page, 30)
+    await _walk(page, "Stop answer")
+    await page.keyboard.press("Enter")
+    await until_done(page)
+    await expect(composer(page)).to_be_focused()
+    await _walk(page, "Copy message", key="Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-copied=true]")).to_have_count(1)
+
+    await _walk(page, "New chat", key="Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("What shall we think about?")).to_be_visible()
+    await _ask(page, "echo: The mountains are high.")
+    await until_text(page)
+    await until_done(page)
+    await expect(ada.titles()).to_have_count(2)
+
+    newest = page.locator(".row-link").first
+    await _walk(page, "echo: The mountains", key="Shift+Tab")
+    await _walk(page, "Rename", key="Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("New title")).to_be_focused()
+    await page.keyboard.type("Mountains")
+    await page.keyboard.press("Enter")
+    await expect(newest).to_have_text("Mountains")
+    await expect(newest).to_be_focused()
+
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator(".row-link").nth(1)).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1.thread-title")).to_have_text("A question about the sea")
+    await expect(page).to_have_title("A question about the sea · Chat")
+    await expect(composer(page)).to_be_focused()
+
+    await _walk(page, "A question about", key="Shift+Tab")
+    await page.keyboard.press("Home")
+    await expect(newest).to_be_focused()
+    await _walk(page, "Delete Mountains")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    await expect(ada.titles()).to_have_text(["A question about the sea"])
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1.thread-title")).to_have_text("Mountains")
+    await expect(ada.titles()).to_have_count(2)
+    await expect(composer(page)).to_be_focused()
+
+    await _walk(page, "A Account of Ada", key="Shift+Tab")
+    await page.keyboard.press("Enter")
+    await _walk(page, "Sign out")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(SIGN_IN)
+    assert ada.errors == []
+
+
+async def test_a_long_list_is_one_stop_of_the_tab_key(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    for n in range(3):
+        await ada.open("/")
+        await ada.ask(f"echo: Number {n}")
+        await ada.thread()
+        await until_done(ada.page)
+    await expect(ada.titles()).to_have_count(3)
+    stops = ada.page.locator(".threads :is(a, button):not([tabindex='-1'])")
+    await expect(stops).to_have_count(3)
+    await ada.page.locator(".row-link").nth(2).focus()
+    await expect(stops).to_have_count(3)
+    await expect(stops.nth(0)).to_be_focused()
+
+
+async def test_escape_closes_the_drawer_and_gives_the_focus_back(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url, viewport={"width": 360, "height": 640})
+    await ada.sign_up()
+    opener = ada.page.get_by_role("button", name="Your chats")
+    await opener.focus()
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_role("link", name="New chat", exact=True)).to_be_visible()
+    await ada.page.keyboard.press("Escape")
+    await expect(ada.page.get_by_role("link", name="New chat", exact=True)).to_be_hidden()
+    await expect(opener).to_be_focused()
+
+
+async def test_escape_leaves_a_title_as_it_was_and_the_drawer_open(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ada.ask("echo: Rain")
+    await ada.thread()
+    await until_done(ada.page)
+    row = ada.page.locator(".row-link")
+    await row.focus()
+    await _walk(ada.page, "Rename")
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.page.get_by_label("New title")).to_be_focused()
+    await ada.page.keyboard.type("Snow")
+    await ada.page.keyboard.press("Escape")
+    await expect(row).to_have_text("echo: Rain")
+    await expect(row).to_be_focused()

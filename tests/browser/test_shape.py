@@ -1,0 +1,212 @@
+"""What an answer and a page may cost, where it does not depend on the machine: counts, no clocks.
+
+`make bench` measures the rest.
+"""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from playwright.async_api import Browser, expect
+
+from chat_app.states.chat import ChatState
+from chat_app.states.live import Live
+from tests.attacker import Attacker, attack
+from tests.browser.person import PASSWORD, answers
+from tests.browser.program import ROOT, Program, running
+
+QUESTION = "Tell me about the rain."
+TOKENS = 100
+ENVELOPE = 150
+"""The most bytes of a frame, with the text of one token."""
+GROWTH = 1.05
+MESSAGES = 1_000
+LONG = 2_000
+"""Tokens of a long answer."""
+ELEMENTS = 1_000
+"""The most elements that a long answer may have in the document."""
+SCRIPT_FILES, SCRIPT_BYTES = 15, 300_000
+"""What the chat page may load, as transferred."""
+
+HYDRATE = "reflex___state____state.hydrate_and_load"
+SEND = f"{ChatState.get_full_name()}.send"
+
+
+@pytest.fixture(scope="module")
+def paced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A program whose model sends a token per 20 ms, so that each is a frame of its own."""
+    given = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false", "CHAT_MODEL": f"fake:{TOKENS}x20"}
+    with running(tmp_path_factory.mktemp("paced"), given=given) as one:
+        yield one
+
+
+class Reader:
+    """Somebody with one tab, seen from the socket."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.http = httpx.Client(base_url=program.url, headers={"Origin": program.url}, timeout=30)
+        self.email = f"reader-{uuid4().hex}@example.com"
+        form = {"email": self.email, "password": PASSWORD, "name": "Reader"}
+        assert self.http.post("/api/auth/signup", data=form).status_code == 303
+
+    @property
+    def cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
+
+    def thread(self) -> str:
+        return self.http.post("/api/threads", json={}).json()["id"]
+
+    def seeded(self, messages: int) -> str:
+        """A thread with so many messages."""
+        said = subprocess.run(
+            [sys.executable, "-m", "chat_app.cli", "seed", self.email, "--messages", str(messages)],
+            cwd=ROOT,
+            env=self.program._environment,  # pyright: ignore[reportPrivateUsage]
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return said.stdout.strip().rpartition("/")[2]
+
+    def ask(self, thread: str, model: str) -> None:
+        """Ask from another program, and read the whole answer there."""
+        said = {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": QUESTION}]}
+        body = {"id": thread, "messages": [said], "model": model}
+        with self.http.stream("POST", "/api/chat", json=body) as answer:
+            assert answer.status_code == 200
+            answer.read()
+
+    @asynccontextmanager
+    async def tab(self, thread: str) -> AsyncIterator["Tab"]:
+        """Open a thread, as the page does."""
+        path = f"/c/{thread}"
+        place = {"pathname": "/c/[thread]", "asPath": path, "query": {"thread": thread}}
+        async with attack(self.program.url, cookie=self.cookie) as socket:
+            await socket.boot({"name": HYDRATE, "payload": {}, "router_data": place})
+            await socket.until(lambda packet: '"is_hydrated_rx_state_": true' in json.dumps(packet))
+            yield Tab(socket, place)
+
+
+class Tab:
+    def __init__(self, socket: Attacker, place: dict[str, Any]) -> None:
+        self._socket, self._place = socket, place
+
+    async def ask(self) -> list[Any]:
+        """Ask; the frames of the answer."""
+        payload = {"client_id": uuid4().hex, "text": QUESTION}
+        event = {"name": SEND, "payload": payload, "router_data": self._place}
+        await self._socket.send_raw(f"42/_event,{json.dumps(['event', event])}")
+        return await self.answer()
+
+    async def answer(self) -> list[Any]:
+        """The frames of the next answer as they came, once it is over."""
+        begin = len(self._socket.frames)
+        await self._socket.until(lambda packet: news(packet, ChatState).get("busy") is False)
+        frames = [packet for packet in self._socket.frames[begin:] if news(packet, Live).get("f")]
+        return [packet for packet in frames if text_of(packet) != QUESTION]
+
+
+def news(packet: Any, state: Any) -> dict[str, Any]:
+    """What a packet says of a state's vars."""
+    if not isinstance(packet, list) or packet[0] != "event":
+        return {}
+    delta = (packet[1].get("delta") or {}).get(state.get_full_name(), {})
+    return {name.removesuffix("_rx_state_"): value for name, value in delta.items()}
+
+
+def text_of(frame: Any) -> str:
+    return news(frame, Live)["f"][2]
+
+
+def size(packet: Any) -> int:
+    """The bytes a packet took on the wire."""
+    return len(
+        f"42/_event,{json.dumps(packet, separators=(',', ':'), ensure_ascii=False)}".encode()
+    )
+
+
+def cost(frames: list[Any]) -> float:
+    """Bytes per frame beyond the text itself."""
+    return statistics.mean(size(frame) - len(text_of(frame).encode()) for frame in frames)
+
+
+@pytest.fixture
+def reader(paced: Program) -> Iterator[Reader]:
+    one = Reader(paced)
+    yield one
+    one.http.close()
+
+
+async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thread(
+    reader: Reader,
+) -> None:
+    async with reader.tab(reader.thread()) as tab:
+        first = await tab.ask()
+        second = await tab.ask()
+    async with reader.tab(reader.seeded(MESSAGES)) as tab:
+        crowded = await tab.ask()
+    for answer in (first, second, crowded):
+        text = "".join(text_of(frame) for frame in answer)
+        offsets = [news(frame, Live)["f"][1] for frame in answer]
+        assert offsets[-1] == len(text), "the frames are not the answer"
+        assert len(answer) <= TOKENS + 1, "more frames than tokens"
+        assert sum(map(size, answer)) / TOKENS <= ENVELOPE
+        fifth = len(answer) // 5
+        assert cost(answer[-fifth:-1]) <= GROWTH * cost(answer[:fifth])
+    assert cost(second) <= GROWTH * cost(first)
+    assert cost(crowded) <= GROWTH * cost(first)
+
+
+async def test_a_fast_answer_comes_in_fewer_frames_than_tokens(reader: Reader) -> None:
+    thread = reader.thread()
+    async with reader.tab(thread) as tab:
+        asked = asyncio.create_task(asyncio.to_thread(reader.ask, thread, f"fake:{LONG}x1"))
+        frames = await tab.answer()
+        await asked
+    text = "".join(map(text_of, frames))
+    assert news(frames[-1], Live)["f"][1] == len(text) > LONG
+    assert len(frames) <= LONG / 4
+    assert sum(map(size, frames)) / LONG <= 40
+
+
+async def test_the_page_is_light_and_a_long_answer_stays_so(
+    reader: Reader, browser: Browser
+) -> None:
+    thread = reader.thread()
+    reader.ask(thread, f"fake:{LONG}x0")
+    context = await browser.new_context()
+    cookies = [
+        {"name": n, "value": v, "url": reader.program.url} for n, v in reader.http.cookies.items()
+    ]
+    await context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+    page = await context.new_page()
+    devtools = await context.new_cdp_session(page)
+    scripts: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+
+    def came(said: dict[str, Any]) -> None:
+        if said["type"] == "Script":
+            scripts[said["requestId"]] = said["response"]["url"]
+
+    devtools.on("Network.responseReceived", came)
+    devtools.on(
+        "Network.loadingFinished",
+        lambda said: sizes.update({said["requestId"]: said["encodedDataLength"]}),
+    )
+    await devtools.send("Network.enable")
+    await page.goto(f"{reader.program.url}/c/{thread}", wait_until="networkidle")
+    await expect(answers(page)).to_have_attribute("data-state", "done")
+    assert 0 < len(set(scripts.values())) <= SCRIPT_FILES
+    assert 0 < sum(sizes[request] for request in scripts) <= SCRIPT_BYTES
+    elements = await answers(page).locator("*").count()
+    assert 0 < elements <= ELEMENTS
+    await context.close()

@@ -1,0 +1,85 @@
+"""A screen reader hears an answer in sentences, and once."""
+
+import pytest
+from playwright.async_api import Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ANSWER = """\
+# Two tides
+
+The Moon pulls **both** sides. It is [not far](https://example.org/a) away!
+
+- First `one`
+- [ ] Then another
+
+| Tide | Range |
+|---|---:|
+| Spring | large |
+
+```python
+print("never said.")
+```
+
+That is all."""
+HEARD = (
+    "Two tides The Moon pulls both sides. It is not far away! First one Then another "
+    "Tide, Range Spring, large Code in python. That is all."
+)
+
+IN_PIECES = """([text, size]) => {
+    const speech = lab.createSpeech();
+    const heard = [];
+    for (let end = size; end < text.length; end += size) {
+        heard.push(speech.next(text.slice(0, end), false));
+    }
+    heard.push(speech.next(text, true));
+    return heard.filter(Boolean);
+}"""
+RECEIVE = "(frames) => frames.forEach((frame) => lab.frames.receive(frame))"
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 40, 1000])
+async def test_the_same_words_are_said_however_the_answer_is_cut(page: Page, size: int) -> None:
+    heard = await page.evaluate(IN_PIECES, [ANSWER, size])
+    assert " ".join(heard) == HEARD
+
+
+async def test_half_a_sentence_waits_for_its_end(page: Page) -> None:
+    text = "One is done. Two is not yet"
+    heard = await page.evaluate(
+        "(text) => { const one = lab.createSpeech();"
+        " return [one.next(text, false), one.next(text, false), one.next(text + '.', true)]; }",
+        text,
+    )
+    assert heard == ["One is done.", "", "Two is not yet."]
+
+
+async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer")
+    assert await said.get_attribute("aria-live") == "polite"
+    log = page.get_by_role("log", name="Conversation")
+    assert await log.get_attribute("aria-live") == "off"
+    await page.evaluate(RECEIVE, [["mine", 0, "my own words", "complete"]])
+    await page.evaluate(RECEIVE, [["r", 0, "An answer. And m"]])
+    assert await said.inner_text() == ""
+    await page.wait_for_function("document.querySelector('[aria-live=polite] p')")
+    assert await said.locator("p").all_inner_texts() == ["An answer."]
+    await page.evaluate(RECEIVE, [["r", 16, "ore", "complete"]])
+    assert await said.locator("p").all_inner_texts() == [
+        "An answer.",
+        "And more",
+        "Answer finished",
+    ]
+    await page.evaluate(RECEIVE, [["s", 0, "", "failed"]])
+    assert (await said.locator("p").all_inner_texts())[-1] == "Answer failed"
+
+
+async def test_what_was_there_before_the_page_is_not_read_out_again(page: Page) -> None:
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer")
+    await page.evaluate(
+        RECEIVE, [["r", 0, "Old words. " * 40], ["r", 440, "New ones.", "complete"]]
+    )
+    assert await said.locator("p").all_inner_texts() == ["New ones.", "Answer finished"]

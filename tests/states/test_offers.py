@@ -1,0 +1,41 @@
+"""What a page offers: the model that will answer, and an account where one may be made."""
+
+from pathlib import Path
+
+import pytest
+
+from chat_app.settings import read_settings
+from chat_app.states import auth
+from chat_app.states.auth import AuthState
+from chat_app.states.chat import ChatState
+from tests.states.stage import stage
+from tests.states.test_live import opened
+
+
+async def test_the_model_that_answers_is_among_those_to_pick(tmp_path: Path) -> None:
+    async with stage(tmp_path, chat_model="fake:20x0") as put_up:
+        tab = await opened(put_up, await put_up.person("ada@example.com"))
+        chat = await tab.state(ChatState)
+        assert chat.model == "fake:20x0"
+        ids = [model.id for model in chat.models]
+        assert ids[0] == "fake:20x0"
+        assert len(set(ids)) == len(ids) > 1
+
+
+async def test_a_thread_goes_on_with_the_model_it_had(tmp_path: Path) -> None:
+    async with stage(tmp_path) as put_up:
+        who = await put_up.person("ada@example.com")
+        sent = await put_up.live.runs.send(who, text="Hello", client_id="one", model="fake:drop")
+        tab = await opened(put_up, who, str(sent.thread_id))
+        assert (await tab.state(ChatState)).model == "fake:drop"
+
+
+@pytest.mark.parametrize(("sign_up", "welcomes"), [("open", True), ("closed", False)])
+async def test_a_stranger_is_told_whether_an_account_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign_up: str, welcomes: bool
+) -> None:
+    monkeypatch.setattr(auth, "settings", lambda: read_settings(sign_up=sign_up))
+    async with stage(tmp_path) as put_up:
+        tab = await put_up.tab(None)
+        assert (await tab.state(AuthState)).welcomes_strangers is welcomes
+        assert f'"welcomes_strangers_rx_state_": {str(welcomes).lower()}' in tab.text()
