@@ -80,11 +80,17 @@ async def _sizes(house: House, member: Member) -> tuple[float, ...]:
     return sum(paced) / 600, sum(long) / 4_000, fifths, statistics.mean(second) / frame, frame
 
 
+def _message(tab: Tab, ask: Ask) -> dict[str, str]:
+    """A message in the thread that a tab shows."""
+    thread = tab.place.get("query", {}).get("thread", "")
+    return {"client_id": uuid4().hex, "thread": thread, "text": str(ask)}
+
+
 async def _answer(tab: Tab, length: int, pace: int) -> list[int]:
     """Ask in a tab; the sizes of the frames that brought the answer."""
     ask, before = fresh(length, pace), len(tab.sizes)
     over = tab.expect(_OVER)
-    tab.call(_SEND, {"client_id": uuid4().hex, "text": str(ask)})
+    tab.call(_SEND, _message(tab, ask))
     await over
     return tab.sizes[before + 1 :]  # the first is the question
 
@@ -169,7 +175,7 @@ async def _in_tab(house: House, member: Member):
     async def answered(ask: Ask) -> dict[int, float]:
         tab.seen.clear()
         over = tab.expect(_OVER)
-        tab.call(_SEND, {"client_id": uuid4().hex, "text": str(ask)})
+        tab.call(_SEND, _message(tab, ask))
         await over
         return dict(tab.seen)
 

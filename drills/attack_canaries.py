@@ -58,8 +58,10 @@ async def _whole_session(program: Program, secrets: dict[str, str], said: str) -
     async with attack(program.url, cookie=ada.cookie, origin=program.url) as socket:
         await load(socket, thread)
         for frame in (
-            event_frame(page_event(thread, SEND, client_id="c-1", text=said)),
-            event_frame(page_event(thread, SEND, client_id=secrets["password"], text=7)),
+            event_frame(page_event(thread, SEND, client_id="c-1", thread=thread, text=said)),
+            event_frame(
+                page_event(thread, SEND, client_id=secrets["password"], thread=thread, text=7)
+            ),
             event_frame(page_event(thread, said)),
             f"42/_event,[{said}",
             said,
@@ -123,7 +125,7 @@ async def log_injection(program: Program, tries: int = 50) -> Result:
                 ada.sign_in(evil, evil),
                 ada.http.post("/api/auth/signup", data={"email": evil, "name": evil}),
                 socket.send_event(evil, {evil: evil}),
-                socket.send_event(SEND, {"text": evil, "client_id": evil}),
+                socket.send_event(SEND, {"text": evil, "thread": evil, "client_id": evil}),
                 socket.send_raw("42/" + evil + ",[]"),
             )
             for way in ways:

@@ -26,6 +26,7 @@ def good(thread: str, message: str, handle: str) -> dict[str, Any]:
     """An argument of each name that passes, and names somebody's things."""
     return {
         "thread_id": thread,
+        "thread": thread,
         "message_id": message,
         "form": {"title": "taken over"},
         "text": "words",

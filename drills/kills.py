@@ -90,7 +90,9 @@ async def begin(
             readers.add(asyncio.create_task(work))
         elif one.tab is not None:
             await one.tab.call(f"{CHAT}.pick_model", model_id=model)
-            await one.tab.call(f"{CHAT}.send", client_id=one.client_id, text="go on")
+            await one.tab.call(
+                f"{CHAT}.send", client_id=one.client_id, thread=one.tab.thread, text="go on"
+            )
     return watched
 
 

@@ -62,7 +62,9 @@ async def sockets(
                 opened += its
             began = time.monotonic()
             for one in watching:
-                await one.call(f"{CHAT}.send", client_id=uuid4().hex, text="go on")
+                await one.call(
+                    f"{CHAT}.send", client_id=uuid4().hex, thread=one.thread, text="go on"
+                )
             until = began + seconds - 5
             asking = [
                 asyncio.create_task(_ask_now_and_then(one, until, every, number, took))
@@ -210,7 +212,7 @@ async def _over_sockets(them: list[Person], count: int) -> list[float]:
             tabs.append(await stack.enter_async_context(tab(person, await person.new_thread())))
         for one in tabs:
             one.hook = lambda _handle, text: took.extend(ages(text) if "." in text else ())
-            await one.call(f"{CHAT}.send", client_id=uuid4().hex, text="go on")
+            await one.call(f"{CHAT}.send", client_id=uuid4().hex, thread=one.thread, text="go on")
         await _ends(tabs, 0.0, [])
     return took
 

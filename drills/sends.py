@@ -47,7 +47,10 @@ async def _over_sockets(person: Person, times: int) -> list[str]:
     thread, client_id = await person.new_thread(), uuid4().hex
     async with AsyncExitStack() as stack:
         tabs = [await stack.enter_async_context(tab(person, thread)) for _ in range(times)]
-        sends = (one.call(f"{CHAT}.send", client_id=client_id, text="once") for one in tabs)
+        sends = (
+            one.call(f"{CHAT}.send", client_id=client_id, thread=thread, text="once")
+            for one in tabs
+        )
         await asyncio.gather(*sends)
         for one in tabs:
             await one.until(lambda one=one: one.state.get("accepted") == client_id and one.ends)

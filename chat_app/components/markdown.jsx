@@ -264,9 +264,10 @@ function dress(node) {
   holder.append(node);
   for (const pre of holder.querySelectorAll("pre")) dressCode(pre);
   for (const made of holder.querySelectorAll("table")) dressTable(made);
-  // The page has its own title, and each message a heading that only a screen reader sees.
+  // The page has its own title, and each message a heading that only a screen reader sees. Below
+  // that an answer may skip levels as it likes; an outline that is read aloud must not.
   for (const heading of holder.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
-    heading.setAttribute("aria-level", String(Math.min(Number(heading.nodeName[1]) + 2, 6)));
+    heading.setAttribute("aria-level", "3");
   }
   for (const box of holder.querySelectorAll("input")) {
     box.setAttribute("aria-label", box.checked ? "Done" : "To do");

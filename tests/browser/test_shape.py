@@ -102,7 +102,8 @@ class Tab:
 
     async def ask(self) -> list[Any]:
         """Ask; the frames of the answer."""
-        payload = {"client_id": uuid4().hex, "text": QUESTION}
+        thread = self._place["query"]["thread"]
+        payload = {"client_id": uuid4().hex, "thread": thread, "text": QUESTION}
         event = {"name": SEND, "payload": payload, "router_data": self._place}
         await self._socket.send_raw(f"42/_event,{json.dumps(['event', event])}")
         return await self.answer()
