@@ -5,6 +5,7 @@ that do not exist. Reflex would log both with their content. Socket.IO's own lif
 stopped too: a client that sends an event called `connect` would otherwise choose its own token.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,9 @@ from chat_app.states.tabs import tabs
 
 SPOKEN = frozenset({"event", "ping", "client_error"})
 """The Socket.IO events that a client may send."""
+
+FORGET_SECONDS = 1.0
+"""How long the state of a closed tab is kept."""
 
 MOST_ADDRESS = 2_048
 """The longest path or query value taken from a page, in characters."""
@@ -72,22 +76,26 @@ class Namespace(EventNamespace):
         token = self.sid_to_token.get(sid)
         if token is not None and self.token_to_sid.get(token) == sid:
             tabs.closed(token)
-            self.forget(token)
+            # Not at once: what followed the socket is only now being cancelled.
+            asyncio.get_running_loop().call_later(FORGET_SECONDS, self.forget, token)
         return super().on_disconnect(sid)
 
     def forget(self, token: str) -> None:
         """Drop the state of a tab that is gone: a socket that comes back can read it all again."""
         manager = self.app.state_manager
-        if isinstance(manager, StateManagerMemory):
-            manager._purge_token(BaseStateToken(ident=token, cls=State))
+        if token in tabs or not isinstance(manager, StateManagerMemory):
+            return
+        state = BaseStateToken(ident=token, cls=State)
+        lock = manager._states_locks.get(state.lock_key)
+        if lock is None or not lock.locked():
+            manager._purge_token(state)
 
     def sweep(self) -> None:
-        """Drop the states that late events made for tabs that were gone already."""
+        """Drop the states that late events made, or held, when their tabs were gone already."""
         manager = self.app.state_manager
         if isinstance(manager, StateManagerMemory):
             for _, token in list(manager._token_expires_at.values()):
-                if token.ident not in tabs:
-                    self.forget(token.ident)
+                self.forget(token.ident)
 
     async def on_client_error(self, sid: str, data: Any = None) -> None:
         """Count an error of the page. Its text is the client's, so it goes nowhere."""
