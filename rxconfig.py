@@ -1,4 +1,4 @@
-"""What Reflex is told; everything an operator decides is in chat_app/settings.py.
+"""What Reflex is told; everything an operator decides is in chat_app/settings.
 
 Reflex reads this file twice: before and after it knows how it runs (`REFLEX_ENV_MODE`).
 """

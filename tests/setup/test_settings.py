@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings import Settings, WrongSettings, example, read_settings
+from chat_app.settings import Settings, WrongSettings, read_settings
+from chat_app.settings.composed import GROUPS
+from chat_app.settings.example import example
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +27,11 @@ WRONG = {
 }
 
 
+def _is_own(name: str) -> bool:
+    """Whether a class says this by itself, and not Python or pydantic for it."""
+    return not name.startswith(("__", "_abc_", "model_"))
+
+
 @pytest.fixture(autouse=True)
 def _without_a_persons_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
@@ -41,6 +48,13 @@ def test_the_example_names_every_setting_of_the_operator() -> None:
     ours = {name.upper() for name in Settings.model_fields if not name.startswith("reflex_")}
     assert ours <= named
     assert not any(name.startswith("REFLEX_") for name in named)
+
+
+def test_no_group_hides_what_another_says() -> None:
+    assert Settings.__bases__ == GROUPS
+    said = [name for group in GROUPS for name in vars(group) if _is_own(name)]
+    said += [name for group in GROUPS for name in group.model_fields]
+    assert {name for name in said if said.count(name) > 1} == set()
 
 
 def test_no_secret_has_a_default() -> None:

@@ -1,0 +1,11 @@
+"""Every setting of the program: typed, documented, validated at start.
+
+The environment decides first, then `.env`, then the default. A group of settings has a file;
+`.env.example` is made from them all (`python -m chat_app.settings > .env.example`).
+"""
+
+from chat_app.settings.composed import Settings
+from chat_app.settings.models import ProviderSettings
+from chat_app.settings.reading import WrongSettings, read_settings, settings
+
+__all__ = ["ProviderSettings", "Settings", "WrongSettings", "read_settings", "settings"]

@@ -1,0 +1,51 @@
+"""All settings together: what they must agree on, and what follows from them."""
+
+from functools import cached_property
+from typing import Self
+
+from pydantic import model_validator
+from pydantic_settings import SettingsConfigDict
+
+from chat_app.settings.clients import ClientSettings
+from chat_app.settings.models import ModelSettings
+from chat_app.settings.secret import kept_secret
+from chat_app.settings.serving import ServingSettings
+from chat_app.settings.sign_in import SignInSettings
+from chat_app.settings.storage import StorageSettings
+
+GROUPS = (ServingSettings, StorageSettings, SignInSettings, ClientSettings, ModelSettings)
+"""The settings by what they are about, in the order people read them."""
+
+_AROUND_A_MESSAGE = 4096  # bytes of a frame that are not the text: its event and its ids
+
+
+class Settings(ServingSettings, StorageSettings, SignInSettings, ClientSettings, ModelSettings):
+    """What the operator decided. Names in capitals are the environment's."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.message_bytes * 2 + _AROUND_A_MESSAGE > self.socket_frame_bytes:
+            raise ValueError(
+                f"MESSAGE_BYTES may be {(self.socket_frame_bytes - _AROUND_A_MESSAGE) // 2} at "
+                "most, or SOCKET_FRAME_BYTES must be larger: JSON may double a text"
+            )
+        return self
+
+    @property
+    def sign_up_is_open(self) -> bool:
+        """Whether a stranger may create an account."""
+        if self.sign_up == "auto":
+            return self.is_loopback and self.is_named_loopback
+        return self.sign_up == "open"
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The key other keys are derived from; made and kept in DATA_DIR when not set.
+
+        Raises:
+            OSError: DATA_DIR cannot be written.
+        """
+        given = self.auth_secret.get_secret_value()
+        return given.encode() if given else kept_secret(self.data_dir / "secret")
