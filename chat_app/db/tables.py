@@ -31,6 +31,9 @@ LIVE: tuple[RunStatus, ...] = ("queued", "running")
 """The statuses of a run that is not over."""
 
 
+_EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
+
+
 class Owned(SQLModel):
     """What one person owns: reached only through a session scoped to that person."""
 
@@ -47,6 +50,8 @@ class User(SQLModel, table=True):
     name: str = Field(default="", max_length=100)
     created_at: datetime = Field(default_factory=utc_now)
     disabled_at: datetime | None = None
+    email_verified_at: datetime | None = None
+    session_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class Account(SQLModel, table=True):
@@ -60,11 +65,19 @@ class Account(SQLModel, table=True):
     issuer: str = Field(max_length=255)
     subject: str = Field(max_length=255)
     password_hash: str | None = Field(default=None, max_length=255)
+    provider: str = Field(default="", max_length=40, sa_column_kwargs=_EMPTY)
+    email: str = Field(default="", max_length=254, sa_column_kwargs=_EMPTY)
+    name: str = Field(default="", max_length=100, sa_column_kwargs=_EMPTY)
     created_at: datetime = Field(default_factory=utc_now)
+    last_used_at: datetime | None = None
 
 
 class AuthSession(SQLModel, table=True):
-    """One sign-in on one device. The token itself is never stored."""
+    """One sign-in on one device. The token itself is never stored.
+
+    A sealed token carries its own proof: its session's `token_hash` is `sealed:` and the id, which
+    is no token's hash.
+    """
 
     __tablename__: ClassVar[str] = "auth_session"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -78,10 +91,114 @@ class AuthSession(SQLModel, table=True):
     expires_at: datetime
     remember: bool = False
     method: str = Field(max_length=20)
+    provider: str = Field(default="", max_length=40, sa_column_kwargs=_EMPTY)
+    second_factor: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
+    claims: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
     address: str = Field(default="", max_length=50)
     user_agent: str = Field(default="", max_length=200)
     revoked_at: datetime | None = None
     revoked_reason: str = Field(default="", max_length=20)
+
+
+class DeniedSession(SQLModel, table=True):
+    """A session whose sealed tokens are refused, for as long as a copy could still be valid."""
+
+    __tablename__: ClassVar[str] = "denied_session"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    session_id: UUID = Field(primary_key=True)
+    expires_at: datetime = Field(index=True)
+
+
+class OneTimeToken(SQLModel, table=True):
+    """Something that may be done once, by whoever shows the token. Only its hash is here."""
+
+    __tablename__: ClassVar[str] = "one_time_token"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    token_hash: str = Field(max_length=64, unique=True)
+    purpose: str = Field(max_length=20)
+    user_id: UUID | None = Field(
+        default=None, foreign_key="user.id", ondelete="CASCADE", index=True
+    )
+    subject: str = Field(default="", max_length=254)
+    binding_hash: str = Field(default="", max_length=64)
+    data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    attempts: int = 0
+    created_at: datetime
+    expires_at: datetime = Field(index=True)
+    used_at: datetime | None = None
+
+
+class Passkey(SQLModel, table=True):
+    """A public key whose private half is on a person's device (WebAuthn)."""
+
+    __tablename__: ClassVar[str] = "passkey"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    credential_id: str = Field(max_length=1364, unique=True)
+    public_key: bytes
+    sign_count: int = 0
+    aaguid: str = Field(default="", max_length=36)
+    transports: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    backed_up: bool = False
+    name: str = Field(default="", max_length=100)
+    created_at: datetime
+    last_used_at: datetime | None = None
+
+
+class Totp(SQLModel, table=True):
+    """The second factor of a person. The secret is sealed; unconfirmed it asks for nothing."""
+
+    __tablename__: ClassVar[str] = "totp"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    user_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
+    secret: str = Field(max_length=500)
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    last_step: int = 0
+    failures: int = 0
+    locked_until: datetime | None = None
+
+
+class BackupCode(SQLModel, table=True):
+    """Stands in for the second factor once. It has 80 random bits: a plain hash is enough."""
+
+    __tablename__: ClassVar[str] = "backup_code"  # pyright: ignore[reportIncompatibleVariableOverride]
+    __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE")
+    code_hash: str = Field(max_length=64)
+    created_at: datetime
+    used_at: datetime | None = None
+
+
+class RememberedDevice(SQLModel, table=True):
+    """A browser that need not show the second factor for a while."""
+
+    __tablename__: ClassVar[str] = "remembered_device"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    token_hash: str = Field(max_length=64, unique=True)
+    user_agent: str = Field(default="", max_length=200)
+    created_at: datetime
+    expires_at: datetime = Field(index=True)
+
+
+class Picture(SQLModel, table=True):
+    """What a person looks like to themselves."""
+
+    __tablename__: ClassVar[str] = "picture"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    user_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
+    media_type: str = Field(max_length=20)
+    digest: str = Field(max_length=64)
+    content: bytes
+    updated_at: datetime
 
 
 class Thread(Owned, table=True):

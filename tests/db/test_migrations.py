@@ -1,6 +1,7 @@
 """Migrations: from empty to the tables, with a copy first, and never over what is not known."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from chat_app.db.migrations import PROJECT, check, upgrade
 from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
 
+HEAD = migrations._head()
+MORE = "9999_more.py"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -36,9 +39,16 @@ def _execute(settings: Settings, *statements: str) -> list[tuple[object, ...]]:
 
 
 def _schema(settings: Settings) -> set[tuple[str, ...]]:
-    """Every table and index as its lines, in no order."""
+    """Every table and index as its parts, in no order: a column added later stands last."""
     rows = _execute(settings, "SELECT sql FROM sqlite_master WHERE sql NOT LIKE '%alembic%'")
-    return {tuple(sorted(line.strip(" ,\t") for line in str(sql).splitlines())) for (sql,) in rows}
+    return {tuple(sorted(_parts(str(sql)))) for (sql,) in rows}
+
+
+def _parts(sql: str) -> list[str]:
+    head, _, body = sql.partition("(")
+    inside = body.rpartition(")")[0]
+    parts = re.split(r",(?![^(]*\))", inside)  # not the commas of a list of columns
+    return [head.strip(), *(" ".join(part.split()) for part in parts)]
 
 
 def _backups(settings: Settings) -> list[Path]:
@@ -52,13 +62,15 @@ def older(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     project = tmp_path / "project"
     versions = project / "alembic" / "versions"
     versions.mkdir(parents=True)
-    for name in ("alembic.ini", "alembic/env.py", "alembic/versions/0001_first_tables.py"):
+    for file in (PROJECT / "alembic" / "versions").glob("*.py"):
+        (versions / file.name).write_text(file.read_text())
+    for name in ("alembic.ini", "alembic/env.py"):
         (project / name).write_text((PROJECT / name).read_text())
-    (versions / "0002_more.py").write_text(
+    (versions / MORE).write_text(
         "from alembic import op\n"
         "import sqlalchemy as sa\n"
-        'revision: str = "0002"\n'
-        'down_revision: str | None = "0001"\n'
+        'revision: str = "9999"\n'
+        f'down_revision: str | None = "{HEAD}"\n'
         "def upgrade() -> None:\n"
         '    with op.batch_alter_table("user", recreate="always") as batch:\n'
         '        batch.add_column(sa.Column("more", sa.String(), nullable=True))\n'
@@ -111,6 +123,47 @@ def test_there_and_back_leaves_nothing(settings: Settings) -> None:
     assert _execute(settings, "SELECT name FROM sqlite_master WHERE type = 'table'") == [
         ("alembic_version",)
     ]
+
+
+def _to(settings: Settings, revision: str) -> None:
+    config = Config(PROJECT / "alembic.ini")
+    engine = migration_engine(settings.sqlalchemy_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+        step = command.upgrade if current < revision else command.downgrade
+        step(config, revision)
+    engine.dispose()
+
+
+def test_people_and_sessions_of_the_first_revision_come_along_and_back(settings: Settings) -> None:
+    upgrade(settings)
+    _to(settings, "0001")
+    ada, session = "0" * 31 + "1", "0" * 31 + "2"
+    _execute(
+        settings,
+        'INSERT INTO "user" (id, email, name, created_at) '
+        f"VALUES ('{ada}', 'ada@example.org', 'Ada', '2026-01-01 00:00:00')",
+        "INSERT INTO account (id, user_id, issuer, subject, password_hash, created_at) VALUES "
+        f"('{session}', '{ada}', 'password', 'ada@example.org', 'hash', '2026-01-01 00:00:00')",
+        "INSERT INTO auth_session (id, token_hash, user_id, created_at, last_seen_at, "
+        "authenticated_at, idle_expires_at, expires_at, remember, method, address, user_agent, "
+        f"revoked_reason) VALUES ('{session}', 'digest', '{ada}', '2026-01-01', '2026-01-01', "
+        "'2026-01-01', '2026-01-01', '2026-01-01', 0, 'password', '', '', '')",
+    )
+    assert upgrade(settings)
+    assert _execute(settings, 'SELECT email, email_verified_at, session_epoch FROM "user"') == [
+        ("ada@example.org", None, 0)
+    ]
+    assert _execute(settings, "SELECT password_hash, provider, email FROM account") == [
+        ("hash", "", "")
+    ]
+    assert _execute(settings, "SELECT token_hash, second_factor, claims FROM auth_session") == [
+        ("digest", 0, "{}")
+    ]
+    _to(settings, "0001")
+    assert _execute(settings, "SELECT id, token_hash FROM auth_session") == [(session, "digest")]
+    assert _execute(settings, 'SELECT email FROM "user"') == [("ada@example.org",)]
 
 
 def test_a_database_at_the_newest_revision_is_left_alone_without_loading_alembic(
@@ -167,8 +220,8 @@ def test_check_refuses_an_empty_and_an_older_database(older: Settings, tmp_path:
 
 
 def test_an_older_database_is_copied_whole_before_it_is_upgraded(older: Settings) -> None:
-    values = "'00000000000000000000000000000001', 'a@b', '', '2026-01-01', NULL"
-    _execute(older, f'INSERT INTO "user" VALUES ({values})')
+    values = "'00000000000000000000000000000001', 'a@b', '', '2026-01-01'"
+    _execute(older, f'INSERT INTO "user" (id, email, name, created_at) VALUES ({values})')
     _execute(
         older,
         "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
@@ -176,12 +229,12 @@ def test_an_older_database_is_copied_whole_before_it_is_upgraded(older: Settings
     )
     assert upgrade(older, clock=lambda: NOW)
     (copy,) = _backups(older)
-    assert copy.name == "chat-20260102T030405000000-0001.db"
+    assert copy.name == f"chat-20260102T030405000000-{HEAD}.db"
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as restored:
         assert restored.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert restored.execute("SELECT title FROM thread").fetchall() == [("kept",)]
-        assert restored.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert restored.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
     # remaking the parent's table did not delete the child
     assert _execute(older, "SELECT title FROM thread") == [("kept",)]
     assert _execute(older, 'SELECT email, more FROM "user"') == [("a@b", None)]
@@ -189,24 +242,24 @@ def test_an_older_database_is_copied_whole_before_it_is_upgraded(older: Settings
 
 
 def test_a_migration_that_fails_changes_nothing(older: Settings) -> None:
-    versions = migrations._VERSIONS / "0002_more.py"
+    versions = migrations._VERSIONS / MORE
     versions.write_text(versions.read_text() + "    raise LookupError\n")
     with pytest.raises(LookupError):
         upgrade(older)
-    assert _execute(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert _execute(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
     columns = [row[1] for row in _execute(older, 'PRAGMA table_info("user")')]
     assert "more" not in columns
 
 
 def test_a_migration_that_would_orphan_rows_is_refused(older: Settings) -> None:
-    versions = migrations._VERSIONS / "0002_more.py"
+    versions = migrations._VERSIONS / MORE
     versions.write_text(
         versions.read_text()
         + "    op.execute(\"INSERT INTO run_event VALUES ('1', 1, '2', 'text', '')\")\n"
     )
     with pytest.raises(WrongRevision, match="1 rows without their parents"):
         upgrade(older)
-    assert _execute(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert _execute(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_only_the_last_copies_are_kept(settings: Settings) -> None:
@@ -214,7 +267,7 @@ def test_only_the_last_copies_are_kept(settings: Settings) -> None:
     assert settings.sqlite_path is not None
     folder = settings.data_dir / "backups"
     made = [
-        back_up(settings.sqlite_path, folder, revision="0001", now=NOW + timedelta(hours=hour))
+        back_up(settings.sqlite_path, folder, revision=HEAD, now=NOW + timedelta(hours=hour))
         for hour in range(KEPT + 3)
     ]
     assert _backups(settings) == made[-KEPT:]
@@ -231,7 +284,7 @@ def test_a_copy_that_fails_leaves_no_half_and_no_upgrade(
     monkeypatch.setattr(migrations, "back_up", full)
     with pytest.raises(DatabaseFull):
         upgrade(older)
-    assert _execute(older, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert _execute(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_a_database_in_use_by_another_process_is_a_sentence(
