@@ -70,6 +70,7 @@ def run(
         os.environ["PORT"] = str(port)
     here = settings()
     check_port(here.host, here.port)
+    _ = here.secret  # one that cannot be used is said before anything is made
     _migrate()
     # Until the server listens to signals itself: end by an exception, which ends the build too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))

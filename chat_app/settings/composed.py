@@ -31,13 +31,15 @@ class Settings(ServingSettings, StorageSettings, SignInSettings, ClientSettings,
                 f"MESSAGE_BYTES may be {(self.socket_frame_bytes - _AROUND_A_MESSAGE) // 2} at "
                 "most, or SOCKET_FRAME_BYTES must be larger: JSON may double a text"
             )
+        if self.fake_models and not self.is_for_this_machine:
+            raise ValueError("FAKE_MODELS must be false where other people can reach the app")
         return self
 
     @property
     def sign_up_is_open(self) -> bool:
         """Whether a stranger may create an account."""
         if self.sign_up == "auto":
-            return self.is_loopback and self.is_named_loopback
+            return self.is_for_this_machine
         return self.sign_up == "open"
 
     @cached_property
@@ -45,7 +47,8 @@ class Settings(ServingSettings, StorageSettings, SignInSettings, ClientSettings,
         """The key other keys are derived from; made and kept in DATA_DIR when not set.
 
         Raises:
-            OSError: DATA_DIR cannot be written.
+            WrongSettings: The kept key cannot be used.
+            OSError: DATA_DIR can be neither read nor written.
         """
         given = self.auth_secret.get_secret_value()
         return given.encode() if given else kept_secret(self.data_dir / "secret")

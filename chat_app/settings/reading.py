@@ -1,14 +1,13 @@
 """How the settings are read: once in a process, and a wrong one is said in one line."""
 
+import os
 from functools import lru_cache
 
 from pydantic import ValidationError
 
 from chat_app.settings.composed import Settings
-
-
-class WrongSettings(Exception):
-    """A setting is wrong; the text is one line that names it."""
+from chat_app.settings.overrules import overruled
+from chat_app.settings.wrong import WrongSettings
 
 
 def read_settings(**given: object) -> Settings:
@@ -33,5 +32,11 @@ def read_settings(**given: object) -> Settings:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
+    """The settings of this process, read once.
+
+    Raises:
+        WrongSettings: A value cannot be used, or Reflex would not obey one.
+    """
+    if refused := overruled(os.environ):
+        raise WrongSettings(refused)
     return read_settings()

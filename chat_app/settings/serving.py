@@ -34,6 +34,7 @@ class ServingSettings(BaseSettings):
     reflex_env_mode: Literal["", "dev", "preview", "prod"] = Field("", repr=False)
     reflex_frontend_port: int | None = Field(None, repr=False)
     reflex_backend_port: int | None = Field(None, repr=False)
+    reflex_backend_host: str = Field("", repr=False)
 
     @field_validator("app_url")
     @classmethod
@@ -60,6 +61,22 @@ class ServingSettings(BaseSettings):
             raise ValueError("APP_URL must begin with https:// unless it is this machine")
         return self
 
+    @model_validator(mode="after")
+    def _listens_where_it_says(self) -> Self:
+        # In development Reflex is told the loopback address whatever HOST says (rxconfig.py).
+        told = (self.host, "127.0.0.1") if self.is_dev else (self.host,)
+        if self.reflex_backend_host and self.reflex_backend_host not in told:
+            raise ValueError("REFLEX_BACKEND_HOST (--backend-host) must be what HOST is")
+        return self
+
+    @model_validator(mode="after")
+    def _develops_in_private(self) -> Self:
+        if self.is_dev and not self.is_loopback:
+            raise ValueError("HOST must be a loopback address in development")
+        if self.is_dev and not self.is_named_loopback:
+            raise ValueError("APP_URL must be this machine's, or empty, in development")
+        return self
+
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the app."""
@@ -69,6 +86,11 @@ class ServingSettings(BaseSettings):
     def is_named_loopback(self) -> bool:
         """Whether the address people type can only be this machine."""
         return is_loopback(host_of(self.app_url) or "localhost")
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether it neither listens to other machines nor has a name for their people."""
+        return self.is_loopback and self.is_named_loopback
 
     @property
     def is_dev(self) -> bool:

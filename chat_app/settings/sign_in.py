@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from chat_app.settings.secret import refuse_weak_secret
+
 _RATE = re.compile(r"^\d+/(\d+ )?(second|minute|hour|day)s?$")
 
 
@@ -48,7 +50,7 @@ class SignInSettings(BaseSettings):
 
     @field_validator("auth_secret")
     @classmethod
-    def _is_long(cls, value: SecretStr) -> SecretStr:
-        if 0 < len(value.get_secret_value()) < 32:
-            raise ValueError("must have at least 32 characters")
+    def _is_hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            refuse_weak_secret(value.get_secret_value())
         return value
