@@ -3,6 +3,8 @@
 Reflex reads this file twice: before and after it knows how it runs (`REFLEX_ENV_MODE`).
 """
 
+import functools
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 
 import reflex as rx
 from reflex.plugins import Plugin, SitemapPlugin
+from reflex.utils import frontend_skeleton
 
-from chat_app.launch.frontend import point_home
+from chat_app.launch.frontend import point_home, says_the_same
 from chat_app.settings import WrongSettings, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has decided since the first
@@ -28,6 +31,19 @@ class OnePort(Plugin):
         """Let the scripts use the page's own origin."""
         point_home(context["static_dir"], rx.config.get_config().api_url)
 
+
+keep = inspect.unwrap(frontend_skeleton.sync_web_lockfile_to_root)
+
+
+@functools.wraps(keep)
+def keep_what_is_new(filename: str) -> None:
+    """Reflex and bun lay the list of packages out differently, and each would write its own."""
+    built = frontend_skeleton.get_web_lockfile_path(filename)
+    if not says_the_same(built, frontend_skeleton.get_root_lockfile_path(filename)):
+        keep(filename)
+
+
+frontend_skeleton.sync_web_lockfile_to_root = keep_what_is_new
 
 # A port that is named is kept: Reflex would move to the next free one, and every Origin be wrong.
 ports: dict[str, Any] = {}

@@ -97,8 +97,7 @@ def build(root: Path) -> None:
     with _one_at_a_time(root) as lock:
         if not is_built(root):
             made_from = fingerprint(root, _SOURCES)
-            with _lock_as_written(root):
-                _export(root, lock)
+            _export(root, lock)
             if made_from == fingerprint(root, _SOURCES):  # else somebody is writing just now
                 _stamp(root).write_text(fingerprint(root))
 
@@ -155,19 +154,17 @@ def point_home(client: Path, api_url: str) -> None:
         raise NoAddress(f"No script of the built page names the socket of {api_url}.")
 
 
-@contextlib.contextmanager
-def _lock_as_written(root: Path) -> Iterator[None]:
-    """Undo what changes in the front end's package list without changing its meaning.
+def says_the_same(one: Path, other: Path) -> bool:
+    """Whether two JSON files have the same content, however it is laid out.
 
-    Reflex writes it on one line or on many, by turns, and the project's folder should stay clean.
+    Args:
+        one: A file that may be missing, or no JSON; then the answer is no.
+        other: Another.
     """
-    path = root / "reflex.lock" / "package.json"
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    yield
-    if before and path.exists():
-        after = path.read_text(encoding="utf-8")
-        if after != before and json.loads(after) == json.loads(before):
-            path.write_text(before, encoding="utf-8")
+    try:
+        return json.loads(one.read_bytes()) == json.loads(other.read_bytes())
+    except (OSError, ValueError):
+        return False
 
 
 def _stamp(root: Path) -> Path:

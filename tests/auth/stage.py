@@ -56,7 +56,9 @@ class CountingHasher(PasswordHasher):
 
 def settings_of(folder: Path, **given: Any) -> Settings:
     """Settings that neither the environment's `.env` nor the machine decides."""
-    return Settings(_env_file=None, data_dir=folder, auth_secret="9c41e7d2-the-tests-own-key-b3a86f50", **given)
+    return Settings(
+        _env_file=None, data_dir=folder, auth_secret="9c41e7d2-the-tests-own-key-b3a86f50", **given
+    )
 
 
 @dataclass

@@ -71,3 +71,38 @@ def test_a_wrong_setting_stops_reflex_with_one_line() -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("chat-app: PORT")
+
+
+WRITE_THE_LOCK = """
+import rxconfig, importlib
+from reflex.utils import frontend_skeleton
+importlib.reload(rxconfig)  # as Reflex does
+frontend_skeleton.sync_web_lockfiles_to_root()
+"""
+
+
+@pytest.mark.parametrize(
+    ("built", "kept"),
+    [
+        ('{"b": 1, "a": {}}', '{\n  "a": {},\n  "b": 1\n}'),
+        ('{"a": {}, "b": 2}', '{"a": {}, "b": 2}'),
+        ('{"a": {}, "b": 1', '{"a": {}, "b": 1'),
+    ],
+)
+def test_the_lock_is_written_when_it_says_something_new(
+    built: str, kept: str, tmp_path: Path
+) -> None:
+    lock = tmp_path / "reflex.lock" / "package.json"
+    as_committed = '{\n  "a": {},\n  "b": 1\n}'
+    for path, text in ((tmp_path / ".web" / "package.json", built), (lock, as_committed)):
+        path.parent.mkdir()
+        path.write_text(text)
+    subprocess.run(
+        [sys.executable, "-c", WRITE_THE_LOCK],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    assert lock.read_text() == kept
