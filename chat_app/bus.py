@@ -72,8 +72,11 @@ class Bus:
         return len(self._queues.get(topic, ()))
 
     @contextlib.contextmanager
-    def subscribe(self, topic: str) -> Iterator[AsyncIterator[Hint]]:
-        """Receive the hints of a topic in order, from now until the block ends."""
+    def subscribe(self, topic: str) -> Iterator[AsyncIterator[list[Hint]]]:
+        """Receive the hints of a topic in order, from now until the block ends.
+
+        What came while the subscriber was busy comes as one list: it need look only once.
+        """
         queue: asyncio.Queue[Hint] = asyncio.Queue()
         self._queues[topic].add(queue)
         try:
@@ -84,6 +87,9 @@ class Bus:
                 del self._queues[topic]
 
 
-async def _drain(queue: asyncio.Queue[Hint]) -> AsyncIterator[Hint]:
+async def _drain(queue: asyncio.Queue[Hint]) -> AsyncIterator[list[Hint]]:
     while True:
-        yield await queue.get()
+        hints = [await queue.get()]
+        while not queue.empty():
+            hints.append(queue.get_nowait())
+        yield hints

@@ -97,6 +97,30 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
     return Engines(readers, writers)
 
 
+def errand_engine(url: str, busy_seconds: float) -> Engine | None:
+    """Make a synchronous engine for one thread, where that is cheaper than the async one.
+
+    Args:
+        url: The same URL as the program's.
+        busy_seconds: How long to wait for another process's lock, in seconds.
+
+    Returns:
+        The engine on SQLite; None where the async driver needs no thread.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    engine = create_engine(
+        parsed.set(drivername="sqlite"),
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "timeout": busy_seconds},
+        hide_parameters=True,
+    )
+    _listen_sqlite(engine, begin="BEGIN IMMEDIATE")
+    return engine
+
+
 def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     """Make a synchronous engine that changes tables in one transaction.
 

@@ -1,7 +1,7 @@
 """The engine: parallel readers, one writer at a time, and the only way to a session."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -9,7 +9,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.db.dialect import engines, is_sqlite
+from chat_app.db.batch import Errands, Statement
+from chat_app.db.dialect import engines, errand_engine, is_sqlite
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.own_rows import confine
 from chat_app.db.scoped import Scope, ScopedSession
@@ -37,6 +38,8 @@ class Database:
         self._all = engines(url, busy_seconds)
         self._own = engines(url, busy_seconds)
         confine(self._own.writers, self._own.readers)
+        engine = errand_engine(url, busy_seconds)
+        self._errands = Errands(engine) if engine else None
         self._busy_seconds = busy_seconds
         self._turn = asyncio.Lock()  # binds itself to the loop that first waits for it
         self._writing: asyncio.Task[Any] | None = None
@@ -88,6 +91,31 @@ class Database:
             async with self._reading(_system(self._all.readers)) as one:
                 yield one
 
+    async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
+        """Execute Core statements in one transaction that sees everything: all or none.
+
+        On SQLite it costs one wake-up of the event loop, where a session costs one a statement.
+
+        Args:
+            reason: One of `db.system.REASONS`.
+            statements: What to execute, in order, each with its rows.
+
+        Raises:
+            UnknownReason: The reason is not registered.
+            DatabaseBusy: Another process holds the database, or other writers took too long.
+            DatabaseFull: The disk is full.
+        """
+        check_reason(reason)
+        if self._errands is not None:
+            async with self._my_turn():
+                await _to_the_end(self._errands.run(statements))
+            return
+        async with self._committing(_system(self._all.writers)) as session:
+            connection = await session.connection()
+            for statement, rows in statements:
+                if rows:
+                    await connection.execute(statement, rows)
+
     async def create_all(self) -> None:
         """Make every table, for tests; the program migrates instead."""
         async with self._all.writers.begin() as connection:
@@ -102,6 +130,8 @@ class Database:
         """Close every connection."""
         for engine in (self._own, self._all):
             await _to_the_end(engine.dispose())
+        if self._errands is not None:
+            await _to_the_end(self._errands.close())
 
     @asynccontextmanager
     async def _reading(self, session: _S) -> AsyncIterator[_S]:

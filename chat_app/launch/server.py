@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -54,7 +55,7 @@ def serve(
     Raises:
         NotStarted: The program refused to start without saying why; else its own exception.
     """
-    asyncio.run(_serve(app, host, port, name, ready, with_parent))
+    uvloop.run(_serve(app, host, port, name, ready, with_parent))
 
 
 async def _serve(

@@ -173,9 +173,9 @@ class Runs:
         Raises:
             NotFound: The run is missing or foreign.
         """
-        await self._find(principal, run_id)
         live = self._serving.get(run_id)
-        if live is None:
+        if live is None or live.principal.user_id != principal.user_id:
+            # a stranger asks the database, which has no such run for them
             async with self._db.read(principal) as session:
                 text, end = await stored_answer(session, run_id, after)
             if principal.session_id in self._ended:

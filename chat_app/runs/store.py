@@ -34,22 +34,16 @@ def event_store(db: Database, clock: Clock) -> Store:
     async def store(entries: Sequence[Entry]) -> None:
         # the run's last_seq is written at its end: until then the log itself has it
         begun = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.seq == 1]
-        async with db.system("run log", write=True) as session:
-            connection = await session.connection()
-            await connection.execute(
-                _INSERT,
-                [
-                    {
-                        "run_id": entry.run_id,
-                        "seq": entry.seq,
-                        "owner_id": entry.owner_id,
-                        "kind": entry.kind,
-                        "text": entry.text,
-                    }
-                    for entry in entries
-                ],
-            )
-            if begun:
-                await connection.execute(_BEGIN, begun)
+        rows = [
+            {
+                "run_id": entry.run_id,
+                "seq": entry.seq,
+                "owner_id": entry.owner_id,
+                "kind": entry.kind,
+                "text": entry.text,
+            }
+            for entry in entries
+        ]
+        await db.system_batch("run log", [(_INSERT, rows), (_BEGIN, begun)])
 
     return store

@@ -5,7 +5,7 @@ Names are short because the state's and the var's travel with every frame.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from chat_app.states.identity import principal
 from chat_app.states.tabs import tabs, while_open
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import handle
+from chat_app.threads.views import MessageView, Window
 
 Frame = list[str | int]
 """`[handle, offset, text]`, or at the end `[handle, offset, text, status]`; the offset counts
@@ -82,8 +83,8 @@ class Live(rx.State):
         with services().bus.subscribe(user_topic(who.user_id)) as hints:
             try:
                 await _until_done(partial(self._catch_up, who, answer))
-                async for hint in hints:
-                    await _until_done(partial(self._look, who, answer, hint))
+                async for heard in hints:
+                    await _until_done(partial(self._look, who, answer, heard))
             finally:
                 answer.drop()
 
@@ -91,21 +92,21 @@ class Live(rx.State):
         """Read again what changed before the hints were heard."""
         async with self:
             await (await self.get_state(AuthState))._load(who)
-        await self._look(who, answer)
+            shown = await (await self.get_state(ChatState))._advance(who)
+        await _show(who, answer, *shown)
 
-    async def _look(self, who: Principal, answer: "_Followed", hint: Hint | None = None) -> None:
+    async def _look(self, who: Principal, answer: "_Followed", heard: Sequence[Hint]) -> None:
         """Show what is new in the list and in the open thread, and follow its running answer."""
+        changed = {hint.thread_id for hint in heard}
         async with self:
             chat = await self.get_state(ChatState)
-            if hint is not None:
-                await (await self.get_state(ThreadListState))._learn(who, hint)
-                if str(hint.thread_id) != chat.thread:
-                    return
-            window, texts = await chat._advance(who)
-        for message in texts:
-            await _emit([handle(message.id), 0, message.text, message.status])
-        if window is not None and window.run is not None:
-            answer.follow(who, window.run.run_id)
+            threads = await self.get_state(ThreadListState)
+            here = next((one for one in changed if str(one) == chat.thread), None)
+            shown = (None, []) if here is None else await chat._advance(who)
+            for thread_id in changed:
+                known = shown[0].thread if shown[0] and thread_id == here else None
+                await threads._learn(who, thread_id, known)
+        await _show(who, answer, *shown)
 
 
 class _Followed:
@@ -124,6 +125,16 @@ class _Followed:
     def drop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+
+
+async def _show(
+    who: Principal, answer: _Followed, window: Window | None, texts: Sequence[MessageView]
+) -> None:
+    """Send the texts that are new, and follow the answer that is being written."""
+    for message in texts:
+        await _emit([handle(message.id), 0, message.text, message.status])
+    if window is not None and window.run is not None:
+        answer.follow(who, window.run.run_id)
 
 
 async def _until_done(work: Callable[[], Awaitable[None]]) -> None:

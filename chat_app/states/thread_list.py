@@ -7,7 +7,6 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.bus import Hint
 from chat_app.clock import utc_now
 from chat_app.errors import ChatError, NotFound
 from chat_app.services import services
@@ -143,10 +142,18 @@ class ThreadListState(rx.State):
         self._show([*page.threads, *below])
         self.loaded = True
 
-    async def _learn(self, who: Principal, hint: Hint) -> None:
-        """Look again at the one thread a hint is about."""
-        others = [thread for thread in self._threads if thread.id != hint.thread_id]
-        thread = await self._summary(who, hint.thread_id)
+    async def _learn(
+        self, who: Principal, thread_id: UUID | None, known: ThreadSummary | None = None
+    ) -> None:
+        """Look again at one thread.
+
+        Args:
+            who: Whose list it is.
+            thread_id: The thread that changed.
+            known: What it is now, when somebody has just read it.
+        """
+        others = [thread for thread in self._threads if thread.id != thread_id]
+        thread = known or await self._summary(who, thread_id)
         if thread is None:
             self._show(others)
         elif self.search.lower() in thread.title.lower():

@@ -14,6 +14,7 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.bus import SESSIONS, Bus, Hint, user_topic
+from chat_app.db.batch import Statement
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Run, User
 from chat_app.errors import InvalidInput
@@ -206,6 +207,10 @@ class StageDatabase(Database):
         if write:
             self.system_writes.append(reason)
         return super().system(reason, write=write)
+
+    async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
+        self.system_writes.append(reason)
+        await super().system_batch(reason, statements)
 
 
 class StageClock:

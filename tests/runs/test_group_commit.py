@@ -28,4 +28,4 @@ async def test_a_token_of_every_answer_costs_at_most_two_transactions(tmp_path: 
         events = await asyncio.gather(*(anext(reader) for reader in readers))
         assert [event.text for event in events] == ["b"] * count
         # one for the token that came first, one for all that came while it was written
-        assert stage.db.system_writes.count("run log") - before <= 2
+        assert 1 <= stage.db.system_writes.count("run log") - before <= 2
