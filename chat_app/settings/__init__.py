@@ -6,7 +6,15 @@ The environment decides first, then `.env`, then the default. A group of setting
 
 from chat_app.settings.composed import Settings
 from chat_app.settings.models import ProviderSettings
+from chat_app.settings.providers import SignInProvider
 from chat_app.settings.reading import read_settings, settings
 from chat_app.settings.wrong import WrongSettings
 
-__all__ = ["ProviderSettings", "Settings", "WrongSettings", "read_settings", "settings"]
+__all__ = [
+    "ProviderSettings",
+    "Settings",
+    "SignInProvider",
+    "WrongSettings",
+    "read_settings",
+    "settings",
+]

@@ -4,13 +4,14 @@ from functools import cached_property
 from typing import Self
 
 from pydantic import model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chat_app.settings.clients import ClientSettings
 from chat_app.settings.models import ModelSettings
 from chat_app.settings.secret import kept_secret
 from chat_app.settings.serving import ServingSettings
 from chat_app.settings.sign_in import SignInSettings
+from chat_app.settings.sources import SignInSource
 from chat_app.settings.storage import StorageSettings
 
 GROUPS = (ServingSettings, StorageSettings, SignInSettings, ClientSettings, ModelSettings)
@@ -23,6 +24,20 @@ class Settings(ServingSettings, StorageSettings, SignInSettings, ClientSettings,
     """What the operator decided. Names in capitals are the environment's."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values are looked for, the first that has one decides."""
+        environment = (env_settings, dotenv_settings)
+        by_pattern = SignInSource(settings_cls, *environment)
+        return (init_settings, *environment, by_pattern, file_secret_settings)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -30,6 +30,8 @@ def _lines(group: type[BaseModel]) -> Iterator[str]:
     for name, field in group.model_fields.items():
         if field.description:
             yield from ("", f"# {field.description}", f"# {name.upper()}={_default(field)}")
+    for name, meaning in vars(group).get("by_pattern", {}).items():
+        yield from ("", f"# {meaning}", f"# {name}=")
 
 
 def _default(field: FieldInfo) -> str:

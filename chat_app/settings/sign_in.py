@@ -1,13 +1,17 @@
 """Who may sign in, how, and for how long."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, NoDecode
 
+from chat_app.settings.lists import CommaList
+from chat_app.settings.providers import SignInProvider
 from chat_app.settings.secret import refuse_weak_secret
 
+_DOMAIN = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")
+_FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 _RATE = re.compile(r"^\d+/(\d+ )?(second|minute|hour|day)s?$")
 
 
@@ -24,10 +28,38 @@ Rate = Annotated[str, AfterValidator(_rate)]
 class SignInSettings(BaseSettings):
     """Signing in."""
 
+    by_pattern: ClassVar[dict[str, str]] = {
+        "AUTH_GITHUB_ID": "What GitHub calls this program; AUTH_GITHUB_SECRET goes with it. Send "
+        "people back to APP_URL/api/auth/callback/github. A second one: AUTH_GITHUB_WORK_ID…",
+        "AUTH_GITHUB_URL": "An Enterprise server; AUTH_GITHUB_API_URL when its API is not below.",
+        "AUTH_GOOGLE_ID": "What Google calls this program; AUTH_GOOGLE_SECRET goes with it.",
+        "AUTH_OIDC_ACME_ISSUER": "Any OpenID Connect issuer under a name of yours, here ACME; "
+        "AUTH_OIDC_ACME_ID and AUTH_OIDC_ACME_SECRET go with it.",
+        "AUTH_OIDC_ACME_LABEL": "Each provider may also have a LABEL and a SCOPE,",
+        "AUTH_OIDC_ACME_REQUIRE": "a claim that everybody must have (groups:staff),",
+        "AUTH_OIDC_ACME_SIGN_UP": "and may give an account to whoever it lets in (true).",
+        "AUTH_PROVIDERS": "Their order on the page by id, for example github,acme.",
+        "AUTH_URL": "Another name of APP_URL.",
+    }
+    """Settings whose names people choose, or that are read elsewhere, with what they mean."""
+
     auth_secret: SecretStr = Field(
         SecretStr(""),
         description="At least 32 characters; keys for sockets and cookies are derived from it. "
         "Empty makes one and keeps it in DATA_DIR.",
+    )
+    auth_allowed_domains: CommaList = Field(
+        (),
+        description="Only e-mail addresses of these domains may sign in, comma separated; they "
+        "also get an account where strangers do not. Empty allows all.",
+    )
+    auth_unverified_accounts: Literal["take_over", "refuse"] = Field(
+        "take_over",
+        description="What happens when somebody proves an address that an account holds without "
+        "proof: that account becomes theirs with every other way in removed, or they are refused.",
+    )
+    auth_on_sign_in: str = Field(
+        "", description="module:function that is asked before every sign-in and may say no."
     )
     sign_up: Literal["auto", "open", "closed"] = Field(
         "auto", description="Who may create an account; auto means open on loopback only."
@@ -47,6 +79,29 @@ class SignInSettings(BaseSettings):
     limit_sign_in_address: Rate = Field("100/hour", description="Failed sign-ins per address.")
     limit_sign_in_account: Rate = Field("100/hour", description="Failed sign-ins per account.")
     limit_sign_up_address: Rate = Field("20/hour", description="New accounts per address.")
+
+    fresh_minutes: int = Field(
+        10, ge=1, description="How old a proof may be for sensitive changes, in minutes."
+    )
+
+    # Read by pattern, not by name (`providers.py`).
+    sign_in_providers: Annotated[tuple[SignInProvider, ...], NoDecode] = Field((), repr=False)
+
+    @field_validator("auth_allowed_domains")
+    @classmethod
+    def _are_domains(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        values = tuple(value.lower().removeprefix("@") for value in values)
+        for value in values:
+            if not _DOMAIN.match(value):
+                raise ValueError(f"{value!r} is not a domain such as chat.example")
+        return values
+
+    @field_validator("auth_on_sign_in")
+    @classmethod
+    def _names_a_function(cls, value: str) -> str:
+        if value and not _FUNCTION.match(value):
+            raise ValueError("must look like package.module:function")
+        return value
 
     @field_validator("auth_secret")
     @classmethod
