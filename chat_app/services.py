@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from chat_app.auth.accounts import Accounts
+from chat_app.auth.admission import Admission
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.throttle import Throttle
+from chat_app.auth.tokens import OneTimeTokens
 from chat_app.bus import Bus
 from chat_app.clock import Clock, utc_now
 from chat_app.db.engine import Database
@@ -43,7 +45,9 @@ class Services:
     models: Models
     passwords: Passwords
     sessions: Sessions
+    tokens: OneTimeTokens
     accounts: Accounts
+    admission: Admission
     threads: Threads
     runs: Runs
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -66,14 +70,18 @@ class Services:
         bus = Bus()
         models = Models(settings)
         passwords = Passwords(settings)
+        sessions = Sessions(db, bus, settings, clock)
+        tokens = OneTimeTokens(db, clock)
         return cls(
             settings=settings,
             db=db,
             bus=bus,
             models=models,
             passwords=passwords,
-            sessions=Sessions(db, bus, settings, clock),
+            sessions=sessions,
+            tokens=tokens,
             accounts=Accounts(db, passwords, Throttle(settings), settings, clock),
+            admission=Admission(db, sessions, tokens, settings, clock),
             threads=Threads(db, bus, settings, clock),
             runs=Runs(db, bus, models, settings, clock, pace),
         )
@@ -109,7 +117,8 @@ class Services:
         await self.sessions.revalidate(self.runs.session_ids())
 
     async def purge(self) -> None:
-        """Remove for good what was deleted long ago."""
+        """Remove for good what was deleted long ago, or can no longer be used."""
+        await self.tokens.purge()
         await self.threads.purge()
 
 

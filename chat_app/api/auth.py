@@ -1,36 +1,37 @@
 """Signing in, up and out over HTTP, on the paths and in the shapes of Auth.js (version 5).
 
-Each POST answers in two ways: a browser's own form is sent on with 303; a script that says
-`X-Auth-Return-Redirect: 1` gets `{"url": …}` and goes there itself. A refusal is told by the word
-in that URL's `?error=` (`auth.refusals` has them all); wrong credentials answer 200 as Auth.js
-does, the others their own status.
+How each POST answers is in `answers`; `auth.refusals` has the words of all refusals.
 """
 
 import contextlib
 from datetime import UTC
-from urllib.parse import urlencode
-from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chat_app.api.errors import NO_STORE, wants_url
+from chat_app.api.answers import (
+    SIGN_IN_PAGE,
+    browser_of,
+    client_of,
+    enter,
+    go,
+    home_of,
+    refused,
+    set_cookie,
+    target_of,
+)
+from chat_app.api.errors import NO_STORE
 from chat_app.api.forms import read_form
 from chat_app.auth import cookie, csrf
-from chat_app.auth.address import client_address
-from chat_app.auth.callback import safe_callback
 from chat_app.auth.principal import Principal
-from chat_app.auth.refusals import WrongCredentials, WrongCsrfToken, word
-from chat_app.auth.session_views import Issued, Resolved
-from chat_app.errors import ChatError, NotFound, RateLimited
+from chat_app.auth.refusals import WrongCsrfToken
+from chat_app.auth.session_views import Resolved
+from chat_app.errors import ChatError, NotFound
 from chat_app.services import services
 from chat_app.settings import Settings
 
-SIGN_IN_PAGE = "/signin"
 SIGN_UP_PAGE = "/signup"
-
-_ON = ("on", "true", "1")
 
 
 async def session(request: Request) -> Response:
@@ -40,9 +41,7 @@ async def session(request: Request) -> Response:
         answer = JSONResponse(None, headers=NO_STORE)
         if request.scope.get("session_token"):
             settings = services().settings
-            answer.headers.append(
-                "set-cookie", cookie.clear(settings, cookie.session_name(settings))
-            )
+            set_cookie(answer, cookie.clear(settings, cookie.session_name(settings)))
         return answer
     person = resolved.person
     expires = resolved.expires_at.astimezone(UTC).replace(tzinfo=None)
@@ -65,13 +64,13 @@ async def csrf_token(request: Request) -> Response:
         return JSONResponse({"csrfToken": kept}, headers=NO_STORE)
     made = csrf.make(settings)
     answer = JSONResponse({"csrfToken": csrf.token_of(settings, made)}, headers=NO_STORE)
-    answer.headers.append("set-cookie", cookie.write(settings, name, made))
+    set_cookie(answer, cookie.write(settings, name, made))
     return answer
 
 
 async def providers(request: Request) -> Response:
     """The ways to sign in."""
-    home = _home(request, services().settings)
+    home = home_of(request, services().settings)
     password = {
         "id": "credentials",
         "name": "Password",
@@ -88,15 +87,15 @@ async def sign_in(request: Request) -> Response:
     live = services()
     try:
         _check_csrf(request, fields, live.settings)
-        user_id = await live.accounts.sign_in(
+        proof = await live.accounts.sign_in(
             email=fields.get("email", ""),
             password=fields.get("password", ""),
-            address=client_address(request.scope, live.settings.trusted_proxy_hops),
+            address=client_of(request),
         )
-        issued = await _issue(request, user_id, remember=fields.get("remember") in _ON)
+        outcome = await live.admission.admit(proof, browser_of(request, fields))
     except ChatError as error:
-        return _refused(request, error, SIGN_IN_PAGE, fields)
-    return _signed_in(request, issued, fields)
+        return refused(request, error, SIGN_IN_PAGE, fields)
+    return enter(request, outcome, fields)
 
 
 async def sign_up(request: Request) -> Response:
@@ -105,16 +104,17 @@ async def sign_up(request: Request) -> Response:
     live = services()
     try:
         _check_csrf(request, fields, live.settings)
-        user_id = await live.accounts.sign_up(
+        proof = await live.accounts.sign_up(
             email=fields.get("email", ""),
             password=fields.get("password", ""),
             name=fields.get("name", ""),
-            address=client_address(request.scope, live.settings.trusted_proxy_hops),
+            address=client_of(request),
+            welcome=live.admission.check,
         )
-        issued = await _issue(request, user_id, remember=fields.get("remember") in _ON)
+        outcome = await live.admission.admit(proof, browser_of(request, fields))
     except ChatError as error:
-        return _refused(request, error, SIGN_UP_PAGE, fields)
-    return _signed_in(request, issued, fields)
+        return refused(request, error, SIGN_UP_PAGE, fields)
+    return enter(request, outcome, fields)
 
 
 async def sign_out(request: Request) -> Response:
@@ -124,14 +124,13 @@ async def sign_out(request: Request) -> Response:
     try:
         _check_csrf(request, fields, live.settings)
     except WrongCsrfToken as error:
-        return _refused(request, error, SIGN_IN_PAGE, fields)
+        return refused(request, error, SIGN_IN_PAGE, fields)
     principal: Principal | None = request.scope.get("principal")
     if principal is not None:
         with contextlib.suppress(NotFound):  # the person was removed meanwhile
             await live.sessions.revoke(principal, principal.session_id, "signed_out")
-    target = _target(request, fields, default=SIGN_IN_PAGE)
-    answer = _go(request, target)
-    _forget(answer, live.settings)
+    answer = go(request, target_of(request, fields, default=SIGN_IN_PAGE))
+    set_cookie(answer, cookie.clear(live.settings, cookie.session_name(live.settings)))
     return answer
 
 
@@ -145,19 +144,6 @@ routes = [
 ]
 
 
-async def _issue(request: Request, user_id: UUID, *, remember: bool) -> Issued:
-    live = services()
-    before: Principal | None = request.scope.get("principal")
-    return await live.sessions.issue(
-        user_id,
-        method="password",
-        remember=remember,
-        address=client_address(request.scope, live.settings.trusted_proxy_hops),
-        user_agent=request.headers.get("user-agent", ""),
-        replaces=before.session_id if before else None,
-    )
-
-
 def _check_csrf(request: Request, fields: dict[str, str], settings: Settings) -> None:
     # The guard has checked the origin; a token is asked of nobody, but a wrong one tells of a
     # form that was not made for this browser.
@@ -165,54 +151,3 @@ def _check_csrf(request: Request, fields: dict[str, str], settings: Settings) ->
     kept = cookie.read(request.scope["headers"], cookie.csrf_name(settings))
     if sent is not None and not csrf.is_right(settings, kept, sent):
         raise WrongCsrfToken
-
-
-def _signed_in(request: Request, issued: Issued, fields: dict[str, str]) -> Response:
-    settings = services().settings
-    name = cookie.session_name(settings)
-    answer = _go(request, _target(request, fields))
-    answer.headers.append(
-        "set-cookie", cookie.write(settings, name, issued.token, max_age=issued.max_age)
-    )
-    return answer
-
-
-def _forget(answer: Response, settings: Settings) -> None:
-    answer.headers.append("set-cookie", cookie.clear(settings, cookie.session_name(settings)))
-
-
-def _refused(request: Request, error: ChatError, page: str, fields: dict[str, str]) -> Response:
-    if error.status >= 500:
-        raise error
-    settings = services().settings
-    query = {"error": word(error)}
-    if isinstance(error, WrongCredentials):
-        query["code"] = "credentials"
-    home = _home(request, settings)
-    target = _target(request, fields)
-    if target != f"{home}/":
-        query["callbackUrl"] = target.removeprefix(home)
-    status = 200 if isinstance(error, WrongCredentials) else error.status
-    answer = _go(request, f"{home}{page}?{urlencode(query)}", status)
-    if isinstance(error, RateLimited):
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
-
-
-def _go(request: Request, url: str, status: int = 200) -> Response:
-    if wants_url(request):
-        return JSONResponse({"url": url}, status, NO_STORE)
-    return RedirectResponse(url, 303, NO_STORE)
-
-
-def _target(request: Request, fields: dict[str, str], default: str = "/") -> str:
-    settings = services().settings
-    return safe_callback(
-        fields.get("callbackUrl"), settings, base=_home(request, settings), default=default
-    )
-
-
-def _home(request: Request, settings: Settings) -> str:
-    # While developing, the page is on another port than this; a person goes back to where they are.
-    origin = request.headers.get("origin", "").lower()
-    return origin if origin in settings.origins else settings.url

@@ -1,20 +1,21 @@
 """Accounts with a password: making one, and proving that one has it."""
 
-import re
-import unicodedata
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, update
 
 from chat_app.auth.emails import normalise
+from chat_app.auth.names import clean_name
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.person import Person
 from chat_app.auth.principal import Principal
+from chat_app.auth.proof import Proof
 from chat_app.auth.refusals import (
+    AccountNotLinked,
     EmailTaken,
     InvalidEmail,
-    InvalidName,
     SignUpClosed,
     WrongCredentials,
 )
@@ -28,9 +29,6 @@ from chat_app.settings import Settings
 ISSUER = "password"
 """The issuer of an account with a password; its subject is the normalised address."""
 
-_NAME_MAX_LENGTH = 100
-# Control characters, line breaks, halves of surrogate pairs, and marks that turn text around.
-_UNFIT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _NO_ACCOUNT = "?"  # no address has this form, so it is the one budget of everything unreadable
 
 
@@ -59,7 +57,15 @@ class Accounts:
         self._settings = settings
         self._clock = clock
 
-    async def sign_up(self, *, email: str, password: str, name: str, address: str) -> UUID:
+    async def sign_up(
+        self,
+        *,
+        email: str,
+        password: str,
+        name: str,
+        address: str,
+        welcome: Callable[[Proof], Awaitable[object]],
+    ) -> Proof:
         """Make an account for a stranger.
 
         Args:
@@ -67,38 +73,49 @@ class Accounts:
             password: As typed.
             name: As typed; may be empty.
             address: The client's address, for the limits.
+            welcome: Raises when they would not be let in (`Admission.check`): then no account is
+                made.
 
         Returns:
-            The new person.
+            What signs the new person in.
 
         Raises:
             SignUpClosed: The operator makes the accounts here.
             InvalidEmail, InvalidName: What was typed is neither.
             PasswordTooShort, PasswordTooLong, WeakPassword: See `Passwords.judge`.
             EmailTaken: There is an account already.
+            AccessDenied: `welcome` says no.
             RateLimited: Too many from this address.
         """
         if not self._settings.sign_up_is_open:
             raise SignUpClosed
-        subject, name = normalise(email), _clean_name(name)
+        subject, name = normalise(email), clean_name(name)
         async with self._throttle.new_password(address):
             await self._passwords.judge(password, _known_words(subject, name))
+        proof = Proof("password", ISSUER, subject, email=subject, name=name)
         async with self._throttle.sign_up(address):
-            return await self._make(subject, password, name)
+            try:
+                await welcome(proof)
+            except AccountNotLinked:
+                raise EmailTaken from None
+            await self._make(subject, password, name)
+        return proof
 
     async def add(self, email: str, password: str, name: str) -> UUID:
         """Make an account for the operator: the same rules, but open and without limits.
+
+        The operator vouches for the address.
 
         Raises:
             InvalidEmail, InvalidName, PasswordTooShort, PasswordTooLong, WeakPassword, EmailTaken:
                 As in `sign_up`.
         """
-        subject, name = normalise(email), _clean_name(name)
+        subject, name = normalise(email), clean_name(name)
         await self._passwords.judge(password, _known_words(subject, name))
-        return await self._make(subject, password, name)
+        return await self._make(subject, password, name, is_vouched_for=True)
 
-    async def sign_in(self, *, email: str, password: str, address: str) -> UUID:
-        """Who has this address and password.
+    async def sign_in(self, *, email: str, password: str, address: str) -> Proof:
+        """The proof of an address and its password.
 
         The work and the answer are the same for an unknown address, a wrong password and a
         disabled person (ASVS 6.3.8).
@@ -118,7 +135,7 @@ class Accounts:
                 raise WrongCredentials
         if self._passwords.is_outdated(stored):
             await self._renew(user_id, stored, await self._passwords.hash(password))
-        return user_id
+        return Proof("password", ISSUER, subject, email=subject)
 
     async def person(self, principal: Principal) -> Person:
         """How the faces show the one who asks.
@@ -142,10 +159,13 @@ class Accounts:
             row = found.first()
         return (None, None, False) if row is None else (row[0], row[1], row[2] is None)
 
-    async def _make(self, subject: str, password: str, name: str) -> UUID:
+    async def _make(
+        self, subject: str, password: str, name: str, *, is_vouched_for: bool = False
+    ) -> UUID:
         password_hash = await self._passwords.hash(password)
         now = self._clock()
-        user = User(email=subject, name=name, created_at=now)
+        verified_at = now if is_vouched_for else None
+        user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
         account = Account(
             user_id=user.id,
             issuer=ISSUER,
@@ -179,10 +199,3 @@ class Accounts:
 
 def _known_words(subject: str, name: str) -> list[str]:
     return [subject, *subject.split("@"), name, *name.split()]
-
-
-def _clean_name(name: str) -> str:
-    name = unicodedata.normalize("NFC", name).strip()
-    if len(name) > _NAME_MAX_LENGTH or _UNFIT_IN_NAMES.search(name):
-        raise InvalidName
-    return name

@@ -19,6 +19,16 @@ def csrf_name(settings: Settings) -> str:
     return _prefix(settings) + "chat_csrf"
 
 
+def challenge_name(settings: Settings) -> str:
+    """The name of the cookie of somebody who still has to show a second factor."""
+    return _prefix(settings) + "chat_challenge"
+
+
+def device_name(settings: Settings) -> str:
+    """The name of the cookie by which a browser is remembered as somebody's own."""
+    return _prefix(settings) + "chat_device"
+
+
 def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
     """The first cookie of a name in the raw headers of an ASGI scope, or None."""
     return next((value for key, value in _pairs(headers) if key == name), None)

@@ -105,6 +105,65 @@ class WrongCsrfToken(Refusal, Forbidden):
     says = "The form was too old or came from elsewhere; try again."
 
 
+class AccessDenied(Refusal, Forbidden):
+    """Disabled, not on an allow-list, or the operator's function said no: one answer for all."""
+
+    code = "access_denied"
+    word = "AccessDenied"
+    says = "This account may not sign in here."
+
+
+class AccountNotLinked(Refusal, Conflict):
+    """The address is somebody's, and an address joins no accounts."""
+
+    code = "account_not_linked"
+    word = "OAuthAccountNotLinked"
+    says = (
+        "There is an account for this address already. Sign in the way you did before; then you "
+        "can connect this one in the settings."
+    )
+
+
+class AccountTaken(Refusal, Conflict):
+    """What should be connected belongs to another person here."""
+
+    code = "account_taken"
+    word = "AccountTaken"
+    says = "That account is connected to somebody else here."
+
+
+class EmailRequired(Refusal, Forbidden):
+    """A provider that does not say an address."""
+
+    code = "email_required"
+    word = "EmailRequired"
+    says = "That account has no e-mail address that could be used here."
+
+
+class LastWayIn(Refusal, Conflict):
+    """Without it nobody could sign in to the account again."""
+
+    code = "last_way_in"
+    word = "LastWayIn"
+    says = "This is the only way into your account; add another one first."
+
+
+class StepUpRequired(Refusal, Forbidden):
+    """The proof of who they are is old."""
+
+    code = "step_up_required"
+    word = "StepUpRequired"
+    says = "Confirm that it is you first."
+
+
+class InvalidToken(Refusal, Forbidden):
+    """Used, expired, made for something else, or made by nobody: one answer for all."""
+
+    code = "invalid_token"
+    word = "Verification"
+    says = "This link or this step cannot be used any more; start again."
+
+
 TOO_MANY = "Too many tries; wait a while and try again."
 """The sentence of every `RateLimited` of this layer."""
 
@@ -120,6 +179,13 @@ _SENTENCES = {
         PasswordTooLong,
         WeakPassword,
         WrongCsrfToken,
+        AccessDenied,
+        AccountNotLinked,
+        AccountTaken,
+        EmailRequired,
+        LastWayIn,
+        StepUpRequired,
+        InvalidToken,
     )
 } | {
     "RateLimited": TOO_MANY,

@@ -8,9 +8,10 @@ lets go.
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlmodel import and_, col, delete, or_, select, update
@@ -25,6 +26,7 @@ from chat_app.bus import SESSIONS, Bus, Hint
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseError
+from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession, User
 from chat_app.errors import NotFound, Unauthenticated
 from chat_app.settings import Settings
@@ -78,6 +80,9 @@ class Sessions:
         address: str,
         user_agent: str,
         replaces: UUID | None = None,
+        provider: str = "",
+        second_factor: bool = False,
+        claims: Mapping[str, Any] | None = None,
     ) -> Issued:
         """Open a session for a person who has just proved who they are.
 
@@ -89,6 +94,9 @@ class Sessions:
             user_agent: The browser's own name, for the list of devices.
             replaces: The session the browser had until now, of whomever: it ends, so that a
                 session planted before sign-in is worth nothing after it (ASVS 7.2.4).
+            provider: The provider's id in the settings, where one vouched for them.
+            second_factor: Whether they showed two factors.
+            claims: What the provider says of them; JSON.
 
         Raises:
             Unauthenticated: There is no such person, or they are disabled.
@@ -107,6 +115,9 @@ class Sessions:
             expires_at=now + longest,
             remember=remember,
             method=method,
+            provider=provider,
+            second_factor=second_factor,
+            claims=dict(claims or {}),
             address=coarse(address),
             user_agent=clean(user_agent),
         )
@@ -212,14 +223,28 @@ class Sessions:
         Returns:
             How many were ended.
         """
+        async with self._db.system("auth", write=True) as session:
+            ended = await self.end_all(session, user_id, reason=reason, keep=keep)
+        self.tell(ended, reason)
+        return len(ended)
+
+    async def end_all(
+        self, session: SystemSession, user_id: UUID, *, reason: str, keep: UUID | None = None
+    ) -> Sequence[UUID]:
+        """End every session of a person, but for one to keep, in a transaction of the caller's.
+
+        Returns:
+            Those that were ended, to `tell` of once it has committed.
+        """
         theirs: list[Condition] = [col(AuthSession.user_id) == user_id]
         if keep is not None:
             theirs.append(col(AuthSession.id) != keep)
-        async with self._db.system("auth", write=True) as session:
-            ended = await end(session, theirs, self._clock(), reason)
-        for one in ended:
+        return await end(session, theirs, self._clock(), reason)
+
+    def tell(self, session_ids: Iterable[UUID], reason: str) -> None:
+        """Let go of everything that is open for sessions that have ended."""
+        for one in session_ids:
             self._tell(one, reason)
-        return len(ended)
 
     async def expire_due(self) -> int:
         """End what has expired, so that its sockets and runs do too; remove what ended long ago.

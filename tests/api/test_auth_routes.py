@@ -6,9 +6,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.db.tables import User
+from chat_app.db.tables import Totp, User
 from tests.api.auth_stage import JSON, browser, error_of, everything_logged, served
 from tests.auth.stage import PASSWORD, Stage
 
@@ -399,3 +400,31 @@ async def test_what_is_typed_is_never_logged(
     assert "RuntimeError" in caplog.text
     for secret in (PASSWORD, "wrong-canary", token):
         assert secret not in caplog.text + broken.text
+
+
+async def test_who_has_a_second_factor_gets_a_page_that_asks_for_it_and_no_session(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    async with stage.db.system("auth", write=True) as session:
+        ada = (await session.exec(select(User.id))).one()
+        now = stage.time()
+        session.add(Totp(user_id=ada, secret="sealed", created_at=now, confirmed_at=now))
+    answer = await sign_in(tab, callbackUrl="/c/1?x=2")
+    assert answer.json() == {"url": f"{HOME}/signin/code?callbackUrl=%2Fc%2F1%3Fx%3D2"}
+    [cookie] = answer.headers.get_list("set-cookie")
+    name, *attributes = cookie.split("; ")
+    assert attributes == ["Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=600"]
+    assert name.partition("=")[0] == "chat_challenge"
+    assert tab.cookies["chat_challenge"] not in answer.text
+    assert await who(tab) is None
+
+
+async def test_whom_the_operator_shuts_out_is_told_so_and_gets_no_account(tmp_path: Path) -> None:
+    async with served(tmp_path, auth_allowed_domains=("acme.example",)) as stage:
+        await stage.accounts.add(ADA, PASSWORD, "Ada")
+        async with browser(stage) as tab:
+            for answer in (await sign_in(tab), await sign_up(tab)):
+                assert (answer.status_code, error_of(answer)["error"]) == (403, "AccessDenied")
+            assert await who(tab) is None
+        async with stage.db.system("auth") as session:
+            assert (await session.exec(select(User.email))).all() == [ADA]

@@ -11,10 +11,12 @@ from uuid import UUID
 from argon2 import PasswordHasher
 
 from chat_app.auth.accounts import Accounts
+from chat_app.auth.admission import Admission
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions import Issued, Sessions
 from chat_app.auth.throttle import Throttle
+from chat_app.auth.tokens import OneTimeTokens
 from chat_app.bus import SESSIONS, Bus, Hint
 from chat_app.db.engine import Database
 from chat_app.db.tables import User
@@ -26,6 +28,8 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 class Time:
     """A clock; call it for the time, add to it to let time pass."""
+
+    hour = timedelta(hours=1)
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -77,6 +81,8 @@ class Stage:
         self.throttle = Throttle(self.settings)
         self.sessions = Sessions(self.db, self.bus, self.settings, self.time)
         self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
+        self.tokens = OneTimeTokens(self.db, self.time)
+        self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
         self.bus.on(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:

@@ -1,7 +1,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from argon2 import PasswordHasher
@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from chat_app.auth.accounts import ISSUER
 from chat_app.auth.principal import Principal
+from chat_app.auth.proof import Proof
 from chat_app.auth.refusals import (
     EmailTaken,
     InvalidEmail,
@@ -18,6 +19,7 @@ from chat_app.auth.refusals import (
     WeakPassword,
     WrongCredentials,
 )
+from chat_app.auth.rules import SignInAs
 from chat_app.db.tables import Account, User
 from chat_app.errors import NotFound, RateLimited, Unauthenticated
 from tests.auth.stage import PASSWORD, CountingHasher, Stage, staged
@@ -26,14 +28,22 @@ HERE, THERE = "192.0.2.1", "198.51.100.1"
 ADA = "ada@example.org"
 
 
+async def whose(stage: Stage, proof: Proof) -> UUID:
+    """The person whom a proof opens the account of."""
+    decision = await stage.admission.check(proof)
+    assert isinstance(decision, SignInAs)
+    return decision.user.user_id
+
+
 async def sign_up(stage: Stage, **given: str) -> Any:
     form = {"email": ADA, "password": PASSWORD, "name": "Ada", "address": HERE, **given}
-    return await stage.accounts.sign_up(**form)
+    proof = await stage.accounts.sign_up(**form, welcome=stage.admission.check)
+    return await whose(stage, proof)
 
 
 async def sign_in(stage: Stage, **given: str) -> Any:
     form = {"email": ADA, "password": PASSWORD, "address": HERE, **given}
-    return await stage.accounts.sign_in(**form)
+    return await whose(stage, await stage.accounts.sign_in(**form))
 
 
 async def people(stage: Stage) -> list[str]:

@@ -1,0 +1,77 @@
+"""Functions of the operator's that are asked along the way, named in the settings."""
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from chat_app.logs import unexpected
+from chat_app.settings import WrongSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in that is about to be let through.
+
+    Args:
+        method: `password`, `email`, `passkey` or `oauth`.
+        provider: The provider's id in the settings; empty for the other methods.
+        email: The person's address.
+        email_verified: Whether somebody vouches for it.
+        name: What they are called.
+        user_id: The person; None for one who would be new.
+        is_new: Whether an account would be made.
+        claims: What the provider says of them.
+    """
+
+    method: str
+    provider: str
+    email: str
+    email_verified: bool
+    name: str
+    user_id: UUID | None
+    is_new: bool
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+OnSignIn = Callable[[Attempt], bool | Awaitable[bool | None] | None]
+
+
+def load(named: str, setting: str) -> Any:
+    """The function that a setting names.
+
+    Args:
+        named: `package.module:function`; empty names none.
+        setting: The setting, for the error.
+
+    Returns:
+        The function, or None.
+
+    Raises:
+        WrongSettings: There is none of that name.
+    """
+    if not named:
+        return None
+    module, _, name = named.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise WrongSettings(f"{setting}: there is no {named}") from None
+    if not callable(found):
+        raise WrongSettings(f"{setting}: {named} is not a function")
+    return found
+
+
+async def allows(hook: OnSignIn | None, attempt: Attempt) -> bool:
+    """Whether the operator's function lets somebody in. False and any failure say no."""
+    if hook is None:
+        return True
+    try:
+        answer = hook(attempt)
+        said = await answer if inspect.isawaitable(answer) else answer
+    except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
+        unexpected(error, "AUTH_ON_SIGN_IN")
+        return False
+    return said is not False
