@@ -189,19 +189,24 @@ class StageDatabase(Database):
 
     Attributes:
         broken: Raised one by one where the next writes of a person would commit.
+        mended: Set when the last of them is raised.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.system_writes: list[str] = []
         self.broken: list[Exception] = []
+        self.mended = asyncio.Event()
 
     @asynccontextmanager
     async def write(self, principal):  # pyright: ignore[reportIncompatibleMethodOverride]
         async with super().write(principal) as session:
             yield session
             if self.broken:
-                raise self.broken.pop(0)
+                failure = self.broken.pop(0)
+                if not self.broken:
+                    self.mended.set()
+                raise failure
 
     def system(self, reason: str, *, write: bool = False):
         if write:

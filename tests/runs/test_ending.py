@@ -15,7 +15,7 @@ from chat_app.runs.answering import EMPTY
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.runs.log import BACK_OFF, NOT_SAVED
 from chat_app.runs.serving import BROKEN
-from tests.runs.stage import Stage, rest_of, text_of
+from tests.runs.stage import PATIENCE, Stage, rest_of, text_of
 
 
 async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
@@ -231,8 +231,8 @@ async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert end.status == "complete"
-    while stage.db.broken:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await stage.db.mended.wait()
     await stage.runs.drain()
     assert (await stage.message(alice, sent.message_id)).status == "complete"
     assert stage.stored(sent.run_id) == "shown"
