@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
+from chat_app.auth.keyring import KeyRing
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.throttle import Throttle
@@ -43,6 +44,7 @@ class Services:
     db: Database
     bus: Bus
     models: Models
+    keys: KeyRing
     passwords: Passwords
     sessions: Sessions
     tokens: OneTimeTokens
@@ -77,6 +79,7 @@ class Services:
             db=db,
             bus=bus,
             models=models,
+            keys=KeyRing(settings),
             passwords=passwords,
             sessions=sessions,
             tokens=tokens,

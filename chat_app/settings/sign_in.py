@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from chat_app.settings.lists import CommaList
+from chat_app.settings.lists import CommaList, SecretList
 from chat_app.settings.providers import SignInProvider
 from chat_app.settings.secret import refuse_weak_secret
 
@@ -47,6 +47,11 @@ class SignInSettings(BaseSettings):
         SecretStr(""),
         description="At least 32 characters; keys for sockets and cookies are derived from it. "
         "Empty makes one and keeps it in DATA_DIR.",
+    )
+    auth_secret_previous: SecretList = Field(
+        (),
+        description="Earlier values of AUTH_SECRET, comma separated: what they sealed is still "
+        "opened, and nothing new is sealed with them.",
     )
     auth_allowed_domains: CommaList = Field(
         (),
@@ -109,3 +114,10 @@ class SignInSettings(BaseSettings):
         if value.get_secret_value():
             refuse_weak_secret(value.get_secret_value())
         return value
+
+    @field_validator("auth_secret_previous")
+    @classmethod
+    def _are_hard_to_guess(cls, values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for value in values:
+            refuse_weak_secret(value.get_secret_value())
+        return values
