@@ -5,18 +5,19 @@ const NEAR = 48; // pixels from the end that count as being there
 /**
  * @param {HTMLElement} view The element that scrolls.
  * @param {HTMLElement} body Its only child, which holds the rows: `article` elements.
+ * @param {() => boolean} isWhole Whether the last row is the end: nothing is to come in below it.
  */
-export function createAnchor(view, body) {
+export function createAnchor(view, body, isWhole = () => true) {
   let stuck = true;
   let before = 0; // scrollTop
-  let row = null; // the first row in sight, while not at the end
+  let row = null; // the row that is kept in its place, while not at the end
   let top = 0; // pixels of that row from the view's upper edge
 
   const toEnd = () => view.scrollHeight - view.clientHeight - view.scrollTop;
 
   function note() {
     before = view.scrollTop;
-    row = stuck ? null : firstInSight(view, body);
+    row = stuck ? null : rowToKeep(view, body);
     top = row ? distance(view, row) : 0;
   }
 
@@ -26,16 +27,24 @@ export function createAnchor(view, body) {
     },
     /** The reader, or this object, has scrolled. */
     scrolled() {
-      if (toEnd() <= NEAR) stuck = true;
+      // Keeping a row in its place is no reason to choose another one, or to round its place anew.
+      if (row?.isConnected && view.scrollTop === before) return;
+      if (!isWhole()) stuck = false;
+      else if (toEnd() <= NEAR) stuck = true;
       // Growth moves the end away without anybody moving up: that is no reason to let go.
       else if (view.scrollTop < before) stuck = false;
       note();
     },
-    /** The rows have changed: stay at the end, or keep the row in sight where it was. */
+    /** The rows have changed: stay at the end, or keep the row where it was. */
     resized() {
-      if (stuck) view.scrollTop = view.scrollHeight;
-      else if (row?.isConnected) view.scrollTop += distance(view, row) - top;
-      note();
+      row = standing(row, body);
+      if (stuck || !row) {
+        if (stuck) view.scrollTop = view.scrollHeight;
+        note();
+        return;
+      }
+      view.scrollTop += distance(view, row) - top;
+      before = view.scrollTop;
     },
     /** Go to the end and stay there. */
     end() {
@@ -51,19 +60,37 @@ export function rowsOf(body) {
   return body.getElementsByTagName("article");
 }
 
+/** A row as it stands on the page now: the same message may have been drawn anew. */
+function standing(row, body) {
+  if (!row || row.isConnected) return row;
+  return body.querySelector(`article[data-message="${CSS.escape(row.dataset.message ?? "")}"]`);
+}
+
+/** The last row that is shown: what comes after a gap is not. */
+export function lastOf(rows) {
+  let last = rows.length - 1;
+  while (last >= 0 && rows[last].getClientRects().length === 0) last -= 1;
+  return last;
+}
+
 function distance(view, row) {
   return row.getBoundingClientRect().top - view.getBoundingClientRect().top;
 }
 
-function firstInSight(view, body) {
+// The first row that begins in sight, so that what is drawn above it grows out of sight; or the one
+// that fills the view.
+function rowToKeep(view, body) {
   const rows = rowsOf(body);
-  const edge = view.getBoundingClientRect().top;
+  const { top: edge, bottom } = view.getBoundingClientRect();
+  const last = lastOf(rows);
   let low = 0;
-  let high = rows.length - 1;
+  let high = last;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (rows[middle].getBoundingClientRect().bottom > edge) high = middle;
     else low = middle + 1;
   }
+  const begins = (row) => row.getBoundingClientRect().top;
+  if (low < last && begins(rows[low]) < edge && begins(rows[low + 1]) < bottom) low += 1;
   return rows[low] ?? null;
 }

@@ -2,6 +2,8 @@
 // wait, when nothing else happens.
 
 const LATEST_MS = 300;
+const SLICE_MS = 6;
+const FRAME_MS = 16;
 
 /** Call `work` when the page is idle, and soon in any case. */
 export function whenIdle(work) {
@@ -15,7 +17,7 @@ export function whenIdle(work) {
  *
  * @param {() => void} work
  */
-export function createPace(work, { frame = 16, share = 4 } = {}) {
+export function createPace(work, { frame = FRAME_MS, share = 4 } = {}) {
   let last = -Infinity; // milliseconds of performance.now()
   let cost = 0; // milliseconds
   let timer = 0;
@@ -48,5 +50,49 @@ export function createPace(work, { frame = 16, share = 4 } = {}) {
       if (wait <= frame) animation = requestAnimationFrame(run);
     },
     cancel,
+  };
+}
+
+/**
+ * Does many pieces of work a few milliseconds at a time: what was asked for last comes first, at
+ * once, and the rest in the frames that follow.
+ *
+ * @returns {{request: (work: () => void) => void, cancel: (work: () => void) => void}}
+ */
+export function createSlices() {
+  const waiting = new Set();
+  let timer = 0;
+  let animation = 0;
+  let planned = false;
+
+  function run() {
+    clearTimeout(timer);
+    cancelAnimationFrame(animation);
+    planned = false;
+    const until = performance.now() + SLICE_MS;
+    for (const work of [...waiting].reverse()) {
+      waiting.delete(work);
+      work();
+      if (performance.now() >= until) break;
+    }
+    if (waiting.size > 0) next();
+  }
+
+  function next() {
+    planned = true;
+    animation = requestAnimationFrame(run);
+    // A hidden tab gets no animation frames.
+    timer = setTimeout(run, 4 * FRAME_MS);
+  }
+
+  return {
+    request(work) {
+      waiting.delete(work);
+      waiting.add(work);
+      if (planned) return;
+      planned = true;
+      queueMicrotask(run);
+    },
+    cancel: (work) => waiting.delete(work),
   };
 }

@@ -5,9 +5,11 @@ import { Blocks } from "./blocks.jsx";
 import { copyFrom } from "./copy.jsx";
 import { frames } from "./frames.jsx";
 import { highlightLater } from "./highlight.jsx";
-import { createPace, whenIdle } from "./idle.jsx";
+import { createPace, createSlices, whenIdle } from "./idle.jsx";
 
 const LIVE = new Set(["queued", "running"]);
+
+const slices = createSlices();
 
 /**
  * Take over an element.
@@ -77,12 +79,15 @@ export function mountMessage(root, { store = frames } = {}) {
       }
       message = { text, run, status };
       pace.cancel();
-      draw();
+      // A page of old messages at once would hold up the page that somebody is scrolling.
+      if (now().ended && blocks.isEmpty) slices.request(draw);
+      else draw();
     },
     destroy() {
       alive = false;
       unsubscribe();
       pace.cancel();
+      slices.cancel(draw);
       root.removeEventListener("click", click);
       think(false);
       blocks.clear();

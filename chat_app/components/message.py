@@ -28,9 +28,12 @@ def message(item: Item, *, on_retry: Any) -> rx.Component:
     """
     return rx.el.article(
         rx.cond(item.role == "user", _question(item), _answer(item, on_retry)),
-        key=item.id,
         class_name="turn",
-        custom_attrs={"data-role": item.role, "data-status": item.status},
+        custom_attrs={
+            "data-message": item.id,
+            "data-role": item.role,
+            "data-status": item.status,
+        },
     )
 
 

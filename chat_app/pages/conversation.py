@@ -17,6 +17,7 @@ from chat_app.pages.sidebar import SIDEBAR
 from chat_app.settings import settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.stretch import SLOTS
 from chat_app.states.views import MessageItem
 
 CONVERSATION = "conversation"
@@ -99,19 +100,45 @@ def _messages() -> rx.Component:
                 ),
             ),
             rx.cond(ChatState.loading, conversation_skeleton()),
-            rx.foreach(ChatState.history, _turn),
+            rx.foreach(ChatState.order, _page),
+            # What comes after this button is not shown until all before it is (conversation.css).
+            rx.cond(
+                ChatState.has_newer,
+                rx.el.button(
+                    icon("down"),
+                    "Show later messages",
+                    type="button",
+                    class_name="quiet-button later",
+                    on_click=ChatState.newer,
+                ),
+            ),
             rx.foreach(ChatState.recent, _turn),
             class_name="turns",
         ),
         on_top=ChatState.older,
+        on_bottom=ChatState.newer,
+        on_end=ChatState.latest,
         thread=ChatState.thread,
         sent=ChatState.accepted,
         older=ChatState.has_older,
+        newer=ChatState.has_newer,
     )
 
 
+def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
+    slots = rx.Var.create([getattr(ChatState, f"page{number}") for number in range(SLOTS)])
+    rows = slots.to(list[list[MessageItem]])[slot]
+    return rx.fragment(rx.foreach(rows, _turn), key=rows[0].id)
+
+
 def _turn(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
-    return message(item, on_retry=ChatState.retry)
+    return rx.fragment(_row(item=item), key=item.id)
+
+
+# A row that has not changed is not rendered again when others come and go.
+@rx.memo
+def _row(item: rx.Var[MessageItem]) -> rx.Component:
+    return message(item.to(MessageItem), on_retry=ChatState.retry)
 
 
 def _beginning() -> rx.Component:

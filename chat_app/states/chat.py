@@ -10,21 +10,32 @@ from chat_app.errors import ChatError, NotFound
 from chat_app.services import services
 from chat_app.states import views
 from chat_app.states.identity import principal
+from chat_app.states.stretch import PAGE, Stretch
 from chat_app.states.views import MessageItem, ModelItem
 from chat_app.threads.views import MessageView, Window
 
-WINDOW = 30
-"""Messages shown when a thread is opened, and added at each scroll to the top."""
+FEW = 4
+"""Messages that are read to see what is new at the end of a thread."""
 
 
 class ChatState(rx.State):
-    """The open thread: `history` was there when it was opened, `recent` came since."""
+    """The open thread: pages of what was there when it was opened, and `recent`, what came since.
+
+    A var is sent whole, so each page has one: scrolling sends one page, however many were read.
+    """
 
     thread: rx.Field[str] = rx.field("")
     title: rx.Field[str] = rx.field("")
-    history: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    page0: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    page1: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    page2: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    page3: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    page4: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    page5: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    order: rx.Field[list[int]] = rx.field(default_factory=list)
     recent: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
     has_older: rx.Field[bool] = rx.field(False)
+    has_newer: rx.Field[bool] = rx.field(False)
     busy: rx.Field[bool] = rx.field(False)
     loading: rx.Field[bool] = rx.field(True)
     missing: rx.Field[bool] = rx.field(False)
@@ -34,20 +45,47 @@ class ChatState(rx.State):
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
 
-    # What history and recent hold; Reflex hands out the items of a list wrapped.
-    _history: tuple[MessageItem, ...] = ()
+    # What the pages and recent hold; Reflex hands out the items of a list wrapped.
+    _stretch: Stretch = Stretch()
     _recent: tuple[MessageItem, ...] = ()
 
     @rx.event
     async def older(self):
-        """Add the messages before the first one shown."""
-        if not self.has_older or not self._history:
+        """Show the page above the first message shown."""
+        first = self._stretch.first
+        if not self.has_older or first is None:
             return
         window = await services().threads.window(
-            principal(), UUID(self.thread), before=UUID(self._history[0].id), limit=WINDOW
+            principal(), UUID(self.thread), before=UUID(first.id), limit=PAGE
         )
         self.has_older = window.has_older
-        self._set_history((*map(views.stored, window.messages), *self._history))
+        self._set_stretch(self._stretch.up(tuple(map(views.stored, window.messages))))
+
+    @rx.event
+    async def newer(self):
+        """Show the page below again, which was let go for one far above."""
+        below = self._stretch.page_below
+        if below is None:
+            return
+        (first, after), rows = below, self._stretch.end
+        if after:
+            window = await services().threads.window(
+                principal(), UUID(self.thread), before=UUID(after), limit=PAGE
+            )
+            rows = tuple(map(views.stored, window.messages))
+        if not rows or rows[0].id != first:  # the thread is no longer what it was there
+            self._set_stretch(Stretch())
+            await self._reload(principal())
+            return
+        self.has_older = True
+        self._set_stretch(self._stretch.down(rows))
+
+    @rx.event
+    async def latest(self):
+        """Show the end of the thread, and let go of what was read above it."""
+        if self.has_newer:
+            self.has_older = True
+            self._set_stretch(Stretch.at_end(self._stretch.end))
 
     @rx.event
     async def send(self, client_id: str, thread: str, text: str):
@@ -142,20 +180,26 @@ class ChatState(rx.State):
             self.notice = error.sentence
 
     async def _reload(self, who: Principal) -> None:
-        """Read the window again, whole."""
+        """Read the end of the thread again. Who reads further up stays there."""
         if not self.thread:
             return
+        known = len(self._stretch.end) + len(self._recent)
+        limit = known + FEW if self._stretch.end else PAGE
         try:
-            window = await services().threads.window(who, UUID(self.thread), limit=WINDOW)
+            window = await services().threads.window(who, UUID(self.thread), limit=limit)
         except NotFound:
             self._turn_to(self.thread)
             self.missing, self.loading = True, False
             return
-        live = [m for m in window.messages if m.run_id]
-        settled = [m for m in window.messages if not m.run_id]
-        self._set_history(tuple(map(views.stored, settled)))
-        self._set_recent(tuple(map(views.arrived, live)))
-        self.has_older, self.loading, self.missing = window.has_older, False, False
+        settled = tuple(views.stored(m) for m in window.messages if not m.run_id)
+        rows = self._stretch.joined(settled)
+        if rows is None:
+            self.has_older = window.has_older or len(settled) > PAGE
+            self._set_stretch(Stretch.at_end(settled[-PAGE:]))
+        else:
+            self._set_stretch(self._stretch.renewed(rows))
+        self._set_recent(tuple(views.arrived(m) for m in window.messages if m.run_id))
+        self.loading = self.missing = False
         self._head(window)
 
     async def _arrived_as(self, who: Principal, handle: str) -> MessageView | None:
@@ -179,11 +223,11 @@ class ChatState(rx.State):
         if not self.thread:
             return None, []
         try:
-            window = await services().threads.window(who, UUID(self.thread), limit=4)
+            window = await services().threads.window(who, UUID(self.thread), limit=FEW)
         except NotFound:
             await self._reload(who)
             return None, []
-        turn = views.advance(self._history, self._recent, window)
+        turn = views.advance(self._stretch.end, self._recent, window)
         if turn.reload or self.missing or self.loading:
             await self._reload(who)
         else:
@@ -192,9 +236,15 @@ class ChatState(rx.State):
         return window, turn.texts
 
     # A var is sent whole when it is assigned, so only a real change assigns it.
-    def _set_history(self, rows: tuple[MessageItem, ...]) -> None:
-        if rows != self._history:
-            self._history, self.history = rows, list(rows)
+    def _set_stretch(self, stretch: Stretch) -> None:
+        before, self._stretch = self._stretch, stretch
+        for slot, rows in enumerate(stretch.slots):
+            if rows != before.slots[slot]:
+                setattr(self, f"page{slot}", list(rows))
+        if stretch.order != before.order:
+            self.order = list(stretch.order)
+        if self.has_newer != bool(stretch.below):
+            self.has_newer = bool(stretch.below)
 
     def _set_recent(self, rows: tuple[MessageItem, ...]) -> None:
         if rows != self._recent:

@@ -159,6 +159,8 @@ def table() -> dict[str, Row]:
         _row(signed_in, ThreadListState.dismiss),
         _row(signed_in, ThreadListState.set_zone, name=_text(64, 1, r"^[A-Za-z0-9_+/-]+$")),
         _row(signed_in, ChatState.older),
+        _row(signed_in, ChatState.newer),
+        _row(signed_in, ChatState.latest),
         _row(signed_in, ChatState.send, client_id=ClientId, thread=Address, text=Message),
         _row(signed_in, ChatState.stop, thread=Address),
         _row(signed_in, ChatState.retry, message_id=Id),

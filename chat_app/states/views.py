@@ -141,7 +141,7 @@ def advance(
     """Fold the newest messages of a thread into the rows a page shows.
 
     Args:
-        history: The rows loaded when the thread was opened.
+        history: The newest of the rows that were there when the thread was opened.
         recent: The rows that arrived since.
         window: The newest few messages of the chosen branch, as the database has them now.
         most: The most recent rows kept before the window is loaded again.

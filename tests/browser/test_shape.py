@@ -15,10 +15,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, BrowserContext, expect
 
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
+from chat_app.states.stretch import PAGE
 from tests.attacker import Attacker, attack
 from tests.browser.person import PASSWORD, answers
 from tests.browser.program import ROOT, Program, running
@@ -29,6 +30,9 @@ ENVELOPE = 150
 """The most bytes of a frame, with the text of one token."""
 GROWTH = 1.05
 MESSAGES = 1_000
+SHOWN = 200
+"""The most messages of a thread that the document holds, however many were scrolled through."""
+STEP_GROWTH = 1.1
 LONG = 2_000
 """Tokens of a long answer."""
 ELEMENTS = 1_000
@@ -84,6 +88,15 @@ class Reader:
         with self.http.stream("POST", "/api/chat", json=body) as answer:
             assert answer.status_code == 200
             answer.read()
+
+    async def browsing(self, browser: Browser) -> BrowserContext:
+        """A browser profile in which they are signed in."""
+        context = await browser.new_context()
+        cookies = [
+            {"name": n, "value": v, "url": self.program.url} for n, v in self.http.cookies.items()
+        ]
+        await context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+        return context
 
     @asynccontextmanager
     async def tab(self, thread: str) -> AsyncIterator["Tab"]:
@@ -184,11 +197,7 @@ async def test_the_page_is_light_and_a_long_answer_stays_so(
 ) -> None:
     thread = reader.thread()
     reader.ask(thread, f"fake:{LONG}x0")
-    context = await browser.new_context()
-    cookies = [
-        {"name": n, "value": v, "url": reader.program.url} for n, v in reader.http.cookies.items()
-    ]
-    await context.add_cookies(cookies)  # pyright: ignore[reportArgumentType]
+    context = await reader.browsing(browser)
     page = await context.new_page()
     devtools = await context.new_cdp_session(page)
     scripts: dict[str, str] = {}
@@ -210,4 +219,74 @@ async def test_the_page_is_light_and_a_long_answer_stays_so(
     assert 0 < sum(sizes[request] for request in scripts) <= SCRIPT_BYTES
     elements = await answers(page).locator("*").count()
     assert 0 < elements <= ELEMENTS
+    await context.close()
+
+
+# To one end of what is loaded, and then: how far the row in sight has moved when more is there and
+# drawn. Until the button of that end is gone, which is where the thread ends.
+SCROLL = """async ([button, isUp]) => {
+    const view = document.querySelector(".ct-scroll");
+    const rows = () => [...document.querySelectorAll("article.turn")];
+    const frame = () => new Promise(requestAnimationFrame);
+    const edge = view.getBoundingClientRect().top;
+    const inSight = () => rows().find((row) => row.getBoundingClientRect().bottom > edge);
+    const topOf = (row) => row.getBoundingClientRect().top;
+    const still = async () => {
+        let [same, before] = [0, ""];
+        while (same < 4) {
+            await frame();
+            const drawn = [...view.querySelectorAll("[data-role=assistant] .ct-text")]
+                .every((text) => text.dataset.state === "done");
+            const now = drawn ? `${view.scrollTop} ${view.scrollHeight}` : "";
+            same = now && now === before ? same + 1 : 0;
+            before = now;
+        }
+    };
+    const report = { steps: 0, most: 0, elements: 0, moved: 0 };
+    while (document.querySelector(button)) {
+        const end = () => rows().at(isUp ? 0 : -1).dataset.message;
+        const before = end();
+        view.scrollTop = isUp ? 0 : view.scrollHeight;
+        const row = inSight();
+        const [id, top] = [row.dataset.message, topOf(row)];
+        while (end() === before) await frame();
+        const now = () => document.querySelector(`[data-message="${id}"]`);
+        await frame();
+        report.moved = Math.max(report.moved, Math.abs(topOf(now()) - top));
+        await still();
+        report.moved = Math.max(report.moved, Math.abs(topOf(now()) - top));
+        report.steps += 1;
+        report.most = Math.max(report.most, rows().length);
+        report.elements = Math.max(report.elements, view.querySelectorAll("*").length);
+    }
+    return report;
+}"""
+
+
+async def test_a_long_thread_stays_small_on_the_page_and_still_under_the_reader(
+    reader: Reader, browser: Browser
+) -> None:
+    thread = reader.seeded(MESSAGES)
+    context = await reader.browsing(browser)
+    page = await context.new_page()
+    steps: list[int] = []
+
+    def came(frame: str | bytes) -> None:
+        if "order_rx_state_" in str(frame):
+            steps.append(len(frame))
+
+    page.on("websocket", lambda socket: socket.on("framereceived", came))
+    await page.goto(f"{reader.program.url}/c/{thread}")
+    await expect(page.locator("article.turn")).to_have_count(PAGE)
+    await expect(answers(page).last).to_have_attribute("data-state", "done")
+    steps.clear()
+    up = await page.evaluate(SCROLL, [".turns > .quiet-button:not(.later)", True])
+    down = await page.evaluate(SCROLL, [".turns > .later", False])
+    assert up["steps"] > down["steps"] > MESSAGES // PAGE - 10
+    for report in (up, down):
+        assert report["most"] <= SHOWN
+        assert report["moved"] < 1, "pixels that what is read has moved"
+        assert report["elements"] <= up["elements"]
+    assert len(steps) >= up["steps"] + down["steps"]
+    assert max(steps) <= STEP_GROWTH * steps[0], "a step costs more, the more was read"
     await context.close()

@@ -9,7 +9,7 @@ MOUNT = """async (props) => {
     const style = document.createElement("style");
     style.textContent = ".ct-scroller, .ct-scroll { height: 400px; overflow-y: auto }";
     document.head.append(style);
-    window.it = lab.mount("Scroller", props, { events: ["onTop"] });
+    window.it = lab.mount("Scroller", props, { events: ["onTop", "onBottom", "onEnd"] });
     window.view = document.querySelector(".ct-scroll");
     window.settled = async () => {
         for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame);
@@ -142,3 +142,86 @@ async def test_another_conversation_opens_at_its_end(page: Page) -> None:
     await _set(page, html=[[f"n{n}", 70] for n in range(20)], thread="u")
     assert await page.evaluate("below()") == 0
     assert not await _pill(page)
+
+
+async def test_newer_messages_are_asked_for_near_the_last_row_and_do_not_move_the_reader(
+    page: Page,
+) -> None:
+    await _far_above(page)
+    assert await page.evaluate("it.calls") == []
+    for at in (1500, 2500, 2600, 2600):
+        await page.evaluate(f"scroll({at})")
+    assert await page.evaluate("it.calls") == [["onBottom"]]
+    before = await page.evaluate("topOf('m28')")
+    await _set(page, html=_rows(10, 40))
+    assert await page.evaluate("topOf('m28')") == before
+    await _set(page, html=_rows(10, 50), newer=False)
+    assert await page.evaluate("topOf('m28')") == before
+    assert not await _pill(page), "nothing is new: it was there all the time"
+
+
+async def test_the_last_row_is_not_the_end_while_there_are_newer_messages(page: Page) -> None:
+    await _mount(page, older=False, newer=True, html=_rows(0, 30))
+    await page.evaluate("scroll(view.scrollHeight)")
+    at = await page.evaluate("view.scrollTop")
+    await _set(page, html=_rows(0, 60))
+    assert await page.evaluate("view.scrollTop") == at
+
+
+async def test_rows_behind_a_gap_are_not_taken_for_the_last_one(page: Page) -> None:
+    hidden = [[f"r{n}", 0] for n in range(4)]
+    await _mount(page, older=False, newer=True, html=[*_rows(0, 30), *hidden])
+    await page.evaluate("scroll(2600)")
+    assert await page.evaluate("it.calls") == [["onBottom"]]
+    before = await page.evaluate("topOf('m27')")
+    await _set(page, html=[*_rows(5, 30), *hidden])
+    assert await page.evaluate("topOf('m27')") == before
+
+
+async def _far_above(page: Page) -> None:
+    await _mount(page, older=False, html=_rows(0, 30))
+    await page.evaluate("scroll(200)")
+    await _set(page, newer=True)
+
+
+@pytest.mark.parametrize("how", ["End", "New text"])
+async def test_to_the_end_is_past_what_is_not_loaded(page: Page, how: str) -> None:
+    await _far_above(page)
+    await page.evaluate("lab.frames.receive(['r', 0, 'new words'])")
+    assert await _pill(page)
+    if how == "End":
+        await page.locator(".ct-scroll").focus()
+        await page.keyboard.press("End")
+    else:
+        await page.get_by_role("button", name="New text").click()
+    assert await page.evaluate("it.calls") == [["onEnd"]]
+    await _set(page, html=_rows(300, 330), newer=False)
+    assert await page.evaluate("below()") == 0
+    assert not await _pill(page)
+    await _set(page, html=_rows(300, 333))
+    assert await page.evaluate("below()") == 0
+
+
+async def test_ones_own_message_goes_past_what_is_not_loaded(page: Page) -> None:
+    await _far_above(page)
+    await _set(page, sent="id-1")
+    assert await page.evaluate("it.calls") == [["onEnd"]]
+    await _set(page, html=_rows(300, 330), newer=False)
+    assert await page.evaluate("below()") == 0
+
+
+async def test_a_row_that_is_drawn_anew_keeps_its_place(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(650)")
+    before = await page.evaluate("topOf('m16')")
+    again = [[f"m{n}", 140 if n < 14 else 100, "again"] for n in range(10, 30)]
+    await _set(page, html=again)
+    assert await page.evaluate("topOf('m16')") == before
+
+
+async def test_a_focus_in_a_row_that_goes_stays_in_the_conversation(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate("scroll(700)")
+    await page.locator("#m12 button").evaluate("(one) => one.focus({ preventScroll: true })")
+    await _set(page, html=_rows(14, 40))
+    assert await page.evaluate("document.activeElement === view")

@@ -31,7 +31,14 @@ MADE = {
     "frame_feed": lambda: frame_feed(rx.Var.create([]).to(list[str | int]), Wired.gap),
     "composer": lambda: composer(on_send=Wired.send, on_stop=Wired.none, notice="Hm."),
     "scroller": lambda: scroller(
-        rx.el.article(), on_top=Wired.none, thread="t", sent="", older=False
+        rx.el.article(),
+        on_top=Wired.none,
+        on_bottom=Wired.none,
+        on_end=Wired.none,
+        thread="t",
+        sent="",
+        older=False,
+        newer=True,
     ),
 }
 

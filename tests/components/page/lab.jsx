@@ -6,6 +6,7 @@ import { createRoot } from "react-dom/client";
 import { Blocks } from "./blocks.jsx";
 import { Composer } from "./composer.jsx";
 import { createFrameStore, frames } from "./frames.jsx";
+import { createSlices } from "./idle.jsx";
 import { mountMessage } from "./live_text.jsx";
 import { renderBlock } from "./markdown.jsx";
 import { CopyButton, FrameFeed, MessageText } from "./message_text.jsx";
@@ -44,10 +45,16 @@ function mount(kind, props, { events = [], strict = false } = {}) {
   };
 }
 
+/** Rows of [id, height, and what else to draw it anew]; one of no height is not shown. */
 function Rows({ ids }) {
-  return ids.map(([id, height]) => (
-    <article key={id} id={id} style={{ height }}>
-      {id}
+  return ids.map(([id, height, again = ""]) => (
+    <article
+      key={id + again}
+      id={id}
+      data-message={id}
+      style={height ? { height } : { display: "none" }}
+    >
+      <button type="button">{id}</button>
     </article>
   ));
 }
@@ -75,6 +82,7 @@ window.lab = {
   announce,
   Blocks,
   createFrameStore,
+  createSlices,
   createSpeech,
   frames,
   inPieces,

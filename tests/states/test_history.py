@@ -1,0 +1,119 @@
+"""Reading a long thread upwards and down again: what a tab shows, and what each step costs it."""
+
+from typing import Any
+from uuid import UUID
+
+from chat_app.auth.principal import Principal
+from chat_app.seed import seed_messages
+from chat_app.states.chat import ChatState
+from chat_app.states.live import Live
+from chat_app.states.stretch import PAGE, SLOTS
+from tests.states.stage import Stage, Tab, size
+from tests.states.test_live import ended, opened, shown
+
+MESSAGES = 1_000
+GROWTH = 1.1
+
+
+def on_page(state: ChatState) -> list[str]:
+    """The ids of the history's rows, in the page's order."""
+    pages: list[list[Any]] = [getattr(state, f"page{slot}") for slot in state.order]
+    return [row.id for page in pages for row in page]
+
+
+async def branch(put_up: Stage, who: Principal, thread: str) -> list[str]:
+    """The ids of all messages of a thread, oldest first."""
+    found: list[str] = []
+    before = None
+    while True:
+        window = await put_up.live.threads.window(who, UUID(thread), before=before, limit=200)
+        found = [str(message.id) for message in window.messages] + found
+        if not window.has_older:
+            return found
+        before = window.messages[0].id
+
+
+async def long(put_up: Stage) -> tuple[Principal, str, Tab]:
+    ada = await put_up.person("ada@example.com")
+    thread = str(await seed_messages(put_up.live.db, ada, MESSAGES))
+    return ada, thread, await opened(put_up, ada, thread)
+
+
+async def test_up_to_the_beginning_and_down_to_the_end_every_message_is_shown_in_its_order(
+    on_stage: Stage,
+) -> None:
+    ada, thread, tab = await long(on_stage)
+    everything = await branch(on_stage, ada, thread)
+    steps, costs = list[str](), list[int]()
+    state = await tab.state(ChatState)
+    for handler, goes_on in (
+        (ChatState.older, lambda: state.has_older),
+        (ChatState.newer, lambda: state.has_newer),
+    ):
+        while goes_on():
+            begin = len(tab.updates)
+            await tab.send(handler(), thread)
+            costs.append(size(tab.updates[begin:]))
+            seen = on_page(await tab.state(ChatState))
+            at = everything.index(seen[0])
+            assert seen == everything[at : at + len(seen)]
+            assert len(seen) <= PAGE * SLOTS
+            steps.append(seen[0])
+        assert (
+            seen[0 if handler is ChatState.older else -1]
+            == everything[0 if handler is ChatState.older else -1]
+        )
+    whole = costs[: MESSAGES // PAGE - 1]
+    assert max(whole) <= GROWTH * whole[0], "a step costs more, the more was read"
+    tab.close()
+
+
+async def test_an_answer_that_comes_meanwhile_leaves_the_reader_where_they_are(
+    on_stage: Stage,
+) -> None:
+    _, thread, tab = await long(on_stage)
+    for _ in range(SLOTS + 2):
+        await tab.send(ChatState.older(), thread)
+    before = on_page(await tab.state(ChatState))
+    await tab.send(ChatState.send("c1", thread, "Hello"), thread)
+    await shown(tab, lambda: ended(tab))
+    state = await tab.state(ChatState)
+    assert on_page(state) == before
+    assert state.has_newer
+    assert len(state.recent) == 2
+    tab.close()
+
+
+async def test_a_tab_that_comes_back_keeps_its_place_and_has_what_it_missed(
+    on_stage: Stage,
+) -> None:
+    ada, thread, tab = await long(on_stage)
+    for _ in range(SLOTS + 2):
+        await tab.send(ChatState.older(), thread)
+    before = on_page(await tab.state(ChatState))
+    sent = await on_stage.live.runs.send(
+        ada, text="meanwhile", client_id="c2", thread_id=UUID(thread), model="fake:5x0"
+    )
+    async for _ in on_stage.live.runs.follow(ada, sent.run_id):
+        pass
+    await tab.begin(Live.open(), thread)
+    everything = await branch(on_stage, ada, thread)
+    state = await tab.state(ChatState)
+    await shown(tab, lambda: state._stretch.end[-1].id == everything[-1])
+    assert on_page(state) == before
+    while state.has_newer:
+        await tab.send(ChatState.newer(), thread)
+    assert on_page(state)[-1] == everything[-1]
+    tab.close()
+
+
+async def test_the_end_is_one_step_away(on_stage: Stage) -> None:
+    ada, thread, tab = await long(on_stage)
+    for _ in range(SLOTS + 2):
+        await tab.send(ChatState.older(), thread)
+    await tab.send(ChatState.latest(), thread)
+    state = await tab.state(ChatState)
+    assert on_page(state) == (await branch(on_stage, ada, thread))[-PAGE:]
+    assert state.has_older
+    assert not state.has_newer
+    tab.close()
