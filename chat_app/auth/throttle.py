@@ -1,7 +1,8 @@
-"""How often somebody may guess.
+"""How often somebody may guess, and how often they may have something done for them.
 
-Only failures count. A try takes its place in every budget before the password is looked at and
-gives it back when it was right, so a burst of fifty cannot get past a budget of five.
+Of guesses only failures count. A try takes its place in every budget before the password is
+looked at and gives it back when it was right, so a burst of fifty cannot get past a budget of
+five.
 """
 
 import asyncio
@@ -43,6 +44,9 @@ class Throttle:
         self._address = parse(settings.limit_sign_in_address)
         self._account = parse(settings.limit_sign_in_account)
         self._new = parse(settings.limit_sign_up_address)
+        self._mail_from = parse(settings.limit_mail_address)
+        self._mail_to = parse(settings.limit_mail_recipient)
+        self._start = parse(settings.limit_start_address)
         self._storage = MemoryStorage()
         self._limiter = FixedWindowRateLimiter(self._storage)
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -89,6 +93,35 @@ class Throttle:
             RateLimited: Too many from this address.
         """
         budget = _Budget(self._new, ("sign-up", rate_key(address)))
+        async with self._place((budget,), back_on_success=False):
+            yield
+
+    @asynccontextmanager
+    async def mail(self, recipient: str, address: str) -> AsyncIterator[None]:
+        """Around the sending of a letter. All count, whether or not there is an account.
+
+        Args:
+            recipient: The normalised e-mail address.
+            address: The client's address.
+
+        Raises:
+            RateLimited: Too many from this address, or too many to this mailbox.
+        """
+        budgets = (
+            _Budget(self._mail_from, ("mail-from", rate_key(address))),
+            _Budget(self._mail_to, ("mail-to", recipient)),
+        )
+        async with self._place(budgets, back_on_success=False):
+            yield
+
+    @asynccontextmanager
+    async def start(self, address: str) -> AsyncIterator[None]:
+        """Around something that anybody may begin and that leaves a row behind. All count.
+
+        Raises:
+            RateLimited: Too many from this address.
+        """
+        budget = _Budget(self._start, ("start", rate_key(address)))
         async with self._place((budget,), back_on_success=False):
             yield
 

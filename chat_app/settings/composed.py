@@ -1,12 +1,13 @@
 """All settings together: what they must agree on, and what follows from them."""
 
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chat_app.settings.clients import ClientSettings
+from chat_app.settings.mail import MailSettings
 from chat_app.settings.models import ModelSettings
 from chat_app.settings.secret import kept_secret
 from chat_app.settings.serving import ServingSettings
@@ -14,13 +15,22 @@ from chat_app.settings.sign_in import SignInSettings
 from chat_app.settings.sources import SignInSource
 from chat_app.settings.storage import StorageSettings
 
-GROUPS = (ServingSettings, StorageSettings, SignInSettings, ClientSettings, ModelSettings)
+GROUPS = (
+    ServingSettings,
+    StorageSettings,
+    SignInSettings,
+    MailSettings,
+    ClientSettings,
+    ModelSettings,
+)
 """The settings by what they are about, in the order people read them."""
 
 _AROUND_A_MESSAGE = 4096  # bytes of a frame that are not the text: its event and its ids
 
 
-class Settings(ServingSettings, StorageSettings, SignInSettings, ClientSettings, ModelSettings):
+class Settings(
+    ServingSettings, StorageSettings, SignInSettings, MailSettings, ClientSettings, ModelSettings
+):
     """What the operator decided. Names in capitals are the environment's."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
@@ -48,7 +58,23 @@ class Settings(ServingSettings, StorageSettings, SignInSettings, ClientSettings,
             )
         if self.fake_models and not self.is_for_this_machine:
             raise ValueError("FAKE_MODELS must be false where other people can reach the app")
+        if self.sign_up_verify == "required" and self.letters == "none":
+            raise ValueError("SIGN_UP_VERIFY can be required only where SMTP_URL is set")
         return self
+
+    @property
+    def letters(self) -> Literal["mailed", "logged", "none"]:
+        """What becomes of a letter. On a public server the log opens nobody's account."""
+        if self.smtp_url.get_secret_value():
+            return "mailed"
+        return "logged" if self.is_for_this_machine else "none"
+
+    @property
+    def sign_up_needs_letter(self) -> bool:
+        """Whether an account is made only once its address is confirmed."""
+        if self.sign_up_verify == "auto":
+            return self.letters == "mailed"
+        return self.sign_up_verify == "required"
 
     @property
     def sign_up_is_open(self) -> bool:

@@ -84,6 +84,9 @@ class SignInSettings(BaseSettings):
     limit_sign_in_address: Rate = Field("100/hour", description="Failed sign-ins per address.")
     limit_sign_in_account: Rate = Field("100/hour", description="Failed sign-ins per account.")
     limit_sign_up_address: Rate = Field("20/hour", description="New accounts per address.")
+    limit_start_address: Rate = Field(
+        "600/hour", description="Sign-ins with a provider or a passkey begun per address."
+    )
 
     fresh_minutes: int = Field(
         10, ge=1, description="How old a proof may be for sensitive changes, in minutes."

@@ -23,6 +23,9 @@ def throttle(tmp_path: Path) -> Throttle:
             limit_sign_in_address="8/hour",
             limit_sign_in_account="8/hour",
             limit_sign_up_address="3/hour",
+            limit_mail_address="8/hour",
+            limit_mail_recipient="3/hour",
+            limit_start_address="4/hour",
         )
     )
 
@@ -166,3 +169,47 @@ async def test_good_new_passwords_cost_nothing(throttle: Throttle) -> None:
     for _ in range(20):
         async with throttle.new_password(HERE):
             pass
+
+
+async def mail(throttle: Throttle, recipient: str, address: str) -> bool:
+    """Ask for a letter; whether it was sent."""
+    with suppress(RateLimited):
+        async with throttle.mail(recipient, address):
+            await asyncio.sleep(0)
+            return True
+    return False
+
+
+async def test_a_mailbox_gets_a_few_letters_whoever_asks(throttle: Throttle) -> None:
+    assert await looked(*(mail(throttle, "ada", f"192.0.2.{n}") for n in range(50))) == 3
+    assert await mail(throttle, "bob", HERE)
+
+
+async def test_an_address_can_ask_for_a_few_letters_whoever_gets_them(throttle: Throttle) -> None:
+    assert await looked(*(mail(throttle, f"user{n}", HERE) for n in range(50))) == 8
+    assert await mail(throttle, "user50", THERE)
+
+
+async def test_letters_that_were_refused_count_for_no_mailbox(throttle: Throttle) -> None:
+    await looked(*(mail(throttle, f"user{n}", HERE) for n in range(8)))
+    assert not await mail(throttle, "ada", HERE)
+    assert await looked(*(mail(throttle, "ada", THERE) for _ in range(9))) == 3
+
+
+async def test_a_letter_we_failed_to_send_counts_for_nobody(throttle: Throttle) -> None:
+    for _ in range(9):
+        with pytest.raises(DatabaseBusy):
+            async with throttle.mail("ada", HERE):
+                raise DatabaseBusy
+    assert await mail(throttle, "ada", HERE)
+
+
+async def test_an_address_can_begin_a_few_sign_ins(throttle: Throttle) -> None:
+    for _ in range(4):
+        async with throttle.start(HERE):
+            pass
+    with pytest.raises(RateLimited):
+        async with throttle.start(HERE):
+            pytest.fail("a fifth row")
+    async with throttle.start(THERE):
+        pass

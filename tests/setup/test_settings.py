@@ -22,6 +22,9 @@ WRONG = {
     "AUTH_ALLOWED_DOMAINS": "everybody at acme",
     "AUTH_ON_SIGN_IN": "ask me",
     "LIMIT_SIGN_IN_PAIR": "often",
+    "LIMIT_MAIL_RECIPIENT": "seldom",
+    "SIGN_UP_VERIFY": "maybe",
+    "SMTP_URL": "mail.example:587",
     "OPENAI_BASE_URL": "ftp://models.example",
     "CHAT_PROVIDERS": '[{"name": "Not A Name"}]',
     "CHAT_TITLES": "perhaps",
@@ -64,6 +67,7 @@ def test_no_secret_has_a_default() -> None:
     found = read_settings()
     assert found.auth_secret.get_secret_value() == ""
     assert found.openai_api_key.get_secret_value() == ""
+    assert found.smtp_url.get_secret_value() == ""
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -124,3 +128,39 @@ def test_a_port_given_to_reflex_moves_the_origin_with_it() -> None:
 def test_a_public_address_replaces_the_local_one() -> None:
     found = read_settings(app_url="https://Chat.Example/", app_origins="https://www.chat.example")
     assert found.origins == {"https://chat.example", "https://www.chat.example"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"smtp_url": "smtp://chat:hunter2/3@mail.example"},
+        {"smtp_url": "smtp://mail.example:0"},
+        {"smtp_url": "smtp://mail.example/?x=1"},
+        {"smtp_url": "http://mail.example"},
+        {"smtp_url": "smtp://mail.example", "mail_from": ""},
+        {"smtp_url": "smtp://mail.example", "mail_from": "The chat"},
+        {"smtp_url": "smtp://mail.example", "mail_from": "Chat <@>"},
+        {"sign_up_verify": "required", "app_url": "https://chat.example"},
+    ],
+)
+def test_letters_that_could_not_be_sent_stop_the_start(given: dict[str, str]) -> None:
+    with pytest.raises(WrongSettings) as wrong:
+        read_settings(**{"mail_from": "Chat <chat@chat.example>", **given})
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_letters_are_logged_on_this_machine_only() -> None:
+    public = {"app_url": "https://chat.example", "fake_models": False}
+    server = {"smtp_url": "smtps://mail.example", "mail_from": "chat@chat.example"}
+    assert read_settings().letters == "logged"
+    assert read_settings(**public).letters == "none"
+    assert read_settings(**public, **server).letters == "mailed"
+    assert read_settings(**server).letters == "mailed"
+
+
+def test_a_new_account_waits_for_a_letter_where_letters_are_mailed_or_when_it_must() -> None:
+    server = {"smtp_url": "smtps://mail.example", "mail_from": "chat@chat.example"}
+    assert not read_settings().sign_up_needs_letter
+    assert read_settings(sign_up_verify="required").sign_up_needs_letter
+    assert read_settings(**server).sign_up_needs_letter
+    assert not read_settings(**server, sign_up_verify="off").sign_up_needs_letter
