@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from chat_app.db import one_hop
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 from chat_app.db.folder import make_private_file
 
@@ -88,6 +89,7 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
         "connect_args": {"isolation_level": None, "timeout": busy_seconds},
         "pool_timeout": WAIT_SECONDS,
         "hide_parameters": True,
+        "module": one_hop.driver(),
     }
     readers = create_async_engine(url, pool_size=READERS, max_overflow=READERS, **shared)
     # the overflow serves a writer whose cancelled predecessor still closes its connection

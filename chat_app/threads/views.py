@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from chat_app.db.tables import Message, Thread
+from chat_app.db.tables import Message
 from chat_app.threads.parts import text_of
+
+
+class ThreadRow(Protocol):
+    """What a summary is made from: a thread's row, or only these columns of it."""
+
+    id: UUID
+    title: str
+    title_origin: str
+    model: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ class Window:
     run: LiveRun | None
 
 
-def summary(thread: Thread, *, running: bool) -> ThreadSummary:
+def summary(thread: ThreadRow, *, running: bool) -> ThreadSummary:
     """A thread's row as a view."""
     return ThreadSummary(
         id=thread.id,
