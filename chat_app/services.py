@@ -9,6 +9,7 @@ from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.passwords import Passwords
+from chat_app.auth.providers.sign_in import ProviderSignIn
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
@@ -50,6 +51,7 @@ class Services:
     tokens: OneTimeTokens
     accounts: Accounts
     admission: Admission
+    providers: ProviderSignIn
     threads: Threads
     runs: Runs
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -74,6 +76,7 @@ class Services:
         passwords = Passwords(settings)
         sessions = Sessions(db, bus, settings, clock)
         tokens = OneTimeTokens(db, clock)
+        throttle = Throttle(settings)
         return cls(
             settings=settings,
             db=db,
@@ -83,8 +86,9 @@ class Services:
             passwords=passwords,
             sessions=sessions,
             tokens=tokens,
-            accounts=Accounts(db, passwords, Throttle(settings), settings, clock),
+            accounts=Accounts(db, passwords, throttle, settings, clock),
             admission=Admission(db, sessions, tokens, settings, clock),
+            providers=ProviderSignIn(settings, tokens, throttle),
             threads=Threads(db, bus, settings, clock),
             runs=Runs(db, bus, models, settings, clock, pace),
         )

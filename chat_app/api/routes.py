@@ -3,10 +3,10 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from chat_app.api import auth, chat, health, threads
+from chat_app.api import auth, chat, health, oauth, threads
 from chat_app.api.errors import CatchBugs, exception_handlers
 
-routes = [*auth.routes, *chat.routes, *threads.routes, *health.routes]
+routes = [*auth.routes, *oauth.routes, *chat.routes, *threads.routes, *health.routes]
 
 
 def http_face() -> Starlette:

@@ -4,6 +4,7 @@ On https the name carries `__Host-`, so a browser refuses it from another host o
 (ASVS 3.3.1). On plain http, which the settings allow only on loopback, that prefix cannot be used.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 
 from chat_app.settings import Settings
@@ -27,6 +28,19 @@ def challenge_name(settings: Settings) -> str:
 def device_name(settings: Settings) -> str:
     """The name of the cookie by which a browser is remembered as somebody's own."""
     return _prefix(settings) + "chat_device"
+
+
+def transaction_name(settings: Settings, state: str) -> str:
+    """The name of the cookie that ties one sign-in at a provider to the browser it began in."""
+    return _transaction(settings) + hashlib.sha256(state.encode()).hexdigest()[:12]
+
+
+def transactions(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> list[str]:
+    """The names of all such cookies that came, the oldest first as browsers send them.
+
+    RFC 6265 §5.4.
+    """
+    return [key for key, _ in _pairs(headers) if key.startswith(_transaction(settings))]
 
 
 def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
@@ -74,6 +88,10 @@ def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
                 key, equals, text = pair.partition("=")
                 if equals:
                     yield key.strip(), text.strip()
+
+
+def _transaction(settings: Settings) -> str:
+    return _prefix(settings) + "chat_oauth_"
 
 
 def _prefix(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from chat_app.errors import (
     Conflict,
     Forbidden,
     InvalidInput,
+    NotFound,
     RateLimited,
     Unauthenticated,
 )
@@ -164,6 +165,30 @@ class InvalidToken(Refusal, Forbidden):
     says = "This link or this step cannot be used any more; start again."
 
 
+class ProviderUnknown(Refusal, NotFound):
+    """No provider of that name is configured."""
+
+    code = "provider_unknown"
+    word = "Configuration"
+    says = "This way of signing in is not set up here."
+
+
+class ProviderUnavailable(Refusal, Conflict):
+    """The provider cannot be asked now, or does not answer as it should."""
+
+    code = "provider_unavailable"
+    word = "OAuthSignin"
+    says = "The sign-in service cannot be reached now; try again soon, or sign in another way."
+
+
+class ProviderRefused(Refusal, Conflict):
+    """Whatever came back from the provider proves nothing: one answer for all of it."""
+
+    code = "provider_refused"
+    word = "OAuthCallback"
+    says = "Signing in there did not work, or took too long; start again."
+
+
 TOO_MANY = "Too many tries; wait a while and try again."
 """The sentence of every `RateLimited` of this layer."""
 
@@ -186,6 +211,9 @@ _SENTENCES = {
         LastWayIn,
         StepUpRequired,
         InvalidToken,
+        ProviderUnknown,
+        ProviderUnavailable,
+        ProviderRefused,
     )
 } | {
     "RateLimited": TOO_MANY,

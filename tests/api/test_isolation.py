@@ -48,6 +48,8 @@ CASES = {
     ),
     ("POST", "/api/auth/signup"): Case(public=True, form={"email": "x", "password": "y"}),
     ("POST", "/api/auth/signout"): Case(public=True, form={"callbackUrl": "/"}),
+    ("POST", "/api/auth/signin/{provider}"): Case(public=True, form={"callbackUrl": "/"}),
+    ("GET", "/api/auth/callback/{provider}"): Case(public=True),
     ("POST", "/api/chat"): Case(body={"id": "{id}", "messages": [question("Mine now?")]}),
     ("GET", "/api/chat/{id}/stream"): Case(),
     ("POST", "/api/chat/{id}/stop"): Case(),

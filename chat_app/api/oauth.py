@@ -1,0 +1,83 @@
+"""Signing in at a provider: going there, and coming back.
+
+What comes back is answered in one way, whatever was wrong with it: one page, one sentence, a way
+to begin again.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chat_app.api.answers import (
+    SIGN_IN_PAGE,
+    browser_of,
+    enter,
+    go,
+    refused,
+    set_cookie,
+    target_of,
+)
+from chat_app.api.forms import read_form
+from chat_app.auth import cookie
+from chat_app.auth.providers.sign_in import LASTS, Started, Wish
+from chat_app.auth.providers.transaction import read_answer
+from chat_app.errors import ChatError
+from chat_app.services import services
+
+_AT_ONCE = 5  # sign-ins one browser may have begun; the oldest are forgotten
+
+
+async def sign_in(request: Request) -> Response:
+    """Begin to sign in at a provider; `callbackUrl` is where to go afterwards."""
+    fields = await read_form(request)
+    browser = browser_of(request, fields)
+    wish = Wish(callback_url=target_of(request, fields), remember=browser.remember)
+    try:
+        provider = request.path_params["provider"]
+        started = await services().providers.start(provider, wish, browser.address)
+    except ChatError as error:
+        return refused(request, error, SIGN_IN_PAGE, fields)
+    answer = go(request, started.url)
+    remember_transaction(request, answer, started)
+    return answer
+
+
+async def callback(request: Request) -> Response:
+    """Come back from a provider."""
+    live = services()
+    said = read_answer(request.scope["query_string"])
+    name = cookie.transaction_name(live.settings, said.state)
+    binding = cookie.read(request.scope["headers"], name)
+    fields: dict[str, str] = {}
+    try:
+        returned = await live.providers.resume(request.path_params["provider"], said, binding)
+        fields = _fields(returned.wish)
+        proof = await live.providers.prove(returned, said)
+        outcome = await live.admission.admit(proof, browser_of(request, fields))
+        answer = enter(request, outcome, fields)
+    except ChatError as error:
+        answer = refused(request, error, SIGN_IN_PAGE, fields)
+    if binding:
+        set_cookie(answer, cookie.clear(live.settings, name))
+    return answer
+
+
+routes = [
+    Route("/api/auth/signin/{provider}", sign_in, methods=["POST"]),
+    Route("/api/auth/callback/{provider}", callback, methods=["GET"]),
+]
+"""After the routes of the other methods: a provider's name must not hide one."""
+
+
+def remember_transaction(request: Request, answer: Response, started: Started) -> None:
+    """Tie a transaction to this browser, which keeps a few of them at once."""
+    settings, headers = services().settings, request.scope["headers"]
+    for old in cookie.transactions(headers, settings)[: 1 - _AT_ONCE]:
+        set_cookie(answer, cookie.clear(settings, old))
+    name = cookie.transaction_name(settings, started.state)
+    max_age = int(LASTS.total_seconds())
+    set_cookie(answer, cookie.write(settings, name, started.binding, max_age=max_age))
+
+
+def _fields(wish: Wish) -> dict[str, str]:
+    return {"callbackUrl": wish.callback_url, "remember": "true" if wish.remember else ""}

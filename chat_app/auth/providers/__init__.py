@@ -1,0 +1,1 @@
+"""Signing in somewhere else: GitHub, Google, and whoever speaks OpenID Connect."""
