@@ -12,6 +12,8 @@ from drills.attack_pages import hostile_texts
 from drills.attack_people import on_its_own
 from drills.attack_revocation import revocation
 from drills.attack_settings import bad_settings
+from drills.blank import blank
+from drills.flash import flash
 from drills.report import Drill
 
 DRILLS: dict[str, Drill] = {
@@ -32,4 +34,6 @@ DRILLS: dict[str, Drill] = {
     "login-storm": on_its_own(login_storm),
     "bad-settings": bad_settings,
     "revocation": revocation,
+    "blank": on_its_own(blank, CHAT_MODEL="fake:1000x20"),
+    "flash": flash,
 }

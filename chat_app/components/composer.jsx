@@ -16,7 +16,7 @@ const LATE_MS = 5000;
 
 export function Composer(props) {
   const { busy = false, accepted = "", refused = "", notice = "", draftKey = "new" } = props;
-  const { offline = false } = props;
+  const { owner = "", offline = false } = props;
   const { maxBytes = 100_000, placeholder = "", className = "", children } = props;
   const { onSend, onStop } = props;
   const field = useRef(null);
@@ -67,7 +67,7 @@ export function Composer(props) {
   }
 
   useLayoutEffect(() => {
-    drafts.current = createDrafts(sessionStorage);
+    drafts.current = createDrafts(sessionStorage, owner);
     // Words typed before the page came to life stay.
     const early = shownKey.current === null ? field.current.value : "";
     if (shownKey.current !== null) keep();

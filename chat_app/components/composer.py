@@ -22,6 +22,7 @@ class Composer(rx.Component):
     refused: rx.Var[str]
     notice: rx.Var[str]
     offline: rx.Var[bool]
+    owner: rx.Var[str]
     draft_key: rx.Var[str]
     max_bytes: rx.Var[int]
     placeholder: rx.Var[str]
@@ -39,6 +40,7 @@ def composer(
     refused: rx.Var[str] | str = "",
     notice: rx.Var[str] | str = "",
     offline: rx.Var[bool] | bool = False,
+    owner: rx.Var[str] | str = "",
     draft_key: rx.Var[str] | str = "new",
     max_bytes: rx.Var[int] | int = 100_000,
     placeholder: rx.Var[str] | str = "",
@@ -55,6 +57,7 @@ def composer(
         refused: The client id the server refused last; its text stays to be edited.
         notice: A sentence to show above the field.
         offline: Whether the server cannot be reached; what waits is sent again afterwards.
+        owner: Whose drafts the tab may show; another person's are removed.
         draft_key: Names the draft in the tab's storage, one for each thread.
         max_bytes: The longest text, in bytes of UTF-8.
         placeholder: Shown in the empty field.
@@ -69,6 +72,7 @@ def composer(
         refused=refused,
         notice=notice,
         offline=offline,
+        owner=owner,
         draft_key=draft_key,
         max_bytes=max_bytes,
         placeholder=placeholder,

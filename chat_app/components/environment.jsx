@@ -10,6 +10,7 @@ export const Environment = ({ title, product, onZone }) => {
 
   useEffect(() => {
     document.title = title ? `${title} · ${product}` : product;
+    return () => (document.title = product);
   }, [title, product, pathname]);
 
   // Whoever picked a thread in the drawer wants to read it.

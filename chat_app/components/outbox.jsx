@@ -1,8 +1,9 @@
 // What a composer has sent and not yet heard of. One text keeps one client id however often it is
 // sent, so that the server can tell a second try from a second message. Texts that are not sent
-// yet survive a reload of the tab.
+// yet survive a reload of the tab, and even the end of a session, but no change of the person.
 
 const PREFIX = "ct-draft:";
+const OWNER = "ct-drafts-of";
 const ID_BYTES = 18; // 24 characters
 
 /** @returns {string} 24 URL-safe characters that nobody can guess. */
@@ -11,8 +12,24 @@ export function newClientId() {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
 }
 
-/** The drafts of a tab, by key: { text, id, sent }, where `id` is the one `sent` was sent with. */
-export function createDrafts(storage) {
+/** Remove every draft from the tab. */
+export function forgetDrafts(storage) {
+  for (const name of Object.keys(storage)) {
+    if (name.startsWith(PREFIX)) storage.removeItem(name);
+  }
+}
+
+/**
+ * The drafts of a tab, by key: { text, id, sent }, where `id` is the one `sent` was sent with.
+ *
+ * @param {Storage} storage
+ * @param {string} owner Whose they are; somebody else's are removed.
+ */
+export function createDrafts(storage, owner) {
+  if (storage.getItem(OWNER) !== owner) {
+    forgetDrafts(storage);
+    storage.setItem(OWNER, owner);
+  }
   return {
     load(key) {
       try {

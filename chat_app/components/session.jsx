@@ -1,6 +1,8 @@
 // Signing in and out are HTTP posts, so the forms here work without this script too. With it a
 // refused form keeps its fields, and the browser's other tabs hear that the session changed.
 import { useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
+import { forgetDrafts } from "./outbox.jsx";
 
 // One channel per tab: a tab does not hear itself. It says "in" or "out".
 const channel =
@@ -11,10 +13,19 @@ const hear = (listener) => {
   return () => channel?.removeEventListener("message", listener);
 };
 
-// What is on screen belongs to a session that is no more: blank first, then ask anew.
-const reload = () => {
-  document.documentElement.dataset.leaving = "";
-  location.reload();
+// Takes everything of a person off the page; the page's watch knows how.
+let empty = () => {};
+
+// The back-forward cache keeps a page as it was left: before that, `tidy` it; when it comes back,
+// ask anew who is there.
+const whenKept = (tidy) => {
+  const back = (event) => event.persisted && location.reload();
+  addEventListener("pagehide", tidy);
+  addEventListener("pageshow", back);
+  return () => {
+    removeEventListener("pagehide", tidy);
+    removeEventListener("pageshow", back);
+  };
 };
 
 const meaning = (sentences, word) =>
@@ -46,16 +57,16 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
   const [problem, setProblem] = useState("");
   const [sending, setSending] = useState(false);
   const [callback, setCallback] = useState("/");
+  const entered = useRef(false);
 
   useEffect(() => {
     const query = new URLSearchParams(location.search);
     setCallback(localPath(query.get("callbackUrl")));
     if (query.has("error")) setProblem(meaning(sentences, query.get("error")));
-    // The back button may bring this page back as it was left: sending.
-    const awake = () => setSending(false);
-    addEventListener("pageshow", awake);
-    return () => removeEventListener("pageshow", awake);
   }, []);
+
+  // The back button must not bring back what somebody typed who came in with it.
+  useEffect(() => whenKept(() => entered.current && form.current.reset()), []);
 
   // Another tab has signed in: nobody needs this form any more.
   useEffect(() => hear(({ data }) => data === "in" && location.assign(callback)), [callback]);
@@ -81,6 +92,7 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
     try {
       const { url, problem: refused } = await post(form.current, sentences);
       if (refused) return refuse(refused);
+      entered.current = true;
       channel?.postMessage("in");
       location.assign(url);
     } catch {
@@ -109,35 +121,60 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
   );
 };
 
-export const SignOutForm = ({ action, children }) => {
+export const SignOutForm = ({ action, offline, stillIn, children }) => {
+  const [problem, setProblem] = useState("");
   const leave = async (event) => {
     event.preventDefault();
-    const form = event.currentTarget;
+    const page = document.documentElement.dataset;
     // Nothing of this person is on screen while the server answers.
-    document.documentElement.dataset.leaving = "";
+    page.leaving = "";
+    setProblem("");
     try {
-      const { url } = await post(form, {});
-      channel?.postMessage("out");
-      location.assign(url ?? "/signin");
+      const { url, problem: refused } = await post(event.currentTarget, { Default: offline });
+      if (url) {
+        forgetDrafts(sessionStorage);
+        empty();
+        channel?.postMessage("out");
+        return location.assign(url);
+      }
+      setProblem(refused);
     } catch {
-      form.submit();
+      setProblem(offline);
     }
+    delete page.leaving;
   };
   return (
     <form method="post" action={action} onSubmit={leave}>
       <input type="hidden" name="callbackUrl" value="/signin" />
+      <p className="problem" role="alert">
+        {problem && `${problem} ${stillIn}`}
+      </p>
       {children}
     </form>
   );
 };
 
-export const SessionWatch = () => {
-  useEffect(() => hear(reload), []);
+/** Holds the page of a session, and empties it when the session is over or the page is left. */
+export const SessionWatch = ({ children }) => {
+  const [gone, setGone] = useState(false);
+
   useEffect(() => {
-    // A page from the back-forward cache shows what its session saw.
-    const shown = (event) => event.persisted && reload();
-    addEventListener("pageshow", shown);
-    return () => removeEventListener("pageshow", shown);
+    empty = () => flushSync(() => setGone(true));
+    return () => (empty = () => {});
   }, []);
-  return null;
+
+  useEffect(
+    () =>
+      hear(({ data }) => {
+        if (data === "out") forgetDrafts(sessionStorage);
+        empty();
+        location.reload();
+      }),
+    [],
+  );
+
+  // Whoever comes back to this page may be somebody else.
+  useEffect(() => whenKept(({ persisted }) => persisted && empty()), []);
+
+  return gone ? null : children;
 };

@@ -10,6 +10,7 @@ PROBLEM_ID = "problem"
 """The element that holds the sentence of a refusal; fields are described by it."""
 
 _OFFLINE = "The server cannot be reached. Check the connection and try again."
+_STILL_IN = "You are still signed in."
 
 
 class _AuthForm(rx.Component):
@@ -30,10 +31,12 @@ class _SignOutForm(rx.Component):
     tag = "SignOutForm"
 
     action: rx.Var[str]
+    offline: rx.Var[str]
+    still_in: rx.Var[str]
 
 
 class _SessionWatch(rx.Component):
-    """Loads the page anew when another tab signed in or out."""
+    """Empties the page, and loads it anew, when who is signed in may have changed."""
 
     library = SCRIPTS["session"]
     tag = "SessionWatch"
@@ -57,9 +60,13 @@ def auth_form(*children: Any, action: str, sentences: dict[str, str]) -> rx.Comp
 
 def sign_out_form(*children: Any, action: str) -> rx.Component:
     """A form around the button that signs out."""
-    return _SignOutForm.create(*children, action=action)
+    return _SignOutForm.create(*children, action=action, offline=_OFFLINE, still_in=_STILL_IN)
 
 
-def session_watch() -> rx.Component:
-    """Nothing to see: keeps this tab true to the browser's one session."""
-    return _SessionWatch.create()
+def session_watch(*children: Any) -> rx.Component:
+    """Keeps a page true to the browser's one session.
+
+    Args:
+        children: All that the page shows of a person.
+    """
+    return _SessionWatch.create(*children)

@@ -17,10 +17,7 @@ from chat_app.states.thread_list import ThreadListState
 
 def chat() -> rx.Component:
     """The page: nothing of a person before the server said who this is."""
-    return rx.fragment(
-        rx.cond(AuthState.phase == "authenticated", _signed_in(), _waiting()),
-        session_watch(),
-    )
+    return session_watch(rx.cond(AuthState.phase == "authenticated", _signed_in(), _waiting()))
 
 
 def _signed_in() -> rx.Component:

@@ -177,6 +177,7 @@ def _dock() -> rx.Component:
             offline=OFFLINE,
             accepted=ChatState.accepted,
             refused=ChatState.refused,
+            owner=AuthState.person.id,
             draft_key=rx.cond(
                 ChatState.thread != "", "draft:" + ChatState.thread.to(str), "draft:new"
             ),

@@ -16,6 +16,7 @@ class PersonItem:
     name: str = ""
     email: str = ""
     initial: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,20 @@ async def test_a_draft_survives_a_reload_and_belongs_to_its_thread(page: Page) -
     await expect(field).to_have_value("for two")
 
 
+async def test_somebody_elses_draft_is_removed_and_not_shown(page: Page) -> None:
+    field = await _mount(page, owner="ada")
+    await field.fill("what Ada might say")
+    await page.reload()
+    await page.wait_for_function("window.lab")
+    field = await _mount(page, owner="ada")
+    await expect(field).to_have_value("what Ada might say")
+    await page.reload()
+    await page.wait_for_function("window.lab")
+    field = await _mount(page, owner="bob")
+    await expect(field).to_have_value("")
+    assert await _drafts(page) == []
+
+
 async def test_a_reload_while_sending_keeps_the_id_so_that_nothing_is_sent_twice(
     page: Page,
 ) -> None:
@@ -186,7 +200,7 @@ async def test_a_text_accepted_on_another_page_is_no_draft_any_more(page: Page) 
     await _set(page, accepted="another")
     await _set(page, draftKey="new")
     await expect(field).to_have_value("")
-    assert await page.evaluate("Object.keys(sessionStorage)") == []
+    assert await _drafts(page) == []
 
 
 async def test_the_same_words_sent_after_an_answer_are_a_new_message(page: Page) -> None:
@@ -206,3 +220,10 @@ async def test_a_half_emoji_is_not_sent(page: Page) -> None:
     await field.evaluate("(e) => { e.value = 'a\\ud83d'; }")
     await field.press("Enter")
     assert (await _sent(page))[0][1] == "a\ufffd"
+
+
+async def _drafts(page: Page) -> list[str]:
+    """The names of the drafts that the tab holds."""
+    return await page.evaluate(
+        "Object.keys(sessionStorage).filter((name) => name.startsWith('ct-draft:'))"
+    )

@@ -62,6 +62,7 @@ def test_every_script_that_is_imported_is_given_to_the_build() -> None:
         assert set(siblings) <= set(NAMES), name
         assert set(packages) <= {
             "react",
+            "react-dom",
             "react-router",
             *(library.split("@")[0] for library in LIBRARIES),
         }, name

@@ -1,6 +1,5 @@
 // The pages' own scripts without Reflex, with handles for the tests in window.lab.
 
-import { createElement } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { EndOfList } from "./end_of_list.jsx";
@@ -27,7 +26,7 @@ const signIn = (sentences) => (
 );
 
 const signOut = () => (
-  <SignOutForm action="/api/auth/signout">
+  <SignOutForm action="/api/auth/signout" offline="Nobody answers." stillIn="Still here.">
     <button type="submit">Sign out</button>
   </SignOutForm>
 );
@@ -55,8 +54,8 @@ const list = (length, height) => (
 window.lab = {
   calls,
   showSignIn: (sentences) => draw(signIn(sentences)),
-  showSignOut: () => draw(signOut()),
-  showWatch: () => draw(createElement(SessionWatch)),
+  showSignOut: (words) => draw(<SessionWatch>{words}{signOut()}</SessionWatch>),
+  showWatch: (words) => draw(<SessionWatch>{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
   showList: (length, height) => draw(list(length, height)),
   showStarter: (text) => draw(<Starter text={text} onSend={note("send")}>{text}</Starter>),

@@ -1,6 +1,5 @@
 """The sign-in forms lose nothing a person typed and send them nowhere foreign."""
 
-import json
 from urllib.parse import parse_qs
 
 import pytest
@@ -16,6 +15,7 @@ SENTENCES = {
     "Offline": "The server cannot be reached.",
 }
 ROUTE = "**/api/auth/callback/credentials"
+SIGN_OUT = "**/api/auth/signout"
 
 
 async def _show(page: Page) -> None:
@@ -133,18 +133,75 @@ async def test_signing_in_takes_the_other_forms_along(context: BrowserContext) -
     await other.wait_for_url(f"{HOST}/")
 
 
-async def test_signing_out_blanks_this_tab_and_loads_the_others_anew(
+async def test_signing_out_empties_this_tab_and_loads_the_others_anew(
     context: BrowserContext,
 ) -> None:
     page, other = await opened_at(context, "/c/1"), await opened_at(context, "/c/2")
-    await page.evaluate("lab.showSignOut()")
-    await other.evaluate("lab.showWatch(); window.old = true")
-    waiting: list[Route] = []
-    await page.route("**/api/auth/signout", lambda route: waiting.append(route))
-    async with page.expect_request("**/api/auth/signout"):
+    await page.evaluate("lab.showSignOut('my words')")
+    await other.evaluate("lab.showWatch('my words'); window.old = true")
+    for tab in (page, other):
+        await tab.evaluate("sessionStorage.setItem('ct-draft:new', 'my draft')")
+    waiting = await _held(page, SIGN_OUT)
+    async with page.expect_request(SIGN_OUT):
         await page.get_by_role("button", name="Sign out").click()
     assert await page.evaluate("'leaving' in document.documentElement.dataset")
     async with other.expect_navigation():
-        await waiting[0].fulfill(body=json.dumps({"url": f"{HOST}/signin"}))
+        await waiting[0].fulfill(json={"url": f"{HOST}/signin"})
     await page.wait_for_url(f"{HOST}/signin")
     assert await other.evaluate("window.old") is None
+    for tab in (page, other):
+        assert await tab.evaluate("Object.keys(sessionStorage)") == []
+
+
+@pytest.mark.parametrize("answer", [{"message": "The server is busy."}, {}, None])
+async def test_a_sign_out_that_fails_gives_the_page_back_and_says_so(
+    page: Page, answer: dict[str, str] | None
+) -> None:
+    await page.evaluate("lab.showSignOut('my words')")
+    await page.evaluate("sessionStorage.setItem('ct-draft:new', 'my draft')")
+    waiting = await _held(page, SIGN_OUT)
+    button = page.get_by_role("button", name="Sign out")
+    async with page.expect_request(SIGN_OUT):
+        await button.click()
+    if answer is None:
+        await waiting[0].abort()
+    else:
+        await waiting[0].fulfill(status=503, json=answer)
+    said = (answer or {}).get("message", "Nobody answers.")
+    await expect(page.get_by_role("alert")).to_have_text(f"{said} Still here.")
+    await expect(page.get_by_text("my words")).to_be_visible()
+    assert not await page.evaluate("'leaving' in document.documentElement.dataset")
+    assert await page.evaluate("sessionStorage.getItem('ct-draft:new')") == "my draft"
+    async with page.expect_request(SIGN_OUT):
+        await button.click()
+    await expect(page.get_by_role("alert")).to_have_text("")
+    await waiting[1].fulfill(json={"url": f"{HOST}/signin"})
+    await page.wait_for_url(f"{HOST}/signin")
+
+
+async def test_a_page_that_the_browser_keeps_is_empty_and_loads_anew_when_it_comes_back(
+    page: Page,
+) -> None:
+    await page.evaluate("lab.showWatch('my words')")
+    await expect(page.locator("main")).to_have_text("my words")
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    await expect(page.locator("main")).to_have_text("")
+    async with page.expect_navigation():
+        await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+
+
+async def test_a_form_that_let_somebody_in_keeps_nothing_of_them(page: Page) -> None:
+    await _show(page)
+    await _answers(page, f"{page.url}#in")
+    await _try(page)
+    await page.wait_for_url("**#in")
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    await expect(page.get_by_label("E-mail")).to_have_value("")
+    await expect(page.locator("#password")).to_have_value("")
+
+
+async def _held(page: Page, address: str) -> list[Route]:
+    """The requests to an address, unanswered."""
+    waiting: list[Route] = []
+    await page.route(address, lambda route: waiting.append(route))
+    return waiting
