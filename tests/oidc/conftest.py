@@ -1,10 +1,14 @@
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.guard.conftest import free_port, serving
 from tests.oidc.github_double import GitHub
+from tests.oidc.servers import running
 from tests.oidc.stage import CLIENT, SECRET
+
+BACK = "http://localhost:3000/api/auth/callback"
 
 
 class Served(GitHub):
@@ -24,3 +28,31 @@ async def github() -> AsyncIterator[Served]:
     double.url = f"http://127.0.0.1:{port}"
     async with serving(double.app, port):
         yield double
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[str]:
+    """A real OpenID provider that puts everything into the id token; who it is."""
+    with _provider(claims_in_id_token=True) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def reticent_issuer() -> Iterator[str]:
+    """One that tells nothing but the subject there, as the standard has it."""
+    with _provider(claims_in_id_token=False) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _provider(*, claims_in_id_token: bool) -> Iterator[str]:
+    port = free_port()
+    with running(
+        "provider.mjs",
+        port=port,
+        clientId=CLIENT,
+        clientSecret=SECRET,
+        redirectUris=[f"{BACK}/acme"],
+        claimsInIdToken=claims_in_id_token,
+    ):
+        yield f"http://127.0.0.1:{port}"

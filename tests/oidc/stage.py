@@ -1,6 +1,7 @@
 """The program behind its door, real providers on loopback, and browsers that walk between them."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.auth.stage import FIREFOX, Time, settings_of
 JSON = {"X-Auth-Return-Redirect": "1"}
 CLIENT = "chat"
 SECRET = "a-secret-of-the-tests-4b1c"
+
+_FORM = re.compile(r'<form[^>]* action="([^"]+)"')
+_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)"')
 
 
 def github_at(url: str, **given: Any) -> SignInProvider:
@@ -126,28 +130,33 @@ class Visitor:
         assert answer.status_code == 200, answer.text
         return answer.json()["url"]
 
-    async def walk(self, url: str) -> str:
-        """Go to an address and on as it says; the page of ours where that ends."""
-        last = None
-        while last is None:
-            self.seen.append(url)
-            answer = await self.http.get(url)
-            assert answer.is_redirect, f"{url}: {answer.status_code} {answer.text}"
-            url = str(httpx.URL(url).join(answer.headers["location"]))
-            last = page_of(url, self.home)
-        return last
+    async def walk(self, url: str, login: str = "ada") -> str:
+        """Go to an address and on, signing in where that is asked; the page of ours at the end."""
+        page = None
+        while page is None:
+            url = await self._step(url, login)
+            page = page_of(url, self.home)
+        return page
 
-    async def back_at(self, url: str) -> str:
-        """Go to an address and on until a callback of ours comes; that address, not visited."""
+    async def back_at(self, url: str, login: str = "ada") -> str:
+        """The same, but stop before the callback is visited; its address."""
         while f"{self.home}/api/auth/callback/" not in url:
-            answer = await self.http.get(url)
-            assert answer.is_redirect, f"{url}: {answer.status_code} {answer.text}"
-            url = str(httpx.URL(url).join(answer.headers["location"]))
+            url = await self._step(url, login)
         return url
 
-    async def sign_in(self, provider: str, **fields: str) -> str:
+    async def _step(self, url: str, login: str) -> str:
+        self.seen.append(url)
+        answer = await self.http.get(url)
+        if form := _FORM.search(answer.text):
+            typed = {"login": login, "password": "whatever"}
+            hidden = dict(_HIDDEN.findall(answer.text))
+            answer = await self.http.post(form[1], data={**typed, **hidden})
+        assert answer.is_redirect, f"{url}: {answer.status_code} {answer.text}"
+        return str(httpx.URL(url).join(answer.headers["location"]))
+
+    async def sign_in(self, provider: str, login: str = "ada", **fields: str) -> str:
         """The whole way; the page of ours where it ends."""
-        return await self.walk(await self.start(provider, **fields))
+        return await self.walk(await self.start(provider, **fields), login)
 
     async def who(self) -> str | None:
         """Who is signed in here."""
