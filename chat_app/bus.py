@@ -18,6 +18,7 @@ HintKind = Literal[
     "run_started",
     "run_ended",
     "session_ended",
+    "person",
 ]
 
 

@@ -10,6 +10,7 @@ from chat_app.auth.admission import Admission
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.providers.sign_in import ProviderSignIn
+from chat_app.auth.profile import Profiles
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
@@ -42,6 +43,7 @@ class Services:
     """
 
     settings: Settings
+    clock: Clock
     db: Database
     bus: Bus
     models: Models
@@ -52,6 +54,7 @@ class Services:
     accounts: Accounts
     admission: Admission
     providers: ProviderSignIn
+    profiles: Profiles
     threads: Threads
     runs: Runs
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -79,6 +82,7 @@ class Services:
         throttle = Throttle(settings)
         return cls(
             settings=settings,
+            clock=clock,
             db=db,
             bus=bus,
             models=models,
@@ -89,6 +93,7 @@ class Services:
             accounts=Accounts(db, passwords, throttle, settings, clock),
             admission=Admission(db, sessions, tokens, settings, clock),
             providers=ProviderSignIn(settings, tokens, throttle),
+            profiles=Profiles(db, bus),
             threads=Threads(db, bus, settings, clock),
             runs=Runs(db, bus, models, settings, clock, pace),
         )

@@ -1,5 +1,6 @@
 """What every route of signed-in people does first: who, which, and what."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
@@ -8,13 +9,28 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat_app.auth.fresh import require_fresh
 from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Resolved
 from chat_app.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
+from chat_app.services import services
 
 Signed = Callable[[Request, Principal], Awaitable[Response]]
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _HYPHENATED = 36
+
+
+def current_principal(request: Request) -> Principal:
+    """Who is asking.
+
+    Raises:
+        Unauthenticated: Nobody is signed in.
+    """
+    principal = request.scope.get("principal")
+    if not isinstance(principal, Principal):
+        raise Unauthenticated
+    return principal
 
 
 def signed_in(route: Signed) -> Callable[[Request], Awaitable[Response]]:
@@ -24,14 +40,33 @@ def signed_in(route: Signed) -> Callable[[Request], Awaitable[Response]]:
         route: Takes the request and who is asking.
     """
 
+    @functools.wraps(route)
     async def checked(request: Request) -> Response:
-        principal = request.scope.get("principal")
-        if not isinstance(principal, Principal):
+        return await route(request, current_principal(request))
+
+    return checked
+
+
+def fresh(route: Signed) -> Callable[[Request], Awaitable[Response]]:
+    """A route for people who proved lately who they are (ASVS 7.5.1): for sensitive changes.
+
+    Everybody else is refused before the body is read: nobody with 401, and with 403 and
+    `step_up_required` who must prove it again.
+
+    Args:
+        route: Takes the request and who is asking.
+    """
+
+    @functools.wraps(route)
+    async def checked(request: Request) -> Response:
+        principal = current_principal(request)
+        visit = request.scope.get("session")
+        if not isinstance(visit, Resolved):
             raise Unauthenticated
+        live = services()
+        require_fresh(visit, live.clock(), live.settings)
         return await route(request, principal)
 
-    checked.__name__ = route.__name__
-    checked.__doc__ = route.__doc__
     return checked
 
 

@@ -3,10 +3,17 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from chat_app.api import auth, chat, health, oauth, threads
+from chat_app.api import account, auth, chat, health, oauth, threads
 from chat_app.api.errors import CatchBugs, exception_handlers
 
-routes = [*auth.routes, *oauth.routes, *chat.routes, *threads.routes, *health.routes]
+routes = [
+    *auth.routes,
+    *oauth.routes,
+    *account.routes,
+    *chat.routes,
+    *threads.routes,
+    *health.routes,
+]
 
 
 def http_face() -> Starlette:

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from chat_app.components.buttons import page_link
 from chat_app.components.icon import icon
 from chat_app.components.session import sign_out_form
 from chat_app.components.theme_control import theme_control
@@ -10,11 +11,14 @@ from chat_app.states.views import PersonItem
 _MENU = "account-menu"
 
 
-def account_menu(person: rx.vars.ObjectVar[PersonItem], sign_out: str) -> rx.Component:
+def account_menu(
+    person: rx.vars.ObjectVar[PersonItem], *, settings: str, sign_out: str
+) -> rx.Component:
     """A button with the person's name that opens a small menu.
 
     Args:
         person: The signed-in person.
+        settings: The page where they change what is theirs.
         sign_out: Where the sign-out form is posted.
     """
     return rx.el.div(
@@ -41,6 +45,7 @@ def account_menu(person: rx.vars.ObjectVar[PersonItem], sign_out: str) -> rx.Com
                 class_name="who",
             ),
             theme_control(),
+            page_link(icon("settings"), "Settings", to=settings, class_name="menu-item"),
             sign_out_form(
                 rx.el.button(icon("sign_out"), "Sign out", type="submit", class_name="menu-item"),
                 action=sign_out,

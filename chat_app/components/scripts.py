@@ -14,6 +14,7 @@ LIBRARIES = ["marked@18.2.1", "dompurify@3.4.18", "highlight.js@11.12.0"]
 FOLDER = Path(__file__).parent
 
 NAMES = (
+    "account_form",
     "anchor",
     "blocks",
     "composer",

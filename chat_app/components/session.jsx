@@ -16,6 +16,19 @@ const hear = (listener) => {
 // Takes everything of a person off the page; the page's watch knows how.
 let empty = () => {};
 
+/** The session is over: nothing of it stays here, and every other tab hears of it. */
+export const leave = () => {
+  forgetDrafts(sessionStorage);
+  empty();
+  channel?.postMessage("out");
+};
+
+/** Who is signed in may have changed: nothing of them stays on screen while the server is asked. */
+export const askAnew = () => {
+  empty();
+  location.reload();
+};
+
 // The back-forward cache keeps a page as it was left: before that, `tidy` it; when it comes back,
 // ask anew who is there.
 const whenKept = (tidy) => {
@@ -28,7 +41,7 @@ const whenKept = (tidy) => {
   };
 };
 
-const meaning = (sentences, word) =>
+export const meaning = (sentences, word) =>
   Object.hasOwn(sentences, word) ? sentences[word] : sentences.Default;
 
 // A path of this site and nothing else, as the browser will read it; the server checks it again.
@@ -123,7 +136,7 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
 
 export const SignOutForm = ({ action, offline, stillIn, children }) => {
   const [problem, setProblem] = useState("");
-  const leave = async (event) => {
+  const submit = async (event) => {
     event.preventDefault();
     const page = document.documentElement.dataset;
     // Nothing of this person is on screen while the server answers.
@@ -132,9 +145,7 @@ export const SignOutForm = ({ action, offline, stillIn, children }) => {
     try {
       const { url, problem: refused } = await post(event.currentTarget, { Default: offline });
       if (url) {
-        forgetDrafts(sessionStorage);
-        empty();
-        channel?.postMessage("out");
+        leave();
         return location.assign(url);
       }
       setProblem(refused);
@@ -144,7 +155,7 @@ export const SignOutForm = ({ action, offline, stillIn, children }) => {
     delete page.leaving;
   };
   return (
-    <form method="post" action={action} onSubmit={leave}>
+    <form method="post" action={action} onSubmit={submit}>
       <input type="hidden" name="callbackUrl" value="/signin" />
       <p className="problem" role="alert">
         {problem && `${problem} ${stillIn}`}
@@ -167,8 +178,7 @@ export const SessionWatch = ({ children }) => {
     () =>
       hear(({ data }) => {
         if (data === "out") forgetDrafts(sessionStorage);
-        empty();
-        location.reload();
+        askAnew();
       }),
     [],
   );

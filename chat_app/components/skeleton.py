@@ -13,6 +13,11 @@ def conversation_skeleton() -> rx.Component:
     return _shapes("skeleton-turns", (38, 92, 86, 54, 30, 90, 64), "Loading the conversation")
 
 
+def section_skeleton() -> rx.Component:
+    """A page of the settings before it is known."""
+    return _shapes("skeleton-section", (32, 78, 64, 46), "Loading the settings")
+
+
 def _shapes(class_name: str, widths: tuple[int, ...], label: str) -> rx.Component:
     return rx.el.div(
         rx.el.span(label, class_name="unseen"),

@@ -4,6 +4,7 @@ import reflex as rx
 
 from chat_app.components.brand import PRODUCT
 from chat_app.pages.chat import chat
+from chat_app.pages.settings import add_settings
 from chat_app.pages.signin import signin
 from chat_app.pages.signup import signup
 from chat_app.states.auth import AuthState
@@ -12,11 +13,11 @@ from chat_app.states.live import Live
 _DESCRIPTION = "Private conversations with a language model."
 
 
-_STYLES = ("frame", "conversation", "text", "composer", "auth")
+_STYLES = ("frame", "conversation", "text", "composer", "auth", "settings")
 
 
 def add_pages(app: rx.App) -> None:
-    """Give the app its four routes and their style sheets."""
+    """Give the app its routes and their style sheets."""
     app.stylesheets.extend(f"/styles/{name}.css" for name in _STYLES)
     app.head_components.extend(_head())
     for route, title, page in (
@@ -32,6 +33,7 @@ def add_pages(app: rx.App) -> None:
             description=_DESCRIPTION,
             on_load=[AuthState.on_auth_change, Live.open],
         )
+    add_settings(app, PRODUCT, _DESCRIPTION)
 
 
 def _head() -> list[rx.Component]:

@@ -5,19 +5,13 @@ import reflex as rx
 from chat_app.components.brand import PRODUCT, brand
 from chat_app.components.environment import environment
 from chat_app.components.message_text import frame_feed
-from chat_app.components.session import session_watch
 from chat_app.components.skeleton import conversation_skeleton, thread_list_skeleton
 from chat_app.pages.conversation import CONVERSATION, conversation
+from chat_app.pages.protect import require_auth
 from chat_app.pages.sidebar import sidebar
-from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
 from chat_app.states.thread_list import ThreadListState
-
-
-def chat() -> rx.Component:
-    """The page: nothing of a person before the server said who this is."""
-    return session_watch(rx.cond(AuthState.phase == "authenticated", _signed_in(), _waiting()))
 
 
 def _signed_in() -> rx.Component:
@@ -45,3 +39,7 @@ def _waiting() -> rx.Component:
         ),
         class_name="app",
     )
+
+
+chat = require_auth(_signed_in, waiting=_waiting)
+"""The page."""

@@ -12,6 +12,7 @@ from chat_app.components.roving import roving_list
 from chat_app.components.skeleton import thread_list_skeleton
 from chat_app.components.thread_row import thread_row
 from chat_app.pages.backend import backend
+from chat_app.pages.settings.frame import path_of
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.thread_list import ThreadListState
@@ -60,7 +61,11 @@ def sidebar() -> rx.Component:
             ),
             class_name="sidebar-notices",
         ),
-        account_menu(AuthState.person, backend("/api/auth/signout")),
+        account_menu(
+            AuthState.person,
+            settings=path_of("profile"),
+            sign_out=backend("/api/auth/signout"),
+        ),
         id=SIDEBAR,
         class_name="sidebar",
         aria_label="Your chats",

@@ -97,8 +97,10 @@ class Live(rx.State):
 
     async def _look(self, who: Principal, answer: "_Followed", heard: Sequence[Hint]) -> None:
         """Show what is new in the list and in the open thread, and follow its running answer."""
-        changed = {hint.thread_id for hint in heard}
+        changed = {hint.thread_id for hint in heard if hint.kind != "person"}
         async with self:
+            if any(hint.kind == "person" for hint in heard):
+                await (await self.get_state(AuthState))._load(who)
             chat = await self.get_state(ChatState)
             threads = await self.get_state(ThreadListState)
             here = next((one for one in changed if str(one) == chat.thread), None)

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,10 +10,11 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_app import services
-from chat_app.api.auth import routes
+from chat_app.api import auth
 from chat_app.api.errors import CatchBugs, exception_handlers
 from chat_app.auth import cookie
 from tests.auth.stage import Stage, staged
@@ -38,7 +39,13 @@ class Door:
         await self.app(scope, receive, send)
 
 
-def browser(stage: Stage, address: str = "192.0.2.7", **headers: str) -> httpx.AsyncClient:
+def browser(
+    stage: Stage,
+    address: str = "192.0.2.7",
+    *,
+    routes: Sequence[BaseRoute] = auth.routes,
+    **headers: str,
+) -> httpx.AsyncClient:
     """A browser of its own."""
     app = Starlette(
         routes=routes, exception_handlers=exception_handlers, middleware=[Middleware(CatchBugs)]

@@ -14,6 +14,7 @@ from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
+from chat_app.auth.profile import Profiles
 from chat_app.auth.sessions import Issued, Sessions
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
@@ -83,6 +84,7 @@ class Stage:
         self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
         self.tokens = OneTimeTokens(self.db, self.time)
         self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
+        self.profiles = Profiles(self.db, self.bus)
         self.bus.on(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:
@@ -110,6 +112,11 @@ class Stage:
             assert user is not None
             user.disabled_at = self.time()
             session.add(user)
+
+    @property
+    def clock(self) -> Time:
+        """The time, under the name that the services have for it."""
+        return self.time
 
     @property
     def ended(self) -> list[tuple[UUID | None, str]]:

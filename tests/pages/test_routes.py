@@ -9,6 +9,8 @@ import pytest
 from chat_app.components.icon import icon
 from chat_app.pages import add_pages, backend
 from chat_app.pages.chat import chat
+from chat_app.pages.settings import PAGES
+from chat_app.pages.settings.frame import MENU, path_of
 from chat_app.pages.signin import signin
 from chat_app.pages.signup import signup
 
@@ -36,6 +38,13 @@ def test_signed_out_people_find_two_pages_that_load_nothing(app: _App) -> None:
     assert [r for r, p in app.pages.items() if "on_load" not in p] == ["/signin", "/signup"]
 
 
+def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
+    listed = {route: page for route, page in app.pages.items() if route.startswith("/settings/")}
+    assert len(listed) == len(PAGES)
+    assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
+    assert {path_of(slug) for slug, _ in MENU} <= set(listed)
+
+
 def test_a_new_chat_and_a_thread_are_one_page(app: _App) -> None:
     new, thread = app.pages["/"], app.pages["/c/[thread]"]
     assert new == thread
@@ -48,7 +57,7 @@ def test_every_style_sheet_exists(app: _App) -> None:
     assert on_disk <= set(app.stylesheets)
 
 
-@pytest.mark.parametrize("page", [chat, signin, signup])
+@pytest.mark.parametrize("page", [chat, signin, signup, *(p.show for p in PAGES)])
 def test_no_page_brings_a_component_library(page: Any) -> None:
     libraries = " ".join(page()._get_all_imports())
     for heavy in ("radix", "lucide", "sonner", "react-markdown", "shiki"):

@@ -1,0 +1,93 @@
+"""Forms of signed-in people: what changes an account is posted as JSON, and answered in place."""
+
+from typing import Any
+
+import reflex as rx
+
+from chat_app.components.scripts import SCRIPTS
+
+CONFIRM_PAGE = "/settings/confirm"
+"""Where somebody proves again who they are, before a sensitive change."""
+
+_SENTENCES = {
+    "Default": "That did not work; try again.",
+    "Offline": "The server cannot be reached. Check the connection and try again.",
+}
+
+
+class _AccountForm(rx.Component):
+    """A form that sends its fields as one JSON object."""
+
+    library = SCRIPTS["account_form"]
+    tag = "AccountForm"
+
+    action: rx.Var[str]
+    method: rx.Var[str]
+    sentences: rx.Var[dict[str, str]]
+    problem_id: rx.Var[str]
+    done: rx.Var[str]
+    confirm_page: rx.Var[str]
+    ends_session: rx.Var[bool]
+    on_done: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class _AddressProblem(rx.Component):
+    """The sentence of the word in the address."""
+
+    library = SCRIPTS["account_form"]
+    tag = "AddressProblem"
+
+    sentences: rx.Var[dict[str, str]]
+
+
+def account_form(
+    *children: Any,
+    action: str | rx.Var[str],
+    method: str = "POST",
+    on_done: Any = None,
+    sentences: dict[str, str] | None = None,
+    problem_id: str = "",
+    done: str = "",
+    ends_session: bool = False,
+    **props: Any,
+) -> rx.Component:
+    """A form whose fields are sent as JSON, with texts as values.
+
+    A refusal is shown above the fields, in the server's own sentence. Who must prove first that it
+    is them is sent to the page for that, and comes back. An answer with a `url` is followed.
+
+    Args:
+        children: The fields and the button.
+        action: The route.
+        method: The HTTP method.
+        on_done: The event that follows a success, such as the `load` of the page's state.
+        sentences: Besides the usual ones: `Default` for an answer without a sentence, `Offline`
+            for none.
+        problem_id: The id of the element with the refusal, for fields that are described by it.
+        done: What is said after a success.
+        ends_session: Whether a success ends this session: the page goes blank and every tab of the
+            browser is told.
+        props: Further attributes of the form, such as `class_name`.
+    """
+    if on_done is not None:
+        props["on_done"] = on_done
+    return _AccountForm.create(
+        *children,
+        action=action,
+        method=method,
+        sentences=_SENTENCES | (sentences or {}),
+        problem_id=problem_id,
+        done=done,
+        confirm_page=CONFIRM_PAGE,
+        ends_session=ends_session,
+        **props,
+    )
+
+
+def address_problem(*, sentences: dict[str, str]) -> rx.Component:
+    """What the `?error=` word in the page's address means.
+
+    Args:
+        sentences: What each word means; `Default` must be there.
+    """
+    return _AddressProblem.create(sentences=sentences)

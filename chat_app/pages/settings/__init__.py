@@ -1,0 +1,46 @@
+"""The settings: what a person can see and change about their account, a page for each concern."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from chat_app.pages.protect import require_auth
+from chat_app.pages.settings.frame import path_of, waiting
+from chat_app.pages.settings.profile import profile
+from chat_app.states.auth import AuthState
+
+
+@dataclass(frozen=True)
+class SettingsPage:
+    """A page of the settings.
+
+    Args:
+        slug: The last part of its address.
+        title: What the browser's tab says.
+        show: Makes it.
+        load: The handler that reads what it shows, if it shows more than who is signed in.
+    """
+
+    slug: str
+    title: str
+    show: Callable[[], rx.Component]
+    load: Any = None
+
+
+PAGES: tuple[SettingsPage, ...] = (SettingsPage("profile", "Profile", profile),)
+"""All of them; `frame.MENU` says which are listed, and in which order."""
+
+
+def add_settings(app: rx.App, product: str, description: str) -> None:
+    """Give the app the pages of the settings, each for signed-in people only."""
+    for page in PAGES:
+        load = [AuthState.on_auth_change, *([page.load] if page.load is not None else [])]
+        app.add_page(
+            require_auth(page.show, waiting=waiting),
+            route=path_of(page.slug),
+            title=f"{page.title} · {product}",
+            description=description,
+            on_load=load,
+        )

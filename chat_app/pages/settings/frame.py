@@ -1,0 +1,79 @@
+"""What every page of the settings looks like: a list of them all, and the sections of one."""
+
+from typing import Any
+
+import reflex as rx
+
+from chat_app.auth.refusals import sentences
+from chat_app.components.account_form import address_problem
+from chat_app.components.brand import PRODUCT, brand
+from chat_app.components.buttons import page_link
+from chat_app.components.icon import icon
+from chat_app.components.skeleton import section_skeleton
+from chat_app.settings import settings
+
+MENU: tuple[tuple[str, str], ...] = (("profile", "Profile"),)
+"""The last part of each page's address, and its title; in the order of the list. What a page shows
+is in `PAGES`; a page that is not listed here is reached from another one."""
+
+_CONTENT = "settings-content"
+
+
+def path_of(slug: str) -> str:
+    """The address of a page of the settings."""
+    return f"/settings/{slug}"
+
+
+def settings_page(title: str, *sections: Any) -> rx.Component:
+    """One page of the settings.
+
+    Args:
+        title: Its heading; the entry of the list with the same title is marked.
+        sections: What it holds, each made by `section`.
+    """
+    return _frame(
+        title,
+        rx.el.h1(title),
+        address_problem(sentences=sentences(settings())),
+        *sections,
+    )
+
+
+def section(title: str, *children: Any, lead: Any = None) -> rx.Component:
+    """A part of a page.
+
+    Args:
+        title: Its heading.
+        children: What it holds.
+        lead: A sentence below the heading.
+    """
+    above = [rx.el.p(lead, class_name="section-lead")] if lead is not None else []
+    return rx.el.section(rx.el.h2(title), *above, *children, class_name="settings-section")
+
+
+def waiting() -> rx.Component:
+    """The frame before it is known who asks."""
+    return _frame("", rx.el.h1("Settings", class_name="unseen"), section_skeleton())
+
+
+def _frame(title: str, *content: Any) -> rx.Component:
+    return rx.el.div(
+        rx.el.a("Skip to the settings", href=f"#{_CONTENT}", class_name="skip"),
+        rx.el.header(
+            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: to the chats"),
+            page_link(icon("back"), "Back to the chats", to="/", class_name="quiet-button"),
+            class_name="settings-head",
+        ),
+        rx.el.nav(
+            rx.el.ul(*(rx.el.li(_link(slug, name, name == title)) for slug, name in MENU)),
+            aria_label="Settings",
+            class_name="settings-menu",
+        ),
+        rx.el.main(*content, id=_CONTENT, tab_index=-1, class_name="settings-content"),
+        class_name="settings",
+    )
+
+
+def _link(slug: str, name: str, is_here: bool) -> rx.Component:
+    here = {"aria_current": "page"} if is_here else {}
+    return page_link(name, to=path_of(slug), class_name="settings-link", **here)

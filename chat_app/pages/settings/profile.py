@@ -1,0 +1,42 @@
+"""`/settings/profile`: what a person is called."""
+
+import reflex as rx
+
+from chat_app.auth.names import NAME_MAX_LENGTH
+from chat_app.components.account_form import account_form
+from chat_app.components.auth_sheet import field
+from chat_app.pages.backend import backend
+from chat_app.pages.settings.frame import section, settings_page
+from chat_app.states.auth import AuthState
+
+
+def profile() -> rx.Component:
+    """The page."""
+    return settings_page("Profile", _name())
+
+
+def _name() -> rx.Component:
+    return section(
+        "Name",
+        account_form(
+            field(
+                "What you are called",
+                "name",
+                rx.el.input(
+                    id="name",
+                    name="name",
+                    default_value=AuthState.person.name,
+                    class_name="field",
+                    auto_complete="name",
+                    max_length=NAME_MAX_LENGTH,
+                ),
+                optional=True,
+            ),
+            rx.el.button("Save", type="submit", class_name="button"),
+            action=backend("/api/account"),
+            method="PATCH",
+            on_done=AuthState.on_auth_change,
+            done="Saved.",
+        ),
+        lead=rx.fragment("You are signed in as ", AuthState.person.email, "."),
+    )

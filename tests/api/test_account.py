@@ -1,0 +1,103 @@
+"""What a person changes about themselves over HTTP."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chat_app.api import account
+from chat_app.api.requests import current_principal, fresh
+from chat_app.auth import cookie
+from chat_app.auth.principal import Principal
+from chat_app.bus import Hint, user_topic
+from chat_app.db.tables import User
+from tests.api.auth_stage import browser, served
+from tests.auth.stage import PASSWORD, Stage
+
+
+@fresh
+async def sensitive(request: Request, principal: Principal) -> Response:
+    """Something that asks for a fresh proof."""
+    return Response(str(principal == current_principal(request)))
+
+
+ROUTES = [*account.routes, Route("/api/sensitive", sensitive, methods=["POST"])]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with served(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def ada(stage: Stage) -> UUID:
+    return await stage.accounts.add("ada@example.org", PASSWORD, "Ada")
+
+
+async def signed_in(stage: Stage, user_id: UUID, **given: Any) -> httpx.AsyncClient:
+    """A browser in which a person has signed in."""
+    issued = await stage.sign_in(user_id, **given)
+    name = cookie.session_name(stage.settings)
+    return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
+
+
+async def name_of(stage: Stage, user_id: UUID) -> str:
+    async with stage.db.system("auth") as session:
+        user = await session.get(User, user_id)
+        assert user is not None
+        return user.name
+
+
+async def test_a_sensitive_route_knows_who_proved_it_lately(stage: Stage, ada: UUID) -> None:
+    answer = await (await signed_in(stage, ada)).post("/api/sensitive")
+    assert (answer.status_code, answer.text) == (200, "True")
+
+
+async def test_a_sensitive_route_refuses_an_old_proof_and_says_what_to_do(
+    stage: Stage, ada: UUID
+) -> None:
+    her_browser = await signed_in(stage, ada)
+    stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
+    answer = await her_browser.post("/api/sensitive")
+    assert answer.status_code == 403
+    assert answer.json()["error"] == "step_up_required"
+
+
+async def test_a_sensitive_route_refuses_nobody(stage: Stage) -> None:
+    answer = await browser(stage, routes=ROUTES).post("/api/sensitive")
+    assert answer.status_code == 401
+
+
+async def test_a_person_is_called_what_they_like(stage: Stage, ada: UUID) -> None:
+    told: list[Hint] = []
+    stage.bus.on(user_topic(ada), told.append)
+    answer = await (await signed_in(stage, ada)).patch("/api/account", json={"name": " Ada L. "})
+    assert answer.status_code == 204
+    assert await name_of(stage, ada) == "Ada L."
+    assert [hint.kind for hint in told] == ["person"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x" * 101},
+        {"name": "turned\u202earound"},
+        {"name": 7},
+        {},
+        {"name": "Eve", "email": "eve@example.org"},
+        {"name": "Eve", "disabled_at": None},
+    ],
+)
+async def test_what_is_no_name_or_more_than_a_name_changes_nothing(
+    stage: Stage, ada: UUID, body: dict[str, Any]
+) -> None:
+    answer = await (await signed_in(stage, ada)).patch("/api/account", json=body)
+    assert answer.status_code == 422
+    assert await name_of(stage, ada) == "Ada"
