@@ -9,8 +9,8 @@ from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.passwords import Passwords
-from chat_app.auth.providers.sign_in import ProviderSignIn
 from chat_app.auth.profile import Profiles
+from chat_app.auth.providers.sign_in import ProviderSignIn
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens

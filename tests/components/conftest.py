@@ -30,6 +30,12 @@ POLICY = (
 )
 
 
+def libraries() -> Path:
+    """A folder with what the scripts import, in the versions that the page is built with."""
+    react = PackageJson.DEPENDENCIES["react"]
+    return bun.packages(*LIBRARIES, f"react@{react}", f"react-dom@{react}")
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built page."""
@@ -39,9 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         shutil.copy(FOLDER / f"{name}.jsx", sources)
     shutil.copy(LAB, sources)
-    react = PackageJson.DEPENDENCIES["react"]
-    folder = bun.packages(*LIBRARIES, f"react@{react}", f"react-dom@{react}")
-    (built / "node_modules").symlink_to(folder / "node_modules")
+    (built / "node_modules").symlink_to(libraries() / "node_modules")
     bun.run(
         *("build", "sources/lab.jsx", "--outdir", "site", "--splitting", "--format", "esm"),
         *("--minify", "--define", 'process.env.NODE_ENV="production"', "--target", "browser"),

@@ -9,10 +9,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 
 from chat_app.components.scripts import FOLDER
-from tests.components.conftest import CHROMIUM_FLAGS, _bun, _packages
+from tests import bun
+from tests.components.conftest import CHROMIUM_FLAGS, libraries
 
 LAB = Path(__file__).parent / "lab.jsx"
 SCRIPTS = (
+    "account_form",
     "end_of_list",
     "outbox",
     "password_field",
@@ -31,9 +33,9 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     for name in SCRIPTS:
         shutil.copy(FOLDER / f"{name}.jsx", built)
     shutil.copy(LAB, built)
-    (built / "node_modules").symlink_to(_packages() / "node_modules")
+    (built / "node_modules").symlink_to(libraries() / "node_modules")
     production = 'process.env.NODE_ENV="production"'
-    _bun("build", "lab.jsx", "--outdir", "site", "--minify", "--define", production, cwd=built)
+    bun.run("build", "lab.jsx", "--outdir", "site", "--minify", "--define", production, cwd=built)
     return (built / "site" / "lab.js").read_text()
 
 
