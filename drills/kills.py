@@ -31,6 +31,14 @@ class Watched:
     tab: Tab | None = None
     client_id: str = ""
 
+    async def begun(self) -> None:
+        """Wait until the reader has something of the answer."""
+        if self.heard is not None:
+            await asyncio.wait_for(self.heard.begun.wait(), 30)
+        elif self.tab is not None:
+            tab = self.tab
+            await tab.until(lambda: any(tab.text_of(m) for m in list(tab.handles)[1:]))
+
     async def wrong(self) -> str:
         """What is wrong with the stored answer, or nothing; the program runs again."""
         if self.heard is not None:
@@ -168,7 +176,7 @@ async def sigterm(
                         readers.add(asyncio.create_task(work))
                         assert local.heard is not None
                         await asyncio.wait_for(local.heard.begun.wait(), 60)
-                    await asyncio.gather(*(_begun(one) for one in watched))
+                    await asyncio.gather(*(one.begun() for one in watched))
                     family = descendants(program.pid)
                     children_seen += len(family)
                     began = time.monotonic()
@@ -188,14 +196,6 @@ async def sigterm(
     return Result(
         "sigterm", rounds * (streams + bool(child)), len(wrong), "; ".join(wrong[:3]) or figures
     )
-
-
-async def _begun(one: Watched) -> None:
-    if one.heard is not None:
-        await asyncio.wait_for(one.heard.begun.wait(), 30)
-    elif one.tab is not None:
-        watcher = one.tab
-        await watcher.until(lambda: any(watcher.text_of(m) for m in list(watcher.handles)[1:]))
 
 
 def descendants(pid: int) -> list[int]:

@@ -82,7 +82,8 @@ async def sockets(
     if growth > MOST_GROWTH:
         wrong.append("memory grows")
     figures = (
-        f"{len(took)} events, p95 {p95(took):.0f} ms; memory {before:.0f} MB {growth:+.1%}; "
+        f"{len(opened)} sockets, {len(watching)} answers at 30 tok/s, {len(took)} events: "
+        f"{len(wrong)} errors, event p95 {p95(took):.0f} ms, memory {before:.0f} MB {growth:+.1%}, "
         f"answers {behind:.2f} s behind"
     )
     return Result("sockets", len(opened) + len(took), len(wrong), _told(figures, wrong))
@@ -144,9 +145,9 @@ async def streams(count: int = 100, tokens: int = 1000) -> Result:
     behind = max(over_http, over_sockets) - due
     if behind > MOST_BEHIND_SECONDS:
         wrong.append("it does not keep up")
+    each = cpu / (count * tokens / 1000)
     figures = (
-        f"behind at the end {behind:.2f} s; {cpu / (count * tokens / 1000):.3f} CPU s "
-        "per 1,000 tokens"
+        f"{count} x 50 tok/s: {behind:.2f} s behind at the end, {each:.3f} CPU s per 1,000 tokens"
     )
     return Result("streams", count, len(wrong), _told(figures, wrong))
 
@@ -188,8 +189,9 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
     if rates[-1] > 1.5 * rates[0]:
         wrong.append("transactions grow with the answers")
     figures = (
-        f"p95 of {count} x {1 / pace:.0f} tok/s: bare {bare:.1f}, without the log {unstored:.1f}, "
-        f"with it {stored:.1f}, over sockets {frames:.1f} ms; transactions/s with 1, 10, {count}: "
+        f"{count} x {1 / pace:.0f} tok/s: the log adds {stored - unstored:+.1f} ms to a token's "
+        f"p95 (bare {bare:.1f}, without the log {unstored:.1f}, with it {stored:.1f}, over sockets "
+        f"{frames:.1f} ms); transactions/s with 1, 10, {count}: "
         f"{', '.join(f'{rate:.0f}' for rate in rates)}"
     )
     return Result("sqlite", 3 * count, len(wrong), _told(figures, wrong))

@@ -5,10 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from drills.kills import left_running, text_of
+from drills.kills import EXIT_SECONDS, begin, left_running, text_of
 from drills.person import Heard, Person
 from drills.program import complaints, folder, people, started
 from drills.report import Drill, Result
@@ -73,6 +73,34 @@ async def locked(streams: int = 20, seconds: tuple[float, ...] = (2, 12)) -> Res
     return Result("locked", tried, len(wrong), "; ".join(wrong[:3]) or figures)
 
 
+async def locked_exit(streams: int = 10, within: float = EXIT_SECONDS) -> Result:
+    """Ask the program to end while it cannot write: it goes in time, and nothing seen is lost.
+
+    Args:
+        streams: How many answers.
+        within: Seconds it may take.
+    """
+    wrong: list[str] = []
+    with folder() as at:
+        async with started(at) as program, people(program.url, 5) as them:
+            readers: set[asyncio.Task[Heard]] = set()
+            async with AsyncExitStack() as stack:
+                watched = await begin(stack, them, streams, "fake:3000x20", readers)
+                await asyncio.gather(*(one.begun() for one in watched))
+                async with holding(at / "data" / "chat.db"):
+                    began = time.monotonic()
+                    code = await asyncio.to_thread(program.stop)
+                    took = time.monotonic() - began
+                await asyncio.gather(*readers)
+            wrong += [f"it left with {code}"] * (code != 0)
+            wrong += [f"it took {took:.1f} s"] * (took > within)
+            await asyncio.to_thread(program.start)
+            wrong += [said for one in watched if (said := await one.wrong())]
+            wrong += await left_running(them)
+            wrong += complaints(program)
+    return Result("locked-exit", streams, len(wrong), "; ".join(wrong[:3]) or f"exit {took:.2f} s")
+
+
 async def _read(person: Person) -> float:
     began = time.monotonic()
     await person.threads()
@@ -93,4 +121,4 @@ async def _whole(them: list[Person], heard: list[Heard]) -> list[str]:
     return wrong
 
 
-DRILLS: dict[str, Drill] = {"locked": locked}
+DRILLS: dict[str, Drill] = {"locked": locked, "locked-exit": locked_exit}

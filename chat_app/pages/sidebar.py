@@ -46,6 +46,8 @@ def sidebar() -> rx.Component:
                 aria_label="Find a chat by its title",
                 auto_complete="off",
                 class_name="field small",
+                # What is looked for outlives a reload; the field must not hide it.
+                default_value=ThreadListState.search,
                 on_change=ThreadListState.find.debounce(_FIND_AFTER_MS),
             ),
             class_name="find",

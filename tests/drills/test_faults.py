@@ -5,7 +5,7 @@ import math
 from drills.clocks import clock
 from drills.disks import full
 from drills.kills import kill, sigterm
-from drills.locks import locked
+from drills.locks import locked, locked_exit
 from drills.providers import provider
 from drills.report import Result, table
 from drills.sends import duplicates
@@ -38,6 +38,10 @@ async def test_a_clock_that_jumps_an_hour_ends_nothing() -> None:
 
 async def test_a_database_that_another_process_holds_is_waited_for() -> None:
     assert_well(await locked(streams=4, seconds=(1,)))
+
+
+async def test_a_signal_while_nothing_can_be_written_loses_nothing() -> None:
+    assert_well(await locked_exit(streams=4, within=math.inf))
 
 
 async def test_one_client_id_sent_twenty_times_at_once_is_one_message_and_one_run() -> None:
