@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,10 +163,24 @@ class Visitor:
         answer = (await self.http.get(f"{self.home}/api/auth/session")).json()
         return answer["user"]["email"] if answer else None
 
+    @property
+    def ours(self) -> dict[str, str]:
+        """The cookies of ours that it holds."""
+        return {
+            one.name: str(one.value)
+            for one in self.http.cookies.jar
+            if one.name.startswith("chat_")
+        }
+
+    def hold(self, cookies: Mapping[str, str]) -> None:
+        """Put cookies into it, as who stole or planted them would."""
+        self.http.cookies.clear()
+        for name, value in cookies.items():
+            self.http.cookies.set(name, value)
+
     def cookies(self) -> set[str]:
-        """The names of our cookies that it holds."""
-        ours = {cookie.session_name(self.program.live.settings)}
-        return {one.name for one in self.http.cookies.jar if one.name.startswith("chat_")} - ours
+        """The names of our cookies that it holds, but for the session's."""
+        return set(self.ours) - {cookie.session_name(self.program.live.settings)}
 
 
 def page_of(url: str, home: str) -> str | None:

@@ -79,6 +79,8 @@ def _algorithms(said: Mapping[str, Any]) -> list[str]:
 
 
 def _authentication(said: Mapping[str, Any]) -> str:
+    # RFC 8414 §2: Basic is what counts where nothing is said.
     offered = said.get("token_endpoint_auth_methods_supported")
-    posts = isinstance(offered, list) and "client_secret_basic" not in offered
-    return "client_secret_post" if posts else "client_secret_basic"
+    known = offered if isinstance(offered, list) else []
+    only_posts = "client_secret_post" in known and "client_secret_basic" not in known
+    return "client_secret_post" if only_posts else "client_secret_basic"
