@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
+from chat_app.auth.by_mail import ByMail
 from chat_app.auth.keyring import KeyRing
+from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn
@@ -55,6 +57,7 @@ class Services:
     admission: Admission
     providers: ProviderSignIn
     profiles: Profiles
+    by_mail: ByMail
     threads: Threads
     runs: Runs
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -80,6 +83,7 @@ class Services:
         sessions = Sessions(db, bus, settings, clock)
         tokens = OneTimeTokens(db, clock)
         throttle = Throttle(settings)
+        admission = Admission(db, sessions, tokens, settings, clock)
         return cls(
             settings=settings,
             clock=clock,
@@ -91,9 +95,20 @@ class Services:
             sessions=sessions,
             tokens=tokens,
             accounts=Accounts(db, passwords, throttle, settings, clock),
-            admission=Admission(db, sessions, tokens, settings, clock),
             providers=ProviderSignIn(settings, tokens, throttle),
             profiles=Profiles(db, bus),
+            admission=admission,
+            by_mail=ByMail.build(
+                Postman.of(settings),
+                db,
+                sessions,
+                tokens,
+                admission,
+                passwords,
+                throttle,
+                settings,
+                clock,
+            ),
             threads=Threads(db, bus, settings, clock),
             runs=Runs(db, bus, models, settings, clock, pace),
         )
@@ -121,7 +136,7 @@ class Services:
 
     async def _close(self) -> None:
         self.passwords.close()
-        await asyncio.gather(self.models.close(), self.db.close())
+        await asyncio.gather(self.by_mail.postman.stop(), self.models.close(), self.db.close())
 
     async def sweep(self) -> None:
         """End what has expired, and the answers of sessions whose end nobody heard."""

@@ -1,6 +1,7 @@
 """Accounts with a password: making one, and proving that one has it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +23,7 @@ from chat_app.auth.refusals import (
 from chat_app.auth.throttle import Throttle
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
+from chat_app.db.system import SystemSession
 from chat_app.db.tables import Account, User
 from chat_app.errors import NotFound
 from chat_app.settings import Settings
@@ -91,7 +93,7 @@ class Accounts:
             raise SignUpClosed
         subject, name = normalise(email), clean_name(name)
         async with self._throttle.new_password(address):
-            await self._passwords.judge(password, _known_words(subject, name))
+            await self._passwords.judge(password, known_words(subject, name))
         proof = Proof("password", ISSUER, subject, email=subject, name=name)
         async with self._throttle.sign_up(address):
             try:
@@ -111,7 +113,7 @@ class Accounts:
                 As in `sign_up`.
         """
         subject, name = normalise(email), clean_name(name)
-        await self._passwords.judge(password, _known_words(subject, name))
+        await self._passwords.judge(password, known_words(subject, name))
         return await self._make(subject, password, name, is_vouched_for=True)
 
     async def sign_in(self, *, email: str, password: str, address: str) -> Proof:
@@ -165,23 +167,13 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         now = self._clock()
         verified_at = now if is_vouched_for else None
-        user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
-        account = Account(
-            user_id=user.id,
-            issuer=ISSUER,
-            subject=subject,
-            password_hash=password_hash,
-            created_at=now,
-        )
         try:
             async with self._db.system("auth", write=True) as session:
-                session.add(user)
-                await session.flush()
-                session.add(account)
-                await session.flush()
+                return await add_person(
+                    session, subject, password_hash, name, now=now, verified_at=verified_at
+                )
         except IntegrityError:
             raise EmailTaken from None
-        return user.id
 
     async def _renew(self, user_id: UUID, old: str, new: str) -> None:
         async with self._db.system("auth", write=True) as session:
@@ -197,5 +189,43 @@ class Accounts:
             )
 
 
-def _known_words(subject: str, name: str) -> list[str]:
+async def add_person(
+    session: SystemSession,
+    subject: str,
+    password_hash: str,
+    name: str,
+    *,
+    now: datetime,
+    verified_at: datetime | None,
+) -> UUID:
+    """Add a person with a password, in a transaction of the caller's.
+
+    Args:
+        session: The transaction.
+        subject: Their normalised address.
+        password_hash: From `Passwords.hash`.
+        name: From `clean_name`.
+        now: The time.
+        verified_at: When the address was proved, if it was.
+
+    Raises:
+        IntegrityError: Somebody has the address.
+    """
+    user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
+    session.add(user)
+    await session.flush()
+    account = Account(
+        user_id=user.id,
+        issuer=ISSUER,
+        subject=subject,
+        password_hash=password_hash,
+        created_at=now,
+    )
+    session.add(account)
+    await session.flush()
+    return user.id
+
+
+def known_words(subject: str, name: str) -> list[str]:
+    """What an attacker would try first as the password of a person."""
     return [subject, *subject.split("@"), name, *name.split()]

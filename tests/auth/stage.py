@@ -12,6 +12,8 @@ from argon2 import PasswordHasher
 
 from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
+from chat_app.auth.by_mail import ByMail
+from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.profile import Profiles
@@ -85,6 +87,18 @@ class Stage:
         self.tokens = OneTimeTokens(self.db, self.time)
         self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
         self.profiles = Profiles(self.db, self.bus)
+        self.postman = Postman.of(self.settings)
+        self.by_mail = ByMail.build(
+            self.postman,
+            self.db,
+            self.sessions,
+            self.tokens,
+            self.admission,
+            self.passwords,
+            self.throttle,
+            self.settings,
+            self.time,
+        )
         self.bus.on(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:
@@ -136,5 +150,6 @@ async def staged(
     try:
         yield stage
     finally:
+        await stage.postman.stop()
         stage.passwords.close()
         await db.close()

@@ -93,7 +93,7 @@ class Letters:
             (self._once_today, f"{_IGNORE} Without this letter there will be no account."),
         )
 
-    def already_here(self, to: str) -> Letter:
+    def already_here(self, to: str, _token: str = "") -> Letter:
         """For an address that somebody wanted to make an account with, and that has one."""
         return Letter(
             to,
@@ -106,6 +106,18 @@ class Letters:
             f"{self._url}/signin",
             "Sign in",
             (f"{_IGNORE} Nothing has changed.",),
+        )
+
+    def not_welcome(self, to: str, _token: str = "") -> Letter:
+        """For an address that somebody wanted to make an account with, and that may have none."""
+        return Letter(
+            to,
+            f"This address cannot be used at {self._place}",
+            (
+                f"Somebody wanted to make an account with this address at {self._place}, but the "
+                "people who run it do not let this address in.",
+            ),
+            after=(_IGNORE,),
         )
 
     def verify(self, to: str, token: str) -> Letter:

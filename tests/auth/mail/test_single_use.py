@@ -1,0 +1,81 @@
+"""Whatever comes by letter works once, however many come with it at the same moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from chat_app.auth.refusals import EmailTaken, InvalidToken
+from chat_app.db.tables import AuthSession, User
+from tests.auth.mail.office import ADA, BROWSER, HERE, Office
+
+AT_ONCE = 20
+NEW = [f"another-Lemon-{number}-chair" for number in range(AT_ONCE)]
+
+Attempt = Callable[[int], Awaitable[Any]]
+
+
+async def sign_in_link(office: Office) -> Attempt:
+    await office.person()
+    await office.stage.by_mail.links.send(ADA, HERE)
+    token = await office.token()
+    return lambda _: office.stage.by_mail.links.follow(token, BROWSER)
+
+
+async def strangers_link(office: Office) -> Attempt:
+    await office.stage.by_mail.links.send(ADA, HERE)
+    token = await office.token()
+    return lambda _: office.stage.by_mail.links.follow(token, BROWSER)
+
+
+async def reset(office: Office) -> Attempt:
+    await office.person()
+    await office.stage.by_mail.resets.send(ADA, HERE)
+    token = await office.token()
+    return lambda number: office.stage.by_mail.resets.finish(token, NEW[number], HERE)
+
+
+async def sign_up(office: Office) -> Attempt:
+    known = await office.stage.by_mail.sign_ups.begin(
+        email=ADA, password=NEW[0], name="", address=HERE
+    )
+    token = await office.token()
+    return lambda _: office.stage.by_mail.sign_ups.finish(
+        token, known_as=known, password="", browser=BROWSER
+    )
+
+
+async def proof(office: Office) -> Attempt:
+    ada = await office.principal(await office.person(is_verified=False))
+    await office.stage.by_mail.addresses.send_proof(ada, HERE)
+    token = await office.token()
+    return lambda _: office.stage.by_mail.addresses.prove(ada, token)
+
+
+async def change(office: Office) -> Attempt:
+    ada = await office.principal(await office.person())
+    await office.stage.by_mail.addresses.send_change(ada, "ada@new.example", HERE)
+    token = await office.token()
+    return lambda _: office.stage.by_mail.addresses.change(ada, token)
+
+
+@pytest.mark.parametrize("begin", [sign_in_link, strangers_link, reset, sign_up, proof, change])
+async def test_of_twenty_at_once_one_succeeds(
+    office: Office, begin: Callable[[Office], Awaitable[Attempt]]
+) -> None:
+    attempt = await begin(office)
+    sessions = len(await office.all(AuthSession))
+    answers = await asyncio.gather(
+        *(attempt(number) for number in range(AT_ONCE)), return_exceptions=True
+    )
+    won = [number for number, one in enumerate(answers) if not isinstance(one, BaseException)]
+    lost = [one for one in answers if isinstance(one, BaseException)]
+    assert len(won) == 1
+    assert {type(one) for one in lost} <= {InvalidToken, EmailTaken}
+    assert len(await office.all(User)) == 1
+    came_in = begin in (sign_in_link, strangers_link, sign_up)
+    assert len(await office.all(AuthSession)) == sessions + came_in
+    if begin is reset:
+        assert [await office.knows(password) for password in NEW[:3]].count(True) <= 1
+        assert await office.knows(NEW[won[0]])
