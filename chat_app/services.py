@@ -78,7 +78,8 @@ class Services:
         """
         db = Database(settings.sqlalchemy_url)
         bus = Bus()
-        models = Models(settings)
+        pace = pace or Pace()
+        models = Models(settings, pace.between_reads)
         passwords = Passwords(settings)
         sessions = Sessions(db, bus, settings, clock)
         tokens = OneTimeTokens(db, clock)

@@ -6,7 +6,7 @@ cost six to twelve times the CPU.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -44,12 +44,24 @@ for _name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
+def _at_once() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a provider may be silent, in seconds."""
+    """How long a provider is waited for, and may be kept waiting.
+
+    Args:
+        first_token: The longest silence before the first token, in seconds.
+        idle: The longest silence after it, in seconds.
+        between_reads: Gives the time to leave between two reads of an answer, in seconds: what
+            comes meanwhile costs one read.
+    """
 
     first_token: float
     idle: float
+    between_reads: Callable[[], float] = _at_once
 
 
 class Endpoint:
@@ -157,6 +169,7 @@ class OpenAIModel:
                 chunk = await self._next(chunks, deadline, silence, decoder)
                 if chunk is None:
                     break
+                read = now()
                 was_complete = decoder.complete
                 for payload in self._split(lines, chunk):
                     for delta in decoder.feed(payload):
@@ -165,6 +178,9 @@ class OpenAIModel:
                         deadline = now() + self._patience.idle
                 if decoder.complete and not was_complete:
                     deadline = now() + min(self._patience.idle, _AFTERWARDS_SECONDS)
+                wait = read + self._patience.between_reads() - now()
+                if wait > 0:
+                    await asyncio.sleep(wait)
             for delta in decoder.end(lines.end()):
                 yield delta
 

@@ -112,10 +112,10 @@ class RunLog:
         await self._idle.wait()
         self._writer.forget(self)
 
-    def is_due(self, now: float, late: float) -> bool:
-        """Whether the run's pace allows a commit now."""
+    def is_due(self, now: float, late: float, busy: float) -> bool:
+        """Whether the run's pace allows a commit now; see `pace.interval`."""
         # A tick may come a little early by the clock; a tenth keeps it from being skipped.
-        return self._hurry or now - self._committed_at >= 0.9 * interval(self._rate, late)
+        return self._hurry or now - self._committed_at >= 0.9 * interval(self._rate, late, busy)
 
     def take(self, now: float) -> list[Entry]:
         """Move what was added into entries for the next commit."""
@@ -218,13 +218,14 @@ class LogWriter:
             await self._work.wait()
             self._hurry.clear()
             began = self._pace.now()
-            due = [log for log in self._waiting if log.is_due(began, self._late)]
+            busy = self._pace.busy()
+            due = [log for log in self._waiting if log.is_due(began, self._late, busy)]
             if due:
                 await self._commit(due, began)
             if not self._waiting:
                 self._work.clear()
             spent = self._pace.now() - began
-            rest = max(0.0, interval(0.0, self._late) - spent)
+            rest = max(0.0, interval(0.0, self._late, busy) - spent)
             late = await self._pace.rest(rest, self._hurry)
             self._late = 0.7 * self._late + 0.3 * late
 

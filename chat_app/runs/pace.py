@@ -1,7 +1,8 @@
 """How often the log is committed, which is how often readers are shown something.
 
 The first token goes at once. After it a 60 Hz page cannot show pushes finer than 16.7 ms, a fast
-stream reads as well at half that rate, and a strained event loop gains more from fewer wake-ups.
+stream reads as well at half that rate, and what a push costs does not depend on the text in it: so
+an event loop that has much to do pushes less often, before it is late.
 """
 
 import asyncio
@@ -17,26 +18,60 @@ FAST_RATE = 100.0
 """Deltas per second."""
 LATE = 0.02
 """Seconds."""
+_LOOK_SECONDS = 0.1
+SPARE = 0.4
+"""The share of its time that an event loop keeps free by pushing less often."""
 
 
-def interval(rate: float, late: float) -> float:
+def interval(rate: float, late: float, busy: float = 0.0) -> float:
     """Seconds to leave between two commits of one run.
 
     Args:
         rate: The deltas its model sends per second.
         late: How late the event loop is, in seconds.
+        busy: The share of its time in which the event loop works, 0 to 1.
     """
     if late > LATE:
         return STRAINED_FRAME
-    return FAST_FRAME if rate > FAST_RATE else FRAME
+    return max(FAST_FRAME if rate > FAST_RATE else FRAME, _frame_when(busy))
+
+
+def _frame_when(busy: float) -> float:
+    """From `FRAME` when there is just enough to spare to `STRAINED_FRAME` when nothing is."""
+    taken = max(0.0, busy - 1 + SPARE) / SPARE
+    return FRAME + (STRAINED_FRAME - FRAME) * taken
 
 
 class Pace:
-    """The writer's clock."""
+    """The writer's clock. Used by one event loop, in its thread."""
+
+    def __init__(self) -> None:
+        self._looked = time.monotonic()
+        self._worked = time.thread_time()
+        self._busy = 0.0
 
     def now(self) -> float:
         """Seconds since some fixed moment."""
         return time.monotonic()
+
+    def busy(self) -> float:
+        """The share of its time in which the event loop worked lately, 0 to 1."""
+        now = time.monotonic()
+        elapsed = now - self._looked
+        if elapsed >= _LOOK_SECONDS:
+            worked = time.thread_time()
+            share = (worked - self._worked) / elapsed
+            self._looked, self._worked = now, worked
+            self._busy = min(1.0, 0.5 * self._busy + 0.5 * share)
+        return self._busy
+
+    def between_reads(self) -> float:
+        """Seconds that a model's answer may wait in the connection before it is read on.
+
+        Reading costs what pushing costs: so much a time, whatever came. An event loop with time to
+        spare reads at once.
+        """
+        return _frame_when(self._busy) if self._busy > 1 - SPARE else 0.0
 
     async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
         """Wait, unless there is a hurry.

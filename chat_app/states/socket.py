@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engineio.packet import MESSAGE
+from engineio.packet import Packet as EnginePacket
 from reflex.app import App, EventNamespace
 from reflex.istate.manager.memory import StateManagerMemory
 from reflex.istate.manager.token import BaseStateToken
-from reflex.state import State
+from reflex.state import State, StateUpdate
 from socketio import AsyncServer
+from socketio.packet import EVENT
 
 from chat_app.states.tabs import tabs
 
@@ -64,6 +67,25 @@ class Namespace(EventNamespace):
         elif sid in self.sid_to_token:
             await super().on_event(sid, event)
 
+    async def emit_update(self, update: StateUpdate, token: str) -> None:
+        """Send an update to a tab; nowhere when it is gone.
+
+        Socket.IO makes a task and a wait for each recipient of each packet. A tab is one recipient
+        and its queue has no end, so the packet can go there directly: half the cost of a token.
+
+        Args:
+            update: What to send.
+            token: Reflex's client token of the tab.
+        """
+        linked = self._token_manager.token_to_socket.get(token)
+        socket = self._engine_socket(linked.sid) if linked else None
+        if socket is None or socket.closed:
+            return
+        server: Any = self.app.sio
+        packet = server.packet_class(EVENT, namespace=self.namespace, data=["event", update])
+        socket.queue.put_nowait(EnginePacket(MESSAGE, packet.encode()))
+        await asyncio.sleep(0)  # the socket's writer is next, whatever the caller does
+
     async def link_token_to_sid(self, sid: str, token: str, *, update_state: bool = True) -> None:
         """Link a socket to its state, and let what follows it end with it."""
         await super().link_token_to_sid(sid, token, update_state=update_state)
@@ -101,12 +123,15 @@ class Namespace(EventNamespace):
         """Count an error of the page. Its text is the client's, so it goes nowhere."""
         self._dropped["client error"] += 1
 
-    def _waiting(self, sid: str) -> Callable[[], int]:
+    def _engine_socket(self, sid: str) -> Any:
+        """The Engine.IO socket under a Socket.IO session, or None."""
         server: Any = self.app.sio
         engine_sid = server.manager.eio_sid_from_sid(sid, self.namespace)
+        return server.eio.sockets.get(engine_sid)
 
+    def _waiting(self, sid: str) -> Callable[[], int]:
         def waiting() -> int:
-            socket = server.eio.sockets.get(engine_sid)
+            socket = self._engine_socket(sid)
             return 0 if socket is None else socket.queue.qsize()
 
         return waiting

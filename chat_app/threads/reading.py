@@ -108,7 +108,7 @@ async def branch_above(
     Args:
         run: The thread's live run, to be marked on its message.
     """
-    ids = list(await session.exec(tree.branch(leaf, limit)))
+    ids = list(await session.exec(tree.BRANCH, params=tree.upwards(leaf, limit)))
     found = await session.exec(select(Message).where(col(Message.id).in_(ids)))
     rows = {message.id: message for message in found}
     return [message_view(rows[one], run) for one in ids]

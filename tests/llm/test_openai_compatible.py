@@ -35,7 +35,7 @@ ModelOf = Callable[..., OpenAIModel]
 QUESTION = [Turn("system", "be kind"), Turn("user", "héllo 😀")]
 SECRET = "provider-text-canary-81c2"
 SAFETY = 30  # seconds; no test waits for it, it only ends one that would hang
-IMPATIENT = Patience(first_token=0.05, idle=0.05)
+IMPATIENT = Patience(first_token=1, idle=0.05)
 
 
 async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Delta]:
@@ -309,6 +309,25 @@ async def test_pings_are_no_answer(model_of: ModelOf) -> None:
     async with serving(ping) as provider:
         _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
     assert error.code == "stalled"
+
+
+async def test_an_answer_that_is_read_at_intervals_is_whole(model_of: ModelOf) -> None:
+    asked = asyncio.Event()
+
+    def between_reads() -> float:
+        asked.set()
+        return 0.001
+
+    async def answer(request: Request) -> None:
+        await request.send(STREAM_HEAD, text("a"))
+        await asked.wait()  # the reader has the first piece and rests
+        await request.send(text("b"), text("c"), finish(), DONE)
+
+    async with serving(answer) as provider:
+        patient = Patience(first_token=SAFETY, idle=SAFETY, between_reads=between_reads)
+        model = model_of(provider.url, patient)
+        said = [delta async for delta in model.stream(QUESTION)]
+    assert "".join(delta.text for delta in said if isinstance(delta, TextDelta)) == "abc"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,9 @@ class VirtualPace(Pace):
     def now(self) -> float:
         return self.time
 
+    def busy(self) -> float:
+        return 0.0
+
     async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
         self.rests.append(seconds)
         self.time += seconds

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from chat_app.db.errors import DatabaseFull
 from chat_app.runs.channel import Channel
 from chat_app.runs.log import BACK_OFF, Entry, LogWriter, NotSaved, RunLog
-from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, STRAINED_FRAME, Pace, interval
+from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, SPARE, STRAINED_FRAME, Pace, interval
 from tests.runs.stage import VirtualPace
 
 BUSY = OperationalError("insert", {}, Exception("locked"))
@@ -310,3 +311,15 @@ def test_the_pace_follows_the_stream_and_the_strain():
     assert interval(50, 0) == FRAME
     assert interval(400, 0) == FAST_FRAME
     assert interval(50, LATE * 1.1) == STRAINED_FRAME
+    assert interval(50, 0, busy=1 - SPARE) == FRAME
+    assert FRAME < interval(50, 0, busy=1 - SPARE / 2) < STRAINED_FRAME
+    assert interval(50, 0, busy=1) == interval(400, 0, busy=1) == STRAINED_FRAME
+
+
+def test_a_loop_that_only_works_is_busy():
+    pace = Pace()
+    until = time.thread_time() + 0.5
+    seen = 0.0
+    while time.thread_time() < until:
+        seen = max(seen, pace.busy())
+    assert seen > 0
