@@ -6,6 +6,7 @@ How each POST answers is in `answers`; `auth.refusals` has the words of all refu
 import contextlib
 from datetime import UTC
 
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,20 +23,29 @@ from chat_app.api.answers import (
     target_of,
 )
 from chat_app.api.errors import NO_STORE
-from chat_app.api.forms import read_form
+from chat_app.api.forms import MAX_BYTES, check_csrf, read_form
+from chat_app.api.requests import read_json
 from chat_app.auth import cookie, csrf
 from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import WrongCsrfToken
 from chat_app.auth.session_views import Resolved
 from chat_app.errors import ChatError, NotFound
 from chat_app.services import services
-from chat_app.settings import Settings
 
 SIGN_UP_PAGE = "/signup"
 
 
+class Update(BaseModel):
+    """What Auth.js's `update()` sends: nothing of it may be written by a client."""
+
+    csrf_token: str | None = Field(None, alias="csrfToken")
+
+
 async def session(request: Request) -> Response:
     """Who is signed in, as Auth.js's `useSession` reads it: null or a user and an expiry."""
+    if request.method == "POST":
+        sent = await read_json(request, Update, most=MAX_BYTES)
+        check_csrf(request, {} if sent.csrf_token is None else {"csrfToken": sent.csrf_token})
     resolved: Resolved | None = request.scope.get("session")
     if resolved is None:
         answer = JSONResponse(None, headers=NO_STORE)
@@ -69,16 +79,23 @@ async def csrf_token(request: Request) -> Response:
 
 
 async def providers(request: Request) -> Response:
-    """The ways to sign in."""
-    home = home_of(request, services().settings)
-    password = {
-        "id": "credentials",
-        "name": "Password",
-        "type": "credentials",
-        "signinUrl": f"{home}/api/auth/signin/credentials",
-        "callbackUrl": f"{home}/api/auth/callback/credentials",
+    """The ways to sign in, in the order of the page."""
+    settings = services().settings
+    base = f"{home_of(request, settings)}/api/auth"
+    ways = [("credentials", "Password", "credentials")]
+    for one in settings.sign_in_providers:
+        ways.append((one.id, one.label, "oauth" if one.kind == "github" else "oidc"))
+    found = {
+        name: {
+            "id": name,
+            "name": label,
+            "type": kind,
+            "signinUrl": f"{base}/signin/{name}",
+            "callbackUrl": f"{base}/callback/{name}",
+        }
+        for name, label, kind in ways
     }
-    return JSONResponse({"credentials": password}, headers=NO_STORE)
+    return JSONResponse(found, headers=NO_STORE)
 
 
 async def sign_in(request: Request) -> Response:
@@ -86,7 +103,7 @@ async def sign_in(request: Request) -> Response:
     fields = await read_form(request)
     live = services()
     try:
-        _check_csrf(request, fields, live.settings)
+        check_csrf(request, fields)
         proof = await live.accounts.sign_in(
             email=fields.get("email", ""),
             password=fields.get("password", ""),
@@ -103,7 +120,7 @@ async def sign_up(request: Request) -> Response:
     fields = await read_form(request)
     live = services()
     try:
-        _check_csrf(request, fields, live.settings)
+        check_csrf(request, fields)
         proof = await live.accounts.sign_up(
             email=fields.get("email", ""),
             password=fields.get("password", ""),
@@ -122,7 +139,7 @@ async def sign_out(request: Request) -> Response:
     fields = await read_form(request)
     live = services()
     try:
-        _check_csrf(request, fields, live.settings)
+        check_csrf(request, fields)
     except WrongCsrfToken as error:
         return refused(request, error, SIGN_IN_PAGE, fields)
     principal: Principal | None = request.scope.get("principal")
@@ -135,19 +152,11 @@ async def sign_out(request: Request) -> Response:
 
 
 routes = [
-    Route("/api/auth/session", session, methods=["GET"]),
+    Route("/api/auth/session", session, methods=["GET", "POST"]),
     Route("/api/auth/csrf", csrf_token, methods=["GET"]),
     Route("/api/auth/providers", providers, methods=["GET"]),
     Route("/api/auth/callback/credentials", sign_in, methods=["POST"]),
+    Route("/api/auth/signin/credentials", sign_in, methods=["POST"]),
     Route("/api/auth/signup", sign_up, methods=["POST"]),
     Route("/api/auth/signout", sign_out, methods=["POST"]),
 ]
-
-
-def _check_csrf(request: Request, fields: dict[str, str], settings: Settings) -> None:
-    # The guard has checked the origin; a token is asked of nobody, but a wrong one tells of a
-    # form that was not made for this browser.
-    sent = fields.get("csrfToken")
-    kept = cookie.read(request.scope["headers"], cookie.csrf_name(settings))
-    if sent is not None and not csrf.is_right(settings, kept, sent):
-        raise WrongCsrfToken

@@ -1,10 +1,14 @@
 """Small forms, read strictly: what a browser's own form sends, and nothing else."""
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from chat_app.auth import cookie, csrf
+from chat_app.auth.refusals import WrongCsrfToken
 from chat_app.errors import ChatError, InvalidInput, TooLarge
+from chat_app.services import services
 
 MAX_BYTES = 16_384
 """The largest form that is read."""
@@ -53,6 +57,26 @@ def parse(body: bytes) -> dict[str, str]:
     if len(fields) != len(pairs):
         raise InvalidInput(_MALFORMED)
     return fields
+
+
+def check_csrf(request: Request, fields: Mapping[str, str]) -> None:
+    """Refuse a form that was made for another browser.
+
+    The guard has checked the origin. A `csrfToken` is asked of nobody; one that is sent must be
+    right.
+
+    Args:
+        request: The request, with the browser's cookies.
+        fields: What was posted.
+
+    Raises:
+        WrongCsrfToken: The token is not the one of this browser's cookie.
+    """
+    settings = services().settings
+    sent = fields.get("csrfToken")
+    kept = cookie.read(request.scope["headers"], cookie.csrf_name(settings))
+    if sent is not None and not csrf.is_right(settings, kept, sent):
+        raise WrongCsrfToken
 
 
 async def _read(request: Request) -> bytes:

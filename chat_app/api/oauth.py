@@ -17,7 +17,7 @@ from chat_app.api.answers import (
     set_cookie,
     target_of,
 )
-from chat_app.api.forms import read_form
+from chat_app.api.forms import check_csrf, read_form
 from chat_app.auth import cookie
 from chat_app.auth.providers.sign_in import LASTS, Started, Wish
 from chat_app.auth.providers.transaction import read_answer
@@ -33,6 +33,7 @@ async def sign_in(request: Request) -> Response:
     browser = browser_of(request, fields)
     wish = Wish(callback_url=target_of(request, fields), remember=browser.remember)
     try:
+        check_csrf(request, fields)
         provider = request.path_params["provider"]
         started = await services().providers.start(provider, wish, browser.address)
     except ChatError as error:

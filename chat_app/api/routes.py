@@ -3,11 +3,12 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from chat_app.api import account, auth, chat, health, oauth, threads
+from chat_app.api import account, auth, authjs, chat, health, oauth, threads
 from chat_app.api.errors import CatchBugs, exception_handlers
 
 routes = [
     *auth.routes,
+    *authjs.routes,
     *oauth.routes,
     *account.routes,
     *chat.routes,

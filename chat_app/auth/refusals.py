@@ -229,6 +229,16 @@ def word(error: ChatError) -> str:
     return "RateLimited" if isinstance(error, RateLimited) else "Default"
 
 
+def known_word(text: str, otherwise: str = "") -> str:
+    """A word that came from outside when the pages have a sentence for it.
+
+    Args:
+        text: What was said.
+        otherwise: The answer when nothing was.
+    """
+    return text if text in _SENTENCES else "Default" if text else otherwise
+
+
 def sentences(settings: Settings) -> dict[str, str]:
     """What a page shows for each `?error=` word, with `Default` for every other."""
     return {

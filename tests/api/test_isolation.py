@@ -41,6 +41,15 @@ def question(text: str) -> dict[str, Any]:
 
 CASES = {
     ("GET", "/api/auth/session"): Case(public=True),
+    ("POST", "/api/auth/session"): Case(public=True, body={"data": {"user": {"name": "Ada"}}}),
+    ("GET", "/api/auth/signin"): Case(public=True),
+    ("GET", "/api/auth/signin/{provider}"): Case(public=True),
+    ("GET", "/api/auth/signout"): Case(public=True),
+    ("GET", "/api/auth/error"): Case(public=True),
+    ("GET", "/api/auth/verify-request"): Case(public=True),
+    ("POST", "/api/auth/signin/credentials"): Case(
+        public=True, form={"email": "eve@example.com", "password": "wrong wrong wrong"}
+    ),
     ("GET", "/api/auth/csrf"): Case(public=True),
     ("GET", "/api/auth/providers"): Case(public=True),
     ("POST", "/api/auth/callback/credentials"): Case(

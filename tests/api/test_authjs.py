@@ -1,0 +1,151 @@
+"""What Auth.js's addresses answer; its own client is in `tests/nextauth`."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from chat_app.api import auth, authjs, oauth
+from tests.api.auth_stage import JSON, browser, error_of, served
+from tests.auth.stage import PASSWORD, Stage
+from tests.oidc.stage import github_at, oidc_at
+
+ADA = "ada@example.org"
+HOME = "http://localhost:3000"
+ROUTES = (*auth.routes, *authjs.routes, *oauth.routes)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    ways = (oidc_at("https://id.example", label="Acme Inc"), github_at("https://github.com"))
+    async with served(tmp_path, sign_in_providers=ways) as one:
+        await one.accounts.add(ADA, PASSWORD, "Ada")
+        yield one
+
+
+@pytest.fixture
+async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(stage, routes=ROUTES) as one:
+        yield one
+
+
+async def sign_in(tab: httpx.AsyncClient, **given: str) -> httpx.Response:
+    form = {"email": ADA, "password": PASSWORD, **given}
+    return await tab.post("/api/auth/signin/credentials", data=form, headers=JSON)
+
+
+async def sent_to(tab: httpx.AsyncClient, path: str) -> tuple[str, dict[str, str]]:
+    """The page of ours where an address leads, and its query."""
+    answer = await tab.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["cache-control"] == "private, no-cache, no-store"
+    parts = urlsplit(answer.headers["location"])
+    assert f"{parts.scheme}://{parts.netloc}" == HOME
+    return parts.path, dict(parse_qsl(parts.query))
+
+
+async def test_the_ways_in_are_named_in_the_order_of_the_page(tab: httpx.AsyncClient) -> None:
+    found = (await tab.get("/api/auth/providers")).json()
+    assert [(one["id"], one["name"], one["type"]) for one in found.values()] == [
+        ("credentials", "Password", "credentials"),
+        ("acme", "Acme Inc", "oidc"),
+        ("github", "GitHub", "oauth"),
+    ]
+    assert found["acme"]["signinUrl"] == f"{HOME}/api/auth/signin/acme"
+    assert found["github"]["callbackUrl"] == f"{HOME}/api/auth/callback/github"
+
+
+async def test_credentials_may_be_posted_under_either_name(tab: httpx.AsyncClient) -> None:
+    assert (await sign_in(tab)).json() == {"url": f"{HOME}/"}
+    assert (await tab.get("/api/auth/session")).json()["user"]["email"] == ADA
+    wrong = await sign_in(tab, password="wrong")
+    assert error_of(wrong) == {"error": "CredentialsSignin", "code": "credentials"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"user": {"id": "1", "email": "eve@example.org", "role": "admin"}, "expires": "2099"},
+        {"expires_at": "2099-01-01T00:00:00.000Z", "user_id": "1"},
+        "text",
+        None,
+        [1],
+    ],
+)
+async def test_no_field_of_a_session_is_written_by_a_client(
+    tab: httpx.AsyncClient, data: Any
+) -> None:
+    await sign_in(tab)
+    token = (await tab.get("/api/auth/csrf")).json()["csrfToken"]
+    before = (await tab.get("/api/auth/session")).json()
+    body = {"csrfToken": token, "data": data, "user": data, "expires": "2099"}
+    answer = await tab.post("/api/auth/session", json=body)
+    assert (answer.status_code, answer.json()) == (200, before)
+    assert (await tab.get("/api/auth/session")).json() == before
+
+
+async def test_updating_the_session_of_nobody_makes_nobody(tab: httpx.AsyncClient) -> None:
+    answer = await tab.post("/api/auth/session", json={"data": {"user": {"id": "1"}}})
+    assert (answer.status_code, answer.text) == (200, "null")
+    assert "chat_session" not in tab.cookies
+
+
+async def test_an_update_with_a_wrong_token_is_refused(tab: httpx.AsyncClient) -> None:
+    await sign_in(tab)
+    for token in ("", "x", "0" * 64):
+        answer = await tab.post("/api/auth/session", json={"csrfToken": token, "data": {}})
+        assert answer.status_code == 403
+    answer = await tab.post("/api/auth/session", json={"csrfToken": 7})
+    assert answer.status_code == 422
+
+
+async def test_the_addresses_of_auth_js_lead_to_our_pages(tab: httpx.AsyncClient) -> None:
+    for path in ("signin", "signin/acme", "signin/credentials", "signin/nobody-knows"):
+        assert await sent_to(tab, f"/api/auth/{path}") == ("/signin", {})
+    asked = "error=SessionRequired&callbackUrl=http%3A%2F%2Flocalhost%3A3000%2Fc%2F4%3Fx%3D1"
+    said = {"error": "SessionRequired", "callbackUrl": "/c/4?x=1"}
+    assert await sent_to(tab, f"/api/auth/signin?{asked}") == ("/signin", said)
+    assert await sent_to(tab, "/api/auth/error?error=Configuration") == (
+        "/signin",
+        {"error": "Configuration"},
+    )
+    assert await sent_to(tab, "/api/auth/error") == ("/signin", {"error": "Default"})
+    assert await sent_to(tab, "/api/auth/verify-request") == ("/signin/link", {"sent": "1"})
+
+
+async def test_a_link_to_sign_out_signs_nobody_out(tab: httpx.AsyncClient) -> None:
+    await sign_in(tab)
+    assert await sent_to(tab, "/api/auth/signout?callbackUrl=/c/4") == (
+        "/",
+        {"callbackUrl": "/c/4"},
+    )
+    assert (await tab.get("/api/auth/session")).json()["user"]["email"] == ADA
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "%2F%2Fevil.example",
+        "x" * 3000,
+    ],
+)
+async def test_such_an_address_leads_nowhere_else_and_says_no_word_of_its_own(
+    tab: httpx.AsyncClient, foreign: str
+) -> None:
+    for path in ("signin", "signin/acme", "signout", "error", "verify-request"):
+        asked = httpx.QueryParams({"callbackUrl": foreign, "error": "<b>call 555-0100</b>"})
+        _, said = await sent_to(tab, f"/api/auth/{path}?{asked}")
+        assert said.pop("error") == "Default"
+        assert "callbackUrl" not in said
+
+
+async def test_a_foreign_token_starts_no_sign_in_at_a_provider(tab: httpx.AsyncClient) -> None:
+    answer = await tab.post("/api/auth/signin/acme", data={"csrfToken": "0" * 64}, headers=JSON)
+    assert (answer.status_code, error_of(answer)) == (403, {"error": "MissingCSRF"})
+    assert not tab.cookies
