@@ -14,7 +14,7 @@ import reflex as rx
 from reflex.plugins import Plugin, SitemapPlugin
 from reflex.utils import frontend_skeleton
 
-from chat_app.launch.frontend import point_home, says_the_same
+from chat_app.launch.frontend import load_ahead, point_home, says_the_same
 from chat_app.settings import WrongSettings, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has decided since the first
@@ -25,11 +25,12 @@ except WrongSettings as wrong:
 
 
 class OnePort(Plugin):
-    """Makes the built page work on every port and address it is served from."""
+    """Makes the built page work on every port and address it is served from, and soon."""
 
     def post_build(self, **context: Any) -> None:
-        """Let the scripts use the page's own origin."""
+        """Let the scripts use the page's own origin, and a chat's address load all of them."""
         point_home(context["static_dir"], rx.config.get_config().api_url)
+        load_ahead(context["static_dir"], "routes/[c].$[thread]._index")
 
 
 keep = inspect.unwrap(frontend_skeleton.sync_web_lockfile_to_root)

@@ -27,6 +27,7 @@ _BAKED = ("password_min_length", "message_bytes")
 """The settings that a page tells people about."""
 _LAST_LINES = 40
 _SOCKET = "/_event"
+_FALLBACK = "__spa-fallback.html"
 
 PRODUCTION = {
     "REFLEX_ENV_MODE": "prod",
@@ -45,6 +46,10 @@ class NotBuilt(ChatError):
     """The page could not be built; the sentence ends with what the build said."""
 
     code = "not_built"
+
+
+class NoRoute(Exception):
+    """The built page has no such route."""
 
 
 class NoAddress(Exception):
@@ -152,6 +157,34 @@ def point_home(client: Path, api_url: str) -> None:
             script.write_text(address.sub(r'(location.origin+"\2")', text), encoding="utf-8")
     if _SOCKET not in seen:
         raise NoAddress(f"No script of the built page names the socket of {api_url}.")
+
+
+def load_ahead(client: Path, route: str) -> None:
+    """Let the page that stands for every address of a route name that route's scripts.
+
+    It is the same page for all addresses that are not known when it is built, so React Router
+    leaves them out, and the browser would ask for them only when all others have run.
+
+    Args:
+        client: The folder of the built page.
+        route: The route that people come in by, as React Router calls it.
+
+    Raises:
+        NoRoute: The build has no such route.
+    """
+    (manifest,) = client.glob("assets/manifest-*.js")
+    listed = json.loads(manifest.read_text(encoding="utf-8").partition("=")[2].rstrip(" \n;"))
+    if route not in listed["routes"]:
+        raise NoRoute(f"The built page has no route {route}.")
+    wanted = listed["routes"][route]
+    page = client / _FALLBACK
+    text = page.read_text(encoding="utf-8")
+    links = "".join(
+        f'<link rel="modulepreload" href="{script}"/>'
+        for script in (wanted["module"], *wanted["imports"])
+        if f'href="{script}"' not in text
+    )
+    page.write_text(text.replace("</head>", f"{links}</head>", 1), encoding="utf-8")
 
 
 def says_the_same(one: Path, other: Path) -> bool:

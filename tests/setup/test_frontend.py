@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +9,12 @@ import pytest
 
 from chat_app.launch.frontend import (
     NoAddress,
+    NoRoute,
     NotBuilt,
     build,
     fingerprint,
     is_built,
+    load_ahead,
     point_home,
 )
 
@@ -157,3 +161,29 @@ def test_another_port_is_not_ours(tmp_path: Path) -> None:
     with pytest.raises(NoAddress):
         point_home(tmp_path, "http://localhost:3000")
     assert script.read_text() == 'a="ws://localhost:30001/_event"'
+
+
+def _built(folder: Path) -> Path:
+    chat = {"module": "/assets/chat-1.js", "imports": ["/assets/state-2.js", "/assets/text-3.js"]}
+    manifest = folder / "assets" / "manifest-0.js"
+    manifest.parent.mkdir()
+    listed = {"entry": {}, "routes": {"routes/chat": chat}}
+    manifest.write_text(f"window.__reactRouterManifest={json.dumps(listed)};")
+    page = folder / "__spa-fallback.html"
+    link = '<link rel="modulepreload" href="/assets/state-2.js"/>'
+    page.write_text(f"<html><head>{link}</head><body></body></html>")
+    return page
+
+
+def test_a_chats_address_loads_every_script_at_once(tmp_path: Path) -> None:
+    page = _built(tmp_path)
+    load_ahead(tmp_path, "routes/chat")
+    found = re.findall(r'<link rel="modulepreload" href="([^"]+)"/>', page.read_text())
+    assert found == ["/assets/state-2.js", "/assets/chat-1.js", "/assets/text-3.js"]
+    assert page.read_text().endswith("</head><body></body></html>")
+
+
+def test_a_build_without_the_chat_is_told(tmp_path: Path) -> None:
+    _built(tmp_path)
+    with pytest.raises(NoRoute):
+        load_ahead(tmp_path, "routes/other")
