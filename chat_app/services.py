@@ -14,6 +14,7 @@ from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn
 from chat_app.auth.sessions import Sessions
+from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
 from chat_app.bus import Bus
@@ -81,7 +82,8 @@ class Services:
         pace = pace or Pace()
         models = Models(settings, pace.between_reads)
         passwords = Passwords(settings)
-        sessions = Sessions(db, bus, settings, clock)
+        keys = KeyRing(settings)
+        sessions = chosen(db, bus, settings, clock, keys)
         tokens = OneTimeTokens(db, clock)
         throttle = Throttle(settings)
         admission = Admission(db, sessions, tokens, settings, clock)
@@ -91,7 +93,7 @@ class Services:
             db=db,
             bus=bus,
             models=models,
-            keys=KeyRing(settings),
+            keys=keys,
             passwords=passwords,
             sessions=sessions,
             tokens=tokens,

@@ -2,11 +2,14 @@
 
 import importlib
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from chat_app.errors import Unavailable
 from chat_app.logs import unexpected
 from chat_app.settings import WrongSettings
 
@@ -36,7 +39,38 @@ class Attempt:
     claims: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionSeen:
+    """A session that somebody asks something in.
+
+    Args:
+        user_id: The person.
+        email: Their address now.
+        name: What they are called now.
+        method: How they last proved who they are.
+        provider: The provider's id in the settings; empty for the other methods.
+        claims: What the provider said of them when they signed in.
+    """
+
+    user_id: UUID
+    email: str
+    name: str
+    method: str
+    provider: str
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
 OnSignIn = Callable[[Attempt], bool | Awaitable[bool | None] | None]
+Claims = Mapping[str, Any]
+_NONE: Claims = MappingProxyType({})
+SessionHook = Callable[[SessionSeen], Claims | Awaitable[Claims]]
+
+
+class NoClaims(Unavailable):
+    """The operator's function failed, so nobody can say what this person may do."""
+
+    def __init__(self) -> None:
+        super().__init__("The server cannot look you up now; try again soon.")
 
 
 def load(named: str, setting: str) -> Any:
@@ -75,3 +109,20 @@ async def allows(hook: OnSignIn | None, attempt: Attempt) -> bool:
         unexpected(error, "AUTH_ON_SIGN_IN")
         return False
     return said is not False
+
+
+async def claims_of(hook: SessionHook | None, seen: SessionSeen) -> Claims:
+    """What the operator's function says of a session now, as plain JSON that nobody can change.
+
+    Raises:
+        NoClaims: The function failed, or said something that is no JSON object.
+    """
+    if hook is None:
+        return _NONE
+    try:
+        answer = hook(seen)
+        said = await answer if inspect.isawaitable(answer) else answer
+        return MappingProxyType(json.loads(json.dumps(dict(said), allow_nan=False)))
+    except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
+        unexpected(error, "AUTH_SESSION_HOOK")
+        raise NoClaims from None

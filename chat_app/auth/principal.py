@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 
@@ -17,6 +18,7 @@ class Principal:
         user_id: The person.
         session_id: The session that proved it.
         roles: The person's role in each organisation.
+        claims: What the operator's function says of them at this moment (`AUTH_SESSION_HOOK`).
 
     Raises:
         TypeError: An id is not a UUID. There is no unknown principal.
@@ -25,6 +27,7 @@ class Principal:
     user_id: UUID
     session_id: UUID
     roles: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
+    claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 
     def __post_init__(self) -> None:
         for name in ("user_id", "session_id"):

@@ -10,10 +10,10 @@ from chat_app.auth.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new session. The token is shown once, to be put into the cookie.
+    """A session's token, shown once, to be put into the cookie.
 
     Args:
-        token: 256 random bits in base64url.
+        token: Printable ASCII without `;`, for a cookie.
         session_id: The session's row.
         expires_at: When it ends at the latest, used or not.
         max_age: How many seconds the browser keeps the cookie; None is until it is closed.
@@ -39,12 +39,16 @@ class Resolved:
         expires_at: When the session ends if it is not used again.
         authenticated_at: When the person last proved who they are.
         person: How the faces show them.
+        method: How they proved it.
+        renewed: What the browser's cookie should hold from now on, where that has changed.
     """
 
     principal: Principal
     expires_at: datetime
     authenticated_at: datetime
     person: Person
+    method: str = ""
+    renewed: Issued | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,19 @@ class SignInSettings(BaseSettings):
         description="Earlier values of AUTH_SECRET, comma separated: what they sealed is still "
         "opened, and nothing new is sealed with them.",
     )
+    auth_session_strategy: Literal["database", "jwt"] = Field(
+        "database",
+        description="What the browser holds: a random token whose row is looked up, or (jwt) an "
+        "encrypted one that proves itself for a while. Both can be ended at once.",
+    )
+    session_token_minutes: int = Field(
+        15, ge=5, le=60, description="How long an encrypted token proves itself, in minutes."
+    )
+    auth_session_hook: str = Field(
+        "",
+        description="module:function that is told of a session each time it is used, and says "
+        "what else pages and routes shall know of the person (claims).",
+    )
     auth_allowed_domains: CommaList = Field(
         (),
         description="Only e-mail addresses of these domains may sign in, comma separated; they "
@@ -104,7 +117,7 @@ class SignInSettings(BaseSettings):
                 raise ValueError(f"{value!r} is not a domain such as chat.example")
         return values
 
-    @field_validator("auth_on_sign_in")
+    @field_validator("auth_on_sign_in", "auth_session_hook")
     @classmethod
     def _names_a_function(cls, value: str) -> str:
         if value and not _FUNCTION.match(value):

@@ -9,20 +9,23 @@ from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
+from sqlmodel import col, delete, update
 
 from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
 from chat_app.auth.by_mail import ByMail
+from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.profile import Profiles
-from chat_app.auth.sessions import Issued, Sessions
+from chat_app.auth.session_views import Issued
+from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
 from chat_app.bus import SESSIONS, Bus, Hint
 from chat_app.db.engine import Database
-from chat_app.db.tables import User
+from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
 PASSWORD = "plum-Otter-teapot-91"
@@ -64,7 +67,12 @@ class CountingHasher(PasswordHasher):
 def settings_of(folder: Path, **given: Any) -> Settings:
     """Settings that neither the environment's `.env` nor the machine decides."""
     return Settings(
-        _env_file=None, data_dir=folder, auth_secret="9c41e7d2-the-tests-own-key-b3a86f50", **given
+        **{
+            "_env_file": None,
+            "data_dir": folder,
+            "auth_secret": "9c41e7d2-the-tests-own-key-b3a86f50",
+            **given,
+        }
     )
 
 
@@ -82,7 +90,8 @@ class Stage:
     def __post_init__(self) -> None:
         self.passwords = Passwords(self.settings, self.hasher)
         self.throttle = Throttle(self.settings)
-        self.sessions = Sessions(self.db, self.bus, self.settings, self.time)
+        self.keys = KeyRing(self.settings)
+        self.sessions = chosen(self.db, self.bus, self.settings, self.time, self.keys)
         self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
         self.tokens = OneTimeTokens(self.db, self.time)
         self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
@@ -126,6 +135,25 @@ class Stage:
             assert user is not None
             user.disabled_at = self.time()
             session.add(user)
+
+    async def remove(self, user_id: UUID) -> None:
+        """Delete a person and nothing else by name."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(delete(User).where(col(User.id) == user_id))
+
+    async def lose_records(self) -> None:
+        """Empty the table of sessions, as a restored backup might."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(delete(AuthSession))
+
+    async def end_unheard(self, session_id: UUID) -> None:
+        """End a session by its row alone, as another process might."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(
+                update(AuthSession)
+                .where(col(AuthSession.id) == session_id)
+                .values(revoked_at=self.time.now)
+            )
 
     @property
     def clock(self) -> Time:

@@ -1,19 +1,21 @@
-import hashlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from sqlmodel import select
 
-from chat_app.auth.sessions import Resolved
+from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Resolved
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession
 from chat_app.errors import NotFound, Unauthenticated
-from tests.auth.stage import Stage, staged
+from tests.auth.stage import Stage
+from tests.auth.strategies.conftest import OpenStage
 
 
 class ReadOnly(Database):
@@ -56,12 +58,12 @@ async def test_a_token_leads_to_the_person_and_the_session(stage: Stage) -> None
     assert await stage.sessions.principal(issued.session_id) == found.principal
 
 
-async def test_only_the_hash_of_the_token_is_kept(stage: Stage) -> None:
+async def test_the_token_is_not_kept_and_fits_a_cookie(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     [row] = await rows(stage)
-    assert len(issued.token) == 43
-    assert row.token_hash == hashlib.sha256(issued.token.encode()).hexdigest()
     assert issued.token not in row.model_dump_json()
+    assert row.token_hash not in issued.token
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{43,1024}", issued.token)
 
 
 async def test_every_session_has_its_own_token_and_id(stage: Stage) -> None:
@@ -138,8 +140,8 @@ async def test_only_a_remembered_cookie_outlives_the_browser(stage: Stage) -> No
     assert (await stage.sign_in(ada, remember=True)).max_age == 30 * 24 * 3600
 
 
-async def test_the_operator_decides_how_long_sessions_live(tmp_path: Path) -> None:
-    async with staged(tmp_path, session_idle_hours=2, session_max_hours=1) as stage:
+async def test_the_operator_decides_how_long_sessions_live(open_stage: OpenStage) -> None:
+    async with open_stage(session_idle_hours=2, session_max_hours=1) as stage:
         issued = await stage.sign_in(await stage.person())
         assert (await resolved(stage, issued.token)).expires_at == issued.expires_at
         stage.time.passes(hours=1)
@@ -162,9 +164,9 @@ async def test_use_is_written_down_at_most_every_five_minutes(stage: Stage) -> N
 
 @pytest.mark.parametrize("refusal", [DatabaseFull(), DatabaseBusy()])
 async def test_a_use_that_cannot_be_written_down_is_still_answered(
-    tmp_path: Path, refusal: DatabaseError
+    open_stage: OpenStage, refusal: DatabaseError
 ) -> None:
-    async with staged(tmp_path, ReadOnly) as stage:
+    async with open_stage(ReadOnly) as stage:
         assert isinstance(stage.db, ReadOnly)
         issued = await stage.sign_in(await stage.person())
         until = (await resolved(stage, issued.token)).expires_at
@@ -203,8 +205,8 @@ async def test_signing_in_ends_the_session_the_browser_had(stage: Stage) -> None
     assert stage.ended == [(planted.session_id, "replaced")]
 
 
-async def test_one_session_too_many_ends_the_oldest(tmp_path: Path) -> None:
-    async with staged(tmp_path, sessions_per_user=3) as stage:
+async def test_one_session_too_many_ends_the_oldest(open_stage: OpenStage) -> None:
+    async with open_stage(sessions_per_user=3) as stage:
         ada, bob = await stage.person(), await stage.person("bob@example.org")
         theirs = await stage.sign_in(bob)
         mine = []
@@ -217,8 +219,8 @@ async def test_one_session_too_many_ends_the_oldest(tmp_path: Path) -> None:
         assert stage.ended == [(one.session_id, "too_many") for one in mine[:2]]
 
 
-async def test_one_session_is_a_possible_limit(tmp_path: Path) -> None:
-    async with staged(tmp_path, sessions_per_user=1) as stage:
+async def test_one_session_is_a_possible_limit(open_stage: OpenStage) -> None:
+    async with open_stage(sessions_per_user=1) as stage:
         ada = await stage.person()
         first, second = await stage.sign_in(ada), await stage.sign_in(ada)
         assert await stage.sessions.resolve(first.token) is None
@@ -259,3 +261,83 @@ async def test_nobody_can_end_a_strangers_session(stage: Stage) -> None:
             await stage.sessions.revoke(me, session_id)
     assert await stage.sessions.resolve(theirs.token) is not None
     assert stage.ended == []
+
+
+async def test_what_was_said_at_sign_in_is_kept_with_the_session(stage: Stage) -> None:
+    issued = await stage.sign_in(
+        await stage.person(), method="oauth", provider="acme", claims={"groups": ["staff"]}
+    )
+    assert (await resolved(stage, issued.token)).method == "oauth"
+    [row] = await rows(stage)
+    assert (row.provider, row.claims, row.second_factor) == ("acme", {"groups": ["staff"]}, False)
+
+
+async def latest(stage: Stage, token: str) -> str:
+    """What a browser's cookie holds after a request."""
+    renewed = (await resolved(stage, token)).renewed
+    return renewed.token if renewed else token
+
+
+async def test_a_browser_that_takes_what_it_is_given_stays_signed_in_to_the_end(
+    stage: Stage,
+) -> None:
+    issued = await stage.sign_in(await stage.person(), remember=True)
+    token, end = issued.token, issued.expires_at
+    while stage.time.now < end - timedelta(hours=7):
+        token = await latest(stage, token)
+        stage.time.passes(hours=7)
+    stage.time.now = end
+    assert await stage.sessions.resolve(token) is None
+
+
+async def test_touching_is_use(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    assert await stage.sessions.touch(issued.token) is None
+    stage.time.passes(minutes=6)
+    renewed = await stage.sessions.touch(issued.token)
+    assert (await rows(stage))[0].last_seen_at == stage.time.now
+    assert await resolved(stage, renewed.token if renewed else issued.token)
+    assert await stage.sessions.touch("x" * 43) is None
+
+
+async def test_stepping_up_makes_the_same_session_fresh_under_a_new_token(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person(), remember=True)
+    me = await stage.principal_of(issued)
+    stage.time.passes(hours=1)
+    again = await stage.sessions.step_up(me, method="passkey")
+    found = await resolved(stage, again.token)
+    assert (found.principal, found.authenticated_at) == (me, stage.time.now)
+    assert found.method == "passkey"
+    assert again.expires_at == issued.expires_at
+    assert again.max_age == issued.max_age - 3600 if issued.max_age else False
+    assert await stage.sessions.resolve(issued.token) is None
+    assert await stage.sessions.principal(issued.session_id) == me
+    assert stage.ended == []
+
+
+async def test_a_copy_from_before_the_step_up_is_never_fresh_again(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    me = await stage.principal_of(issued)
+    stage.time.passes(minutes=6)
+    older = {issued.token, await latest(stage, issued.token)}
+    await stage.sessions.step_up(me, method="password")
+    for _ in range(4):
+        assert [await stage.sessions.resolve(token) for token in older] == [None] * len(older)
+        stage.time.passes(minutes=6)
+
+
+async def test_nobody_steps_up_in_a_session_that_is_over(stage: Stage) -> None:
+    ada, eve = await stage.person(), await stage.person("eve@example.org")
+    over, expired = await stage.sign_in(ada), await stage.sign_in(ada)
+    mine = [await stage.principal_of(one) for one in (over, expired)]
+    await stage.sessions.revoke(mine[0], over.session_id)
+    stage.time.passes(hours=12)
+    live = await stage.sign_in(ada)
+    theirs = Principal(eve, live.session_id)
+    for who in (*mine, theirs, Principal(ada, uuid4())):
+        with pytest.raises(Unauthenticated):
+            await stage.sessions.step_up(who, method="password")
+    me = await stage.principal_of(live)
+    await stage.disable(ada)
+    with pytest.raises(Unauthenticated):
+        await stage.sessions.step_up(me, method="password")

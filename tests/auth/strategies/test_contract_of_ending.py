@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import col, select, update
+from sqlmodel import select
 
 from chat_app.bus import SESSIONS, Hint
 from chat_app.db.engine import Database
 from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession
-from tests.auth.stage import Stage, staged
+from tests.auth.stage import Stage
+from tests.auth.strategies.conftest import OpenStage
 
 
 class SlowReader(Database):
@@ -89,9 +89,9 @@ async def test_everything_but_the_kept_session_of_a_person_ends(stage: Stage) ->
 
 @pytest.mark.parametrize("asks", ["with the cookie", "on the socket"])
 async def test_a_reader_that_is_overtaken_by_the_end_does_not_bring_the_session_back(
-    tmp_path: Path, asks: str
+    open_stage: OpenStage, asks: str
 ) -> None:
-    async with staged(tmp_path, SlowReader) as stage:
+    async with open_stage(SlowReader) as stage:
         assert isinstance(stage.db, SlowReader)
         issued = await stage.sign_in(await stage.person())
         me = await stage.principal_of(issued)
@@ -109,19 +109,10 @@ async def test_a_reader_that_is_overtaken_by_the_end_does_not_bring_the_session_
         assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def end_behind_our_back(stage: Stage, session_id: UUID) -> None:
-    async with stage.db.system("auth", write=True) as session:
-        await session.exec(
-            update(AuthSession)
-            .where(col(AuthSession.id) == session_id)
-            .values(revoked_at=stage.time.now)
-        )
-
-
 async def test_an_end_that_was_not_told_is_noticed_within_five_seconds(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
-    await end_behind_our_back(stage, issued.session_id)
+    await stage.end_unheard(issued.session_id)
     stage.time.passes(seconds=5)
     assert await stage.sessions.principal(issued.session_id) is None
 
@@ -129,13 +120,13 @@ async def test_an_end_that_was_not_told_is_noticed_within_five_seconds(stage: St
 async def test_an_end_told_by_another_is_noticed_at_once(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
-    await end_behind_our_back(stage, issued.session_id)
+    await stage.end_unheard(issued.session_id)
     stage.bus.publish(SESSIONS, Hint("session_ended", session_id=issued.session_id))
     assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def test_expiry_is_not_hidden_by_the_cache(tmp_path: Path) -> None:
-    async with staged(tmp_path, session_max_hours=1) as stage:
+async def test_expiry_is_not_hidden_by_the_cache(open_stage: OpenStage) -> None:
+    async with open_stage(session_max_hours=1) as stage:
         issued = await stage.sign_in(await stage.person())
         stage.time.passes(hours=1, seconds=-1)
         assert await stage.sessions.principal(issued.session_id) is not None
@@ -146,7 +137,7 @@ async def test_expiry_is_not_hidden_by_the_cache(tmp_path: Path) -> None:
 async def test_a_clock_set_back_does_not_make_the_cache_last(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
-    await end_behind_our_back(stage, issued.session_id)
+    await stage.end_unheard(issued.session_id)
     stage.time.passes(hours=-1)
     assert await stage.sessions.principal(issued.session_id) is None
 
@@ -181,7 +172,7 @@ async def test_a_look_over_the_open_sockets_finds_the_dead_ones(stage: Stage) ->
     live = await stage.sign_in(ada)
     ended = await stage.sign_in(ada)
     disabled = await stage.sign_in(bob)
-    await end_behind_our_back(stage, ended.session_id)
+    await stage.end_unheard(ended.session_id)
     await stage.disable(bob)
     never = uuid4()
     asked = [live.session_id, ended.session_id, disabled.session_id, never]
@@ -207,3 +198,73 @@ async def test_looking_does_not_count_as_use(stage: Stage) -> None:
         assert row is not None
         assert row.last_seen_at == before
     assert stage.time.now - before == timedelta(hours=1)
+
+
+async def every_copy(stage: Stage, token: str) -> set[str]:
+    """All that a browser is given while a session is used, and a thief may have kept."""
+    copies = {token}
+    for _ in range(3):
+        stage.time.passes(minutes=6)
+        found = await stage.sessions.resolve(token)
+        assert found is not None
+        if found.renewed:
+            token = found.renewed.token
+            copies.add(token)
+    return copies
+
+
+ENDS = ("sign out", "sign out everywhere", "password change", "disable", "expire", "remove")
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_nothing_that_ever_proved_the_session_proves_it_after_its_end(
+    stage: Stage, how: str
+) -> None:
+    ada = await stage.person()
+    issued, other = await stage.sign_in(ada), await stage.sign_in(ada)
+    me = await stage.principal_of(issued)
+    copies = await every_copy(stage, issued.token)
+    if how == "sign out":
+        await stage.sessions.revoke(me, issued.session_id)
+    elif how == "sign out everywhere":
+        await stage.sessions.revoke_user(ada, reason="signed_out")
+    elif how == "password change":
+        await stage.sessions.revoke_user(ada, reason="password", keep=other.session_id)
+    elif how == "disable":
+        await stage.disable(ada)
+    elif how == "expire":
+        stage.time.passes(hours=12)
+        await stage.sessions.expire_due()
+    else:
+        await stage.remove(ada)
+    assert [await stage.sessions.resolve(token) for token in copies] == [None] * len(copies)
+    assert await stage.sessions.revalidate([issued.session_id]) == {issued.session_id}
+    if how in ("sign out", "password change"):
+        assert await stage.sessions.resolve(other.token) is not None
+
+
+async def test_a_session_that_signed_in_after_the_end_of_all_is_not_touched_by_it(
+    stage: Stage,
+) -> None:
+    ada = await stage.person()
+    await stage.sign_in(ada)
+    assert await stage.sessions.revoke_user(ada, reason="signed_out") == 1
+    new = await stage.sign_in(ada)
+    for _ in range(4):
+        assert await stage.sessions.resolve(new.token) is not None
+        stage.time.passes(minutes=6)
+
+
+async def test_an_end_in_a_transaction_that_fails_is_no_end(stage: Stage) -> None:
+    ada = await stage.person()
+    issued = await stage.sign_in(ada)
+
+    async def change_the_mind() -> None:
+        async with stage.db.system("auth", write=True) as session:
+            assert await stage.sessions.end_all(session, ada, reason="x") == [issued.session_id]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await change_the_mind()
+    assert await stage.sessions.resolve(issued.token) is not None
+    assert stage.ended == []

@@ -1,0 +1,57 @@
+"""Every test that takes `stage` or `open_stage` runs once for each kind of session."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from chat_app.db.engine import Database
+from tests.auth.stage import Stage, staged
+
+
+class OpenStage(Protocol):
+    def __call__(
+        self, database: type[Database] = Database, **given: Any
+    ) -> AbstractAsyncContextManager[Stage]: ...
+
+
+@pytest.fixture(params=["database", "jwt"])
+def strategy(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def open_stage(tmp_path: Path, strategy: str) -> OpenStage:
+    def opened(
+        database: type[Database] = Database, **given: Any
+    ) -> AbstractAsyncContextManager[Stage]:
+        return staged(tmp_path, database, auth_session_strategy=strategy, **given)
+
+    return opened
+
+
+@pytest.fixture
+async def stage(open_stage: OpenStage) -> AsyncIterator[Stage]:
+    async with open_stage() as one:
+        yield one
+
+
+@pytest.fixture
+async def plain(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(tmp_path, auth_session_strategy="database") as one:
+        yield one
+
+
+@pytest.fixture
+def sealed_with(tmp_path: Path) -> Any:
+    """Opens a stage with sealed tokens and more settings."""
+    return partial(staged, tmp_path, auth_session_strategy="jwt")
+
+
+@pytest.fixture
+async def sealed(sealed_with: Any) -> AsyncIterator[Stage]:
+    async with sealed_with() as one:
+        yield one

@@ -1,0 +1,126 @@
+"""AUTH_SECRET is changed, twice, while people are at work; and an old one is taken away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from chat_app.auth.keyring import KeyRing
+from chat_app.auth.sessions import Sessions
+from chat_app.auth.strategies import chosen
+from tests.auth.stage import Stage, settings_of, staged
+
+FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
+PEOPLE = 12
+
+
+@dataclass
+class Installation:
+    """A program that is started again with other secrets, on the same database."""
+
+    stage: Stage
+    live: Sessions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart(FIRST)
+
+    def restart(self, *secrets: str) -> None:
+        settings = settings_of(
+            self.stage.settings.data_dir,
+            auth_session_strategy="jwt",
+            auth_secret=secrets[0],
+            auth_secret_previous=secrets[1:],
+        )
+        stage = self.stage
+        self.live = chosen(stage.db, stage.bus, settings, stage.time, KeyRing(settings))
+
+    async def sign_in(self, email: str) -> str:
+        person = await self.stage.person(email)
+        issued = await self.live.issue(
+            person, method="password", remember=False, address="192.0.2.7", user_agent=""
+        )
+        return issued.token
+
+
+@dataclass
+class Browser:
+    """Asks without a pause, and keeps the cookie that it is given."""
+
+    token: str
+    answered: int = 0
+    lost: int = 0
+    has_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def work(self, installation: Installation) -> None:
+        while True:
+            found = await installation.live.resolve(self.token)
+            if found is None:
+                self.lost += 1
+            else:
+                self.answered += 1
+                self.token = found.renewed.token if found.renewed else self.token
+            self.has_asked.set()
+
+    async def next_answers(self, count: int = 3) -> None:
+        for _ in range(count):
+            self.has_asked.clear()
+            await self.has_asked.wait()
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    async with staged(tmp_path, auth_session_strategy="jwt") as stage:
+        yield Installation(stage)
+
+
+async def test_the_secret_is_changed_twice_under_load_and_nobody_is_signed_out(
+    installation: Installation,
+) -> None:
+    idle = await installation.sign_in("idle@example.org")
+    browsers = [
+        Browser(await installation.sign_in(f"{number}@example.org")) for number in range(PEOPLE)
+    ]
+    before = {one.token for one in browsers}
+    tasks = [asyncio.create_task(one.work(installation)) for one in browsers]
+    try:
+        for secrets in ((SECOND, FIRST), (THIRD, SECOND, FIRST), (THIRD, SECOND), (THIRD,)):
+            await asyncio.gather(*(one.next_answers() for one in browsers))
+            installation.restart(*secrets)
+            await asyncio.gather(*(one.next_answers() for one in browsers))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(one.lost for one in browsers) == 0
+    assert min(one.answered for one in browsers) >= 8
+    assert not before & {one.token for one in browsers}
+    assert await installation.live.resolve(idle) is None, "its key is gone, and so is it"
+
+
+async def test_the_next_use_replaces_a_token_that_an_old_key_sealed(
+    installation: Installation,
+) -> None:
+    token = await installation.sign_in("ada@example.org")
+    installation.restart(SECOND, FIRST)
+    renewed = await installation.live.touch(token)
+    assert renewed is not None
+    assert await installation.live.touch(renewed.token) is None
+    installation.restart(SECOND)
+    assert await installation.live.resolve(renewed.token) is not None
+    assert await installation.live.resolve(token) is None
+
+
+async def test_an_ended_session_stays_ended_whatever_key_its_copies_were_sealed_with(
+    installation: Installation,
+) -> None:
+    old = await installation.sign_in("ada@example.org")
+    installation.restart(SECOND, FIRST)
+    found = await installation.live.resolve(old)
+    assert found is not None
+    assert found.renewed is not None
+    await installation.live.revoke(found.principal, found.principal.session_id)
+    installation.restart(THIRD, SECOND, FIRST)
+    for token in (old, found.renewed.token):
+        assert await installation.live.resolve(token) is None
