@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
 from chat_app.auth.by_mail import ByMail
+from chat_app.auth.connections import Connections
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
@@ -57,6 +58,7 @@ class Services:
     accounts: Accounts
     admission: Admission
     providers: ProviderSignIn
+    connections: Connections
     profiles: Profiles
     by_mail: ByMail
     threads: Threads
@@ -99,6 +101,7 @@ class Services:
             tokens=tokens,
             accounts=Accounts(db, passwords, throttle, settings, clock),
             providers=ProviderSignIn(settings, tokens, throttle),
+            connections=Connections(db, bus, settings, clock),
             profiles=Profiles(db, bus),
             admission=admission,
             by_mail=ByMail.build(

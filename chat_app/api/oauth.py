@@ -19,10 +19,14 @@ from chat_app.api.answers import (
 )
 from chat_app.api.forms import check_csrf, read_form
 from chat_app.auth import cookie
-from chat_app.auth.providers.sign_in import LASTS, Started, Wish
-from chat_app.auth.providers.transaction import read_answer
+from chat_app.auth.principal import Principal
+from chat_app.auth.providers.sign_in import LASTS, Returned, Started, Wish
+from chat_app.auth.providers.transaction import Answer, read_answer
+from chat_app.auth.refusals import ProviderRefused
 from chat_app.errors import ChatError
 from chat_app.services import services
+
+CONNECTIONS_PAGE = "/settings/connections"
 
 _AT_ONCE = 5  # sign-ins one browser may have begun; the oldest are forgotten
 
@@ -49,18 +53,34 @@ async def callback(request: Request) -> Response:
     said = read_answer(request.scope["query_string"])
     name = cookie.transaction_name(live.settings, said.state)
     binding = cookie.read(request.scope["headers"], name)
+    who: Principal | None = request.scope.get("principal")
     fields: dict[str, str] = {}
     try:
         returned = await live.providers.resume(request.path_params["provider"], said, binding)
-        fields = _fields(returned.wish)
-        proof = await live.providers.prove(returned, said)
-        outcome = await live.admission.admit(proof, browser_of(request, fields))
-        answer = enter(request, outcome, fields)
+        if returned.wish.link_to is None:
+            fields = _fields(returned.wish)
+            proof = await live.providers.prove(returned, said)
+            outcome = await live.admission.admit(proof, browser_of(request, fields))
+            answer = enter(request, outcome, fields)
+        else:
+            answer = await _link(request, returned, said, who)
     except ChatError as error:
-        answer = refused(request, error, SIGN_IN_PAGE, fields)
+        # Who is signed in is never shown the sign-in page.
+        answer = refused(request, error, CONNECTIONS_PAGE if who else SIGN_IN_PAGE, fields)
     if binding:
         set_cookie(answer, cookie.clear(live.settings, name))
     return answer
+
+
+async def _link(
+    request: Request, returned: Returned, said: Answer, who: Principal | None
+) -> Response:
+    """Connect what somebody came back with, if they are still who began it."""
+    live, began = services(), returned.wish.link_to
+    if who is None or began is None or who.session_id != began.session_id:
+        raise ProviderRefused
+    await live.connections.link(who, await live.providers.prove(returned, said))
+    return go(request, target_of(request, _fields(returned.wish)))
 
 
 routes = [

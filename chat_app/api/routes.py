@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from chat_app.api import account, auth, authjs, chat, health, oauth, threads
+from chat_app.api import account, auth, authjs, chat, connections, health, oauth, threads
 from chat_app.api.errors import CatchBugs, exception_handlers
 
 routes = [
@@ -11,6 +11,7 @@ routes = [
     *authjs.routes,
     *oauth.routes,
     *account.routes,
+    *connections.routes,
     *chat.routes,
     *threads.routes,
     *health.routes,

@@ -6,7 +6,7 @@ from sqlmodel import col, func, select
 
 from chat_app.auth.refusals import LastWayIn
 from chat_app.db.system import SystemSession
-from chat_app.db.tables import Account, Passkey
+from chat_app.db.tables import Account, Passkey, User
 
 
 async def leave_one(session: SystemSession, user_id: UUID) -> None:
@@ -18,6 +18,8 @@ async def leave_one(session: SystemSession, user_id: UUID) -> None:
     Raises:
         LastWayIn: There is no other way in.
     """
+    # Two removals at once must not each count the other's way; SQLite has one writer anyway.
+    await session.exec(select(User.id).where(col(User.id) == user_id).with_for_update())
     for way in (Account, Passkey):
         count = select(func.count()).select_from(way).where(col(way.user_id) == user_id)
         if (await session.exec(count)).one():

@@ -59,6 +59,8 @@ CASES = {
     ("POST", "/api/auth/signout"): Case(public=True, form={"callbackUrl": "/"}),
     ("POST", "/api/auth/signin/{provider}"): Case(public=True, form={"callbackUrl": "/"}),
     ("GET", "/api/auth/callback/{provider}"): Case(public=True),
+    ("POST", "/api/account/connections/{provider}"): Case(),
+    ("DELETE", "/api/account/connections/{id}"): Case(),
     ("PATCH", "/api/account"): Case(body={"name": "Eve"}),
     ("POST", "/api/chat"): Case(body={"id": "{id}", "messages": [question("Mine now?")]}),
     ("GET", "/api/chat/{id}/stream"): Case(),

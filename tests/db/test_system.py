@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/accounts.py": {"auth"},
     "chat_app/auth/admission.py": {"auth"},
+    "chat_app/auth/connections.py": {"auth"},
     "chat_app/auth/profile.py": {"auth"},
     "chat_app/auth/change_email.py": {"auth"},
     "chat_app/auth/reset.py": {"auth"},

@@ -53,7 +53,10 @@ async def test_a_callback_works_once(chat: Program) -> None:
 async def test_of_twenty_at_once_one_gets_in(chat: Program) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
-    pages = await asyncio.gather(*(tab.walk(back) for _ in range(20)))
+    tabs = [chat.browser() for _ in range(20)]
+    for one in tabs:
+        one.hold(tab.ours)
+    pages = await asyncio.gather(*(one.walk(back) for one in tabs))
     assert sorted(pages) == ["/", *[REFUSED] * 19]
     assert await chat.counts() == (1, 1, 1)
 

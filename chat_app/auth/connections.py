@@ -1,0 +1,149 @@
+"""Accounts elsewhere that somebody has connected: seeing them, adding one, taking one away.
+
+Connecting needs somebody who is signed in and said so lately; an e-mail address plays no part.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, delete, select
+
+from chat_app.auth.names import shortened
+from chat_app.auth.principal import Principal
+from chat_app.auth.proof import Proof
+from chat_app.auth.refusals import AccessDenied, AccountTaken
+from chat_app.auth.rules import has_claim
+from chat_app.auth.ways import leave_one
+from chat_app.bus import Bus, Hint, user_topic
+from chat_app.clock import Clock
+from chat_app.db.engine import Database
+from chat_app.db.tables import Account
+from chat_app.errors import NotFound
+from chat_app.settings import Settings
+
+_ELSEWHERE = col(Account.provider) != ""
+"""Not a password and not a mailbox: those have pages of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An account elsewhere that opens this one.
+
+    Args:
+        id: Its row.
+        provider: The provider's id in the settings, which may have gone from there.
+        issuer: Who vouches.
+        email: The address there, when it was connected; empty when none was said.
+        name: What the person is called there.
+        created_at: When it was connected.
+        last_used_at: When it last let somebody in.
+    """
+
+    id: UUID
+    provider: str
+    issuer: str
+    email: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class Connections:
+    """Reads and changes what is connected to a person.
+
+    Args:
+        db: Where accounts are kept.
+        bus: Told of every change.
+        settings: What a provider's people must have.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, bus: Bus, settings: Settings, clock: Clock) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+        self._required = {one.id: one.require for one in settings.sign_in_providers}
+
+    async def list(self, principal: Principal) -> list[Connection]:
+        """What is connected, the oldest first."""
+        async with self._db.system("auth") as session:
+            rows = await session.exec(
+                select(Account)
+                .where(col(Account.user_id) == principal.user_id, _ELSEWHERE)
+                .order_by(col(Account.created_at), col(Account.id))
+            )
+            return [
+                Connection(
+                    id=row.id,
+                    provider=row.provider,
+                    issuer=row.issuer,
+                    email=row.email,
+                    name=row.name,
+                    created_at=row.created_at,
+                    last_used_at=row.last_used_at,
+                )
+                for row in rows.all()
+            ]
+
+    async def link(self, principal: Principal, proof: Proof) -> None:
+        """Connect what somebody has proved to have; once is enough.
+
+        Raises:
+            AccessDenied: The provider's people must have something that this one has not, so it
+                would never let them in.
+            AccountTaken: It is connected to somebody else.
+        """
+        if not has_claim(self._required.get(proof.provider, ""), proof):
+            raise AccessDenied
+        try:
+            async with self._db.system("auth", write=True) as session:
+                found = await session.exec(
+                    select(Account.user_id).where(
+                        Account.issuer == proof.issuer, Account.subject == proof.subject
+                    )
+                )
+                owner = found.first()
+                if owner is None:
+                    session.add(self._row(principal, proof))
+                    await session.flush()
+                elif owner != principal.user_id:
+                    raise AccountTaken
+        except IntegrityError:  # another worker was quicker
+            raise AccountTaken from None
+        self._tell(principal)
+
+    async def unlink(self, principal: Principal, connection_id: UUID) -> None:
+        """Take a connection away.
+
+        Raises:
+            NotFound: It is not theirs, or there is none.
+            LastWayIn: They could not come in again.
+        """
+        async with self._db.system("auth", write=True) as session:
+            gone = await session.exec(
+                delete(Account).where(
+                    col(Account.id) == connection_id,
+                    col(Account.user_id) == principal.user_id,
+                    _ELSEWHERE,
+                )
+            )
+            if gone.rowcount == 0:
+                raise NotFound
+            await leave_one(session, principal.user_id)
+        self._tell(principal)
+
+    def _row(self, principal: Principal, proof: Proof) -> Account:
+        return Account(
+            user_id=principal.user_id,
+            issuer=proof.issuer,
+            subject=proof.subject,
+            provider=proof.provider,
+            email=proof.email,
+            name=shortened(proof.name),
+            created_at=self._clock(),
+        )
+
+    def _tell(self, principal: Principal) -> None:
+        self._bus.publish(user_topic(principal.user_id), Hint("person"))
