@@ -1,0 +1,114 @@
+"""The server with a page on it that was written for Auth.js, and browsers that look at it."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from reflex_base.constants.installer import PackageJson
+from starlette.responses import FileResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat_app import services as installed
+from chat_app.api.routes import http_face
+from chat_app.guard import Guard
+from tests import bun
+from tests.browser.conftest import FLAGS, NAMES
+from tests.guard.conftest import free_port, serving
+from tests.oidc.servers import running
+from tests.oidc.stage import CLIENT, SECRET, Program, oidc_at, program
+
+REACT = PackageJson.DEPENDENCIES["react"]
+PACKAGES = ("next-auth@5.0.0-beta.32", f"react@{REACT}", f"react-dom@{REACT}")
+PATIENCE = 60_000
+"""Milliseconds; only a test that will fail waits so long."""
+
+# Next.js replaces these when it builds; to another program's build they mean nothing.
+_UNSET = ("NEXTAUTH_URL", "NEXTAUTH_URL_INTERNAL", "VERCEL_URL")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built page."""
+    built = tmp_path_factory.mktemp("nextauth")
+    shutil.copy(Path(__file__).parent / "page" / "main.jsx", built)
+    (built / "node_modules").symlink_to(bun.packages(*PACKAGES) / "node_modules")
+    unset = [part for name in _UNSET for part in ("--define", f"process.env.{name}=undefined")]
+    bun.run(
+        *("build", "main.jsx", "--outdir", "site", "--target", "browser"),
+        *("--define", 'process.env.NODE_ENV="production"', *unset),
+        cwd=built,
+    )
+    (built / "site" / "index.html").write_text(
+        '<!doctype html><html lang="en"><title>Another program</title><div id="root"></div>'
+        '<script type="module" src="/main.js"></script>'
+    )
+    return built / "site"
+
+
+class Beside:
+    """The routes, and on every other path the page."""
+
+    def __init__(self, site: Path) -> None:
+        self._api: ASGIApp = http_face()
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/api/"):
+            await self._api(scope, receive, send)
+            return
+        name = "main.js" if scope["path"] == "/main.js" else "index.html"
+        await FileResponse(self._site / name)(scope, receive, send)
+
+
+@pytest.fixture
+async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
+    """The program behind its door on a port of its own, with a real OpenID provider."""
+    port, issuer_port = free_port(), free_port()
+    home = f"http://localhost:{port}"
+    with running(
+        "provider.mjs",
+        port=issuer_port,
+        clientId=CLIENT,
+        clientSecret=SECRET,
+        redirectUris=[f"{home}/api/auth/callback/acme"],
+        claimsInIdToken=True,
+    ):
+        acme = oidc_at(f"http://127.0.0.1:{issuer_port}")
+        async with program(tmp_path, acme, port=port) as one:
+            assert one.home == home
+            door = Guard(Beside(site), services=installed.services)
+            async with serving(door, port):
+                yield one
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def profile(browser: Browser) -> BrowserContext:
+    """Somebody's browser; nothing in it may ask further than this machine."""
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    await context.route(
+        lambda url: not url.startswith(("http://localhost:", "http://127.0.0.1:")),
+        lambda route: route.abort(),
+    )
+    return context
+
+
+@pytest.fixture
+async def tab(chat: Program, profile: BrowserContext) -> Page:
+    """A tab with the page."""
+    page = await profile.new_page()
+    await page.goto(chat.home)
+    return page
