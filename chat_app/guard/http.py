@@ -17,6 +17,7 @@ from chat_app.guard.needs import NO_ANSWER, Services, Visit
 from chat_app.guard.origins import UNSAFE_METHODS
 from chat_app.guard.pages import SENTENCE, come_back, wrong_host
 from chat_app.guard.paths import API, Place, is_under, place_of
+from chat_app.guard.renewal import renewing
 from chat_app.guard.rules import Rules, relative_target
 from chat_app.guard.streams import Stream
 
@@ -147,6 +148,7 @@ class HttpDoor:
                 return
             if visit is not None and arrival.missed(visit.principal.session_id):
                 visit = None
+            send = renewing(send, visit, arrival, self._rules.settings)
             if place is Place.API and visit is None:
                 await self._refuse(scope, send, _NOBODY)
             elif (target := self._elsewhere(scope, place, visit)) is not None:

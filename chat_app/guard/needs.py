@@ -7,12 +7,14 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from chat_app.auth.hooks import NoClaims
 from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Issued
 from chat_app.bus import Bus
 from chat_app.db.errors import DatabaseError
 from chat_app.settings import Settings
 
-NO_ANSWER = (DatabaseError, SQLAlchemyError, OSError)
+NO_ANSWER = (DatabaseError, SQLAlchemyError, OSError, NoClaims)
 """What the floor below raises when it cannot say who somebody is."""
 
 
@@ -27,6 +29,11 @@ class Visit(Protocol):
     @property
     def expires_at(self) -> datetime:
         """When it ends by itself, in UTC."""
+        ...
+
+    @property
+    def renewed(self) -> Issued | None:
+        """What the cookie should hold from now on, where that has changed."""
         ...
 
 

@@ -17,6 +17,7 @@ from granian.server.embed import Server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Issued
 from chat_app.bus import SESSIONS, Bus, Hint
 from chat_app.guard import Guard
 from chat_app.guard.patience import PATIENT, Patience
@@ -27,6 +28,7 @@ from chat_app.settings import Settings
 class Visit:
     principal: Principal
     expires_at: datetime
+    renewed: Issued | None = None
 
 
 class Sessions:
@@ -40,10 +42,14 @@ class Sessions:
         self.broken: Exception | None = None
         self.broken_once: Exception | None = None
 
-    def issue(self, lasts: timedelta = timedelta(hours=1)) -> tuple[str, UUID]:
+    def issue(
+        self, lasts: timedelta = timedelta(hours=1), renewed: str = "", max_age: int | None = None
+    ) -> tuple[str, UUID]:
         token, session_id = uuid4().hex, uuid4()
         principal = Principal(uuid4(), session_id)
-        self._live[token] = Visit(principal, datetime.now(UTC) + lasts)
+        end = datetime.now(UTC) + lasts
+        new = Issued(renewed, session_id, end, max_age) if renewed else None
+        self._live[token] = Visit(principal, end, new)
         return token, session_id
 
     async def resolve(self, token: str) -> Visit | None:
