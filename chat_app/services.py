@@ -14,6 +14,7 @@ from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn
+from chat_app.auth.removal import Removal
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
@@ -61,6 +62,7 @@ class Services:
     connections: Connections
     profiles: Profiles
     by_mail: ByMail
+    removal: Removal
     threads: Threads
     runs: Runs
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -102,7 +104,6 @@ class Services:
             accounts=Accounts(db, passwords, throttle, settings, clock),
             providers=ProviderSignIn(settings, tokens, throttle),
             connections=Connections(db, bus, settings, clock),
-            profiles=Profiles(db, bus),
             admission=admission,
             by_mail=ByMail.build(
                 Postman.of(settings),
@@ -115,6 +116,8 @@ class Services:
                 settings,
                 clock,
             ),
+            removal=Removal(db, sessions),
+            profiles=Profiles(db, bus, clock),
             threads=Threads(db, bus, settings, clock),
             runs=Runs(db, bus, models, settings, clock, pace),
         )

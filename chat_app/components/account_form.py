@@ -31,6 +31,31 @@ class _AccountForm(rx.Component):
     on_done: rx.EventHandler[rx.event.no_args_event_spec]
 
 
+class _DownloadForm(rx.Component):
+    """A button that saves what a route answers with."""
+
+    library = SCRIPTS["account_form"]
+    tag = "DownloadForm"
+
+    action: rx.Var[str]
+    file_name: rx.Var[str]
+    sentences: rx.Var[dict[str, str]]
+    confirm_page: rx.Var[str]
+
+
+class _PictureField(rx.Component):
+    """A button that asks for a file and sends it."""
+
+    library = SCRIPTS["account_form"]
+    tag = "PictureField"
+
+    action: rx.Var[str]
+    label: rx.Var[str]
+    sentences: rx.Var[dict[str, str]]
+    confirm_page: rx.Var[str]
+    on_done: rx.EventHandler[rx.event.no_args_event_spec]
+
+
 class _AddressProblem(rx.Component):
     """The sentence of the word in the address."""
 
@@ -81,6 +106,40 @@ def account_form(
         confirm_page=CONFIRM_PAGE,
         ends_session=ends_session,
         **props,
+    )
+
+
+def download_form(*children: Any, action: str, file_name: str) -> rx.Component:
+    """A form that saves what a route answers with, once the person has proved that it is them.
+
+    Args:
+        children: The button.
+        action: The route, asked with GET.
+        file_name: What the file is called.
+    """
+    return _DownloadForm.create(
+        *children,
+        action=action,
+        file_name=file_name,
+        sentences=_SENTENCES,
+        confirm_page=CONFIRM_PAGE,
+    )
+
+
+def picture_field(*, action: str, label: str | rx.Var[str], on_done: Any) -> rx.Component:
+    """A button that asks for a picture and sends it at once.
+
+    Args:
+        action: The route, which takes the bytes with PUT.
+        label: The button's words.
+        on_done: The event that follows.
+    """
+    return _PictureField.create(
+        action=action,
+        label=label,
+        sentences=_SENTENCES,
+        confirm_page=CONFIRM_PAGE,
+        on_done=on_done,
     )
 
 

@@ -12,7 +12,7 @@ _MENU = "account-menu"
 
 
 def account_menu(
-    person: rx.vars.ObjectVar[PersonItem], *, settings: str, sign_out: str
+    person: rx.vars.ObjectVar[PersonItem], *, settings: str, sign_out: str, picture: str
 ) -> rx.Component:
     """A button with the person's name that opens a small menu.
 
@@ -20,10 +20,11 @@ def account_menu(
         person: The signed-in person.
         settings: The page where they change what is theirs.
         sign_out: Where the sign-out form is posted.
+        picture: The route that answers with their picture.
     """
     return rx.el.div(
         rx.el.button(
-            _face(person),
+            face(person, picture),
             rx.el.span(
                 rx.el.span("Account of ", class_name="unseen"),
                 _name(person),
@@ -36,7 +37,7 @@ def account_menu(
         ),
         rx.el.div(
             rx.el.div(
-                _face(person),
+                face(person, picture),
                 rx.el.div(
                     rx.el.strong(_name(person)),
                     rx.el.span(person.email),
@@ -64,5 +65,19 @@ def _name(person: rx.vars.ObjectVar[PersonItem]) -> rx.Var[str]:
     return rx.cond(person.name, person.name, person.email)
 
 
-def _face(person: rx.vars.ObjectVar[PersonItem]) -> rx.Component:
-    return rx.el.span(person.initial, class_name="face", aria_hidden="true")
+def face(person: rx.vars.ObjectVar[PersonItem], picture: str) -> rx.Component:
+    """The person's picture, or their first letter.
+
+    Args:
+        person: The signed-in person.
+        picture: The route that answers with their picture.
+    """
+    return rx.el.span(
+        rx.cond(
+            person.picture,
+            rx.el.img(src=f"{picture}?{person.picture}", alt=""),
+            person.initial,
+        ),
+        class_name="face",
+        aria_hidden="true",
+    )

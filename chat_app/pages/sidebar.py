@@ -67,6 +67,7 @@ def sidebar() -> rx.Component:
             AuthState.person,
             settings=path_of("profile"),
             sign_out=backend("/api/auth/signout"),
+            picture=backend("/api/account/picture"),
         ),
         id=SIDEBAR,
         class_name="sidebar",

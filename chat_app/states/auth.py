@@ -53,7 +53,10 @@ class AuthState(rx.State):
         """Read the person and their threads."""
         person = await services().accounts.person(who)
         shown = person.name or person.email
-        item = PersonItem(person.name, person.email, shown[:1].upper(), str(who.user_id))
+        picture = await services().profiles.picture_digest(who)
+        item = PersonItem(
+            person.name, person.email, shown[:1].upper(), str(who.user_id), picture[:16]
+        )
         threads = await self.get_state(ThreadListState)
         await threads._refresh(who)
         if item != self.person or self.phase != "authenticated":

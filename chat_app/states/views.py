@@ -11,12 +11,13 @@ from chat_app.threads.views import MessageView, ThreadSummary, Window
 
 @dataclass(frozen=True)
 class PersonItem:
-    """The signed-in person, as the page shows them."""
+    """The signed-in person, as the page shows them; `picture` changes with theirs, if any."""
 
     name: str = ""
     email: str = ""
     initial: str = ""
     id: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True)

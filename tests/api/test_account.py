@@ -101,3 +101,57 @@ async def test_what_is_no_name_or_more_than_a_name_changes_nothing(
     answer = await (await signed_in(stage, ada)).patch("/api/account", json=body)
     assert answer.status_code == 422
     assert await name_of(stage, ada) == "Ada"
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(PNG, "image/png"), (b"\xff\xd8\xff\xe0" + bytes(9), "image/jpeg"), (WEBP, "image/webp")],
+)
+async def test_a_picture_is_kept_and_shown_as_what_it_is(
+    stage: Stage, ada: UUID, content: bytes, kind: str
+) -> None:
+    her_browser = await signed_in(stage, ada)
+    answer = await her_browser.put(
+        "/api/account/picture", content=content, headers={"Content-Type": "text/html"}
+    )
+    assert answer.status_code == 204
+    shown = await her_browser.get("/api/account/picture")
+    assert (shown.content, shown.headers["content-type"]) == (content, kind)
+
+
+async def test_a_second_picture_takes_the_place_of_the_first(stage: Stage, ada: UUID) -> None:
+    her_browser = await signed_in(stage, ada)
+    for content in (PNG, WEBP):
+        assert (await her_browser.put("/api/account/picture", content=content)).is_success
+    assert (await her_browser.get("/api/account/picture")).content == WEBP
+    assert (await her_browser.delete("/api/account/picture")).status_code == 204
+    assert (await her_browser.get("/api/account/picture")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>", 422),
+        (b"GIF89a" + bytes(20), 422),
+        (b"<!doctype html>\x89PNG\r\n\x1a\n", 422),
+        (b"", 422),
+        (PNG + bytes(512_000), 413),
+    ],
+)
+async def test_what_is_no_picture_is_not_kept(
+    stage: Stage, ada: UUID, content: bytes, status: int
+) -> None:
+    her_browser = await signed_in(stage, ada)
+    answer = await her_browser.put("/api/account/picture", content=content)
+    assert answer.status_code == status
+    assert (await her_browser.get("/api/account/picture")).status_code == 404
+
+
+async def test_nobody_sees_somebody_elses_picture(stage: Stage, ada: UUID) -> None:
+    await (await signed_in(stage, ada)).put("/api/account/picture", content=PNG)
+    eve = await signed_in(stage, await stage.person("eve@example.org"))
+    assert (await eve.get("/api/account/picture")).status_code == 404

@@ -19,6 +19,7 @@ from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.profile import Profiles
+from chat_app.auth.removal import Removal
 from chat_app.auth.session_views import Issued
 from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
@@ -95,7 +96,6 @@ class Stage:
         self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
         self.tokens = OneTimeTokens(self.db, self.time)
         self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
-        self.profiles = Profiles(self.db, self.bus)
         self.postman = Postman.of(self.settings)
         self.by_mail = ByMail.build(
             self.postman,
@@ -108,6 +108,8 @@ class Stage:
             self.settings,
             self.time,
         )
+        self.profiles = Profiles(self.db, self.bus, self.time)
+        self.removal = Removal(self.db, self.sessions)
         self.bus.on(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:

@@ -7,9 +7,12 @@ from typing import Any
 import reflex as rx
 
 from chat_app.pages.protect import require_auth
+from chat_app.pages.settings.data import data
 from chat_app.pages.settings.frame import path_of, waiting
 from chat_app.pages.settings.profile import profile
+from chat_app.pages.settings.sessions import sessions
 from chat_app.states.auth import AuthState
+from chat_app.states.settings.sessions import SessionsState
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,11 @@ class SettingsPage:
     load: Any = None
 
 
-PAGES: tuple[SettingsPage, ...] = (SettingsPage("profile", "Profile", profile),)
+PAGES: tuple[SettingsPage, ...] = (
+    SettingsPage("profile", "Profile", profile),
+    SettingsPage("sessions", "Sessions", sessions, SessionsState.load),
+    SettingsPage("data", "Your data", data),
+)
 """All of them; `frame.MENU` says which are listed, and in which order."""
 
 

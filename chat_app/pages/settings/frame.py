@@ -12,7 +12,11 @@ from chat_app.components.icon import icon
 from chat_app.components.skeleton import section_skeleton
 from chat_app.settings import settings
 
-MENU: tuple[tuple[str, str], ...] = (("profile", "Profile"),)
+MENU: tuple[tuple[str, str], ...] = (
+    ("profile", "Profile"),
+    ("sessions", "Sessions"),
+    ("data", "Your data"),
+)
 """The last part of each page's address, and its title; in the order of the list. What a page shows
 is in `PAGES`; a page that is not listed here is reached from another one."""
 

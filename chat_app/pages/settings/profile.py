@@ -1,9 +1,11 @@
-"""`/settings/profile`: what a person is called."""
+"""`/settings/profile`: what a person is called and looks like."""
 
 import reflex as rx
 
 from chat_app.auth.names import NAME_MAX_LENGTH
-from chat_app.components.account_form import account_form
+from chat_app.auth.pictures import MAX_BYTES
+from chat_app.components.account_form import account_form, picture_field
+from chat_app.components.account_menu import face
 from chat_app.components.auth_sheet import field
 from chat_app.pages.backend import backend
 from chat_app.pages.settings.frame import section, settings_page
@@ -12,7 +14,7 @@ from chat_app.states.auth import AuthState
 
 def profile() -> rx.Component:
     """The page."""
-    return settings_page("Profile", _name())
+    return settings_page("Profile", _name(), _picture())
 
 
 def _name() -> rx.Component:
@@ -39,4 +41,31 @@ def _name() -> rx.Component:
             done="Saved.",
         ),
         lead=rx.fragment("You are signed in as ", AuthState.person.email, "."),
+    )
+
+
+def _picture() -> rx.Component:
+    route = backend("/api/account/picture")
+    person = AuthState.person
+    return section(
+        "Picture",
+        rx.el.div(
+            face(person, route),
+            picture_field(
+                action=route,
+                label=rx.cond(person.picture, "Change picture", "Choose picture"),
+                on_done=AuthState.on_auth_change,
+            ),
+            rx.cond(
+                person.picture,
+                account_form(
+                    rx.el.button("Remove picture", type="submit", class_name="quiet-button"),
+                    action=route,
+                    method="DELETE",
+                    on_done=AuthState.on_auth_change,
+                ),
+            ),
+            class_name="picture",
+        ),
+        lead=f"PNG, JPEG or WebP, at most {MAX_BYTES // 1000} kB. Only you see it.",
     )

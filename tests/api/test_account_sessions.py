@@ -1,0 +1,71 @@
+"""Where a person is signed in, and how they end it, over HTTP."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.api.test_account import ada, signed_in, stage
+from tests.auth.stage import Stage
+
+__all__ = ["ada", "stage"]
+
+
+async def test_the_list_says_which_session_asks(stage: Stage, ada: UUID) -> None:
+    here = await signed_in(stage, ada)
+    await signed_in(stage, ada, user_agent="curl/8")
+    await signed_in(stage, await stage.person("eve@example.org"))
+    listed = (await here.get("/api/account/sessions")).json()["sessions"]
+    assert {(one["device"], one["current"]) for one in listed} == {
+        ("Firefox on Linux", True),
+        ("curl", False),
+    }
+    assert {one["network"] for one in listed} == {"192.0.2.0/24"}
+
+
+async def test_one_session_is_ended_and_the_others_stay(stage: Stage, ada: UUID) -> None:
+    here, there = await signed_in(stage, ada), await signed_in(stage, ada)
+    listed = (await here.get("/api/account/sessions")).json()["sessions"]
+    (other,) = [one["id"] for one in listed if not one["current"]]
+    answer = await here.delete(f"/api/account/sessions/{other}")
+    assert (answer.status_code, "set-cookie" in answer.headers) == (204, False)
+    assert stage.ended == [(UUID(other), "revoked")]
+    assert (await there.get("/api/account/sessions")).status_code == 401
+    assert (await here.get("/api/account/sessions")).status_code == 200
+
+
+async def test_a_foreign_session_is_a_missing_one(stage: Stage, ada: UUID) -> None:
+    hers = await stage.sign_in(ada)
+    eve = await signed_in(stage, await stage.person("eve@example.org"))
+    answers = [
+        await eve.delete(f"/api/account/sessions/{one}") for one in (hers.session_id, uuid4())
+    ]
+    assert {(one.status_code, one.content) for one in answers} == {(404, answers[1].content)}
+    assert await stage.sessions.resolve(hers.token) is not None
+    assert stage.ended == []
+
+
+async def test_the_others_are_ended_and_this_one_stays(stage: Stage, ada: UUID) -> None:
+    here, there = await signed_in(stage, ada), await signed_in(stage, ada)
+    eves = await stage.sign_in(await stage.person("eve@example.org"))
+    assert (await here.post("/api/account/sessions/revoke-others")).status_code == 204
+    assert (await there.get("/api/account/sessions")).status_code == 401
+    assert len((await here.get("/api/account/sessions")).json()["sessions"]) == 1
+    assert await stage.sessions.resolve(eves.token) is not None
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+async def test_leaving_here_takes_the_cookie_along(
+    stage: Stage, ada: UUID, everywhere: bool
+) -> None:
+    here, there = await signed_in(stage, ada), await signed_in(stage, ada)
+    listed = (await here.get("/api/account/sessions")).json()["sessions"]
+    (this,) = [one["id"] for one in listed if one["current"]]
+    if everywhere:
+        answer = await here.post("/api/account/sessions/revoke-all")
+    else:
+        answer = await here.delete(f"/api/account/sessions/{this}")
+    assert answer.json() == {"url": f"{stage.settings.url}/signin"}
+    assert "chat_session=;" in answer.headers["set-cookie"]
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert (await here.get("/api/account/sessions")).status_code == 401
+    assert (await there.get("/api/account/sessions")).status_code == (401 if everywhere else 200)

@@ -1,0 +1,144 @@
+"""A person takes everything along, or leaves for good."""
+
+import io
+import json
+import zipfile
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlmodel import func, select
+
+from chat_app.auth.principal import Principal
+from chat_app.db.tables import Message, OneTimeToken, Picture, Thread, metadata
+from tests.api.test_account import PNG, ada, signed_in, stage
+from tests.auth.stage import PASSWORD, Stage
+
+__all__ = ["ada", "stage"]
+
+EMAIL = "ada@example.org"
+
+
+async def write(stage: Stage, user_id: UUID, title: str, *texts: str) -> UUID:
+    """A thread in which texts follow each other."""
+    who = Principal(user_id, user_id)
+    thread = Thread(owner_id=user_id, title=title)
+    async with stage.db.write(who) as session:
+        session.add(thread)
+        await session.flush()
+        parent = None
+        for number, text in enumerate(texts):
+            message = Message(
+                owner_id=user_id,
+                thread_id=thread.id,
+                parent_id=parent,
+                role="assistant" if number % 2 else "user",
+                parts=[{"type": "text", "text": text}],
+            )
+            session.add(message)
+            await session.flush()
+            parent = message.id
+        thread.head_id = parent
+    return thread.id
+
+
+async def counts(stage: Stage) -> dict[str, int]:
+    """How many rows each table has."""
+    found = {}
+    async with stage.db.system("auth") as session:
+        for name, table in metadata.tables.items():
+            found[name] = (await session.exec(select(func.count()).select_from(table))).one()
+    return found
+
+
+async def leave(browser: httpx.AsyncClient, confirm: str) -> httpx.Response:
+    return await browser.request("DELETE", "/api/account", json={"confirm": confirm})
+
+
+async def test_everything_that_is_kept_of_a_person_is_in_the_export(
+    stage: Stage, ada: UUID
+) -> None:
+    await write(stage, ada, "Rain / wind?", "A haiku, please", "Rain taps on the glass")
+    await write(stage, ada, "🌧", "And now?")
+    eve = await stage.person("eve@example.org")
+    await write(stage, eve, "Eves own", "kept between us")
+    her_browser = await signed_in(stage, ada)
+    await her_browser.put("/api/account/picture", content=PNG)
+    answer = await her_browser.get("/api/account/export")
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="chat-export.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert set(files) == {
+        "account.json",
+        "picture.png",
+        "threads/0001-Rain-wind.json",
+        "threads/0001-Rain-wind.md",
+        "threads/0002.json",
+        "threads/0002.md",
+    }
+    account = json.loads(files["account.json"])
+    assert account["profile"]["email"] == EMAIL
+    assert [one["issuer"] for one in account["accounts"]] == ["password"]
+    assert [one["device"] for one in account["sessions"]] == ["Firefox on Linux"]
+    thread = json.loads(files["threads/0001-Rain-wind.json"])
+    assert [one["parts"][0]["text"] for one in thread["messages"]] == [
+        "A haiku, please",
+        "Rain taps on the glass",
+    ]
+    assert files["threads/0001-Rain-wind.md"].decode() == (
+        "# Rain / wind?\n\n## You\n\nA haiku, please\n\n## Answer\n\nRain taps on the glass\n"
+    )
+    everything = b"".join(files.values())
+    for never in (b"kept between us", b"eve@example.org", b"argon2", b"token_hash"):
+        assert never not in everything
+
+
+async def test_nothing_of_who_leaves_stays(stage: Stage, ada: UUID) -> None:
+    eve = await stage.accounts.add("eve@example.org", PASSWORD, "Eve")
+    await write(stage, eve, "Eves own", "kept between us")
+    await stage.sign_in(eve)
+    before = await counts(stage)
+    ada = await stage.accounts.add("new@example.org", PASSWORD, "New")
+    await write(stage, ada, "Gone soon", "one", "two", "three")
+    her_browser, elsewhere = await signed_in(stage, ada), await signed_in(stage, ada)
+    await her_browser.put("/api/account/picture", content=PNG)
+    hour = stage.time.hour
+    await stage.tokens.make("reset_password", lasts=hour, user_id=ada, subject="new@example.org")
+    await stage.tokens.make("sign_in_link", lasts=hour, subject="new@example.org")
+    answer = await leave(her_browser, " New@Example.org ")
+    assert answer.json() == {"url": f"{stage.settings.url}/signin"}
+    assert "chat_session=;" in answer.headers["set-cookie"]
+    assert await counts(stage) == before
+    assert [reason for _, reason in stage.ended] == ["removed", "removed"]
+    assert (await elsewhere.get("/api/account/sessions")).status_code == 401
+    assert before[OneTimeToken.__tablename__] == before[Picture.__tablename__] == 0
+
+
+@pytest.mark.parametrize("typed", ["", "ada", "eve@example.org", "ada@example.org, b@c.d"])
+async def test_without_the_address_nobody_leaves(stage: Stage, ada: UUID, typed: str) -> None:
+    before = await counts(stage)
+    her_browser = await signed_in(stage, ada)
+    answer = await leave(her_browser, typed)
+    assert (answer.status_code, answer.json()["error"]) == (422, "not_confirmed")
+    assert await counts(stage) == before | {"auth_session": before["auth_session"] + 1}
+    assert stage.ended == []
+
+
+async def test_leaving_and_taking_along_ask_for_a_fresh_proof(stage: Stage, ada: UUID) -> None:
+    her_browser = await signed_in(stage, ada)
+    stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
+    answers = [
+        await leave(her_browser, EMAIL),
+        await her_browser.get("/api/account/export"),
+    ]
+    assert {one.json()["error"] for one in answers} == {"step_up_required"}
+    assert await stage.sessions.resolve(her_browser.headers["cookie"].partition("=")[2])
+
+
+async def test_the_same_address_can_come_again_and_finds_nothing(stage: Stage, ada: UUID) -> None:
+    await write(stage, ada, "Gone", "soon")
+    await leave(await signed_in(stage, ada), EMAIL)
+    again = await stage.accounts.add(EMAIL, PASSWORD, "")
+    async with stage.db.read(Principal(again, again)) as session:
+        assert (await session.exec(select(Thread))).all() == []
