@@ -15,6 +15,8 @@ from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn
 from chat_app.auth.removal import Removal
+from chat_app.auth.second_factor.devices import Devices
+from chat_app.auth.second_factor.factors import SecondFactors
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
@@ -58,6 +60,8 @@ class Services:
     tokens: OneTimeTokens
     accounts: Accounts
     admission: Admission
+    second_factors: SecondFactors
+    devices: Devices
     providers: ProviderSignIn
     connections: Connections
     profiles: Profiles
@@ -91,6 +95,7 @@ class Services:
         tokens = OneTimeTokens(db, clock)
         throttle = Throttle(settings)
         admission = Admission(db, sessions, tokens, settings, clock)
+        keys = KeyRing(settings)
         return cls(
             settings=settings,
             clock=clock,
@@ -102,6 +107,8 @@ class Services:
             sessions=sessions,
             tokens=tokens,
             accounts=Accounts(db, passwords, throttle, settings, clock),
+            second_factors=SecondFactors(db, tokens, keys, settings, clock),
+            devices=Devices(db, settings, clock),
             providers=ProviderSignIn(settings, tokens, throttle),
             connections=Connections(db, bus, settings, clock),
             admission=admission,
@@ -155,6 +162,7 @@ class Services:
     async def purge(self) -> None:
         """Remove for good what was deleted long ago, or can no longer be used."""
         await self.tokens.purge()
+        await self.devices.purge()
         await self.threads.purge()
 
 

@@ -47,9 +47,14 @@ def browser_of(request: Request, fields: Fields) -> Browser:
         address=client_of(request),
         user_agent=request.headers.get("user-agent", ""),
         replaces=before.session_id if before else None,
-        remember=fields.get("remember") in _ON,
+        remember=is_on(fields, "remember"),
         device=cookie.read(request.scope["headers"], cookie.device_name(settings)),
     )
+
+
+def is_on(fields: Fields, name: str) -> bool:
+    """Whether a box of a form was ticked."""
+    return fields.get(name) in _ON
 
 
 def enter(request: Request, outcome: Admitted | Challenged, fields: Fields) -> Response:

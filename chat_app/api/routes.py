@@ -3,7 +3,17 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from chat_app.api import account, auth, authjs, chat, connections, health, oauth, threads
+from chat_app.api import (
+    account,
+    auth,
+    authjs,
+    chat,
+    connections,
+    health,
+    oauth,
+    second_factor,
+    threads,
+)
 from chat_app.api.errors import CatchBugs, exception_handlers
 
 routes = [
@@ -12,6 +22,7 @@ routes = [
     *oauth.routes,
     *account.routes,
     *connections.routes,
+    *second_factor.routes,
     *chat.routes,
     *threads.routes,
     *health.routes,

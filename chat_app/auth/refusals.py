@@ -189,6 +189,38 @@ class ProviderRefused(Refusal, Conflict):
     says = "Signing in there did not work, or took too long; start again."
 
 
+class SecondFactorWrong(Refusal, Forbidden):
+    """Not the code of this moment and no unused backup code, or it was used before."""
+
+    code = "second_factor_wrong"
+    word = "SecondFactorWrong"
+    says = "This code is not right, or it was used before."
+
+
+class SecondFactorLocked(Refusal, RateLimited):
+    """Too many wrong codes; the next one is not looked at.
+
+    Args:
+        retry_after: Seconds until another one is.
+    """
+
+    code = "second_factor_locked"
+    word = "SecondFactorLocked"
+    says = "Too many wrong codes; wait a while and try again."
+
+    def __init__(self, retry_after: int = 1, **values: object) -> None:
+        super().__init__(**values)
+        self.retry_after = retry_after
+
+
+class PasskeyRefused(Refusal, Forbidden):
+    """Unknown, removed, replayed, or not proved by its owner: one answer for all."""
+
+    code = "passkey_refused"
+    word = "PasskeyRefused"
+    says = "This passkey was not accepted; try again, or take another way."
+
+
 TOO_MANY = "Too many tries; wait a while and try again."
 """The sentence of every `RateLimited` of this layer."""
 
@@ -214,6 +246,9 @@ _SENTENCES = {
         ProviderUnknown,
         ProviderUnavailable,
         ProviderRefused,
+        SecondFactorWrong,
+        SecondFactorLocked,
+        PasskeyRefused,
     )
 } | {
     "RateLimited": TOO_MANY,

@@ -17,6 +17,7 @@ NAMES = (
     "account_form",
     "anchor",
     "blocks",
+    "code_field",
     "composer",
     "copy",
     "end_of_list",

@@ -84,12 +84,13 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
   // Another tab has signed in: nobody needs this form any more.
   useEffect(() => hear(({ data }) => data === "in" && location.assign(callback)), [callback]);
 
-  // Once the fields can be used again: everything typed stays but the password.
+  // Once the fields can be used again: everything typed stays but the secret.
   useEffect(() => {
     if (!problem || sending) return;
-    const password = form.current.querySelector("[name=password]");
-    password.value = "";
-    password.focus();
+    const secret = form.current.querySelector("[name=password], [name=code]");
+    if (!secret) return;
+    secret.value = "";
+    secret.focus();
   }, [problem, sending]);
 
   const refuse = (sentence) => {

@@ -21,7 +21,7 @@ EVENT_PATH = "/_event"
 API = "/api"
 PROBES = frozenset({"/ping", "/_health", "/api/health"})
 PUBLIC_API_PREFIXES = ("/api/auth/",)
-PUBLIC_PAGES = frozenset({"/signin", "/signup"})
+PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signup"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
 
 

@@ -6,6 +6,7 @@ from chat_app.components.brand import PRODUCT
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import add_settings
 from chat_app.pages.signin import signin
+from chat_app.pages.signin_code import signin_code
 from chat_app.pages.signup import signup
 from chat_app.states.auth import AuthState
 from chat_app.states.live import Live
@@ -22,6 +23,7 @@ def add_pages(app: rx.App) -> None:
     app.head_components.extend(_head())
     for route, title, page in (
         ("/signin", "Sign in", signin),
+        ("/signin/code", "One more step", signin_code),
         ("/signup", "Create an account", signup),
     ):
         app.add_page(page, route=route, title=f"{title} · {PRODUCT}", description=_DESCRIPTION)

@@ -100,6 +100,16 @@ class SignInSettings(BaseSettings):
     limit_start_address: Rate = Field(
         "600/hour", description="Sign-ins with a provider or a passkey begun per address."
     )
+    limit_second_factor: Rate = Field(
+        "5/15 minutes", description="Wrong codes of a second factor per person, in a row."
+    )
+    remember_device_days: int = Field(
+        30,
+        ge=0,
+        le=365,
+        description="How long a browser need not show the second factor again, if its person "
+        "wants that. 0 asks each time.",
+    )
 
     fresh_minutes: int = Field(
         10, ge=1, description="How old a proof may be for sensitive changes, in minutes."

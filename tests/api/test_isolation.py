@@ -71,6 +71,7 @@ CASES = {
     ("POST", "/api/account/sessions/revoke-others"): Case(),
     ("POST", "/api/account/sessions/revoke-all"): Case(),
     ("GET", "/api/account/export"): Case(),
+    ("POST", "/api/auth/callback/second-factor"): Case(public=True, form={"code": "123456"}),
     ("POST", "/api/chat"): Case(body={"id": "{id}", "messages": [question("Mine now?")]}),
     ("GET", "/api/chat/{id}/stream"): Case(),
     ("POST", "/api/chat/{id}/stop"): Case(),

@@ -20,6 +20,8 @@ from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.profile import Profiles
 from chat_app.auth.removal import Removal
+from chat_app.auth.second_factor.devices import Devices
+from chat_app.auth.second_factor.factors import SecondFactors
 from chat_app.auth.session_views import Issued
 from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
@@ -110,6 +112,11 @@ class Stage:
         )
         self.profiles = Profiles(self.db, self.bus, self.time)
         self.removal = Removal(self.db, self.sessions)
+        self.keys = KeyRing(self.settings)
+        self.second_factors = SecondFactors(
+            self.db, self.tokens, self.keys, self.settings, self.time
+        )
+        self.devices = Devices(self.db, self.settings, self.time)
         self.bus.on(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:

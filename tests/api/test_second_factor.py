@@ -1,0 +1,167 @@
+"""Finishing a sign-in with the second factor, over HTTP."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chat_app.api.routes import routes
+from tests.api.auth_stage import JSON, browser, error_of, served
+from tests.auth.second_factor.stage import Holder, turned_on
+from tests.auth.stage import PASSWORD, Stage
+
+EMAIL = "ada@example.org"
+FINISH = "/api/auth/callback/second-factor"
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with served(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def ada(stage: Stage) -> Holder:
+    return await turned_on(stage, await stage.accounts.add(EMAIL, PASSWORD, "Ada"))
+
+
+@pytest.fixture
+async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(stage, routes=routes) as one:
+        yield one
+
+
+async def begin(tab: httpx.AsyncClient, **more: str) -> httpx.Response:
+    form = {"email": EMAIL, "password": PASSWORD, **more}
+    return await tab.post("/api/auth/callback/credentials", data=form, headers=JSON)
+
+
+async def finish(tab: httpx.AsyncClient, code: str, **more: str) -> httpx.Response:
+    return await tab.post(FINISH, data={"code": code, **more}, headers=JSON)
+
+
+async def who(tab: httpx.AsyncClient) -> str | None:
+    said = (await tab.get("/api/auth/session")).json()
+    return said and said["user"]["email"]
+
+
+async def test_a_password_alone_leaves_no_session(
+    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+) -> None:
+    answer = await begin(tab, callbackUrl="/c/7")
+    assert answer.json()["url"] == f"{stage.settings.url}/signin/code?callbackUrl=%2Fc%2F7"
+    assert list(tab.cookies) == ["chat_challenge"]
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert await who(tab) is None
+    token = tab.cookies["chat_challenge"]
+    tab.cookies.set("chat_session", token)
+    assert await who(tab) is None
+
+
+async def test_the_code_finishes_it(ada: Holder, tab: httpx.AsyncClient) -> None:
+    await begin(tab, remember="1")
+    answer = await finish(tab, ada.code(), callbackUrl="/c/7")
+    assert answer.json()["url"].endswith("/c/7")
+    assert await who(tab) == EMAIL
+    assert "chat_challenge" not in tab.cookies
+    assert "chat_device" not in tab.cookies
+    session = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("chat_session"))
+    assert "Max-Age=2592000" in session  # what was asked with the password still holds
+
+
+async def test_a_backup_code_does_too_and_only_once(ada: Holder, tab: httpx.AsyncClient) -> None:
+    for expected in (EMAIL, None):
+        tab.cookies.clear()
+        await begin(tab)
+        answer = await finish(tab, ada.backup[0])
+        assert await who(tab) == expected
+    assert error_of(answer) == {"error": "SecondFactorWrong"}
+
+
+async def test_a_wrong_code_stays_on_the_page_and_keeps_the_way(
+    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+) -> None:
+    await begin(tab)
+    answer = await finish(tab, ada.wrong(), callbackUrl="/c/7")
+    assert answer.status_code == 403
+    assert answer.json()["url"].startswith(f"{stage.settings.url}/signin/code?")
+    assert error_of(answer) == {"error": "SecondFactorWrong", "callbackUrl": "/c/7"}
+    assert "chat_session" not in tab.cookies
+    await finish(tab, ada.code())
+    assert await who(tab) == EMAIL
+
+
+async def test_too_many_wrong_codes_say_how_long_to_wait(
+    ada: Holder, tab: httpx.AsyncClient
+) -> None:
+    await begin(tab)
+    for _ in range(5):
+        await finish(tab, ada.wrong())
+    await begin(tab)
+    answer = await finish(tab, ada.code())
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "900")
+    assert error_of(answer) == {"error": "SecondFactorLocked"}
+    assert await who(tab) is None
+
+
+async def test_without_the_first_half_there_is_nothing_to_finish(
+    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+) -> None:
+    await begin(tab)
+    async with browser(stage, routes=routes) as elsewhere:
+        for cookie in (None, "x" * 43, "%ff"):
+            if cookie:
+                elsewhere.cookies.set("chat_challenge", cookie)
+            answer = await finish(elsewhere, ada.code())
+            assert answer.json()["url"].startswith(f"{stage.settings.url}/signin?")
+            assert error_of(answer) == {"error": "Verification"}
+            assert await who(elsewhere) is None
+    await finish(tab, ada.code())
+    assert await who(tab) == EMAIL
+
+
+async def test_a_wrong_csrf_token_is_refused(ada: Holder, tab: httpx.AsyncClient) -> None:
+    await begin(tab)
+    answer = await finish(tab, ada.code(), csrfToken="0" * 64)
+    assert error_of(answer) == {"error": "MissingCSRF"}
+    await finish(tab, ada.code())
+    assert await who(tab) == EMAIL
+
+
+async def test_whoever_was_disabled_meanwhile_does_not_get_in(
+    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+) -> None:
+    await begin(tab)
+    await stage.disable(ada.user_id)
+    answer = await finish(tab, ada.code())
+    assert error_of(answer) == {"error": "AccessDenied"}
+    assert "chat_session" not in tab.cookies
+
+
+async def test_a_trusted_browser_is_not_asked_again_until_it_is_turned_off(
+    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+) -> None:
+    await begin(tab)
+    answer = await finish(tab, ada.code(), trust="1")
+    device = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("chat_device"))
+    assert {"HttpOnly", "SameSite=Lax", "Max-Age=2592000"} <= set(device.split("; "))
+    answer = await begin(tab)
+    assert answer.json()["url"] == f"{stage.settings.url}/"
+    assert await who(tab) == EMAIL
+    await stage.second_factors.turn_off(ada.principal)
+    await turned_on(stage, ada.user_id)
+    answer = await begin(tab)
+    assert answer.json()["url"].endswith("/signin/code")
+
+
+async def test_the_operator_may_want_the_code_each_time(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, remember_device_days=0) as stage,
+        browser(stage, routes=routes) as tab,
+    ):
+        ada = await turned_on(stage, await stage.accounts.add(EMAIL, PASSWORD, "Ada"))
+        await begin(tab)
+        await finish(tab, ada.code(), trust="1")
+        assert await who(tab) == EMAIL
+        assert "chat_device" not in tab.cookies
