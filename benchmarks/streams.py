@@ -20,6 +20,8 @@ _SEND = f"{ChatState.get_full_name()}.send"
 _OVER = b'"busy_rx_state_":false'
 _TOKENS, _PACE = 500, 20
 _MANY = 100
+_ARRIVING = 5.0
+"""Seconds within which they all begin: twenty a second, where there are a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ async def _crowd(house: House, pid: int, kind, many: int) -> _Crowd:
     began = cpu(pid)
 
     async def one(number: int) -> tuple[dict[int, float], float]:
-        await asyncio.sleep(number * 1.0 / many)
+        await asyncio.sleep(number * _ARRIVING / many)
         reader, ask = ready[number]
         seen = await ask(asks[number])
         ended = time.time()
