@@ -182,6 +182,7 @@ class ChatState(rx.State):
     async def _reload(self, who: Principal) -> None:
         """Read the end of the thread again. Who reads further up stays there."""
         if not self.thread:
+            self.loading = False
             return
         known = len(self._stretch.end) + len(self._recent)
         limit = known + FEW if self._stretch.end else PAGE

@@ -104,6 +104,12 @@ async def on_stage_unhurried(tmp_path: Path) -> AsyncIterator[Stage]:
         yield put_up
 
 
+async def test_an_empty_chat_has_nothing_to_wait_for(tmp_path: Path):
+    async with stage(tmp_path) as put_up:
+        tab = await opened(put_up, await put_up.person("ada@example.com"))
+        assert not (await tab.state(ChatState)).loading
+
+
 async def test_a_token_costs_the_same_in_an_empty_and_in_a_long_thread(
     on_stage_unhurried: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
