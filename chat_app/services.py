@@ -11,6 +11,7 @@ from chat_app.auth.by_mail import ByMail
 from chat_app.auth.connections import Connections
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
+from chat_app.auth.password_change import PasswordChange
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn
@@ -66,6 +67,7 @@ class Services:
     connections: Connections
     profiles: Profiles
     by_mail: ByMail
+    password_change: PasswordChange
     removal: Removal
     threads: Threads
     runs: Runs
@@ -123,6 +125,7 @@ class Services:
                 settings,
                 clock,
             ),
+            password_change=PasswordChange(db, passwords, throttle, sessions, clock),
             removal=Removal(db, sessions),
             profiles=Profiles(db, bus, clock),
             threads=Threads(db, bus, settings, clock),

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chat_app.api.answers import SIGN_IN_PAGE, home_of, set_cookie
+from chat_app.api.answers import SIGN_IN_PAGE, client_of, home_of, set_cookie
 from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import fresh, id_of, read_json, signed_in
 from chat_app.api.threads import timestamp
@@ -29,6 +29,14 @@ class Profile(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     name: str
+
+
+class NewPassword(BaseModel):
+    """A password to be used from now on."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    password: str
 
 
 class Goodbye(BaseModel):
@@ -72,6 +80,25 @@ async def set_picture(request: Request, principal: Principal) -> Response:
 async def remove_picture(request: Request, principal: Principal) -> Response:
     """Forget the person's picture."""
     await services().profiles.remove_picture(principal)
+    return _done()
+
+
+@fresh
+async def set_password(request: Request, principal: Principal) -> Response:
+    """Change the password. Other sessions end; this one goes on with a new token."""
+    wanted = await read_json(request, NewPassword, most=MAX_BYTES)
+    live = services()
+    issued = await live.password_change.set(principal, wanted.password, client_of(request))
+    answer = _done()
+    name = cookie.session_name(live.settings)
+    set_cookie(answer, cookie.write(live.settings, name, issued.token, max_age=issued.max_age))
+    return answer
+
+
+@fresh
+async def remove_password(request: Request, principal: Principal) -> Response:
+    """Sign in without a password from now on."""
+    await services().password_change.remove(principal)
     return _done()
 
 
@@ -151,6 +178,8 @@ routes = [
     Route("/api/account/picture", picture, methods=["GET"]),
     Route("/api/account/picture", set_picture, methods=["PUT"]),
     Route("/api/account/picture", remove_picture, methods=["DELETE"]),
+    Route("/api/account/password", set_password, methods=["POST"]),
+    Route("/api/account/password", remove_password, methods=["DELETE"]),
     Route("/api/account/sessions", sessions, methods=["GET"]),
     Route("/api/account/sessions/{id}", revoke, methods=["DELETE"]),
     Route("/api/account/sessions/revoke-others", revoke_others, methods=["POST"]),

@@ -40,6 +40,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import enter
 from chat_app.states.live import Live
+from chat_app.states.settings.password import PasswordState
 from chat_app.states.settings.sessions import SessionsState
 from chat_app.states.thread_list import ThreadListState
 
@@ -168,6 +169,7 @@ def table() -> dict[str, Row]:
         _row(signed_in, ChatState.pick_model, model_id=_text(200, 1)),
         _row(signed_in, ChatState.tell, sentence=_text(300)),
         _row(signed_in, ChatState.dismiss),
+        _row(signed_in, PasswordState.load),
         _row(signed_in, SessionsState.load),
         _row(signed_in, Live.open),
         _row(signed_in, Live.watch),

@@ -15,6 +15,7 @@ from chat_app.api import account
 from chat_app.api.requests import current_principal, fresh
 from chat_app.auth import cookie
 from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Issued
 from chat_app.bus import Hint, user_topic
 from chat_app.db.tables import User
 from tests.api.auth_stage import browser, served
@@ -41,9 +42,11 @@ async def ada(stage: Stage) -> UUID:
     return await stage.accounts.add("ada@example.org", PASSWORD, "Ada")
 
 
-async def signed_in(stage: Stage, user_id: UUID, **given: Any) -> httpx.AsyncClient:
+async def signed_in(
+    stage: Stage, user_id: UUID, issued: Issued | None = None, **given: Any
+) -> httpx.AsyncClient:
     """A browser in which a person has signed in."""
-    issued = await stage.sign_in(user_id, **given)
+    issued = issued or await stage.sign_in(user_id, **given)
     name = cookie.session_name(stage.settings)
     return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
 

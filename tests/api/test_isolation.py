@@ -66,6 +66,8 @@ CASES = {
     ("GET", "/api/account/picture"): Case(),
     ("PUT", "/api/account/picture"): Case(body={"not": "a picture"}),
     ("DELETE", "/api/account/picture"): Case(),
+    ("POST", "/api/account/password"): Case(body={"password": "another-Otter-teapot-91"}),
+    ("DELETE", "/api/account/password"): Case(),
     ("GET", "/api/account/sessions"): Case(),
     ("DELETE", "/api/account/sessions/{id}"): Case(),
     ("POST", "/api/account/sessions/revoke-others"): Case(),

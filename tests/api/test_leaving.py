@@ -131,6 +131,8 @@ async def test_leaving_and_taking_along_ask_for_a_fresh_proof(stage: Stage, ada:
     answers = [
         await leave(her_browser, EMAIL),
         await her_browser.get("/api/account/export"),
+        await her_browser.post("/api/account/password", json={"password": "x" * 20}),
+        await her_browser.delete("/api/account/password"),
     ]
     assert {one.json()["error"] for one in answers} == {"step_up_required"}
     assert await stage.sessions.resolve(her_browser.headers["cookie"].partition("=")[2])

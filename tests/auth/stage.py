@@ -16,6 +16,7 @@ from chat_app.auth.admission import Admission
 from chat_app.auth.by_mail import ByMail
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
+from chat_app.auth.password_change import PasswordChange
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.profile import Profiles
@@ -117,6 +118,9 @@ class Stage:
             self.db, self.tokens, self.keys, self.settings, self.time
         )
         self.devices = Devices(self.db, self.settings, self.time)
+        self.password_change = PasswordChange(
+            self.db, self.passwords, self.throttle, self.sessions, self.time
+        )
         self.bus.on(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:

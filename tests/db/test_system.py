@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/admission.py": {"auth"},
     "chat_app/auth/connections.py": {"auth"},
     "chat_app/auth/own_data.py": {"auth"},
+    "chat_app/auth/password_change.py": {"auth"},
     "chat_app/auth/profile.py": {"auth"},
     "chat_app/auth/change_email.py": {"auth"},
     "chat_app/auth/reset.py": {"auth"},

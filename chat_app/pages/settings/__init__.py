@@ -9,9 +9,11 @@ import reflex as rx
 from chat_app.pages.protect import require_auth
 from chat_app.pages.settings.data import data
 from chat_app.pages.settings.frame import path_of, waiting
+from chat_app.pages.settings.password import password
 from chat_app.pages.settings.profile import profile
 from chat_app.pages.settings.sessions import sessions
 from chat_app.states.auth import AuthState
+from chat_app.states.settings.password import PasswordState
 from chat_app.states.settings.sessions import SessionsState
 
 
@@ -34,6 +36,7 @@ class SettingsPage:
 
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage("profile", "Profile", profile),
+    SettingsPage("password", "Password", password, PasswordState.load),
     SettingsPage("sessions", "Sessions", sessions, SessionsState.load),
     SettingsPage("data", "Your data", data),
 )

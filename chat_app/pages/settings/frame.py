@@ -14,6 +14,7 @@ from chat_app.settings import settings
 
 MENU: tuple[tuple[str, str], ...] = (
     ("profile", "Profile"),
+    ("password", "Password"),
     ("sessions", "Sessions"),
     ("data", "Your data"),
 )

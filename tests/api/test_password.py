@@ -1,0 +1,121 @@
+"""A new password puts everybody out who knew the old one, and nobody else."""
+
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlmodel import select
+
+from chat_app.auth.refusals import InvalidToken, WrongCredentials
+from chat_app.db.tables import Account, RememberedDevice
+from tests.api.test_account import ada, signed_in, stage
+from tests.auth.stage import PASSWORD, Stage
+
+__all__ = ["ada", "stage"]
+
+EMAIL, NEW = "ada@example.org", "violet-Kettle-harbour-38"
+
+
+async def change(browser: httpx.AsyncClient, password: str) -> httpx.Response:
+    return await browser.post("/api/account/password", json={"password": password})
+
+
+async def enters(stage: Stage, password: str) -> bool:
+    try:
+        await stage.accounts.sign_in(email=EMAIL, password=password, address="192.0.2.9")
+    except WrongCredentials:
+        return False
+    return True
+
+
+def token_of(answer: httpx.Response) -> str:
+    return answer.headers["set-cookie"].partition(";")[0].partition("=")[2]
+
+
+async def test_the_new_password_opens_and_the_old_one_does_not(stage: Stage, ada: UUID) -> None:
+    assert (await change(await signed_in(stage, ada), NEW)).status_code == 204
+    assert (await enters(stage, NEW), await enters(stage, PASSWORD)) == (True, False)
+
+
+async def test_every_other_session_ends_and_this_one_gets_a_new_token(
+    stage: Stage, ada: UUID
+) -> None:
+    mine, other = await stage.sign_in(ada, remember=True), await stage.sign_in(ada)
+    eves = await stage.sign_in(await stage.person("eve@example.org"))
+    her_browser = await signed_in(stage, ada, issued=mine)
+    answer = await change(her_browser, NEW)
+    assert stage.ended == [(other.session_id, "password")]
+    found = await stage.sessions.resolve(token_of(answer))
+    assert found is not None
+    assert found.principal.session_id == mine.session_id
+    assert "Max-Age=" in answer.headers["set-cookie"]
+    assert await stage.sessions.resolve(mine.token) is None
+    assert await stage.sessions.resolve(other.token) is None
+    assert await stage.sessions.resolve(eves.token) is not None
+
+
+async def test_what_was_sent_or_kept_under_the_old_password_is_worth_nothing(
+    stage: Stage, ada: UUID
+) -> None:
+    hour = stage.time.hour
+    reset = await stage.tokens.make("reset_password", lasts=hour, user_id=ada, subject=EMAIL)
+    half = await stage.tokens.make("second_factor", lasts=hour, user_id=ada)
+    eve = await stage.person("eve@example.org")
+    hers = await stage.tokens.make("reset_password", lasts=hour, user_id=eve)
+    async with stage.db.system("auth", write=True) as session:
+        now = stage.time()
+        session.add(
+            RememberedDevice(user_id=ada, token_hash="a", created_at=now, expires_at=now + hour)
+        )
+    await change(await signed_in(stage, ada), NEW)
+    with pytest.raises(InvalidToken):
+        await stage.tokens.consume(reset, "reset_password")
+    with pytest.raises(InvalidToken):
+        await stage.tokens.consume(half, "second_factor")
+    assert await stage.tokens.consume(hers, "reset_password")
+    async with stage.db.system("auth") as session:
+        assert (await session.exec(select(RememberedDevice))).all() == []
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("short", "password_too_short"),
+        ("password1234", "weak_password"),
+        ("ada@example.org", "weak_password"),
+        ("x" * 1_025, "password_too_long"),
+    ],
+)
+async def test_a_bad_password_changes_nothing(
+    stage: Stage, ada: UUID, password: str, code: str
+) -> None:
+    other = await stage.sign_in(ada)
+    answer = await change(await signed_in(stage, ada), password)
+    assert (answer.status_code, answer.json()["error"]) == (422, code)
+    assert await enters(stage, PASSWORD)
+    assert await stage.sessions.resolve(other.token) is not None
+
+
+async def test_who_came_in_another_way_can_set_one(stage: Stage) -> None:
+    eve = await stage.person("eve@example.org")
+    assert (await change(await signed_in(stage, eve), NEW)).status_code == 204
+    proof = await stage.accounts.sign_in(email="eve@example.org", password=NEW, address="::1")
+    assert proof.email == "eve@example.org"
+
+
+async def test_the_last_way_in_cannot_be_given_up(stage: Stage, ada: UUID) -> None:
+    answer = await (await signed_in(stage, ada)).delete("/api/account/password")
+    assert (answer.status_code, answer.json()["error"]) == (409, "last_way_in")
+    assert await enters(stage, PASSWORD)
+
+
+async def test_a_password_is_given_up_when_there_is_another_way(stage: Stage, ada: UUID) -> None:
+    async with stage.db.system("auth", write=True) as session:
+        session.add(Account(user_id=ada, issuer="https://id.example", subject="1"))
+    her_browser = await signed_in(stage, ada)
+    reset = await stage.tokens.make("reset_password", lasts=stage.time.hour, user_id=ada)
+    assert (await her_browser.delete("/api/account/password")).status_code == 204
+    assert not await enters(stage, PASSWORD)
+    with pytest.raises(InvalidToken):
+        await stage.tokens.consume(reset, "reset_password")
+    assert (await her_browser.delete("/api/account/password")).status_code == 404
