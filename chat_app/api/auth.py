@@ -5,6 +5,7 @@ How each POST answers is in `answers`; `auth.refusals` has the words of all refu
 
 import contextlib
 from datetime import UTC
+from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -61,7 +62,12 @@ async def session(request: Request) -> Response:
         "email": person.email,
         "image": None,
     }
-    body = {"user": user, "expires": expires.isoformat(timespec="milliseconds") + "Z"}
+    body: dict[str, Any] = {
+        "user": user,
+        "expires": expires.isoformat(timespec="milliseconds") + "Z",
+    }
+    if services().settings.auth_session_hook:
+        body["claims"] = dict(resolved.principal.claims)
     return JSONResponse(body, headers=NO_STORE)
 
 

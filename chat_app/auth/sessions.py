@@ -66,6 +66,9 @@ class Sessions(Protocol):
 
         The answer may be up to five seconds old, except that an end told on the bus is known at
         once, and that the operator's function is asked each time.
+
+        Raises:
+            NoClaims: That function failed, so nobody can say.
         """
         ...
 

@@ -35,6 +35,7 @@ from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
+from chat_app.auth.hooks import NoClaims
 from chat_app.services import services
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
@@ -201,6 +202,9 @@ class Policy(rx.Middleware):
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Let the handler run as the session's principal, or stop the event.
 
+        What the operator's function says of the person is asked at each event: a claim that was
+        taken away is gone at the next one.
+
         Returns:
             None to run the handler; an empty update to stop it.
         """
@@ -210,7 +214,10 @@ class Policy(rx.Middleware):
         # The guard put the session there; the state key is bound to it, so a stored value is
         # never another session's.
         session = state.router_data.get("headers", {}).get("authorization", "")
-        who = await services().sessions.principal(UUID(session)) if session else None
+        try:
+            who = await services().sessions.principal(UUID(session)) if session else None
+        except NoClaims:
+            return self._refuse("no claims")
         if who is None and row.who is Who.SIGNED_IN:
             return self._refuse("signed out")
         try:

@@ -1,0 +1,23 @@
+"""What the operator's function says of a person, as `useSession` reads it."""
+
+from pathlib import Path
+
+from tests.api.auth_stage import browser, served
+from tests.auth import operators
+
+ADA = "ada@example.org"
+
+
+async def test_the_session_tells_the_page_its_claims(tmp_path: Path) -> None:
+    operators.roles[ADA] = ["admin"]
+    async with served(tmp_path, auth_session_hook="tests.auth.operators:with_roles") as stage:
+        issued = await stage.sign_in(await stage.person(ADA))
+        async with browser(stage, Cookie=f"chat_session={issued.token}") as tab:
+            assert (await tab.get("/api/auth/session")).json()["claims"] == {"roles": ["admin"]}
+
+
+async def test_without_a_function_the_session_is_as_auth_js_has_it(tmp_path: Path) -> None:
+    async with served(tmp_path) as stage:
+        issued = await stage.sign_in(await stage.person(ADA), claims={"groups": ["staff"]})
+        async with browser(stage, Cookie=f"chat_session={issued.token}") as tab:
+            assert set((await tab.get("/api/auth/session")).json()) == {"user", "expires"}
