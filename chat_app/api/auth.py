@@ -25,6 +25,7 @@ from chat_app.api.answers import (
 )
 from chat_app.api.errors import NO_STORE
 from chat_app.api.forms import MAX_BYTES, check_csrf, read_form
+from chat_app.api.mail import SIGN_UP_PAGE, begin_sign_up
 from chat_app.api.requests import read_json
 from chat_app.auth import cookie, csrf
 from chat_app.auth.principal import Principal
@@ -32,8 +33,6 @@ from chat_app.auth.refusals import WrongCsrfToken
 from chat_app.auth.session_views import Resolved
 from chat_app.errors import ChatError, NotFound
 from chat_app.services import services
-
-SIGN_UP_PAGE = "/signup"
 
 
 class Update(BaseModel):
@@ -122,11 +121,13 @@ async def sign_in(request: Request) -> Response:
 
 
 async def sign_up(request: Request) -> Response:
-    """Make an account from `email`, `password` and `name`, and sign in with it."""
+    """Make an account from `email`, `password` and `name`, and sign in or send a letter."""
     fields = await read_form(request)
     live = services()
     try:
         check_csrf(request, fields)
+        if live.settings.sign_up_needs_letter:
+            return await begin_sign_up(request, fields)
         proof = await live.accounts.sign_up(
             email=fields.get("email", ""),
             password=fields.get("password", ""),

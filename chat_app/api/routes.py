@@ -10,6 +10,7 @@ from chat_app.api import (
     chat,
     connections,
     health,
+    mail,
     oauth,
     second_factor,
     threads,
@@ -19,6 +20,7 @@ from chat_app.api.errors import CatchBugs, exception_handlers
 routes = [
     *auth.routes,
     *authjs.routes,
+    *mail.routes,
     *oauth.routes,
     *account.routes,
     *connections.routes,

@@ -43,6 +43,11 @@ def transactions(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> 
     return [key for key, _ in _pairs(headers) if key.startswith(_transaction(settings))]
 
 
+def sign_up_name(settings: Settings) -> str:
+    """The name of the cookie of a browser whose new account waits for a letter."""
+    return _prefix(settings) + "chat_signup"
+
+
 def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
     """The first cookie of a name in the raw headers of an ASGI scope, or None."""
     return next((value for key, value in _pairs(headers) if key == name), None)

@@ -53,12 +53,13 @@ class SignInLinks:
         self._throttle = throttle
         self._settings = settings
 
-    async def send(self, email: str, address: str) -> None:
+    async def send(self, email: str, address: str, goes_to: str = "") -> None:
         """Send a link to an address, or a letter that says why there is none.
 
         Args:
             email: As typed.
             address: The client's address, for the limits.
+            goes_to: Where the link leads in the end; the caller has checked that it is ours.
 
         Raises:
             NoLetters: No letter goes out.
@@ -72,7 +73,11 @@ class SignInLinks:
         async with self._throttle.mail(subject, address):
             is_welcome, user_id = await self._ask(proof_of(subject))
             token = await self._tokens.make(
-                "sign_in_link", lasts=LASTS, user_id=user_id, subject=subject
+                "sign_in_link",
+                lasts=LASTS,
+                user_id=user_id,
+                subject=subject,
+                data={"goes_to": goes_to},
             )
         # The token of a letter that was not written is known to nobody.
         letter = self._letters.sign_in(subject, token)

@@ -221,6 +221,13 @@ class PasskeyRefused(Refusal, Forbidden):
     says = "This passkey was not accepted; try again, or take another way."
 
 
+class SessionRequired(Refusal, Unauthenticated):
+    """Something that only a signed-in person can do."""
+
+    word = "SessionRequired"
+    says = "Sign in first."
+
+
 TOO_MANY = "Too many tries; wait a while and try again."
 """The sentence of every `RateLimited` of this layer."""
 
@@ -249,10 +256,10 @@ _SENTENCES = {
         SecondFactorWrong,
         SecondFactorLocked,
         PasskeyRefused,
+        SessionRequired,
     )
 } | {
     "RateLimited": TOO_MANY,
-    "SessionRequired": "Sign in first.",
     "Default": "That did not work; try again.",
 }
 

@@ -76,7 +76,9 @@ class SignUps:
         self._settings = settings
         self._clock = clock
 
-    async def begin(self, *, email: str, password: str, name: str, address: str) -> str:
+    async def begin(
+        self, *, email: str, password: str, name: str, address: str, goes_to: str = ""
+    ) -> str:
         """Send the letter that confirms a new account, or one that says there is one already.
 
         Args:
@@ -84,6 +86,7 @@ class SignUps:
             password: As typed.
             name: As typed; may be empty.
             address: The client's address, for the limits.
+            goes_to: Where the link leads in the end; the caller has checked that it is ours.
 
         Returns:
             A secret for the browser, by which it is known again when the letter is opened.
@@ -107,18 +110,15 @@ class SignUps:
         async with self._throttle.sign_up(address), self._throttle.mail(subject, address):
             password_hash = await self._passwords.hash(password)
             write = await self._letter_for(subject, name)
-            kept = {"name": name, "password": password_hash, "browser": _digest(browser)}
+            kept = {
+                "name": name,
+                "password": password_hash,
+                "browser": _digest(browser),
+                "goes_to": goes_to,
+            }
             token = await self._tokens.make("sign_up", lasts=LASTS, subject=subject, data=kept)
         self._postman.post(write(subject, token))
         return browser
-
-    async def knows(self, token: str, browser: str | None) -> bool:
-        """Whether a sign-up came from this browser.
-
-        Raises:
-            InvalidToken: It is used, expired or none of ours.
-        """
-        return _is_from(await self._tokens.peek(token, "sign_up"), browser)
 
     async def finish(
         self, token: str, *, known_as: str | None, password: str, browser: Browser
@@ -142,7 +142,7 @@ class SignUps:
             RateLimited: Too many wrong passwords.
         """
         seen = await self._tokens.peek(token, "sign_up")
-        if not _is_from(seen, known_as):
+        if not is_from(seen, known_as):
             async with self._throttle.sign_in(seen.subject, browser.address):
                 if not await self._passwords.verify(seen.data["password"], password):
                     raise WrongCredentials
@@ -184,7 +184,8 @@ def _proof(subject: str, name: str) -> Proof:
     return Proof("password", ISSUER, subject, email=subject, email_verified=True, name=name)
 
 
-def _is_from(seen: Spent, browser: str | None) -> bool:
+def is_from(seen: Spent, browser: str | None) -> bool:
+    """Whether a sign-up came from the browser that has this secret."""
     return hmac.compare_digest(seen.data["browser"], _digest(browser or ""))
 
 

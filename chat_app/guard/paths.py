@@ -12,6 +12,7 @@ class Place(Enum):
     API = "API: only for somebody"
     ASSET = "a file of the front end; holds nobody's words"
     PUBLIC_PAGE = "a page for signed-out people"
+    OPEN_PAGE = "a page for anybody"
     PAGE = "a page for signed-in people"
 
 
@@ -21,7 +22,8 @@ EVENT_PATH = "/_event"
 API = "/api"
 PROBES = frozenset({"/ping", "/_health", "/api/health"})
 PUBLIC_API_PREFIXES = ("/api/auth/",)
-PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signup"})
+PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
+OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
 
 
@@ -51,4 +53,7 @@ def place_of(path: str) -> Place:
     last = path.rsplit("/", 1)[-1]
     if "." in last and not last.endswith(".html"):
         return Place.ASSET
-    return Place.PUBLIC_PAGE if page_of(path) in PUBLIC_PAGES else Place.PAGE
+    page = page_of(path)
+    if page in OPEN_PAGES:
+        return Place.OPEN_PAGE
+    return Place.PUBLIC_PAGE if page in PUBLIC_PAGES else Place.PAGE

@@ -1,0 +1,252 @@
+"""What people do by letter, over HTTP, with a real mail server."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from starlette.routing import BaseRoute
+
+from chat_app import services
+from chat_app.api import account, auth, mail
+from tests.api.auth_stage import JSON, browser, error_of
+from tests.auth.mail.mailbox import token_of
+from tests.auth.mail.office import ADA, BOB, Office, opened
+from tests.auth.stage import PASSWORD
+
+HOME = "http://localhost:3000"
+ROUTES: Sequence[BaseRoute] = [*auth.routes, *mail.routes, *account.routes]
+NEW = "another-Lemon-44-chair"
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with opened(tmp_path) as one:
+        services.install(cast(services.Services, one.stage))
+        yield one
+        services.install(None)
+
+
+@pytest.fixture
+async def tab(office: Office) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(office.stage, routes=ROUTES, **JSON) as one:
+        yield one
+
+
+def elsewhere(office: Office) -> httpx.AsyncClient:
+    """Another browser."""
+    return browser(office.stage, "198.51.100.1", routes=ROUTES, **JSON)
+
+
+async def post(tab: httpx.AsyncClient, path: str, **form: str) -> httpx.Response:
+    return await tab.post(f"/api/auth/{path}", data=form)
+
+
+async def letter(office: Office) -> str:
+    """What stands behind the `#` of the newest letter's link."""
+    return token_of(await office.read())
+
+
+async def who(tab: httpx.AsyncClient) -> Any:
+    said = (await tab.get("/api/auth/session")).json()
+    return said and said["user"]["email"]
+
+
+async def sign_in(tab: httpx.AsyncClient, email: str = ADA, password: str = PASSWORD) -> None:
+    await post(tab, "callback/credentials", email=email, password=password)
+
+
+async def sign_up(tab: httpx.AsyncClient, **given: str) -> httpx.Response:
+    return await post(tab, "signup", **{"email": ADA, "password": PASSWORD, "name": "", **given})
+
+
+async def test_a_link_signs_in_and_goes_where_its_reader_wanted(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person()
+    asked = await post(tab, "signin/email", email=ADA, callbackUrl="/c/42")
+    assert (asked.status_code, asked.json()) == (200, {"url": f"{HOME}/signin/link?sent=1"})
+    token = await letter(office)
+    seen = (await post(tab, "letter", token=token)).json()
+    assert seen == {"email": ADA, "needs": "click", "callbackUrl": f"{HOME}/c/42"}
+    entered = await post(tab, "callback/email", token=token, callbackUrl=seen["callbackUrl"])
+    assert entered.json() == {"url": f"{HOME}/c/42"}
+    assert await who(tab) == ADA
+
+
+async def test_a_form_without_a_script_is_sent_on(office: Office) -> None:
+    async with browser(office.stage, routes=ROUTES) as plain:
+        answer = await post(plain, "signin/email", email=ADA)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin/link?sent=1")
+
+
+async def test_a_link_that_was_used_is_refused_with_its_word(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person()
+    await post(tab, "signin/email", email=ADA)
+    token = await letter(office)
+    for _ in range(2):
+        answer = await post(tab, "callback/email", token=token)
+    assert (answer.status_code, error_of(answer)["error"]) == (403, "Verification")
+    gone = await post(tab, "letter", token=token)
+    assert (gone.status_code, gone.json()["error"]) == (403, "invalid_token")
+
+
+async def test_looking_at_a_link_uses_nothing_up(office: Office, tab: httpx.AsyncClient) -> None:
+    await office.person()
+    await post(tab, "signin/email", email=ADA)
+    token = await letter(office)
+    for _ in range(3):
+        assert (await post(tab, "letter", token=token)).status_code == 200
+        assert (await tab.get(f"/api/auth/callback/email?token={token}")).status_code == 405
+    await post(tab, "callback/email", token=token)
+    assert await who(tab) == ADA
+
+
+@pytest.mark.parametrize("path", ["signin/email", "reset"])
+async def test_known_and_unknown_get_the_same_answer_to_the_byte(
+    office: Office, tab: httpx.AsyncClient, path: str
+) -> None:
+    await office.person()
+    known, unknown = [await post(tab, path, email=email) for email in (ADA, BOB)]
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert sorted(known.headers.items()) == sorted(unknown.headers.items())
+
+
+async def test_a_sign_up_looks_the_same_whether_or_not_there_is_an_account(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person()
+    known, unknown = [await sign_up(tab, email=email) for email in (ADA, BOB)]
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert list(known.json()) == list(unknown.json()) == ["url"]
+    cookies = [answer.headers["set-cookie"].split("=", 1) for answer in (known, unknown)]
+    assert {name for name, _ in cookies} == {"chat_signup"}
+    assert len({len(value) for _, value in cookies}) == 1
+
+
+async def test_who_signs_up_is_let_in_by_the_letter(office: Office, tab: httpx.AsyncClient) -> None:
+    asked = await sign_up(tab, callbackUrl="/c/42")
+    assert asked.json() == {"url": f"{HOME}/signup?sent=1"}
+    assert "HttpOnly" in asked.headers["set-cookie"]
+    assert await who(tab) is None
+    token = await letter(office)
+    assert (await post(tab, "letter", token=token)).json()["needs"] == "click"
+    assert (await post(tab, "verify", token=token)).json() == {"url": f"{HOME}/"}
+    assert await who(tab) == ADA
+    assert "chat_signup" not in tab.cookies
+
+
+async def test_another_browser_is_asked_for_the_password(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await sign_up(tab)
+    token = await letter(office)
+    async with elsewhere(office) as phone:
+        assert (await post(phone, "letter", token=token)).json()["needs"] == "password"
+        refused = await post(phone, "verify", token=token)
+        assert error_of(refused)["error"] == "CredentialsSignin"
+        assert await office.people() == []
+        await post(phone, "verify", token=token, password=PASSWORD)
+        assert await who(phone) == ADA
+    assert await who(tab) is None
+
+
+async def test_a_reset_changes_the_password_and_signs_nobody_in(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person()
+    await sign_in(tab)
+    assert (await post(tab, "reset", email=ADA)).json() == {"url": f"{HOME}/reset?sent=1"}
+    token = await letter(office)
+    weak = await post(tab, "reset/confirm", token=token, password="short")
+    assert (weak.status_code, error_of(weak)["error"]) == (422, "PasswordTooShort")
+    done = await post(tab, "reset/confirm", token=token, password=NEW)
+    assert done.json() == {"url": f"{HOME}/reset?done=1"}
+    assert await who(tab) is None
+    await sign_in(tab, password=NEW)
+    assert await who(tab) == ADA
+
+
+async def test_an_address_is_proved_by_who_asked_signed_in(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person(is_verified=False)
+    await office.person(BOB)
+    await sign_in(tab)
+    assert (await tab.post("/api/account/verify")).status_code == 204
+    token = await letter(office)
+    async with elsewhere(office) as other:
+        assert (await post(other, "letter", token=token)).json()["needs"] == "session"
+        refused = await post(other, "verify", token=token)
+        assert (refused.status_code, error_of(refused)["error"]) == (401, "SessionRequired")
+        await sign_in(other, BOB)
+        assert (await post(other, "letter", token=token)).json()["needs"] == "session"
+        refused = await post(other, "verify", token=token)
+        assert error_of(refused)["error"] == "Verification"
+    assert (await post(tab, "letter", token=token)).json()["needs"] == "click"
+    proved = await post(tab, "verify", token=token)
+    assert proved.json() == {"url": f"{HOME}/settings/profile"}
+
+
+async def test_an_address_is_changed_by_who_asked_lately_signed_in(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person()
+    await sign_in(tab)
+    office.stage.time.passes(minutes=11)
+    stale = await tab.post("/api/account/email", json={"email": BOB})
+    assert (stale.status_code, stale.json()["error"]) == (403, "step_up_required")
+    await sign_in(tab)
+    assert (await tab.post("/api/account/email", json={"email": BOB})).status_code == 204
+    await post(tab, "verify", token=await letter(office))
+    assert await who(tab) == BOB
+
+
+async def test_whether_a_new_address_is_somebodys_does_not_show(
+    office: Office, tab: httpx.AsyncClient
+) -> None:
+    await office.person()
+    await office.person(BOB)
+    await sign_in(tab)
+    answers = [
+        await tab.post("/api/account/email", json={"email": email})
+        for email in (BOB, "nobody@example.org")
+    ]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
+
+
+@pytest.mark.parametrize(
+    "path", ["signin/email", "callback/email", "reset", "reset/confirm", "verify", "signup"]
+)
+async def test_a_token_of_another_browser_is_refused(
+    office: Office, tab: httpx.AsyncClient, path: str
+) -> None:
+    answer = await post(tab, path, email=ADA, token="x", password=NEW, csrfToken="x")
+    assert (answer.status_code, error_of(answer)["error"]) == (403, "MissingCSRF")
+    assert await office.counts() == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", ".", "sign_up", "sign_up.", "oauth.x", "second_factor.x", "\u00e9" * 9_000]
+)
+@pytest.mark.parametrize("path", ["callback/email", "reset/confirm", "verify", "letter"])
+async def test_what_is_no_token_is_refused_and_breaks_nothing(
+    office: Office, tab: httpx.AsyncClient, path: str, token: str
+) -> None:
+    answer = await post(tab, path, token=token, password=NEW)
+    assert 400 <= answer.status_code < 500
+    assert await who(tab) is None
+
+
+async def test_too_many_letters_say_when_to_come_back(tmp_path: Path) -> None:
+    async with opened(tmp_path, limit_mail_recipient="1/hour") as office:
+        services.install(cast(services.Services, office.stage))
+        async with elsewhere(office) as tab:
+            await post(tab, "reset", email=ADA)
+            answer = await post(tab, "reset", email=ADA)
+        services.install(None)
+    assert (answer.status_code, error_of(answer)["error"]) == (429, "RateLimited")
+    assert 1 <= int(answer.headers["retry-after"]) <= 3600
