@@ -181,13 +181,16 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def staged(
-    folder: Path, database: type[Database] = Database, **given: Any
+    folder: Path,
+    database: type[Database] = Database,
+    hasher: CountingHasher | None = None,
+    **given: Any,
 ) -> AsyncIterator[Stage]:
     """A stage on a new database in `folder`, with these settings."""
     settings = settings_of(folder, **given)
     db = database(settings.sqlalchemy_url)
     await db.create_all()
-    stage = Stage(settings, db, Time(), CountingHasher())
+    stage = Stage(settings, db, Time(), hasher or CountingHasher())
     try:
         yield stage
     finally:

@@ -1,0 +1,298 @@
+"""Who ends up where when two people want one address.
+
+Ada reads the mailbox. Eve does not, and comes first, or afterwards, or both. Whatever each of them
+does, in whichever order, nobody may be able to reach an account that the other can reach (account
+pre-hijacking, takeover by linking), and Ada must still get in.
+"""
+
+import re
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlmodel import col, select
+
+from chat_app.auth.connections import Connections
+from chat_app.auth.principal import Principal
+from chat_app.auth.proof import Admitted, Browser, Proof
+from chat_app.db.tables import Passkey, RememberedDevice, Totp
+from chat_app.errors import ChatError
+from tests.auth.mail.mailbox import link_of, text_of
+from tests.auth.mail.office import Office, opened
+from tests.auth.stage import FIREFOX, CountingHasher
+
+ADDRESS = "ada@example.org"
+ISSUER, OTHER = "https://id.acme.example", "https://id.other.example"
+
+
+class Somebody:
+    """A person with a browser, a password, an account at a provider and a passkey.
+
+    Args:
+        office: Where everything happens.
+        name: Who.
+        reads_mail: Whether the mailbox of `ADDRESS` is theirs; then the provider knows it too.
+    """
+
+    def __init__(self, office: Office, name: str, *, reads_mail: bool) -> None:
+        self.office, self.stage, self.name, self.reads_mail = office, office.stage, name, reads_mail
+        self.password = f"{name}-plum-Otter-teapot-91"
+        self.browser = Browser(f"192.0.2.{len(name)}", FIREFOX)
+        self.tokens: list[str] = []
+        self.keys: list[str] = []
+        self._opened = 0
+
+    async def _enter(self, proof: Proof) -> None:
+        outcome = await self.stage.admission.admit(proof, self.browser)
+        if isinstance(outcome, Admitted):
+            self.tokens.append(outcome.issued.token)
+
+    async def principal(self) -> Principal | None:
+        """Who they are signed in as, most lately."""
+        for token in reversed(self.tokens):
+            if found := await self.stage.sessions.resolve(token):
+                return found.principal
+        return None
+
+    # What somebody can do; a refusal is an answer like another.
+
+    async def sign_up(self) -> None:
+        """Choose a password where no letter is asked for."""
+        proof = await self.stage.accounts.sign_up(
+            email=ADDRESS,
+            password=self.password,
+            name=self.name,
+            address=self.browser.address,
+            welcome=self.stage.admission.check,
+        )
+        await self._enter(proof)
+
+    async def sign_up_by_mail(self) -> None:
+        """Choose a password where the address is confirmed; who reads the letter confirms."""
+        known_as = await self.stage.by_mail.sign_ups.begin(
+            email=ADDRESS, password=self.password, name=self.name, address=self.browser.address
+        )
+        if self.reads_mail:
+            await self.open_letters(known_as)
+
+    async def password_in(self) -> None:
+        proof = await self.stage.accounts.sign_in(
+            email=ADDRESS, password=self.password, address=self.browser.address
+        )
+        await self._enter(proof)
+
+    async def reset(self) -> None:
+        await self.stage.by_mail.resets.send(ADDRESS, self.browser.address)
+        if self.reads_mail:
+            await self.open_letters()
+            await self.password_in()
+
+    async def letter_in(self) -> None:
+        await self.stage.by_mail.links.send(ADDRESS, self.browser.address)
+        if self.reads_mail:
+            await self.open_letters()
+
+    async def provider_in(self) -> None:
+        """Everybody may write any address into their profile; only Ada has proved it there."""
+        await self._enter(self._claim(ISSUER, self.name))
+
+    async def same_subject_in(self) -> None:
+        """Ada's number at her provider, given out by another one."""
+        await self._enter(self._claim(OTHER, "ada"))
+
+    def _claim(self, issuer: str, subject: str) -> Proof:
+        return Proof(
+            "oauth",
+            issuer,
+            subject,
+            email=ADDRESS,
+            email_verified=self.reads_mail and issuer == ISSUER,
+            provider="acme",
+        )
+
+    async def passkey_in(self) -> None:
+        async with self.stage.db.system("auth") as session:
+            mine = col(Passkey.credential_id).in_(self.keys)
+            found = (await session.exec(select(Passkey).where(mine))).all()
+        for key in found:
+            named = {"user_id": key.user_id, "is_strong": True}
+            await tried(self._enter(Proof("passkey", "passkey", key.credential_id, **named)))
+
+    async def add_passkey(self) -> None:
+        if (who := await self.principal()) is not None:
+            self.keys.append(uuid4().hex)
+            key = Passkey(
+                user_id=who.user_id,
+                credential_id=self.keys[-1],
+                public_key=b"key",
+                created_at=self.stage.time(),
+            )
+            async with self.stage.db.system("auth", write=True) as session:
+                session.add(key)
+
+    async def connect(self) -> None:
+        if (who := await self.principal()) is not None:
+            connections = Connections(
+                self.stage.db, self.stage.bus, self.stage.settings, self.stage.time
+            )
+            await connections.link(who, self._claim(ISSUER, self.name))
+
+    async def set_a_second_factor(self) -> None:
+        """Theirs alone: whoever meets it is locked out."""
+        if (who := await self.principal()) is not None:
+            now = self.stage.time()
+            factor = Totp(user_id=who.user_id, secret="sealed", created_at=now, confirmed_at=now)
+            device = RememberedDevice(
+                user_id=who.user_id,
+                token_hash=uuid4().hex,
+                created_at=now,
+                expires_at=now + self.stage.time.hour,
+            )
+            async with self.stage.db.system("auth", write=True) as session:
+                await session.merge(factor)
+                session.add(device)
+
+    async def move_here(self) -> None:
+        """From an account of another address, ask for a letter to this one."""
+        await self._enter(Proof("oauth", OTHER, f"{self.name} 2", email=f"{self.name}@example.net"))
+        who = await self.principal()
+        assert who is not None
+        await self.stage.by_mail.addresses.send_change(who, ADDRESS, self.browser.address)
+
+    async def ask_for_proof(self) -> None:
+        """Ask for the letter that proves the address of the account one is in."""
+        if (who := await self.principal()) is not None:
+            await self.stage.by_mail.addresses.send_proof(who, self.browser.address)
+
+    async def sign_out(self) -> None:
+        if (who := await self.principal()) is not None:
+            await self.stage.sessions.revoke(who, who.session_id, "signed_out")
+
+    async def open_letters(self, known_as: str | None = None) -> None:
+        """Click on everything that has come since, whoever asked for it."""
+        await self.stage.postman.empty()
+        letters = self.office.mailbox.to(ADDRESS)
+        new, self._opened = letters[self._opened :], len(letters)
+        for one in new:
+            if re.search(r"#\S", text_of(one)):
+                await tried(self._click(link_of(one), known_as))
+
+    async def _click(self, link: str, known_as: str | None) -> None:
+        page, _, said = link.partition("#")
+        purpose, _, token = said.rpartition(".")
+        who, mail = await self.principal(), self.stage.by_mail
+        if page.endswith("/reset/new"):
+            await mail.resets.finish(token, self.password, self.browser.address)
+        elif purpose == "sign_in_link":
+            outcome = await mail.links.follow(token, self.browser)
+            if isinstance(outcome, Admitted):
+                self.tokens.append(outcome.issued.token)
+        elif purpose == "sign_up":
+            outcome = await mail.sign_ups.finish(
+                token, known_as=known_as, password=self.password, browser=self.browser
+            )
+            if isinstance(outcome, Admitted):
+                self.tokens.append(outcome.issued.token)
+        elif purpose == "verify_email" and who is not None:
+            await mail.addresses.prove(who, token)
+        elif purpose == "change_email" and who is not None:
+            await mail.addresses.change(who, token)
+        else:
+            assert purpose in ("verify_email", "change_email"), link
+
+    # What it comes to.
+
+    async def reaches(self) -> set[UUID]:
+        """Every account that they are in, or can get into with all they have."""
+        ways = [self.password_in, self.provider_in, self.passkey_in]
+        if not self.reads_mail:
+            ways.append(self.same_subject_in)
+        for way in ways:
+            await tried(way())
+        found = [await self.stage.sessions.resolve(token) for token in self.tokens]
+        return {one.principal.user_id for one in found if one is not None}
+
+
+async def tried(doing: Awaitable[None]) -> bool:
+    """Whether something was not refused."""
+    try:
+        await doing
+    except ChatError as refusal:
+        if refusal.status >= 500:
+            raise
+        return False
+    return True
+
+
+EVE = {
+    "chose a password": ["sign_up"],
+    "chose a password and keeps a passkey there": ["sign_up", "add_passkey"],
+    "chose a password and connected her own provider": ["sign_up", "connect"],
+    "chose a password and set a second factor": ["sign_up", "set_a_second_factor"],
+    "chose a password and has the address proved for her": ["sign_up", "ask_for_proof"],
+    "chose a password that waits for the letter": ["sign_up_by_mail"],
+    "claims the address at the same provider": ["provider_in", "add_passkey"],
+    "has the same number at another provider": ["same_subject_in", "add_passkey"],
+    "asks for links and new passwords": ["letter_in", "reset"],
+    "wants to move her account to the address": ["move_here", "add_passkey"],
+}
+ADA = {
+    "a password": ["sign_up_by_mail", "sign_out", "password_in"],
+    "a letter": ["letter_in"],
+    "her provider": ["provider_in"],
+    "a passkey": ["letter_in", "add_passkey", "sign_out", "passkey_in"],
+    "a new password": ["letter_in", "sign_out", "reset"],
+}
+
+
+QUICK = CountingHasher(memory_cost=8, time_cost=1)
+"""Nothing here is about how long a guess takes."""
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with opened(tmp_path, hasher=QUICK, limit_sign_in_pair="1000/hour") as one:
+        yield one
+
+
+@pytest.mark.parametrize("ada_by", ADA)
+@pytest.mark.parametrize("eve_did", EVE)
+async def test_who_came_first_has_nothing_of_who_owns_the_address(
+    office: Office, eve_did: str, ada_by: str
+) -> None:
+    ada, eve = Somebody(office, "ada", reads_mail=True), Somebody(office, "eve", reads_mail=False)
+    await act(eve, EVE[eve_did])
+    await ada.open_letters()
+    await act(ada, ADA[ada_by])
+    await act(eve, EVE[eve_did])
+    await ada.open_letters()
+    await apart(ada, eve)
+    assert await tried(ada.letter_in())
+    assert len(await apart(ada, eve)) == 1
+
+
+@pytest.mark.parametrize("ada_by", ADA)
+async def test_who_comes_later_gets_nothing_of_what_is_there(office: Office, ada_by: str) -> None:
+    ada, eve = Somebody(office, "ada", reads_mail=True), Somebody(office, "eve", reads_mail=False)
+    await act(ada, ADA[ada_by])
+    hers = await ada.reaches()
+    assert len(hers) == 1
+    for eve_did in EVE.values():
+        await act(eve, eve_did)
+        await ada.open_letters()
+        assert await apart(ada, eve) == hers, eve_did
+
+
+async def act(who: Somebody, names: list[str]) -> None:
+    """Do one thing after the other, whatever comes of it."""
+    for name in names:
+        await tried(getattr(who, name)())
+
+
+async def apart(ada: Somebody, eve: Somebody) -> set[UUID]:
+    """What Ada reaches, none of which Eve does."""
+    hers = await ada.reaches()
+    assert not hers & await eve.reaches()
+    assert hers == await ada.reaches()  # Eve's trying took nothing away
+    return hers
