@@ -26,7 +26,6 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/removal.py": {"auth"},
     "chat_app/auth/second_factor/devices.py": {"auth", "sweep"},
     "chat_app/auth/second_factor/factors.py": {"auth"},
-    "chat_app/auth/sessions.py": {"auth", "sweep"},
     "chat_app/auth/tokens.py": {"auth", "sweep"},
     "chat_app/runs/recovery.py": {"run recovery"},
     "chat_app/runs/store.py": {"run log"},
