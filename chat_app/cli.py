@@ -138,6 +138,34 @@ def add_user(
     typer.echo(f"{email} can sign in now.")
 
 
+@user.command("disable")
+def disable_user(
+    email: Annotated[str, typer.Argument(help="Whom to shut out.")],
+) -> None:
+    """Shut a person out and end their sessions; a running server lets go within 15 seconds."""
+    _up_to_date()
+
+    async def disable(live: "Services") -> None:
+        ended = await live.disabling.disable(await live.disabling.named(email))
+        typer.echo(f"{email} is shut out; {ended} sessions ended.")
+
+    _with_services(disable)
+
+
+@user.command("enable")
+def enable_user(
+    email: Annotated[str, typer.Argument(help="Whom to let in again.")],
+) -> None:
+    """Let a person who was shut out sign in again."""
+    _up_to_date()
+
+    async def enable(live: "Services") -> None:
+        await live.disabling.enable(await live.disabling.named(email))
+
+    _with_services(enable)
+    typer.echo(f"{email} can sign in again.")
+
+
 @cli.command()
 def seed(
     email: Annotated[str, typer.Argument(help="Whose account to fill.")],

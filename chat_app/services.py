@@ -9,6 +9,7 @@ from chat_app.auth.accounts import Accounts
 from chat_app.auth.admission import Admission
 from chat_app.auth.by_mail import ByMail
 from chat_app.auth.connections import Connections
+from chat_app.auth.disabling import Disabling
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
 from chat_app.auth.password_change import PasswordChange
@@ -69,6 +70,7 @@ class Services:
     by_mail: ByMail
     password_change: PasswordChange
     removal: Removal
+    disabling: Disabling
     threads: Threads
     runs: Runs
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -97,7 +99,6 @@ class Services:
         tokens = OneTimeTokens(db, clock)
         throttle = Throttle(settings)
         admission = Admission(db, sessions, tokens, settings, clock)
-        keys = KeyRing(settings)
         return cls(
             settings=settings,
             clock=clock,
@@ -127,6 +128,7 @@ class Services:
             ),
             password_change=PasswordChange(db, passwords, throttle, sessions, clock),
             removal=Removal(db, sessions),
+            disabling=Disabling(db, sessions, clock),
             profiles=Profiles(db, bus, clock),
             threads=Threads(db, bus, settings, clock),
             runs=Runs(db, bus, models, settings, clock, pace),

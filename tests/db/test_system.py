@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/change_email.py": {"auth"},
     "chat_app/auth/reset.py": {"auth"},
     "chat_app/auth/sign_up.py": {"auth"},
+    "chat_app/auth/disabling.py": {"auth"},
     "chat_app/auth/strategies/endings.py": {"auth", "sweep"},
     "chat_app/auth/strategies/records.py": {"auth"},
     "chat_app/auth/strategies/sealed.py": {"auth"},

@@ -67,6 +67,19 @@ def test_a_person_is_added_and_their_account_filled(chat_app: CommandLine) -> No
     assert chat_app.count("message") == 160
 
 
+def test_a_person_is_shut_out_and_let_in_again(chat_app: CommandLine) -> None:
+    chat_app("user", "add", "ada@example.org", "--password-stdin", said=PASSWORD)
+    out = chat_app("user", "disable", "ada@example.org")
+    assert (out.returncode, out.stdout) == (0, "ada@example.org is shut out; 0 sessions ended.\n")
+    with sqlite3.connect(chat_app.data / "chat.db") as database:
+        assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is not None
+        again = chat_app("user", "enable", "ada@example.org")
+        assert (again.returncode, again.stdout) == (0, "ada@example.org can sign in again.\n")
+        assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is None
+    nobody = chat_app("user", "disable", "bob@example.org")
+    assert (nobody.returncode, nobody.stderr) == (1, "chat-app: There is nothing here.\n")
+
+
 def test_a_person_is_added_while_the_server_owns_the_folder(chat_app: CommandLine) -> None:
     assert chat_app("migrate").returncode == 0
     with (chat_app.data / "lock").open("r+") as lock:

@@ -1,0 +1,85 @@
+"""Shutting a person out, and letting them in again: the operator's last word."""
+
+from uuid import UUID
+
+from sqlmodel import select
+
+from chat_app.auth.emails import normalise
+from chat_app.auth.sessions import Sessions
+from chat_app.auth.tokens import revoke
+from chat_app.clock import Clock
+from chat_app.db.engine import Database
+from chat_app.db.system import SystemSession
+from chat_app.db.tables import User
+from chat_app.errors import NotFound
+
+REASON = "disabled"
+"""Why the sessions of somebody who was shut out ended."""
+
+
+class Disabling:
+    """Disables and enables people. What they have is kept.
+
+    Args:
+        db: Where they are kept.
+        sessions: Ends what they have open.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, sessions: Sessions, clock: Clock) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._clock = clock
+
+    async def disable(self, user_id: UUID) -> int:
+        """Shut a person out, whichever way they come, and end all they have open.
+
+        Letters and steps that are under way are worth nothing afterwards either.
+
+        Returns:
+            How many sessions were ended.
+
+        Raises:
+            NotFound: There is no such person.
+        """
+        async with self._db.system("auth", write=True) as session:
+            user = await _found(session, user_id)
+            if user.disabled_at is None:
+                user.disabled_at = self._clock()
+                session.add(user)
+            await revoke(session, user_id)
+            ended = await self._sessions.end_all(session, user_id, reason=REASON)
+        self._sessions.tell(ended, REASON)
+        return len(ended)
+
+    async def enable(self, user_id: UUID) -> None:
+        """Let a person in again. Their sessions stay over.
+
+        Raises:
+            NotFound: There is no such person.
+        """
+        async with self._db.system("auth", write=True) as session:
+            user = await _found(session, user_id)
+            user.disabled_at = None
+            session.add(user)
+
+    async def named(self, email: str) -> UUID:
+        """The person with an address.
+
+        Raises:
+            InvalidEmail: It is not an address.
+            NotFound: Nobody has it.
+        """
+        async with self._db.system("auth") as session:
+            found = await session.exec(select(User.id).where(User.email == normalise(email)))
+            user_id = found.first()
+        if user_id is None:
+            raise NotFound
+        return user_id
+
+
+async def _found(session: SystemSession, user_id: UUID) -> User:
+    user = await session.get(User, user_id)
+    if user is None:
+        raise NotFound
+    return user

@@ -1,0 +1,163 @@
+"""However a session ends: its sockets close, its answers stop, and nobody hears another word."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.bus import SESSIONS
+from chat_app.guard.live import SESSION_ENDED, LiveConnections
+from chat_app.runs.events import EndEvent
+from chat_app.services import Services
+from chat_app.settings import read_settings
+from tests.auth.stage import PASSWORD, Time
+
+EMAIL = "ada@example.org"
+SLOW = "fake:10000x20"
+
+
+@dataclass(eq=False)
+class Socket:
+    """Something open at the guard, and the code it was closed with."""
+
+    session_id: UUID | None
+    household: str = "192.0.2.0/24"
+    codes: list[int] = field(default_factory=list)
+
+    def end(self, code: int) -> None:
+        self.codes.append(code)
+
+
+@dataclass
+class House:
+    """The live parts with the guard's registry, two devices of one person, and another person."""
+
+    live: Services
+    time: Time
+    mine: Principal
+    device: Principal
+    other: Principal
+
+
+async def _sign_in(live: Services, user_id: UUID) -> Principal:
+    issued = await live.sessions.issue(
+        user_id, method="password", remember=False, address="192.0.2.7", user_agent=""
+    )
+    return Principal(user_id, issued.session_id)
+
+
+@pytest.fixture(params=["database", "jwt"])
+async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    settings = read_settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        auth_session_strategy=request.param,
+        fake_models=True,
+        embedded_model=False,
+        chat_titles=False,
+    )
+    time = Time()
+    live = Services.build(settings, clock=time)
+    await live.db.create_all()
+    await live.start()
+    ada = await live.accounts.add(EMAIL, PASSWORD, "Ada")
+    bob = await live.accounts.add("bob@example.org", PASSWORD, "Bob")
+    yield House(
+        live,
+        time,
+        await _sign_in(live, ada),
+        await _sign_in(live, ada),
+        await _sign_in(live, bob),
+    )
+    await live.stop()
+
+
+async def sign_out(house: House) -> None:
+    await house.live.sessions.revoke(house.mine, house.mine.session_id)
+
+
+async def revoke_from_another_device(house: House) -> None:
+    await house.live.sessions.revoke(house.device, house.mine.session_id)
+
+
+async def sign_out_everywhere(house: House) -> None:
+    await house.live.sessions.revoke_user(house.mine.user_id, reason="signed_out")
+
+
+async def revoke_all_others(house: House) -> None:
+    keep = house.device.session_id
+    await house.live.sessions.revoke_user(house.mine.user_id, reason="signed_out", keep=keep)
+
+
+async def change_the_password(house: House) -> None:
+    await house.live.password_change.set(house.device, f"{PASSWORD}-new", "192.0.2.7")
+
+
+async def disable(house: House) -> None:
+    await house.live.disabling.disable(house.mine.user_id)
+
+
+async def expire(house: House) -> None:
+    house.time.passes(hours=house.live.settings.session_max_hours)
+    await house.live.sessions.expire_due()
+
+
+async def delete(house: House) -> None:
+    await house.live.removal.remove(house.mine, EMAIL)
+
+
+async def replace(house: House) -> None:
+    await house.live.sessions.issue(
+        house.other.user_id,
+        method="password",
+        remember=False,
+        address="192.0.2.7",
+        user_agent="",
+        replaces=house.mine.session_id,
+    )
+
+
+End = Callable[[House], Awaitable[None]]
+ENDS: list[End] = [
+    sign_out,
+    revoke_from_another_device,
+    sign_out_everywhere,
+    revoke_all_others,
+    change_the_password,
+    disable,
+    expire,
+    delete,
+    replace,
+]
+SPARES_OTHERS = [one for one in ENDS if one is not expire]
+
+
+@pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
+async def test_its_sockets_close_and_its_answers_stop(house: House, how: End) -> None:
+    live, registry = house.live, LiveConnections()
+    live.bus.on(SESSIONS, registry.hear)
+    sockets = [Socket(one.session_id) for one in (house.mine, house.mine, house.other)]
+    with registry.open(sockets[0]), registry.open(sockets[1]), registry.open(sockets[2]):
+        mine = await live.runs.send(house.mine, text="hi", client_id="c1", model=SLOW)
+        theirs = await live.runs.send(house.other, text="hi", client_id="c2", model=SLOW)
+        reader = live.runs.follow(house.mine, mine.run_id)
+        others = live.runs.follow(house.other, theirs.run_id)
+        await anext(reader)
+        await anext(others)
+        await how(house)
+        said_after = [event async for event in reader]
+        assert [one.codes for one in sockets[:2]] == [[SESSION_ENDED]] * 2
+        if how in SPARES_OTHERS:
+            assert sockets[2].codes == []
+            assert not isinstance(await anext(others), EndEvent)
+    async with asyncio.timeout(10):
+        while house.mine.session_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
+            await asyncio.sleep(0.01)
+    assert await live.sessions.principal(house.mine.session_id) is None
+    [end] = said_after
+    assert isinstance(end, EndEvent)
+    assert end.status == "revoked"
