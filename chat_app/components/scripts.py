@@ -36,6 +36,7 @@ NAMES = (
     "outbox",
     "password_field",
     "plain_text",
+    "provider_buttons",
     "roving",
     "scroller",
     "session",

@@ -45,13 +45,13 @@ export const meaning = (sentences, word) =>
   Object.hasOwn(sentences, word) ? sentences[word] : sentences.Default;
 
 // A path of this site and nothing else, as the browser will read it; the server checks it again.
-const localPath = (wanted) => {
+export const localPath = (wanted) => {
   if (!wanted?.startsWith("/") || !URL.canParse(wanted, location.origin)) return "/";
   const { origin, pathname, search } = new URL(wanted, location.origin);
   return origin === location.origin && !pathname.startsWith("//") ? pathname + search : "/";
 };
 
-const post = async (form, sentences) => {
+export const post = async (form, sentences) => {
   const answer = await fetch(form.action, {
     method: "POST",
     credentials: "include",

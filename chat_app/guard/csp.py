@@ -47,7 +47,9 @@ def script_hashes(build: Path) -> tuple[str, ...]:
     return tuple(sorted(hashes))
 
 
-def page_policy(origins: Collection[str], hashes: Collection[str] = ()) -> str:
+def page_policy(
+    origins: Collection[str], hashes: Collection[str] = (), beyond: Collection[str] = ()
+) -> str:
     """The policy of a page: our own files, our own inline scripts, nothing from elsewhere.
 
     Styles may be inline because the component library writes them at run time.
@@ -55,6 +57,7 @@ def page_policy(origins: Collection[str], hashes: Collection[str] = ()) -> str:
     Args:
         origins: Our own origins.
         hashes: The sources of the inline scripts, from `script_hashes`.
+        beyond: Other people's origins where a form of ours may end: the sign-in providers'.
     """
     own = sorted(origins)
     sockets = [origin.replace("http", "ws", 1) for origin in own]
@@ -71,7 +74,7 @@ def page_policy(origins: Collection[str], hashes: Collection[str] = ()) -> str:
         "frame-src": ["'none'"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'", *own],
+        "form-action": ["'self'", *own, *sorted(set(beyond))],
         "frame-ancestors": ["'none'"],
     }
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())

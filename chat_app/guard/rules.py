@@ -30,7 +30,11 @@ class Rules:
         self.keys = StateKeys(settings.secret)
         hashes = script_hashes(build) if build is not None else ()
         self.headers = SecurityHeaders(
-            page_policy=page_policy(self.origins.allowed, hashes),
+            page_policy=page_policy(
+                self.origins.allowed,
+                hashes,
+                [provider.origin for provider in settings.sign_in_providers],
+            ),
             is_https=settings.is_https,
         )
 

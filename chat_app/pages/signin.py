@@ -5,6 +5,7 @@ import reflex as rx
 from chat_app.auth.refusals import sentences
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
 from chat_app.components.password_field import password_field
+from chat_app.components.provider_buttons import provider_buttons
 from chat_app.components.session import PROBLEM_ID, auth_form
 from chat_app.pages.backend import backend
 from chat_app.settings import settings
@@ -14,36 +15,39 @@ from chat_app.states.auth import AuthState
 def signin() -> rx.Component:
     """The page."""
     return auth_sheet(
-        auth_form(
-            field(
-                "E-mail",
-                "email",
-                rx.el.input(
-                    id="email",
-                    name="email",
-                    type="email",
-                    class_name="field",
-                    auto_complete="username",
-                    auto_focus=True,
-                    required=True,
-                    aria_describedby=PROBLEM_ID,
+        rx.fragment(
+            auth_form(
+                field(
+                    "E-mail",
+                    "email",
+                    rx.el.input(
+                        id="email",
+                        name="email",
+                        type="email",
+                        class_name="field",
+                        auto_complete="username",
+                        auto_focus=True,
+                        required=True,
+                        aria_describedby=PROBLEM_ID,
+                    ),
                 ),
-            ),
-            field(
-                "Password",
-                "password",
-                password_field(
-                    "password", auto_complete="current-password", described_by=PROBLEM_ID
+                field(
+                    "Password",
+                    "password",
+                    password_field(
+                        "password", auto_complete="current-password", described_by=PROBLEM_ID
+                    ),
                 ),
+                rx.el.label(
+                    rx.el.input(type="checkbox", name="remember", value="1"),
+                    rx.el.span("Keep me signed in on this device"),
+                    class_name="check",
+                ),
+                rx.el.button("Sign in", type="submit", class_name="button wide"),
+                action=backend("/api/auth/callback/credentials"),
+                sentences=sentences(settings()),
             ),
-            rx.el.label(
-                rx.el.input(type="checkbox", name="remember", value="1"),
-                rx.el.span("Keep me signed in on this device"),
-                class_name="check",
-            ),
-            rx.el.button("Sign in", type="submit", class_name="button wide"),
-            action=backend("/api/auth/callback/credentials"),
-            sentences=sentences(settings()),
+            provider_buttons(start=backend("/api/auth/signin/"), sentences=sentences(settings())),
         ),
         title="Welcome back",
         lead="Sign in to go on where you left off.",

@@ -24,6 +24,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "google": _COMMON,
     "oidc": (*_COMMON, "issuer"),
 }
+_TAKEN = frozenset({"credentials", "email", "passkey", "second-factor"})
+"""Names that other ways in have in the routes."""
+
 _LABELS = {"github": "GitHub", "google": "Google", "oidc": "OpenID"}
 _SCOPES = {
     "github": "read:user user:email",
@@ -150,6 +153,8 @@ def _in_order(made: list[SignInProvider], named: str) -> tuple[SignInProvider, .
     known = {provider.id: provider for provider in made}
     if len(known) < len(made):
         raise ValueError("two providers have the same name")
+    if taken := _TAKEN & set(known):
+        raise ValueError(f"a provider cannot be named {min(taken)}")
     if not named:
         return tuple(made)
     ids = [part.strip().lower() for part in named.split(",") if part.strip()]

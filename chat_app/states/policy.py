@@ -41,6 +41,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import enter
 from chat_app.states.live import Live
+from chat_app.states.settings.connections import ConnectionsState
 from chat_app.states.settings.password import PasswordState
 from chat_app.states.settings.sessions import SessionsState
 from chat_app.states.thread_list import ThreadListState
@@ -152,6 +153,7 @@ def table() -> dict[str, Row]:
     signed_in = Who.SIGNED_IN
     own = [
         _row(Who.ANYONE, AuthState.on_auth_change),
+        _row(signed_in, ConnectionsState.load),
         _row(signed_in, ThreadListState.more),
         _row(signed_in, ThreadListState.find, text=_text(200)),
         _row(signed_in, ThreadListState.begin_rename, thread_id=Id),

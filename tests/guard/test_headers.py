@@ -61,6 +61,12 @@ def test_the_page_policy_names_our_own_origins_and_nothing_else(build: Path) -> 
     assert "https:" not in policy.split()
 
 
+def test_a_form_may_end_at_a_provider_and_nowhere_else() -> None:
+    policy = page_policy(["https://chat.example"], beyond=["https://github.com"])
+    assert "form-action 'self' https://chat.example https://github.com;" in policy
+    assert policy.count("github.com") == 1
+
+
 async def test_no_answer_leaves_without_its_headers(open_house, build: Path) -> None:
     """Every kind of answer the door gives or lets through."""
     async with open_house(build=build, request_bytes=10_000) as house:

@@ -73,6 +73,14 @@ def test_the_operator_orders_them() -> None:
             },
             "same name",
         ),
+        (
+            {
+                "auth_oidc_email_issuer": "https://x.example",
+                "auth_oidc_email_id": "x",
+                "auth_oidc_email_secret": "y",
+            },
+            "cannot be named email",
+        ),
     ],
 )
 def test_half_a_provider_is_refused_and_named(given: dict[str, str], says: str) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 import reflex as rx
 
 from chat_app.pages.protect import require_auth
+from chat_app.pages.settings.connections import connections
 from chat_app.pages.settings.data import data
 from chat_app.pages.settings.frame import path_of, waiting
 from chat_app.pages.settings.password import password
 from chat_app.pages.settings.profile import profile
 from chat_app.pages.settings.sessions import sessions
 from chat_app.states.auth import AuthState
+from chat_app.states.settings.connections import ConnectionsState
 from chat_app.states.settings.password import PasswordState
 from chat_app.states.settings.sessions import SessionsState
 
@@ -37,6 +39,7 @@ class SettingsPage:
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage("profile", "Profile", profile),
     SettingsPage("password", "Password", password, PasswordState.load),
+    SettingsPage("connections", "Connections", connections, ConnectionsState.load),
     SettingsPage("sessions", "Sessions", sessions, SessionsState.load),
     SettingsPage("data", "Your data", data),
 )

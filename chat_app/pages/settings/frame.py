@@ -15,6 +15,7 @@ from chat_app.settings import settings
 MENU: tuple[tuple[str, str], ...] = (
     ("profile", "Profile"),
     ("password", "Password"),
+    ("connections", "Connections"),
     ("sessions", "Sessions"),
     ("data", "Your data"),
 )

@@ -1,0 +1,91 @@
+"""Somebody's day with accounts elsewhere: in with one, another connected, the first taken away."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Meet
+from tests.browser.person import PATIENCE, composer
+from tests.browser.program import Program
+from tests.guard.conftest import free_port, serving
+from tests.oidc.github_double import GitHub
+from tests.oidc.servers import running
+from tests.oidc.stage import CLIENT, SECRET
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Program]:
+    """A program with an OpenID provider and a GitHub."""
+    there, github = free_port(), free_port()
+    given = {
+        "FAKE_MODELS": "true",
+        "EMBEDDED_MODEL": "false",
+        "AUTH_OIDC_ACME_ISSUER": f"http://127.0.0.1:{there}",
+        "AUTH_OIDC_ACME_ID": CLIENT,
+        "AUTH_OIDC_ACME_SECRET": SECRET,
+        "AUTH_GITHUB_ID": CLIENT,
+        "AUTH_GITHUB_SECRET": SECRET,
+        "AUTH_GITHUB_URL": f"http://127.0.0.1:{github}",
+        "AUTH_GITHUB_API_URL": f"http://127.0.0.1:{github}",
+    }
+    one = Program(tmp_path, given=given)
+    told = {"port": there, "clientId": CLIENT, "clientSecret": SECRET, "claimsInIdToken": True}
+    back = [f"{one.url}/api/auth/callback/acme"]
+    with running("provider.mjs", **told, redirectUris=back):
+        async with serving(GitHub(CLIENT, SECRET).app, github):
+            try:
+                one.start()
+                yield one
+            finally:
+                one.end()
+
+
+async def sign_in_there(page: Page) -> None:
+    """Say at the provider who one is, and that it may tell."""
+    await page.fill("[name=login]", "ada")
+    await page.fill("[name=password]", "whatever")
+    await page.click("button[type=submit]")
+    await page.get_by_role("button", name="Continue").click()
+
+
+async def test_in_with_one_account_and_later_with_another(served: Program, meet: Meet) -> None:
+    ada = await meet("Ada", served.url)
+    page = ada.page
+    await page.goto(f"{served.url}/signin?callbackUrl=%2Fsettings%2Fconnections")
+    names = page.locator(".provider")
+    await expect(names).to_have_text(["Continue with GitHub", "Continue with Acme"])
+    await names.nth(1).click()
+    await sign_in_there(page)
+    await page.wait_for_url(re.compile(r"/settings/connections/?$"))
+    rows = page.locator(".entries > li")
+    await expect(rows).to_have_count(1, timeout=PATIENCE)
+    await expect(rows).to_contain_text("Acme")
+    await expect(rows).to_contain_text("ada@example.org")
+
+    disconnect = page.get_by_role("button", name=re.compile("Disconnect Acme"))
+    await disconnect.click()
+    await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way into your account"))
+
+    await page.get_by_role("button", name="Connect GitHub").click()
+    await expect(rows).to_have_count(2, timeout=PATIENCE)
+    await expect(rows.nth(1)).to_contain_text("octocat@example.org")
+    await disconnect.click()
+    await expect(rows).to_have_count(1, timeout=PATIENCE)
+    await expect(rows).to_contain_text("GitHub")
+
+    await page.goto(served.url)
+    await ada.sign_out()
+    await page.get_by_role("button", name="Continue with GitHub").click()
+    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+
+    # The other one opens nothing of this person any more, and its address belongs to somebody.
+    stranger = await meet("Eve", served.url)
+    await stranger.page.goto(f"{served.url}/signin")
+    await stranger.page.get_by_role("button", name="Continue with Acme").click()
+    await sign_in_there(stranger.page)
+    await stranger.page.wait_for_url(re.compile(r"/signin/?\?error=OAuthAccountNotLinked"))
+    await expect(stranger.page.locator("#problem")).to_contain_text("account for this address")
+    assert ada.errors == stranger.errors == []
