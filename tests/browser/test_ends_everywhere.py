@@ -1,0 +1,199 @@
+"""However a session ends, what is open for it goes blank and its answer stops; others go on."""
+
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, WebSocket, expect
+
+from tests.browser.conftest import Meet
+from tests.browser.person import (
+    PATIENCE,
+    SIGN_IN,
+    Person,
+    composer,
+    until_text,
+)
+from tests.browser.program import Program, running
+
+NEW_PASSWORD = "violet kettle harbour thirty eight"
+QUESTION = "What does the phone say?"
+
+WORDS = 1_500
+"""What the model would say in a minute if nobody stopped it."""
+
+Ending = Callable[[Person, Program], Awaitable[None]]
+
+
+@dataclass
+class Heard:
+    """What reached a page over its sockets.
+
+    Attributes:
+        sockets: Every socket, in the order in which they were opened.
+        closed: Those of them that are closed.
+        text: The pieces of the running answer, joined.
+        others: Every frame that is no piece of an answer, by socket.
+    """
+
+    sockets: list[WebSocket] = field(default_factory=list)
+    closed: list[WebSocket] = field(default_factory=list)
+    text: str = ""
+    others: dict[int, str] = field(default_factory=dict)
+
+    def listen(self, page: Page) -> None:
+        """Note what comes from now on."""
+        page.on("websocket", self._opened)
+
+    def _opened(self, socket: WebSocket) -> None:
+        number = len(self.sockets)
+        self.sockets.append(socket)
+        socket.on("close", lambda gone: self.closed.append(gone))
+        socket.on("framereceived", lambda frame: self._take(number, str(frame)))
+
+    def _take(self, number: int, frame: str) -> None:
+        pieces = (
+            [
+                delta["f_rx_state_"]
+                for delta in (json.loads(frame.partition(",")[2])[1]["delta"] or {}).values()
+                if "f_rx_state_" in delta
+            ]
+            if '"f_rx_state_":[' in frame
+            else []
+        )
+        for piece in filter(None, pieces):
+            self.text = self.text[: piece[1]] + piece[2]
+        if not any(pieces):
+            self.others[number] = self.others.get(number, "") + frame
+
+
+async def settings(person: Person, page: str) -> Page:
+    """A page of the settings."""
+    await person.open(f"/settings/{page}")
+    await expect(person.page.locator(".settings-section").first).to_be_visible(timeout=PATIENCE)
+    return person.page
+
+
+async def revoke(laptop: Person, _: Program) -> None:
+    page = await settings(laptop, "sessions")
+    rows = page.locator(".entries > li")
+    await expect(rows).to_have_count(2)
+    await page.locator(".entries").get_by_role("button", name="Sign out").click()
+    await expect(rows).to_have_count(1)
+
+
+async def revoke_others(laptop: Person, _: Program) -> None:
+    page = await settings(laptop, "sessions")
+    await page.get_by_role("button", name="Sign out the others").click()
+    await expect(page.get_by_text("Only this one is left.")).to_be_visible()
+
+
+async def everywhere(laptop: Person, _: Program) -> None:
+    page = await settings(laptop, "sessions")
+    await page.get_by_role("button", name="Sign out everywhere").click()
+    await page.wait_for_url(SIGN_IN)
+
+
+async def change_password(laptop: Person, _: Program) -> None:
+    page = await settings(laptop, "password")
+    await page.fill("[name=password]", NEW_PASSWORD)
+    await page.get_by_role("button", name="Change password").click()
+    await expect(page.get_by_text("The new password is set")).to_be_visible()
+
+
+async def delete(laptop: Person, _: Program) -> None:
+    page = await settings(laptop, "data")
+    await page.fill("[name=confirm]", laptop.email)
+    await page.get_by_role("button", name="Delete everything").click()
+    await page.wait_for_url(SIGN_IN)
+
+
+async def disable(laptop: Person, program: Program) -> None:
+    operate(program, "UPDATE user SET disabled_at = created_at WHERE email = ?", laptop.email)
+
+
+async def expire(laptop: Person, program: Program) -> None:
+    operate(
+        program,
+        "UPDATE auth_session SET idle_expires_at = created_at"
+        " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
+        laptop.email,
+    )
+
+
+def operate(program: Program, statement: str, email: str) -> None:
+    """What happens behind the program's back, so that it must look for itself."""
+    (path,) = Path(program.log.parent, "data").glob("*.db")
+    with closing(sqlite3.connect(path, timeout=30)) as db, db:
+        assert db.execute(statement, [email]).rowcount
+
+
+@pytest.fixture(scope="module")
+def long_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A program whose answers last longer than any test."""
+    given = {
+        "FAKE_MODELS": "true",
+        "EMBEDDED_MODEL": "false",
+        "CHAT_MODEL": f"fake:{WORDS}x40",
+        "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
+    }
+    with running(tmp_path_factory.mktemp("long"), given=given) as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("end", "laptop_stays"),
+    [
+        (revoke, True),
+        (revoke_others, True),
+        (everywhere, False),
+        (change_password, True),
+        (delete, False),
+        (disable, False),
+        (expire, False),
+    ],
+)
+async def test_an_ended_session_shows_and_says_nothing_more(
+    long_program: Program, meet: Meet, end: Ending, laptop_stays: bool
+) -> None:
+    phone = await meet("Ada", long_program.url)
+    await phone.sign_up()
+    other = await phone.tab()
+    await other.goto(f"{long_program.url}/settings/profile")
+    await expect(other.locator("[name=name]")).to_have_value("Ada")
+    laptop = await meet("Ada", long_program.url)
+    laptop.email = phone.email
+    await laptop.sign_in()
+
+    heard = Heard()
+    heard.listen(phone.page)
+    await phone.page.reload()
+    await phone.ask(QUESTION)
+    await until_text(phone.page, 40)
+    thread = await phone.thread()
+    before = len(heard.sockets)
+    await end(laptop, long_program)
+
+    for page in (phone.page, other):
+        await page.wait_for_url(SIGN_IN, timeout=PATIENCE)
+        await expect(page.locator("body")).not_to_contain_text(QUESTION)
+        await expect(page.locator("body")).not_to_contain_text(phone.email)
+    await expect(composer(phone.page)).to_have_count(0)
+    assert heard.text
+    assert set(heard.sockets[:before]) <= set(heard.closed)
+    afterwards = "".join(heard.others.get(one, "") for one in range(before, len(heard.sockets)))
+    for word in (QUESTION, phone.email, phone.name, heard.text[:20]):
+        assert word not in afterwards
+    if laptop_stays:
+        await laptop.open(f"/c/{thread}")
+        row = laptop.page.locator("[data-role=assistant]")
+        await expect(row).to_have_attribute("data-status", "revoked")
+        kept = (await laptop.stored())[-1]["parts"][0]["text"]
+        assert kept.startswith(heard.text)
+    else:
+        await laptop.page.wait_for_url(SIGN_IN, timeout=PATIENCE)
+    assert phone.errors == laptop.errors == []
