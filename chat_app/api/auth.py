@@ -18,7 +18,6 @@ from chat_app.api.answers import (
     client_of,
     enter,
     go,
-    home_of,
     refused,
     set_cookie,
     target_of,
@@ -86,7 +85,8 @@ async def csrf_token(request: Request) -> Response:
 async def providers(request: Request) -> Response:
     """The ways to sign in, in the order of the page."""
     settings = services().settings
-    base = f"{home_of(request, settings)}/api/auth"
+    # Where this was asked, not where the page is: that may be another host.
+    base = f"{request.url.scheme}://{request.url.netloc}/api/auth"
     ways = [("credentials", "Password", "credentials")]
     for one in settings.sign_in_providers:
         ways.append((one.id, one.label, "oauth" if one.kind == "github" else "oidc"))

@@ -15,6 +15,7 @@ from chat_app.guard.bucket import TokenBucket
 from chat_app.guard.keys import client_token, handshake_query
 from chat_app.guard.live import TOO_MANY, LiveConnections
 from chat_app.guard.needs import NO_ANSWER, Services
+from chat_app.guard.origins import is_cross_site
 from chat_app.guard.paths import EVENT_PATH
 from chat_app.guard.patience import Patience
 from chat_app.guard.rules import Rules
@@ -117,6 +118,8 @@ class SocketDoor:
             return "host"
         if origins.judge(header_values(scope, b"origin")) != "ours":
             return "origin"
+        if is_cross_site(header_values(scope, b"sec-fetch-site")):
+            return "cross_site"
         return "token" if token is None else None
 
     async def _refuse(self, send: Send, reason: str) -> None:

@@ -14,7 +14,7 @@ from chat_app.guard.bodies import limited
 from chat_app.guard.headers import cors, preflight
 from chat_app.guard.live import Arrival, LiveConnections
 from chat_app.guard.needs import NO_ANSWER, Services, Visit
-from chat_app.guard.origins import UNSAFE_METHODS
+from chat_app.guard.origins import UNSAFE_METHODS, is_cross_site
 from chat_app.guard.pages import SENTENCE, come_back, wrong_host
 from chat_app.guard.paths import API, Place, is_under, place_of
 from chat_app.guard.renewal import renewing
@@ -35,6 +35,12 @@ class _Refusal:
 _WRONG_HOST = _Refusal("host", 421, SENTENCE)
 _CLOSED = _Refusal("not_found", 404, "There is nothing here.")
 _FOREIGN = _Refusal("origin", 403, "This request comes from a place that may not make it.")
+_CROSS_SITE = _Refusal(
+    "cross_site",
+    403,
+    "This page is of another site than the server, and a browser keeps a session's cookie to one "
+    "site. Serve both below one domain, such as app.example.com and api.example.com.",
+)
 _METHOD = _Refusal("method", 405, "This cannot be done here.")
 _NOBODY = _Refusal("unauthenticated", 401, "Sign in first.")
 _NO_STORE = _Refusal("unavailable", 503, "The server cannot look you up now; try again soon.")
@@ -111,13 +117,18 @@ class HttpDoor:
             return _WRONG_HOST
         if place is Place.CLOSED:
             return _CLOSED
+        origin = origins.judge(header_values(scope, b"origin"))
+        sites = header_values(scope, b"sec-fetch-site")
         if not origins.permits(
             method,
-            origins.judge(header_values(scope, b"origin")),
-            header_values(scope, b"sec-fetch-site"),
+            origin,
+            sites,
             has_cookie=bool(header_values(scope, b"cookie")),
         ):
             return _FOREIGN
+        # A preflight passes: nobody is shown the answer to one.
+        if origin == "ours" and method != "OPTIONS" and is_cross_site(sites):
+            return _CROSS_SITE
         if method in _READING or method == "OPTIONS":
             return None
         is_api = is_under(scope["path"], API)

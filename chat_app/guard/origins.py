@@ -22,6 +22,18 @@ def as_browsers_say(origin: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def is_cross_site(fetch_site: Sequence[str]) -> bool:
+    """Whether the browser itself says that the page is of another site than this server.
+
+    Only a browser knows where a site ends (the public suffix list), and one that asks across
+    sites sends no session along (SameSite=Lax).
+
+    Args:
+        fetch_site: Every Sec-Fetch-Site header.
+    """
+    return "cross-site" in fetch_site
+
+
 class Origins:
     """The allow-list of origins and the hosts that follow from it.
 

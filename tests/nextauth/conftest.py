@@ -51,8 +51,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Beside:
     """The routes, and on every other path the page."""
 
-    def __init__(self, site: Path) -> None:
-        self._api: ASGIApp = http_face()
+    def __init__(self, site: Path, api: ASGIApp) -> None:
+        self._api = api
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +79,7 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
         acme = oidc_at(f"http://127.0.0.1:{issuer_port}")
         async with program(tmp_path, acme, port=port) as one:
             assert one.home == home
-            door = Guard(Beside(site), services=installed.services)
+            door = Guard(Beside(site, http_face()), services=installed.services)
             async with serving(door, port):
                 yield one
 

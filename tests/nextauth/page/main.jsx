@@ -3,6 +3,13 @@
 import { createRoot } from "react-dom/client";
 import { getCsrfToken, getProviders, SessionProvider, signIn, signOut, useSession } from "next-auth/react";
 
+// Where the server is another host of the same site, its cookie must be asked for.
+const API = document.querySelector("meta[name=api]")?.content ?? "";
+if (API) {
+  const plain = window.fetch;
+  window.fetch = (url, options) => plain(url, { credentials: "include", ...options });
+}
+
 const KEY = "statuses";
 const seen = () => JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
 const see = (status) => {
@@ -23,7 +30,7 @@ function Who({ required }) {
 }
 
 createRoot(document.getElementById("root")).render(
-  <SessionProvider>
+  <SessionProvider basePath={`${API}/api/auth`}>
     <Who required={location.pathname === "/required"} />
   </SessionProvider>,
 );
