@@ -11,6 +11,7 @@ from drills.attack_keys import state_keys
 from drills.attack_pages import hostile_texts
 from drills.attack_people import on_its_own
 from drills.attack_revocation import revocation
+from drills.attack_rotation import rotation
 from drills.attack_settings import bad_settings
 from drills.blank import blank
 from drills.flash import flash
@@ -34,6 +35,7 @@ DRILLS: dict[str, Drill] = {
     "login-storm": on_its_own(login_storm),
     "bad-settings": bad_settings,
     "revocation": revocation,
+    "rotation": rotation,
     "blank": on_its_own(blank, CHAT_MODEL="fake:1000x20"),
     "flash": flash,
 }

@@ -51,6 +51,10 @@ class Program:
         self._environment = {**clean, **fixed, "PYTHONPATH": str(root), **(given or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
+    def given(self, **settings: str) -> None:
+        """Change settings for the next start."""
+        self._environment.update(settings)
+
     def start(self) -> None:
         """Start it and wait until it says where it is and answers."""
         with self.log.open("ab") as log:
