@@ -166,8 +166,32 @@ export const SignOutForm = ({ action, offline, stillIn, children }) => {
   );
 };
 
+const RENEW_MS = 5 * 60_000;
+
+// Only an HTTP answer can bring a new cookie, so a tab that is looked at asks for one now and then.
+// One that was out of sight asks when it is seen again: a session may have ended meanwhile.
+const keepRenewed = (route) => {
+  let asked = Date.now();
+  const renew = async () => {
+    if (document.hidden || Date.now() - asked < RENEW_MS) return;
+    asked = Date.now();
+    try {
+      const answer = await fetch(route, { credentials: "include" });
+      if (answer.ok && (await answer.json()) === null) askAnew();
+    } catch {
+      // The server cannot be reached: the bar that says so is the socket's.
+    }
+  };
+  const timer = setInterval(renew, RENEW_MS / 10);
+  document.addEventListener("visibilitychange", renew);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", renew);
+  };
+};
+
 /** Holds the page of a session, and empties it when the session is over or the page is left. */
-export const SessionWatch = ({ children }) => {
+export const SessionWatch = ({ route, children }) => {
   const [gone, setGone] = useState(false);
 
   useEffect(() => {
@@ -183,6 +207,8 @@ export const SessionWatch = ({ children }) => {
       }),
     [],
   );
+
+  useEffect(() => keepRenewed(route), [route]);
 
   // Whoever comes back to this page may be somebody else.
   useEffect(() => whenKept(({ persisted }) => persisted && empty()), []);

@@ -41,6 +41,8 @@ class _SessionWatch(rx.Component):
     library = SCRIPTS["session"]
     tag = "SessionWatch"
 
+    route: rx.Var[str]
+
 
 def auth_form(*children: Any, action: str, sentences: dict[str, str]) -> rx.Component:
     """A form that signs somebody in or up.
@@ -63,10 +65,12 @@ def sign_out_form(*children: Any, action: str) -> rx.Component:
     return _SignOutForm.create(*children, action=action, offline=_OFFLINE, still_in=_STILL_IN)
 
 
-def session_watch(*children: Any) -> rx.Component:
+def session_watch(*children: Any, route: str) -> rx.Component:
     """Keeps a page true to the browser's one session.
 
     Args:
         children: All that the page shows of a person.
+        route: Where a visible page asks every five minutes who is signed in, which renews the
+            cookie.
     """
-    return _SessionWatch.create(*children)
+    return _SessionWatch.create(*children, route=route)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import reflex as rx
 
 from chat_app.components.session import session_watch
+from chat_app.pages.backend import backend
 from chat_app.states.auth import AuthState
 
 Page = Callable[[], rx.Component]
@@ -24,6 +25,9 @@ def require_auth(page: Page, *, waiting: Page) -> Page:
 
     @functools.wraps(page)
     def protected() -> rx.Component:
-        return session_watch(rx.cond(AuthState.phase == "authenticated", page(), waiting()))
+        return session_watch(
+            rx.cond(AuthState.phase == "authenticated", page(), waiting()),
+            route=backend("/api/auth/session"),
+        )
 
     return protected

@@ -2,6 +2,7 @@
 
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
+import { AccountForm, AddressProblem } from "./account_form.jsx";
 import { EndOfList } from "./end_of_list.jsx";
 import { PasswordField } from "./password_field.jsx";
 import { RovingList } from "./roving.jsx";
@@ -31,6 +32,24 @@ const signOut = () => (
   </SignOutForm>
 );
 
+const accountForm = (given) => (
+  <SessionWatch route="/api/auth/session">
+    my words
+    <AccountForm
+      action="/api/account"
+      method="PATCH"
+      sentences={{ Default: "That did not work.", Offline: "Nobody answers." }}
+      confirmPage="/settings/confirm"
+      onDone={note("done")}
+      {...given}
+    >
+      <input name="name" aria-label="Name" />
+      <PasswordField fieldId="password" autoComplete="new-password" />
+      <button type="submit">Save</button>
+    </AccountForm>
+  </SessionWatch>
+);
+
 // The row as the page has it: the field takes the link's place and gives it back.
 const row = (title, renaming) => (
   <ul>
@@ -54,8 +73,10 @@ const list = (length, height) => (
 window.lab = {
   calls,
   showSignIn: (sentences) => draw(signIn(sentences)),
-  showSignOut: (words) => draw(<SessionWatch>{words}{signOut()}</SessionWatch>),
-  showWatch: (words) => draw(<SessionWatch>{words}</SessionWatch>),
+  showAccountForm: (given) => draw(accountForm(given)),
+  showAddressProblem: (sentences) => draw(<AddressProblem sentences={sentences} />),
+  showSignOut: (words) => draw(<SessionWatch route="/api/auth/session">{words}{signOut()}</SessionWatch>),
+  showWatch: (words) => draw(<SessionWatch route="/api/auth/session">{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
   showList: (length, height) => draw(list(length, height)),
   showStarter: (text) => draw(<Starter text={text} onSend={note("send")}>{text}</Starter>),

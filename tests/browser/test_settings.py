@@ -1,0 +1,136 @@
+"""A person changes what is theirs, and every tab of theirs knows."""
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Meet
+from tests.browser.person import PATIENCE, SIGN_IN, Person, composer, until_done
+from tests.browser.program import Program
+
+NEW_PASSWORD = "violet kettle harbour thirty eight"
+
+
+def png(size: int = 4) -> bytes:
+    """A small green picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    rows = (b"\0" + bytes((11, 106, 86)) * size) * size
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+async def to(person: Person, page: str) -> None:
+    """Follow the links to a page of the settings."""
+    await person.page.locator(".account-button").click()
+    await person.page.get_by_role("link", name="Settings").click()
+    await person.page.locator(".settings-menu").get_by_role("link", name=page).click()
+    await expect(person.page.locator("h1")).to_have_text(page)
+
+
+async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    other = await ada.tab()
+    await other.goto(program.url)
+    await expect(other.locator(".person-name")).to_contain_text("Ada")
+    await to(ada, "Profile")
+    await ada.page.fill("[name=name]", "Ada Lovelace")
+    await ada.page.get_by_role("button", name="Save").click()
+    await expect(ada.page.get_by_text("Saved.")).to_be_visible()
+    await expect(other.locator(".person-name")).to_contain_text("Ada Lovelace")
+
+    files = {"name": "me.png", "mimeType": "image/png", "buffer": png()}
+    await ada.page.locator("input[type=file]").set_input_files(files)
+    for page in (ada.page, other):
+        picture = page.locator(".face img").first
+        await expect(picture).to_be_attached()
+        await page.wait_for_function("document.querySelector('.face img').naturalWidth === 4")
+    fake = {"name": "me.png", "mimeType": "image/png", "buffer": b"<svg onload='x'/>"}
+    await ada.page.locator("input[type=file]").set_input_files(fake)
+    await expect(ada.page.get_by_text("Choose a PNG, JPEG or WebP picture.")).to_be_visible()
+    await ada.page.get_by_role("button", name="Remove picture").click()
+    for page in (ada.page, other):
+        await expect(page.locator(".face img")).to_have_count(0)
+    assert ada.errors == []
+
+
+async def test_a_changed_password_is_the_one_that_opens(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await to(ada, "Password")
+    await ada.page.fill("[name=password]", "password1234")
+    await ada.page.get_by_role("button", name="Change password").click()
+    await expect(ada.page.get_by_text("easy to guess")).to_be_visible()
+    await ada.page.fill("[name=password]", NEW_PASSWORD)
+    await ada.page.get_by_role("button", name="Change password").click()
+    await expect(ada.page.get_by_text("The new password is set")).to_be_visible()
+    await expect(ada.page.locator("[name=password]")).to_have_value("")
+    await ada.page.get_by_role("button", name="Remove password").click()
+    await expect(ada.page.get_by_text("the only way into your account")).to_be_visible()
+    # The new token is in the cookie: a reload is still signed in.
+    await ada.page.reload()
+    await expect(ada.page.locator("h1")).to_have_text("Password")
+    await ada.page.get_by_role("link", name="Back to the chats").click()
+    await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
+    await ada.sign_out()
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.fill("[name=password]", NEW_PASSWORD)
+    await ada.page.get_by_role("button", name="Sign in").click()
+    await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
+    assert ada.errors == []
+
+
+async def test_a_person_takes_everything_along_and_leaves(
+    program: Program, meet: Meet, tmp_path: Path
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ada.ask("echo: a word to take along")
+    await until_done(ada.page)
+    await to(ada, "Your data")
+    async with ada.page.expect_download() as download:
+        await ada.page.get_by_role("button", name="Download a zip").click()
+    saved = tmp_path / "export.zip"
+    await (await download.value).save_as(saved)
+    with zipfile.ZipFile(io.BytesIO(saved.read_bytes())) as archive:
+        account = json.loads(archive.read("account.json"))
+        texts = b"".join(archive.read(name) for name in archive.namelist())
+    assert account["profile"]["email"] == ada.email
+    assert texts.count(b"a word to take along") >= 2
+
+    await ada.page.fill("[name=confirm]", "somebody@example.com")
+    await ada.page.get_by_role("button", name="Delete everything").click()
+    await expect(ada.page.get_by_text("Type the e-mail address")).to_be_visible()
+    await ada.page.fill("[name=confirm]", ada.email)
+    await ada.page.get_by_role("button", name="Delete everything").click()
+    await ada.page.wait_for_url(SIGN_IN)
+    # The same address begins anew, with nothing of what was.
+    await ada.sign_up()
+    assert await ada.threads() == []
+    assert ada.errors == []
+
+
+async def test_somebody_signed_out_is_sent_to_sign_in_and_back(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ada.sign_out()
+    await ada.open("/settings/sessions")
+    await ada.page.wait_for_url(SIGN_IN)
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.fill("[name=password]", "correct horse battery staple")
+    await ada.page.get_by_role("button", name="Sign in").click()
+    await expect(ada.page.locator("h1")).to_have_text("Sessions")
+    await expect(ada.page.locator(".tag")).to_have_text("This device")
