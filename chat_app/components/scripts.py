@@ -26,6 +26,7 @@ NAMES = (
     "highlight",
     "idle",
     "languages",
+    "letters",
     "lexer",
     "links",
     "live_text",

@@ -13,6 +13,12 @@ const hear = (listener) => {
   return () => channel?.removeEventListener("message", listener);
 };
 
+/** Somebody has signed in: the other tabs hear of it, and this one goes on. */
+export const arrive = (url) => {
+  channel?.postMessage("in");
+  location.assign(url);
+};
+
 // Takes everything of a person off the page; the page's watch knows how.
 let empty = () => {};
 
@@ -107,8 +113,9 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
       const { url, problem: refused } = await post(form.current, sentences);
       if (refused) return refuse(refused);
       entered.current = true;
-      channel?.postMessage("in");
-      location.assign(url);
+      // A letter is on its way, or has done its work: nobody has signed in by that.
+      const isWaiting = ["sent", "done"].some((one) => url.searchParams.has(one));
+      return isWaiting ? location.assign(url) : arrive(url);
     } catch {
       refuse(sentences.Offline);
     }

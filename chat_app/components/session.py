@@ -9,7 +9,9 @@ from chat_app.components.scripts import SCRIPTS
 PROBLEM_ID = "problem"
 """The element that holds the sentence of a refusal; fields are described by it."""
 
-_OFFLINE = "The server cannot be reached. Check the connection and try again."
+OFFLINE = "The server cannot be reached. Check the connection and try again."
+"""What a form says when there is no answer."""
+
 _STILL_IN = "You are still signed in."
 
 
@@ -55,14 +57,14 @@ def auth_form(*children: Any, action: str, sentences: dict[str, str]) -> rx.Comp
     return _AuthForm.create(
         *children,
         action=action,
-        sentences=sentences | {"Offline": _OFFLINE},
+        sentences=sentences | {"Offline": OFFLINE},
         problem_id=PROBLEM_ID,
     )
 
 
 def sign_out_form(*children: Any, action: str) -> rx.Component:
     """A form around the button that signs out."""
-    return _SignOutForm.create(*children, action=action, offline=_OFFLINE, still_in=_STILL_IN)
+    return _SignOutForm.create(*children, action=action, offline=OFFLINE, still_in=_STILL_IN)
 
 
 def session_watch(*children: Any, route: str) -> rx.Component:

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from chat_app.components.brand import PRODUCT
+from chat_app.pages import letters
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import add_settings
 from chat_app.pages.signin import signin
@@ -24,7 +25,11 @@ def add_pages(app: rx.App) -> None:
     for route, title, page in (
         ("/signin", "Sign in", signin),
         ("/signin/code", "One more step", signin_code),
+        ("/signin/link", "Sign in by e-mail", letters.sign_in_link),
         ("/signup", "Create an account", signup),
+        ("/reset", "Choose a new password", letters.reset),
+        ("/reset/new", "Choose a new password", letters.new_password),
+        ("/confirm", "One click left", letters.confirm),
     ):
         app.add_page(page, route=route, title=f"{title} · {PRODUCT}", description=_DESCRIPTION)
     for route in ("/", "/c/[thread]"):

@@ -51,7 +51,19 @@ def signin() -> rx.Component:
         ),
         title="Welcome back",
         lead="Sign in to go on where you left off.",
-        otherwise=rx.cond(
-            AuthState.welcomes_strangers, otherwise("New here?", "Create an account", "/signup")
+        otherwise=rx.fragment(
+            rx.cond(AuthState.letters != "none", _by_letter()),
+            rx.cond(
+                AuthState.welcomes_strangers,
+                otherwise("New here?", "Create an account", "/signup"),
+            ),
         ),
+    )
+
+
+def _by_letter() -> rx.Component:
+    """For who has no password at hand."""
+    return rx.fragment(
+        otherwise("No password?", "Sign in by e-mail", "/signin/link"),
+        otherwise("Forgot it?", "Choose a new one", "/reset"),
     )

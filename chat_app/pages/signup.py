@@ -4,9 +4,11 @@ import reflex as rx
 
 from chat_app.auth.refusals import sentences
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
+from chat_app.components.letters import when_in_address
 from chat_app.components.password_field import password_field
 from chat_app.components.session import PROBLEM_ID, auth_form
 from chat_app.pages.backend import backend
+from chat_app.pages.letters import sent
 from chat_app.settings import settings
 from chat_app.states.auth import AuthState
 
@@ -16,7 +18,7 @@ _HINT = "password-hint"
 def signup() -> rx.Component:
     """The page."""
     is_open = AuthState.welcomes_strangers
-    return auth_sheet(
+    sheet = auth_sheet(
         rx.cond(is_open, _form(), rx.fragment()),
         title=rx.cond(is_open, "Make yourself at home", "By invitation"),
         lead=rx.cond(
@@ -24,6 +26,7 @@ def signup() -> rx.Component:
         ),
         otherwise=otherwise("Been here before?", "Sign in", "/signin"),
     )
+    return when_in_address("sent", sent("Confirm your address"), sheet)
 
 
 def _form() -> rx.Component:

@@ -28,6 +28,11 @@ class AuthState(rx.State):
         """Whether the operator lets people make an account by themselves."""
         return settings().sign_up_is_open
 
+    @rx.var
+    def letters(self) -> str:
+        """What becomes of a letter here: `mailed`, `logged` or `none`."""
+        return settings().letters
+
     @rx.event(supersedes=True)
     async def on_auth_change(self):
         """Blank what another identity left, then load the new one's threads.

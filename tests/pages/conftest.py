@@ -16,6 +16,7 @@ LAB = Path(__file__).parent / "lab.jsx"
 SCRIPTS = (
     "account_form",
     "end_of_list",
+    "letters",
     "outbox",
     "password_field",
     "roving",

@@ -36,7 +36,15 @@ def app() -> Any:
 
 def test_signed_out_people_find_pages_that_load_nothing(app: _App) -> None:
     public = {route for route, page in app.pages.items() if "on_load" not in page}
-    assert public == {"/signin", "/signin/code", "/signup"}
+    assert public == {
+        "/signin",
+        "/signin/code",
+        "/signup",
+        "/signin/link",
+        "/reset",
+        "/reset/new",
+        "/confirm",
+    }
 
 
 def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:

@@ -1,0 +1,92 @@
+"""Signing up, coming in and choosing a password by letter, as a person does it."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.auth.mail.mailbox import Mailbox, link_of, listening
+from tests.browser.conftest import Meet
+from tests.browser.person import PASSWORD, PATIENCE, SIGN_IN, composer
+from tests.browser.program import Program, running
+
+NEW = "another-Lemon-44-chair"
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with listening() as one:
+        yield one
+
+
+@pytest.fixture
+async def posting(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
+    """A program whose letters arrive."""
+    given = {
+        "FAKE_MODELS": "true",
+        "EMBEDDED_MODEL": "false",
+        "SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}",
+        "MAIL_FROM": "Chat <chat@chat.example>",
+    }
+    with running(tmp_path, given=given) as one:
+        yield one
+
+
+async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet) -> None:
+    ada = await meet("Ada", posting.url)
+    page = ada.page
+    await ada.open("/signup")
+    await page.fill("[name=email]", ada.email)
+    await page.fill("[name=password]", PASSWORD)
+    await page.get_by_role("button", name="Create account").click()
+    await expect(page.get_by_role("heading", name="Confirm your address")).to_be_visible()
+    await mailbox.until(1)
+    link = link_of(mailbox.letters[-1])
+
+    # Another browser, which nobody signed up in, is asked for the password that was chosen.
+    eve = await meet("Eve", posting.url)
+    await eve.page.goto(link)
+    await expect(eve.page.locator(".letter-says")).to_contain_text(ada.email)
+    await eve.page.fill("[name=password]", NEW)
+    await eve.page.get_by_role("button", name="Create account").click()
+    await expect(eve.page.get_by_role("alert")).to_contain_text("not right")
+    assert "#" not in eve.page.url
+
+    await page.goto(link)
+    await page.get_by_role("button", name="Create account").click()
+    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+
+    # A phone comes in without a password; the link works there once.
+    phone = await meet("Ada", posting.url, viewport={"width": 360, "height": 640})
+    await phone.open("/signin")
+    await phone.page.get_by_role("link", name="Sign in by e-mail").click()
+    await phone.page.get_by_role("button", name="Send the link").wait_for()
+    await phone.page.fill("[name=email]", ada.email)
+    await phone.page.get_by_role("button", name="Send the link").click()
+    await expect(phone.page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    await mailbox.until(2)
+    link = link_of(mailbox.letters[-1])
+    await phone.page.goto(link)
+    await phone.page.get_by_role("button", name="Sign in").click()
+    await expect(composer(phone.page)).to_be_visible(timeout=PATIENCE)
+    await eve.page.goto(link)
+    await expect(eve.page.get_by_role("alert")).to_contain_text("cannot be used any more")
+
+    # A new password signs every device out.
+    await eve.open("/reset")
+    await eve.page.fill("[name=email]", ada.email)
+    await eve.page.get_by_role("button", name="Send the link").click()
+    await mailbox.until(3)
+    await eve.page.goto(link_of(mailbox.letters[-1]))
+    for password in ("short", NEW):
+        await eve.page.fill("[name=password]", password)
+        await eve.page.get_by_role("button", name="Change the password").click()
+        if password == "short":
+            await expect(eve.page.get_by_role("alert")).to_contain_text("at least")
+    await eve.page.wait_for_url(re.compile(r"/reset/?\?done=1"))
+    for tab in (page, phone.page):
+        await tab.wait_for_url(SIGN_IN)
+        await expect(composer(tab)).to_have_count(0)
+    assert (ada.errors, eve.errors, phone.errors) == ([], [], [])
