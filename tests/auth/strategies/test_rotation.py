@@ -58,6 +58,7 @@ class Browser:
             found = await installation.live.resolve(self.token)
             if found is None:
                 self.lost += 1
+                await asyncio.sleep(0)  # what cannot be opened is refused without any waiting
             else:
                 self.answered += 1
                 self.token = found.renewed.token if found.renewed else self.token
