@@ -8,13 +8,14 @@ from chat_app.components.account_form import account_form, picture_field
 from chat_app.components.account_menu import face
 from chat_app.components.auth_sheet import field
 from chat_app.pages.backend import backend
+from chat_app.pages.settings.email import email
 from chat_app.pages.settings.frame import section, settings_page
 from chat_app.states.auth import AuthState
 
 
 def profile() -> rx.Component:
     """The page."""
-    return settings_page("Profile", _name(), _picture())
+    return settings_page("Profile", _name(), email(), _picture())
 
 
 def _name() -> rx.Component:
