@@ -78,6 +78,7 @@ const lies = {
   "subject that is a list": claim({ sub: ["johndoe"] }),
   "endless subject": claim({ sub: "x".repeat(256) }),
   "subject with a line break": claim({ sub: "john\ndoe" }),
+  "more about somebody else": claim({ email: undefined }),
   "hash of another token": claim({ at_hash: "AAAAAAAAAAAAAAAAAAAAAA" }),
   "an access token in its place": (_, answer) => answer.access_token,
   "too large": claim({ padding: "x".repeat(16_384) }),
@@ -111,6 +112,9 @@ server.service.addRoute("GET", "/lies", (_, response) => {
 server.service.on("beforeWellKnownOpenIdConfiguration", ({ body }) => {
   // What it promises is not what we take.
   body.id_token_signing_alg_values_supported = ["none", "HS256", "RS512", "ES256", "RS256"];
+});
+server.service.on("beforeUserinfo", (answer) => {
+  answer.body = { sub: "somebody-else", email: "johndoe@example.org", email_verified: true };
 });
 server.service.on("beforeResponse", (answer, request) => {
   if (answers[lie]) {

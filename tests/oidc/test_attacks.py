@@ -120,13 +120,14 @@ async def test_an_answer_of_another_issuer_is_refused(chat: Program, iss: str | 
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_state_of_one_provider_is_refused_at_another(chat: Program) -> None:
+async def test_a_state_of_one_provider_is_refused_at_another(chat: Program, github: Served) -> None:
     for one, other in (("acme", "github"), ("github", "acme")):
         tab = chat.browser()
-        back = await tab.back_at(await tab.start(one))
+        back = with_query(await tab.back_at(await tab.start(one)), iss=None)
         assert await tab.walk(back.replace(f"/callback/{one}", f"/callback/{other}")) == REFUSED
         assert await tab.walk(back) == REFUSED  # it was used up
         await nothing_came_of_it(chat, tab)
+    assert [kind for kind, _ in github.asked] == ["authorize"]  # no code was shown to it
 
 
 async def test_without_pkce_the_provider_says_no(chat: Program) -> None:

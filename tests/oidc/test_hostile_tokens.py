@@ -47,6 +47,7 @@ LIES = (
     "subject that is a list",
     "endless subject",
     "subject with a line break",
+    "more about somebody else",
     "hash of another token",
     "an access token in its place",
     "too large",
