@@ -13,6 +13,7 @@ from chat_app.auth.disabling import Disabling
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
 from chat_app.auth.password_change import PasswordChange
+from chat_app.auth.passkeys.passkeys import Passkeys
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn
@@ -20,6 +21,7 @@ from chat_app.auth.removal import Removal
 from chat_app.auth.second_factor.devices import Devices
 from chat_app.auth.second_factor.factors import SecondFactors
 from chat_app.auth.sessions import Sessions
+from chat_app.auth.step_up import StepUp
 from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
@@ -64,6 +66,8 @@ class Services:
     admission: Admission
     second_factors: SecondFactors
     devices: Devices
+    passkeys: Passkeys
+    step_up: StepUp
     providers: ProviderSignIn
     connections: Connections
     profiles: Profiles
@@ -99,6 +103,8 @@ class Services:
         tokens = OneTimeTokens(db, clock)
         throttle = Throttle(settings)
         admission = Admission(db, sessions, tokens, settings, clock)
+        second_factors = SecondFactors(db, tokens, keys, settings, clock)
+        passkeys = Passkeys(db, tokens, throttle, settings, clock)
         return cls(
             settings=settings,
             clock=clock,
@@ -110,8 +116,10 @@ class Services:
             sessions=sessions,
             tokens=tokens,
             accounts=Accounts(db, passwords, throttle, settings, clock),
-            second_factors=SecondFactors(db, tokens, keys, settings, clock),
+            second_factors=second_factors,
             devices=Devices(db, settings, clock),
+            passkeys=passkeys,
+            step_up=StepUp(db, sessions, passwords, throttle, second_factors, passkeys),
             providers=ProviderSignIn(settings, tokens, throttle),
             connections=Connections(db, bus, settings, clock),
             admission=admission,

@@ -12,7 +12,9 @@ from chat_app.api import (
     health,
     mail,
     oauth,
+    passkeys,
     second_factor,
+    step_up,
     threads,
 )
 from chat_app.api.errors import CatchBugs, exception_handlers
@@ -25,6 +27,8 @@ routes = [
     *account.routes,
     *connections.routes,
     *second_factor.routes,
+    *passkeys.routes,
+    *step_up.routes,
     *chat.routes,
     *threads.routes,
     *health.routes,

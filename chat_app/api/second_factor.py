@@ -1,7 +1,9 @@
 """The second factor over HTTP: finishing a sign-in with it, turning it on and off."""
 
+import segno
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chat_app.api.answers import (
@@ -13,11 +15,27 @@ from chat_app.api.answers import (
     refused,
     set_cookie,
 )
+from chat_app.api.errors import NO_STORE
 from chat_app.api.forms import check_csrf, read_form
+from chat_app.api.requests import fresh, read_json
 from chat_app.auth import cookie
+from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import AccessDenied, InvalidToken
+from chat_app.auth.second_factor.codes import uri_of
 from chat_app.errors import ChatError
 from chat_app.services import services
+from chat_app.settings.addresses import host_of
+
+MAX_BYTES = 1_000
+"""The largest request of a signed-in person."""
+
+
+class Code(BaseModel):
+    """What the authenticator shows."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    code: str
 
 
 async def finish(request: Request) -> Response:
@@ -45,6 +63,43 @@ async def finish(request: Request) -> Response:
     return answer
 
 
+@fresh
+async def begin(request: Request, principal: Principal) -> Response:
+    """A secret for an authenticator: as text, as an `otpauth:` URI, and as a picture of that."""
+    live = services()
+    person = await live.accounts.person(principal)
+    secret = await live.second_factors.begin(principal)
+    uri = uri_of(secret, person=person.email, site=host_of(live.settings.url))
+    picture = segno.make(uri, error="m").svg_data_uri(dark="#000", light="#fff", border=4)
+    return JSONResponse({"secret": secret, "uri": uri, "qr": picture}, headers=NO_STORE)
+
+
+@fresh
+async def confirm(request: Request, principal: Principal) -> Response:
+    """Turn it on with the first code; the answer has the backup codes."""
+    shown = await read_json(request, Code, most=MAX_BYTES)
+    codes = await services().second_factors.confirm(principal, shown.code)
+    return JSONResponse({"codes": list(codes)}, headers=NO_STORE)
+
+
+@fresh
+async def renew_codes(request: Request, principal: Principal) -> Response:
+    """Ten new backup codes in place of the old ones."""
+    codes = await services().second_factors.renew_codes(principal)
+    return JSONResponse({"codes": list(codes)}, headers=NO_STORE)
+
+
+@fresh
+async def turn_off(request: Request, principal: Principal) -> Response:
+    """Ask for no second factor any more."""
+    await services().second_factors.turn_off(principal)
+    return Response(status_code=204, headers=NO_STORE)
+
+
 routes = [
+    Route("/api/account/totp", begin, methods=["POST"]),
+    Route("/api/account/totp", turn_off, methods=["DELETE"]),
+    Route("/api/account/totp/confirm", confirm, methods=["POST"]),
+    Route("/api/account/backup-codes", renew_codes, methods=["POST"]),
     Route("/api/auth/callback/second-factor", finish, methods=["POST"]),
 ]

@@ -213,6 +213,14 @@ class SecondFactorLocked(Refusal, RateLimited):
         self.retry_after = retry_after
 
 
+class NotConfirmed(Refusal, Forbidden):
+    """A wrong password of somebody who is signed in, or a password where it is not enough."""
+
+    code = "not_confirmed"
+    word = "NotConfirmed"
+    says = "The password is not right."
+
+
 class PasskeyRefused(Refusal, Forbidden):
     """Unknown, removed, replayed, or not proved by its owner: one answer for all."""
 
@@ -255,6 +263,7 @@ _SENTENCES = {
         ProviderRefused,
         SecondFactorWrong,
         SecondFactorLocked,
+        NotConfirmed,
         PasskeyRefused,
         SessionRequired,
     )

@@ -16,6 +16,7 @@ from chat_app.auth.admission import Admission
 from chat_app.auth.by_mail import ByMail
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
+from chat_app.auth.passkeys.passkeys import Passkeys
 from chat_app.auth.password_change import PasswordChange
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
@@ -24,6 +25,7 @@ from chat_app.auth.removal import Removal
 from chat_app.auth.second_factor.devices import Devices
 from chat_app.auth.second_factor.factors import SecondFactors
 from chat_app.auth.session_views import Issued
+from chat_app.auth.step_up import StepUp
 from chat_app.auth.strategies import chosen
 from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
@@ -113,13 +115,21 @@ class Stage:
         )
         self.profiles = Profiles(self.db, self.bus, self.time)
         self.removal = Removal(self.db, self.sessions)
-        self.keys = KeyRing(self.settings)
         self.second_factors = SecondFactors(
             self.db, self.tokens, self.keys, self.settings, self.time
         )
         self.devices = Devices(self.db, self.settings, self.time)
         self.password_change = PasswordChange(
             self.db, self.passwords, self.throttle, self.sessions, self.time
+        )
+        self.passkeys = Passkeys(self.db, self.tokens, self.throttle, self.settings, self.time)
+        self.step_up = StepUp(
+            self.db,
+            self.sessions,
+            self.passwords,
+            self.throttle,
+            self.second_factors,
+            self.passkeys,
         )
         self.bus.on(SESSIONS, self.told.append)
 

@@ -25,6 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/strategies/records.py": {"auth"},
     "chat_app/auth/strategies/sealed.py": {"auth"},
     "chat_app/auth/removal.py": {"auth"},
+    "chat_app/auth/passkeys/passkeys.py": {"auth"},
+    "chat_app/auth/step_up.py": {"auth"},
     "chat_app/auth/second_factor/devices.py": {"auth", "sweep"},
     "chat_app/auth/second_factor/factors.py": {"auth"},
     "chat_app/auth/tokens.py": {"auth", "sweep"},

@@ -1,0 +1,166 @@
+"""Proving again who one is, over HTTP, and what asks for it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pyotp.totp import TOTP
+
+from chat_app.api.routes import routes
+from tests.api.auth_stage import JSON, browser, served
+from tests.auth.passkeys.authenticator import Authenticator
+from tests.auth.second_factor.stage import turned_on
+from tests.auth.stage import PASSWORD, Stage
+
+EMAIL = "ada@example.org"
+STEP_UP = "/api/account/step-up"
+FRESH = [
+    ("POST", "/api/account/totp", {}),
+    ("DELETE", "/api/account/totp", {}),
+    ("POST", "/api/account/totp/confirm", {"code": "123456"}),
+    ("POST", "/api/account/backup-codes", {}),
+    ("POST", "/api/account/passkeys/options", {}),
+    ("POST", "/api/account/passkeys", {"credential": "{}"}),
+    ("DELETE", "/api/account/passkeys/9a8c2a2e-6e2b-4f6d-8f5e-1d1c5b1a0001", {}),
+]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with served(tmp_path) as one:
+        await one.accounts.add(EMAIL, PASSWORD, "Ada")
+        yield one
+
+
+@pytest.fixture
+async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(stage, routes=routes) as one:
+        form = {"email": EMAIL, "password": PASSWORD, "remember": "1"}
+        await one.post("/api/auth/callback/credentials", data=form, headers=JSON)
+        yield one
+
+
+async def own_id(stage: Stage, tab: httpx.AsyncClient) -> Any:
+    found = await stage.sessions.resolve(tab.cookies["chat_session"])
+    assert found is not None
+    return found.principal
+
+
+async def is_fresh(tab: httpx.AsyncClient) -> bool:
+    answer = await tab.post("/api/account/passkeys/options")
+    return answer.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), FRESH)
+async def test_an_old_proof_is_not_enough(
+    stage: Stage, tab: httpx.AsyncClient, method: str, path: str, body: dict[str, str]
+) -> None:
+    stage.time.passes(minutes=10, seconds=1)
+    answer = await tab.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["error"]) == (403, "step_up_required")
+    await tab.post(STEP_UP, json={"password": PASSWORD})
+    answer = await tab.request(method, path, json=body)
+    assert answer.status_code < 500
+    assert "step_up_required" not in answer.text
+
+
+async def test_the_password_makes_the_session_fresh_under_a_new_token(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    stage.time.passes(minutes=11)
+    before, who = tab.cookies["chat_session"], await own_id(stage, tab)
+    answer = await tab.post(
+        STEP_UP, json={"password": PASSWORD, "callbackUrl": "/settings/passkeys"}
+    )
+    assert answer.json() == {"url": f"{stage.settings.url}/settings/passkeys"}
+    assert "Max-Age=" in answer.headers["set-cookie"]
+    assert await own_id(stage, tab) == who
+    assert await stage.sessions.resolve(before) is None
+    assert await is_fresh(tab)
+
+
+@pytest.mark.parametrize("wanted", ["https://evil.example", "//evil.example", "/\\evil"])
+async def test_one_is_sent_nowhere_else(tab: httpx.AsyncClient, wanted: str) -> None:
+    answer = await tab.post(STEP_UP, json={"password": PASSWORD, "callbackUrl": wanted})
+    assert "evil" not in answer.text
+
+
+async def test_a_wrong_password_proves_nothing_and_is_counted_as_at_sign_in(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    stage.time.passes(minutes=11)
+    for _ in range(5):
+        answer = await tab.post(STEP_UP, json={"password": "wrong wrong wrong"})
+        assert (answer.status_code, answer.json()["error"]) == (403, "not_confirmed")
+    checked = stage.hasher.verified
+    answer = await tab.post(STEP_UP, json={"password": PASSWORD})
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert stage.hasher.verified == checked
+    assert not await is_fresh(tab)
+
+
+async def test_whoever_has_a_second_factor_shows_it(stage: Stage, tab: httpx.AsyncClient) -> None:
+    who = await own_id(stage, tab)
+    ada = await turned_on(stage, who.user_id)
+    stage.time.passes(minutes=11)
+    answer = await tab.post(STEP_UP, json={"password": PASSWORD})
+    assert answer.json()["error"] == "not_confirmed"
+    answer = await tab.post(STEP_UP, json={"code": ada.wrong()})
+    assert answer.json()["error"] == "second_factor_wrong"
+    assert not await is_fresh(tab)
+    await tab.post(STEP_UP, json={"code": ada.code()})
+    assert await is_fresh(tab)
+    again = await tab.post(STEP_UP, json={"code": ada.code()})
+    assert again.json()["error"] == "second_factor_wrong"
+
+
+async def test_a_passkey_of_ones_own_does(stage: Stage, tab: httpx.AsyncClient) -> None:
+    key = Authenticator(stage.settings.url)
+    options = (await tab.post("/api/account/passkeys/options")).json()
+    body = {"credential": key.create(options), "name": "Key"}
+    assert (await tab.post("/api/account/passkeys", json=body)).status_code == 201
+    stage.time.passes(minutes=11)
+    options = (await tab.post(f"{STEP_UP}/passkey/options")).json()
+    assert [one["id"] for one in options["allowCredentials"]]
+    answer = await tab.post(f"{STEP_UP}/passkey", json={"credential": key.get(options)})
+    assert answer.status_code == 200
+    assert await is_fresh(tab)
+
+
+@pytest.mark.parametrize("body", [{}, {"password": "x", "code": "y"}, {"code": 7}, {"more": "x"}])
+async def test_one_proof_at_a_time(tab: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    assert (await tab.post(STEP_UP, json=body)).status_code == 422
+
+
+async def test_signing_in_by_passkey_alone(stage: Stage, tab: httpx.AsyncClient) -> None:
+    key = Authenticator(stage.settings.url)
+    options = (await tab.post("/api/account/passkeys/options")).json()
+    await tab.post("/api/account/passkeys", json={"credential": key.create(options)})
+    await turned_on(stage, (await own_id(stage, tab)).user_id)
+    async with browser(stage, routes=routes) as other:
+        options = (await other.post("/api/auth/passkey/options")).json()
+        form = {"credential": key.get(options), "callbackUrl": "/c/7"}
+        async with browser(stage, routes=routes) as thief:
+            stolen = await thief.post("/api/auth/callback/passkey", data=form, headers=JSON)
+            assert "error=PasskeyRefused" in stolen.json()["url"]
+            assert "chat_session" not in thief.cookies
+        answer = await other.post("/api/auth/callback/passkey", data=form, headers=JSON)
+        assert answer.json()["url"] == f"{stage.settings.url}/c/7"  # it counts as both factors
+        assert list(other.cookies) == ["chat_session"]
+
+
+async def test_the_whole_of_turning_it_on_over_http(stage: Stage, tab: httpx.AsyncClient) -> None:
+    begun = (await tab.post("/api/account/totp")).json()
+    assert begun["qr"].startswith("data:image/svg+xml")
+    assert f"secret={begun['secret']}" in begun["uri"]
+    code = TOTP(begun["secret"]).at(stage.time())
+    codes = (await tab.post("/api/account/totp/confirm", json={"code": code})).json()["codes"]
+    assert len(set(codes)) == 10
+    newer = (await tab.post("/api/account/backup-codes")).json()["codes"]
+    assert not set(codes) & set(newer)
+    assert (await tab.post("/api/account/totp")).status_code == 409
+    assert (await tab.delete("/api/account/totp")).status_code == 204
+    assert (await tab.post("/api/account/backup-codes")).status_code == 409
