@@ -12,8 +12,8 @@ from chat_app.auth.connections import Connections
 from chat_app.auth.disabling import Disabling
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.mail.postman import Postman
-from chat_app.auth.password_change import PasswordChange
 from chat_app.auth.passkeys.passkeys import Passkeys
+from chat_app.auth.password_change import PasswordChange
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.profile import Profiles
 from chat_app.auth.providers.sign_in import ProviderSignIn

@@ -46,6 +46,8 @@ def transactions(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> 
 def sign_up_name(settings: Settings) -> str:
     """The name of the cookie of a browser whose new account waits for a letter."""
     return _prefix(settings) + "chat_signup"
+
+
 def passkey_name(settings: Settings) -> str:
     """The name of the cookie that ties a passkey's challenge to the browser that asked for it."""
     return _prefix(settings) + "chat_passkey"

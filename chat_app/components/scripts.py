@@ -35,14 +35,17 @@ NAMES = (
     "message_text",
     "morph",
     "outbox",
+    "passkeys",
     "password_field",
     "plain_text",
     "provider_buttons",
     "roving",
     "scroller",
+    "second_factor",
     "session",
     "speech",
     "starters",
+    "step_up",
     "title_field",
 )
 

@@ -57,18 +57,35 @@ export const localPath = (wanted) => {
   return origin === location.origin && !pathname.startsWith("//") ? pathname + search : "/";
 };
 
-export const post = async (form, sentences) => {
-  const answer = await fetch(form.action, {
+const postFields = async (action, fields, sentences) => {
+  const answer = await fetch(action, {
     method: "POST",
     credentials: "include",
     headers: { "X-Auth-Return-Redirect": "1", Accept: "application/json" },
-    body: new URLSearchParams(new FormData(form)),
+    body: fields,
   });
   const said = await answer.json();
   if (typeof said.url !== "string") return { problem: said.message || sentences.Default };
   const url = new URL(said.url, location.href);
   const word = url.searchParams.get("error");
   return word ? { problem: meaning(sentences, word) } : { url };
+};
+
+const fieldsOf = (form) => new URLSearchParams(new FormData(form));
+
+export const post = (form, sentences) => postFields(form.action, fieldsOf(form), sentences);
+
+// Nobody has signed in by asking for a letter, or before the code is shown.
+const isWaiting = (url) =>
+  url.pathname.startsWith("/signin/code") ||
+  ["sent", "done"].some((one) => url.searchParams.has(one));
+
+/** Post what signs somebody in, and go where the answer says; what it says no with. */
+export const comeIn = async (action, fields, sentences) => {
+  const { url, problem } = await postFields(action, fields, sentences);
+  if (problem) return problem;
+  if (isWaiting(url)) location.assign(url);
+  else arrive(url);
 };
 
 export const AuthForm = ({ action, sentences, problemId, children }) => {
@@ -110,12 +127,9 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
     setSending(true);
     setProblem("");
     try {
-      const { url, problem: refused } = await post(form.current, sentences);
+      const refused = await comeIn(form.current.action, fieldsOf(form.current), sentences);
       if (refused) return refuse(refused);
       entered.current = true;
-      // A letter is on its way, or has done its work: nobody has signed in by that.
-      const isWaiting = ["sent", "done"].some((one) => url.searchParams.has(one));
-      return isWaiting ? location.assign(url) : arrive(url);
     } catch {
       refuse(sentences.Offline);
     }

@@ -2,8 +2,10 @@
 
 import reflex as rx
 
+from chat_app.auth.passkeys.ceremonies import is_available
 from chat_app.auth.refusals import sentences
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
+from chat_app.components.passkeys import passkey_sign_in
 from chat_app.components.password_field import password_field
 from chat_app.components.provider_buttons import provider_buttons
 from chat_app.components.session import PROBLEM_ID, auth_form
@@ -44,6 +46,7 @@ def signin() -> rx.Component:
                     class_name="check",
                 ),
                 rx.el.button("Sign in", type="submit", class_name="button wide"),
+                *([_passkey()] if is_available(settings()) else []),
                 action=backend("/api/auth/callback/credentials"),
                 sentences=sentences(settings()),
             ),
@@ -66,4 +69,13 @@ def _by_letter() -> rx.Component:
     return rx.fragment(
         otherwise("No password?", "Sign in by e-mail", "/signin/link"),
         otherwise("Forgot it?", "Choose a new one", "/reset"),
+    )
+
+
+def _passkey() -> rx.Component:
+    return passkey_sign_in(
+        "Sign in with a passkey",
+        options=backend("/api/auth/passkey/options"),
+        action=backend("/api/auth/callback/passkey"),
+        sentences=sentences(settings()),
     )

@@ -41,9 +41,12 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import enter
 from chat_app.states.live import Live
+from chat_app.states.settings.confirm import ConfirmState
 from chat_app.states.settings.connections import ConnectionsState
+from chat_app.states.settings.passkeys import PasskeysState
 from chat_app.states.settings.password import PasswordState
 from chat_app.states.settings.sessions import SessionsState
+from chat_app.states.settings.two_factor import TwoFactorState
 from chat_app.states.thread_list import ThreadListState
 
 
@@ -174,6 +177,9 @@ def table() -> dict[str, Row]:
         _row(signed_in, ChatState.dismiss),
         _row(signed_in, PasswordState.load),
         _row(signed_in, SessionsState.load),
+        _row(signed_in, PasskeysState.load),
+        _row(signed_in, TwoFactorState.load),
+        _row(signed_in, ConfirmState.load),
         _row(signed_in, Live.open),
         _row(signed_in, Live.watch),
         _row(signed_in, Live.gap, run=Handle, have=Annotated[int, Field(ge=0, le=10**8)]),

@@ -15,6 +15,7 @@ from tests.components.conftest import CHROMIUM_FLAGS, libraries
 LAB = Path(__file__).parent / "lab.jsx"
 SCRIPTS = (
     "account_form",
+    "code_field",
     "end_of_list",
     "letters",
     "outbox",

@@ -7,16 +7,22 @@ from typing import Any
 import reflex as rx
 
 from chat_app.pages.protect import require_auth
+from chat_app.pages.settings.confirm import confirm
 from chat_app.pages.settings.connections import connections
 from chat_app.pages.settings.data import data
 from chat_app.pages.settings.frame import path_of, waiting
+from chat_app.pages.settings.passkeys import passkeys
 from chat_app.pages.settings.password import password
 from chat_app.pages.settings.profile import profile
 from chat_app.pages.settings.sessions import sessions
+from chat_app.pages.settings.two_factor import two_factor
 from chat_app.states.auth import AuthState
+from chat_app.states.settings.confirm import ConfirmState
 from chat_app.states.settings.connections import ConnectionsState
+from chat_app.states.settings.passkeys import PasskeysState
 from chat_app.states.settings.password import PasswordState
 from chat_app.states.settings.sessions import SessionsState
+from chat_app.states.settings.two_factor import TwoFactorState
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ PAGES: tuple[SettingsPage, ...] = (
     SettingsPage("profile", "Profile", profile),
     SettingsPage("password", "Password", password, PasswordState.load),
     SettingsPage("connections", "Connections", connections, ConnectionsState.load),
+    SettingsPage("passkeys", "Passkeys", passkeys, PasskeysState.load),
+    SettingsPage("two-factor", "Two-factor", two_factor, TwoFactorState.load),
+    SettingsPage("confirm", "Is it you?", confirm, ConfirmState.load),
     SettingsPage("sessions", "Sessions", sessions, SessionsState.load),
     SettingsPage("data", "Your data", data),
 )

@@ -16,6 +16,8 @@ MENU: tuple[tuple[str, str], ...] = (
     ("profile", "Profile"),
     ("password", "Password"),
     ("connections", "Connections"),
+    ("passkeys", "Passkeys"),
+    ("two-factor", "Two-factor"),
     ("sessions", "Sessions"),
     ("data", "Your data"),
 )
