@@ -60,8 +60,9 @@ async def test_everything_that_is_kept_of_a_person_is_in_the_export(
 ) -> None:
     await write(stage, ada, "Rain / wind?", "A haiku, please", "Rain taps on the glass")
     await write(stage, ada, "🌧", "And now?")
-    eve = await stage.person("eve@example.org")
+    eve = await stage.accounts.add("eve@example.org", PASSWORD, "Eve")
     await write(stage, eve, "Eves own", "kept between us")
+    await stage.sign_in(eve, user_agent="curl/8")
     her_browser = await signed_in(stage, ada)
     await her_browser.put("/api/account/picture", content=PNG)
     answer = await her_browser.get("/api/account/export")

@@ -13,6 +13,7 @@ from tests.auth.stage import PASSWORD, Stage
 
 __all__ = ["ada", "stage"]
 
+OTHER = "aaron@example.org"
 EMAIL, NEW = "ada@example.org", "violet-Kettle-harbour-38"
 
 
@@ -20,9 +21,9 @@ async def change(browser: httpx.AsyncClient, password: str) -> httpx.Response:
     return await browser.post("/api/account/password", json={"password": password})
 
 
-async def enters(stage: Stage, password: str) -> bool:
+async def enters(stage: Stage, password: str, email: str = EMAIL) -> bool:
     try:
-        await stage.accounts.sign_in(email=EMAIL, password=password, address="192.0.2.9")
+        await stage.accounts.sign_in(email=email, password=password, address="192.0.2.9")
     except WrongCredentials:
         return False
     return True
@@ -33,8 +34,10 @@ def token_of(answer: httpx.Response) -> str:
 
 
 async def test_the_new_password_opens_and_the_old_one_does_not(stage: Stage, ada: UUID) -> None:
+    await stage.accounts.add(OTHER, PASSWORD, "Aaron")
     assert (await change(await signed_in(stage, ada), NEW)).status_code == 204
     assert (await enters(stage, NEW), await enters(stage, PASSWORD)) == (True, False)
+    assert (await enters(stage, NEW, OTHER), await enters(stage, PASSWORD, OTHER)) == (False, True)
 
 
 async def test_every_other_session_ends_and_this_one_gets_a_new_token(
@@ -113,9 +116,10 @@ async def test_a_password_is_given_up_when_there_is_another_way(stage: Stage, ad
     async with stage.db.system("auth", write=True) as session:
         session.add(Account(user_id=ada, issuer="https://id.example", subject="1"))
     her_browser = await signed_in(stage, ada)
+    await stage.accounts.add(OTHER, PASSWORD, "Aaron")
     reset = await stage.tokens.make("reset_password", lasts=stage.time.hour, user_id=ada)
     assert (await her_browser.delete("/api/account/password")).status_code == 204
-    assert not await enters(stage, PASSWORD)
+    assert (await enters(stage, PASSWORD), await enters(stage, PASSWORD, OTHER)) == (False, True)
     with pytest.raises(InvalidToken):
         await stage.tokens.consume(reset, "reset_password")
     assert (await her_browser.delete("/api/account/password")).status_code == 404
