@@ -90,6 +90,8 @@ async def providers(request: Request) -> Response:
     ways = [("credentials", "Password", "credentials")]
     for one in settings.sign_in_providers:
         ways.append((one.id, one.label, "oauth" if one.kind == "github" else "oidc"))
+    if services().by_mail.postman.delivery != "none":
+        ways.append(("email", "E-mail link", "email"))
     found = {
         name: {
             "id": name,

@@ -91,14 +91,12 @@ async def test_an_expired_session_is_null_and_its_cookie_is_cleared(
 async def test_without_a_provider_there_is_the_password_and_it_says_where(
     tab: httpx.AsyncClient,
 ) -> None:
-    assert (await tab.get("/api/auth/providers")).json() == {
-        "credentials": {
-            "id": "credentials",
-            "name": "Password",
-            "type": "credentials",
-            "signinUrl": f"{HOME}/api/auth/signin/credentials",
-            "callbackUrl": f"{HOME}/api/auth/callback/credentials",
-        }
+    assert (await tab.get("/api/auth/providers")).json()["credentials"] == {
+        "id": "credentials",
+        "name": "Password",
+        "type": "credentials",
+        "signinUrl": f"{HOME}/api/auth/signin/credentials",
+        "callbackUrl": f"{HOME}/api/auth/callback/credentials",
     }
 
 
@@ -337,6 +335,24 @@ async def test_an_invented_forwarding_header_opens_no_new_budget(
         headers = JSON | {"X-Forwarded-For": f"203.0.113.{n}", "Forwarded": f"for=203.0.113.{n}"}
         await sign_in(tab, headers=headers, password="wrong")
     assert stage.hasher.verified == 5
+
+
+async def test_five_hundred_guesses_look_at_five_passwords_and_the_owner_still_comes_in(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
+    for n in range(500):
+        invented = f"203.0.113.{n % 250}"
+        headers = JSON | {
+            "X-Forwarded-For": f"{invented}, 10.0.0.{n % 250}",
+            "Forwarded": f"for={invented}",
+            "X-Real-IP": invented,
+            "True-Client-IP": invented,
+        }
+        await sign_in(tab, headers=headers, password=f"guess {n}", email=ADA.swapcase())
+    assert stage.hasher.verified == 5
+    async with browser(stage, address="198.51.100.9") as elsewhere:
+        assert (await sign_in(elsewhere)).json() == {"url": f"{HOME}/"}
+    assert stage.hasher.verified == 6
 
 
 async def test_behind_a_proxy_each_client_has_its_own_budget(tmp_path: Path) -> None:

@@ -53,9 +53,16 @@ async def test_the_ways_in_are_named_in_the_order_of_the_page(tab: httpx.AsyncCl
         ("credentials", "Password", "credentials"),
         ("acme", "Acme Inc", "oidc"),
         ("github", "GitHub", "oauth"),
+        ("email", "E-mail link", "email"),
     ]
     assert found["acme"]["signinUrl"] == f"{HOME}/api/auth/signin/acme"
     assert found["github"]["callbackUrl"] == f"{HOME}/api/auth/callback/github"
+
+
+async def test_a_server_without_letters_offers_none(tmp_path: Path) -> None:
+    given = {"app_url": "https://chat.example"}
+    async with served(tmp_path, **given) as stage, browser(stage, routes=ROUTES) as tab:
+        assert list((await tab.get("/api/auth/providers")).json()) == ["credentials"]
 
 
 async def test_credentials_may_be_posted_under_either_name(tab: httpx.AsyncClient) -> None:

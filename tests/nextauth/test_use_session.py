@@ -7,7 +7,7 @@ import httpx
 from playwright.async_api import BrowserContext, Page, expect
 
 from chat_app.auth.principal import Principal
-from chat_app.db.tables import AuthSession
+from chat_app.db.tables import AuthSession, OneTimeToken
 from tests.oidc.stage import Program
 
 ADA = "ada@example.org"
@@ -146,9 +146,18 @@ async def test_a_page_that_needs_somebody_sends_to_the_sign_in_page(
 async def test_a_way_in_that_is_not_there_leads_to_the_sign_in_page(
     chat: Program, tab: Page
 ) -> None:
-    assert list(await call(tab, "getProviders")) == ["credentials", "acme"]
+    assert list(await call(tab, "getProviders")) == ["credentials", "acme", "email"]
     await leave_by(tab, "signIn", "nobody-knows", {"redirectTo": "/inside"})
     assert tab.url == f"{chat.home}/signin?callbackUrl=%2Finside"
+
+
+async def test_a_link_by_letter_is_asked_for_like_any_other_way(chat: Program, tab: Page) -> None:
+    await shows(tab, "unauthenticated")
+    said = await call(tab, "signIn", "email", {"email": ADA, "redirect": False})
+    assert (said["ok"], said.get("error")) == (True, None)
+    assert httpx.URL(said["url"]).path == "/signin/link"
+    [token] = await chat.rows(OneTimeToken)
+    assert (token.purpose, token.subject) == ("sign_in_link", ADA)
 
 
 async def test_an_update_answers_the_session_and_writes_nothing(chat: Program, tab: Page) -> None:

@@ -1,0 +1,142 @@
+"""Every route, as nobody and as somebody, over TLS: what its answers and cookies must carry."""
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from chat_app.api.routes import http_face, routes
+from chat_app.auth import cookie
+from chat_app.db.tables import User
+from chat_app.guard import Guard
+from chat_app.services import services
+from tests.api.test_isolation import CASES
+from tests.states.stage import Stage, stage
+
+HOME = "https://chat.localhost"
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"
+FIXED = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "strict-transport-security": "max-age=31536000",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+}
+ROUTES = sorted(
+    (method, route.path)
+    for route in routes
+    if isinstance(route, Route)
+    for method in route.methods or ()
+)
+FORMS = sorted(
+    path
+    for method, path in ROUTES
+    if method == "POST" and path.startswith("/api/auth/") and not CASES[method, path].body
+)
+
+
+@pytest.fixture
+async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(tmp_path, app_url=HOME, sign_up="open") as put_up:
+        yield put_up
+
+
+def browser(put_up: Stage) -> httpx.AsyncClient:
+    door = httpx.ASGITransport(Guard(http_face(), services=services))
+    return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
+
+
+async def ask(tab: httpx.AsyncClient, method: str, path: str, **more: str) -> httpx.Response:
+    case = CASES["GET" if method == "HEAD" else method, path]
+    path = path.replace("{id}", "0" * 8).replace("{provider}", "acme")
+    if case.body is not None:
+        return await tab.request(method, path, json=case.body)
+    return await tab.request(method, path, data={**case.form, **more} or None)
+
+
+def wrong_with(answer: httpx.Response) -> list[str]:
+    """What an answer lacks."""
+    found = [name for name, value in FIXED.items() if answer.headers.get_list(name) != [value]]
+    if "no-store" not in answer.headers.get("cache-control", ""):
+        found.append("cache-control")
+    if "origin" not in answer.headers.get("vary", "").lower():
+        found.append("vary")
+    if "server" in answer.headers:
+        found.append("server")
+    return found + [one for one in answer.headers.get_list("set-cookie") if not is_strict(one)]
+
+
+def is_strict(set_cookie: str) -> bool:
+    """Whether a cookie belongs to this host, travels encrypted, and is out of scripts' reach."""
+    pair, *attributes = set_cookie.split("; ")
+    ages = [one for one in attributes if one.startswith("Max-Age=")]
+    rest = sorted(set(attributes) - set(ages))
+    named = re.match(r"^__Host-chat_[a-z0-9_]+=[A-Za-z0-9_.-]*$", pair) is not None
+    return named and rest == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"] and len(ages) <= 1
+
+
+async def crawl(tab: httpx.AsyncClient, asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    wrong: dict[str, list[str]] = {}
+    for method, path in asked:
+        answer = await ask(tab, method, path)
+        assert answer.status_code < 500, (method, path)
+        if found := wrong_with(answer):
+            wrong[f"{method} {path}"] = found
+    return wrong
+
+
+async def test_no_route_answers_nobody_without_its_headers(on_stage: Stage) -> None:
+    async with browser(on_stage) as tab:
+        assert await crawl(tab, ROUTES) == {}
+        elsewhere = [("GET", "/api/nothing"), ("PUT", "/api/auth/session"), ("GET", "/api/auth/")]
+        for method, path in elsewhere:
+            assert wrong_with(await tab.request(method, path)) == [], path
+
+
+async def test_no_route_answers_somebody_without_its_headers(on_stage: Stage) -> None:
+    settings = on_stage.live.settings
+    wrong: dict[str, list[str]] = {}
+    for number, one in enumerate(ROUTES):
+        person = User(email=f"{number}@example.com", name="Ada")
+        async with on_stage.live.db.system("auth", write=True) as session:
+            session.add(person)
+        issued = await on_stage.live.sessions.issue(
+            person.id, method="password", remember=False, address="127.0.0.1", user_agent="test"
+        )
+        async with browser(on_stage) as tab:
+            tab.headers["Cookie"] = f"{cookie.session_name(settings)}={issued.token}"
+            assert (await tab.get("/api/auth/session")).json() is not None
+            wrong |= await crawl(tab, [one])
+    assert wrong == {}
+
+
+async def test_the_cookies_of_signing_in_and_out_are_strict(on_stage: Stage) -> None:
+    await on_stage.live.accounts.add(EMAIL, PASSWORD, "Ada")
+    form = {"email": EMAIL, "password": PASSWORD}
+    async with browser(on_stage) as tab:
+        for answer in (
+            await tab.get("/api/auth/csrf"),
+            await tab.post("/api/auth/callback/credentials", data=form),
+            await tab.post("/api/auth/callback/credentials", data={**form, "remember": "on"}),
+            await tab.post("/api/auth/signout"),
+        ):
+            assert answer.headers.get_list("set-cookie")
+            assert wrong_with(answer) == []
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_a_form_made_for_another_browser_is_refused_everywhere(
+    on_stage: Stage, path: str
+) -> None:
+    async with browser(on_stage) as tab:
+        answer = await ask(tab, "POST", path, csrfToken="0" * 64)
+        asked = httpx.URL(answer.headers["location"]).params if answer.is_redirect else {}
+        assert asked.get("error") == "MissingCSRF" or answer.status_code == 403, answer.text
+        name = cookie.session_name(on_stage.live.settings)
+        assert name not in tab.cookies
