@@ -51,6 +51,8 @@ class AuthState(rx.State):
             self.phase = "anonymous"
             yield rx.redirect(SIGN_IN)
             return
+        if (await self.get_state(ChatState))._turn_to_address():
+            yield  # at once: what is written now is for the chat in the address
         with contextlib.suppress(DatabaseError):  # whoever watches reads it until it can
             await self._load(who)
 

@@ -148,6 +148,14 @@ class ChatState(rx.State):
         """Close the notice."""
         self.notice = ""
 
+    def _turn_to_address(self) -> bool:
+        """Forget the thread that was open when the address names another; whether it did."""
+        wanted = views.address(self.router_data.get("query", {}).get("thread"))
+        if wanted is not None and wanted == self.thread:
+            return False
+        self._turn_to(wanted)
+        return True
+
     def _turn_to(self, thread: str | None) -> None:
         """Forget the thread that was open, at once; nothing of the next is known yet.
 

@@ -18,7 +18,6 @@ from chat_app.db.errors import DatabaseError
 from chat_app.errors import NotFound
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.services import services
-from chat_app.states import views
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.identity import principal
@@ -44,9 +43,7 @@ class Live(rx.State):
     async def open(self):
         """Show the thread that the address names, or an empty chat; then watch it."""
         chat = await self.get_state(ChatState)
-        wanted = views.address(self.router_data.get("query", {}).get("thread"))
-        if wanted is None or wanted != chat.thread:
-            chat._turn_to(wanted)
+        if chat._turn_to_address():
             yield
         chat._offer_models()
         with contextlib.suppress(DatabaseError):  # whoever watches reads it until it can

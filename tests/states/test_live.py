@@ -104,6 +104,24 @@ async def on_stage_unhurried(tmp_path: Path) -> AsyncIterator[Stage]:
         yield put_up
 
 
+async def test_a_chat_is_left_before_the_list_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with stage(tmp_path) as put_up:
+        ada = await put_up.person("ada@example.com")
+        thread = await put_up.live.threads.create(ada)
+        tab = await opened(put_up, ada, str(thread.id))
+        read, seen = put_up.live.threads.page, []
+
+        async def page(*args: Any, **kwargs: Any):
+            seen.append((await tab.state(ChatState)).thread)
+            return await read(*args, **kwargs)
+
+        monkeypatch.setattr(put_up.live.threads, "page", page)
+        await tab.send(AuthState.on_auth_change())
+        assert seen == [""]
+
+
 async def test_an_empty_chat_has_nothing_to_wait_for(tmp_path: Path):
     async with stage(tmp_path) as put_up:
         tab = await opened(put_up, await put_up.person("ada@example.com"))
