@@ -239,6 +239,7 @@ EVE = {
 }
 ADA = {
     "a password": ["sign_up_by_mail", "sign_out", "password_in"],
+    "a password that nothing confirms": ["sign_up", "sign_out", "password_in"],
     "a letter": ["letter_in"],
     "her provider": ["provider_in"],
     "a passkey": ["letter_in", "add_passkey", "sign_out", "passkey_in"],
