@@ -205,9 +205,9 @@ class Somebody:
 
     async def reaches(self) -> set[UUID]:
         """Every account that they are in, or can get into with all they have."""
-        ways = [self.password_in, self.provider_in, self.passkey_in]
-        if not self.reads_mail:
-            ways.append(self.same_subject_in)
+        ways = [self.password_in, self.passkey_in]
+        if not self.reads_mail:  # Ada coming with proof would end what is to be watched
+            ways += [self.provider_in, self.same_subject_in]
         for way in ways:
             await tried(way())
         found = [await self.stage.sessions.resolve(token) for token in self.tokens]
