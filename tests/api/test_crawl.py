@@ -37,7 +37,7 @@ ROUTES = sorted(
 FORMS = sorted(
     path
     for method, path in ROUTES
-    if method == "POST" and path.startswith("/api/auth/") and not CASES[method, path].body
+    if path.startswith("/api/auth/") and CASES["GET" if method == "HEAD" else method, path].form
 )
 
 
