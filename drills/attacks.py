@@ -13,6 +13,7 @@ from drills.attack_people import on_its_own
 from drills.attack_revocation import revocation
 from drills.attack_rotation import rotation
 from drills.attack_settings import bad_settings
+from drills.attack_timing import timing
 from drills.blank import blank
 from drills.flash import flash
 from drills.report import Drill
@@ -33,6 +34,7 @@ DRILLS: dict[str, Drill] = {
     "password-guesses": on_its_own(guesses),
     "guesses-behind-a-proxy": on_its_own(guesses_behind_a_proxy, TRUSTED_PROXY_HOPS="1"),
     "login-storm": on_its_own(login_storm),
+    "timing": timing,
     "bad-settings": bad_settings,
     "revocation": revocation,
     "rotation": rotation,
