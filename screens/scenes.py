@@ -57,7 +57,7 @@ async def _(stage: Stage) -> Page:
     await ada.open("/signin")
     await ada.page.get_by_label("E-mail").fill("ada@example.com")
     await ada.page.locator("[name=password]").fill("not the password")
-    await ada.page.get_by_role("button", name="Sign in").click()
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(ada.page.get_by_role("alert")).to_contain_text("not right")
     return ada.page
 
@@ -294,7 +294,7 @@ async def _(stage: Stage) -> Page:
     await other.goto(ada.url)
     await expect(composer(other)).to_be_visible()
     await ada.sign_out()
-    await expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+    await expect(other.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     return other
 
 

@@ -69,7 +69,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     await mailbox.until(2)
     link = link_of(mailbox.letters[-1])
     await phone.page.goto(link)
-    await phone.page.get_by_role("button", name="Sign in").click()
+    await phone.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(composer(phone.page)).to_be_visible(timeout=PATIENCE)
     await eve.page.goto(link)
     await expect(eve.page.get_by_role("alert")).to_contain_text("cannot be used any more")

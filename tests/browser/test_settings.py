@@ -86,7 +86,7 @@ async def test_a_changed_password_is_the_one_that_opens(program: Program, meet: 
     await ada.sign_out()
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", NEW_PASSWORD)
-    await ada.page.get_by_role("button", name="Sign in").click()
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
     assert ada.errors == []
 
@@ -131,6 +131,6 @@ async def test_somebody_signed_out_is_sent_to_sign_in_and_back(
     await ada.page.wait_for_url(SIGN_IN)
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", "correct horse battery staple")
-    await ada.page.get_by_role("button", name="Sign in").click()
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(ada.page.locator("h1")).to_have_text("Sessions")
     await expect(ada.page.locator(".tag")).to_have_text("This device")

@@ -36,7 +36,7 @@ async def _answers(page: Page, url: str, status: int = 200) -> list[Request]:
 async def _try(page: Page) -> None:
     await page.get_by_label("E-mail").fill("ada@example.org")
     await page.locator("#password").fill("a wrong one")
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 async def test_a_refusal_keeps_the_address_and_asks_for_the_password_again(page: Page) -> None:
@@ -68,7 +68,7 @@ async def test_a_server_that_is_gone_is_said(page: Page) -> None:
     await page.route(ROUTE, lambda route: route.abort())
     await _try(page)
     await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Offline"])
-    await expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_enabled()
 
 
 async def test_the_button_rests_while_the_server_thinks(page: Page) -> None:
@@ -77,7 +77,7 @@ async def test_the_button_rests_while_the_server_thinks(page: Page) -> None:
     await page.route(ROUTE, lambda route: waiting.append(route))
     async with page.expect_request(ROUTE):
         await _try(page)
-    await expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
+    await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_disabled()
     await waiting[0].fulfill(json={"url": f"{HOST}/"})
     await page.wait_for_url(f"{HOST}/")
 
