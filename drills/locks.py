@@ -1,6 +1,7 @@
 """Another process holds the database for some seconds: a backup, a curious operator."""
 
 import asyncio
+import math
 import subprocess
 import sys
 import time
@@ -92,7 +93,10 @@ async def locked_exit(streams: int = 10, within: float = EXIT_SECONDS) -> Result
                     code = await asyncio.to_thread(program.stop)
                     took = time.monotonic() - began
                 await asyncio.gather(*readers)
-            wrong += [f"it left with {code}"] * (code != 0)
+            # On a machine with no time to spare the program's own deadline ends it, with code 1.
+            wrong += [f"it left with {code}"] * (
+                code not in ((0,) if within < math.inf else (0, 1))
+            )
             wrong += [f"it took {took:.1f} s"] * (took > within)
             await asyncio.to_thread(program.start)
             wrong += [said for one in watched if (said := await one.wrong())]

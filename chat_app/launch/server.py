@@ -23,7 +23,7 @@ from granian.server.embed import Server
 from chat_app.launch.connections import App, Connections
 from chat_app.launch.lifespan import Lifespan
 
-_PROGRAM_SECONDS = 3.9
+_PROGRAM_SECONDS = 3.4
 _CONNECTIONS_SECONDS = 0.3
 _DEADLINE_SECONDS = 4.6
 _SOCKETS = 10_000

@@ -34,7 +34,7 @@ from chat_app.settings import Settings
 from chat_app.threads.actions import DELETED, Threads
 from chat_app.threads.reading import live_run, thread_row
 
-DRAIN_SECONDS = 3.0
+DRAIN_SECONDS = 2.5
 """How long `drain` waits for the answers it ends."""
 
 Write = Callable[[Desk], Awaitable[Accepted]]
