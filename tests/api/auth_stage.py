@@ -76,6 +76,8 @@ def error_of(answer: httpx.Response) -> dict[str, str]:
 @contextlib.contextmanager
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """The whole log, also when another test has set the program's own logger up."""
+    ours = logging.getLogger("chat_app")
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.DEBUG):
-        patch.setattr(logging.getLogger("chat_app"), "propagate", True)
+        if caplog.handler not in ours.handlers:  # pytest's own way to a logger that keeps to itself
+            patch.setattr(ours, "propagate", True)
         yield caplog
