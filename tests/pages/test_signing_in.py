@@ -1,5 +1,6 @@
 """The sign-in forms lose nothing a person typed and send them nowhere foreign."""
 
+import asyncio
 from urllib.parse import parse_qs
 
 import pytest
@@ -73,12 +74,11 @@ async def test_a_server_that_is_gone_is_said(page: Page) -> None:
 
 async def test_the_button_rests_while_the_server_thinks(page: Page) -> None:
     await _show(page)
-    waiting: list[Route] = []
-    await page.route(ROUTE, lambda route: waiting.append(route))
+    waiting = await _held(page, ROUTE)
     async with page.expect_request(ROUTE):
         await _try(page)
     await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_disabled()
-    await waiting[0].fulfill(json={"url": f"{HOST}/"})
+    await (await waiting.get()).fulfill(json={"url": f"{HOST}/"})
     await page.wait_for_url(f"{HOST}/")
 
 
@@ -146,7 +146,7 @@ async def test_signing_out_empties_this_tab_and_loads_the_others_anew(
         await page.get_by_role("button", name="Sign out").click()
     assert await page.evaluate("'leaving' in document.documentElement.dataset")
     async with other.expect_navigation():
-        await waiting[0].fulfill(json={"url": f"{HOST}/signin"})
+        await (await waiting.get()).fulfill(json={"url": f"{HOST}/signin"})
     await page.wait_for_url(f"{HOST}/signin")
     assert await other.evaluate("window.old") is None
     for tab in (page, other):
@@ -164,9 +164,9 @@ async def test_a_sign_out_that_fails_gives_the_page_back_and_says_so(
     async with page.expect_request(SIGN_OUT):
         await button.click()
     if answer is None:
-        await waiting[0].abort()
+        await (await waiting.get()).abort()
     else:
-        await waiting[0].fulfill(status=503, json=answer)
+        await (await waiting.get()).fulfill(status=503, json=answer)
     said = (answer or {}).get("message", "Nobody answers.")
     await expect(page.get_by_role("alert")).to_have_text(f"{said} Still here.")
     await expect(page.get_by_text("my words")).to_be_visible()
@@ -175,7 +175,7 @@ async def test_a_sign_out_that_fails_gives_the_page_back_and_says_so(
     async with page.expect_request(SIGN_OUT):
         await button.click()
     await expect(page.get_by_role("alert")).to_have_text("")
-    await waiting[1].fulfill(json={"url": f"{HOST}/signin"})
+    await (await waiting.get()).fulfill(json={"url": f"{HOST}/signin"})
     await page.wait_for_url(f"{HOST}/signin")
 
 
@@ -200,8 +200,8 @@ async def test_a_form_that_let_somebody_in_keeps_nothing_of_them(page: Page) -> 
     await expect(page.locator("#password")).to_have_value("")
 
 
-async def _held(page: Page, address: str) -> list[Route]:
-    """The requests to an address, unanswered."""
-    waiting: list[Route] = []
-    await page.route(address, lambda route: waiting.append(route))
+async def _held(page: Page, address: str) -> asyncio.Queue[Route]:
+    """The requests to an address, unanswered, in order."""
+    waiting: asyncio.Queue[Route] = asyncio.Queue()
+    await page.route(address, waiting.put_nowait)
     return waiting
