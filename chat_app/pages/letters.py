@@ -3,6 +3,7 @@
 import reflex as rx
 
 from chat_app.auth.refusals import sentences
+from chat_app.components.auth_fields import chosen_password_field, email_field
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
 from chat_app.components.letters import letter, letter_token, when_in_address
 from chat_app.components.password_field import password_field
@@ -10,8 +11,6 @@ from chat_app.components.session import PROBLEM_ID, auth_form
 from chat_app.pages.backend import backend
 from chat_app.settings import settings
 from chat_app.states.auth import AuthState
-
-_HINT = "password-hint"
 
 
 def sign_in_link() -> rx.Component:
@@ -44,20 +43,7 @@ def new_password() -> rx.Component:
     return auth_sheet(
         auth_form(
             letter_token("reset_password"),
-            field(
-                "New password",
-                "password",
-                password_field(
-                    "password",
-                    auto_complete="new-password",
-                    described_by=f"{_HINT} {PROBLEM_ID}",
-                ),
-                rx.el.p(
-                    "A few unrelated words are easy to remember and hard to guess.",
-                    id=_HINT,
-                    class_name="hint",
-                ),
-            ),
+            chosen_password_field("New password"),
             rx.el.button("Change the password", type="submit", class_name="button wide"),
             action=backend("/api/auth/reset/confirm"),
             sentences=sentences(settings()),
@@ -112,20 +98,7 @@ def _asks(action: str, *, title: str, lead: str) -> rx.Component:
     """A form that asks for a letter, and what follows it."""
     mails = AuthState.letters != "none"
     form = auth_form(
-        field(
-            "E-mail",
-            "email",
-            rx.el.input(
-                id="email",
-                name="email",
-                type="email",
-                class_name="field",
-                auto_complete="username",
-                auto_focus=True,
-                required=True,
-                aria_describedby=PROBLEM_ID,
-            ),
-        ),
+        email_field(auto_focus=True),
         rx.el.button("Send the link", type="submit", class_name="button wide"),
         action=backend(action),
         sentences=sentences(settings()),

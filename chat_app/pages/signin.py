@@ -4,6 +4,7 @@ import reflex as rx
 
 from chat_app.auth.passkeys.ceremonies import is_available
 from chat_app.auth.refusals import sentences
+from chat_app.components.auth_fields import email_field
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
 from chat_app.components.passkeys import passkey_sign_in
 from chat_app.components.password_field import password_field
@@ -19,20 +20,7 @@ def signin() -> rx.Component:
     return auth_sheet(
         rx.fragment(
             auth_form(
-                field(
-                    "E-mail",
-                    "email",
-                    rx.el.input(
-                        id="email",
-                        name="email",
-                        type="email",
-                        class_name="field",
-                        auto_complete="username",
-                        auto_focus=True,
-                        required=True,
-                        aria_describedby=PROBLEM_ID,
-                    ),
-                ),
+                email_field(auto_focus=True),
                 field(
                     "Password",
                     "password",

@@ -3,16 +3,14 @@
 import reflex as rx
 
 from chat_app.auth.refusals import sentences
+from chat_app.components.auth_fields import chosen_password_field, email_field
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
 from chat_app.components.letters import when_in_address
-from chat_app.components.password_field import password_field
 from chat_app.components.session import PROBLEM_ID, auth_form
 from chat_app.pages.backend import backend
 from chat_app.pages.letters import sent
 from chat_app.settings import settings
 from chat_app.states.auth import AuthState
-
-_HINT = "password-hint"
 
 
 def signup() -> rx.Component:
@@ -45,33 +43,8 @@ def _form() -> rx.Component:
             ),
             optional=True,
         ),
-        field(
-            "E-mail",
-            "email",
-            rx.el.input(
-                id="email",
-                name="email",
-                type="email",
-                class_name="field",
-                auto_complete="username",
-                required=True,
-                aria_describedby=PROBLEM_ID,
-            ),
-        ),
-        field(
-            "Password",
-            "password",
-            password_field(
-                "password",
-                auto_complete="new-password",
-                described_by=f"{_HINT} {PROBLEM_ID}",
-            ),
-            rx.el.p(
-                "A few unrelated words are easy to remember and hard to guess.",
-                id=_HINT,
-                class_name="hint",
-            ),
-        ),
+        email_field(),
+        chosen_password_field("Password"),
         rx.el.button("Create account", type="submit", class_name="button wide"),
         action=backend("/api/auth/signup"),
         sentences=sentences(settings()),
