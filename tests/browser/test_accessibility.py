@@ -80,6 +80,7 @@ async def _refused(ada: Person) -> None:
 async def _drawer(ada: Person) -> None:
     await ada.sign_up()
     await ada.ask("echo: short")
+    await ada.thread()
     await until_done(ada.page)
     await ada.page.set_viewport_size({"width": 360, "height": 640})
     await ada.page.get_by_role("button", name="Your chats").click()
@@ -95,6 +96,7 @@ async def _menu(ada: Person) -> None:
 async def _renaming(ada: Person) -> None:
     await ada.sign_up()
     await ada.ask("echo: short")
+    await ada.thread()
     await until_done(ada.page)
     await ada.page.locator(".row").hover()
     await ada.page.get_by_role("button", name="Rename").click()

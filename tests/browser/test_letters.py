@@ -78,6 +78,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     await eve.open("/reset")
     await eve.page.fill("[name=email]", ada.email)
     await eve.page.get_by_role("button", name="Send the link").click()
+    await expect(eve.page.get_by_role("heading", name="Look into your mail")).to_be_visible()
     await mailbox.until(3)
     await eve.page.goto(link_of(mailbox.letters[-1]))
     for password in ("short", NEW):

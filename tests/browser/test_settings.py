@@ -97,6 +97,7 @@ async def test_a_person_takes_everything_along_and_leaves(
     ada = await meet("Ada", program.url)
     await ada.sign_up()
     await ada.ask("echo: a word to take along")
+    await ada.thread()
     await until_done(ada.page)
     await to(ada, "Your data")
     async with ada.page.expect_download() as download:
