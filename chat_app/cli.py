@@ -78,7 +78,7 @@ def run(
         typer.echo("Building the page; this takes a few seconds.")
         frontend.build(PROJECT)
 
-    from chat_app.launch.server import leave, serve
+    from chat_app.launch.server import serve
 
     page = {"REFLEX_FRONTEND_PORT": str(here.port), "REFLEX_BACKEND_PORT": str(here.port)}
     os.environ.update(frontend.SERVING | page)
@@ -93,7 +93,6 @@ def run(
         ready=lambda: typer.echo(f"The chat is at {here.url}"),
         with_parent=with_parent,
     )
-    leave()
 
 
 @cli.command()

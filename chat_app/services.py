@@ -149,7 +149,7 @@ class Services:
             self._timers.append(asyncio.create_task(_every(seconds, work)))
 
     async def stop(self) -> None:
-        """Keep the text of every running answer, then close everything. Takes less than 3.4 s."""
+        """Keep the text of every running answer, then close everything. Takes less than 4 s."""
         for timer in self._timers:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)

@@ -23,7 +23,7 @@ from granian.server.embed import Server
 from chat_app.launch.connections import App, Connections
 from chat_app.launch.lifespan import Lifespan
 
-_PROGRAM_SECONDS = 3.4
+_PROGRAM_SECONDS = 4.0
 _CONNECTIONS_SECONDS = 0.3
 _DEADLINE_SECONDS = 4.6
 _SOCKETS = 10_000
@@ -39,7 +39,7 @@ def serve(
     ready: Callable[[], None],
     with_parent: bool = False,
 ) -> None:
-    """Serve the program until a signal says stop.
+    """Serve the program until a signal says stop, and end the process.
 
     Then: nothing new is taken, the program ends its work while its readers still listen, what is
     open is closed, and the process is gone after 4.6 seconds whatever happens.
@@ -60,7 +60,7 @@ def serve(
 
 async def _serve(
     app: App, host: str, port: int, name: str, ready: Callable[[], None], with_parent: bool
-) -> None:
+) -> NoReturn:
     stop = _stop_signal()
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -89,6 +89,9 @@ async def _serve(
     await connections.end(within=_CONNECTIONS_SECONDS)
     server.stop()
     await serving
+    # Here and not after the loop: to end a loop is to wait for every task and thread of it, and one
+    # may wait for a database that somebody else holds.
+    _leave()
 
 
 def _stop_signal() -> asyncio.Event:
@@ -113,18 +116,15 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-def leave(code: int = 0) -> NoReturn:
-    """End the process after `serve`, without Python's own teardown.
+def _leave() -> NoReturn:
+    """End the process without Python's own teardown.
 
     A thread of the server may still be on its way out, and would find no interpreter.
-
-    Args:
-        code: What the process says to its parent.
     """
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(0)
 
 
 def _give_up() -> NoReturn:

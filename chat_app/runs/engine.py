@@ -27,7 +27,7 @@ from chat_app.runs.pace import Pace
 from chat_app.runs.reading import follow_live, stored_answer
 from chat_app.runs.recovery import recover
 from chat_app.runs.sending import Accepted, Choose, Desk, Sent, checked
-from chat_app.runs.serving import Serving
+from chat_app.runs.serving import LETTING_GO_SECONDS, Serving
 from chat_app.runs.settle import Outcome
 from chat_app.runs.store import event_store
 from chat_app.settings import Settings
@@ -35,7 +35,7 @@ from chat_app.threads.actions import DELETED, Threads
 from chat_app.threads.reading import live_run, thread_row
 
 DRAIN_SECONDS = 2.5
-"""How long `drain` waits for the answers it ends."""
+"""How long `drain` waits for the answers it ends; then it lets go of them."""
 
 Write = Callable[[Desk], Awaitable[Accepted]]
 
@@ -188,12 +188,12 @@ class Runs:
             yield event
 
     async def drain(self) -> None:
-        """Interrupt every answer, keep its text, and take no more. Within `DRAIN_SECONDS`."""
+        """Interrupt every answer, keep its text, and take no more. In some three seconds."""
         self._draining = True
         self._naming.stop()
         await self._serving.drain(DRAIN_SECONDS)
         await self._writer.stop()
-        await self._naming.idle()
+        await self._naming.idle(LETTING_GO_SECONDS)
 
     def session_ids(self) -> set[UUID]:
         """The sessions that have an answer running, to be looked at now and then."""

@@ -49,9 +49,14 @@ class Naming:
             if session == session_id:
                 task.cancel()
 
-    async def idle(self) -> None:
-        """Wait until no title is being asked for."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def idle(self, within: float | None = None) -> None:
+        """Wait until no title is being asked for.
+
+        Args:
+            within: The longest wait, in seconds; None waits for as long as it takes.
+        """
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=within)
 
     def stop(self) -> None:
         """Give up all titles, and ask for no more."""

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 BROKEN = "Something went wrong here while the answer was written. Try again."
 
+LETTING_GO_SECONDS = 0.3
+"""How long `drain` waits for what it has cancelled."""
 _KEEP_TRYING_SECONDS = 5.0
 _CLOSING_SECONDS = 1.0
 """How long a provider's connection may take to close before the run ends without it."""
@@ -119,7 +121,8 @@ class Serving:
         """Interrupt every run, and wait until their ends are stored.
 
         Args:
-            seconds: The longest wait; what is left then is closed at the next start.
+            seconds: The longest wait; what is left then is let go of, and closed at the next
+                start.
         """
         told = self.end(lambda _: True, Outcome("interrupted"))
         waits = [asyncio.create_task(live.over.wait()) for live in told]
@@ -129,7 +132,9 @@ class Serving:
         rest = [*waits, *self._tasks]
         for task in rest:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        if rest:
+            # one that waits for a held database cannot be cancelled until the database answers
+            await asyncio.wait(rest, timeout=LETTING_GO_SECONDS)
 
     async def _serve(self, live: Live, sent: Sent, model: Model) -> None:
         outcome = await self._outcome(live, sent, model)

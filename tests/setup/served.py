@@ -4,11 +4,12 @@ It writes what happens to it on standard output, one line each.
 """
 
 import asyncio
+import contextlib
 import sys
 import threading
 
 from chat_app.launch.connections import Receive, Scope, Send
-from chat_app.launch.server import leave, serve
+from chat_app.launch.server import serve
 
 
 def say(line: str) -> None:
@@ -37,8 +38,9 @@ class Program:
         say(f"ending with {len(self.readers)} readers")
         for reader in self.readers:
             reader.set()
-        if self.hangs:
-            await asyncio.Event().wait()
+        while self.hangs:  # and does not let itself be cancelled
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def talk(self, receive: Receive, send: Send) -> None:
@@ -79,5 +81,3 @@ if __name__ == "__main__":
         ready=lambda: say("ready"),
         with_parent="--with-parent" in sys.argv,
     )
-    say("served")
-    leave()
