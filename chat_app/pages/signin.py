@@ -2,7 +2,6 @@
 
 import reflex as rx
 
-from chat_app.auth.passkeys.ceremonies import is_available
 from chat_app.auth.refusals import sentences
 from chat_app.components.auth_fields import email_field
 from chat_app.components.auth_sheet import auth_sheet, field, otherwise
@@ -34,7 +33,7 @@ def signin() -> rx.Component:
                     class_name="check",
                 ),
                 rx.el.button("Sign in", type="submit", class_name="button wide"),
-                *([_passkey()] if is_available(settings()) else []),
+                *([_passkey()] if settings().has_passkeys else []),
                 action=backend("/api/auth/callback/credentials"),
                 sentences=sentences(settings()),
             ),

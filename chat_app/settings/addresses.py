@@ -22,6 +22,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_ip_address(host: str) -> bool:
+    """Whether a host is a number rather than a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_origin(value: str) -> bool:
     """Whether a text in lower case is one exact origin: scheme, host and port, no pattern."""
     return _ORIGIN.match(value) is not None

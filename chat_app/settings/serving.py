@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from chat_app.settings.addresses import host_of, is_loopback, is_origin
+from chat_app.settings.addresses import host_of, is_ip_address, is_loopback, is_origin
 from chat_app.settings.lists import CommaList
 
 
@@ -117,6 +117,11 @@ class ServingSettings(BaseSettings):
     def api_url(self) -> str:
         """The origin of the socket and the routes; another one only in development."""
         return f"http://localhost:{self.api_port}" if self.is_dev else self.url
+
+    @property
+    def has_passkeys(self) -> bool:
+        """Whether browsers give passkeys to this site: it needs a name (WebAuthn §5.1.2)."""
+        return not is_ip_address(host_of(self.url))
 
     @property
     def is_https(self) -> bool:

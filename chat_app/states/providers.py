@@ -23,7 +23,9 @@ class ProviderItem:
 class ProvidersState(rx.State):
     """Nothing of it belongs to anybody, so it is the same for everyone."""
 
-    @rx.var
+    # A built page serves other settings than it was built with: a button that gives way to another
+    # under somebody's hand would send them to the wrong provider.
+    @rx.var(initial_value=[])
     def offered(self) -> list[ProviderItem]:
         """All of them, in the operator's order."""
         return [ProviderItem(one.id, one.label) for one in settings().sign_in_providers]

@@ -4,9 +4,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chat_app.launch import frontend
 from chat_app.launch.frontend import (
     NoAddress,
     NoRoute,
@@ -17,6 +19,7 @@ from chat_app.launch.frontend import (
     load_ahead,
     point_home,
 )
+from chat_app.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +56,25 @@ def test_a_changed_source_makes_a_new_page(project: Path, name: str) -> None:
     path = project / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("changed")
+    assert not is_built(project)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"password_min_length": 12},
+        {"message_bytes": 1_000},
+        {"remember_device_days": 0},
+        {"app_url": "http://127.0.0.1:3000"},
+    ],
+)
+def test_a_changed_setting_that_is_written_in_makes_a_new_page(
+    project: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    built(project)
+    monkeypatch.setattr(frontend, "settings", lambda: read_settings(app_url="http://localhost:1"))
+    assert is_built(project)
+    monkeypatch.setattr(frontend, "settings", lambda: read_settings(**given))
     assert not is_built(project)
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings import read_settings
-from chat_app.states import auth
+from chat_app.states import auth, providers
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.providers import ProviderItem, ProvidersState
+from tests.oidc.stage import oidc_at
 from tests.states.stage import stage
 from tests.states.test_live import opened
 
@@ -39,3 +41,16 @@ async def test_a_stranger_is_told_whether_an_account_can_be_made(
         tab = await put_up.tab(None)
         assert (await tab.state(AuthState)).welcomes_strangers is welcomes
         assert f'"welcomes_strangers_rx_state_": {str(welcomes).lower()}' in tab.text()
+
+
+async def test_a_built_page_names_no_provider_until_the_server_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = read_settings(sign_in_providers=(oidc_at("https://id.acme.example"),))
+    monkeypatch.setattr(providers, "settings", lambda: given)
+    built = ProvidersState(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
+    assert built.dict(initial=True)[ProvidersState.get_full_name()]["offered_rx_state_"] == []
+    async with stage(tmp_path) as put_up:
+        tab = await put_up.tab(None)
+        offered = (await tab.state(ProvidersState)).offered
+        assert offered == [ProviderItem("acme", "Acme")]

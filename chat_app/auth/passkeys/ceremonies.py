@@ -4,7 +4,6 @@ A challenge is a one-time token: what a browser signs names the ceremony that it
 using that up comes before looking at the rest.
 """
 
-import ipaddress
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,15 +91,6 @@ class Shown:
     credential_id: str
     user_handle: UUID | None
     content: dict[str, Any]
-
-
-def is_available(settings: Settings) -> bool:
-    """Whether browsers give passkeys to this site: only to one with a name (WebAuthn §5.1.2)."""
-    try:
-        ipaddress.ip_address(host_of(settings.url))
-    except ValueError:
-        return True
-    return False
 
 
 def registration(

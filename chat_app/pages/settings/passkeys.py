@@ -3,7 +3,6 @@
 import reflex as rx
 
 from chat_app.auth.names import NAME_MAX_LENGTH
-from chat_app.auth.passkeys.ceremonies import is_available
 from chat_app.components.account_form import account_form
 from chat_app.components.auth_sheet import field
 from chat_app.components.passkeys import passkey_add
@@ -18,7 +17,7 @@ _ROUTE = "/api/account/passkeys"
 
 def passkeys() -> rx.Component:
     """The page."""
-    return settings_page("Passkeys", _list(), _add() if is_available(settings()) else _nowhere())
+    return settings_page("Passkeys", _list(), _add() if settings().has_passkeys else _nowhere())
 
 
 def _list() -> rx.Component:

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.auth.passkeys.ceremonies import is_available
 from chat_app.auth.passkeys.passkeys import MOST
 from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import InvalidName, LastWayIn, PasskeyRefused
@@ -347,6 +346,6 @@ async def test_what_anybody_may_begin_has_a_limit(tmp_path: Path) -> None:
 
 
 def test_a_site_without_a_name_has_no_passkeys(tmp_path: Path) -> None:
-    assert is_available(settings_of(tmp_path))
-    assert is_available(settings_of(tmp_path, app_url="https://chat.example"))
-    assert not is_available(settings_of(tmp_path, app_url="http://127.0.0.1:3000"))
+    assert settings_of(tmp_path).has_passkeys
+    assert settings_of(tmp_path, app_url="https://chat.example").has_passkeys
+    assert not settings_of(tmp_path, app_url="http://127.0.0.1:3000").has_passkeys
