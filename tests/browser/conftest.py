@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.auth.mail.mailbox import Mailbox, listening
 from tests.browser.person import Person
 from tests.browser.program import Program, running
 
@@ -41,6 +42,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
     }
     with running(tmp_path_factory.mktemp("program"), given=given) as one:
+        yield one
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with listening() as one:
         yield one
 
 

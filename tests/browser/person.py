@@ -78,6 +78,12 @@ class Person:
         """Go somewhere by its address."""
         await self.page.goto(f"{self.url}{path}")
 
+    async def settings(self, page: str) -> Page:
+        """Go to a page of the settings; the tab, once it shows what is theirs."""
+        await self.open(f"/settings/{page}")
+        await expect(self.page.locator(".settings-section").first).to_be_visible(timeout=PATIENCE)
+        return self.page
+
     async def thread(self) -> str:
         """The id of the open thread, once there is one."""
         await self.page.wait_for_url(re.compile(r"/c/[0-9a-f-]{36}"))

@@ -71,15 +71,8 @@ class Heard:
             self.others[number] = self.others.get(number, "") + frame
 
 
-async def settings(person: Person, page: str) -> Page:
-    """A page of the settings."""
-    await person.open(f"/settings/{page}")
-    await expect(person.page.locator(".settings-section").first).to_be_visible(timeout=PATIENCE)
-    return person.page
-
-
 async def revoke(laptop: Person, _: Program) -> None:
-    page = await settings(laptop, "sessions")
+    page = await laptop.settings("sessions")
     rows = page.locator(".entries > li")
     await expect(rows).to_have_count(2)
     await page.locator(".entries").get_by_role("button", name="Sign out").click()
@@ -87,26 +80,26 @@ async def revoke(laptop: Person, _: Program) -> None:
 
 
 async def revoke_others(laptop: Person, _: Program) -> None:
-    page = await settings(laptop, "sessions")
+    page = await laptop.settings("sessions")
     await page.get_by_role("button", name="Sign out the others").click()
     await expect(page.get_by_text("Only this one is left.")).to_be_visible()
 
 
 async def everywhere(laptop: Person, _: Program) -> None:
-    page = await settings(laptop, "sessions")
+    page = await laptop.settings("sessions")
     await page.get_by_role("button", name="Sign out everywhere").click()
     await page.wait_for_url(SIGN_IN)
 
 
 async def change_password(laptop: Person, _: Program) -> None:
-    page = await settings(laptop, "password")
+    page = await laptop.settings("password")
     await page.fill("[name=password]", NEW_PASSWORD)
     await page.get_by_role("button", name="Change password").click()
     await expect(page.get_by_text("The new password is set")).to_be_visible()
 
 
 async def delete(laptop: Person, _: Program) -> None:
-    page = await settings(laptop, "data")
+    page = await laptop.settings("data")
     await page.fill("[name=confirm]", laptop.email)
     await page.get_by_role("button", name="Delete everything").click()
     await page.wait_for_url(SIGN_IN)

@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.auth.mail.mailbox import Mailbox, link_of, listening
+from tests.auth.mail.mailbox import Mailbox, link_of
 from tests.browser.conftest import Meet
-from tests.browser.person import PASSWORD, PATIENCE, SIGN_IN, composer
+from tests.browser.letters import ask_for_account, delivered_to
+from tests.browser.person import PATIENCE, SIGN_IN, composer
 from tests.browser.program import Program, running
 
 NEW = "another-Lemon-44-chair"
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with listening() as one:
-        yield one
 
 
 @pytest.fixture
@@ -27,8 +22,7 @@ async def posting(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
     given = {
         "FAKE_MODELS": "true",
         "EMBEDDED_MODEL": "false",
-        "SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}",
-        "MAIL_FROM": "Chat <chat@chat.example>",
+        **delivered_to(mailbox),
     }
     with running(tmp_path, given=given) as one:
         yield one
@@ -37,13 +31,7 @@ async def posting(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
 async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet) -> None:
     ada = await meet("Ada", posting.url)
     page = ada.page
-    await ada.open("/signup")
-    await page.fill("[name=email]", ada.email)
-    await page.fill("[name=password]", PASSWORD)
-    await page.get_by_role("button", name="Create account").click()
-    await expect(page.get_by_role("heading", name="Confirm your address")).to_be_visible()
-    await mailbox.until(1)
-    link = link_of(mailbox.letters[-1])
+    link = await ask_for_account(ada, mailbox)
 
     # Another browser, which nobody signed up in, is asked for the password that was chosen.
     eve = await meet("Eve", posting.url)

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import Meet
+from tests.browser.elsewhere import acme, acme_at, sign_in_there
 from tests.browser.person import PATIENCE, composer
 from tests.browser.program import Program
 from tests.guard.conftest import free_port, serving
 from tests.oidc.github_double import GitHub
-from tests.oidc.servers import running
 from tests.oidc.stage import CLIENT, SECRET
 
 
@@ -23,32 +23,20 @@ async def served(tmp_path: Path) -> AsyncIterator[Program]:
     given = {
         "FAKE_MODELS": "true",
         "EMBEDDED_MODEL": "false",
-        "AUTH_OIDC_ACME_ISSUER": f"http://127.0.0.1:{there}",
-        "AUTH_OIDC_ACME_ID": CLIENT,
-        "AUTH_OIDC_ACME_SECRET": SECRET,
+        **acme_at(there),
         "AUTH_GITHUB_ID": CLIENT,
         "AUTH_GITHUB_SECRET": SECRET,
         "AUTH_GITHUB_URL": f"http://127.0.0.1:{github}",
         "AUTH_GITHUB_API_URL": f"http://127.0.0.1:{github}",
     }
     one = Program(tmp_path, given=given)
-    told = {"port": there, "clientId": CLIENT, "clientSecret": SECRET, "claimsInIdToken": True}
-    back = [f"{one.url}/api/auth/callback/acme"]
-    with running("provider.mjs", **told, redirectUris=back):
+    with acme(there, one):
         async with serving(GitHub(CLIENT, SECRET).app, github):
             try:
                 one.start()
                 yield one
             finally:
                 one.end()
-
-
-async def sign_in_there(page: Page) -> None:
-    """Say at the provider who one is, and that it may tell."""
-    await page.fill("[name=login]", "ada")
-    await page.fill("[name=password]", "whatever")
-    await page.click("button[type=submit]")
-    await page.get_by_role("button", name="Continue").click()
 
 
 async def test_in_with_one_account_and_later_with_another(served: Program, meet: Meet) -> None:
