@@ -5,9 +5,11 @@ import asyncio
 import os
 from pathlib import Path
 
+from screens import accounts as accounts  # its scenes go on the list
 from screens import looks
+from screens import scenes as scenes
 from screens.looks import COVER, DARK_PHONE, EVERY, LIGHT, Look
-from screens.scenes import SCENES, Scene
+from screens.scene import SCENES, Scene
 from screens.stage import Stage, stage
 
 DOCS = Path(__file__).parents[1] / "docs"

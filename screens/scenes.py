@@ -1,7 +1,4 @@
-"""Every state that a page can be in, and how a person gets there."""
-
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+"""The states of the chat and of its sign-in page, and how a person gets to each."""
 
 from playwright.async_api import Page, WebSocketRoute
 
@@ -10,40 +7,12 @@ from chat_app.seed import person_called, seed_messages
 from chat_app.settings import read_settings
 from screens import looks, story
 from screens.looks import Look
+from screens.scene import scene
 from screens.stage import Person, Stage, composer, data_of, ended, expect, pick
 from tests.browser.person import until_done, until_text
 
-Play = Callable[[Stage], Awaitable[Page]]
-Before = Callable[[Page, Look], Awaitable[None]]
 
-
-@dataclass(frozen=True)
-class Scene:
-    """One state.
-
-    Attributes:
-        name: What the pictures are called.
-        play: Gets there.
-        before: What is done for each look, once the page is dressed for it.
-    """
-
-    name: str
-    play: Play
-    before: Before | None = None
-
-
-SCENES: list[Scene] = []
-
-
-def _scene(name: str, before: Before | None = None) -> Callable[[Play], Play]:
-    def add(play: Play) -> Play:
-        SCENES.append(Scene(name, play, before))
-        return play
-
-    return add
-
-
-@_scene("sign-in")
+@scene("sign-in")
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/signin")
@@ -51,7 +20,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("sign-in-refused")
+@scene("sign-in-refused")
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/signin")
@@ -62,14 +31,14 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("sign-up")
+@scene("sign-up")
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/signup")
     return ada.page
 
 
-@_scene("sign-in-closed")
+@scene("sign-in-closed")
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program(SIGN_UP="closed"))
     await ada.open("/signin")
@@ -77,7 +46,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("sign-up-closed")
+@scene("sign-up-closed")
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program(SIGN_UP="closed"))
     await ada.open("/signup")
@@ -85,13 +54,13 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("first-run")
+@scene("first-run")
 async def _(stage: Stage) -> Page:
     ada = await stage.person(stage.program())
     return ada.page
 
 
-@_scene("loading")
+@scene("loading")
 async def _(stage: Stage) -> Page:
     ada = await stage.person(stage.program())
 
@@ -104,7 +73,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("conversation")
+@scene("conversation")
 async def _(stage: Stage) -> Page:
     ada, thread = await _with_a_past(stage)
     await ada.open(f"/c/{thread}")
@@ -112,7 +81,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("cover")
+@scene("cover")
 async def _(stage: Stage) -> Page:
     """What the README shows: written by hand, so the name of no real model stands over it."""
     ada, _thread = await _with_a_past(stage)
@@ -130,7 +99,7 @@ async def _open_drawer(page: Page, look: Look) -> None:
         await looks.dress(page, look)
 
 
-@_scene("list", _open_drawer)
+@scene("list", _open_drawer)
 async def _(stage: Stage) -> Page:
     ada, thread = await _with_a_past(stage)
     await ada.open(f"/c/{thread}")
@@ -145,13 +114,13 @@ async def _open_menu(page: Page, look: Look) -> None:
     await looks.dress(page, look)
 
 
-@_scene("account", _open_menu)
+@scene("account", _open_menu)
 async def _(stage: Stage) -> Page:
     ada, _thread = await _with_a_past(stage)
     return ada.page
 
 
-@_scene("rename", _open_drawer)
+@scene("rename", _open_drawer)
 async def _(stage: Stage) -> Page:
     ada, _thread = await _with_a_past(stage)
     await ada.page.locator(".row").nth(2).hover()
@@ -160,7 +129,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("nothing-found", _open_drawer)
+@scene("nothing-found", _open_drawer)
 async def _(stage: Stage) -> Page:
     ada, _thread = await _with_a_past(stage)
     await ada.page.get_by_label("Find a chat").fill("elephants on the moon")
@@ -168,7 +137,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("undo", _open_drawer)
+@scene("undo", _open_drawer)
 async def _(stage: Stage) -> Page:
     ada, _thread = await _with_a_past(stage)
     await ada.page.locator(".row").nth(1).hover()
@@ -178,7 +147,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("answering")
+@scene("answering")
 async def _(stage: Stage) -> Page:
     ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
     await ada.ask("Tell me about steady answers.")
@@ -186,7 +155,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("new-text")
+@scene("new-text")
 async def _(stage: Stage) -> Page:
     ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
     await ada.ask("Tell me about steady answers, at length.")
@@ -197,7 +166,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("long-thread")
+@scene("long-thread")
 async def _(stage: Stage) -> Page:
     program = stage.program()
     ada = await stage.person(program)
@@ -211,32 +180,32 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("long-title", _open_drawer)
+@scene("long-title", _open_drawer)
 async def _(stage: Stage) -> Page:
     return await _told(stage, "An uncommonly long title about the tides " * 4, story.TIDES)
 
 
-@_scene("long-word")
+@scene("long-word")
 async def _(stage: Stage) -> Page:
     return await _told(stage, story.LONG_WORD[:180], (story.LONG_WORD, story.LONG_WORD))
 
 
-@_scene("wide-table")
+@scene("wide-table")
 async def _(stage: Stage) -> Page:
     return await _told(stage, "The whole year", ("How warm was it last year?", story.WIDE))
 
 
-@_scene("long-code")
+@scene("long-code")
 async def _(stage: Stage) -> Page:
     return await _told(stage, "Three hundred lines", ("Show me all the steps.", story.CODE))
 
 
-@_scene("tasks")
+@scene("tasks")
 async def _(stage: Stage) -> Page:
     return await _told(stage, "Bread", ("What do I do tomorrow?", story.TASKS))
 
 
-@_scene("stopped")
+@scene("stopped")
 async def _(stage: Stage) -> Page:
     ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
     await ada.ask("Tell me about steady answers.")
@@ -247,7 +216,7 @@ async def _(stage: Stage) -> Page:
 
 
 def _failing(fault: str) -> None:
-    @_scene(f"failed-{fault}")
+    @scene(f"failed-{fault}")
     async def _(stage: Stage) -> Page:
         ada = await stage.person(stage.program())
         await pick(ada.page, f"fake:{fault}")
@@ -261,7 +230,7 @@ for _fault in ("refuse", "429", "stall", "drop", "malformed"):
     _failing(_fault)
 
 
-@_scene("limit")
+@scene("limit")
 async def _(stage: Stage) -> Page:
     program = stage.program(RUNS_PER_USER="1", CHAT_MODEL="fake:3000x30")
     ada = await stage.person(program)
@@ -275,7 +244,7 @@ async def _(stage: Stage) -> Page:
     return other
 
 
-@_scene("deleted-elsewhere")
+@scene("deleted-elsewhere")
 async def _(stage: Stage) -> Page:
     ada, thread = await _with_a_past(stage)
     await ada.open(f"/c/{thread}")
@@ -287,7 +256,7 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-@_scene("session-ended-elsewhere")
+@scene("session-ended-elsewhere")
 async def _(stage: Stage) -> Page:
     ada, _thread = await _with_a_past(stage)
     other = await ada.tab()
@@ -298,7 +267,7 @@ async def _(stage: Stage) -> Page:
     return other
 
 
-@_scene("offline")
+@scene("offline")
 async def _(stage: Stage) -> Page:
     program = stage.program(CHAT_MODEL="fake:20x1")
     ada = await stage.person(program)

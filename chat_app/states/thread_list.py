@@ -1,13 +1,12 @@
 """The list of the person's threads."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.clock import utc_now
 from chat_app.errors import ChatError, NotFound
 from chat_app.services import services
 from chat_app.states import views
@@ -17,6 +16,8 @@ from chat_app.threads.views import ThreadSummary
 
 PAGE = 50
 """Threads read at a time."""
+UNDO_TIME = timedelta(seconds=10)
+"""How long a deletion's notice stands; the page takes it away by itself (`.undo` in its style)."""
 
 
 class ThreadListState(rx.State):
@@ -38,6 +39,7 @@ class ThreadListState(rx.State):
     _running: tuple[str, ...] = ()
     _next: str | None = None
     _zone: str = "UTC"
+    _deleted_at: datetime | None = None
 
     @rx.event
     async def more(self):
@@ -87,6 +89,7 @@ class ThreadListState(rx.State):
             self.notice = error.sentence
             return
         self.undo_id, self.undo_title = thread_id, title
+        self._deleted_at = services().clock()
         if self.router_data.get("query", {}).get("thread") == thread_id:
             yield rx.redirect("/")
 
@@ -132,7 +135,12 @@ class ThreadListState(rx.State):
         self.loaded = True
 
     async def _refresh(self, who: Principal) -> None:
-        """Read the newest again, and keep what was scrolled to below them."""
+        """Read the newest again, and keep what was scrolled to below them.
+
+        A new page would begin a notice's time anew, so an old one is dropped.
+        """
+        if self._deleted_at and services().clock() - self._deleted_at >= UNDO_TIME:
+            self.undo_id, self._deleted_at = "", None
         page = await services().threads.page(who, limit=PAGE, search=self.search)
         seen = {thread.id for thread in page.threads}
         last = _age(page.threads[-1]) if page.threads else None
@@ -173,7 +181,7 @@ class ThreadListState(rx.State):
     def _show(self, threads: Sequence[ThreadSummary]) -> None:
         self._threads = tuple(threads)
         # A var is sent whole when it is assigned, so only a real change assigns it.
-        items = tuple(views.thread_items(self._threads, utc_now(), views.zone(self._zone)))
+        items = tuple(views.thread_items(self._threads, services().clock(), views.zone(self._zone)))
         if items != self._items:
             self._items, self.items = items, list(items)
         running = tuple(str(thread.id) for thread in self._threads if thread.running)

@@ -15,6 +15,7 @@ from reflex_base.event.processor import BaseStateEventProcessor
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
+from chat_app.clock import Clock, utc_now
 from chat_app.runs.pace import Pace
 from chat_app.services import Services, install
 from chat_app.settings import Settings, read_settings
@@ -145,11 +146,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, pace: Pace | None = None, **given: Any) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, pace: Pace | None = None, clock: Clock = utc_now, **given: Any
+) -> AsyncIterator[Stage]:
     """Put everything up, and take it down."""
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
-    live = Services.build(wanted, pace=pace)
+    live = Services.build(wanted, clock=clock, pace=pace)
     await live.db.create_all()
     install(live)
     await live.start()
