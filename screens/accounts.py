@@ -29,7 +29,7 @@ async def _(stage: Stage) -> Page:
 @scene("sign-in-by-mail")
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
-    await ada.open("/signin/email")
+    await ada.open("/signin/link")
     await ada.page.fill("[name=email]", "ada@example.com")
     return ada.page
 
@@ -48,6 +48,8 @@ async def _(stage: Stage) -> Page:
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/reset/new#a-link-that-nobody-was-sent")
+    await ada.page.fill("[name=password]", "violet kettle harbour thirty eight")
+    await ada.page.get_by_role("button", name="Change the password").click()
     await expect(ada.page.get_by_role("alert")).to_contain_text("cannot be used")
     return ada.page
 
