@@ -188,6 +188,8 @@ def _explain(context: ExceptionContext) -> BaseException | None:
 def _explain_server(context: ExceptionContext) -> BaseException | None:
     if context.is_pre_ping:
         return None  # the pool asks whether the connection is lost, and then makes another
+    if not isinstance(context.original_exception, Exception):
+        return None  # nothing is wrong with the server: somebody stopped waiting for it
     is_lost = context.connection is None or context.is_disconnect
     return _explain(context) or (DatabaseUnreachable() if is_lost else None)
 

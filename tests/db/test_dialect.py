@@ -1,11 +1,13 @@
 """What differs between the databases, as far as it shows without a Postgres server."""
 
+import asyncio
 import errno
 import sqlite3
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import UnaryExpression, column, delete, func, insert, select, text, update
 from sqlalchemy.orm import aliased
@@ -87,6 +89,26 @@ def test_postgres_readers_cannot_write_and_share_the_pool(postgres: Engines) -> 
 
 def test_postgres_needs_no_lock_of_ours() -> None:
     assert not Database(POSTGRES).is_sqlite
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (psycopg.OperationalError("closed"), [DatabaseUnreachable]),
+        (asyncio.CancelledError(), []),
+        (KeyboardInterrupt(), []),
+    ],
+)
+def test_who_stops_waiting_for_postgres_is_not_told_that_it_is_lost(
+    postgres: Engines, error: BaseException, becomes: list[type]
+) -> None:
+    # SQLAlchemy gives the connection up in each case, and asks what to raise instead
+    given = SimpleNamespace(
+        original_exception=error, connection=object(), is_disconnect=True, is_pre_ping=False
+    )
+    listeners = postgres.writers.dialect.dispatch.handle_error
+    said = [one for listen in listeners if (one := listen(given)) is not None]
+    assert [type(one) for one in said] == becomes
 
 
 def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
