@@ -45,6 +45,8 @@ def main() -> None:
     """Run the command line; what a person can put right is said in one line."""
     # Relative paths in the settings, and Reflex itself, mean the project's folder.
     os.chdir(PROJECT)
+    # The operator's functions may be there too; what is installed comes first.
+    sys.path.append(str(PROJECT))
     try:
         cli()
     except WrongSettings as wrong:

@@ -67,6 +67,27 @@ def test_a_person_is_added_and_their_account_filled(chat_app: CommandLine) -> No
     assert chat_app.count("message") == 160
 
 
+def test_the_operators_functions_are_found_in_the_projects_folder(
+    chat_app: CommandLine, tmp_path: Path
+) -> None:
+    chat_app("migrate")  # a migration would put the folder on the path by itself
+    done = subprocess.run(
+        # as the installed command is started: neither the folder nor the project is on the path
+        [sys.executable, "-P", "-m", "chat_app.cli", "user", "disable", "ada@example.org"],
+        cwd=tmp_path,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "DATA_DIR": str(chat_app.data),
+            "AUTH_SESSION_HOOK": "tests.auth.operators:with_roles",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr == "chat-app: There is nothing here.\n"
+
+
 def test_a_person_is_shut_out_and_let_in_again(chat_app: CommandLine) -> None:
     chat_app("user", "add", "ada@example.org", "--password-stdin", said=PASSWORD)
     out = chat_app("user", "disable", "ada@example.org")
