@@ -2,6 +2,7 @@
 
 from drills.attack_canaries import canaries, log_injection
 from drills.attack_doors import forged_requests, headers_crawl, origin_table
+from drills.attack_ends import ends
 from drills.attack_flood import flood
 from drills.attack_frames import frame_fuzz
 from drills.attack_guesses import guesses, guesses_behind_a_proxy, login_storm
@@ -37,6 +38,7 @@ DRILLS: dict[str, Drill] = {
     "timing": timing,
     "bad-settings": bad_settings,
     "revocation": revocation,
+    "ends": ends,
     "rotation": rotation,
     "blank": on_its_own(blank, CHAT_MODEL="fake:1000x20"),
     "flash": flash,

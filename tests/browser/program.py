@@ -3,11 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -78,6 +79,24 @@ class Program:
             return httpx.get(f"{self.url}/ping", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
+
+    def beside(self, *arguments: str) -> str:
+        """Run another command with the same settings while this one serves; what it says."""
+        said = subprocess.run(
+            [sys.executable, "-m", "chat_app.cli", *arguments],
+            cwd=self._root,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return said.stdout
+
+    def behind_its_back(self, statement: str, *values: str) -> None:
+        """Change rows without telling the program, so that it must look for itself."""
+        (path,) = Path(self._environment["DATA_DIR"]).glob("*.db")
+        with closing(sqlite3.connect(path, timeout=30)) as db, db:
+            assert db.execute(statement, values).rowcount
 
     def stop(self) -> int:
         """Ask it to end, as an operator does, and wait for that; the exit code."""

@@ -1,11 +1,8 @@
 """However a session ends, what is open for it goes blank and its answer stops; others go on."""
 
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, WebSocket, expect
@@ -106,23 +103,16 @@ async def delete(laptop: Person, _: Program) -> None:
 
 
 async def disable(laptop: Person, program: Program) -> None:
-    operate(program, "UPDATE user SET disabled_at = created_at WHERE email = ?", laptop.email)
+    statement = "UPDATE user SET disabled_at = created_at WHERE email = ?"
+    program.behind_its_back(statement, laptop.email)
 
 
 async def expire(laptop: Person, program: Program) -> None:
-    operate(
-        program,
+    program.behind_its_back(
         "UPDATE auth_session SET idle_expires_at = created_at"
         " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
         laptop.email,
     )
-
-
-def operate(program: Program, statement: str, email: str) -> None:
-    """What happens behind the program's back, so that it must look for itself."""
-    (path,) = Path(program.log.parent, "data").glob("*.db")
-    with closing(sqlite3.connect(path, timeout=30)) as db, db:
-        assert db.execute(statement, [email]).rowcount
 
 
 @pytest.fixture(scope="module")

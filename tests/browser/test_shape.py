@@ -6,8 +6,6 @@
 import asyncio
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,7 +20,7 @@ from chat_app.states.live import Live
 from chat_app.states.stretch import PAGE
 from tests.attacker import Attacker, attack
 from tests.browser.person import PASSWORD, answers
-from tests.browser.program import ROOT, Program, running
+from tests.browser.program import Program, running
 
 QUESTION = "Tell me about the rain."
 TOKENS = 100
@@ -71,15 +69,8 @@ class Reader:
 
     def seeded(self, messages: int) -> str:
         """A thread with so many messages."""
-        said = subprocess.run(
-            [sys.executable, "-m", "chat_app.cli", "seed", self.email, "--messages", str(messages)],
-            cwd=ROOT,
-            env=self.program._environment,  # pyright: ignore[reportPrivateUsage]
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return said.stdout.strip().rpartition("/")[2]
+        said = self.program.beside("seed", self.email, "--messages", str(messages))
+        return said.strip().rpartition("/")[2]
 
     def ask(self, thread: str, model: str) -> None:
         """Ask from another program, and read the whole answer there."""

@@ -7,6 +7,7 @@ import pytest
 
 from drills.attack_canaries import canaries, log_injection
 from drills.attack_doors import forged_requests, headers_crawl, origin_table
+from drills.attack_ends import ENDINGS, RUNS, ends
 from drills.attack_frames import frame_fuzz
 from drills.attack_guesses import guesses
 from drills.attack_handlers import handler_fuzz
@@ -58,6 +59,12 @@ async def test_no_secret_is_anywhere_after_a_session_that_went_wrong() -> None:
 async def test_a_revoked_session_hears_nothing_more() -> None:
     result = await revocation(6, timed=False)
     assert result.failed == 0, result.figures
+
+
+async def test_however_a_session_ends_it_hears_nothing_more() -> None:
+    result = await ends(sockets=3, rounds=1, looks=1, timed=False)
+    assert result.failed == 0, result.figures
+    assert result.tried == (3 + RUNS) * len(ENDINGS)
 
 
 def test_every_attack_has_a_name_of_its_own() -> None:
