@@ -78,7 +78,12 @@ async def _delete(_: Caller, laptop: Caller) -> None:
 
 
 async def _disable(_: Caller, laptop: Caller) -> None:
-    await asyncio.to_thread(laptop.program.beside, "user", "disable", laptop.email)
+    # It says so once it is done, and then takes its time to leave.
+    process = laptop.program.begin_beside("user", "disable", laptop.email)
+    assert process.stdout is not None
+    said = await asyncio.to_thread(process.stdout.readline)
+    assert "is shut out" in said, said
+    asyncio.get_running_loop().run_in_executor(None, process.communicate)
 
 
 async def _expire(_: Caller, laptop: Caller) -> None:

@@ -82,15 +82,20 @@ class Program:
 
     def beside(self, *arguments: str) -> str:
         """Run another command with the same settings while this one serves; what it says."""
-        said = subprocess.run(
+        with self.begin_beside(*arguments) as process:
+            said, _ = process.communicate()
+        assert process.returncode == 0, said
+        return said
+
+    def begin_beside(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, to be read from while it works."""
+        return subprocess.Popen(
             [sys.executable, "-m", "chat_app.cli", *arguments],
             cwd=self._root,
             env=self._environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-            check=True,
         )
-        return said.stdout
 
     def behind_its_back(self, statement: str, *values: str) -> None:
         """Change rows without telling the program, so that it must look for itself."""
