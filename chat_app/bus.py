@@ -18,6 +18,7 @@ HintKind = Literal[
     "run_started",
     "run_ended",
     "session_ended",
+    "session_token",
     "person",
 ]
 
@@ -48,6 +49,9 @@ def user_topic(user_id: UUID) -> str:
 
 SESSIONS = "sessions"
 """The topic of ended sessions; the guard and the run engine listen here."""
+
+TOKENS = "tokens"
+"""The topic of sessions that go on under a new token; the guard listens here."""
 
 
 class Bus:

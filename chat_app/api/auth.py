@@ -48,7 +48,8 @@ async def session(request: Request) -> Response:
     resolved: Resolved | None = request.scope.get("session")
     if resolved is None:
         answer = JSONResponse(None, headers=NO_STORE)
-        if request.scope.get("session_token"):
+        token = request.scope.get("session_token")
+        if token and not services().sessions.was_replaced(token):
             settings = services().settings
             set_cookie(answer, cookie.clear(settings, cookie.session_name(settings)))
         return answer

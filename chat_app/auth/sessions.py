@@ -86,6 +86,13 @@ class Sessions(Protocol):
         """
         ...
 
+    def was_replaced(self, token: str) -> bool:
+        """Whether a token that proves nothing any more was replaced a moment ago.
+
+        The browser may hold the new one by now, so nobody must empty its cookie.
+        """
+        ...
+
     async def list(self, principal: Principal) -> Sequence[SessionSummary]:
         """The person's live sessions, the last used first."""
         ...

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.bus import SESSIONS
+from chat_app.bus import SESSIONS, TOKENS
 from chat_app.clock import Clock, utc_now
 from chat_app.guard.handshakes import SocketDoor
 from chat_app.guard.http import HttpDoor
@@ -69,7 +69,8 @@ class Guard:
     def _opened(self) -> tuple[Services, HttpDoor, SocketDoor]:
         services = self._services()
         if self._doors is None or self._doors[0] is not services:
-            services.bus.on(SESSIONS, self.live.hear)
+            for topic in (SESSIONS, TOKENS):
+                services.bus.on(topic, self.live.hear)
             rules = Rules(services.settings, self._build, self._also)
             common = (self._app, services, rules, self.live, self.refused)
             self._doors = (

@@ -46,14 +46,23 @@ class Connection(Protocol):
 class Arrival:
     """A connection whose session is being looked up; it hears what ends meanwhile."""
 
-    __slots__ = ("_ended",)
+    __slots__ = ("_ended", "_replaced")
 
     def __init__(self) -> None:
         self._ended: set[UUID] = set()
+        self._replaced: set[UUID] = set()
 
     def hear(self, session_id: UUID) -> None:
         """Note the end of a session."""
         self._ended.add(session_id)
+
+    def hear_token(self, session_id: UUID) -> None:
+        """Note that a session goes on under a new token."""
+        self._replaced.add(session_id)
+
+    def is_outdated(self, session_id: UUID) -> bool:
+        """Whether what was looked up is no longer what the browser's cookie should hold."""
+        return session_id in self._replaced or session_id in self._ended
 
     def missed(self, session_id: UUID) -> bool:
         """Whether the session ended after the look-up began."""
@@ -136,5 +145,10 @@ class LiveConnections:
 
     def hear(self, hint: Hint) -> None:
         """Take a hint from the bus."""
-        if hint.kind == "session_ended" and hint.session_id is not None:
+        if hint.session_id is None:
+            return
+        if hint.kind == "session_ended":
             self.end_session(hint.session_id)
+        elif hint.kind == "session_token":
+            for arrival in self._arrivals:
+                arrival.hear_token(hint.session_id)

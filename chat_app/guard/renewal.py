@@ -11,13 +11,13 @@ from chat_app.settings import Settings
 def renewing(send: Send, visit: Visit | None, arrival: Arrival, settings: Settings) -> Send:
     """Put a renewed token into the cookie of the answer.
 
-    Not when the answer itself says what the cookie shall hold, and not when the session ended
-    while the request was under way: then the browser may have a newer one by now.
+    Not when the answer itself says what the cookie shall hold, and not when the session ended or
+    got another token while the request was under way: then the browser may have a newer one by now.
 
     Args:
         send: Takes the answer.
         visit: Who asks; None for nobody.
-        arrival: Heard what ended since the look-up.
+        arrival: Heard what ended or was replaced since the look-up.
         settings: Decide the cookie's name and attributes.
     """
     if visit is None or visit.renewed is None:
@@ -26,7 +26,7 @@ def renewing(send: Send, visit: Visit | None, arrival: Arrival, settings: Settin
     name = cookie.session_name(settings)
 
     async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start" and not arrival.missed(session_id):
+        if message["type"] == "http.response.start" and not arrival.is_outdated(session_id):
             headers = list(message.get("headers", []))
             if not any(_sets(key, value, name) for key, value in headers):
                 value = cookie.write(settings, name, renewed.token, max_age=renewed.max_age)

@@ -164,3 +164,25 @@ async def test_the_whole_of_turning_it_on_over_http(stage: Stage, tab: httpx.Asy
     assert (await tab.post("/api/account/totp")).status_code == 409
     assert (await tab.delete("/api/account/totp")).status_code == 204
     assert (await tab.post("/api/account/backup-codes")).status_code == 409
+
+
+@pytest.mark.parametrize("strategy", ["database", "jwt"])
+async def test_a_look_with_the_old_token_leaves_the_new_one_in_the_browser(
+    tmp_path: Path, strategy: str
+) -> None:
+    async with served(tmp_path, auth_session_strategy=strategy) as stage:
+        await stage.accounts.add(EMAIL, PASSWORD, "Ada")
+        async with browser(stage, routes=routes) as tab, browser(stage, routes=routes) as late:
+            form = {"email": EMAIL, "password": PASSWORD}
+            await tab.post("/api/auth/callback/credentials", data=form, headers=JSON)
+            # what was under way in the same browser while this one was answered
+            late.cookies.update(tab.cookies)
+            stage.time.passes(seconds=1)
+            proved = await tab.post(STEP_UP, json={"password": PASSWORD})
+            assert proved.status_code == 200
+            answer = await late.get("/api/auth/session")
+            assert (answer.json(), answer.headers.get("set-cookie")) == (None, None)
+            stage.time.passes(minutes=2)
+            answer = await late.get("/api/auth/session")
+            assert "Max-Age=0" in answer.headers["set-cookie"]
+            assert (await tab.get("/api/auth/session")).json() is not None

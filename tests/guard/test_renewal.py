@@ -1,11 +1,14 @@
 """A token that has a successor is replaced on the way out, unless somebody knows better."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from chat_app.bus import TOKENS, Hint
 from tests.guard.conftest import House, Inner
 
 NEW = "the.successor"
@@ -56,11 +59,20 @@ async def test_another_cookie_does_not_keep_the_session_from_being_renewed(house
     assert len(answer.headers.get_list("set-cookie")) == 2
 
 
-async def test_a_session_that_ended_under_way_leaves_the_browser_s_newer_cookie_alone(
-    open_house: Any,
+def _ended(house: House, session_id: UUID) -> None:
+    house.sessions.revoke(session_id)
+
+
+def _replaced(house: House, session_id: UUID) -> None:
+    house.services.bus.publish(TOKENS, Hint("session_token", session_id=session_id))
+
+
+@pytest.mark.parametrize("happens", [_ended, _replaced])
+async def test_a_session_that_changed_under_way_leaves_the_browser_s_newer_cookie_alone(
+    open_house: Any, happens: Callable[[House, UUID], None]
 ) -> None:
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        houses[0].sessions.revoke(session_id)
+        happens(houses[0], session_id)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 

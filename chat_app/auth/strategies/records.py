@@ -16,8 +16,9 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.session_views import Issued, Resolved, SessionSummary
 from chat_app.auth.strategies.endings import Endings
 from chat_app.auth.strategies.recent import Recent
+from chat_app.auth.strategies.replaced import Replaced
 from chat_app.auth.strategies.statements import Condition, end, live
-from chat_app.bus import SESSIONS, Bus, Hint
+from chat_app.bus import SESSIONS, TOKENS, Bus, Hint
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseError
@@ -59,6 +60,7 @@ class Records(Endings, ABC):
         self._settings = settings
         self._hook = hook or load(settings.auth_session_hook, "AUTH_SESSION_HOOK")
         self._recent = Recent()
+        self._replaced = Replaced()
         self._ends = 0
         self._no_touch_before: datetime | None = None
         bus.on(SESSIONS, self._forget)
@@ -100,8 +102,11 @@ class Records(Endings, ABC):
             user = await session.get(User, user_id)
             if user is None or user.disabled_at is not None:
                 raise Unauthenticated
-            replaced = [] if replaces is None else [col(AuthSession.id) == replaces]
-            gone = await end(session, replaced, now, "replaced") if replaced else []
+            gone = []
+            before = None if replaces is None else await session.get(AuthSession, replaces)
+            if before is not None:
+                self._replaced.note(self._mark(before), now)
+                gone = await end(session, [col(AuthSession.id) == replaces], now, "replaced")
             crowd = await session.exec(
                 select(AuthSession.id)
                 .where(col(AuthSession.user_id) == user_id, *live(now))
@@ -162,11 +167,18 @@ class Records(Endings, ABC):
             if pair is None:
                 raise Unauthenticated
             row, user = pair
+            self._replaced.note(self._mark(row), now)
             row.authenticated_at, row.method = now, method
             row.last_seen_at, row.idle_expires_at = now, self._idle_end(row, now)
             token = self._stamp(row, user, now)
             session.add(row)
+        self._bus.publish(TOKENS, Hint("session_token", session_id=row.id))
         return self._issued(token, row, now)
+
+    def was_replaced(self, token: str) -> bool:
+        """Whether a token that proves nothing any more was replaced a moment ago."""
+        mark = self._mark_of(token)
+        return mark is not None and self._replaced.has(mark, self._clock())
 
     async def list(self, principal: Principal) -> list[SessionSummary]:
         """The person's live sessions, the last used first."""
@@ -193,6 +205,14 @@ class Records(Endings, ABC):
     @abstractmethod
     def _stamp(self, row: AuthSession, user: User, now: datetime) -> str:
         """A new token for a session; the row is given what recognises it."""
+
+    @abstractmethod
+    def _mark(self, row: AuthSession) -> str:
+        """What the tokens of a session are known by until its next one."""
+
+    @abstractmethod
+    def _mark_of(self, token: str) -> str | None:
+        """The same, of a token; None for what is none of ours."""
 
     def _issued(self, token: str, row: AuthSession, now: datetime) -> Issued:
         left = int((row.expires_at - now).total_seconds())

@@ -33,6 +33,12 @@ class RowSessions(Records):
         row.token_hash = _digest(token)
         return token
 
+    def _mark(self, row: AuthSession) -> str:
+        return row.token_hash
+
+    def _mark_of(self, token: str) -> str | None:
+        return _digest(token) if _TOKEN.fullmatch(token) else None
+
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

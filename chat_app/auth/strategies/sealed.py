@@ -58,11 +58,8 @@ class SealedSessions(Records):
 
     async def resolve(self, token: str) -> Resolved | None:
         """Who a token belongs to, or None when it proves nothing (any more). Counts as use."""
-        if len(token) > _LONGEST:
-            return None
-        try:
-            copy = Copy.read(self._keys.open(PURPOSE, token), self._settings.url)
-        except (NotSealed, WrongCopy):
+        copy = self._read(token)
+        if copy is None:
             return None
         return await self._undisturbed(partial(self._look, copy, token))
 
@@ -82,6 +79,15 @@ class SealedSessions(Records):
     @property
     def _validity(self) -> timedelta:
         return timedelta(minutes=self._settings.session_token_minutes)
+
+    def _read(self, token: str) -> Copy | None:
+        """What a token says, if it is one of ours."""
+        if len(token) > _LONGEST:
+            return None
+        try:
+            return Copy.read(self._keys.open(PURPOSE, token), self._settings.url)
+        except (NotSealed, WrongCopy):
+            return None
 
     async def _look(self, copy: Copy, token: str) -> Resolved | None:
         now = self._clock()
@@ -114,6 +120,13 @@ class SealedSessions(Records):
         row.token_hash = f"{SEALED}{row.id}"
         return self._copy(row, user, now)
 
+    def _mark(self, row: AuthSession) -> str:
+        return _mark(row.id, row.authenticated_at)
+
+    def _mark_of(self, token: str) -> str | None:
+        copy = self._read(token)
+        return None if copy is None else _mark(copy.session_id, copy.authenticated_at)
+
     def _copy(self, row: AuthSession, user: User, now: datetime) -> str:
         copy = Copy(
             session_id=row.id,
@@ -126,6 +139,11 @@ class SealedSessions(Records):
             provider=row.provider,
         )
         return self._keys.seal(PURPOSE, copy.content(self._settings.url))
+
+
+def _mark(session_id: UUID, authenticated_at: datetime) -> str:
+    """All copies from one proof to the next: they are worth nothing together."""
+    return f"{session_id} {authenticated_at.timestamp()}"
 
 
 def _agrees(row: AuthSession, copy: Copy, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.auth.session_views import Resolved
+from chat_app.bus import TOKENS, Hint
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from chat_app.db.system import SystemSession
@@ -324,6 +325,36 @@ async def test_a_copy_from_before_the_step_up_is_never_fresh_again(stage: Stage)
     for _ in range(4):
         assert [await stage.sessions.resolve(token) for token in older] == [None] * len(older)
         stage.time.passes(minutes=6)
+
+
+async def test_a_token_with_a_successor_is_known_for_a_minute(stage: Stage) -> None:
+    ada = await stage.person()
+    issued, planted = await stage.sign_in(ada), await stage.sign_in(ada)
+    stage.time.passes(seconds=1)
+    proved = await stage.sessions.step_up(await stage.principal_of(issued), method="password")
+    await stage.sign_in(ada, replaces=planted.session_id)
+    for token in (issued.token, planted.token):
+        assert await stage.sessions.resolve(token) is None
+        assert stage.sessions.was_replaced(token)
+    assert not stage.sessions.was_replaced(proved.token)
+    assert not stage.sessions.was_replaced("x" * 43)
+    stage.time.passes(minutes=1)
+    assert not stage.sessions.was_replaced(issued.token)
+
+
+async def test_who_holds_an_older_look_hears_of_the_new_token(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    heard: list[Hint] = []
+    stage.bus.on(TOKENS, heard.append)
+    await stage.sessions.step_up(await stage.principal_of(issued), method="password")
+    assert heard == [Hint("session_token", session_id=issued.session_id)]
+
+
+async def test_a_session_that_ended_has_no_successor(stage: Stage) -> None:
+    issued = await stage.sign_in(await stage.person())
+    me = await stage.principal_of(issued)
+    await stage.sessions.revoke(me, issued.session_id)
+    assert not stage.sessions.was_replaced(issued.token)
 
 
 async def test_nobody_steps_up_in_a_session_that_is_over(stage: Stage) -> None:
