@@ -32,17 +32,33 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
+GIVEN = {
+    "FAKE_MODELS": "true",
+    "EMBEDDED_MODEL": "false",
+    "CHAT_MODEL": "fake:300x20",
+    "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
+}
+
+
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A program that answers with the deterministic model, slowly enough to be watched."""
-    given = {
-        "FAKE_MODELS": "true",
-        "EMBEDDED_MODEL": "false",
-        "CHAT_MODEL": "fake:300x20",
-        "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
-    }
-    with running(tmp_path_factory.mktemp("program"), given=given) as one:
+    with running(tmp_path_factory.mktemp("program"), given=GIVEN) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def sealed_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The same with sessions whose token proves itself."""
+    given = {**GIVEN, "AUTH_SESSION_STRATEGY": "jwt"}
+    with running(tmp_path_factory.mktemp("sealed"), given=given) as one:
+        yield one
+
+
+@pytest.fixture(params=["program", "sealed_program"])
+def either_program(request: pytest.FixtureRequest) -> Program:
+    """A story that replaces the session's token is lived with both kinds."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

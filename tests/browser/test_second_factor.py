@@ -18,9 +18,9 @@ from tests.browser.program import Program
 
 
 async def test_a_passkey_alone_signs_in_and_proves_again_who_one_is(
-    program: Program, meet: Meet
+    either_program: Program, meet: Meet
 ) -> None:
-    ada = await meet("Ada", program.url)
+    ada = await meet("Ada", either_program.url)
     await ada.sign_up()
     await with_device(ada)
     await add_passkey(ada, "Laptop")

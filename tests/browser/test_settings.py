@@ -65,8 +65,10 @@ async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: 
     assert ada.errors == []
 
 
-async def test_a_changed_password_is_the_one_that_opens(program: Program, meet: Meet) -> None:
-    ada = await meet("Ada", program.url)
+async def test_a_changed_password_is_the_one_that_opens(
+    either_program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", either_program.url)
     await ada.sign_up()
     await to(ada, "Password")
     await ada.page.fill("[name=password]", "password1234")
