@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlmodel import select
 
 from chat_app.auth.emails import normalise
+from chat_app.auth.second_factor.devices import forget_devices
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.tokens import revoke
 from chat_app.clock import Clock
@@ -34,7 +35,8 @@ class Disabling:
     async def disable(self, user_id: UUID) -> int:
         """Shut a person out, whichever way they come, and end all they have open.
 
-        Letters and steps that are under way are worth nothing afterwards either.
+        Letters and steps that are under way are worth nothing afterwards either, and no browser is
+        remembered.
 
         Returns:
             How many sessions were ended.
@@ -48,6 +50,7 @@ class Disabling:
                 user.disabled_at = self._clock()
                 session.add(user)
             await revoke(session, user_id)
+            await forget_devices(session, user_id)
             ended = await self._sessions.end_all(session, user_id, reason=REASON)
         self._sessions.tell(ended, REASON)
         return len(ended)

@@ -7,6 +7,7 @@ from chat_app.auth.accounts import ISSUER, known_words
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import AccountTaken
+from chat_app.auth.second_factor.devices import forget_devices
 from chat_app.auth.session_views import Issued
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.throttle import Throttle
@@ -14,7 +15,7 @@ from chat_app.auth.tokens import revoke
 from chat_app.auth.ways import leave_one
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, RememberedDevice, User
+from chat_app.db.tables import Account, User
 from chat_app.errors import NotFound
 
 REASON = "password"
@@ -88,8 +89,7 @@ class PasswordChange:
                 )
                 account.password_hash = hashed
                 session.add(account)
-                mine = col(RememberedDevice.user_id) == user.id
-                await session.exec(delete(RememberedDevice).where(mine))
+                await forget_devices(session, user.id)
                 await revoke(session, user.id, "reset_password", "second_factor")
                 ended = await self._sessions.end_all(
                     session, user.id, reason=REASON, keep=principal.session_id

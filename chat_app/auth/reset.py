@@ -17,6 +17,7 @@ from chat_app.auth.mail.letters import Letters
 from chat_app.auth.mail.postman import Postman
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.refusals import InvalidToken
+from chat_app.auth.second_factor.devices import forget_devices
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.take_over import take_over
 from chat_app.auth.throttle import Throttle
@@ -24,7 +25,7 @@ from chat_app.auth.tokens import OneTimeTokens, Spent, revoke
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.system import SystemSession
-from chat_app.db.tables import Account, RememberedDevice, User
+from chat_app.db.tables import Account, User
 from chat_app.settings import Settings
 
 REASON = "password_reset"
@@ -154,6 +155,6 @@ class Resets:
             return await take_over(session, self._sessions, user.id, now)
         old = col(Account.issuer) == ISSUER
         await session.exec(delete(Account).where(col(Account.user_id) == user.id, old))
-        await session.exec(delete(RememberedDevice).where(col(RememberedDevice.user_id) == user.id))
+        await forget_devices(session, user.id)
         await revoke(session, user.id)
         return await self._sessions.end_all(session, user.id, reason=REASON)

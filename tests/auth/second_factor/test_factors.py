@@ -1,6 +1,7 @@
 """The second factor on a real database: turning it on, proving it, and being wrong about it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from pyotp.totp import TOTP
 from sqlmodel import SQLModel, select
 
+from chat_app.auth.disabling import Disabling
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.proof import Admitted, Browser, Challenged, Proof
 from chat_app.auth.refusals import InvalidToken, SecondFactorLocked, SecondFactorWrong
@@ -286,6 +288,38 @@ async def test_a_device_of_before_is_unknown_after_turning_it_on_again(ada: Hold
     await ada.stage.second_factors.turn_off(ada.principal)
     await turned_on(ada.stage, ada.user_id)
     assert await all_of(ada.stage, RememberedDevice) == []
+
+
+async def leaves(ada: Holder) -> None:
+    await ada.stage.removal.remove(ada.principal, "ada@example.org")
+
+
+async def is_shut_out_for_a_while(ada: Holder) -> None:
+    stage = ada.stage
+    disabling = Disabling(stage.db, stage.sessions, stage.time)
+    await disabling.disable(ada.user_id)
+    await disabling.enable(ada.user_id)
+
+
+@pytest.mark.parametrize("ends", [leaves, is_shut_out_for_a_while])
+async def test_a_remembered_browser_dies_with_the_person(
+    stage: Stage, ends: Callable[[Holder], Awaitable[None]]
+) -> None:
+    letter = Proof("email", "email", "ada@example.org", "ada@example.org", email_verified=True)
+    entered = await stage.admission.admit(letter, HERE)
+    assert isinstance(entered, Admitted)
+    ada = await turned_on(stage, entered.user_id)
+    device = await stage.devices.remember(ada.user_id, FIREFOX)
+    known = Browser("192.0.2.7", FIREFOX, device=device)
+    assert isinstance(await stage.admission.admit(letter, known), Admitted)
+    await ends(ada)
+    assert await all_of(stage, RememberedDevice) == []
+    again = await stage.admission.admit(letter, known)
+    if isinstance(again, Admitted):
+        assert again.user_id != ada.user_id
+        await turned_on(stage, again.user_id)
+        again = await stage.admission.admit(letter, known)
+    assert isinstance(again, Challenged)
 
 
 async def test_the_operator_decides_how_often(tmp_path: Path) -> None:
