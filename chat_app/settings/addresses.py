@@ -4,6 +4,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+_PLAIN = re.compile(r"[!-\[\]-~]+")  # what ASCII shows, but for the backslash
 _ORIGIN = re.compile(r"^https?://[a-z0-9.\-\[\]:]+$")
 
 
@@ -42,6 +43,16 @@ def has_plain_port(url: str) -> bool:
         return urlsplit(url).port != 0
     except ValueError:  # most often a password that is not written as a URL wants it
         return False
+
+
+def is_plain_url(url: str) -> bool:
+    """Whether every reader of a URL finds the same host in it; no user, nothing unseen."""
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
+    return bool(is_whole) and _PLAIN.fullmatch(url) is not None
 
 
 def api_address(url: str) -> str:

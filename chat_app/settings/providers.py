@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from chat_app.settings.addresses import host_of, is_loopback
+from chat_app.settings.addresses import host_of, is_loopback, is_plain_url
 
 Kind = Literal["github", "google", "oidc"]
 
@@ -143,10 +143,10 @@ def _api_url(url: str, given: Mapping[str, str]) -> str:
 
 
 def _is_safe(url: str) -> bool:
-    if re.search(r"[\s?#@\\]", url):
+    if not is_plain_url(url) or re.search(r"[?#@]", url):
         return False
     local = url.startswith("http://") and is_loopback(host_of(url))
-    return local or (url.startswith("https://") and host_of(url) != "")
+    return local or url.startswith("https://")
 
 
 def _in_order(made: list[SignInProvider], named: str) -> tuple[SignInProvider, ...]:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from chat_app.auth.providers.hosts import is_public_name
 from chat_app.auth.providers.wire import UnfitAnswer, plain_client
-from chat_app.settings.addresses import is_loopback
+from chat_app.settings.addresses import host_of, is_loopback, is_plain_url
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """How an id token may be signed: with a key that the provider alone has, so never `none` or HS*."""
@@ -61,10 +62,12 @@ def fit(said: object, issuer: str) -> dict[str, Any]:
 
 def _address(said: Mapping[str, Any], name: str, issuer: str) -> str:
     url = said.get(name)
-    if isinstance(url, str) and (parts := urlsplit(url)).hostname and "@" not in parts.netloc:
+    if isinstance(url, str) and is_plain_url(url):
+        scheme, host = urlsplit(url).scheme, host_of(url)
         # Whoever configured a provider of this machine may have its parts on this machine.
-        is_here = is_loopback(parts.hostname) and issuer.startswith("http://")
-        if parts.scheme == "https" or (parts.scheme == "http" and is_here):
+        is_here = is_loopback(host) and issuer.startswith("http://")
+        may_be_there = is_here or host == host_of(issuer) or is_public_name(host)
+        if (scheme == "https" and may_be_there) or (scheme == "http" and is_here):
             return url
     raise UnfitAnswer(f"has no usable {name}")
 
