@@ -121,7 +121,7 @@ class Services:
             passkeys=passkeys,
             step_up=StepUp(db, sessions, passwords, throttle, second_factors, passkeys),
             providers=ProviderSignIn(settings, tokens, throttle),
-            connections=Connections(db, bus, settings, clock),
+            connections=Connections(db, bus, sessions, settings, clock),
             admission=admission,
             by_mail=ByMail.build(
                 Postman.of(settings),

@@ -15,6 +15,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.proof import Proof
 from chat_app.auth.refusals import AccessDenied, AccountTaken
 from chat_app.auth.rules import has_claim
+from chat_app.auth.sessions import Sessions
 from chat_app.auth.ways import leave_one
 from chat_app.bus import Bus, Hint, user_topic
 from chat_app.clock import Clock
@@ -22,6 +23,9 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import Account
 from chat_app.errors import NotFound
 from chat_app.settings import Settings
+
+REASON = "disconnected"
+"""Why the sessions ended that came in by what is connected no more."""
 
 _ELSEWHERE = col(Account.provider) != ""
 """Not a password and not a mailbox: those have pages of their own."""
@@ -56,13 +60,17 @@ class Connections:
     Args:
         db: Where accounts are kept.
         bus: Told of every change.
+        sessions: Ends what came in by what is taken away.
         settings: What a provider's people must have.
         clock: The time.
     """
 
-    def __init__(self, db: Database, bus: Bus, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, bus: Bus, sessions: Sessions, settings: Settings, clock: Clock
+    ) -> None:
         self._db = db
         self._bus = bus
+        self._sessions = sessions
         self._clock = clock
         self._required = {one.id: one.require for one in settings.sign_in_providers}
 
@@ -115,7 +123,7 @@ class Connections:
         self._tell(principal)
 
     async def unlink(self, principal: Principal, connection_id: UUID) -> None:
-        """Take a connection away.
+        """Take a connection away, and end what that provider let in, but for this session.
 
         Raises:
             NotFound: It is not theirs, or there is none.
@@ -123,15 +131,26 @@ class Connections:
         """
         async with self._db.system("auth", write=True) as session:
             gone = await session.exec(
-                delete(Account).where(
+                delete(Account)
+                .where(
                     col(Account.id) == connection_id,
                     col(Account.user_id) == principal.user_id,
                     _ELSEWHERE,
                 )
+                .returning(col(Account.provider))
             )
-            if gone.rowcount == 0:
+            provider = gone.scalar_one_or_none()
+            if provider is None:
                 raise NotFound
             await leave_one(session, principal.user_id)
+            ended = await self._sessions.end_all(
+                session,
+                principal.user_id,
+                reason=REASON,
+                keep=principal.session_id,
+                provider=provider,
+            )
+        self._sessions.tell(ended, REASON)
         self._tell(principal)
 
     def _row(self, principal: Principal, proof: Proof) -> Account:

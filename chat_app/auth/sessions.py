@@ -116,9 +116,22 @@ class Sessions(Protocol):
         ...
 
     async def end_all(
-        self, session: SystemSession, user_id: UUID, *, reason: str, keep: UUID | None = None
+        self,
+        session: SystemSession,
+        user_id: UUID,
+        *,
+        reason: str,
+        keep: UUID | None = None,
+        provider: str = "",
     ) -> Sequence[UUID]:
         """End every session of a person, but for one to keep, in a transaction of the caller's.
+
+        Args:
+            session: The transaction.
+            user_id: The person.
+            reason: Why.
+            keep: The session to keep.
+            provider: Whose word opened those that are to end; empty for all.
 
         Returns:
             Those that were ended, to `tell` of once it has committed.

@@ -1,7 +1,7 @@
 // Going to a provider. The browser is sent on by script and not by the form itself: a provider may
 // send it on to yet another host, which a page's policy for forms would have to know.
 import { useEffect, useRef, useState } from "react";
-import { localPath, post } from "./session.jsx";
+import { localPath, post, setOut } from "./session.jsx";
 
 // The box that the page has for all its ways in.
 const remembers = () => document.querySelector("input[name=remember]")?.checked;
@@ -28,7 +28,7 @@ export const ProviderForm = ({ action, sentences, children }) => {
     form.current.elements.remember.value = remembers() ? "1" : "";
     try {
       const { url, problem: refused } = await post(form.current, sentences);
-      if (url) return location.assign(url);
+      if (url) return setOut(url);
       setProblem(refused);
     } catch {
       setProblem(sentences.Offline ?? sentences.Default);

@@ -19,6 +19,21 @@ export const arrive = (url) => {
   location.assign(url);
 };
 
+// In this tab alone: somebody has gone elsewhere to sign in.
+const SET_OUT = "chat-set-out";
+
+/** Somebody goes elsewhere to sign in. The page that they come back to tells the other tabs. */
+export const setOut = (url) => {
+  sessionStorage.setItem(SET_OUT, "1");
+  location.assign(url);
+};
+
+const comeBack = (isIn) => {
+  if (sessionStorage.getItem(SET_OUT) === null) return;
+  sessionStorage.removeItem(SET_OUT);
+  if (isIn) channel?.postMessage("in");
+};
+
 // Takes everything of a person off the page; the page's watch knows how.
 let empty = () => {};
 
@@ -96,6 +111,7 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
   const entered = useRef(false);
 
   useEffect(() => {
+    comeBack(false);
     const query = new URLSearchParams(location.search);
     setCallback(localPath(query.get("callbackUrl")));
     if (query.has("error")) setProblem(meaning(sentences, query.get("error")));
@@ -156,8 +172,15 @@ export const AuthForm = ({ action, sentences, problemId, children }) => {
   );
 };
 
-export const SignOutForm = ({ action, offline, stillIn, children }) => {
+export const SignOutForm = ({ action, offline, stillIn, comesBack, children }) => {
   const [problem, setProblem] = useState("");
+  const [callback, setCallback] = useState("/signin");
+
+  useEffect(() => {
+    const back = new URLSearchParams(location.search).get("callbackUrl");
+    if (comesBack && back) setCallback(`/signin?callbackUrl=${encodeURIComponent(localPath(back))}`);
+  }, [comesBack]);
+
   const submit = async (event) => {
     event.preventDefault();
     const page = document.documentElement.dataset;
@@ -178,7 +201,7 @@ export const SignOutForm = ({ action, offline, stillIn, children }) => {
   };
   return (
     <form method="post" action={action} onSubmit={submit}>
-      <input type="hidden" name="callbackUrl" value="/signin" />
+      <input type="hidden" name="callbackUrl" value={callback} />
       <p className="problem" role="alert">
         {problem && `${problem} ${stillIn}`}
       </p>
@@ -219,6 +242,9 @@ export const SessionWatch = ({ route, children }) => {
     empty = () => flushSync(() => setGone(true));
     return () => (empty = () => {});
   }, []);
+
+  // The guard gives such a page to nobody who is not signed in.
+  useEffect(() => comeBack(true), []);
 
   useEffect(
     () =>

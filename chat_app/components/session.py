@@ -35,6 +35,7 @@ class _SignOutForm(rx.Component):
     action: rx.Var[str]
     offline: rx.Var[str]
     still_in: rx.Var[str]
+    comes_back: rx.Var[bool]
 
 
 class _SessionWatch(rx.Component):
@@ -62,9 +63,17 @@ def auth_form(*children: Any, action: str, sentences: dict[str, str]) -> rx.Comp
     )
 
 
-def sign_out_form(*children: Any, action: str) -> rx.Component:
-    """A form around the button that signs out."""
-    return _SignOutForm.create(*children, action=action, offline=OFFLINE, still_in=_STILL_IN)
+def sign_out_form(*children: Any, action: str, comes_back: bool = False) -> rx.Component:
+    """A form around the button that signs out.
+
+    Args:
+        children: The button.
+        action: Where it is posted.
+        comes_back: Whether whoever signs in again goes to the page's own `callbackUrl`.
+    """
+    return _SignOutForm.create(
+        *children, action=action, offline=OFFLINE, still_in=_STILL_IN, comes_back=comes_back
+    )
 
 
 def session_watch(*children: Any, route: str) -> rx.Component:

@@ -134,7 +134,11 @@ class Somebody:
     async def connect(self) -> None:
         if (who := await self.principal()) is not None:
             connections = Connections(
-                self.stage.db, self.stage.bus, self.stage.settings, self.stage.time
+                self.stage.db,
+                self.stage.bus,
+                self.stage.sessions,
+                self.stage.settings,
+                self.stage.time,
             )
             await connections.link(who, self._claim(ISSUER, self.name))
 

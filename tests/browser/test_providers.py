@@ -45,6 +45,9 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await page.goto(f"{served.url}/signin?callbackUrl=%2Fsettings%2Fconnections")
     names = page.locator(".provider")
     await expect(names).to_have_text(["Continue with GitHub", "Continue with Acme"])
+    waiting = await ada.tab()
+    await waiting.goto(f"{served.url}/signin")
+    await expect(waiting.locator(".provider")).to_have_count(2)
     await names.nth(1).click()
     await sign_in_there(page)
     await page.wait_for_url(re.compile(r"/settings/connections/?$"))
@@ -52,6 +55,8 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await expect(rows).to_have_count(1, timeout=PATIENCE)
     await expect(rows).to_contain_text("Acme")
     await expect(rows).to_contain_text("ada@example.org")
+    await expect(composer(waiting)).to_be_visible(timeout=PATIENCE)
+    await waiting.close()
 
     disconnect = page.get_by_role("button", name=re.compile("Disconnect Acme"))
     await disconnect.click()

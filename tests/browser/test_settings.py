@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.async_api import expect
 
 from tests.browser.conftest import Meet
-from tests.browser.person import PATIENCE, SIGN_IN, Person, composer, until_done
+from tests.browser.person import PASSWORD, PATIENCE, SIGN_IN, Person, composer, until_done
 from tests.browser.program import Program
 
 NEW_PASSWORD = "violet kettle harbour thirty eight"
@@ -90,6 +90,21 @@ async def test_a_changed_password_is_the_one_that_opens(
     await ada.page.fill("[name=password]", NEW_PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
+    assert ada.errors == []
+
+
+async def test_who_signs_in_again_goes_on_with_what_they_had_begun(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ada.open("/settings/confirm?callbackUrl=/settings/password")
+    await ada.page.get_by_role("button", name="Sign in again").click()
+    await ada.page.wait_for_url(SIGN_IN)
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.fill("[name=password]", PASSWORD)
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(ada.page.locator("h1")).to_have_text("Password", timeout=PATIENCE)
     assert ada.errors == []
 
 

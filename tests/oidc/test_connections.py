@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from chat_app.auth.proof import Browser
-from chat_app.db.tables import Account, Passkey
+from chat_app.db.tables import Account, AuthSession, Passkey
 from tests.auth.stage import FIREFOX
 from tests.oidc.conftest import Served
 from tests.oidc.stage import Program, Visitor, github_at, oidc_at, program
@@ -169,6 +169,31 @@ async def test_the_last_way_in_stays(chat: Program, ada: Visitor) -> None:
     assert (await ask(ada, "DELETE", str(second.id))).status_code == 409
     assert [one.provider for one in await chat.rows(Account)] == ["github"]
     assert await chat.browser().sign_in("github") == "/"
+
+
+async def test_taking_one_away_ends_what_came_in_by_it_elsewhere(
+    chat: Program, ada: Visitor, github: Served
+) -> None:
+    await connect(ada)
+    laptop, phone, mallory = chat.browser(), chat.browser(), chat.browser()
+    await laptop.sign_in("acme")
+    await phone.sign_in("github")
+    await mallory.sign_in("acme", "mallory")
+    [acme] = [one for one in await chat.rows(Account) if one.subject == "ada"]
+    assert (await ask(ada, "DELETE", str(acme.id))).status_code == 204
+    assert await laptop.who() is None
+    assert await phone.who() == await ada.who() == "ada@example.org"
+    assert await mallory.who() == "mallory@example.org"
+    ended = [one.revoked_reason for one in await chat.rows(AuthSession) if one.revoked_at]
+    assert ended == ["disconnected"]
+
+
+async def test_a_refused_removal_ends_nothing(chat: Program, ada: Visitor) -> None:
+    laptop = chat.browser()
+    await laptop.sign_in("acme")
+    [only] = await chat.rows(Account)
+    assert (await ask(ada, "DELETE", str(only.id))).status_code == 409
+    assert await laptop.who() == "ada@example.org"
 
 
 async def test_a_passkey_is_a_way_in(chat: Program, ada: Visitor) -> None:

@@ -20,6 +20,7 @@ SCRIPTS = (
     "letters",
     "outbox",
     "password_field",
+    "provider_buttons",
     "roving",
     "session",
     "starters",

@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { AccountForm, AddressProblem } from "./account_form.jsx";
 import { EndOfList } from "./end_of_list.jsx";
 import { PasswordField } from "./password_field.jsx";
+import { ProviderForm } from "./provider_buttons.jsx";
 import { RovingList } from "./roving.jsx";
 import { AuthForm, SessionWatch, SignOutForm } from "./session.jsx";
 import { Starter } from "./starters.jsx";
@@ -26,8 +27,8 @@ const signIn = (sentences) => (
   </AuthForm>
 );
 
-const signOut = () => (
-  <SignOutForm action="/api/auth/signout" offline="Nobody answers." stillIn="Still here.">
+const signOut = (given) => (
+  <SignOutForm action="/api/auth/signout" offline="Nobody answers." stillIn="Still here." {...given}>
     <button type="submit">Sign out</button>
   </SignOutForm>
 );
@@ -73,9 +74,24 @@ const list = (length, height) => (
 window.lab = {
   calls,
   showSignIn: (sentences) => draw(signIn(sentences)),
+  showProvider: (sentences) =>
+    draw(
+      <>
+        {signIn(sentences)}
+        <ProviderForm action="/api/auth/signin/acme" sentences={sentences}>
+          <button type="submit">Continue with Acme</button>
+        </ProviderForm>
+      </>,
+    ),
   showAccountForm: (given) => draw(accountForm(given)),
   showAddressProblem: (sentences) => draw(<AddressProblem sentences={sentences} />),
-  showSignOut: (words) => draw(<SessionWatch route="/api/auth/session">{words}{signOut()}</SessionWatch>),
+  showSignOut: (words, given) =>
+    draw(
+      <SessionWatch route="/api/auth/session">
+        {words}
+        {signOut(given)}
+      </SessionWatch>,
+    ),
   showWatch: (words) => draw(<SessionWatch route="/api/auth/session">{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
   showList: (length, height) => draw(list(length, height)),

@@ -133,6 +133,47 @@ async def test_signing_in_takes_the_other_forms_along(context: BrowserContext) -
     await other.wait_for_url(f"{HOST}/")
 
 
+async def test_coming_back_from_a_provider_takes_the_other_forms_along(
+    context: BrowserContext,
+) -> None:
+    page, other = await opened_at(context, "/signin"), await opened_at(context, "/signin")
+    await _show(other)
+    await _go_to_the_provider(page)
+    await page.goto(f"{HOST}/c/1")
+    await page.evaluate("lab.showWatch('my words')")
+    await other.wait_for_url(f"{HOST}/")
+    assert await page.evaluate("Object.keys(sessionStorage)") == []
+
+
+async def test_who_comes_back_from_a_provider_as_nobody_tells_nobody(
+    context: BrowserContext,
+) -> None:
+    page = await opened_at(context, "/signin")
+    await _go_to_the_provider(page)
+    await page.goto(f"{HOST}/signin?error=CredentialsSignin")
+    await _show(page)
+    assert await page.evaluate("Object.keys(sessionStorage)") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ("?callbackUrl=/settings/password", "/signin?callbackUrl=%2Fsettings%2Fpassword"),
+        ("?callbackUrl=//evil.test/", "/signin?callbackUrl=%2F"),
+        ("", "/signin"),
+    ],
+)
+async def test_signing_in_again_comes_back_to_what_was_begun(
+    context: BrowserContext, asked: str, left: str
+) -> None:
+    page = await opened_at(context, f"/settings/confirm{asked}")
+    await page.evaluate("lab.showSignOut('my words', {comesBack: true})")
+    waiting = await _held(page, SIGN_OUT)
+    await page.get_by_role("button", name="Sign out").click()
+    request = (await waiting.get()).request
+    assert parse_qs(request.post_data or "") == {"callbackUrl": [left]}
+
+
 async def test_signing_out_empties_this_tab_and_loads_the_others_anew(
     context: BrowserContext,
 ) -> None:
@@ -198,6 +239,14 @@ async def test_a_form_that_let_somebody_in_keeps_nothing_of_them(page: Page) -> 
     await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
     await expect(page.get_by_label("E-mail")).to_have_value("")
     await expect(page.locator("#password")).to_have_value("")
+
+
+async def _go_to_the_provider(page: Page) -> None:
+    there = "http://acme.test/authorize"
+    await page.route("**/api/auth/signin/acme", lambda route: route.fulfill(json={"url": there}))
+    await page.evaluate("(sentences) => lab.showProvider(sentences)", SENTENCES)
+    await page.get_by_role("button", name="Continue with Acme").click()
+    await page.wait_for_url(there)
 
 
 async def _held(page: Page, address: str) -> asyncio.Queue[Route]:

@@ -61,9 +61,22 @@ class Endings:
         return len(ended)
 
     async def end_all(
-        self, session: SystemSession, user_id: UUID, *, reason: str, keep: UUID | None = None
+        self,
+        session: SystemSession,
+        user_id: UUID,
+        *,
+        reason: str,
+        keep: UUID | None = None,
+        provider: str = "",
     ) -> Sequence[UUID]:
         """End every session of a person, but for one to keep, in a transaction of the caller's.
+
+        Args:
+            session: The transaction.
+            user_id: The person.
+            reason: Why.
+            keep: The session to keep.
+            provider: Whose word opened those that are to end; empty for all.
 
         Returns:
             Those that were ended, to `tell` of once it has committed.
@@ -71,7 +84,9 @@ class Endings:
         theirs: list[Condition] = [col(AuthSession.user_id) == user_id]
         if keep is not None:
             theirs.append(col(AuthSession.id) != keep)
-        else:
+        if provider:
+            theirs.append(col(AuthSession.provider) == provider)
+        if keep is None and not provider:
             # Sealed tokens of an earlier epoch are refused even where their records are lost.
             await session.exec(
                 update(User)

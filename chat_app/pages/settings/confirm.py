@@ -82,6 +82,7 @@ def _again() -> rx.Component:
         sign_out_form(
             rx.el.button("Sign in again", type="submit", class_name="small-button"),
             action=backend("/api/auth/signout"),
+            comes_back=True,
         ),
         lead="Sign out, and in again the way you like: that proves it as well.",
     )
