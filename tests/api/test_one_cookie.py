@@ -1,0 +1,92 @@
+"""Who asks is what the session's own cookie says, and nothing else in a request."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from chat_app.api.routes import http_face
+from chat_app.guard import Guard
+from chat_app.services import services
+from tests.states.stage import Stage, stage
+
+HOME = "http://localhost:3000"
+PASSWORD = "correct horse battery staple"
+COOKIE = "chat_session"
+PLACES: dict[str, dict[str, Any]] = {
+    "a bearer token": {"headers": {"Authorization": "Bearer {}"}},
+    "a bearer token in percents": {"headers": {"Authorization": "Bearer %{}"}},
+    "half a bearer token": {"headers": {"Authorization": "Bearer"}},
+    "a password of HTTP": {"headers": {"Authorization": "Basic {}"}},
+    "a header": {"headers": {"X-Session-Token": "{}", COOKIE: "{}"}},
+    "the query": {"params": {COOKIE: "{}", "token": "{}", "sessionToken": "{}"}},
+    "a form": {"method": "POST", "data": {COOKIE: "{}", "sessionToken": "{}"}},
+    "JSON": {"method": "POST", "json": {"data": {"sessionToken": "{}", "user": {"id": "{}"}}}},
+    "a cookie of another spelling": {"headers": {"Cookie": "Chat_Session={}; chat_session2={}"}},
+    "the cookie of a secure site": {"headers": {"Cookie": "__Host-chat_session={}"}},
+    "a part of a cookie": {"headers": {"Cookie": "chat_session.0={}; chat_session.1="}},
+    "cookies of Auth.js": {
+        "headers": {"Cookie": "authjs.session-token={}; next-auth.session-token={}"}
+    },
+}
+
+AGAIN = {
+    "the same cookie again": {"headers": {"Cookie": COOKIE + "={}"}},
+    "a cookie inside another": {"headers": {"Cookie": 'theme="x; chat_session={}"'}},
+}
+"""Of nobody else these would be the cookie itself."""
+
+
+@pytest.fixture
+async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with stage(tmp_path, app_url=HOME, sign_up="open") as put_up:
+        yield put_up
+
+
+def browser() -> httpx.AsyncClient:
+    door = httpx.ASGITransport(Guard(http_face(), services=services))
+    return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
+
+
+async def token_of(email: str) -> str:
+    """The session token of somebody new."""
+    async with browser() as tab:
+        form = {"email": email, "password": PASSWORD, "name": ""}
+        await tab.post("/api/auth/signup", data=form)
+        return tab.cookies[COOKIE]
+
+
+def filled(given: Any, token: str) -> Any:
+    if isinstance(given, dict):
+        return {name: filled(one, token) for name, one in given.items()}
+    return given.replace("{}", token)
+
+
+async def seen(place: dict[str, Any], token: str, own: str) -> str:
+    """What the routes of the session say to somebody with a cookie, and a token elsewhere."""
+    sent = {"method": "GET", "headers": {}, **filled(place, token)}
+    cookies = "; ".join(filter(None, (own, sent["headers"].pop("Cookie", ""))))
+    headers = {**sent.pop("headers"), **({"Cookie": cookies} if cookies else {})}
+    async with browser() as tab:
+        answer = await tab.request(**sent, url="/api/auth/session", headers=headers)
+        assert answer.status_code < 500
+        look = await tab.get("/api/auth/session", headers=headers)
+        assert look.status_code == 200
+        return answer.text + look.text
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_token_elsewhere_makes_nobody_somebody(on_stage: Stage, place: str) -> None:
+    said = await seen(PLACES[place], await token_of("ada@example.com"), "")
+    assert said.endswith("null")
+    assert "ada@" not in said
+
+
+@pytest.mark.parametrize("place", [*PLACES, *AGAIN])
+async def test_nor_does_it_make_somebody_anybody_else(on_stage: Stage, place: str) -> None:
+    hers, own = await token_of("ada@example.com"), await token_of("eve@example.com")
+    said = await seen({**PLACES, **AGAIN}[place], hers, f"{COOKIE}={own}")
+    assert "eve@example.com" in said
+    assert "ada@" not in said
