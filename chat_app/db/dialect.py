@@ -25,11 +25,6 @@ _PG_BUSY = ("55P03", "40001", "40P01", "53300")  # lock, serialisation, deadlock
 _PG_FULL = "53100"
 
 
-def is_sqlite(url: str) -> bool:
-    """Whether the URL names a SQLite file."""
-    return make_url(url).get_backend_name() == "sqlite"
-
-
 @dataclass(frozen=True)
 class Engines:
     """Two engines on one database.

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.db.batch import Errands, Statement
-from chat_app.db.dialect import engines, errand_engine, is_sqlite
+from chat_app.db.dialect import engines, errand_engine
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.own_rows import confine
 from chat_app.db.scoped import Scope, ScopedSession
@@ -29,12 +29,11 @@ class Database:
 
     Args:
         url: An async SQLAlchemy URL; on SQLite the file and its folder are made when missing.
-        busy_seconds: How long to wait for another process's lock, and on SQLite for the turn to
-            write, in seconds.
+        busy_seconds: How long to wait for another process's lock, and for the turn to write, in
+            seconds.
     """
 
     def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
-        self.is_sqlite = is_sqlite(url)
         self._all = engines(url, busy_seconds)
         self._own = engines(url, busy_seconds)
         confine(self._own.writers, self._own.readers)
@@ -61,7 +60,8 @@ class Database:
     async def write(self, principal: Scope) -> AsyncIterator[ScopedSession]:
         """A session that commits on a clean exit and otherwise leaves nothing behind.
 
-        Keep it short: on SQLite nobody else writes meanwhile.
+        Keep it short: nobody else writes meanwhile. On Postgres that is so for this process alone,
+        and the same row changed by another at the same time is `DatabaseBusy`.
 
         Raises:
             Unscoped: The principal has no real ids.
@@ -110,7 +110,8 @@ class Database:
             async with self._my_turn():
                 await _to_the_end(self._errands.run(statements))
             return
-        async with self._committing(_system(self._all.writers)) as session:
+        # Whoever writes logs waits for nobody: it counts nothing, and there is one of it.
+        async with self._storing(_system(self._all.writers)) as session:
             connection = await session.connection()
             for statement, rows in statements:
                 if rows:
@@ -144,15 +145,20 @@ class Database:
 
     @asynccontextmanager
     async def _committing(self, session: _S) -> AsyncIterator[_S]:
-        async with self._my_turn(), self._reading(session):
+        async with self._my_turn(), self._storing(session):
+            yield session
+
+    @asynccontextmanager
+    async def _storing(self, session: _S) -> AsyncIterator[_S]:
+        async with self._reading(session):
             yield session
             await _to_the_end(session.commit())
 
     @asynccontextmanager
     async def _my_turn(self) -> AsyncIterator[None]:
-        if not self.is_sqlite:
-            yield
-            return
+        """One writer at a time: SQLite takes no more, and whoever counts rows before they add or
+        remove one (answers running, ways in) is right only while nobody else does.
+        """
         task = asyncio.current_task()
         if self._writing is task:
             raise NestedWrite("This task has a write session already; use that one.")

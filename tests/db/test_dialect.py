@@ -14,8 +14,9 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.operators import custom_op
 from sqlmodel import col
 
+from chat_app.auth.principal import Principal
 from chat_app.db.dialect import Engines, engines, explained
-from chat_app.db.engine import Database
+from chat_app.db.engine import Database, NestedWrite
 from chat_app.db.errors import (
     DatabaseBusy,
     DatabaseError,
@@ -87,8 +88,13 @@ def test_postgres_readers_cannot_write_and_share_the_pool(postgres: Engines) -> 
     assert postgres.in_use() == 0
 
 
-def test_postgres_needs_no_lock_of_ours() -> None:
-    assert not Database(POSTGRES).is_sqlite
+async def test_on_postgres_too_one_writes_at_a_time() -> None:
+    db, who = Database(POSTGRES), Principal(uuid4(), uuid4())
+    async with db.write(who):
+        with pytest.raises(NestedWrite):
+            async with db.system("auth", write=True):
+                pass
+    await db.close()
 
 
 @pytest.mark.parametrize(
