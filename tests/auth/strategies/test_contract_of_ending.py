@@ -87,6 +87,20 @@ async def test_everything_but_the_kept_session_of_a_person_ends(stage: Stage) ->
     assert await stage.sessions.principal(kept.session_id) is None
 
 
+async def test_what_one_provider_opened_ends_alone(stage: Stage) -> None:
+    ada, eve = await stage.person(), await stage.person("eve@example.org")
+    theirs = await stage.sign_in(ada, provider="acme")
+    others = [await stage.sign_in(who, provider=by) for who, by in ((ada, "github"), (eve, "acme"))]
+    others.append(await stage.sign_in(ada))
+    async with stage.db.system("auth", write=True) as session:
+        ended = await stage.sessions.end_all(session, ada, reason="over", provider="acme")
+    stage.sessions.tell(ended, "over")
+    assert ended == [theirs.session_id]
+    assert await stage.sessions.resolve(theirs.token) is None
+    for one in others:
+        assert await stage.sessions.resolve(one.token) is not None
+
+
 @pytest.mark.parametrize("asks", ["with the cookie", "on the socket"])
 async def test_a_reader_that_is_overtaken_by_the_end_does_not_bring_the_session_back(
     open_stage: OpenStage, asks: str
