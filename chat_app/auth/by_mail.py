@@ -9,6 +9,7 @@ from chat_app.auth.change_email import Addresses
 from chat_app.auth.links import SignInLinks
 from chat_app.auth.mail.letters import Letters
 from chat_app.auth.mail.postman import Postman
+from chat_app.auth.mail.sending import Sending
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import InvalidToken
@@ -99,13 +100,13 @@ class ByMail:
             minutes=int(links.LASTS.total_seconds()) // 60,
             hours=int(sign_up.LASTS.total_seconds()) // 3600,
         )
-        sends = (postman, letters, throttle, settings)
+        sends = Sending(postman, letters, throttle, settings)
         return cls(
             postman=postman,
-            links=SignInLinks(tokens, admission, *sends),
-            resets=Resets(db, tokens, sessions, passwords, *sends, clock),
-            sign_ups=SignUps(db, tokens, admission, passwords, *sends, clock),
-            addresses=Addresses(db, tokens, *sends, clock),
+            links=SignInLinks(tokens, admission, sends),
+            resets=Resets(db, tokens, sessions, passwords, sends, clock),
+            sign_ups=SignUps(db, tokens, admission, passwords, sends, clock),
+            addresses=Addresses(db, tokens, sends, clock),
             tokens=tokens,
         )
 

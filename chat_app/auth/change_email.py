@@ -11,17 +11,14 @@ from chat_app.auth.accounts import ISSUER as PASSWORD
 from chat_app.auth.emails import normalise
 from chat_app.auth.links import ISSUER as EMAIL
 from chat_app.auth.links import LASTS, refuse_foreign
-from chat_app.auth.mail.letters import Letters
-from chat_app.auth.mail.postman import Postman
+from chat_app.auth.mail.sending import Sending
 from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import EmailTaken, InvalidToken
-from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens, Purpose, revoke
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.tables import Account, User
 from chat_app.errors import Conflict, NotFound
-from chat_app.settings import Settings
 
 
 class Addresses:
@@ -30,10 +27,7 @@ class Addresses:
     Args:
         db: Where people are kept.
         tokens: Makes what stands in a link.
-        postman: Delivers.
-        letters: Writes.
-        throttle: Counts.
-        settings: Whose addresses are taken.
+        sends: Writes, counts and delivers.
         clock: The time.
     """
 
@@ -41,18 +35,12 @@ class Addresses:
         self,
         db: Database,
         tokens: OneTimeTokens,
-        postman: Postman,
-        letters: Letters,
-        throttle: Throttle,
-        settings: Settings,
+        sends: Sending,
         clock: Clock,
     ) -> None:
         self._db = db
         self._tokens = tokens
-        self._postman = postman
-        self._letters = letters
-        self._throttle = throttle
-        self._settings = settings
+        self._sends = sends
         self._clock = clock
 
     async def send_proof(self, principal: Principal, address: str) -> None:
@@ -67,18 +55,18 @@ class Addresses:
             NotFound: They are gone.
             RateLimited: Too many letters.
         """
-        self._postman.must_work()
+        self._sends.postman.must_work()
         async with self._db.system("auth") as session:
             user = await session.get(User, principal.user_id)
         if user is None:
             raise NotFound
         if user.email_verified_at is not None:
             return
-        async with self._throttle.mail(user.email, address):
+        async with self._sends.throttle.mail(user.email, address):
             token = await self._tokens.make(
                 "verify_email", lasts=LASTS, user_id=user.id, subject=user.email
             )
-        self._postman.post(self._letters.verify(user.email, token))
+        self._sends.postman.post(self._sends.letters.verify(user.email, token))
 
     async def send_change(self, principal: Principal, email: str, address: str) -> None:
         """Send a letter to the address that the person wants to have from now on.
@@ -97,10 +85,10 @@ class Addresses:
             Conflict: They have it already.
             RateLimited: Too many letters.
         """
-        self._postman.must_work()
+        self._sends.postman.must_work()
         subject = normalise(email)
-        refuse_foreign(subject, self._settings)
-        async with self._throttle.mail(subject, address):
+        refuse_foreign(subject, self._sends.settings)
+        async with self._sends.throttle.mail(subject, address):
             async with self._db.system("auth") as session:
                 held = (await session.exec(select(User.id).where(User.email == subject))).first()
             if held == principal.user_id:
@@ -108,8 +96,10 @@ class Addresses:
             token = await self._tokens.make(
                 "change_email", lasts=LASTS, user_id=principal.user_id, subject=subject
             )
-        letter = self._letters.change(subject, token)
-        self._postman.post(letter if held is None else self._letters.not_changed(subject))
+        letter = self._sends.letters.change(subject, token)
+        self._sends.postman.post(
+            letter if held is None else self._sends.letters.not_changed(subject)
+        )
 
     async def prove(self, principal: Principal, token: str) -> None:
         """Take the proof of somebody's own address.
@@ -131,7 +121,7 @@ class Addresses:
             old = await self._take(principal, token, "change_email")
         except IntegrityError:
             raise EmailTaken from None
-        self._postman.post(self._letters.changed(old))
+        self._sends.postman.post(self._sends.letters.changed(old))
 
     async def _take(self, principal: Principal, token: str, purpose: Purpose) -> str:
         """Use a token of the person's up and make its address theirs.

@@ -9,12 +9,10 @@ from uuid import UUID
 
 from chat_app.auth.admission import Admission
 from chat_app.auth.emails import normalise
-from chat_app.auth.mail.letters import Letters
-from chat_app.auth.mail.postman import Postman
+from chat_app.auth.mail.sending import Sending
 from chat_app.auth.proof import Admitted, Browser, Challenged, Proof
 from chat_app.auth.refusals import AccessDenied, Refusal
 from chat_app.auth.rules import Create, domain_of
-from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens
 from chat_app.settings import Settings
 
@@ -31,27 +29,18 @@ class SignInLinks:
     Args:
         tokens: Makes what stands in a link.
         admission: Decides who may come in.
-        postman: Delivers.
-        letters: Writes.
-        throttle: Counts.
-        settings: Whose addresses are taken.
+        sends: Writes, counts and delivers.
     """
 
     def __init__(
         self,
         tokens: OneTimeTokens,
         admission: Admission,
-        postman: Postman,
-        letters: Letters,
-        throttle: Throttle,
-        settings: Settings,
+        sends: Sending,
     ) -> None:
         self._tokens = tokens
         self._admission = admission
-        self._postman = postman
-        self._letters = letters
-        self._throttle = throttle
-        self._settings = settings
+        self._sends = sends
 
     async def send(self, email: str, address: str, goes_to: str = "") -> None:
         """Send a link to an address, or a letter that says why there is none.
@@ -67,10 +56,10 @@ class SignInLinks:
             AccessDenied: Nobody of that domain may come in, whoever they are.
             RateLimited: Too many letters.
         """
-        self._postman.must_work()
+        self._sends.postman.must_work()
         subject = normalise(email)
-        refuse_foreign(subject, self._settings)
-        async with self._throttle.mail(subject, address):
+        refuse_foreign(subject, self._sends.settings)
+        async with self._sends.throttle.mail(subject, address):
             is_welcome, user_id = await self._ask(proof_of(subject))
             token = await self._tokens.make(
                 "sign_in_link",
@@ -80,8 +69,8 @@ class SignInLinks:
                 data={"goes_to": goes_to},
             )
         # The token of a letter that was not written is known to nobody.
-        letter = self._letters.sign_in(subject, token)
-        self._postman.post(letter if is_welcome else self._letters.unknown(subject))
+        letter = self._sends.letters.sign_in(subject, token)
+        self._sends.postman.post(letter if is_welcome else self._sends.letters.unknown(subject))
 
     async def follow(self, token: str, browser: Browser) -> Admitted | Challenged:
         """Let somebody in who has the link, once.

@@ -13,20 +13,17 @@ from sqlmodel import col, delete, select
 from chat_app.auth.accounts import ISSUER, known_words
 from chat_app.auth.emails import normalise
 from chat_app.auth.links import LASTS, refuse_foreign
-from chat_app.auth.mail.letters import Letters
-from chat_app.auth.mail.postman import Postman
+from chat_app.auth.mail.sending import Sending
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.refusals import InvalidToken
 from chat_app.auth.second_factor.devices import forget_devices
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.take_over import take_over
-from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens, Spent, revoke
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.system import SystemSession
 from chat_app.db.tables import Account, User
-from chat_app.settings import Settings
 
 REASON = "password_reset"
 """Why the sessions of somebody with a new password ended."""
@@ -40,10 +37,7 @@ class Resets:
         tokens: Makes what stands in a link.
         sessions: Ends what was open under the old password.
         passwords: Judges and hashes.
-        postman: Delivers.
-        letters: Writes.
-        throttle: Counts.
-        settings: What an account that was never proved is worth.
+        sends: Writes, counts and delivers.
         clock: The time.
     """
 
@@ -53,20 +47,14 @@ class Resets:
         tokens: OneTimeTokens,
         sessions: Sessions,
         passwords: Passwords,
-        postman: Postman,
-        letters: Letters,
-        throttle: Throttle,
-        settings: Settings,
+        sends: Sending,
         clock: Clock,
     ) -> None:
         self._db = db
         self._tokens = tokens
         self._sessions = sessions
         self._passwords = passwords
-        self._postman = postman
-        self._letters = letters
-        self._throttle = throttle
-        self._settings = settings
+        self._sends = sends
         self._clock = clock
 
     async def send(self, email: str, address: str) -> None:
@@ -82,16 +70,16 @@ class Resets:
             AccessDenied: Nobody of that domain may come in, whoever they are.
             RateLimited: Too many letters.
         """
-        self._postman.must_work()
+        self._sends.postman.must_work()
         subject = normalise(email)
-        refuse_foreign(subject, self._settings)
-        async with self._throttle.mail(subject, address):
+        refuse_foreign(subject, self._sends.settings)
+        async with self._sends.throttle.mail(subject, address):
             user_id = await self._whose(subject)
             token = await self._tokens.make(
                 "reset_password", lasts=LASTS, user_id=user_id, subject=subject
             )
-        letter = self._letters.reset_password(subject, token)
-        self._postman.post(letter if user_id else self._letters.unknown(subject))
+        letter = self._sends.letters.reset_password(subject, token)
+        self._sends.postman.post(letter if user_id else self._sends.letters.unknown(subject))
 
     async def finish(self, token: str, password: str, address: str) -> None:
         """Take a new password from who has the link, once, and end every session.
@@ -109,14 +97,14 @@ class Resets:
             RateLimited: Too many refused passwords.
         """
         seen = await self._tokens.peek(token, "reset_password")
-        async with self._throttle.new_password(address):
+        async with self._sends.throttle.new_password(address):
             await self._passwords.judge(password, known_words(seen.subject, ""))
         password_hash = await self._passwords.hash(password)
         async with self._db.system("auth", write=True) as session:
             spent = await self._tokens.consume_in(session, token, "reset_password")
             ended = await self._change(session, spent, password_hash)
         self._sessions.tell(ended, REASON)
-        self._postman.post(self._letters.password_changed(spent.subject))
+        self._sends.postman.post(self._sends.letters.password_changed(spent.subject))
 
     async def _whose(self, subject: str) -> UUID | None:
         async with self._db.system("auth") as session:
@@ -126,7 +114,7 @@ class Resets:
     def _may(self, user: User) -> bool:
         """Whether the mailbox of a person is enough to choose their password."""
         is_proved = user.email_verified_at is not None
-        may_clear = self._settings.auth_unverified_accounts == "take_over"
+        may_clear = self._sends.settings.auth_unverified_accounts == "take_over"
         return user.disabled_at is None and (is_proved or may_clear)
 
     async def _change(

@@ -16,8 +16,8 @@ from chat_app.auth.accounts import ISSUER, add_person, known_words
 from chat_app.auth.admission import Admission
 from chat_app.auth.emails import normalise
 from chat_app.auth.links import refuse_foreign
-from chat_app.auth.mail.letters import Letter, Letters
-from chat_app.auth.mail.postman import Postman
+from chat_app.auth.mail.letters import Letter
+from chat_app.auth.mail.sending import Sending
 from chat_app.auth.names import clean_name
 from chat_app.auth.passwords import Passwords
 from chat_app.auth.proof import Admitted, Browser, Challenged, Proof
@@ -29,11 +29,9 @@ from chat_app.auth.refusals import (
     WrongCredentials,
 )
 from chat_app.auth.rules import Create
-from chat_app.auth.throttle import Throttle
 from chat_app.auth.tokens import OneTimeTokens, Spent
 from chat_app.clock import Clock
 from chat_app.db.engine import Database
-from chat_app.settings import Settings
 
 LASTS = timedelta(hours=24)
 """How long an account can be confirmed. The link alone opens nothing, so it may be this long."""
@@ -47,10 +45,7 @@ class SignUps:
         tokens: Holds what was typed until it is confirmed.
         admission: Decides who may come in.
         passwords: Judges and hashes.
-        postman: Delivers.
-        letters: Writes.
-        throttle: Counts.
-        settings: Whether strangers may sign up.
+        sends: Writes, counts and delivers.
         clock: The time.
     """
 
@@ -60,20 +55,14 @@ class SignUps:
         tokens: OneTimeTokens,
         admission: Admission,
         passwords: Passwords,
-        postman: Postman,
-        letters: Letters,
-        throttle: Throttle,
-        settings: Settings,
+        sends: Sending,
         clock: Clock,
     ) -> None:
         self._db = db
         self._tokens = tokens
         self._admission = admission
         self._passwords = passwords
-        self._postman = postman
-        self._letters = letters
-        self._throttle = throttle
-        self._settings = settings
+        self._sends = sends
         self._clock = clock
 
     async def begin(
@@ -99,15 +88,18 @@ class SignUps:
             PasswordTooLong, PasswordTooShort, WeakPassword: See `Passwords.judge`.
             RateLimited: Too many from this address, or too many letters.
         """
-        self._postman.must_work()
-        if not (self._settings.sign_up_is_open or self._settings.auth_allowed_domains):
+        self._sends.postman.must_work()
+        if not (self._sends.settings.sign_up_is_open or self._sends.settings.auth_allowed_domains):
             raise SignUpClosed
         subject, name = normalise(email), clean_name(name)
-        refuse_foreign(subject, self._settings)
-        async with self._throttle.new_password(address):
+        refuse_foreign(subject, self._sends.settings)
+        async with self._sends.throttle.new_password(address):
             await self._passwords.judge(password, known_words(subject, name))
         browser = secrets.token_urlsafe(32)
-        async with self._throttle.sign_up(address), self._throttle.mail(subject, address):
+        async with (
+            self._sends.throttle.sign_up(address),
+            self._sends.throttle.mail(subject, address),
+        ):
             password_hash = await self._passwords.hash(password)
             write = await self._letter_for(subject, name)
             kept = {
@@ -117,7 +109,7 @@ class SignUps:
                 "goes_to": goes_to,
             }
             token = await self._tokens.make("sign_up", lasts=LASTS, subject=subject, data=kept)
-        self._postman.post(write(subject, token))
+        self._sends.postman.post(write(subject, token))
         return browser
 
     async def finish(
@@ -143,7 +135,7 @@ class SignUps:
         """
         seen = await self._tokens.peek(token, "sign_up")
         if not is_from(seen, known_as):
-            async with self._throttle.sign_in(seen.subject, browser.address):
+            async with self._sends.throttle.sign_in(seen.subject, browser.address):
                 if not await self._passwords.verify(seen.data["password"], password):
                     raise WrongCredentials
         proof = _proof(seen.subject, seen.data["name"])
@@ -173,11 +165,11 @@ class SignUps:
         try:
             decision = await self._admission.check(_proof(subject, name))
         except AccountNotLinked:
-            return self._letters.already_here
+            return self._sends.letters.already_here
         except Refusal:
-            return self._letters.not_welcome
+            return self._sends.letters.not_welcome
         is_new = isinstance(decision, Create)
-        return self._letters.sign_up if is_new else self._letters.already_here
+        return self._sends.letters.sign_up if is_new else self._sends.letters.already_here
 
 
 def _proof(subject: str, name: str) -> Proof:

@@ -5,14 +5,13 @@ from typing import Any
 import reflex as rx
 
 from chat_app.components.scripts import SCRIPTS
+from chat_app.components.session import OFFLINE
 
 CONFIRM_PAGE = "/settings/confirm"
 """Where somebody proves again who they are, before a sensitive change."""
 
-_SENTENCES = {
-    "Default": "That did not work; try again.",
-    "Offline": "The server cannot be reached. Check the connection and try again.",
-}
+SENTENCES = {"Default": "That did not work; try again.", "Offline": OFFLINE}
+"""What is said when a change comes to nothing and the server did not say why."""
 
 
 class _AccountForm(rx.Component):
@@ -100,7 +99,7 @@ def account_form(
         *children,
         action=action,
         method=method,
-        sentences=_SENTENCES | (sentences or {}),
+        sentences=SENTENCES | (sentences or {}),
         problem_id=problem_id,
         done=done,
         confirm_page=CONFIRM_PAGE,
@@ -121,7 +120,7 @@ def download_form(*children: Any, action: str, file_name: str) -> rx.Component:
         *children,
         action=action,
         file_name=file_name,
-        sentences=_SENTENCES,
+        sentences=SENTENCES,
         confirm_page=CONFIRM_PAGE,
     )
 
@@ -137,7 +136,7 @@ def picture_field(*, action: str, label: str | rx.Var[str], on_done: Any) -> rx.
     return _PictureField.create(
         action=action,
         label=label,
-        sentences=_SENTENCES,
+        sentences=SENTENCES,
         confirm_page=CONFIRM_PAGE,
         on_done=on_done,
     )

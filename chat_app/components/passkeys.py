@@ -4,12 +4,11 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.components.account_form import CONFIRM_PAGE
+from chat_app.components.account_form import CONFIRM_PAGE, SENTENCES
 from chat_app.components.scripts import SCRIPTS
 
 _SENTENCES = {
-    "Default": "That did not work; try again.",
-    "Offline": "The server cannot be reached. Check the connection and try again.",
+    **SENTENCES,
     "PasskeyRefused": "This passkey was not accepted; try again, or take another way.",
     "NoPasskeys": "This browser has no passkeys.",
     "Known": "There is a passkey of yours on this device already.",

@@ -4,13 +4,8 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.components.account_form import CONFIRM_PAGE
+from chat_app.components.account_form import CONFIRM_PAGE, SENTENCES
 from chat_app.components.scripts import SCRIPTS
-
-_SENTENCES = {
-    "Default": "That did not work; try again.",
-    "Offline": "The server cannot be reached. Check the connection and try again.",
-}
 
 
 class _SetUp(rx.Component):
@@ -46,7 +41,7 @@ def second_factor_set_up(*, begin: str, confirm: str, on_done: Any) -> rx.Compon
         begin=begin,
         confirm=confirm,
         confirm_page=CONFIRM_PAGE,
-        sentences=_SENTENCES,
+        sentences=SENTENCES,
         on_done=on_done,
     )
 
@@ -59,5 +54,5 @@ def new_backup_codes(*, action: str, on_done: Any) -> rx.Component:
         on_done: The event that follows.
     """
     return _NewCodes.create(
-        action=action, confirm_page=CONFIRM_PAGE, sentences=_SENTENCES, on_done=on_done
+        action=action, confirm_page=CONFIRM_PAGE, sentences=SENTENCES, on_done=on_done
     )
