@@ -96,7 +96,7 @@ class Services:
         db = Database(settings.sqlalchemy_url)
         bus = Bus()
         pace = pace or Pace()
-        models = Models(settings, pace.between_reads)
+        models = Models(settings)
         passwords = Passwords(settings)
         keys = KeyRing(settings)
         sessions = chosen(db, bus, settings, clock, keys)

@@ -4,13 +4,16 @@ Texts, fields and attributes are written down as they come; a document that the 
 brings back, whole at the moment it comes back.
 """
 
+import contextlib
 import json
 from dataclasses import dataclass
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Error, Page
 
 _LOG = "drill-log"
 """What the tab's storage, which outlives each document, calls the record."""
+_PAGES = 5
+"""How many documents a tab may go through while it is asked."""
 
 _WATCH = """(() => {
     const key = "LOG";
@@ -93,6 +96,12 @@ async def watch(context: BrowserContext) -> None:
 
 
 async def record(page: Page) -> Record:
-    """What a tab has written down so far."""
-    log, kept = await page.evaluate(_READ)
+    """What a tab has written down so far. It may be on its way to another page: that one knows."""
+    for _ in range(_PAGES):
+        with contextlib.suppress(Error):
+            log, kept = await page.evaluate(_READ)
+            break
+        await page.wait_for_load_state()
+    else:
+        raise AssertionError("the tab does not come to rest")
     return Record([Entry(*line) for line in json.loads(log or "[]")], kept)

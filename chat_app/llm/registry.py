@@ -1,7 +1,5 @@
 """Which models there are, in the order people see them."""
 
-from collections.abc import Callable
-
 from chat_app.errors import InvalidInput
 from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
@@ -21,19 +19,14 @@ class Models:
 
     Args:
         settings: What the operator decided.
-        between_reads: See `Patience`.
 
     Raises:
         WrongSettings: `CHAT_MODEL` names a model that is not there.
     """
 
-    def __init__(
-        self, settings: Settings, between_reads: Callable[[], float] = lambda: 0.0
-    ) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._patience = Patience(
-            settings.chat_first_token_seconds, settings.chat_idle_seconds, between_reads
-        )
+        self._patience = Patience(settings.chat_first_token_seconds, settings.chat_idle_seconds)
         self._endpoints: list[Endpoint] = []
         self._embedded: EmbeddedModel | None = None
         self._listed: dict[str, Model] = {}

@@ -65,14 +65,6 @@ class Pace:
             self._busy = min(1.0, 0.5 * self._busy + 0.5 * share)
         return self._busy
 
-    def between_reads(self) -> float:
-        """Seconds that a model's answer may wait in the connection before it is read on.
-
-        Reading costs what pushing costs: so much a time, whatever came. An event loop with time to
-        spare reads at once.
-        """
-        return _frame_when(self._busy) if self._busy > 1 - SPARE else 0.0
-
     async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
         """Wait, unless there is a hurry.
 

@@ -115,6 +115,24 @@ async def test_the_request_says_what_it_must_and_nothing_about_this_machine(
     }
 
 
+async def test_a_provider_is_told_nothing_of_the_answer_before(model_of: ModelOf) -> None:
+    body = text("a") + finish() + DONE
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: who=ada\r\n"
+
+    async def keep_alive(request: Request) -> None:
+        await request.send(head, b"content-length: %d\r\n\r\n" % len(body), body)
+        await request.wait_for_disconnect()
+
+    async with serving(keep_alive) as provider:
+        model = model_of(provider.url.replace("127.0.0.1", "localhost"))  # cookies need a name
+        for _ in range(2):
+            await collect(model)
+        first, second = provider.requests
+        assert await has_gone(first)
+        assert first.writer is not second.writer
+    assert "cookie" not in second.headers
+
+
 async def test_without_a_key_none_is_sent(
     model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,25 +327,6 @@ async def test_pings_are_no_answer(model_of: ModelOf) -> None:
     async with serving(ping) as provider:
         _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
     assert error.code == "stalled"
-
-
-async def test_an_answer_that_is_read_at_intervals_is_whole(model_of: ModelOf) -> None:
-    asked = asyncio.Event()
-
-    def between_reads() -> float:
-        asked.set()
-        return 0.001
-
-    async def answer(request: Request) -> None:
-        await request.send(STREAM_HEAD, text("a"))
-        await asked.wait()  # the reader has the first piece and rests
-        await request.send(text("b"), text("c"), finish(), DONE)
-
-    async with serving(answer) as provider:
-        patient = Patience(first_token=SAFETY, idle=SAFETY, between_reads=between_reads)
-        model = model_of(provider.url, patient)
-        said = [delta async for delta in model.stream(QUESTION)]
-    assert "".join(delta.text for delta in said if isinstance(delta, TextDelta)) == "abc"
 
 
 @pytest.mark.parametrize(
