@@ -7,9 +7,11 @@ costs with httpx's own transport.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -77,9 +79,10 @@ class Endpoint:
                 request.headers["authorization"] = f"Bearer {api_key}"
 
         secure = base_url.lower().startswith("https:")
+        trusted = httpx2.create_ssl_context(verify=secure, trust_env=False)
         timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)
         self._http = httpx2.AsyncClient(
-            transport=AiohttpTransport(verify=secure, trust_env=False, client=_session),
+            transport=AiohttpTransport(verify=trusted, client=partial(_session, trusted)),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
@@ -99,11 +102,15 @@ class Endpoint:
         await self._http.aclose()
 
 
-def _session() -> aiohttp.ClientSession:
-    """A client of as many connections as there are answers, which remembers nothing."""
+def _session(trusted: ssl.SSLContext) -> aiohttp.ClientSession:
+    """A client of as many connections as there are answers, which remembers nothing.
+
+    Args:
+        trusted: Whose certificates are taken. aiohttp's own choice finds none on some systems.
+    """
     # One connection per answer: a kept one may be closed by the server at the moment it is used
     # again, and a question must not be sent twice to find out.
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -68,10 +69,11 @@ class Provider:
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[Provider]:
+async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Provider]:
     provider = Provider(answer)
-    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
-    provider.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, ssl=tls)
+    scheme, port = "https" if tls else "http", server.sockets[0].getsockname()[1]
+    provider.origin = f"{scheme}://127.0.0.1:{port}"
     async with server:
         yield provider
 

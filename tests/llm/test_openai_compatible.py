@@ -3,7 +3,9 @@ import logging
 import traceback
 from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from chat_app.llm.base import (
@@ -16,6 +18,7 @@ from chat_app.llm.base import (
     Usage,
 )
 from chat_app.llm.openai_compatible import OpenAIModel, Patience
+from tests.auth.mail.certificates import contexts
 from tests.llm.conftest import KEY
 from tests.llm.provider_double import (
     DONE,
@@ -291,6 +294,17 @@ async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
         _, error = await shown_and_error(model_of(provider.url))
     assert error.code == "unreachable"
     assert len(provider.requests) == 1  # a question is not asked twice
+
+
+async def test_a_server_is_known_by_the_certificates_that_are_trusted_everywhere_else(
+    model_of: ModelOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, knows_it = contexts(tmp_path)
+    async with serving(streamed(text("a"), finish(), DONE), tls=server) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+        assert (error.code, provider.requests) == ("unreachable", [])
+        monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: knows_it)
+        assert await collect(model_of(provider.url)) == [TextDelta("a"), Finish("stop")]
 
 
 @pytest.mark.parametrize(
