@@ -35,6 +35,9 @@ from chat_app.llm.surrogates import repaired
 _CONNECT_SECONDS = 10.0
 _AFTERWARDS_SECONDS = 2.0  # for the usage, once the provider has said that the answer is whole
 
+# The transport passes some of aiohttp's own errors on: of an answer that is not HTTP, for one.
+_LOST = (httpx2.HTTPError, aiohttp.ClientError)
+
 # What a request needs. The SDK would add the platform it runs on and whatever OPENAI_ORG_ID,
 # OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold, also for servers they were not meant for.
 # Its mark for raw responses stays, because it looks for it again when the response comes.
@@ -203,7 +206,7 @@ class OpenAIModel:
             raise Failure.SLOW.error(self._name) from None
         except APIStatusError as error:
             raise self._refusal(error) from None
-        except (APIConnectionError, httpx2.HTTPError):
+        except (APIConnectionError, *_LOST):
             raise Failure.UNREACHABLE.error(self._name) from None
 
     def _request(self, turns: Sequence[Turn], max_tokens: int | None) -> dict[str, Any]:
@@ -243,7 +246,7 @@ class OpenAIModel:
                 return await anext(chunks, None)
         except TimeoutError:
             failure = silence
-        except httpx2.HTTPError:
+        except _LOST:
             failure = Failure.BROKEN_OFF
         if decoder.complete:
             return None

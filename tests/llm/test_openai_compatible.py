@@ -296,6 +296,22 @@ async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
     assert len(provider.requests) == 1  # a question is not asked twice
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"no HTTP at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx-long: " + b"x" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_a_server_that_does_not_speak_http_cannot_be_reached(
+    model_of: ModelOf, sent: bytes
+) -> None:
+    async with serving(held_open(sent)) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+    assert error.code == "unreachable"
+
+
 async def test_a_server_is_known_by_the_certificates_that_are_trusted_everywhere_else(
     model_of: ModelOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
