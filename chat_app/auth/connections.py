@@ -16,6 +16,7 @@ from chat_app.auth.proof import Proof
 from chat_app.auth.refusals import AccessDenied, AccountTaken
 from chat_app.auth.rules import has_claim
 from chat_app.auth.sessions import Sessions
+from chat_app.auth.tokens import revoke
 from chat_app.auth.ways import leave_one
 from chat_app.bus import Bus, Hint, user_topic
 from chat_app.clock import Clock
@@ -125,6 +126,8 @@ class Connections:
     async def unlink(self, principal: Principal, connection_id: UUID) -> None:
         """Take a connection away, and end what that provider let in, but for this session.
 
+        Whoever is asked for the second factor now, however they came, must begin again.
+
         Raises:
             NotFound: It is not theirs, or there is none.
             LastWayIn: They could not come in again.
@@ -143,6 +146,7 @@ class Connections:
             if provider is None:
                 raise NotFound
             await leave_one(session, principal.user_id)
+            await revoke(session, principal.user_id, "second_factor")
             ended = await self._sessions.end_all(
                 session,
                 principal.user_id,

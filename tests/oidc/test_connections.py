@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pyotp.totp import TOTP
 
+from chat_app.auth.principal import Principal
 from chat_app.auth.proof import Browser
 from chat_app.db.tables import Account, AuthSession, Passkey
 from tests.auth.stage import FIREFOX
@@ -186,6 +188,22 @@ async def test_taking_one_away_ends_what_came_in_by_it_elsewhere(
     assert await mallory.who() == "mallory@example.org"
     ended = [one.revoked_reason for one in await chat.rows(AuthSession) if one.revoked_at]
     assert ended == ["disconnected"]
+
+
+async def test_who_is_half_way_in_by_it_does_not_come_in_after_it_is_gone(
+    chat: Program, ada: Visitor, github: Served
+) -> None:
+    await connect(ada)
+    [session] = await chat.rows(AuthSession)
+    her = Principal(session.user_id, session.id)
+    factor = TOTP(await chat.live.second_factors.begin(her))
+    backup = await chat.live.second_factors.confirm(her, factor.at(chat.time()))
+    laptop = chat.browser()
+    assert (await laptop.sign_in("acme")).startswith("/signin/code")
+    [acme] = [one for one in await chat.rows(Account) if one.provider == "acme"]
+    assert (await ask(ada, "DELETE", str(acme.id))).status_code == 204
+    await laptop.post("/api/auth/callback/second-factor", code=backup[0])
+    assert await laptop.who() is None
 
 
 async def test_a_refused_removal_ends_nothing(chat: Program, ada: Visitor) -> None:
