@@ -101,6 +101,8 @@ async def test_who_signs_in_again_goes_on_with_what_they_had_begun(
     await ada.open("/settings/confirm?callbackUrl=/settings/password")
     await ada.page.get_by_role("button", name="Sign in again").click()
     await ada.page.wait_for_url(SIGN_IN)
+    goes_to = ada.page.locator(".auth-form input[name=callbackUrl]")
+    await expect(goes_to).to_have_value("/settings/password")  # the script has read the address
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
