@@ -82,12 +82,17 @@ def _threads() -> rx.Component:
         rx.cond(
             ThreadListState.items.length() > 0,
             rx.fragment(
-                roving_list(rx.foreach(ThreadListState.items, _row)),
+                roving_list(
+                    rx.foreach(ThreadListState.items, _row),
+                    rx.foreach(ThreadListState.older, _row),
+                ),
                 rx.cond(
                     ThreadListState.has_more,
                     end_of_list(
                         "Show more",
-                        length=ThreadListState.items.length(),
+                        length=(ThreadListState.items.length() + ThreadListState.older.length()).to(
+                            int
+                        ),
                         on_reach=ThreadListState.more,
                     ),
                 ),

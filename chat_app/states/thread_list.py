@@ -21,9 +21,14 @@ UNDO_TIME = timedelta(seconds=10)
 
 
 class ThreadListState(rx.State):
-    """A growing window of the thread list, newest first, kept true by hints."""
+    """A growing window of the thread list, newest first, kept true by hints.
+
+    It stands in two vars, because a var is sent whole: what happens moves threads to the top, and
+    what was scrolled to is not sent again for that.
+    """
 
     items: rx.Field[list[ThreadItem]] = rx.field(default_factory=list)
+    older: rx.Field[list[ThreadItem]] = rx.field(default_factory=list)
     running: rx.Field[list[str]] = rx.field(default_factory=list)
     has_more: rx.Field[bool] = rx.field(False)
     loaded: rx.Field[bool] = rx.field(False)
@@ -36,6 +41,7 @@ class ThreadListState(rx.State):
     # Tuples, because Reflex hands out the items of a list wrapped.
     _threads: tuple[ThreadSummary, ...] = ()
     _items: tuple[ThreadItem, ...] = ()
+    _older: tuple[ThreadItem, ...] = ()
     _running: tuple[str, ...] = ()
     _next: str | None = None
     _zone: str = "UTC"
@@ -82,7 +88,7 @@ class ThreadListState(rx.State):
     @rx.event
     async def delete(self, thread_id: str):
         """Delete a thread; the notice that appears can undo it."""
-        title = next((item.title for item in self._items if item.id == thread_id), "")
+        title = next((one.title for one in self._threads if str(one.id) == thread_id), "")
         try:
             await services().threads.delete(principal(), UUID(thread_id))
         except ChatError as error:
@@ -181,14 +187,24 @@ class ThreadListState(rx.State):
     def _show(self, threads: Sequence[ThreadSummary]) -> None:
         self._threads = tuple(threads)
         # A var is sent whole when it is assigned, so only a real change assigns it.
-        items = tuple(views.thread_items(self._threads, services().clock(), views.zone(self._zone)))
+        rows = tuple(views.thread_items(self._threads, services().clock(), views.zone(self._zone)))
+        cut = self._cut(rows)
+        items, older = rows[:cut], rows[cut:]
         if items != self._items:
             self._items, self.items = items, list(items)
+        if older != self._older:
+            self._older, self.older = older, list(older)
         running = tuple(str(thread.id) for thread in self._threads if thread.running)
         if running != self._running:
             self._running, self.running = running, list(running)
         if self.has_more != (self._next is not None):
             self.has_more = self._next is not None
+
+    def _cut(self, rows: Sequence[ThreadItem]) -> int:
+        """How many rows stand before the older ones: where these begin now, if that is not far."""
+        places = {row.id: place for place, row in enumerate(rows)}
+        now = (places.get(row.id, 0) for row in self._older)
+        return next((place for place in now if PAGE <= place <= 2 * PAGE), PAGE)
 
 
 def _age(thread: ThreadSummary) -> tuple[datetime, str]:
