@@ -40,41 +40,43 @@ async def test_a_stranger_clones_it_and_loses_nothing(
         await until_done(ada.page)
         assert (await ada.stored())[-1]["status"] == "complete"
 
+        # a chat of its own: after a haiku the small model is short with whatever it is asked
+        await ada.open("/")
         await ada.ask(LONG)
-        before = await until_text(ada.page, 40, nth=1)
+        before = await until_text(ada.page, 40, nth=0)
         await ada.page.reload()
-        after = await until_text(ada.page, len(before) + 20, nth=1)
+        after = await until_text(ada.page, len(before) + 20, nth=0)
         assert after.startswith(before.rstrip())
         await until_done(ada.page)
         live = await answers(ada.page).all_inner_texts()
         await ada.page.reload()
-        await until_text(ada.page, nth=1)
+        await until_text(ada.page, nth=0)
         assert await answers(ada.page).all_inner_texts() == live
-        assert [m["role"] for m in await ada.stored()] == ["user", "assistant"] * 2
+        assert [m["role"] for m in await ada.stored()] == ["user", "assistant"]
 
         await ada.ask(LONG)
-        await until_text(ada.page, 40, nth=2)
+        await until_text(ada.page, 40, nth=1)
         await ada.page.get_by_test_id("stop").click()
         await until_done(ada.page)
-        stopped = await until_text(ada.page, nth=2)
+        stopped = await until_text(ada.page, nth=1)
         kept = (await ada.stored())[-1]
         assert kept["status"] == "stopped"
         assert plain(kept) == " ".join(stopped.split())
 
         await ada.ask(LONG)
-        seen = await until_text(ada.page, 40, nth=3)
+        seen = await until_text(ada.page, 40, nth=2)
         program.kill()
-        seen = await answers(ada.page).nth(3).inner_text()
+        seen = await answers(ada.page).nth(2).inner_text()
         program.start()
         await ada.page.reload()
-        again = await until_text(ada.page, nth=3)
+        again = await until_text(ada.page, nth=2)
         assert " ".join(again.split()).startswith(" ".join(seen.split()))
-        row = ada.page.locator("[data-role=assistant]").nth(3)
+        row = ada.page.locator("[data-role=assistant]").nth(2)
         await expect(row).to_have_attribute("data-status", "interrupted")
 
         await row.get_by_role("button", name="Retry").click()
         await expect(ada.page.locator("[data-status=interrupted]")).to_have_count(0)
-        await until_text(ada.page, 20, nth=3)
+        await until_text(ada.page, 20, nth=2)
         await ada.page.get_by_test_id("stop").click()
         await until_done(ada.page)
         assert ada.errors == []
