@@ -74,8 +74,8 @@ async def _running() -> AsyncIterator[None]:
 def _settle_memory() -> None:
     """Let the garbage collector pass over what was made at the start and stays to the end.
 
-    Else a full collection looks at some million objects of modules and tables again and again,
-    and everybody's answers stand still for a quarter of a second.
+    Else each full collection looks at hundreds of thousands of objects of modules and tables, and
+    everybody's answers stand still for a quarter of a second.
     """
     gc.collect()
     gc.freeze()

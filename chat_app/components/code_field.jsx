@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from "react";
+import { useAlive } from "./alive.jsx";
 
 // Six digits nearly always, for which a phone shows its number keys. A backup code has letters.
 export const CodeField = ({ fieldId, describedBy, offersBackup }) => {
   const field = useRef(null);
   const [isBackup, setIsBackup] = useState(false);
   const [wasAsked, setWasAsked] = useState(false);
+  const isAlive = useAlive();
 
   useEffect(() => {
     if (wasAsked) field.current.focus();
@@ -39,7 +41,12 @@ export const CodeField = ({ fieldId, describedBy, offersBackup }) => {
           : "The six digits that your authenticator app shows now."}
       </p>
       {offersBackup && (
-        <button type="button" className="text-button start" onClick={change}>
+        <button
+          type="button"
+          className="text-button start"
+          aria-disabled={!isAlive}
+          onClick={change}
+        >
           {isBackup ? "Use the app instead" : "Use a backup code"}
         </button>
       )}

@@ -1,6 +1,7 @@
 // What only a browser can do with a passkey: make one, and show one. The server says what to ask
 // for and proves what comes back.
 import { useState } from "react";
+import { useAlive } from "./alive.jsx";
 import { askAnew, comeIn, localPath } from "./session.jsx";
 
 // Somebody who closes the browser's own question has said no; that is no failure.
@@ -54,6 +55,7 @@ const useTry = (sentences) => {
 
 export const PasskeySignIn = ({ options, action, sentences, children }) => {
   const { problem, trying, attempt } = useTry(sentences);
+  const isAlive = useAlive();
 
   const signIn = (event) => {
     const remember = event.currentTarget.form?.elements.remember?.checked;
@@ -71,7 +73,13 @@ export const PasskeySignIn = ({ options, action, sentences, children }) => {
 
   return (
     <div className="passkey">
-      <button type="button" className="button wide plain" disabled={trying} onClick={signIn}>
+      <button
+        type="button"
+        className="button wide plain"
+        disabled={trying}
+        aria-disabled={!isAlive}
+        onClick={signIn}
+      >
         {children}
       </button>
       <p className="problem below" role="alert">

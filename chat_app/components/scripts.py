@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 
 NAMES = (
     "account_form",
+    "alive",
     "anchor",
     "blocks",
     "code_field",

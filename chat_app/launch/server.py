@@ -23,9 +23,9 @@ from granian.server.embed import Server
 from chat_app.launch.connections import App, Connections
 from chat_app.launch.lifespan import Lifespan
 
-_PROGRAM_SECONDS = 4.0
+_PROGRAM_SECONDS = 3.7
 _CONNECTIONS_SECONDS = 0.3
-_DEADLINE_SECONDS = 4.6
+_DEADLINE_SECONDS = 4.8
 _SOCKETS = 10_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -42,7 +42,7 @@ def serve(
     """Serve the program until a signal says stop, and end the process.
 
     Then: nothing new is taken, the program ends its work while its readers still listen, what is
-    open is closed, and the process is gone after 4.6 seconds whatever happens.
+    open is closed, and the process is gone after 4.8 seconds whatever happens.
 
     Args:
         app: The program.

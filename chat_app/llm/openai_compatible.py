@@ -83,7 +83,8 @@ class Endpoint:
 
         secure = base_url.lower().startswith("https:")
         trusted = httpx2.create_ssl_context(verify=secure, trust_env=False)
-        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS)
+        # `pool`: the transport counts from the look-up of the name on.
+        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
         self._http = httpx2.AsyncClient(
             transport=AiohttpTransport(verify=trusted, client=partial(_session, trusted)),
             timeout=timeout,

@@ -34,7 +34,7 @@ from chat_app.settings import Settings
 from chat_app.threads.actions import DELETED, Threads
 from chat_app.threads.reading import live_run, thread_row
 
-DRAIN_SECONDS = 2.5
+DRAIN_SECONDS = 2.0
 """How long `drain` waits for the answers it ends; then it lets go of them."""
 
 Write = Callable[[Desk], Awaitable[Accepted]]
@@ -188,11 +188,11 @@ class Runs:
             yield event
 
     async def drain(self) -> None:
-        """Interrupt every answer, keep its text, and take no more. In some three seconds."""
+        """Interrupt every answer, keep its text, and take no more. In less than 3 s."""
         self._draining = True
         self._naming.stop()
         await self._serving.drain(DRAIN_SECONDS)
-        await self._writer.stop()
+        await self._writer.stop(LETTING_GO_SECONDS)
         await self._naming.idle(LETTING_GO_SECONDS)
 
     def session_ids(self) -> set[UUID]:

@@ -185,11 +185,15 @@ class LogWriter:
         """Begin to write. Needs a running event loop."""
         self._task = asyncio.create_task(self._write(), name="run log")
 
-    async def stop(self) -> None:
-        """Write nothing more."""
+    async def stop(self, within: float | None = None) -> None:
+        """Write nothing more.
+
+        Args:
+            within: How long to wait for a commit under way, in seconds; None waits for its end.
+        """
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task})
+            await asyncio.wait({self._task}, timeout=within)
             self._task = None
 
     def open(self, run_id: UUID, owner_id: UUID, channel: Channel) -> RunLog:

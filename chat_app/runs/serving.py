@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 BROKEN = "Something went wrong here while the answer was written. Try again."
 
-LETTING_GO_SECONDS = 0.3
-"""How long `drain` waits for what it has cancelled."""
+LETTING_GO_SECONDS = 0.2
+"""How long to wait for what was cancelled; a held database may keep it."""
 _KEEP_TRYING_SECONDS = 5.0
 _CLOSING_SECONDS = 1.0
 """How long a provider's connection may take to close before the run ends without it."""
