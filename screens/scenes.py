@@ -27,7 +27,7 @@ async def _(stage: Stage) -> Page:
     await ada.page.get_by_label("E-mail").fill("ada@example.com")
     await ada.page.locator("[name=password]").fill("not the password")
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(ada.page.get_by_role("alert")).to_contain_text("not right")
+    await expect(ada.page.locator("#problem")).to_contain_text("not right")
     return ada.page
 
 

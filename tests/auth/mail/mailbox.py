@@ -71,6 +71,15 @@ class Mailbox:
         return [letter for letter in self.letters if letter["To"] == address]
 
 
+class _Hooks:
+    """What aiosmtpd sees of a mailbox: it asks for every attribute at each connection, and
+    `letters` would be read anew each time.
+    """
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self.handle_DATA = mailbox.handle_DATA
+
+
 def text_of(letter: EmailMessage) -> str:
     """The plain text of a letter."""
     body = letter.get_body(("plain",))
@@ -110,7 +119,7 @@ async def listening(
     sessions: set[SMTP] = set()
 
     def begin() -> SMTP:
-        one = SMTP(mailbox, tls_context=starttls, **more)
+        one = SMTP(_Hooks(mailbox), tls_context=starttls, **more)
         sessions.add(one)
         return one
 
