@@ -11,20 +11,20 @@ LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 --ge
 	--no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint format bench drill load screens lock clean environment tests-environment
+.PHONY: help run dev test lint format bench resilience load screenshots lock clean environment tests-environment
 
 help:
-	@echo "make run     start the chat on this machine (PORT=3000)"
-	@echo "make dev     start it with reload on change (PORT=3000, its socket on 8000)"
-	@echo "make test    check style, types and layers, then run every test"
-	@echo "make lint    only the checks"
-	@echo "make format  let ruff write the style"
-	@echo "make bench   run the benchmarks"
-	@echo "make drill   faults and attacks at full count, and a table (NAMES=kill: only that one)"
-	@echo "make load    many sockets and many answers at once"
-	@echo "make screens pictures of every state of the page into docs/screens"
-	@echo "make lock    write the requirements files from pyproject.toml (UPGRADE=--upgrade: the newest)"
-	@echo "make clean   remove what was built and installed; your data stays"
+	@echo "make run          start the chat on this machine (PORT=3000)"
+	@echo "make dev          start it with reload on change (PORT=3000, its socket on 8000)"
+	@echo "make test         check style, types and layers, then run every test"
+	@echo "make lint         only the checks"
+	@echo "make format       let ruff write the style"
+	@echo "make bench        run the benchmarks"
+	@echo "make resilience   faults and attacks at full count, and a table (NAMES=kill: only that one)"
+	@echo "make load         many sockets and many answers at once"
+	@echo "make screenshots  pictures of every state of the page into .screenshots"
+	@echo "make lock         write the requirements files from pyproject.toml (UPGRADE=--upgrade: the newest)"
+	@echo "make clean        remove what was built and installed; your data stays"
 
 environment:
 	@$(PYTHON) setup/install.py
@@ -54,14 +54,14 @@ format: tests-environment
 bench: tests-environment
 	@CHROMIUM="$$(python setup/chromium.py)" python -m benchmarks
 
-drill: tests-environment
-	@CHROMIUM="$$(python setup/chromium.py)" python -m drills $(NAMES)
+resilience: tests-environment
+	@CHROMIUM="$$(python setup/chromium.py)" python -m resilience $(NAMES)
 
 load: tests-environment
-	@python -m drills load
+	@python -m resilience load
 
-screens: tests-environment
-	@CHROMIUM="$$(python setup/chromium.py)" python -m screens
+screenshots: tests-environment
+	@CHROMIUM="$$(python setup/chromium.py)" python -m screenshots
 
 lock: environment
 	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import lists, page, start, streams
-from benchmarks.house import House, open_house
+from benchmarks.environment import House, open_house
 from benchmarks.report import Row, save, table
 
 PARTS: dict[str, Callable[[House], list[Row]]] = {

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
-from benchmarks.house import House, Member, cpu, fresh
+from benchmarks.environment import House, Member, cpu, fresh
+from benchmarks.model_server import Ask
 from benchmarks.report import Row, row
-from benchmarks.tap import Stream, Tab, connect, open_tab
-from benchmarks.upstream import Ask
+from benchmarks.socket_readers import Stream, Tab, connect, open_tab
 from chat_app.states.chat import ChatState
 
 TIMES = 3

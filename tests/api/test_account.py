@@ -1,54 +1,14 @@
 """What a person changes about themselves over HTTP."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from chat_app.api import account
-from chat_app.api.requests import current_principal, fresh
-from chat_app.auth import cookie
-from chat_app.auth.principal import Principal
-from chat_app.auth.session_views import Issued
 from chat_app.bus import Hint, user_topic
 from chat_app.db.tables import User
-from tests.api.auth_stage import browser, served
-from tests.auth.stage import PASSWORD, Stage
-
-
-@fresh
-async def sensitive(request: Request, principal: Principal) -> Response:
-    """Something that asks for a fresh proof."""
-    return Response(str(principal == current_principal(request)))
-
-
-ROUTES = [*account.routes, Route("/api/sensitive", sensitive, methods=["POST"])]
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with served(tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-async def ada(stage: Stage) -> UUID:
-    return await stage.accounts.add("ada@example.org", PASSWORD, "Ada")
-
-
-async def signed_in(
-    stage: Stage, user_id: UUID, issued: Issued | None = None, **given: Any
-) -> httpx.AsyncClient:
-    """A browser in which a person has signed in."""
-    issued = issued or await stage.sign_in(user_id, **given)
-    name = cookie.session_name(stage.settings)
-    return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
+from testing.auth_api import PNG, ROUTES, browser, signed_in
+from testing.auth_services import PASSWORD, Stage
 
 
 async def name_of(stage: Stage, user_id: UUID) -> str:
@@ -108,7 +68,6 @@ async def test_what_is_no_name_or_more_than_a_name_changes_nothing(
     assert await name_of(stage, ada) == "Ada"
 
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + bytes(8)
 
 

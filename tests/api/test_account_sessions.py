@@ -4,10 +4,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.api.test_account import ada, signed_in, stage
-from tests.auth.stage import Stage
-
-__all__ = ["ada", "stage"]
+from testing.auth_api import signed_in
+from testing.auth_services import Stage
 
 
 async def test_the_list_says_which_session_asks(stage: Stage, ada: UUID) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.auth_stage import JSON, browser, served
-from tests.auth.stage import Stage
+from testing.auth_api import JSON, browser, served
+from testing.auth_services import Stage
 
 PATHS = ("callback/credentials", "signup", "signout")
 FORM = "application/x-www-form-urlencoded"

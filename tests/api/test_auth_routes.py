@@ -10,8 +10,8 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Totp, User
-from tests.api.auth_stage import JSON, browser, error_of, everything_logged, served
-from tests.auth.stage import PASSWORD, Stage
+from testing.auth_api import JSON, browser, error_of, everything_logged, served
+from testing.auth_services import PASSWORD, Stage
 
 ADA = "ada@example.org"
 HOME = "http://localhost:3000"

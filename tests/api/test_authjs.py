@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from chat_app.api import auth, authjs, oauth
-from tests.api.auth_stage import JSON, browser, error_of, served
-from tests.auth.stage import PASSWORD, Stage
-from tests.oidc.stage import github_at, oidc_at
+from testing.auth_api import JSON, browser, error_of, served
+from testing.auth_services import PASSWORD, Stage
+from testing.oidc_app import github_at, oidc_at
 
 ADA = "ada@example.org"
 HOME = "http://localhost:3000"

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_app.llm.base import ProviderError
-from tests.api.face import Face, faced, user_message
+from testing.chat_api import Face, faced, user_message
 
 SINCE_5 = {
     "start": {"type", "messageId", "messageMetadata"},

@@ -13,8 +13,8 @@ from chat_app.auth import cookie
 from chat_app.db.tables import User
 from chat_app.guard import Guard
 from chat_app.services import services
-from tests.api.test_isolation import CASES
-from tests.states.stage import Stage, stage
+from testing.reflex_tabs import Stage, stage
+from testing.route_cases import CASES
 
 HOME = "https://chat.localhost"
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from chat_app.api.errors import Broken, CatchBugs, exception_handlers
 from chat_app.db.errors import DatabaseBusy
 from chat_app.errors import InvalidInput, NotFound, RateLimited
-from tests.api.auth_stage import everything_logged
+from testing.auth_api import everything_logged
 
 ERRORS: dict[str, Exception] = {
     "missing": NotFound(),

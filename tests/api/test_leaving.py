@@ -11,10 +11,8 @@ from sqlmodel import func, select
 
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Message, OneTimeToken, Picture, Thread, metadata
-from tests.api.test_account import PNG, ada, signed_in, stage
-from tests.auth.stage import PASSWORD, Stage
-
-__all__ = ["ada", "stage"]
+from testing.auth_api import PNG, signed_in
+from testing.auth_services import PASSWORD, Stage
 
 EMAIL = "ada@example.org"
 

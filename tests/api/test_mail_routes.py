@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute
 
 from chat_app import services
 from chat_app.api import account, auth, mail
-from tests.api.auth_stage import JSON, browser, error_of
-from tests.auth.mail.mailbox import token_of
-from tests.auth.mail.office import ADA, BOB, Office, opened
-from tests.auth.stage import PASSWORD
+from testing.auth_api import JSON, browser, error_of
+from testing.auth_services import PASSWORD
+from testing.email_flows import ADA, BOB, Office, opened
+from testing.mail_server import token_of
 
 HOME = "http://localhost:3000"
 ROUTES: Sequence[BaseRoute] = [*auth.routes, *mail.routes, *account.routes]

@@ -10,7 +10,7 @@ import pytest
 from chat_app.api.routes import http_face
 from chat_app.guard import Guard
 from chat_app.services import services
-from tests.states.stage import Stage, stage
+from testing.reflex_tabs import Stage, stage
 
 HOME = "http://localhost:3000"
 PASSWORD = "correct horse battery staple"

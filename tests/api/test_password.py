@@ -8,10 +8,8 @@ from sqlmodel import select
 
 from chat_app.auth.refusals import InvalidToken, WrongCredentials
 from chat_app.db.tables import Account, RememberedDevice
-from tests.api.test_account import ada, signed_in, stage
-from tests.auth.stage import PASSWORD, Stage
-
-__all__ = ["ada", "stage"]
+from testing.auth_api import signed_in
+from testing.auth_services import PASSWORD, Stage
 
 OTHER = "aaron@example.org"
 EMAIL, NEW = "ada@example.org", "violet-Kettle-harbour-38"

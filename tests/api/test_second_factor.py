@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from chat_app.api.routes import routes
-from tests.api.auth_stage import JSON, browser, error_of, served
-from tests.auth.second_factor.stage import Holder, turned_on
-from tests.auth.stage import PASSWORD, Stage
+from testing.auth_api import JSON, browser, error_of, served
+from testing.auth_services import PASSWORD, Stage
+from testing.second_factor import Holder, turned_on
 
 EMAIL = "ada@example.org"
 FINISH = "/api/auth/callback/second-factor"

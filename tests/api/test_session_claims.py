@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from tests.api.auth_stage import browser, served
-from tests.auth import operators
+from testing import session_hooks
+from testing.auth_api import browser, served
 
 ADA = "ada@example.org"
 
 
 async def test_the_session_tells_the_page_its_claims(tmp_path: Path) -> None:
-    operators.roles[ADA] = ["admin"]
-    async with served(tmp_path, auth_session_hook="tests.auth.operators:with_roles") as stage:
+    session_hooks.roles[ADA] = ["admin"]
+    async with served(tmp_path, auth_session_hook="testing.session_hooks:with_roles") as stage:
         issued = await stage.sign_in(await stage.person(ADA))
         async with browser(stage, Cookie=f"chat_session={issued.token}") as tab:
             assert (await tab.get("/api/auth/session")).json()["claims"] == {"roles": ["admin"]}

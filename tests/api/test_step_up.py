@@ -9,10 +9,10 @@ import pytest
 from pyotp.totp import TOTP
 
 from chat_app.api.routes import routes
-from tests.api.auth_stage import JSON, browser, served
-from tests.auth.passkeys.authenticator import Authenticator
-from tests.auth.second_factor.stage import turned_on
-from tests.auth.stage import PASSWORD, Stage
+from testing.auth_api import JSON, browser, served
+from testing.auth_services import PASSWORD, Stage
+from testing.authenticator import Authenticator
+from testing.second_factor import turned_on
 
 EMAIL = "ada@example.org"
 STEP_UP = "/api/account/step-up"

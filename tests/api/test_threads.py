@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chat_app.api.threads import MAX_BYTES, timestamp
-from tests.api.face import Face, faced
+from testing.chat_api import Face, faced
 
 JS_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings import Settings
-from tests.auth.stage import Stage, settings_of, staged
+from testing.auth_services import Stage, settings_of, staged
 
 
 @pytest.fixture

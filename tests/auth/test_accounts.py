@@ -22,7 +22,7 @@ from chat_app.auth.refusals import (
 from chat_app.auth.rules import SignInAs
 from chat_app.db.tables import Account, User
 from chat_app.errors import NotFound, RateLimited, Unauthenticated
-from tests.auth.stage import PASSWORD, CountingHasher, Stage, staged
+from testing.auth_services import PASSWORD, CountingHasher, Stage, staged
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 ADA = "ada@example.org"

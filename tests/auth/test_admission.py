@@ -33,7 +33,7 @@ from chat_app.db.tables import (
     User,
 )
 from chat_app.settings import SignInProvider, WrongSettings
-from tests.auth.stage import FIREFOX, PASSWORD, Stage, staged
+from testing.auth_services import FIREFOX, PASSWORD, Stage, staged
 
 EMAIL = "ada@example.org"
 ISSUER = "https://id.acme.example"

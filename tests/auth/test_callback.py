@@ -4,7 +4,7 @@ import pytest
 
 from chat_app.auth.callback import safe_callback
 from chat_app.settings import Settings
-from tests.auth.stage import settings_of
+from testing.auth_services import settings_of
 
 HOME = "https://app.com"
 OTHER = "https://chat.app.com:8443"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from chat_app.auth import cookie
 from chat_app.settings import Settings
-from tests.auth.stage import settings_of
+from testing.auth_services import settings_of
 
 
 def test_over_https_the_cookie_belongs_to_one_host_and_only_travels_encrypted(

@@ -2,7 +2,7 @@ import pytest
 
 from chat_app.auth.fresh import require_fresh
 from chat_app.auth.refusals import StepUpRequired
-from tests.auth.stage import Stage
+from testing.auth_services import Stage
 
 
 async def test_a_proof_is_fresh_for_ten_minutes_however_much_the_session_is_used(

@@ -8,7 +8,7 @@ import pytest
 from chat_app.auth.passwords import Passwords, default_hasher
 from chat_app.auth.refusals import PasswordTooLong, PasswordTooShort, WeakPassword
 from chat_app.settings import Settings
-from tests.auth.stage import PASSWORD, CountingHasher, settings_of
+from testing.auth_services import PASSWORD, CountingHasher, settings_of
 
 
 @pytest.fixture

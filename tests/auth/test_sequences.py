@@ -18,9 +18,9 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.proof import Admitted, Browser, Proof
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
 from chat_app.errors import ChatError
-from tests.auth.mail.mailbox import link_of, text_of
-from tests.auth.mail.office import Office, opened
-from tests.auth.stage import FIREFOX, CountingHasher
+from testing.auth_services import FIREFOX, CountingHasher
+from testing.email_flows import Office, opened
+from testing.mail_server import link_of, text_of
 
 ADDRESS = "ada@example.org"
 ISSUER, OTHER = "https://id.acme.example", "https://id.other.example"

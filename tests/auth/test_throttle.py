@@ -9,7 +9,7 @@ from chat_app.auth.refusals import EmailTaken, WeakPassword, WrongCredentials
 from chat_app.auth.throttle import Throttle
 from chat_app.db.errors import DatabaseBusy
 from chat_app.errors import RateLimited
-from tests.auth.stage import settings_of
+from testing.auth_services import settings_of
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 

@@ -9,7 +9,7 @@ from sqlmodel import select
 from chat_app.auth.refusals import InvalidToken
 from chat_app.auth.tokens import Purpose, revoke
 from chat_app.db.tables import OneTimeToken
-from tests.auth.stage import Stage
+from testing.auth_services import Stage
 
 TEN_MINUTES = timedelta(minutes=10)
 

@@ -1,35 +1,19 @@
-import os
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.auth.mail.mailbox import Mailbox, listening
-from tests.browser.person import Person
-from tests.browser.program import Program, running
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-Meet = Callable[..., Awaitable[Person]]
+from testing.browser import chromium
+from testing.browser_user import Meet, Person
+from testing.mail_server import Mailbox, listening
+from testing.program import Program, running
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        await chromium.close()
+    async with chromium() as one:
+        yield one
 
 
 GIVEN = {

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.auth.mail.mailbox import Mailbox
-from tests.browser.conftest import Meet
-from tests.browser.elsewhere import acme, acme_at, sign_in_there
-from tests.browser.factors import (
+from testing.browser_emails import ask_for_account, delivered_to
+from testing.browser_mfa import (
     CODE,
     add_passkey,
     come_in_by_passkey,
@@ -19,10 +17,10 @@ from tests.browser.factors import (
     with_backup_code,
     with_device,
 )
-from tests.browser.letters import ask_for_account, delivered_to
-from tests.browser.person import PATIENCE, Person, composer
-from tests.browser.program import Program
-from tests.guard.conftest import free_port
+from testing.browser_oidc import acme, acme_at, sign_in_there
+from testing.browser_user import PATIENCE, Meet, Person, composer
+from testing.mail_server import Mailbox
+from testing.program import Program, free_port
 
 
 @pytest.fixture

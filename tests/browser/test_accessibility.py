@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from screens.looks import EVERY, dress
-from tests.browser.conftest import Meet
-from tests.browser.person import Person, until_done, until_text
-from tests.browser.program import Program
+from screenshots.viewports import EVERY, dress
+from testing.browser_user import Meet, Person, until_done, until_text
+from testing.program import Program
 
 AXE = "axe-core@4.14.1"
 RICH = """\

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.async_api import Page, WebSocket, expect
 
-from tests.browser.conftest import Meet
-from tests.browser.person import (
+from testing.browser_user import (
     PATIENCE,
     SIGN_IN,
+    Meet,
     Person,
     composer,
     until_text,
 )
-from tests.browser.program import Program, running
+from testing.program import Program, running
 
 NEW_PASSWORD = "violet kettle harbour thirty eight"
 QUESTION = "What does the phone say?"

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Meet
-from tests.browser.person import answers, until_done, until_text
-from tests.browser.program import Program
+from testing.browser_user import Meet, answers, until_done, until_text
+from testing.program import Program
 
 LONG = "Write a long story about the rain. Use many sentences."
 

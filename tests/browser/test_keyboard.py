@@ -2,9 +2,8 @@
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Meet
-from tests.browser.person import PASSWORD, SIGN_IN, composer, until_done, until_text
-from tests.browser.program import Program
+from testing.browser_user import PASSWORD, SIGN_IN, Meet, composer, until_done, until_text
+from testing.program import Program
 
 FAR = 25
 """More stops than any way across the page has."""

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.auth.mail.mailbox import Mailbox, link_of
-from tests.browser.conftest import Meet
-from tests.browser.letters import ask_for_account, delivered_to
-from tests.browser.person import PATIENCE, SIGN_IN, composer
-from tests.browser.program import Program, running
+from testing.browser_emails import ask_for_account, delivered_to
+from testing.browser_user import PATIENCE, SIGN_IN, Meet, composer
+from testing.mail_server import Mailbox, link_of
+from testing.program import Program, running
 
 NEW = "another-Lemon-44-chair"
 

@@ -1,8 +1,7 @@
 """What a screen reader hears while an answer is made: sentences, never tokens, and its end."""
 
-from tests.browser.conftest import Meet
-from tests.browser.person import until_done, until_text
-from tests.browser.program import Program
+from testing.browser_user import Meet, until_done, until_text
+from testing.program import Program
 
 SENTENCES = [
     f"This is sentence number {n} of a quiet little story about the sea." for n in range(9)

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Meet
-from tests.browser.elsewhere import acme, acme_at, sign_in_there
-from tests.browser.person import PATIENCE, composer
-from tests.browser.program import Program
-from tests.guard.conftest import free_port, serving
-from tests.oidc.github_double import GitHub
-from tests.oidc.stage import CLIENT, SECRET
+from testing.asgi_server import serving
+from testing.browser_oidc import acme, acme_at, sign_in_there
+from testing.browser_user import PATIENCE, Meet, composer
+from testing.fake_github import GitHub
+from testing.oidc_app import CLIENT, SECRET
+from testing.program import Program, free_port
 
 
 @pytest.fixture

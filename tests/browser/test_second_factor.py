@@ -4,8 +4,7 @@ import re
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import Meet
-from tests.browser.factors import (
+from testing.browser_mfa import (
     add_passkey,
     come_in_by_passkey,
     password_first,
@@ -13,8 +12,8 @@ from tests.browser.factors import (
     with_backup_code,
     with_device,
 )
-from tests.browser.person import PATIENCE, SIGN_IN, composer
-from tests.browser.program import Program
+from testing.browser_user import PATIENCE, SIGN_IN, Meet, composer
+from testing.program import Program
 
 
 async def test_a_passkey_alone_signs_in_and_proves_again_who_one_is(

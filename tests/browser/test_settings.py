@@ -2,32 +2,24 @@
 
 import io
 import json
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import Meet
-from tests.browser.person import PASSWORD, PATIENCE, SIGN_IN, Person, composer, until_done
-from tests.browser.program import Program
+from testing.browser_user import (
+    PASSWORD,
+    PATIENCE,
+    SIGN_IN,
+    Meet,
+    Person,
+    composer,
+    png,
+    until_done,
+)
+from testing.program import Program
 
 NEW_PASSWORD = "violet kettle harbour thirty eight"
-
-
-def png(size: int = 4) -> bytes:
-    """A small green picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
-    rows = (b"\0" + bytes((11, 106, 86)) * size) * size
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 async def to(person: Person, page: str) -> None:

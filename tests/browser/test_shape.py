@@ -18,9 +18,9 @@ from playwright.async_api import Browser, BrowserContext, expect
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
 from chat_app.states.stretch import PAGE
-from tests.attacker import Attacker, attack
-from tests.browser.person import PASSWORD, answers
-from tests.browser.program import Program, running
+from testing.browser_user import PASSWORD, answers
+from testing.program import Program, running
+from testing.socket_client import Attacker, attack
 
 QUESTION = "Tell me about the rain."
 TOKENS = 100

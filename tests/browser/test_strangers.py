@@ -14,9 +14,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from chat_app.states.chat import ChatState
-from tests.attacker import attack
-from tests.browser.person import PASSWORD
-from tests.browser.program import Program
+from testing.browser_user import PASSWORD
+from testing.program import Program
+from testing.socket_client import attack
 
 HYDRATE = "reflex___state____state.hydrate_and_load"
 WORDS = "kept between us"

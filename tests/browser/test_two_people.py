@@ -1,15 +1,15 @@
 """What one person has is never seen by another: not in a list, not in a tab.
 
-That it does not flash, not even from the browser's cache, is a drill: `drills/flash.py`.
+That it does not flash, not even from the browser's cache, is tested in
+`resilience/attack_content_flash.py`.
 """
 
 import re
 
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Meet
-from tests.browser.person import SIGN_IN, composer, until_done, until_text
-from tests.browser.program import Program
+from testing.browser_user import SIGN_IN, Meet, composer, until_done, until_text
+from testing.program import Program
 
 
 async def test_two_people_have_two_lists(program: Program, meet: Meet) -> None:

@@ -9,31 +9,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
-from reflex_base.constants.installer import PackageJson
+from playwright.async_api import Browser, BrowserContext, Page
 
-from chat_app.components.scripts import FOLDER, LIBRARIES, NAMES
-from tests import bun
+from chat_app.components.scripts import FOLDER, NAMES
+from testing import bun
+from testing.browser import chromium
+from testing.script_page import libraries
 
 LAB = Path(__file__).parent / "page" / "lab.jsx"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'"
 )
-
-
-def libraries() -> Path:
-    """A folder with what the scripts import, in the versions that the page is built with."""
-    react = PackageJson.DEPENDENCIES["react"]
-    return bun.packages(*LIBRARIES, f"react@{react}", f"react-dom@{react}")
 
 
 @pytest.fixture(scope="session")
@@ -85,13 +72,9 @@ def origin(site: Path) -> Iterator[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One Chromium: the system's, or else Playwright's own."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
-        )
-        yield found
-        await found.close()
+    """One Chromium for all pages."""
+    async with chromium() as one:
+        yield one
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page
 
-from tests.components.attacks import ATTACKS
+from testing.markdown_attacks import ATTACKS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

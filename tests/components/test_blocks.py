@@ -5,7 +5,7 @@ import random
 import pytest
 from playwright.async_api import Page
 
-from tests.components.corpus import ODD, TIDY
+from testing.markdown_corpus import ODD, TIDY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

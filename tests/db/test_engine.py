@@ -18,7 +18,7 @@ from chat_app.db.engine import Database, NestedWrite
 from chat_app.db.errors import DatabaseBusy, DatabaseFull
 from chat_app.db.system import UnknownReason
 from chat_app.db.tables import Thread, User
-from tests.db.conftest import Person
+from testing.owned_rows import Person
 
 
 async def _title(db: Database, person: Person) -> str:

@@ -30,7 +30,7 @@ from chat_app.db.engine import Database
 from chat_app.db.errors import Refused, Unscoped
 from chat_app.db.scoped import ScopedSession
 from chat_app.db.tables import Account, AuthSession, Message, Run, RunEvent, Thread, User
-from tests.db.conftest import Person
+from testing.owned_rows import Person
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:(?s).*session.exec:DeprecationWarning"),

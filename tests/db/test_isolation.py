@@ -28,7 +28,7 @@ from chat_app.db.engine import Database
 from chat_app.db.errors import Refused
 from chat_app.db.scoped import ScopedSession, SyncScopedSession
 from chat_app.db.tables import Message, Thread, User, metadata
-from tests.db.shapes import SHAPES, Owns, flat
+from testing.query_shapes import SHAPES, Owns, flat
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cartesian product")
 

@@ -11,8 +11,8 @@ from chat_app.auth.principal import Principal
 from chat_app.db import engine as engine_module
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
-from tests.db.conftest import Person
-from tests.db.shapes import SHAPES, Owns, flat
+from testing.owned_rows import Person
+from testing.query_shapes import SHAPES, Owns, flat
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cartesian product")
 

@@ -9,7 +9,7 @@ from sqlmodel import SQLModel, col, delete, select
 
 from chat_app.db.engine import Database
 from chat_app.db.tables import OWNED, Message, Owned, Run, RunEvent, Thread, User, metadata
-from tests.db.conftest import Person
+from testing.owned_rows import Person
 
 
 def _subclasses(cls: type[SQLModel]) -> set[type[SQLModel]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chat_app.guard.csp import page_policy, script_hashes
-from tests.attacker import attack
-from tests.guard.conftest import House
+from testing.gateway_server import House
+from testing.socket_client import attack
 
 EVERY_ANSWER = {
     "x-content-type-options": "nosniff",

@@ -15,7 +15,7 @@ from chat_app.db.errors import DatabaseBusy, DatabaseFull
 from chat_app.guard.pages import wrong_host
 from chat_app.guard.paths import Place, place_of
 from chat_app.guard.rules import relative_target
-from tests.guard.conftest import House, Inner
+from testing.gateway_server import House, Inner
 
 PUBLIC_API = ("/api/auth/session", "/api/auth/callback/credentials")
 PRIVATE_API = ("/api", "/api/", "/api/threads", "/api/chat", "/api/auth", "/api/authx/session")

@@ -4,8 +4,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from chat_app.guard.origins import UNSAFE_METHODS, Origins, as_browsers_say
-from tests.attacker import attack
-from tests.guard.conftest import House
+from testing.gateway_server import House
+from testing.socket_client import attack
 
 # Each form is made from the server's own port; the first two are the only ones that pass.
 FORMS: dict[str, tuple[str, bool]] = {

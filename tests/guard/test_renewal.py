@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from chat_app.bus import TOKENS, Hint
-from tests.guard.conftest import House, Inner
+from testing.gateway_server import House, Inner
 
 NEW = "the.successor"
 

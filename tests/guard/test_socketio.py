@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from tests.attacker import NAMESPACE, attack
+from testing.socket_client import NAMESPACE, attack
 
 
 class Events(socketio.AsyncNamespace):

@@ -14,8 +14,8 @@ from chat_app.bus import SESSIONS, Hint
 from chat_app.db.errors import DatabaseBusy
 from chat_app.guard import Guard
 from chat_app.guard.patience import Patience
-from tests.attacker import Attacker, attack, handshake_url
-from tests.guard.conftest import House
+from testing.gateway_server import House
+from testing.socket_client import Attacker, attack, handshake_url
 
 
 async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> Attacker:

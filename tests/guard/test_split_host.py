@@ -6,8 +6,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.attacker import attack
-from tests.guard.conftest import House
+from testing.gateway_server import House
+from testing.socket_client import attack
 
 APP, API = "https://app.chat.example", "https://api.chat.example"
 SPLIT = {"app_url": API, "app_origins": (APP,)}

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from tests.guard.conftest import House, Inner
+from testing.gateway_server import House, Inner
 
 
 class Streaming:

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
+from testing.fake_provider import API_KEY
 
-KEY = "sk-canary-3f9a7c"
 PATIENT = Patience(first_token=30, idle=30)
 
 
@@ -12,7 +12,7 @@ PATIENT = Patience(first_token=30, idle=30)
 async def model_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
     endpoints: list[Endpoint] = []
 
-    def make(url: str, patience: Patience = PATIENT, key: str = KEY) -> OpenAIModel:
+    def make(url: str, patience: Patience = PATIENT, key: str = API_KEY) -> OpenAIModel:
         endpoints.append(Endpoint(url, key))
         return OpenAIModel(endpoints[-1], "tiny", patience, name="Tiny")
 

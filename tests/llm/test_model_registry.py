@@ -10,8 +10,7 @@ from chat_app.llm.base import ProviderError, TextDelta, Turn
 from chat_app.llm.fake import FakeModel
 from chat_app.llm.registry import MOST_ASKED_FOR, Models
 from chat_app.settings import Settings, WrongSettings, read_settings
-from tests.llm.conftest import KEY
-from tests.llm.provider_double import DONE, finish, serving, streamed, text
+from testing.fake_provider import API_KEY, DONE, finish, serving, streamed, text
 
 EMBEDDED = "smollm2-135m-instruct"
 FAKES = ["fake", "fake:refuse", "fake:429", "fake:stall", "fake:drop", "fake:malformed"]
@@ -45,7 +44,7 @@ def test_without_a_key_the_embedded_model_answers(given: Given) -> None:
 
 
 def test_a_key_alone_means_openai(given: Given) -> None:
-    models = Models(given(openai_api_key=KEY))
+    models = Models(given(openai_api_key=API_KEY))
     assert ids(models) == ["gpt-5.4-mini", EMBEDDED]
     assert models.default().id == "gpt-5.4-mini"
 
@@ -74,7 +73,7 @@ def test_providers_can_come_from_the_environment(
 
 
 def test_the_default_can_be_chosen(given: Given) -> None:
-    settings = given(openai_api_key=KEY, chat_model="fake:600x20", fake_models=True)
+    settings = given(openai_api_key=API_KEY, chat_model="fake:600x20", fake_models=True)
     assert Models(settings).default().id == "fake:600x20"
 
 
@@ -127,7 +126,7 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
         models = Models(
             given(
                 openai_base_url=one.url,
-                openai_api_key=KEY,
+                openai_api_key=API_KEY,
                 chat_models="x",
                 chat_providers=[
                     {"name": "two", "base_url": two.url, "api_key": "key-2", "models": ["x"]}
@@ -138,7 +137,7 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
             deltas = [d async for d in models.get(model_id).stream([Turn("user", "hi")])]
             assert deltas[0] == TextDelta("a")
         await models.close()
-    assert one.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert one.requests[0].headers["authorization"] == f"Bearer {API_KEY}"
     assert two.requests[0].headers["authorization"] == "Bearer key-2"
     assert one.requests[0].body["model"] == two.requests[0].body["model"] == "x"
 
@@ -163,7 +162,7 @@ def test_an_address_that_cannot_be_used_stops_the_start(
 
 
 def test_openais_own_address_needs_no_list_of_models(given: Given) -> None:
-    settings = given(openai_base_url="https://api.openai.com/v1", openai_api_key=KEY)
+    settings = given(openai_base_url="https://api.openai.com/v1", openai_api_key=API_KEY)
     assert Models(settings).default().id == "gpt-5.4-mini"
 
 

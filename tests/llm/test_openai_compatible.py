@@ -18,9 +18,9 @@ from chat_app.llm.base import (
     Usage,
 )
 from chat_app.llm.openai_compatible import OpenAIModel, Patience
-from tests.auth.mail.certificates import contexts
-from tests.llm.conftest import KEY
-from tests.llm.provider_double import (
+from testing.certificates import contexts
+from testing.fake_provider import (
+    API_KEY,
     DONE,
     STREAM_HEAD,
     Answer,
@@ -104,7 +104,7 @@ async def test_the_request_says_what_it_must_and_nothing_about_this_machine(
         "stream_options": {"include_usage": True},
         "max_tokens": 9,
     }
-    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["authorization"] == f"Bearer {API_KEY}"
     assert set(request.headers) <= {
         "host",
         "accept",
@@ -231,14 +231,16 @@ async def test_neither_key_nor_the_providers_text_reach_sentence_log_or_tracebac
     model_of: ModelOf, caplog: pytest.LogCaptureFixture, status: int, json_body: bool
 ) -> None:
     body = (
-        {"error": {"message": f"{SECRET} {KEY}", "code": SECRET}} if json_body else SECRET.encode()
+        {"error": {"message": f"{SECRET} {API_KEY}", "code": SECRET}}
+        if json_body
+        else SECRET.encode()
     )
     caplog.set_level(logging.DEBUG)
     async with serving(refused(status, body)) as provider:
         _, error = await shown_and_error(model_of(provider.url))
     told = error.sentence + caplog.text + "".join(traceback.format_exception(error))
     assert SECRET not in told
-    assert KEY not in told
+    assert API_KEY not in told
     assert "héllo" not in told
 
 
@@ -248,7 +250,7 @@ async def test_an_answer_leaves_no_content_in_the_log(
     caplog.set_level(logging.DEBUG)
     async with serving(streamed(text(SECRET), finish(), DONE)) as provider:
         await collect(model_of(provider.url))
-    assert not [word for word in (SECRET, KEY, "héllo", provider.origin) if word in caplog.text]
+    assert not [word for word in (SECRET, API_KEY, "héllo", provider.origin) if word in caplog.text]
 
 
 async def test_a_redirect_is_not_followed(model_of: ModelOf) -> None:

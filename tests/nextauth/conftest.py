@@ -1,12 +1,11 @@
 """The server with a page on it that was written for Auth.js, and browsers that look at it."""
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 from reflex_base.constants.installer import PackageJson
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chat_app import services as installed
 from chat_app.api.routes import http_face
 from chat_app.guard import Guard
-from tests import bun
-from tests.browser.conftest import FLAGS, NAMES
-from tests.guard.conftest import free_port, serving
-from tests.oidc.servers import running
-from tests.oidc.stage import CLIENT, SECRET, Program, oidc_at, program
+from testing import bun
+from testing.asgi_server import serving
+from testing.browser import chromium
+from testing.oidc_app import CLIENT, SECRET, Program, oidc_at, program
+from testing.oidc_provider import running
+from testing.program import free_port
 
 REACT = PackageJson.DEPENDENCIES["react"]
 PACKAGES = ("next-auth@5.0.0-beta.32", f"react@{REACT}", f"react-dom@{REACT}")
@@ -69,7 +69,7 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
     port, issuer_port = free_port(), free_port()
     home = f"http://localhost:{port}"
     with running(
-        "provider.mjs",
+        "oidc_provider.mjs",
         port=issuer_port,
         clientId=CLIENT,
         clientSecret=SECRET,
@@ -87,11 +87,8 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        await chromium.close()
+    async with chromium() as one:
+        yield one
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from starlette.routing import Route
 from chat_app import services as installed
 from chat_app.api.routes import http_face
 from chat_app.guard import Guard
-from tests.guard.conftest import free_port, serving
-from tests.nextauth.test_use_session import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
-from tests.oidc.stage import Program, program
+from testing.asgi_server import serving
+from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
+from testing.oidc_app import Program, program
+from testing.program import free_port
 
 THREADS = """async (api) => {
     const headers = {"Content-Type": "application/json"};

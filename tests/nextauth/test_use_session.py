@@ -4,31 +4,12 @@ import re
 from typing import Any
 
 import httpx
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page
 
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import AuthSession, OneTimeToken
-from tests.oidc.stage import Program
-
-ADA = "ada@example.org"
-PASSWORD = "plum-Otter-teapot-91"  # what `Program.user` gives everybody
-OUT_AND_IN = ["loading", "unauthenticated", "loading", "authenticated"]
-
-
-async def shows(page: Page, status: str, who: str = "nobody") -> None:
-    """Wait until the page's `useSession` says so."""
-    await expect(page.locator("main")).to_have_attribute("data-status", status)
-    await expect(page.locator("#who")).to_have_text(who)
-
-
-async def seen(page: Page) -> list[str]:
-    """Every status that the tab has shown, over all its reloads."""
-    return await page.evaluate("lab.seen()")
-
-
-async def call(page: Page, name: str, *arguments: Any) -> Any:
-    """Call a function of the client and wait for what it says."""
-    return await page.evaluate("([name, rest]) => lab[name](...rest)", [name, list(arguments)])
+from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
+from testing.oidc_app import Program
 
 
 async def leave_by(page: Page, name: str, *arguments: Any) -> None:

@@ -3,22 +3,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.guard.conftest import free_port, serving
-from tests.oidc.github_double import GitHub
-from tests.oidc.servers import running
-from tests.oidc.stage import CLIENT, SECRET
+from testing.asgi_server import serving
+from testing.fake_github import Served
+from testing.oidc_app import CLIENT, SECRET
+from testing.oidc_provider import running
+from testing.program import free_port
 
 BACK = "http://localhost:3000/api/auth/callback"
-
-
-class Served(GitHub):
-    """A GitHub that listens.
-
-    Attributes:
-        url: Where.
-    """
-
-    url = ""
 
 
 @pytest.fixture
@@ -48,7 +39,7 @@ def reticent_issuer() -> Iterator[str]:
 def _provider(*, claims_in_id_token: bool) -> Iterator[str]:
     port = free_port()
     with running(
-        "provider.mjs",
+        "oidc_provider.mjs",
         port=port,
         clientId=CLIENT,
         clientSecret=SECRET,

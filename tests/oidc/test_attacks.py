@@ -9,9 +9,9 @@ import pytest
 
 from chat_app.auth import cookie
 from chat_app.db.tables import OneTimeToken
-from tests.guard.conftest import free_port
-from tests.oidc.conftest import Served
-from tests.oidc.stage import Program, Visitor, error_in, github_at, oidc_at, program
+from testing.fake_github import Served
+from testing.oidc_app import Program, Visitor, error_in, github_at, oidc_at, program
+from testing.program import free_port
 
 REFUSED = "/signin?error=OAuthCallback"
 

@@ -12,9 +12,9 @@ from pyotp.totp import TOTP
 from chat_app.auth.principal import Principal
 from chat_app.auth.proof import Browser
 from chat_app.db.tables import Account, AuthSession, Passkey
-from tests.auth.stage import FIREFOX
-from tests.oidc.conftest import Served
-from tests.oidc.stage import Program, Visitor, github_at, oidc_at, program
+from testing.auth_services import FIREFOX
+from testing.fake_github import Served
+from testing.oidc_app import Program, Visitor, github_at, oidc_at, program
 
 PAGE = "/settings/connections"
 REFUSED = f"{PAGE}?error=OAuthCallback"

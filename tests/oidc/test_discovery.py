@@ -6,17 +6,10 @@ import pytest
 
 from chat_app.auth.providers.discovery import ALGORITHMS, fit
 from chat_app.auth.providers.wire import UnfitAnswer, plain_client
-from tests.guard.conftest import free_port
-from tests.llm.provider_double import Answer, Request, serving
+from testing.fake_provider import Answer, Request, serving
+from testing.oidc_provider import DISCOVERY_DOCUMENT, ISSUER
+from testing.program import free_port
 
-ISSUER = "https://id.acme.example"
-GOOD = {
-    "issuer": ISSUER,
-    "authorization_endpoint": f"{ISSUER}/auth",
-    "token_endpoint": "https://tokens.acme.example/token",
-    "jwks_uri": f"{ISSUER}/jwks",
-    "id_token_signing_alg_values_supported": ["RS256"],
-}
 LOCAL = "http://127.0.0.1:9400"
 
 
@@ -31,7 +24,7 @@ def test_what_is_needed_is_taken_and_nothing_else() -> None:
         "nonce": "ours",
         "token_endpoint_auth_method": "none",
     }
-    assert fit({**GOOD, **hostile}, ISSUER) == {
+    assert fit({**DISCOVERY_DOCUMENT, **hostile}, ISSUER) == {
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/auth",
         "token_endpoint": "https://tokens.acme.example/token",
@@ -65,7 +58,7 @@ def test_what_is_needed_is_taken_and_nothing_else() -> None:
 )
 def test_what_cannot_be_used_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(UnfitAnswer):
-        fit({**GOOD, **changes}, ISSUER)
+        fit({**DISCOVERY_DOCUMENT, **changes}, ISSUER)
 
 
 @pytest.mark.parametrize("said", [None, [], "x", 7])
@@ -75,7 +68,10 @@ def test_what_is_no_object_is_refused(said: object) -> None:
 
 
 def test_only_asymmetric_signatures_are_taken() -> None:
-    offered = {**GOOD, "id_token_signing_alg_values_supported": ["none", "HS256", *ALGORITHMS]}
+    offered = {
+        **DISCOVERY_DOCUMENT,
+        "id_token_signing_alg_values_supported": ["none", "HS256", *ALGORITHMS],
+    }
     taken = fit(offered, ISSUER)["id_token_signing_alg_values_supported"]
     assert taken == ["RS256", "PS256", "ES256", "EdDSA"]
 
@@ -90,12 +86,12 @@ def test_only_asymmetric_signatures_are_taken() -> None:
     ],
 )
 def test_the_secret_is_sent_as_the_provider_takes_it(offered: list[str] | None, used: str) -> None:
-    said = {**GOOD, "token_endpoint_auth_methods_supported": offered}
+    said = {**DISCOVERY_DOCUMENT, "token_endpoint_auth_methods_supported": offered}
     assert fit(said, ISSUER)["token_endpoint_auth_method"] == used
 
 
 def test_a_provider_of_this_machine_may_have_its_parts_here() -> None:
-    here = {key: value for key, value in GOOD.items() if key.startswith("id_")}
+    here = {key: value for key, value in DISCOVERY_DOCUMENT.items() if key.startswith("id_")}
     here |= {"issuer": LOCAL, "jwks_uri": f"{LOCAL}/jwks"}
     here |= {"authorization_endpoint": f"{LOCAL}/auth", "token_endpoint": f"{LOCAL}/token"}
     assert fit(here, LOCAL)["token_endpoint"] == f"{LOCAL}/token"

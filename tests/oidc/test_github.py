@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
-from tests.oidc.conftest import Served
-from tests.oidc.stage import CLIENT, SECRET, Program, error_in, github_at, program
+from testing.fake_github import Served
+from testing.oidc_app import CLIENT, SECRET, Program, error_in, github_at, program
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.db.tables import Account, AuthSession, User
-from tests.oidc.stage import Program, error_in, oidc_at, program
+from testing.oidc_app import Program, error_in, oidc_at, program
 
 
 @pytest.fixture

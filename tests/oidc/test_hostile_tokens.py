@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from chat_app.db.tables import Account, User
-from tests.api.auth_stage import everything_logged
-from tests.guard.conftest import free_port
-from tests.oidc.servers import running
-from tests.oidc.stage import Program, Visitor, oidc_at, program
+from testing.auth_api import everything_logged
+from testing.oidc_app import Program, Visitor, oidc_at, program
+from testing.oidc_provider import running
+from testing.program import free_port
 
 LIES = (
     "alg none",
@@ -68,7 +68,7 @@ LIES = (
 def liar() -> Iterator[str]:
     """An issuer that lies when it is told to; who it says it is."""
     port = free_port()
-    with running("mock.mjs", port=port):
+    with running("oauth2_mock.mjs", port=port):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -5,8 +5,8 @@ import pytest
 from chat_app.auth.providers.discovery import fit
 from chat_app.auth.providers.wire import UnfitAnswer
 from chat_app.settings.providers import sign_in_providers
-from tests.oidc.hosts import BROKEN, LOOPBACK, NETWORK
-from tests.oidc.test_discovery import GOOD, ISSUER
+from testing.oidc_provider import DISCOVERY_DOCUMENT, ISSUER
+from testing.private_hosts import BROKEN, LOOPBACK, NETWORK
 
 INSIDE = (*LOOPBACK, *NETWORK, *BROKEN)
 PARTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
@@ -38,7 +38,7 @@ def test_a_part_inside_a_network_is_refused(host: str) -> None:
     for part in PARTS:
         for url in (f"https://{host}/x", f"https://{host}:8443/x", f"http://{host}/x"):
             with pytest.raises(UnfitAnswer):
-                fit({**GOOD, part: url}, ISSUER)
+                fit({**DISCOVERY_DOCUMENT, part: url}, ISSUER)
 
 
 @pytest.mark.parametrize("host", HERE)
@@ -64,7 +64,9 @@ def test_an_issuer_that_is_no_address_is_refused_and_named(host: str) -> None:
     ["tokens.acme.example", "oauth2.googleapis.com", "a.b-c.d1.co.uk", "xn--bcher-kva.xn--p1ai"],
 )
 def test_a_part_under_another_public_name_is_taken(host: str) -> None:
-    assert fit({**GOOD, "token_endpoint": f"https://{host}/token"}, ISSUER)["token_endpoint"]
+    assert fit({**DISCOVERY_DOCUMENT, "token_endpoint": f"https://{host}/token"}, ISSUER)[
+        "token_endpoint"
+    ]
 
 
 @pytest.mark.parametrize("host", ["id.corp", "10.0.0.1", "[fd00::1]", "keycloak.auth.svc.local"])

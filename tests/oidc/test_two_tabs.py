@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.oidc.conftest import Served
-from tests.oidc.stage import Program, github_at, oidc_at, program
+from testing.fake_github import Served
+from testing.oidc_app import Program, github_at, oidc_at, program
 
 
 @pytest.fixture

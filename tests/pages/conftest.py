@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Route
 
 from chat_app.components.scripts import FOLDER
-from tests import bun
-from tests.components.conftest import CHROMIUM_FLAGS, libraries
+from testing import bun
+from testing.browser import chromium
+from testing.script_page import libraries, opened_at
 
 LAB = Path(__file__).parent / "lab.jsx"
 SCRIPTS = (
@@ -26,7 +27,6 @@ SCRIPTS = (
     "starters",
     "title_field",
 )
-HOST = "http://lab.test"
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +44,9 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One Chromium: the system's, or else Playwright's own."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
-        )
-        yield found
-        await found.close()
+    """One Chromium for all pages."""
+    async with chromium() as one:
+        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -74,11 +70,3 @@ async def context(browser: Browser, script: str) -> AsyncIterator[BrowserContext
 async def page(context: BrowserContext) -> Page:
     """A tab with the lab in it."""
     return await opened_at(context, "/signin")
-
-
-async def opened_at(context: BrowserContext, path: str) -> Page:
-    """A further tab of the same browser."""
-    page = await context.new_page()
-    await page.goto(f"{HOST}{path}")
-    await page.wait_for_function("window.lab")
-    return page

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 from playwright.async_api import BrowserContext, Page, Request, Route, expect
 
-from tests.pages.conftest import HOST, opened_at
+from testing.script_page import HOST, opened_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from chat_app.runs.answering import EMPTY
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.runs.log import BACK_OFF, NOT_SAVED
 from chat_app.runs.serving import BROKEN
-from tests.runs.stage import PATIENCE, Stage, rest_of, text_of
+from testing.run_services import PATIENCE, Stage, rest_of, text_of
 
 
 async def begun(stage: Stage, who: Principal, client_id: str = "c1"):

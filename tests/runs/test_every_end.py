@@ -14,7 +14,7 @@ from chat_app.guard.live import SESSION_ENDED, LiveConnections
 from chat_app.runs.events import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from tests.auth.stage import PASSWORD, Time
+from testing.auth_services import PASSWORD, Time
 
 EMAIL = "ada@example.org"
 SLOW = "fake:10000x20"

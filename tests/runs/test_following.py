@@ -13,7 +13,7 @@ from chat_app.db.tables import RunEvent
 from chat_app.errors import NotFound
 from chat_app.llm.base import ReasoningDelta, Usage
 from chat_app.runs.events import EndEvent, TextEvent, utf16_length
-from tests.runs.stage import Stage, rest_of, staged, text_of
+from testing.run_services import Stage, rest_of, staged, text_of
 
 WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é", "\n\n", "# T"]
 

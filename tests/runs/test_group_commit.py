@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.stage import staged
+from testing.run_services import staged
 
 
 @pytest.mark.parametrize("count", [1, 30])

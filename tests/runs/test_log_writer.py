@@ -13,7 +13,7 @@ from chat_app.db.errors import DatabaseFull
 from chat_app.runs.channel import Channel
 from chat_app.runs.log import BACK_OFF, Entry, LogWriter, NotSaved, RunLog
 from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, SPARE, STRAINED_FRAME, Pace, interval
-from tests.runs.stage import VirtualPace
+from testing.run_services import VirtualPace
 
 BUSY = OperationalError("insert", {}, Exception("locked"))
 ORPHAN = IntegrityError("insert", {}, Exception("foreign key"))

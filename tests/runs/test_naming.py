@@ -8,7 +8,7 @@ import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.llm.base import ProviderError
-from tests.runs.stage import PATIENCE, Answer, Stage, staged
+from testing.run_services import PATIENCE, Answer, Stage, staged
 
 
 @pytest.fixture

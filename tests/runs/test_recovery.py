@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chat_app.db.tables import RunEvent
 from chat_app.runs.events import EndEvent, TextEvent
-from tests.runs.stage import Stage, staged, text_of
+from testing.run_services import Stage, staged, text_of
 
 
 async def test_what_anybody_saw_before_a_crash_is_there_after_it(tmp_path: Path):

@@ -7,7 +7,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.errors import Conflict, InvalidInput, NotFound
 from chat_app.llm.base import ProviderError
-from tests.runs.stage import Stage, text_of
+from testing.run_services import Stage, text_of
 
 
 async def test_a_retry_is_a_sibling_under_the_same_question(stage: Stage, alice: Principal):

@@ -13,7 +13,7 @@ from chat_app.db.errors import DatabaseFull
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.errors import Conflict, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
 from chat_app.llm.base import Turn
-from tests.runs.stage import Stage, staged
+from testing.run_services import Stage, staged
 
 
 async def test_a_send_stores_the_thread_the_message_an_empty_answer_and_a_run(

@@ -13,7 +13,7 @@ from chat_app.errors import Unavailable
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
-from tests.runs.stage import StageClock, VirtualPace, rest_of, text_of
+from testing.run_services import StageClock, VirtualPace, rest_of, text_of
 
 SLOW = "fake:500x60000"
 """A model that says one word and then nothing for a minute."""

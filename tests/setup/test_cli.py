@@ -78,7 +78,7 @@ def test_the_operators_functions_are_found_in_the_projects_folder(
         env={
             "PATH": "/usr/bin:/bin",
             "DATA_DIR": str(chat_app.data),
-            "AUTH_SESSION_HOOK": "tests.auth.operators:with_roles",
+            "AUTH_SESSION_HOOK": "testing.session_hooks:with_roles",
         },
         capture_output=True,
         text=True,

@@ -24,7 +24,7 @@ class Served:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.setup.served", str(self.port), *arguments],
+            [sys.executable, "-m", "testing.echo_server", str(self.port), *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -128,7 +128,8 @@ def test_it_goes_with_the_process_that_started_it(served: Serve) -> None:
         port = probe.getsockname()[1]
     between = (
         "import subprocess, sys\n"
-        "subprocess.run([sys.executable, '-m', 'tests.setup.served', sys.argv[1], '--with-parent'])"
+        "program = [sys.executable, '-m', 'testing.echo_server', sys.argv[1], '--with-parent']\n"
+        "subprocess.run(program)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", between, str(port)], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.states.stage import Stage, stage
+from testing.reflex_tabs import Stage, stage
 
 
 @pytest.fixture

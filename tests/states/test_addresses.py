@@ -7,8 +7,7 @@ import pytest
 from chat_app.chat_app import app
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
-from tests.states.stage import Stage
-from tests.states.test_live import opened, until
+from testing.reflex_tabs import Stage, opened, until
 
 
 @pytest.mark.parametrize("address", ["not-an-id", "0" * 300, "../etc/passwd", "{}"])

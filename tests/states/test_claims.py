@@ -10,8 +10,8 @@ from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
 from chat_app.states.identity import principal
 from chat_app.states.thread_list import ThreadListState
-from tests.auth import operators
-from tests.states.stage import stage
+from testing import session_hooks
+from testing.reflex_tabs import stage
 
 EMAIL = "ada@example.com"
 
@@ -24,18 +24,18 @@ async def an_event(who: Principal) -> Any:
 
 
 async def test_a_demoted_claim_is_gone_on_the_next_event(tmp_path: Path) -> None:
-    async with stage(tmp_path, auth_session_hook="tests.auth.operators:with_roles") as put_up:
+    async with stage(tmp_path, auth_session_hook="testing.session_hooks:with_roles") as put_up:
         ada = await put_up.person(EMAIL)
-        operators.roles[EMAIL] = ["admin"]
+        session_hooks.roles[EMAIL] = ["admin"]
         assert await an_event(ada) is None
         assert principal().claims == {"roles": ["admin"]}
-        operators.roles[EMAIL] = []
+        session_hooks.roles[EMAIL] = []
         assert await an_event(ada) is None
         assert principal().claims == {"roles": []}
 
 
 async def test_no_handler_runs_while_the_function_fails(tmp_path: Path) -> None:
-    async with stage(tmp_path, auth_session_hook="tests.auth.operators:failing") as put_up:
+    async with stage(tmp_path, auth_session_hook="testing.session_hooks:failing") as put_up:
         refused = app.policy.refused["no claims"]
         assert await an_event(await put_up.person(EMAIL)) is not None
         assert app.policy.refused["no claims"] == refused + 1

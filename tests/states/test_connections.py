@@ -10,7 +10,7 @@ import pytest
 from chat_app.auth.connections import Connection
 from chat_app.auth.proof import Proof
 from chat_app.states.settings.connections import ConnectionsState, item
-from tests.states.stage import Stage, stage
+from testing.reflex_tabs import Stage, stage
 
 MARCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

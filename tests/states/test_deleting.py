@@ -10,7 +10,7 @@ from chat_app.auth.principal import Principal
 from chat_app.clock import utc_now
 from chat_app.states.auth import AuthState
 from chat_app.states.thread_list import UNDO_TIME, ThreadListState
-from tests.states.stage import Stage, Tab, stage
+from testing.reflex_tabs import Stage, Tab, stage
 
 
 class Hand:

@@ -11,7 +11,7 @@ from reflex.utils.token_manager import SocketRecord
 
 from chat_app.chat_app import app
 from chat_app.states.socket import Namespace
-from tests.states.stage import wire_form
+from testing.reflex_tabs import wire_form
 
 UPDATE = StateUpdate(delta={"live": {"f": ["h", 0, "text"]}})
 

@@ -9,7 +9,7 @@ from chat_app.db.errors import DatabaseBusy
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
 from chat_app.states.thread_list import ThreadListState
-from tests.states.stage import Stage, Tab
+from testing.reflex_tabs import Stage, Tab
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 

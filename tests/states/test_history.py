@@ -8,8 +8,7 @@ from chat_app.seed import seed_messages
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
 from chat_app.states.stretch import PAGE, SLOTS
-from tests.states.stage import Stage, Tab, size
-from tests.states.test_live import ended, opened, shown
+from testing.reflex_tabs import Stage, Tab, ended, opened, shown, size
 
 MESSAGES = 1_000
 GROWTH = 1.1

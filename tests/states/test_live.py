@@ -18,35 +18,19 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
 from chat_app.states.thread_list import ThreadListState
-from tests.states.stage import Stage, Tab, size, stage
+from testing.reflex_tabs import (
+    Stage,
+    Tab,
+    ended,
+    is_watched,
+    opened,
+    shown,
+    size,
+    stage,
+    until,
+)
 
 TOKENS = 2_000
-SAFETY_SECONDS = 120
-
-
-async def opened(put_up: Stage, who: Principal, thread: str = "") -> Tab:
-    """A tab that has loaded its page and watches it."""
-    tab = await put_up.tab(who)
-    await tab.send(AuthState.on_auth_change(), thread)
-    await tab.begin(Live.open(), thread)
-    await shown(tab, lambda: bool(tab.updates) and is_watched(put_up, who))
-    return tab
-
-
-def is_watched(put_up: Stage, who: Principal) -> bool:
-    return bool(put_up.live.bus.listeners(f"user:{who.user_id}"))
-
-
-async def shown(tab: Tab, condition: object) -> None:
-    """Wait until something is true of a tab."""
-    assert callable(condition)
-    async with asyncio.timeout(SAFETY_SECONDS):
-        while not condition():
-            await tab.arrival()
-
-
-def ended(tab: Tab) -> bool:
-    return any(len(frame) == 4 and frame[1] for frame in tab.frames)
 
 
 class LockStep:
@@ -246,14 +230,6 @@ async def test_a_tab_does_not_go_deaf_when_the_database_is_busy(
     await until(tab, titles, ["Heard after all"])
     assert failures == []
     tab.close()
-
-
-async def until(tab: Tab, read: object, wanted: object) -> None:
-    """Wait until what `read` returns is what is wanted."""
-    assert callable(read)
-    async with asyncio.timeout(SAFETY_SECONDS):
-        while await read() != wanted:
-            await tab.arrival()
 
 
 def assembled(tab: Tab, handle: str) -> str:

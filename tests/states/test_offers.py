@@ -9,9 +9,8 @@ from chat_app.states import auth, providers
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.providers import ProviderItem, ProvidersState
-from tests.oidc.stage import oidc_at
-from tests.states.stage import stage
-from tests.states.test_live import opened
+from testing.oidc_app import oidc_at
+from testing.reflex_tabs import opened, stage
 
 
 async def test_the_model_that_answers_is_among_those_to_pick(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
 from chat_app.states.policy import Row, Who, table
-from tests.states.stage import Stage
+from testing.reflex_tabs import Stage
 
 ROWS = table()
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}

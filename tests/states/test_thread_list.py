@@ -4,8 +4,7 @@ from uuid import UUID
 
 from chat_app.auth.principal import Principal
 from chat_app.states.thread_list import PAGE, ThreadListState
-from tests.states.stage import Stage, Tab, size
-from tests.states.test_live import opened, until
+from testing.reflex_tabs import Stage, Tab, opened, size, until
 
 
 async def _listed(tab: Tab) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.errors import InvalidInput, NotFound
-from tests.runs.stage import Stage
+from testing.run_services import Stage
 
 
 async def test_a_new_thread_is_on_top_of_the_list(stage: Stage, alice: Principal):

@@ -7,8 +7,8 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Thread
 from chat_app.errors import InvalidInput
-from tests.runs.stage import Stage
-from tests.runs.statements import statements
+from testing.run_services import Stage
+from testing.sql_statements import statements
 
 
 async def fill(stage: Stage, who: Principal, count: int, *, tied: bool = False) -> list[UUID]:

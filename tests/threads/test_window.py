@@ -7,8 +7,8 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Message, Thread
 from chat_app.errors import InvalidInput, NotFound
-from tests.runs.stage import Stage
-from tests.runs.statements import statements
+from testing.run_services import Stage
+from testing.sql_statements import statements
 
 
 async def thread_of(stage: Stage, who: Principal, count: int) -> tuple[UUID, list[UUID]]:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.auth.mail.office import Office, opened
+from testing.email_flows import Office, opened
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from chat_app.auth.proof import Browser, Challenged
 from chat_app.auth.refusals import AccessDenied, InvalidEmail, InvalidToken
 from chat_app.db.tables import Account, OneTimeToken, Totp, User
 from chat_app.errors import RateLimited
-from tests.auth.mail.mailbox import link_of, text_of
-from tests.auth.mail.office import ADA, BOB, BROWSER, HERE, Office, entered, opened
-from tests.auth.stage import PASSWORD, staged
+from testing.auth_services import PASSWORD, staged
+from testing.email_flows import ADA, BOB, BROWSER, HERE, Office, entered, opened
+from testing.mail_server import link_of, text_of
 
 
 def says_no(*_: object) -> bool:

@@ -8,9 +8,9 @@ from chat_app.auth.mail import postman as module
 from chat_app.auth.mail.letters import Letter, Letters
 from chat_app.auth.mail.postman import NoLetters, Postman
 from chat_app.auth.mail.relay import Relay, Security, relay_of
-from tests.api.auth_stage import everything_logged
-from tests.auth.mail.certificates import contexts
-from tests.auth.mail.mailbox import Mailbox, link_of, listening, text_of
+from testing.auth_api import everything_logged
+from testing.certificates import contexts
+from testing.mail_server import Mailbox, link_of, listening, text_of
 
 SENDER = "Chat <chat@chat.example>"
 WRITES = Letters("https://chat.example", minutes=10, hours=24)

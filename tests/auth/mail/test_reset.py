@@ -8,9 +8,9 @@ import pytest
 from chat_app.auth.refusals import InvalidToken, PasswordTooShort, WeakPassword
 from chat_app.db.tables import Account, Passkey, RememberedDevice, User
 from chat_app.errors import RateLimited
-from tests.auth.mail.mailbox import link_of, text_of
-from tests.auth.mail.office import ADA, BOB, HERE, Office, opened
-from tests.auth.stage import PASSWORD
+from testing.auth_services import PASSWORD
+from testing.email_flows import ADA, BOB, HERE, Office, opened
+from testing.mail_server import link_of, text_of
 
 NEW = "another-Lemon-44-chair"
 

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from chat_app.db.tables import Account
-from tests.auth.mail.office import ADA, BOB, HERE, Office, opened
+from testing.email_flows import ADA, BOB, HERE, Office, opened
 
 Ask = Callable[[Office, str], Awaitable[Any]]
 SETTINGS: list[dict[str, Any]] = [

@@ -15,9 +15,9 @@ from chat_app.auth.refusals import (
 )
 from chat_app.db.tables import OneTimeToken, User
 from chat_app.errors import RateLimited
-from tests.auth.mail.mailbox import link_of, text_of
-from tests.auth.mail.office import ADA, BOB, BROWSER, HERE, Office, entered, opened
-from tests.auth.stage import PASSWORD
+from testing.auth_services import PASSWORD
+from testing.email_flows import ADA, BOB, BROWSER, HERE, Office, entered, opened
+from testing.mail_server import link_of, text_of
 
 OTHER = "another-Lemon-44-chair"
 

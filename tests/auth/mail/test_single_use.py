@@ -8,7 +8,7 @@ import pytest
 
 from chat_app.auth.refusals import EmailTaken, InvalidToken
 from chat_app.db.tables import AuthSession, User
-from tests.auth.mail.office import ADA, BROWSER, HERE, Office
+from testing.email_flows import ADA, BROWSER, HERE, Office
 
 AT_ONCE = 20
 NEW = [f"another-Lemon-{number}-chair" for number in range(AT_ONCE)]

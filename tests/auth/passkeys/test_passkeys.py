@@ -15,8 +15,8 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.refusals import InvalidName, LastWayIn, PasskeyRefused
 from chat_app.db.tables import Account
 from chat_app.errors import Conflict, NotFound, RateLimited
-from tests.auth.passkeys.authenticator import UP, Authenticator
-from tests.auth.stage import Stage, settings_of, staged
+from testing.auth_services import Stage, settings_of, staged
+from testing.authenticator import UP, Authenticator
 
 HERE = "192.0.2.7"
 TAB = "a secret of the browser"

@@ -17,8 +17,8 @@ from chat_app.auth.second_factor.factors import SecondFactors
 from chat_app.db.tables import BackupCode, OneTimeToken, RememberedDevice, Totp
 from chat_app.errors import Conflict, Unavailable
 from chat_app.settings import Settings
-from tests.auth.second_factor.stage import Holder, holder, turned_on
-from tests.auth.stage import FIREFOX, Stage, staged
+from testing.auth_services import FIREFOX, Stage, staged
+from testing.second_factor import Holder, holder, turned_on
 
 HERE = Browser("192.0.2.7", FIREFOX)
 

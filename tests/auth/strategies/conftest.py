@@ -4,18 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from chat_app.db.engine import Database
-from tests.auth.stage import Stage, staged
-
-
-class OpenStage(Protocol):
-    def __call__(
-        self, database: type[Database] = Database, **given: Any
-    ) -> AbstractAsyncContextManager[Stage]: ...
+from testing.auth_services import OpenStage, Stage, staged
 
 
 @pytest.fixture(params=["database", "jwt"])

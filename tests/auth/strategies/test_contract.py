@@ -15,8 +15,7 @@ from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession
 from chat_app.errors import NotFound, Unauthenticated
-from tests.auth.stage import Stage
-from tests.auth.strategies.conftest import OpenStage
+from testing.auth_services import OpenStage, Stage
 
 
 class ReadOnly(Database):

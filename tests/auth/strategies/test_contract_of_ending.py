@@ -14,8 +14,7 @@ from chat_app.bus import SESSIONS, Hint
 from chat_app.db.engine import Database
 from chat_app.db.system import SystemSession
 from chat_app.db.tables import AuthSession
-from tests.auth.stage import Stage
-from tests.auth.strategies.conftest import OpenStage
+from testing.auth_services import OpenStage, Stage
 
 
 class SlowReader(Database):

@@ -8,7 +8,7 @@ import pytest
 from chat_app.auth.disabling import Disabling
 from chat_app.auth.refusals import InvalidToken
 from chat_app.errors import NotFound, Unauthenticated
-from tests.auth.stage import Stage
+from testing.auth_services import Stage
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from chat_app.auth.keyring import KeyRing
 from chat_app.auth.sessions import Sessions
 from chat_app.auth.strategies import chosen
-from tests.auth.stage import Stage, settings_of, staged
+from testing.auth_services import Stage, settings_of, staged
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
 PEOPLE = 12

@@ -5,7 +5,7 @@ import hashlib
 from sqlmodel import select
 
 from chat_app.db.tables import AuthSession
-from tests.auth.stage import Stage
+from testing.auth_services import Stage
 
 
 async def test_only_the_hash_of_a_random_token_is_kept(plain: Stage) -> None:

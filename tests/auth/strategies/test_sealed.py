@@ -11,7 +11,7 @@ from chat_app.auth.keyring import KeyRing
 from chat_app.auth.strategies.sealed import PURPOSE
 from chat_app.db.tables import DeniedSession
 from chat_app.errors import NotFound
-from tests.auth.stage import Stage, settings_of
+from testing.auth_services import Stage, settings_of
 
 MINUTE = timedelta(minutes=1)
 

@@ -6,19 +6,18 @@ import pytest
 
 from chat_app.auth.hooks import NoClaims, SessionSeen
 from chat_app.settings import WrongSettings, read_settings
-from tests.auth import operators
-from tests.auth.stage import Stage
-from tests.auth.strategies.conftest import OpenStage
+from testing import session_hooks
+from testing.auth_services import OpenStage, Stage
 
 ADA = "ada@example.org"
 
 
 @pytest.fixture(autouse=True)
 def directory() -> dict[str, list[str]]:
-    operators.seen.clear()
-    operators.roles.clear()
-    operators.roles[ADA] = ["admin"]
-    return operators.roles
+    session_hooks.seen.clear()
+    session_hooks.roles.clear()
+    session_hooks.roles[ADA] = ["admin"]
+    return session_hooks.roles
 
 
 async def claims_everywhere(stage: Stage, token: str) -> list[object]:
@@ -34,25 +33,27 @@ async def claims_everywhere(stage: Stage, token: str) -> list[object]:
 async def test_pages_and_routes_know_what_the_function_says(
     open_stage: OpenStage, named: str
 ) -> None:
-    async with open_stage(auth_session_hook=f"tests.auth.operators:{named}") as stage:
+    async with open_stage(auth_session_hook=f"testing.session_hooks:{named}") as stage:
         issued = await stage.sign_in(await stage.person())
         assert await claims_everywhere(stage, issued.token) == [{"roles": ["admin"]}] * 2
 
 
 async def test_the_function_is_told_who_and_how_they_came(open_stage: OpenStage) -> None:
-    async with open_stage(auth_session_hook="tests.auth.operators:with_roles") as stage:
+    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
         ada = await stage.person()
         issued = await stage.sign_in(
             ada, method="oauth", provider="acme", claims={"groups": ["staff"]}
         )
         await stage.sessions.resolve(issued.token)
-    assert operators.seen == [SessionSeen(ada, ADA, "Ada", "oauth", "acme", {"groups": ["staff"]})]
+    assert session_hooks.seen == [
+        SessionSeen(ada, ADA, "Ada", "oauth", "acme", {"groups": ["staff"]})
+    ]
 
 
 async def test_a_demoted_claim_is_gone_at_the_next_event_and_request(
     open_stage: OpenStage, directory: dict[str, list[str]]
 ) -> None:
-    async with open_stage(auth_session_hook="tests.auth.operators:with_roles") as stage:
+    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
         issued = await stage.sign_in(await stage.person())
         assert await claims_everywhere(stage, issued.token) == [{"roles": ["admin"]}] * 2
         directory[ADA] = []
@@ -65,13 +66,13 @@ async def test_without_a_function_there_are_no_claims(stage: Stage) -> None:
 
 
 async def test_what_was_said_cannot_be_changed_by_whoever_holds_it(open_stage: OpenStage) -> None:
-    async with open_stage(auth_session_hook="tests.auth.operators:with_roles") as stage:
+    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
         issued = await stage.sign_in(await stage.person())
         found = await stage.sessions.resolve(issued.token)
         assert found is not None
         with pytest.raises(TypeError):
             found.principal.claims["roles"] = ["owner"]  # pyright: ignore[reportIndexIssue]
-        operators.roles[ADA].append("owner")
+        session_hooks.roles[ADA].append("owner")
         assert found.principal.claims["roles"] == ["admin"]
 
 
@@ -79,7 +80,7 @@ async def test_what_was_said_cannot_be_changed_by_whoever_holds_it(open_stage: O
 async def test_when_the_function_fails_nobody_comes_in(
     open_stage: OpenStage, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_stage(auth_session_hook=f"tests.auth.operators:{named}") as stage:
+    async with open_stage(auth_session_hook=f"testing.session_hooks:{named}") as stage:
         issued = await stage.sign_in(await stage.person())
         with caplog.at_level(logging.DEBUG, "chat_app"), pytest.MonkeyPatch.context() as patch:
             patch.setattr(logging.getLogger("chat_app"), "propagate", True)
@@ -95,14 +96,14 @@ async def test_when_the_function_fails_nobody_comes_in(
 async def test_the_same_person_with_other_claims_is_the_same_principal(
     open_stage: OpenStage, directory: dict[str, list[str]]
 ) -> None:
-    async with open_stage(auth_session_hook="tests.auth.operators:with_roles") as stage:
+    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
         issued = await stage.sign_in(await stage.person())
         before = await stage.sessions.principal(issued.session_id)
         directory[ADA] = []
         assert await stage.sessions.principal(issued.session_id) == before
 
 
-@pytest.mark.parametrize("named", ["tests.auth.operators:none", "tests.auth.nowhere:with_roles"])
+@pytest.mark.parametrize("named", ["testing.session_hooks:none", "tests.auth.nowhere:with_roles"])
 async def test_a_function_that_is_not_there_is_said_at_start(
     open_stage: OpenStage, named: str
 ) -> None:

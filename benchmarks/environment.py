@@ -1,0 +1,175 @@
+"""What is measured, put up: the model server, the bare proxy and the program, with people in it.
+
+Linux only: what a process used is read from `/proc`.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from benchmarks.model_server import Ask
+from chat_app.auth import cookie
+from chat_app.auth.principal import Principal
+from chat_app.db.migrations import upgrade
+from chat_app.db.tables import User
+from chat_app.seed import seed_messages, seed_threads
+from chat_app.services import Services
+from chat_app.settings import read_settings
+from testing.program import ROOT, Program, free_port
+
+CROWD = 250
+MANY_THREADS = 10_000
+MANY_MESSAGES = 1_000
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody with an account, signed in.
+
+    Args:
+        cookie: Name and value of the session cookie.
+        thread: An empty thread of theirs.
+    """
+
+    cookie: tuple[str, str]
+    thread: str
+
+    @property
+    def header(self) -> str:
+        return "=".join(self.cookie)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs.
+
+    Args:
+        url: The program's.
+        proxy: The bare proxy's.
+        upstream: The model server's.
+        pid: The program's process.
+        proxy_pid: The bare proxy's.
+        crowd: People with nothing but an empty thread.
+        ada: Somebody with a long thread besides.
+        long: That thread.
+        collector: Somebody with very many threads.
+    """
+
+    url: str
+    proxy: str
+    upstream: str
+    pid: int
+    proxy_pid: int
+    crowd: list[Member]
+    ada: Member
+    long: str
+    collector: Member
+
+    async def sent(self, ask: Ask) -> tuple[list[float], float]:
+        """When each marker of an answer and its last token were sent."""
+        return await asyncio.to_thread(self._sent, ask)
+
+    def _sent(self, ask: Ask) -> tuple[list[float], float]:
+        with urllib.request.urlopen(f"{self.upstream}/sent/{ask.name}") as answer:
+            told = json.load(answer)
+        return told["marks"], told["last"]
+
+    async def until_sent(self, ask: Ask) -> tuple[list[float], float]:
+        """The same, once all of it was sent."""
+        while True:
+            marks, last = await self.sent(ask)
+            if last:
+                return marks, last
+            await asyncio.sleep(0.2)
+
+
+@contextmanager
+def open_house(folder: Path) -> Iterator[House]:
+    """Put everything up in a folder, and take it down."""
+    upstream, proxy = free_port(), free_port()
+    model, bare = f"http://127.0.0.1:{upstream}", f"http://127.0.0.1:{proxy}"
+    given = {
+        "OPENAI_BASE_URL": f"{model}/v1",
+        "OPENAI_API_KEY": "none",
+        "CHAT_MODELS": "paced",
+        "CHAT_MAX_TOKENS": "10000",
+        "EMBEDDED_MODEL": "false",
+    }
+    program = Program(folder, given=given)
+    (folder / "data").mkdir()
+    crowd, ada, long, collector = asyncio.run(_people(folder / "data"))
+    modules = (("model_server", str(upstream)), ("bare_proxy", f"{model}/v1", str(proxy)))
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for name, *arguments in modules:
+            command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+            running.append(subprocess.Popen(command, cwd=ROOT))
+        program.start()
+        pid = program._process.pid  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+        yield House(program.url, bare, model, pid, running[1].pid, crowd, ada, long, collector)
+    finally:
+        program.end()
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+async def _people(data: Path) -> tuple[list[Member], Member, str, Member]:
+    settings = read_settings(data_dir=data, embedded_model=False)
+    await asyncio.to_thread(upgrade, settings)
+    live = Services.build(settings)
+    name = cookie.session_name(settings)
+
+    async def join(user_id: UUID) -> tuple[Principal, Member]:
+        issued = await live.sessions.issue(
+            user_id, method="password", remember=False, address="127.0.0.1", user_agent="bench"
+        )
+        principal = Principal(user_id, issued.session_id)
+        thread = await live.threads.create(principal)
+        return principal, Member((name, issued.token), str(thread.id))
+
+    users = [User(email=f"member-{number}@example.com") for number in range(CROWD + 2)]
+    ids = [user.id for user in users]
+    async with live.db.system("auth", write=True) as session:
+        session.add_all(users)
+    ada, ada_member = await join(ids[0])
+    long = await seed_messages(live.db, ada, MANY_MESSAGES)
+    collector, collector_member = await join(ids[1])
+    await seed_threads(live.db, collector, MANY_THREADS)
+    crowd = [(await join(user_id))[1] for user_id in ids[2:]]
+    await live.stop()
+    return crowd, ada_member, str(long), collector_member
+
+
+def cpu(pid: int) -> float:
+    """The processor time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident(pid: int) -> float:
+    """The memory of a process and of all it has started, in megabytes."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True
+    )
+    rows = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    family, size = {pid}, 0
+    while size != len(family):
+        size = len(family)
+        family |= {child for child, parent, _ in rows if parent in family}
+    return sum(kilobytes for process, _, kilobytes in rows if process in family) / 1000
+
+
+def fresh(length: int, pace: int) -> Ask:
+    """A question that was never asked."""
+    return Ask(length, pace, f"{time.time_ns():x}")

@@ -1,0 +1,124 @@
+"""Every handler, in process, with arguments that fit and arguments that do not."""
+
+import asyncio
+import logging
+import tempfile
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+from chat_app.auth.principal import Principal
+from chat_app.chat_app import app
+from chat_app.states.policy import Who, table
+from resilience.attacker import WORDS
+from resilience.fuzz_values import junk, payload
+from resilience.report import Result
+from testing.reflex_tabs import Stage, Tab, stage
+
+SETTLE_SECONDS = 5
+_KEEPS_RUNNING = (".open", ".watch", ".hydrate_and_load", ".on_load_internal")
+_TABS_EVERY = 50
+
+
+def good(thread: str, message: str, handle: str) -> dict[str, Any]:
+    """An argument of each name that passes, and names somebody's things."""
+    return {
+        "thread_id": thread,
+        "thread": thread,
+        "message_id": message,
+        "form": {"title": "taken over"},
+        "text": "words",
+        "client_id": f"client-{uuid4().hex}",
+        "name": "UTC",
+        "model_id": "fake",
+        "run": handle,
+        "have": 0,
+        "sentence": "A sentence.",
+        "value": True,
+        "vars": {},
+        "hashes": [],
+    }
+
+
+class _Log(logging.Handler):
+    """Keeps every line that any logger writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+async def handler_fuzz(tries: int = 6_000, seed: int = 1) -> Result:
+    """Junk for every handler, as nobody and as a stranger, about somebody else's things.
+
+    Args:
+        tries: How many payloads.
+        seed: Where chance begins.
+    """
+    heard = _Log()
+    loggers = [logging.getLogger(), logging.getLogger("chat_app")]
+    for logger in loggers:
+        logger.addHandler(heard)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            async with stage(Path(folder), chat_model="fake:3x0", runs_per_user=100) as put_up:
+                figures = await _fuzz(put_up, tries, Random(seed))
+    finally:
+        for logger in loggers:
+            logger.removeHandler(heard)
+    told = [line for line in heard.lines if "slow" not in line]
+    wrong = {**figures, "log lines": len(told)}
+    first = f"; {told[0][:160]}" if told else ""
+    said = ", ".join(f"{count} {name}" for name, count in wrong.items())
+    return Result("handler fuzz", tries, sum(wrong.values()), said + first)
+
+
+async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
+    ada = await put_up.person("ada@example.com")
+    sent = await put_up.live.runs.send(ada, text=WORDS, client_id="c1", model="fake:5x0")
+    async for _ in put_up.live.runs.follow(ada, sent.run_id):
+        pass
+    thread, message = str(sent.thread_id), str(sent.message_id)
+    before = await _everything(put_up, ada, sent.thread_id)
+    eve = await put_up.person("eve@example.com")
+    rows, leaks, stuck, raised = table(), 0, 0, list[str]()
+    names = sorted(rows)
+    faults = app.policy.refused.copy()
+    tabs: dict[bool, Tab] = {}
+    for turn in range(tries):
+        if turn % _TABS_EVERY == 0:
+            for old in tabs.values():
+                leaks += WORDS in old.text()
+                old.close()
+            tabs = {False: await put_up.tab(None), True: await put_up.tab(eve)}
+        name = names[turn % len(names)]
+        mine = good(thread, message, sent.run_id.hex[:8])
+        arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
+        where = random.choice(("", thread, str(uuid4()), str(junk(random, 0))[:2_000]))
+        tab = tabs[rows[name].who is Who.SIGNED_IN or random.random() < 0.5]
+        future = await tab.start(name, payload(random, arguments), where)
+        if not name.endswith(_KEEPS_RUNNING):
+            try:
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await future.wait_all()
+            except TimeoutError:
+                stuck += 1
+            except Exception as error:  # whatever it is, it should not have come so far
+                raised.append(f"{name.rsplit('.', 1)[-1]}: {error!r}"[:120])
+    for old in tabs.values():
+        leaks += WORDS in old.text()
+        old.close()
+    changed = await _everything(put_up, ada, sent.thread_id) != before
+    assert sum((app.policy.refused - faults).values()) > tries // 4, "hardly anything was junk"
+    wrong = {"leaks": leaks, "stuck": stuck, "changes of somebody else's": int(changed)}
+    return wrong | Counter(raised)
+
+
+async def _everything(put_up: Stage, who: Principal, thread: UUID) -> tuple[Any, ...]:
+    page = await put_up.live.threads.page(who)
+    return page, await put_up.live.threads.window(who, thread)

@@ -1,0 +1,166 @@
+"""What is somebody else's looks exactly like what is not there, on every route and handler."""
+
+import json
+import re
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from chat_app.states.policy import Who, table
+from resilience.attack_handler_fuzz import good
+from resilience.attacker import (
+    SETTLED,
+    WORDS,
+    Caller,
+    event_frame,
+    is_loaded,
+    load,
+    page_event,
+    person,
+)
+from resilience.report import Result
+from testing.program import Program
+from testing.route_cases import CASES, OF_A_THREAD
+from testing.socket_client import attack
+
+_OF_THE_HOP = ("date", "connection")
+_TOLD = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+async def foreign_routes(program: Program) -> Result:
+    """Every route of a thread with six kinds of id as four kinds of people, byte for byte."""
+    ada, eve, gone = [await person(program) for _ in range(3)]
+    hers = await ada.ask(WORDS)
+    message = (await ada.everything())[0][1]["messages"][-1]["id"]
+    mine = await eve.ask("my own")
+    deleted = await eve.ask("my own, deleted")
+    await eve.http.delete(f"/api/threads/{deleted}")
+    cookies = {
+        "stranger": eve.cookie,
+        "signed out": gone.cookie,
+        "forger": "chat_session=x",
+        "": "",
+    }
+    await gone.http.post("/api/auth/signout")
+    before = await ada.everything()
+    ids = (hers, str(uuid4()), deleted, "not-an-id", hers.upper(), message)
+    wrong: list[str] = []
+    tried = 0
+    for who, cookie in cookies.items():
+        async with _as(program, cookie) as http:
+            for method, path in OF_A_THREAD:
+                answers = [await _call(http, method, path, one) for one in ids]
+                tried += len(answers)
+                seen = {(a.status_code, a.content, str(_headers(a))) for a in answers}
+                status = 404 if who == "stranger" else 401
+                if len(seen) > 1 or answers[0].status_code != status:
+                    wrong.append(f"{who} {method} {path}")
+    async with _as(program, eve.cookie) as http:
+        for other in (message, hers):
+            pairs = zip(_within(mine, other), _within(mine, str(uuid4())), strict=True)
+            for (method, path, body), (_, missing, no_body) in pairs:
+                tried += 1
+                one = await http.request(method, path, json=body)
+                two = await http.request(method, missing, json=no_body)
+                if one.content != two.content or one.status_code != two.status_code:
+                    wrong.append(f"{method} {path.split('?')[0]} with a foreign id inside")
+    changed = await ada.everything() != before
+    return Result(
+        "foreign routes",
+        tried + 1,
+        len(wrong) + changed,
+        "; ".join(wrong)[:300] or "foreign = missing to the byte, headers too",
+    )
+
+
+def _as(program: Program, cookie: str) -> httpx.AsyncClient:
+    headers = {"Origin": program.url, "X-Auth-Return-Redirect": "1"}
+    headers |= {"Cookie": cookie} if cookie else {}
+    return httpx.AsyncClient(base_url=program.url, headers=headers, timeout=30)
+
+
+async def _call(http: httpx.AsyncClient, method: str, path: str, thread: str) -> httpx.Response:
+    case = CASES[method, path]
+    body = case.body
+    if isinstance(body, dict) and "id" in body:
+        body = {**body, "id": thread}
+    wanted: dict[str, Any] = {} if body is None else {"json": body}
+    return await http.request(method, path.replace("{id}", thread), **wanted)
+
+
+def _headers(answer: httpx.Response) -> list[tuple[str, str]]:
+    return sorted(
+        (name, value) for name, value in answer.headers.items() if name not in _OF_THE_HOP
+    )
+
+
+def _within(thread: str, other: str) -> list[tuple[str, str, Any]]:
+    """An own thread, and inside the request something that is not one's own."""
+    again = {"id": thread, "messages": [], "trigger": "regenerate-message", "messageId": other}
+    return [
+        ("GET", f"/api/threads/{thread}/messages?before={other}", None),
+        ("POST", "/api/chat", again),
+    ]
+
+
+async def foreign_handlers(program: Program) -> Result:
+    """Every handler with somebody's ids and with ids of nothing: the same frames."""
+    ada, eve = await person(program), await person(program)
+    hers = await ada.ask(WORDS)
+    message = (await ada.everything())[0][1]["messages"][-1]["id"]
+    before = await ada.everything()
+    rows = {name: row for name, row in table().items() if row.who is Who.SIGNED_IN}
+    wrong: list[str] = []
+    for name, row in rows.items():
+        told = []
+        for thread, inside in ((hers, message), (str(uuid4()), str(uuid4()))):
+            mine = good(thread, inside, inside.replace("-", "")[:8])
+            mine["client_id"] = "client-1"
+            arguments = {key: mine[key] for key in row.arguments}
+            told.append(await _frames(program, eve, thread, name, arguments))
+        if told[0] != told[1]:
+            wrong.append(f"{name.rsplit('.', 2)[-1]}: differs")
+        if WORDS in told[0]:
+            wrong.append(f"{name.rsplit('.', 2)[-1]}: tells")
+    changed = await ada.everything() != before
+    return Result(
+        "foreign handlers",
+        len(rows) * 2 + 1,
+        len(wrong) + changed,
+        "; ".join(wrong)[:300] or "the same frames for foreign and for missing",
+    )
+
+
+async def _frames(
+    program: Program, who: Caller, thread: str, name: str, arguments: dict[str, Any]
+) -> str:
+    """What a tab at a thread's address is told when it sends an event; ids are left out."""
+    async with attack(program.url, cookie=who.cookie, origin=program.url) as socket:
+        await load(socket, thread)
+        if not any(map(_is_missing, socket.frames)):
+            await socket.until(_is_missing)
+        await socket.send_raw(event_frame(page_event(thread, name, **arguments)))
+        for is_last in (False, True):
+            await socket.send_raw(event_frame(page_event(thread, SETTLED, value=is_last)))
+            await socket.until(is_loaded if is_last else _is_not)
+        shown = sorted(json.dumps(_visible(frame)) for frame in socket.frames)
+    return _TOLD.sub("ID", "\n".join(dict.fromkeys(shown)))
+
+
+def _is_not(frame: object) -> bool:
+    return '"is_hydrated_rx_state_": false' in json.dumps(frame)
+
+
+def _is_missing(frame: object) -> bool:
+    return '"missing_rx_state_": true' in json.dumps(frame)
+
+
+def _visible(frame: Any) -> Any:
+    """A frame without the socket's own names and headers."""
+    if isinstance(frame, str):
+        return frame[:2]
+    root = frame[1].get("delta", {}).get("reflex___state____state", {})
+    for name in [name for name in root if "router" in name]:
+        del root[name]
+    return frame

@@ -1,0 +1,67 @@
+"""A session ends while it is being told things."""
+
+import time
+
+from resilience.attack_flood import percentile
+from resilience.attacker import load, on_its_own, person
+from resilience.report import Result
+from resilience.streaming_tabs import Talker, beside, talks_to, until_over, watched
+from testing.fake_provider import serving
+from testing.program import Program
+from testing.socket_client import attack
+
+RUNS = 4
+MOST_MS = 100
+MOST_PROVIDER_MS = 1_000
+ENDED = 4401
+
+
+async def revocation(sockets: int = 50, *, timed: bool = True) -> Result:
+    """Sign out while many tabs of the session stream answers of a slow model server.
+
+    Args:
+        sockets: How many tabs.
+        timed: Whether the times are judged.
+    """
+    talker = Talker()
+    async with serving(talker.answer) as provider:
+
+        async def attacked(program: Program) -> Result:
+            return await _revoke(program, talker, sockets, timed)
+
+        return await on_its_own(attacked, **talks_to(provider))()
+
+
+async def _revoke(program: Program, talker: Talker, sockets: int, timed: bool) -> Result:
+    ada = await person(program)
+    second = await beside(ada)
+    async with (
+        watched(program, ada, sockets=sockets, runs=RUNS) as (watchers, tasks),
+        attack(program.url, cookie=second.cookie, origin=program.url) as other,
+    ):
+        await load(other)
+        asked = time.perf_counter()
+        answer = await ada.http.post("/api/auth/signout")
+        answered = time.perf_counter()
+        assert answer.status_code == 200
+        await until_over(talker, tasks)
+        await other.send_raw('42/_event,["ping"]')
+        await other.until(lambda frame: isinstance(frame, list) and frame[0] == "ping")
+    last = [(max(one.times) - asked) * 1000 for one in watchers]
+    after = sum(when > answered for one in watchers for when in one.times)
+    cut = [(when - asked) * 1000 for when in talker.gone] or [float("inf")]
+    wrong = {
+        "not closed with 4401": sum(one.code != ENDED for one in watchers),
+        "model connections left open": talker.listeners,
+        "still reading": int((await ada.http.get("/api/threads")).status_code != 401),
+    }
+    worst = percentile(last, 99)
+    if timed:
+        wrong["too late"] = int(worst > MOST_MS) + int(max(cut) > MOST_PROVIDER_MS)
+    said = ", ".join(f"{count} {name}" for name, count in wrong.items() if count)
+    figures = (
+        f"from the request on: last byte p99 {worst:.0f} ms, sign-out answered after "
+        f"{(answered - asked) * 1000:.0f} ms, {after} frames read after that; {len(cut)} model "
+        f"connections closed within {max(cut):.0f} ms; {said or 'the other session goes on'}"
+    )
+    return Result("revocation", sockets + RUNS, sum(wrong.values()), figures)

@@ -1,0 +1,45 @@
+"""Every attack at full count, by name. `python -m resilience attacks` runs them."""
+
+from resilience.attack_client_tokens import state_keys
+from resilience.attack_content_flash import flash
+from resilience.attack_flood import flood
+from resilience.attack_handler_fuzz import handler_fuzz
+from resilience.attack_isolation import foreign_handlers, foreign_routes
+from resilience.attack_leaked_secrets import canaries, log_injection
+from resilience.attack_origins import forged_requests, headers_crawl, origin_table
+from resilience.attack_password_guessing import guesses, guesses_behind_a_proxy, login_storm
+from resilience.attack_revocation import revocation
+from resilience.attack_secret_rotation import rotation
+from resilience.attack_session_endings import ends
+from resilience.attack_sign_out_other_tab import blank
+from resilience.attack_socket_fuzz import frame_fuzz
+from resilience.attack_timing import timing
+from resilience.attack_unsafe_settings import bad_settings
+from resilience.attack_xss import hostile_texts
+from resilience.attacker import on_its_own
+from resilience.report import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    "state-key": on_its_own(state_keys),
+    "origin-table": on_its_own(origin_table),
+    "forged-requests": on_its_own(forged_requests),
+    "headers-crawl": on_its_own(headers_crawl),
+    "handler-fuzz": handler_fuzz,
+    "frame-fuzz": on_its_own(frame_fuzz),
+    "foreign-routes": on_its_own(foreign_routes),
+    "foreign-handlers": on_its_own(foreign_handlers),
+    "flood": on_its_own(flood),
+    "hostile-texts": on_its_own(hostile_texts),
+    "canaries": canaries,
+    "log-injection": on_its_own(log_injection, LOG_LEVEL="debug"),
+    "password-guesses": on_its_own(guesses),
+    "guesses-behind-a-proxy": on_its_own(guesses_behind_a_proxy, TRUSTED_PROXY_HOPS="1"),
+    "login-storm": on_its_own(login_storm),
+    "timing": timing,
+    "bad-settings": bad_settings,
+    "revocation": revocation,
+    "ends": ends,
+    "rotation": rotation,
+    "blank": on_its_own(blank, CHAT_MODEL="fake:1000x20"),
+    "flash": flash,
+}

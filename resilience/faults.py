@@ -1,0 +1,20 @@
+"""Faults: what the program meets on a bad day."""
+
+from resilience import (
+    clock_jumps,
+    database_locks,
+    disk_full,
+    duplicate_sends,
+    process_kills,
+    provider_faults,
+)
+from resilience.report import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    **process_kills.SCENARIOS,
+    **provider_faults.SCENARIOS,
+    **disk_full.SCENARIOS,
+    **clock_jumps.SCENARIOS,
+    **database_locks.SCENARIOS,
+    **duplicate_sends.SCENARIOS,
+}

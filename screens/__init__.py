@@ -1,1 +1,0 @@
-"""Pictures of every state of the page, made from the running program: `make screens`."""

@@ -1,0 +1,300 @@
+"""The states of the chat and of its sign-in page, and how a person gets to each."""
+
+from playwright.async_api import Page, WebSocketRoute
+
+from chat_app.db.engine import Database
+from chat_app.seed import person_called, seed_messages
+from chat_app.settings import read_settings
+from screenshots import sample_threads, viewports
+from screenshots.programs import Person, Stage, composer, data_of, ended, expect, pick
+from screenshots.scene import scene
+from screenshots.viewports import Look
+from testing.browser_user import until_done, until_text
+
+
+@scene("sign-in")
+async def _(stage: Stage) -> Page:
+    ada = await stage.visitor(stage.program())
+    await ada.open("/signin")
+    await ada.page.get_by_label("E-mail").fill("ada@example.com")
+    return ada.page
+
+
+@scene("sign-in-refused")
+async def _(stage: Stage) -> Page:
+    ada = await stage.visitor(stage.program())
+    await ada.open("/signin")
+    await ada.page.get_by_label("E-mail").fill("ada@example.com")
+    await ada.page.locator("[name=password]").fill("not the password")
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(ada.page.locator("#problem")).to_contain_text("not right")
+    return ada.page
+
+
+@scene("sign-up")
+async def _(stage: Stage) -> Page:
+    ada = await stage.visitor(stage.program())
+    await ada.open("/signup")
+    return ada.page
+
+
+@scene("sign-in-closed")
+async def _(stage: Stage) -> Page:
+    ada = await stage.visitor(stage.program(SIGN_UP="closed"))
+    await ada.open("/signin")
+    await expect(ada.page.get_by_text("Create an account")).to_have_count(0)
+    return ada.page
+
+
+@scene("sign-up-closed")
+async def _(stage: Stage) -> Page:
+    ada = await stage.visitor(stage.program(SIGN_UP="closed"))
+    await ada.open("/signup")
+    await expect(ada.page.get_by_text("operator")).to_be_visible()
+    return ada.page
+
+
+@scene("first-run")
+async def _(stage: Stage) -> Page:
+    ada = await stage.person(stage.program())
+    return ada.page
+
+
+@scene("loading")
+async def _(stage: Stage) -> Page:
+    ada = await stage.person(stage.program())
+
+    def say_nothing(socket: WebSocketRoute) -> None:
+        """The socket opens, and no word comes."""
+
+    await ada.page.route_web_socket("**/_event/**", say_nothing)
+    await ada.page.reload()
+    await expect(ada.page.locator(".skeleton").first).to_be_visible()
+    return ada.page
+
+
+@scene("conversation")
+async def _(stage: Stage) -> Page:
+    ada, thread = await _with_a_past(stage)
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    return ada.page
+
+
+@scene("cover")
+async def _(stage: Stage) -> Page:
+    """What the README shows: written by hand, so the name of no real model stands over it."""
+    ada, _thread = await _with_a_past(stage)
+    data = data_of(stage.program())
+    thread = await sample_threads.tell(data, ada.email, "The next high tide", sample_threads.COVER)
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    await ada.page.locator(".ct-code .hljs-keyword").first.wait_for()
+    return ada.page
+
+
+async def _open_drawer(page: Page, look: Look) -> None:
+    if look.is_narrow and not await page.locator("#sidebar").is_visible():
+        await page.get_by_role("button", name="Your chats").click()
+        await viewports.dress(page, look)
+
+
+@scene("list", _open_drawer)
+async def _(stage: Stage) -> Page:
+    ada, thread = await _with_a_past(stage)
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    return ada.page
+
+
+async def _open_menu(page: Page, look: Look) -> None:
+    await _open_drawer(page, look)
+    if not await page.locator("#account-menu").is_visible():
+        await page.locator(".account-button").click()
+    await viewports.dress(page, look)
+
+
+@scene("account", _open_menu)
+async def _(stage: Stage) -> Page:
+    ada, _thread = await _with_a_past(stage)
+    return ada.page
+
+
+@scene("rename", _open_drawer)
+async def _(stage: Stage) -> Page:
+    ada, _thread = await _with_a_past(stage)
+    await ada.page.locator(".row").nth(2).hover()
+    await ada.page.get_by_role("button", name="Rename Polite ways").click()
+    await expect(ada.page.get_by_label("New title")).to_be_focused()
+    return ada.page
+
+
+@scene("nothing-found", _open_drawer)
+async def _(stage: Stage) -> Page:
+    ada, _thread = await _with_a_past(stage)
+    await ada.page.get_by_label("Find a chat").fill("elephants on the moon")
+    await expect(ada.page.locator(".no-threads")).to_be_visible()
+    return ada.page
+
+
+@scene("undo", _open_drawer)
+async def _(stage: Stage) -> Page:
+    ada, _thread = await _with_a_past(stage)
+    await ada.page.locator(".row").nth(1).hover()
+    await ada.page.get_by_role("button", name="Delete A birthday").click()
+    await expect(ada.page.get_by_role("button", name="Undo")).to_be_visible()
+    await ada.page.add_style_tag(content=".undo { animation: none !important }")
+    return ada.page
+
+
+@scene("answering")
+async def _(stage: Stage) -> Page:
+    ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
+    await ada.ask("Tell me about steady answers.")
+    await until_text(ada.page, 200)
+    return ada.page
+
+
+@scene("new-text")
+async def _(stage: Stage) -> Page:
+    ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
+    await ada.ask("Tell me about steady answers, at length.")
+    await until_text(ada.page, 1800)
+    await ada.page.locator(".ct-scroll").hover()
+    await ada.page.mouse.wheel(0, -600)
+    await expect(ada.page.get_by_role("button", name="New text")).to_be_visible()
+    return ada.page
+
+
+@scene("long-thread")
+async def _(stage: Stage) -> Page:
+    program = stage.program()
+    ada = await stage.person(program)
+    database = Database(read_settings(data_dir=data_of(program)).sqlalchemy_url)
+    thread = await seed_messages(database, await person_called(database, ada.email), 1000)
+    await database.close()
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    await ada.page.locator(".ct-scroll").hover()
+    await ada.page.mouse.wheel(0, -1500)
+    return ada.page
+
+
+@scene("long-title", _open_drawer)
+async def _(stage: Stage) -> Page:
+    return await _told(stage, "An uncommonly long title about the tides " * 4, sample_threads.TIDES)
+
+
+@scene("long-word")
+async def _(stage: Stage) -> Page:
+    return await _told(
+        stage, sample_threads.LONG_WORD[:180], (sample_threads.LONG_WORD, sample_threads.LONG_WORD)
+    )
+
+
+@scene("wide-table")
+async def _(stage: Stage) -> Page:
+    return await _told(stage, "The whole year", ("How warm was it last year?", sample_threads.WIDE))
+
+
+@scene("long-code")
+async def _(stage: Stage) -> Page:
+    return await _told(
+        stage, "Three hundred lines", ("Show me all the steps.", sample_threads.CODE)
+    )
+
+
+@scene("tasks")
+async def _(stage: Stage) -> Page:
+    return await _told(stage, "Bread", ("What do I do tomorrow?", sample_threads.TASKS))
+
+
+@scene("stopped")
+async def _(stage: Stage) -> Page:
+    ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
+    await ada.ask("Tell me about steady answers.")
+    await until_text(ada.page, 120)
+    await ada.page.get_by_test_id("stop").click()
+    await ended(ada.page, "stopped")
+    return ada.page
+
+
+def _failing(fault: str) -> None:
+    @scene(f"failed-{fault}")
+    async def _(stage: Stage) -> Page:
+        ada = await stage.person(stage.program())
+        await pick(ada.page, f"fake:{fault}")
+        await ada.ask("What can go wrong?")
+        await ended(ada.page, "failed")
+        await until_done(ada.page)
+        return ada.page
+
+
+for _fault in ("refuse", "429", "stall", "drop", "malformed"):
+    _failing(_fault)
+
+
+@scene("limit")
+async def _(stage: Stage) -> Page:
+    program = stage.program(RUNS_PER_USER="1", CHAT_MODEL="fake:3000x30")
+    ada = await stage.person(program)
+    await ada.ask("The first question.")
+    await until_text(ada.page, 20)
+    other = await ada.tab()
+    await other.goto(program.url)
+    await composer(other).fill("A second question while the first one is being answered.")
+    await composer(other).press("Enter")
+    await expect(other.get_by_role("alert").filter(has_text="answer")).to_be_visible()
+    return other
+
+
+@scene("deleted-elsewhere")
+async def _(stage: Stage) -> Page:
+    ada, thread = await _with_a_past(stage)
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    await ada.page.evaluate(
+        "async (id) => (await fetch(`/api/threads/${id}`, {method: 'DELETE'})).status", str(thread)
+    )
+    await expect(ada.page.get_by_text("This chat is not here")).to_be_visible()
+    return ada.page
+
+
+@scene("session-ended-elsewhere")
+async def _(stage: Stage) -> Page:
+    ada, _thread = await _with_a_past(stage)
+    other = await ada.tab()
+    await other.goto(ada.url)
+    await expect(composer(other)).to_be_visible()
+    await ada.sign_out()
+    await expect(other.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    return other
+
+
+@scene("offline")
+async def _(stage: Stage) -> Page:
+    program = stage.program(CHAT_MODEL="fake:20x1")
+    ada = await stage.person(program)
+    await ada.ask("Are you there?")
+    await ended(ada.page, "complete")
+    program.stop()
+    await expect(ada.page.locator(".offline")).to_have_css("opacity", "1")
+    return ada.page
+
+
+async def _with_a_past(stage: Stage) -> tuple[Person, object]:
+    program = stage.program()
+    ada = await stage.person(program)
+    thread = await sample_threads.tell_all(data_of(program), ada.email)
+    await ada.open("/")
+    await expect(ada.titles().first).to_be_visible()
+    return ada, thread
+
+
+async def _told(stage: Stage, title: str, talk: sample_threads.Talk) -> Page:
+    program = stage.program()
+    ada = await stage.person(program)
+    thread = await sample_threads.tell(data_of(program), ada.email, title, talk)
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    return ada.page

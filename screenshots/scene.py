@@ -1,0 +1,41 @@
+"""What a scene is: one state that a page can be in."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from playwright.async_api import Page
+
+from screenshots.programs import Stage
+from screenshots.viewports import Look
+
+Play = Callable[[Stage], Awaitable[Page]]
+Before = Callable[[Page, Look], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One state.
+
+    Attributes:
+        name: What the pictures are called.
+        play: Gets there.
+        before: What is done for each look, once the page is dressed for it.
+    """
+
+    name: str
+    play: Play
+    before: Before | None = None
+
+
+SCENES: list[Scene] = []
+"""Every scene, in the order in which their modules list them."""
+
+
+def scene(name: str, before: Before | None = None) -> Callable[[Play], Play]:
+    """Put a function on the list as the scene of this name; see `Scene`."""
+
+    def add(play: Play) -> Play:
+        SCENES.append(Scene(name, play, before))
+        return play
+
+    return add

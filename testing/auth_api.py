@@ -1,0 +1,110 @@
+"""The routes of signing in behind a door of ten lines, and a browser that keeps its cookies."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat_app import services
+from chat_app.api import account, auth
+from chat_app.api.errors import CatchBugs, exception_handlers
+from chat_app.api.requests import current_principal, fresh
+from chat_app.auth import cookie
+from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Issued
+from testing.auth_services import Stage, staged
+
+JSON = {"X-Auth-Return-Redirect": "1"}
+
+
+class Door:
+    """What the guard does for these routes: says who asks, and keeps the token to itself."""
+
+    def __init__(self, app: ASGIApp, stage: Stage) -> None:
+        self.app, self.stage = app, stage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        settings = self.stage.settings
+        token = cookie.read_token(scope["headers"], settings)
+        found = await self.stage.sessions.resolve(token) if token else None
+        who = {"principal": found.principal if found else None, "session": found}
+        rest = cookie.others(scope["headers"], settings).encode()
+        headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
+        scope = {**scope, **who, "session_token": token, "headers": [*headers, (b"cookie", rest)]}
+        await self.app(scope, receive, send)
+
+
+def browser(
+    stage: Stage,
+    address: str = "192.0.2.7",
+    *,
+    routes: Sequence[BaseRoute] = auth.routes,
+    **headers: str,
+) -> httpx.AsyncClient:
+    """A browser of its own."""
+    app = Starlette(
+        routes=routes, exception_handlers=exception_handlers, middleware=[Middleware(CatchBugs)]
+    )
+    transport = httpx.ASGITransport(Door(app, stage), client=(address, 50_000))
+    home = stage.settings.url
+    return httpx.AsyncClient(
+        transport=transport, base_url=home, headers={"Origin": home, **headers}
+    )
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, **given: Any) -> AsyncIterator[Stage]:
+    """A stage whose parts are the services of the process."""
+    async with staged(folder, **given) as stage:
+        services.install(cast(services.Services, stage))
+        try:
+            yield stage
+        finally:
+            services.install(None)
+
+
+def error_of(answer: httpx.Response) -> dict[str, str]:
+    """The query of the URL that a refusal points to."""
+    return dict(httpx.URL(answer.json()["url"]).params)
+
+
+@contextlib.contextmanager
+def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The whole log, also when another test has set the program's own logger up."""
+    ours = logging.getLogger("chat_app")
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.DEBUG):
+        if caplog.handler not in ours.handlers:  # pytest's own way to a logger that keeps to itself
+            patch.setattr(ours, "propagate", True)
+        yield caplog
+
+
+@fresh
+async def sensitive(request: Request, principal: Principal) -> Response:
+    """Something that asks for a fresh proof."""
+    return Response(str(principal == current_principal(request)))
+
+
+ROUTES = [*account.routes, Route("/api/sensitive", sensitive, methods=["POST"])]
+
+
+async def signed_in(
+    stage: Stage, user_id: UUID, issued: Issued | None = None, **given: Any
+) -> httpx.AsyncClient:
+    """A browser in which a person has signed in."""
+    issued = issued or await stage.sign_in(user_id, **given)
+    name = cookie.session_name(stage.settings)
+    return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

@@ -1,0 +1,216 @@
+"""The parts below the routes, on a real SQLite file, with a clock that only moves when told."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from sqlmodel import col, delete, update
+
+from chat_app.auth.accounts import Accounts
+from chat_app.auth.admission import Admission
+from chat_app.auth.by_mail import ByMail
+from chat_app.auth.keyring import KeyRing
+from chat_app.auth.mail.postman import Postman
+from chat_app.auth.passkeys.passkeys import Passkeys
+from chat_app.auth.password_change import PasswordChange
+from chat_app.auth.passwords import Passwords
+from chat_app.auth.principal import Principal
+from chat_app.auth.profile import Profiles
+from chat_app.auth.removal import Removal
+from chat_app.auth.second_factor.devices import Devices
+from chat_app.auth.second_factor.factors import SecondFactors
+from chat_app.auth.session_views import Issued
+from chat_app.auth.step_up import StepUp
+from chat_app.auth.strategies import chosen
+from chat_app.auth.throttle import Throttle
+from chat_app.auth.tokens import OneTimeTokens
+from chat_app.bus import SESSIONS, Bus, Hint
+from chat_app.db.engine import Database
+from chat_app.db.tables import AuthSession, User
+from chat_app.settings import Settings
+
+PASSWORD = "plum-Otter-teapot-91"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+class Time:
+    """A clock; call it for the time, add to it to let time pass."""
+
+    hour = timedelta(hours=1)
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, **much: float) -> None:
+        self.now += timedelta(**much)
+
+
+class CountingHasher(PasswordHasher):
+    """The real hasher, with the real cost, that counts its work."""
+
+    def __init__(self, **parameters: int) -> None:
+        super().__init__(**{"memory_cost": 19_456, "time_cost": 2, "parallelism": 1, **parameters})
+        self.hashed = 0
+        self.verified = 0
+
+    def hash(self, password: str | bytes, **rest: Any) -> str:
+        self.hashed += 1
+        return super().hash(password, **rest)
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+        self.verified += 1
+        return super().verify(hash, password)
+
+
+def settings_of(folder: Path, **given: Any) -> Settings:
+    """Settings that neither the environment's `.env` nor the machine decides."""
+    return Settings(
+        **{
+            "_env_file": None,
+            "data_dir": folder,
+            "auth_secret": "9c41e7d2-the-tests-own-key-b3a86f50",
+            **given,
+        }
+    )
+
+
+@dataclass
+class Stage:
+    """Everything a test of this layer holds."""
+
+    settings: Settings
+    db: Database
+    time: Time
+    hasher: CountingHasher
+    bus: Bus = field(default_factory=Bus)
+    told: list[Hint] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.passwords = Passwords(self.settings, self.hasher)
+        self.throttle = Throttle(self.settings)
+        self.keys = KeyRing(self.settings)
+        self.sessions = chosen(self.db, self.bus, self.settings, self.time, self.keys)
+        self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
+        self.tokens = OneTimeTokens(self.db, self.time)
+        self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
+        self.postman = Postman.of(self.settings)
+        self.by_mail = ByMail.build(
+            self.postman,
+            self.db,
+            self.sessions,
+            self.tokens,
+            self.admission,
+            self.passwords,
+            self.throttle,
+            self.settings,
+            self.time,
+        )
+        self.profiles = Profiles(self.db, self.bus, self.time)
+        self.removal = Removal(self.db, self.sessions)
+        self.second_factors = SecondFactors(
+            self.db, self.tokens, self.keys, self.settings, self.time
+        )
+        self.devices = Devices(self.db, self.settings, self.time)
+        self.password_change = PasswordChange(
+            self.db, self.passwords, self.throttle, self.sessions, self.time
+        )
+        self.passkeys = Passkeys(self.db, self.tokens, self.throttle, self.settings, self.time)
+        self.step_up = StepUp(
+            self.db,
+            self.sessions,
+            self.passwords,
+            self.throttle,
+            self.second_factors,
+            self.passkeys,
+        )
+        self.bus.on(SESSIONS, self.told.append)
+
+    async def person(self, email: str = "ada@example.org") -> UUID:
+        """Somebody without a password: enough to have sessions."""
+        user = User(email=email, name="Ada")
+        async with self.db.system("auth", write=True) as session:
+            session.add(user)
+        return user.id
+
+    async def sign_in(self, user_id: UUID, *, remember: bool = False, **rest: Any) -> Issued:
+        """A new session of a person."""
+        given = {"method": "password", "address": "192.0.2.7", "user_agent": FIREFOX, **rest}
+        return await self.sessions.issue(user_id, remember=remember, **given)
+
+    async def principal_of(self, issued: Issued) -> Principal:
+        """Who a session belongs to."""
+        found = await self.sessions.principal(issued.session_id)
+        assert found is not None
+        return found
+
+    async def disable(self, user_id: UUID) -> None:
+        """What an operator will do to a person."""
+        async with self.db.system("auth", write=True) as session:
+            user = await session.get(User, user_id)
+            assert user is not None
+            user.disabled_at = self.time()
+            session.add(user)
+
+    async def remove(self, user_id: UUID) -> None:
+        """Delete a person and nothing else by name."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(delete(User).where(col(User.id) == user_id))
+
+    async def lose_records(self) -> None:
+        """Empty the table of sessions, as a restored backup might."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(delete(AuthSession))
+
+    async def end_unheard(self, session_id: UUID) -> None:
+        """End a session by its row alone, as another process might."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(
+                update(AuthSession)
+                .where(col(AuthSession.id) == session_id)
+                .values(revoked_at=self.time.now)
+            )
+
+    @property
+    def clock(self) -> Time:
+        """The time, under the name that the services have for it."""
+        return self.time
+
+    @property
+    def ended(self) -> list[tuple[UUID | None, str]]:
+        """What the bus was told, in order."""
+        return [(hint.session_id, hint.reason) for hint in self.told]
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    folder: Path,
+    database: type[Database] = Database,
+    hasher: CountingHasher | None = None,
+    **given: Any,
+) -> AsyncIterator[Stage]:
+    """A stage on a new database in `folder`, with these settings."""
+    settings = settings_of(folder, **given)
+    db = database(settings.sqlalchemy_url)
+    await db.create_all()
+    stage = Stage(settings, db, Time(), hasher or CountingHasher())
+    try:
+        yield stage
+    finally:
+        await stage.postman.stop()
+        stage.passwords.close()
+        await db.close()
+
+
+class OpenStage(Protocol):
+    def __call__(
+        self, database: type[Database] = Database, **given: Any
+    ) -> AbstractAsyncContextManager[Stage]: ...

@@ -1,0 +1,26 @@
+"""Letters, for a program that sends them and a person who reads them in a browser."""
+
+from playwright.async_api import expect
+
+from testing.browser_user import PASSWORD, Person
+from testing.mail_server import Mailbox, link_of
+
+
+def delivered_to(mailbox: Mailbox) -> dict[str, str]:
+    """The settings of a program whose letters arrive there."""
+    return {
+        "SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}",
+        "MAIL_FROM": "Chat <chat@chat.example>",
+    }
+
+
+async def ask_for_account(person: Person, mailbox: Mailbox) -> str:
+    """Sign up where the address must be confirmed; the link in the letter."""
+    page, before = person.page, len(mailbox.letters)
+    await person.open("/signup")
+    await page.fill("[name=email]", person.email)
+    await page.fill("[name=password]", PASSWORD)
+    await page.get_by_role("button", name="Create account").click()
+    await expect(page.get_by_role("heading", name="Confirm your address")).to_be_visible()
+    await mailbox.until(before + 1)
+    return link_of(mailbox.letters[-1])

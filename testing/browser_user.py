@@ -1,0 +1,158 @@
+"""What a person does in a browser, in their own words."""
+
+import re
+import struct
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from playwright.async_api import BrowserContext, Page, expect
+
+PASSWORD = "correct horse battery staple"
+PATIENCE = 60_000
+"""Milliseconds; only a test that will fail waits so long."""
+
+SIGN_IN = re.compile(r"/signin/?(\?|$)")
+
+
+Meet = Callable[..., Awaitable["Person"]]
+"""Opens a browser profile for a user: `await meet("Ada", program.url)`."""
+
+
+class Person:
+    """Somebody with a browser of their own.
+
+    Attributes:
+        page: The tab they look at.
+        errors: What the page complained about.
+    """
+
+    def __init__(self, url: str, context: BrowserContext, page: Page, name: str) -> None:
+        self.url, self.context, self.page, self.name = url, context, page, name
+        self.email = f"{name.lower()}-{uuid4().hex[:8]}@example.com"
+        self.errors: list[str] = []
+        self._listen(page)
+
+    def _listen(self, page: Page) -> None:
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                self.errors.append(said.text)
+                if said.type == "error" and "Content Security" in said.text
+                else None
+            ),
+        )
+
+    async def tab(self) -> Page:
+        """Open another tab."""
+        page = await self.context.new_page()
+        self._listen(page)
+        return page
+
+    async def sign_up(self) -> None:
+        """Create an account on the page."""
+        await self.page.goto(f"{self.url}/signup")
+        await self.page.fill("[name=email]", self.email)
+        await self.page.fill("[name=name]", self.name)
+        await self._submit()
+
+    async def sign_in(self) -> None:
+        """Sign in on the page."""
+        await self.page.goto(f"{self.url}/signin")
+        await self.page.fill("[name=email]", self.email)
+        await self._submit()
+
+    async def _submit(self) -> None:
+        await self.page.fill("[name=password]", PASSWORD)
+        await self.page.locator("form button[type=submit]").last.click()
+        await expect(composer(self.page)).to_be_visible(timeout=PATIENCE)
+
+    async def sign_out(self) -> None:
+        """Sign out with the button."""
+        await self.page.locator(".account-button").click()
+        await self.page.get_by_role("button", name="Sign out").click()
+        await self.page.wait_for_url(SIGN_IN)
+
+    async def ask(self, text: str) -> None:
+        """Type a question and press Enter."""
+        await composer(self.page).fill(text)
+        await composer(self.page).press("Enter")
+
+    async def open(self, path: str) -> None:
+        """Go somewhere by its address."""
+        await self.page.goto(f"{self.url}{path}")
+
+    async def settings(self, page: str) -> Page:
+        """Go to a page of the settings; the tab, once it shows what is theirs."""
+        await self.open(f"/settings/{page}")
+        await expect(self.page.locator(".settings-section").first).to_be_visible(timeout=PATIENCE)
+        return self.page
+
+    async def thread(self) -> str:
+        """The id of the open thread, once there is one."""
+        await self.page.wait_for_url(re.compile(r"/c/[0-9a-f-]{36}"))
+        return self.page.url.split("/c/")[1].split("/")[0].split("?")[0]
+
+    async def stored(self) -> list[dict[str, Any]]:
+        """The open thread's messages, as the database has them."""
+        return await self.page.evaluate(
+            """async (thread) =>
+            (await (await fetch(`/api/threads/${thread}/messages`)).json()).messages""",
+            await self.thread(),
+        )
+
+    async def threads(self) -> list[dict[str, Any]]:
+        """The person's threads, as the HTTP face lists them."""
+        return await self.page.evaluate(
+            "async () => (await (await fetch('/api/threads')).json()).threads"
+        )
+
+    def titles(self, page: Page | None = None) -> Any:
+        """The titles in the list."""
+        return (page or self.page).locator(".row-title")
+
+
+def composer(page: Page) -> Any:
+    """The field for the next message."""
+    return page.get_by_test_id("composer")
+
+
+def answers(page: Page) -> Any:
+    """The assistant's texts."""
+    return page.locator("[data-role=assistant] .ct-text")
+
+
+async def until_text(page: Page, least: int = 1, nth: int = -1) -> str:
+    """Wait until an answer shows at least so many characters; what it shows then."""
+    await page.wait_for_function(
+        """([least, nth]) => {
+            const all = [...document.querySelectorAll("[data-role=assistant] .ct-text")];
+            const one = all.at(nth);
+            return one && one.innerText.trim().length >= least;
+        }""",
+        arg=[least, nth],
+        timeout=PATIENCE,
+    )
+    return await answers(page).nth(nth).inner_text()
+
+
+async def until_done(page: Page) -> None:
+    """Wait until no answer is being made."""
+    await expect(page.get_by_test_id("stop")).to_have_count(0, timeout=PATIENCE * 2)
+
+
+def png(size: int = 4) -> bytes:
+    """A small green picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    rows = (b"\0" + bytes((11, 106, 86)) * size) * size
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body

@@ -1,0 +1,148 @@
+"""The HTTP face on real services with scripted models; a header says who is asking."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat_app import services as installed
+from chat_app.api import chat, health, threads
+from chat_app.api.errors import exception_handlers
+from chat_app.auth.principal import Principal
+from testing.run_services import PATIENCE, Stage, staged
+
+WHO = "x-test-who"
+
+
+class Signed:
+    """Does what the guard does: puts the principal into the scope."""
+
+    def __init__(self, app: ASGIApp, people: dict[str, Principal]) -> None:
+        self._app = app
+        self._people = people
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            name = dict(scope["headers"]).get(WHO.encode(), b"").decode()
+            scope["principal"] = self._people.get(name)
+        await self._app(scope, receive, send)
+
+
+class Exchange:
+    """One request whose answer is read while it is sent."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes) -> None:
+        self.headers: dict[str, str] = {}
+        self.status = 0
+        self.body = b""
+        self.body_was_read = False
+        self._request = body
+        self._left = asyncio.Event()
+        self._news = asyncio.Condition()
+        self._task = asyncio.create_task(app(scope, self._receive, self._send))  # pyright: ignore
+
+    async def _receive(self) -> Message:
+        if not self.body_was_read:
+            self.body_was_read = True
+            return {"type": "http.request", "body": self._request, "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        async with self._news:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                pairs = message["headers"]
+                self.headers = {key.decode(): value.decode() for key, value in pairs}
+            else:
+                self.body += message["body"]
+            self._news.notify_all()
+
+    async def until(self, text: str) -> None:
+        """Wait until the answer holds a text."""
+        async with asyncio.timeout(PATIENCE), self._news:
+            await self._news.wait_for(lambda: text in self.body.decode())
+
+    async def leave(self) -> None:
+        """Disconnect, and wait until the server has let go."""
+        self._left.set()
+        await self._task
+
+    async def done(self) -> "Exchange":
+        """Wait for the end of the answer."""
+        async with asyncio.timeout(PATIENCE):
+            await self._task
+        return self
+
+    @property
+    def chunks(self) -> list[Any]:
+        """The events of the stream; `[DONE]` as text."""
+        lines = [line for line in self.body.decode().split("\n\n") if line.startswith("data: ")]
+        return [line[6:] if line == "data: [DONE]" else json.loads(line[6:]) for line in lines]
+
+    @property
+    def text(self) -> str:
+        return "".join(
+            chunk["delta"]
+            for chunk in self.chunks
+            if isinstance(chunk, dict) and chunk["type"] == "text-delta"
+        )
+
+
+class Face:
+    def __init__(self, stage: Stage, people: dict[str, Principal]) -> None:
+        self.stage = stage
+        self.people = people
+        routes = [*chat.routes, *threads.routes, *health.routes]
+        self.app = Signed(Starlette(routes=routes, exception_handlers=exception_handlers), people)
+        transport = httpx.ASGITransport(app=self.app)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://chat.example")
+
+    async def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
+        """A request with a whole answer."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._client.request(method, path, headers={WHO: who}, **more)
+
+    def open(self, who: str, method: str, path: str, body: Any = None) -> Exchange:
+        """A request whose answer streams."""
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(WHO.encode(), who.encode())],
+        }
+        return Exchange(self.app, scope, b"" if body is None else json.dumps(body).encode())
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+@asynccontextmanager
+async def faced(path: Path, **settings: object) -> AsyncIterator[Face]:
+    """The face, with `alice` and `bob` signed in."""
+    async with staged(path, **settings) as stage:
+        people = {"alice": await stage.person(), "bob": await stage.person()}
+        parts = SimpleNamespace(**vars(stage))
+        installed.install(parts)  # pyright: ignore[reportArgumentType]
+        face = Face(stage, people)
+        try:
+            yield face
+        finally:
+            await face.close()
+            installed.install(None)
+
+
+def user_message(text: str, message_id: str = "m1") -> dict[str, Any]:
+    """A message as the AI SDK sends it."""
+    return {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}

@@ -1,0 +1,93 @@
+"""A stage whose letters really go out, and somebody who reads them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import select
+
+from chat_app.auth.principal import Principal
+from chat_app.auth.proof import Admitted, Browser, Challenged
+from chat_app.auth.refusals import WrongCredentials
+from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
+from testing.auth_services import PASSWORD, Stage, staged
+from testing.mail_server import Mailbox, listening, token_of
+
+HERE = "192.0.2.1"
+BROWSER = Browser(address=HERE, user_agent="test")
+ADA, BOB = "ada@example.org", "bob@example.org"
+ROOMY = {"limit_mail_address": "1000/hour", "limit_mail_recipient": "1000/hour"}
+
+
+@dataclass
+class Office:
+    """A stage and the mailbox of everybody."""
+
+    stage: Stage
+    mailbox: Mailbox
+
+    async def read(self) -> EmailMessage:
+        """The newest letter, once all are delivered."""
+        await self.stage.postman.empty()
+        return self.mailbox.letters[-1]
+
+    async def token(self) -> str:
+        """What the newest letter's link carries, without the purpose."""
+        return token_of(await self.read()).rpartition(".")[2]
+
+    async def person(self, email: str = ADA, *, is_verified: bool = True) -> UUID:
+        """Somebody with a password."""
+        user_id = await self.stage.accounts.add(email, PASSWORD, "Ada")
+        if not is_verified:
+            async with self.stage.db.system("auth", write=True) as session:
+                user = await session.get(User, user_id)
+                assert user is not None
+                user.email_verified_at = None
+                session.add(user)
+        return user_id
+
+    async def principal(self, user_id: UUID) -> Principal:
+        """The same, signed in."""
+        return await self.stage.principal_of(await self.stage.sign_in(user_id))
+
+    async def knows(self, password: str, email: str = ADA) -> bool:
+        """Whether a password opens an account."""
+        with suppress(WrongCredentials):
+            await self.stage.accounts.sign_in(email=email, password=password, address=HERE)
+            return True
+        return False
+
+    async def all(self, table: type[Any]) -> list[Any]:
+        """Every row of a table."""
+        async with self.stage.db.system("auth") as session:
+            return list((await session.exec(select(table))).all())
+
+    async def people(self) -> list[str]:
+        """Everybody's address."""
+        return sorted(user.email for user in await self.all(User))
+
+    async def counts(self) -> tuple[int, int, int, int, int]:
+        """What has been done: people, accounts, sessions, tokens, letters."""
+        await self.stage.postman.empty()
+        tables = (User, Account, AuthSession, OneTimeToken)
+        rows = [len(await self.all(table)) for table in tables]
+        return rows[0], rows[1], rows[2], rows[3], len(self.mailbox.letters)
+
+
+def entered(outcome: Admitted | Challenged) -> UUID:
+    """Who came in."""
+    assert isinstance(outcome, Admitted)
+    return outcome.user_id
+
+
+@asynccontextmanager
+async def opened(folder: Path, **given: Any) -> AsyncIterator[Office]:
+    """An office on a new database, with these settings."""
+    async with listening() as mailbox:
+        server = {"smtp_url": f"smtp://127.0.0.1:{mailbox.port}", "mail_from": "c@chat.example"}
+        async with staged(folder, **{**server, **ROOMY, **given}) as stage:
+            yield Office(stage, mailbox)

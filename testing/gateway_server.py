@@ -1,0 +1,156 @@
+"""What stands around a gateway under test: sessions in memory, an app that records, a server."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import httpx
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat_app.auth.principal import Principal
+from chat_app.auth.session_views import Issued
+from chat_app.bus import SESSIONS, Bus, Hint
+from chat_app.guard import Guard
+from chat_app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Visit:
+    principal: Principal
+    expires_at: datetime
+    renewed: Issued | None = None
+
+
+class Sessions:
+    """Sessions in memory, told of and ended as the real ones are."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._live: dict[str, Visit] = {}
+        self.looked_up: list[str] = []
+        self.after_reading: Callable[[], None] | None = None
+        self.broken: Exception | None = None
+        self.broken_once: Exception | None = None
+
+    def issue(
+        self, lasts: timedelta = timedelta(hours=1), renewed: str = "", max_age: int | None = None
+    ) -> tuple[str, UUID]:
+        token, session_id = uuid4().hex, uuid4()
+        principal = Principal(uuid4(), session_id)
+        end = datetime.now(UTC) + lasts
+        new = Issued(renewed, session_id, end, max_age) if renewed else None
+        self._live[token] = Visit(principal, end, new)
+        return token, session_id
+
+    async def resolve(self, token: str) -> Visit | None:
+        self.looked_up.append(token)
+        if self.broken:
+            raise self.broken
+        found = self._live.get(token)
+        if self.after_reading:
+            self.after_reading()
+        await asyncio.sleep(0)
+        return found
+
+    async def revalidate(self, session_ids: Iterable[UUID]) -> set[UUID]:
+        if self.broken:
+            raise self.broken
+        if self.broken_once:
+            once, self.broken_once = self.broken_once, None
+            raise once
+        now = datetime.now(UTC)
+        live = {v.principal.session_id for v in self._live.values() if v.expires_at > now}
+        dead = set(session_ids) - live
+        for session_id in dead:
+            self._bus.publish(SESSIONS, Hint("session_ended", session_id=session_id))
+        return dead
+
+    def revoke(self, session_id: UUID, *, tell: bool = True) -> None:
+        gone = [t for t, v in self._live.items() if v.principal.session_id == session_id]
+        for token in gone:
+            del self._live[token]
+        if tell:
+            self._bus.publish(SESSIONS, Hint("session_ended", session_id=session_id))
+
+
+@dataclass
+class Services:
+    settings: Settings
+    bus: Bus
+    sessions: Sessions
+
+
+@dataclass
+class Inner:
+    """The app behind the door.
+
+    Its sockets accept, say hello and echo; what it was shown and sent is kept.
+    """
+
+    scopes: list[Scope] = field(default_factory=list)
+    sockets: list[tuple[Scope, Send]] = field(default_factory=list)
+    heard: list[Message] = field(default_factory=list)
+    disconnected: int = 0
+    headers: list[tuple[bytes, bytes]] = field(
+        default_factory=lambda: [(b"content-type", b"text/html")]
+    )
+    respond: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        self.scopes.append(scope)
+        if scope["type"] == "websocket":
+            await self._talk(scope, receive, send)
+        elif self.respond is not None:
+            await self.respond(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+            await send({"type": "http.response.body", "body": b"inside"})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        subprotocol = next(iter(scope.get("subprotocols", ())), None)
+        await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+        self.sockets.append((scope, send))
+        await send({"type": "websocket.send", "text": "4hello"})
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                self.disconnected += 1
+                return
+            self.heard.append(message)
+            if message.get("text"):
+                await send({"type": "websocket.send", "text": "4" + message["text"]})
+
+
+@dataclass
+class House:
+    """A running server and everything a test may want to look at.
+
+    Attributes:
+        left: Every socket and request that the door has let go of.
+    """
+
+    url: str
+    guard: Guard
+    inner: Inner
+    services: Services
+    client: httpx.AsyncClient
+    left: asyncio.Queue[Scope]
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.services.sessions
+
+    def cookie(self, token: str) -> str:
+        return f"chat_session={token}"

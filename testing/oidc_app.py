@@ -1,0 +1,215 @@
+"""The program behind its door, real providers on loopback, and browsers that walk between them."""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+from pydantic import SecretStr
+from sqlmodel import SQLModel, select
+
+from chat_app import services as installed
+from chat_app.api.routes import http_face
+from chat_app.auth import cookie
+from chat_app.db.tables import Account, AuthSession, User
+from chat_app.guard import Guard
+from chat_app.services import Services
+from chat_app.settings import SignInProvider
+from testing.auth_services import FIREFOX, Time, settings_of
+
+JSON = {"X-Auth-Return-Redirect": "1"}
+CLIENT = "chat"
+SECRET = "a-secret-of-the-tests-4b1c"
+
+_FORM = re.compile(r'<form[^>]* action="([^"]+)"')
+_HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)"')
+
+
+def github_at(url: str, **given: Any) -> SignInProvider:
+    """The settings of a GitHub somewhere."""
+    return SignInProvider.model_validate(
+        {
+            "id": "github",
+            "kind": "github",
+            "label": "GitHub",
+            "client_id": CLIENT,
+            "client_secret": SecretStr(SECRET),
+            "issuer": url,
+            "url": url,
+            "api_url": url,
+            "scope": "read:user user:email",
+            **given,
+        }
+    )
+
+
+def oidc_at(issuer: str, **given: Any) -> SignInProvider:
+    """The settings of an issuer somewhere."""
+    return SignInProvider.model_validate(
+        {
+            "id": "acme",
+            "kind": "oidc",
+            "label": "Acme",
+            "client_id": CLIENT,
+            "client_secret": SecretStr(SECRET),
+            "issuer": issuer,
+            "scope": "openid email profile",
+            **given,
+        }
+    )
+
+
+@dataclass
+class Program:
+    """The whole HTTP face, as the server would run it, but for the socket."""
+
+    live: Services
+    time: Time
+    door: Guard
+
+    @property
+    def home(self) -> str:
+        return self.live.settings.url
+
+    def browser(self, **headers: str) -> "Visitor":
+        return Visitor(self, headers)
+
+    async def rows(self, table: type[SQLModel]) -> list[Any]:
+        async with self.live.db.system("auth") as session:
+            return list((await session.exec(select(table))).all())
+
+    async def counts(self) -> tuple[int, int, int]:
+        """How many people, accounts and live sessions there are."""
+        live = [one for one in await self.rows(AuthSession) if one.revoked_at is None]
+        return len(await self.rows(User)), len(await self.rows(Account)), len(live)
+
+    async def user(self, email: str, *, verified: bool = False) -> UUID:
+        """Somebody with a password."""
+        user_id = await self.live.accounts.add(email, "plum-Otter-teapot-91", "")
+        async with self.live.db.system("auth", write=True) as session:
+            user = await session.get(User, user_id)
+            assert user is not None
+            user.email_verified_at = self.time() if verified else None
+            session.add(user)
+        return user_id
+
+
+class Visitor:
+    """A browser: cookies for each host, and redirects followed one by one.
+
+    Attributes:
+        http: What it asks with.
+        seen: Every address it was at.
+    """
+
+    def __init__(self, program: Program, headers: dict[str, str]) -> None:
+        self.program = program
+        self.home = program.home
+        host = urlsplit(self.home).netloc
+        inside = httpx.ASGITransport(program.door, client=("192.0.2.7", 50_000))
+        self.http = httpx.AsyncClient(
+            mounts={f"all://{host.partition(':')[0]}": inside},
+            headers={"User-Agent": FIREFOX, **headers},
+            trust_env=False,
+        )
+        self.seen: list[str] = []
+
+    async def post(self, path: str, **fields: str) -> httpx.Response:
+        """What a form of ours sends."""
+        headers = {"Origin": self.home, **JSON}
+        return await self.http.post(f"{self.home}{path}", data=fields, headers=headers)
+
+    async def start(self, provider: str, **fields: str) -> str:
+        """Begin to sign in; where the browser is sent."""
+        answer = await self.post(f"/api/auth/signin/{provider}", **fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["url"]
+
+    async def walk(self, url: str, login: str = "ada") -> str:
+        """Go to an address and on, signing in where that is asked; the page of ours at the end."""
+        page = None
+        while page is None:
+            url = await self._step(url, login)
+            page = page_of(url, self.home)
+        return page
+
+    async def back_at(self, url: str, login: str = "ada") -> str:
+        """The same, but stop before the callback is visited; its address."""
+        while f"{self.home}/api/auth/callback/" not in url:
+            url = await self._step(url, login)
+        return url
+
+    async def _step(self, url: str, login: str) -> str:
+        self.seen.append(url)
+        answer = await self.http.get(url)
+        if form := _FORM.search(answer.text):
+            typed = {"login": login, "password": "whatever"}
+            hidden = dict(_HIDDEN.findall(answer.text))
+            answer = await self.http.post(form[1], data={**typed, **hidden})
+        assert answer.is_redirect, f"{url}: {answer.status_code} {answer.text}"
+        return str(httpx.URL(url).join(answer.headers["location"]))
+
+    async def sign_in(self, provider: str, login: str = "ada", **fields: str) -> str:
+        """The whole way; the page of ours where it ends."""
+        return await self.walk(await self.start(provider, **fields), login)
+
+    async def who(self) -> str | None:
+        """Who is signed in here."""
+        answer = (await self.http.get(f"{self.home}/api/auth/session")).json()
+        return answer["user"]["email"] if answer else None
+
+    @property
+    def ours(self) -> dict[str, str]:
+        """The cookies of ours that it holds."""
+        return {
+            one.name: str(one.value)
+            for one in self.http.cookies.jar
+            if one.name.startswith("chat_")
+        }
+
+    def hold(self, cookies: Mapping[str, str]) -> None:
+        """Put cookies into it, as who stole or planted them would."""
+        self.http.cookies.clear()
+        for name, value in cookies.items():
+            self.http.cookies.set(name, value)
+
+    def cookies(self) -> set[str]:
+        """The names of our cookies that it holds, but for the session's."""
+        return set(self.ours) - {cookie.session_name(self.program.live.settings)}
+
+
+def page_of(url: str, home: str) -> str | None:
+    """The path and query of a page of ours; None for any other address."""
+    parts = urlsplit(url)
+    if f"{parts.scheme}://{parts.netloc}" != home or parts.path.startswith("/api/"):
+        return None
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def error_in(page: str) -> str | None:
+    """The word in a page's `?error=`, when it is the sign-in page."""
+    path, _, query = page.partition("?")
+    assert path == "/signin", page
+    return httpx.QueryParams(query).get("error")
+
+
+@contextlib.asynccontextmanager
+async def program(folder: Path, *providers: SignInProvider, **given: Any) -> AsyncIterator[Program]:
+    """The program with these providers, on a new database."""
+    fixed = {"fake_models": True, "embedded_model": False, "sign_in_providers": providers}
+    time = Time()
+    live = Services.build(settings_of(folder, **{**fixed, **given}), clock=time)
+    await live.db.create_all()
+    installed.install(live)
+    try:
+        yield Program(live, time, Guard(http_face(), services=installed.services))
+    finally:
+        installed.install(None)
+        live.passwords.close()
+        await live.models.close()
+        await live.db.close()

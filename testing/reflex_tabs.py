@@ -1,0 +1,211 @@
+"""The states without a browser or a socket: tabs that send events and record what they are sent."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import reflex as rx
+from reflex.istate.manager.memory import StateManagerMemory
+from reflex_base.event import Event
+from reflex_base.event.processor import BaseStateEventProcessor
+
+from chat_app.auth.principal import Principal
+from chat_app.chat_app import app
+from chat_app.clock import Clock, utc_now
+from chat_app.runs.pace import Pace
+from chat_app.services import Services, install
+from chat_app.settings import Settings, read_settings
+from chat_app.states.auth import AuthState
+from chat_app.states.live import Live
+from chat_app.states.tabs import tabs
+
+SAFETY_SECONDS = 120
+PASSWORD = "correct horse battery staple"
+
+
+class Wire:
+    """Stands where the socket would: keeps what each tab is sent."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, list[Any]] = {}
+        self.frames: dict[str, list[list[Any]]] = {}
+        self.news: dict[str, asyncio.Event] = {}
+
+    async def emit_update(self, update: Any, token: str) -> None:
+        self.sent.setdefault(token, []).append(update)
+        frame = (update.delta or {}).get(Live.get_full_name(), {}).get("f_rx_state_")
+        if frame:
+            self.frames.setdefault(token, []).append(frame)
+        self.news.setdefault(token, asyncio.Event()).set()
+
+
+class Tab:
+    """One open tab of a session, or of nobody."""
+
+    def __init__(self, stage: "Stage", session: UUID | None) -> None:
+        self.token = str(uuid4())
+        self._stage = stage
+        self._headers = {"authorization": str(session)} if session else {}
+        tabs.opened(self.token, lambda: 0)
+
+    def close(self) -> None:
+        """Close the socket."""
+        tabs.closed(self.token)
+
+    async def start(self, name: str, payload: Mapping[str, Any], thread: str = "") -> Any:
+        """Send an event, as the socket would hand it on."""
+        path = f"/c/{thread}" if thread else "/"
+        query = {"thread": thread} if thread else {}
+        router = {
+            "pathname": "/c/[thread]" if thread else "/",
+            "asPath": path,
+            "query": query,
+            "token": self.token,
+            "sid": "sid",
+            "ip": "127.0.0.1",
+            "headers": self._headers,
+        }
+        event = Event(name=name, payload=dict(payload), router_data=router)
+        return await self._stage.processor.enqueue(self.token, event)
+
+    async def call(self, name: str, payload: Mapping[str, Any], thread: str = "") -> None:
+        """Send an event and wait until its handler and all it started are done."""
+        future = await self.start(name, payload, thread)
+        await future.wait_all()
+
+    async def send(self, spec: Any, thread: str = "") -> None:
+        """Send an event given as `State.handler(...)` and wait for it."""
+        (event,) = Event.from_event_type(spec)
+        await self.call(event.name, event.payload, thread)
+
+    async def begin(self, spec: Any, thread: str = "") -> Any:
+        """Send an event given as `State.handler(...)` and do not wait."""
+        (event,) = Event.from_event_type(spec)
+        return await self.start(event.name, event.payload, thread)
+
+    async def state(self, cls: type[rx.State]) -> Any:
+        """The tab's state, as the server holds it."""
+        token = rx.BaseStateToken(ident=self.token, cls=cls)
+        return await (await self._stage.manager.get_state(token)).get_state(cls)
+
+    async def arrival(self) -> None:
+        """Wait until the tab is sent something, or a moment: not all that is true is sent."""
+        news = self._stage.wire.news.setdefault(self.token, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await news.wait()
+        news.clear()
+
+    @property
+    def updates(self) -> list[Any]:
+        """Everything the tab was sent."""
+        return self._stage.wire.sent.get(self.token, [])
+
+    @property
+    def frames(self) -> list[list[Any]]:
+        """The frames among it."""
+        return self._stage.wire.frames.get(self.token, [])
+
+    def text(self) -> str:
+        """Everything the tab was sent, as it goes over the wire."""
+        return "".join(wire_form(update) for update in self.updates)
+
+
+def wire_form(update: Any) -> str:
+    """An update as one Socket.IO frame."""
+    from reflex.app import _sio_dumps
+
+    return f'42/_event,["event",{_sio_dumps(update)}]'
+
+
+class Stage:
+    """A program with a database, models and two faces' states, but no server."""
+
+    def __init__(self, live: Services, wire: Wire, processor: Any, manager: Any) -> None:
+        self.live, self.wire, self.processor, self.manager = live, wire, processor, manager
+
+    async def person(self, email: str) -> Principal:
+        """A new person, signed in."""
+        user_id = await self.live.accounts.add(email, PASSWORD, "")
+        return await self.session(user_id)
+
+    async def session(self, user_id: UUID) -> Principal:
+        """Another session of a person."""
+        issued = await self.live.sessions.issue(
+            user_id, method="password", remember=False, address="127.0.0.1", user_agent="test"
+        )
+        return Principal(user_id=user_id, session_id=issued.session_id)
+
+    async def tab(self, who: Principal | None) -> Tab:
+        """A tab of a session, or of nobody, whose state has been sent once."""
+        tab = Tab(self, who.session_id if who else None)
+        await tab.call("reflex___state____state.hydrate", {})
+        return tab
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path, pace: Pace | None = None, clock: Clock = utc_now, **given: Any
+) -> AsyncIterator[Stage]:
+    """Put everything up, and take it down."""
+    values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
+    wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
+    live = Services.build(wanted, clock=clock, pace=pace)
+    await live.db.create_all()
+    install(live)
+    await live.start()
+    wire, manager = Wire(), StateManagerMemory()
+    processor = BaseStateEventProcessor(
+        middleware=app, backend_exception_handler=app.backend_exception_handler
+    )
+    try:
+        async with processor.configure(
+            state_manager=manager,
+            event_namespace=wire,  # pyright: ignore[reportArgumentType]
+        ):
+            yield Stage(live, wire, processor, manager)
+    finally:
+        await live.stop()
+        install(None)
+
+
+def size(updates: list[Any]) -> int:
+    """What updates cost on the wire, in bytes."""
+    return sum(len(wire_form(update).encode()) for update in updates)
+
+
+async def opened(put_up: Stage, who: Principal, thread: str = "") -> Tab:
+    """A tab that has loaded its page and watches it."""
+    tab = await put_up.tab(who)
+    await tab.send(AuthState.on_auth_change(), thread)
+    await tab.begin(Live.open(), thread)
+    await shown(tab, lambda: bool(tab.updates) and is_watched(put_up, who))
+    return tab
+
+
+def is_watched(put_up: Stage, who: Principal) -> bool:
+    return bool(put_up.live.bus.listeners(f"user:{who.user_id}"))
+
+
+async def shown(tab: Tab, condition: object) -> None:
+    """Wait until something is true of a tab."""
+    assert callable(condition)
+    async with asyncio.timeout(SAFETY_SECONDS):
+        while not condition():
+            await tab.arrival()
+
+
+def ended(tab: Tab) -> bool:
+    return any(len(frame) == 4 and frame[1] for frame in tab.frames)
+
+
+async def until(tab: Tab, read: object, wanted: object) -> None:
+    """Wait until what `read` returns is what is wanted."""
+    assert callable(read)
+    async with asyncio.timeout(SAFETY_SECONDS):
+        while await read() != wanted:
+            await tab.arrival()

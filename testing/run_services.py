@@ -1,0 +1,354 @@
+"""The run engine on a real database file, with models that say what the test tells them to."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlmodel import select
+
+from chat_app.auth.principal import Principal
+from chat_app.bus import SESSIONS, Bus, Hint, user_topic
+from chat_app.db.batch import Statement
+from chat_app.db.engine import Database
+from chat_app.db.tables import Message, Run, User
+from chat_app.errors import InvalidInput
+from chat_app.llm.base import Delta, Finish, TextDelta, Turn
+from chat_app.runs.engine import Runs
+from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.pace import Pace
+from chat_app.settings import Settings, read_settings
+from chat_app.threads.actions import Threads
+
+PATIENCE = 15.0
+"""Seconds after which what never comes is a failure and not a hang."""
+
+_DONE = object()
+
+
+class VirtualPace(Pace):
+    """Time passes only while somebody rests."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.rests: list[float] = []
+        self.back_offs: list[float] = []
+        self.held = asyncio.Event()
+        self._free = asyncio.Event()
+        self._free.set()
+
+    def release(self) -> None:
+        """Let rests end again."""
+        self._free.set()
+        self.held.clear()
+
+    def hold(self) -> None:
+        """Let no rest end from now on; `held` says that the writer is in one."""
+        self._free.clear()
+
+    def now(self) -> float:
+        return self.time
+
+    def busy(self) -> float:
+        return 0.0
+
+    async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
+        self.rests.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+        if not self._free.is_set():
+            self.held.set()
+            waits = [asyncio.create_task(event.wait()) for event in (self._free, hurry)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        return 0.0
+
+    async def back_off(self, seconds: float) -> None:
+        self.back_offs.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+class Answer:
+    """One call of a scripted model."""
+
+    def __init__(self, turns: Sequence[Turn], max_tokens: int | None) -> None:
+        self.turns = tuple(turns)
+        self.max_tokens = max_tokens
+        self.closed = asyncio.Event()
+        self.finished = False
+        self._deltas: asyncio.Queue[Delta | Exception | object] = asyncio.Queue()
+
+    def say(self, *texts: str) -> "Answer":
+        for text in texts:
+            self._deltas.put_nowait(TextDelta(text))
+        return self
+
+    def send(self, *deltas: Delta) -> "Answer":
+        for delta in deltas:
+            self._deltas.put_nowait(delta)
+        return self
+
+    def finish(self) -> None:
+        self.send(Finish("stop"))
+        self._deltas.put_nowait(_DONE)
+
+    def fail(self, error: Exception) -> None:
+        self._deltas.put_nowait(error)
+
+    async def taken(self) -> None:
+        """Wait until the engine has read everything said."""
+        reached = asyncio.Event()
+        self._deltas.put_nowait(reached)
+        await reached.wait()
+
+    async def deltas(self) -> AsyncGenerator[Delta]:
+        try:
+            while True:
+                delta = await self._deltas.get()
+                if delta is _DONE:
+                    self.finished = True
+                    return
+                if isinstance(delta, asyncio.Event):
+                    delta.set()
+                    continue
+                if isinstance(delta, Exception):
+                    raise delta
+                yield delta  # pyright: ignore[reportReturnType]
+        finally:
+            self.closed.set()
+
+
+class ScriptedModel:
+    """A model whose answers the test writes while they are read."""
+
+    def __init__(self, model_id: str) -> None:
+        self.id = model_id
+        self.name = model_id.title()
+        self.answers: list[Answer] = []
+        self._asked = asyncio.Condition()
+
+    async def stream(
+        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+    ) -> AsyncGenerator[Delta]:
+        answer = Answer(turns, max_tokens)
+        async with self._asked:
+            self.answers.append(answer)
+            self._asked.notify_all()
+        async for delta in answer.deltas():
+            yield delta
+
+    async def answer(self, number: int = 1) -> Answer:
+        """The `number`th call, once it was made."""
+        async with asyncio.timeout(PATIENCE), self._asked:
+            await self._asked.wait_for(lambda: len(self.answers) >= number)
+        return self.answers[number - 1]
+
+
+class ScriptedModels:
+    """What the engine needs of a registry."""
+
+    def __init__(self) -> None:
+        self.one = ScriptedModel("one")
+        self.two = ScriptedModel("two")
+        self.gone: set[str] = set()
+
+    def all(self) -> tuple[ScriptedModel, ...]:
+        return self.one, self.two
+
+    def default(self) -> ScriptedModel:
+        return self.one
+
+    def get(self, model_id: str) -> ScriptedModel:
+        for model in self.all():
+            if model.id == model_id and model_id not in self.gone:
+                return model
+        raise InvalidInput("There is no such model.")
+
+    async def close(self) -> None:
+        pass
+
+
+class Watch:
+    """The hints of one person, in order."""
+
+    def __init__(self, bus: Bus, user_id: UUID) -> None:
+        self.hints: list[Hint] = []
+        bus.on(user_topic(user_id), self.hints.append)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [hint.kind for hint in self.hints]
+
+
+class StageDatabase(Database):
+    """Notes the reason of every system transaction that writes; a person's can be made to fail.
+
+    Attributes:
+        broken: Raised one by one where the next writes of a person would commit.
+        mended: Set when the last of them is raised.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.system_writes: list[str] = []
+        self.broken: list[Exception] = []
+        self.mended = asyncio.Event()
+
+    @asynccontextmanager
+    async def write(self, principal):  # pyright: ignore[reportIncompatibleMethodOverride]
+        async with super().write(principal) as session:
+            yield session
+            if self.broken:
+                failure = self.broken.pop(0)
+                if not self.broken:
+                    self.mended.set()
+                raise failure
+
+    def system(self, reason: str, *, write: bool = False):
+        if write:
+            self.system_writes.append(reason)
+        return super().system(reason, write=write)
+
+    async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
+        self.system_writes.append(reason)
+        await super().system_batch(reason, statements)
+
+
+class StageClock:
+    """A clock that steps a millisecond each time it is read."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.time += timedelta(milliseconds=1)
+        return self.time
+
+
+@dataclass
+class Stage:
+    path: Path
+    settings: Settings
+    db: StageDatabase
+    bus: Bus
+    models: ScriptedModels
+    clock: StageClock
+    pace: VirtualPace
+    threads: Threads
+    runs: Runs
+
+    async def person(self) -> Principal:
+        user = User(email=f"{uuid4().hex}@chat.example")
+        async with self.db.system("auth", write=True) as session:
+            session.add(user)
+        return Principal(user.id, uuid4())
+
+    def end_session(self, principal: Principal) -> None:
+        self.bus.publish(SESSIONS, Hint("session_ended", session_id=principal.session_id))
+
+    def watch(self, principal: Principal) -> Watch:
+        return Watch(self.bus, principal.user_id)
+
+    async def read(self, principal: Principal, run_id: UUID, after: int = 0):
+        """Follow a run to its end."""
+        return await rest_of(self.runs.follow(principal, run_id, after))
+
+    async def message(self, principal: Principal, message_id: UUID) -> Message:
+        async with self.db.read(principal) as session:
+            message = await session.get(Message, message_id)
+        assert message is not None
+        return message
+
+    async def run(self, principal: Principal, run_id: UUID) -> Run:
+        async with self.db.read(principal) as session:
+            run = await session.get(Run, run_id)
+        assert run is not None
+        return run
+
+    async def count(self, principal: Principal, table: type) -> int:
+        async with self.db.read(principal) as session:
+            return len((await session.exec(select(table))).all())
+
+    def stored(self, run_id: UUID) -> str:
+        """A run's text as another process reads it from the file."""
+        file = sqlite3.connect(self.path)
+        try:
+            rows = file.execute(
+                "select text from run_event where run_id = ? and kind = 'text' order by seq",
+                (run_id.hex,),
+            ).fetchall()
+            (parts,) = file.execute(
+                "select message.parts from message join run on run.message_id = message.id "
+                "where run.id = ?",
+                (run_id.hex,),
+            ).fetchone()
+        finally:
+            file.close()
+        folded = [part["text"] for part in json.loads(parts) if part["type"] == "text"]
+        return "".join([*folded, *(text for (text,) in rows)])
+
+
+@asynccontextmanager
+async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settings: object):
+    """A stage on a database file.
+
+    Args:
+        path: The file.
+        fresh: Whether to make its tables.
+        start: Whether to start the runs.
+        settings: What differs from the test's usual settings.
+    """
+    usual = {"chat_titles": False, "embedded_model": False, "data_dir": path.parent}
+    wanted = read_settings(_env_file=None, **{**usual, **settings})
+    db = StageDatabase(f"sqlite+aiosqlite:///{path}")
+    if fresh:
+        await db.create_all()
+    bus, models, clock, pace = Bus(), ScriptedModels(), StageClock(), VirtualPace()
+    threads = Threads(db, bus, wanted, clock)
+    runs = Runs(db, bus, models, wanted, clock, pace)  # pyright: ignore[reportArgumentType]
+    if start:
+        await runs.start()
+    try:
+        yield Stage(path, wanted, db, bus, models, clock, pace, threads, runs)
+    finally:
+        await runs.drain()
+        await db.close()
+
+
+async def rest_of(reader: AsyncIterator[TextEvent | EndEvent]) -> list[TextEvent | EndEvent]:
+    """Everything a reader still gets."""
+    async with asyncio.timeout(PATIENCE):
+        return [event async for event in reader]
+
+
+def text_of(events: Sequence[TextEvent | EndEvent]) -> str:
+    """What a reader has at the end, given that offsets say where each piece goes."""
+    units = b""
+    for event in events:
+        if isinstance(event, TextEvent):
+            units = units[: 2 * event.offset] + event.text.encode("utf-16-le")
+    return units.decode("utf-16-le")
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(tmp_path / "chat.db") as one:
+        yield one
+
+
+@pytest.fixture
+async def alice(stage: Stage) -> Principal:
+    return await stage.person()
+
+
+@pytest.fixture
+async def bob(stage: Stage) -> Principal:
+    return await stage.person()

@@ -1,0 +1,25 @@
+"""Pages without Reflex that hold the components' scripts alone."""
+
+from pathlib import Path
+
+from playwright.async_api import BrowserContext, Page
+from reflex_base.constants.installer import PackageJson
+
+from chat_app.components.scripts import LIBRARIES
+from testing import bun
+
+HOST = "http://lab.test"
+
+
+def libraries() -> Path:
+    """A folder with what the scripts import, in the versions that the page is built with."""
+    react = PackageJson.DEPENDENCIES["react"]
+    return bun.packages(*LIBRARIES, f"react@{react}", f"react-dom@{react}")
+
+
+async def opened_at(context: BrowserContext, path: str) -> Page:
+    """A further tab of the same browser."""
+    page = await context.new_page()
+    await page.goto(f"{HOST}{path}")
+    await page.wait_for_function("window.lab")
+    return page
