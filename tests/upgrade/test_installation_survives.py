@@ -1,0 +1,251 @@
+"""A data folder of the first release opens with the current program; its clients stay signed in.
+
+`make_data_folder.py` made the folder and lists what is in it.
+"""
+
+import hashlib
+import json
+import lzma
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pyotp.totp import TOTP
+
+from tests.browser.program import Program
+
+HERE = Path(__file__).parent
+INSTALLATION = json.loads((HERE / "installation.json").read_text(encoding="utf-8"))
+APP_URL = INSTALLATION["app_url"]
+USERS = INSTALLATION["users"]
+SECOND_FACTOR = INSTALLATION["second_factor"]
+ANSWERS = INSTALLATION["answers"]
+ADA, GRACE, DORA = "ada@chat.example", "grace@chat.example", "dora@chat.example"
+
+SETTINGS = {"APP_URL": APP_URL, "FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
+
+
+class Browser:
+    """A client of the installation.
+
+    Args:
+        program: The program; requests name the host that the first release had.
+        cookies: What the client holds.
+    """
+
+    def __init__(self, program: Program, **cookies: str) -> None:
+        headers = {
+            "Host": APP_URL.removeprefix("http://"),
+            "Origin": APP_URL,
+            "X-Auth-Return-Redirect": "1",
+        }
+        self.http = httpx.Client(base_url=program.url, headers=headers, timeout=30)
+        for name, value in cookies.items():
+            self.http.cookies.set(name, value, domain="localhost.local")
+
+    def user(self) -> str | None:
+        """The email of the user who is signed in."""
+        session = self.http.get("/api/auth/session").json()
+        return session and session["user"]["email"]
+
+    def sign_in(self, email: str) -> str:
+        """Sign in with the password; returns the path to go to."""
+        form = {"email": email, "password": USERS[email]["password"]}
+        answer = self.http.post("/api/auth/callback/credentials", data=form)
+        return answer.json()["url"].removeprefix(APP_URL)
+
+    def enter_code(self, code: str) -> str:
+        """Finish a sign-in with a code; returns the path to go to."""
+        answer = self.http.post("/api/auth/callback/second-factor", data={"code": code})
+        return answer.json()["url"].removeprefix(APP_URL)
+
+    def threads(self) -> list[dict[str, Any]]:
+        """The list of threads."""
+        return self.http.get("/api/threads").raise_for_status().json()["threads"]
+
+    def messages(self, thread_id: str) -> list[dict[str, Any]]:
+        """Every message of a thread, oldest first."""
+        found: list[dict[str, Any]] = []
+        has_older = True
+        while has_older:
+            query = {"limit": "100", **({"before": found[0]["id"]} if found else {})}
+            page = self.http.get(f"/api/threads/{thread_id}/messages", params=query).json()
+            assert page["run"] is None
+            found = page["messages"] + found
+            has_older = page["hasOlder"]
+        return found
+
+
+def signed_in(program: Program, email: str, strategy: str = "database") -> Browser:
+    """A client that holds the session cookie of a user of the first release."""
+    return Browser(program, chat_session=USERS[email]["sessions"][strategy])
+
+
+def parts_of(message: dict[str, Any]) -> list[tuple[str, str]]:
+    """Type and text of each part."""
+    return [(part["type"], part["text"]) for part in message["parts"]]
+
+
+def digest(messages: list[dict[str, Any]]) -> str:
+    """The hash that `make_data_folder.digest` made of the same messages."""
+    content = [
+        [one["id"], one["parentId"], one["role"], *(list(part) for part in parts_of(one))]
+        for one in messages
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def started(folder: Path, **settings: str) -> Iterator[Program]:
+    """The program on a copy of the data folder."""
+    data = folder / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    (data / "chat.db").write_bytes(lzma.decompress((HERE / "chat.db.xz").read_bytes()))
+    program = Program(folder, given={**SETTINGS, **settings})
+    try:
+        program.start()
+        yield program
+    finally:
+        program.end()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("database")
+
+
+@pytest.fixture(scope="module")
+def program(folder: Path) -> Iterator[Program]:
+    """With database sessions, and the secret in the file that the program makes itself."""
+    secret = folder / "data" / "secret"
+    secret.parent.mkdir(mode=0o700)
+    secret.write_text(INSTALLATION["auth_secret"])
+    yield from started(folder)
+
+
+@pytest.fixture(scope="module")
+def jwt_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """With encrypted session tokens, and the secret in the settings."""
+    given = {"AUTH_SESSION_STRATEGY": "jwt", "AUTH_SECRET": INSTALLATION["auth_secret"]}
+    yield from started(tmp_path_factory.mktemp("jwt"), **given)
+
+
+@pytest.mark.parametrize("email", [ADA, GRACE])
+def test_a_database_session_is_still_signed_in(program: Program, email: str) -> None:
+    assert signed_in(program, email).user() == email
+
+
+@pytest.mark.parametrize("email", [ADA, GRACE])
+def test_a_jwt_session_is_still_signed_in_and_is_renewed(jwt_program: Program, email: str) -> None:
+    old = USERS[email]["sessions"]["jwt"]
+    browser = Browser(jwt_program, chat_session=old)
+    assert browser.user() == email
+    renewed = browser.http.cookies.get("chat_session", domain="localhost.local")
+    assert renewed not in (None, old)
+    assert Browser(jwt_program, chat_session=str(renewed)).user() == email
+
+
+def test_a_password_and_a_code_of_the_authenticator_sign_in(program: Program) -> None:
+    browser = Browser(program)
+    assert browser.sign_in(GRACE) == "/signin/code"
+    assert browser.user() is None
+    assert browser.enter_code(TOTP(SECOND_FACTOR["secret"]).now()) == "/"
+    assert browser.user() == GRACE
+
+
+def test_an_unused_backup_code_signs_in_and_a_used_one_does_not(program: Program) -> None:
+    browser = Browser(program)
+    browser.sign_in(GRACE)
+    assert browser.enter_code(SECOND_FACTOR["used_backup_code"]).startswith("/signin/code?error=")
+    assert browser.user() is None
+    assert browser.enter_code(SECOND_FACTOR["backup_codes"][0]) == "/"
+    assert browser.user() == GRACE
+
+
+def test_a_remembered_device_is_asked_for_no_code(program: Program) -> None:
+    browser = Browser(program, chat_device=SECOND_FACTOR["device_cookie"])
+    assert browser.sign_in(GRACE) == "/"
+    assert browser.user() == GRACE
+
+
+def test_a_disabled_user_is_refused(program: Program) -> None:
+    browser = Browser(program)
+    assert browser.sign_in(DORA).startswith("/signin?error=")
+    assert browser.user() is None
+
+
+@pytest.mark.parametrize("email", [ADA, GRACE])
+def test_every_thread_is_listed_as_it_was(program: Program, email: str) -> None:
+    known = ("id", "title", "titleOrigin", "createdAt", "updatedAt")
+    expected = USERS[email]["threads"]
+    listed = signed_in(program, email).threads()
+    assert [[one[key] for key in known] for one in listed] == [
+        [one[key] for key in known] for one in expected
+    ]
+    assert not any(one["running"] for one in listed)
+
+
+@pytest.mark.parametrize("email", [ADA, GRACE])
+def test_every_message_keeps_its_content(program: Program, email: str) -> None:
+    browser = signed_in(program, email)
+    was_running = {ANSWERS[name]["thread"] for name in ("killed", "queued")}
+    expected = {one["id"]: one for one in USERS[email]["threads"]}
+    found = {thread_id: browser.messages(thread_id) for thread_id in expected}
+    assert {key: len(value) for key, value in found.items()} == {
+        key: value["messages"] for key, value in expected.items()
+    }
+    assert max(map(len, found.values())) == (300 if email == ADA else 2)
+    for thread_id in expected.keys() - was_running:
+        assert digest(found[thread_id]) == expected[thread_id]["digest"]
+
+
+def test_a_killed_answer_becomes_its_message(program: Program, folder: Path) -> None:
+    killed, queued = ANSWERS["killed"], ANSWERS["queued"]
+    answer = signed_in(program, ADA).messages(killed["thread"])[-1]
+    assert (answer["id"], answer["status"]) == (killed["message"], "interrupted")
+    assert parts_of(answer) == [("reasoning", killed["reasoning"]), ("text", killed["text"])]
+    answer = signed_in(program, GRACE).messages(queued["thread"])[-1]
+    assert (answer["id"], answer["status"]) == (queued["message"], "interrupted")
+    assert parts_of(answer) == []
+    with closing(sqlite3.connect(folder / "data" / "chat.db")) as db:
+        assert db.execute("SELECT count(*) FROM run_event").fetchone() == (0,)
+        unfinished = "SELECT count(*) FROM run WHERE status IN ('queued', 'running')"
+        assert db.execute(unfinished).fetchone() == (0,)
+
+
+def test_finished_answers_keep_their_status(program: Program) -> None:
+    browser = signed_in(program, ADA)
+    statuses = {
+        message["id"]: message["status"]
+        for thread in browser.threads()
+        for message in browser.messages(thread["id"])
+    }
+    assert statuses[ANSWERS["stopped"]["message"]] == "stopped"
+    assert statuses[ANSWERS["drained"]["message"]] == "interrupted"
+    assert [statuses[one["message"]] for one in ANSWERS["failed"]] == ["failed"] * 24
+
+
+def test_a_failed_answer_shows_a_sentence(program: Program) -> None:
+    browser = signed_in(program, ADA)
+    errors = {
+        message["id"]: message["error"]
+        for thread in browser.threads()
+        for message in browser.messages(thread["id"])
+    }
+    for failed in ANSWERS["failed"]:
+        sentence = errors[failed["message"]]
+        assert re.fullmatch(r"\w[^{}]* [^{}]*[.!]", sentence), failed["case"]
+
+
+def test_an_old_thread_can_be_continued(program: Program) -> None:
+    browser = signed_in(program, GRACE)
+    thread_id = USERS[GRACE]["threads"][-1]["id"]
+    message = {"role": "user", "parts": [{"type": "text", "text": "echo: It goes on."}]}
+    request = {"id": thread_id, "messages": [message], "model": "fake:40x0"}
+    assert browser.http.post("/api/chat", json=request).text.endswith("data: [DONE]\n\n")
+    answer = browser.messages(thread_id)[-1]
+    assert (answer["status"], parts_of(answer)) == ("complete", [("text", "It goes on.")])
