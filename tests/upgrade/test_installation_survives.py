@@ -17,7 +17,7 @@ import httpx
 import pytest
 from pyotp.totp import TOTP
 
-from tests.browser.program import Program
+from testing.program import Program
 
 HERE = Path(__file__).parent
 INSTALLATION = json.loads((HERE / "installation.json").read_text(encoding="utf-8"))
