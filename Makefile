@@ -39,7 +39,7 @@ dev: environment
 	@exec chat-app dev
 
 test: lint
-	@CHROMIUM="$$(python setup/chromium.py)" python -m pytest
+	@CHROMIUM="$$(python setup/chromium.py)" python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: tests-environment
 	@ruff check .

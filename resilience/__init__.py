@@ -1,1 +1,1 @@
-"""Resilience: the program on a bad day, at full count. `make scenario` and `make load` run them."""
+"""Faults, attacks and load at full count: `make resilience` and `make load`."""

@@ -28,11 +28,8 @@ def chosen(names: list[str], groups: dict[str, dict[str, Scenario]]) -> dict[str
     Raises:
         SystemExit: A name means nothing.
     """
-    known = {
-        name: {name: scenario}
-        for scenarios in groups.values()
-        for name, scenario in scenarios.items()
-    }
+    every = {name: scenario for group in groups.values() for name, scenario in group.items()}
+    known = {name: {name: scenario} for name, scenario in every.items()}
     known |= groups
     wanted: dict[str, Scenario] = {}
     for name in names or [group for group in groups if group != "load"]:

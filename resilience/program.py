@@ -1,4 +1,4 @@
-"""The program under scenario, with people who have signed up."""
+"""The program under test, with users who have signed up."""
 
 import asyncio
 import tempfile

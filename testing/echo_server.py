@@ -5,6 +5,7 @@ It writes what happens to it on standard output, one line each.
 
 import asyncio
 import contextlib
+import signal
 import sys
 import threading
 
@@ -72,6 +73,9 @@ class Program:
 
 
 if __name__ == "__main__":
+    # Under nohup or in the background of a shell these are ignored, and a child inherits that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     port = int(sys.argv[1])
     serve(
         Program(),

@@ -10,6 +10,8 @@ import pytest
 from chat_app.llm.base import ProviderError
 from testing.chat_api import Face, faced, user_message
 
+MISSING_ID = "00000000-0000-4000-8000-000000000000"
+
 SINCE_5 = {
     "start": {"type", "messageId", "messageMetadata"},
     "start-step": {"type"},
@@ -292,8 +294,8 @@ async def test_a_message_of_another_thread_of_mine_is_not_regenerated_here(face:
     ("method", "path"),
     [
         ("POST", "/api/chat"),
-        ("GET", f"/api/chat/{uuid4()}/stream"),
-        ("POST", f"/api/chat/{uuid4()}/stop"),
+        ("GET", f"/api/chat/{MISSING_ID}/stream"),
+        ("POST", f"/api/chat/{MISSING_ID}/stop"),
         ("GET", "/api/models"),
     ],
 )

@@ -11,6 +11,8 @@ import pytest
 from chat_app.api.threads import MAX_BYTES, timestamp
 from testing.chat_api import Face, faced
 
+MISSING_ID = "00000000-0000-4000-8000-000000000000"
+
 JS_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -204,10 +206,10 @@ async def test_what_is_not_mine_is_not_there(face: Face):
     [
         ("GET", "/api/threads"),
         ("POST", "/api/threads"),
-        ("GET", f"/api/threads/{uuid4()}"),
-        ("PATCH", f"/api/threads/{uuid4()}"),
-        ("DELETE", f"/api/threads/{uuid4()}"),
-        ("GET", f"/api/threads/{uuid4()}/messages"),
+        ("GET", f"/api/threads/{MISSING_ID}"),
+        ("PATCH", f"/api/threads/{MISSING_ID}"),
+        ("DELETE", f"/api/threads/{MISSING_ID}"),
+        ("GET", f"/api/threads/{MISSING_ID}/messages"),
     ],
 )
 async def test_nobody_is_refused_before_the_body_is_read(face: Face, method: str, path: str):

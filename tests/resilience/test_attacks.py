@@ -1,4 +1,4 @@
-"""The attacks in short: counts and verdicts, no clocks. `make scenario` has the long ones."""
+"""The attacks in short: counts and verdicts, no clocks. `make resilience` has the long ones."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial

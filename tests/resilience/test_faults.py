@@ -1,4 +1,4 @@
-"""Each fault once and with few answers; `make scenario` has the full counts."""
+"""Each fault once and with few answers; `make resilience` has the full counts."""
 
 import math
 
@@ -48,7 +48,7 @@ async def test_one_client_id_sent_twenty_times_at_once_is_one_message_and_one_ru
     assert_well(await duplicates(rounds=3))
 
 
-def test_the_table_has_a_line_for_each_drill() -> None:
+def test_the_table_has_a_line_for_each_scenario() -> None:
     lines = table([Result("kill", 400, 0, "all kept"), Result("clock", 4, 1)]).splitlines()
     assert [line.split()[:3] for line in lines] == [
         ["scenario", "tried", "failed"],

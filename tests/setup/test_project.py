@@ -18,7 +18,11 @@ LOCKS = {
     "requirements-embedded.txt": PROJECT["dependency-groups"]["embedded"],
     "requirements-setup.txt": PROJECT["dependency-groups"]["setup"],
 }
-TARGETS = ("help", "run", "dev", "test", "lint", "format", "bench", "lock", "clean")
+TARGETS = (
+    *("help", "run", "dev", "test", "lint", "format", "bench", "resilience", "load"),
+    *("screenshots", "lock", "clean"),
+)
+HARNESS = ("testing", "tests", "benchmarks", "resilience", "screenshots", "setup")
 MAKERS = {
     "create_engine",
     "create_async_engine",
@@ -126,6 +130,27 @@ def test_engines_and_sessions_are_made_in_db_alone() -> None:
 def test_every_module_is_named_by_what_it_holds() -> None:
     shelves = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
     assert not [path for path in (ROOT / "chat_app").rglob("*.py") if path.stem in shelves]
+
+
+def test_nothing_imports_from_the_tests() -> None:
+    assert not [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in (*HARNESS, "chat_app")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in _imports(path)
+        if name.split(".")[0] == "tests"
+    ]
+
+
+def _imports(path: Path) -> set[str]:
+    """Every module that a file imports by its absolute name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module or "")
+    return found
 
 
 def _calls(path: Path) -> set[str]:
