@@ -185,7 +185,7 @@ async def _use(ada: Person) -> None:
     await composer(ada.page).fill(f"{ada.name} might say")
     await ada.titles().first.click()
     await expect(ada.page.locator("[data-role=assistant]")).to_contain_text("two", timeout=PATIENCE)
-    await ada.page.get_by_placeholder("Find a chat").fill(ada.name)
+    await ada.page.get_by_placeholder("Search chats").fill(ada.name)
     await expect(ada.titles()).to_have_count(2, timeout=PATIENCE)
 
 

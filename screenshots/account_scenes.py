@@ -39,8 +39,8 @@ async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/reset")
     await ada.page.fill("[name=email]", "ada@example.com")
-    await ada.page.get_by_role("button", name="Send the link").click()
-    await expect(ada.page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    await ada.page.get_by_role("button", name="Send link").click()
+    await expect(ada.page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     return ada.page
 
 
@@ -49,7 +49,7 @@ async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/reset/new#a-link-that-nobody-was-sent")
     await ada.page.fill("[name=password]", "violet kettle harbour thirty eight")
-    await ada.page.get_by_role("button", name="Change the password").click()
+    await ada.page.get_by_role("button", name="Change password").click()
     await expect(ada.page.get_by_role("alert")).to_contain_text("cannot be used")
     return ada.page
 
@@ -100,7 +100,7 @@ async def _(stage: Stage) -> Page:
 @scene("settings-two-factor")
 async def _(stage: Stage) -> Page:
     ada = await _at(stage, "two-factor", "Two-factor")
-    await ada.page.get_by_role("button", name="Set it up").click()
+    await ada.page.get_by_role("button", name="Set up").click()
     await expect(ada.page.locator("img.qr")).to_be_visible()
     return ada.page
 
@@ -110,7 +110,7 @@ async def _(stage: Stage) -> Page:
     ada = await _at(stage, "two-factor", "Two-factor")
     await turn_on(ada)
     await ada.page.get_by_role("button", name="new codes").click()
-    await expect(ada.page.get_by_text("Keep these codes")).to_be_visible()
+    await expect(ada.page.get_by_text("Save your backup codes")).to_be_visible()
     return ada.page
 
 

@@ -16,7 +16,7 @@ from testing.browser_user import until_done, until_text
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/signin")
-    await ada.page.get_by_label("E-mail").fill("ada@example.com")
+    await ada.page.get_by_label("Email").fill("ada@example.com")
     return ada.page
 
 
@@ -24,7 +24,7 @@ async def _(stage: Stage) -> Page:
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program())
     await ada.open("/signin")
-    await ada.page.get_by_label("E-mail").fill("ada@example.com")
+    await ada.page.get_by_label("Email").fill("ada@example.com")
     await ada.page.locator("[name=password]").fill("not the password")
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(ada.page.locator("#problem")).to_contain_text("not right")
@@ -50,7 +50,7 @@ async def _(stage: Stage) -> Page:
 async def _(stage: Stage) -> Page:
     ada = await stage.visitor(stage.program(SIGN_UP="closed"))
     await ada.open("/signup")
-    await expect(ada.page.get_by_text("operator")).to_be_visible()
+    await expect(ada.page.get_by_text("administrator")).to_be_visible()
     return ada.page
 
 
@@ -132,7 +132,7 @@ async def _(stage: Stage) -> Page:
 @scene("nothing-found", _open_drawer)
 async def _(stage: Stage) -> Page:
     ada, _thread = await _with_a_past(stage)
-    await ada.page.get_by_label("Find a chat").fill("elephants on the moon")
+    await ada.page.get_by_label("Search chats").fill("elephants on the moon")
     await expect(ada.page.locator(".no-threads")).to_be_visible()
     return ada.page
 
@@ -162,7 +162,7 @@ async def _(stage: Stage) -> Page:
     await until_text(ada.page, 1800)
     await ada.page.locator(".ct-scroll").hover()
     await ada.page.mouse.wheel(0, -600)
-    await expect(ada.page.get_by_role("button", name="New text")).to_be_visible()
+    await expect(ada.page.get_by_role("button", name="Jump to latest")).to_be_visible()
     return ada.page
 
 
@@ -256,7 +256,7 @@ async def _(stage: Stage) -> Page:
     await ada.page.evaluate(
         "async (id) => (await fetch(`/api/threads/${id}`, {method: 'DELETE'})).status", str(thread)
     )
-    await expect(ada.page.get_by_text("This chat is not here")).to_be_visible()
+    await expect(ada.page.get_by_text("Chat not found")).to_be_visible()
     return ada.page
 
 

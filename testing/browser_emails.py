@@ -21,6 +21,6 @@ async def ask_for_account(person: Person, mailbox: Mailbox) -> str:
     await page.fill("[name=email]", person.email)
     await page.fill("[name=password]", PASSWORD)
     await page.get_by_role("button", name="Create account").click()
-    await expect(page.get_by_role("heading", name="Confirm your address")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Verify your email")).to_be_visible()
     await mailbox.until(before + 1)
     return link_of(mailbox.letters[-1])

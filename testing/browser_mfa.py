@@ -43,15 +43,15 @@ async def come_in_by_passkey(person: Person) -> None:
 async def turn_on(person: Person) -> Sequence[str]:
     """Turn the second factor on; the backup codes."""
     page = await person.settings("two-factor")
-    await page.get_by_role("button", name="Set it up").click()
+    await page.get_by_role("button", name="Set up").click()
     await expect(page.locator("img.qr")).to_be_visible()
     secret = (await page.locator("code.secret").inner_text()).replace(" ", "")
     await page.fill("[name=code]", TOTP(secret).now())
-    await page.get_by_role("button", name="Turn it on").click()
-    await expect(page.get_by_text("Keep these codes")).to_be_visible()
+    await page.get_by_role("button", name="Turn on").click()
+    await expect(page.get_by_text("Save your backup codes")).to_be_visible()
     codes = await page.locator(".backup-codes code").all_inner_texts()
-    await page.get_by_role("button", name="I have kept them").click()
-    await expect(page.get_by_role("heading", name="Backup codes")).to_be_visible()
+    await page.get_by_role("button", name="I've saved them").click()
+    await expect(page.get_by_role("heading", name="Backup codes", exact=True)).to_be_visible()
     return codes
 
 

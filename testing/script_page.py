@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import BrowserContext, Page
 from reflex_base.constants.installer import PackageJson
 
-from chat_app.components.scripts import LIBRARIES
+from chat_app.components import LIBRARIES
 from testing import bun
 
 HOST = "http://lab.test"

@@ -1,14 +1,12 @@
-"""One function per route."""
+"""Pages: one function per route. `add_pages` says which routes there are."""
 
 import reflex as rx
 
-from chat_app.components.brand import PRODUCT
-from chat_app.pages import letters
+from chat_app.components.ui.icons import PRODUCT
+from chat_app.pages import email_links
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import add_settings
-from chat_app.pages.signin import signin
-from chat_app.pages.signin_code import signin_code
-from chat_app.pages.signup import signup
+from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.states.auth import AuthState
 from chat_app.states.live import Live
 
@@ -19,17 +17,17 @@ _STYLES = ("frame", "conversation", "text", "composer", "auth", "settings")
 
 
 def add_pages(app: rx.App) -> None:
-    """Give the app its routes and their style sheets."""
+    """Add the routes and their style sheets to the app."""
     app.stylesheets.extend(f"/styles/{name}.css" for name in _STYLES)
     app.head_components.extend(_head())
     for route, title, page in (
-        ("/signin", "Sign in", signin),
-        ("/signin/code", "One more step", signin_code),
-        ("/signin/link", "Sign in by e-mail", letters.sign_in_link),
-        ("/signup", "Create an account", signup),
-        ("/reset", "Choose a new password", letters.reset),
-        ("/reset/new", "Choose a new password", letters.new_password),
-        ("/confirm", "One click left", letters.confirm),
+        ("/signin", "Sign in", sign_in),
+        ("/signin/code", "Enter your code", second_factor),
+        ("/signin/link", "Sign in by email", email_links.magic_link),
+        ("/signup", "Create your account", sign_up),
+        ("/reset", "Reset your password", email_links.reset),
+        ("/reset/new", "Choose a new password", email_links.new_password),
+        ("/confirm", "One more click", email_links.confirm),
     ):
         app.add_page(page, route=route, title=f"{title} · {PRODUCT}", description=_DESCRIPTION)
     for route in ("/", "/c/[thread]"):

@@ -1,26 +1,42 @@
-"""`/` and `/c/{thread}`: the chat itself."""
+"""`/` and `/c/{thread}`: the chat page, with the open thread's messages and the composer."""
+
+from typing import Any
 
 import reflex as rx
 
-from chat_app.components.brand import PRODUCT, brand
-from chat_app.components.environment import environment
-from chat_app.components.message_text import frame_feed
-from chat_app.components.skeleton import conversation_skeleton, thread_list_skeleton
-from chat_app.pages.conversation import CONVERSATION, conversation
+from chat_app.components.chat.composer import composer, starters
+from chat_app.components.chat.message import message, scroller
+from chat_app.components.chat.thread_list import thread_title
+from chat_app.components.markdown.message_text import chunk_feed
+from chat_app.components.ui.feedback import (
+    OFFLINE,
+    conversation_skeleton,
+    document_title,
+    notice,
+    offline_bar,
+    thread_list_skeleton,
+)
+from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.pages.protect import require_auth
-from chat_app.pages.sidebar import sidebar
+from chat_app.pages.sidebar import SIDEBAR, sidebar
+from chat_app.settings import settings
+from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.live import Live
+from chat_app.states.stretch import SLOTS
 from chat_app.states.thread_list import ThreadListState
+from chat_app.states.views import MessageItem
+
+_CONVERSATION = "conversation"  # the id that the skip link goes to
 
 
 def _signed_in() -> rx.Component:
     return rx.el.div(
-        rx.el.a("Skip to the conversation", href=f"#{CONVERSATION}", class_name="skip"),
+        rx.el.a("Skip to the conversation", href=f"#{_CONVERSATION}", class_name="skip"),
         sidebar(),
-        conversation(),
-        frame_feed(frame=Live.f.to(list[str | int]), on_gap=Live.gap),
-        environment(title=ChatState.title, product=PRODUCT, on_zone=ThreadListState.set_zone),
+        _conversation(),
+        chunk_feed(chunk=Live.f.to(list[str | int]), on_resync=Live.gap),
+        document_title(title=ChatState.title, product=PRODUCT, on_zone=ThreadListState.set_zone),
         class_name="app",
     )
 
@@ -33,7 +49,7 @@ def _waiting() -> rx.Component:
             class_name="sidebar waiting",
         ),
         rx.el.main(
-            rx.el.h1(PRODUCT, class_name="unseen"),
+            rx.el.h1(PRODUCT, class_name="sr-only"),
             rx.el.div(conversation_skeleton(), class_name="scroll"),
             class_name="conversation",
         ),
@@ -43,3 +59,170 @@ def _waiting() -> rx.Component:
 
 chat = require_auth(_signed_in, waiting=_waiting)
 """The page."""
+
+
+def _conversation() -> rx.Component:
+    return rx.el.main(
+        _top_bar(),
+        offline_bar(),
+        rx.cond(
+            ChatState.missing,
+            _not_found(),
+            rx.fragment(
+                rx.cond(ChatState.thread == "", _beginning(), _messages()),
+                _dock(),
+            ),
+        ),
+        id=_CONVERSATION,
+        tab_index=-1,
+        class_name="conversation",
+    )
+
+
+def _top_bar() -> rx.Component:
+    return rx.el.header(
+        icon_button(
+            "menu",
+            "Your chats",
+            class_name="only-narrow",
+            custom_attrs={"popoverTarget": SIDEBAR},
+        ),
+        rx.el.h1(
+            rx.cond(
+                ChatState.loading,
+                rx.el.span("Loading", class_name="sr-only"),
+                rx.cond(ChatState.missing, "Not found", thread_title(ChatState.title)),
+            ),
+            class_name="thread-title",
+        ),
+        _models(),
+        class_name="top-bar",
+    )
+
+
+def _models() -> rx.Component:
+    return rx.cond(
+        ChatState.models.length() > 1,
+        rx.el.label(
+            rx.el.span("Model", class_name="sr-only"),
+            rx.el.select(
+                rx.foreach(
+                    ChatState.models, lambda model: rx.el.option(model.name, value=model.id)
+                ),
+                value=ChatState.model,
+                on_change=ChatState.pick_model,
+            ),
+            icon("down"),
+            class_name="models",
+        ),
+        rx.el.span(
+            rx.foreach(ChatState.models, lambda model: rx.fragment(model.name)),
+            class_name="only-model",
+        ),
+    )
+
+
+def _messages() -> rx.Component:
+    return scroller(
+        rx.el.div(
+            rx.cond(
+                ChatState.has_older,
+                rx.el.button(
+                    icon("up"),
+                    "Show earlier messages",
+                    type="button",
+                    class_name="quiet-button",
+                    on_click=ChatState.older,
+                ),
+            ),
+            rx.cond(ChatState.loading, conversation_skeleton()),
+            rx.foreach(ChatState.order, _page),
+            # What comes after this button is not shown until all before it is (conversation.css).
+            rx.cond(
+                ChatState.has_newer,
+                rx.el.button(
+                    icon("down"),
+                    "Show later messages",
+                    type="button",
+                    class_name="quiet-button later",
+                    on_click=ChatState.newer,
+                ),
+            ),
+            rx.foreach(ChatState.recent, _turn),
+            class_name="turns",
+        ),
+        on_top=ChatState.older,
+        on_bottom=ChatState.newer,
+        on_end=ChatState.latest,
+        thread=ChatState.thread,
+        sent=ChatState.accepted,
+        older=ChatState.has_older,
+        newer=ChatState.has_newer,
+    )
+
+
+def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
+    slots = rx.Var.create([getattr(ChatState, f"page{number}") for number in range(SLOTS)])
+    rows = slots.to(list[list[MessageItem]])[slot]
+    return rx.fragment(rx.foreach(rows, _turn), key=rows[0].id)
+
+
+def _turn(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
+    return rx.fragment(_row(item=item), key=item.id)
+
+
+# A row that has not changed is not rendered again when others come and go.
+@rx.memo
+def _row(item: rx.Var[MessageItem]) -> rx.Component:
+    return message(item.to(MessageItem), on_retry=ChatState.retry)
+
+
+def _beginning() -> rx.Component:
+    # "Lovelace, Ada" begins with a comma after the first word.
+    name = AuthState.person.name.split(" ")[0].replace(",", "")
+    return rx.el.div(
+        rx.el.div(
+            rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
+            rx.el.h2("What can I help with?"),
+            starters(on_send=_send, busy=ChatState.busy),
+            class_name="beginning",
+        ),
+        class_name="scroll",
+    )
+
+
+def _send(client_id: rx.Var[str], text: rx.Var[str]) -> Any:
+    """Send to the thread that the page shows."""
+    return ChatState.send(client_id, ChatState.thread, text)
+
+
+def _not_found() -> rx.Component:
+    return rx.el.div(
+        icon("nothing"),
+        rx.el.h2("Chat not found"),
+        rx.el.p("It was deleted, or the link is wrong."),
+        page_link("Start a new chat", to="/", class_name="button"),
+        class_name="not-found",
+    )
+
+
+def _dock() -> rx.Component:
+    return rx.el.div(
+        notice(ChatState.notice, ChatState.dismiss),
+        composer(
+            busy=ChatState.busy,
+            offline=OFFLINE,
+            accepted=ChatState.accepted,
+            refused=ChatState.refused,
+            owner=AuthState.person.id,
+            draft_key=rx.cond(
+                ChatState.thread != "", "draft:" + ChatState.thread.to(str), "draft:new"
+            ),
+            on_send=_send,
+            on_stop=ChatState.stop(ChatState.thread),
+            max_bytes=settings().message_bytes,
+            placeholder="Ask anything",
+        ),
+        rx.el.p("AI can make mistakes. Check important answers.", class_name="small-print"),
+        class_name="dock",
+    )

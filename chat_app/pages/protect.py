@@ -1,33 +1,46 @@
-"""Pages for signed-in people."""
+"""What every page needs: the URL of an HTTP route, and a guard for pages of signed-in users."""
 
 import functools
 from collections.abc import Callable
 
 import reflex as rx
+from reflex.utils.exec import is_prod_mode
+from reflex_base.config import get_config
 
-from chat_app.components.session import session_watch
-from chat_app.pages.backend import backend
+from chat_app.components.auth.sign_in import session_watch
 from chat_app.states.auth import AuthState
 
 Page = Callable[[], rx.Component]
 
 
-def require_auth(page: Page, *, waiting: Page) -> Page:
-    """A page that shows nothing of a person before the server has said who this is.
+def api_url(path: str) -> str:
+    """The URL of an HTTP route, as a page has to name it.
 
-    The guard sends nobody to the sign-in page instead; this is what a tab does whose session ends
-    while it is open. It needs `AuthState.on_auth_change` first in the page's `on_load`.
+    In production pages and routes share one origin; in development they are on two ports.
 
     Args:
-        page: What is shown to somebody signed in.
-        waiting: What is shown until then. It is part of the built file, so it names nobody.
+        path: Begins with a slash.
+    """
+    return path if is_prod_mode() else f"{(get_config().api_url or '').rstrip('/')}{path}"
+
+
+def require_auth(page: Page, *, waiting: Page) -> Page:
+    """A page that shows nothing of a user before the server has said who is signed in.
+
+    The gateway redirects anonymous users to the sign-in page before this page is sent; this is for
+    a tab whose session ends while it is open. It needs `AuthState.on_auth_change` first in the
+    `on_load` of the page.
+
+    Args:
+        page: What is shown to a signed-in user.
+        waiting: What is shown until then. It is part of the built file, so it names no user.
     """
 
     @functools.wraps(page)
     def protected() -> rx.Component:
         return session_watch(
             rx.cond(AuthState.phase == "authenticated", page(), waiting()),
-            route=backend("/api/auth/session"),
+            route=api_url("/api/auth/session"),
         )
 
     return protected

@@ -1,17 +1,12 @@
-"""The list of threads at the side of the chat page."""
+"""The sidebar of the chat page: search, the list of threads, and the account menu."""
 
 import reflex as rx
 
-from chat_app.components.account_menu import account_menu
-from chat_app.components.brand import brand
-from chat_app.components.buttons import icon_button, page_link
-from chat_app.components.end_of_list import end_of_list
-from chat_app.components.icon import icon
-from chat_app.components.notices import notice, undo_bar
-from chat_app.components.roving import roving_list
-from chat_app.components.skeleton import thread_list_skeleton
-from chat_app.components.thread_row import thread_row
-from chat_app.pages.backend import backend
+from chat_app.components.auth.account import account_menu
+from chat_app.components.chat.thread_list import load_more, roving_list, thread_row
+from chat_app.components.ui.feedback import notice, thread_list_skeleton, undo_bar
+from chat_app.components.ui.icons import brand, icon, icon_button, page_link
+from chat_app.pages.protect import api_url
 from chat_app.pages.settings.frame import path_of
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
@@ -21,34 +16,40 @@ from chat_app.states.views import ThreadItem
 SIDEBAR = "sidebar"
 """The element's id: on a phone it is a drawer that a button opens."""
 
-_FIND_AFTER_MS = 200
+_SEARCH_DEBOUNCE_MS = 200
 
 
 def sidebar() -> rx.Component:
-    """Everything about threads but the open one."""
+    """The sidebar; on a phone it is a drawer."""
     return rx.el.aside(
         rx.el.div(
             page_link(brand(), to="/", class_name="home", aria_label="Chat: start a new chat"),
             icon_button(
                 "close",
-                "Close the list",
+                "Close the chat list",
                 class_name="only-narrow",
                 custom_attrs={"popoverTarget": SIDEBAR, "popoverTargetAction": "hide"},
             ),
             class_name="sidebar-head",
         ),
-        page_link(icon("new"), "New chat", to="/", class_name="new-chat"),
+        page_link(
+            icon("new"),
+            "New chat",
+            to="/",
+            class_name="new-chat",
+            custom_attrs={"data-testid": "new-thread"},
+        ),
         rx.el.div(
             icon("search"),
             rx.el.input(
                 type="search",
-                placeholder="Find a chat",
-                aria_label="Find a chat by its title",
+                placeholder="Search chats",
+                aria_label="Search chats by title",
                 auto_complete="off",
                 class_name="field small",
-                # What is looked for outlives a reload; the field must not hide it.
+                # The search outlives a reload; the field must not hide it.
                 default_value=ThreadListState.search,
-                on_change=ThreadListState.find.debounce(_FIND_AFTER_MS),
+                on_change=ThreadListState.find.debounce(_SEARCH_DEBOUNCE_MS),
             ),
             class_name="find",
         ),
@@ -66,8 +67,8 @@ def sidebar() -> rx.Component:
         account_menu(
             AuthState.person,
             settings=path_of("profile"),
-            sign_out=backend("/api/auth/signout"),
-            picture=backend("/api/account/picture"),
+            sign_out=api_url("/api/auth/signout"),
+            picture=api_url("/api/account/picture"),
         ),
         id=SIDEBAR,
         class_name="sidebar",
@@ -88,8 +89,8 @@ def _threads() -> rx.Component:
                 ),
                 rx.cond(
                     ThreadListState.has_more,
-                    end_of_list(
-                        "Show more",
+                    load_more(
+                        label="Show more",
                         length=(ThreadListState.items.length() + ThreadListState.older.length()).to(
                             int
                         ),
@@ -100,8 +101,8 @@ def _threads() -> rx.Component:
             rx.el.p(
                 rx.cond(
                     ThreadListState.search != "",
-                    rx.fragment("No chat is called like “", ThreadListState.search, "”."),
-                    "Your chats will be kept here.",
+                    rx.fragment("No chats match “", ThreadListState.search, "”."),
+                    "Your chats will appear here.",
                 ),
                 class_name="no-threads",
             ),

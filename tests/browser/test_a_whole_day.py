@@ -84,7 +84,7 @@ async def test_a_whole_day(served: Program, mailbox: Mailbox, meet: Meet) -> Non
     # The other ways in go, and the last one cannot.
     await ada.settings("passkeys")
     await page.get_by_role("button", name="Remove Laptop").click()
-    await expect(page.get_by_text("There is none yet.")).to_be_visible()
+    await expect(page.get_by_text("No passkeys yet.")).to_be_visible()
     await ada.settings("password")
     await page.get_by_role("button", name="Remove password").click()
     await expect(page.get_by_role("button", name="Set password")).to_be_visible()

@@ -163,5 +163,5 @@ async def test_a_page_that_is_not_there_keeps_nobody_out(
     ada = await meet("Ada", program.url)
     await ada.sign_up()
     await ada.open("/c/00000000-0000-4000-8000-000000000000")
-    await expect(ada.page.get_by_text("This chat is not here")).to_be_visible()
+    await expect(ada.page.get_by_text("Chat not found")).to_be_visible()
     await _judge(ada.page, axe)

@@ -78,8 +78,8 @@ async def revoke(laptop: Person, _: Program) -> None:
 
 async def revoke_others(laptop: Person, _: Program) -> None:
     page = await laptop.settings("sessions")
-    await page.get_by_role("button", name="Sign out the others").click()
-    await expect(page.get_by_text("Only this one is left.")).to_be_visible()
+    await page.get_by_role("button", name="Sign out other sessions").click()
+    await expect(page.get_by_text("Only this session is left.")).to_be_visible()
 
 
 async def everywhere(laptop: Person, _: Program) -> None:
@@ -92,7 +92,7 @@ async def change_password(laptop: Person, _: Program) -> None:
     page = await laptop.settings("password")
     await page.fill("[name=password]", NEW_PASSWORD)
     await page.get_by_role("button", name="Change password").click()
-    await expect(page.get_by_text("The new password is set")).to_be_visible()
+    await expect(page.get_by_text("Password saved")).to_be_visible()
 
 
 async def delete(laptop: Person, _: Program) -> None:

@@ -40,7 +40,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await ada.sign_up()
     await ada.sign_out()
 
-    await expect(page.get_by_label("E-mail")).to_be_focused()
+    await expect(page.get_by_label("Email")).to_be_focused()
     await page.keyboard.type(ada.email)
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
@@ -58,7 +58,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
 
     await _walk(page, "New chat", key="Shift+Tab")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("What shall we think about?")).to_be_visible()
+    await expect(page.get_by_text("What can I help with?")).to_be_visible()
     await _ask(page, "echo: The mountains are high.")
     await until_text(page)
     await until_done(page)

@@ -35,7 +35,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     # Another browser, which nobody signed up in, is asked for the password that was chosen.
     eve = await meet("Eve", posting.url)
     await eve.page.goto(link)
-    await expect(eve.page.locator(".letter-says")).to_contain_text(ada.email)
+    await expect(eve.page.locator(".email-lead")).to_contain_text(ada.email)
     await eve.page.fill("[name=password]", NEW)
     await eve.page.get_by_role("button", name="Create account").click()
     await expect(eve.page.get_by_role("alert")).to_contain_text("not right")
@@ -48,11 +48,11 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     # A phone comes in without a password; the link works there once.
     phone = await meet("Ada", posting.url, viewport={"width": 360, "height": 640})
     await phone.open("/signin")
-    await phone.page.get_by_role("link", name="Sign in by e-mail").click()
-    await phone.page.get_by_role("button", name="Send the link").wait_for()
+    await phone.page.get_by_role("link", name="Sign in by email").click()
+    await phone.page.get_by_role("button", name="Send link").wait_for()
     await phone.page.fill("[name=email]", ada.email)
-    await phone.page.get_by_role("button", name="Send the link").click()
-    await expect(phone.page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    await phone.page.get_by_role("button", name="Send link").click()
+    await expect(phone.page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     await mailbox.until(2)
     link = link_of(mailbox.letters[-1])
     await phone.page.goto(link)
@@ -64,13 +64,13 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     # A new password signs every device out.
     await eve.open("/reset")
     await eve.page.fill("[name=email]", ada.email)
-    await eve.page.get_by_role("button", name="Send the link").click()
-    await expect(eve.page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    await eve.page.get_by_role("button", name="Send link").click()
+    await expect(eve.page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     await mailbox.until(3)
     await eve.page.goto(link_of(mailbox.letters[-1]))
     for password in ("short", NEW):
         await eve.page.fill("[name=password]", password)
-        await eve.page.get_by_role("button", name="Change the password").click()
+        await eve.page.get_by_role("button", name="Change password").click()
         if password == "short":
             await expect(eve.page.get_by_role("alert")).to_contain_text("at least")
     await eve.page.wait_for_url(re.compile(r"/reset/?\?done=1"))

@@ -45,15 +45,15 @@ async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: 
     files = {"name": "me.png", "mimeType": "image/png", "buffer": png()}
     await ada.page.locator("input[type=file]").set_input_files(files)
     for page in (ada.page, other):
-        picture = page.locator(".face img").first
+        picture = page.locator(".avatar img").first
         await expect(picture).to_be_attached()
-        await page.wait_for_function("document.querySelector('.face img').naturalWidth === 4")
+        await page.wait_for_function("document.querySelector('.avatar img').naturalWidth === 4")
     fake = {"name": "me.png", "mimeType": "image/png", "buffer": b"<svg onload='x'/>"}
     await ada.page.locator("input[type=file]").set_input_files(fake)
     await expect(ada.page.get_by_text("Choose a PNG, JPEG or WebP picture.")).to_be_visible()
     await ada.page.get_by_role("button", name="Remove picture").click()
     for page in (ada.page, other):
-        await expect(page.locator(".face img")).to_have_count(0)
+        await expect(page.locator(".avatar img")).to_have_count(0)
     assert ada.errors == []
 
 
@@ -68,14 +68,14 @@ async def test_a_changed_password_is_the_one_that_opens(
     await expect(ada.page.get_by_text("easy to guess")).to_be_visible()
     await ada.page.fill("[name=password]", NEW_PASSWORD)
     await ada.page.get_by_role("button", name="Change password").click()
-    await expect(ada.page.get_by_text("The new password is set")).to_be_visible()
+    await expect(ada.page.get_by_text("Password saved")).to_be_visible()
     await expect(ada.page.locator("[name=password]")).to_have_value("")
     await ada.page.get_by_role("button", name="Remove password").click()
     await expect(ada.page.get_by_text("the only way into your account")).to_be_visible()
     # The new token is in the cookie: a reload is still signed in.
     await ada.page.reload()
     await expect(ada.page.locator("h1")).to_have_text("Password")
-    await ada.page.get_by_role("link", name="Back to the chats").click()
+    await ada.page.get_by_role("link", name="Back to chats").click()
     await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
     await ada.sign_out()
     await ada.page.fill("[name=email]", ada.email)
@@ -112,7 +112,7 @@ async def test_a_person_takes_everything_along_and_leaves(
     await until_done(ada.page)
     await to(ada, "Your data")
     async with ada.page.expect_download() as download:
-        await ada.page.get_by_role("button", name="Download a zip").click()
+        await ada.page.get_by_role("button", name="Download ZIP").click()
     saved = tmp_path / "export.zip"
     await (await download.value).save_as(saved)
     with zipfile.ZipFile(io.BytesIO(saved.read_bytes())) as archive:

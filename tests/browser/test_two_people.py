@@ -24,7 +24,7 @@ async def test_two_people_have_two_lists(program: Program, meet: Meet) -> None:
     looks = []
     for thread in (await ada.thread(), "00000000-0000-4000-8000-000000000000"):
         await bob.open(f"/c/{thread}")
-        await expect(bob.page.locator("main")).to_contain_text("not here")
+        await expect(bob.page.locator("main")).to_contain_text("Chat not found")
         looks.append(await bob.page.locator("main").inner_text())
     assert looks[0] == looks[1]
     assert ada.errors == bob.errors == []
@@ -80,7 +80,7 @@ async def test_a_second_tab_shows_the_answer_and_follows_the_list(
     await ada.page.locator(".row").hover()
     await ada.page.get_by_role("button", name="Delete A better title").click()
     await expect(ada.titles(other)).to_have_count(0)
-    await expect(other.locator("main")).to_contain_text("not here")
+    await expect(other.locator("main")).to_contain_text("Chat not found")
     await ada.page.get_by_role("button", name="Undo").click()
     await expect(ada.titles(other)).to_have_text(["A better title"])
     assert await ada.thread() == thread

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
-from chat_app.components.scripts import FOLDER, NAMES
+from chat_app.components import FOLDER
 from testing import bun
 from testing.browser import chromium
 from testing.script_page import libraries
 
-LAB = Path(__file__).parent / "page" / "lab.jsx"
+LAB = Path(__file__).parent / "lab.jsx"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'"
@@ -28,9 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built page."""
     built = tmp_path_factory.mktemp("lab")
     sources = built / "sources"
-    sources.mkdir()
-    for name in NAMES:
-        shutil.copy(FOLDER / f"{name}.jsx", sources)
+    shutil.copytree(FOLDER, sources, ignore=shutil.ignore_patterns("*.py"))
     shutil.copy(LAB, sources)
     (built / "node_modules").symlink_to(libraries() / "node_modules")
     bun.run(

@@ -19,14 +19,14 @@ SHOW = """async ([texts, size]) => {
         const place = document.createElement("div");
         document.body.append(place);
         places.push([text, place]);
-        const view = lab.mountMessage(place, { store: lab.frames });
-        if (size === 0) view.show({ text, run: "", status: "complete" });
+        const view = lab.mountMessage(place, { store: lab.chunks });
+        if (size === 0) view.show({ text, streamId: "", status: "complete" });
         else {
-            const run = `r${Math.random()}`;
-            view.show({ text: "", run, status: "running" });
+            const streamId = `r${Math.random()}`;
+            view.show({ text: "", streamId, status: "running" });
             for (let at = 0; at < text.length; at += size)
-                lab.frames.receive([run, at, text.slice(at, at + size)]);
-            lab.frames.receive([run, text.length, "", "complete"]);
+                lab.chunks.receive([streamId, at, text.slice(at, at + size)]);
+            lab.chunks.receive([streamId, text.length, "", "complete"]);
         }
     }
     // The clean-up after the end runs when the page is idle: let it.

@@ -79,7 +79,7 @@ async def test_a_text_above_the_limit_is_refused_with_a_sentence_and_kept(page: 
     field = await _mount(page, maxBytes=1000)
     await field.fill("é" * 501)
     await field.press("Enter")
-    await expect(page.get_by_role("alert")).to_contain_text("the most is 1 kB")
+    await expect(page.get_by_role("alert")).to_contain_text("limit is 1 kB")
     assert await _sent(page) == []
     await expect(field).to_have_value("é" * 501)
     await field.fill("é" * 500)

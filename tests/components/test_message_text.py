@@ -10,12 +10,12 @@ async def _mount(page: Page, **props: object) -> None:
     await page.evaluate("(props) => { window.it = lab.mount('MessageText', props); }", props)
 
 
-async def _send(page: Page, *frames: list) -> None:
-    await page.evaluate("(frames) => frames.forEach((f) => lab.frames.receive(f))", list(frames))
+async def _send(page: Page, *chunks: list) -> None:
+    await page.evaluate("(chunks) => chunks.forEach((f) => lab.chunks.receive(f))", list(chunks))
 
 
 async def test_it_thinks_until_the_first_word(page: Page) -> None:
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     thinking = page.get_by_role("img", name="Thinking")
     await expect(thinking).to_be_attached()
     await _send(page, ["r", 0, "Hello"])
@@ -24,19 +24,19 @@ async def test_it_thinks_until_the_first_word(page: Page) -> None:
 
 
 async def test_a_finished_message_without_its_text_does_not_think(page: Page) -> None:
-    await _mount(page, run="r", status="complete")
+    await _mount(page, streamId="r", status="complete")
     await expect(page.get_by_role("img", name="Thinking")).to_have_count(0)
 
 
 async def test_words_that_came_before_the_bubble_are_in_it(page: Page) -> None:
     await _send(page, ["r", 0, "early"])
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await expect(page.locator(".ct-text[data-state=live]")).to_have_text("early")
 
 
 async def test_the_stored_text_takes_over_without_touching_the_page(page: Page) -> None:
     text = "# Head\n\nSome *words* here.\n\n```js\nlet x = 1;\n```\n\n- a\n- b"
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, text], ["r", len(text), "", "complete"])
     await expect(page.locator(".ct-text[data-state=done] .hljs-keyword")).to_have_text("let")
     changes = await page.evaluate(
@@ -44,7 +44,7 @@ async def test_the_stored_text_takes_over_without_touching_the_page(page: Page) 
             const seen = [];
             const watch = new MutationObserver((changes) => seen.push(...changes));
             watch.observe(it.place, { childList: true, characterData: true, subtree: true });
-            it.set({ text, run: "", status: "complete" });
+            it.set({ text, streamId: "", status: "complete" });
             await new Promise((done) => requestIdleCallback(done));
             await new Promise((done) => requestIdleCallback(done));
             watch.disconnect();
@@ -56,14 +56,14 @@ async def test_the_stored_text_takes_over_without_touching_the_page(page: Page) 
 
 
 async def test_a_different_stored_text_wins(page: Page) -> None:
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, "what was shown"], ["r", 14, "", "stopped"])
-    await page.evaluate("it.set({ text: 'what was kept', run: '', status: 'stopped' })")
+    await page.evaluate("it.set({ text: 'what was kept', streamId: '', status: 'stopped' })")
     await expect(page.locator(".ct-text")).to_have_text("what was kept")
 
 
 async def test_late_link_definitions_reach_finished_blocks(page: Page) -> None:
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, "See [it].\n\n"], ["r", 11, "Next\n\n[it]: https://example.com\n"])
     await _send(page, ["r", 44, "", "complete"])
     link = page.get_by_role("link", name="it")
@@ -72,7 +72,7 @@ async def test_late_link_definitions_reach_finished_blocks(page: Page) -> None:
 
 
 async def test_a_finished_block_that_changes_once_more_is_coloured_again(page: Page) -> None:
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, "- [it]\n\n  ```js\n  let x\n  ```\n\nNext\n"])
     await expect(page.locator(".hljs-keyword")).to_have_text("let")
     await _send(page, ["r", 36, "\n[it]: https://example.com\n"], ["r", 63, "", "complete"])
@@ -81,7 +81,7 @@ async def test_a_finished_block_that_changes_once_more_is_coloured_again(page: P
 
 
 async def test_what_a_reader_has_marked_in_the_open_paragraph_stays_marked(page: Page) -> None:
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, "Some **strong** words and"])
     await page.evaluate("getSelection().selectAllChildren(document.querySelector('.ct-text p'))")
     await _send(page, ["r", 25, " `more` of"], ["r", 35, " them"])
@@ -113,8 +113,11 @@ async def test_the_code_button_copies_the_code_and_says_so(page: Page) -> None:
 
 
 async def test_the_message_button_copies_the_markdown(page: Page) -> None:
-    await _send(page, ["r", 0, "**as frames**"])
-    for props, copied in (({"text": "**stored**"}, "**stored**"), ({"run": "r"}, "**as frames**")):
+    await _send(page, ["r", 0, "**as chunks**"])
+    for props, copied in (
+        ({"text": "**stored**"}, "**stored**"),
+        ({"streamId": "r"}, "**as chunks**"),
+    ):
         await page.evaluate(
             "(p) => { window.it?.unmount(); window.it = lab.mount('CopyButton', p); }", props
         )
@@ -145,14 +148,14 @@ async def test_text_comes_also_while_the_tab_gets_no_animation_frames(page: Page
     await page.evaluate(
         "() => { window.requestAnimationFrame = () => 0; window.requestIdleCallback = undefined; }"
     )
-    await _mount(page, run="r", status="running")
+    await _mount(page, streamId="r", status="running")
     await _send(page, *(["r", n, "x"] for n in range(50)), ["r", 50, "", "complete"])
     await expect(page.locator(".ct-text[data-state=done]")).to_have_text("x" * 50)
 
 
 async def test_leaving_the_page_forgets_what_it_showed(page: Page) -> None:
-    await page.evaluate("window.feed = lab.mount('FrameFeed', { frame: ['r', 0, 'private'] })")
-    await _mount(page, run="r", status="running")
+    await page.evaluate("window.feed = lab.mount('ChunkFeed', { chunk: ['r', 0, 'private'] })")
+    await _mount(page, streamId="r", status="running")
     await expect(page.locator(".ct-text")).to_have_text("private")
     await page.evaluate("feed.unmount()")
     await expect(page.get_by_text("private")).to_have_count(0)

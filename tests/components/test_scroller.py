@@ -34,7 +34,7 @@ async def _set(page: Page, **props: object) -> None:
 
 
 async def _pill(page: Page) -> bool:
-    return await page.locator(".ct-new-text").is_visible()
+    return await page.locator(".ct-jump").is_visible()
 
 
 async def test_it_opens_at_the_end_and_stays_there_as_text_grows(page: Page) -> None:
@@ -50,11 +50,11 @@ async def test_a_reader_who_scrolled_up_is_left_alone_and_told(page: Page) -> No
     await _mount(page)
     await page.evaluate("scroll(view.scrollTop - 300)")
     before = await page.evaluate("view.scrollTop")
-    await page.evaluate("lab.frames.receive(['r', 0, 'new words'])")
+    await page.evaluate("lab.chunks.receive(['r', 0, 'new words'])")
     await _set(page, html=[*_rows(10, 29), ["m29", 900]])
     assert await page.evaluate("view.scrollTop") == before
     assert await _pill(page)
-    await page.get_by_role("button", name="New text").click()
+    await page.get_by_role("button", name="Jump to latest").click()
     await page.evaluate("settled()")
     assert await page.evaluate("below()") == 0
     assert not await _pill(page)
@@ -184,16 +184,16 @@ async def _far_above(page: Page) -> None:
     await _set(page, newer=True)
 
 
-@pytest.mark.parametrize("how", ["End", "New text"])
+@pytest.mark.parametrize("how", ["End", "Jump to latest"])
 async def test_to_the_end_is_past_what_is_not_loaded(page: Page, how: str) -> None:
     await _far_above(page)
-    await page.evaluate("lab.frames.receive(['r', 0, 'new words'])")
+    await page.evaluate("lab.chunks.receive(['r', 0, 'new words'])")
     assert await _pill(page)
     if how == "End":
         await page.locator(".ct-scroll").focus()
         await page.keyboard.press("End")
     else:
-        await page.get_by_role("button", name="New text").click()
+        await page.get_by_role("button", name="Jump to latest").click()
     assert await page.evaluate("it.calls") == [["onEnd"]]
     await _set(page, html=_rows(300, 330), newer=False)
     assert await page.evaluate("below()") == 0

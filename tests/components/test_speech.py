@@ -36,7 +36,7 @@ IN_PIECES = """([text, size]) => {
     heard.push(speech.next(text, true));
     return heard.filter(Boolean);
 }"""
-RECEIVE = "(frames) => frames.forEach((frame) => lab.frames.receive(frame))"
+RECEIVE = "(chunks) => chunks.forEach((chunk) => lab.chunks.receive(chunk))"
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 40, 1000])

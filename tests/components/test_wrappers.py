@@ -1,14 +1,19 @@
 """The Python faces of the scripts say the same as the scripts."""
 
+import posixpath
 import re
 
 import pytest
 import reflex as rx
 
-from chat_app.components.composer import composer
-from chat_app.components.message_text import copy_button, frame_feed, message_text
-from chat_app.components.scripts import FOLDER, LIBRARIES, NAMES
-from chat_app.components.scroller import scroller
+from chat_app.components import FOLDER, LIBRARIES, NAMES
+from chat_app.components.auth.account import account_form
+from chat_app.components.auth.fields import code_field
+from chat_app.components.auth.mfa import passkey_sign_in
+from chat_app.components.auth.sign_in import auth_form, email_link
+from chat_app.components.chat.composer import composer
+from chat_app.components.chat.message import scroller
+from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
 
 
 class Wired(rx.State):
@@ -17,7 +22,7 @@ class Wired(rx.State):
         pass
 
     @rx.event
-    def gap(self, run: str, have: int):
+    def resync(self, stream_id: str, have: int):
         pass
 
     @rx.event
@@ -26,9 +31,18 @@ class Wired(rx.State):
 
 
 MADE = {
-    "message_text": lambda: message_text(text="a", run="r", status="running", plain=True),
-    "copy_button": lambda: copy_button(text="a", run="r"),
-    "frame_feed": lambda: frame_feed(rx.Var.create([]).to(list[str | int]), Wired.gap),
+    "message_text": lambda: message_text(text="a", stream_id="r", status="running", plain=True),
+    "copy_button": lambda: copy_button(text="a", stream_id="r"),
+    "chunk_feed": lambda: chunk_feed(
+        chunk=rx.Var.create([]).to(list[str | int]), on_resync=Wired.resync
+    ),
+    "account_form": lambda: account_form(
+        action="/a", method="PUT", problem_id="p", done="d", ends_session=True, on_done=Wired.none
+    ),
+    "auth_form": lambda: auth_form(action="/a", messages={}),
+    "code_field": lambda: code_field(described_by="p", offers_backup=False),
+    "email_link": lambda: email_link(lookup="/a", actions={}, messages={}),
+    "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b", messages={}),
     "composer": lambda: composer(on_send=Wired.send, on_stop=Wired.none, notice="Hm."),
     "scroller": lambda: scroller(
         rx.el.article(),
@@ -46,8 +60,10 @@ MADE = {
 @pytest.mark.parametrize("make", MADE.values(), ids=MADE)
 def test_a_component_passes_only_properties_that_its_script_takes(make) -> None:
     component = make()
-    source = (FOLDER / f"{component.library.rsplit('/', 1)[1]}").read_text()
-    start = re.search(rf"function {component.tag}\((.*?)\n\}}", source, re.DOTALL)
+    source = (FOLDER / "/".join(component.library.rsplit("/", 2)[1:])).read_text()
+    start = re.search(
+        rf"(?:function {component.tag}\(|const {component.tag} = \()(.*?)\n\}}", source, re.DOTALL
+    )
     assert start
     for prop in component.render()["props"]:
         name = prop.split(":", 1)[0]
@@ -57,9 +73,10 @@ def test_a_component_passes_only_properties_that_its_script_takes(make) -> None:
 def test_every_script_that_is_imported_is_given_to_the_build() -> None:
     for name in NAMES:
         source = (FOLDER / f"{name}.jsx").read_text()
-        siblings = re.findall(r"""(?:from|import\() ?["']\./(\w+)\.jsx["']""", source)
+        siblings = re.findall(r"""(?:from|import\() ?["'](\.[\w./]+)\.jsx["']""", source)
         packages = re.findall(r"""from ["']([^."'][^/"']*)""", source)
-        assert set(siblings) <= set(NAMES), name
+        folder = name.split("/")[0]
+        assert {posixpath.normpath(f"{folder}/{path}") for path in siblings} <= set(NAMES), name
         assert set(packages) <= {
             "react",
             "react-dom",
@@ -75,7 +92,7 @@ def test_no_script_evaluates_text_or_writes_html_into_the_page() -> None:
             r"\beval\(|new Function|dangerouslySet|insertAdjacent|outerHTML", source
         ), name
         writes = re.findall(r"(\w+)\.innerHTML\s*=", source)
-        assert writes == (["reader"] if name == "links" else []), name
+        assert writes == (["reader"] if name == "markdown/links" else []), name
 
 
 def test_libraries_are_pinned_to_one_version() -> None:

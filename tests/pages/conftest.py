@@ -8,33 +8,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route
 
-from chat_app.components.scripts import FOLDER
+from chat_app.components import FOLDER
 from testing import bun
 from testing.browser import chromium
 from testing.script_page import libraries, opened_at
 
 LAB = Path(__file__).parent / "lab.jsx"
-SCRIPTS = (
-    "account_form",
-    "code_field",
-    "end_of_list",
-    "letters",
-    "outbox",
-    "password_field",
-    "provider_buttons",
-    "roving",
-    "session",
-    "starters",
-    "title_field",
-)
 
 
 @pytest.fixture(scope="session")
 def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The built lab."""
     built = tmp_path_factory.mktemp("pages")
-    for name in SCRIPTS:
-        shutil.copy(FOLDER / f"{name}.jsx", built)
+    shutil.copytree(FOLDER, built, ignore=shutil.ignore_patterns("*.py"), dirs_exist_ok=True)
     shutil.copy(LAB, built)
     (built / "node_modules").symlink_to(libraries() / "node_modules")
     production = 'process.env.NODE_ENV="production"'

@@ -2,14 +2,12 @@
 
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
-import { AccountForm, AddressProblem } from "./account_form.jsx";
-import { EndOfList } from "./end_of_list.jsx";
-import { PasswordField } from "./password_field.jsx";
-import { ProviderForm } from "./provider_buttons.jsx";
-import { RovingList } from "./roving.jsx";
-import { AuthForm, SessionWatch, SignOutForm } from "./session.jsx";
-import { Starter } from "./starters.jsx";
-import { TitleField } from "./title_field.jsx";
+import { AccountForm, UrlProblem } from "./auth/account_form.jsx";
+import { PasswordField } from "./auth/fields.jsx";
+import { SessionWatch, SignOutForm } from "./auth/session.jsx";
+import { AuthForm, ProviderForm } from "./auth/sign_in.jsx";
+import { Starter } from "./chat/composer.jsx";
+import { LoadMore, TitleField } from "./chat/thread_list.jsx";
 
 const calls = [];
 const root = createRoot(document.body.appendChild(document.createElement("main")));
@@ -19,8 +17,8 @@ const note =
   (...values) =>
     calls.push([name, ...values]);
 
-const signIn = (sentences) => (
-  <AuthForm action="/api/auth/callback/credentials" sentences={sentences} problemId="problem">
+const signIn = (messages) => (
+  <AuthForm action="/api/auth/callback/credentials" messages={messages} problemId="problem">
     <input name="email" aria-label="E-mail" />
     <PasswordField fieldId="password" autoComplete="current-password" describedBy="problem" />
     <button type="submit">Sign in</button>
@@ -28,7 +26,7 @@ const signIn = (sentences) => (
 );
 
 const signOut = (given) => (
-  <SignOutForm action="/api/auth/signout" offline="Nobody answers." stillIn="Still here." {...given}>
+  <SignOutForm action="/api/auth/signout" {...given}>
     <button type="submit">Sign out</button>
   </SignOutForm>
 );
@@ -39,8 +37,6 @@ const accountForm = (given) => (
     <AccountForm
       action="/api/account"
       method="PATCH"
-      sentences={{ Default: "That did not work.", Offline: "Nobody answers." }}
-      confirmPage="/settings/confirm"
       onDone={note("done")}
       {...given}
     >
@@ -67,24 +63,24 @@ const row = (title, renaming) => (
 const list = (length, height) => (
   <>
     <div style={{ height }} />
-    <EndOfList label="Show more" length={length} onReach={note("reach")} />
+    <LoadMore label="Show more" length={length} onReach={note("reach")} />
   </>
 );
 
 window.lab = {
   calls,
-  showSignIn: (sentences) => draw(signIn(sentences)),
-  showProvider: (sentences) =>
+  showSignIn: (messages) => draw(signIn(messages)),
+  showProvider: (messages) =>
     draw(
       <>
-        {signIn(sentences)}
-        <ProviderForm action="/api/auth/signin/acme" sentences={sentences}>
+        {signIn(messages)}
+        <ProviderForm action="/api/auth/signin/acme" messages={messages}>
           <button type="submit">Continue with Acme</button>
         </ProviderForm>
       </>,
     ),
   showAccountForm: (given) => draw(accountForm(given)),
-  showAddressProblem: (sentences) => draw(<AddressProblem sentences={sentences} />),
+  showUrlProblem: (messages) => draw(<UrlProblem messages={messages} />),
   showSignOut: (words, given) =>
     draw(
       <SessionWatch route="/api/auth/session">

@@ -49,7 +49,7 @@ async def test_the_fields_are_sent_as_json_and_secrets_do_not_stay(page: Page) -
     ("status", "body", "said"),
     [
         (422, {"error": "invalid", "message": "Not like this."}, "Not like this."),
-        (502, None, "That did not work."),
+        (502, None, "Something went wrong. Try again."),
     ],
 )
 async def test_a_refusal_is_said_and_everything_typed_stays(
@@ -64,7 +64,9 @@ async def test_a_refusal_is_said_and_everything_typed_stays(
 async def test_a_server_that_is_gone_is_said(page: Page) -> None:
     await page.route("**/api/elsewhere", lambda route: route.abort())
     await _try(page, action="/api/elsewhere")
-    await expect(page.get_by_role("alert")).to_have_text("Nobody answers.")
+    await expect(page.get_by_role("alert")).to_have_text(
+        "Can't reach the server. Check your connection and try again."
+    )
     await expect(page.get_by_role("button", name="Save")).to_be_enabled()
 
 
@@ -104,8 +106,8 @@ async def test_the_word_in_the_address_becomes_a_sentence_of_ours(
     context: BrowserContext, word: str, said: str
 ) -> None:
     page = await opened_at(context, f"/settings/connections?error={word}")
-    sentences = {"LastWayIn": "Only this one.", "Default": "Hm."}
-    await page.evaluate("(sentences) => lab.showAddressProblem(sentences)", sentences)
+    messages = {"LastWayIn": "Only this one.", "Default": "Hm."}
+    await page.evaluate("(messages) => lab.showUrlProblem(messages)", messages)
     await expect(page.get_by_role("alert")).to_have_text(said)
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from chat_app.components.icon import icon
-from chat_app.pages import add_pages, backend
+from chat_app.components.ui.icons import icon
+from chat_app.pages import add_pages, protect
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import PAGES
 from chat_app.pages.settings.frame import MENU, path_of
-from chat_app.pages.signin import signin
-from chat_app.pages.signup import signup
+from chat_app.pages.sign_in import sign_in, sign_up
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -52,6 +51,7 @@ def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
     assert len(listed) == len(PAGES)
     assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
     assert {path_of(slug) for slug, _ in MENU} <= set(listed)
+    assert "/settings/confirm" in listed  # `auth/request.jsx` goes there for a step-up
 
 
 def test_a_new_chat_and_a_thread_are_one_page(app: _App) -> None:
@@ -66,7 +66,7 @@ def test_every_style_sheet_exists(app: _App) -> None:
     assert on_disk <= set(app.stylesheets)
 
 
-@pytest.mark.parametrize("page", [chat, signin, signup, *(p.show for p in PAGES)])
+@pytest.mark.parametrize("page", [chat, sign_in, sign_up, *(p.show for p in PAGES)])
 def test_no_page_brings_a_component_library(page: Any) -> None:
     libraries = " ".join(page()._get_all_imports())
     for heavy in ("radix", "lucide", "sonner", "react-markdown", "shiki"):
@@ -80,10 +80,10 @@ def test_no_page_brings_a_component_library(page: Any) -> None:
 def test_forms_are_posted_to_the_program_in_both_modes(
     monkeypatch: pytest.MonkeyPatch, is_prod: bool, address: str
 ) -> None:
-    monkeypatch.setattr(backend, "is_prod_mode", lambda: is_prod)
+    monkeypatch.setattr(protect, "is_prod_mode", lambda: is_prod)
     config = SimpleNamespace(api_url="http://localhost:8000/")
-    monkeypatch.setattr(backend, "get_config", lambda: config)
-    assert backend.backend("/api/auth/signup") == address
+    monkeypatch.setattr(protect, "get_config", lambda: config)
+    assert protect.api_url("/api/auth/signup") == address
 
 
 def test_a_picture_that_is_not_there_is_an_error() -> None:

@@ -10,17 +10,17 @@ from testing.script_page import HOST, opened_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SENTENCES = {
+MESSAGES = {
     "CredentialsSignin": "The address or the password is not right.",
     "Default": "That did not work.",
-    "Offline": "The server cannot be reached.",
 }
+OFFLINE = "Can't reach the server. Check your connection and try again."
 ROUTE = "**/api/auth/callback/credentials"
 SIGN_OUT = "**/api/auth/signout"
 
 
 async def _show(page: Page) -> None:
-    await page.evaluate("(sentences) => lab.showSignIn(sentences)", SENTENCES)
+    await page.evaluate("(messages) => lab.showSignIn(messages)", MESSAGES)
 
 
 async def _answers(page: Page, url: str, status: int = 200) -> list[Request]:
@@ -44,7 +44,7 @@ async def test_a_refusal_keeps_the_address_and_asks_for_the_password_again(page:
     await _show(page)
     asked = await _answers(page, f"{HOST}/signin?error=CredentialsSignin")
     await _try(page)
-    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["CredentialsSignin"])
+    await expect(page.get_by_role("alert")).to_have_text(MESSAGES["CredentialsSignin"])
     await expect(page.get_by_label("E-mail")).to_have_value("ada@example.org")
     await expect(page.locator("#password")).to_have_value("")
     await expect(page.locator("#password")).to_be_focused()
@@ -61,14 +61,14 @@ async def test_a_refusal_with_its_own_status_is_said_too(page: Page) -> None:
     await _show(page)
     await _answers(page, f"{HOST}/signin?error=Unheard", status=429)
     await _try(page)
-    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Default"])
+    await expect(page.get_by_role("alert")).to_have_text(MESSAGES["Default"])
 
 
 async def test_a_server_that_is_gone_is_said(page: Page) -> None:
     await _show(page)
     await page.route(ROUTE, lambda route: route.abort())
     await _try(page)
-    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Offline"])
+    await expect(page.get_by_role("alert")).to_have_text(OFFLINE)
     await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_enabled()
 
 
@@ -85,13 +85,13 @@ async def test_the_button_rests_while_the_server_thinks(page: Page) -> None:
 async def test_the_word_in_the_address_becomes_its_sentence(context: BrowserContext) -> None:
     page = await opened_at(context, "/signin?error=CredentialsSignin")
     await _show(page)
-    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["CredentialsSignin"])
+    await expect(page.get_by_role("alert")).to_have_text(MESSAGES["CredentialsSignin"])
 
 
 async def test_a_text_in_the_address_is_never_shown(context: BrowserContext) -> None:
     page = await opened_at(context, "/signin?error=constructor")
     await _show(page)
-    await expect(page.get_by_role("alert")).to_have_text(SENTENCES["Default"])
+    await expect(page.get_by_role("alert")).to_have_text(MESSAGES["Default"])
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ async def test_a_sign_out_that_fails_gives_the_page_back_and_says_so(
         await (await waiting.get()).abort()
     else:
         await (await waiting.get()).fulfill(status=503, json=answer)
-    said = (answer or {}).get("message", "Nobody answers.")
-    await expect(page.get_by_role("alert")).to_have_text(f"{said} Still here.")
+    said = (answer or {}).get("message", OFFLINE)
+    await expect(page.get_by_role("alert")).to_have_text(f"{said} You're still signed in.")
     await expect(page.get_by_text("my words")).to_be_visible()
     assert not await page.evaluate("'leaving' in document.documentElement.dataset")
     assert await page.evaluate("sessionStorage.getItem('ct-draft:new')") == "my draft"
@@ -244,7 +244,7 @@ async def test_a_form_that_let_somebody_in_keeps_nothing_of_them(page: Page) -> 
 async def _go_to_the_provider(page: Page) -> None:
     there = "http://acme.test/authorize"
     await page.route("**/api/auth/signin/acme", lambda route: route.fulfill(json={"url": there}))
-    await page.evaluate("(sentences) => lab.showProvider(sentences)", SENTENCES)
+    await page.evaluate("(messages) => lab.showProvider(messages)", MESSAGES)
     await page.get_by_role("button", name="Continue with Acme").click()
     await page.wait_for_url(there)
 

@@ -1,4 +1,4 @@
-"""The settings: what a person can see and change about their account, a page for each concern."""
+"""The settings pages: what a user can see and change about their account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +8,11 @@ import reflex as rx
 
 from chat_app.pages.protect import require_auth
 from chat_app.pages.settings.confirm import confirm
-from chat_app.pages.settings.connections import connections
 from chat_app.pages.settings.data import data
 from chat_app.pages.settings.frame import path_of, waiting
-from chat_app.pages.settings.passkeys import passkeys
-from chat_app.pages.settings.password import password
 from chat_app.pages.settings.profile import profile
 from chat_app.pages.settings.sessions import sessions
+from chat_app.pages.settings.sign_in_methods import connections, passkeys, password
 from chat_app.pages.settings.two_factor import two_factor
 from chat_app.states.auth import AuthState
 from chat_app.states.settings.confirm import ConfirmState
@@ -27,13 +25,13 @@ from chat_app.states.settings.two_factor import TwoFactorState
 
 @dataclass(frozen=True)
 class SettingsPage:
-    """A page of the settings.
+    """A settings page.
 
     Args:
-        slug: The last part of its address.
-        title: What the browser's tab says.
-        show: Makes it.
-        load: The handler that reads what it shows, if it shows more than who is signed in.
+        slug: The last part of its path.
+        title: The title of the browser's tab.
+        show: Makes the page.
+        load: The handler that loads what it shows, if that is more than the signed-in user.
     """
 
     slug: str
@@ -48,15 +46,15 @@ PAGES: tuple[SettingsPage, ...] = (
     SettingsPage("connections", "Connections", connections, ConnectionsState.load),
     SettingsPage("passkeys", "Passkeys", passkeys, PasskeysState.load),
     SettingsPage("two-factor", "Two-factor", two_factor, TwoFactorState.load),
-    SettingsPage("confirm", "Is it you?", confirm, ConfirmState.load),
+    SettingsPage("confirm", "Confirm it's you", confirm, ConfirmState.load),
     SettingsPage("sessions", "Sessions", sessions, SessionsState.load),
     SettingsPage("data", "Your data", data),
 )
-"""All of them; `frame.MENU` says which are listed, and in which order."""
+"""All of them; `frame.MENU` says which are in the menu, and in which order."""
 
 
 def add_settings(app: rx.App, product: str, description: str) -> None:
-    """Give the app the pages of the settings, each for signed-in people only."""
+    """Add the settings pages to the app, each for signed-in users only."""
     for page in PAGES:
         load = [AuthState.on_auth_change, *([page.load] if page.load is not None else [])]
         app.add_page(

@@ -1,15 +1,13 @@
-"""What every page of the settings looks like: a list of them all, and the sections of one."""
+"""The layout of every settings page: the menu, and the sections of one page."""
 
 from typing import Any
 
 import reflex as rx
 
 from chat_app.auth.refusals import sentences
-from chat_app.components.account_form import address_problem
-from chat_app.components.brand import PRODUCT, brand
-from chat_app.components.buttons import page_link
-from chat_app.components.icon import icon
-from chat_app.components.skeleton import section_skeleton
+from chat_app.components.auth.account import url_problem
+from chat_app.components.ui.feedback import section_skeleton
+from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
 from chat_app.settings import settings
 
 MENU: tuple[tuple[str, str], ...] = (
@@ -21,28 +19,28 @@ MENU: tuple[tuple[str, str], ...] = (
     ("sessions", "Sessions"),
     ("data", "Your data"),
 )
-"""The last part of each page's address, and its title; in the order of the list. What a page shows
-is in `PAGES`; a page that is not listed here is reached from another one."""
+"""The last part of each page's path, and its title, in the order of the menu. What a page shows is
+in `PAGES`; a page that is not listed here is reached from another one."""
 
 _CONTENT = "settings-content"
 
 
 def path_of(slug: str) -> str:
-    """The address of a page of the settings."""
+    """The path of a settings page."""
     return f"/settings/{slug}"
 
 
 def settings_page(title: str, *sections: Any) -> rx.Component:
-    """One page of the settings.
+    """One settings page.
 
     Args:
-        title: Its heading; the entry of the list with the same title is marked.
-        sections: What it holds, each made by `section`.
+        title: Its heading; the menu entry with the same title is marked as the current page.
+        sections: Its content, each made by `section`.
     """
     return _frame(
         title,
         rx.el.h1(title),
-        address_problem(sentences=sentences(settings())),
+        url_problem(messages=sentences(settings())),
         *sections,
     )
 
@@ -52,7 +50,7 @@ def section(title: str, *children: Any, lead: Any = None) -> rx.Component:
 
     Args:
         title: Its heading.
-        children: What it holds.
+        children: Its content.
         lead: A sentence below the heading.
     """
     above = [rx.el.p(lead, class_name="section-lead")] if lead is not None else []
@@ -60,16 +58,16 @@ def section(title: str, *children: Any, lead: Any = None) -> rx.Component:
 
 
 def waiting() -> rx.Component:
-    """The frame before it is known who asks."""
-    return _frame("", rx.el.h1("Settings", class_name="unseen"), section_skeleton())
+    """The layout before it is known who is signed in."""
+    return _frame("", rx.el.h1("Settings", class_name="sr-only"), section_skeleton())
 
 
 def _frame(title: str, *content: Any) -> rx.Component:
     return rx.el.div(
-        rx.el.a("Skip to the settings", href=f"#{_CONTENT}", class_name="skip"),
+        rx.el.a("Skip to settings", href=f"#{_CONTENT}", class_name="skip"),
         rx.el.header(
-            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: to the chats"),
-            page_link(icon("back"), "Back to the chats", to="/", class_name="quiet-button"),
+            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: back to chats"),
+            page_link(icon("back"), "Back to chats", to="/", class_name="quiet-button"),
             class_name="settings-head",
         ),
         rx.el.nav(

@@ -1,42 +1,35 @@
-"""`/settings/profile`: what a person is called and looks like."""
+"""`/settings/profile`: the user's name, email and picture."""
 
 import reflex as rx
 
 from chat_app.auth.names import NAME_MAX_LENGTH
 from chat_app.auth.pictures import MAX_BYTES
-from chat_app.components.account_form import account_form, picture_field
-from chat_app.components.account_menu import face
-from chat_app.components.auth_sheet import field
-from chat_app.pages.backend import backend
-from chat_app.pages.settings.email import email
+from chat_app.components.auth.account import account_form, avatar, picture_field
+from chat_app.components.auth.fields import text_field
+from chat_app.pages.protect import api_url
 from chat_app.pages.settings.frame import section, settings_page
 from chat_app.states.auth import AuthState
 
 
 def profile() -> rx.Component:
     """The page."""
-    return settings_page("Profile", _name(), email(), _picture())
+    return settings_page("Profile", _name(), _email(), _picture())
 
 
 def _name() -> rx.Component:
     return section(
         "Name",
         account_form(
-            field(
-                "What you are called",
+            text_field(
+                "Display name",
                 "name",
-                rx.el.input(
-                    id="name",
-                    name="name",
-                    default_value=AuthState.person.name,
-                    class_name="field",
-                    auto_complete="name",
-                    max_length=NAME_MAX_LENGTH,
-                ),
                 optional=True,
+                default_value=AuthState.person.name,
+                auto_complete="name",
+                max_length=NAME_MAX_LENGTH,
             ),
             rx.el.button("Save", type="submit", class_name="button"),
-            action=backend("/api/account"),
+            action=api_url("/api/account"),
             method="PATCH",
             on_done=AuthState.on_auth_change,
             done="Saved.",
@@ -45,13 +38,36 @@ def _name() -> rx.Component:
     )
 
 
+def _email() -> rx.Component:
+    """The email, which only the link of an email changes; nothing where none can be sent."""
+    return rx.cond(
+        AuthState.letters != "none",
+        section(
+            "Email",
+            account_form(
+                text_field(
+                    "New email", "email", type="email", auto_complete="email", required=True
+                ),
+                rx.el.button("Send link", type="submit", class_name="button"),
+                action=api_url("/api/account/email"),
+                done="Check your inbox. Your email changes when you open the link here.",
+            ),
+            account_form(
+                rx.el.button("Verify your current email", type="submit", class_name="quiet-button"),
+                action=api_url("/api/account/verify"),
+                done="If it isn't verified yet, we sent you an email.",
+            ),
+        ),
+    )
+
+
 def _picture() -> rx.Component:
-    route = backend("/api/account/picture")
+    route = api_url("/api/account/picture")
     person = AuthState.person
     return section(
         "Picture",
         rx.el.div(
-            face(person, route),
+            avatar(person, route),
             picture_field(
                 action=route,
                 label=rx.cond(person.picture, "Change picture", "Choose picture"),
@@ -68,5 +84,5 @@ def _picture() -> rx.Component:
             ),
             class_name="picture",
         ),
-        lead=f"PNG, JPEG or WebP, at most {MAX_BYTES // 1000} kB. Only you see it.",
+        lead=f"PNG, JPEG or WebP, up to {MAX_BYTES // 1000} kB. Only you can see it.",
     )

@@ -1,10 +1,10 @@
-"""`/settings/sessions`: where a person is signed in, and how to end it."""
+"""`/settings/sessions`: where the user is signed in, and signing out there."""
 
 import reflex as rx
 
-from chat_app.components.account_form import account_form
-from chat_app.components.skeleton import section_skeleton
-from chat_app.pages.backend import backend
+from chat_app.components.auth.account import account_form
+from chat_app.components.ui.feedback import section_skeleton
+from chat_app.pages.protect import api_url
 from chat_app.pages.settings.frame import section, settings_page
 from chat_app.states.settings.sessions import SessionItem, SessionsState
 
@@ -16,13 +16,13 @@ def sessions() -> rx.Component:
 
 def _list() -> rx.Component:
     return section(
-        "Where you are signed in",
+        "Where you're signed in",
         rx.cond(
             SessionsState.loaded,
             rx.el.ul(rx.foreach(SessionsState.items, _row), class_name="entries"),
             section_skeleton(),
         ),
-        lead="The place is the network a session was opened from.",
+        lead="Location is the network the session started on.",
     )
 
 
@@ -48,11 +48,11 @@ def _row(item: rx.vars.ObjectVar[SessionItem]) -> rx.Component:
             account_form(
                 rx.el.button(
                     "Sign out",
-                    rx.el.span(" ", item.device, class_name="unseen"),
+                    rx.el.span(" ", item.device, class_name="sr-only"),
                     type="submit",
                     class_name="small-button",
                 ),
-                action=f"{backend('/api/account/sessions')}/{item.id}",
+                action=f"{api_url('/api/account/sessions')}/{item.id}",
                 method="DELETE",
                 on_done=SessionsState.load,
             ),
@@ -65,12 +65,12 @@ def _others() -> rx.Component:
     return section(
         "All other sessions",
         account_form(
-            rx.el.button("Sign out the others", type="submit", class_name="small-button"),
-            action=backend("/api/account/sessions/revoke-others"),
+            rx.el.button("Sign out other sessions", type="submit", class_name="small-button"),
+            action=api_url("/api/account/sessions/revoke-others"),
             on_done=SessionsState.load,
-            done="Only this one is left.",
+            done="Only this session is left.",
         ),
-        lead="Everywhere else, what is open goes blank and answers under way are stopped.",
+        lead="Your other devices are signed out at once; running answers stop.",
     )
 
 
@@ -79,8 +79,8 @@ def _everywhere() -> rx.Component:
         "Everywhere",
         account_form(
             rx.el.button("Sign out everywhere", type="submit", class_name="small-button"),
-            action=backend("/api/account/sessions/revoke-all"),
+            action=api_url("/api/account/sessions/revoke-all"),
             ends_session=True,
         ),
-        lead="This device too: you will have to sign in again.",
+        lead="Including this device: you'll have to sign in again.",
     )

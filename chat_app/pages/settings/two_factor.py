@@ -1,11 +1,11 @@
-"""`/settings/two-factor`: a code besides the password."""
+"""`/settings/two-factor`: a code of an authenticator app besides the password, and backup codes."""
 
 import reflex as rx
 
-from chat_app.components.account_form import account_form
-from chat_app.components.second_factor import new_backup_codes, second_factor_set_up
-from chat_app.components.skeleton import section_skeleton
-from chat_app.pages.backend import backend
+from chat_app.components.auth.account import account_form
+from chat_app.components.auth.mfa import new_backup_codes, two_factor_set_up
+from chat_app.components.ui.feedback import section_skeleton
+from chat_app.pages.protect import api_url
 from chat_app.pages.settings.frame import section, settings_page
 from chat_app.states.settings.two_factor import TwoFactorState
 
@@ -16,45 +16,45 @@ def two_factor() -> rx.Component:
         "Two-factor",
         rx.cond(
             TwoFactorState.loaded,
-            rx.cond(TwoFactorState.is_on, rx.fragment(_codes(), _off()), _on()),
+            rx.cond(TwoFactorState.is_on, rx.fragment(_backup_codes(), _turn_off()), _turn_on()),
             section_skeleton(),
         ),
     )
 
 
-def _on() -> rx.Component:
+def _turn_on() -> rx.Component:
     return section(
-        "Ask for a code as well",
-        second_factor_set_up(
-            begin=backend("/api/account/totp"),
-            confirm=backend("/api/account/totp/confirm"),
+        "Two-factor authentication",
+        two_factor_set_up(
+            begin=api_url("/api/account/totp"),
+            confirm=api_url("/api/account/totp/confirm"),
             on_done=TwoFactorState.load,
         ),
-        lead="Whoever learns your password then still needs your phone: an authenticator app shows "
-        "six digits that change every half minute. Passkeys need no code.",
+        lead="A stolen password is then not enough: signing in also needs the six-digit code of an "
+        "authenticator app on your phone. Passkeys need no code.",
     )
 
 
-def _codes() -> rx.Component:
+def _backup_codes() -> rx.Component:
     return section(
         "Backup codes",
-        new_backup_codes(action=backend("/api/account/backup-codes"), on_done=TwoFactorState.load),
+        new_backup_codes(action=api_url("/api/account/backup-codes"), on_done=TwoFactorState.load),
         lead=rx.fragment(
-            "The second factor is on. ",
+            "Two-factor authentication is on. Backup codes left: ",
             TwoFactorState.codes_left,
-            " of your backup codes can still be used; new ones replace them all.",
+            ". New codes replace them all.",
         ),
     )
 
 
-def _off() -> rx.Component:
+def _turn_off() -> rx.Component:
     return section(
-        "Turn it off",
+        "Turn off",
         account_form(
-            rx.el.button("Turn it off", type="submit", class_name="button danger-button"),
-            action=backend("/api/account/totp"),
+            rx.el.button("Turn off", type="submit", class_name="button danger-button"),
+            action=api_url("/api/account/totp"),
             method="DELETE",
             on_done=TwoFactorState.load,
         ),
-        lead="Your backup codes and the browsers that are not asked are forgotten too.",
+        lead="Your backup codes and trusted browsers are removed too.",
     )

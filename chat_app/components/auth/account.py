@@ -1,0 +1,205 @@
+"""What a signed-in user sees of their account: the account menu, and forms that change it."""
+
+import reflex as rx
+from reflex.style import color_mode, set_color_mode
+from reflex_base.style import LiteralColorMode
+
+from chat_app.components import script
+from chat_app.components.auth.sign_in import sign_out_form
+from chat_app.components.ui.icons import icon, page_link
+from chat_app.states.views import PersonItem
+
+_MENU_ID = "account-menu"
+_COLOR_MODES: tuple[tuple[LiteralColorMode, str], ...] = (
+    ("light", "Light"),
+    ("dark", "Dark"),
+    ("system", "System"),
+)
+
+
+class AccountForm(rx.Component):
+    """A form whose fields are sent as one JSON object, with texts as values.
+
+    An error is shown above the fields, in the server's own words. A user who needs a step-up first
+    is sent to the page for that, and comes back. An answer with a `url` is followed.
+
+    Args:
+        children: The fields and the button.
+        action: The route.
+        method: The HTTP method, POST by default.
+        problem_id: The id of the element with the error, for fields that are described by it.
+        done: The message after a success.
+        ends_session: Whether a success ends this session: the page goes blank and every tab of the
+            browser is told.
+        on_done: The event that follows a success, such as the `load` of the page's state.
+    """
+
+    library = script("auth/account_form")
+    tag = "AccountForm"
+
+    action: rx.Var[str]
+    method: rx.Var[str]
+    problem_id: rx.Var[str]
+    done: rx.Var[str]
+    ends_session: rx.Var[bool]
+    on_done: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class DownloadForm(rx.Component):
+    """A form that saves the response of a route as a file, after a step-up.
+
+    Args:
+        children: The button.
+        action: The route, requested with GET.
+        file_name: The name of the file.
+    """
+
+    library = script("auth/account_form")
+    tag = "DownloadForm"
+
+    action: rx.Var[str]
+    file_name: rx.Var[str]
+
+
+class PictureField(rx.Component):
+    """A button that asks for a picture and uploads it.
+
+    Args:
+        action: The route, which takes the bytes with PUT.
+        label: The button's text.
+        on_done: The event that follows.
+    """
+
+    library = script("auth/account_form")
+    tag = "PictureField"
+
+    action: rx.Var[str]
+    label: rx.Var[str]
+    on_done: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class UrlProblem(rx.Component):
+    """The message of the `?error=` code in the page's URL.
+
+    Args:
+        messages: The message of each code; `Default` must be there.
+    """
+
+    library = script("auth/account_form")
+    tag = "UrlProblem"
+
+    messages: rx.Var[dict[str, str]]
+
+
+class CallbackUrl(rx.Component):
+    """The hidden field `callbackUrl`: the page to go back to, out of the URL of this one."""
+
+    library = script("auth/request")
+    tag = "CallbackUrl"
+
+
+account_form = AccountForm.create
+download_form = DownloadForm.create
+picture_field = PictureField.create
+url_problem = UrlProblem.create
+callback_url = CallbackUrl.create
+
+
+def account_menu(
+    person: rx.vars.ObjectVar[PersonItem], *, settings: str, sign_out: str, picture: str
+) -> rx.Component:
+    """A button with the user's name that opens a menu.
+
+    Args:
+        person: The signed-in user.
+        settings: The page with the user's settings.
+        sign_out: The route that the sign-out form is posted to.
+        picture: The route of the user's picture.
+    """
+    return rx.el.div(
+        rx.el.button(
+            avatar(person, picture),
+            rx.el.span(
+                rx.el.span("Account of ", class_name="sr-only"),
+                _name(person),
+                class_name="person-name",
+            ),
+            icon("updown"),
+            type="button",
+            class_name="account-button",
+            custom_attrs={"popoverTarget": _MENU_ID, "data-testid": "account-menu"},
+        ),
+        rx.el.div(
+            rx.el.div(
+                avatar(person, picture),
+                rx.el.div(
+                    rx.el.strong(_name(person)),
+                    rx.el.span(person.email),
+                    class_name="person",
+                ),
+                class_name="account-user",
+            ),
+            theme_control(),
+            page_link(icon("settings"), "Settings", to=settings, class_name="menu-item"),
+            sign_out_form(
+                rx.el.button(
+                    icon("sign_out"),
+                    "Sign out",
+                    type="submit",
+                    class_name="menu-item",
+                    custom_attrs={"data-testid": "sign-out"},
+                ),
+                action=sign_out,
+            ),
+            id=_MENU_ID,
+            class_name="menu",
+            role="group",
+            aria_label="Account",
+            custom_attrs={"popover": "auto"},
+        ),
+        class_name="account",
+    )
+
+
+def _name(person: rx.vars.ObjectVar[PersonItem]) -> rx.Var[str]:
+    return rx.cond(person.name, person.name, person.email)
+
+
+def avatar(person: rx.vars.ObjectVar[PersonItem], picture: str) -> rx.Component:
+    """The user's picture, or their initial.
+
+    Args:
+        person: The signed-in user.
+        picture: The route of the user's picture.
+    """
+    return rx.el.span(
+        rx.cond(
+            person.picture,
+            rx.el.img(src=f"{picture}?{person.picture}", alt=""),
+            person.initial,
+        ),
+        class_name="avatar",
+        aria_hidden="true",
+    )
+
+
+def theme_control() -> rx.Component:
+    """Three buttons for the color mode, one of them pressed: light, dark, or as the system has it.
+
+    Reflex keeps the choice in the browser and applies it before the first paint.
+    """
+    return rx.el.div(
+        *(
+            rx.el.button(
+                icon(mode),
+                rx.el.span(label),
+                type="button",
+                on_click=set_color_mode(mode),
+                aria_pressed=color_mode == mode,
+            )
+            for mode, label in _COLOR_MODES
+        ),
+        role="group",
+        aria_label="Theme",
+        class_name="segments",
+    )

@@ -1,0 +1,158 @@
+// @ts-check
+// Forms that change the account of a signed-in user: each is one HTTP request, answered in place.
+
+import { useEffect, useRef, useState } from "react";
+import { accountRequest, ActionForm, leaving, messageOf, Problem, useRequest } from "./request.jsx";
+import { signedOut } from "./tabs.jsx";
+
+// What was typed may stay, but no secret.
+/** @param {HTMLFormElement} form */
+const clearSecrets = (form) => {
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const secrets = form.querySelectorAll("[autocomplete$=password], [autocomplete=one-time-code]");
+  for (const field of secrets) field.value = "";
+};
+
+/**
+ * A form that sends its fields as one JSON object.
+ *
+ * @param {{
+ *   action: string,
+ *   method?: string,
+ *   problemId?: string,
+ *   done?: string,
+ *   endsSession?: boolean,
+ *   onDone?: () => void,
+ *   className?: string,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
+export const AccountForm = ({
+  action,
+  method = "POST",
+  problemId,
+  done,
+  endsSession,
+  onDone,
+  className,
+  children,
+}) => {
+  const state = useRequest();
+  const [isDone, setIsDone] = useState(false);
+
+  /** @param {HTMLFormElement} form */
+  const submit = (form) => {
+    setIsDone(false);
+    const json = Object.fromEntries(new FormData(form));
+    return state.run(async () => {
+      const { data } = await accountRequest(action, { method, json });
+      if (endsSession) signedOut();
+      if (endsSession || typeof data.url === "string") {
+        location.assign(data.url ?? "/signin");
+        return leaving();
+      }
+      clearSecrets(form);
+      setIsDone(true);
+      onDone?.();
+      return undefined;
+    });
+  };
+
+  return (
+    <ActionForm
+      className={`account-form ${className ?? ""}`}
+      state={state}
+      problemId={problemId}
+      done={(isDone && done) || ""}
+      onSubmit={submit}
+      onInput={() => setIsDone(false)}
+    >
+      {children}
+    </ActionForm>
+  );
+};
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+const save = (blob, name) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+};
+
+/**
+ * A form that saves the response of a route as a file.
+ *
+ * @param {{action: string, fileName: string, children?: import("react").ReactNode}} props
+ */
+export const DownloadForm = ({ action, fileName, children }) => {
+  const state = useRequest();
+  const submit = () =>
+    state.run(async () => {
+      const { response } = await accountRequest(action, { method: "GET" });
+      save(await response.blob(), fileName);
+    });
+  return (
+    <ActionForm className="account-form" state={state} onSubmit={submit}>
+      {children}
+    </ActionForm>
+  );
+};
+
+const PICTURE_TYPES = "image/png,image/jpeg,image/webp";
+
+/**
+ * A button that asks for a picture and uploads it.
+ *
+ * @param {{action: string, label: string, onDone?: () => void}} props
+ */
+export const PictureField = ({ action, label, onDone }) => {
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const { problem, busy, run } = useRequest();
+
+  const choose = async () => {
+    const file = field.current?.files?.[0];
+    if (!file) return;
+    await run(async () => {
+      await accountRequest(action, { method: "PUT", body: file });
+      onDone?.();
+    });
+    if (field.current) field.current.value = "";
+  };
+
+  return (
+    <div className="picture-field">
+      <Problem>{problem}</Problem>
+      <label className="small-button" aria-busy={busy}>
+        {label}
+        <input
+          ref={field}
+          type="file"
+          className="sr-only"
+          accept={PICTURE_TYPES}
+          disabled={busy}
+          onChange={choose}
+        />
+      </label>
+    </div>
+  );
+};
+
+/**
+ * The message of the `?error=` code in the page's URL.
+ *
+ * @param {{messages: Record<string, string>}} props
+ */
+export const UrlProblem = ({ messages }) => {
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    const code = new URLSearchParams(location.search).get("error");
+    if (code) setProblem(messageOf(messages, code));
+  }, []);
+  return <Problem>{problem}</Problem>;
+};

@@ -1,0 +1,148 @@
+// @ts-check
+// The forms that sign in. They are native form posts, so they work without this script too; with it
+// a refused form keeps its fields, and the other tabs learn that the session changed.
+
+import { useEffect, useRef } from "react";
+import {
+  ActionForm,
+  authRequest,
+  CallbackUrl,
+  callbackUrl,
+  fieldsOf,
+  leaving,
+  localPath,
+  messageOf,
+  useRequest,
+} from "./request.jsx";
+import { backFromProvider, goToProvider, onOtherTab, onPageHide, signedIn } from "./tabs.jsx";
+
+// Asking for an email, or for the code of a second factor, signs nobody in yet.
+/** @param {URL} url */
+const isPending = (url) =>
+  url.pathname.startsWith("/signin/code") ||
+  ["sent", "done"].some((name) => url.searchParams.has(name));
+
+/**
+ * Post what signs in, and go where the answer says.
+ *
+ * @param {string} action
+ * @param {URLSearchParams} fields
+ * @param {Record<string, string>} messages
+ * @throws {import("./request.jsx").RequestError} The server refused.
+ */
+export const signIn = async (action, fields, messages) => {
+  const url = await authRequest(action, fields, messages);
+  if (isPending(url)) location.assign(url);
+  else signedIn(url);
+};
+
+/**
+ * A form that signs in or up.
+ *
+ * @param {{
+ *   action: string,
+ *   messages: Record<string, string>,
+ *   problemId?: string,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
+export const AuthForm = ({ action, messages, problemId, children }) => {
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  const state = useRequest();
+  const { problem, busy, setProblem } = state;
+  const accepted = useRef(false);
+
+  useEffect(() => {
+    backFromProvider(false);
+    const code = new URLSearchParams(location.search).get("error");
+    if (code !== null) setProblem(messageOf(messages, code));
+  }, []);
+
+  // The back button must not bring back what was typed by a user who has signed in.
+  useEffect(() => onPageHide(() => accepted.current && form.current?.reset()), []);
+
+  useEffect(
+    () => onOtherTab((message) => message === "in" && location.assign(localPath(callbackUrl()))),
+    [],
+  );
+
+  // Once the fields are enabled again: everything typed stays but the secret.
+  useEffect(() => {
+    if (!problem || busy) return;
+    /** @type {HTMLInputElement | null | undefined} */
+    const secret = form.current?.querySelector("[name=password], [name=code]");
+    if (!secret) return;
+    secret.value = "";
+    secret.focus();
+  }, [problem, busy]);
+
+  /** @param {HTMLFormElement} submitted */
+  const submit = (submitted) =>
+    state.run(async () => {
+      await signIn(action, fieldsOf(submitted), messages);
+      accepted.current = true;
+      return leaving();
+    });
+
+  return (
+    <ActionForm
+      ref={form}
+      method="post"
+      action={action}
+      className="auth-form"
+      state={state}
+      problemId={problemId}
+      hidden={<CallbackUrl />}
+      onSubmit={submit}
+    >
+      {children}
+    </ActionForm>
+  );
+};
+
+// The page has one "remember" checkbox for all login methods.
+const isRemembered = () =>
+  /** @type {HTMLInputElement | null} */ (document.querySelector("input[type=checkbox][name=remember]"))
+    ?.checked;
+
+/**
+ * A button that goes to an identity provider. A script navigates, not the form: the provider may
+ * redirect to further hosts, which `form-action` of the page's policy would have to know.
+ *
+ * @param {{
+ *   action: string,
+ *   messages: Record<string, string>,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
+export const ProviderForm = ({ action, messages, children }) => {
+  const state = useRequest();
+
+  useEffect(() => {
+    // A user who comes back with the back button may want another provider.
+    addEventListener("pageshow", state.reset);
+    return () => removeEventListener("pageshow", state.reset);
+  }, []);
+
+  /** @param {HTMLFormElement} form */
+  const submit = (form) => {
+    const fields = fieldsOf(form);
+    fields.set("remember", isRemembered() ? "1" : "");
+    return state.run(async () => {
+      goToProvider(await authRequest(action, fields, messages));
+      return leaving();
+    });
+  };
+
+  return (
+    <ActionForm
+      method="post"
+      action={action}
+      state={state}
+      hidden={<CallbackUrl />}
+      onSubmit={submit}
+    >
+      {children}
+    </ActionForm>
+  );
+};

@@ -1,0 +1,211 @@
+"""Forms that sign in and out, the page layout around them, and the watch of the session."""
+
+import reflex as rx
+
+from chat_app.components import script
+from chat_app.components.auth.fields import PROBLEM_ID
+from chat_app.components.ui.icons import brand, page_link
+from chat_app.states.providers import ProvidersState
+
+_HAIKU = ("Rain taps on the glass,", "a slow conversation with", "no one and the leaves.")
+
+
+class AuthForm(rx.Component):
+    """A native form post that keeps what was typed when it is refused.
+
+    Args:
+        children: The fields and the button.
+        action: The route that it is posted to.
+        messages: The message of each `?error=` code; `Default` must be there.
+        problem_id: The id of the element with the error; fields are described by it.
+    """
+
+    library = script("auth/sign_in")
+    tag = "AuthForm"
+
+    action: rx.Var[str]
+    messages: rx.Var[dict[str, str]]
+    problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
+
+
+class ProviderForm(rx.Component):
+    """A form that goes to an identity provider.
+
+    Args:
+        children: The button.
+        action: The route that starts the OAuth flow.
+        messages: The message of each `?error=` code.
+    """
+
+    library = script("auth/sign_in")
+    tag = "ProviderForm"
+
+    action: rx.Var[str]
+    messages: rx.Var[dict[str, str]]
+
+
+class SignOutForm(rx.Component):
+    """A native form post that signs out; the other tabs are told.
+
+    Args:
+        children: The button.
+        action: The route that it is posted to.
+        comes_back: Whether the next sign-in goes to the `callbackUrl` of this page.
+    """
+
+    library = script("auth/session")
+    tag = "SignOutForm"
+
+    action: rx.Var[str]
+    comes_back: rx.Var[bool]
+
+
+class SessionWatch(rx.Component):
+    """Blanks the page, and loads it again, when the browser's session may have changed.
+
+    Args:
+        children: Everything that the page shows of a user.
+        route: Where a visible page asks every five minutes for the session, which renews the
+            cookie.
+    """
+
+    library = script("auth/session")
+    tag = "SessionWatch"
+
+    route: rx.Var[str]
+
+
+class IfQuery(rx.Component):
+    """One of two children, by a parameter in the query of the page's URL.
+
+    Args:
+        children: The first is shown without the parameter, and before that is known; the second
+            with it.
+        parameter: For example `sent`.
+    """
+
+    library = script("auth/email_links")
+    tag = "IfQuery"
+
+    parameter: rx.Var[str]
+
+
+class EmailToken(rx.Component):
+    """A hidden field with the token of an email, which stands behind the `#` of the URL.
+
+    Args:
+        purpose: What the token is for.
+    """
+
+    library = script("auth/email_links")
+    tag = "EmailToken"
+
+    purpose: rx.Var[str]
+
+
+class EmailLink(rx.Component):
+    """What the link of an email leads to: it says what it will do, and does it at a click.
+
+    Args:
+        children: A field for the password, for a link that is opened in another browser.
+        lookup: The route that tells what a token is for.
+        actions: The route of each purpose.
+        messages: The message of each `?error=` code.
+        problem_id: The id of the element with the error.
+    """
+
+    library = script("auth/email_links")
+    tag = "EmailLink"
+
+    lookup: rx.Var[str]
+    actions: rx.Var[dict[str, str]]
+    messages: rx.Var[dict[str, str]]
+    problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
+
+
+auth_form = AuthForm.create
+sign_out_form = SignOutForm.create
+session_watch = SessionWatch.create
+email_token = EmailToken.create
+email_link = EmailLink.create
+
+
+def if_query(parameter: str, then: rx.Component, otherwise: rx.Component) -> rx.Component:
+    """One component when the query of the URL has a parameter, else another."""
+    return IfQuery.create(otherwise, then, parameter=parameter)
+
+
+def provider_buttons(*, start: str, messages: dict[str, str]) -> rx.Component:
+    """A button for each identity provider, below another login method; nothing without providers.
+
+    Args:
+        start: The route, without the provider's id at its end.
+        messages: The message of each `?error=` code.
+    """
+    offered = ProvidersState.offered
+
+    def button(provider: rx.vars.ObjectVar) -> rx.Component:
+        return ProviderForm.create(
+            rx.el.button(f"Continue with {provider.label}", type="submit", class_name="provider"),
+            action=f"{start}{provider.id}",
+            messages=messages,
+        )
+
+    return rx.cond(
+        offered.length() > 0,
+        rx.el.div(
+            rx.el.p(rx.el.span("or"), class_name="or"),
+            rx.foreach(offered, button),
+            class_name="providers",
+        ),
+    )
+
+
+def auth_sheet(
+    form: rx.Component,
+    *,
+    title: str | rx.Var[str],
+    lead: str | rx.Var[str],
+    otherwise: rx.Component,
+) -> rx.Component:
+    """The layout of the sign-in and sign-up pages.
+
+    Args:
+        form: What the page is for.
+        title: Its heading.
+        lead: The sentence below.
+        otherwise: Links to the other pages, made by `otherwise`.
+    """
+    return rx.el.main(
+        rx.el.section(
+            brand(),
+            rx.el.div(
+                rx.el.h1(title),
+                rx.el.p(lead, class_name="lead"),
+                form,
+                otherwise,
+                class_name="auth-body",
+            ),
+            class_name="auth-sheet",
+        ),
+        _preview(),
+        class_name="auth",
+    )
+
+
+def otherwise(question: str, label: str, path: str) -> rx.Component:
+    """A question, and a link for users whose answer is yes."""
+    return rx.el.p(question, " ", page_link(label, to=path), class_name="otherwise")
+
+
+def _preview() -> rx.Component:
+    """A decoration: a short conversation."""
+    return rx.el.aside(
+        rx.el.div(
+            rx.el.p("Write a haiku about rain", class_name="preview-question"),
+            rx.el.p(*(rx.el.span(line) for line in _HAIKU), class_name="preview-answer"),
+            class_name="preview-chat",
+        ),
+        class_name="preview",
+        aria_hidden="true",
+    )

@@ -1,0 +1,1 @@
+"""Components of a conversation: message list, composer and thread list."""

@@ -1,0 +1,238 @@
+// Where a person writes. The text field is the browser's own (uncontrolled): no key press waits for
+// the server, and the text leaves the field only when the server has it.
+//
+// <form class="ct-composer" data-state="idle|sending|late" data-busy="true|false" data-empty="…">
+//   <p class="ct-composer-alert" role="alert">             a refusal or the notice; empty when none
+//   <textarea class="ct-composer-input" data-testid="composer">   give it a max-height
+//   <div class="ct-composer-bar">
+//     <div class="ct-composer-tools">…children…</div>
+//     <button class="ct-send" data-testid="send"> or <button class="ct-stop" data-testid="stop">
+//   <p class="ct-composer-late" role="status">             "Not sent yet." + button.ct-try-again
+
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { createDrafts, newClientId, remaining, tooLong } from "./drafts.jsx";
+
+const LATE_MS = 5000;
+
+export function Composer(props) {
+  const { busy = false, accepted = "", refused = "", notice = "", draftKey = "new" } = props;
+  const { owner = "", offline = false } = props;
+  const { maxBytes = 100_000, placeholder = "", className = "", children } = props;
+  const { onSend, onStop } = props;
+  const field = useRef(null);
+  const form = useRef(null);
+  const drafts = useRef(null);
+  const sent = useRef({ text: "", id: "" }); // the last text given to the server, and its id
+  const shownKey = useRef(null);
+  const [state, setState] = useState("idle");
+  const [alert, setAlert] = useState("");
+  const waiting = useRef(false);
+
+  function setWaiting(wanted) {
+    waiting.current = wanted;
+    setState(wanted ? "sending" : "idle");
+  }
+
+  function keep() {
+    drafts.current.save(shownKey.current, {
+      text: field.current.value,
+      id: sent.current.id,
+      sent: sent.current.text,
+    });
+  }
+
+  function fit() {
+    form.current.dataset.empty = String(field.current.value.trim() === "");
+    if (CSS.supports("field-sizing", "content")) return;
+    field.current.style.height = "auto";
+    field.current.style.height = `${field.current.scrollHeight}px`;
+  }
+
+  function put(text) {
+    if (field.current.value !== text) field.current.value = text;
+    fit();
+  }
+
+  function send() {
+    const text = field.current.value.toWellFormed().trim();
+    const again = text === sent.current.text;
+    if (!text || busy || (waiting.current && state !== "late")) return;
+    const refusal = tooLong(text, maxBytes);
+    setAlert(refusal);
+    if (refusal) return;
+    if (!again) sent.current = { text, id: newClientId() };
+    keep();
+    setWaiting(true);
+    onSend?.(sent.current.id, text);
+  }
+
+  useLayoutEffect(() => {
+    drafts.current = createDrafts(sessionStorage, owner);
+    // Words typed before the page came to life stay.
+    const early = shownKey.current === null ? field.current.value : "";
+    if (shownKey.current !== null) keep();
+    shownKey.current = draftKey;
+    const draft = drafts.current.load(draftKey);
+    sent.current = { text: draft.sent, id: draft.id };
+    setWaiting(false);
+    setAlert("");
+    put(early || draft.text);
+  }, [draftKey]);
+
+  useLayoutEffect(() => {
+    if (!accepted) return;
+    drafts.current.accepted(accepted);
+    if (accepted !== sent.current.id) return;
+    put(remaining(field.current.value, sent.current.text));
+    sent.current = { text: "", id: "" };
+    keep();
+    setWaiting(false);
+  }, [accepted, draftKey]);
+
+  useLayoutEffect(() => {
+    if (refused && refused === sent.current.id) setWaiting(false);
+  }, [refused]);
+
+  useEffect(() => {
+    if (state !== "sending") return undefined;
+    const timer = setTimeout(() => setState("late"), LATE_MS);
+    return () => clearTimeout(timer);
+  }, [state]);
+
+  // Back online: what nobody has answered for is sent again, under the same id.
+  useEffect(() => {
+    if (!offline && waiting.current) onSend?.(sent.current.id, sent.current.text);
+  }, [offline]);
+
+  useEffect(() => {
+    if (matchMedia("(pointer: fine)").matches) field.current.focus({ preventScroll: true });
+  }, [draftKey]);
+
+  function keyDown(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) {
+      return;
+    }
+    // The Enter that ends a composition chooses a word; Safari tells it by the key code alone.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    send();
+  }
+
+  function stop(event) {
+    onStop?.();
+    // Pressed by a key: the button goes away, and the next words come here.
+    if (event.detail === 0) field.current.focus();
+  }
+
+  function input() {
+    fit();
+    keep();
+    if (alert) setAlert("");
+  }
+
+  function submit(event) {
+    event.preventDefault();
+    send();
+  }
+
+  return (
+    <form
+      ref={form}
+      className={`ct-composer ${className}`.trim()}
+      data-state={state}
+      data-busy={String(busy)}
+      onSubmit={submit}
+    >
+      <p className="ct-composer-alert" role="alert">
+        {alert || notice}
+      </p>
+      <textarea
+        ref={field}
+        className="ct-composer-input"
+        data-testid="composer"
+        aria-label="Message"
+        aria-busy={state !== "idle"}
+        placeholder={placeholder}
+        rows={1}
+        dir="auto"
+        enterKeyHint="send"
+        style={{ fieldSizing: "content" }}
+        onKeyDown={keyDown}
+        onInput={input}
+      />
+      <div className="ct-composer-bar">
+        <div className="ct-composer-tools">{children}</div>
+        {busy ? (
+          <button
+            type="button"
+            className="ct-stop"
+            data-testid="stop"
+            aria-label="Stop answer"
+            onClick={stop}
+          >
+            <StopMark />
+          </button>
+        ) : (
+          <button
+            type="submit"
+            className="ct-send"
+            data-testid="send"
+            aria-label="Send message"
+            aria-disabled={state === "sending"}
+          >
+            <SendMark />
+          </button>
+        )}
+      </div>
+      <p className="ct-composer-late" role="status">
+        {state === "late" && (
+          <>
+            Not sent yet.{" "}
+            <button type="submit" className="ct-try-again">
+              Try again
+            </button>
+          </>
+        )}
+      </p>
+    </form>
+  );
+}
+
+function SendMark() {
+  return (
+    <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
+      <path d="M10 16V4m0 0L4.5 9.5M10 4l5.5 5.5" fill="none" stroke="currentColor" strokeWidth="2" />
+    </svg>
+  );
+}
+
+function StopMark() {
+  return (
+    <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true" fill="currentColor">
+      <rect x="5" y="5" width="10" height="10" rx="2" />
+    </svg>
+  );
+}
+
+/**
+ * A suggestion on an empty chat. A second click is the same message, as the server sees it.
+ *
+ * @param {{
+ *   text: string,
+ *   disabled?: boolean,
+ *   onSend: (clientId: string, text: string) => void,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
+export function Starter({ text, disabled, onSend, children }) {
+  const id = useRef(/** @type {string | null} */ (null));
+  const send = () => {
+    id.current ??= newClientId();
+    onSend(id.current, text);
+  };
+  return (
+    <button type="button" className="starter" disabled={disabled} onClick={send}>
+      {children}
+    </button>
+  );
+}

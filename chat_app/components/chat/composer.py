@@ -1,0 +1,96 @@
+"""The composer, where the user writes a message, and the starters, which send one for them."""
+
+from typing import Any
+
+import reflex as rx
+
+from chat_app.components import script
+from chat_app.components.ui.icons import icon
+
+STARTERS = (
+    ("learn", "Learn", "Explain how tides work to a curious ten-year-old."),
+    ("write", "Write", "Write a haiku about rain."),
+    ("plan", "Plan", "Plan a quiet weekend in a city I have never visited."),
+    ("code", "Code", "Write a Python function that groups words by their anagrams."),
+)
+"""Icon, title and text of the suggestions on an empty chat."""
+
+
+def _send_spec(client_id: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
+    return client_id, text
+
+
+class Composer(rx.Component):
+    """The message field with its send or stop button. It is uncontrolled: typing needs no server.
+
+    Args:
+        children: Further tools, shown beside the send button.
+        busy: An answer is running: the button stops it, and Enter does nothing.
+        accepted: The client id that the server accepted last; its text leaves the field.
+        refused: The client id that the server refused last; its text stays to be edited.
+        notice: A message to show above the field.
+        offline: Whether the server is unreachable; what is pending is sent again afterwards.
+        owner: The user whose drafts the tab may show; drafts of another user are removed.
+        draft_key: Names the draft in the tab's storage, one for each thread.
+        max_bytes: The longest text, in bytes of UTF-8.
+        placeholder: Shown in the empty field.
+        on_send: Called with (client id, text). The same text keeps its id until it is accepted, so
+            that the server can treat a second send as idempotent.
+        on_stop: Called when the user stops the running answer.
+    """
+
+    library = script("chat/composer")
+    tag = "Composer"
+
+    busy: rx.Var[bool]
+    accepted: rx.Var[str]
+    refused: rx.Var[str]
+    notice: rx.Var[str]
+    offline: rx.Var[bool]
+    owner: rx.Var[str]
+    draft_key: rx.Var[str]
+    max_bytes: rx.Var[int]
+    placeholder: rx.Var[str]
+
+    on_send: rx.EventHandler[_send_spec]
+    on_stop: rx.EventHandler[rx.event.no_args_event_spec]
+
+
+class Starter(rx.Component):
+    """A button that sends its text once, however often it is clicked."""
+
+    library = script("chat/composer")
+    tag = "Starter"
+
+    text: rx.Var[str]
+    disabled: rx.Var[bool]
+    on_send: rx.EventHandler[_send_spec]
+
+
+composer = Composer.create
+
+
+def starters(*, on_send: Any, busy: rx.Var[bool]) -> rx.Component:
+    """Suggestions to begin an empty chat with.
+
+    Args:
+        on_send: Called with (client id, text).
+        busy: Whether an answer is running already.
+    """
+    return rx.el.ul(
+        *(
+            rx.el.li(
+                Starter.create(
+                    icon(picture),
+                    rx.el.strong(name),
+                    rx.el.span(text),
+                    text=text,
+                    disabled=busy,
+                    on_send=on_send,
+                )
+            )
+            for picture, name, text in STARTERS
+        ),
+        class_name="starters",
+        aria_label="Suggestions",
+    )

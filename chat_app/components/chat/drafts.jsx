@@ -1,0 +1,73 @@
+// What a composer has sent and not yet heard of. One text keeps one client id however often it is
+// sent, so that the server can tell a second try from a second message. Texts that are not sent
+// yet survive a reload of the tab, and even the end of a session, but no change of the person.
+
+const PREFIX = "ct-draft:";
+const OWNER = "ct-drafts-of";
+const ID_BYTES = 18; // 24 characters
+
+/** @returns {string} 24 URL-safe characters that nobody can guess. */
+export function newClientId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}
+
+/** Remove every draft from the tab. */
+export function forgetDrafts(storage) {
+  for (const name of Object.keys(storage)) {
+    if (name.startsWith(PREFIX)) storage.removeItem(name);
+  }
+}
+
+/**
+ * The drafts of a tab, by key: { text, id, sent }, where `id` is the one `sent` was sent with.
+ *
+ * @param {Storage} storage
+ * @param {string} owner Whose they are; somebody else's are removed.
+ */
+export function createDrafts(storage, owner) {
+  if (storage.getItem(OWNER) !== owner) {
+    forgetDrafts(storage);
+    storage.setItem(OWNER, owner);
+  }
+  return {
+    load(key) {
+      try {
+        const { text = "", id = "", sent = "" } = JSON.parse(storage.getItem(PREFIX + key) ?? "{}");
+        return { text, id, sent };
+      } catch {
+        return { text: "", id: "", sent: "" };
+      }
+    },
+    save(key, { text, id = "", sent = "" }) {
+      try {
+        if (text === "") storage.removeItem(PREFIX + key);
+        else storage.setItem(PREFIX + key, JSON.stringify({ text, id, sent }));
+      } catch {
+        // A full or forbidden storage loses the draft on reload, nothing else.
+      }
+    },
+    /** Drop the drafts that were sent with this id: the server has them. */
+    accepted(id) {
+      for (const name of Object.keys(storage)) {
+        if (!name.startsWith(PREFIX)) continue;
+        const key = name.slice(PREFIX.length);
+        const draft = this.load(key);
+        if (draft.id === id) this.save(key, { text: remaining(draft.text, draft.sent) });
+      }
+    },
+  };
+}
+
+/** What is left of a text when a part that was sent is taken away: only what was written since. */
+export function remaining(text, sent) {
+  return text.trimStart().startsWith(sent) ? text.trimStart().slice(sent.length).trimStart() : text;
+}
+
+/** The sentence for a text that is too long, or "". */
+export function tooLong(text, maxBytes) {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes <= maxBytes) return "";
+  const [has, most] = [bytes, maxBytes].map((n) => `${Math.ceil(n / 1000).toLocaleString("en")} kB`);
+  return `This message is ${has}; the limit is ${most}. Shorten it or send it in parts.`;
+}

@@ -1,0 +1,174 @@
+// The conversation's scrolling: it stays at the end while the reader is there, keeps their place
+// when older messages come in above, and says when there is something new below.
+//
+// <div class="ct-scroller">                                position: relative
+//   <div class="ct-scroll" role="log" tabindex="0">        overflow-y: auto; the view
+//     <div class="ct-scroll-body">…children…</div>       each message is an <article data-message>
+//   <button class="ct-jump" hidden>Jump to latest</button>   over the view's lower edge
+//   <div class="sr-only" aria-live="polite">             the running answer, for screen readers
+
+import { useEffect, useLayoutEffect, useRef } from "react";
+import { createAnchor, lastOf, rowsOf } from "./scroll_anchor.jsx";
+import { chunks } from "../markdown/chunk_store.jsx";
+import { announce } from "./speech.jsx";
+
+// Pixels from either end at which more is asked for: far enough that it is there in time, near
+// enough that a page, which is longer, takes the reader out of it.
+const AHEAD = 1200;
+
+const isRow = (node) => node.nodeName === "ARTICLE";
+
+export function Scroller(props) {
+  const { thread = "", sent = "", older = true, newer = false } = props;
+  const { onTop, onBottom, onEnd, className = "", children } = props;
+  const view = useRef(null);
+  const body = useRef(null);
+  const pill = useRef(null);
+  const spoken = useRef(null);
+  const anchor = useRef(null);
+  const focused = useRef(null);
+  const wantsEnd = useRef(false);
+  const asked = useRef({}); // the row at either end when more was asked for there
+  const latest = useRef({});
+  useLayoutEffect(() => {
+    latest.current = { older, newer, onTop, onBottom, onEnd };
+  });
+
+  function ask(end, row, pixels, wanted, call) {
+    const far = pixels > AHEAD;
+    if (far) asked.current[end] = null;
+    if (far || !row || !wanted || asked.current[end] === row) return;
+    asked.current[end] = row;
+    call?.();
+  }
+
+  function askForMore() {
+    const { scrollTop, scrollHeight, clientHeight } = view.current;
+    const rows = rowsOf(body.current);
+    const now = latest.current;
+    ask("top", rows[0], scrollTop, now.older, now.onTop);
+    if (!now.newer) return;
+    const below = scrollHeight - clientHeight - scrollTop;
+    ask("bottom", rows[lastOf(rows)], below, !wantsEnd.current, now.onBottom);
+  }
+
+  function toEnd() {
+    pill.current.hidden = true;
+    wantsEnd.current = latest.current.newer;
+    if (wantsEnd.current) latest.current.onEnd?.();
+    else anchor.current.end();
+  }
+
+  // Who had the focus in a row that is gone goes on from the conversation.
+  function keepFocus() {
+    if (focused.current?.isConnected === false) view.current.focus({ preventScroll: true });
+  }
+
+  useLayoutEffect(() => {
+    const isWhole = () => !latest.current.newer;
+    anchor.current = createAnchor(view.current, body.current, isWhole);
+    let last = null; // the thread's newest row, where it is known
+    function adjust() {
+      anchor.current.resized();
+      keepFocus();
+      const rows = rowsOf(body.current);
+      const newest = isWhole() ? rows[rows.length - 1] : null;
+      if (last?.isConnected && newest && newest !== last && !anchor.current.stuck) {
+        pill.current.hidden = false;
+      }
+      last = newest;
+      askForMore();
+    }
+    const resized = new ResizeObserver(adjust);
+    resized.observe(view.current);
+    resized.observe(body.current);
+    // As many rows may come at one end as go at the other: then nothing changes its size.
+    const replaced = new MutationObserver((changes) => {
+      if (changes.some((change) => [...change.removedNodes].some(isRow))) adjust();
+    });
+    replaced.observe(body.current, { childList: true, subtree: true });
+    const unwatch = chunks.watch((news) => {
+      if (news.grew && !anchor.current.stuck) pill.current.hidden = false;
+    });
+    return () => {
+      resized.disconnect();
+      replaced.disconnect();
+      unwatch();
+    };
+  }, []);
+
+  useLayoutEffect(() => {
+    asked.current = {};
+    wantsEnd.current = false;
+    pill.current.hidden = true;
+    anchor.current.end();
+    return announce(spoken.current, chunks);
+  }, [thread]);
+
+  useLayoutEffect(() => {
+    if (newer || !wantsEnd.current) return;
+    wantsEnd.current = false;
+    anchor.current.end();
+  }, [newer]);
+
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current && sent) toEnd();
+    first.current = false;
+  }, [sent]);
+
+  function scrolled() {
+    anchor.current.scrolled();
+    if (anchor.current.stuck) pill.current.hidden = true;
+    askForMore();
+  }
+
+  function keyDown(event) {
+    if (event.key !== "End" || event.target !== view.current || !latest.current.newer) return;
+    event.preventDefault();
+    toEnd();
+  }
+
+  function showNew() {
+    toEnd();
+    view.current.focus({ preventScroll: true });
+  }
+
+  return (
+    <div className={`ct-scroller ${className}`.trim()}>
+      <div
+        ref={view}
+        className="ct-scroll"
+        role="log"
+        aria-label="Conversation"
+        aria-live="off"
+        tabIndex={0}
+        style={{ overflowAnchor: "none" }}
+        onScroll={scrolled}
+        onKeyDown={keyDown}
+        onFocus={(event) => {
+          focused.current = event.target;
+        }}
+        onBlur={() => {
+          focused.current = null;
+        }}
+      >
+        <div ref={body} className="ct-scroll-body">
+          {children}
+        </div>
+      </div>
+      <button ref={pill} type="button" className="ct-jump" hidden onClick={showNew}>
+        Jump to latest
+      </button>
+      <div
+        ref={spoken}
+        className="sr-only"
+        role="status"
+        aria-label="Spoken answer"
+        aria-live="polite"
+        aria-atomic="false"
+        aria-relevant="additions"
+      />
+    </div>
+  );
+}

@@ -1,0 +1,119 @@
+// What a screen reader says of a running answer: whole sentences, not tokens, in the words of a
+// reader: no Markdown marks, and code only by its name.
+
+const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
+const RULE = /^[\s|:*_=-]*$/;
+const SENTENCE = /[\p{L}\p{N})\]"'”’*_`]{2}[.!?…]+["'”’)\]*_`]*(?=\s)/gu;
+const LONGEST_START = 300; // code units; a longer one was there before this page
+
+/** A line or a piece of one, as it is read aloud. */
+function spoken(piece) {
+  if (RULE.test(piece)) return "";
+  return piece
+    .replace(/^\s*(?:#{1,6}\s|>\s?|[-+*]\s(?:\[[ xX]\]\s)?)+/, "")
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/[*`~]|\b_|_\b/g, "")
+    .replace(/\s*\|\s*/g, ", ")
+    .replace(/^[,\s]+|[,\s]+$/g, "");
+}
+
+/**
+ * Reads a growing text.
+ *
+ * @param {number} from Where to begin, in UTF-16 code units.
+ */
+export function createSpeech(from = 0) {
+  let at = from;
+  let fence = "";
+
+  function line(words) {
+    const mark = FENCE.exec(words);
+    if (fence) {
+      if (mark?.[1].startsWith(fence)) fence = "";
+      return "";
+    }
+    if (!mark) return spoken(words);
+    fence = mark[1];
+    return mark[2] ? `Code in ${mark[2]}.` : "Code.";
+  }
+
+  return {
+    /** @returns {string} What can be said now: the sentences that have ended since the last call. */
+    next(text, over) {
+      const said = [];
+      for (let end = text.indexOf("\n", at); end >= 0; end = text.indexOf("\n", at)) {
+        said.push(line(text.slice(at, end)));
+        at = end + 1;
+      }
+      const rest = text.slice(at);
+      // Half a fence and half a table row say nothing yet.
+      const waits = fence || /^\s*[|`~]/.test(rest);
+      const end = over ? rest.length : waits ? 0 : endOfSentences(rest);
+      if (end > 0) said.push(over ? line(rest) : spoken(rest.slice(0, end)));
+      at += end;
+      return said.filter(Boolean).join(" ");
+    },
+  };
+}
+
+function endOfSentences(rest) {
+  let end = 0;
+  for (const match of rest.matchAll(SENTENCE)) end = match.index + match[0].length;
+  return end;
+}
+
+const ENDINGS = {
+  complete: "Answer finished",
+  stopped: "Answer stopped",
+  failed: "Answer failed",
+  interrupted: "Answer interrupted",
+};
+const KEPT = 4; // paragraphs; older ones have been said
+
+/**
+ * Say running answers in a live region.
+ *
+ * @param {HTMLElement} region Empty, with aria-live.
+ * @param {object} store The chunk store.
+ * @param {{pause?: number}} options Milliseconds between two announcements: a fast answer comes in
+ *   few long ones.
+ * @returns {() => void} Stops it.
+ */
+export function announce(region, store, { pause = 1500 } = {}) {
+  const speeches = new Map();
+  let timer = 0;
+
+  function say(words) {
+    if (!words) return;
+    const made = document.createElement("p");
+    made.textContent = words;
+    region.append(made);
+    while (region.children.length > KEPT) region.firstChild.remove();
+  }
+
+  function speak() {
+    timer = 0;
+    for (const [streamId, speech] of speeches) say(speech.next(store.get(streamId)?.text ?? "", false));
+  }
+
+  const unwatch = store.watch(({ streamId, grew, ended, status }) => {
+    const text = store.get(streamId)?.text ?? "";
+    // A message that came whole is read by who goes there.
+    const growing = grew && (status === "" || ended);
+    if (growing && !speeches.has(streamId)) {
+      speeches.set(streamId, createSpeech(text.length > LONGEST_START ? text.length : 0));
+    }
+    if (ended) {
+      say(speeches.get(streamId)?.next(text, true));
+      say(ENDINGS[status]);
+      speeches.delete(streamId);
+    } else if (growing) timer ||= setTimeout(speak, pause);
+  });
+
+  return () => {
+    unwatch();
+    clearTimeout(timer);
+    speeches.clear();
+    region.replaceChildren();
+  };
+}

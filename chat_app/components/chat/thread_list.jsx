@@ -1,0 +1,169 @@
+// @ts-check
+// The thread list: keyboard navigation, the field that renames a thread, and loading more.
+
+import { useEffect, useLayoutEffect, useRef } from "react";
+
+/** @type {Record<string, number>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+
+/** @param {Element | null | undefined} element */
+const linkOfRow = (element) => element?.closest("li")?.querySelector("a") ?? null;
+
+/**
+ * A list with a roving tabindex: it is one tab stop, its arrow keys go from row to row, and Tab goes
+ * from a row to that row's own buttons.
+ *
+ * @param {{children?: import("react").ReactNode}} props
+ */
+export const RovingList = ({ children }) => {
+  const list = useRef(/** @type {HTMLUListElement | null} */ (null));
+  const current = useRef(/** @type {HTMLAnchorElement | null} */ (null));
+
+  useLayoutEffect(() => {
+    const root = list.current;
+    if (!root) return undefined;
+    const arrange = () => {
+      const links = [...root.querySelectorAll("a")];
+      // A user who comes back to the list finds the open thread.
+      const isInside = root.contains(document.activeElement);
+      if (!isInside || !current.current || !links.includes(current.current)) {
+        current.current = links.find((link) => link.ariaCurrent === "page") ?? links[0] ?? null;
+      }
+      const row = current.current?.closest("li");
+      for (const element of root.querySelectorAll("a, button")) {
+        /** @type {HTMLElement} */ (element).tabIndex = row?.contains(element) ? 0 : -1;
+      }
+    };
+    /** @param {FocusEvent} event */
+    const focused = ({ target }) => {
+      const link = linkOfRow(/** @type {Element} */ (target));
+      if (!link || link === current.current) return;
+      current.current = link;
+      arrange();
+    };
+    const observer = new MutationObserver(arrange);
+    observer.observe(root, { childList: true, subtree: true, attributeFilter: ["aria-current"] });
+    root.addEventListener("focusin", focused);
+    arrange();
+    return () => {
+      observer.disconnect();
+      root.removeEventListener("focusin", focused);
+    };
+  }, []);
+
+  /** @param {import("react").KeyboardEvent<HTMLUListElement>} event */
+  const keyDown = (event) => {
+    const step = STEPS[event.key];
+    const target = /** @type {Element} */ (event.target);
+    if (step === undefined || target.matches("input")) return;
+    const links = [...event.currentTarget.querySelectorAll("a")];
+    const link = linkOfRow(target);
+    const index = link ? links.indexOf(link) : -1;
+    event.preventDefault();
+    links[Math.min(Math.max(index + step, 0), links.length - 1)]?.focus();
+  };
+
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: its links take the focus
+    <ul ref={list} onKeyDown={keyDown}>
+      {children}
+    </ul>
+  );
+};
+
+/**
+ * A field that renames a thread in place: Enter or blur saves, Escape cancels.
+ *
+ * @param {{
+ *   title: string,
+ *   onSave: (fields: {title: string}) => void,
+ *   onCancel: () => void,
+ * }} props
+ */
+export const TitleField = ({ title, onSave, onCancel }) => {
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const isDone = useRef(false);
+  const byKey = useRef(false);
+
+  useEffect(() => {
+    const row = field.current?.closest("li");
+    isDone.current = false;
+    field.current?.focus();
+    field.current?.select();
+    // A user of the keyboard goes on from the row that the field was in.
+    return () => {
+      if (byKey.current) requestAnimationFrame(() => row?.querySelector("a")?.focus());
+    };
+  }, []);
+
+  const finish = (/** @type {boolean} */ keep, isKey = false) => {
+    if (isDone.current) return;
+    isDone.current = true;
+    byKey.current = isKey;
+    const value = field.current?.value.trim();
+    if (keep && value && value !== title) onSave({ title: value });
+    else onCancel();
+  };
+
+  return (
+    <form
+      className="rename"
+      onSubmit={(event) => {
+        event.preventDefault();
+        finish(true, true);
+      }}
+    >
+      <input
+        ref={field}
+        name="title"
+        className="field small"
+        defaultValue={title}
+        maxLength={200}
+        autoComplete="off"
+        enterKeyHint="done"
+        aria-label="New title"
+        onBlur={() => finish(true)}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape" || event.nativeEvent.isComposing) return;
+          // The drawer around it stays open.
+          event.preventDefault();
+          event.stopPropagation();
+          finish(false, true);
+        }}
+      />
+    </form>
+  );
+};
+
+/**
+ * A button at the end of a paginated list that presses itself when it comes near the view.
+ *
+ * @param {{label: string, length: number, onReach: () => void}} props `length`: how many rows there
+ *   are, so that each page is requested once.
+ */
+export const LoadMore = ({ label, length, onReach }) => {
+  const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  const reach = useRef(onReach);
+  reach.current = onReach;
+
+  // Observed again after each page: a short page may leave the end in view.
+  useEffect(() => {
+    if (!button.current) return undefined;
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        if (!entry.isIntersecting) return;
+        observer.disconnect();
+        reach.current();
+      },
+      { rootMargin: "240px" },
+    );
+    observer.observe(button.current);
+    return () => observer.disconnect();
+  }, [length]);
+
+  return (
+    <button ref={button} type="button" className="quiet-button more" onClick={() => onReach()}>
+      {label}
+    </button>
+  );
+};

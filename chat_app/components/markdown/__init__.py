@@ -1,0 +1,1 @@
+"""Components that render the text of a message while it streams."""

@@ -1,0 +1,252 @@
+// A message that grows. Blocks that can no longer change are closed: rendered once and left alone;
+// only the open tail is lexed again. `finish` compares everything with one lexing of the whole text,
+// so the way the text was cut on its way here never shows.
+
+import { lex } from "./lexer.jsx";
+import { codeText, languageOf, renderBlock, renderItem, renderRow } from "./markdown.jsx";
+import { repairMarkdown } from "./repair_markdown.jsx";
+import { patchDom } from "./dom_patch.jsx";
+
+// A last line of nothing but marks may become a list, a heading, a rule or a table: wait for more.
+const MARKS = /^(?:[-=+*_#>~`|: \t]+|\d{1,3}[.)]?|[-+*] \[[ xX]?\]?)$/;
+const LONGEST_MARKS = 40;
+const FENCE = /^(`{3,}|~{3,})[^\n]*\n/;
+
+export class Blocks {
+  #root;
+  #settled;
+  #source = "";
+  #from = 0; // where the open tail starts
+  #closed = 0; // how many blocks are closed
+  #list = []; // { token, key, node }
+  #links = {};
+  #fence = null;
+  #finished = true;
+
+  /**
+   * @param {Element} root Whose children this object alone adds and removes.
+   * @param {(node: Element) => void} settled Told about every block that is closed for good.
+   */
+  constructor(root, settled = () => {}) {
+    this.#root = root;
+    this.#settled = settled;
+  }
+
+  /** Show a text that may go on. Costs what its open tail costs. */
+  update(text) {
+    const source = normalise(text);
+    if (source === this.#source) return;
+    if (!source.startsWith(this.#source)) this.clear();
+    this.#source = source;
+    this.#finished = false;
+    if (this.#fence && this.#growFence()) return;
+    this.#fence = null;
+    this.#growTail();
+  }
+
+  /** Show a text that is over, exactly as if it had come in one piece. */
+  finish(text) {
+    const source = normalise(text);
+    if (this.#finished && source === this.#source) return;
+    if (!source.startsWith(this.#source)) this.clear();
+    this.#source = source;
+    this.#fence = null;
+    const closed = this.#closed;
+    const { tokens, links } = lex(source);
+    this.#patch(0, tokens, signature(links), closed);
+    for (const entry of this.#list.slice(closed)) this.#settle(entry);
+    this.#closed = this.#list.length;
+    this.#from = source.length;
+    this.#links = links;
+    this.#finished = true;
+  }
+
+  get isEmpty() {
+    return this.#list.length === 0;
+  }
+
+  /** Remove everything. */
+  clear() {
+    for (const entry of this.#list) entry.node?.remove();
+    this.#list = [];
+    this.#source = "";
+    this.#from = this.#closed = 0;
+    this.#links = {};
+    this.#fence = null;
+    this.#finished = true;
+  }
+
+  #growTail() {
+    const tail = withoutMarks(this.#source.slice(this.#from));
+    const { tokens, links } = lex(tail, this.#links);
+    const repaired = repairMarkdown(tokens, links);
+    this.#patch(this.#closed, tokens, signature(links), this.#closed);
+    if (repaired) this.#list.at(-1).key = null;
+    this.#close(tail, tokens, links);
+    this.#openFence();
+  }
+
+  // Everything before the last block is closed once that block has certainly begun.
+  #close(tail, tokens, links) {
+    const last = tokens.findLastIndex((token) => token.type !== "space");
+    const before = tokens.slice(0, Math.max(last, 0));
+    const length = before.reduce((sum, token) => sum + token.raw.length, 0);
+    const joined = length + tokens.slice(before.length).reduce((sum, t) => sum + t.raw.length, 0);
+    if (last < 1 || joined !== tail.length) return;
+    if (!begun(tail.slice(length), tokens[last], tokens[last - 1])) return;
+    for (const entry of this.#list.slice(this.#closed, this.#closed + last)) this.#settle(entry);
+    this.#closed += last;
+    this.#from += length;
+    this.#links = { ...links };
+  }
+
+  #settle(entry) {
+    if (!entry.node) return;
+    entry.node.normalize();
+    this.#settled(entry.node);
+  }
+
+  #patch(start, tokens, links, closed) {
+    const old = this.#list;
+    const fresh = old.slice(0, start);
+    tokens.forEach((token, index) => {
+      const at = start + index;
+      const was = old[at];
+      const key = keyOf(token, links);
+      if (was?.key === key) {
+        fresh.push({ token, key, node: was.node });
+        return;
+      }
+      const node = at < closed || !was?.node ? renderBlock(token) : revise(was, token, links);
+      if (node !== was?.node) this.#place(was?.node ?? null, node, old, at);
+      // A closed block changes only here, when a definition at the end reaches back into it.
+      if (at < closed && node) this.#settled(node);
+      fresh.push({ token, key, node });
+    });
+    for (const entry of old.slice(start + tokens.length)) entry.node?.remove();
+    this.#list = fresh;
+  }
+
+  #place(was, node, old, at) {
+    if (was && node) was.replaceWith(node);
+    else if (was) was.remove();
+    else if (node) {
+      const next = old.slice(at + 1).find((entry) => entry.node);
+      this.#root.insertBefore(node, next?.node ?? null);
+    }
+  }
+
+  // In an open fence every character is code until the line that closes it.
+  #openFence() {
+    const entry = this.#list.at(-1);
+    if (this.#list.length !== this.#closed + 1 || entry.token.type !== "code") return;
+    const tail = this.#source.slice(this.#from);
+    const opening = FENCE.exec(tail);
+    if (!opening) return;
+    const body = this.#from + opening[0].length;
+    const closing = new RegExp(`^ {0,3}${opening[1]}[~\`]* *$`, "m");
+    if (closing.test(this.#source.slice(body))) return;
+    const code = entry.node.querySelector("code");
+    const shown = body + code.textContent.length;
+    this.#fence = { entry, code, closing, tick: opening[1][0], line: body, shown };
+  }
+
+  #growFence() {
+    const fence = this.#fence;
+    if (fence.closing.test(this.#source.slice(fence.line))) return false;
+    fence.line = this.#source.lastIndexOf("\n") + 1;
+    const end = codeEnd(this.#source, fence.shown, fence.tick);
+    if (end > fence.shown) fence.code.append(this.#source.slice(fence.shown, end));
+    fence.shown = end;
+    fence.entry.key = null;
+    return true;
+  }
+}
+
+function normalise(text) {
+  return text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
+}
+
+function withoutMarks(tail) {
+  const line = tail.slice(tail.lastIndexOf("\n") + 1);
+  return line.length <= LONGEST_MARKS && MARKS.test(line.trim())
+    ? tail.slice(0, tail.length - line.length)
+    : tail;
+}
+
+// Line ends wait for the next line, and so does what may become the closing fence.
+function codeEnd(source, from, tick) {
+  let end = source.length;
+  while (end > from && source[end - 1] === tick) end -= 1;
+  for (let spaces = 0; spaces < 3 && end > from && source[end - 1] === " "; spaces += 1) end -= 1;
+  while (end > from && source[end - 1] === "\n") end -= 1;
+  return end;
+}
+
+// Whether the last block has certainly begun, whatever comes next.
+function begun(rest, token, before) {
+  const first = rest.indexOf("\n");
+  if (token.type === "table") return first >= 0 && rest.includes("\n", first + 1);
+  if (first >= 0) return true;
+  return before.type === "space" && /^\p{L}/u.test(rest);
+}
+
+// Same key, same DOM. Only a text with brackets can depend on link definitions.
+function keyOf(token, links) {
+  if (token.type === "code") return `code ${languageOf(token)}\n${codeText(token)}`;
+  return `${token.type} ${withLinks(token.raw, links)}`;
+}
+
+function withLinks(raw, links) {
+  const text = raw.replace(/\n+$/, "");
+  return links && raw.includes("[") ? `${text}\n${links}` : text;
+}
+
+function signature(links) {
+  for (const _ in links) return JSON.stringify(links);
+  return "";
+}
+
+function revise(was, token, links) {
+  if (was.token.type !== token.type) return renderBlock(token);
+  const change = { code: reviseCode, list: reviseList, table: reviseTable }[token.type];
+  const revised = change?.(was, token, links);
+  return revised ? was.node : patchDom(was.node, renderBlock(token));
+}
+
+function reviseCode({ token: old, node }, token) {
+  if (languageOf(old) !== languageOf(token)) return false;
+  const code = node.querySelector("code");
+  const shown = code.textContent;
+  const text = codeText(token);
+  if (!text.startsWith(shown)) code.textContent = text;
+  else if (text.length > shown.length) code.append(text.slice(shown.length));
+  return true;
+}
+
+function reviseList({ token: old, node }, token, links) {
+  const same = ["ordered", "start", "loose"].every((name) => old[name] === token[name]);
+  if (!same) return false;
+  const sameItem = (a, b) =>
+    a.task === b.task && a.checked === b.checked && withLinks(a.raw, "") === withLinks(b.raw, "");
+  const stable = (item) => !(links && item.raw.includes("["));
+  reviseRows(node, old.items, token.items, (a, b) => sameItem(a, b) && stable(b), renderItem);
+  return true;
+}
+
+function reviseTable({ token: old, node }, token, links) {
+  const texts = (row) => row.map((cell) => cell.text).join("\n");
+  const layout = (t) => `${t.align.join()}\n${texts(t.header)}`;
+  if (links || layout(old) !== layout(token)) return false;
+  const same = (a, b) => texts(a) === texts(b);
+  reviseRows(node.querySelector("tbody"), old.rows, token.rows, same, renderRow);
+  return true;
+}
+
+function reviseRows(parent, old, fresh, same, render) {
+  fresh.forEach((row, index) => {
+    if (index >= old.length) parent.append(render(row));
+    else if (!same(old[index], row)) patchDom(parent.children[index], render(row));
+  });
+  while (parent.children.length > fresh.length) parent.lastElementChild.remove();
+}

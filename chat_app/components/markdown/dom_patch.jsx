@@ -1,0 +1,61 @@
+// Make an element equal to a fresh one while keeping every node that need not change, so that a
+// reader's selection and the place they scrolled a table to survive the next word.
+
+/** @returns {Node} The node that stands there now: `old`, or `fresh` where they differ in kind. */
+export function patchDom(old, fresh) {
+  if (old.nodeName !== fresh.nodeName || !sameAttributes(old, fresh)) {
+    old.replaceWith(fresh);
+    return fresh;
+  }
+  let had = old.firstChild;
+  let wanted = fresh.firstChild;
+  while (wanted) {
+    const nextWanted = wanted.nextSibling;
+    if (!had) old.append(wanted);
+    else if (isText(had) && isText(wanted)) had = patchText(had, wanted.data);
+    else {
+      const nextHad = had.nextSibling;
+      patchDom(had, wanted);
+      had = nextHad;
+    }
+    wanted = nextWanted;
+  }
+  while (had) {
+    const next = had.nextSibling;
+    had.remove();
+    had = next;
+  }
+  return old;
+}
+
+// New words become a text node of their own: a browser shapes the whole text again, at once, when
+// a node grows. `normalize()` joins them when the block is closed.
+function patchText(first, text) {
+  let last = first;
+  let shown = first.data;
+  while (last.nextSibling && isText(last.nextSibling)) {
+    last = last.nextSibling;
+    shown += last.data;
+  }
+  const next = last.nextSibling;
+  if (text.startsWith(shown)) {
+    if (text.length > shown.length) last.after(text.slice(shown.length));
+    return next;
+  }
+  while (first.nextSibling !== next) first.nextSibling.remove();
+  first.data = text;
+  return next;
+}
+
+function isText(node) {
+  return node.nodeType === Node.TEXT_NODE;
+}
+
+function sameAttributes(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) return true;
+  if (old.attributes.length !== fresh.attributes.length) return false;
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) return false;
+  }
+  return true;
+}

@@ -1,0 +1,50 @@
+// Colours for closed code blocks, one block at a time and only while the page has nothing to do.
+
+import DOMPurify from "dompurify";
+import { whenIdle } from "./scheduling.jsx";
+import { languageOfElement } from "./markdown.jsx";
+
+const LONGEST = 40_000; // UTF-16 code units; colouring more would hold the page up
+const CLEAN = {
+  ALLOWED_TAGS: ["span"],
+  ALLOWED_ATTR: ["class"],
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+const waiting = [];
+let loaded = null;
+let running = false;
+
+/** Colour the code blocks in `node` soon. */
+export function highlightLater(node) {
+  for (const code of node.querySelectorAll("pre > code")) {
+    if (languageOfElement(code)) waiting.push(code);
+  }
+  if (running || waiting.length === 0) return;
+  running = true;
+  loaded ??= import("./languages.jsx");
+  loaded.then(({ highlight }) => next(highlight));
+}
+
+function next(highlight) {
+  if (waiting.length === 0) {
+    running = false;
+    return;
+  }
+  whenIdle(() => {
+    colour(waiting.shift(), highlight);
+    next(highlight);
+  });
+}
+
+function colour(code, highlight) {
+  const text = code.textContent;
+  if (!code.isConnected || text.length > LONGEST) return;
+  const html = highlight(text, languageOfElement(code));
+  if (html === null) return;
+  const fragment = DOMPurify.sanitize(html, CLEAN);
+  // Colours may never change what is read or copied.
+  if (fragment.textContent === text) code.replaceChildren(fragment);
+}

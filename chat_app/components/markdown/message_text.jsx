@@ -1,0 +1,72 @@
+// The message text as React sees it: elements whose insides React never touches.
+//
+// <div class="ct-text" data-state="waiting|live|done">   an answer; markdown.jsx says what is inside
+//   <span class="ct-thinking" role="img" aria-label="Thinking"><i/><i/><i/></span>   while waiting
+// <div class="ct-text ct-plain" data-state>   a person's own words, as typed: white-space: pre-wrap
+// <button class="ct-copy-message" data-copied="true|false"?>…children, or two sheets of paper…</button>
+// ChunkFeed renders nothing.
+
+import { memo, useLayoutEffect, useRef } from "react";
+import { copyFrom } from "../ui/clipboard.jsx";
+import { chunks } from "./chunk_store.jsx";
+import { mountMessage } from "./message_view.jsx";
+import { mountPlain } from "./plain_text.jsx";
+
+let feeds = 0;
+
+/** Takes every chunk that the server sends into the store, and asks again after a resync. */
+export function ChunkFeed({ chunk, onResync }) {
+  useLayoutEffect(() => {
+    const resync = chunks.receive(chunk);
+    if (resync) onResync?.(resync.streamId, resync.have);
+  }, [chunk]);
+  useLayoutEffect(() => {
+    feeds += 1;
+    return () => {
+      feeds -= 1;
+      // From one address to the next another feed is there at once, and the texts go on.
+      queueMicrotask(() => feeds || chunks.clear());
+    };
+  }, []);
+  return null;
+}
+
+/** The text of one message. */
+export const MessageText = memo(function MessageText(props) {
+  const { text = "", streamId = "", status = "", plain = false, className = "" } = props;
+  const root = useRef(null);
+  const view = useRef(null);
+  useLayoutEffect(() => {
+    view.current = (plain ? mountPlain : mountMessage)(root.current);
+    return () => view.current.destroy();
+  }, [plain]);
+  useLayoutEffect(() => view.current.show({ text, streamId, status }), [text, streamId, status, plain]);
+  const name = `ct-text${plain ? " ct-plain" : ""} ${className}`.trim();
+  return <div ref={root} className={name} />;
+});
+
+/** Copies a message's Markdown: the stored text, or what came as chunks. */
+export function CopyButton({ text = "", streamId = "", label = "Copy message", className = "", children }) {
+  const copy = (event) => copyFrom(event.currentTarget, text || (chunks.get(streamId)?.text ?? ""));
+  return (
+    <button
+      type="button"
+      className={`ct-copy-message ${className}`.trim()}
+      aria-label={label}
+      onClick={copy}
+    >
+      {children ?? <CopyMark />}
+    </button>
+  );
+}
+
+function CopyMark() {
+  return (
+    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true">
+      <g fill="none" stroke="currentColor" strokeWidth="1.5">
+        <rect x="7" y="7" width="10" height="10" rx="2" />
+        <path d="M13 4.5V4a1 1 0 0 0-1-1H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h.5" />
+      </g>
+    </svg>
+  );
+}

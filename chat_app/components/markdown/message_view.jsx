@@ -1,0 +1,97 @@
+// One message's element and what stands in it, without React: the stored text, or the running
+// answer's text out of the chunk store, whichever is further.
+
+import { Blocks } from "./blocks.jsx";
+import { copyFrom } from "../ui/clipboard.jsx";
+import { chunks } from "./chunk_store.jsx";
+import { highlightLater } from "./highlight.jsx";
+import { createPace, createSlices, whenIdle } from "./scheduling.jsx";
+
+const LIVE = new Set(["queued", "running"]);
+
+const slices = createSlices();
+
+/**
+ * Take over an element.
+ *
+ * @param {HTMLElement} root Empty; gets data-state "waiting" | "live" | "done".
+ * @returns {{show: (message: object) => void, destroy: () => void}}
+ */
+export function mountMessage(root, { store = chunks } = {}) {
+  const blocks = new Blocks(root, highlightLater);
+  const pace = createPace(draw);
+  let message = { text: "", streamId: "", status: "" };
+  let unsubscribe = () => {};
+  let thinking = null;
+  let alive = true;
+
+  function now() {
+    const entry = message.streamId ? store.get(message.streamId) : undefined;
+    const streamed = entry?.text ?? "";
+    const text = streamed.length > message.text.length ? streamed : message.text;
+    const over = !LIVE.has(message.status) && (message.text !== "" || !message.streamId);
+    const ended = entry?.ended || over;
+    return { text: ended && message.text ? message.text : text, ended };
+  }
+
+  function draw() {
+    const { text, ended } = now();
+    root.dataset.state = ended ? "done" : text ? "live" : "waiting";
+    think(!ended && !text && (message.status === "" || LIVE.has(message.status)));
+    if (!ended) blocks.update(text);
+    else if (blocks.isEmpty) blocks.finish(text);
+    else {
+      blocks.update(text);
+      whenIdle(settle);
+    }
+  }
+
+  function settle() {
+    const { text, ended } = now();
+    if (alive && ended) blocks.finish(text);
+  }
+
+  function think(wanted) {
+    if (wanted && !thinking) {
+      thinking = document.createElement("span");
+      thinking.className = "ct-thinking";
+      thinking.setAttribute("role", "img");
+      thinking.setAttribute("aria-label", "Thinking");
+      for (let dot = 0; dot < 3; dot += 1) thinking.append(document.createElement("i"));
+      root.append(thinking);
+    } else if (!wanted && thinking) {
+      thinking.remove();
+      thinking = null;
+    }
+  }
+
+  function click(event) {
+    const button = event.target.closest?.("button.ct-copy");
+    if (button) copyFrom(button, button.closest(".ct-code").querySelector("code").textContent);
+  }
+  root.addEventListener("click", click);
+
+  return {
+    show({ text = "", streamId = "", status = "" }) {
+      if (streamId !== message.streamId) {
+        unsubscribe();
+        unsubscribe = streamId ? store.subscribe(streamId, pace.request) : () => {};
+      }
+      message = { text, streamId, status };
+      pace.cancel();
+      // A page of old messages at once would hold up the page that somebody is scrolling.
+      if (now().ended && blocks.isEmpty) slices.request(draw);
+      else draw();
+    },
+    destroy() {
+      alive = false;
+      unsubscribe();
+      pace.cancel();
+      slices.cancel(draw);
+      root.removeEventListener("click", click);
+      think(false);
+      blocks.clear();
+      delete root.dataset.state;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+// A person's own words: shown as they were typed, no Markdown.
+
+import { chunks } from "./chunk_store.jsx";
+
+/** Like `mountMessage`, for text that is not an answer. */
+export function mountPlain(root, { store = chunks } = {}) {
+  const node = document.createTextNode("");
+  root.append(node);
+  let message = { text: "", streamId: "" };
+  let unsubscribe = () => {};
+
+  function draw() {
+    const text = message.text || (store.get(message.streamId)?.text ?? "");
+    if (node.data !== text) node.data = text;
+    root.dataset.state = text ? "done" : "waiting";
+  }
+
+  return {
+    show({ text = "", streamId = "" }) {
+      if (streamId !== message.streamId) {
+        unsubscribe();
+        unsubscribe = streamId ? store.subscribe(streamId, draw) : () => {};
+      }
+      message = { text, streamId };
+      draw();
+    },
+    destroy() {
+      unsubscribe();
+      node.remove();
+      delete root.dataset.state;
+    },
+  };
+}

@@ -1,0 +1,64 @@
+// While a text runs, its last words are read as if the marks in them were closed, so that bold text
+// is bold from its first letter and an address never shows before it has become a link.
+
+import { lexInline } from "./lexer.jsx";
+
+const LONGEST = 4000; // UTF-16 code units; the patterns below may look at each pair of them
+
+const ESCAPES = /\\[\s\S]/g;
+const CODE = /(`+)(?!`)[\s\S]*?[^`]\1(?!`)/g;
+const OPEN_CODE = /(?<!`)(`+)[^`]+$/;
+const OPEN_LINK = /!?\[([^\]\n]*)\]\([^)\n]*$/;
+const TRAILING_MARKS = /[*`~\s]+$/;
+
+/**
+ * Change the tokens of an open tail in place.
+ *
+ * @returns {boolean} Whether they now differ from what the text says as it stands.
+ */
+export function repairMarkdown(tokens, links) {
+  const leaf = lastLeaf(tokens);
+  if (!leaf || leaf.text.length > LONGEST || leaf.tokens[0]?.type === "checkbox") return false;
+  const repaired = closeOpenMarks(leaf.text);
+  if (repaired === leaf.text) return false;
+  leaf.tokens = lexInline(repaired, links);
+  return true;
+}
+
+// The token whose words come last. A list item on the way to it is marked as not what its text says.
+function lastLeaf(tokens) {
+  const last = tokens.at(-1);
+  if (last?.type === "list") {
+    const item = last.items.at(-1);
+    const leaf = lastLeaf(item.tokens);
+    if (leaf) item.raw += "\0";
+    return leaf;
+  }
+  if (last?.type === "blockquote") return lastLeaf(last.tokens);
+  return ["paragraph", "heading", "text"].includes(last?.type) && last.tokens ? last : null;
+}
+
+/** Close what is open at the end of a text, and hide what cannot be told yet. */
+export function closeOpenMarks(text) {
+  const body = text.replace(TRAILING_MARKS, "");
+  if (body.endsWith("\\")) return text;
+  const shown = body.replace(OPEN_LINK, (_, label, at) => (body[at] === "!" ? "" : label)).trimEnd();
+  const closed = shown + openMarks(shown);
+  return text.trimEnd() === closed ? text : closed;
+}
+
+function openMarks(text) {
+  const words = text.replace(ESCAPES, "").replace(CODE, "");
+  const code = OPEN_CODE.exec(words);
+  if (code) return code[1] + openEmphasis(words.slice(0, code.index));
+  return openEmphasis(words);
+}
+
+function openEmphasis(words) {
+  const open = [];
+  for (const [mark] of words.matchAll(/(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?!\*)|~~/g)) {
+    if (open.at(-1) === mark) open.pop();
+    else open.push(mark);
+  }
+  return open.reverse().join("");
+}

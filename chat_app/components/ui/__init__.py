@@ -1,0 +1,1 @@
+"""Components without a subject of their own: icons, buttons, notices, skeletons."""

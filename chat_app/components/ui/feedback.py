@@ -1,0 +1,106 @@
+"""Feedback of the app: notices, the undo bar, the offline bar, skeletons, and the tab's title."""
+
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.core.banner import has_connection_errors
+
+from chat_app.components import script
+from chat_app.components.ui.icons import icon, icon_button
+
+OFFLINE = has_connection_errors
+"""Whether the websocket is disconnected; Reflex reconnects by itself."""
+
+
+def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:
+    """An error message, until it is dismissed."""
+    return rx.cond(
+        sentence != "",
+        rx.el.div(
+            icon("warning"),
+            rx.el.span(sentence, role="alert"),
+            icon_button("close", "Dismiss", on_click=on_dismiss),
+            class_name="notice",
+        ),
+    )
+
+
+def undo_bar(
+    undo_id: rx.Var[str], title: rx.Var[str], *, on_undo: Any, on_dismiss: Any
+) -> rx.Component:
+    """A toast with a deletion that can still be undone; it disappears by itself."""
+    return rx.el.div(
+        rx.cond(
+            undo_id != "",
+            rx.el.div(
+                rx.el.span("Deleted “", title, "”", class_name="undo-words"),
+                rx.el.button(
+                    "Undo",
+                    type="button",
+                    class_name="text-button",
+                    # The row that had the focus is gone.
+                    auto_focus=True,
+                    on_click=on_undo,
+                ),
+                icon_button("close", "Dismiss", on_click=on_dismiss),
+                key=undo_id,
+                class_name="undo",
+            ),
+        ),
+        role="status",
+    )
+
+
+def offline_bar() -> rx.Component:
+    """Shown while the websocket is disconnected."""
+    return rx.el.div(
+        rx.cond(
+            OFFLINE,
+            rx.el.p(icon("offline"), "Connection lost. Reconnecting…", class_name="offline"),
+        ),
+        role="status",
+    )
+
+
+def thread_list_skeleton() -> rx.Component:
+    """Placeholder of the thread list while it loads."""
+    return _skeleton("skeleton-rows", (62, 84, 48, 71, 90, 55), "Loading chats")
+
+
+def conversation_skeleton() -> rx.Component:
+    """Placeholder of a conversation while it loads."""
+    return _skeleton("skeleton-turns", (38, 92, 86, 54, 30, 90, 64), "Loading the conversation")
+
+
+def section_skeleton() -> rx.Component:
+    """Placeholder of a settings page while it loads."""
+    return _skeleton("skeleton-section", (32, 78, 64, 46), "Loading the settings")
+
+
+def _skeleton(class_name: str, widths: tuple[int, ...], label: str) -> rx.Component:
+    return rx.el.div(
+        rx.el.span(label, class_name="sr-only"),
+        *(rx.el.span(class_name="shape", style={"width": f"{width}%"}) for width in widths),
+        role="status",
+        class_name=f"skeleton {class_name}",
+    )
+
+
+class DocumentTitle(rx.Component):
+    """Sets the tab's title, reports the time zone, closes the drawer after a navigation.
+
+    Args:
+        title: The open thread's title, or nothing.
+        product: The product's name.
+        on_zone: Called once with a time zone name such as `Europe/Berlin`.
+    """
+
+    library = script("ui/document_title")
+    tag = "DocumentTitle"
+
+    title: rx.Var[str]
+    product: rx.Var[str]
+    on_zone: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+
+
+document_title = DocumentTitle.create

@@ -1,0 +1,101 @@
+"""Icons as inline SVG (no icon library, no request), icon buttons, page links and the brand."""
+
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.react_router.dom import ReactRouterLink
+
+_PATHS: dict[str, tuple[str, ...]] = {
+    "new": ("M12 5v14", "M5 12h14"),
+    "menu": ("M4 7h16", "M4 12h16", "M4 17h10"),
+    "close": ("M6 6l12 12", "M18 6L6 18"),
+    "search": ("M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14z", "M20 20l-4-4"),
+    "rename": ("M4 20h4L19 9l-4-4L4 16z", "M13 7l4 4"),
+    "delete": ("M5 7h14", "M10 11v6", "M14 11v6", "M7 7l1 13h8l1-13", "M9.5 7V4.5h5V7"),
+    "copy": ("M9 9h11v11H9z", "M5 15H4V4h11v1"),
+    "check": ("M5 12.5l4.5 4.5L19 7.5",),
+    "retry": ("M19.5 12a7.5 7.5 0 1 1-2.2-5.3L19.5 9", "M19.5 4v5h-5"),
+    "stopped": ("M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z", "M9.5 9.5h5v5h-5z"),
+    "warning": ("M12 4l9 16H3z", "M12 10v4.5", "M12 17.2v.1"),
+    "up": ("M12 19V6", "M6 11.5L12 5.5l6 6"),
+    "updown": ("M8 10l4-4 4 4", "M8 14l4 4 4-4"),
+    "down": ("M7 10l5 5 5-5",),
+    "arrow": ("M5 12h13", "M12.5 6.5L18 12l-5.5 5.5"),
+    "back": ("M19 12H6", "M11.5 6.5L6 12l5.5 5.5"),
+    "settings": (
+        "M4 7h9M17 7h3M4 17h3M11 17h9",
+        "M15 9a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
+        "M9 19a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
+    ),
+    "sign_out": ("M14 4h5v16h-5", "M15 12H4", "M8 8l-4 4 4 4"),
+    "light": (
+        "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8z",
+        "M12 3v1.5M12 19.5V21M3 12h1.5M19.5 12H21M5.6 5.6l1.1 1.1M17.3 17.3l1.1 1.1"
+        "M5.6 18.4l1.1-1.1M17.3 6.7l1.1-1.1",
+    ),
+    "dark": ("M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z",),
+    "system": ("M4 5h16v11H4z", "M9 20h6", "M12 16v4"),
+    "learn": (
+        "M12 6.5C10 5 7 4.5 4 5v13c3-.5 6 0 8 1.5",
+        "M12 6.5c2-1.5 5-2 8-1.5v13c-3-.5-6 0-8 1.5z",
+    ),
+    "write": ("M4 20c6-1 12-6 16-16C12 5 6 10 4 20z", "M4 20L13 11"),
+    "plan": ("M9 6.5h11M9 12h11M9 17.5h11", "M4 6.5l1 1 1.7-2M4 12l1 1 1.7-2M4 17.5l1 1 1.7-2"),
+    "code": ("M8 7l-5 5 5 5", "M16 7l5 5-5 5", "M13.5 5l-3 14"),
+    "offline": (
+        "M4 4l16 16",
+        "M8.5 15.5a5 5 0 0 1 7 0",
+        "M5 12a10 10 0 0 1 4-2.4",
+        "M19 12a10 10 0 0 0-5-2.8",
+        "M12 19v.1",
+    ),
+    "nothing": ("M4 6h16v10H9l-5 4z", "M9.5 9.5l5 4", "M14.5 9.5l-5 4"),
+}
+
+PRODUCT = "Chat"
+"""The product's name."""
+
+
+def icon(name: str) -> rx.Component:
+    """A decorative picture beside a label; screen readers skip it.
+
+    Args:
+        name: One of the names above.
+
+    Raises:
+        KeyError: There is no such icon.
+    """
+    return rx.el.svg(
+        *(rx.el.svg.path(d=path) for path in _PATHS[name]),
+        view_box="0 0 24 24",
+        class_name="icon",
+        custom_attrs={"aria-hidden": "true"},
+    )
+
+
+def icon_button(picture: str, label: str | rx.Var[str], **props: Any) -> rx.Component:
+    """A button with an icon; its label is for screen readers and the tooltip."""
+    shape = f"icon-button {props.pop('class_name', '')}".strip()
+    return rx.el.button(
+        icon(picture), type="button", class_name=shape, title=label, aria_label=label, **props
+    )
+
+
+def page_link(*children: Any, to: str | rx.Var[str], **props: Any) -> rx.Component:
+    """A link to a page of this app, followed on the client without a full page load."""
+    return ReactRouterLink.create(*children, to=to, **props)
+
+
+def brand() -> rx.Component:
+    """The logo with the product's name."""
+    return rx.el.span(
+        rx.el.svg(
+            rx.el.svg.path(d="M4 4h24v18H15l-7 6v-6H4z", class_name="mark-bubble"),
+            rx.el.svg.path(d="M10 11h12M10 15.5h7", class_name="mark-lines"),
+            view_box="0 0 32 32",
+            class_name="mark",
+            custom_attrs={"aria-hidden": "true"},
+        ),
+        rx.el.span(PRODUCT, class_name="brand-name"),
+        class_name="brand",
+    )

@@ -1,0 +1,113 @@
+"""The pages around emails with a link: requesting one, and what its link leads to.
+
+`/signin/link` (magic link), `/reset` and `/reset/new` (forgotten password), and `/confirm`, which
+verifies an email and finishes a sign-up or a sign-in.
+"""
+
+import reflex as rx
+
+from chat_app.auth.refusals import sentences
+from chat_app.components.auth.fields import email_field, new_password_field, password_field
+from chat_app.components.auth.sign_in import (
+    auth_form,
+    auth_sheet,
+    email_link,
+    email_token,
+    if_query,
+    otherwise,
+)
+from chat_app.pages.protect import api_url
+from chat_app.settings import settings
+from chat_app.states.auth import AuthState
+
+
+def magic_link() -> rx.Component:
+    """`/signin/link`: requests a link that signs in."""
+    return _request_form(
+        "/api/auth/signin/email",
+        title="Sign in by email",
+        lead="We'll email you a link that signs you in once, without a password.",
+    )
+
+
+def reset() -> rx.Component:
+    """`/reset`: requests a link to choose a new password; and afterwards, that it was chosen."""
+    done = auth_sheet(
+        rx.fragment(),
+        title="Password changed",
+        lead="All your devices have been signed out.",
+        otherwise=otherwise("Your new password is ready:", "Sign in", "/signin"),
+    )
+    form = _request_form(
+        "/api/auth/reset",
+        title="Reset your password",
+        lead="We'll email you a link to choose a new one.",
+    )
+    return if_query("done", done, form)
+
+
+def new_password() -> rx.Component:
+    """`/reset/new`: what the link of such an email leads to."""
+    return auth_sheet(
+        auth_form(
+            email_token(purpose="reset_password"),
+            new_password_field("New password"),
+            rx.el.button("Change password", type="submit", class_name="button wide"),
+            action=api_url("/api/auth/reset/confirm"),
+            messages=sentences(settings()),
+        ),
+        title="Choose a new password",
+        lead="All devices that are signed in now will be signed out.",
+        otherwise=otherwise("Link expired?", "Get a new one", "/reset"),
+    )
+
+
+def confirm() -> rx.Component:
+    """`/confirm`: what the link of every other email leads to."""
+    verify = api_url("/api/auth/verify")
+    purposes = ("sign_up", "verify_email", "change_email")
+    return auth_sheet(
+        email_link(
+            password_field(),
+            lookup=api_url("/api/auth/letter"),
+            actions={"sign_in_link": api_url("/api/auth/callback/email")}
+            | dict.fromkeys(purposes, verify),
+            messages=sentences(settings()),
+        ),
+        title="One more click",
+        lead="The link in your email works once.",
+        otherwise=otherwise("Link expired?", "Start over", "/signin"),
+    )
+
+
+def sent(title: str = "Check your inbox") -> rx.Component:
+    """Instead of a form: an email was sent. The same whether or not there is an account."""
+    return auth_sheet(
+        rx.cond(
+            AuthState.letters == "logged",
+            rx.el.p(
+                "No mail server is set up; find the link in the server log.", class_name="hint"
+            ),
+        ),
+        title=title,
+        lead="We sent you an email. Open its link in this browser.",
+        otherwise=otherwise("Nothing came?", "Back to sign in", "/signin"),
+    )
+
+
+def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
+    """A form that requests an email, and what follows it."""
+    has_email = AuthState.letters != "none"
+    form = auth_form(
+        email_field(auto_focus=True),
+        rx.el.button("Send link", type="submit", class_name="button wide"),
+        action=api_url(action),
+        messages=sentences(settings()),
+    )
+    sheet = auth_sheet(
+        rx.cond(has_email, form),
+        title=title,
+        lead=rx.cond(has_email, lead, "This server can't send email. Ask your administrator."),
+        otherwise=otherwise("Remember your password?", "Sign in", "/signin"),
+    )
+    return if_query("sent", sent(), sheet)

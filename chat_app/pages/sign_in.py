@@ -1,0 +1,130 @@
+"""`/signin`, `/signin/code` and `/signup`: signing in, the second factor, and a new account."""
+
+import reflex as rx
+
+from chat_app.auth.refusals import sentences
+from chat_app.components.auth.fields import (
+    PROBLEM_ID,
+    code_field,
+    email_field,
+    new_password_field,
+    password_field,
+    text_field,
+)
+from chat_app.components.auth.mfa import passkey_sign_in
+from chat_app.components.auth.sign_in import (
+    auth_form,
+    auth_sheet,
+    if_query,
+    otherwise,
+    provider_buttons,
+)
+from chat_app.pages.email_links import sent
+from chat_app.pages.protect import api_url
+from chat_app.settings import settings
+from chat_app.states.auth import AuthState
+
+
+def sign_in() -> rx.Component:
+    """`/signin`: every login method of a user who has an account."""
+    messages = sentences(settings())
+    return auth_sheet(
+        rx.fragment(
+            auth_form(
+                email_field(auto_focus=True),
+                password_field(),
+                _checkbox("remember", "Keep me signed in on this device"),
+                rx.el.button(
+                    "Sign in",
+                    type="submit",
+                    class_name="button wide",
+                    custom_attrs={"data-testid": "sign-in"},
+                ),
+                *([_passkey(messages)] if settings().has_passkeys else []),
+                action=api_url("/api/auth/callback/credentials"),
+                messages=messages,
+            ),
+            provider_buttons(start=api_url("/api/auth/signin/"), messages=messages),
+        ),
+        title="Welcome back",
+        lead="Sign in to pick up where you left off.",
+        otherwise=rx.fragment(
+            rx.cond(
+                AuthState.letters != "none",
+                rx.fragment(
+                    otherwise("No password?", "Sign in by email", "/signin/link"),
+                    otherwise("Forgot your password?", "Reset it", "/reset"),
+                ),
+            ),
+            rx.cond(
+                AuthState.welcomes_strangers,
+                otherwise("New here?", "Create an account", "/signup"),
+            ),
+        ),
+    )
+
+
+def _passkey(messages: dict[str, str]) -> rx.Component:
+    return passkey_sign_in(
+        "Sign in with a passkey",
+        options=api_url("/api/auth/passkey/options"),
+        action=api_url("/api/auth/callback/passkey"),
+        messages=messages,
+    )
+
+
+def _checkbox(name: str, label: str) -> rx.Component:
+    return rx.el.label(
+        rx.el.input(type="checkbox", name=name, value="1"), rx.el.span(label), class_name="check"
+    )
+
+
+def second_factor() -> rx.Component:
+    """`/signin/code`: the code of a user who has proved the first factor."""
+    days = settings().remember_device_days
+    trust = f"Don't ask on this browser for {days} {'day' if days == 1 else 'days'}"
+    return auth_sheet(
+        auth_form(
+            code_field(described_by=PROBLEM_ID),
+            *([_checkbox("trust", trust)] if days else []),
+            rx.el.button("Sign in", type="submit", class_name="button wide"),
+            action=api_url("/api/auth/callback/second-factor"),
+            messages=sentences(settings()),
+        ),
+        title="Enter your code",
+        lead="Your account is protected by two-factor authentication.",
+        otherwise=otherwise("Took too long, or not you?", "Start over", "/signin"),
+    )
+
+
+def sign_up() -> rx.Component:
+    """`/signup`: a new account, where sign-up is open; and afterwards, that an email was sent."""
+    is_open = AuthState.welcomes_strangers
+    sheet = auth_sheet(
+        rx.cond(is_open, _sign_up_form(), rx.fragment()),
+        title=rx.cond(is_open, "Create your account", "Invitation only"),
+        lead=rx.cond(
+            is_open, "Your conversations stay yours.", "Ask your administrator for an account."
+        ),
+        otherwise=otherwise("Already have an account?", "Sign in", "/signin"),
+    )
+    return if_query("sent", sent("Verify your email"), sheet)
+
+
+def _sign_up_form() -> rx.Component:
+    return auth_form(
+        text_field(
+            "Name",
+            "name",
+            optional=True,
+            auto_complete="name",
+            auto_focus=True,
+            max_length=100,
+            aria_describedby=PROBLEM_ID,
+        ),
+        email_field(),
+        new_password_field("Password"),
+        rx.el.button("Create account", type="submit", class_name="button wide"),
+        action=api_url("/api/auth/signup"),
+        messages=sentences(settings()),
+    )

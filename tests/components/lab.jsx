@@ -1,0 +1,94 @@
+// The components in a page of their own, with handles for the tests in window.lab.
+
+import { StrictMode } from "react";
+import { flushSync } from "react-dom";
+import { createRoot } from "react-dom/client";
+import { Blocks } from "./markdown/blocks.jsx";
+import { Composer } from "./chat/composer.jsx";
+import { chunks, createChunkStore } from "./markdown/chunk_store.jsx";
+import { createSlices } from "./markdown/scheduling.jsx";
+import { mountMessage } from "./markdown/message_view.jsx";
+import { renderBlock } from "./markdown/markdown.jsx";
+import { CopyButton, ChunkFeed, MessageText } from "./markdown/message_text.jsx";
+import { patchDom } from "./markdown/dom_patch.jsx";
+import { Scroller } from "./chat/scroller.jsx";
+import { announce, createSpeech } from "./chat/speech.jsx";
+
+const KINDS = { Composer, CopyButton, ChunkFeed, MessageText, Scroller };
+
+/** Mount a component; `set` gives it further props, `calls` are the events it sent. */
+function mount(kind, props, { events = [], strict = false } = {}) {
+  const Kind = KINDS[kind];
+  const place = document.createElement("div");
+  document.body.append(place);
+  const root = createRoot(place);
+  const calls = [];
+  let now = { ...props };
+  for (const name of events) now[name] = (...values) => calls.push([name, ...values]);
+  const draw = () => {
+    const { html, ...rest } = now;
+    const made = html === undefined ? <Kind {...rest} /> : <Kind {...rest}><Rows ids={html} /></Kind>;
+    flushSync(() => root.render(strict ? <StrictMode>{made}</StrictMode> : made));
+  };
+  draw();
+  return {
+    place,
+    calls,
+    set(more) {
+      now = { ...now, ...more };
+      draw();
+    },
+    unmount() {
+      flushSync(() => root.unmount());
+      place.remove();
+    },
+  };
+}
+
+/** Rows of [id, height, and what else to draw it anew]; one of no height is not shown. */
+function Rows({ ids }) {
+  return ids.map(([id, height, again = ""]) => (
+    <article
+      key={id + again}
+      id={id}
+      data-message={id}
+      style={height ? { height } : { display: "none" }}
+    >
+      <button type="button">{id}</button>
+    </article>
+  ));
+}
+
+/** What a text looks like when it comes in one piece. */
+function oneShot(text) {
+  const root = document.createElement("div");
+  new Blocks(root).finish(text);
+  return root.innerHTML;
+}
+
+/** The same text in pieces, and which of the closed blocks are still the same elements. */
+function inPieces(pieces) {
+  const root = document.createElement("div");
+  const closed = [];
+  const blocks = new Blocks(root, (node) => closed.push(node));
+  let text = "";
+  for (const piece of pieces) blocks.update((text += piece));
+  const early = closed.slice();
+  blocks.finish(text);
+  return { html: root.innerHTML, closed: early.length, kept: early.filter((n) => root.contains(n)).length };
+}
+
+window.lab = {
+  announce,
+  Blocks,
+  createChunkStore,
+  createSlices,
+  createSpeech,
+  chunks,
+  inPieces,
+  patchDom,
+  mount,
+  mountMessage,
+  oneShot,
+  renderBlock,
+};
