@@ -66,7 +66,7 @@ def _frame(title: str, *content: Any) -> rx.Component:
     return rx.el.div(
         rx.el.a("Skip to settings", href=f"#{_CONTENT}", class_name="skip"),
         rx.el.header(
-            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: back to chats"),
+            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: home"),
             page_link(icon("back"), "Back to chats", to="/", class_name="quiet-button"),
             class_name="settings-head",
         ),
