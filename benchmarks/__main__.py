@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import lists, page, start, streams
+from benchmarks import browser_page, start_time, streams, thread_lists
 from benchmarks.environment import House, open_house
 from benchmarks.report import Row, save, table
 
 PARTS: dict[str, Callable[[House], list[Row]]] = {
-    "page": page.measure,
+    "page": browser_page.measure,
     "streams": streams.measure,
-    "lists": lists.measure,
+    "lists": thread_lists.measure,
 }
 """What is measured in one program that runs all along; `start` starts its own."""
 
@@ -35,7 +35,7 @@ def main(names: list[str]) -> None:
                     rows += PARTS[name](house)
         if "start" in wanted:
             print("measuring: start", file=sys.stderr, flush=True)
-            rows += start.measure(Path(folder) / "start")
+            rows += start_time.measure(Path(folder) / "start")
     load = (before, os.getloadavg()[0])
     save(rows, load)
     print(table(rows))

@@ -137,7 +137,7 @@ async def connect(url: str, kind: type[Reader]) -> Any:
     """A reader connected to a server."""
     address = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, reader = await loop.create_connection(kind, "127.0.0.1", address.port)
+    _, reader = await loop.create_connection(kind, "127.0.0.1", address.port or 80)
     return reader
 
 

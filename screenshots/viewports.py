@@ -74,4 +74,4 @@ def _write(shot: bytes, path: Path) -> None:
         if made.tell() < MOST_BYTES:
             path.write_bytes(made.getvalue())
             return
-    raise ValueError(f"{path.name} does not get smaller than {made.tell()} bytes")
+    raise ValueError(f"{path.name} does not get smaller than {MOST_BYTES} bytes")

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -58,7 +58,8 @@ class CountingHasher(PasswordHasher):
     """The real hasher, with the real cost, that counts its work."""
 
     def __init__(self, **parameters: int) -> None:
-        super().__init__(**{"memory_cost": 19_456, "time_cost": 2, "parallelism": 1, **parameters})
+        cost: dict[str, Any] = {"memory_cost": 19_456, "time_cost": 2, "parallelism": 1}
+        super().__init__(**{**cost, **parameters})
         self.hashed = 0
         self.verified = 0
 
@@ -66,7 +67,7 @@ class CountingHasher(PasswordHasher):
         self.hashed += 1
         return super().hash(password, **rest)
 
-    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
         self.verified += 1
         return super().verify(hash, password)
 

@@ -129,7 +129,7 @@ class Face:
 
 
 @asynccontextmanager
-async def faced(path: Path, **settings: object) -> AsyncIterator[Face]:
+async def faced(path: Path, **settings: Any) -> AsyncIterator[Face]:
     """The face, with `alice` and `bob` signed in."""
     async with staged(path, **settings) as stage:
         people = {"alice": await stage.person(), "bob": await stage.person()}

@@ -132,5 +132,5 @@ async def listening(
         server.close()
         for one in sessions:
             if one.transport is not None:
-                one.transport.abort()
+                cast(asyncio.Transport, one.transport).abort()
         await server.wait_closed()

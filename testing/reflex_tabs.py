@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -191,9 +191,8 @@ def is_watched(put_up: Stage, who: Principal) -> bool:
     return bool(put_up.live.bus.listeners(f"user:{who.user_id}"))
 
 
-async def shown(tab: Tab, condition: object) -> None:
+async def shown(tab: Tab, condition: Callable[[], object]) -> None:
     """Wait until something is true of a tab."""
-    assert callable(condition)
     async with asyncio.timeout(SAFETY_SECONDS):
         while not condition():
             await tab.arrival()
@@ -203,9 +202,8 @@ def ended(tab: Tab) -> bool:
     return any(len(frame) == 4 and frame[1] for frame in tab.frames)
 
 
-async def until(tab: Tab, read: object, wanted: object) -> None:
+async def until(tab: Tab, read: Callable[[], Awaitable[object]], wanted: object) -> None:
     """Wait until what `read` returns is what is wanted."""
-    assert callable(read)
     async with asyncio.timeout(SAFETY_SECONDS):
         while await read() != wanted:
             await tab.arrival()

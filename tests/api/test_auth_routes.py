@@ -31,12 +31,12 @@ async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
         yield one
 
 
-async def sign_in(tab: httpx.AsyncClient, headers: dict[str, str] = JSON, **given: str) -> Any:
+async def sign_in(tab: httpx.AsyncClient, headers: dict[str, str] = JSON, **given: Any) -> Any:
     form = {"email": ADA, "password": PASSWORD, **given}
     return await tab.post("/api/auth/callback/credentials", data=form, headers=headers)
 
 
-async def sign_up(tab: httpx.AsyncClient, headers: dict[str, str] = JSON, **given: str) -> Any:
+async def sign_up(tab: httpx.AsyncClient, headers: dict[str, str] = JSON, **given: Any) -> Any:
     form = {"email": "bob@example.org", "password": PASSWORD, "name": "Bob", **given}
     return await tab.post("/api/auth/signup", data=form, headers=headers)
 
@@ -72,7 +72,7 @@ async def test_looking_at_the_session_moves_its_expiry(
 
 @pytest.mark.parametrize("bad", ["x", "A" * 43, "%ED%A0%80", "\u00e9"])
 async def test_a_bad_cookie_is_null_and_is_cleared(tab: httpx.AsyncClient, bad: str) -> None:
-    answer = await tab.get("/api/auth/session", headers={"Cookie": f"chat_session={bad}".encode()})
+    answer = await tab.get("/api/auth/session", headers={b"Cookie": f"chat_session={bad}".encode()})
     assert (answer.status_code, answer.text) == (200, "null")
     assert answer.headers["set-cookie"].startswith("chat_session=; ")
     assert "Max-Age=0" in answer.headers["set-cookie"]
@@ -150,7 +150,7 @@ async def test_over_https_the_cookie_is_secure_and_of_one_host(tmp_path: Path) -
     ],
 )
 async def test_every_failed_sign_in_is_answered_with_the_same_bytes(
-    stage: Stage, tab: httpx.AsyncClient, given: dict[str, str]
+    stage: Stage, tab: httpx.AsyncClient, given: dict[str, Any]
 ) -> None:
     await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
     answer = await sign_in(tab, **given)
@@ -276,7 +276,13 @@ async def test_a_form_that_signs_up_is_sent_on(tab: httpx.AsyncClient) -> None:
 
 
 async def test_fields_nobody_asked_for_change_nothing(stage: Stage, tab: httpx.AsyncClient) -> None:
-    more = {"id": "1", "user_id": "1", "role": "admin", "expires_at": "2099", "image": "x"}
+    more: dict[str, Any] = {
+        "id": "1",
+        "user_id": "1",
+        "role": "admin",
+        "expires_at": "2099",
+        "image": "x",
+    }
     await sign_up(tab, **more)
     body = await who(tab)
     assert body["user"]["id"] != "1"
@@ -297,7 +303,7 @@ async def test_fields_nobody_asked_for_change_nothing(stage: Stage, tab: httpx.A
     ],
 )
 async def test_a_refused_sign_up_says_why(
-    tab: httpx.AsyncClient, given: dict[str, str], error: str, status: int
+    tab: httpx.AsyncClient, given: dict[str, Any], error: str, status: int
 ) -> None:
     answer = await sign_up(tab, **given)
     assert (answer.status_code, answer.json()) == (status, {"url": f"{HOME}/signup?error={error}"})

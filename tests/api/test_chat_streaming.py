@@ -1,7 +1,7 @@
 """The streaming answer by itself: kept alive, closed, and what a broken reader does to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 from starlette.types import Message
@@ -45,7 +45,7 @@ class Source:
         self.queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
         self.closed = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         try:
             while (chunk := await self.queue.get()) is not None:
                 if isinstance(chunk, Exception):

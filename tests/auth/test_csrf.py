@@ -4,6 +4,7 @@ import pytest
 
 from chat_app.auth import csrf
 from chat_app.settings import Settings
+from testing.auth_services import settings_of
 
 
 def test_the_token_of_a_browsers_own_cookie_is_right(settings: Settings) -> None:
@@ -33,9 +34,7 @@ def test_a_cookie_that_was_not_signed_here_has_no_token(
 def test_a_cookie_signed_with_another_secret_has_no_token(
     settings: Settings, tmp_path: Path
 ) -> None:
-    other = Settings(
-        _env_file=None, data_dir=tmp_path, auth_secret="50f68a3b-another-key-of-tests-2d7e14c9"
-    )
+    other = settings_of(tmp_path, auth_secret="50f68a3b-another-key-of-tests-2d7e14c9")
     assert csrf.token_of(settings, csrf.make(other)) is None
 
 

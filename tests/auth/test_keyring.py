@@ -12,13 +12,15 @@ from joserfc.jwe import JWERegistry, encrypt_compact
 from joserfc.jwk import OctKey
 
 from chat_app.auth.keyring import KeyRing, NotSealed, derive
-from chat_app.settings import Settings, WrongSettings, read_settings
+from chat_app.settings import WrongSettings, read_settings
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
 
 
 def ring(*keys: str) -> KeyRing:
-    return KeyRing(Settings(_env_file=None, auth_secret=keys[0], auth_secret_previous=keys[1:]))
+    return KeyRing(
+        read_settings(_env_file=None, auth_secret=keys[0], auth_secret_previous=keys[1:])
+    )
 
 
 def header_of(sealed: str) -> dict[str, str]:

@@ -2,6 +2,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -119,7 +120,7 @@ async def test_the_event_loop_never_hashes_and_at_most_two_threads_do(settings: 
     threads: set[int] = set()
 
     class Watching(CountingHasher):
-        def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
             threads.add(threading.get_ident())
             return super().verify(hash, password)
 

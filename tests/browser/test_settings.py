@@ -5,7 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 
 from testing.browser_user import (
     PASSWORD,
@@ -42,13 +42,13 @@ async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: 
     await expect(ada.page.get_by_text("Saved.")).to_be_visible()
     await expect(other.locator(".person-name")).to_contain_text("Ada Lovelace")
 
-    files = {"name": "me.png", "mimeType": "image/png", "buffer": png()}
+    files = FilePayload(name="me.png", mimeType="image/png", buffer=png())
     await ada.page.locator("input[type=file]").set_input_files(files)
     for page in (ada.page, other):
         picture = page.locator(".avatar img").first
         await expect(picture).to_be_attached()
         await page.wait_for_function("document.querySelector('.avatar img').naturalWidth === 4")
-    fake = {"name": "me.png", "mimeType": "image/png", "buffer": b"<svg onload='x'/>"}
+    fake = FilePayload(name="me.png", mimeType="image/png", buffer=b"<svg onload='x'/>")
     await ada.page.locator("input[type=file]").set_input_files(fake)
     await expect(ada.page.get_by_text("Choose a PNG, JPEG or WebP picture.")).to_be_visible()
     await ada.page.get_by_role("button", name="Remove picture").click()

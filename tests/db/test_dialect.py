@@ -1,5 +1,8 @@
 """What differs between the databases, as far as it shows without a Postgres server."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# A row gets its `owner_id` from the scoped session, and columns are typed as their values.
+
 import asyncio
 import errno
 import sqlite3
@@ -52,6 +55,7 @@ def _sqlite_error(name: str) -> sqlite3.OperationalError:
 )
 def test_what_is_no_bug_becomes_a_sentence(error: Any, kind: type[DatabaseError]) -> None:
     found = explained(error)
+    assert found is not None
     assert type(found) is kind
     assert found.sentence.endswith(".")
 

@@ -1,5 +1,8 @@
 """Each shape of a query shows a person their own rows, and would show more without the filter."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# A row gets its `owner_id` from the scoped session, and columns are typed as their values.
+
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4

@@ -1,5 +1,8 @@
 """What the tables promise to the scoped session, checked on the models themselves."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+# A row gets its `owner_id` from the scoped session, and columns are typed as their values.
+
 from uuid import uuid4
 
 import pytest

@@ -164,8 +164,9 @@ async def test_a_form_without_script_is_sent_on(chat: Program, github: Served) -
 async def test_at_most_five_begun_sign_ins_are_kept_in_a_browser(chat: Program) -> None:
     tab = chat.browser()
     first = await tab.start("github")
-    for _ in range(5):
-        last = await tab.start("github")
+    for _ in range(4):
+        await tab.start("github")
+    last = await tab.start("github")
     assert len(tab.cookies()) == 5
     assert error_in(await tab.walk(first)) == "OAuthCallback"
     assert await tab.walk(last) == "/"

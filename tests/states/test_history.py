@@ -43,7 +43,7 @@ async def test_up_to_the_beginning_and_down_to_the_end_every_message_is_shown_in
 ) -> None:
     ada, thread, tab = await long(on_stage)
     everything = await branch(on_stage, ada, thread)
-    steps, costs = list[str](), list[int]()
+    steps, costs, seen = list[str](), list[int](), everything
     state = await tab.state(ChatState)
     for handler, goes_on in (
         (ChatState.older, lambda: state.has_older),

@@ -156,7 +156,12 @@ JUNK = st.recursive(
 
 
 @pytest.mark.parametrize("name", sorted(OWN))
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
+)
 @given(data=st.data())
 def test_a_payload_is_proved_or_refused(name: str, data: st.DataObject) -> None:
     row: Row = ROWS[name]

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ async def test_it_signs_in_where_it_must(tmp_path: Path) -> None:
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_a_letter_crosses_a_network_encrypted(tmp_path: Path, security: Security) -> None:
     server, client = contexts(tmp_path)
-    offers = {security: server}
+    offers: dict[str, Any] = {security: server}
     async with listening(**offers) as mailbox:
         await delivered(postman(mailbox, security, trust=client))
         assert mailbox.was_encrypted == [True]
@@ -132,7 +133,7 @@ async def test_a_server_that_nobody_vouches_for_gets_no_letter(
     tmp_path: Path, security: Security
 ) -> None:
     server, _ = contexts(tmp_path)
-    offers = {security: server}
+    offers: dict[str, Any] = {security: server}
     async with listening(**offers) as mailbox:
         await delivered(postman(mailbox, security, pause=Pauses()))
         assert (mailbox.letters, mailbox.tries) == ([], 0)

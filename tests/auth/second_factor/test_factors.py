@@ -16,8 +16,7 @@ from chat_app.auth.refusals import InvalidToken, SecondFactorLocked, SecondFacto
 from chat_app.auth.second_factor.factors import SecondFactors
 from chat_app.db.tables import BackupCode, OneTimeToken, RememberedDevice, Totp
 from chat_app.errors import Conflict, Unavailable
-from chat_app.settings import Settings
-from testing.auth_services import FIREFOX, Stage, staged
+from testing.auth_services import FIREFOX, Stage, settings_of, staged
 from testing.second_factor import Holder, holder, turned_on
 
 HERE = Browser("192.0.2.7", FIREFOX)
@@ -28,7 +27,7 @@ NEW = "5d0a93b1-a-key-of-the-next-year-77c2"
 
 def with_keys(stage: Stage, **given: Any) -> SecondFactors:
     """The same second factors in a program with other keys."""
-    keys = KeyRing(Settings(_env_file=None, data_dir=stage.settings.data_dir, **given))
+    keys = KeyRing(settings_of(stage.settings.data_dir, **given))
     return SecondFactors(stage.db, stage.tokens, keys, stage.settings, stage.time)
 
 
