@@ -10,6 +10,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --quiet
 
+SCRIPT_TOOLS := node_modules/.installed
+
 .DEFAULT_GOAL := help
 .PHONY: help run dev test lint format bench resilience load screenshots lock clean environment tests-environment
 
@@ -18,7 +20,7 @@ help:
 	@echo "make dev          start it with reload on change (PORT=3000, its socket on 8000)"
 	@echo "make test         check style, types and layers, then run every test"
 	@echo "make lint         only the checks"
-	@echo "make format       let ruff write the style"
+	@echo "make format       let ruff and Biome write the style"
 	@echo "make bench        run the benchmarks"
 	@echo "make resilience   faults and attacks at full count, and a table (NAMES=kill: only that one)"
 	@echo "make load         many sockets and many answers at once"
@@ -41,15 +43,22 @@ dev: environment
 test: lint
 	@CHROMIUM="$$(python setup/chromium.py)" python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-lint: tests-environment
+lint: tests-environment $(SCRIPT_TOOLS)
 	@ruff check .
 	@ruff format --check .
 	@pyright
 	@lint-imports
+	@bun run --bun lint
 
-format: tests-environment
+format: tests-environment $(SCRIPT_TOOLS)
 	@ruff check --fix .
 	@ruff format .
+	@bun run --bun format
+
+# Biome and TypeScript check the components' scripts; nothing of this is in the built page.
+$(SCRIPT_TOOLS): package.json bun.lock | tests-environment
+	@bun install --frozen-lockfile --prefer-offline --silent
+	@touch $@
 
 bench: tests-environment
 	@CHROMIUM="$$(python setup/chromium.py)" python -m benchmarks
@@ -70,4 +79,4 @@ lock: environment
 	@$(LOCK) $(UPGRADE) --group setup --no-deps -o requirements-setup.txt
 
 clean:
-	@rm -rf .venv .web .build .states assets/external *.egg-info
+	@rm -rf .venv .web node_modules .build .states assets/external *.egg-info

@@ -3,16 +3,16 @@
 import { StrictMode } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
-import { Blocks } from "./markdown/blocks.jsx";
 import { Composer } from "./chat/composer.jsx";
-import { chunks, createChunkStore } from "./markdown/chunk_store.jsx";
-import { createSlices } from "./markdown/scheduling.jsx";
-import { mountMessage } from "./markdown/message_view.jsx";
-import { renderBlock } from "./markdown/markdown.jsx";
-import { CopyButton, ChunkFeed, MessageText } from "./markdown/message_text.jsx";
-import { patchDom } from "./markdown/dom_patch.jsx";
 import { Scroller } from "./chat/scroller.jsx";
 import { announce, createSpeech } from "./chat/speech.jsx";
+import { Blocks } from "./markdown/blocks.jsx";
+import { chunks, createChunkStore } from "./markdown/chunk_store.jsx";
+import { patchDom } from "./markdown/dom_patch.jsx";
+import { renderBlock } from "./markdown/markdown.jsx";
+import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx";
+import { mountMessage } from "./markdown/message_view.jsx";
+import { createSlices } from "./markdown/scheduling.jsx";
 
 const KINDS = { Composer, CopyButton, ChunkFeed, MessageText, Scroller };
 
@@ -27,7 +27,14 @@ function mount(kind, props, { events = [], strict = false } = {}) {
   for (const name of events) now[name] = (...values) => calls.push([name, ...values]);
   const draw = () => {
     const { html, ...rest } = now;
-    const made = html === undefined ? <Kind {...rest} /> : <Kind {...rest}><Rows ids={html} /></Kind>;
+    const made =
+      html === undefined ? (
+        <Kind {...rest} />
+      ) : (
+        <Kind {...rest}>
+          <Rows ids={html} />
+        </Kind>
+      );
     flushSync(() => root.render(strict ? <StrictMode>{made}</StrictMode> : made));
   };
   draw();
@@ -72,10 +79,17 @@ function inPieces(pieces) {
   const closed = [];
   const blocks = new Blocks(root, (node) => closed.push(node));
   let text = "";
-  for (const piece of pieces) blocks.update((text += piece));
+  for (const piece of pieces) {
+    text += piece;
+    blocks.update(text);
+  }
   const early = closed.slice();
   blocks.finish(text);
-  return { html: root.innerHTML, closed: early.length, kept: early.filter((n) => root.contains(n)).length };
+  return {
+    html: root.innerHTML,
+    closed: early.length,
+    kept: early.filter((n) => root.contains(n)).length,
+  };
 }
 
 window.lab = {

@@ -1,10 +1,13 @@
 """The Python faces of the scripts say the same as the scripts."""
 
+import json
 import posixpath
 import re
+from pathlib import Path
 
 import pytest
 import reflex as rx
+from reflex_base.constants.installer import PackageJson
 
 from chat_app.components import FOLDER, LIBRARIES, NAMES
 from chat_app.components.auth.account import account_form
@@ -14,6 +17,8 @@ from chat_app.components.auth.sign_in import auth_form, email_link
 from chat_app.components.chat.composer import composer
 from chat_app.components.chat.message import scroller
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
+
+ROOT = Path(__file__).parents[2]
 
 
 class Wired(rx.State):
@@ -95,5 +100,17 @@ def test_no_script_evaluates_text_or_writes_html_into_the_page() -> None:
         assert writes == (["reader"] if name == "markdown/links" else []), name
 
 
-def test_libraries_are_pinned_to_one_version() -> None:
-    assert all(re.fullmatch(r"[a-z.]+@\d+\.\d+\.\d+", library) for library in LIBRARIES)
+def test_scripts_are_checked_against_the_versions_that_the_page_is_built_with() -> None:
+    checked = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in checked.values())
+    built = dict(library.rsplit("@", 1) for library in LIBRARIES)
+    built |= {
+        name: PackageJson.DEPENDENCIES[name] for name in ("react", "react-dom", "react-router")
+    }
+    assert {name: checked[name] for name in built} == built
+    assert "http" not in (ROOT / "bun.lock").read_text(), "a registry of one machine"
+
+
+def test_every_script_is_checked_for_types() -> None:
+    for name in NAMES:
+        assert (FOLDER / f"{name}.jsx").read_text().startswith("// @ts-check\n"), name

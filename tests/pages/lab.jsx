@@ -34,12 +34,7 @@ const signOut = (given) => (
 const accountForm = (given) => (
   <SessionWatch route="/api/auth/session">
     my words
-    <AccountForm
-      action="/api/account"
-      method="PATCH"
-      onDone={note("done")}
-      {...given}
-    >
+    <AccountForm action="/api/account" method="PATCH" onDone={note("done")} {...given}>
       <input name="name" aria-label="Name" />
       <PasswordField fieldId="password" autoComplete="new-password" />
       <button type="submit">Save</button>
@@ -91,5 +86,10 @@ window.lab = {
   showWatch: (words) => draw(<SessionWatch route="/api/auth/session">{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
   showList: (length, height) => draw(list(length, height)),
-  showStarter: (text) => draw(<Starter text={text} onSend={note("send")}>{text}</Starter>),
+  showStarter: (text) =>
+    draw(
+      <Starter text={text} onSend={note("send")}>
+        {text}
+      </Starter>,
+    ),
 };

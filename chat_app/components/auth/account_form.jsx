@@ -2,7 +2,7 @@
 // Forms that change the account of a signed-in user: each is one HTTP request, answered in place.
 
 import { useEffect, useRef, useState } from "react";
-import { accountRequest, ActionForm, leaving, messageOf, Problem, useRequest } from "./request.jsx";
+import { ActionForm, accountRequest, leaving, messageOf, Problem, useRequest } from "./request.jsx";
 import { signedOut } from "./tabs.jsx";
 
 // What was typed may stay, but no secret.
@@ -153,6 +153,6 @@ export const UrlProblem = ({ messages }) => {
   useEffect(() => {
     const code = new URLSearchParams(location.search).get("error");
     if (code) setProblem(messageOf(messages, code));
-  }, []);
+  }, [messages]);
   return <Problem>{problem}</Problem>;
 };

@@ -84,6 +84,7 @@ export const EmailLink = ({ lookup, actions, messages, problemId, children }) =>
   const texts = TEXTS[purpose];
   useReloadOnNewToken();
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the page opens
   useEffect(() => {
     const inUrl = tokenInUrl();
     setToken(inUrl);

@@ -50,6 +50,7 @@ export const CodeField = ({ fieldId, describedBy, offersBackup = true }) => {
   const [wasChanged, setWasChanged] = useState(false);
   const isHydrated = useHydrated();
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the other kind is another element
   useEffect(() => {
     if (wasChanged) field.current?.focus();
   }, [isBackup, wasChanged]);

@@ -5,14 +5,14 @@
 import { useState } from "react";
 import { useHydrated } from "../ui/use_hydrated.jsx";
 import {
-  accountRequest,
   ActionForm,
+  accountRequest,
   callbackUrl,
   leaving,
   localPath,
   Problem,
-  request,
   RequestError,
+  request,
   useRequest,
 } from "./request.jsx";
 import { signIn } from "./sign_in.jsx";
@@ -187,12 +187,7 @@ export const PasskeyAdd = ({ options, action, onDone, children }) => {
   };
 
   return (
-    <ActionForm
-      className="account-form"
-      state={state}
-      done={isDone ? ADDED : ""}
-      onSubmit={submit}
-    >
+    <ActionForm className="account-form" state={state} done={isDone ? ADDED : ""} onSubmit={submit}>
       {children}
     </ActionForm>
   );

@@ -195,7 +195,7 @@ export const Problem = ({ id, className = "problem", children }) => (
  * The form element of all requests: the problem above, the fields, and what was done below. Its
  * fields are disabled while a request runs.
  *
- * @param {Omit<import("react").ComponentProps<"form">, "onSubmit"> & {
+ * @param {Omit<import("react").ComponentProps<"form">, "onSubmit" | "hidden"> & {
  *   state: RequestState,
  *   onSubmit: (form: HTMLFormElement) => void,
  *   problemId?: string,
@@ -210,7 +210,12 @@ export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children,
     onSubmit(event.currentTarget);
   };
   return (
-    <form data-sending={state.busy || undefined} aria-busy={state.busy} {...props} onSubmit={submit}>
+    <form
+      data-sending={state.busy || undefined}
+      aria-busy={state.busy}
+      {...props}
+      onSubmit={submit}
+    >
       {hidden}
       <Problem id={problemId}>{state.problem}</Problem>
       <fieldset className="plain" disabled={state.busy}>

@@ -4,8 +4,23 @@
 import { useEffect, useState } from "react";
 import { flushSync } from "react-dom";
 import { forgetDrafts } from "../chat/drafts.jsx";
-import { authRequest, callbackUrl, fieldsOf, localPath, OFFLINE, Problem, useRequest } from "./request.jsx";
-import { backFromProvider, onOtherTab, onPageHide, reloadPage, setBlankPage, signedOut } from "./tabs.jsx";
+import {
+  authRequest,
+  callbackUrl,
+  fieldsOf,
+  localPath,
+  OFFLINE,
+  Problem,
+  useRequest,
+} from "./request.jsx";
+import {
+  backFromProvider,
+  onOtherTab,
+  onPageHide,
+  reloadPage,
+  setBlankPage,
+  signedOut,
+} from "./tabs.jsx";
 
 const STILL_SIGNED_IN = "You're still signed in.";
 const RENEW_MS = 5 * 60_000;

@@ -1,4 +1,5 @@
 // @ts-check
+// biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
 // The forms that sign in. They are native form posts, so they work without this script too; with it
 // a refused form keeps its fields, and the other tabs learn that the session changed.
 
@@ -102,8 +103,9 @@ export const AuthForm = ({ action, messages, problemId, children }) => {
 
 // The page has one "remember" checkbox for all login methods.
 const isRemembered = () =>
-  /** @type {HTMLInputElement | null} */ (document.querySelector("input[type=checkbox][name=remember]"))
-    ?.checked;
+  /** @type {HTMLInputElement | null} */ (
+    document.querySelector("input[type=checkbox][name=remember]")
+  )?.checked;
 
 /**
  * A button that goes to an identity provider. A script navigates, not the form: the provider may

@@ -4,8 +4,7 @@
 import { forgetDrafts } from "../chat/drafts.jsx";
 
 // A tab does not receive its own messages. They are "in" and "out".
-const channel =
-  typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("chat-auth");
+const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("chat-auth");
 
 /**
  * Listen to the other tabs.

@@ -4,7 +4,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { CodeField } from "./fields.jsx";
-import { accountRequest, ActionForm, Problem, useRequest } from "./request.jsx";
+import { ActionForm, accountRequest, Problem, useRequest } from "./request.jsx";
 
 const PROBLEM_ID = "two-factor-problem";
 
@@ -81,9 +81,8 @@ export const TwoFactorSetUp = ({ begin, confirm, onDone }) => {
     >
       <p>Scan this with your authenticator app, or enter the key there.</p>
       <img className="qr" src={offer.qr} alt="The key as a QR code" width="200" height="200" />
-      <code className="secret" aria-label="The key">
-        {offer.secret.match(/.{1,4}/g)?.join(" ")}
-      </code>
+      <span className="sr-only">The key:</span>
+      <code className="secret">{offer.secret.match(/.{1,4}/g)?.join(" ")}</code>
       <CodeField fieldId="code" describedBy={PROBLEM_ID} offersBackup={false} />
       <button type="submit" className="button">
         Turn on

@@ -1,5 +1,7 @@
-// Where a person writes. The text field is the browser's own (uncontrolled): no key press waits for
-// the server, and the text leaves the field only when the server has it.
+// @ts-check
+// biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
+// The composer, where the user writes a message. The text field is uncontrolled: no key press waits
+// for the server, and the text leaves the field only when the server has it.
 //
 // <form class="ct-composer" data-state="idle|sending|late" data-busy="true|false" data-empty="…">
 //   <p class="ct-composer-alert" role="alert">             a refusal or the notice; empty when none
@@ -14,27 +16,48 @@ import { createDrafts, newClientId, remaining, tooLong } from "./drafts.jsx";
 
 const LATE_MS = 5000;
 
+/**
+ * @param {{
+ *   busy?: boolean,
+ *   accepted?: string,
+ *   refused?: string,
+ *   notice?: string,
+ *   offline?: boolean,
+ *   owner?: string,
+ *   draftKey?: string,
+ *   maxBytes?: number,
+ *   placeholder?: string,
+ *   className?: string,
+ *   children?: import("react").ReactNode,
+ *   onSend?: (clientId: string, text: string) => void,
+ *   onStop?: () => void,
+ * }} props
+ */
 export function Composer(props) {
   const { busy = false, accepted = "", refused = "", notice = "", draftKey = "new" } = props;
   const { owner = "", offline = false } = props;
   const { maxBytes = 100_000, placeholder = "", className = "", children } = props;
   const { onSend, onStop } = props;
-  const field = useRef(null);
-  const form = useRef(null);
-  const drafts = useRef(null);
+  /** @type {import("react").RefObject<HTMLTextAreaElement>} */
+  const field = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLFormElement>} */
+  const form = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<ReturnType<typeof createDrafts>>} */
+  const drafts = useRef(/** @type {any} */ (null));
   const sent = useRef({ text: "", id: "" }); // the last text given to the server, and its id
-  const shownKey = useRef(null);
+  const shownKey = useRef(/** @type {string | null} */ (null));
   const [state, setState] = useState("idle");
   const [alert, setAlert] = useState("");
   const waiting = useRef(false);
 
+  /** @param {boolean} wanted */
   function setWaiting(wanted) {
     waiting.current = wanted;
     setState(wanted ? "sending" : "idle");
   }
 
   function keep() {
-    drafts.current.save(shownKey.current, {
+    drafts.current.save(shownKey.current ?? draftKey, {
       text: field.current.value,
       id: sent.current.id,
       sent: sent.current.text,
@@ -48,6 +71,7 @@ export function Composer(props) {
     field.current.style.height = `${field.current.scrollHeight}px`;
   }
 
+  /** @param {string} text */
   function put(text) {
     if (field.current.value !== text) field.current.value = text;
     fit();
@@ -108,6 +132,7 @@ export function Composer(props) {
     if (matchMedia("(pointer: fine)").matches) field.current.focus({ preventScroll: true });
   }, [draftKey]);
 
+  /** @param {import("react").KeyboardEvent} event */
   function keyDown(event) {
     if (event.key !== "Enter" || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) {
       return;
@@ -118,6 +143,7 @@ export function Composer(props) {
     send();
   }
 
+  /** @param {import("react").MouseEvent} event */
   function stop(event) {
     onStop?.();
     // Pressed by a key: the button goes away, and the next words come here.
@@ -130,6 +156,7 @@ export function Composer(props) {
     if (alert) setAlert("");
   }
 
+  /** @param {import("react").SyntheticEvent} event */
   function submit(event) {
     event.preventDefault();
     send();
@@ -201,7 +228,12 @@ export function Composer(props) {
 function SendMark() {
   return (
     <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
-      <path d="M10 16V4m0 0L4.5 9.5M10 4l5.5 5.5" fill="none" stroke="currentColor" strokeWidth="2" />
+      <path
+        d="M10 16V4m0 0L4.5 9.5M10 4l5.5 5.5"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="2"
+      />
     </svg>
   );
 }

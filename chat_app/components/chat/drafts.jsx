@@ -1,18 +1,25 @@
-// What a composer has sent and not yet heard of. One text keeps one client id however often it is
-// sent, so that the server can tell a second try from a second message. Texts that are not sent
-// yet survive a reload of the tab, and even the end of a session, but no change of the person.
+// @ts-check
+// Drafts, and messages that were sent but not yet accepted. One text keeps one client id however
+// often it is sent, so that the server can tell a retry from a second message (idempotency). Drafts
+// survive a reload of the tab, and even the end of a session, but no change of the user.
 
 const PREFIX = "ct-draft:";
 const OWNER = "ct-drafts-of";
 const ID_BYTES = 18; // 24 characters
 
-/** @returns {string} 24 URL-safe characters that nobody can guess. */
+/** @returns {string} 24 random URL-safe characters: the idempotency key of one message. */
 export function newClientId() {
   const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES));
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_");
 }
 
-/** Remove every draft from the tab. */
+/**
+ * Remove every draft from the tab.
+ *
+ * @param {Storage} storage
+ */
 export function forgetDrafts(storage) {
   for (const name of Object.keys(storage)) {
     if (name.startsWith(PREFIX)) storage.removeItem(name);
@@ -23,7 +30,7 @@ export function forgetDrafts(storage) {
  * The drafts of a tab, by key: { text, id, sent }, where `id` is the one `sent` was sent with.
  *
  * @param {Storage} storage
- * @param {string} owner Whose they are; somebody else's are removed.
+ * @param {string} owner The user's id; drafts of another user are removed.
  */
 export function createDrafts(storage, owner) {
   if (storage.getItem(OWNER) !== owner) {
@@ -31,6 +38,7 @@ export function createDrafts(storage, owner) {
     storage.setItem(OWNER, owner);
   }
   return {
+    /** @param {string} key */
     load(key) {
       try {
         const { text = "", id = "", sent = "" } = JSON.parse(storage.getItem(PREFIX + key) ?? "{}");
@@ -39,6 +47,10 @@ export function createDrafts(storage, owner) {
         return { text: "", id: "", sent: "" };
       }
     },
+    /**
+     * @param {string} key
+     * @param {{text: string, id?: string, sent?: string}} draft
+     */
     save(key, { text, id = "", sent = "" }) {
       try {
         if (text === "") storage.removeItem(PREFIX + key);
@@ -47,7 +59,11 @@ export function createDrafts(storage, owner) {
         // A full or forbidden storage loses the draft on reload, nothing else.
       }
     },
-    /** Drop the drafts that were sent with this id: the server has them. */
+    /**
+     * Remove the drafts that were sent with this id: the server has them.
+     *
+     * @param {string} id
+     */
     accepted(id) {
       for (const name of Object.keys(storage)) {
         if (!name.startsWith(PREFIX)) continue;
@@ -59,15 +75,27 @@ export function createDrafts(storage, owner) {
   };
 }
 
-/** What is left of a text when a part that was sent is taken away: only what was written since. */
+/**
+ * What is left of a text without the part that was sent: only what was written since.
+ *
+ * @param {string} text
+ * @param {string} sent
+ */
 export function remaining(text, sent) {
   return text.trimStart().startsWith(sent) ? text.trimStart().slice(sent.length).trimStart() : text;
 }
 
-/** The sentence for a text that is too long, or "". */
+/**
+ * The message for a text that is too long, or "".
+ *
+ * @param {string} text
+ * @param {number} maxBytes
+ */
 export function tooLong(text, maxBytes) {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes <= maxBytes) return "";
-  const [has, most] = [bytes, maxBytes].map((n) => `${Math.ceil(n / 1000).toLocaleString("en")} kB`);
+  const [has, most] = [bytes, maxBytes].map(
+    (n) => `${Math.ceil(n / 1000).toLocaleString("en")} kB`,
+  );
   return `This message is ${has}; the limit is ${most}. Shorten it or send it in parts.`;
 }

@@ -1,4 +1,6 @@
-// Where a reader is in a scrolling element, and how to keep them there when it changes around them.
+// @ts-check
+// Scroll anchoring: where a reader is in a scrolling element, and how to keep them there when it
+// changes around them.
 
 const NEAR = 48; // pixels from the end that count as being there
 
@@ -10,7 +12,8 @@ const NEAR = 48; // pixels from the end that count as being there
 export function createAnchor(view, body, isWhole = () => true) {
   let stuck = true;
   let before = 0; // scrollTop
-  let row = null; // the row that is kept in its place, while not at the end
+  /** @type {HTMLElement | null} The row that is kept in its place, while not at the end. */
+  let row = null;
   let top = 0; // pixels of that row from the view's upper edge
 
   const toEnd = () => view.scrollHeight - view.clientHeight - view.scrollTop;
@@ -55,30 +58,53 @@ export function createAnchor(view, body, isWhole = () => true) {
   };
 }
 
-/** The rows of a conversation, at any depth. */
+/**
+ * The rows of a conversation, at any depth.
+ *
+ * @param {HTMLElement} body
+ */
 export function rowsOf(body) {
   return body.getElementsByTagName("article");
 }
 
-/** A row as it stands on the page now: the same message may have been drawn anew. */
+/**
+ * A row as it stands on the page now: the same message may have been rendered again.
+ *
+ * @param {HTMLElement | null} row
+ * @param {HTMLElement} body
+ * @returns {HTMLElement | null}
+ */
 function standing(row, body) {
   if (!row || row.isConnected) return row;
   return body.querySelector(`article[data-message="${CSS.escape(row.dataset.message ?? "")}"]`);
 }
 
-/** The last row that is shown: what comes after a gap is not. */
+/**
+ * The last row that is shown: what comes after a gap is not.
+ *
+ * @param {HTMLCollectionOf<HTMLElement>} rows
+ */
 export function lastOf(rows) {
   let last = rows.length - 1;
   while (last >= 0 && rows[last].getClientRects().length === 0) last -= 1;
   return last;
 }
 
+/**
+ * @param {HTMLElement} view
+ * @param {HTMLElement} row
+ */
 function distance(view, row) {
   return row.getBoundingClientRect().top - view.getBoundingClientRect().top;
 }
 
 // The first row that begins in sight, so that what is drawn above it grows out of sight; or the one
 // that fills the view.
+/**
+ * @param {HTMLElement} view
+ * @param {HTMLElement} body
+ * @returns {HTMLElement | null}
+ */
 function rowToKeep(view, body) {
   const rows = rowsOf(body);
   const { top: edge, bottom } = view.getBoundingClientRect();
@@ -90,7 +116,7 @@ function rowToKeep(view, body) {
     if (rows[middle].getBoundingClientRect().bottom > edge) high = middle;
     else low = middle + 1;
   }
-  const begins = (row) => row.getBoundingClientRect().top;
+  const begins = (/** @type {HTMLElement} */ row) => row.getBoundingClientRect().top;
   if (low < last && begins(rows[low]) < edge && begins(rows[low + 1]) < bottom) low += 1;
   return rows[low] ?? null;
 }

@@ -1,3 +1,5 @@
+// @ts-check
+// biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
 // The conversation's scrolling: it stays at the end while the reader is there, keeps their place
 // when older messages come in above, and says when there is something new below.
 //
@@ -8,32 +10,58 @@
 //   <div class="sr-only" aria-live="polite">             the running answer, for screen readers
 
 import { useEffect, useLayoutEffect, useRef } from "react";
-import { createAnchor, lastOf, rowsOf } from "./scroll_anchor.jsx";
 import { chunks } from "../markdown/chunk_store.jsx";
+import { createAnchor, lastOf, rowsOf } from "./scroll_anchor.jsx";
 import { announce } from "./speech.jsx";
 
 // Pixels from either end at which more is asked for: far enough that it is there in time, near
 // enough that a page, which is longer, takes the reader out of it.
 const AHEAD = 1200;
 
-const isRow = (node) => node.nodeName === "ARTICLE";
+const isRow = (/** @type {Node} */ node) => node.nodeName === "ARTICLE";
 
+/**
+ * @param {{
+ *   thread?: string,
+ *   sent?: string,
+ *   older?: boolean,
+ *   newer?: boolean,
+ *   onTop?: () => void,
+ *   onBottom?: () => void,
+ *   onEnd?: () => void,
+ *   className?: string,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
 export function Scroller(props) {
   const { thread = "", sent = "", older = true, newer = false } = props;
   const { onTop, onBottom, onEnd, className = "", children } = props;
-  const view = useRef(null);
-  const body = useRef(null);
-  const pill = useRef(null);
-  const spoken = useRef(null);
-  const anchor = useRef(null);
-  const focused = useRef(null);
+  /** @type {import("react").RefObject<HTMLDivElement>} */
+  const view = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLDivElement>} */
+  const body = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLButtonElement>} */
+  const pill = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLDivElement>} */
+  const spoken = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<ReturnType<typeof createAnchor>>} */
+  const anchor = useRef(/** @type {any} */ (null));
+  const focused = useRef(/** @type {Element | null} */ (null));
   const wantsEnd = useRef(false);
-  const asked = useRef({}); // the row at either end when more was asked for there
-  const latest = useRef({});
+  /** @type {import("react").RefObject<Record<string, Element | null>>} By end: its row then. */
+  const asked = useRef({}); // when more was requested there
+  const latest = useRef({ older, newer, onTop, onBottom, onEnd });
   useLayoutEffect(() => {
     latest.current = { older, newer, onTop, onBottom, onEnd };
   });
 
+  /**
+   * @param {"top" | "bottom"} end
+   * @param {Element | undefined} row The row there.
+   * @param {number} pixels How far the reader is from it.
+   * @param {boolean} wanted Whether there is more to load.
+   * @param {(() => void) | undefined} call
+   */
   function ask(end, row, pixels, wanted, call) {
     const far = pixels > AHEAD;
     if (far) asked.current[end] = null;
@@ -67,7 +95,8 @@ export function Scroller(props) {
   useLayoutEffect(() => {
     const isWhole = () => !latest.current.newer;
     anchor.current = createAnchor(view.current, body.current, isWhole);
-    let last = null; // the thread's newest row, where it is known
+    /** @type {Element | null} The thread's newest row, where it is known. */
+    let last = null;
     function adjust() {
       anchor.current.resized();
       keepFocus();
@@ -87,8 +116,8 @@ export function Scroller(props) {
       if (changes.some((change) => [...change.removedNodes].some(isRow))) adjust();
     });
     replaced.observe(body.current, { childList: true, subtree: true });
-    const unwatch = chunks.watch((news) => {
-      if (news.grew && !anchor.current.stuck) pill.current.hidden = false;
+    const unwatch = chunks.watch((change) => {
+      if (change.grew && !anchor.current.stuck) pill.current.hidden = false;
     });
     return () => {
       resized.disconnect();
@@ -123,6 +152,7 @@ export function Scroller(props) {
     askForMore();
   }
 
+  /** @param {import("react").KeyboardEvent} event */
   function keyDown(event) {
     if (event.key !== "End" || event.target !== view.current || !latest.current.newer) return;
     event.preventDefault();
@@ -142,6 +172,7 @@ export function Scroller(props) {
         role="log"
         aria-label="Conversation"
         aria-live="off"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must be able to scroll it
         tabIndex={0}
         style={{ overflowAnchor: "none" }}
         onScroll={scrolled}

@@ -1,12 +1,17 @@
-// What a screen reader says of a running answer: whole sentences, not tokens, in the words of a
-// reader: no Markdown marks, and code only by its name.
+// @ts-check
+// What a live region says of a running answer: whole sentences instead of tokens, without Markdown
+// marks, and code only by its language.
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)/;
 const RULE = /^[\s|:*_=-]*$/;
 const SENTENCE = /[\p{L}\p{N})\]"'”’*_`]{2}[.!?…]+["'”’)\]*_`]*(?=\s)/gu;
 const LONGEST_START = 300; // code units; a longer one was there before this page
 
-/** A line or a piece of one, as it is read aloud. */
+/**
+ * A line or a piece of one, as it is read aloud.
+ *
+ * @param {string} piece
+ */
 function spoken(piece) {
   if (RULE.test(piece)) return "";
   return piece
@@ -26,6 +31,7 @@ export function createSpeech(from = 0) {
   let at = from;
   let fence = "";
 
+  /** @param {string} words */
   function line(words) {
     const mark = FENCE.exec(words);
     if (fence) {
@@ -38,30 +44,37 @@ export function createSpeech(from = 0) {
   }
 
   return {
-    /** @returns {string} What can be said now: the sentences that have ended since the last call. */
+    /**
+     * @param {string} text
+     * @param {boolean} over Whether nothing more will come.
+     * @returns {string} What can be read now: the sentences that have ended since the last call.
+     */
     next(text, over) {
-      const said = [];
+      /** @type {string[]} */
+      const spokenParts = [];
       for (let end = text.indexOf("\n", at); end >= 0; end = text.indexOf("\n", at)) {
-        said.push(line(text.slice(at, end)));
+        spokenParts.push(line(text.slice(at, end)));
         at = end + 1;
       }
       const rest = text.slice(at);
       // Half a fence and half a table row say nothing yet.
       const waits = fence || /^\s*[|`~]/.test(rest);
       const end = over ? rest.length : waits ? 0 : endOfSentences(rest);
-      if (end > 0) said.push(over ? line(rest) : spoken(rest.slice(0, end)));
+      if (end > 0) spokenParts.push(over ? line(rest) : spoken(rest.slice(0, end)));
       at += end;
-      return said.filter(Boolean).join(" ");
+      return spokenParts.filter(Boolean).join(" ");
     },
   };
 }
 
+/** @param {string} rest */
 function endOfSentences(rest) {
   let end = 0;
   for (const match of rest.matchAll(SENTENCE)) end = match.index + match[0].length;
   return end;
 }
 
+/** @type {Record<string, string>} */
 const ENDINGS = {
   complete: "Answer finished",
   stopped: "Answer stopped",
@@ -74,26 +87,29 @@ const KEPT = 4; // paragraphs; older ones have been said
  * Say running answers in a live region.
  *
  * @param {HTMLElement} region Empty, with aria-live.
- * @param {object} store The chunk store.
+ * @param {import("../markdown/chunk_store.jsx").ChunkStore} store
  * @param {{pause?: number}} options Milliseconds between two announcements: a fast answer comes in
  *   few long ones.
  * @returns {() => void} Stops it.
  */
 export function announce(region, store, { pause = 1500 } = {}) {
+  /** @type {Map<string, ReturnType<typeof createSpeech>>} */
   const speeches = new Map();
   let timer = 0;
 
+  /** @param {string | undefined} words */
   function say(words) {
     if (!words) return;
     const made = document.createElement("p");
     made.textContent = words;
     region.append(made);
-    while (region.children.length > KEPT) region.firstChild.remove();
+    while (region.children.length > KEPT) region.firstChild?.remove();
   }
 
   function speak() {
     timer = 0;
-    for (const [streamId, speech] of speeches) say(speech.next(store.get(streamId)?.text ?? "", false));
+    for (const [streamId, speech] of speeches)
+      say(speech.next(store.get(streamId)?.text ?? "", false));
   }
 
   const unwatch = store.watch(({ streamId, grew, ended, status }) => {

@@ -64,7 +64,6 @@ export const RovingList = ({ children }) => {
   };
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: its links take the focus
     <ul ref={list} onKeyDown={keyDown}>
       {children}
     </ul>
@@ -147,6 +146,7 @@ export const LoadMore = ({ label, length, onReach }) => {
   reach.current = onReach;
 
   // Observed again after each page: a short page may leave the end in view.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     if (!button.current) return undefined;
     const observer = new IntersectionObserver(

@@ -1,16 +1,35 @@
+// @ts-check
 // A message that grows. Blocks that can no longer change are closed: rendered once and left alone;
 // only the open tail is lexed again. `finish` compares everything with one lexing of the whole text,
 // so the way the text was cut on its way here never shows.
 
+import { patchDom } from "./dom_patch.jsx";
 import { lex } from "./lexer.jsx";
 import { codeText, languageOf, renderBlock, renderItem, renderRow } from "./markdown.jsx";
 import { repairMarkdown } from "./repair_markdown.jsx";
-import { patchDom } from "./dom_patch.jsx";
 
 // A last line of nothing but marks may become a list, a heading, a rule or a table: wait for more.
 const MARKS = /^(?:[-=+*_#>~`|: \t]+|\d{1,3}[.)]?|[-+*] \[[ xX]?\]?)$/;
 const LONGEST_MARKS = 40;
 const FENCE = /^(`{3,}|~{3,})[^\n]*\n/;
+
+/**
+ * @typedef {import("./lexer.jsx").Token} Token
+ * @typedef {import("./lexer.jsx").Cell} Cell
+ * @typedef {import("./lexer.jsx").Links} Links
+ *
+ * @typedef {{token: Token, key: string | null, node: HTMLElement | null}} Block Same key, same DOM;
+ *   null never matches.
+ *
+ * @typedef {{
+ *   entry: Block,
+ *   code: Element,
+ *   closing: RegExp,
+ *   tick: string,
+ *   line: number,
+ *   shown: number,
+ * }} Fence An open code fence: where its last line begins, and how far it is shown.
+ */
 
 export class Blocks {
   #root;
@@ -18,8 +37,11 @@ export class Blocks {
   #source = "";
   #from = 0; // where the open tail starts
   #closed = 0; // how many blocks are closed
-  #list = []; // { token, key, node }
+  /** @type {Block[]} */
+  #list = [];
+  /** @type {Links} */
   #links = {};
+  /** @type {Fence | null} */
   #fence = null;
   #finished = true;
 
@@ -32,19 +54,27 @@ export class Blocks {
     this.#settled = settled;
   }
 
-  /** Show a text that may go on. Costs what its open tail costs. */
+  /**
+   * Show a text that may go on. Costs what its open tail costs.
+   *
+   * @param {string} text
+   */
   update(text) {
     const source = normalise(text);
     if (source === this.#source) return;
     if (!source.startsWith(this.#source)) this.clear();
     this.#source = source;
     this.#finished = false;
-    if (this.#fence && this.#growFence()) return;
+    if (this.#fence && this.#growFence(this.#fence)) return;
     this.#fence = null;
     this.#growTail();
   }
 
-  /** Show a text that is over, exactly as if it had come in one piece. */
+  /**
+   * Show a text that is over, exactly as if it had come in one piece.
+   *
+   * @param {string} text
+   */
   finish(text) {
     const source = normalise(text);
     if (this.#finished && source === this.#source) return;
@@ -81,12 +111,18 @@ export class Blocks {
     const { tokens, links } = lex(tail, this.#links);
     const repaired = repairMarkdown(tokens, links);
     this.#patch(this.#closed, tokens, signature(links), this.#closed);
-    if (repaired) this.#list.at(-1).key = null;
+    const last = this.#list.at(-1);
+    if (repaired && last) last.key = null;
     this.#close(tail, tokens, links);
     this.#openFence();
   }
 
   // Everything before the last block is closed once that block has certainly begun.
+  /**
+   * @param {string} tail
+   * @param {Token[]} tokens
+   * @param {Links} links
+   */
   #close(tail, tokens, links) {
     const last = tokens.findLastIndex((token) => token.type !== "space");
     const before = tokens.slice(0, Math.max(last, 0));
@@ -100,12 +136,19 @@ export class Blocks {
     this.#links = { ...links };
   }
 
+  /** @param {Block} entry */
   #settle(entry) {
     if (!entry.node) return;
     entry.node.normalize();
     this.#settled(entry.node);
   }
 
+  /**
+   * @param {number} start
+   * @param {Token[]} tokens
+   * @param {string} links Their signature.
+   * @param {number} closed
+   */
   #patch(start, tokens, links, closed) {
     const old = this.#list;
     const fresh = old.slice(0, start);
@@ -117,7 +160,8 @@ export class Blocks {
         fresh.push({ token, key, node: was.node });
         return;
       }
-      const node = at < closed || !was?.node ? renderBlock(token) : revise(was, token, links);
+      const open = at >= closed ? was?.node : null;
+      const node = open ? revise(was.token, open, token, links) : renderBlock(token);
       if (node !== was?.node) this.#place(was?.node ?? null, node, old, at);
       // A closed block changes only here, when a definition at the end reaches back into it.
       if (at < closed && node) this.#settled(node);
@@ -127,6 +171,12 @@ export class Blocks {
     this.#list = fresh;
   }
 
+  /**
+   * @param {HTMLElement | null} was
+   * @param {HTMLElement | null} node
+   * @param {Block[]} old
+   * @param {number} at
+   */
   #place(was, node, old, at) {
     if (was && node) was.replaceWith(node);
     else if (was) was.remove();
@@ -139,20 +189,21 @@ export class Blocks {
   // In an open fence every character is code until the line that closes it.
   #openFence() {
     const entry = this.#list.at(-1);
-    if (this.#list.length !== this.#closed + 1 || entry.token.type !== "code") return;
+    if (this.#list.length !== this.#closed + 1 || entry?.token.type !== "code") return;
     const tail = this.#source.slice(this.#from);
     const opening = FENCE.exec(tail);
     if (!opening) return;
     const body = this.#from + opening[0].length;
     const closing = new RegExp(`^ {0,3}${opening[1]}[~\`]* *$`, "m");
     if (closing.test(this.#source.slice(body))) return;
-    const code = entry.node.querySelector("code");
+    const code = entry.node?.querySelector("code");
+    if (!code) return;
     const shown = body + code.textContent.length;
     this.#fence = { entry, code, closing, tick: opening[1][0], line: body, shown };
   }
 
-  #growFence() {
-    const fence = this.#fence;
+  /** @param {Fence} fence */
+  #growFence(fence) {
     if (fence.closing.test(this.#source.slice(fence.line))) return false;
     fence.line = this.#source.lastIndexOf("\n") + 1;
     const end = codeEnd(this.#source, fence.shown, fence.tick);
@@ -163,10 +214,12 @@ export class Blocks {
   }
 }
 
+/** @param {string} text */
 function normalise(text) {
   return text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
 }
 
+/** @param {string} tail */
 function withoutMarks(tail) {
   const line = tail.slice(tail.lastIndexOf("\n") + 1);
   return line.length <= LONGEST_MARKS && MARKS.test(line.trim())
@@ -175,6 +228,11 @@ function withoutMarks(tail) {
 }
 
 // Line ends wait for the next line, and so does what may become the closing fence.
+/**
+ * @param {string} source
+ * @param {number} from
+ * @param {string} tick
+ */
 function codeEnd(source, from, tick) {
   let end = source.length;
   while (end > from && source[end - 1] === tick) end -= 1;
@@ -184,6 +242,11 @@ function codeEnd(source, from, tick) {
 }
 
 // Whether the last block has certainly begun, whatever comes next.
+/**
+ * @param {string} rest
+ * @param {Token} token
+ * @param {Token} before
+ */
 function begun(rest, token, before) {
   const first = rest.indexOf("\n");
   if (token.type === "table") return first >= 0 && rest.includes("\n", first + 1);
@@ -192,31 +255,55 @@ function begun(rest, token, before) {
 }
 
 // Same key, same DOM. Only a text with brackets can depend on link definitions.
+/**
+ * @param {Token} token
+ * @param {string} links
+ */
 function keyOf(token, links) {
   if (token.type === "code") return `code ${languageOf(token)}\n${codeText(token)}`;
   return `${token.type} ${withLinks(token.raw, links)}`;
 }
 
+/**
+ * @param {string} raw
+ * @param {string} links
+ */
 function withLinks(raw, links) {
   const text = raw.replace(/\n+$/, "");
   return links && raw.includes("[") ? `${text}\n${links}` : text;
 }
 
+/** @param {Links} links */
 function signature(links) {
   for (const _ in links) return JSON.stringify(links);
   return "";
 }
 
-function revise(was, token, links) {
-  if (was.token.type !== token.type) return renderBlock(token);
-  const change = { code: reviseCode, list: reviseList, table: reviseTable }[token.type];
-  const revised = change?.(was, token, links);
-  return revised ? was.node : patchDom(was.node, renderBlock(token));
+/** @type {Record<string, (node: HTMLElement, old: Token, token: Token, links: string) => boolean>} */
+const REVISIONS = { code: reviseCode, list: reviseList, table: reviseTable };
+
+/**
+ * @param {Token} old
+ * @param {HTMLElement} node What it was rendered to.
+ * @param {Token} token
+ * @param {string} links
+ * @returns {HTMLElement | null}
+ */
+function revise(old, node, token, links) {
+  if (old.type !== token.type) return renderBlock(token);
+  if (REVISIONS[token.type]?.(node, old, token, links)) return node;
+  const fresh = renderBlock(token);
+  return fresh && /** @type {HTMLElement} */ (patchDom(node, fresh));
 }
 
-function reviseCode({ token: old, node }, token) {
-  if (languageOf(old) !== languageOf(token)) return false;
+/**
+ * @param {HTMLElement} node
+ * @param {Token} old
+ * @param {Token} token
+ */
+function reviseCode(node, old, token) {
   const code = node.querySelector("code");
+  if (!code || languageOf(old) !== languageOf(token)) return false;
   const shown = code.textContent;
   const text = codeText(token);
   if (!text.startsWith(shown)) code.textContent = text;
@@ -224,29 +311,52 @@ function reviseCode({ token: old, node }, token) {
   return true;
 }
 
-function reviseList({ token: old, node }, token, links) {
-  const same = ["ordered", "start", "loose"].every((name) => old[name] === token[name]);
-  if (!same) return false;
+/**
+ * @param {HTMLElement} node
+ * @param {Token} old
+ * @param {Token} token
+ * @param {string} links
+ */
+function reviseList(node, old, token, links) {
+  const layout = (/** @type {Token} */ list) => `${list.ordered} ${list.start} ${list.loose}`;
+  if (!old.items || !token.items || layout(old) !== layout(token)) return false;
+  /** @type {(a: Token, b: Token) => boolean} */
   const sameItem = (a, b) =>
     a.task === b.task && a.checked === b.checked && withLinks(a.raw, "") === withLinks(b.raw, "");
-  const stable = (item) => !(links && item.raw.includes("["));
+  const stable = (/** @type {Token} */ item) => !(links && item.raw.includes("["));
   reviseRows(node, old.items, token.items, (a, b) => sameItem(a, b) && stable(b), renderItem);
   return true;
 }
 
-function reviseTable({ token: old, node }, token, links) {
-  const texts = (row) => row.map((cell) => cell.text).join("\n");
-  const layout = (t) => `${t.align.join()}\n${texts(t.header)}`;
-  if (links || layout(old) !== layout(token)) return false;
+/**
+ * @param {HTMLElement} node
+ * @param {Token} old
+ * @param {Token} token
+ * @param {string} links
+ */
+function reviseTable(node, old, token, links) {
+  const texts = (/** @type {Cell[]} */ row) => row.map((cell) => cell.text).join("\n");
+  const layout = (/** @type {Token} */ t) => `${t.align?.join()}\n${texts(t.header ?? [])}`;
+  const body = node.querySelector("tbody");
+  if (!body || links || layout(old) !== layout(token)) return false;
+  /** @type {(a: Cell[], b: Cell[]) => boolean} */
   const same = (a, b) => texts(a) === texts(b);
-  reviseRows(node.querySelector("tbody"), old.rows, token.rows, same, renderRow);
+  reviseRows(body, old.rows ?? [], token.rows ?? [], same, renderRow);
   return true;
 }
 
+/**
+ * @template T
+ * @param {Element} parent
+ * @param {T[]} old
+ * @param {T[]} fresh
+ * @param {(a: T, b: T) => boolean} same
+ * @param {(row: T) => HTMLElement} render
+ */
 function reviseRows(parent, old, fresh, same, render) {
   fresh.forEach((row, index) => {
     if (index >= old.length) parent.append(render(row));
     else if (!same(old[index], row)) patchDom(parent.children[index], render(row));
   });
-  while (parent.children.length > fresh.length) parent.lastElementChild.remove();
+  while (parent.children.length > fresh.length) parent.lastElementChild?.remove();
 }

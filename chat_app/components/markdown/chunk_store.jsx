@@ -1,14 +1,28 @@
+// @ts-check
 // The texts of running answers, kept outside React: a chunk costs its own length, never the text's.
-//
-// A chunk is [streamId, offset, text], or [streamId, offset, text, status] at the end. Offsets and lengths
-// count UTF-16 code units, which is what a JavaScript string counts.
 
 /**
- * @param {{keep?: number}} options How many texts that nobody shows any more are kept.
+ * @typedef {[streamId: string, offset: number, text: string, status?: string]} Chunk A piece of a
+ *   text, with a status at the end. Offsets and lengths count UTF-16 code units, as a JavaScript
+ *   string does.
+ *
+ * @typedef {{text: string, ended: boolean, status: string, asked: boolean}} Entry `asked`: a resync
+ *   was requested.
+ *
+ * @typedef {{grew: boolean, ended: boolean, status: string}} Change
+ *
+ * @typedef {ReturnType<typeof createChunkStore>} ChunkStore
+ */
+
+/**
+ * @param {{keep?: number}} options How many texts that are shown no more are kept.
  */
 export function createChunkStore({ keep = 8 } = {}) {
-  const entries = new Map(); // streamId -> { text, ended, status, asked }, oldest news first
-  const readers = new Map(); // streamId -> Set of functions
+  /** @type {Map<string, Entry>} By stream id, the least recently changed first. */
+  const entries = new Map();
+  /** @type {Map<string, Set<() => void>>} By stream id. */
+  const readers = new Map();
+  /** @type {Set<(change: Change & {streamId: string}) => void>} */
   const watchers = new Set();
 
   function forget() {
@@ -22,21 +36,26 @@ export function createChunkStore({ keep = 8 } = {}) {
     }
   }
 
-  function tell(streamId, news) {
+  /**
+   * @param {string} streamId
+   * @param {Change} change
+   */
+  function publish(streamId, change) {
     for (const reader of [...(readers.get(streamId) ?? [])]) reader();
-    for (const watcher of [...watchers]) watcher({ streamId, ...news });
+    for (const watcher of [...watchers]) watcher({ streamId, ...change });
   }
 
   return {
     /**
      * Take a chunk in.
      *
-     * @returns {{streamId: string, have: number} | null} What to ask the server for: the chunk starts
-     *   beyond what is here. Asked once until a chunk fits again.
+     * @param {Chunk | []} chunk
+     * @returns {{streamId: string, have: number} | null} A resync to request: the chunk starts beyond
+     *   what is here. Requested once until a chunk fits again.
      */
     receive(chunk) {
       if (!Array.isArray(chunk) || chunk.length < 3) return null;
-      const [streamId, offset, text, status = ""] = chunk;
+      const [streamId, offset, text, status = ""] = /** @type {Chunk} */ (chunk);
       const known = entries.get(streamId);
       const entry = known ?? { text: "", ended: false, status: "", asked: false };
       const have = entry.text.length;
@@ -54,35 +73,56 @@ export function createChunkStore({ keep = 8 } = {}) {
       if (!fresh && !ends && known) return null;
       entry.text += fresh;
       if (ends) Object.assign(entry, { ended: true, status });
-      // A settled message arrives whole in one chunk; only what was seen growing "finishes".
-      tell(streamId, { grew: fresh !== "", ended: ends && (have > 0 || entry.text === ""), status });
+      // A stored message arrives whole in one chunk; only a text that was seen growing ends.
+      publish(streamId, {
+        grew: fresh !== "",
+        ended: ends && (have > 0 || entry.text === ""),
+        status,
+      });
       return null;
     },
 
-    /** @returns {{text: string, ended: boolean, status: string} | undefined} */
+    /**
+     * @param {string} streamId
+     * @returns {Entry | undefined}
+     */
     get: (streamId) => entries.get(streamId),
 
-    /** Call `reader` after every change of one streamId; returns the function that stops it. */
+    /**
+     * Call `reader` after every change of one stream.
+     *
+     * @param {string} streamId
+     * @param {() => void} reader
+     * @returns {() => void} Stops it.
+     */
     subscribe(streamId, reader) {
-      if (!readers.has(streamId)) readers.set(streamId, new Set());
-      readers.get(streamId).add(reader);
+      const all = readers.get(streamId) ?? new Set();
+      readers.set(streamId, all.add(reader));
       return () => {
-        readers.get(streamId)?.delete(reader);
-        if (readers.get(streamId)?.size === 0) readers.delete(streamId);
+        all.delete(reader);
+        if (all.size === 0 && readers.get(streamId) === all) readers.delete(streamId);
       };
     },
 
-    /** Call `watcher({streamId, grew, ended, status})` after every change of any streamId. */
+    /**
+     * Call `watcher` after every change of any stream.
+     *
+     * @param {(change: Change & {streamId: string}) => void} watcher
+     * @returns {() => void} Stops it.
+     */
     watch(watcher) {
       watchers.add(watcher);
-      return () => watchers.delete(watcher);
+      return () => {
+        watchers.delete(watcher);
+      };
     },
 
-    /** Forget every text; who shows one is told. */
+    /** Forget every text; the readers are told. */
     clear() {
       const streamIds = [...entries.keys()];
       entries.clear();
-      for (const streamId of streamIds) tell(streamId, { grew: false, ended: false, status: "" });
+      for (const streamId of streamIds)
+        publish(streamId, { grew: false, ended: false, status: "" });
     },
   };
 }

@@ -1,7 +1,14 @@
+// @ts-check
 // Make an element equal to a fresh one while keeping every node that need not change, so that a
 // reader's selection and the place they scrolled a table to survive the next word.
 
-/** @returns {Node} The node that stands there now: `old`, or `fresh` where they differ in kind. */
+/**
+ * Change a node into another one.
+ *
+ * @param {Element} old
+ * @param {Element} fresh Used up: its children move.
+ * @returns {Element} The node that stands there now: `old`, or `fresh` where they differ in kind.
+ */
 export function patchDom(old, fresh) {
   if (old.nodeName !== fresh.nodeName || !sameAttributes(old, fresh)) {
     old.replaceWith(fresh);
@@ -15,7 +22,7 @@ export function patchDom(old, fresh) {
     else if (isText(had) && isText(wanted)) had = patchText(had, wanted.data);
     else {
       const nextHad = had.nextSibling;
-      patchDom(had, wanted);
+      patchDom(/** @type {Element} */ (had), /** @type {Element} */ (wanted));
       had = nextHad;
     }
     wanted = nextWanted;
@@ -30,6 +37,11 @@ export function patchDom(old, fresh) {
 
 // New words become a text node of their own: a browser shapes the whole text again, at once, when
 // a node grows. `normalize()` joins them when the block is closed.
+/**
+ * @param {Text} first
+ * @param {string} text
+ * @returns {ChildNode | null} The node after the text.
+ */
 function patchText(first, text) {
   let last = first;
   let shown = first.data;
@@ -42,15 +54,23 @@ function patchText(first, text) {
     if (text.length > shown.length) last.after(text.slice(shown.length));
     return next;
   }
-  while (first.nextSibling !== next) first.nextSibling.remove();
+  while (first.nextSibling !== next) first.nextSibling?.remove();
   first.data = text;
   return next;
 }
 
+/**
+ * @param {Node} node
+ * @returns {node is Text}
+ */
 function isText(node) {
   return node.nodeType === Node.TEXT_NODE;
 }
 
+/**
+ * @param {Element} old
+ * @param {Element} fresh
+ */
 function sameAttributes(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) return true;
   if (old.attributes.length !== fresh.attributes.length) return false;

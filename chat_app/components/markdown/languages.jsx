@@ -1,3 +1,4 @@
+// @ts-check
 // The highlighter with the languages that answers mostly hold; loaded when the first code block is.
 
 import hljs from "highlight.js/lib/core";

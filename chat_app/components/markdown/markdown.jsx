@@ -1,3 +1,4 @@
+// @ts-check
 // Markdown to DOM. Elements are made one by one from marked's tokens, so raw HTML in an answer can
 // only ever become text; DOMPurify is the second wall behind it.
 //
@@ -15,6 +16,7 @@ import { DEEPEST } from "./lexer.jsx";
 import { decodeEntities, destination, safeUrl } from "./links.jsx";
 
 const ALIGNS = new Set(["left", "center", "right"]);
+const HEADINGS = /** @type {const} */ (["h1", "h2", "h3", "h4", "h5", "h6"]);
 const BREAK = /^<br\s*\/?>$/i;
 
 const CLEAN = {
@@ -30,17 +32,36 @@ const CLEAN = {
   ALLOW_ARIA_ATTR: false,
 };
 
-/** Render one block token. @returns {Element | null} null for blank lines and definitions. */
+/**
+ * @typedef {import("./lexer.jsx").Token} Token
+ * @typedef {import("./lexer.jsx").Cell} Cell
+ */
+
+/**
+ * Render one block token.
+ *
+ * @param {Token} token
+ * @returns {HTMLElement | null} null for blank lines and definitions.
+ */
 export function renderBlock(token) {
-  return finish(block(token, 0));
+  const made = block(token, 0);
+  return made && finish(made);
 }
 
-/** Render one item of a list. @returns {HTMLLIElement} */
+/**
+ * Render one item of a list.
+ *
+ * @param {Token} item
+ */
 export function renderItem(item) {
   return finish(listItem(item, 0));
 }
 
-/** Render one row of a table's body. @returns {HTMLTableRowElement} */
+/**
+ * Render one row of a table's body.
+ *
+ * @param {Cell[]} row
+ */
 export function renderRow(row) {
   return finish(tableRow(row, "td", 0));
 }
@@ -49,24 +70,38 @@ export function renderRow(row) {
 // attribute's value came out of the answer.
 const FROM_ANSWER = "[href], [start]";
 
+/** @param {HTMLElement} node */
 function finish(node) {
-  if (node === null) return null;
   if (node.matches(FROM_ANSWER) || node.querySelector(FROM_ANSWER)) DOMPurify.sanitize(node, CLEAN);
   return dress(node);
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 function element(name, className = "") {
   const made = document.createElement(name);
   if (className) made.className = className;
   return made;
 }
 
+/**
+ * @param {HTMLElement} parent
+ * @param {string} text
+ */
 function addText(parent, text) {
   if (!text) return;
-  if (parent.lastChild?.nodeType === Node.TEXT_NODE) parent.lastChild.appendData(text);
+  if (parent.lastChild instanceof Text) parent.lastChild.appendData(text);
   else parent.append(text);
 }
 
+/**
+ * @param {Token} token
+ * @param {number} depth
+ * @returns {HTMLElement | null}
+ */
 function block(token, depth) {
   switch (token.type) {
     case "space":
@@ -75,7 +110,7 @@ function block(token, depth) {
     case "hr":
       return element("hr");
     case "heading":
-      return inlines(element(`h${token.depth}`), token.tokens, depth);
+      return inlines(element(HEADINGS[(token.depth ?? 1) - 1]), token.tokens, depth);
     case "code":
       return code(token);
     case "blockquote":
@@ -86,19 +121,25 @@ function block(token, depth) {
       return table(token, depth);
     case "paragraph":
     case "text":
-      return inlines(element("p"), token.tokens ?? [{ type: "text", text: token.text }], depth);
+      return inlines(element("p"), token.tokens ?? [{ ...token, type: "text" }], depth);
     default:
       return rawText(token);
   }
 }
 
+/** @param {Token} token */
 function rawText(token) {
   const made = element("p", "ct-raw");
   addText(made, token.raw.replace(/\n+$/, ""));
   return made;
 }
 
-function blocks(parent, tokens, depth) {
+/**
+ * @param {HTMLElement} parent
+ * @param {Token[] | undefined} tokens
+ * @param {number} depth
+ */
+function blocks(parent, tokens = [], depth) {
   if (depth >= DEEPEST) {
     addText(parent, tokens.map((token) => token.raw).join(""));
     return parent;
@@ -112,38 +153,57 @@ function blocks(parent, tokens, depth) {
   return parent;
 }
 
+/**
+ * @param {Token} token
+ * @param {number} depth
+ */
 function list(token, depth) {
   const made = element(token.ordered ? "ol" : "ul");
   if (token.ordered && token.start !== 1) made.setAttribute("start", String(token.start));
-  for (const item of token.items) made.append(listItem(item, depth));
+  for (const item of token.items ?? []) made.append(listItem(item, depth));
   return made;
 }
 
+/**
+ * @param {Token} item
+ * @param {number} depth
+ */
 function listItem(item, depth) {
   return blocks(element("li", item.task ? "ct-task" : ""), item.tokens, depth + 1);
 }
 
+/**
+ * @param {Token} token
+ * @param {number} depth
+ */
 function table(token, depth) {
   const made = element("table");
   const head = element("thead");
-  head.append(tableRow(token.header, "th", depth));
+  head.append(tableRow(token.header ?? [], "th", depth));
   const body = element("tbody");
-  for (const row of token.rows) body.append(tableRow(row, "td", depth));
+  for (const row of token.rows ?? []) body.append(tableRow(row, "td", depth));
   made.append(head, body);
   return made;
 }
 
+/**
+ * @param {Cell[]} cells
+ * @param {"td" | "th"} name
+ * @param {number} depth
+ */
 function tableRow(cells, name, depth) {
   const row = element("tr");
   for (const cell of cells) {
-    const made = element(name, ALIGNS.has(cell.align) ? `ct-${cell.align}` : "");
+    const made = element(name, cell.align && ALIGNS.has(cell.align) ? `ct-${cell.align}` : "");
     row.append(inlines(made, cell.tokens, depth));
   }
   return row;
 }
 
+/** @type {WeakMap<Element, string>} By `code` element. */
 const languages = new WeakMap();
 
+/** @param {Token} token */
 function code(token) {
   const pre = element("pre");
   const made = element("code", "hljs");
@@ -153,22 +213,39 @@ function code(token) {
   return pre;
 }
 
-/** The text of a code block as it is shown: without the line ends at its end. */
+/**
+ * The text of a code block as it is shown: without the line ends at its end.
+ *
+ * @param {Token} token
+ */
 export function codeText(token) {
   return token.text.replace(/\n+$/, "");
 }
 
-/** The language word of a fence, or nothing when it is not a plain word. */
+/**
+ * The language of a fence, or nothing when it is not a plain word.
+ *
+ * @param {Token} token
+ */
 export function languageOf(token) {
   return /^[\w+#.-]{1,24}(?=\s|$)/.exec(token.lang ?? "")?.[0].toLowerCase() ?? "";
 }
 
-/** The language of a `code` element that stands in a code block. */
+/**
+ * The language of a `code` element that stands in a code block.
+ *
+ * @param {Element} made
+ */
 export function languageOfElement(made) {
   return languages.get(made) ?? "";
 }
 
-function inlines(parent, tokens, depth) {
+/**
+ * @param {HTMLElement} parent
+ * @param {Token[] | undefined} tokens
+ * @param {number} depth
+ */
+function inlines(parent, tokens = [], depth) {
   if (depth >= DEEPEST) {
     addText(parent, tokens.map((token) => token.raw).join(""));
     return parent;
@@ -177,6 +254,11 @@ function inlines(parent, tokens, depth) {
   return parent;
 }
 
+/**
+ * @param {HTMLElement} parent
+ * @param {Token} token
+ * @param {number} depth
+ */
 function inline(parent, token, depth) {
   switch (token.type) {
     case "strong":
@@ -185,8 +267,7 @@ function inline(parent, token, depth) {
       parent.append(inlines(element(token.type), token.tokens, depth));
       break;
     case "codespan":
-      parent.append(element("code"));
-      addText(parent.lastChild, token.text);
+      parent.append(codespan(token));
       break;
     case "br":
       parent.append(element("br"));
@@ -213,6 +294,18 @@ function inline(parent, token, depth) {
   }
 }
 
+/** @param {Token} token */
+function codespan(token) {
+  const made = element("code");
+  addText(made, token.text);
+  return made;
+}
+
+/**
+ * @param {HTMLElement} parent
+ * @param {Token} token
+ * @param {number} depth
+ */
 function link(parent, token, depth) {
   const url = safeUrl(token.href);
   if (url === null) {
@@ -227,6 +320,7 @@ function link(parent, token, depth) {
   parent.append(made);
 }
 
+/** @param {URL} url */
 function anchor(url, className = "") {
   const made = element("a", className);
   made.href = url.href;
@@ -236,8 +330,12 @@ function anchor(url, className = "") {
   return made;
 }
 
-// An image would tell its host, and whatever its address carries, that somebody reads: so it is a
-// link that a person may follow.
+// Loading an image would tell its host, and whatever its URL carries, that the user reads this: so
+// it is a link that the user may follow.
+/**
+ * @param {HTMLElement} parent
+ * @param {Token} token
+ */
 function image(parent, token) {
   const alt = decodeEntities(token.text ?? "").trim();
   const url = safeUrl(token.href);
@@ -250,6 +348,7 @@ function image(parent, token) {
   parent.append(made);
 }
 
+/** @param {Token} token */
 function checkbox(token) {
   const made = element("input");
   made.type = "checkbox";
@@ -259,6 +358,10 @@ function checkbox(token) {
 }
 
 // What surrounds code and tables is ours, so it is put on after the sanitiser has passed.
+/**
+ * @param {HTMLElement} node
+ * @returns {HTMLElement}
+ */
 function dress(node) {
   const holder = element("div");
   holder.append(node);
@@ -272,13 +375,14 @@ function dress(node) {
   for (const box of holder.querySelectorAll("input")) {
     box.setAttribute("aria-label", box.checked ? "Done" : "To do");
   }
-  const dressed = holder.firstChild;
+  const dressed = /** @type {HTMLElement} */ (holder.firstElementChild);
   dressed.remove();
   return dressed;
 }
 
+/** @param {HTMLPreElement} pre */
 function dressCode(pre) {
-  const language = languages.get(pre.firstChild) ?? "";
+  const language = pre.firstElementChild ? languageOfElement(pre.firstElementChild) : "";
   const box = element("div", "ct-code");
   const head = element("div", "ct-code-head");
   const label = element("span", "ct-code-lang");
@@ -294,6 +398,7 @@ function dressCode(pre) {
   box.append(head, pre);
 }
 
+/** @param {HTMLTableElement} made */
 function dressTable(made) {
   const box = element("div", "ct-table");
   box.tabIndex = 0;

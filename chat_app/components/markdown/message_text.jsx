@@ -1,3 +1,5 @@
+// @ts-check
+// biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
 // The message text as React sees it: elements whose insides React never touches.
 //
 // <div class="ct-text" data-state="waiting|live|done">   an answer; markdown.jsx says what is inside
@@ -14,7 +16,14 @@ import { mountPlain } from "./plain_text.jsx";
 
 let feeds = 0;
 
-/** Takes every chunk that the server sends into the store, and asks again after a resync. */
+/**
+ * Takes every chunk that the server sends into the store, and requests a resync after a gap.
+ *
+ * @param {{
+ *   chunk: import("./chunk_store.jsx").Chunk | [],
+ *   onResync?: (streamId: string, have: number) => void,
+ * }} props
+ */
 export function ChunkFeed({ chunk, onResync }) {
   useLayoutEffect(() => {
     const resync = chunks.receive(chunk);
@@ -31,22 +40,55 @@ export function ChunkFeed({ chunk, onResync }) {
   return null;
 }
 
-/** The text of one message. */
-export const MessageText = memo(function MessageText(props) {
-  const { text = "", streamId = "", status = "", plain = false, className = "" } = props;
-  const root = useRef(null);
-  const view = useRef(null);
-  useLayoutEffect(() => {
-    view.current = (plain ? mountPlain : mountMessage)(root.current);
-    return () => view.current.destroy();
-  }, [plain]);
-  useLayoutEffect(() => view.current.show({ text, streamId, status }), [text, streamId, status, plain]);
-  const name = `ct-text${plain ? " ct-plain" : ""} ${className}`.trim();
-  return <div ref={root} className={name} />;
-});
+export const MessageText = memo(
+  /**
+   * The text of one message.
+   *
+   * @param {{
+   *   text?: string,
+   *   streamId?: string,
+   *   status?: string,
+   *   plain?: boolean,
+   *   className?: string,
+   * }} props
+   */
+  function MessageText({ text = "", streamId = "", status = "", plain = false, className = "" }) {
+    /** @type {import("react").RefObject<HTMLDivElement>} */
+    const root = useRef(/** @type {any} */ (null));
+    /** @type {import("react").RefObject<ReturnType<typeof mountMessage>>} */
+    const view = useRef(/** @type {any} */ (null));
+    useLayoutEffect(() => {
+      view.current = (plain ? mountPlain : mountMessage)(root.current);
+      return () => view.current.destroy();
+    }, [plain]);
+    useLayoutEffect(
+      () => view.current.show({ text, streamId, status }),
+      [text, streamId, status, plain],
+    );
+    const name = `ct-text${plain ? " ct-plain" : ""} ${className}`.trim();
+    return <div ref={root} className={name} />;
+  },
+);
 
-/** Copies a message's Markdown: the stored text, or what came as chunks. */
-export function CopyButton({ text = "", streamId = "", label = "Copy message", className = "", children }) {
+/**
+ * Copies a message's Markdown: the stored text, or what came as chunks.
+ *
+ * @param {{
+ *   text?: string,
+ *   streamId?: string,
+ *   label?: string,
+ *   className?: string,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
+export function CopyButton({
+  text = "",
+  streamId = "",
+  label = "Copy message",
+  className = "",
+  children,
+}) {
+  /** @param {import("react").MouseEvent<HTMLButtonElement>} event */
   const copy = (event) => copyFrom(event.currentTarget, text || (chunks.get(streamId)?.text ?? ""));
   return (
     <button

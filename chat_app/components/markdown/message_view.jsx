@@ -1,27 +1,32 @@
-// One message's element and what stands in it, without React: the stored text, or the running
-// answer's text out of the chunk store, whichever is further.
+// @ts-check
+// The DOM of one message, without React: the stored text, or the running answer's text out of the
+// chunk store, whichever is longer.
 
-import { Blocks } from "./blocks.jsx";
 import { copyFrom } from "../ui/clipboard.jsx";
+import { Blocks } from "./blocks.jsx";
 import { chunks } from "./chunk_store.jsx";
 import { highlightLater } from "./highlight.jsx";
-import { createPace, createSlices, whenIdle } from "./scheduling.jsx";
+import { createSlices, createThrottle, whenIdle } from "./scheduling.jsx";
 
-const LIVE = new Set(["queued", "running"]);
+const RUNNING = new Set(["queued", "running"]);
 
 const slices = createSlices();
 
 /**
- * Take over an element.
+ * Render a message into an element.
  *
  * @param {HTMLElement} root Empty; gets data-state "waiting" | "live" | "done".
- * @returns {{show: (message: object) => void, destroy: () => void}}
+ * @returns {{
+ *   show: (message: {text?: string, streamId?: string, status?: string}) => void,
+ *   destroy: () => void,
+ * }}
  */
 export function mountMessage(root, { store = chunks } = {}) {
   const blocks = new Blocks(root, highlightLater);
-  const pace = createPace(draw);
+  const throttle = createThrottle(draw);
   let message = { text: "", streamId: "", status: "" };
   let unsubscribe = () => {};
+  /** @type {HTMLElement | null} */
   let thinking = null;
   let alive = true;
 
@@ -29,7 +34,7 @@ export function mountMessage(root, { store = chunks } = {}) {
     const entry = message.streamId ? store.get(message.streamId) : undefined;
     const streamed = entry?.text ?? "";
     const text = streamed.length > message.text.length ? streamed : message.text;
-    const over = !LIVE.has(message.status) && (message.text !== "" || !message.streamId);
+    const over = !RUNNING.has(message.status) && (message.text !== "" || !message.streamId);
     const ended = entry?.ended || over;
     return { text: ended && message.text ? message.text : text, ended };
   }
@@ -37,7 +42,7 @@ export function mountMessage(root, { store = chunks } = {}) {
   function draw() {
     const { text, ended } = now();
     root.dataset.state = ended ? "done" : text ? "live" : "waiting";
-    think(!ended && !text && (message.status === "" || LIVE.has(message.status)));
+    think(!ended && !text && (message.status === "" || RUNNING.has(message.status)));
     if (!ended) blocks.update(text);
     else if (blocks.isEmpty) blocks.finish(text);
     else {
@@ -51,6 +56,7 @@ export function mountMessage(root, { store = chunks } = {}) {
     if (alive && ended) blocks.finish(text);
   }
 
+  /** @param {boolean} wanted */
   function think(wanted) {
     if (wanted && !thinking) {
       thinking = document.createElement("span");
@@ -65,9 +71,12 @@ export function mountMessage(root, { store = chunks } = {}) {
     }
   }
 
-  function click(event) {
-    const button = event.target.closest?.("button.ct-copy");
-    if (button) copyFrom(button, button.closest(".ct-code").querySelector("code").textContent);
+  /** @param {MouseEvent} event */
+  function click({ target }) {
+    /** @type {HTMLButtonElement | null | undefined} */
+    const button = target instanceof Element ? target.closest("button.ct-copy") : null;
+    const code = button?.closest(".ct-code")?.querySelector("code");
+    if (button && code) copyFrom(button, code.textContent);
   }
   root.addEventListener("click", click);
 
@@ -75,18 +84,18 @@ export function mountMessage(root, { store = chunks } = {}) {
     show({ text = "", streamId = "", status = "" }) {
       if (streamId !== message.streamId) {
         unsubscribe();
-        unsubscribe = streamId ? store.subscribe(streamId, pace.request) : () => {};
+        unsubscribe = streamId ? store.subscribe(streamId, throttle.request) : () => {};
       }
       message = { text, streamId, status };
-      pace.cancel();
-      // A page of old messages at once would hold up the page that somebody is scrolling.
+      throttle.cancel();
+      // A page of old messages at once would hold up the page while the user scrolls.
       if (now().ended && blocks.isEmpty) slices.request(draw);
       else draw();
     },
     destroy() {
       alive = false;
       unsubscribe();
-      pace.cancel();
+      throttle.cancel();
       slices.cancel(draw);
       root.removeEventListener("click", click);
       think(false);

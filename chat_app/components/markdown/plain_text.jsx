@@ -1,8 +1,14 @@
-// A person's own words: shown as they were typed, no Markdown.
+// @ts-check
+// The user's own text: shown as it was typed, no Markdown.
 
 import { chunks } from "./chunk_store.jsx";
 
-/** Like `mountMessage`, for text that is not an answer. */
+/**
+ * Like `mountMessage`, for text that is not an answer.
+ *
+ * @param {HTMLElement} root
+ * @returns {ReturnType<typeof import("./message_view.jsx").mountMessage>}
+ */
 export function mountPlain(root, { store = chunks } = {}) {
   const node = document.createTextNode("");
   root.append(node);

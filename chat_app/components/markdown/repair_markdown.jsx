@@ -1,5 +1,7 @@
-// While a text runs, its last words are read as if the marks in them were closed, so that bold text
-// is bold from its first letter and an address never shows before it has become a link.
+// @ts-check
+// Repairs incomplete Markdown: while a text streams, its last words are read as if the marks in them
+// were closed, so that bold text is bold from its first letter and a URL never shows before it has
+// become a link.
 
 import { lexInline } from "./lexer.jsx";
 
@@ -11,14 +13,18 @@ const OPEN_CODE = /(?<!`)(`+)[^`]+$/;
 const OPEN_LINK = /!?\[([^\]\n]*)\]\([^)\n]*$/;
 const TRAILING_MARKS = /[*`~\s]+$/;
 
+/** @typedef {import("./lexer.jsx").Token} Token */
+
 /**
  * Change the tokens of an open tail in place.
  *
+ * @param {Token[]} tokens
+ * @param {import("./lexer.jsx").Links} links
  * @returns {boolean} Whether they now differ from what the text says as it stands.
  */
 export function repairMarkdown(tokens, links) {
   const leaf = lastLeaf(tokens);
-  if (!leaf || leaf.text.length > LONGEST || leaf.tokens[0]?.type === "checkbox") return false;
+  if (!leaf || leaf.text.length > LONGEST || leaf.tokens?.[0]?.type === "checkbox") return false;
   const repaired = closeOpenMarks(leaf.text);
   if (repaired === leaf.text) return false;
   leaf.tokens = lexInline(repaired, links);
@@ -26,27 +32,38 @@ export function repairMarkdown(tokens, links) {
 }
 
 // The token whose words come last. A list item on the way to it is marked as not what its text says.
+/**
+ * @param {Token[]} tokens
+ * @returns {Token | null}
+ */
 function lastLeaf(tokens) {
   const last = tokens.at(-1);
   if (last?.type === "list") {
-    const item = last.items.at(-1);
-    const leaf = lastLeaf(item.tokens);
-    if (leaf) item.raw += "\0";
+    const item = last.items?.at(-1);
+    const leaf = lastLeaf(item?.tokens ?? []);
+    if (item && leaf) item.raw += "\0";
     return leaf;
   }
-  if (last?.type === "blockquote") return lastLeaf(last.tokens);
-  return ["paragraph", "heading", "text"].includes(last?.type) && last.tokens ? last : null;
+  if (last?.type === "blockquote") return lastLeaf(last.tokens ?? []);
+  return last?.tokens && ["paragraph", "heading", "text"].includes(last.type) ? last : null;
 }
 
-/** Close what is open at the end of a text, and hide what cannot be told yet. */
+/**
+ * Close what is open at the end of a text, and hide what cannot be told yet.
+ *
+ * @param {string} text
+ */
 export function closeOpenMarks(text) {
   const body = text.replace(TRAILING_MARKS, "");
   if (body.endsWith("\\")) return text;
-  const shown = body.replace(OPEN_LINK, (_, label, at) => (body[at] === "!" ? "" : label)).trimEnd();
+  const shown = body
+    .replace(OPEN_LINK, (_, label, at) => (body[at] === "!" ? "" : label))
+    .trimEnd();
   const closed = shown + openMarks(shown);
   return text.trimEnd() === closed ? text : closed;
 }
 
+/** @param {string} text */
 function openMarks(text) {
   const words = text.replace(ESCAPES, "").replace(CODE, "");
   const code = OPEN_CODE.exec(words);
@@ -54,7 +71,9 @@ function openMarks(text) {
   return openEmphasis(words);
 }
 
+/** @param {string} words */
 function openEmphasis(words) {
+  /** @type {string[]} */
   const open = [];
   for (const [mark] of words.matchAll(/(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?!\*)|~~/g)) {
     if (open.at(-1) === mark) open.pop();

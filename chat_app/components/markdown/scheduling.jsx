@@ -1,13 +1,18 @@
-// When to work: at once for the first word, then no oftener than the screen shows, and what can
-// wait, when nothing else happens.
+// @ts-check
+// When to work: at once for the first word, then no more often than the screen shows, and what can
+// wait, when the page is idle.
 
 const LATEST_MS = 300;
 const SLICE_MS = 6;
 const FRAME_MS = 16;
 
-/** Call `work` when the page is idle, and soon in any case. */
+/**
+ * Call `work` when the page is idle, and soon in any case.
+ *
+ * @param {() => void} work
+ */
 export function whenIdle(work) {
-  if (globalThis.requestIdleCallback) requestIdleCallback(work, { timeout: LATEST_MS });
+  if (typeof requestIdleCallback === "function") requestIdleCallback(work, { timeout: LATEST_MS });
   else setTimeout(work, 0);
 }
 
@@ -17,7 +22,7 @@ export function whenIdle(work) {
  *
  * @param {() => void} work
  */
-export function createPace(work, { frame = FRAME_MS, share = 4 } = {}) {
+export function createThrottle(work, { frame = FRAME_MS, share = 4 } = {}) {
   let last = -Infinity; // milliseconds of performance.now()
   let cost = 0; // milliseconds
   let timer = 0;
@@ -60,6 +65,7 @@ export function createPace(work, { frame = FRAME_MS, share = 4 } = {}) {
  * @returns {{request: (work: () => void) => void, cancel: (work: () => void) => void}}
  */
 export function createSlices() {
+  /** @type {Set<() => void>} */
   const waiting = new Set();
   let timer = 0;
   let animation = 0;
@@ -86,6 +92,7 @@ export function createSlices() {
   }
 
   return {
+    /** @param {() => void} work */
     request(work) {
       waiting.delete(work);
       waiting.add(work);

@@ -1,8 +1,12 @@
+// @ts-check
 // The clipboard. Browsers offer it on https and localhost only, so there is a second way.
 
 const SHOWN_MS = 2000;
 
-/** @returns {Promise<boolean>} Whether the text is in the clipboard now. */
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>} Whether the text is in the clipboard now.
+ */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -12,6 +16,7 @@ export async function copyText(text) {
   }
 }
 
+/** @param {string} text */
 function copyBySelection(text) {
   const focused = document.activeElement;
   const area = document.createElement("textarea");
@@ -22,10 +27,11 @@ function copyBySelection(text) {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
-  focused?.focus?.();
+  if (focused instanceof HTMLElement) focused.focus();
   return copied;
 }
 
+/** @type {WeakMap<HTMLButtonElement, {label: string | null, text: string | null, timer: number}>} */
 const resets = new WeakMap();
 
 /**
@@ -45,7 +51,7 @@ export async function copyFrom(button, text) {
   if (before.text) button.textContent = said;
   const timer = setTimeout(() => {
     resets.delete(button);
-    button.setAttribute("aria-label", before.label);
+    button.setAttribute("aria-label", before.label ?? "");
     delete button.dataset.copied;
     if (before.text) button.textContent = before.text;
   }, SHOWN_MS);

@@ -1,4 +1,5 @@
 // @ts-check
+// biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
 import { useEffect } from "react";
 import { useLocation } from "react-router";
 

@@ -1,7 +1,15 @@
 // A page of somebody else's program: Auth.js's own client, unmodified, and nothing of ours.
 // What it saw stays in the tab's storage, so that it outlives the reloads that the client makes.
+
+import {
+  getCsrfToken,
+  getProviders,
+  SessionProvider,
+  signIn,
+  signOut,
+  useSession,
+} from "next-auth/react";
 import { createRoot } from "react-dom/client";
-import { getCsrfToken, getProviders, SessionProvider, signIn, signOut, useSession } from "next-auth/react";
 
 // Where the server is another host of the same site, its cookie must be asked for.
 const API = document.querySelector("meta[name=api]")?.content ?? "";
