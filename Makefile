@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --no-config --universal --python-version 3.11 --ge
 SCRIPT_TOOLS := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test lint format bench resilience load screenshots lock clean environment tests-environment
+.PHONY: help run dev test lint format coverage bench resilience load screenshots lock clean environment tests-environment
 
 help:
 	@echo "make run          start the chat on this machine (PORT=3000)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test         check style, types and layers, then run every test"
 	@echo "make lint         only the checks"
 	@echo "make format       let ruff and Biome write the style"
+	@echo "make coverage     run every test with branch coverage, and report it"
 	@echo "make bench        run the benchmarks"
 	@echo "make resilience   faults and attacks at full count, and a table (NAMES=kill: only that one)"
 	@echo "make load         many sockets and many answers at once"
@@ -59,6 +60,12 @@ format: tests-environment $(SCRIPT_TOOLS)
 $(SCRIPT_TOOLS): package.json bun.lock | tests-environment
 	@bun install --frozen-lockfile --prefer-offline --silent
 	@touch $@
+
+coverage: tests-environment
+	@coverage erase
+	@CHROMIUM="$$(python setup/chromium.py)" coverage run -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	@coverage combine --quiet
+	@coverage report
 
 bench: tests-environment
 	@CHROMIUM="$$(python setup/chromium.py)" python -m benchmarks

@@ -19,8 +19,8 @@ LOCKS = {
     "requirements-setup.txt": PROJECT["dependency-groups"]["setup"],
 }
 TARGETS = (
-    *("help", "run", "dev", "test", "lint", "format", "bench", "resilience", "load"),
-    *("screenshots", "lock", "clean"),
+    *("help", "run", "dev", "test", "lint", "format", "coverage", "bench"),
+    *("resilience", "load", "screenshots", "lock", "clean"),
 )
 HARNESS = ("testing", "tests", "benchmarks", "resilience", "screenshots", "setup")
 MAKERS = {
@@ -75,7 +75,9 @@ def test_the_locks_agree_with_each_other() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "bunfig.toml", ".npmrc", "Makefile", ".ci/run"])
+@pytest.mark.parametrize(
+    "name", [*LOCKS, "bunfig.toml", ".npmrc", "Makefile", ".ci/run", ".pre-commit-config.yaml"]
+)
 def test_no_file_of_the_set_up_names_a_host_or_a_folder_of_a_machine(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
