@@ -76,7 +76,8 @@ def test_the_locks_agree_with_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*LOCKS, "bunfig.toml", ".npmrc", "Makefile", ".ci/run", ".pre-commit-config.yaml"]
+    "name",
+    [*LOCKS, "bunfig.toml", ".npmrc", "Makefile", ".ci/run", ".pre-commit-config.yaml", "bun.lock"],
 )
 def test_no_file_of_the_set_up_names_a_host_or_a_folder_of_a_machine(name: str) -> None:
     text = (ROOT / name).read_text()
