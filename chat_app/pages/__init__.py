@@ -13,7 +13,7 @@ from chat_app.states.live import Live
 _DESCRIPTION = "Private conversations with a language model."
 
 
-_STYLES = ("frame", "conversation", "text", "composer", "auth", "settings")
+_STYLES = ("layout", "conversation", "text", "composer", "auth", "settings")
 
 
 def add_pages(app: rx.App) -> None:

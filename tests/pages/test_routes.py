@@ -10,7 +10,7 @@ from chat_app.components.ui.icons import icon
 from chat_app.pages import add_pages, protect
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import PAGES
-from chat_app.pages.settings.frame import MENU, path_of
+from chat_app.pages.settings.layout import MENU, path_of
 from chat_app.pages.sign_in import sign_in, sign_up
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -63,7 +63,7 @@ export const EmailToken = ({ purpose }) => {
 };
 
 /**
- * Says what the link of an email will do, and does it at a click. Its child is a password field, for
+ * Shows what the link of an email will do, and does it at a click. Its child is a password field, for
  * a link that was opened in another browser.
  *
  * @param {{

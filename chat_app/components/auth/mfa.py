@@ -29,7 +29,7 @@ class PasskeyConfirm(rx.Component):
     Args:
         children: Its label.
         options: The route that makes the options of the WebAuthn ceremony.
-        action: The route that verifies the credential; its answer says where to go.
+        action: The route that verifies the credential; its response names the next page.
     """
 
     library = script("auth/passkeys")

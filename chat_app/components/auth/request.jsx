@@ -86,7 +86,7 @@ export const accountRequest = async (url, options) => {
 };
 
 /**
- * Post fields to a route of Auth.js's protocol, whose answer names the next page.
+ * Post fields to a route of Auth.js's protocol, whose response names the next page.
  *
  * @param {string} url
  * @param {URLSearchParams} fields
@@ -201,7 +201,7 @@ export const Problem = ({ id, className = "problem", children }) => (
  *   problemId?: string,
  *   hidden?: import("react").ReactNode,
  *   done?: string,
- * }} props `hidden` are fields that stay enabled; `done` is what a success says, "" until then.
+ * }} props `hidden` are fields that stay enabled; `done` is the message after a success, "" until then.
  */
 export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children, ...props }) => {
   /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */

@@ -17,14 +17,14 @@ import {
 } from "./request.jsx";
 import { backFromProvider, goToProvider, onOtherTab, onPageHide, signedIn } from "./tabs.jsx";
 
-// Asking for an email, or for the code of a second factor, signs nobody in yet.
+// Asking for an email, or for the code of a second factor, is not a sign-in yet.
 /** @param {URL} url */
 const isPending = (url) =>
   url.pathname.startsWith("/signin/code") ||
   ["sent", "done"].some((name) => url.searchParams.has(name));
 
 /**
- * Post what signs in, and go where the answer says.
+ * Post what signs in, and go to the page in the response.
  *
  * @param {string} action
  * @param {URLSearchParams} fields

@@ -104,7 +104,7 @@ class EmailToken(rx.Component):
 
 
 class EmailLink(rx.Component):
-    """What the link of an email leads to: it says what it will do, and does it at a click.
+    """What the link of an email leads to: it shows what it will do, and does it at a click.
 
     Args:
         children: A field for the password, for a link that is opened in another browser.

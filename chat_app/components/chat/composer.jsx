@@ -4,7 +4,7 @@
 // for the server, and the text leaves the field only when the server has it.
 //
 // <form class="ct-composer" data-state="idle|sending|late" data-busy="true|false" data-empty="…">
-//   <p class="ct-composer-alert" role="alert">             a refusal or the notice; empty when none
+//   <p class="ct-composer-alert" role="alert">             a problem or the notice; empty when none
 //   <textarea class="ct-composer-input" data-testid="composer">   give it a max-height
 //   <div class="ct-composer-bar">
 //     <div class="ct-composer-tools">…children…</div>
@@ -81,9 +81,9 @@ export function Composer(props) {
     const text = field.current.value.toWellFormed().trim();
     const again = text === sent.current.text;
     if (!text || busy || (waiting.current && state !== "late")) return;
-    const refusal = tooLong(text, maxBytes);
-    setAlert(refusal);
-    if (refusal) return;
+    const problem = tooLong(text, maxBytes);
+    setAlert(problem);
+    if (problem) return;
     if (!again) sent.current = { text, id: newClientId() };
     keep();
     setWaiting(true);
@@ -92,7 +92,7 @@ export function Composer(props) {
 
   useLayoutEffect(() => {
     drafts.current = createDrafts(sessionStorage, owner);
-    // Words typed before the page came to life stay.
+    // Text typed before the page was hydrated stays.
     const early = shownKey.current === null ? field.current.value : "";
     if (shownKey.current !== null) keep();
     shownKey.current = draftKey;
@@ -123,7 +123,7 @@ export function Composer(props) {
     return () => clearTimeout(timer);
   }, [state]);
 
-  // Back online: what nobody has answered for is sent again, under the same id.
+  // Back online: what was not accepted is sent again, under the same id.
   useEffect(() => {
     if (!offline && waiting.current) onSend?.(sent.current.id, sent.current.text);
   }, [offline]);
@@ -146,7 +146,7 @@ export function Composer(props) {
   /** @param {import("react").MouseEvent} event */
   function stop(event) {
     onStop?.();
-    // Pressed by a key: the button goes away, and the next words come here.
+    // Pressed by a key: the button goes away, so the focus moves here.
     if (event.detail === 0) field.current.focus();
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 // biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
 // The conversation's scrolling: it stays at the end while the reader is there, keeps their place
-// when older messages come in above, and says when there is something new below.
+// when older messages come in above, and shows when there is something new below.
 //
 // <div class="ct-scroller">                                position: relative
 //   <div class="ct-scroll" role="log" tabindex="0">        overflow-y: auto; the view
@@ -14,7 +14,7 @@ import { chunks } from "../markdown/chunk_store.jsx";
 import { createAnchor, lastOf, rowsOf } from "./scroll_anchor.jsx";
 import { announce } from "./speech.jsx";
 
-// Pixels from either end at which more is asked for: far enough that it is there in time, near
+// Pixels from either end at which more is requested: far enough that it is there in time, near
 // enough that a page, which is longer, takes the reader out of it.
 const AHEAD = 1200;
 
@@ -45,11 +45,11 @@ export function Scroller(props) {
   /** @type {import("react").RefObject<HTMLDivElement>} */
   const spoken = useRef(/** @type {any} */ (null));
   /** @type {import("react").RefObject<ReturnType<typeof createAnchor>>} */
-  const anchor = useRef(/** @type {any} */ (null));
+  const scrollAnchor = useRef(/** @type {any} */ (null));
   const focused = useRef(/** @type {Element | null} */ (null));
   const wantsEnd = useRef(false);
   /** @type {import("react").RefObject<Record<string, Element | null>>} By end: its row then. */
-  const asked = useRef({}); // when more was requested there
+  const requested = useRef({}); // when more was requested there
   const latest = useRef({ older, newer, onTop, onBottom, onEnd });
   useLayoutEffect(() => {
     latest.current = { older, newer, onTop, onBottom, onEnd };
@@ -64,9 +64,9 @@ export function Scroller(props) {
    */
   function ask(end, row, pixels, wanted, call) {
     const far = pixels > AHEAD;
-    if (far) asked.current[end] = null;
-    if (far || !row || !wanted || asked.current[end] === row) return;
-    asked.current[end] = row;
+    if (far) requested.current[end] = null;
+    if (far || !row || !wanted || requested.current[end] === row) return;
+    requested.current[end] = row;
     call?.();
   }
 
@@ -84,25 +84,25 @@ export function Scroller(props) {
     pill.current.hidden = true;
     wantsEnd.current = latest.current.newer;
     if (wantsEnd.current) latest.current.onEnd?.();
-    else anchor.current.end();
+    else scrollAnchor.current.end();
   }
 
-  // Who had the focus in a row that is gone goes on from the conversation.
+  // The focus was in a row that was removed: go on from the conversation.
   function keepFocus() {
     if (focused.current?.isConnected === false) view.current.focus({ preventScroll: true });
   }
 
   useLayoutEffect(() => {
     const isWhole = () => !latest.current.newer;
-    anchor.current = createAnchor(view.current, body.current, isWhole);
+    scrollAnchor.current = createAnchor(view.current, body.current, isWhole);
     /** @type {Element | null} The thread's newest row, where it is known. */
     let last = null;
     function adjust() {
-      anchor.current.resized();
+      scrollAnchor.current.resized();
       keepFocus();
       const rows = rowsOf(body.current);
       const newest = isWhole() ? rows[rows.length - 1] : null;
-      if (last?.isConnected && newest && newest !== last && !anchor.current.stuck) {
+      if (last?.isConnected && newest && newest !== last && !scrollAnchor.current.stuck) {
         pill.current.hidden = false;
       }
       last = newest;
@@ -117,7 +117,7 @@ export function Scroller(props) {
     });
     replaced.observe(body.current, { childList: true, subtree: true });
     const unwatch = chunks.watch((change) => {
-      if (change.grew && !anchor.current.stuck) pill.current.hidden = false;
+      if (change.grew && !scrollAnchor.current.stuck) pill.current.hidden = false;
     });
     return () => {
       resized.disconnect();
@@ -127,17 +127,17 @@ export function Scroller(props) {
   }, []);
 
   useLayoutEffect(() => {
-    asked.current = {};
+    requested.current = {};
     wantsEnd.current = false;
     pill.current.hidden = true;
-    anchor.current.end();
+    scrollAnchor.current.end();
     return announce(spoken.current, chunks);
   }, [thread]);
 
   useLayoutEffect(() => {
     if (newer || !wantsEnd.current) return;
     wantsEnd.current = false;
-    anchor.current.end();
+    scrollAnchor.current.end();
   }, [newer]);
 
   const first = useRef(true);
@@ -147,8 +147,8 @@ export function Scroller(props) {
   }, [sent]);
 
   function scrolled() {
-    anchor.current.scrolled();
-    if (anchor.current.stuck) pill.current.hidden = true;
+    scrollAnchor.current.scrolled();
+    if (scrollAnchor.current.stuck) pill.current.hidden = true;
     askForMore();
   }
 

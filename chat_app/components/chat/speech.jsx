@@ -81,7 +81,7 @@ const ENDINGS = {
   failed: "Answer failed",
   interrupted: "Answer interrupted",
 };
-const KEPT = 4; // paragraphs; older ones have been said
+const KEPT = 4; // paragraphs; older ones have been read
 
 /**
  * Say running answers in a live region.
@@ -114,7 +114,7 @@ export function announce(region, store, { pause = 1500 } = {}) {
 
   const unwatch = store.watch(({ streamId, grew, ended, status }) => {
     const text = store.get(streamId)?.text ?? "";
-    // A message that came whole is read by who goes there.
+    // A message that came whole is read by users who go there.
     const growing = grew && (status === "" || ended);
     if (growing && !speeches.has(streamId)) {
       speeches.set(streamId, createSpeech(text.length > LONGEST_START ? text.length : 0));

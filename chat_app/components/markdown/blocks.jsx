@@ -47,7 +47,7 @@ export class Blocks {
 
   /**
    * @param {Element} root Whose children this object alone adds and removes.
-   * @param {(node: Element) => void} settled Told about every block that is closed for good.
+   * @param {(node: Element) => void} settled Called with every block that is closed for good.
    */
   constructor(root, settled = () => {}) {
     this.#root = root;

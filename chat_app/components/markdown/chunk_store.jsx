@@ -6,7 +6,7 @@
  *   text, with a status at the end. Offsets and lengths count UTF-16 code units, as a JavaScript
  *   string does.
  *
- * @typedef {{text: string, ended: boolean, status: string, asked: boolean}} Entry `asked`: a resync
+ * @typedef {{text: string, ended: boolean, status: string, resyncing: boolean}} Entry `resyncing`: a resync
  *   was requested.
  *
  * @typedef {{grew: boolean, ended: boolean, status: string}} Change
@@ -57,17 +57,17 @@ export function createChunkStore({ keep = 8 } = {}) {
       if (!Array.isArray(chunk) || chunk.length < 3) return null;
       const [streamId, offset, text, status = ""] = /** @type {Chunk} */ (chunk);
       const known = entries.get(streamId);
-      const entry = known ?? { text: "", ended: false, status: "", asked: false };
+      const entry = known ?? { text: "", ended: false, status: "", resyncing: false };
       const have = entry.text.length;
       entries.delete(streamId);
       entries.set(streamId, entry);
       forget();
       if (offset > have) {
-        const ask = entry.asked ? null : { streamId, have };
-        entry.asked = true;
+        const ask = entry.resyncing ? null : { streamId, have };
+        entry.resyncing = true;
         return ask;
       }
-      entry.asked = false;
+      entry.resyncing = false;
       const fresh = text.slice(have - offset);
       const ends = status !== "" && !entry.ended;
       if (!fresh && !ends && known) return null;
@@ -117,7 +117,7 @@ export function createChunkStore({ keep = 8 } = {}) {
       };
     },
 
-    /** Forget every text; the readers are told. */
+    /** Forget every text, and notify the readers. */
     clear() {
       const streamIds = [...entries.keys()];
       entries.clear();

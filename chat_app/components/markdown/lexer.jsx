@@ -47,7 +47,7 @@ export function lex(source, links = {}) {
     const tokens = lexer.lex(source);
     return { tokens: /** @type {Token[]} */ ([...tokens]), links: tokens.links };
   } catch {
-    // Nested deeper than the stack: the person still gets the text.
+    // Nested deeper than the stack: the text is still shown.
     return { tokens: [plain(source)], links };
   }
 }

@@ -312,7 +312,7 @@ function link(parent, token, depth) {
     inlines(parent, token.tokens, depth);
     return;
   }
-  const made = anchor(url);
+  const made = anchorElement(url);
   inlines(made, token.tokens, depth);
   // A link inside a link is none: the outer one would hide where the inner one leads.
   for (const inner of made.querySelectorAll("a")) inner.replaceWith(inner.textContent);
@@ -321,7 +321,7 @@ function link(parent, token, depth) {
 }
 
 /** @param {URL} url */
-function anchor(url, className = "") {
+function anchorElement(url, className = "") {
   const made = element("a", className);
   made.href = url.href;
   made.title = destination(url);
@@ -343,7 +343,7 @@ function image(parent, token) {
     addText(parent, alt ? `Image: ${alt}` : "Image");
     return;
   }
-  const made = anchor(url, "ct-image-link");
+  const made = anchorElement(url, "ct-image-link");
   addText(made, `${alt ? `Image: ${alt}` : "Image"} — ${destination(url)}`);
   parent.append(made);
 }

@@ -4,7 +4,7 @@
 //
 // <div class="ct-text" data-state="waiting|live|done">   an answer; markdown.jsx says what is inside
 //   <span class="ct-thinking" role="img" aria-label="Thinking"><i/><i/><i/></span>   while waiting
-// <div class="ct-text ct-plain" data-state>   a person's own words, as typed: white-space: pre-wrap
+// <div class="ct-text ct-plain" data-state>   the user's own text, as typed: white-space: pre-wrap
 // <button class="ct-copy-message" data-copied="true|false"?>…children, or two sheets of paper…</button>
 // ChunkFeed renders nothing.
 
@@ -33,7 +33,7 @@ export function ChunkFeed({ chunk, onResync }) {
     feeds += 1;
     return () => {
       feeds -= 1;
-      // From one address to the next another feed is there at once, and the texts go on.
+      // After a navigation another feed is mounted at once, and the texts go on.
       queueMicrotask(() => feeds || chunks.clear());
     };
   }, []);

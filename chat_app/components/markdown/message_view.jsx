@@ -28,7 +28,7 @@ export function mountMessage(root, { store = chunks } = {}) {
   let unsubscribe = () => {};
   /** @type {HTMLElement | null} */
   let thinking = null;
-  let alive = true;
+  let mounted = true;
 
   function now() {
     const entry = message.streamId ? store.get(message.streamId) : undefined;
@@ -53,7 +53,7 @@ export function mountMessage(root, { store = chunks } = {}) {
 
   function settle() {
     const { text, ended } = now();
-    if (alive && ended) blocks.finish(text);
+    if (mounted && ended) blocks.finish(text);
   }
 
   /** @param {boolean} wanted */
@@ -93,7 +93,7 @@ export function mountMessage(root, { store = chunks } = {}) {
       else draw();
     },
     destroy() {
-      alive = false;
+      mounted = false;
       unsubscribe();
       throttle.cancel();
       slices.cancel(draw);

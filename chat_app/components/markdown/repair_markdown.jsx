@@ -1,7 +1,8 @@
 // @ts-check
 // Repairs incomplete Markdown: while a text streams, its last words are read as if the marks in them
 // were closed, so that bold text is bold from its first letter and a URL never shows before it has
-// become a link.
+// become a link. The npm package `remend` does the same, but it is 15 KB instead of one, takes 2 to 5
+// times as long a call, inserts zero-width characters and hides the brackets of "[1]".
 
 import { lexInline } from "./lexer.jsx";
 
@@ -20,7 +21,7 @@ const TRAILING_MARKS = /[*`~\s]+$/;
  *
  * @param {Token[]} tokens
  * @param {import("./lexer.jsx").Links} links
- * @returns {boolean} Whether they now differ from what the text says as it stands.
+ * @returns {boolean} Whether they now differ from the text as it stands.
  */
 export function repairMarkdown(tokens, links) {
   const leaf = lastLeaf(tokens);
@@ -31,7 +32,7 @@ export function repairMarkdown(tokens, links) {
   return true;
 }
 
-// The token whose words come last. A list item on the way to it is marked as not what its text says.
+// The token whose text comes last. A list item on the way to it is marked as changed.
 /**
  * @param {Token[]} tokens
  * @returns {Token | null}
@@ -49,7 +50,7 @@ function lastLeaf(tokens) {
 }
 
 /**
- * Close what is open at the end of a text, and hide what cannot be told yet.
+ * Close what is open at the end of a text, and hide what is still ambiguous.
  *
  * @param {string} text
  */

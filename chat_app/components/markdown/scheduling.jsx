@@ -59,7 +59,7 @@ export function createThrottle(work, { frame = FRAME_MS, share = 4 } = {}) {
 }
 
 /**
- * Does many pieces of work a few milliseconds at a time: what was asked for last comes first, at
+ * Does many pieces of work a few milliseconds at a time: what was requested last comes first, at
  * once, and the rest in the frames that follow.
  *
  * @returns {{request: (work: () => void) => void, cancel: (work: () => void) => void}}

@@ -35,20 +35,20 @@ function copyBySelection(text) {
 const resets = new WeakMap();
 
 /**
- * Copy, and say so on the button for a moment: its text (when it has one) and its name become
+ * Copy, and show it on the button for a moment: its text (when it has one) and its name become
  * "Copied", and it gets data-copied.
  *
  * @param {HTMLButtonElement} button
  * @param {string} text
  */
 export async function copyFrom(button, text) {
-  const said = (await copyText(text)) ? "Copied" : "Not copied";
+  const label = (await copyText(text)) ? "Copied" : "Not copied";
   const running = resets.get(button);
   clearTimeout(running?.timer);
   const before = running ?? { label: button.getAttribute("aria-label"), text: button.textContent };
-  button.setAttribute("aria-label", said);
-  button.dataset.copied = said === "Copied" ? "true" : "false";
-  if (before.text) button.textContent = said;
+  button.setAttribute("aria-label", label);
+  button.dataset.copied = label === "Copied" ? "true" : "false";
+  if (before.text) button.textContent = label;
   const timer = setTimeout(() => {
     resets.delete(button);
     button.setAttribute("aria-label", before.label ?? "");

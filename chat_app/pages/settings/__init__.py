@@ -9,7 +9,7 @@ import reflex as rx
 from chat_app.pages.protect import require_auth
 from chat_app.pages.settings.confirm import confirm
 from chat_app.pages.settings.data import data
-from chat_app.pages.settings.frame import path_of, waiting
+from chat_app.pages.settings.layout import path_of, waiting
 from chat_app.pages.settings.profile import profile
 from chat_app.pages.settings.sessions import sessions
 from chat_app.pages.settings.sign_in_methods import connections, passkeys, password
@@ -50,7 +50,7 @@ PAGES: tuple[SettingsPage, ...] = (
     SettingsPage("sessions", "Sessions", sessions, SessionsState.load),
     SettingsPage("data", "Your data", data),
 )
-"""All of them; `frame.MENU` says which are in the menu, and in which order."""
+"""All of them; `layout.MENU` says which are in the menu, and in which order."""
 
 
 def add_settings(app: rx.App, product: str, description: str) -> None:

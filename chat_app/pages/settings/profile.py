@@ -7,7 +7,7 @@ from chat_app.auth.pictures import MAX_BYTES
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import text_field
 from chat_app.pages.protect import api_url
-from chat_app.pages.settings.frame import section, settings_page
+from chat_app.pages.settings.layout import section, settings_page
 from chat_app.states.auth import AuthState
 
 

@@ -8,7 +8,7 @@ from chat_app.components.auth.fields import new_password_field, text_field
 from chat_app.components.auth.mfa import passkey_add
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.protect import api_url
-from chat_app.pages.settings.frame import section, settings_page
+from chat_app.pages.settings.layout import section, settings_page
 from chat_app.settings import settings
 from chat_app.states.auth import AuthState
 from chat_app.states.providers import ProviderItem, ProvidersState

@@ -37,7 +37,7 @@ def settings_page(title: str, *sections: Any) -> rx.Component:
         title: Its heading; the menu entry with the same title is marked as the current page.
         sections: Its content, each made by `section`.
     """
-    return _frame(
+    return _layout(
         title,
         rx.el.h1(title),
         url_problem(messages=sentences(settings())),
@@ -59,10 +59,10 @@ def section(title: str, *children: Any, lead: Any = None) -> rx.Component:
 
 def waiting() -> rx.Component:
     """The layout before it is known who is signed in."""
-    return _frame("", rx.el.h1("Settings", class_name="sr-only"), section_skeleton())
+    return _layout("", rx.el.h1("Settings", class_name="sr-only"), section_skeleton())
 
 
-def _frame(title: str, *content: Any) -> rx.Component:
+def _layout(title: str, *content: Any) -> rx.Component:
     return rx.el.div(
         rx.el.a("Skip to settings", href=f"#{_CONTENT}", class_name="skip"),
         rx.el.header(
