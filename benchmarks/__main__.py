@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import browser_page, start_time, streams, thread_lists
-from benchmarks.environment import House, open_house
+from benchmarks.environment import Environment, open_environment
 from benchmarks.report import Row, save, table
 
-PARTS: dict[str, Callable[[House], list[Row]]] = {
+PARTS: dict[str, Callable[[Environment], list[Row]]] = {
     "page": browser_page.measure,
     "streams": streams.measure,
     "lists": thread_lists.measure,
@@ -29,10 +29,10 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         chosen = [name for name in PARTS if name in wanted]
         if chosen:
-            with open_house(Path(folder)) as house:
+            with open_environment(Path(folder)) as env:
                 for name in chosen:
                     print(f"measuring: {name}", file=sys.stderr, flush=True)
-                    rows += PARTS[name](house)
+                    rows += PARTS[name](env)
         if "start" in wanted:
             print("measuring: start", file=sys.stderr, flush=True)
             rows += start_time.measure(Path(folder) / "start")

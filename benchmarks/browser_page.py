@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page, async_playwright
 
-from benchmarks.environment import MANY_MESSAGES, House, Member, fresh
+from benchmarks.environment import MANY_MESSAGES, BenchmarkUser, Environment, fresh
 from benchmarks.model_server import Ask
 from benchmarks.report import Row, row
 
@@ -64,41 +64,43 @@ bench.ends = () => new MutationObserver((records) => {
 """
 
 
-def measure(house: House) -> list[Row]:
+def measure(env: Environment) -> list[Row]:
     """The rows of this part."""
-    return asyncio.run(_measure(house))
+    return asyncio.run(_measure(env))
 
 
-async def _measure(house: House) -> list[Row]:
+async def _measure(env: Environment) -> list[Row]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM") or None, args=_FLAGS
         )
         rows = [
-            *await _cold(house, browser),
-            *await _paced(house, browser),
-            *await _long(house, browser),
-            *await _opening(house, browser),
+            *await _cold(env, browser),
+            *await _paced(env, browser),
+            *await _long(env, browser),
+            *await _opening(env, browser),
         ]
         await browser.close()
     return rows
 
 
 @asynccontextmanager
-async def _somebody(house: House, browser: Browser, who: Member) -> AsyncIterator[BrowserContext]:
+async def _browser_of(
+    env: Environment, browser: Browser, who: BenchmarkUser
+) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
     name, value = who.cookie
-    await context.add_cookies([{"name": name, "value": value, "url": house.url}])
+    await context.add_cookies([{"name": name, "value": value, "url": env.url}])
     await context.add_init_script(_WATCH)
     yield context
     await context.close()
 
 
-async def _cold(house: House, browser: Browser) -> list[Row]:
+async def _cold(env: Environment, browser: Browser) -> list[Row]:
     """A profile that was never here."""
     usable, kilobytes, files = [], [], []
     for _ in range(5):
-        async with _somebody(house, browser, house.crowd[0]) as context:
+        async with _browser_of(env, browser, env.crowd[0]) as context:
             page = await context.new_page()
             devtools = await context.new_cdp_session(page)
             scripts: dict[str, str] = {}
@@ -118,7 +120,7 @@ async def _cold(house: House, browser: Browser) -> list[Row]:
                 ),
             )
             await devtools.send("Network.enable")
-            await page.goto(house.url)
+            await page.goto(env.url)
             await page.wait_for_selector(_COMPOSER)
             await asyncio.sleep(_SETTLES)
             usable.append(await page.evaluate("bench.composer / 1000"))
@@ -131,15 +133,15 @@ async def _cold(house: House, browser: Browser) -> list[Row]:
     ]
 
 
-async def _paced(house: House, browser: Browser) -> list[Row]:
+async def _paced(env: Environment, browser: Browser) -> list[Row]:
     first, key, p50, p95 = [], [], [], []
     for number in range(TIMES):
-        who = house.crowd[10 + number]
-        async with _somebody(house, browser, who) as context:
-            page = await _at(context, house, who.thread)
+        who = env.crowd[10 + number]
+        async with _browser_of(env, browser, who) as context:
+            page = await _at(context, env, who.thread)
             await page.evaluate("bench.markers()")
             ask = fresh(600, 20)
-            marks, _ = await _asked(page, house, ask)
+            marks, _ = await _asked(page, env, ask)
             seen = await page.evaluate("bench.marks")
             pressed = await page.evaluate("bench.key")
             came = [seen[f"{n:04d}"] - at * 1000 for n, at in enumerate(marks)]
@@ -155,17 +157,17 @@ async def _paced(house: House, browser: Browser) -> list[Row]:
     ]
 
 
-async def _long(house: House, browser: Browser) -> list[Row]:
+async def _long(env: Environment, browser: Browser) -> list[Row]:
     script, task, tasks, slow, behind, heap, nodes = [], [], [], [], [], [], []
     for number in range(TIMES):
-        who = house.crowd[20 + number]
-        async with _somebody(house, browser, who) as context:
-            page = await _at(context, house, who.thread)
+        who = env.crowd[20 + number]
+        async with _browser_of(env, browser, who) as context:
+            page = await _at(context, env, who.thread)
             devtools = await context.new_cdp_session(page)
             await devtools.send("Performance.enable")
             await page.evaluate("bench.ends(), bench.tasks = [], bench.slow = []")
             before = await _metrics(devtools)
-            marks, last = await _asked(page, house, fresh(4_000, 4))
+            marks, last = await _asked(page, env, fresh(4_000, 4))
             after = await _metrics(devtools)
             end = f"mk{len(marks) - 1:04d}"
             assert end in await page.inner_text("[data-role=assistant] .ct-text"), "it is not whole"
@@ -188,16 +190,16 @@ async def _long(house: House, browser: Browser) -> list[Row]:
     ]
 
 
-async def _opening(house: House, browser: Browser) -> list[Row]:
+async def _opening(env: Environment, browser: Browser) -> list[Row]:
     loaded, clicked, slow, most = [], [], [], []
-    async with _somebody(house, browser, house.ada) as context:
-        page = await _at(context, house, house.ada.thread)
+    async with _browser_of(env, browser, env.ada) as context:
+        page = await _at(context, env, env.ada.thread)
         for _ in range(TIMES):
-            page = await _at(context, house, house.long)
+            page = await _at(context, env, env.long)
             loaded.append(await page.evaluate("bench.last / 1000"))
             await page.close()
-            page = await _at(context, house, house.ada.thread)
-            clicked.append(await page.evaluate(_CLICK, house.long))
+            page = await _at(context, env, env.ada.thread)
+            clicked.append(await page.evaluate(_CLICK, env.long))
             await asyncio.sleep(_SETTLES)
             await page.evaluate("bench.slow = []")
             most.append(await _scrolled(page))
@@ -261,19 +263,19 @@ async def _turned(page: Page, pixels: int, is_there: str) -> int:
     return most
 
 
-async def _at(context: BrowserContext, house: House, thread: str) -> Page:
+async def _at(context: BrowserContext, env: Environment, thread: str) -> Page:
     page = await context.new_page()
-    await page.goto(f"{house.url}/c/{thread}")
+    await page.goto(f"{env.url}/c/{thread}")
     await page.wait_for_selector(_COMPOSER)
     await asyncio.sleep(_SETTLES)
     return page
 
 
-async def _asked(page: Page, house: House, ask: Ask) -> tuple[list[float], float]:
+async def _asked(page: Page, env: Environment, ask: Ask) -> tuple[list[float], float]:
     """Ask, and wait until the page has all of the answer and nothing left to do."""
     await page.fill(_COMPOSER, str(ask))
     await page.press(_COMPOSER, "Enter")
-    sent = await house.until_sent(ask)
+    sent = await env.until_sent(ask)
     await asyncio.sleep(_SETTLES)
     return sent
 

@@ -33,7 +33,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BenchmarkUser:
     """Somebody with an account, signed in.
 
     Args:
@@ -50,7 +50,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Environment:
     """Everything that runs.
 
     Args:
@@ -70,10 +70,10 @@ class House:
     upstream: str
     pid: int
     proxy_pid: int
-    crowd: list[Member]
-    ada: Member
+    crowd: list[BenchmarkUser]
+    ada: BenchmarkUser
     long: str
-    collector: Member
+    collector: BenchmarkUser
 
     async def sent(self, ask: Ask) -> tuple[list[float], float]:
         """When each marker of an answer and its last token were sent."""
@@ -94,7 +94,7 @@ class House:
 
 
 @contextmanager
-def open_house(folder: Path) -> Iterator[House]:
+def open_environment(folder: Path) -> Iterator[Environment]:
     """Put everything up in a folder, and take it down."""
     upstream, proxy = free_port(), free_port()
     model, bare = f"http://127.0.0.1:{upstream}", f"http://127.0.0.1:{proxy}"
@@ -116,7 +116,9 @@ def open_house(folder: Path) -> Iterator[House]:
             running.append(subprocess.Popen(command, cwd=ROOT))
         program.start()
         pid = program._process.pid  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
-        yield House(program.url, bare, model, pid, running[1].pid, crowd, ada, long, collector)
+        yield Environment(
+            program.url, bare, model, pid, running[1].pid, crowd, ada, long, collector
+        )
     finally:
         program.end()
         for process in running:
@@ -124,19 +126,19 @@ def open_house(folder: Path) -> Iterator[House]:
             process.wait()
 
 
-async def _people(data: Path) -> tuple[list[Member], Member, str, Member]:
+async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, BenchmarkUser]:
     settings = read_settings(data_dir=data, embedded_model=False)
     await asyncio.to_thread(upgrade, settings)
     live = Services.build(settings)
     name = cookie.session_name(settings)
 
-    async def join(user_id: UUID) -> tuple[Principal, Member]:
+    async def join(user_id: UUID) -> tuple[Principal, BenchmarkUser]:
         issued = await live.sessions.issue(
             user_id, method="password", remember=False, address="127.0.0.1", user_agent="bench"
         )
         principal = Principal(user_id, issued.session_id)
         thread = await live.threads.create(principal)
-        return principal, Member((name, issued.token), str(thread.id))
+        return principal, BenchmarkUser((name, issued.token), str(thread.id))
 
     users = [User(email=f"member-{number}@example.com") for number in range(CROWD + 2)]
     ids = [user.id for user in users]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
-from benchmarks.environment import House, Member, cpu, fresh
+from benchmarks.environment import BenchmarkUser, Environment, cpu, fresh
 from benchmarks.model_server import Ask
 from benchmarks.report import Row, row
 from benchmarks.socket_readers import Stream, Tab, connect, open_tab
@@ -47,17 +47,17 @@ class _Crowd:
         return _percentile(self.late, 95)
 
 
-def measure(house: House) -> list[Row]:
+def measure(env: Environment) -> list[Row]:
     """The rows of this part."""
-    return [*asyncio.run(_bytes(house)), *asyncio.run(_together(house))]
+    return [*asyncio.run(_bytes(env)), *asyncio.run(_together(env))]
 
 
-async def _bytes(house: House) -> list[Row]:
-    found = await asyncio.gather(*(_sizes(house, member) for member in house.crowd[:TIMES]))
+async def _bytes(env: Environment) -> list[Row]:
+    found = await asyncio.gather(*(_sizes(env, member) for member in env.crowd[:TIMES]))
     paced, long, fifths, second, frame = zip(*found, strict=True)
     crowded = []
     for _ in range(TIMES):
-        tab = await open_tab(house.url, house.ada.header, house.long)
+        tab = await open_tab(env.url, env.ada.header, env.long)
         crowded.append(statistics.mean(await _answer(tab, 300, 20)) / statistics.median(frame))
         tab.close()
     return [
@@ -69,10 +69,10 @@ async def _bytes(house: House) -> list[Row]:
     ]
 
 
-async def _sizes(house: House, member: Member) -> tuple[float, ...]:
+async def _sizes(env: Environment, member: BenchmarkUser) -> tuple[float, ...]:
     """Bytes per token paced and long; frames of the last fifth and of the second answer in those
     of the first; and the frame of an answer of 300 tokens in an empty thread, in bytes."""
-    tab = await open_tab(house.url, member.header, member.thread)
+    tab = await open_tab(env.url, member.header, member.thread)
     paced = await _answer(tab, 600, 20)
     long = await _answer(tab, 4_000, 4)
     second = await _answer(tab, 300, 20)
@@ -97,9 +97,9 @@ async def _answer(tab: Tab, length: int, pace: int) -> list[int]:
     return tab.sizes[before + 1 :]  # the first is the question
 
 
-async def _together(house: House) -> list[Row]:
-    app = partial(_crowd, house, house.pid, _in_tab)
-    bare = partial(_crowd, house, house.proxy_pid, _in_stream)
+async def _together(env: Environment) -> list[Row]:
+    app = partial(_crowd, env, env.pid, _in_tab)
+    bare = partial(_crowd, env, env.proxy_pid, _in_stream)
     ours, theirs = [], []
     for _ in range(TIMES):
         theirs.append(await bare(30))
@@ -144,10 +144,10 @@ async def _together(house: House) -> list[Row]:
     return rows
 
 
-async def _crowd(house: House, pid: int, kind, many: int) -> _Crowd:
-    members = house.crowd[:many]
+async def _crowd(env: Environment, pid: int, kind, many: int) -> _Crowd:
+    members = env.crowd[:many]
     asks = [fresh(_TOKENS, _PACE) for _ in members]
-    ready = await asyncio.gather(*(kind(house, member) for member in members))
+    ready = await asyncio.gather(*(kind(env, member) for member in members))
     began = cpu(pid)
 
     async def one(number: int) -> tuple[dict[int, float], float]:
@@ -160,7 +160,7 @@ async def _crowd(house: House, pid: int, kind, many: int) -> _Crowd:
 
     seen = await asyncio.gather(*(one(number) for number in range(many)))
     used = cpu(pid) - began
-    sent = [await house.sent(ask) for ask in asks]
+    sent = [await env.sent(ask) for ask in asks]
     late, first, behind, rates = [], [], [], []
     for (marks, last), (came, ended) in zip(sent, seen, strict=True):
         lags = [(came[n] - at) * 1000 for n, at in enumerate(marks)]
@@ -171,8 +171,8 @@ async def _crowd(house: House, pid: int, kind, many: int) -> _Crowd:
     return _Crowd(used / (many * _TOKENS / 1000), late, max(behind), first, min(rates))
 
 
-async def _in_tab(house: House, member: Member):
-    tab = await open_tab(house.url, member.header, member.thread)
+async def _in_tab(env: Environment, member: BenchmarkUser):
+    tab = await open_tab(env.url, member.header, member.thread)
 
     async def answered(ask: Ask) -> dict[int, float]:
         tab.seen.clear()
@@ -184,8 +184,8 @@ async def _in_tab(house: House, member: Member):
     return tab, answered
 
 
-async def _in_stream(house: House, member: Member):
-    stream: Stream = await connect(house.proxy, Stream)
+async def _in_stream(env: Environment, member: BenchmarkUser):
+    stream: Stream = await connect(env.proxy, Stream)
 
     async def answered(ask: Ask) -> dict[int, float]:
         over = stream.expect(b"[DONE]")

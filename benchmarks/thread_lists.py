@@ -6,17 +6,17 @@ import statistics
 import time
 from urllib.parse import quote, urlsplit
 
-from benchmarks.environment import MANY_THREADS, House
+from benchmarks.environment import MANY_THREADS, Environment
 from benchmarks.report import Row, row
 
 _TIMES = 60
 _PAGES = 100
 
 
-def measure(house: House) -> list[Row]:
+def measure(env: Environment) -> list[Row]:
     """The rows of this part."""
-    ours, bare = _line(house.url), _line(house.proxy)
-    header = {"Cookie": house.collector.header}
+    ours, bare = _line(env.url), _line(env.proxy)
+    header = {"Cookie": env.collector.header}
     path, hundredth = "/api/threads?limit=50", ""
     for number in range(1, _PAGES + 1):
         hundredth = path

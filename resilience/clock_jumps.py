@@ -7,7 +7,7 @@ from pathlib import Path
 from resilience.process_kills import text_of
 from resilience.program import complaints, folder, people, started
 from resilience.report import Result, Scenario
-from testing.http_user import CHAT, Heard, Person, Tab, tab
+from testing.http_user import CHAT, HttpUser, ReceivedAnswer, SocketTab, open_tab
 
 HOUR = 3600.0
 LATER = (sys.executable, "-m", "resilience.program_with_shifted_clock")
@@ -23,7 +23,7 @@ async def clock(half_a_day: bool = True) -> Result:
         _set(hand, 0)
         given = {"CLOCK_FILE": str(hand), "CHAT_MODEL": "fake:100x20"}
         async with started(at, given, command=LATER) as program:
-            async with people(program.url, 4) as them, tab(them[0]) as one:
+            async with people(program.url, 4) as them, open_tab(them[0]) as one:
                 wrong += await _through(them, one, hand, HOUR)
                 wrong += await _through(them, one, hand, 0)
                 if half_a_day:
@@ -39,9 +39,9 @@ async def clock(half_a_day: bool = True) -> Result:
     return Result("clock", 10 + 4 * half_a_day, len(wrong), "; ".join(wrong[:3]) or figures)
 
 
-async def _through(them: list[Person], one: Tab, hand: Path, ahead: float) -> list[str]:
+async def _through(them: list[HttpUser], one: SocketTab, hand: Path, ahead: float) -> list[str]:
     """Move the hand under running answers; what is wrong afterwards."""
-    heard = [Heard() for _ in them]
+    heard = [ReceivedAnswer() for _ in them]
     asks = [
         asyncio.create_task(person.ask("go on", each))
         for person, each in zip(them, heard, strict=True)
@@ -59,7 +59,7 @@ async def _through(them: list[Person], one: Tab, hand: Path, ahead: float) -> li
     return [*wrong, *(["the socket is gone"] if one.closed.is_set() else [])]
 
 
-async def _answers(them: list[Person]) -> list[str]:
+async def _answers(them: list[HttpUser]) -> list[str]:
     heard = await asyncio.gather(*(person.ask("and now") for person in them))
     return [f"afterwards: {each.status}" for each in heard if each.end != "finish"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from resilience.process_kills import EXIT_SECONDS, begin, left_running, text_of
 from resilience.program import complaints, folder, people, started
 from resilience.report import Result, Scenario
-from testing.http_user import Heard, Person
+from testing.http_user import HttpUser, ReceivedAnswer
 
 HOLD = """
 import sqlite3, sys
@@ -50,7 +50,7 @@ async def locked(streams: int = 20, seconds: tuple[float, ...] = (2, 12)) -> Res
         async with started(at, {"CHAT_MODEL": "fake:100x20"}) as program:
             async with people(program.url, 5) as them:
                 for length in seconds:
-                    heard = [Heard() for _ in range(streams)]
+                    heard = [ReceivedAnswer() for _ in range(streams)]
                     asks = [
                         asyncio.create_task(them[number % 5].ask("go on", each))
                         for number, each in enumerate(heard)
@@ -84,7 +84,7 @@ async def locked_exit(streams: int = 10, within: float = EXIT_SECONDS) -> Result
     wrong: list[str] = []
     with folder() as at:
         async with started(at) as program, people(program.url, 5) as them:
-            readers: set[asyncio.Task[Heard]] = set()
+            readers: set[asyncio.Task[ReceivedAnswer]] = set()
             async with AsyncExitStack() as stack:
                 watched = await begin(stack, them, streams, "fake:3000x20", readers)
                 await asyncio.gather(*(one.begun() for one in watched))
@@ -105,18 +105,18 @@ async def locked_exit(streams: int = 10, within: float = EXIT_SECONDS) -> Result
     return Result("locked-exit", streams, len(wrong), "; ".join(wrong[:3]) or f"exit {took:.2f} s")
 
 
-async def _read(person: Person) -> float:
+async def _read(person: HttpUser) -> float:
     began = time.monotonic()
     await person.threads()
     return time.monotonic() - began
 
 
-def _is_fair(one: Heard) -> bool:
+def _is_fair(one: ReceivedAnswer) -> bool:
     """Whether a send was answered whole, or refused with a sentence."""
     return one.end == "finish" or (one.status == 503 and one.refusal.endswith("."))
 
 
-async def _whole(them: list[Person], heard: list[Heard]) -> list[str]:
+async def _whole(them: list[HttpUser], heard: list[ReceivedAnswer]) -> list[str]:
     wrong = [f"an answer: {one.end} {one.error}" for one in heard if one.end != "finish"]
     for number, one in enumerate(heard):
         stored = await them[number % 5].message(one.thread, one.message)

@@ -10,7 +10,7 @@ from pathlib import Path
 from resilience.process_kills import left_running, text_of
 from resilience.program import TargetProgram, complaints, folder, people, started
 from resilience.report import Result, Scenario
-from testing.http_user import Heard, Person
+from testing.http_user import HttpUser, ReceivedAnswer
 
 SIZE_MB = 32
 LONG = "word " * 18_000
@@ -75,7 +75,7 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
     with folder() as at, disk(at / "data", mounted=mounted) as one:
         given = {"CHAT_MODEL": "fake:1500x4"}
         async with started(at, given) as program, people(program.url, 5) as them:
-            heard = [Heard() for _ in range(streams)]
+            heard = [ReceivedAnswer() for _ in range(streams)]
             asks = [
                 asyncio.create_task(them[i % 5].ask("go on", each)) for i, each in enumerate(heard)
             ]
@@ -98,7 +98,7 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
     return Result("disk", streams + 2, len(wrong), "; ".join(wrong[:3]) or figures)
 
 
-async def _until_refused(person: Person) -> str:
+async def _until_refused(person: HttpUser) -> str:
     """Send until one is refused; the sentence, or what came instead."""
     for _ in range(MOST_SENDS):
         one = await person.ask(LONG, model="fake:5x0")
@@ -107,7 +107,7 @@ async def _until_refused(person: Person) -> str:
     return "nothing was refused"
 
 
-async def _settled(them: list[Person]) -> list[str]:
+async def _settled(them: list[HttpUser]) -> list[str]:
     """Wait until nothing runs; the program tries again by itself, within some seconds."""
     for _ in range(30):
         if not await left_running(them):
@@ -116,7 +116,7 @@ async def _settled(them: list[Person]) -> list[str]:
     return await left_running(them)
 
 
-async def _kept(person: Person, heard: Heard) -> list[str]:
+async def _kept(person: HttpUser, heard: ReceivedAnswer) -> list[str]:
     stored = await person.message(heard.thread, heard.message)
     if stored is None:
         return ["an answer is gone"]

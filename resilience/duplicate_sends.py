@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from resilience.program import complaints, folder, people, started
 from resilience.report import Result, Scenario
-from testing.http_user import CHAT, Person, tab
+from testing.http_user import CHAT, HttpUser, open_tab
 
 
 async def duplicates(rounds: int = 10, times: int = 20) -> Result:
@@ -23,7 +23,7 @@ async def duplicates(rounds: int = 10, times: int = 20) -> Result:
     return Result("duplicates", rounds * times, len(wrong), "; ".join(wrong[:3]) or figures)
 
 
-async def _over_http(person: Person, times: int, thread: str | None = None) -> list[str]:
+async def _over_http(person: HttpUser, times: int, thread: str | None = None) -> list[str]:
     thread = thread or await person.new_thread()
     client_id = uuid4().hex
     asks = (person.ask("once", id=thread, client_id=client_id) for _ in range(times))
@@ -34,7 +34,7 @@ async def _over_http(person: Person, times: int, thread: str | None = None) -> l
     return wrong + await _one_of_each(person, thread)
 
 
-async def _over_http_into_nothing(person: Person, times: int) -> list[str]:
+async def _over_http_into_nothing(person: HttpUser, times: int) -> list[str]:
     before, client_id = len(await person.threads()), uuid4().hex
     heard = await asyncio.gather(*(person.ask("once", client_id=client_id) for _ in range(times)))
     wrong = [f"{one.status} {one.end}" for one in heard if one.end != "finish"]
@@ -43,10 +43,10 @@ async def _over_http_into_nothing(person: Person, times: int) -> list[str]:
     return wrong + await _one_of_each(person, heard[0].thread)
 
 
-async def _over_sockets(person: Person, times: int) -> list[str]:
+async def _over_sockets(person: HttpUser, times: int) -> list[str]:
     thread, client_id = await person.new_thread(), uuid4().hex
     async with AsyncExitStack() as stack:
-        tabs = [await stack.enter_async_context(tab(person, thread)) for _ in range(times)]
+        tabs = [await stack.enter_async_context(open_tab(person, thread)) for _ in range(times)]
         sends = (
             one.call(f"{CHAT}.send", client_id=client_id, thread=thread, text="once")
             for one in tabs
@@ -58,7 +58,7 @@ async def _over_sockets(person: Person, times: int) -> list[str]:
     return await _one_of_each(person, thread)
 
 
-async def _one_of_each(person: Person, thread: str) -> list[str]:
+async def _one_of_each(person: HttpUser, thread: str) -> list[str]:
     roles = [message["role"] for message in await person.messages(thread)]
     return [] if roles == ["user", "assistant"] else [f"stored: {roles}"]
 

@@ -18,7 +18,7 @@ from resilience.program import complaints, folder, people, started
 from resilience.report import Result, Scenario
 from resilience.timestamped_tokens import Stamped, Stamping, ages, bare_proxy
 from testing.fake_provider import serving
-from testing.http_user import CHAT, LIST, Person, Tab, tab
+from testing.http_user import CHAT, LIST, HttpUser, SocketTab, open_tab
 
 SEED = 7
 MOST_EVENT_MS = 200.0
@@ -54,11 +54,11 @@ async def sockets(
             people(program.url, persons) as them,
             AsyncExitStack() as stack,
         ):
-            opened: list[Tab] = []
-            watching: list[Tab] = []
+            opened: list[SocketTab] = []
+            watching: list[SocketTab] = []
             for person in them:
                 threads = [await person.new_thread(), *([""] * (tabs - 1))]
-                its = [await stack.enter_async_context(tab(person, one)) for one in threads]
+                its = [await stack.enter_async_context(open_tab(person, one)) for one in threads]
                 watching.append(its[0])
                 opened += its
             began = time.monotonic()
@@ -92,7 +92,7 @@ async def sockets(
 
 
 async def _ask_now_and_then(
-    one: Tab, until: float, every: float, number: int, took: list[float]
+    one: SocketTab, until: float, every: float, number: int, took: list[float]
 ) -> str:
     chance = random.Random(SEED * 1000 + number)
     await asyncio.sleep(chance.uniform(0, every))
@@ -108,7 +108,7 @@ async def _ask_now_and_then(
     return ""
 
 
-async def _ends(watching: list[Tab], due: float, wrong: list[str]) -> float:
+async def _ends(watching: list[SocketTab], due: float, wrong: list[str]) -> float:
     """Wait for the ends of the answers; how late the last one is, in seconds."""
     for one in watching:
         try:
@@ -177,7 +177,7 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
     async with serving(Stamping(tokens, pace).answer) as upstream:
         given = {"OPENAI_BASE_URL": upstream.url, "CHAT_MODELS": "stamps"}
         async with bare_proxy(upstream.url) as url:
-            bare = p95(await _over_http([Person(url)], count))
+            bare = p95(await _over_http([HttpUser(url)], count))
         with folder() as at:
             async with (
                 started(at, given, command=UNSTORED) as program,
@@ -203,7 +203,7 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
     return Result("sqlite", 3 * count, len(wrong), _told(figures, wrong))
 
 
-async def _over_http(them: list[Person], count: int) -> list[float]:
+async def _over_http(them: list[HttpUser], count: int) -> list[float]:
     heard = [Stamped() for _ in range(count)]
     await asyncio.gather(
         *(them[n % len(them)].ask("go on", one, model="stamps") for n, one in enumerate(heard))
@@ -211,13 +211,15 @@ async def _over_http(them: list[Person], count: int) -> list[float]:
     return [age for one in heard for age in one.took]
 
 
-async def _over_sockets(them: list[Person], count: int) -> list[float]:
+async def _over_sockets(them: list[HttpUser], count: int) -> list[float]:
     took: list[float] = []
     async with AsyncExitStack() as stack:
-        tabs: list[Tab] = []
+        tabs: list[SocketTab] = []
         for number in range(count):
             person = them[number % len(them)]
-            tabs.append(await stack.enter_async_context(tab(person, await person.new_thread())))
+            tabs.append(
+                await stack.enter_async_context(open_tab(person, await person.new_thread()))
+            )
         for one in tabs:
             one.hook = lambda _handle, text: took.extend(ages(text) if "." in text else ())
             await one.call(f"{CHAT}.send", client_id=uuid4().hex, thread=one.thread, text="go on")
@@ -225,7 +227,7 @@ async def _over_sockets(them: list[Person], count: int) -> list[float]:
     return took
 
 
-async def _transactions(them: list[Person], at: Path, count: int) -> float:
+async def _transactions(them: list[HttpUser], at: Path, count: int) -> float:
     """Transactions per second in the middle of some answers."""
     asks = [
         asyncio.create_task(them[n % len(them)].ask("go on", model="fake:250x20"))

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from resilience.program import complaints, folder, people, started
 from resilience.report import Result, Scenario
-from testing.http_user import CHAT, Heard, Person, Tab, tab
+from testing.http_user import CHAT, HttpUser, ReceivedAnswer, SocketTab, open_tab
 
 SEED = 20_240_601
 MODEL = "fake:150x20"
@@ -26,9 +26,9 @@ EXIT_SECONDS = 5.0
 class Watched:
     """One answer and what reached whoever watched it, over HTTP (`heard`) or a socket (`tab`)."""
 
-    person: Person
-    heard: Heard | None = None
-    tab: Tab | None = None
+    person: HttpUser
+    heard: ReceivedAnswer | None = None
+    tab: SocketTab | None = None
     client_id: str = ""
 
     async def begun(self) -> None:
@@ -81,17 +81,17 @@ def text_of(message: dict[str, object]) -> str:
 
 
 async def begin(
-    stack: AsyncExitStack, persons: list[Person], count: int, model: str, readers: set
+    stack: AsyncExitStack, persons: list[HttpUser], count: int, model: str, readers: set
 ) -> list[Watched]:
     """Let `count` answers begin, by turns watched over HTTP and over a socket."""
     watched = []
     for number in range(count):
         person = persons[number % len(persons)]
         if number % 2:
-            one = await stack.enter_async_context(tab(person, await person.new_thread()))
+            one = await stack.enter_async_context(open_tab(person, await person.new_thread()))
             watched.append(Watched(person, tab=one, client_id=uuid4().hex))
         else:
-            watched.append(Watched(person, heard=Heard()))
+            watched.append(Watched(person, heard=ReceivedAnswer()))
     for one in watched:
         if one.heard is not None:
             work = one.person.ask("go on", one.heard, model=model)
@@ -118,7 +118,7 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
     with folder() as at:
         async with started(at, {"CHAT_MODEL": MODEL}) as program, people(program.url, 5) as them:
             for _ in range(rounds):
-                readers: set[asyncio.Task[Heard]] = set()
+                readers: set[asyncio.Task[ReceivedAnswer]] = set()
                 async with AsyncExitStack() as stack:
                     watched = await begin(stack, them, streams, MODEL, readers)
                     await asyncio.sleep(chance.uniform(0, 4))
@@ -139,7 +139,7 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
     return Result("kill", rounds * streams, len(wrong), "; ".join(wrong[:3]) or figures)
 
 
-async def left_running(them: list[Person]) -> list[str]:
+async def left_running(them: list[HttpUser]) -> list[str]:
     """A word for each thread that still says it is running."""
     return [
         "a thread still runs" for p in them for thread in await p.threads() if thread["running"]
@@ -166,11 +166,11 @@ async def sigterm(
             offered = (await them[0].http.get("/api/models")).json()["models"]
             child = next((m["id"] for m in offered if m["id"].startswith("smol")), "")
             for _ in range(rounds):
-                readers: set[asyncio.Task[Heard]] = set()
+                readers: set[asyncio.Task[ReceivedAnswer]] = set()
                 async with AsyncExitStack() as stack:
                     watched = await begin(stack, them, streams, "fake:3000x20", readers)
                     if child:
-                        local = Watched(them[0], heard=Heard())
+                        local = Watched(them[0], heard=ReceivedAnswer())
                         watched.append(local)
                         work = local.person.ask("Tell a long story.", local.heard, model=child)
                         readers.add(asyncio.create_task(work))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from testing.http_user import Person
+from testing.http_user import HttpUser
 from testing.program import Program
 
 SETTINGS = {
@@ -56,9 +56,9 @@ async def started(
 
 
 @asynccontextmanager
-async def people(url: str, count: int) -> AsyncIterator[list[Person]]:
+async def people(url: str, count: int) -> AsyncIterator[list[HttpUser]]:
     """Some people with accounts and sessions."""
-    them = [Person(url) for _ in range(count)]
+    them = [HttpUser(url) for _ in range(count)]
     try:
         for person in them:
             await person.sign_up()

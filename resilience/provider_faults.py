@@ -19,7 +19,7 @@ from testing.fake_provider import (
     streamed,
     text,
 )
-from testing.http_user import Heard, Person
+from testing.http_user import HttpUser, ReceivedAnswer
 from testing.program import free_port
 
 BEFORE = "Half of an answer, "
@@ -91,18 +91,18 @@ def _nobody(port: int) -> str:
     return f'[{{"name":"nobody","base_url":"http://127.0.0.1:{port}/v1","models":["there"]}}]'
 
 
-async def _together(person: Person, models: Iterable[str]) -> list[Heard]:
+async def _together(person: HttpUser, models: Iterable[str]) -> list[ReceivedAnswer]:
     return await asyncio.gather(*(person.ask("go on", model=name) for name in models))
 
 
 async def _each(
-    heard: dict[str, Heard], check: Callable[[str, Heard], Awaitable[str]]
+    heard: dict[str, ReceivedAnswer], check: Callable[[str, ReceivedAnswer], Awaitable[str]]
 ) -> list[str]:
     said = [(name, await check(name, one)) for name, one in heard.items()]
     return [f"{name}: {what}" for name, what in said if what]
 
 
-async def _kept(person: Person, name: str, heard: Heard, before: str) -> str:
+async def _kept(person: HttpUser, name: str, heard: ReceivedAnswer, before: str) -> str:
     """What is wrong with an answer that has failed."""
     stored = await person.message(heard.thread, heard.message) if heard.message else None
     if stored is None:
@@ -120,7 +120,7 @@ def _is_sentence(text: str) -> bool:
     return " " in text and text.endswith(".") and not any(word in text for word in SECRETS)
 
 
-async def _retried(person: Person, name: str, heard: Heard) -> str:
+async def _retried(person: HttpUser, name: str, heard: ReceivedAnswer) -> str:
     """What is wrong with a second try, now that the provider is well; the first one is kept."""
     again = await person.retry(heard.thread, heard.message)
     if (again.end, again.text) != ("finish", WHOLE):
@@ -130,7 +130,7 @@ async def _retried(person: Person, name: str, heard: Heard) -> str:
     return ""
 
 
-async def _went_on(person: Person, name: str, heard: Heard) -> str:
+async def _went_on(person: HttpUser, name: str, heard: ReceivedAnswer) -> str:
     """What is wrong with the same thread after a failure that stays."""
     again = await person.retry(heard.thread, heard.message)
     if again.end != "error" or again.error != heard.error:

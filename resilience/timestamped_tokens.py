@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from testing.fake_provider import DONE, STREAM_HEAD, Request, finish, text
-from testing.http_user import Heard
+from testing.http_user import ReceivedAnswer
 from testing.program import free_port
 
 
@@ -46,7 +46,7 @@ def ages(words: str) -> list[float]:
     return [1000 * (now - float(word)) for word in words.split()]
 
 
-class Stamped(Heard):
+class Stamped(ReceivedAnswer):
     """What reached a reader of stamps, from the program or from the bare proxy."""
 
     def take(self, event: Mapping[str, Any]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from screenshots import account_scenes as account_scenes  # its scenes go on the list
 from screenshots import chat_scenes as chat_scenes
 from screenshots import viewports
-from screenshots.programs import Stage, stage
+from screenshots.programs import Programs, open_programs
 from screenshots.scene import SCENES, Scene
-from screenshots.viewports import COVER, DARK_PHONE, EVERY, LIGHT, Look
+from screenshots.viewports import COVER, DARK_PHONE, EVERY, LIGHT, Viewport
 
 ROOT = Path(__file__).parents[1]
 README_PICTURE = ROOT / "docs" / "images" / "chat.png"
@@ -18,28 +18,30 @@ FULL = {"sign-in", "first-run", "conversation"}
 """Scenes that are kept in every theme and size."""
 
 
-async def _shoot(on: Stage, scene: Scene, wanted: tuple[Look, ...], folder: Path) -> None:
-    page = await scene.play(on)
+async def _shoot(
+    programs: Programs, scene: Scene, wanted: tuple[Viewport, ...], folder: Path
+) -> None:
+    page = await scene.play(programs)
     if scene.name == "cover":
-        await viewports.dress(page, COVER)
+        await viewports.apply(page, COVER)
         await viewports.take(page, README_PICTURE)
         wanted = ()
-    for look in wanted:
-        await viewports.dress(page, look)
+    for viewport in wanted:
+        await viewports.apply(page, viewport)
         if scene.before is not None:
-            await scene.before(page, look)
-        await viewports.take(page, folder / f"{scene.name}-{look.name}.png")
+            await scene.before(page, viewport)
+        await viewports.take(page, folder / f"{scene.name}-{viewport.name}.png")
     await page.context.close()
 
 
 async def _main(names: list[str], *, every: bool, folder: Path) -> None:
-    async with stage() as on:
+    async with open_programs() as programs:
         for scene in SCENES:
             if names and scene.name not in names:
                 continue
             wanted = EVERY if every or scene.name in FULL else USUAL
             print(scene.name, flush=True)
-            await _shoot(on, scene, wanted, folder)
+            await _shoot(programs, scene, wanted, folder)
 
 
 if __name__ == "__main__":

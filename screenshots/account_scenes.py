@@ -2,7 +2,7 @@
 
 from playwright.async_api import FilePayload, Page
 
-from screenshots.programs import Person, Stage, expect
+from screenshots.programs import Person, Programs, expect
 from screenshots.scene import scene
 from testing.browser_mfa import password_first, turn_on, with_device
 from testing.browser_user import png
@@ -19,24 +19,24 @@ _WAYS = {
 
 
 @scene("sign-in-ways")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program(**_WAYS))
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program(**_WAYS))
     await ada.open("/signin")
     await expect(ada.page.locator(".provider")).to_have_count(3)
     return ada.page
 
 
 @scene("sign-in-by-mail")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program())
     await ada.open("/signin/link")
     await ada.page.fill("[name=email]", "ada@example.com")
     return ada.page
 
 
 @scene("letter-sent")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program())
     await ada.open("/reset")
     await ada.page.fill("[name=email]", "ada@example.com")
     await ada.page.get_by_role("button", name="Send link").click()
@@ -45,8 +45,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("letter-worn-out")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program())
     await ada.open("/reset/new#a-link-that-nobody-was-sent")
     await ada.page.fill("[name=password]", "violet kettle harbour thirty eight")
     await ada.page.get_by_role("button", name="Change password").click()
@@ -55,8 +55,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("sign-in-code")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
     await turn_on(ada)
     await ada.open("/")
     await ada.sign_out()
@@ -65,8 +65,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-profile")
-async def _(stage: Stage) -> Page:
-    ada = await _at(stage, "profile", "Profile")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "profile", "Profile")
     files = FilePayload(name="me.png", mimeType="image/png", buffer=png())
     await ada.page.locator("input[type=file]").set_input_files(files)
     await expect(ada.page.get_by_role("button", name="Remove picture")).to_be_visible()
@@ -74,8 +74,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-password")
-async def _(stage: Stage) -> Page:
-    ada = await _at(stage, "password", "Password")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "password", "Password")
     await ada.page.fill("[name=password]", "password1234")
     await ada.page.get_by_role("button", name="Change password").click()
     await expect(ada.page.get_by_text("easy to guess")).to_be_visible()
@@ -83,13 +83,13 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-connections")
-async def _(stage: Stage) -> Page:
-    return (await _at(stage, "connections", "Connections", **_WAYS)).page
+async def _(programs: Programs) -> Page:
+    return (await _at(programs, "connections", "Connections", **_WAYS)).page
 
 
 @scene("settings-passkeys")
-async def _(stage: Stage) -> Page:
-    ada = await _at(stage, "passkeys", "Passkeys")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "passkeys", "Passkeys")
     await with_device(ada)
     await ada.page.fill("#passkey-name", "Laptop")
     await ada.page.get_by_role("button", name="Add a passkey").click()
@@ -98,16 +98,16 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-two-factor")
-async def _(stage: Stage) -> Page:
-    ada = await _at(stage, "two-factor", "Two-factor")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "two-factor", "Two-factor")
     await ada.page.get_by_role("button", name="Set up").click()
     await expect(ada.page.locator("img.qr")).to_be_visible()
     return ada.page
 
 
 @scene("settings-backup-codes")
-async def _(stage: Stage) -> Page:
-    ada = await _at(stage, "two-factor", "Two-factor")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "two-factor", "Two-factor")
     await turn_on(ada)
     await ada.page.get_by_role("button", name="new codes").click()
     await expect(ada.page.get_by_text("Save your backup codes")).to_be_visible()
@@ -115,10 +115,10 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-sessions")
-async def _(stage: Stage) -> Page:
-    program = stage.program()
-    ada = await stage.person(program)
-    phone = await stage.visitor(program)
+async def _(programs: Programs) -> Page:
+    program = programs.program()
+    ada = await programs.person(program)
+    phone = await programs.visitor(program)
     phone.email = ada.email
     await phone.sign_in()
     await ada.open("/settings/sessions")
@@ -127,8 +127,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-data")
-async def _(stage: Stage) -> Page:
-    ada = await _at(stage, "data", "Your data")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "data", "Your data")
     await ada.page.fill("[name=confirm]", "somebody@example.com")
     await ada.page.get_by_role("button", name="Delete everything").click()
     await expect(ada.page.get_by_text("Type the e-mail address")).to_be_visible()
@@ -136,15 +136,15 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("settings-confirm")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
     await ada.open("/settings/confirm?callbackUrl=/settings/passkeys")
     await expect(ada.page.locator("[name=password]")).to_be_visible()
     return ada.page
 
 
-async def _at(stage: Stage, slug: str, title: str, **settings: str) -> Person:
-    ada = await stage.person(stage.program(**settings))
+async def _at(programs: Programs, slug: str, title: str, **settings: str) -> Person:
+    ada = await programs.person(programs.program(**settings))
     await ada.open(f"/settings/{slug}")
     await expect(ada.page.locator("h1")).to_have_text(title)
     return ada

@@ -5,24 +5,25 @@ from playwright.async_api import Page, WebSocketRoute
 from chat_app.db.engine import Database
 from chat_app.seed import person_called, seed_messages
 from chat_app.settings import read_settings
-from screenshots import sample_threads, viewports
-from screenshots.programs import Person, Stage, composer, data_of, ended, expect, pick
+from screenshots import sample_threads as samples
+from screenshots import viewports
+from screenshots.programs import Person, Programs, composer, data_of, ended, expect, pick
 from screenshots.scene import scene
-from screenshots.viewports import Look
+from screenshots.viewports import Viewport
 from testing.browser_user import until_done, until_text
 
 
 @scene("sign-in")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program())
     await ada.open("/signin")
     await ada.page.get_by_label("Email").fill("ada@example.com")
     return ada.page
 
 
 @scene("sign-in-refused")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program())
     await ada.open("/signin")
     await ada.page.get_by_label("Email").fill("ada@example.com")
     await ada.page.locator("[name=password]").fill("not the password")
@@ -32,37 +33,37 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("sign-up")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program())
     await ada.open("/signup")
     return ada.page
 
 
 @scene("sign-in-closed")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program(SIGN_UP="closed"))
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program(SIGN_UP="closed"))
     await ada.open("/signin")
     await expect(ada.page.get_by_text("Create an account")).to_have_count(0)
     return ada.page
 
 
 @scene("sign-up-closed")
-async def _(stage: Stage) -> Page:
-    ada = await stage.visitor(stage.program(SIGN_UP="closed"))
+async def _(programs: Programs) -> Page:
+    ada = await programs.visitor(programs.program(SIGN_UP="closed"))
     await ada.open("/signup")
     await expect(ada.page.get_by_text("administrator")).to_be_visible()
     return ada.page
 
 
 @scene("first-run")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
     return ada.page
 
 
 @scene("loading")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program())
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
 
     def say_nothing(socket: WebSocketRoute) -> None:
         """The socket opens, and no word comes."""
@@ -74,55 +75,55 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("conversation")
-async def _(stage: Stage) -> Page:
-    ada, thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, thread = await _with_a_past(programs)
     await ada.open(f"/c/{thread}")
     await until_text(ada.page)
     return ada.page
 
 
 @scene("cover")
-async def _(stage: Stage) -> Page:
+async def _(programs: Programs) -> Page:
     """What the README shows: written by hand, so the name of no real model stands over it."""
-    ada, _thread = await _with_a_past(stage)
-    data = data_of(stage.program())
-    thread = await sample_threads.tell(data, ada.email, "The next high tide", sample_threads.COVER)
+    ada, _thread = await _with_a_past(programs)
+    data = data_of(programs.program())
+    thread = await samples.tell(data, ada.email, "The next high tide", samples.COVER)
     await ada.open(f"/c/{thread}")
     await until_text(ada.page)
     await ada.page.locator(".ct-code .hljs-keyword").first.wait_for()
     return ada.page
 
 
-async def _open_drawer(page: Page, look: Look) -> None:
-    if look.is_narrow and not await page.locator("#sidebar").is_visible():
+async def _open_drawer(page: Page, viewport: Viewport) -> None:
+    if viewport.is_narrow and not await page.locator("#sidebar").is_visible():
         await page.get_by_role("button", name="Your chats").click()
-        await viewports.dress(page, look)
+        await viewports.apply(page, viewport)
 
 
 @scene("list", _open_drawer)
-async def _(stage: Stage) -> Page:
-    ada, thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, thread = await _with_a_past(programs)
     await ada.open(f"/c/{thread}")
     await until_text(ada.page)
     return ada.page
 
 
-async def _open_menu(page: Page, look: Look) -> None:
-    await _open_drawer(page, look)
+async def _open_menu(page: Page, viewport: Viewport) -> None:
+    await _open_drawer(page, viewport)
     if not await page.locator("#account-menu").is_visible():
         await page.locator(".account-button").click()
-    await viewports.dress(page, look)
+    await viewports.apply(page, viewport)
 
 
 @scene("account", _open_menu)
-async def _(stage: Stage) -> Page:
-    ada, _thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, _thread = await _with_a_past(programs)
     return ada.page
 
 
 @scene("rename", _open_drawer)
-async def _(stage: Stage) -> Page:
-    ada, _thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, _thread = await _with_a_past(programs)
     await ada.page.locator(".row").nth(2).hover()
     await ada.page.get_by_role("button", name="Rename Polite ways").click()
     await expect(ada.page.get_by_label("New title")).to_be_focused()
@@ -130,16 +131,16 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("nothing-found", _open_drawer)
-async def _(stage: Stage) -> Page:
-    ada, _thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, _thread = await _with_a_past(programs)
     await ada.page.get_by_label("Search chats").fill("elephants on the moon")
     await expect(ada.page.locator(".no-threads")).to_be_visible()
     return ada.page
 
 
 @scene("undo", _open_drawer)
-async def _(stage: Stage) -> Page:
-    ada, _thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, _thread = await _with_a_past(programs)
     await ada.page.locator(".row").nth(1).hover()
     await ada.page.get_by_role("button", name="Delete A birthday").click()
     await expect(ada.page.get_by_role("button", name="Undo")).to_be_visible()
@@ -148,16 +149,16 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("answering")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program(CHAT_MODEL="fake:3000x30"))
     await ada.ask("Tell me about steady answers.")
     await until_text(ada.page, 200)
     return ada.page
 
 
 @scene("new-text")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program(CHAT_MODEL="fake:3000x30"))
     await ada.ask("Tell me about steady answers, at length.")
     await until_text(ada.page, 1800)
     await ada.page.locator(".ct-scroll").hover()
@@ -167,9 +168,9 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("long-thread")
-async def _(stage: Stage) -> Page:
-    program = stage.program()
-    ada = await stage.person(program)
+async def _(programs: Programs) -> Page:
+    program = programs.program()
+    ada = await programs.person(program)
     database = Database(read_settings(data_dir=data_of(program)).sqlalchemy_url)
     thread = await seed_messages(database, await person_called(database, ada.email), 1000)
     await database.close()
@@ -181,37 +182,33 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("long-title", _open_drawer)
-async def _(stage: Stage) -> Page:
-    return await _told(stage, "An uncommonly long title about the tides " * 4, sample_threads.TIDES)
+async def _(programs: Programs) -> Page:
+    return await _told(programs, "An uncommonly long title about the tides " * 4, samples.TIDES)
 
 
 @scene("long-word")
-async def _(stage: Stage) -> Page:
-    return await _told(
-        stage, sample_threads.LONG_WORD[:180], (sample_threads.LONG_WORD, sample_threads.LONG_WORD)
-    )
+async def _(programs: Programs) -> Page:
+    return await _told(programs, samples.LONG_WORD[:180], (samples.LONG_WORD, samples.LONG_WORD))
 
 
 @scene("wide-table")
-async def _(stage: Stage) -> Page:
-    return await _told(stage, "The whole year", ("How warm was it last year?", sample_threads.WIDE))
+async def _(programs: Programs) -> Page:
+    return await _told(programs, "The whole year", ("How warm was it last year?", samples.WIDE))
 
 
 @scene("long-code")
-async def _(stage: Stage) -> Page:
-    return await _told(
-        stage, "Three hundred lines", ("Show me all the steps.", sample_threads.CODE)
-    )
+async def _(programs: Programs) -> Page:
+    return await _told(programs, "Three hundred lines", ("Show me all the steps.", samples.CODE))
 
 
 @scene("tasks")
-async def _(stage: Stage) -> Page:
-    return await _told(stage, "Bread", ("What do I do tomorrow?", sample_threads.TASKS))
+async def _(programs: Programs) -> Page:
+    return await _told(programs, "Bread", ("What do I do tomorrow?", samples.TASKS))
 
 
 @scene("stopped")
-async def _(stage: Stage) -> Page:
-    ada = await stage.person(stage.program(CHAT_MODEL="fake:3000x30"))
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program(CHAT_MODEL="fake:3000x30"))
     await ada.ask("Tell me about steady answers.")
     await until_text(ada.page, 120)
     await ada.page.get_by_test_id("stop").click()
@@ -221,8 +218,8 @@ async def _(stage: Stage) -> Page:
 
 def _failing(fault: str) -> None:
     @scene(f"failed-{fault}")
-    async def _(stage: Stage) -> Page:
-        ada = await stage.person(stage.program())
+    async def _(programs: Programs) -> Page:
+        ada = await programs.person(programs.program())
         await pick(ada.page, f"fake:{fault}")
         await ada.ask("What can go wrong?")
         await ended(ada.page, "failed")
@@ -235,9 +232,9 @@ for _fault in ("refuse", "429", "stall", "drop", "malformed"):
 
 
 @scene("limit")
-async def _(stage: Stage) -> Page:
-    program = stage.program(RUNS_PER_USER="1", CHAT_MODEL="fake:3000x30")
-    ada = await stage.person(program)
+async def _(programs: Programs) -> Page:
+    program = programs.program(RUNS_PER_USER="1", CHAT_MODEL="fake:3000x30")
+    ada = await programs.person(program)
     await ada.ask("The first question.")
     await until_text(ada.page, 20)
     other = await ada.tab()
@@ -249,8 +246,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("deleted-elsewhere")
-async def _(stage: Stage) -> Page:
-    ada, thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, thread = await _with_a_past(programs)
     await ada.open(f"/c/{thread}")
     await until_text(ada.page)
     await ada.page.evaluate(
@@ -261,8 +258,8 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("session-ended-elsewhere")
-async def _(stage: Stage) -> Page:
-    ada, _thread = await _with_a_past(stage)
+async def _(programs: Programs) -> Page:
+    ada, _thread = await _with_a_past(programs)
     other = await ada.tab()
     await other.goto(ada.url)
     await expect(composer(other)).to_be_visible()
@@ -272,9 +269,9 @@ async def _(stage: Stage) -> Page:
 
 
 @scene("offline")
-async def _(stage: Stage) -> Page:
-    program = stage.program(CHAT_MODEL="fake:20x1")
-    ada = await stage.person(program)
+async def _(programs: Programs) -> Page:
+    program = programs.program(CHAT_MODEL="fake:20x1")
+    ada = await programs.person(program)
     await ada.ask("Are you there?")
     await ended(ada.page, "complete")
     program.stop()
@@ -282,19 +279,19 @@ async def _(stage: Stage) -> Page:
     return ada.page
 
 
-async def _with_a_past(stage: Stage) -> tuple[Person, object]:
-    program = stage.program()
-    ada = await stage.person(program)
-    thread = await sample_threads.tell_all(data_of(program), ada.email)
+async def _with_a_past(programs: Programs) -> tuple[Person, object]:
+    program = programs.program()
+    ada = await programs.person(program)
+    thread = await samples.tell_all(data_of(program), ada.email)
     await ada.open("/")
     await expect(ada.titles().first).to_be_visible()
     return ada, thread
 
 
-async def _told(stage: Stage, title: str, talk: sample_threads.Talk) -> Page:
-    program = stage.program()
-    ada = await stage.person(program)
-    thread = await sample_threads.tell(data_of(program), ada.email, title, talk)
+async def _told(programs: Programs, title: str, talk: samples.Talk) -> Page:
+    program = programs.program()
+    ada = await programs.person(program)
+    thread = await samples.tell(data_of(program), ada.email, title, talk)
     await ada.open(f"/c/{thread}")
     await until_text(ada.page)
     return ada.page

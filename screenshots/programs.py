@@ -21,7 +21,7 @@ _GIVEN = {
 
 
 @dataclass
-class Stage:
+class Programs:
     """Starts a program for each set of settings, once."""
 
     browser: Browser
@@ -55,12 +55,12 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
+async def open_programs() -> AsyncIterator[Programs]:
     """A browser and an empty folder; everything is gone afterwards."""
     async with AsyncExitStack() as closing:
         folder = closing.enter_context(tempfile.TemporaryDirectory())
         browser = await closing.enter_async_context(chromium())
-        yield Stage(browser, closing, Path(folder))
+        yield Programs(browser, closing, Path(folder))
 
 
 def data_of(program: Program) -> Path:
@@ -79,4 +79,4 @@ async def ended(page: Page, status: str) -> None:
     await expect(last).to_have_attribute("data-status", status, timeout=PATIENCE)
 
 
-__all__ = ["Person", "Stage", "composer", "data_of", "ended", "expect", "pick", "stage"]
+__all__ = ["Person", "Programs", "composer", "data_of", "ended", "expect", "open_programs", "pick"]

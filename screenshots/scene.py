@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
-from screenshots.programs import Stage
-from screenshots.viewports import Look
+from screenshots.programs import Programs
+from screenshots.viewports import Viewport
 
-Play = Callable[[Stage], Awaitable[Page]]
-Before = Callable[[Page, Look], Awaitable[None]]
+Play = Callable[[Programs], Awaitable[Page]]
+Before = Callable[[Page, Viewport], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Scene:
     Attributes:
         name: What the pictures are called.
         play: Gets there.
-        before: What is done for each look, once the page is dressed for it.
+        before: What is done for each viewport, once the page is shown in it.
     """
 
     name: str

@@ -14,7 +14,7 @@ _COLOURS = (0, 256, 128, 64, 32)
 
 
 @dataclass(frozen=True)
-class Look:
+class Viewport:
     """A theme and a size in CSS pixels."""
 
     theme: Literal["light", "dark"]
@@ -32,16 +32,16 @@ class Look:
         return self.width < 768
 
 
-LIGHT, DARK = Look("light", 1440, 900), Look("dark", 1440, 900)
-LIGHT_PHONE, DARK_PHONE = Look("light", 360, 640), Look("dark", 360, 640)
+LIGHT, DARK = Viewport("light", 1440, 900), Viewport("dark", 1440, 900)
+LIGHT_PHONE, DARK_PHONE = Viewport("light", 360, 640), Viewport("dark", 360, 640)
 EVERY = (LIGHT, DARK, LIGHT_PHONE, DARK_PHONE)
-COVER = Look("light", 1280, 800)
+COVER = Viewport("light", 1280, 800)
 
 
-async def dress(page: Page, look: Look) -> None:
+async def apply(page: Page, viewport: Viewport) -> None:
     """Show the page in a theme and a size, and wait until it stands still."""
-    await page.emulate_media(color_scheme=look.theme)
-    await page.set_viewport_size({"width": look.width, "height": look.height})
+    await page.emulate_media(color_scheme=viewport.theme)
+    await page.set_viewport_size({"width": viewport.width, "height": viewport.height})
     await page.evaluate(
         """async () => {
             await document.fonts.ready;

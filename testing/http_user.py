@@ -27,7 +27,7 @@ Answer = tuple[int, Any]
 
 
 @dataclass
-class Heard:
+class ReceivedAnswer:
     """What reached a reader of one answer.
 
     Attributes:
@@ -62,7 +62,7 @@ class Heard:
                 self.end = self.end or event["type"]
 
 
-class Person:
+class HttpUser:
     """One person with a session.
 
     Args:
@@ -76,7 +76,7 @@ class Person:
             base_url=url, headers={"Origin": url}, timeout=30, trust_env=False
         )
 
-    async def sign_up(self) -> "Person":
+    async def sign_up(self) -> "HttpUser":
         """Make the account and the session."""
         await self._enter("/api/auth/signup")
         return self
@@ -86,7 +86,7 @@ class Person:
         await self._enter("/api/auth/callback/credentials")
 
     async def _enter(self, path: str) -> None:
-        form = {"email": self.email, "password": PASSWORD, "name": "Person"}
+        form = {"email": self.email, "password": PASSWORD, "name": "HttpUser"}
         answer = await self.http.post(path, data=form)
         assert "error" not in answer.headers["location"], answer.headers["location"]
 
@@ -117,7 +117,9 @@ class Person:
         """One message as it is stored."""
         return next((m for m in await self.messages(thread) if m["id"] == message), None)
 
-    async def ask(self, text: str, heard: Heard | None = None, **more: Any) -> Heard:
+    async def ask(
+        self, text: str, heard: ReceivedAnswer | None = None, **more: Any
+    ) -> ReceivedAnswer:
         """Send a message and read its answer to the end, or until the connection is lost.
 
         Args:
@@ -127,20 +129,22 @@ class Person:
         """
         client_id = more.pop("client_id", None) or uuid4().hex
         said = {"id": client_id, "role": "user", "parts": [{"type": "text", "text": text}]}
-        return await self._read({"messages": [said], **more}, heard or Heard())
+        return await self._read({"messages": [said], **more}, heard or ReceivedAnswer())
 
-    async def retry(self, thread: str, message: str) -> Heard:
+    async def retry(self, thread: str, message: str) -> ReceivedAnswer:
         """Have an answer tried again, and read it."""
         body = {"trigger": "regenerate-message", "id": thread, "messageId": message}
-        return await self._read(body, Heard())
+        return await self._read(body, ReceivedAnswer())
 
-    async def _read(self, body: Mapping[str, Any], heard: Heard) -> Heard:
+    async def _read(self, body: Mapping[str, Any], heard: ReceivedAnswer) -> ReceivedAnswer:
         with suppress(OSError, asyncio.IncompleteReadError):
             await _post(self.url, "/api/chat", self.cookie, body, heard)
         return heard
 
 
-async def _post(url: str, path: str, cookie: str, body: Mapping[str, Any], heard: Heard) -> None:
+async def _post(
+    url: str, path: str, cookie: str, body: Mapping[str, Any], heard: ReceivedAnswer
+) -> None:
     """POST and read a chunked answer, by hand: one event costs the reader next to nothing."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection("127.0.0.1", address.port)
@@ -172,7 +176,7 @@ async def _post(url: str, path: str, cookie: str, body: Mapping[str, Any], heard
         writer.close()
 
 
-class Tab:
+class SocketTab:
     """An open socket with a thread on it.
 
     Attributes:
@@ -262,7 +266,9 @@ class Tab:
 
 
 @asynccontextmanager
-async def tab(person: Person, thread: str = "", *, wait: bool = True) -> AsyncIterator[Tab]:
+async def open_tab(
+    person: HttpUser, thread: str = "", *, wait: bool = True
+) -> AsyncIterator[SocketTab]:
     """Open a page of somebody and keep listening.
 
     Args:
@@ -271,7 +277,7 @@ async def tab(person: Person, thread: str = "", *, wait: bool = True) -> AsyncIt
         wait: Whether to wait until it is loaded.
     """
     async with attack(person.url, cookie=person.cookie, origin=person.url) as socket:
-        one = Tab(socket, thread)
+        one = SocketTab(socket, thread)
         await one.boot()
         listening = asyncio.create_task(one.listen())
         try:
