@@ -14,13 +14,13 @@ import reflex as rx
 from reflex.plugins import Plugin, SitemapPlugin
 from reflex.utils import frontend_skeleton
 
-from chat_app.launch.frontend import load_ahead, point_home, says_the_same
-from chat_app.settings import WrongSettings, settings
+from chat_app.server.frontend import is_same_json, preload_route, use_page_origin
+from chat_app.settings import ConfigError, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has decided since the first
 try:
     here = settings()
-except WrongSettings as wrong:
+except ConfigError as wrong:
     raise SystemExit(f"chat-app: {wrong}") from None
 
 
@@ -29,8 +29,8 @@ class OnePort(Plugin):
 
     def post_build(self, **context: Any) -> None:
         """Let the scripts use the page's own origin, and a chat's address load all of them."""
-        point_home(context["static_dir"], rx.config.get_config().api_url)
-        load_ahead(context["static_dir"], "routes/[c].$[thread]._index")
+        use_page_origin(context["static_dir"], rx.config.get_config().api_url)
+        preload_route(context["static_dir"], "routes/[c].$[thread]._index")
 
 
 keep = inspect.unwrap(frontend_skeleton.sync_web_lockfile_to_root)
@@ -40,7 +40,7 @@ keep = inspect.unwrap(frontend_skeleton.sync_web_lockfile_to_root)
 def keep_what_is_new(filename: str) -> None:
     """Reflex and bun lay the list of packages out differently, and each would write its own."""
     built = frontend_skeleton.get_web_lockfile_path(filename)
-    if not says_the_same(built, frontend_skeleton.get_root_lockfile_path(filename)):
+    if not is_same_json(built, frontend_skeleton.get_root_lockfile_path(filename)):
         keep(filename)
 
 

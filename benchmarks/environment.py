@@ -17,10 +17,10 @@ from pathlib import Path
 from uuid import UUID
 
 from benchmarks.model_server import Ask
-from chat_app.auth import cookie
 from chat_app.auth.principal import Principal
 from chat_app.db.migrations import upgrade
 from chat_app.db.tables import User
+from chat_app.gateway import cookies
 from chat_app.seed import seed_messages, seed_threads
 from chat_app.services import Services
 from chat_app.settings import read_settings
@@ -130,7 +130,7 @@ async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, 
     settings = read_settings(data_dir=data, embedded_model=False)
     await asyncio.to_thread(upgrade, settings)
     live = Services.build(settings)
-    name = cookie.session_name(settings)
+    name = cookies.session_name(settings)
 
     async def join(user_id: UUID) -> tuple[Principal, BenchmarkUser]:
         issued = await live.sessions.issue(

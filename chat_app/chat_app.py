@@ -12,18 +12,18 @@ from reflex.utils.prerequisites import get_web_dir
 from reflex_base.environment import environment
 from reflex_base.utils.types import ASGIApp
 
-from chat_app import logs
 from chat_app.api.routes import http_face
+from chat_app.core import logging
+from chat_app.core.errors import ChatError
 from chat_app.db import migrations
-from chat_app.db.folder import DataFolder
-from chat_app.errors import ChatError
-from chat_app.guard import Guard
+from chat_app.db.data_folder import DataFolder
+from chat_app.gateway import Gateway
 from chat_app.pages import add_pages
+from chat_app.reflex_ext.event_namespace import SafeEventNamespace, harden_server
 from chat_app.services import Services, install, services
 from chat_app.settings import settings
 from chat_app.states.chat import ChatState
 from chat_app.states.policy import Policy
-from chat_app.states.socket import Namespace, harden
 
 SWEEP_SECONDS = 60.0
 """How often states without a tab are looked for."""
@@ -42,15 +42,17 @@ class ChatApp(rx.App):
         if old is None or server is None:
             raise RuntimeError("Reflex has no event namespace.")
         dropped = self.policy.refused
-        self._event_namespace = Namespace(old.namespace, self, lambda: self.policy.rows, dropped)
+        self._event_namespace = SafeEventNamespace(
+            old.namespace, self, lambda: self.policy.rows, dropped
+        )
         server.register_namespace(self._event_namespace)
-        harden(server, dropped)
+        harden_server(server, dropped)
 
     def __call__(self) -> ASGIApp:
         """The program as one ASGI app, the guard outermost."""
         is_page_here = os.environ.get("__REFLEX_MOUNT_FRONTEND_COMPILED_APP", "") != ""
         build = get_web_dir() / "build" / "client"
-        return Guard(super().__call__(), services=services, build=build if is_page_here else None)
+        return Gateway(super().__call__(), services=services, build=build if is_page_here else None)
 
 
 @contextlib.asynccontextmanager
@@ -84,16 +86,16 @@ def _settle_memory() -> None:
 async def _sweep() -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        if isinstance(app.event_namespace, Namespace):
+        if isinstance(app.event_namespace, SafeEventNamespace):
             app.event_namespace.sweep()
 
 
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:
     """Tell the person in one sentence; a bug is logged by its type and place alone."""
     if isinstance(exception, ChatError):
-        sentence = exception.sentence
+        sentence = exception.message
     else:
-        mark = logs.unexpected(exception, "a handler")
+        mark = logging.log_unexpected_error(exception, "a handler")
         sentence = f"That did not work, and it is our fault. The log calls it {mark}."
     return cast(rx.event.EventSpec, ChatState.tell(sentence))
 
@@ -102,7 +104,7 @@ def _page_failed(exception: Exception) -> None:
     """What a page reports is the client's text: the socket counts it, nothing is written."""
 
 
-logs.set_up_logs(settings().log_level)
+logging.configure_logging(settings().log_level)
 # The handshake tells pages how much a frame may hold; the guard holds them to it.
 environment.REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE.set(settings().socket_frame_bytes)
 

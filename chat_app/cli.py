@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from chat_app.core.errors import ChatError
 from chat_app.db.errors import DatabaseUnreachable
-from chat_app.errors import ChatError
-from chat_app.settings import WrongSettings, settings
+from chat_app.settings import ConfigError, settings
 
 if TYPE_CHECKING:
     from chat_app.services import Services
@@ -49,12 +49,12 @@ def main() -> None:
     sys.path.append(str(PROJECT))
     try:
         cli()
-    except WrongSettings as wrong:
+    except ConfigError as wrong:
         _fail(f"Wrong setting. {wrong}", _MISUSED)
     except DatabaseUnreachable:
         _fail(_OUT_OF_REACH, _FAILED)
     except ChatError as error:
-        _fail(error.sentence, _FAILED)
+        _fail(error.message, _FAILED)
 
 
 @cli.command()
@@ -65,8 +65,8 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Migrate the database, build the page when it changed, and serve."""
-    from chat_app.launch import frontend
-    from chat_app.launch.port import check_port
+    from chat_app.server import frontend
+    from chat_app.server.server import check_port
 
     if port is not None:
         os.environ["PORT"] = str(port)
@@ -80,7 +80,7 @@ def run(
         typer.echo("Building the page; this takes a few seconds.")
         frontend.build(PROJECT)
 
-    from chat_app.launch.server import serve
+    from chat_app.server.server import serve
 
     page = {"REFLEX_FRONTEND_PORT": str(here.port), "REFLEX_BACKEND_PORT": str(here.port)}
     os.environ.update(frontend.SERVING | page)
@@ -100,7 +100,7 @@ def run(
 @cli.command()
 def dev() -> None:
     """Serve from the sources on two ports, and reload when they change."""
-    from chat_app.launch.port import check_port
+    from chat_app.server.server import check_port
 
     os.environ["REFLEX_ENV_MODE"] = "dev"
     here = settings()
@@ -147,7 +147,7 @@ def disable_user(
     _up_to_date()
 
     async def disable(live: "Services") -> None:
-        ended = await live.disabling.disable(await live.disabling.named(email))
+        ended = await live.user_access.disable(await live.user_access.named(email))
         typer.echo(f"{email} is shut out; {ended} sessions ended.")
 
     _with_services(disable)
@@ -161,7 +161,7 @@ def enable_user(
     _up_to_date()
 
     async def enable(live: "Services") -> None:
-        await live.disabling.enable(await live.disabling.named(email))
+        await live.user_access.enable(await live.user_access.named(email))
 
     _with_services(enable)
     typer.echo(f"{email} can sign in again.")
@@ -203,7 +203,7 @@ def models() -> None:
 
 
 def _migrate() -> bool:
-    from chat_app.db.folder import DataFolder
+    from chat_app.db.data_folder import DataFolder
     from chat_app.db.migrations import upgrade
 
     here = settings()
@@ -213,12 +213,12 @@ def _migrate() -> bool:
 
 def _up_to_date() -> None:
     """Migrate, or leave that to the server where one runs."""
-    from chat_app.db.errors import FolderInUse
+    from chat_app.db.errors import DataFolderInUse
     from chat_app.db.migrations import check
 
     try:
         _migrate()
-    except FolderInUse:
+    except DataFolderInUse:
         check(settings())
 
 

@@ -7,10 +7,10 @@ from sqlmodel import select
 
 from chat_app.auth.emails import normalise
 from chat_app.auth.principal import Principal
-from chat_app.clock import Clock, utc_now
+from chat_app.core.clock import Clock, utc_now
+from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
-from chat_app.errors import InvalidInput
 
 _BATCH = 500
 _PACE = timedelta(minutes=20)

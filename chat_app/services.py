@@ -5,35 +5,34 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from chat_app.auth.accounts import Accounts
-from chat_app.auth.admission import Admission
-from chat_app.auth.by_mail import ByMail
-from chat_app.auth.connections import Connections
-from chat_app.auth.disabling import Disabling
-from chat_app.auth.keyring import KeyRing
-from chat_app.auth.mail.postman import Postman
-from chat_app.auth.passkeys.passkeys import Passkeys
-from chat_app.auth.password_change import PasswordChange
-from chat_app.auth.passwords import Passwords
-from chat_app.auth.profile import Profiles
-from chat_app.auth.providers.sign_in import ProviderSignIn
-from chat_app.auth.removal import Removal
-from chat_app.auth.second_factor.devices import Devices
-from chat_app.auth.second_factor.factors import SecondFactors
-from chat_app.auth.sessions import Sessions
-from chat_app.auth.step_up import StepUp
-from chat_app.auth.strategies import chosen
-from chat_app.auth.throttle import Throttle
-from chat_app.auth.tokens import OneTimeTokens
-from chat_app.bus import Bus
-from chat_app.clock import Clock, utc_now
+from chat_app.auth.account.delete import AccountDeletion
+from chat_app.auth.account.disable import UserAccess
+from chat_app.auth.account.linked_accounts import LinkedAccounts
+from chat_app.auth.account.password import PasswordChange
+from chat_app.auth.account.profile import Profiles
+from chat_app.auth.devices import RememberedDevices
+from chat_app.auth.oauth.service import OAuthService
+from chat_app.auth.one_time_tokens import OneTimeTokens
+from chat_app.auth.passkeys import Passkeys
+from chat_app.auth.rate_limits import AuthRateLimits
+from chat_app.auth.sessions.codecs import create_session_service
+from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sign_in.email_flows import EmailFlows
+from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
+from chat_app.auth.sign_in.service import SignInService
+from chat_app.auth.sign_in.step_up import StepUp
+from chat_app.auth.two_factor import TwoFactor
+from chat_app.core.clock import Clock, utc_now
+from chat_app.core.errors import ChatError
+from chat_app.core.keyring import KeyRing
+from chat_app.core.logging import log_unexpected_error
+from chat_app.core.signals import Bus
 from chat_app.db.engine import Database
-from chat_app.errors import ChatError
 from chat_app.llm.registry import Models
-from chat_app.logs import unexpected
-from chat_app.runs.engine import Runs
-from chat_app.runs.pace import Pace
-from chat_app.runs.serving import LETTING_GO_SECONDS
+from chat_app.mail.mailer import Mailer
+from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
+from chat_app.runs.flush import FlushThrottle
+from chat_app.runs.service import RunService
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 
@@ -60,29 +59,33 @@ class Services:
     bus: Bus
     models: Models
     keys: KeyRing
-    passwords: Passwords
-    sessions: Sessions
+    passwords: PasswordHashing
+    sessions: SessionProtocol
     tokens: OneTimeTokens
-    accounts: Accounts
-    admission: Admission
-    second_factors: SecondFactors
-    devices: Devices
+    accounts: PasswordAccounts
+    sign_in_service: SignInService
+    two_factor: TwoFactor
+    devices: RememberedDevices
     passkeys: Passkeys
     step_up: StepUp
-    providers: ProviderSignIn
-    connections: Connections
+    providers: OAuthService
+    connections: LinkedAccounts
     profiles: Profiles
-    by_mail: ByMail
-    password_change: PasswordChange
-    removal: Removal
-    disabling: Disabling
+    email_flows: EmailFlows
+    password_changes: PasswordChange
+    account_deletion: AccountDeletion
+    user_access: UserAccess
     threads: Threads
-    runs: Runs
+    runs: RunService
     _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
 
     @classmethod
     def build(
-        cls, settings: Settings, *, clock: Clock = utc_now, pace: Pace | None = None
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock = utc_now,
+        flush_throttle: FlushThrottle | None = None,
     ) -> "Services":
         """Wire every part. Nothing runs and nothing is opened yet.
 
@@ -96,16 +99,16 @@ class Services:
         """
         db = Database(settings.sqlalchemy_url)
         bus = Bus()
-        pace = pace or Pace()
+        flush_throttle = flush_throttle or FlushThrottle()
         models = Models(settings)
-        passwords = Passwords(settings)
+        passwords = PasswordHashing(settings)
         keys = KeyRing(settings)
-        sessions = chosen(db, bus, settings, clock, keys)
+        sessions = create_session_service(db, bus, settings, clock, keys)
         tokens = OneTimeTokens(db, clock)
-        throttle = Throttle(settings)
-        admission = Admission(db, sessions, tokens, settings, clock)
-        second_factors = SecondFactors(db, tokens, keys, settings, clock)
-        passkeys = Passkeys(db, tokens, throttle, settings, clock)
+        rate_limits = AuthRateLimits(settings)
+        sign_in_service = SignInService(db, sessions, tokens, settings, clock)
+        two_factor = TwoFactor(db, tokens, keys, settings, clock)
+        passkeys = Passkeys(db, tokens, rate_limits, settings, clock)
         return cls(
             settings=settings,
             clock=clock,
@@ -116,31 +119,31 @@ class Services:
             passwords=passwords,
             sessions=sessions,
             tokens=tokens,
-            accounts=Accounts(db, passwords, throttle, settings, clock),
-            second_factors=second_factors,
-            devices=Devices(db, settings, clock),
+            accounts=PasswordAccounts(db, passwords, rate_limits, settings, clock),
+            two_factor=two_factor,
+            devices=RememberedDevices(db, settings, clock),
             passkeys=passkeys,
-            step_up=StepUp(db, sessions, passwords, throttle, second_factors, passkeys),
-            providers=ProviderSignIn(settings, tokens, throttle),
-            connections=Connections(db, bus, sessions, settings, clock),
-            admission=admission,
-            by_mail=ByMail.build(
-                Postman.of(settings),
+            step_up=StepUp(db, sessions, passwords, rate_limits, two_factor, passkeys),
+            providers=OAuthService(settings, tokens, rate_limits),
+            connections=LinkedAccounts(db, bus, sessions, settings, clock),
+            sign_in_service=sign_in_service,
+            email_flows=EmailFlows.build(
+                Mailer.of(settings),
                 db,
                 sessions,
                 tokens,
-                admission,
+                sign_in_service,
                 passwords,
-                throttle,
+                rate_limits,
                 settings,
                 clock,
             ),
-            password_change=PasswordChange(db, passwords, throttle, sessions, clock),
-            removal=Removal(db, sessions),
-            disabling=Disabling(db, sessions, clock),
+            password_changes=PasswordChange(db, passwords, rate_limits, sessions, clock),
+            account_deletion=AccountDeletion(db, sessions),
+            user_access=UserAccess(db, sessions, clock),
             profiles=Profiles(db, bus, clock),
             threads=Threads(db, bus, settings, clock),
-            runs=Runs(db, bus, models, settings, clock, pace),
+            runs=RunService(db, bus, models, settings, clock, flush_throttle),
         )
 
     async def start(self) -> None:
@@ -154,7 +157,7 @@ class Services:
         for timer in self._timers:
             timer.cancel()
         if self._timers:
-            await asyncio.wait(self._timers, timeout=LETTING_GO_SECONDS)
+            await asyncio.wait(self._timers, timeout=CANCEL_TIMEOUT_SECONDS)
         self._timers.clear()
         await self.runs.drain()
         closing = asyncio.create_task(self._close())
@@ -167,7 +170,7 @@ class Services:
 
     async def _close(self) -> None:
         self.passwords.close()
-        await asyncio.gather(self.by_mail.postman.stop(), self.models.close(), self.db.close())
+        await asyncio.gather(self.email_flows.mailer.stop(), self.models.close(), self.db.close())
 
     async def sweep(self) -> None:
         """End what has expired, and the answers of sessions whose end nobody heard."""
@@ -187,9 +190,9 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except ChatError as error:
-            logger.warning("Background work was put off: %s", error.sentence)
+            logger.warning("Background work was put off: %s", error.message)
         except Exception as error:  # the next round must come whatever this one met
-            unexpected(error, "background work")
+            log_unexpected_error(error, "background work")
         await asyncio.sleep(seconds)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
-from chat_app.states.policy import Who, table
+from chat_app.states.policy import Access, table
 from resilience.attacker import WORDS
 from resilience.fuzz_values import junk, payload
 from resilience.report import Result
@@ -100,7 +100,7 @@ async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
         mine = good(thread, message, sent.run_id.hex[:8])
         arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
         where = random.choice(("", thread, str(uuid4()), str(junk(random, 0))[:2_000]))
-        tab = tabs[rows[name].who is Who.SIGNED_IN or random.random() < 0.5]
+        tab = tabs[rows[name].who is Access.SIGNED_IN or random.random() < 0.5]
         future = await tab.start(name, payload(random, arguments), where)
         if not name.endswith(_KEEPS_RUNNING):
             try:

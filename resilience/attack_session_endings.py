@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from chat_app.guard.patience import PATIENT
+from chat_app.gateway.ports import DEFAULT_TIMEOUTS
 from resilience.attack_flood import percentile
 from resilience.attack_revocation import ENDED, MOST_MS, MOST_PROVIDER_MS
 from resilience.attacker import Caller, on_its_own, person
@@ -24,7 +24,7 @@ from testing.fake_provider import serving
 from testing.program import Program
 
 RUNS = 2
-LOOK_MS = PATIENT.revalidate * 1000
+LOOK_MS = DEFAULT_TIMEOUTS.revalidate * 1000
 """How long the program may not know of an end that it was not told of."""
 NEW_PASSWORD = "violet kettle harbour thirty eight"
 

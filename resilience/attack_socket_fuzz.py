@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from websockets.exceptions import ConnectionClosed
 
-from chat_app.states.policy import Row, table
+from chat_app.states.policy import PolicyRow, table
 from resilience.attack_handler_fuzz import good
 from resilience.attacker import (
     HYDRATE,
@@ -32,7 +32,7 @@ TOO_FAST = "4429"
 PATIENCE_SECONDS = 0.5
 
 
-def hostile(random: Random, canary: str, thread: str, rows: dict[str, Row]) -> str | bytes:
+def hostile(random: Random, canary: str, thread: str, rows: dict[str, PolicyRow]) -> str | bytes:
     """One frame: malformed, unknown, somebody else's, or just odd."""
     name = random.choice(sorted(rows))
     mine = good(thread, str(uuid4()), "0" * 8)

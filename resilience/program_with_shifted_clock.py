@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import chat_app.clock
+import chat_app.core.clock
 from chat_app.cli import main
 
 _real = time.time
@@ -24,6 +24,6 @@ def _utc_now() -> datetime:
 if __name__ == "__main__":
     # Before anything that the command line loads has taken a name from these modules.
     time.time = _now
-    chat_app.clock.utc_now = _utc_now
+    chat_app.core.clock.utc_now = _utc_now
     sys.argv = ["chat-app", "run"]
     main()

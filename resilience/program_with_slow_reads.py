@@ -13,14 +13,14 @@ from typing import Any
 
 from chat_app.cli import main
 from chat_app.db.engine import Database
-from chat_app.guard.asgi import Headers
-from chat_app.guard.headers import SecurityHeaders
-from chat_app.guard.paths import Place
+from chat_app.gateway.asgi import Headers
+from chat_app.gateway.headers import SecurityHeaders
+from chat_app.gateway.paths import RouteKind
 
 _seconds = float(os.environ.get("READ_SECONDS", "0.4"))
 _read, _system, _dress = Database.read, Database.system, SecurityHeaders.dress
 _CACHING = (b"cache-control", b"etag", b"last-modified", b"vary")
-_PAGES = (Place.PAGE, Place.PUBLIC_PAGE)
+_PAGES = (RouteKind.PAGE, RouteKind.PUBLIC_PAGE)
 
 
 @asynccontextmanager
@@ -41,7 +41,7 @@ def _system_later(
     return session if write else _later(session)
 
 
-def _keep(self: SecurityHeaders, place: Place, *answer: Any) -> Headers:
+def _keep(self: SecurityHeaders, place: RouteKind, *answer: Any) -> Headers:
     dressed = _dress(self, place, *answer)
     if place not in _PAGES:
         return dressed

@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Sequence
 
-import chat_app.runs.store
+import chat_app.runs.log
 from chat_app.cli import main
-from chat_app.clock import Clock
+from chat_app.core.clock import Clock
 from chat_app.db.engine import Database
-from chat_app.runs.log import Entry, Store
+from chat_app.runs.log import LogEntry, StoreEntries
 
 
-def _nothing(_db: Database, _clock: Clock) -> Store:
-    async def store(_entries: Sequence[Entry]) -> None:
+def _nothing(_db: Database, _clock: Clock) -> StoreEntries:
+    async def store(_entries: Sequence[LogEntry]) -> None:
         """Keep nothing."""
 
     return store
@@ -19,6 +19,6 @@ def _nothing(_db: Database, _clock: Clock) -> Store:
 
 if __name__ == "__main__":
     # Before anything that the command line loads has taken the name from its module.
-    chat_app.runs.store.event_store = _nothing
+    chat_app.runs.log.event_store = _nothing
     sys.argv = ["chat-app", "run"]
     main()

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from chat_app.auth.principal import Principal
-from chat_app.clock import utc_now
+from chat_app.core.clock import utc_now
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 from chat_app.seed import person_called

@@ -20,9 +20,9 @@ from chat_app import services
 from chat_app.api import account, auth
 from chat_app.api.errors import CatchBugs, exception_handlers
 from chat_app.api.requests import current_principal, fresh
-from chat_app.auth import cookie
 from chat_app.auth.principal import Principal
-from chat_app.auth.session_views import Issued
+from chat_app.auth.sessions.models import IssuedSession
+from chat_app.gateway import cookies
 from testing.auth_services import Stage, staged
 
 JSON = {"X-Auth-Return-Redirect": "1"}
@@ -36,10 +36,10 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self.stage.settings
-        token = cookie.read_token(scope["headers"], settings)
+        token = cookies.read_token(scope["headers"], settings)
         found = await self.stage.sessions.resolve(token) if token else None
         who = {"principal": found.principal if found else None, "session": found}
-        rest = cookie.others(scope["headers"], settings).encode()
+        rest = cookies.others(scope["headers"], settings).encode()
         headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
         scope = {**scope, **who, "session_token": token, "headers": [*headers, (b"cookie", rest)]}
         await self.app(scope, receive, send)
@@ -99,11 +99,11 @@ ROUTES = [*account.routes, Route("/api/sensitive", sensitive, methods=["POST"])]
 
 
 async def signed_in(
-    stage: Stage, user_id: UUID, issued: Issued | None = None, **given: Any
+    stage: Stage, user_id: UUID, issued: IssuedSession | None = None, **given: Any
 ) -> httpx.AsyncClient:
     """A browser in which a person has signed in."""
     issued = issued or await stage.sign_in(user_id, **given)
-    name = cookie.session_name(stage.settings)
+    name = cookies.session_name(stage.settings)
     return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
 
 

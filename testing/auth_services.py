@@ -12,27 +12,26 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from sqlmodel import col, delete, update
 
-from chat_app.auth.accounts import Accounts
-from chat_app.auth.admission import Admission
-from chat_app.auth.by_mail import ByMail
-from chat_app.auth.keyring import KeyRing
-from chat_app.auth.mail.postman import Postman
-from chat_app.auth.passkeys.passkeys import Passkeys
-from chat_app.auth.password_change import PasswordChange
-from chat_app.auth.passwords import Passwords
+from chat_app.auth.account.delete import AccountDeletion
+from chat_app.auth.account.password import PasswordChange
+from chat_app.auth.account.profile import Profiles
+from chat_app.auth.devices import RememberedDevices
+from chat_app.auth.one_time_tokens import OneTimeTokens
+from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.principal import Principal
-from chat_app.auth.profile import Profiles
-from chat_app.auth.removal import Removal
-from chat_app.auth.second_factor.devices import Devices
-from chat_app.auth.second_factor.factors import SecondFactors
-from chat_app.auth.session_views import Issued
-from chat_app.auth.step_up import StepUp
-from chat_app.auth.strategies import chosen
-from chat_app.auth.throttle import Throttle
-from chat_app.auth.tokens import OneTimeTokens
-from chat_app.bus import SESSIONS, Bus, Hint
+from chat_app.auth.rate_limits import AuthRateLimits
+from chat_app.auth.sessions.codecs import create_session_service
+from chat_app.auth.sessions.models import IssuedSession
+from chat_app.auth.sign_in.email_flows import EmailFlows
+from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
+from chat_app.auth.sign_in.service import SignInService
+from chat_app.auth.sign_in.step_up import StepUp
+from chat_app.auth.two_factor import TwoFactor
+from chat_app.core.keyring import KeyRing
+from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, User
+from chat_app.mail.mailer import Mailer
 from chat_app.settings import Settings
 
 PASSWORD = "plum-Otter-teapot-91"
@@ -93,44 +92,48 @@ class Stage:
     time: Time
     hasher: CountingHasher
     bus: Bus = field(default_factory=Bus)
-    told: list[Hint] = field(default_factory=list)
+    told: list[Signal] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.passwords = Passwords(self.settings, self.hasher)
-        self.throttle = Throttle(self.settings)
+        self.passwords = PasswordHashing(self.settings, self.hasher)
+        self.rate_limits = AuthRateLimits(self.settings)
         self.keys = KeyRing(self.settings)
-        self.sessions = chosen(self.db, self.bus, self.settings, self.time, self.keys)
-        self.accounts = Accounts(self.db, self.passwords, self.throttle, self.settings, self.time)
+        self.sessions = create_session_service(
+            self.db, self.bus, self.settings, self.time, self.keys
+        )
+        self.accounts = PasswordAccounts(
+            self.db, self.passwords, self.rate_limits, self.settings, self.time
+        )
         self.tokens = OneTimeTokens(self.db, self.time)
-        self.admission = Admission(self.db, self.sessions, self.tokens, self.settings, self.time)
-        self.postman = Postman.of(self.settings)
-        self.by_mail = ByMail.build(
-            self.postman,
+        self.sign_in_service = SignInService(
+            self.db, self.sessions, self.tokens, self.settings, self.time
+        )
+        self.mailer = Mailer.of(self.settings)
+        self.email_flows = EmailFlows.build(
+            self.mailer,
             self.db,
             self.sessions,
             self.tokens,
-            self.admission,
+            self.sign_in_service,
             self.passwords,
-            self.throttle,
+            self.rate_limits,
             self.settings,
             self.time,
         )
         self.profiles = Profiles(self.db, self.bus, self.time)
-        self.removal = Removal(self.db, self.sessions)
-        self.second_factors = SecondFactors(
-            self.db, self.tokens, self.keys, self.settings, self.time
+        self.account_deletion = AccountDeletion(self.db, self.sessions)
+        self.two_factor = TwoFactor(self.db, self.tokens, self.keys, self.settings, self.time)
+        self.devices = RememberedDevices(self.db, self.settings, self.time)
+        self.password_changes = PasswordChange(
+            self.db, self.passwords, self.rate_limits, self.sessions, self.time
         )
-        self.devices = Devices(self.db, self.settings, self.time)
-        self.password_change = PasswordChange(
-            self.db, self.passwords, self.throttle, self.sessions, self.time
-        )
-        self.passkeys = Passkeys(self.db, self.tokens, self.throttle, self.settings, self.time)
+        self.passkeys = Passkeys(self.db, self.tokens, self.rate_limits, self.settings, self.time)
         self.step_up = StepUp(
             self.db,
             self.sessions,
             self.passwords,
-            self.throttle,
-            self.second_factors,
+            self.rate_limits,
+            self.two_factor,
             self.passkeys,
         )
         self.bus.on(SESSIONS, self.told.append)
@@ -142,12 +145,12 @@ class Stage:
             session.add(user)
         return user.id
 
-    async def sign_in(self, user_id: UUID, *, remember: bool = False, **rest: Any) -> Issued:
+    async def sign_in(self, user_id: UUID, *, remember: bool = False, **rest: Any) -> IssuedSession:
         """A new session of a person."""
         given = {"method": "password", "address": "192.0.2.7", "user_agent": FIREFOX, **rest}
         return await self.sessions.issue(user_id, remember=remember, **given)
 
-    async def principal_of(self, issued: Issued) -> Principal:
+    async def principal_of(self, issued: IssuedSession) -> Principal:
         """Who a session belongs to."""
         found = await self.sessions.principal(issued.session_id)
         assert found is not None
@@ -188,7 +191,7 @@ class Stage:
     @property
     def ended(self) -> list[tuple[UUID | None, str]]:
         """What the bus was told, in order."""
-        return [(hint.session_id, hint.reason) for hint in self.told]
+        return [(signal.session_id, signal.reason) for signal in self.told]
 
 
 @contextlib.asynccontextmanager
@@ -206,7 +209,7 @@ async def staged(
     try:
         yield stage
     finally:
-        await stage.postman.stop()
+        await stage.mailer.stop()
         stage.passwords.close()
         await db.close()
 

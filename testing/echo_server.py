@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 
-from chat_app.launch.connections import Receive, Scope, Send
-from chat_app.launch.server import serve
+from chat_app.server.open_requests import Receive, Scope, Send
+from chat_app.server.server import serve
 
 
 def say(line: str) -> None:

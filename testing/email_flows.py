@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlmodel import select
 
+from chat_app.auth.errors import InvalidCredentials
 from chat_app.auth.principal import Principal
-from chat_app.auth.proof import Admitted, Browser, Challenged
-from chat_app.auth.refusals import WrongCredentials
+from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn
 from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
 from testing.auth_services import PASSWORD, Stage, staged
 from testing.mail_server import Mailbox, listening, token_of
@@ -32,7 +32,7 @@ class Office:
 
     async def read(self) -> EmailMessage:
         """The newest letter, once all are delivered."""
-        await self.stage.postman.empty()
+        await self.stage.mailer.empty()
         return self.mailbox.letters[-1]
 
     async def token(self) -> str:
@@ -56,7 +56,7 @@ class Office:
 
     async def knows(self, password: str, email: str = ADA) -> bool:
         """Whether a password opens an account."""
-        with suppress(WrongCredentials):
+        with suppress(InvalidCredentials):
             await self.stage.accounts.sign_in(email=email, password=password, address=HERE)
             return True
         return False
@@ -72,16 +72,16 @@ class Office:
 
     async def counts(self) -> tuple[int, int, int, int, int]:
         """What has been done: people, accounts, sessions, tokens, letters."""
-        await self.stage.postman.empty()
+        await self.stage.mailer.empty()
         tables = (User, Account, AuthSession, OneTimeToken)
         rows = [len(await self.all(table)) for table in tables]
         return rows[0], rows[1], rows[2], rows[3], len(self.mailbox.letters)
 
 
-def entered(outcome: Admitted | Challenged) -> UUID:
+def entered(result: SignedIn | MfaRequired) -> UUID:
     """Who came in."""
-    assert isinstance(outcome, Admitted)
-    return outcome.user_id
+    assert isinstance(result, SignedIn)
+    return result.user_id
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ class GitHub:
         self.client = {"client_id": client_id, "client_secret": client_secret}
         self.user: dict[str, Any] = {"id": 583231, "login": "octocat", "name": "The Octocat"}
         self.emails = [{"email": "octocat@example.org", "primary": True, "verified": True}]
-        self.says: dict[str, str] = {}  # more of a callback's query, such as iss
+        self.message_template: dict[str, str] = {}  # more of a callback's query, such as iss
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._codes: dict[str, dict[str, str]] = {}
         self._tokens: set[str] = set()
@@ -30,7 +30,7 @@ class GitHub:
         self.asked.append(("authorize", asked))
         code = secrets.token_hex(10)
         self._codes[code] = asked
-        back = urlencode({"code": code, "state": asked["state"], **self.says})
+        back = urlencode({"code": code, "state": asked["state"], **self.message_template})
         return RedirectResponse(f"{asked['redirect_uri']}?{back}")
 
     async def access_token(self, request: Request) -> JSONResponse:

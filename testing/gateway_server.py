@@ -10,9 +10,9 @@ import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.principal import Principal
-from chat_app.auth.session_views import Issued
-from chat_app.bus import SESSIONS, Bus, Hint
-from chat_app.guard import Guard
+from chat_app.auth.sessions.models import IssuedSession
+from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.gateway import Gateway
 from chat_app.settings import Settings
 
 
@@ -20,7 +20,7 @@ from chat_app.settings import Settings
 class Visit:
     principal: Principal
     expires_at: datetime
-    renewed: Issued | None = None
+    renewed: IssuedSession | None = None
 
 
 class Sessions:
@@ -40,7 +40,7 @@ class Sessions:
         token, session_id = uuid4().hex, uuid4()
         principal = Principal(uuid4(), session_id)
         end = datetime.now(UTC) + lasts
-        new = Issued(renewed, session_id, end, max_age) if renewed else None
+        new = IssuedSession(renewed, session_id, end, max_age) if renewed else None
         self._live[token] = Visit(principal, end, new)
         return token, session_id
 
@@ -61,18 +61,18 @@ class Sessions:
             once, self.broken_once = self.broken_once, None
             raise once
         now = datetime.now(UTC)
-        live = {v.principal.session_id for v in self._live.values() if v.expires_at > now}
+        live = {v.principal.credential_id for v in self._live.values() if v.expires_at > now}
         dead = set(session_ids) - live
         for session_id in dead:
-            self._bus.publish(SESSIONS, Hint("session_ended", session_id=session_id))
+            self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
         return dead
 
     def revoke(self, session_id: UUID, *, tell: bool = True) -> None:
-        gone = [t for t, v in self._live.items() if v.principal.session_id == session_id]
+        gone = [t for t, v in self._live.items() if v.principal.credential_id == session_id]
         for token in gone:
             del self._live[token]
         if tell:
-            self._bus.publish(SESSIONS, Hint("session_ended", session_id=session_id))
+            self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
 
 
 @dataclass
@@ -142,7 +142,7 @@ class House:
     """
 
     url: str
-    guard: Guard
+    guard: Gateway
     inner: Inner
     services: Services
     client: httpx.AsyncClient

@@ -49,7 +49,7 @@ class Mailbox:
             self._news.notify_all()
         return "250 OK"
 
-    def admit(self, server: SMTP, session: SMTPSession, *rest: Any) -> AuthResult:
+    def sign_in(self, server: SMTP, session: SMTPSession, *rest: Any) -> AuthResult:
         """aiosmtpd's authenticator: whoever knows the password."""
         given = cast(LoginPassword, rest[-1])
         self.logins.append((given.login.decode(), given.password.decode()))
@@ -115,7 +115,7 @@ async def listening(
     mailbox = Mailbox()
     more: dict[str, Any] = {"auth_require_tls": starttls is not None}
     if login:
-        more |= {"authenticator": mailbox.admit, "auth_required": True}
+        more |= {"authenticator": mailbox.sign_in, "auth_required": True}
     sessions: set[SMTP] = set()
 
     def begin() -> SMTP:

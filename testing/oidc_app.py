@@ -15,11 +15,10 @@ from sqlmodel import SQLModel, select
 
 from chat_app import services as installed
 from chat_app.api.routes import http_face
-from chat_app.auth import cookie
 from chat_app.db.tables import Account, AuthSession, User
-from chat_app.guard import Guard
+from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
-from chat_app.settings import SignInProvider
+from chat_app.settings import IdentityProvider
 from testing.auth_services import FIREFOX, Time, settings_of
 
 JSON = {"X-Auth-Return-Redirect": "1"}
@@ -30,9 +29,9 @@ _FORM = re.compile(r'<form[^>]* action="([^"]+)"')
 _HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)"')
 
 
-def github_at(url: str, **given: Any) -> SignInProvider:
+def github_at(url: str, **given: Any) -> IdentityProvider:
     """The settings of a GitHub somewhere."""
-    return SignInProvider.model_validate(
+    return IdentityProvider.model_validate(
         {
             "id": "github",
             "kind": "github",
@@ -48,9 +47,9 @@ def github_at(url: str, **given: Any) -> SignInProvider:
     )
 
 
-def oidc_at(issuer: str, **given: Any) -> SignInProvider:
+def oidc_at(issuer: str, **given: Any) -> IdentityProvider:
     """The settings of an issuer somewhere."""
-    return SignInProvider.model_validate(
+    return IdentityProvider.model_validate(
         {
             "id": "acme",
             "kind": "oidc",
@@ -70,7 +69,7 @@ class Program:
 
     live: Services
     time: Time
-    door: Guard
+    door: Gateway
 
     @property
     def home(self) -> str:
@@ -180,7 +179,7 @@ class Visitor:
 
     def cookies(self) -> set[str]:
         """The names of our cookies that it holds, but for the session's."""
-        return set(self.ours) - {cookie.session_name(self.program.live.settings)}
+        return set(self.ours) - {cookies.session_name(self.program.live.settings)}
 
 
 def page_of(url: str, home: str) -> str | None:
@@ -199,15 +198,17 @@ def error_in(page: str) -> str | None:
 
 
 @contextlib.asynccontextmanager
-async def program(folder: Path, *providers: SignInProvider, **given: Any) -> AsyncIterator[Program]:
+async def program(
+    folder: Path, *providers: IdentityProvider, **given: Any
+) -> AsyncIterator[Program]:
     """The program with these providers, on a new database."""
-    fixed = {"fake_models": True, "embedded_model": False, "sign_in_providers": providers}
+    fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
     live = Services.build(settings_of(folder, **{**fixed, **given}), clock=time)
     await live.db.create_all()
     installed.install(live)
     try:
-        yield Program(live, time, Guard(http_face(), services=installed.services))
+        yield Program(live, time, Gateway(http_face(), services=installed.services))
     finally:
         installed.install(None)
         live.passwords.close()

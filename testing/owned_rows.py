@@ -34,7 +34,7 @@ async def make_person(db: Database, name: str) -> Person:
     run = Run(
         thread_id=thread.id,
         message_id=message.id,
-        session_id=principal.session_id,
+        session_id=principal.credential_id,
         model=f"{name} model",
     )
     event = RunEvent(run_id=run.id, seq=1, kind="text", text=f"{name} event")

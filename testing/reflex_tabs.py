@@ -15,13 +15,13 @@ from reflex_base.event.processor import BaseStateEventProcessor
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
-from chat_app.clock import Clock, utc_now
-from chat_app.runs.pace import Pace
+from chat_app.core.clock import Clock, utc_now
+from chat_app.reflex_ext.tabs import tabs
+from chat_app.runs.flush import FlushThrottle
 from chat_app.services import Services, install
 from chat_app.settings import Settings, read_settings
 from chat_app.states.auth import AuthState
-from chat_app.states.live import Live
-from chat_app.states.tabs import tabs
+from chat_app.states.feed import Feed
 
 SAFETY_SECONDS = 120
 PASSWORD = "correct horse battery staple"
@@ -37,7 +37,7 @@ class Wire:
 
     async def emit_update(self, update: Any, token: str) -> None:
         self.sent.setdefault(token, []).append(update)
-        frame = (update.delta or {}).get(Live.get_full_name(), {}).get("f_rx_state_")
+        frame = (update.delta or {}).get(Feed.get_full_name(), {}).get("f_rx_state_")
         if frame:
             self.frames.setdefault(token, []).append(frame)
         self.news.setdefault(token, asyncio.Event()).set()
@@ -138,23 +138,23 @@ class Stage:
         issued = await self.live.sessions.issue(
             user_id, method="password", remember=False, address="127.0.0.1", user_agent="test"
         )
-        return Principal(user_id=user_id, session_id=issued.session_id)
+        return Principal(user_id=user_id, credential_id=issued.session_id)
 
     async def tab(self, who: Principal | None) -> Tab:
         """A tab of a session, or of nobody, whose state has been sent once."""
-        tab = Tab(self, who.session_id if who else None)
+        tab = Tab(self, who.credential_id if who else None)
         await tab.call("reflex___state____state.hydrate", {})
         return tab
 
 
 @asynccontextmanager
 async def stage(
-    folder: Path, pace: Pace | None = None, clock: Clock = utc_now, **given: Any
+    folder: Path, flush_throttle: FlushThrottle | None = None, clock: Clock = utc_now, **given: Any
 ) -> AsyncIterator[Stage]:
     """Put everything up, and take it down."""
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
-    live = Services.build(wanted, clock=clock, pace=pace)
+    live = Services.build(wanted, clock=clock, flush_throttle=flush_throttle)
     await live.db.create_all()
     install(live)
     await live.start()
@@ -182,7 +182,7 @@ async def opened(put_up: Stage, who: Principal, thread: str = "") -> Tab:
     """A tab that has loaded its page and watches it."""
     tab = await put_up.tab(who)
     await tab.send(AuthState.on_auth_change(), thread)
-    await tab.begin(Live.open(), thread)
+    await tab.begin(Feed.open(), thread)
     await shown(tab, lambda: bool(tab.updates) and is_watched(put_up, who))
     return tab
 

@@ -14,15 +14,15 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.bus import SESSIONS, Bus, Hint, user_topic
-from chat_app.db.batch import Statement
+from chat_app.core.errors import InvalidInput
+from chat_app.core.signals import SESSIONS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
+from chat_app.db.sqlite_driver import Statement
 from chat_app.db.tables import Message, Run, User
-from chat_app.errors import InvalidInput
-from chat_app.llm.base import Delta, Finish, TextDelta, Turn
-from chat_app.runs.engine import Runs
+from chat_app.llm.base import Delta, Finish, PromptMessage, TextDelta
 from chat_app.runs.events import EndEvent, TextEvent
-from chat_app.runs.pace import Pace
+from chat_app.runs.flush import FlushThrottle
+from chat_app.runs.service import RunService
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
 
@@ -32,7 +32,7 @@ PATIENCE = 15.0
 _DONE = object()
 
 
-class VirtualPace(Pace):
+class VirtualPace(FlushThrottle):
     """Time passes only while somebody rests."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class VirtualPace(Pace):
 class Answer:
     """One call of a scripted model."""
 
-    def __init__(self, turns: Sequence[Turn], max_tokens: int | None) -> None:
+    def __init__(self, turns: Sequence[PromptMessage], max_tokens: int | None) -> None:
         self.turns = tuple(turns)
         self.max_tokens = max_tokens
         self.closed = asyncio.Event()
@@ -136,7 +136,7 @@ class ScriptedModel:
         self._asked = asyncio.Condition()
 
     async def stream(
-        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
         answer = Answer(turns, max_tokens)
         async with self._asked:
@@ -180,12 +180,12 @@ class Watch:
     """The hints of one person, in order."""
 
     def __init__(self, bus: Bus, user_id: UUID) -> None:
-        self.hints: list[Hint] = []
-        bus.on(user_topic(user_id), self.hints.append)
+        self.signals: list[Signal] = []
+        bus.on(user_topic(user_id), self.signals.append)
 
     @property
     def kinds(self) -> list[str]:
-        return [hint.kind for hint in self.hints]
+        return [signal.kind for signal in self.signals]
 
 
 class StageDatabase(Database):
@@ -241,9 +241,9 @@ class Stage:
     bus: Bus
     models: ScriptedModels
     clock: StageClock
-    pace: VirtualPace
+    flush_throttle: VirtualPace
     threads: Threads
-    runs: Runs
+    runs: RunService
 
     async def person(self) -> Principal:
         user = User(email=f"{uuid4().hex}@chat.example")
@@ -252,7 +252,7 @@ class Stage:
         return Principal(user.id, uuid4())
 
     def end_session(self, principal: Principal) -> None:
-        self.bus.publish(SESSIONS, Hint("session_ended", session_id=principal.session_id))
+        self.bus.publish(SESSIONS, Signal("session_ended", session_id=principal.credential_id))
 
     def watch(self, principal: Principal) -> Watch:
         return Watch(self.bus, principal.user_id)
@@ -311,13 +311,13 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     db = StageDatabase(f"sqlite+aiosqlite:///{path}")
     if fresh:
         await db.create_all()
-    bus, models, clock, pace = Bus(), ScriptedModels(), StageClock(), VirtualPace()
+    bus, models, clock, flush_throttle = Bus(), ScriptedModels(), StageClock(), VirtualPace()
     threads = Threads(db, bus, wanted, clock)
-    runs = Runs(db, bus, models, wanted, clock, pace)  # pyright: ignore[reportArgumentType]
+    runs = RunService(db, bus, models, wanted, clock, flush_throttle)  # pyright: ignore[reportArgumentType]
     if start:
         await runs.start()
     try:
-        yield Stage(path, wanted, db, bus, models, clock, pace, threads, runs)
+        yield Stage(path, wanted, db, bus, models, clock, flush_throttle, threads, runs)
     finally:
         await runs.drain()
         await db.close()

@@ -50,8 +50,8 @@ async def holder(stage: Stage, email: str = "ada@example.org") -> Holder:
 async def turned_on(stage: Stage, user_id: UUID) -> Holder:
     """A person, after they turned it on and half a minute has passed."""
     principal = await stage.principal_of(await stage.sign_in(user_id))
-    secret = await stage.second_factors.begin(principal)
+    secret = await stage.two_factor.begin(principal)
     code = TOTP(secret).at(stage.time())
-    backup = await stage.second_factors.confirm(principal, code)
+    backup = await stage.two_factor.confirm(principal, code)
     stage.time.passes(seconds=30)
     return Holder(stage, principal, secret, backup)

@@ -3,33 +3,33 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat_app.auth.hooks import SessionSeen
+from chat_app.auth.hooks import SessionContext
 
 roles: dict[str, list[str]] = {}
 """What the operator's own directory says now, by e-mail address."""
-seen: list[SessionSeen] = []
+seen: list[SessionContext] = []
 
 
-def with_roles(session: SessionSeen) -> Mapping[str, Any]:
+def with_roles(session: SessionContext) -> Mapping[str, Any]:
     seen.append(session)
     return {"roles": roles.get(session.email, [])}
 
 
-async def with_roles_later(session: SessionSeen) -> Mapping[str, Any]:
+async def with_roles_later(session: SessionContext) -> Mapping[str, Any]:
     return with_roles(session)
 
 
-def failing(session: SessionSeen) -> Mapping[str, Any]:
+def failing(session: SessionContext) -> Mapping[str, Any]:
     raise RuntimeError(f"no directory for {session.email}")
 
 
-def silent(session: SessionSeen) -> Any:
+def silent(session: SessionContext) -> Any:
     return None
 
 
-def no_json(session: SessionSeen) -> Any:
+def no_json(session: SessionContext) -> Any:
     return {"roles": {"a", "set"}}
 
 
-def no_number(session: SessionSeen) -> Any:
+def no_number(session: SessionContext) -> Any:
     return {"score": float("nan")}

@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chat_app.api.answers import SIGN_IN_PAGE, client_of, home_of, set_cookie
 from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import fresh, id_of, read_json, signed_in
+from chat_app.api.responses import SIGN_IN_PAGE, client_of, home_of, set_cookie
 from chat_app.api.threads import timestamp
-from chat_app.auth import cookie
-from chat_app.auth.own_data import picture_of
-from chat_app.auth.pictures import MAX_BYTES as PICTURE_MAX_BYTES
+from chat_app.auth.account.export import picture_of
+from chat_app.auth.account.profile import PICTURE_MAX_BYTES as PICTURE_MAX_BYTES
 from chat_app.auth.principal import Principal
-from chat_app.errors import NotFound, TooLarge
+from chat_app.core.errors import NotFound, TooLarge
+from chat_app.gateway import cookies
 from chat_app.services import services
 from chat_app.threads.export import export as exported
 
@@ -88,17 +88,17 @@ async def set_password(request: Request, principal: Principal) -> Response:
     """Change the password. Other sessions end; this one goes on with a new token."""
     wanted = await read_json(request, NewPassword, most=MAX_BYTES)
     live = services()
-    issued = await live.password_change.set(principal, wanted.password, client_of(request))
+    issued = await live.password_changes.set(principal, wanted.password, client_of(request))
     answer = _done()
-    name = cookie.session_name(live.settings)
-    set_cookie(answer, cookie.write(live.settings, name, issued.token, max_age=issued.max_age))
+    name = cookies.session_name(live.settings)
+    set_cookie(answer, cookies.write(live.settings, name, issued.token, max_age=issued.max_age))
     return answer
 
 
 @fresh
 async def remove_password(request: Request, principal: Principal) -> Response:
     """Sign in without a password from now on."""
-    await services().password_change.remove(principal)
+    await services().password_changes.remove(principal)
     return _done()
 
 
@@ -127,14 +127,14 @@ async def revoke(request: Request, principal: Principal) -> Response:
     """End one of the person's sessions, with its sockets and running answers."""
     session_id = id_of(request.path_params["id"])
     await services().sessions.revoke(principal, session_id, "revoked")
-    return _left(request) if session_id == principal.session_id else _done()
+    return _left(request) if session_id == principal.credential_id else _done()
 
 
 @signed_in
 async def revoke_others(request: Request, principal: Principal) -> Response:
     """End every session of the person but the one that asks."""
     await services().sessions.revoke_user(
-        principal.user_id, reason="revoked", keep=principal.session_id
+        principal.user_id, reason="revoked", keep=principal.credential_id
     )
     return _done()
 
@@ -168,7 +168,7 @@ async def export(request: Request, principal: Principal) -> Response:
 async def remove(request: Request, principal: Principal) -> Response:
     """Delete the person with everything that is theirs."""
     wanted = await read_json(request, Goodbye, most=MAX_BYTES)
-    await services().removal.remove(principal, wanted.confirm)
+    await services().account_deletion.remove(principal, wanted.confirm)
     return _left(request)
 
 
@@ -196,5 +196,5 @@ def _left(request: Request) -> Response:
     """The session of this browser is over: where to go, and no cookie."""
     settings = services().settings
     answer = JSONResponse({"url": f"{home_of(request, settings)}{SIGN_IN_PAGE}"}, headers=NO_STORE)
-    set_cookie(answer, cookie.clear(settings, cookie.session_name(settings)))
+    set_cookie(answer, cookies.clear(settings, cookies.session_name(settings)))
     return answer

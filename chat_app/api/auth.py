@@ -12,7 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chat_app.api.answers import (
+from chat_app.api import forms
+from chat_app.api.email_flows import SIGN_UP_PAGE, begin_sign_up
+from chat_app.api.errors import NO_STORE
+from chat_app.api.forms import FORM_MAX_BYTES, check_csrf, read_form
+from chat_app.api.requests import read_json
+from chat_app.api.responses import (
     SIGN_IN_PAGE,
     browser_of,
     client_of,
@@ -22,15 +27,11 @@ from chat_app.api.answers import (
     set_cookie,
     target_of,
 )
-from chat_app.api.errors import NO_STORE
-from chat_app.api.forms import MAX_BYTES, check_csrf, read_form
-from chat_app.api.mail import SIGN_UP_PAGE, begin_sign_up
-from chat_app.api.requests import read_json
-from chat_app.auth import cookie, csrf
+from chat_app.auth.errors import InvalidCsrfToken
 from chat_app.auth.principal import Principal
-from chat_app.auth.refusals import WrongCsrfToken
-from chat_app.auth.session_views import Resolved
-from chat_app.errors import ChatError, NotFound
+from chat_app.auth.sessions.models import ResolvedSession
+from chat_app.core.errors import ChatError, NotFound
+from chat_app.gateway import cookies
 from chat_app.services import services
 
 
@@ -43,15 +44,15 @@ class Update(BaseModel):
 async def session(request: Request) -> Response:
     """Who is signed in, as Auth.js's `useSession` reads it: null or a user and an expiry."""
     if request.method == "POST":
-        sent = await read_json(request, Update, most=MAX_BYTES)
+        sent = await read_json(request, Update, most=FORM_MAX_BYTES)
         check_csrf(request, {} if sent.csrf_token is None else {"csrfToken": sent.csrf_token})
-    resolved: Resolved | None = request.scope.get("session")
+    resolved: ResolvedSession | None = request.scope.get("session")
     if resolved is None:
         answer = JSONResponse(None, headers=NO_STORE)
         token = request.scope.get("session_token")
         if token and not services().sessions.was_replaced(token):
             settings = services().settings
-            set_cookie(answer, cookie.clear(settings, cookie.session_name(settings)))
+            set_cookie(answer, cookies.clear(settings, cookies.session_name(settings)))
         return answer
     person = resolved.person
     expires = resolved.expires_at.astimezone(UTC).replace(tzinfo=None)
@@ -73,13 +74,13 @@ async def session(request: Request) -> Response:
 async def csrf_token(request: Request) -> Response:
     """The token that a form may send back; the browser keeps the signed one in a cookie."""
     settings = services().settings
-    name = cookie.csrf_name(settings)
-    kept = csrf.token_of(settings, cookie.read(request.scope["headers"], name))
+    name = cookies.csrf_name(settings)
+    kept = forms.csrf_token_of(settings, cookies.read(request.scope["headers"], name))
     if kept is not None:
         return JSONResponse({"csrfToken": kept}, headers=NO_STORE)
-    made = csrf.make(settings)
-    answer = JSONResponse({"csrfToken": csrf.token_of(settings, made)}, headers=NO_STORE)
-    set_cookie(answer, cookie.write(settings, name, made))
+    made = forms.make_csrf_token(settings)
+    answer = JSONResponse({"csrfToken": forms.csrf_token_of(settings, made)}, headers=NO_STORE)
+    set_cookie(answer, cookies.write(settings, name, made))
     return answer
 
 
@@ -89,9 +90,9 @@ async def providers(request: Request) -> Response:
     # Where this was asked, not where the page is: that may be another host.
     base = f"{request.url.scheme}://{request.url.netloc}/api/auth"
     ways = [("credentials", "Password", "credentials")]
-    for one in settings.sign_in_providers:
+    for one in settings.identity_providers:
         ways.append((one.id, one.label, "oauth" if one.kind == "github" else "oidc"))
-    if services().by_mail.postman.delivery != "none":
+    if services().email_flows.mailer.delivery != "none":
         ways.append(("email", "E-mail link", "email"))
     found = {
         name: {
@@ -112,12 +113,12 @@ async def sign_in(request: Request) -> Response:
     live = services()
     try:
         check_csrf(request, fields)
-        proof = await live.accounts.sign_in(
+        identity = await live.accounts.sign_in(
             email=fields.get("email", ""),
             password=fields.get("password", ""),
             address=client_of(request),
         )
-        outcome = await live.admission.admit(proof, browser_of(request, fields))
+        outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
     except ChatError as error:
         return refused(request, error, SIGN_IN_PAGE, fields)
     return enter(request, outcome, fields)
@@ -131,14 +132,14 @@ async def sign_up(request: Request) -> Response:
         check_csrf(request, fields)
         if live.settings.sign_up_needs_letter:
             return await begin_sign_up(request, fields)
-        proof = await live.accounts.sign_up(
+        identity = await live.accounts.sign_up(
             email=fields.get("email", ""),
             password=fields.get("password", ""),
             name=fields.get("name", ""),
             address=client_of(request),
-            welcome=live.admission.check,
+            welcome=live.sign_in_service.check,
         )
-        outcome = await live.admission.admit(proof, browser_of(request, fields))
+        outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
     except ChatError as error:
         return refused(request, error, SIGN_UP_PAGE, fields)
     return enter(request, outcome, fields)
@@ -150,14 +151,14 @@ async def sign_out(request: Request) -> Response:
     live = services()
     try:
         check_csrf(request, fields)
-    except WrongCsrfToken as error:
+    except InvalidCsrfToken as error:
         return refused(request, error, SIGN_IN_PAGE, fields)
     principal: Principal | None = request.scope.get("principal")
     if principal is not None:
         with contextlib.suppress(NotFound):  # the person was removed meanwhile
-            await live.sessions.revoke(principal, principal.session_id, "signed_out")
+            await live.sessions.revoke(principal, principal.credential_id, "signed_out")
     answer = go(request, target_of(request, fields, default=SIGN_IN_PAGE))
-    set_cookie(answer, cookie.clear(live.settings, cookie.session_name(live.settings)))
+    set_cookie(answer, cookies.clear(live.settings, cookies.session_name(live.settings)))
     return answer
 
 

@@ -10,10 +10,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chat_app.api.answers import SIGN_IN_PAGE
 from chat_app.api.errors import NO_STORE
-from chat_app.auth.callback import safe_callback
-from chat_app.auth.refusals import known_word
+from chat_app.api.responses import SIGN_IN_PAGE, safe_callback_url
+from chat_app.auth.errors import known_error_code
 from chat_app.services import services
 
 LINK_PAGE = "/signin/link"
@@ -41,10 +40,10 @@ async def verify_request(request: Request) -> Response:
 
 def _to(request: Request, page: str, *, otherwise: str = "", **query: str) -> Response:
     settings, asked = services().settings, request.query_params
-    if said := known_word(asked.get("error", ""), otherwise):
+    if said := known_error_code(asked.get("error", ""), otherwise):
         query["error"] = said
     # Only a path or an address of ours: what is not leads nowhere, and so is left out.
-    target = safe_callback(asked.get("callbackUrl"), settings).removeprefix(settings.url)
+    target = safe_callback_url(asked.get("callbackUrl"), settings).removeprefix(settings.url)
     if target != "/":
         query["callbackUrl"] = target
     url = f"{settings.url}{page}" + (f"?{urlencode(query)}" if query else "")

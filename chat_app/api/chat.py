@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chat_app.api import ui_stream
+from chat_app.api import ai_sdk_stream
 from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import id_of, read_json, signed_in
 from chat_app.api.streaming import StreamResponse
 from chat_app.auth.principal import Principal
-from chat_app.errors import InvalidInput, NotFound
-from chat_app.runs.sending import Sent, is_client_id
+from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.runs.create import SentMessage, is_client_id
 from chat_app.services import services
 from chat_app.threads.views import LiveRun, Window
 
@@ -102,7 +102,7 @@ async def models(_request: Request, _principal: Principal) -> Response:
     return JSONResponse({"models": offered, "default": default}, headers=NO_STORE)
 
 
-async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | None) -> Sent:
+async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | None) -> SentMessage:
     given = asked.message or (asked.messages[-1] if asked.messages else None)
     if given is None:
         raise InvalidInput("There is no message to answer.")
@@ -116,7 +116,9 @@ async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | No
     )
 
 
-async def _regenerate(principal: Principal, asked: ChatRequest, thread_id: UUID | None) -> Sent:
+async def _regenerate(
+    principal: Principal, asked: ChatRequest, thread_id: UUID | None
+) -> SentMessage:
     if thread_id is None:
         raise NotFound
     window = await _end_of(principal, thread_id)
@@ -145,9 +147,9 @@ def _checked(given: dict[str, Any]) -> UserMessage:
 
 def _stream(principal: Principal, run: LiveRun, thread_id: UUID) -> Response:
     events = services().runs.follow(principal, run.run_id)
-    chunks = ui_stream.encoded(events, message_id=run.message_id, thread_id=thread_id)
-    headers = {**ui_stream.HEADERS, THREAD_HEADER: str(thread_id)}
-    return StreamResponse(chunks, headers, keepalive=ui_stream.KEEPALIVE)
+    chunks = ai_sdk_stream.encoded(events, message_id=run.message_id, thread_id=thread_id)
+    headers = {**ai_sdk_stream.HEADERS, THREAD_HEADER: str(thread_id)}
+    return StreamResponse(chunks, headers, keepalive=ai_sdk_stream.KEEPALIVE)
 
 
 routes = [

@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chat_app.api.answers import client_of, home_of
 from chat_app.api.errors import NO_STORE
 from chat_app.api.oauth import CONNECTIONS_PAGE, remember_transaction
 from chat_app.api.requests import fresh, id_of
+from chat_app.api.responses import client_of, home_of
+from chat_app.auth.oauth.service import OAuthRequest
 from chat_app.auth.principal import Principal
-from chat_app.auth.providers.sign_in import Wish
 from chat_app.services import services
 
 
@@ -18,8 +18,10 @@ async def connect(request: Request, principal: Principal) -> Response:
     """Begin to connect an account; the answer says where the browser goes."""
     live = services()
     page = home_of(request, live.settings) + CONNECTIONS_PAGE
-    wish = Wish(callback_url=page, link_to=principal)
-    started = await live.providers.start(request.path_params["provider"], wish, client_of(request))
+    oauth_request = OAuthRequest(callback_url=page, link_to=principal)
+    started = await live.providers.start(
+        request.path_params["provider"], oauth_request, client_of(request)
+    )
     answer = JSONResponse({"url": started.url}, headers=NO_STORE)
     remember_transaction(request, answer, started)
     return answer

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.errors import ChatError, NotFound, RateLimited
-from chat_app.logs import unexpected
+from chat_app.core.errors import ChatError, NotFound, RateLimited
+from chat_app.core.logging import log_unexpected_error
 
 NO_STORE = {"Cache-Control": "private, no-cache, no-store"}
 """For every answer that depends on who asks."""
@@ -56,9 +56,9 @@ def answer_to(request: Request, error: ChatError) -> Response:
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     if wants_page(request):
-        page = _PAGE.format(sentence=html.escape(error.sentence))
+        page = _PAGE.format(sentence=html.escape(error.message))
         return HTMLResponse(page, error.status, headers)
-    body = {"error": error.code, "message": error.sentence}
+    body = {"error": error.code, "message": error.message}
     return JSONResponse(body, error.status, headers)
 
 
@@ -125,7 +125,7 @@ class CatchBugs:
                 raise
             await answer_to(Request(scope), error)(scope, receive, send)
         except Exception as error:
-            broken = Broken(unexpected(error, f"a {scope['method']} route"))
+            broken = Broken(log_unexpected_error(error, f"a {scope['method']} route"))
             if started:
                 raise broken from None
             await answer_to(Request(scope), broken)(scope, receive, send)

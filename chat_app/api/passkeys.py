@@ -7,14 +7,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chat_app.api.answers import SIGN_IN_PAGE, browser_of, client_of, enter, refused, set_cookie
 from chat_app.api.errors import NO_STORE
 from chat_app.api.forms import check_csrf, read_form
 from chat_app.api.requests import fresh, id_of, read_json, signed_in
-from chat_app.auth import cookie
-from chat_app.auth.passkeys.ceremonies import LASTS_SECONDS
+from chat_app.api.responses import SIGN_IN_PAGE, browser_of, client_of, enter, refused, set_cookie
 from chat_app.auth.principal import Principal
-from chat_app.errors import ChatError
+from chat_app.auth.webauthn import CHALLENGE_SECONDS
+from chat_app.core.errors import ChatError
+from chat_app.gateway import cookies
 from chat_app.services import services
 
 MAX_BYTES = 16_384
@@ -46,8 +46,8 @@ async def begin_sign_in(request: Request) -> Response:
     binding = secrets.token_urlsafe(_BINDING)
     options = await live.passkeys.begin_sign_in(binding, client_of(request))
     answer = JSONResponse(options, headers=NO_STORE)
-    name = cookie.passkey_name(live.settings)
-    set_cookie(answer, cookie.write(live.settings, name, binding, max_age=LASTS_SECONDS))
+    name = cookies.passkey_name(live.settings)
+    set_cookie(answer, cookies.write(live.settings, name, binding, max_age=CHALLENGE_SECONDS))
     return answer
 
 
@@ -55,16 +55,16 @@ async def sign_in(request: Request) -> Response:
     """Sign in with `credential`: what the browser brought, as JSON text."""
     fields = await read_form(request)
     live = services()
-    name = cookie.passkey_name(live.settings)
-    binding = cookie.read(request.scope["headers"], name)
+    name = cookies.passkey_name(live.settings)
+    binding = cookies.read(request.scope["headers"], name)
     try:
         check_csrf(request, fields)
-        proof = await live.passkeys.sign_in(fields.get("credential", ""), binding or "")
-        outcome = await live.admission.admit(proof, browser_of(request, fields))
+        identity = await live.passkeys.sign_in(fields.get("credential", ""), binding or "")
+        outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
     except ChatError as error:
         return refused(request, error, SIGN_IN_PAGE, fields)
     answer = enter(request, outcome, fields)
-    set_cookie(answer, cookie.clear(live.settings, name))
+    set_cookie(answer, cookies.clear(live.settings, name))
     return answer
 
 

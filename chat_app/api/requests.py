@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat_app.auth.fresh import require_fresh
 from chat_app.auth.principal import Principal
-from chat_app.auth.session_views import Resolved
-from chat_app.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
+from chat_app.auth.sessions.models import ResolvedSession
+from chat_app.auth.sign_in.step_up import require_fresh
+from chat_app.core.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
 from chat_app.services import services
 
 Signed = Callable[[Request, Principal], Awaitable[Response]]
@@ -60,11 +60,11 @@ def fresh(route: Signed) -> Callable[[Request], Awaitable[Response]]:
     @functools.wraps(route)
     async def checked(request: Request) -> Response:
         principal = current_principal(request)
-        visit = request.scope.get("session")
-        if not isinstance(visit, Resolved):
+        resolved = request.scope.get("session")
+        if not isinstance(resolved, ResolvedSession):
             raise Unauthenticated
         live = services()
-        require_fresh(visit, live.clock(), live.settings)
+        require_fresh(resolved, live.clock(), live.settings)
         return await route(request, principal)
 
     return checked

@@ -9,24 +9,24 @@ from chat_app.api import (
     authjs,
     chat,
     connections,
+    email_flows,
     health,
-    mail,
     oauth,
     passkeys,
-    second_factor,
     step_up,
     threads,
+    two_factor,
 )
 from chat_app.api.errors import CatchBugs, exception_handlers
 
 routes = [
     *auth.routes,
     *authjs.routes,
-    *mail.routes,
+    *email_flows.routes,
     *oauth.routes,
     *account.routes,
     *connections.routes,
-    *second_factor.routes,
+    *two_factor.routes,
     *passkeys.routes,
     *step_up.routes,
     *chat.routes,

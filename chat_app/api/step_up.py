@@ -5,13 +5,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chat_app.api.answers import client_of, set_cookie, target_of
 from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import read_json, signed_in
-from chat_app.auth import cookie
+from chat_app.api.responses import client_of, set_cookie, target_of
 from chat_app.auth.principal import Principal
-from chat_app.auth.session_views import Issued
-from chat_app.errors import InvalidInput
+from chat_app.auth.sessions.models import IssuedSession
+from chat_app.core.errors import InvalidInput
+from chat_app.gateway import cookies
 from chat_app.services import services
 
 MAX_BYTES = 16_384
@@ -66,12 +66,12 @@ async def by_passkey(request: Request, principal: Principal) -> Response:
     return _proved(request, issued, shown.callbackUrl)
 
 
-def _proved(request: Request, issued: Issued, callback: str) -> Response:
+def _proved(request: Request, issued: IssuedSession, callback: str) -> Response:
     settings = services().settings
     url = target_of(request, {"callbackUrl": callback}, default="/settings/profile")
     answer = JSONResponse({"url": url}, headers=NO_STORE)
-    name = cookie.session_name(settings)
-    set_cookie(answer, cookie.write(settings, name, issued.token, max_age=issued.max_age))
+    name = cookies.session_name(settings)
+    set_cookie(answer, cookies.write(settings, name, issued.token, max_age=issued.max_age))
     return answer
 
 

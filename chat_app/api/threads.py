@@ -11,7 +11,7 @@ from starlette.routing import Route
 from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import id_of, number, read_json, signed_in
 from chat_app.auth.principal import Principal
-from chat_app.errors import InvalidInput
+from chat_app.core.errors import InvalidInput
 from chat_app.services import services
 from chat_app.threads.views import MessageView, ThreadSummary
 

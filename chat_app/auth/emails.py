@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from chat_app.auth.refusals import InvalidEmail
+from chat_app.auth.errors import InvalidEmail
 
 EMAIL_MAX_LENGTH = 254
 """Characters (RFC 5321 §4.5.3.1.3 less the angle brackets, erratum 1690)."""

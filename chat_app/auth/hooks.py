@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from chat_app.errors import Unavailable
-from chat_app.logs import unexpected
-from chat_app.settings import WrongSettings
+from chat_app.core.errors import Unavailable
+from chat_app.core.logging import log_unexpected_error
+from chat_app.settings import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignInAttempt:
     """A sign-in that is about to be let through.
 
     Args:
@@ -40,7 +40,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionSeen:
+class SessionContext:
     """A session that somebody asks something in.
 
     Args:
@@ -60,20 +60,20 @@ class SessionSeen:
     claims: Mapping[str, Any] = field(default_factory=dict)
 
 
-OnSignIn = Callable[[Attempt], bool | Awaitable[bool | None] | None]
+OnSignIn = Callable[[SignInAttempt], bool | Awaitable[bool | None] | None]
 Claims = Mapping[str, Any]
 _NONE: Claims = MappingProxyType({})
-SessionHook = Callable[[SessionSeen], Claims | Awaitable[Claims]]
+SessionHook = Callable[[SessionContext], Claims | Awaitable[Claims]]
 
 
-class NoClaims(Unavailable):
+class ClaimsUnavailable(Unavailable):
     """The operator's function failed, so nobody can say what this person may do."""
 
     def __init__(self) -> None:
         super().__init__("The server cannot look you up now; try again soon.")
 
 
-def load(named: str, setting: str) -> Any:
+def load_function(named: str, setting: str) -> Any:
     """The function that a setting names.
 
     Args:
@@ -92,13 +92,13 @@ def load(named: str, setting: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
-        raise WrongSettings(f"{setting}: there is no {named}") from None
+        raise ConfigError(f"{setting}: there is no {named}") from None
     if not callable(found):
-        raise WrongSettings(f"{setting}: {named} is not a function")
+        raise ConfigError(f"{setting}: {named} is not a function")
     return found
 
 
-async def allows(hook: OnSignIn | None, attempt: Attempt) -> bool:
+async def allows(hook: OnSignIn | None, attempt: SignInAttempt) -> bool:
     """Whether the operator's function lets somebody in. False and any failure say no."""
     if hook is None:
         return True
@@ -106,12 +106,12 @@ async def allows(hook: OnSignIn | None, attempt: Attempt) -> bool:
         answer = hook(attempt)
         said = await answer if inspect.isawaitable(answer) else answer
     except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
-        unexpected(error, "AUTH_ON_SIGN_IN")
+        log_unexpected_error(error, "AUTH_ON_SIGN_IN")
         return False
     return said is not False
 
 
-async def claims_of(hook: SessionHook | None, seen: SessionSeen) -> Claims:
+async def claims_of(hook: SessionHook | None, seen: SessionContext) -> Claims:
     """What the operator's function says of a session now, as plain JSON that nobody can change.
 
     Raises:
@@ -124,5 +124,5 @@ async def claims_of(hook: SessionHook | None, seen: SessionSeen) -> Claims:
         said = await answer if inspect.isawaitable(answer) else answer
         return MappingProxyType(json.loads(json.dumps(dict(said), allow_nan=False)))
     except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
-        unexpected(error, "AUTH_SESSION_HOOK")
-        raise NoClaims from None
+        log_unexpected_error(error, "AUTH_SESSION_HOOK")
+        raise ClaimsUnavailable from None

@@ -1,10 +1,25 @@
-"""Who is asking, as a value that cannot be half known."""
+"""A person as the faces show them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UserProfile:
+    """Who somebody is, without anything secret.
+
+    Args:
+        id: The person.
+        email: Their normalised address.
+        name: What they call themselves; may be empty.
+    """
+
+    id: UUID
+    email: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +31,7 @@ class Principal:
 
     Args:
         user_id: The person.
-        session_id: The session that proved it.
+        credential_id: What proved it: a session, later an API key or an OAuth grant.
         roles: The person's role in each organisation.
         claims: What the operator's function says of them at this moment (`AUTH_SESSION_HOOK`).
 
@@ -25,11 +40,11 @@ class Principal:
     """
 
     user_id: UUID
-    session_id: UUID
+    credential_id: UUID
     roles: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("user_id", "session_id"):
+        for name in ("user_id", "credential_id"):
             if type(getattr(self, name)) is not UUID:
                 raise TypeError(f"A principal needs a real UUID as {name}.")

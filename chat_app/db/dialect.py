@@ -11,9 +11,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from chat_app.db import one_hop
+from chat_app.db import sqlite_driver
+from chat_app.db.data_folder import make_private_file
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
-from chat_app.db.folder import make_private_file
 
 READERS = 10
 """Idle connections kept for readers; as many again may be opened in a rush."""
@@ -84,7 +84,7 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
         "connect_args": {"isolation_level": None, "timeout": busy_seconds},
         "pool_timeout": WAIT_SECONDS,
         "hide_parameters": True,
-        "module": one_hop.driver(),
+        "module": sqlite_driver.sqlite_driver(),
     }
     readers = create_async_engine(url, pool_size=READERS, max_overflow=READERS, **shared)
     # the overflow serves a writer whose cancelled predecessor still closes its connection

@@ -9,12 +9,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.db.batch import Errands, Statement
 from chat_app.db.dialect import engines, errand_engine
 from chat_app.db.errors import DatabaseBusy
-from chat_app.db.own_rows import confine
-from chat_app.db.scoped import Scope, ScopedSession
-from chat_app.db.system import SystemSession, check_reason
+from chat_app.db.row_level_security import restrict_to_owner
+from chat_app.db.sessions import Scope, ScopedSession, SystemSession, check_reason
+from chat_app.db.sqlite_driver import Statement, WriterThread
 from chat_app.db.tables import metadata
 
 _S = TypeVar("_S", bound=AsyncSession)
@@ -36,9 +35,9 @@ class Database:
     def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
         self._all = engines(url, busy_seconds)
         self._own = engines(url, busy_seconds)
-        confine(self._own.writers, self._own.readers)
+        restrict_to_owner(self._own.writers, self._own.readers)
         engine = errand_engine(url, busy_seconds)
-        self._errands = Errands(engine) if engine else None
+        self._errands = WriterThread(engine) if engine else None
         self._busy_seconds = busy_seconds
         self._turn = asyncio.Lock()  # binds itself to the loop that first waits for it
         self._writing: asyncio.Task[Any] | None = None

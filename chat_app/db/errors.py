@@ -1,6 +1,6 @@
 """What the database says to a person when it cannot go on."""
 
-from chat_app.errors import ChatError
+from chat_app.core.errors import ChatError
 
 
 class DatabaseError(ChatError):
@@ -36,7 +36,7 @@ class DatabaseUnreachable(DatabaseError):
         super().__init__("The database cannot be reached; nothing was saved.")
 
 
-class FolderInUse(DatabaseError):
+class DataFolderInUse(DatabaseError):
     """Another process owns the data folder."""
 
     code = "folder_in_use"
@@ -48,9 +48,9 @@ class WrongRevision(DatabaseError):
     code = "wrong_revision"
 
 
-class Refused(Exception):
+class QueryRefused(Exception):
     """A scoped session was asked for what it cannot confine to one person: a bug of ours."""
 
 
-class Unscoped(Refused):
+class Unscoped(QueryRefused):
     """A scoped session was asked for without a person."""

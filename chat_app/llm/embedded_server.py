@@ -36,22 +36,22 @@ def main() -> None:
     """Serve the model until the parent is gone."""
     # Ctrl-C in the terminal reaches the whole group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    wish = json.loads(sys.stdin.buffer.readline())
-    _die_with(wish["parent"])
+    oauth_request = json.loads(sys.stdin.buffer.readline())
+    _die_with(oauth_request["parent"])
     out = _keep_quiet()
     if hasattr(os, "nice"):
         os.nice(_POLITENESS)
 
     xllamacpp = import_module("xllamacpp")  # after the silence: loading it may print
     params = xllamacpp.CommonParams()
-    params.model.path = wish["path"]
-    params.api_keys = [wish["key"]]
+    params.model.path = oauth_request["path"]
+    params.api_keys = [oauth_request["key"]]
     params.hostnames = ["127.0.0.1"]
     params.port = 0
-    params.n_ctx = wish["slots"] * wish["slot_tokens"]
-    params.n_parallel = wish["slots"]
-    params.cpuparams.n_threads = wish["threads"]
-    params.cpuparams_batch.n_threads = wish["threads"]
+    params.n_ctx = oauth_request["slots"] * oauth_request["slot_tokens"]
+    params.n_parallel = oauth_request["slots"]
+    params.cpuparams.n_threads = oauth_request["threads"]
+    params.cpuparams_batch.n_threads = oauth_request["threads"]
     params.cache_ram_mib = 0
     params.endpoint_slots = False
     params.ui = False

@@ -1,18 +1,57 @@
-"""Deterministic models for tests and benchmarks, with a chosen length, pace and fault.
+"""The text of the fake models: Markdown that looks like an answer, the same every time.
 
-Their ids say what they do: `fake`, `fake:600x20` (600 tokens, one per 20 ms), `fake:drop`,
-`fake:drop:200x5`. Faults are the errors a real provider raises, sentence for sentence.
+Its tokens have about the size of real ones, 4.6 bytes, so that costs per token compare.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from enum import StrEnum
-from itertools import islice
+from itertools import count, islice
 
-from chat_app.llm.base import Delta, Finish, TextDelta, Turn, Usage
-from chat_app.llm.failures import Failure
-from chat_app.llm.fake_text import markdown_tokens, tokens_of
+from chat_app.llm.base import Delta, Finish, PromptMessage, TextDelta, Usage
+from chat_app.llm.errors import Failure
+
+_TOKEN = re.compile(r"\s{0,8}[^\W_]{1,8}|\s{0,8}[^\w\s]{1,6}|\s{1,8}|.", re.DOTALL)
+
+_SECTION = """\
+## Part {n}: steady answers
+
+Streaming keeps readers engaged while longer thoughts develop. Section {n} explains **another** \
+detail with `inline_code_{n}`, some *emphasis* and a [reference](https://example.com/part/{n}).
+
+- First consider what changes between versions
+- Then measure throughput under realistic conditions
+  - including latency percentiles
+- Finally compare everything against expectations
+
+| Measure | Before | After |
+|---|---:|---:|
+| Latency number {n} | {n}20 | {n}10 |
+| Throughput number {n} | {n}50 | {n}75 |
+
+```python
+def measure_{n}(samples: list[float]) -> float:
+    \"\"\"Return the average of several samples.\"\"\"
+    total = sum(sample for sample in samples)
+    return total / len(samples) if samples else {n}.0
+```
+
+> Remember: numbers without context mislead. Part {n} ends here.
+
+"""
+
+
+def tokens_of(text: str) -> Iterator[str]:
+    """Cut a text into pieces of the size of tokens; joined they are the text again."""
+    return (match.group() for match in _TOKEN.finditer(text))
+
+
+def markdown_tokens() -> Iterator[str]:
+    """The endless answer, token by token."""
+    yield from tokens_of("# A deterministic answer\n\n")
+    for n in count(1):
+        yield from tokens_of(_SECTION.format(n=n))
 
 
 class Fault(StrEnum):
@@ -63,7 +102,7 @@ class FakeModel:
         self.name = self.id.replace("fake", "Fake", 1)
         self.calls = 0
         self.open = 0
-        self.turns: tuple[Turn, ...] = ()
+        self.turns: tuple[PromptMessage, ...] = ()
         self._fault = fault
         self._tokens = tokens
         self._pace = pace / 1000
@@ -90,7 +129,7 @@ class FakeModel:
         )
 
     async def stream(
-        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
         """Answer the last turn; see `base.Model.stream`."""
         self.calls += 1

@@ -26,11 +26,11 @@ from openai import (
 )
 from openai.resources.chat.completions import AsyncCompletions
 
-from chat_app.llm.base import Delta, ProviderError, Turn
-from chat_app.llm.decoding import Decoder
-from chat_app.llm.failures import Failure, of_status, seconds_of, words_of
-from chat_app.llm.lines import EventLines, TooMuch
-from chat_app.llm.surrogates import repaired
+from chat_app.core.text import repair_surrogates
+from chat_app.llm.base import Delta, PromptMessage, ProviderError
+from chat_app.llm.chat_completions import ChatCompletionDecoder
+from chat_app.llm.errors import Failure, of_status, seconds_of, words_of
+from chat_app.llm.sse import SSEParser, SSETooLarge
 
 _CONNECT_SECONDS = 10.0
 _AFTERWARDS_SECONDS = 2.0  # for the usage, once the provider has said that the answer is whole
@@ -51,7 +51,7 @@ for _name in ("openai", "httpx2", "aiohttp"):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ModelTimeouts:
     """How long a provider is waited for.
 
     Args:
@@ -134,7 +134,7 @@ class OpenAIModel:
         self,
         endpoint: Endpoint,
         model: str,
-        patience: Patience,
+        patience: ModelTimeouts,
         *,
         model_id: str = "",
         name: str = "",
@@ -160,11 +160,11 @@ class OpenAIModel:
         return self._name
 
     async def stream(
-        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
         """Answer the last turn; see `base.Model.stream`."""
-        decoder = Decoder(self._name)
-        lines = EventLines()
+        decoder = ChatCompletionDecoder(self._name)
+        lines = SSEParser()
         async with AsyncExitStack() as stack:
             now = asyncio.get_running_loop().time
             deadline = now() + self._patience.first_token
@@ -188,7 +188,7 @@ class OpenAIModel:
     async def _open(
         self,
         stack: AsyncExitStack,
-        turns: Sequence[Turn],
+        turns: Sequence[PromptMessage],
         max_tokens: int | None,
         deadline: float,
     ) -> AsyncIterator[bytes]:
@@ -210,10 +210,12 @@ class OpenAIModel:
         except (APIConnectionError, *_LOST):
             raise Failure.UNREACHABLE.error(self._name) from None
 
-    def _request(self, turns: Sequence[Turn], max_tokens: int | None) -> dict[str, Any]:
+    def _request(self, turns: Sequence[PromptMessage], max_tokens: int | None) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": turn.role, "content": repaired(turn.text)} for turn in turns],
+            "messages": [
+                {"role": turn.role, "content": repair_surrogates(turn.text)} for turn in turns
+            ],
             "stream": True,
             **self._options,
         }
@@ -239,7 +241,11 @@ class OpenAIModel:
         return failure.error(self._name, seconds_of(error.response.headers.get("retry-after")))
 
     async def _next(
-        self, chunks: AsyncIterator[bytes], deadline: float, silence: Failure, decoder: Decoder
+        self,
+        chunks: AsyncIterator[bytes],
+        deadline: float,
+        silence: Failure,
+        decoder: ChatCompletionDecoder,
     ) -> bytes | None:
         """The next bytes of the body, or None at its end."""
         try:
@@ -253,8 +259,8 @@ class OpenAIModel:
             return None
         raise failure.error(self._name)
 
-    def _split(self, lines: EventLines, chunk: bytes) -> list[str]:
+    def _split(self, lines: SSEParser, chunk: bytes) -> list[str]:
         try:
             return lines.feed(chunk)
-        except TooMuch:
+        except SSETooLarge:
             raise Failure.MALFORMED.error(self._name) from None

@@ -1,11 +1,11 @@
 """Which models there are, in the order people see them."""
 
-from chat_app.errors import InvalidInput
+from chat_app.core.errors import InvalidInput
 from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
 from chat_app.llm.fake import FakeModel, Fault
-from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
-from chat_app.settings import Settings, WrongSettings
+from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
+from chat_app.settings import ConfigError, Settings
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_MODEL = "gpt-5.4-mini"
@@ -26,7 +26,9 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._patience = Patience(settings.chat_first_token_seconds, settings.chat_idle_seconds)
+        self._patience = ModelTimeouts(
+            settings.chat_first_token_seconds, settings.chat_idle_seconds
+        )
         self._endpoints: list[Endpoint] = []
         self._embedded: EmbeddedModel | None = None
         self._listed: dict[str, Model] = {}
@@ -36,7 +38,7 @@ class Models:
         self._add_embedded()
         self._add_fakes()
         if settings.chat_model and self._find(settings.chat_model) is None:
-            raise WrongSettings(f"CHAT_MODEL: there is no model {settings.chat_model!r}")
+            raise ConfigError(f"CHAT_MODEL: there is no model {settings.chat_model!r}")
 
     def all(self) -> tuple[Model, ...]:
         """Every model a person can choose."""

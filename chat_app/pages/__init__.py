@@ -8,7 +8,7 @@ from chat_app.pages.chat import chat
 from chat_app.pages.settings import add_settings
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.states.auth import AuthState
-from chat_app.states.live import Live
+from chat_app.states.feed import Feed
 
 _DESCRIPTION = "Private conversations with a language model."
 
@@ -36,7 +36,7 @@ def add_pages(app: rx.App) -> None:
             route=route,
             title=PRODUCT,
             description=_DESCRIPTION,
-            on_load=[AuthState.on_auth_change, Live.open],
+            on_load=[AuthState.on_auth_change, Feed.open],
         )
     add_settings(app, PRODUCT, _DESCRIPTION)
 

@@ -22,8 +22,8 @@ from chat_app.pages.sidebar import SIDEBAR, sidebar
 from chat_app.settings import settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
-from chat_app.states.live import Live
-from chat_app.states.stretch import SLOTS
+from chat_app.states.feed import Feed
+from chat_app.states.page_window import SLOTS
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import MessageItem
 
@@ -35,7 +35,7 @@ def _signed_in() -> rx.Component:
         rx.el.a("Skip to the conversation", href=f"#{_CONVERSATION}", class_name="skip"),
         sidebar(),
         _conversation(),
-        chunk_feed(chunk=Live.f.to(list[str | int]), on_resync=Live.gap),
+        chunk_feed(chunk=Feed.f.to(list[str | int]), on_resync=Feed.resync),
         document_title(title=ChatState.title, product=PRODUCT, on_zone=ThreadListState.set_zone),
         class_name="app",
     )

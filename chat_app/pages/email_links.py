@@ -6,7 +6,7 @@ verifies an email and finishes a sign-up or a sign-in.
 
 import reflex as rx
 
-from chat_app.auth.refusals import sentences
+from chat_app.auth.errors import error_messages
 from chat_app.components.auth.fields import email_field, new_password_field, password_field
 from chat_app.components.auth.sign_in import (
     auth_form,
@@ -54,7 +54,7 @@ def new_password() -> rx.Component:
             new_password_field("New password"),
             rx.el.button("Change password", type="submit", class_name="button wide"),
             action=api_url("/api/auth/reset/confirm"),
-            messages=sentences(settings()),
+            messages=error_messages(settings()),
         ),
         title="Choose a new password",
         lead="All devices that are signed in now will be signed out.",
@@ -72,7 +72,7 @@ def confirm() -> rx.Component:
             lookup=api_url("/api/auth/letter"),
             actions={"sign_in_link": api_url("/api/auth/callback/email")}
             | dict.fromkeys(purposes, verify),
-            messages=sentences(settings()),
+            messages=error_messages(settings()),
         ),
         title="One more click",
         lead="The link in your email works once.",
@@ -102,7 +102,7 @@ def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
         email_field(auto_focus=True),
         rx.el.button("Send link", type="submit", class_name="button wide"),
         action=api_url(action),
-        messages=sentences(settings()),
+        messages=error_messages(settings()),
     )
     sheet = auth_sheet(
         rx.cond(has_email, form),

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from chat_app.auth.refusals import sentences
+from chat_app.auth.errors import error_messages
 from chat_app.components.auth.fields import (
     PROBLEM_ID,
     code_field,
@@ -27,7 +27,7 @@ from chat_app.states.auth import AuthState
 
 def sign_in() -> rx.Component:
     """`/signin`: every login method of a user who has an account."""
-    messages = sentences(settings())
+    messages = error_messages(settings())
     return auth_sheet(
         rx.fragment(
             auth_form(
@@ -89,7 +89,7 @@ def second_factor() -> rx.Component:
             *([_checkbox("trust", trust)] if days else []),
             rx.el.button("Sign in", type="submit", class_name="button wide"),
             action=api_url("/api/auth/callback/second-factor"),
-            messages=sentences(settings()),
+            messages=error_messages(settings()),
         ),
         title="Enter your code",
         lead="Your account is protected by two-factor authentication.",
@@ -126,5 +126,5 @@ def _sign_up_form() -> rx.Component:
         new_password_field("Password"),
         rx.el.button("Create account", type="submit", class_name="button wide"),
         action=api_url("/api/auth/signup"),
-        messages=sentences(settings()),
+        messages=error_messages(settings()),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from chat_app.threads.parts import Part
+from chat_app.core.parts import Part
 
 EventKind = Literal["text", "reasoning"]
 """What one entry of the log is: `text` is shown, `reasoning` is only kept."""

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from chat_app.errors import ChatError
-from chat_app.llm.surrogates import repaired
-from chat_app.logs import unexpected
-from chat_app.runs.channel import Channel
+from chat_app.core.clock import Clock
+from chat_app.core.errors import ChatError
+from chat_app.core.logging import log_unexpected_error
+from chat_app.core.text import repair_surrogates
+from chat_app.db.engine import Database
+from chat_app.db.tables import metadata
 from chat_app.runs.events import EventKind
-from chat_app.runs.pace import Pace, interval
+from chat_app.runs.flush import FlushThrottle, flush_interval
+from chat_app.runs.follow import Channel
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
 NOT_SAVED = "The answer could not be saved, so it was stopped. Try again in a moment."
 
 
-class NotSaved(ChatError):
+class RunLogUnavailable(ChatError):
     """The log of a run could not be written."""
 
     code = "unavailable"
@@ -40,7 +44,7 @@ class NotSaved(ChatError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One row of a run's log.
 
     Args:
@@ -54,7 +58,7 @@ class Entry:
     text: str
 
 
-Store = Callable[[Sequence[Entry]], Awaitable[None]]
+StoreEntries = Callable[[Sequence[LogEntry]], Awaitable[None]]
 """Commits entries in one transaction: all or none."""
 
 
@@ -73,7 +77,7 @@ class RunLog:
         self._channel = channel
         self._seq = 0
         self._added: list[tuple[EventKind, str]] = []
-        self._taken: list[Entry] = []
+        self._taken: list[LogEntry] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._hurry = True
@@ -86,7 +90,7 @@ class RunLog:
         """Take the next piece of the answer. It is stored and shown at the writer's pace."""
         if self._closed or not text:
             return
-        text = repaired(text)
+        text = repair_surrogates(text)
         self._added.append((kind, text))
         self.waiting += len(text)
         self._idle.clear()
@@ -103,7 +107,7 @@ class RunLog:
             self._writer.wake(self, hurry=True)
         await self._idle.wait()
         if self._failed.is_set():
-            raise NotSaved
+            raise RunLogUnavailable
 
     async def close(self) -> None:
         """Forget what is not stored, wait for a commit under way, and take nothing more."""
@@ -113,11 +117,13 @@ class RunLog:
         self._writer.forget(self)
 
     def is_due(self, now: float, late: float, busy: float) -> bool:
-        """Whether the run's pace allows a commit now; see `pace.interval`."""
+        """Whether the run's pace allows a commit now; see `flush_throttle.interval`."""
         # A tick may come a little early by the clock; a tenth keeps it from being skipped.
-        return self._hurry or now - self._committed_at >= 0.9 * interval(self._rate, late, busy)
+        return self._hurry or now - self._committed_at >= 0.9 * flush_interval(
+            self._rate, late, busy
+        )
 
-    def take(self, now: float) -> list[Entry]:
+    def take(self, now: float) -> list[LogEntry]:
         """Move what was added into entries for the next commit."""
         elapsed = now - self._committed_at
         self._rate = (self._rate + len(self._added) / elapsed) / 2 if elapsed > 0 else self._rate
@@ -126,7 +132,7 @@ class RunLog:
         for kind, pieces in groupby(self._added, _kind):
             self._seq += 1
             text = "".join(text for _, text in pieces)
-            self._taken.append(Entry(self._run_id, self._owner_id, self._seq, kind, text))
+            self._taken.append(LogEntry(self._run_id, self._owner_id, self._seq, kind, text))
         self._added.clear()
         return self._taken
 
@@ -172,9 +178,9 @@ class LogWriter:
         pace: The clock and the waits.
     """
 
-    def __init__(self, store: Store, pace: Pace) -> None:
+    def __init__(self, store: StoreEntries, flush_throttle: FlushThrottle) -> None:
         self._store = store
-        self._pace = pace
+        self._flush_throttle = flush_throttle
         self._waiting: dict[RunLog, None] = {}
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -221,20 +227,20 @@ class LogWriter:
         while True:
             await self._work.wait()
             self._hurry.clear()
-            began = self._pace.now()
-            busy = self._pace.busy()
+            began = self._flush_throttle.now()
+            busy = self._flush_throttle.busy()
             due = [log for log in self._waiting if log.is_due(began, self._late, busy)]
             if due:
                 await self._commit(due, began)
             if not self._waiting:
                 self._work.clear()
-            spent = self._pace.now() - began
-            rest = max(0.0, interval(0.0, self._late, busy) - spent)
-            late = await self._pace.rest(rest, self._hurry)
+            spent = self._flush_throttle.now() - began
+            rest = max(0.0, flush_interval(0.0, self._late, busy) - spent)
+            late = await self._flush_throttle.rest(rest, self._hurry)
             self._late = 0.7 * self._late + 0.3 * late
 
     async def _commit(self, logs: list[RunLog], now: float) -> None:
-        batch: list[tuple[RunLog, list[Entry]]] = []
+        batch: list[tuple[RunLog, list[LogEntry]]] = []
         for log in logs:
             self._waiting.pop(log)
             if log.has_more:
@@ -242,7 +248,7 @@ class LogWriter:
         if batch and not await self._stored(batch):
             await self._one_by_one(batch)
 
-    async def _stored(self, batch: list[tuple[RunLog, list[Entry]]]) -> bool:
+    async def _stored(self, batch: list[tuple[RunLog, list[LogEntry]]]) -> bool:
         """Try a batch, patiently. False when it cannot be stored as it is."""
         entries = [entry for _, taken in batch for entry in taken]
         for delay in (*BACK_OFF, None):
@@ -254,23 +260,23 @@ class LogWriter:
                 logger.warning("A commit of the run log failed: %s", type(error).__name__)
                 if delay is None:
                     return False
-                await self._pace.back_off(delay)
+                await self._flush_throttle.back_off(delay)
             else:
                 for log, _ in batch:
                     log.show()
                 return True
         return False
 
-    async def _one_by_one(self, batch: list[tuple[RunLog, list[Entry]]]) -> None:
+    async def _one_by_one(self, batch: list[tuple[RunLog, list[LogEntry]]]) -> None:
         """Save what can be saved, so that one answer's fault is not every answer's."""
         for log, entries in batch:
             try:
                 await self._store(entries)
             except ChatError as error:  # a full disk is no bug
-                logger.warning("An answer was given up: %s", error.sentence)
+                logger.warning("An answer was given up: %s", error.message)
                 log.fail()
             except Exception as error:  # the fault ends this run, and is told to its reader
-                unexpected(error, "the log of an answer")
+                log_unexpected_error(error, "the log of an answer")
                 log.fail()
             else:
                 log.show()
@@ -278,3 +284,39 @@ class LogWriter:
 
 def _kind(piece: tuple[EventKind, str]) -> EventKind:
     return piece[0]
+
+
+_EVENTS = metadata.tables["run_event"]
+_RUNS = metadata.tables["run"]
+_INSERT = insert(_EVENTS)
+_BEGIN = (
+    update(_RUNS)
+    .where(_RUNS.c.id == bindparam("run"), _RUNS.c.status == "queued")
+    .values(status="running", first_event_at=bindparam("now"))
+)
+
+
+def event_store(db: Database, clock: Clock) -> StoreEntries:
+    """What a `LogWriter` commits with.
+
+    Args:
+        db: The database.
+        clock: Dates a run's first event.
+    """
+
+    async def store(entries: Sequence[LogEntry]) -> None:
+        # the run's last_seq is written at its end: until then the log itself has it
+        begun = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.seq == 1]
+        rows = [
+            {
+                "run_id": entry.run_id,
+                "seq": entry.seq,
+                "owner_id": entry.owner_id,
+                "kind": entry.kind,
+                "text": entry.text,
+            }
+            for entry in entries
+        ]
+        await db.system_batch("run log", [(_INSERT, rows), (_BEGIN, begun)])
+
+    return store

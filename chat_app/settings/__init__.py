@@ -4,17 +4,16 @@ The environment decides first, then `.env`, then the default. A group of setting
 `.env.example` is made from them all (`python -m chat_app.settings > .env.example`).
 """
 
-from chat_app.settings.composed import Settings
+from chat_app.settings.base import Settings, read_settings, settings
+from chat_app.settings.identity_providers import IdentityProvider
 from chat_app.settings.models import ProviderSettings
-from chat_app.settings.providers import SignInProvider
-from chat_app.settings.reading import read_settings, settings
-from chat_app.settings.wrong import WrongSettings
+from chat_app.settings.types import ConfigError
 
 __all__ = [
+    "ConfigError",
+    "IdentityProvider",
     "ProviderSettings",
     "Settings",
-    "SignInProvider",
-    "WrongSettings",
     "read_settings",
     "settings",
 ]

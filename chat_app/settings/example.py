@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from chat_app.settings.composed import GROUPS
+from chat_app.settings.base import GROUPS
 
 
 def example() -> str:

@@ -5,8 +5,8 @@ from typing import Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from chat_app.settings.addresses import api_address, host_of
-from chat_app.settings.lists import CommaList
+from chat_app.settings.types import CommaList
+from chat_app.settings.urls import api_base_url, host_of
 
 
 class ProviderSettings(BaseModel):
@@ -27,7 +27,7 @@ class ProviderSettings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        return api_address(value)
+        return api_base_url(value)
 
 
 class ModelSettings(BaseSettings):
@@ -71,7 +71,7 @@ class ModelSettings(BaseSettings):
     @field_validator("openai_base_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
-        return api_address(value) if value else value
+        return api_base_url(value) if value else value
 
     @model_validator(mode="after")
     def _names_its_models(self) -> Self:

@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-from chat_app.settings.wrong import WrongSettings
+from chat_app.settings.types import ConfigError
 
 _SHORTEST = 32
 _FEWEST_DIFFERENT = 8  # a random key of 32 hexadecimal digits has about 14
@@ -30,7 +30,7 @@ def refuse_weak_secret(value: str) -> None:
         raise ValueError("must be random, for example what `openssl rand -hex 32` prints")
 
 
-def kept_secret(path: Path) -> bytes:
+def load_or_create_secret(path: Path) -> bytes:
     """The key that a file holds; made, for the owner's eyes only, when there is no file.
 
     Args:
@@ -44,7 +44,7 @@ def kept_secret(path: Path) -> bytes:
         _keep(path, secrets.token_hex(32).encode())
     value = path.read_bytes().strip()
     if len(value) < _SHORTEST:
-        raise WrongSettings(
+        raise ConfigError(
             f"DATA_DIR: the key in {path} was cut short; remove the file, and a new one is made"
         )
     return value

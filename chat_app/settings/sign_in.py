@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from chat_app.settings.lists import CommaList, SecretList
-from chat_app.settings.providers import SignInProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from chat_app.settings.secret import refuse_weak_secret
+from chat_app.settings.types import CommaList, SecretList
 
 _DOMAIN = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")
 _FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
@@ -116,7 +116,7 @@ class SignInSettings(BaseSettings):
     )
 
     # Read by pattern, not by name (`providers.py`).
-    sign_in_providers: Annotated[tuple[SignInProvider, ...], NoDecode] = Field((), repr=False)
+    identity_providers: Annotated[tuple[IdentityProvider, ...], NoDecode] = Field((), repr=False)
 
     @field_validator("auth_allowed_domains")
     @classmethod

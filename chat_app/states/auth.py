@@ -9,7 +9,7 @@ from chat_app.db.errors import DatabaseError
 from chat_app.services import services
 from chat_app.settings import settings
 from chat_app.states.chat import ChatState
-from chat_app.states.identity import principal_or_none
+from chat_app.states.principal import principal_or_none
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import PersonItem
 
@@ -41,7 +41,7 @@ class AuthState(rx.State):
         identity wins whatever the database's pace.
         """
         who = principal_or_none()
-        session = str(who.session_id) if who else ""
+        session = str(who.credential_id) if who else ""
         if session != self._session or who is None:
             self.person, self.phase, self._session = PersonItem(), "unknown", session
             (await self.get_state(ThreadListState))._blank()

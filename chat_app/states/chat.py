@@ -6,11 +6,11 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.errors import ChatError, NotFound
+from chat_app.core.errors import ChatError, NotFound
 from chat_app.services import services
 from chat_app.states import views
-from chat_app.states.identity import principal
-from chat_app.states.stretch import PAGE, Stretch
+from chat_app.states.page_window import PAGE, PageWindow
+from chat_app.states.principal import principal
 from chat_app.states.views import MessageItem, ModelItem
 from chat_app.threads.views import MessageView, Window
 
@@ -46,46 +46,46 @@ class ChatState(rx.State):
     model: rx.Field[str] = rx.field("")
 
     # What the pages and recent hold; Reflex hands out the items of a list wrapped.
-    _stretch: Stretch = Stretch()
+    _page_window: PageWindow = PageWindow()
     _recent: tuple[MessageItem, ...] = ()
 
     @rx.event
     async def older(self):
         """Show the page above the first message shown."""
-        first = self._stretch.first
+        first = self._page_window.first
         if not self.has_older or first is None:
             return
         window = await services().threads.window(
             principal(), UUID(self.thread), before=UUID(first.id), limit=PAGE
         )
         self.has_older = window.has_older
-        self._set_stretch(self._stretch.up(tuple(map(views.stored, window.messages))))
+        self._set_page_window(self._page_window.up(tuple(map(views.stored, window.messages))))
 
     @rx.event
     async def newer(self):
         """Show the page below again, which was let go for one far above."""
-        below = self._stretch.page_below
+        below = self._page_window.page_below
         if below is None:
             return
-        (first, after), rows = below, self._stretch.end
+        (first, after), rows = below, self._page_window.end
         if after:
             window = await services().threads.window(
                 principal(), UUID(self.thread), before=UUID(after), limit=PAGE
             )
             rows = tuple(map(views.stored, window.messages))
         if not rows or rows[0].id != first:  # the thread is no longer what it was there
-            self._set_stretch(Stretch())
+            self._set_page_window(PageWindow())
             await self._reload(principal())
             return
         self.has_older = True
-        self._set_stretch(self._stretch.down(rows))
+        self._set_page_window(self._page_window.down(rows))
 
     @rx.event
     async def latest(self):
         """Show the end of the thread, and let go of what was read above it."""
         if self.has_newer:
             self.has_older = True
-            self._set_stretch(Stretch.at_end(self._stretch.end))
+            self._set_page_window(PageWindow.at_end(self._page_window.end))
 
     @rx.event
     async def send(self, client_id: str, thread: str, text: str):
@@ -112,7 +112,7 @@ class ChatState(rx.State):
             self.refused, self.notice = client_id, "This chat was deleted. Your text is still here."
             return
         except ChatError as error:
-            self.refused, self.notice = client_id, error.sentence
+            self.refused, self.notice = client_id, error.message
             return
         self.accepted = client_id
         if not thread and not self.thread:
@@ -185,15 +185,15 @@ class ChatState(rx.State):
         try:
             await action
         except ChatError as error:
-            self.notice = error.sentence
+            self.notice = error.message
 
     async def _reload(self, who: Principal) -> None:
         """Read the end of the thread again. Who reads further up stays there."""
         if not self.thread:
             self.loading = False
             return
-        known = len(self._stretch.end) + len(self._recent)
-        limit = known + FEW if self._stretch.end else PAGE
+        known = len(self._page_window.end) + len(self._recent)
+        limit = known + FEW if self._page_window.end else PAGE
         try:
             window = await services().threads.window(who, UUID(self.thread), limit=limit)
         except NotFound:
@@ -201,19 +201,19 @@ class ChatState(rx.State):
             self.missing, self.loading = True, False
             return
         settled = tuple(views.stored(m) for m in window.messages if not m.run_id)
-        rows = self._stretch.joined(settled)
+        rows = self._page_window.joined(settled)
         if rows is None:
             self.has_older = window.has_older or len(settled) > PAGE
-            self._set_stretch(Stretch.at_end(settled[-PAGE:]))
+            self._set_page_window(PageWindow.at_end(settled[-PAGE:]))
         else:
-            self._set_stretch(self._stretch.renewed(rows))
+            self._set_page_window(self._page_window.renewed(rows))
         self._set_recent(tuple(views.arrived(m) for m in window.messages if m.run_id))
         self.loading = self.missing = False
         self._head(window)
 
-    async def _arrived_as(self, who: Principal, handle: str) -> MessageView | None:
+    async def _arrived_as(self, who: Principal, stream_id: str) -> MessageView | None:
         """The message whose text travels under a handle, as the database has it now."""
-        row = next((row for row in self._recent if row.handle == handle), None)
+        row = next((row for row in self._recent if row.stream_id == stream_id), None)
         if row is None or not self.thread:
             return None
         try:
@@ -236,7 +236,7 @@ class ChatState(rx.State):
         except NotFound:
             await self._reload(who)
             return None, []
-        turn = views.advance(self._stretch.end, self._recent, window)
+        turn = views.advance(self._page_window.end, self._recent, window)
         if turn.reload or self.missing or self.loading:
             await self._reload(who)
         else:
@@ -245,15 +245,15 @@ class ChatState(rx.State):
         return window, turn.texts
 
     # A var is sent whole when it is assigned, so only a real change assigns it.
-    def _set_stretch(self, stretch: Stretch) -> None:
-        before, self._stretch = self._stretch, stretch
-        for slot, rows in enumerate(stretch.slots):
+    def _set_page_window(self, page_window: PageWindow) -> None:
+        before, self._page_window = self._page_window, page_window
+        for slot, rows in enumerate(page_window.slots):
             if rows != before.slots[slot]:
                 setattr(self, f"page{slot}", list(rows))
-        if stretch.order != before.order:
-            self.order = list(stretch.order)
-        if self.has_newer != bool(stretch.below):
-            self.has_newer = bool(stretch.below)
+        if page_window.order != before.order:
+            self.order = list(page_window.order)
+        if self.has_newer != bool(page_window.below):
+            self.has_newer = bool(page_window.below)
 
     def _set_recent(self, rows: tuple[MessageItem, ...]) -> None:
         if rows != self._recent:

@@ -35,22 +35,24 @@ from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
 
-from chat_app.auth.hooks import NoClaims
+from chat_app.auth.hooks import ClaimsUnavailable
 from chat_app.services import services
+from chat_app.states.account import (
+    ConfirmState,
+    ConnectionsState,
+    PasskeysState,
+    PasswordState,
+    SessionsState,
+    TwoFactorState,
+)
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
-from chat_app.states.identity import enter
-from chat_app.states.live import Live
-from chat_app.states.settings.confirm import ConfirmState
-from chat_app.states.settings.connections import ConnectionsState
-from chat_app.states.settings.passkeys import PasskeysState
-from chat_app.states.settings.password import PasswordState
-from chat_app.states.settings.sessions import SessionsState
-from chat_app.states.settings.two_factor import TwoFactorState
+from chat_app.states.feed import Feed
+from chat_app.states.principal import set_principal
 from chat_app.states.thread_list import ThreadListState
 
 
-class Who(Enum):
+class Access(Enum):
     """Who may send an event."""
 
     ANYONE = "anyone"
@@ -83,7 +85,7 @@ Title = model_of("Title", __config__=ConfigDict(extra="forbid", strict=True), ti
 
 
 @dataclass(frozen=True)
-class Row:
+class PolicyRow:
     """One handler's policy.
 
     Args:
@@ -92,7 +94,7 @@ class Row:
         optional: Arguments that may be missing.
     """
 
-    who: Who
+    who: Access
     arguments: Mapping[str, Any]
     optional: frozenset[str] = frozenset()
 
@@ -114,48 +116,48 @@ class Row:
 
 
 def _row(
-    who: Who, handler: Any, /, optional: tuple[str, ...] = (), **arguments: Any
-) -> tuple[str, Row]:
-    return format_event_handler(handler), Row(who, arguments, frozenset(optional))
+    who: Access, handler: Any, /, optional: tuple[str, ...] = (), **arguments: Any
+) -> tuple[str, PolicyRow]:
+    return format_event_handler(handler), PolicyRow(who, arguments, frozenset(optional))
 
 
-def _framework() -> list[tuple[str, Row]]:
+def _framework() -> list[tuple[str, PolicyRow]]:
     """Reflex's own handlers. Nothing in this app lives in browser storage."""
     hashes = Annotated[list[_text(128)], Field(max_length=64)]
     nothing = Annotated[dict[str, Any], Field(max_length=0)]
     root = State.event_handlers
     load = OnLoadInternalState.event_handlers
     rows = [
-        _row(Who.ANYONE, root["hydrate"]),
+        _row(Access.ANYONE, root["hydrate"]),
         _row(
-            Who.ANYONE,
+            Access.ANYONE,
             root["hydrate_and_load"],
             ("vars", "hashes"),
             vars=nothing,
             hashes=hashes,
         ),
-        _row(Who.ANYONE, root["set_is_hydrated"], value=bool),
-        _row(Who.ANYONE, load["on_load_internal"]),
-        _row(Who.ANYONE, load["set_is_hydrated"], value=bool),
-        _row(Who.NOBODY, UpdateVarsInternalState.event_handlers["update_vars_internal"]),
+        _row(Access.ANYONE, root["set_is_hydrated"], value=bool),
+        _row(Access.ANYONE, load["on_load_internal"]),
+        _row(Access.ANYONE, load["set_is_hydrated"], value=bool),
+        _row(Access.NOBODY, UpdateVarsInternalState.event_handlers["update_vars_internal"]),
         _row(
-            Who.NOBODY,
+            Access.NOBODY,
             FrontendEventExceptionState.event_handlers["handle_frontend_exception"],
         ),
     ]
     setters = [
-        (name, Row(Who.NOBODY, {}))
+        (name, PolicyRow(Access.NOBODY, {}))
         for name in RegistrationContext.get().event_handlers
         if name.endswith(".setvar")
     ]
     return rows + setters
 
 
-def table() -> dict[str, Row]:
+def table() -> dict[str, PolicyRow]:
     """Every row, by the handler's full name."""
-    signed_in = Who.SIGNED_IN
+    signed_in = Access.SIGNED_IN
     own = [
-        _row(Who.ANYONE, AuthState.on_auth_change),
+        _row(Access.ANYONE, AuthState.on_auth_change),
         _row(signed_in, ConnectionsState.load),
         _row(signed_in, ThreadListState.more),
         _row(signed_in, ThreadListState.find, text=_text(200)),
@@ -180,9 +182,9 @@ def table() -> dict[str, Row]:
         _row(signed_in, PasskeysState.load),
         _row(signed_in, TwoFactorState.load),
         _row(signed_in, ConfirmState.load),
-        _row(signed_in, Live.open),
-        _row(signed_in, Live.watch),
-        _row(signed_in, Live.gap, run=Handle, have=Annotated[int, Field(ge=0, le=10**8)]),
+        _row(signed_in, Feed.open),
+        _row(signed_in, Feed.watch),
+        _row(signed_in, Feed.resync, run=Handle, have=Annotated[int, Field(ge=0, le=10**8)]),
     ]
     return dict([*_framework(), *own])
 
@@ -195,13 +197,13 @@ class Policy(rx.Middleware):
         refused: How many events were stopped, by reason. Their content is kept nowhere.
     """
 
-    def __init__(self, rows: Callable[[], dict[str, Row]] = table) -> None:
+    def __init__(self, rows: Callable[[], dict[str, PolicyRow]] = table) -> None:
         self._make = rows
-        self._rows: dict[str, Row] | None = None
+        self._rows: dict[str, PolicyRow] | None = None
         self.refused: Counter[str] = Counter()
 
     @property
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, PolicyRow]:
         """The table, made when the first event arrives: by then every state is registered."""
         if self._rows is None:
             self._rows = self._make()
@@ -217,16 +219,16 @@ class Policy(rx.Middleware):
             None to run the handler; an empty update to stop it.
         """
         row = self.rows.get(event.name)
-        if row is None or row.who is Who.NOBODY:
+        if row is None or row.who is Access.NOBODY:
             return self._refuse("unknown" if row is None else "nobody")
         # The guard put the session there; the state key is bound to it, so a stored value is
         # never another session's.
         session = state.router_data.get("headers", {}).get("authorization", "")
         try:
             who = await services().sessions.principal(UUID(session)) if session else None
-        except NoClaims:
+        except ClaimsUnavailable:
             return self._refuse("no claims")
-        if who is None and row.who is Who.SIGNED_IN:
+        if who is None and row.who is Access.SIGNED_IN:
             return self._refuse("signed out")
         try:
             checked = row.check(event.payload)
@@ -234,7 +236,7 @@ class Policy(rx.Middleware):
             return self._refuse("arguments")
         event.payload.clear()
         event.payload.update(checked)
-        enter(who)
+        set_principal(who)
         return None
 
     def _refuse(self, reason: str) -> StateUpdate:

@@ -7,10 +7,10 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.errors import ChatError, NotFound
+from chat_app.core.errors import ChatError, NotFound
 from chat_app.services import services
 from chat_app.states import views
-from chat_app.states.identity import principal
+from chat_app.states.principal import principal
 from chat_app.states.views import ThreadItem
 from chat_app.threads.views import ThreadSummary
 
@@ -83,7 +83,7 @@ class ThreadListState(rx.State):
         try:
             await services().threads.rename(principal(), UUID(thread_id), title)
         except ChatError as error:
-            self.notice = error.sentence
+            self.notice = error.message
 
     @rx.event
     async def delete(self, thread_id: str):
@@ -92,7 +92,7 @@ class ThreadListState(rx.State):
         try:
             await services().threads.delete(principal(), UUID(thread_id))
         except ChatError as error:
-            self.notice = error.sentence
+            self.notice = error.message
             return
         self.undo_id, self.undo_title = thread_id, title
         self._deleted_at = services().clock()
@@ -108,7 +108,7 @@ class ThreadListState(rx.State):
         try:
             await services().threads.restore(principal(), UUID(thread_id))
         except ChatError as error:
-            self.notice = error.sentence
+            self.notice = error.message
             return
         yield rx.redirect(f"/c/{thread_id}")
 

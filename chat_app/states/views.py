@@ -39,7 +39,7 @@ class MessageItem:
     id: str
     role: str
     text: str
-    handle: str
+    stream_id: str
     status: str
     error: str
 
@@ -69,7 +69,7 @@ def address(named: object) -> str | None:
         return None
 
 
-def handle(of: UUID) -> str:
+def stream_id(of: UUID) -> str:
     """The short name under which frames of a run or a message travel."""
     return of.hex[:8]
 
@@ -106,12 +106,12 @@ def thread_items(
 
 def stored(message: MessageView) -> MessageItem:
     """A bubble whose text is known: it travels with the list."""
-    live = handle(message.run_id) if message.run_id else ""
+    live = stream_id(message.run_id) if message.run_id else ""
     return MessageItem(
         id=str(message.id),
         role=message.role,
         text="" if live else message.text,
-        handle=live,
+        stream_id=live,
         status=message.status,
         error=message.error,
     )
@@ -119,11 +119,11 @@ def stored(message: MessageView) -> MessageItem:
 
 def arrived(message: MessageView) -> MessageItem:
     """A bubble that came while the page was open: its text travels as frames."""
-    return replace(stored(message), text="", handle=handle(message.run_id or message.id))
+    return replace(stored(message), text="", stream_id=stream_id(message.run_id or message.id))
 
 
 @dataclass(frozen=True)
-class Turn:
+class WindowUpdate:
     """What changed at the end of the open thread.
 
     Args:
@@ -139,7 +139,7 @@ class Turn:
 
 def advance(
     history: Sequence[MessageItem], recent: Sequence[MessageItem], window: Window, most: int = 24
-) -> Turn:
+) -> WindowUpdate:
     """Fold the newest messages of a thread into the rows a page shows.
 
     Args:
@@ -148,7 +148,7 @@ def advance(
         window: The newest few messages of the chosen branch, as the database has them now.
         most: The most recent rows kept before the window is loaded again.
     """
-    reload = Turn(list(recent), [], reload=True)
+    reload = WindowUpdate(list(recent), [], reload=True)
     old = {row.id: row for row in history}
     messages = list(window.messages)
     settled = [message for message in messages if str(message.id) in old]
@@ -166,7 +166,7 @@ def advance(
         replace(known.get(str(m.id)) or arrived(m), status=m.status, error=m.error) for m in fresh
     ]
     merged = [*kept, *rows]
-    return reload if len(merged) > most else Turn(merged, texts)
+    return reload if len(merged) > most else WindowUpdate(merged, texts)
 
 
 def _differs(row: MessageItem, message: MessageView) -> bool:

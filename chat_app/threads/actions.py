@@ -7,13 +7,13 @@ from sqlalchemy import delete, update
 from sqlmodel import col
 
 from chat_app.auth.principal import Principal
-from chat_app.bus import Bus, Hint, HintKind, user_topic
-from chat_app.clock import Clock
+from chat_app.core.clock import Clock
+from chat_app.core.errors import InvalidInput
+from chat_app.core.signals import Bus, Signal, SignalKind, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Thread
-from chat_app.errors import InvalidInput
 from chat_app.settings import Settings
-from chat_app.threads import cursor, reading, titles
+from chat_app.threads import queries, titles
 from chat_app.threads.views import (
     MessageView,
     ThreadPage,
@@ -63,12 +63,14 @@ class Threads:
         _check(limit)
         word = search.replace("\0", "").strip()[: titles.LONGEST]
         async with self._db.read(principal) as session:
-            rows = await reading.page_rows(session, after=after, limit=limit + 1, search=word)
-            running = await reading.running_threads(session)
+            rows = await queries.page_rows(session, after=after, limit=limit + 1, search=word)
+            running = await queries.running_threads(session)
         threads = [summary(row, running=row.id in running) for row in rows[:limit]]
         more = len(rows) > limit
         last = threads[-1] if more else None
-        return ThreadPage(threads, cursor.encode(last.updated_at, last.id) if last else None)
+        return ThreadPage(
+            threads, queries.encode_cursor(last.updated_at, last.id) if last else None
+        )
 
     async def get(self, principal: Principal, thread_id: UUID) -> ThreadSummary:
         """One thread.
@@ -77,8 +79,8 @@ class Threads:
             NotFound: It is missing, foreign or deleted.
         """
         async with self._db.read(principal) as session:
-            thread = await reading.thread_row(session, thread_id)
-            run = await reading.live_run(session, thread_id)
+            thread = await queries.thread_row(session, thread_id)
+            run = await queries.live_run(session, thread_id)
         return summary(thread, running=run is not None)
 
     async def window(
@@ -103,13 +105,13 @@ class Threads:
         """
         _check(limit)
         async with self._db.read(principal) as session:
-            thread = await reading.thread_row(session, thread_id)
+            thread = await queries.thread_row(session, thread_id)
             leaf = thread.head_id
             if before is not None:
-                leaf = (await reading.message_row(session, thread_id, before)).parent_id
-            run = await reading.live_run(session, thread_id)
+                leaf = (await queries.message_row(session, thread_id, before)).parent_id
+            run = await queries.live_run(session, thread_id)
             found = (
-                [] if leaf is None else await reading.branch_above(session, leaf, limit + 1, run)
+                [] if leaf is None else await queries.branch_above(session, leaf, limit + 1, run)
             )
         view = summary(thread, running=run is not None)
         return Window(view, found[:limit][::-1], len(found) > limit, run)
@@ -121,9 +123,9 @@ class Threads:
             NotFound: The thread, or the message in it, is missing, foreign or deleted.
         """
         async with self._db.read(principal) as session:
-            await reading.thread_row(session, thread_id)
-            message = await reading.message_row(session, thread_id, message_id)
-            run = await reading.live_run(session, thread_id)
+            await queries.thread_row(session, thread_id)
+            message = await queries.message_row(session, thread_id, message_id)
+            run = await queries.live_run(session, thread_id)
         return message_view(message, run)
 
     async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
@@ -139,7 +141,7 @@ class Threads:
         now = self._clock()
         thread = Thread(owner_id=principal.user_id, created_at=now, updated_at=now)
         if title.strip():
-            thread.title, thread.title_origin = titles.given(title), "person"
+            thread.title, thread.title_origin = titles.clean_user_title(title), "person"
         async with self._db.write(principal) as session:
             session.add(thread)
         self._tell(principal, "thread", thread.id)
@@ -152,9 +154,9 @@ class Threads:
             NotFound: It is missing, foreign or deleted.
             InvalidInput: The title is empty or too long.
         """
-        title = titles.given(title)
+        title = titles.clean_user_title(title)
         async with self._db.write(principal) as session:
-            thread = await reading.thread_row(session, thread_id)
+            thread = await queries.thread_row(session, thread_id)
             thread.title = title
             thread.title_origin = "person"
         self._tell(principal, "thread", thread_id)
@@ -189,9 +191,9 @@ class Threads:
             NotFound: It is missing, foreign or deleted already.
         """
         async with self._db.write(principal) as session:
-            thread = await reading.thread_row(session, thread_id)
+            thread = await queries.thread_row(session, thread_id)
             thread.deleted_at = self._clock()
-        self._bus.publish(DELETED, Hint("thread_deleted", thread_id=thread_id))
+        self._bus.publish(DELETED, Signal("thread_deleted", thread_id=thread_id))
         self._tell(principal, "thread_deleted", thread_id)
 
     async def restore(self, principal: Principal, thread_id: UUID) -> None:
@@ -201,7 +203,7 @@ class Threads:
             NotFound: It is missing, foreign or removed for good.
         """
         async with self._db.write(principal) as session:
-            thread = await reading.thread_row(session, thread_id, deleted=True)
+            thread = await queries.thread_row(session, thread_id, deleted=True)
             thread.deleted_at = None
         self._tell(principal, "thread", thread_id)
 
@@ -216,8 +218,8 @@ class Threads:
             gone = await session.exec(delete(Thread).where(col(Thread.deleted_at) < before))
         return gone.rowcount
 
-    def _tell(self, principal: Principal, kind: HintKind, thread_id: UUID) -> None:
-        self._bus.publish(user_topic(principal.user_id), Hint(kind, thread_id=thread_id))
+    def _tell(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
+        self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))
 
 
 def _check(limit: int) -> None:

@@ -10,11 +10,11 @@ from typing import IO, Any
 
 from sqlmodel import col, select
 
-from chat_app.auth.own_data import about, picture_of, timestamp
+from chat_app.auth.account.export import export_account, picture_of, timestamp
 from chat_app.auth.principal import Principal
+from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
-from chat_app.threads.parts import text_of
 
 _IN_MEMORY = 4_000_000  # bytes; a larger archive is written to a file that has no name
 _UNFIT = re.compile(r"[^\w-]+")
@@ -36,7 +36,7 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
     Raises:
         NotFound: The person is gone.
     """
-    account, picture = await about(db, principal), await picture_of(db, principal)
+    account, picture = await export_account(db, principal), await picture_of(db, principal)
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 the caller closes it
     try:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

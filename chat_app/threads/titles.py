@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-from chat_app.errors import InvalidInput
-from chat_app.llm.surrogates import repaired
+from chat_app.core.errors import InvalidInput
+from chat_app.core.text import repair_surrogates
 
 AUTOMATIC_LENGTH = 60
 """The longest title the program gives by itself, in characters."""
@@ -33,14 +33,14 @@ def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
     return words.rstrip(" ,;:-\u2013\u2014") + "…"
 
 
-def cleaned(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:
+def clean_model_title(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:
     """The title in a model's answer, or None when there is none worth having.
 
     Args:
         answer: What the model said when it was asked for a title.
         length: The longest title taken, in characters; a longer one is a sentence, not a title.
     """
-    lines = [line for line in repaired(answer).splitlines() if line.strip()]
+    lines = [line for line in repair_surrogates(answer).splitlines() if line.strip()]
     if not lines:
         return None
     line = _PREFIX.sub("", _MARK.sub("", lines[0].strip()))
@@ -51,7 +51,7 @@ def cleaned(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:
     return line if len(line) <= length else None
 
 
-def given(title: str) -> str:
+def clean_user_title(title: str) -> str:
     """The title a person gave, ready to store.
 
     Raises:
@@ -68,6 +68,6 @@ def given(title: str) -> str:
 def _one_line(text: str) -> str:
     visible = (
         " " if unicodedata.category(character) == "Cc" else character
-        for character in repaired(text)
+        for character in repair_surrogates(text)
     )
     return " ".join("".join(visible).split())

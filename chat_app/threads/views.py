@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from chat_app.core.parts import text_of
 from chat_app.db.tables import Message
-from chat_app.threads.parts import text_of
 
 
 class ThreadRow(Protocol):

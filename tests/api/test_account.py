@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from chat_app.bus import Hint, user_topic
+from chat_app.core.signals import Signal, user_topic
 from chat_app.db.tables import User
 from testing.auth_api import PNG, ROUTES, browser, signed_in
 from testing.auth_services import PASSWORD, Stage
@@ -39,7 +39,7 @@ async def test_a_sensitive_route_refuses_nobody(stage: Stage) -> None:
 
 
 async def test_a_person_is_called_what_they_like(stage: Stage, ada: UUID) -> None:
-    told: list[Hint] = []
+    told: list[Signal] = []
     other = await stage.accounts.add("aaron@example.org", PASSWORD, "Aaron")
     stage.bus.on(user_topic(ada), told.append)
     answer = await (await signed_in(stage, ada)).patch("/api/account", json={"name": " Ada L. "})

@@ -21,7 +21,7 @@ ROUTES = (*auth.routes, *authjs.routes, *oauth.routes)
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     ways = (oidc_at("https://id.example", label="Acme Inc"), github_at("https://github.com"))
-    async with served(tmp_path, sign_in_providers=ways) as one:
+    async with served(tmp_path, identity_providers=ways) as one:
         await one.accounts.add(ADA, PASSWORD, "Ada")
         yield one
 

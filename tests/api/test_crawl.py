@@ -9,9 +9,8 @@ import pytest
 from starlette.routing import Route
 
 from chat_app.api.routes import http_face, routes
-from chat_app.auth import cookie
 from chat_app.db.tables import User
-from chat_app.guard import Guard
+from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
 from testing.reflex_tabs import Stage, stage
 from testing.route_cases import CASES
@@ -48,7 +47,7 @@ async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def browser(put_up: Stage) -> httpx.AsyncClient:
-    door = httpx.ASGITransport(Guard(http_face(), services=services))
+    door = httpx.ASGITransport(Gateway(http_face(), services=services))
     return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
 
 
@@ -110,7 +109,7 @@ async def test_no_route_answers_somebody_without_its_headers(on_stage: Stage) ->
             person.id, method="password", remember=False, address="127.0.0.1", user_agent="test"
         )
         async with browser(on_stage) as tab:
-            tab.headers["Cookie"] = f"{cookie.session_name(settings)}={issued.token}"
+            tab.headers["Cookie"] = f"{cookies.session_name(settings)}={issued.token}"
             assert (await tab.get("/api/auth/session")).json() is not None
             wrong |= await crawl(tab, [one])
     assert wrong == {}
@@ -138,5 +137,5 @@ async def test_a_form_made_for_another_browser_is_refused_everywhere(
         answer = await ask(tab, "POST", path, csrfToken="0" * 64)
         asked = httpx.URL(answer.headers["location"]).params if answer.is_redirect else {}
         assert asked.get("error") == "MissingCSRF" or answer.status_code == 403, answer.text
-        name = cookie.session_name(on_stage.live.settings)
+        name = cookies.session_name(on_stage.live.settings)
         assert name not in tab.cookies

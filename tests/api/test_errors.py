@@ -9,8 +9,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chat_app.api.errors import Broken, CatchBugs, exception_handlers
+from chat_app.core.errors import InvalidInput, NotFound, RateLimited
 from chat_app.db.errors import DatabaseBusy
-from chat_app.errors import InvalidInput, NotFound, RateLimited
 from testing.auth_api import everything_logged
 
 ERRORS: dict[str, Exception] = {

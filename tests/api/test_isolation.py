@@ -10,9 +10,8 @@ import pytest
 from starlette.routing import Route
 
 from chat_app.api.routes import http_face, routes
-from chat_app.auth import cookie
 from chat_app.auth.principal import Principal
-from chat_app.guard import Guard
+from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
 from testing.reflex_tabs import Stage, stage
 from testing.route_cases import CASES, OF_A_THREAD
@@ -36,8 +35,8 @@ class Visitor:
         home = put_up.live.settings.url
         headers = {"Origin": home, "X-Auth-Return-Redirect": "1"}
         if token:
-            headers["Cookie"] = f"{cookie.session_name(put_up.live.settings)}={token}"
-        transport = httpx.ASGITransport(Guard(http_face(), services=services))
+            headers["Cookie"] = f"{cookies.session_name(put_up.live.settings)}={token}"
+        transport = httpx.ASGITransport(Gateway(http_face(), services=services))
         self.http = httpx.AsyncClient(transport=transport, base_url=home, headers=headers)
 
     async def call(self, method: str, path: str, thread: str) -> httpx.Response:

@@ -9,14 +9,14 @@ import pytest
 from starlette.routing import BaseRoute
 
 from chat_app import services
-from chat_app.api import account, auth, mail
+from chat_app.api import account, auth, email_flows
 from testing.auth_api import JSON, browser, error_of
 from testing.auth_services import PASSWORD
 from testing.email_flows import ADA, BOB, Office, opened
 from testing.mail_server import token_of
 
 HOME = "http://localhost:3000"
-ROUTES: Sequence[BaseRoute] = [*auth.routes, *mail.routes, *account.routes]
+ROUTES: Sequence[BaseRoute] = [*auth.routes, *email_flows.routes, *account.routes]
 NEW = "another-Lemon-44-chair"
 
 

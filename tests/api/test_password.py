@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from chat_app.auth.refusals import InvalidToken, WrongCredentials
+from chat_app.auth.errors import InvalidCredentials, InvalidToken
 from chat_app.db.tables import Account, RememberedDevice
 from testing.auth_api import signed_in
 from testing.auth_services import PASSWORD, Stage
@@ -22,7 +22,7 @@ async def change(browser: httpx.AsyncClient, password: str) -> httpx.Response:
 async def enters(stage: Stage, password: str, email: str = EMAIL) -> bool:
     try:
         await stage.accounts.sign_in(email=email, password=password, address="192.0.2.9")
-    except WrongCredentials:
+    except InvalidCredentials:
         return False
     return True
 
@@ -48,7 +48,7 @@ async def test_every_other_session_ends_and_this_one_gets_a_new_token(
     assert stage.ended == [(other.session_id, "password")]
     found = await stage.sessions.resolve(token_of(answer))
     assert found is not None
-    assert found.principal.session_id == mine.session_id
+    assert found.principal.credential_id == mine.session_id
     assert "Max-Age=" in answer.headers["set-cookie"]
     assert await stage.sessions.resolve(mine.token) is None
     assert await stage.sessions.resolve(other.token) is None

@@ -149,7 +149,7 @@ async def test_a_trusted_browser_is_not_asked_again_until_it_is_turned_off(
     answer = await begin(tab)
     assert answer.json()["url"] == f"{stage.settings.url}/"
     assert await who(tab) == EMAIL
-    await stage.second_factors.turn_off(ada.principal)
+    await stage.two_factor.turn_off(ada.principal)
     await turned_on(stage, ada.user_id)
     answer = await begin(tab)
     assert answer.json()["url"].endswith("/signin/code")

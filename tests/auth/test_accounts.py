@@ -7,37 +7,36 @@ import pytest
 from argon2 import PasswordHasher
 from sqlmodel import select
 
-from chat_app.auth.accounts import ISSUER
-from chat_app.auth.principal import Principal
-from chat_app.auth.proof import Proof
-from chat_app.auth.refusals import (
+from chat_app.auth.errors import (
     EmailTaken,
+    InvalidCredentials,
     InvalidEmail,
     InvalidName,
     PasswordTooShort,
     SignUpClosed,
     WeakPassword,
-    WrongCredentials,
 )
-from chat_app.auth.rules import SignInAs
+from chat_app.auth.principal import Principal
+from chat_app.auth.sign_in.identity import SignInAs, VerifiedIdentity
+from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER
+from chat_app.core.errors import NotFound, RateLimited, Unauthenticated
 from chat_app.db.tables import Account, User
-from chat_app.errors import NotFound, RateLimited, Unauthenticated
 from testing.auth_services import PASSWORD, CountingHasher, Stage, staged
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 ADA = "ada@example.org"
 
 
-async def whose(stage: Stage, proof: Proof) -> UUID:
+async def whose(stage: Stage, proof: VerifiedIdentity) -> UUID:
     """The person whom a proof opens the account of."""
-    decision = await stage.admission.check(proof)
+    decision = await stage.sign_in_service.check(proof)
     assert isinstance(decision, SignInAs)
     return decision.user.user_id
 
 
 async def sign_up(stage: Stage, **given: str) -> Any:
     form = {"email": ADA, "password": PASSWORD, "name": "Ada", "address": HERE, **given}
-    proof = await stage.accounts.sign_up(**form, welcome=stage.admission.check)
+    proof = await stage.accounts.sign_up(**form, welcome=stage.sign_in_service.check)
     return await whose(stage, proof)
 
 
@@ -67,7 +66,7 @@ async def test_who_signs_up_can_sign_in(stage: Stage) -> None:
     ada = await sign_up(stage, email=" Ada@Example.org ", name=" Ada ")
     assert await sign_in(stage, email="ADA@example.org") == ada
     kept = await account(stage)
-    assert (kept.issuer, kept.subject, kept.user_id) == (ISSUER, ADA, ada)
+    assert (kept.issuer, kept.subject, kept.user_id) == (PASSWORD_ISSUER, ADA, ada)
     assert kept.password_hash is not None
     assert kept.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
@@ -121,7 +120,7 @@ async def test_an_address_has_one_account_however_it_is_spelt(stage: Stage) -> N
     with pytest.raises(EmailTaken):
         await sign_up(stage, email="ADA@EXAMPLE.ORG", password="another-Lemon-44-chair")
     assert await people(stage) == [ADA]
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         await sign_in(stage, password="another-Lemon-44-chair")
 
 
@@ -134,7 +133,7 @@ async def test_of_simultaneous_sign_ups_with_one_address_one_succeeds(stage: Sta
 async def test_a_sign_up_that_fails_half_way_leaves_nobody(stage: Stage) -> None:
     bob = await stage.person("bob@example.org")
     async with stage.db.system("auth", write=True) as session:
-        session.add(Account(user_id=bob, issuer=ISSUER, subject=ADA))
+        session.add(Account(user_id=bob, issuer=PASSWORD_ISSUER, subject=ADA))
     with pytest.raises(EmailTaken):
         await sign_up(stage)
     assert await people(stage) == ["bob@example.org"]
@@ -144,7 +143,7 @@ async def test_a_person_without_a_password_account_is_not_found_by_their_address
     stage: Stage,
 ) -> None:
     await stage.person(ADA)
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         await sign_in(stage)
     with pytest.raises(EmailTaken):
         await sign_up(stage)
@@ -154,9 +153,9 @@ async def test_another_way_in_has_no_password(stage: Stage) -> None:
     ada = await stage.person(ADA)
     async with stage.db.system("auth", write=True) as session:
         session.add(Account(user_id=ada, issuer="https://id.example", subject=ADA))
-        session.add(Account(user_id=ada, issuer=ISSUER, subject=ADA, password_hash=None))
+        session.add(Account(user_id=ada, issuer=PASSWORD_ISSUER, subject=ADA, password_hash=None))
     for password in ("", PASSWORD):
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(InvalidCredentials):
             await sign_in(stage, password=password)
 
 
@@ -188,7 +187,7 @@ async def test_five_hundred_guesses_are_five_looks_at_the_password(stage: Stage)
     guesses = (sign_in(stage, password=f"guess {n}") for n in range(500))
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     kinds = [type(answer) for answer in answers]
-    assert kinds.count(WrongCredentials) == 5
+    assert kinds.count(InvalidCredentials) == 5
     assert kinds.count(RateLimited) == 495
     assert stage.hasher.verified == 5
     with pytest.raises(RateLimited):
@@ -199,7 +198,7 @@ async def test_five_hundred_guesses_are_five_looks_at_the_password(stage: Stage)
 async def test_unknown_addresses_are_limited_like_known_ones(stage: Stage) -> None:
     guesses = (sign_in(stage, email="nobody@example.org", password="x") for _ in range(20))
     answers = await asyncio.gather(*guesses, return_exceptions=True)
-    assert [type(answer) for answer in answers].count(WrongCredentials) == 5
+    assert [type(answer) for answer in answers].count(InvalidCredentials) == 5
 
 
 async def test_forty_people_can_sign_in_at_once(stage: Stage) -> None:
@@ -212,7 +211,7 @@ async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(stage: Stage) -> No
     await stage.accounts.add(ADA, PASSWORD, "")
     old = CountingHasher(time_cost=1).hash(PASSWORD)
     await set_hash(stage, old)
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         await sign_in(stage, password="wrong")
     assert (await account(stage)).password_hash == old
     await sign_in(stage)

@@ -1,6 +1,6 @@
 import pytest
 
-from chat_app.auth.address import UNKNOWN, client_address, coarse, rate_key
+from chat_app.core.network import UNKNOWN, client_ip, client_network_of, coarse_network
 
 
 def scope(client: str | None, *forwarded: str) -> dict[str, object]:
@@ -9,7 +9,7 @@ def scope(client: str | None, *forwarded: str) -> dict[str, object]:
 
 
 def test_without_a_proxy_what_is_forwarded_is_hearsay() -> None:
-    assert client_address(scope("192.0.2.1", "203.0.113.9"), hops=0) == "192.0.2.1"
+    assert client_ip(scope("192.0.2.1", "203.0.113.9"), hops=0) == "192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -28,31 +28,33 @@ def test_without_a_proxy_what_is_forwarded_is_hearsay() -> None:
 def test_each_trusted_proxy_is_one_step_from_the_right(
     hops: int, forwarded: list[str], address: str
 ) -> None:
-    assert client_address(scope("10.0.0.1", *forwarded), hops) == address
+    assert client_ip(scope("10.0.0.1", *forwarded), hops) == address
 
 
 @pytest.mark.parametrize("forwarded", [[], ["203.0.113.9"], ["not an address, 198.51.100.2"]])
 def test_a_header_that_is_too_short_or_unreadable_leaves_the_peer(forwarded: list[str]) -> None:
-    assert client_address(scope("10.0.0.1", *forwarded), hops=2) == "10.0.0.1"
+    assert client_ip(scope("10.0.0.1", *forwarded), hops=2) == "10.0.0.1"
 
 
 @pytest.mark.parametrize("client", [None, "", "testclient", "/run/app.sock", "1.2.3"])
 def test_no_address_is_one_shared_address(client: str | None) -> None:
-    assert rate_key(client_address(scope(client), hops=0)) == UNKNOWN
+    assert client_network_of(client_ip(scope(client), hops=0)) == UNKNOWN
 
 
 def test_one_ipv6_customer_is_one_key() -> None:
-    assert rate_key("2001:db8:1:2::1") == rate_key("2001:db8:1:2:ffff:ffff:ffff:ffff")
-    assert rate_key("2001:db8:1:2::1") != rate_key("2001:db8:1:3::1")
+    assert client_network_of("2001:db8:1:2::1") == client_network_of(
+        "2001:db8:1:2:ffff:ffff:ffff:ffff"
+    )
+    assert client_network_of("2001:db8:1:2::1") != client_network_of("2001:db8:1:3::1")
 
 
 def test_ipv4_addresses_are_keys_of_their_own_however_they_are_spelt() -> None:
-    assert rate_key("192.0.2.1") != rate_key("192.0.2.2")
-    assert rate_key("::ffff:192.0.2.1") == rate_key("192.0.2.1")
-    assert rate_key("fe80::1%eth0") == rate_key("fe80::2")
+    assert client_network_of("192.0.2.1") != client_network_of("192.0.2.2")
+    assert client_network_of("::ffff:192.0.2.1") == client_network_of("192.0.2.1")
+    assert client_network_of("fe80::1%eth0") == client_network_of("fe80::2")
 
 
 def test_what_is_kept_is_only_the_network() -> None:
-    assert coarse("192.0.2.77") == "192.0.2.0/24"
-    assert coarse("2001:db8:1:2:3::4") == "2001:db8:1:2::/64"
-    assert coarse(UNKNOWN) == ""
+    assert coarse_network("192.0.2.77") == "192.0.2.0/24"
+    assert coarse_network("2001:db8:1:2:3::4") == "2001:db8:1:2::/64"
+    assert coarse_network(UNKNOWN) == ""

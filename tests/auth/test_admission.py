@@ -9,19 +9,19 @@ import pytest
 from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
-from chat_app.auth.admission import Admission, device_hash
-from chat_app.auth.hooks import Attempt, OnSignIn, load
-from chat_app.auth.proof import Admitted, Browser, Challenged, Proof
-from chat_app.auth.refusals import (
+from chat_app.auth.account.login_methods import require_login_method
+from chat_app.auth.errors import (
     AccessDenied,
     AccountNotLinked,
     EmailTaken,
+    InvalidCredentials,
     InvalidToken,
-    LastWayIn,
+    LastLoginMethod,
     SignUpClosed,
-    WrongCredentials,
 )
-from chat_app.auth.ways import leave_one
+from chat_app.auth.hooks import OnSignIn, SignInAttempt, load_function
+from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
+from chat_app.auth.sign_in.service import SignInService, device_hash
 from chat_app.db.tables import (
     Account,
     AuthSession,
@@ -32,13 +32,13 @@ from chat_app.db.tables import (
     Totp,
     User,
 )
-from chat_app.settings import SignInProvider, WrongSettings
+from chat_app.settings import ConfigError, IdentityProvider
 from testing.auth_services import FIREFOX, PASSWORD, Stage, staged
 
 EMAIL = "ada@example.org"
 ISSUER = "https://id.acme.example"
 HERE = Browser("192.0.2.7", FIREFOX)
-ACME = SignInProvider(
+ACME = IdentityProvider(
     id="acme",
     kind="oidc",
     label="Acme",
@@ -49,18 +49,18 @@ ACME = SignInProvider(
 )
 
 
-def oidc(subject: str = "7", *, verified: bool = True, **given: Any) -> Proof:
+def oidc(subject: str = "7", *, verified: bool = True, **given: Any) -> VerifiedIdentity:
     said = {"email": EMAIL, "name": "Ada", "provider": "acme", **given}
-    return Proof("oauth", ISSUER, subject, email_verified=verified, **said)
+    return VerifiedIdentity("oauth", ISSUER, subject, email_verified=verified, **said)
 
 
-def letter(email: str = EMAIL) -> Proof:
-    return Proof("email", "email", email, email=email, email_verified=True)
+def letter(email: str = EMAIL) -> VerifiedIdentity:
+    return VerifiedIdentity("email", "email", email, email=email, email_verified=True)
 
 
-async def enter(stage: Stage, proof: Proof, browser: Browser = HERE) -> Admitted:
-    outcome = await stage.admission.admit(proof, browser)
-    assert isinstance(outcome, Admitted)
+async def enter(stage: Stage, proof: VerifiedIdentity, browser: Browser = HERE) -> SignedIn:
+    outcome = await stage.sign_in_service.sign_in(proof, browser)
+    assert isinstance(outcome, SignedIn)
     return outcome
 
 
@@ -81,7 +81,7 @@ async def squat(stage: Stage) -> UUID:
         password=PASSWORD,
         name="Eve",
         address="203.0.113.9",
-        welcome=stage.admission.check,
+        welcome=stage.sign_in_service.check,
     )
     [user] = await all_of(stage, User)
     now = stage.time()
@@ -119,7 +119,7 @@ async def test_the_same_subject_is_the_same_person_whatever_address_it_says(stag
 
 async def test_the_same_subject_of_another_issuer_is_somebody_else(stage: Stage) -> None:
     first = await enter(stage, oidc())
-    other = Proof("oauth", "https://other.example", "7", email="eve@example.org")
+    other = VerifiedIdentity("oauth", "https://other.example", "7", email="eve@example.org")
     assert (await enter(stage, other)).user_id != first.user_id
 
 
@@ -133,7 +133,7 @@ async def test_an_address_joins_no_accounts(stage: Stage) -> None:
     ada = await stage.accounts.add(EMAIL, PASSWORD, "Ada")
     for proof in (oidc(), oidc(verified=False), oidc("8")):
         with pytest.raises(AccountNotLinked):
-            await stage.admission.admit(proof, HERE)
+            await stage.sign_in_service.sign_in(proof, HERE)
     [account] = await all_of(stage, Account)
     assert (account.user_id, account.issuer) == (ada, "password")
     assert await all_of(stage, AuthSession) == []
@@ -151,7 +151,7 @@ async def test_who_planted_a_password_finds_nothing_once_the_address_is_proved(
     assert stage.ended == [(planted.session_id, "taken_over")]
     with pytest.raises(InvalidToken):
         await stage.tokens.consume(reset, "reset_password")
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         await stage.accounts.sign_in(email=EMAIL, password=PASSWORD, address="203.0.113.9")
     for table in (Passkey, Totp, BackupCode, RememberedDevice, OneTimeToken):
         assert await all_of(stage, table) == [], table
@@ -163,7 +163,7 @@ async def test_who_planted_a_password_finds_nothing_once_the_address_is_proved(
 async def test_who_only_claims_the_address_takes_nothing_over(stage: Stage) -> None:
     await squat(stage)
     with pytest.raises(AccountNotLinked):
-        await stage.admission.admit(oidc(verified=False), HERE)
+        await stage.sign_in_service.sign_in(oidc(verified=False), HERE)
     assert len(await all_of(stage, Account)) == 2
 
 
@@ -172,7 +172,7 @@ async def test_the_operator_may_refuse_instead(tmp_path: Path) -> None:
         await squat(stage)
         for proof in (oidc(), letter()):
             with pytest.raises(AccountNotLinked):
-                await stage.admission.admit(proof, HERE)
+                await stage.sign_in_service.sign_in(proof, HERE)
 
 
 async def test_a_mailbox_opens_the_account_that_proved_it(stage: Stage) -> None:
@@ -194,15 +194,17 @@ async def test_a_proved_address_is_written_down_when_the_account_itself_proves_i
 
 async def test_a_passkey_names_the_person_itself(stage: Stage) -> None:
     ada = await stage.person()
-    proof = Proof("passkey", "passkey", "credential", user_id=ada, is_strong=True)
+    proof = VerifiedIdentity("passkey", "passkey", "credential", user_id=ada, is_strong=True)
     assert (await enter(stage, proof)).user_id == ada
     [session] = await all_of(stage, AuthSession)
     assert session.second_factor
     with pytest.raises(AccessDenied):
-        await stage.admission.admit(Proof("passkey", "p", "c", user_id=uuid4(), email=EMAIL), HERE)
+        await stage.sign_in_service.sign_in(
+            VerifiedIdentity("passkey", "p", "c", user_id=uuid4(), email=EMAIL), HERE
+        )
     await stage.disable(ada)
     with pytest.raises(AccessDenied):
-        await stage.admission.admit(proof, HERE)
+        await stage.sign_in_service.sign_in(proof, HERE)
 
 
 async def test_the_session_a_browser_had_ends(stage: Stage) -> None:
@@ -221,12 +223,12 @@ async def test_a_second_factor_comes_before_the_session(stage: Stage) -> None:
     ada = (await enter(stage, oidc())).user_id
     await with_factor(stage, ada)
     remembering = Browser("192.0.2.7", FIREFOX, remember=True)
-    outcome = await stage.admission.admit(oidc(), remembering)
-    assert isinstance(outcome, Challenged)
+    outcome = await stage.sign_in_service.sign_in(oidc(), remembering)
+    assert isinstance(outcome, MfaRequired)
     assert len(await all_of(stage, AuthSession)) == 1
     assert await stage.sessions.resolve(outcome.token) is None
     spent = await stage.tokens.consume(outcome.token, "second_factor")
-    entered = await stage.admission.finish(spent, HERE)
+    entered = await stage.sign_in_service.finish(spent, HERE)
     assert (entered.user_id, entered.issued.remember) == (ada, True)
     last = (await all_of(stage, AuthSession))[-1]
     assert (last.method, last.provider, last.second_factor) == ("oauth", "acme", True)
@@ -235,12 +237,12 @@ async def test_a_second_factor_comes_before_the_session(stage: Stage) -> None:
 async def test_whoever_is_disabled_meanwhile_does_not_get_in(stage: Stage) -> None:
     ada = (await enter(stage, oidc())).user_id
     await with_factor(stage, ada)
-    outcome = await stage.admission.admit(oidc(), HERE)
-    assert isinstance(outcome, Challenged)
+    outcome = await stage.sign_in_service.sign_in(oidc(), HERE)
+    assert isinstance(outcome, MfaRequired)
     spent = await stage.tokens.consume(outcome.token, "second_factor")
     await stage.disable(ada)
     with pytest.raises(AccessDenied):
-        await stage.admission.finish(spent, HERE)
+        await stage.sign_in_service.finish(spent, HERE)
 
 
 async def test_no_other_token_finishes_a_sign_in(stage: Stage) -> None:
@@ -248,7 +250,7 @@ async def test_no_other_token_finishes_a_sign_in(stage: Stage) -> None:
     token = await stage.tokens.make("reset_password", lasts=stage.time.hour, user_id=ada)
     spent = await stage.tokens.consume(token, "reset_password")
     with pytest.raises(AccessDenied):
-        await stage.admission.finish(spent, HERE)
+        await stage.sign_in_service.finish(spent, HERE)
 
 
 async def test_an_unconfirmed_factor_asks_for_nothing(stage: Stage) -> None:
@@ -260,9 +262,9 @@ async def test_an_unconfirmed_factor_asks_for_nothing(stage: Stage) -> None:
 async def test_a_passkey_that_verified_its_user_is_two_factors(stage: Stage) -> None:
     ada = await stage.person()
     await with_factor(stage, ada)
-    await enter(stage, Proof("passkey", "passkey", "c", user_id=ada, is_strong=True))
-    weak = Proof("passkey", "passkey", "c", user_id=ada)
-    assert isinstance(await stage.admission.admit(weak, HERE), Challenged)
+    await enter(stage, VerifiedIdentity("passkey", "passkey", "c", user_id=ada, is_strong=True))
+    weak = VerifiedIdentity("passkey", "passkey", "c", user_id=ada)
+    assert isinstance(await stage.sign_in_service.sign_in(weak, HERE), MfaRequired)
 
 
 async def test_a_remembered_browser_is_not_asked_again_until_it_expires(stage: Stage) -> None:
@@ -280,9 +282,9 @@ async def test_a_remembered_browser_is_not_asked_again_until_it_expires(stage: S
         await add(stage, device)
     hers, his = (Browser("192.0.2.7", FIREFOX, device=token) for token in ("hers", "his"))
     await enter(stage, oidc(), hers)
-    assert isinstance(await stage.admission.admit(oidc(), his), Challenged)
+    assert isinstance(await stage.sign_in_service.sign_in(oidc(), his), MfaRequired)
     stage.time.passes(hours=1)
-    assert isinstance(await stage.admission.admit(oidc(), hers), Challenged)
+    assert isinstance(await stage.sign_in_service.sign_in(oidc(), hers), MfaRequired)
 
 
 async def test_only_the_domains_of_the_list_come_in(tmp_path: Path) -> None:
@@ -294,9 +296,11 @@ async def test_only_the_domains_of_the_list_come_in(tmp_path: Path) -> None:
             oidc("8", email="eve@example.org.evil.net"),
         ):
             with pytest.raises(AccessDenied):
-                await stage.admission.admit(proof, HERE)
+                await stage.sign_in_service.sign_in(proof, HERE)
         with pytest.raises(SignUpClosed):
-            await stage.admission.admit(oidc("8", email="e@example.org", verified=False), HERE)
+            await stage.sign_in_service.sign_in(
+                oidc("8", email="e@example.org", verified=False), HERE
+            )
         assert len(await all_of(stage, User)) == 1
 
 
@@ -305,7 +309,7 @@ async def test_a_list_made_later_shuts_out_who_is_in_already(tmp_path: Path) -> 
         await enter(stage, oidc())
     async with staged(tmp_path, auth_allowed_domains=("acme.example",)) as stage:
         with pytest.raises(AccessDenied):
-            await stage.admission.admit(oidc(), HERE)
+            await stage.sign_in_service.sign_in(oidc(), HERE)
 
 
 @pytest.mark.parametrize("claims", [{}, {"groups": "staffing"}, {"groups": ["guests"]}])
@@ -313,10 +317,10 @@ async def test_a_claim_that_is_asked_for_must_be_there_each_time(
     tmp_path: Path, claims: dict[str, Any]
 ) -> None:
     acme = ACME.model_copy(update={"require": "groups:staff"})
-    async with staged(tmp_path, sign_in_providers=(acme,), sign_up="closed") as stage:
+    async with staged(tmp_path, identity_providers=(acme,), sign_up="closed") as stage:
         await enter(stage, oidc(claims={"groups": ["staff"]}))
         with pytest.raises(AccessDenied):
-            await stage.admission.admit(oidc(claims=claims), HERE)
+            await stage.sign_in_service.sign_in(oidc(claims=claims), HERE)
 
 
 @pytest.mark.parametrize("welcomes", [True, False])
@@ -324,24 +328,24 @@ async def test_a_provider_may_bring_strangers_where_strangers_get_no_account(
     tmp_path: Path, welcomes: bool
 ) -> None:
     acme = ACME.model_copy(update={"sign_up": welcomes})
-    async with staged(tmp_path, sign_in_providers=(acme,), sign_up="closed") as stage:
+    async with staged(tmp_path, identity_providers=(acme,), sign_up="closed") as stage:
         if welcomes:
             await enter(stage, oidc())
             return
         with pytest.raises(SignUpClosed):
-            await stage.admission.admit(oidc(), HERE)
+            await stage.sign_in_service.sign_in(oidc(), HERE)
         assert await all_of(stage, User) == []
 
 
-def says_no(_: Attempt) -> bool:
+def says_no(_: SignInAttempt) -> bool:
     return False
 
 
-async def says_no_later(_: Attempt) -> bool:
+async def says_no_later(_: SignInAttempt) -> bool:
     return False
 
 
-def fails(_: Attempt) -> None:
+def fails(_: SignInAttempt) -> None:
     raise LookupError("secret text")
 
 
@@ -356,11 +360,11 @@ HOOKS: list[OnSignIn] = [
 async def test_the_operators_function_refuses_and_nothing_is_made(
     stage: Stage, hook: OnSignIn
 ) -> None:
-    stage.admission = Admission(
+    stage.sign_in_service = SignInService(
         stage.db, stage.sessions, stage.tokens, stage.settings, stage.time, hook
     )
     with pytest.raises(AccessDenied):
-        await stage.admission.admit(oidc(), HERE)
+        await stage.sign_in_service.sign_in(oidc(), HERE)
     with pytest.raises(AccessDenied):
         await squat(stage)
     for table in (User, Account, AuthSession):
@@ -368,8 +372,8 @@ async def test_the_operators_function_refuses_and_nothing_is_made(
 
 
 async def test_the_operators_function_is_told_who_comes(stage: Stage) -> None:
-    seen: list[Attempt] = []
-    stage.admission = Admission(
+    seen: list[SignInAttempt] = []
+    stage.sign_in_service = SignInService(
         stage.db, stage.sessions, stage.tokens, stage.settings, stage.time, seen.append
     )
     entered = await enter(stage, oidc(claims={"groups": ["staff"]}))
@@ -381,11 +385,11 @@ async def test_the_operators_function_is_told_who_comes(stage: Stage) -> None:
 
 
 def test_a_function_that_is_not_there_stops_the_start() -> None:
-    assert load("", "AUTH_ON_SIGN_IN") is None
-    assert load("tests.auth.test_admission:says_no", "AUTH_ON_SIGN_IN") is says_no
+    assert load_function("", "AUTH_ON_SIGN_IN") is None
+    assert load_function("tests.auth.test_admission:says_no", "AUTH_ON_SIGN_IN") is says_no
     for named in ("no.such:thing", "tests.auth.test_admission:nothing", "chat_app.auth:__doc__"):
-        with pytest.raises(WrongSettings, match="AUTH_ON_SIGN_IN"):
-            load(named, "AUTH_ON_SIGN_IN")
+        with pytest.raises(ConfigError, match="AUTH_ON_SIGN_IN"):
+            load_function(named, "AUTH_ON_SIGN_IN")
 
 
 async def test_a_password_for_an_address_somebody_has_is_refused_as_taken(stage: Stage) -> None:
@@ -405,9 +409,9 @@ async def test_the_last_way_in_stays(stage: Stage) -> None:
             for row in (await session.exec(select(table))).all():
                 await session.delete(row)
             await session.flush()
-            await leave_one(session, ada)
+            await require_login_method(session, ada)
 
     await remove(Account)
-    with pytest.raises(LastWayIn):
+    with pytest.raises(LastLoginMethod):
         await remove(Passkey)
     assert len(await all_of(stage, Passkey)) == 1

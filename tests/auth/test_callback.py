@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.auth.callback import safe_callback
+from chat_app.api.responses import safe_callback_url
 from chat_app.settings import Settings
 from testing.auth_services import settings_of
 
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
     ],
 )
 def test_a_page_of_ours_is_where_one_goes(settings: Settings, asked: str, target: str) -> None:
-    assert safe_callback(asked, settings) == target
+    assert safe_callback_url(asked, settings) == target
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_page_of_ours_is_where_one_goes(settings: Settings, asked: str, target
     ],
 )
 def test_anywhere_else_collapses_to_home(settings: Settings, asked: str | None) -> None:
-    assert safe_callback(asked, settings) == HOME + "/"
+    assert safe_callback_url(asked, settings) == HOME + "/"
 
 
 def test_a_path_is_taken_on_the_page_that_asked(settings: Settings) -> None:
-    assert safe_callback("/c/42", settings, base=OTHER) == OTHER + "/c/42"
-    assert safe_callback("//x", settings, base=OTHER, default="/signin") == OTHER + "/signin"
+    assert safe_callback_url("/c/42", settings, base=OTHER) == OTHER + "/c/42"
+    assert safe_callback_url("//x", settings, base=OTHER, default="/signin") == OTHER + "/signin"

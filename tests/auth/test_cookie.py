@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from chat_app.auth import cookie
+from chat_app.gateway import cookies
 from chat_app.settings import Settings
 from testing.auth_services import settings_of
 
@@ -9,22 +9,22 @@ def test_over_https_the_cookie_belongs_to_one_host_and_only_travels_encrypted(
     tmp_path: Path,
 ) -> None:
     settings = settings_of(tmp_path, app_url="https://chat.example")
-    name = cookie.session_name(settings)
+    name = cookies.session_name(settings)
     assert name == "__Host-chat_session"
-    written = cookie.write(settings, name, "abc")
+    written = cookies.write(settings, name, "abc")
     assert written == "__Host-chat_session=abc; Path=/; HttpOnly; SameSite=Lax; Secure"
 
 
 def test_on_loopback_the_cookie_is_plain_but_still_out_of_reach_of_scripts(
     settings: Settings,
 ) -> None:
-    written = cookie.write(settings, cookie.session_name(settings), "abc", max_age=60)
+    written = cookies.write(settings, cookies.session_name(settings), "abc", max_age=60)
     assert written == "chat_session=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=60"
 
 
 def test_a_cleared_cookie_is_forgotten_at_once(settings: Settings) -> None:
-    assert cookie.clear(settings, "chat_session").startswith("chat_session=; ")
-    assert cookie.clear(settings, "chat_session").endswith("Max-Age=0")
+    assert cookies.clear(settings, "chat_session").startswith("chat_session=; ")
+    assert cookies.clear(settings, "chat_session").endswith("Max-Age=0")
 
 
 def test_the_token_is_found_among_other_cookies(settings: Settings) -> None:
@@ -32,19 +32,19 @@ def test_the_token_is_found_among_other_cookies(settings: Settings) -> None:
         (b"accept", b"chat_session=no"),
         (b"Cookie", b"theme=dark; xchat_session=no;chat_session=a=b ; chat_session=second"),
     ]
-    assert cookie.read_token(headers, settings) == "a=b"
+    assert cookies.read_token(headers, settings) == "a=b"
 
 
 def test_without_the_cookie_there_is_no_token(settings: Settings) -> None:
-    assert cookie.read_token([], settings) is None
-    assert cookie.read_token([(b"cookie", b"chat_session; \xff=\xfe;;=")], settings) is None
+    assert cookies.read_token([], settings) is None
+    assert cookies.read_token([(b"cookie", b"chat_session; \xff=\xfe;;=")], settings) is None
 
 
 def test_the_secure_name_is_not_answered_to_without_https(settings: Settings) -> None:
-    assert cookie.read_token([(b"cookie", b"__Host-chat_session=x")], settings) is None
+    assert cookies.read_token([(b"cookie", b"__Host-chat_session=x")], settings) is None
 
 
 def test_what_is_passed_on_holds_every_cookie_but_the_session(settings: Settings) -> None:
     headers = [(b"cookie", b"a=1; chat_session=x; b=2"), (b"cookie", b"chat_session=y")]
-    assert cookie.others(headers, settings) == "a=1; b=2"
-    assert cookie.others([(b"cookie", b"chat_session=x")], settings) == ""
+    assert cookies.others(headers, settings) == "a=1; b=2"
+    assert cookies.others([(b"cookie", b"chat_session=x")], settings) == ""

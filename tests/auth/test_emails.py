@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_app.auth.emails import EMAIL_MAX_LENGTH, normalise
-from chat_app.auth.refusals import InvalidEmail
+from chat_app.auth.errors import InvalidEmail
 
 LONGEST = "a" * 64 + "@" + ".".join(["b" * 62] * 3)
 assert len(LONGEST) == EMAIL_MAX_LENGTH - 1

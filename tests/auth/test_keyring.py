@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwe import JWERegistry, encrypt_compact
 from joserfc.jwk import OctKey
 
-from chat_app.auth.keyring import KeyRing, NotSealed, derive
-from chat_app.settings import WrongSettings, read_settings
+from chat_app.core.keyring import DecryptionError, KeyRing, derive
+from chat_app.settings import ConfigError, read_settings
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
 
@@ -31,7 +31,7 @@ def header_of(sealed: str) -> dict[str, str]:
 def opens(keys: KeyRing, sealed: str, purpose: str = "session") -> bool:
     try:
         keys.open(purpose, sealed)
-    except NotSealed:
+    except DecryptionError:
         return False
     return True
 
@@ -157,6 +157,6 @@ def test_previous_keys_are_listed_with_commas_and_never_shown(
 
 def test_a_previous_key_must_be_strong_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH_SECRET_PREVIOUS", f"{FIRST},changeme")
-    with pytest.raises(WrongSettings, match="AUTH_SECRET_PREVIOUS") as refused:
+    with pytest.raises(ConfigError, match="AUTH_SECRET_PREVIOUS") as refused:
         read_settings(_env_file=None)
     assert FIRST not in str(refused.value)

@@ -14,7 +14,7 @@ class Imposter(UUID):
 def test_a_principal_needs_real_ids(bad: object) -> None:
     with pytest.raises(TypeError, match="user_id"):
         Principal(bad, uuid4())  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="session_id"):
+    with pytest.raises(TypeError, match="credential_id"):
         Principal(uuid4(), bad)  # pyright: ignore[reportArgumentType]
 
 

@@ -4,30 +4,40 @@ from uuid import uuid4
 
 import pytest
 
-from chat_app.auth.proof import Method, Proof
-from chat_app.auth.refusals import AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed
-from chat_app.auth.rules import Create, KnownUser, SignInAs, TakeOver, decide, has_claim
+from chat_app.auth.errors import AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed
+from chat_app.auth.sign_in.identity import (
+    ClaimUnverified,
+    CreateUser,
+    ExistingUser,
+    Method,
+    SignInAs,
+    VerifiedIdentity,
+    has_claim,
+    resolve_account,
+)
 
 EMAIL = "ada@example.org"
 
 
-def user(*, verified: bool = True, disabled: bool = False) -> KnownUser:
-    return KnownUser(uuid4(), EMAIL, verified, disabled)
+def user(*, verified: bool = True, disabled: bool = False) -> ExistingUser:
+    return ExistingUser(uuid4(), EMAIL, verified, disabled)
 
 
-def proof(method: Method = "oauth", *, verified: bool = True, email: str = EMAIL) -> Proof:
-    return Proof(method, "https://id.example", "7", email=email, email_verified=verified)
+def proof(
+    method: Method = "oauth", *, verified: bool = True, email: str = EMAIL
+) -> VerifiedIdentity:
+    return VerifiedIdentity(method, "https://id.example", "7", email=email, email_verified=verified)
 
 
 def judge(
-    given: Proof,
+    given: VerifiedIdentity,
     *,
-    owner: KnownUser | None = None,
-    holder: KnownUser | None = None,
+    owner: ExistingUser | None = None,
+    holder: ExistingUser | None = None,
     create: bool = True,
     take_over: bool = True,
 ) -> object:
-    return decide(given, owner, holder, may_create=create, may_take_over=take_over)
+    return resolve_account(given, owner, holder, may_create=create, may_take_over=take_over)
 
 
 @pytest.mark.parametrize("verified", [True, False])
@@ -60,7 +70,7 @@ def test_a_mailbox_opens_the_account_that_proved_it() -> None:
 @pytest.mark.parametrize("method", ["email", "oauth"])
 def test_who_proves_the_address_of_an_unproved_account_gets_it_cleared(method: Method) -> None:
     squatted = user(verified=False)
-    assert judge(proof(method), holder=squatted) == TakeOver(squatted)
+    assert judge(proof(method), holder=squatted) == ClaimUnverified(squatted)
     with pytest.raises(AccountNotLinked):
         judge(proof(method), holder=squatted, take_over=False)
 
@@ -72,7 +82,7 @@ def test_who_only_claims_it_does_not(method: Method) -> None:
 
 
 def test_a_stranger_gets_an_account_where_strangers_do() -> None:
-    assert judge(proof()) == Create()
+    assert judge(proof()) == CreateUser()
     with pytest.raises(SignUpClosed):
         judge(proof(), create=False)
     with pytest.raises(EmailRequired):
@@ -97,4 +107,4 @@ def test_a_stranger_gets_an_account_where_strangers_do() -> None:
 def test_a_required_claim_is_there_as_such(required: str, said: object, fits: bool) -> None:
     name = required.partition(":")[0]
     claims = {} if said is None else {name: said}
-    assert has_claim(required, Proof("oauth", "i", "s", claims=claims)) is fits
+    assert has_claim(required, VerifiedIdentity("oauth", "i", "s", claims=claims)) is fits

@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlmodel import col, select
 
-from chat_app.auth.connections import Connections
+from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.principal import Principal
-from chat_app.auth.proof import Admitted, Browser, Proof
+from chat_app.auth.sign_in.identity import Browser, SignedIn, VerifiedIdentity
+from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
-from chat_app.errors import ChatError
 from testing.auth_services import FIREFOX, CountingHasher
 from testing.email_flows import Office, opened
 from testing.mail_server import link_of, text_of
@@ -43,9 +43,9 @@ class Somebody:
         self.keys: list[str] = []
         self._opened = 0
 
-    async def _enter(self, proof: Proof) -> None:
-        outcome = await self.stage.admission.admit(proof, self.browser)
-        if isinstance(outcome, Admitted):
+    async def _enter(self, proof: VerifiedIdentity) -> None:
+        outcome = await self.stage.sign_in_service.sign_in(proof, self.browser)
+        if isinstance(outcome, SignedIn):
             self.tokens.append(outcome.issued.token)
 
     async def principal(self) -> Principal | None:
@@ -64,13 +64,13 @@ class Somebody:
             password=self.password,
             name=self.name,
             address=self.browser.address,
-            welcome=self.stage.admission.check,
+            welcome=self.stage.sign_in_service.check,
         )
         await self._enter(proof)
 
     async def sign_up_by_mail(self) -> None:
         """Choose a password where the address is confirmed; who reads the letter confirms."""
-        known_as = await self.stage.by_mail.sign_ups.begin(
+        known_as = await self.stage.email_flows.sign_ups.begin(
             email=ADDRESS, password=self.password, name=self.name, address=self.browser.address
         )
         if self.reads_mail:
@@ -83,13 +83,13 @@ class Somebody:
         await self._enter(proof)
 
     async def reset(self) -> None:
-        await self.stage.by_mail.resets.send(ADDRESS, self.browser.address)
+        await self.stage.email_flows.resets.send(ADDRESS, self.browser.address)
         if self.reads_mail:
             await self.open_letters()
             await self.password_in()
 
     async def letter_in(self) -> None:
-        await self.stage.by_mail.links.send(ADDRESS, self.browser.address)
+        await self.stage.email_flows.magic_links.send(ADDRESS, self.browser.address)
         if self.reads_mail:
             await self.open_letters()
 
@@ -101,8 +101,8 @@ class Somebody:
         """Ada's number at her provider, given out by another one."""
         await self._enter(self._claim(OTHER, "ada"))
 
-    def _claim(self, issuer: str, subject: str) -> Proof:
-        return Proof(
+    def _claim(self, issuer: str, subject: str) -> VerifiedIdentity:
+        return VerifiedIdentity(
             "oauth",
             issuer,
             subject,
@@ -117,7 +117,9 @@ class Somebody:
             found = (await session.exec(select(Passkey).where(mine))).all()
         for key in found:
             named = {"user_id": key.user_id, "is_strong": True}
-            await tried(self._enter(Proof("passkey", "passkey", key.credential_id, **named)))
+            await tried(
+                self._enter(VerifiedIdentity("passkey", "passkey", key.credential_id, **named))
+            )
 
     async def add_passkey(self) -> None:
         if (who := await self.principal()) is not None:
@@ -133,7 +135,7 @@ class Somebody:
 
     async def connect(self) -> None:
         if (who := await self.principal()) is not None:
-            connections = Connections(
+            connections = LinkedAccounts(
                 self.stage.db,
                 self.stage.bus,
                 self.stage.sessions,
@@ -159,23 +161,25 @@ class Somebody:
 
     async def move_here(self) -> None:
         """From an account of another address, ask for a letter to this one."""
-        await self._enter(Proof("oauth", OTHER, f"{self.name} 2", email=f"{self.name}@example.net"))
+        await self._enter(
+            VerifiedIdentity("oauth", OTHER, f"{self.name} 2", email=f"{self.name}@example.net")
+        )
         who = await self.principal()
         assert who is not None
-        await self.stage.by_mail.addresses.send_change(who, ADDRESS, self.browser.address)
+        await self.stage.email_flows.addresses.send_change(who, ADDRESS, self.browser.address)
 
     async def ask_for_proof(self) -> None:
         """Ask for the letter that proves the address of the account one is in."""
         if (who := await self.principal()) is not None:
-            await self.stage.by_mail.addresses.send_proof(who, self.browser.address)
+            await self.stage.email_flows.addresses.send_proof(who, self.browser.address)
 
     async def sign_out(self) -> None:
         if (who := await self.principal()) is not None:
-            await self.stage.sessions.revoke(who, who.session_id, "signed_out")
+            await self.stage.sessions.revoke(who, who.credential_id, "signed_out")
 
     async def open_letters(self, known_as: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
-        await self.stage.postman.empty()
+        await self.stage.mailer.empty()
         letters = self.office.mailbox.to(ADDRESS)
         new, self._opened = letters[self._opened :], len(letters)
         for one in new:
@@ -185,18 +189,18 @@ class Somebody:
     async def _click(self, link: str, known_as: str | None) -> None:
         page, _, said = link.partition("#")
         purpose, _, token = said.rpartition(".")
-        who, mail = await self.principal(), self.stage.by_mail
+        who, mail = await self.principal(), self.stage.email_flows
         if page.endswith("/reset/new"):
             await mail.resets.finish(token, self.password, self.browser.address)
         elif purpose == "sign_in_link":
-            outcome = await mail.links.follow(token, self.browser)
-            if isinstance(outcome, Admitted):
+            outcome = await mail.magic_links.follow(token, self.browser)
+            if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "sign_up":
             outcome = await mail.sign_ups.finish(
                 token, known_as=known_as, password=self.password, browser=self.browser
             )
-            if isinstance(outcome, Admitted):
+            if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "verify_email" and who is not None:
             await mail.addresses.prove(who, token)

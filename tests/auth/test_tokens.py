@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from chat_app.auth.refusals import InvalidToken
-from chat_app.auth.tokens import Purpose, revoke
+from chat_app.auth.errors import InvalidToken
+from chat_app.auth.one_time_tokens import Purpose, revoke_tokens
 from chat_app.db.tables import OneTimeToken
 from testing.auth_services import Stage
 
@@ -123,12 +123,12 @@ async def test_a_persons_tokens_can_be_taken_back(stage: Stage) -> None:
     link = await make(stage, "sign_in_link", user_id=ada)
     others = await make(stage, user_id=bob)
     async with stage.db.system("auth", write=True) as session:
-        await revoke(session, ada, "reset_password")
+        await revoke_tokens(session, ada, "reset_password")
     with pytest.raises(InvalidToken):
         await stage.tokens.consume(reset, "reset_password")
     assert await stage.tokens.peek(link, "sign_in_link")
     async with stage.db.system("auth", write=True) as session:
-        await revoke(session, ada)
+        await revoke_tokens(session, ada)
     with pytest.raises(InvalidToken):
         await stage.tokens.consume(link, "sign_in_link")
     assert await stage.tokens.consume(others, "reset_password")

@@ -16,8 +16,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
 from chat_app.states.chat import ChatState
-from chat_app.states.live import Live
-from chat_app.states.stretch import PAGE
+from chat_app.states.feed import Feed
+from chat_app.states.page_window import PAGE
 from testing.browser_user import PASSWORD, answers
 from testing.program import Program, running
 from testing.socket_client import Attacker, attack
@@ -116,7 +116,7 @@ class Tab:
         """The frames of the next answer as they came, once it is over."""
         begin = len(self._socket.frames)
         await self._socket.until(lambda packet: news(packet, ChatState).get("busy") is False)
-        frames = [packet for packet in self._socket.frames[begin:] if news(packet, Live).get("f")]
+        frames = [packet for packet in self._socket.frames[begin:] if news(packet, Feed).get("f")]
         return [packet for packet in frames if text_of(packet) != QUESTION]
 
 
@@ -129,7 +129,7 @@ def news(packet: Any, state: Any) -> dict[str, Any]:
 
 
 def text_of(frame: Any) -> str:
-    return news(frame, Live)["f"][2]
+    return news(frame, Feed)["f"][2]
 
 
 def size(packet: Any) -> int:
@@ -161,7 +161,7 @@ async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thr
         crowded = await tab.ask()
     for answer in (first, second, crowded):
         text = "".join(text_of(frame) for frame in answer)
-        offsets = [news(frame, Live)["f"][1] for frame in answer]
+        offsets = [news(frame, Feed)["f"][1] for frame in answer]
         assert offsets[-1] == len(text), "the frames are not the answer"
         assert len(answer) <= TOKENS + 1, "more frames than tokens"
         assert sum(map(size, answer)) / TOKENS <= ENVELOPE
@@ -178,7 +178,7 @@ async def test_a_fast_answer_comes_in_fewer_frames_than_tokens(reader: Reader) -
         frames = await tab.answer()
         await asked
     text = "".join(map(text_of, frames))
-    assert news(frames[-1], Live)["f"][1] == len(text) > LONG
+    assert news(frames[-1], Feed)["f"][1] == len(text) > LONG
     assert len(frames) <= LONG / 4
     assert sum(map(size, frames)) / LONG <= 40
 

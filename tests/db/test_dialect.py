@@ -25,9 +25,9 @@ from chat_app.db.errors import (
     DatabaseError,
     DatabaseFull,
     DatabaseUnreachable,
-    Refused,
+    QueryRefused,
 )
-from chat_app.db.own_rows import confine
+from chat_app.db.row_level_security import restrict_to_owner
 from chat_app.db.tables import Message, Thread, User
 
 POSTGRES = "postgresql+psycopg://nobody@localhost/none"
@@ -57,7 +57,7 @@ def test_what_is_no_bug_becomes_a_sentence(error: Any, kind: type[DatabaseError]
     found = explained(error)
     assert found is not None
     assert type(found) is kind
-    assert found.sentence.endswith(".")
+    assert found.message.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_other_error_stays_what_it_is(error: Any) -> None:
 @pytest.fixture
 def postgres() -> Engines:
     made = engines(POSTGRES, busy_seconds=1)
-    confine(made.writers, made.readers)
+    restrict_to_owner(made.writers, made.readers)
     return made
 
 
@@ -137,7 +137,7 @@ def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
         f"FROM (SELECT * FROM message WHERE owner_id = {own}) AS message "
         f"WHERE thread.owner_id = {own}"
     )
-    with pytest.raises(Refused):
+    with pytest.raises(QueryRefused):
         _sql(postgres, select(User))
 
 
@@ -153,7 +153,7 @@ def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
     ],
 )
 def test_the_compiler_refuses_what_it_cannot_filter(postgres: Engines, statement: Any) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(QueryRefused):
         _sql(postgres, statement)
 
 

@@ -30,8 +30,8 @@ from sqlalchemy.orm import aliased, join, make_transient_to_detached
 from sqlmodel import col
 
 from chat_app.db.engine import Database
-from chat_app.db.errors import Refused, Unscoped
-from chat_app.db.scoped import ScopedSession
+from chat_app.db.errors import QueryRefused, Unscoped
+from chat_app.db.sessions import ScopedSession
 from chat_app.db.tables import Account, AuthSession, Message, Run, RunEvent, Thread, User
 from testing.owned_rows import Person
 
@@ -257,7 +257,7 @@ async def test_an_escape_hatch_is_refused_and_changes_nothing(
     db: Database, alice: Person, bob: Person, hatch: Hatch
 ) -> None:
     before = await _everything(db)
-    with pytest.raises(Refused):
+    with pytest.raises(QueryRefused):
         async with db.write(alice.principal) as session:
             await hatch(Try(session, me=alice, victim=bob))
     assert await _everything(db) == before
@@ -272,12 +272,12 @@ async def _everything(db: Database) -> list[Any]:
     return rows
 
 
-@pytest.mark.parametrize("name", ["user_id", "session_id"])
+@pytest.mark.parametrize("name", ["user_id", "credential_id"])
 @pytest.mark.parametrize("wrong", [None, "", 0, str(UUID(int=1)), b"x" * 16, object()])
 async def test_a_session_without_a_real_principal_is_refused(
     db: Database, name: str, wrong: object
 ) -> None:
-    principal: Any = SimpleNamespace(user_id=uuid4(), session_id=uuid4())
+    principal: Any = SimpleNamespace(user_id=uuid4(), credential_id=uuid4())
     setattr(principal, name, wrong)
     for opened in (db.read, db.write):
         with pytest.raises(Unscoped):
@@ -300,7 +300,7 @@ async def test_a_session_without_a_real_principal_is_refused(
 async def test_a_read_session_refuses_to_write(
     db: Database, alice: Person, bob: Person, write: Hatch
 ) -> None:
-    with pytest.raises(Refused, match="only reads"):
+    with pytest.raises(QueryRefused, match="only reads"):
         async with db.read(alice.principal) as session:
             await write(Try(session, me=alice, victim=bob))
 

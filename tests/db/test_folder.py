@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.db.errors import FolderInUse
-from chat_app.db.folder import DataFolder, make_private_file
+from chat_app.db.data_folder import DataFolder, make_private_file
+from chat_app.db.errors import DataFolderInUse
 
 OWNER = """
 import sys
 from pathlib import Path
-from chat_app.db.folder import DataFolder
+from chat_app.db.data_folder import DataFolder
 DataFolder(Path(sys.argv[1])).lock()
 print("locked", flush=True)
 sys.stdin.read()
@@ -47,9 +47,9 @@ def _umask(mask: int) -> Iterator[None]:
 
 def test_a_folder_owned_by_another_process_is_a_sentence_that_names_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with _another_process(folder) as process, pytest.raises(FolderInUse) as refused:
+    with _another_process(folder) as process, pytest.raises(DataFolderInUse) as refused:
         DataFolder(folder).lock()
-    assert refused.value.sentence == (
+    assert refused.value.message == (
         f"Another process (process {process.pid}) is using the data folder {folder}; "
         "stop it or set DATA_DIR to another folder."
     )
@@ -66,7 +66,7 @@ def test_a_folder_can_be_given_back_and_taken_again(tmp_path: Path) -> None:
     first, second = DataFolder(tmp_path), DataFolder(tmp_path)
     first.lock()
     first.lock()
-    with pytest.raises(FolderInUse):
+    with pytest.raises(DataFolderInUse):
         second.lock()
     first.unlock()
     first.unlock()

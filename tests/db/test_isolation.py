@@ -26,10 +26,10 @@ from sqlmodel import col, delete, select, update
 
 from chat_app.auth.principal import Principal
 from chat_app.db import engine as engine_module
-from chat_app.db import scoped
+from chat_app.db import sessions
 from chat_app.db.engine import Database
-from chat_app.db.errors import Refused
-from chat_app.db.scoped import ScopedSession, SyncScopedSession
+from chat_app.db.errors import QueryRefused
+from chat_app.db.sessions import ScopedSession, SyncScopedSession
 from chat_app.db.tables import Message, Thread, User, metadata
 from testing.query_shapes import SHAPES, Owns, flat
 
@@ -120,7 +120,7 @@ class Isolation(RuleBasedStateMachine):
             self.write(who, _adding(row))
             self.threads[row.id] = (who, title)
         else:
-            assert self.fails(who, _adding(row), Refused)
+            assert self.fails(who, _adding(row), QueryRefused)
 
     @rule(who=person, pick=picks)
     def write_message(self, who: Principal, pick: int) -> None:
@@ -181,7 +181,7 @@ class Isolation(RuleBasedStateMachine):
                 row.owner_id = heir.user_id
 
         refused = self.mine(who, id_) and heir is not who
-        assert self.fails(who, give, Refused) == refused
+        assert self.fails(who, give, QueryRefused) == refused
 
     @rule(who=person, pick=picks)
     def delete_by_unit_of_work(self, who: Principal, pick: int) -> None:
@@ -305,13 +305,13 @@ def _without_flush_check() -> Iterator[None]:
         for row in session.new:
             row.owner_id = row.owner_id if "owner_id" in row.model_fields_set else session.owner
 
-    event.remove(SyncScopedSession, "before_flush", scoped._check_rows)
+    event.remove(SyncScopedSession, "before_flush", sessions._check_rows)
     event.listen(SyncScopedSession, "before_flush", only_fill_in)
     try:
         yield
     finally:
         event.remove(SyncScopedSession, "before_flush", only_fill_in)
-        event.listen(SyncScopedSession, "before_flush", scoped._check_rows)
+        event.listen(SyncScopedSession, "before_flush", sessions._check_rows)
 
 
 def test_everybody_sees_exactly_what_they_own(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_everybody_sees_exactly_what_they_own(tmp_path: Path) -> None:
 def test_a_mutant_without_the_filter_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "confine", lambda *engines: None)
+    monkeypatch.setattr(engine_module, "restrict_to_owner", lambda *engines: None)
     with pytest.raises(AssertionError) as noticed:
         _run(tmp_path, examples=20)
     assert _failed_in(noticed) == "everybody_sees_what_they_own"

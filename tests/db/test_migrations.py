@@ -15,7 +15,7 @@ from sqlmodel import select
 
 from alembic import command
 from chat_app.db import migrations
-from chat_app.db.backups import KEPT, back_up
+from chat_app.db.backup import KEPT, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseBusy, DatabaseFull, WrongRevision
@@ -195,7 +195,7 @@ def test_an_unknown_revision_is_refused_and_untouched(settings: Settings) -> Non
     for refuse in (upgrade, check):
         with pytest.raises(WrongRevision) as refused:
             refuse(settings)
-        assert refused.value.sentence == (
+        assert refused.value.message == (
             "The database has revision ffff, which this program does not know; "
             "use the newer program that made it, or restore a backup."
         )

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from chat_app.db.one_hop import driver
+from chat_app.db.sqlite_driver import sqlite_driver
 
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    made = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}", module=driver())
+    made = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}", module=sqlite_driver())
     async with made.begin() as connection:
         await connection.execute(text("CREATE TABLE word (id INTEGER PRIMARY KEY, name UNIQUE)"))
         await connection.execute(

@@ -53,7 +53,7 @@ async def test_a_query_of_any_shape_shows_own_rows_only(db: Database, name: str)
 async def unfiltered(
     db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
-    monkeypatch.setattr(engine_module, "confine", lambda *engines: None)
+    monkeypatch.setattr(engine_module, "restrict_to_owner", lambda *engines: None)
     database = Database(url)
     yield database
     await database.close()

@@ -47,7 +47,7 @@ async def test_a_server_that_cannot_be_reached_is_told_in_one_sentence() -> None
     address = _nowhere()
     with pytest.raises(DatabaseUnreachable) as error:
         migration_engine(address).connect()
-    assert "hunter2" not in error.value.sentence
+    assert "hunter2" not in error.value.message
     db = Database(address)
     try:
         with pytest.raises(DatabaseUnreachable):

@@ -2,17 +2,17 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from chat_app.llm.openai_compatible import Endpoint, OpenAIModel, Patience
+from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 from testing.fake_provider import API_KEY
 
-PATIENT = Patience(first_token=30, idle=30)
+PATIENT = ModelTimeouts(first_token=30, idle=30)
 
 
 @pytest.fixture
 async def model_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
     endpoints: list[Endpoint] = []
 
-    def make(url: str, patience: Patience = PATIENT, key: str = API_KEY) -> OpenAIModel:
+    def make(url: str, patience: ModelTimeouts = PATIENT, key: str = API_KEY) -> OpenAIModel:
         endpoints.append(Endpoint(url, key))
         return OpenAIModel(endpoints[-1], "tiny", patience, name="Tiny")
 

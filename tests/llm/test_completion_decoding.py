@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.llm.base import Delta, Finish, ProviderError, ReasoningDelta, TextDelta, Usage
-from chat_app.llm.decoding import Decoder
+from chat_app.llm.chat_completions import ChatCompletionDecoder
 
 WORDS = st.sampled_from(
     ["choices", "delta", "content", "reasoning", "finish_reason", "usage", "error", "code", "type"]
@@ -19,7 +19,7 @@ JSON = st.recursive(
 
 
 def decode(*payloads: object) -> list[Delta]:
-    decoder = Decoder("Tiny")
+    decoder = ChatCompletionDecoder("Tiny")
     deltas = [d for p in payloads for d in decoder.feed(p if isinstance(p, str) else json.dumps(p))]
     return deltas + decoder.end()
 
@@ -41,13 +41,13 @@ def test_whatever_comes_is_an_answer_or_a_sentence(payloads: list[object]) -> No
 @given(st.text(max_size=40).filter(lambda text: not text.strip().startswith(("{", "[DONE"))))
 def test_text_that_is_no_object_is_malformed(payload: str) -> None:
     with pytest.raises(ProviderError) as caught:
-        Decoder("Tiny").feed(payload)
+        ChatCompletionDecoder("Tiny").feed(payload)
     assert caught.value.code == "malformed"
 
 
 def test_deeply_nested_json_is_malformed_not_a_crash() -> None:
     with pytest.raises(ProviderError) as caught:
-        Decoder("Tiny").feed("[" * 200_000)
+        ChatCompletionDecoder("Tiny").feed("[" * 200_000)
     assert caught.value.code == "malformed"
 
 
@@ -113,7 +113,7 @@ def test_what_follows_done_means_nothing() -> None:
 
 @pytest.mark.parametrize("rest", [None, '{"choices":[{"del', "", '{"choices":[]}'])
 def test_an_answer_without_its_end_broke_off(rest: str | None) -> None:
-    decoder = Decoder("Tiny")
+    decoder = ChatCompletionDecoder("Tiny")
     decoder.feed(json.dumps(chunk({"content": "a"})))
     with pytest.raises(ProviderError) as caught:
         decoder.end(rest)
@@ -121,7 +121,7 @@ def test_an_answer_without_its_end_broke_off(rest: str | None) -> None:
 
 
 def test_a_last_event_without_its_blank_line_counts() -> None:
-    decoder = Decoder("Tiny")
+    decoder = ChatCompletionDecoder("Tiny")
     decoder.feed(json.dumps(chunk({"content": "a"})))
     assert decoder.end(json.dumps(chunk({"content": "b"}, finish_reason="stop"))) == [
         TextDelta("b"),
@@ -145,5 +145,5 @@ def test_an_error_in_the_stream_is_one_sentence_without_its_text(error: object, 
     with pytest.raises(ProviderError) as caught:
         decode(chunk({"content": "a"}), {"error": error})
     assert caught.value.code == code
-    assert "SECRET" not in caught.value.sentence
-    assert "Tiny" in caught.value.sentence
+    assert "SECRET" not in caught.value.message
+    assert "Tiny" in caught.value.message

@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from chat_app.llm import embedded_process
-from chat_app.llm.base import Finish, ProviderError, TextDelta, Turn, Usage
+from chat_app.llm import embedded
+from chat_app.llm.base import Finish, PromptMessage, ProviderError, TextDelta, Usage
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
-from chat_app.llm.openai_compatible import Patience
+from chat_app.llm.openai_compatible import ModelTimeouts
 
 SAFETY = 60  # seconds; no test waits for it, it only ends one that would hang
-PATIENCE = Patience(first_token=60, idle=30)
-HAIKU = [Turn("user", "Write a haiku about rain")]
-LONG = [Turn("user", "Count from one to one thousand in words.")]
+PATIENCE = ModelTimeouts(first_token=60, idle=30)
+HAIKU = [PromptMessage("user", "Write a haiku about rain")]
+LONG = [PromptMessage("user", "Count from one to one thousand in words.")]
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ async def model(model_file: Path) -> AsyncIterator[EmbeddedModel]:
     await made.close()
 
 
-async def ask(model: EmbeddedModel, turns: list[Turn] = HAIKU, max_tokens: int = 24) -> str:
+async def ask(
+    model: EmbeddedModel, turns: list[PromptMessage] = HAIKU, max_tokens: int = 24
+) -> str:
     async with asyncio.timeout(SAFETY):
         deltas = [delta async for delta in model.stream(turns, max_tokens=max_tokens)]
     assert isinstance(deltas[-1], Finish)
@@ -86,14 +88,14 @@ async def test_uses_at_the_same_time_start_it_once(
     model: EmbeddedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts = 0
-    really_start = embedded_process.start
+    really_start = embedded.start
 
-    async def counted(path: Path) -> embedded_process.ModelProcess:
+    async def counted(path: Path) -> embedded.ModelProcess:
         nonlocal starts
         starts += 1
         return await really_start(path)
 
-    monkeypatch.setattr(embedded_process, "start", counted)
+    monkeypatch.setattr(embedded, "start", counted)
     answers = await asyncio.gather(*(ask(model) for _ in range(3)))
     assert starts == 1
     assert all(answers)
@@ -141,7 +143,7 @@ async def test_a_death_nobody_noticed_yet_is_repaired_by_the_next_use(
 
 
 async def test_a_left_answer_gives_its_place_to_the_next(model: EmbeddedModel) -> None:
-    for _ in range(embedded_process.SLOTS + 1):
+    for _ in range(embedded.SLOTS + 1):
         async with asyncio.timeout(SAFETY), aclosing(model.stream(LONG, max_tokens=2000)) as answer:
             await anext(answer)
     assert await ask(model)
@@ -155,13 +157,13 @@ async def test_a_title_need_not_wait_for_a_long_answer(model: EmbeddedModel) -> 
 
 
 async def test_a_history_that_is_too_long_is_cut_not_refused(model: EmbeddedModel) -> None:
-    past = [Turn("user", "ᚠ" * 5_000), Turn("assistant", "ᚢ" * 500)]
-    assert await ask(model, [*past, Turn("user", "Hello!")])
+    past = [PromptMessage("user", "ᚠ" * 5_000), PromptMessage("assistant", "ᚢ" * 500)]
+    assert await ask(model, [*past, PromptMessage("user", "Hello!")])
 
 
 async def test_a_question_that_is_too_long_is_refused_with_a_sentence(model: EmbeddedModel) -> None:
     with pytest.raises(ProviderError, match="too long") as caught:
-        await ask(model, [Turn("user", "слово " * 4_000)])
+        await ask(model, [PromptMessage("user", "слово " * 4_000)])
     assert caught.value.code == "refused"
 
 
@@ -235,7 +237,7 @@ async def test_a_file_that_is_no_model_is_a_sentence(tmp_path: Path) -> None:
 
 
 async def test_it_ends_when_its_standard_input_ends(model_file: Path) -> None:
-    process = await embedded_process.start(model_file)
+    process = await embedded.start(model_file)
     assert process.process.stdin is not None
     process.process.stdin.close()
     assert await asyncio.wait_for(process.process.wait(), SAFETY) == 0
@@ -244,10 +246,10 @@ async def test_it_ends_when_its_standard_input_ends(model_file: Path) -> None:
 PARENT = """
 import asyncio, os, sys
 from pathlib import Path
-from chat_app.llm import embedded_process
+from chat_app.llm import embedded
 
 async def main():
-    process = await embedded_process.start(Path(sys.argv[1]))
+    process = await embedded.start(Path(sys.argv[1]))
     if sys.argv[2] == "fork" and os.fork() == 0:
         os.read(0, 1)
         os._exit(0)

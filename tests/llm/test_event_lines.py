@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.llm.lines import EventLines, TooMuch
+from chat_app.llm.sse import SSEParser, SSETooLarge
 
 PLAIN = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
 NOISE = st.sampled_from([": ping", ":", "event: message", "id: 7", "retry: 10", "unknown"])
@@ -35,25 +35,25 @@ def test_any_chunking_gives_the_same_events(
     stream: tuple[bytes, list[str]], places: list[int]
 ) -> None:
     raw, payloads = stream
-    lines = EventLines()
+    lines = SSEParser()
     assert [payload for chunk in cut(raw, places) for payload in lines.feed(chunk)] == payloads
     assert lines.end() is None
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=20))
 def test_any_bytes_are_taken_and_chunking_never_matters(raw: bytes, places: list[int]) -> None:
-    whole, pieces = EventLines(), EventLines()
+    whole, pieces = SSEParser(), SSEParser()
     at_once = whole.feed(raw)
     assert [payload for chunk in cut(raw, places) for payload in pieces.feed(chunk)] == at_once
     assert pieces.end() == whole.end()
 
 
 def test_lines_of_one_event_are_joined_and_one_space_is_dropped() -> None:
-    assert EventLines().feed(b"data:  a\ndata:b\ndata\ndata: \n\n") == [" a\nb\n\n"]
+    assert SSEParser().feed(b"data:  a\ndata:b\ndata\ndata: \n\n") == [" a\nb\n\n"]
 
 
 def test_an_event_cut_off_by_the_end_is_given_by_end() -> None:
-    lines = EventLines()
+    lines = SSEParser()
     assert lines.feed(b"data: a\n\ndata: [DO") == ["a"]
     assert lines.feed(b"NE]") == []
     assert lines.end() == "[DONE]"
@@ -61,25 +61,25 @@ def test_an_event_cut_off_by_the_end_is_given_by_end() -> None:
 
 
 def test_a_byte_order_mark_is_dropped() -> None:
-    assert EventLines().feed(b"\xef\xbb\xbfdata: a\n\n") == ["a"]
+    assert SSEParser().feed(b"\xef\xbb\xbfdata: a\n\n") == ["a"]
 
 
 @pytest.mark.parametrize("chunk", [b"x" * 10, b"data: abc\n"])
 def test_an_event_without_end_is_refused(chunk: bytes) -> None:
-    lines = EventLines(limit=100)
+    lines = SSEParser(limit=100)
     taken = [lines.feed(chunk) for _ in range(100 // len(chunk))]
     assert taken == [[]] * len(taken)
-    with pytest.raises(TooMuch):
+    with pytest.raises(SSETooLarge):
         lines.feed(chunk)
 
 
 def test_many_small_events_are_not_one_large_one() -> None:
-    lines = EventLines(limit=100)
+    lines = SSEParser(limit=100)
     assert (
         len([payload for _ in range(50) for payload in lines.feed(b": ping\n\ndata: a\n\n")]) == 50
     )
 
 
 def test_comments_for_ever_are_not_one_large_event() -> None:
-    lines = EventLines(limit=100)
+    lines = SSEParser(limit=100)
     assert [lines.feed(b": processing\n") for _ in range(50)] == [[]] * 50

@@ -4,9 +4,8 @@ from itertools import islice
 
 import pytest
 
-from chat_app.llm.base import Finish, ProviderError, TextDelta, Turn, Usage
-from chat_app.llm.fake import FakeModel, Fault
-from chat_app.llm.fake_text import markdown_tokens
+from chat_app.llm.base import Finish, PromptMessage, ProviderError, TextDelta, Usage
+from chat_app.llm.fake import FakeModel, Fault, markdown_tokens
 
 
 def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
@@ -16,7 +15,9 @@ def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
 
 
 async def answer_of(fake: FakeModel, question: str = "hi", max_tokens: int | None = None) -> str:
-    deltas = [d async for d in fake.stream([Turn("user", question)], max_tokens=max_tokens)]
+    deltas = [
+        d async for d in fake.stream([PromptMessage("user", question)], max_tokens=max_tokens)
+    ]
     assert isinstance(deltas[-1], Finish)
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
 
@@ -27,14 +28,14 @@ async def test_an_answer_is_the_same_each_time() -> None:
 
 async def test_an_answer_has_the_length_asked_for_and_ends_with_usage_and_finish() -> None:
     fake = model("fake:50x0")
-    deltas = [delta async for delta in fake.stream([Turn("user", "x" * 40)])]
+    deltas = [delta async for delta in fake.stream([PromptMessage("user", "x" * 40)])]
     assert all(isinstance(delta, TextDelta) for delta in deltas[:50])
     assert deltas[50:] == [Usage(10, 50), Finish("stop")]
 
 
 async def test_an_answer_stops_at_the_most_tokens_allowed() -> None:
     fake = model("fake:50x0")
-    deltas = [delta async for delta in fake.stream([Turn("user", "hi")], max_tokens=7)]
+    deltas = [delta async for delta in fake.stream([PromptMessage("user", "hi")], max_tokens=7)]
     assert deltas[7:] == [Usage(0, 7), Finish("length")]
 
 
@@ -56,7 +57,7 @@ async def test_an_echo_is_exact() -> None:
 
 async def test_an_echo_comes_in_pieces() -> None:
     fake = model("fake:9x0")
-    deltas = [d async for d in fake.stream([Turn("user", "echo: one two three four")])]
+    deltas = [d async for d in fake.stream([PromptMessage("user", "echo: one two three four")])]
     assert len(deltas) == 4 + 2
 
 
@@ -74,7 +75,7 @@ async def test_a_fault_strikes_as_a_real_one(model_id: str, code: str, tokens: i
     fake, shown = model(model_id, idle_seconds=0.01), []
 
     async def read() -> None:
-        async for delta in fake.stream([Turn("user", "hi")]):
+        async for delta in fake.stream([PromptMessage("user", "hi")]):
             shown.append(delta)
 
     with pytest.raises(ProviderError) as caught:
@@ -86,7 +87,7 @@ async def test_a_fault_strikes_as_a_real_one(model_id: str, code: str, tokens: i
 
 async def test_a_stalled_answer_can_be_closed() -> None:
     fake = model("fake:stall:2x0")
-    answer = fake.stream([Turn("user", "hi")])
+    answer = fake.stream([PromptMessage("user", "hi")])
     assert isinstance(await anext(answer), TextDelta)
     task = asyncio.ensure_future(anext(answer))
     await asyncio.sleep(0)
@@ -98,7 +99,7 @@ async def test_a_stalled_answer_can_be_closed() -> None:
 
 async def test_calls_open_answers_and_turns_are_told() -> None:
     fake = model("fake:9x0")
-    turns = [Turn("system", "a"), Turn("user", "b")]
+    turns = [PromptMessage("system", "a"), PromptMessage("user", "b")]
     async with aclosing(fake.stream(turns)) as answer:
         await anext(answer)
         assert (fake.calls, fake.open, fake.turns) == (1, 1, tuple(turns))

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.errors import InvalidInput
+from chat_app.core.errors import InvalidInput
 from chat_app.llm import registry
-from chat_app.llm.base import ProviderError, TextDelta, Turn
+from chat_app.llm.base import PromptMessage, ProviderError, TextDelta
 from chat_app.llm.fake import FakeModel
 from chat_app.llm.registry import MOST_ASKED_FOR, Models
-from chat_app.settings import Settings, WrongSettings, read_settings
+from chat_app.settings import ConfigError, Settings, read_settings
 from testing.fake_provider import API_KEY, DONE, finish, serving, streamed, text
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -78,14 +78,14 @@ def test_the_default_can_be_chosen(given: Given) -> None:
 
 
 def test_a_default_that_is_not_there_stops_the_start(given: Given) -> None:
-    with pytest.raises(WrongSettings, match=r"CHAT_MODEL: .*'nope'"):
+    with pytest.raises(ConfigError, match=r"CHAT_MODEL: .*'nope'"):
         Models(given(chat_model="nope"))
 
 
 def test_an_unknown_model_is_refused_with_a_sentence(given: Given) -> None:
     with pytest.raises(InvalidInput) as caught:
         Models(given(fake_models=True)).get("nope")
-    assert caught.value.sentence == "There is no such model here. Choose another one."
+    assert caught.value.message == "There is no such model here. Choose another one."
 
 
 def test_fakes_are_only_there_when_wanted(given: Given) -> None:
@@ -98,7 +98,7 @@ def test_fakes_are_only_there_when_wanted(given: Given) -> None:
 async def test_a_fake_with_parameters_keeps_its_counter(given: Given) -> None:
     models = Models(given(fake_models=True))
     fake = models.get("fake:3x0")
-    async for _ in fake.stream([Turn("user", "hi")]):
+    async for _ in fake.stream([PromptMessage("user", "hi")]):
         pass
     again = models.get("fake:3x0")
     assert isinstance(again, FakeModel)
@@ -134,7 +134,7 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
             )
         )
         for model_id in ("x", "two/x"):
-            deltas = [d async for d in models.get(model_id).stream([Turn("user", "hi")])]
+            deltas = [d async for d in models.get(model_id).stream([PromptMessage("user", "hi")])]
             assert deltas[0] == TextDelta("a")
         await models.close()
     assert one.requests[0].headers["authorization"] == f"Bearer {API_KEY}"
@@ -157,7 +157,7 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
 def test_an_address_that_cannot_be_used_stops_the_start(
     given: Given, values: dict[str, object], says: str
 ) -> None:
-    with pytest.raises(WrongSettings, match=says):
+    with pytest.raises(ConfigError, match=says):
         given(**values)
 
 

@@ -11,13 +11,13 @@ import pytest
 from chat_app.llm.base import (
     Delta,
     Finish,
+    PromptMessage,
     ProviderError,
     ReasoningDelta,
     TextDelta,
-    Turn,
     Usage,
 )
-from chat_app.llm.openai_compatible import OpenAIModel, Patience
+from chat_app.llm.openai_compatible import ModelTimeouts, OpenAIModel
 from testing.certificates import contexts
 from testing.fake_provider import (
     API_KEY,
@@ -35,10 +35,10 @@ from testing.fake_provider import (
 )
 
 ModelOf = Callable[..., OpenAIModel]
-QUESTION = [Turn("system", "be kind"), Turn("user", "héllo 😀")]
+QUESTION = [PromptMessage("system", "be kind"), PromptMessage("user", "héllo 😀")]
 SECRET = "provider-text-canary-81c2"
 SAFETY = 30  # seconds; no test waits for it, it only ends one that would hang
-IMPATIENT = Patience(first_token=1, idle=0.05)
+IMPATIENT = ModelTimeouts(first_token=1, idle=0.05)
 
 
 async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Delta]:
@@ -147,7 +147,7 @@ async def test_without_a_key_none_is_sent(
 
 async def test_a_lone_surrogate_in_a_turn_is_repaired(model_of: ModelOf) -> None:
     async with serving(streamed(text("a"), finish(), DONE)) as provider:
-        async for _ in model_of(provider.url).stream([Turn("user", "a\ud83d")]):
+        async for _ in model_of(provider.url).stream([PromptMessage("user", "a\ud83d")]):
             pass
     assert provider.requests[0].body["messages"][0]["content"] == "a\ufffd"
 
@@ -189,7 +189,7 @@ async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_ans
     model_of: ModelOf,
 ) -> None:
     async with serving(held_open(STREAM_HEAD, text("a"), finish())) as provider:
-        model = model_of(provider.url, Patience(30, 0.05))
+        model = model_of(provider.url, ModelTimeouts(30, 0.05))
         assert await collect(model) == [TextDelta("a"), Finish("stop")]
         assert await has_gone(provider.requests[0])
 
@@ -220,8 +220,8 @@ async def test_a_refusal_is_one_sentence(
     async with serving(answer) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
     assert (shown, error.code) == ("", code)
-    assert says in error.sentence
-    assert "iny" in error.sentence
+    assert says in error.message
+    assert "iny" in error.message
     assert len(provider.requests) == 1
 
 
@@ -238,7 +238,7 @@ async def test_neither_key_nor_the_providers_text_reach_sentence_log_or_tracebac
     caplog.set_level(logging.DEBUG)
     async with serving(refused(status, body)) as provider:
         _, error = await shown_and_error(model_of(provider.url))
-    told = error.sentence + caplog.text + "".join(traceback.format_exception(error))
+    told = error.message + caplog.text + "".join(traceback.format_exception(error))
     assert SECRET not in told
     assert API_KEY not in told
     assert "héllo" not in told
@@ -259,7 +259,7 @@ async def test_a_redirect_is_not_followed(model_of: ModelOf) -> None:
         async with serving(answer) as provider:
             _, error = await shown_and_error(model_of(provider.url))
     assert error.code == "refused"
-    assert "moved" in error.sentence
+    assert "moved" in error.message
     assert other.requests == []
 
 
@@ -283,7 +283,7 @@ async def test_a_server_that_is_not_there_cannot_be_reached(model_of: ModelOf) -
         url = provider.url
     _, error = await shown_and_error(model_of(url))
     assert error.code == "unreachable"
-    assert "cannot be reached" in error.sentence
+    assert "cannot be reached" in error.message
 
 
 async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
@@ -334,7 +334,7 @@ async def test_a_model_that_does_not_begin_has_stalled(
     async with serving(held_open(*sent)) as provider:
         _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
         assert error.code == "stalled"
-        assert "did not begin" in error.sentence
+        assert "did not begin" in error.message
         assert await has_gone(provider.requests[0])
 
 
@@ -342,10 +342,10 @@ async def test_a_model_that_stops_in_mid_answer_has_stalled_and_its_text_stays(
     model_of: ModelOf,
 ) -> None:
     async with serving(held_open(STREAM_HEAD, text("half"))) as provider:
-        model = model_of(provider.url, Patience(first_token=30, idle=0.05))
+        model = model_of(provider.url, ModelTimeouts(first_token=30, idle=0.05))
         shown, error = await shown_and_error(model)
         assert (shown, error.code) == ("half", "stalled")
-        assert "in the middle" in error.sentence
+        assert "in the middle" in error.message
         assert await has_gone(provider.requests[0])
 
 

@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.llm.surrogates import TextRepair, repaired
+from chat_app.core.text import SurrogateRepair, repair_surrogates
 
 SAFE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
 def run(pieces: list[str]) -> str:
-    repair = TextRepair()
+    repair = SurrogateRepair()
     return "".join(repair.feed(piece) for piece in pieces) + repair.end()
 
 
@@ -21,7 +21,7 @@ def test_text_cut_into_utf16_units_is_whole_again(text: str) -> None:
 
 @given(st.lists(st.text(st.characters() | st.sampled_from("\0\ud83d\ude00"))))
 def test_whatever_comes_every_piece_can_be_stored(pieces: list[str]) -> None:
-    repair = TextRepair()
+    repair = SurrogateRepair()
     for shown in [*(repair.feed(piece) for piece in pieces), repair.end()]:
         shown.encode()
         assert "\0" not in shown
@@ -41,4 +41,4 @@ def test_whatever_comes_every_piece_can_be_stored(pieces: list[str]) -> None:
 )
 def test_a_half_is_joined_or_replaced(pieces: list[str], text: str) -> None:
     assert run(pieces) == text
-    assert repaired("".join(pieces)) == text
+    assert repair_surrogates("".join(pieces)) == text

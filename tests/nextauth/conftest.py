@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_app import services as installed
 from chat_app.api.routes import http_face
-from chat_app.guard import Guard
+from chat_app.gateway import Gateway
 from testing import bun
 from testing.asgi_server import serving
 from testing.browser import chromium
@@ -79,7 +79,7 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
         acme = oidc_at(f"http://127.0.0.1:{issuer_port}")
         async with program(tmp_path, acme, port=port) as one:
             assert one.home == home
-            door = Guard(Beside(site, http_face()), services=installed.services)
+            door = Gateway(Beside(site, http_face()), services=installed.services)
             async with serving(door, port):
                 yield one
 

@@ -147,8 +147,8 @@ async def test_an_update_answers_the_session_and_writes_nothing(chat: Program, t
     await call(tab, "signIn", "credentials", typed)
     await shows(tab, "authenticated", ADA)
     before = await tab.evaluate("fetch('/api/auth/session').then((answer) => answer.json())")
-    wish = {"user": {"email": "eve@example.org", "id": "1"}, "expires": "2099"}
-    assert await call(tab, "update", wish) == before
+    oauth_request = {"user": {"email": "eve@example.org", "id": "1"}, "expires": "2099"}
+    assert await call(tab, "update", oauth_request) == before
     await shows(tab, "authenticated", ADA)
 
 

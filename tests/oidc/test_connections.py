@@ -10,7 +10,7 @@ import pytest
 from pyotp.totp import TOTP
 
 from chat_app.auth.principal import Principal
-from chat_app.auth.proof import Browser
+from chat_app.auth.sign_in.identity import Browser
 from chat_app.db.tables import Account, AuthSession, Passkey
 from testing.auth_services import FIREFOX
 from testing.fake_github import Served
@@ -196,8 +196,8 @@ async def test_who_is_half_way_in_by_it_does_not_come_in_after_it_is_gone(
     await connect(ada)
     [session] = await chat.rows(AuthSession)
     her = Principal(session.user_id, session.id)
-    factor = TOTP(await chat.live.second_factors.begin(her))
-    backup = await chat.live.second_factors.confirm(her, factor.at(chat.time()))
+    factor = TOTP(await chat.live.two_factor.begin(her))
+    backup = await chat.live.two_factor.confirm(her, factor.at(chat.time()))
     laptop = chat.browser()
     assert (await laptop.sign_in("acme")).startswith("/signin/code")
     [acme] = [one for one in await chat.rows(Account) if one.provider == "acme"]
@@ -241,7 +241,7 @@ async def test_a_password_is_no_connection(chat: Program) -> None:
     proof = await chat.live.accounts.sign_in(
         email="ada@example.org", password="plum-Otter-teapot-91", address="192.0.2.7"
     )
-    admitted: Any = await chat.live.admission.admit(proof, Browser("192.0.2.7", FIREFOX))
+    admitted: Any = await chat.live.sign_in_service.sign_in(proof, Browser("192.0.2.7", FIREFOX))
     tab = chat.browser()
     tab.hold({"chat_session": admitted.issued.token})
     assert await connect(tab) == PAGE

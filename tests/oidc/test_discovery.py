@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chat_app.auth.providers.discovery import ALGORITHMS, fit
-from chat_app.auth.providers.wire import UnfitAnswer, plain_client
+from chat_app.auth.oauth.http_client import UnexpectedResponse, plain_client
+from chat_app.auth.oauth.oidc import ALGORITHMS, fit
 from testing.fake_provider import Answer, Request, serving
 from testing.oidc_provider import DISCOVERY_DOCUMENT, ISSUER
 from testing.program import free_port
@@ -57,13 +57,13 @@ def test_what_is_needed_is_taken_and_nothing_else() -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(UnfitAnswer):
+    with pytest.raises(UnexpectedResponse):
         fit({**DISCOVERY_DOCUMENT, **changes}, ISSUER)
 
 
 @pytest.mark.parametrize("said", [None, [], "x", 7])
 def test_what_is_no_object_is_refused(said: object) -> None:
-    with pytest.raises(UnfitAnswer):
+    with pytest.raises(UnexpectedResponse):
         fit(said, ISSUER)
 
 
@@ -95,7 +95,7 @@ def test_a_provider_of_this_machine_may_have_its_parts_here() -> None:
     here |= {"issuer": LOCAL, "jwks_uri": f"{LOCAL}/jwks"}
     here |= {"authorization_endpoint": f"{LOCAL}/auth", "token_endpoint": f"{LOCAL}/token"}
     assert fit(here, LOCAL)["token_endpoint"] == f"{LOCAL}/token"
-    with pytest.raises(UnfitAnswer):
+    with pytest.raises(UnexpectedResponse):
         fit({**here, "token_endpoint": "http://10.0.0.1/token"}, LOCAL)
 
 
@@ -111,7 +111,7 @@ async def test_an_answer_that_points_elsewhere_is_an_error(status: str) -> None:
     elsewhere = f"http://127.0.0.1:{free_port()}/"
     async with serving(answering(f"{status}\r\nlocation: {elsewhere}")) as there:
         async with plain_client() as client:
-            with pytest.raises(UnfitAnswer):
+            with pytest.raises(UnexpectedResponse):
                 await client.get(there.origin)
         assert len(there.requests) == 1
 
@@ -122,14 +122,14 @@ async def test_a_body_is_read_to_a_quarter_of_a_megabyte(size: int, fits: bool) 
         if fits:
             assert len((await client.get(there.origin)).content) == size
         else:
-            with pytest.raises(UnfitAnswer):
+            with pytest.raises(UnexpectedResponse):
                 await client.get(there.origin)
 
 
 async def test_what_is_packed_is_not_unpacked() -> None:
     async with serving(answering("200 OK\r\ncontent-encoding: gzip", b"x")) as there:
         async with plain_client() as client:
-            with pytest.raises(UnfitAnswer):
+            with pytest.raises(UnexpectedResponse):
                 await client.get(there.origin)
         assert there.requests[0].headers["accept-encoding"] == "identity"
 

@@ -113,7 +113,7 @@ async def test_an_address_that_nobody_proved_is_taken_over_clean(
 async def test_an_issuer_that_github_names_is_compared(
     chat: Program, github: Served, suffix: str
 ) -> None:
-    github.says = {"iss": github.url + suffix}
+    github.message_template = {"iss": github.url + suffix}
     page = await chat.browser().sign_in("github")
     if suffix:
         assert page == "/"

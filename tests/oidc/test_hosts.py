@@ -2,9 +2,9 @@
 
 import pytest
 
-from chat_app.auth.providers.discovery import fit
-from chat_app.auth.providers.wire import UnfitAnswer
-from chat_app.settings.providers import sign_in_providers
+from chat_app.auth.oauth.http_client import UnexpectedResponse
+from chat_app.auth.oauth.oidc import fit
+from chat_app.settings.identity_providers import identity_providers
 from testing.oidc_provider import DISCOVERY_DOCUMENT, ISSUER
 from testing.private_hosts import BROKEN, LOOPBACK, NETWORK
 
@@ -37,26 +37,26 @@ def test_there_are_enough_of_them() -> None:
 def test_a_part_inside_a_network_is_refused(host: str) -> None:
     for part in PARTS:
         for url in (f"https://{host}/x", f"https://{host}:8443/x", f"http://{host}/x"):
-            with pytest.raises(UnfitAnswer):
+            with pytest.raises(UnexpectedResponse):
                 fit({**DISCOVERY_DOCUMENT, part: url}, ISSUER)
 
 
 @pytest.mark.parametrize("host", HERE)
 def test_an_issuer_may_be_plain_on_this_machine(host: str) -> None:
-    assert sign_in_providers({**ACME, "auth_oidc_acme_issuer": f"http://{host}/realm"})
+    assert identity_providers({**ACME, "auth_oidc_acme_issuer": f"http://{host}/realm"})
 
 
 @pytest.mark.parametrize("host", sorted({*INSIDE} - {*HERE, *SAME}), ids=ascii)
 def test_a_plain_issuer_anywhere_else_is_refused(host: str) -> None:
     with pytest.raises(ValueError, match="AUTH_OIDC_ACME_ISSUER must begin with https"):
-        sign_in_providers({**ACME, "auth_oidc_acme_issuer": f"http://{host}/realm"})
+        identity_providers({**ACME, "auth_oidc_acme_issuer": f"http://{host}/realm"})
 
 
 @pytest.mark.parametrize("host", UNREADABLE, ids=ascii)
 def test_an_issuer_that_is_no_address_is_refused_and_named(host: str) -> None:
     given = {**ACME, "auth_oidc_acme_issuer": f"https://{host}/realm"}
     with pytest.raises(ValueError, match="AUTH_OIDC_ACME_ISSUER must begin with https"):
-        sign_in_providers(given)
+        identity_providers(given)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_issuer_inside_the_network_has_its_parts_on_its_own_host_alone(host: 
     issuer = f"https://{host}"
     inside = {name: f"{issuer}:8443/{name}" for name in PARTS} | {"issuer": issuer}
     assert fit(inside, issuer)["jwks_uri"] == f"{issuer}:8443/jwks_uri"
-    with pytest.raises(UnfitAnswer):
+    with pytest.raises(UnexpectedResponse):
         fit({**inside, "jwks_uri": "https://10.0.0.2/jwks"}, issuer)
-    with pytest.raises(UnfitAnswer):
+    with pytest.raises(UnexpectedResponse):
         fit({**inside, "jwks_uri": f"http://{host}/jwks"}, issuer)

@@ -7,14 +7,13 @@ import pytest
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import NotFound
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.tables import RunEvent, User
-from chat_app.errors import NotFound
 from chat_app.llm.base import Finish, ProviderError
-from chat_app.runs.answering import EMPTY
 from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.executor import BROKEN, EMPTY
 from chat_app.runs.log import BACK_OFF, NOT_SAVED
-from chat_app.runs.serving import BROKEN
 from testing.run_services import PATIENCE, Stage, rest_of, text_of
 
 
@@ -29,9 +28,9 @@ async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
 
 async def test_stop_keeps_exactly_what_was_shown(stage: Stage, alice: Principal):
     sent, answer, reader = await begun(stage, alice)
-    stage.pace.hold()
+    stage.flush_throttle.hold()
     answer.say(" and")
-    await stage.pace.held.wait()
+    await stage.flush_throttle.held.wait()
     answer.say(" never")
     await answer.taken()  # the model is ahead of the disk
     await stage.runs.stop(alice, sent.run_id)
@@ -137,7 +136,7 @@ async def test_a_session_that_ends_during_the_send_never_reaches_the_model(
 ):
     stage.bus.on(
         f"user:{alice.user_id}",
-        lambda hint: stage.end_session(alice) if hint.kind == "run_started" else None,
+        lambda signal: stage.end_session(alice) if signal.kind == "run_started" else None,
     )
     device = Principal(alice.user_id, uuid4())
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
@@ -180,7 +179,8 @@ async def test_the_end_of_a_run_is_told_once_it_is_stored(stage: Stage, alice: P
     told: list[tuple[str, str]] = []
     sent, answer, _ = await begun(stage, alice)
     stage.bus.on(
-        f"user:{alice.user_id}", lambda hint: told.append((hint.kind, stage.stored(sent.run_id)))
+        f"user:{alice.user_id}",
+        lambda signal: told.append((signal.kind, stage.stored(sent.run_id))),
     )
     answer.finish()
     await stage.read(alice, sent.run_id)
@@ -237,8 +237,8 @@ async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
     assert (await stage.message(alice, sent.message_id)).status == "complete"
     assert stage.stored(sent.run_id) == "shown"
     assert watch.kinds.count("run_ended") == 2, "once when shown, once when the row agrees"
-    assert stage.pace.back_offs[: len(BACK_OFF)] == list(BACK_OFF)
-    assert len(stage.pace.back_offs) == tries
+    assert stage.flush_throttle.back_offs[: len(BACK_OFF)] == list(BACK_OFF)
+    assert len(stage.flush_throttle.back_offs) == tries
 
 
 async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(stage: Stage, alice: Principal):

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from chat_app.auth.principal import Principal
-from chat_app.bus import SESSIONS
-from chat_app.guard.live import SESSION_ENDED, LiveConnections
+from chat_app.core.signals import SESSIONS
+from chat_app.gateway.connections import SESSION_ENDED, ConnectionRegistry
 from chat_app.runs.events import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
@@ -25,7 +25,7 @@ class Socket:
     """Something open at the guard, and the code it was closed with."""
 
     session_id: UUID | None
-    household: str = "192.0.2.0/24"
+    client_network: str = "192.0.2.0/24"
     codes: list[int] = field(default_factory=list)
 
     def end(self, code: int) -> None:
@@ -77,11 +77,11 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 async def sign_out(house: House) -> None:
-    await house.live.sessions.revoke(house.mine, house.mine.session_id)
+    await house.live.sessions.revoke(house.mine, house.mine.credential_id)
 
 
 async def revoke_from_another_device(house: House) -> None:
-    await house.live.sessions.revoke(house.device, house.mine.session_id)
+    await house.live.sessions.revoke(house.device, house.mine.credential_id)
 
 
 async def sign_out_everywhere(house: House) -> None:
@@ -89,16 +89,16 @@ async def sign_out_everywhere(house: House) -> None:
 
 
 async def revoke_all_others(house: House) -> None:
-    keep = house.device.session_id
+    keep = house.device.credential_id
     await house.live.sessions.revoke_user(house.mine.user_id, reason="signed_out", keep=keep)
 
 
 async def change_the_password(house: House) -> None:
-    await house.live.password_change.set(house.device, f"{PASSWORD}-new", "192.0.2.7")
+    await house.live.password_changes.set(house.device, f"{PASSWORD}-new", "192.0.2.7")
 
 
 async def disable(house: House) -> None:
-    await house.live.disabling.disable(house.mine.user_id)
+    await house.live.user_access.disable(house.mine.user_id)
 
 
 async def expire(house: House) -> None:
@@ -107,7 +107,7 @@ async def expire(house: House) -> None:
 
 
 async def delete(house: House) -> None:
-    await house.live.removal.remove(house.mine, EMAIL)
+    await house.live.account_deletion.remove(house.mine, EMAIL)
 
 
 async def replace(house: House) -> None:
@@ -117,7 +117,7 @@ async def replace(house: House) -> None:
         remember=False,
         address="192.0.2.7",
         user_agent="",
-        replaces=house.mine.session_id,
+        replaces=house.mine.credential_id,
     )
 
 
@@ -138,9 +138,9 @@ SPARES_OTHERS = [one for one in ENDS if one is not expire]
 
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
 async def test_its_sockets_close_and_its_answers_stop(house: House, how: End) -> None:
-    live, registry = house.live, LiveConnections()
+    live, registry = house.live, ConnectionRegistry()
     live.bus.on(SESSIONS, registry.hear)
-    sockets = [Socket(one.session_id) for one in (house.mine, house.mine, house.other)]
+    sockets = [Socket(one.credential_id) for one in (house.mine, house.mine, house.other)]
     with registry.open(sockets[0]), registry.open(sockets[1]), registry.open(sockets[2]):
         mine = await live.runs.send(house.mine, text="hi", client_id="c1", model=SLOW)
         theirs = await live.runs.send(house.other, text="hi", client_id="c2", model=SLOW)
@@ -155,9 +155,9 @@ async def test_its_sockets_close_and_its_answers_stop(house: House, how: End) ->
             assert sockets[2].codes == []
             assert not isinstance(await anext(others), EndEvent)
     async with asyncio.timeout(10):
-        while house.mine.session_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
+        while house.mine.credential_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
             await asyncio.sleep(0.01)
-    assert await live.sessions.principal(house.mine.session_id) is None
+    assert await live.sessions.principal(house.mine.credential_id) is None
     [end] = said_after
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"

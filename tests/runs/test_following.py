@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import NotFound
 from chat_app.db.tables import RunEvent
-from chat_app.errors import NotFound
 from chat_app.llm.base import ReasoningDelta, Usage
 from chat_app.runs.events import EndEvent, TextEvent, utf16_length
 from testing.run_services import Stage, rest_of, staged, text_of

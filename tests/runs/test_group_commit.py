@@ -19,12 +19,12 @@ async def test_a_token_of_every_answer_costs_at_most_two_transactions(tmp_path: 
             readers.append(stage.runs.follow(alice, sent.run_id))
             await anext(readers[-1])
         before = stage.db.system_writes.count("run log")
-        stage.pace.hold()
+        stage.flush_throttle.hold()
         for answer in stage.models.one.answers:
             answer.say("b")
         for answer in stage.models.one.answers:
             await answer.taken()
-        stage.pace.release()
+        stage.flush_throttle.release()
         events = await asyncio.gather(*(anext(reader) for reader in readers))
         assert [event.text for event in events] == ["b"] * count
         # one for the token that came first, one for all that came while it was written

@@ -10,9 +10,17 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chat_app.db.errors import DatabaseFull
-from chat_app.runs.channel import Channel
-from chat_app.runs.log import BACK_OFF, Entry, LogWriter, NotSaved, RunLog
-from chat_app.runs.pace import FAST_FRAME, FRAME, LATE, SPARE, STRAINED_FRAME, Pace, interval
+from chat_app.runs.flush import (
+    FAST_FRAME,
+    FRAME,
+    LATE,
+    SPARE,
+    STRAINED_FRAME,
+    FlushThrottle,
+    flush_interval,
+)
+from chat_app.runs.follow import Channel
+from chat_app.runs.log import BACK_OFF, LogEntry, LogWriter, RunLog, RunLogUnavailable
 from testing.run_services import VirtualPace
 
 BUSY = OperationalError("insert", {}, Exception("locked"))
@@ -23,7 +31,7 @@ class Disk:
     """A store that notes every transaction and can be slow or broken."""
 
     def __init__(self) -> None:
-        self.commits: list[list[Entry]] = []
+        self.commits: list[list[LogEntry]] = []
         self.tries = 0
         self.errors: list[Exception] = []
         self.refused: dict[UUID, Exception] = {}
@@ -31,7 +39,7 @@ class Disk:
         self.open.set()
         self.entered = asyncio.Event()
 
-    async def store(self, entries: Sequence[Entry]) -> None:
+    async def store(self, entries: Sequence[LogEntry]) -> None:
         self.tries += 1
         self.entered.set()
         await self.open.wait()
@@ -81,8 +89,8 @@ class HeldPace(VirtualPace):
 class Desk:
     def __init__(self) -> None:
         self.disk = Disk()
-        self.pace = HeldPace()
-        self.writer = LogWriter(self.disk.store, self.pace)
+        self.flush_throttle = HeldPace()
+        self.writer = LogWriter(self.disk.store, self.flush_throttle)
         self.channels: list[Channel] = []
         self.ids: list[UUID] = []
 
@@ -108,22 +116,22 @@ async def desk():
 async def test_the_first_token_is_committed_without_a_rest(desk: Desk):
     log = desk.open()
     log.add("text", "a")
-    await desk.pace.resting.wait()
+    await desk.flush_throttle.resting.wait()
     assert desk.disk.texts() == [["a"]]
-    assert len(desk.pace.rests) == 1, "the writer rests after the commit, not before"
+    assert len(desk.flush_throttle.rests) == 1, "the writer rests after the commit, not before"
 
 
 async def test_tokens_of_many_runs_are_one_transaction(desk: Desk):
     logs = [desk.open() for _ in range(30)]
     for log in logs:
         log.add("text", "a")
-    await desk.pace.resting.wait()
+    await desk.flush_throttle.resting.wait()
     assert [len(commit) for commit in desk.disk.commits] == [30]
     for log in logs:
         log.add("text", "b")
         log.add("text", "c")
-    await desk.pace.frame()
-    await desk.pace.resting.wait()
+    await desk.flush_throttle.frame()
+    await desk.flush_throttle.resting.wait()
     assert [len(commit) for commit in desk.disk.commits] == [30, 30], "one row per run"
     assert set(desk.disk.texts()[1]) == {"bc"}
 
@@ -131,7 +139,7 @@ async def test_tokens_of_many_runs_are_one_transaction(desk: Desk):
 async def test_a_run_that_begins_does_not_wait_for_the_pace_of_others(desk: Desk):
     first, second = desk.open(), desk.open()
     first.add("text", "a")
-    await desk.pace.resting.wait()
+    await desk.flush_throttle.resting.wait()
     first.add("text", "b")
     desk.disk.entered.clear()
     second.add("text", "x")
@@ -156,7 +164,7 @@ async def test_a_failed_commit_is_tried_again_and_loses_nothing(desk: Desk):
     log.add("text", "a")
     await log.flush()
     assert desk.shown() == "a"
-    assert desk.pace.back_offs == list(BACK_OFF[:2])
+    assert desk.flush_throttle.back_offs == list(BACK_OFF[:2])
     assert desk.disk.texts() == [["a"]]
 
 
@@ -178,10 +186,10 @@ async def test_a_writer_that_gives_up_shows_nothing_and_says_so(desk: Desk):
     desk.disk.errors = [BUSY] * 20
     log.add("text", "a")
     await log.failure()
-    with pytest.raises(NotSaved):
+    with pytest.raises(RunLogUnavailable):
         await log.flush()
     assert desk.shown() == ""
-    assert desk.pace.back_offs == list(BACK_OFF)
+    assert desk.flush_throttle.back_offs == list(BACK_OFF)
 
 
 async def test_one_run_that_cannot_be_stored_does_not_stop_the_others(desk: Desk):
@@ -194,7 +202,7 @@ async def test_one_run_that_cannot_be_stored_does_not_stop_the_others(desk: Desk
     assert desk.shown(0) == "a"
     assert desk.shown(1) == ""
     assert desk.disk.tries == 3, "together, then one by one"
-    assert desk.pace.back_offs == [], "waiting cannot mend a row without an owner"
+    assert desk.flush_throttle.back_offs == [], "waiting cannot mend a row without an owner"
 
 
 async def test_an_unexpected_fault_of_the_store_does_not_end_the_writer(desk: Desk):
@@ -218,7 +226,7 @@ async def test_a_full_disk_is_written_down_as_no_bug(
     log.add("text", "a")
     await log.failure()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
-    assert DatabaseFull().sentence in caplog.text
+    assert DatabaseFull().message in caplog.text
 
 
 async def test_closing_keeps_what_is_being_committed_and_drops_the_rest(desk: Desk):
@@ -233,7 +241,7 @@ async def test_closing_keeps_what_is_being_committed_and_drops_the_rest(desk: De
     desk.disk.open.set()
     await closing
     log.add("text", " too late")
-    await desk.pace.frame()
+    await desk.flush_throttle.frame()
     await asyncio.sleep(0)
     assert desk.shown() == "shown"
     assert desk.disk.texts() == [["shown"]]
@@ -264,14 +272,14 @@ async def test_half_a_surrogate_pair_never_reaches_the_disk(desk: Desk):
 async def test_a_fast_run_is_committed_every_second_frame(desk: Desk):
     log = desk.open()
     log.add("text", "first")
-    await desk.pace.resting.wait()
+    await desk.flush_throttle.resting.wait()
     commits = []
     for _ in range(20):
         for _ in range(10):
             log.add("text", "x")
         before = len(desk.disk.commits)
-        await desk.pace.frame()
-        await desk.pace.resting.wait()
+        await desk.flush_throttle.frame()
+        await desk.flush_throttle.resting.wait()
         commits.append(len(desk.disk.commits) - before)
     assert sum(commits[-10:]) == 5
 
@@ -279,47 +287,47 @@ async def test_a_fast_run_is_committed_every_second_frame(desk: Desk):
 async def test_a_slow_run_is_committed_every_frame(desk: Desk):
     log = desk.open()
     log.add("text", "first")
-    await desk.pace.resting.wait()
+    await desk.flush_throttle.resting.wait()
     for _ in range(10):
         log.add("text", "x")
-        await desk.pace.frame()
-        await desk.pace.resting.wait()
+        await desk.flush_throttle.frame()
+        await desk.flush_throttle.resting.wait()
     assert len(desk.disk.commits) == 11
 
 
 async def test_a_late_event_loop_slows_the_commits_down(desk: Desk):
     log = desk.open()
-    desk.pace.late = 0.2
+    desk.flush_throttle.late = 0.2
     log.add("text", "first")
     for _ in range(3):
-        await desk.pace.frame()
+        await desk.flush_throttle.frame()
         log.add("text", "x")
-    await desk.pace.resting.wait()
-    assert desk.pace.rests[-1] == STRAINED_FRAME
-    assert desk.pace.rests[0] == FRAME
+    await desk.flush_throttle.resting.wait()
+    assert desk.flush_throttle.rests[-1] == STRAINED_FRAME
+    assert desk.flush_throttle.rests[0] == FRAME
 
 
 async def test_a_rest_ends_at_a_hurry_or_by_itself():
-    pace, hurry = Pace(), asyncio.Event()
-    assert await pace.rest(0, hurry) >= 0
+    flush_throttle, hurry = FlushThrottle(), asyncio.Event()
+    assert await flush_throttle.rest(0, hurry) >= 0
     hurry.set()
-    assert await pace.rest(3600, hurry) == 0
-    await pace.back_off(0)
+    assert await flush_throttle.rest(3600, hurry) == 0
+    await flush_throttle.back_off(0)
 
 
 def test_the_pace_follows_the_stream_and_the_strain():
-    assert interval(50, 0) == FRAME
-    assert interval(400, 0) == FAST_FRAME
-    assert interval(50, LATE * 1.1) == STRAINED_FRAME
-    assert interval(50, 0, busy=1 - SPARE) == FRAME
-    assert FRAME < interval(50, 0, busy=1 - SPARE / 2) < STRAINED_FRAME
-    assert interval(50, 0, busy=1) == interval(400, 0, busy=1) == STRAINED_FRAME
+    assert flush_interval(50, 0) == FRAME
+    assert flush_interval(400, 0) == FAST_FRAME
+    assert flush_interval(50, LATE * 1.1) == STRAINED_FRAME
+    assert flush_interval(50, 0, busy=1 - SPARE) == FRAME
+    assert FRAME < flush_interval(50, 0, busy=1 - SPARE / 2) < STRAINED_FRAME
+    assert flush_interval(50, 0, busy=1) == flush_interval(400, 0, busy=1) == STRAINED_FRAME
 
 
 def test_a_loop_that_only_works_is_busy():
-    pace = Pace()
+    flush_throttle = FlushThrottle()
     until = time.thread_time() + 0.5
     seen = 0.0
     while time.thread_time() < until:
-        seen = max(seen, pace.busy())
+        seen = max(seen, flush_throttle.busy())
     assert seen > 0

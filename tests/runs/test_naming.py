@@ -98,7 +98,7 @@ async def test_a_failed_title_is_silent(stage: Stage, alice: Principal, error: E
     watch = stage.watch(alice)
     (await asked_for_title(stage)).fail(error)
     await stage.runs.titles_settled()
-    assert watch.hints == []
+    assert watch.signals == []
     message = await stage.message(alice, sent.message_id)
     assert (message.status, message.error) == ("complete", "")
 

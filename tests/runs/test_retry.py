@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from chat_app.auth.principal import Principal
-from chat_app.errors import Conflict, InvalidInput, NotFound
+from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.llm.base import ProviderError
 from testing.run_services import Stage, text_of
 

@@ -9,10 +9,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
 from chat_app.db.errors import DatabaseFull
 from chat_app.db.tables import Message, Run, Thread
-from chat_app.errors import Conflict, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
-from chat_app.llm.base import Turn
+from chat_app.llm.base import PromptMessage
 from testing.run_services import Stage, staged
 
 
@@ -33,7 +40,11 @@ async def test_a_send_stores_the_thread_the_message_an_empty_answer_and_a_run(
     )
     assert (answer.role, answer.parts, answer.status) == ("assistant", [], "running")
     assert answer.parent_id == asked.id
-    assert (run.message_id, run.status, run.session_id) == (answer.id, "queued", alice.session_id)
+    assert (run.message_id, run.status, run.session_id) == (
+        answer.id,
+        "queued",
+        alice.credential_id,
+    )
     assert (thread.title, thread.title_origin, thread.head_id) == (
         "Hello there",
         "start",
@@ -69,14 +80,16 @@ async def test_a_send_tells_the_owner_after_the_commit(
     watch, other = stage.watch(alice), stage.watch(bob)
     stage.bus.on(
         f"user:{alice.user_id}",
-        lambda hint: seen.append((hint.kind, stage.stored(hint.run_id) if hint.run_id else "")),
+        lambda signal: seen.append(
+            (signal.kind, stage.stored(signal.run_id) if signal.run_id else "")
+        ),
     )
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     assert watch.kinds == ["thread", "run_started"]
-    assert {hint.thread_id for hint in watch.hints} == {sent.thread_id}
-    assert watch.hints[1].run_id == sent.run_id
+    assert {signal.thread_id for signal in watch.signals} == {sent.thread_id}
+    assert watch.signals[1].run_id == sent.run_id
     assert seen == [("thread", ""), ("run_started", "")], "the row was there to be read"
-    assert other.hints == []
+    assert other.signals == []
 
 
 async def test_twenty_simultaneous_sends_of_one_message_are_one_run(stage: Stage, alice: Principal):
@@ -232,10 +245,10 @@ async def test_the_model_sees_the_servers_own_branch(stage: Stage, alice: Princi
     await stage.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
     shown = (await stage.models.one.answer(2)).turns
     assert shown == (
-        Turn("system", stage.settings.chat_system_prompt),
-        Turn("user", "one"),
-        Turn("assistant", "uno"),
-        Turn("user", "two"),
+        PromptMessage("system", stage.settings.chat_system_prompt),
+        PromptMessage("user", "one"),
+        PromptMessage("assistant", "uno"),
+        PromptMessage("user", "two"),
     )
 
 
@@ -261,7 +274,7 @@ async def test_the_model_sees_no_more_history_than_the_setting_allows(tmp_path: 
         await stage.runs.send(alice, text="last", client_id="c1", thread_id=thread.id)
         turns = (await stage.models.one.answer()).turns
         assert sum(len(turn.text) for turn in turns) <= 1000
-        assert turns[-1] == Turn("user", "last")
+        assert turns[-1] == PromptMessage("user", "last")
         assert turns[-2].text.startswith("199 ")
         assert len(turns) > 40, "the setting is used up"
 
@@ -321,8 +334,8 @@ async def test_a_send_that_cannot_be_stored_leaves_nothing_and_can_be_repeated(
     with pytest.raises(DatabaseFull):
         await stage.runs.send(alice, text="hi", client_id="c1")
     assert await stage.count(alice, Message) == 0
-    assert watch.hints == []
+    assert watch.signals == []
     assert stage.runs.session_ids() == set()
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     assert not sent.duplicate
-    assert stage.runs.session_ids() == {alice.session_id}
+    assert stage.runs.session_ids() == {alice.credential_id}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import Unavailable
 from chat_app.db.tables import AuthSession, User
-from chat_app.errors import Unavailable
 from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Services]:
-    live = Services.build(settings, clock=StageClock(), pace=VirtualPace())
+    live = Services.build(settings, clock=StageClock(), flush_throttle=VirtualPace())
     await live.db.create_all()
     await live.start()
     try:
@@ -98,7 +98,7 @@ async def test_a_stopped_server_takes_nothing(settings: Settings):
 
 async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: Settings):
     clock = StageClock()
-    live = Services.build(settings, clock=clock, pace=VirtualPace())
+    live = Services.build(settings, clock=clock, flush_throttle=VirtualPace())
     await live.db.create_all()
     await live.start()
     alice = await signed_in(live)
@@ -120,7 +120,7 @@ async def test_a_lost_hint_costs_no_more_than_a_sweep(settings: Settings):
         reader = live.runs.follow(alice, sent.run_id)
         await anext(reader)
         async with live.db.system("auth", write=True) as session:
-            row = await session.get(AuthSession, alice.session_id)
+            row = await session.get(AuthSession, alice.credential_id)
             assert row is not None
             row.revoked_at = row.created_at  # nobody is told
         await live.sweep()

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from chat_app.launch.connections import Connections, Message, Receive, Scope, Send
+from chat_app.server.open_requests import Message, OpenRequests, Receive, Scope, Send
 
 
 class Wire:
@@ -34,7 +34,7 @@ class Program:
 
 async def test_a_socket_that_is_open_at_the_end_is_told_that_the_server_goes() -> None:
     program, wire = Program(), Wire()
-    connections = Connections(program, {})
+    connections = OpenRequests(program, {})
     task = asyncio.create_task(connections({"type": "websocket"}, wire.receive, wire.send))
     await program.is_open.wait()
     await connections.end(within=10)
@@ -44,7 +44,7 @@ async def test_a_socket_that_is_open_at_the_end_is_told_that_the_server_goes() -
 
 async def test_a_stream_that_is_open_at_the_end_breaks_off_without_a_false_end() -> None:
     program, wire = Program(), Wire()
-    connections = Connections(program, {})
+    connections = OpenRequests(program, {})
     task = asyncio.create_task(connections({"type": "http"}, wire.receive, wire.send))
     await program.is_open.wait()
     await connections.end(within=10)
@@ -54,7 +54,7 @@ async def test_a_stream_that_is_open_at_the_end_breaks_off_without_a_false_end()
 
 async def test_nothing_new_is_taken_while_the_program_ends() -> None:
     program, http, socket = Program(), Wire(), Wire()
-    connections = Connections(program, {})
+    connections = OpenRequests(program, {})
     connections.close()
     await connections({"type": "http"}, http.receive, http.send)
     await connections({"type": "websocket"}, socket.receive, socket.send)
@@ -65,7 +65,7 @@ async def test_nothing_new_is_taken_while_the_program_ends() -> None:
 
 async def test_what_is_open_goes_on_until_it_is_ended() -> None:
     program, wire = Program(), Wire()
-    connections = Connections(program, {})
+    connections = OpenRequests(program, {})
     task = asyncio.create_task(connections({"type": "websocket"}, wire.receive, wire.send))
     await program.is_open.wait()
     connections.close()
@@ -76,7 +76,7 @@ async def test_what_is_open_goes_on_until_it_is_ended() -> None:
 
 async def test_a_request_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
     program, wire = Program(), Wire()
-    task = asyncio.create_task(Connections(program, {})({"type": "http"}, wire.receive, wire.send))
+    task = asyncio.create_task(OpenRequests(program, {})({"type": "http"}, wire.receive, wire.send))
     await program.is_open.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -85,7 +85,7 @@ async def test_a_request_that_is_cancelled_by_somebody_else_stays_cancelled() ->
 
 async def test_each_request_gets_its_own_copy_of_the_lifespans_state() -> None:
     program, wire, state = Program(), Wire(), {"pool": object()}
-    connections = Connections(program, state)
+    connections = OpenRequests(program, state)
     task = asyncio.create_task(connections({"type": "http"}, wire.receive, wire.send))
     await program.is_open.wait()
     assert program.states == [state]

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from chat_app.launch import frontend
-from chat_app.launch.frontend import (
-    NoAddress,
-    NoRoute,
-    NotBuilt,
+from chat_app.server import frontend
+from chat_app.server.frontend import (
+    BuildFailed,
+    RouteNotFound,
+    SocketUrlNotFound,
     build,
     fingerprint,
     is_built,
-    load_ahead,
-    point_home,
+    preload_route,
+    use_page_origin,
 )
 from chat_app.settings import read_settings
 
@@ -102,7 +102,7 @@ def test_a_page_that_was_removed_is_built_again(project: Path) -> None:
 
 def test_a_failed_build_shows_what_it_said_and_leaves_no_page(project: Path) -> None:
     (project / "rxconfig.py").write_text("raise SystemExit('no such setting')")
-    with pytest.raises(NotBuilt, match="no such setting"):
+    with pytest.raises(BuildFailed, match="no such setting"):
         build(project)
     assert not is_built(project)
 
@@ -134,7 +134,7 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
     _reflex_that(project, monkeypatch, "import signal; alive = open('alive', 'w'); signal.pause()")
     asking = (
         "import signal, sys; from pathlib import Path\n"
-        "from chat_app.launch.frontend import build\n"
+        "from chat_app.server.frontend import build\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
         "build(Path(sys.argv[1]))"
     )
@@ -163,7 +163,7 @@ def test_the_built_page_talks_to_where_it_came_from(tmp_path: Path, quote: str) 
         f"var e={{PING:{quote}http://localhost:3000/ping{quote},"
         f"EVENT:{quote}ws://localhost:3000/_event{quote}}},t='see http://localhost:3000/x'"
     )
-    point_home(tmp_path, "http://localhost:3000")
+    use_page_origin(tmp_path, "http://localhost:3000")
     assert script.read_text() == (
         'var e={PING:(location.origin+"/ping"),EVENT:(location.origin+"/_event")},'
         "t='see http://localhost:3000/x'"
@@ -173,15 +173,15 @@ def test_the_built_page_talks_to_where_it_came_from(tmp_path: Path, quote: str) 
 def test_a_public_address_is_replaced_as_well(tmp_path: Path) -> None:
     script = tmp_path / "env.js"
     script.write_text('a="wss://chat.example/_event"')
-    point_home(tmp_path, "https://chat.example")
+    use_page_origin(tmp_path, "https://chat.example")
     assert script.read_text() == 'a=(location.origin+"/_event")'
 
 
 def test_another_port_is_not_ours(tmp_path: Path) -> None:
     script = tmp_path / "env.js"
     script.write_text('a="ws://localhost:30001/_event"')
-    with pytest.raises(NoAddress):
-        point_home(tmp_path, "http://localhost:3000")
+    with pytest.raises(SocketUrlNotFound):
+        use_page_origin(tmp_path, "http://localhost:3000")
     assert script.read_text() == 'a="ws://localhost:30001/_event"'
 
 
@@ -199,7 +199,7 @@ def _built(folder: Path) -> Path:
 
 def test_a_chats_address_loads_every_script_at_once(tmp_path: Path) -> None:
     page = _built(tmp_path)
-    load_ahead(tmp_path, "routes/chat")
+    preload_route(tmp_path, "routes/chat")
     found = re.findall(r'<link rel="modulepreload" href="([^"]+)"/>', page.read_text())
     assert found == ["/assets/state-2.js", "/assets/chat-1.js", "/assets/text-3.js"]
     assert page.read_text().endswith("</head><body></body></html>")
@@ -207,5 +207,5 @@ def test_a_chats_address_loads_every_script_at_once(tmp_path: Path) -> None:
 
 def test_a_build_without_the_chat_is_told(tmp_path: Path) -> None:
     _built(tmp_path)
-    with pytest.raises(NoRoute):
-        load_ahead(tmp_path, "routes/other")
+    with pytest.raises(RouteNotFound):
+        preload_route(tmp_path, "routes/other")

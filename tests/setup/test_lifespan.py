@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.applications import Starlette
 
-from chat_app.errors import Conflict
-from chat_app.launch.connections import Receive, Scope, Send
-from chat_app.launch.lifespan import Lifespan, NotStarted
+from chat_app.core.errors import Conflict
+from chat_app.server.lifespan import Lifespan, StartupFailed
+from chat_app.server.open_requests import Receive, Scope, Send
 
 
 async def test_the_program_runs_between_start_and_stop() -> None:
@@ -41,7 +41,7 @@ async def test_a_refusal_without_an_exception_is_raised_with_its_message() -> No
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "not today"})
 
-    with pytest.raises(NotStarted, match="not today"):
+    with pytest.raises(StartupFailed, match="not today"):
         await Lifespan(refusing).start()
 
 
@@ -49,7 +49,7 @@ async def test_a_program_that_ends_at_once_has_not_started() -> None:
     async def empty(scope: Scope, receive: Receive, send: Send) -> None:
         return
 
-    with pytest.raises(NotStarted):
+    with pytest.raises(StartupFailed):
         await Lifespan(empty).start()
 
 

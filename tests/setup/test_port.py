@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat_app.launch.port import PortTaken, check_port
+from chat_app.server.server import PortTaken, check_port
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def test_a_taken_port_is_refused_with_a_sentence(listener: socket.socket) -> Non
     port = listener.getsockname()[1]
     with pytest.raises(PortTaken) as refused:
         check_port("127.0.0.1", port)
-    assert refused.value.sentence.startswith(f"Port {port} is taken by another program; ")
-    assert "PORT=" in refused.value.sentence
+    assert refused.value.message.startswith(f"Port {port} is taken by another program; ")
+    assert "PORT=" in refused.value.message
 
 
 def test_a_stranger_on_the_ipv6_localhost_counts_too() -> None:
@@ -49,7 +49,7 @@ def test_a_port_whose_last_connections_fade_away_is_free(listener: socket.socket
 def test_an_address_of_another_machine_is_refused_with_a_sentence() -> None:
     with pytest.raises(PortTaken) as refused:
         check_port("192.0.2.1", _free_port())
-    assert "192.0.2.1" in refused.value.sentence
+    assert "192.0.2.1" in refused.value.message
 
 
 def _free_port() -> int:

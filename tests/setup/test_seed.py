@@ -7,9 +7,9 @@ import pytest
 from sqlmodel import col, func, select
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
-from chat_app.errors import InvalidInput
 from chat_app.seed import NoSuchPerson, person_called, seed_messages, seed_threads
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

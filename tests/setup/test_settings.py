@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings import Settings, WrongSettings, read_settings
-from chat_app.settings.composed import GROUPS
+from chat_app.settings import ConfigError, Settings, read_settings
+from chat_app.settings.base import GROUPS
 from chat_app.settings.example import example
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_the_example_file_is_what_the_settings_say() -> None:
 def test_the_example_names_every_setting_of_the_operator() -> None:
     named = {line[2:].partition("=")[0] for line in example().splitlines() if "=" in line}
     fields = {name for name in Settings.model_fields if not name.startswith("reflex_")}
-    assert {name.upper() for name in fields - {"sign_in_providers"}} <= named
+    assert {name.upper() for name in fields - {"identity_providers"}} <= named
     assert {"AUTH_GITHUB_ID", "AUTH_GOOGLE_ID", "AUTH_OIDC_ACME_ISSUER"} <= named
     assert not any(name.startswith("REFLEX_") for name in named)
 
@@ -93,14 +93,14 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str) 
     ["postgresql://ada:hunter2/3@db.example/chat", "postgresql://db.example:hunter2/chat"],
 )
 def test_an_address_of_a_database_that_cannot_be_read_is_not_repeated(address: str) -> None:
-    with pytest.raises(WrongSettings, match="DATABASE_URL: ") as wrong:
+    with pytest.raises(ConfigError, match="DATABASE_URL: ") as wrong:
         read_settings(database_url=address)
     assert "hunter2" not in str(wrong.value)
 
 
 def test_the_longest_message_fits_into_a_frame_even_when_json_doubles_it() -> None:
     assert read_settings(message_bytes=100_000, socket_frame_bytes=204_096)
-    with pytest.raises(WrongSettings, match="MESSAGE_BYTES"):
+    with pytest.raises(ConfigError, match="MESSAGE_BYTES"):
         read_settings(message_bytes=100_000, socket_frame_bytes=204_095)
 
 
@@ -144,7 +144,7 @@ def test_a_public_address_replaces_the_local_one() -> None:
     ],
 )
 def test_letters_that_could_not_be_sent_stop_the_start(given: dict[str, str]) -> None:
-    with pytest.raises(WrongSettings) as wrong:
+    with pytest.raises(ConfigError) as wrong:
         read_settings(**{"mail_from": "Chat <chat@chat.example>", **given})
     assert "hunter2" not in str(wrong.value)
 

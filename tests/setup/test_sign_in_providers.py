@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings import WrongSettings, read_settings
-from chat_app.settings.providers import sign_in_providers
+from chat_app.settings import ConfigError, read_settings
+from chat_app.settings.identity_providers import identity_providers
 
 GITHUB = {"auth_github_id": "gh", "auth_github_secret": "gh-secret"}
 GOOGLE = {"auth_google_id": "go", "auth_google_secret": "go-secret"}
@@ -15,11 +15,11 @@ ACME = {
 
 
 def test_nothing_is_offered_unless_it_is_set_up() -> None:
-    assert sign_in_providers({"auth_secret": "s", "path": "x", "auth_github_id": ""}) == ()
+    assert identity_providers({"auth_secret": "s", "path": "x", "auth_github_id": ""}) == ()
 
 
 def test_an_id_and_a_secret_are_enough_for_github_and_google() -> None:
-    github, google = sign_in_providers({**GOOGLE, **GITHUB})
+    github, google = identity_providers({**GOOGLE, **GITHUB})
     assert (github.id, github.label, github.issuer) == ("github", "GitHub", "https://github.com")
     assert github.api_url == "https://api.github.com"
     assert (google.id, google.issuer) == ("google", "https://accounts.google.com")
@@ -28,7 +28,7 @@ def test_an_id_and_a_secret_are_enough_for_github_and_google() -> None:
 
 
 def test_any_issuer_has_the_name_it_was_given() -> None:
-    (acme,) = sign_in_providers(
+    (acme,) = identity_providers(
         {**ACME, "auth_oidc_acme_require": "groups:staff", "auth_oidc_acme_sign_up": "true"}
     )
     assert (acme.id, acme.label, acme.issuer) == ("acme", "Acme", "https://id.acme.example")
@@ -41,7 +41,7 @@ def test_there_may_be_several_of_a_kind() -> None:
         "auth_github_work_secret": "w",
         "auth_github_work_url": "https://git.acme.example/",
     }
-    first, second = sign_in_providers({**work, **GITHUB})
+    first, second = identity_providers({**work, **GITHUB})
     assert (first.id, second.id) == ("github", "github-work")
     assert second.issuer == "https://git.acme.example"
     assert second.api_url == "https://git.acme.example/api/v3"
@@ -49,8 +49,8 @@ def test_there_may_be_several_of_a_kind() -> None:
 
 def test_the_operator_orders_them() -> None:
     every = {**GITHUB, **GOOGLE, **ACME}
-    assert [one.id for one in sign_in_providers(every)] == ["github", "google", "acme"]
-    ordered = sign_in_providers({**every, "auth_providers": "acme, google,github"})
+    assert [one.id for one in identity_providers(every)] == ["github", "google", "acme"]
+    ordered = identity_providers({**every, "auth_providers": "acme, google,github"})
     assert [one.id for one in ordered] == ["acme", "google", "github"]
 
 
@@ -85,11 +85,11 @@ def test_the_operator_orders_them() -> None:
 )
 def test_half_a_provider_is_refused_and_named(given: dict[str, str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        sign_in_providers(given)
+        identity_providers(given)
 
 
 def test_an_issuer_on_this_machine_may_speak_plainly() -> None:
-    (acme,) = sign_in_providers({**ACME, "auth_oidc_acme_issuer": "http://localhost:9400"})
+    (acme,) = identity_providers({**ACME, "auth_oidc_acme_issuer": "http://localhost:9400"})
     assert acme.issuer == "http://localhost:9400"
 
 
@@ -100,7 +100,7 @@ def test_they_are_read_from_the_file_and_the_environment_decides_first(
     (tmp_path / ".env").write_text("AUTH_GITHUB_ID=file\nAUTH_GITHUB_SECRET=file-secret\n")
     monkeypatch.setenv("AUTH_GITHUB_ID", "environment")
     found = read_settings()
-    (github,) = found.sign_in_providers
+    (github,) = found.identity_providers
     assert github.client_id == "environment"
     assert github.client_secret.get_secret_value() == "file-secret"
     assert "file-secret" not in repr(found)
@@ -108,7 +108,7 @@ def test_they_are_read_from_the_file_and_the_environment_decides_first(
 
 def test_a_half_described_one_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH_GOOGLE_SECRET", "only this")
-    with pytest.raises(WrongSettings, match="AUTH_GOOGLE_ID is missing") as wrong:
+    with pytest.raises(ConfigError, match="AUTH_GOOGLE_ID is missing") as wrong:
         read_settings()
     assert "only this" not in str(wrong.value)
 

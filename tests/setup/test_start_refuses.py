@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings.overrules import OVERRULES, overruled
+from chat_app.settings.forbidden_env import FORBIDDEN, forbidden_variable
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = {"HOST": "0.0.0.0", "APP_URL": "https://chat.example"}
@@ -122,12 +122,12 @@ def test_a_kept_key_that_was_cut_short_is_not_used(tmp_path: Path) -> None:
     ],
 )
 def test_what_changes_nothing_is_let_be(given: dict[str, str]) -> None:
-    assert overruled(given) is None
+    assert forbidden_variable(given) is None
 
 
-@pytest.mark.parametrize("name", OVERRULES)
+@pytest.mark.parametrize("name", FORBIDDEN)
 def test_every_name_that_would_overrule_the_settings_is_refused(name: str) -> None:
-    said = overruled({name: "everything"})
+    said = forbidden_variable({name: "everything"})
     assert said is not None
     assert said.startswith(f"{name}: ")
     assert "everything" not in said

@@ -6,7 +6,7 @@ import pytest
 
 from chat_app.chat_app import app
 from chat_app.states.chat import ChatState
-from chat_app.states.live import Live
+from chat_app.states.feed import Feed
 from testing.reflex_tabs import Stage, opened, until
 
 
@@ -16,7 +16,7 @@ async def test_an_address_of_no_thread_shows_that_nothing_is_here(
 ) -> None:
     ada = await on_stage.person("ada@example.com")
     tab = await on_stage.tab(ada)
-    await (await tab.begin(Live.open(), address))
+    await (await tab.begin(Feed.open(), address))
     chat = await tab.state(ChatState)
     assert (chat.missing, chat.loading, chat.thread) == (True, False, "")
     refused = app.policy.refused["arguments"]
@@ -45,7 +45,7 @@ async def test_a_message_goes_to_the_thread_on_the_page(on_stage: Stage) -> None
     one = (await on_stage.live.threads.create(ada, title="One")).id
     two = (await on_stage.live.threads.create(ada, title="Two")).id
     tab = await opened(on_stage, ada, str(one))
-    await tab.begin(Live.open(), str(two))
+    await tab.begin(Feed.open(), str(two))
     await tab.send(ChatState.send("c1", str(one), "for One"), str(one))
     assert (await on_stage.live.threads.window(ada, one)).messages
     assert not (await on_stage.live.threads.window(ada, two)).messages

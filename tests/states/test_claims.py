@@ -8,7 +8,7 @@ from reflex_base.event import Event
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
-from chat_app.states.identity import principal
+from chat_app.states.principal import principal
 from chat_app.states.thread_list import ThreadListState
 from testing import session_hooks
 from testing.reflex_tabs import stage
@@ -19,7 +19,7 @@ EMAIL = "ada@example.com"
 async def an_event(who: Principal) -> Any:
     """One event of a tab, as far as the door to its handler."""
     (event,) = Event.from_event_type(ThreadListState.more())
-    state: Any = SimpleNamespace(router_data={"headers": {"authorization": str(who.session_id)}})
+    state: Any = SimpleNamespace(router_data={"headers": {"authorization": str(who.credential_id)}})
     return await app.policy.preprocess(app, state, event)
 
 

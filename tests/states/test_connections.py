@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat_app.auth.connections import Connection
-from chat_app.auth.proof import Proof
-from chat_app.states.settings.connections import ConnectionsState, item
+from chat_app.auth.account.linked_accounts import LinkedAccount
+from chat_app.auth.sign_in.identity import VerifiedIdentity
+from chat_app.states.account import ConnectionsState, connection_item
 from testing.reflex_tabs import Stage, stage
 
 MARCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,7 +21,7 @@ async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
         yield put_up
 
 
-def connection(**given: object) -> Connection:
+def connection(**given: object) -> LinkedAccount:
     known = {
         "id": uuid4(),
         "provider": "acme",
@@ -31,22 +31,24 @@ def connection(**given: object) -> Connection:
         "created_at": MARCH,
         "last_used_at": None,
     }
-    return Connection(**{**known, **given})  # pyright: ignore[reportArgumentType]
+    return LinkedAccount(**{**known, **given})  # pyright: ignore[reportArgumentType]
 
 
 def test_a_connection_is_named_as_the_operator_names_its_provider() -> None:
-    shown = item(connection(), {"acme": "Acme"})
+    shown = connection_item(connection(), {"acme": "Acme"})
     assert (shown.label, shown.who) == ("Acme", "ada@example.org")
     assert shown.since == "Connected 1 March 2026, not used yet"
-    assert item(connection(), {}).label == "id.acme.example"
-    assert item(connection(email=""), {}).who == "Ada"
-    used = item(connection(last_used_at=datetime(2026, 4, 2, tzinfo=UTC)), {})
+    assert connection_item(connection(), {}).label == "id.acme.example"
+    assert connection_item(connection(email=""), {}).who == "Ada"
+    used = connection_item(connection(last_used_at=datetime(2026, 4, 2, tzinfo=UTC)), {})
     assert used.since == "Connected 1 March 2026, last used 2 April 2026"
 
 
 async def test_each_person_sees_their_own(on_stage: Stage) -> None:
     ada, eve = await on_stage.person("ada@example.org"), await on_stage.person("eve@example.org")
-    proof = Proof("oauth", "https://id.acme.example", "7", email="a@b.example", provider="acme")
+    proof = VerifiedIdentity(
+        "oauth", "https://id.acme.example", "7", email="a@b.example", provider="acme"
+    )
     await on_stage.live.connections.link(ada, proof)
     for who, expected in ((ada, ["a@b.example"]), (eve, [])):
         tab = await on_stage.tab(who)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.auth.principal import Principal
-from chat_app.clock import utc_now
+from chat_app.core.clock import utc_now
 from chat_app.states.auth import AuthState
 from chat_app.states.thread_list import UNDO_TIME, ThreadListState
 from testing.reflex_tabs import Stage, Tab, stage

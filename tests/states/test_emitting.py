@@ -10,7 +10,7 @@ from reflex.state import StateUpdate
 from reflex.utils.token_manager import SocketRecord
 
 from chat_app.chat_app import app
-from chat_app.states.socket import Namespace
+from chat_app.reflex_ext.event_namespace import SafeEventNamespace
 from testing.reflex_tabs import wire_form
 
 UPDATE = StateUpdate(delta={"live": {"f": ["h", 0, "text"]}})
@@ -36,8 +36,8 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     return queue
 
 
-def _namespace() -> Namespace:
-    assert isinstance(app.event_namespace, Namespace)
+def _namespace() -> SafeEventNamespace:
+    assert isinstance(app.event_namespace, SafeEventNamespace)
     return app.event_namespace
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from socketio import AsyncServer
 
-from chat_app.states.socket import harden
+from chat_app.reflex_ext.event_namespace import harden_server
 
 JUNK = ["", "\0", "b", "9", "x4", "bAAAA", b"", b"4bytes", "0{}", "2probe", "5", "6"]
 
@@ -13,7 +13,7 @@ JUNK = ["", "\0", "b", "9", "x4", "bAAAA", b"", b"4bytes", "0{}", "2probe", "5",
 @pytest.mark.parametrize("junk", JUNK)
 async def test_a_frame_that_is_no_packet_never_reaches_engine_io(junk: str | bytes) -> None:
     server, dropped = AsyncServer(async_mode="asgi"), Counter[str]()
-    harden(server, dropped)
+    harden_server(server, dropped)
     frames = [junk, '42/_event,["ping"]']
 
     async def receive() -> dict[str, object]:

@@ -7,7 +7,7 @@ import pytest
 
 from chat_app.db.errors import DatabaseBusy
 from chat_app.states.chat import ChatState
-from chat_app.states.live import Live
+from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
 from testing.reflex_tabs import Stage, Tab
 
@@ -28,7 +28,7 @@ async def test_a_busy_database_is_told_and_the_list_stays(
     monkeypatch.setattr(on_stage.live.threads, "page", busy)
     with pytest.raises(DatabaseBusy):
         await tab.send(ThreadListState.find("k"))
-    assert await told(tab) == DatabaseBusy().sentence
+    assert await told(tab) == DatabaseBusy().message
     assert [row.title for row in (await tab.state(ThreadListState))._items] == ["Kept"]
 
 
@@ -43,7 +43,7 @@ async def test_a_bug_is_told_without_its_text(
     monkeypatch.setattr(on_stage.live.threads, "window", broken)
     monkeypatch.setattr(logging.getLogger("chat_app"), "propagate", True)
     with pytest.raises(KeyError):
-        await tab.send(Live.open(), MISSING)
+        await tab.send(Feed.open(), MISSING)
     assert "our fault" in await told(tab)
     assert "secret words" not in tab.text() + caplog.text
     assert "KeyError" in caplog.text

@@ -6,8 +6,8 @@ from uuid import UUID
 from chat_app.auth.principal import Principal
 from chat_app.seed import seed_messages
 from chat_app.states.chat import ChatState
-from chat_app.states.live import Live
-from chat_app.states.stretch import PAGE, SLOTS
+from chat_app.states.feed import Feed
+from chat_app.states.page_window import PAGE, SLOTS
 from testing.reflex_tabs import Stage, Tab, ended, opened, shown, size
 
 MESSAGES = 1_000
@@ -95,10 +95,10 @@ async def test_a_tab_that_comes_back_keeps_its_place_and_has_what_it_missed(
     )
     async for _ in on_stage.live.runs.follow(ada, sent.run_id):
         pass
-    await tab.begin(Live.open(), thread)
+    await tab.begin(Feed.open(), thread)
     everything = await branch(on_stage, ada, thread)
     state = await tab.state(ChatState)
-    await shown(tab, lambda: state._stretch.end[-1].id == everything[-1])
+    await shown(tab, lambda: state._page_window.end[-1].id == everything[-1])
     assert on_page(state) == before
     while state.has_newer:
         await tab.send(ChatState.newer(), thread)

@@ -10,13 +10,13 @@ import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.db.errors import DatabaseBusy
-from chat_app.llm.base import Delta, TextDelta, Turn
-from chat_app.runs.pace import Pace
+from chat_app.llm.base import Delta, PromptMessage, TextDelta
+from chat_app.runs.flush import FlushThrottle
 from chat_app.seed import seed_messages
-from chat_app.states import live
+from chat_app.states import feed
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
-from chat_app.states.live import Live
+from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
 from testing.reflex_tabs import (
     Stage,
@@ -43,7 +43,7 @@ class LockStep:
         self._before = len(tab.frames) + 1  # the question's own frame comes first
 
     async def stream(
-        self, turns: Sequence[Turn], *, max_tokens: int | None = None
+        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncIterator[Delta]:
         tokens = 0
         async for delta in self._inner.stream(turns, max_tokens=max_tokens):  # pyright: ignore
@@ -70,7 +70,7 @@ async def cost(
     return size(tab.updates[before:]) / TOKENS
 
 
-class Unhurried(Pace):
+class Unhurried(FlushThrottle):
     """Commits as soon as there is something, so that every token has its own frame."""
 
     async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
@@ -138,8 +138,8 @@ async def test_a_second_tab_shows_the_same_answer(on_stage: Stage) -> None:
     for tab in (first, second):
         state = await tab.state(ChatState)
         assert [row.text for row in state._recent] == ["", ""]
-        assert assembled(tab, state._recent[1].handle) == stored
-        assert assembled(tab, state._recent[0].handle) == "Hello"
+        assert assembled(tab, state._recent[1].stream_id) == stored
+        assert assembled(tab, state._recent[0].stream_id) == "Hello"
         tab.close()
 
 
@@ -154,7 +154,7 @@ async def test_a_tab_opened_in_the_middle_has_the_whole_text(on_stage: Stage) ->
     await shown(late, lambda: ended(late))
     window = await on_stage.live.threads.window(ada, UUID(thread))
     answer = (await late.state(ChatState))._recent[-1]
-    assert assembled(late, answer.handle) == window.messages[-1].text
+    assert assembled(late, answer.stream_id) == window.messages[-1].text
     first.close()
     late.close()
 
@@ -167,9 +167,9 @@ async def test_a_gap_is_healed_by_the_whole_text(on_stage: Stage) -> None:
     await shown(tab, lambda: ended(tab))
     answer = (await tab.state(ChatState))._recent[-1]
     seen = len(tab.frames)
-    await tab.send(Live.gap(answer.handle, 3), thread)
+    await tab.send(Feed.resync(answer.stream_id, 3), thread)
     window = await on_stage.live.threads.window(ada, UUID(thread))
-    assert tab.frames[seen:] == [[answer.handle, 0, window.messages[-1].text, "complete"]]
+    assert tab.frames[seen:] == [[answer.stream_id, 0, window.messages[-1].text, "complete"]]
     tab.close()
 
 
@@ -211,7 +211,7 @@ async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(on_stage: Sta
 async def test_a_tab_does_not_go_deaf_when_the_database_is_busy(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(feed, "AGAIN_SECONDS", 0)
     ada = await on_stage.person("ada@example.com")
     tab = await opened(on_stage, ada)
     get, failures = on_stage.live.threads.get, [DatabaseBusy(), DatabaseBusy()]
@@ -232,11 +232,11 @@ async def test_a_tab_does_not_go_deaf_when_the_database_is_busy(
     tab.close()
 
 
-def assembled(tab: Tab, handle: str) -> str:
+def assembled(tab: Tab, stream_id: str) -> str:
     """What the page's text component makes of the frames of one handle."""
     text = ""
     for run, offset, piece, *_ in tab.frames:
-        if run == handle:
+        if run == stream_id:
             have = len(text.encode("utf-16-le")) // 2
             assert offset <= have, "a gap"
             text += piece.encode("utf-16-le")[2 * (have - offset) :].decode("utf-16-le")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings import read_settings
-from chat_app.states import auth, providers
+from chat_app.states import account, auth
+from chat_app.states.account import ProviderItem, ProvidersState
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
-from chat_app.states.providers import ProviderItem, ProvidersState
 from testing.oidc_app import oidc_at
 from testing.reflex_tabs import opened, stage
 
@@ -45,8 +45,8 @@ async def test_a_stranger_is_told_whether_an_account_can_be_made(
 async def test_a_built_page_names_no_provider_until_the_server_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = read_settings(sign_in_providers=(oidc_at("https://id.acme.example"),))
-    monkeypatch.setattr(providers, "settings", lambda: given)
+    given = read_settings(identity_providers=(oidc_at("https://id.acme.example"),))
+    monkeypatch.setattr(account, "settings", lambda: given)
     built = ProvidersState(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
     assert built.dict(initial=True)[ProvidersState.get_full_name()]["offered_rx_state_"] == []
     async with stage(tmp_path) as put_up:

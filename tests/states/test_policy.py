@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
-from chat_app.states.policy import Row, Who, table
+from chat_app.states.policy import Access, PolicyRow, table
 from testing.reflex_tabs import Stage
 
 ROWS = table()
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
-SIGNED_IN = sorted(name for name, row in ROWS.items() if row.who is Who.SIGNED_IN)
-NOBODY = sorted(name for name, row in ROWS.items() if row.who is Who.NOBODY)
+SIGNED_IN = sorted(name for name, row in ROWS.items() if row.who is Access.SIGNED_IN)
+NOBODY = sorted(name for name, row in ROWS.items() if row.who is Access.NOBODY)
 
 SECRET = "kept between us"
 
@@ -68,7 +68,7 @@ def test_every_registered_handler_has_a_row() -> None:
 
 
 def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> None:
-    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.who is Who.ANYONE}
+    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.who is Access.ANYONE}
     assert anyone == {
         "hydrate",
         "hydrate_and_load",
@@ -122,7 +122,7 @@ async def test_a_revoked_session_runs_no_handler(on_stage: Stage, name: str) -> 
     ada = await on_stage.person("ada@example.com")
     hers = await belongings(on_stage, ada)
     tab = await on_stage.tab(ada)
-    await on_stage.live.sessions.revoke(ada, ada.session_id)
+    await on_stage.live.sessions.revoke(ada, ada.credential_id)
     calls = model_calls(on_stage)
     await tab.call(name, arguments(name, hers), hers["thread"])
     assert SECRET not in tab.text()
@@ -164,7 +164,7 @@ JUNK = st.recursive(
 )
 @given(data=st.data())
 def test_a_payload_is_proved_or_refused(name: str, data: st.DataObject) -> None:
-    row: Row = ROWS[name]
+    row: PolicyRow = ROWS[name]
     names = st.sampled_from([*row.arguments, "self", "extra"])
     payload = data.draw(st.dictionaries(names, JUNK, max_size=4))
     try:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.states.stretch import PAGE, SLOTS, Rows, Stretch
+from chat_app.states.page_window import PAGE, SLOTS, PageWindow, Rows
 from chat_app.states.views import MessageItem
 
 LENGTH = 1_000
@@ -17,67 +17,67 @@ def rows(first: int, last: int) -> Rows:
     return tuple(row(number) for number in range(max(first, 0), last))
 
 
-def shown(stretch: Stretch) -> list[int]:
-    return [int(row.id) for slot in stretch.order for row in stretch.slots[slot]]
+def shown(page_window: PageWindow) -> list[int]:
+    return [int(row.id) for slot in page_window.order for row in page_window.slots[slot]]
 
 
-def step_up(stretch: Stretch) -> Stretch:
-    assert stretch.first is not None
-    top = int(stretch.first.id)
-    return stretch.up(rows(top - PAGE, top))
+def step_up(page_window: PageWindow) -> PageWindow:
+    assert page_window.first is not None
+    top = int(page_window.first.id)
+    return page_window.up(rows(top - PAGE, top))
 
 
-def step_down(stretch: Stretch) -> Stretch:
-    below = stretch.page_below
+def step_down(page_window: PageWindow) -> PageWindow:
+    below = page_window.page_below
     if below is None:
-        return stretch
+        return page_window
     first, after = below
-    page = rows(int(after) - PAGE, int(after)) if after else stretch.end
+    page = rows(int(after) - PAGE, int(after)) if after else page_window.end
     assert page[0].id == first, "the page that is read is the one that was let go"
-    return stretch.down(page)
+    return page_window.down(page)
 
 
 @given(st.lists(st.sampled_from(["up", "down", "grow"]), max_size=120))
 def test_wherever_one_scrolls_the_rows_are_neighbours_and_few(steps: list[str]) -> None:
     length = LENGTH
-    stretch = Stretch.at_end(rows(length - PAGE, length))
+    page_window = PageWindow.at_end(rows(length - PAGE, length))
     for step in steps:
         if step == "up":
-            stretch = step_up(stretch)
+            page_window = step_up(page_window)
         elif step == "down":
-            stretch = step_down(stretch)
+            page_window = step_down(page_window)
         else:
             length += 24
-            stretch = stretch.renewed(rows(int(stretch.end[0].id), length))
-        seen = shown(stretch)
+            page_window = page_window.renewed(rows(int(page_window.end[0].id), length))
+        seen = shown(page_window)
         assert seen == list(range(seen[0], seen[-1] + 1))
         assert len(seen) <= SLOTS * PAGE + PAGE
-        assert (seen[-1] == length - 1) == (stretch.page_below is None)
-        assert len(set(stretch.order)) == len(stretch.order)
-        assert all(not stretch.slots[n] for n in range(SLOTS) if n not in stretch.order)
-        assert int(stretch.end[-1].id) == length - 1
-    while stretch.page_below is not None:
-        stretch = step_down(stretch)
-    assert shown(stretch)[-1] == length - 1
+        assert (seen[-1] == length - 1) == (page_window.page_below is None)
+        assert len(set(page_window.order)) == len(page_window.order)
+        assert all(not page_window.slots[n] for n in range(SLOTS) if n not in page_window.order)
+        assert int(page_window.end[-1].id) == length - 1
+    while page_window.page_below is not None:
+        page_window = step_down(page_window)
+    assert shown(page_window)[-1] == length - 1
 
 
 def test_a_step_changes_one_slot() -> None:
-    stretch = Stretch.at_end(rows(LENGTH - PAGE, LENGTH))
+    page_window = PageWindow.at_end(rows(LENGTH - PAGE, LENGTH))
     for step in [step_up] * 20 + [step_down] * 20:
-        before, stretch = stretch, step(stretch)
-        changed = [a != b for a, b in zip(before.slots, stretch.slots, strict=True)]
+        before, page_window = page_window, step(page_window)
+        changed = [a != b for a, b in zip(before.slots, page_window.slots, strict=True)]
         assert sum(changed) <= 1
 
 
 def test_the_newest_page_takes_in_what_came_since() -> None:
-    stretch = step_up(Stretch.at_end(rows(LENGTH - PAGE, LENGTH)))
-    end = stretch.joined(rows(LENGTH - PAGE - 2, LENGTH + 4))
+    page_window = step_up(PageWindow.at_end(rows(LENGTH - PAGE, LENGTH)))
+    end = page_window.joined(rows(LENGTH - PAGE - 2, LENGTH + 4))
     assert end is not None
     assert end == rows(LENGTH - PAGE, LENGTH + 4)
-    assert shown(stretch.renewed(end)) == list(range(LENGTH - 2 * PAGE, LENGTH + 4))
+    assert shown(page_window.renewed(end)) == list(range(LENGTH - 2 * PAGE, LENGTH + 4))
 
 
 def test_another_branch_above_the_newest_page_does_not_join() -> None:
-    stretch = Stretch.at_end(rows(0, PAGE))
-    assert stretch.joined(rows(500, 500 + PAGE)) is None
-    assert Stretch().joined(rows(0, PAGE)) is None
+    page_window = PageWindow.at_end(rows(0, PAGE))
+    assert page_window.joined(rows(500, 500 + PAGE)) is None
+    assert PageWindow().joined(rows(0, PAGE)) is None

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from chat_app.states import tabs as module
-from chat_app.states.tabs import Tabs, while_open
+from chat_app.reflex_ext import tabs as module
+from chat_app.reflex_ext.tabs import Tabs, while_open
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chat_app.states.views import advance, arrived, handle, section, stored, thread_items, zone
+from chat_app.states.views import advance, arrived, section, stored, stream_id, thread_items, zone
 from chat_app.threads.views import LiveRun, MessageView, ThreadSummary, Window
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_a_new_exchange_arrives_without_its_text_in_the_list() -> None:
     turn = advance([stored(m) for m in old], [], window(*old, asked, answer))
     assert [row.id for row in turn.recent] == [str(asked.id), str(answer.id)]
     assert all(row.text == "" for row in turn.recent)
-    assert turn.recent[1].handle == handle(answer.run_id)  # pyright: ignore[reportArgumentType]
+    assert turn.recent[1].stream_id == stream_id(answer.run_id)  # pyright: ignore[reportArgumentType]
     assert turn.texts == [asked]
 
 
@@ -90,7 +90,7 @@ def test_a_finished_answer_keeps_its_handle_and_is_not_sent_again() -> None:
         live.id, asked.id, "assistant", "long text", [], "complete", "", "", NOON, None
     )
     turn = advance([], recent, window(asked, done))
-    assert turn.recent[1].handle == handle(run)
+    assert turn.recent[1].stream_id == stream_id(run)
     assert turn.recent[1].status == "complete"
     assert turn.texts == []
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import Message, Run, Thread
-from chat_app.errors import InvalidInput, NotFound
 from testing.run_services import Stage
 
 
@@ -35,7 +35,7 @@ async def test_a_rename_is_told_after_the_commit_and_moves_nothing(stage: Stage,
     page = await stage.threads.page(alice)
     assert [thread.title for thread in page.threads] == ["Second", "Renamed"]
     assert page.threads[1].title_origin == "person"
-    assert [(hint.kind, hint.thread_id) for hint in watch.hints] == [("thread", first.id)]
+    assert [(signal.kind, signal.thread_id) for signal in watch.signals] == [("thread", first.id)]
 
 
 async def test_a_refused_rename_changes_and_tells_nothing(stage: Stage, alice: Principal):
@@ -45,7 +45,7 @@ async def test_a_refused_rename_changes_and_tells_nothing(stage: Stage, alice: P
         with pytest.raises(InvalidInput):
             await stage.threads.rename(alice, thread.id, title)
     assert (await stage.threads.get(alice, thread.id)).title == "Mine"
-    assert watch.hints == []
+    assert watch.signals == []
 
 
 async def test_a_models_title_yields_to_a_persons(stage: Stage, alice: Principal):
@@ -56,7 +56,7 @@ async def test_a_models_title_yields_to_a_persons(stage: Stage, alice: Principal
     watch = stage.watch(alice)
     assert not await stage.threads.set_model_title(alice, thread.id, "Late")
     assert (await stage.threads.get(alice, thread.id)).title == "Person"
-    assert watch.hints == []
+    assert watch.signals == []
 
 
 async def test_a_deleted_thread_is_gone_until_it_is_restored(stage: Stage, alice: Principal):
@@ -98,12 +98,12 @@ async def test_a_foreign_thread_is_a_missing_one(stage: Stage, alice: Principal,
         ):
             with pytest.raises(NotFound) as raised:
                 await action
-            said.add((raised.value.code, raised.value.sentence))
+            said.add((raised.value.code, raised.value.message))
         assert not await stage.threads.set_model_title(bob, thread_id, "x")
     assert len(said) == 1
     assert (await stage.threads.page(bob)).threads == []
     assert (await stage.threads.get(alice, thread.id)).title == "Mine"
-    assert watch.hints == []
+    assert watch.signals == []
 
 
 async def test_deleted_threads_are_removed_for_good_when_their_time_has_come(

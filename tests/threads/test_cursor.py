@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.errors import InvalidInput
-from chat_app.threads.cursor import decode, encode
+from chat_app.core.errors import InvalidInput
+from chat_app.threads.queries import decode_cursor, encode_cursor
 
 
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), st.uuids())
 def test_a_cursor_says_exactly_where_a_page_ended(time: datetime, thread_id: UUID):
     time = time.replace(tzinfo=UTC)
-    assert decode(encode(time, thread_id)) == (time, thread_id)
+    assert decode_cursor(encode_cursor(time, thread_id)) == (time, thread_id)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_a_cursor_says_exactly_where_a_page_ended(time: datetime, thread_id: UUI
 )
 def test_a_malformed_cursor_is_refused(cursor: str):
     with pytest.raises(InvalidInput):
-        decode(cursor)
+        decode_cursor(cursor)
 
 
 @given(st.text())
 def test_no_text_breaks_the_decoder(cursor: str):
     try:
-        decode(cursor)
+        decode_cursor(cursor)
     except InvalidInput:
         return

@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import InvalidInput
 from chat_app.db.tables import Thread
-from chat_app.errors import InvalidInput
 from testing.run_services import Stage
 from testing.sql_statements import statements
 

@@ -4,16 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.errors import InvalidInput
-from chat_app.threads.titles import (
-    AUTOMATIC_LENGTH,
-    LONGEST,
-    cleaned,
-    first_words,
-)
-from chat_app.threads.titles import (
-    given as as_given,
-)
+from chat_app.core.errors import InvalidInput
+from chat_app.threads.titles import AUTOMATIC_LENGTH, LONGEST, clean_model_title, first_words
+from chat_app.threads.titles import clean_user_title as as_given
 
 
 @pytest.mark.parametrize(
@@ -52,17 +45,17 @@ def test_a_thread_begins_with_the_first_words(text: str, title: str | None):
     ],
 )
 def test_a_models_title_is_stripped_of_its_dress(answer: str):
-    assert cleaned(answer) == "Rome in Italy"
+    assert clean_model_title(answer) == "Rome in Italy"
 
 
 @pytest.mark.parametrize("answer", ["", " \n", "...", "***", '""', "x" * (AUTOMATIC_LENGTH + 1)])
 def test_what_is_no_title_is_none(answer: str):
-    assert cleaned(answer) is None
+    assert clean_model_title(answer) is None
 
 
 @given(st.text())
 def test_whatever_a_model_says_is_one_short_line_or_nothing(answer: str):
-    title = cleaned(answer)
+    title = clean_model_title(answer)
     if title is not None:
         assert 1 <= len(title) <= AUTOMATIC_LENGTH
         assert title == " ".join(title.split())

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import Message, Thread
-from chat_app.errors import InvalidInput, NotFound
 from testing.run_services import Stage
 from testing.sql_statements import statements
 

@@ -5,7 +5,7 @@ import reflex as rx
 from chat_app.components import script
 from chat_app.components.auth.fields import PROBLEM_ID
 from chat_app.components.ui.icons import brand, page_link
-from chat_app.states.providers import ProvidersState
+from chat_app.states.account import ProvidersState
 
 _HAIKU = ("Rain taps on the glass,", "a slow conversation with", "no one and the leaves.")
 

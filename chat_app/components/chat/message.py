@@ -74,7 +74,7 @@ def _question(item: Item) -> rx.Component:
     return rx.fragment(
         rx.el.h2("You said", class_name="sr-only"),
         rx.el.div(
-            message_text(text=item.text, stream_id=item.handle, status=item.status, plain=True),
+            message_text(text=item.text, stream_id=item.stream_id, status=item.status, plain=True),
             class_name="bubble",
         ),
     )
@@ -83,7 +83,7 @@ def _question(item: Item) -> rx.Component:
 def _answer(item: Item, on_retry: Any) -> rx.Component:
     return rx.fragment(
         rx.el.h2("Answer", class_name="sr-only"),
-        message_text(text=item.text, stream_id=item.handle, status=item.status),
+        message_text(text=item.text, stream_id=item.stream_id, status=item.status),
         rx.cond(_is_running(item) | (item.status == "complete"), None, _ending(item, on_retry)),
         rx.cond(_is_running(item), None, _actions(item, on_retry)),
     )
@@ -112,7 +112,7 @@ def _ending(item: Item, on_retry: Any) -> rx.Component:
 
 def _actions(item: Item, on_retry: Any) -> rx.Component:
     return rx.el.div(
-        copy_button(icon("copy"), icon("check"), text=item.text, stream_id=item.handle),
+        copy_button(icon("copy"), icon("check"), text=item.text, stream_id=item.stream_id),
         rx.cond(
             item.status == "complete",
             icon_button("retry", "Regenerate", class_name="retry", on_click=on_retry(item.id)),

@@ -14,13 +14,15 @@ from chat_app.pages.settings.profile import profile
 from chat_app.pages.settings.sessions import sessions
 from chat_app.pages.settings.sign_in_methods import connections, passkeys, password
 from chat_app.pages.settings.two_factor import two_factor
+from chat_app.states.account import (
+    ConfirmState,
+    ConnectionsState,
+    PasskeysState,
+    PasswordState,
+    SessionsState,
+    TwoFactorState,
+)
 from chat_app.states.auth import AuthState
-from chat_app.states.settings.confirm import ConfirmState
-from chat_app.states.settings.connections import ConnectionsState
-from chat_app.states.settings.passkeys import PasskeysState
-from chat_app.states.settings.password import PasswordState
-from chat_app.states.settings.sessions import SessionsState
-from chat_app.states.settings.two_factor import TwoFactorState
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.auth.refusals import sentences
+from chat_app.auth.errors import error_messages
 from chat_app.components.auth.account import url_problem
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
@@ -40,7 +40,7 @@ def settings_page(title: str, *sections: Any) -> rx.Component:
     return _layout(
         title,
         rx.el.h1(title),
-        url_problem(messages=sentences(settings())),
+        url_problem(messages=error_messages(settings())),
         *sections,
     )
 

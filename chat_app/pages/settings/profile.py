@@ -2,8 +2,7 @@
 
 import reflex as rx
 
-from chat_app.auth.names import NAME_MAX_LENGTH
-from chat_app.auth.pictures import MAX_BYTES
+from chat_app.auth.account.profile import NAME_MAX_LENGTH, PICTURE_MAX_BYTES
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import text_field
 from chat_app.pages.protect import api_url
@@ -84,5 +83,5 @@ def _picture() -> rx.Component:
             ),
             class_name="picture",
         ),
-        lead=f"PNG, JPEG or WebP, up to {MAX_BYTES // 1000} kB. Only you can see it.",
+        lead=f"PNG, JPEG or WebP, up to {PICTURE_MAX_BYTES // 1000} kB. Only you can see it.",
     )

@@ -6,7 +6,7 @@ from chat_app.components.auth.account import account_form
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.protect import api_url
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.states.settings.sessions import SessionItem, SessionsState
+from chat_app.states.account import SessionItem, SessionsState
 
 
 def sessions() -> rx.Component:

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from chat_app.auth.names import NAME_MAX_LENGTH
+from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.account import account_form
 from chat_app.components.auth.fields import new_password_field, text_field
 from chat_app.components.auth.mfa import passkey_add
@@ -10,11 +10,16 @@ from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.protect import api_url
 from chat_app.pages.settings.layout import section, settings_page
 from chat_app.settings import settings
+from chat_app.states.account import (
+    ConnectionItem,
+    ConnectionsState,
+    PasskeyItem,
+    PasskeysState,
+    PasswordState,
+    ProviderItem,
+    ProvidersState,
+)
 from chat_app.states.auth import AuthState
-from chat_app.states.providers import ProviderItem, ProvidersState
-from chat_app.states.settings.connections import ConnectionItem, ConnectionsState
-from chat_app.states.settings.passkeys import PasskeyItem, PasskeysState
-from chat_app.states.settings.password import PasswordState
 
 _PROBLEM_ID = "password-problem"
 _CONNECTIONS = "/api/account/connections/"

@@ -5,16 +5,15 @@ from typing import Any
 
 import pytest
 
-from chat_app.auth.mail import postman as module
-from chat_app.auth.mail.letters import Letter, Letters
-from chat_app.auth.mail.postman import NoLetters, Postman
-from chat_app.auth.mail.relay import Relay, Security, relay_of
+from chat_app.mail import mailer as module
+from chat_app.mail.mailer import Mailer, MailUnavailable, Security, SmtpConfig, smtp_config
+from chat_app.mail.templates import Email, EmailTemplates
 from testing.auth_api import everything_logged
 from testing.certificates import contexts
 from testing.mail_server import Mailbox, link_of, listening, text_of
 
 SENDER = "Chat <chat@chat.example>"
-WRITES = Letters("https://chat.example", minutes=10, hours=24)
+WRITES = EmailTemplates("https://chat.example", minutes=10, hours=24)
 LETTER = WRITES.sign_in("ada@example.org", "t0ken-t0ken")
 
 
@@ -28,10 +27,10 @@ class Pauses:
         self.seconds.append(seconds)
 
 
-def postman(mailbox: Mailbox, security: Security = "none", **more: object) -> Postman:
+def mailer(mailbox: Mailbox, security: Security = "none", **more: object) -> Mailer:
     user, password = str(more.pop("user", "")), str(more.pop("password", ""))
-    relay = Relay("127.0.0.1", mailbox.port, security, user, password)
-    return Postman(relay, SENDER, **more)  # pyright: ignore[reportArgumentType]
+    relay = SmtpConfig("127.0.0.1", mailbox.port, security, user, password)
+    return Mailer(relay, SENDER, **more)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture
@@ -40,13 +39,13 @@ async def mailbox() -> AsyncIterator[Mailbox]:
         yield one
 
 
-async def delivered(sends: Postman, letter: Letter = LETTER) -> None:
+async def delivered(sends: Mailer, letter: Email = LETTER) -> None:
     sends.post(letter)
     await sends.empty()
 
 
 async def test_a_letter_arrives_as_it_was_written(mailbox: Mailbox) -> None:
-    await delivered(postman(mailbox))
+    await delivered(mailer(mailbox))
     (letter,) = mailbox.letters
     assert letter["From"] == SENDER
     assert letter["To"] == "ada@example.org"
@@ -63,7 +62,7 @@ async def test_a_letter_arrives_as_it_was_written(mailbox: Mailbox) -> None:
 
 
 async def test_who_posts_a_letter_does_not_wait_for_the_server() -> None:
-    sends = Postman(Relay("127.0.0.1", 9, "none"), SENDER, pause=Pauses())
+    sends = Mailer(SmtpConfig("127.0.0.1", 9, "none"), SENDER, pause=Pauses())
     sends.post(LETTER)
     assert sends.on_the_way == 1
     await sends.empty()
@@ -73,7 +72,7 @@ async def test_who_posts_a_letter_does_not_wait_for_the_server() -> None:
 async def test_a_server_that_is_busy_is_asked_again(mailbox: Mailbox) -> None:
     mailbox.answers += ["451 come back", "421 later"]
     pauses = Pauses()
-    await delivered(postman(mailbox, pause=pauses))
+    await delivered(mailer(mailbox, pause=pauses))
     assert len(mailbox.letters) == 1
     assert pauses.seconds == [2, 10]
 
@@ -81,14 +80,14 @@ async def test_a_server_that_is_busy_is_asked_again(mailbox: Mailbox) -> None:
 async def test_a_server_that_says_never_is_believed(mailbox: Mailbox) -> None:
     mailbox.answers += ["550 no such mailbox"]
     pauses = Pauses()
-    await delivered(postman(mailbox, pause=pauses))
+    await delivered(mailer(mailbox, pause=pauses))
     assert (mailbox.letters, mailbox.tries, pauses.seconds) == ([], 1, [])
 
 
 async def test_a_server_that_is_away_is_given_up_at_last() -> None:
     pauses = Pauses()
     async with listening() as gone:
-        sends = postman(gone, pause=pauses)
+        sends = mailer(gone, pause=pauses)
     await delivered(sends)
     assert pauses.seconds == [2, 10, 30]
 
@@ -98,7 +97,7 @@ async def test_the_log_says_that_a_letter_failed_but_not_whose(
 ) -> None:
     mailbox.answers += ["550 ada@example.org is unknown"]
     with everything_logged(caplog):
-        await delivered(postman(mailbox))
+        await delivered(mailer(mailbox))
     # The test's own server logs everything it hears.
     said = {one.getMessage() for one in caplog.records if one.name.startswith("chat_app")}
     assert said == {"The mail server did not take a letter: SMTPDataError 550"}
@@ -108,7 +107,7 @@ async def test_it_signs_in_where_it_must(tmp_path: Path) -> None:
     server, client = contexts(tmp_path)
     async with listening(starttls=server, login=True) as mailbox:
         known = {"user": "chat", "password": "s3cret pass"}
-        await delivered(postman(mailbox, "starttls", trust=client, **known))
+        await delivered(mailer(mailbox, "starttls", trust=client, **known))
         assert len(mailbox.letters) == 1
         assert mailbox.logins == [("chat", "s3cret pass")]
 
@@ -118,13 +117,13 @@ async def test_a_letter_crosses_a_network_encrypted(tmp_path: Path, security: Se
     server, client = contexts(tmp_path)
     offers: dict[str, Any] = {security: server}
     async with listening(**offers) as mailbox:
-        await delivered(postman(mailbox, security, trust=client))
+        await delivered(mailer(mailbox, security, trust=client))
         assert mailbox.was_encrypted == [True]
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_or_it_does_not_leave(mailbox: Mailbox, security: Security) -> None:
-    await delivered(postman(mailbox, security, pause=Pauses()))
+    await delivered(mailer(mailbox, security, pause=Pauses()))
     assert (mailbox.letters, mailbox.tries) == ([], 0)
 
 
@@ -135,36 +134,36 @@ async def test_a_server_that_nobody_vouches_for_gets_no_letter(
     server, _ = contexts(tmp_path)
     offers: dict[str, Any] = {security: server}
     async with listening(**offers) as mailbox:
-        await delivered(postman(mailbox, security, pause=Pauses()))
+        await delivered(mailer(mailbox, security, pause=Pauses()))
         assert (mailbox.letters, mailbox.tries) == ([], 0)
 
 
 @pytest.mark.parametrize(
     ("url", "relay"),
     [
-        ("smtp://mail.example", Relay("mail.example", 587, "starttls")),
-        ("smtps://mail.example", Relay("mail.example", 465, "tls")),
+        ("smtp://mail.example", SmtpConfig("mail.example", 587, "starttls")),
+        ("smtps://mail.example", SmtpConfig("mail.example", 465, "tls")),
         (
             "smtp://u%40x:p%3A%2F@mail.example:25",
-            Relay("mail.example", 25, "starttls", "u@x", "p:/"),
+            SmtpConfig("mail.example", 25, "starttls", "u@x", "p:/"),
         ),
-        ("smtp://localhost", Relay("localhost", 25, "none")),
-        ("smtp://[::1]:1025", Relay("::1", 1025, "none")),
-        ("smtp://localhost.evil.example", Relay("localhost.evil.example", 587, "starttls")),
+        ("smtp://localhost", SmtpConfig("localhost", 25, "none")),
+        ("smtp://[::1]:1025", SmtpConfig("::1", 1025, "none")),
+        ("smtp://localhost.evil.example", SmtpConfig("localhost.evil.example", 587, "starttls")),
     ],
 )
-def test_the_url_says_how_the_server_is_spoken_to(url: str, relay: Relay) -> None:
-    assert relay_of(url) == relay
+def test_the_url_says_how_the_server_is_spoken_to(url: str, relay: SmtpConfig) -> None:
+    assert smtp_config(url) == relay
 
 
 def test_the_password_is_in_no_repr() -> None:
-    assert "p4ss" not in repr(relay_of("smtp://u:p4ss@mail.example"))
+    assert "p4ss" not in repr(smtp_config("smtp://u:p4ss@mail.example"))
 
 
 async def test_without_a_server_a_developer_reads_the_link_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sends = Postman(None, logs=True)
+    sends = Mailer(None, logs=True)
     with everything_logged(caplog):
         await delivered(sends)
     assert sends.delivery == "logged"
@@ -179,8 +178,8 @@ async def test_without_a_server_a_developer_reads_the_link_in_the_log(
 async def test_without_a_server_nothing_is_promised_to_strangers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sends = Postman(None)
-    with everything_logged(caplog), pytest.raises(NoLetters):
+    sends = Mailer(None)
+    with everything_logged(caplog), pytest.raises(MailUnavailable):
         sends.post(LETTER)
     assert sends.delivery == "none"
     assert caplog.text == ""
@@ -189,11 +188,11 @@ async def test_without_a_server_nothing_is_promised_to_strangers(
 async def test_letters_cannot_pile_up_without_end(
     mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_WAITING", 3)
-    sends = postman(mailbox)
+    monkeypatch.setattr(module, "MAX_QUEUED", 3)
+    sends = mailer(mailbox)
     for _ in range(3):
         sends.post(LETTER)
-    with pytest.raises(NoLetters):
+    with pytest.raises(MailUnavailable):
         sends.post(LETTER)
     await sends.empty()
     assert len(mailbox.letters) == 3
@@ -205,7 +204,7 @@ async def test_stopping_lets_go_of_what_cannot_be_delivered(
     mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "STOP_SECONDS", 0.0)
-    sends = Postman(Relay("127.0.0.1", mailbox.port, "tls"), SENDER)
+    sends = Mailer(SmtpConfig("127.0.0.1", mailbox.port, "tls"), SENDER)
     with everything_logged(caplog):
         sends.post(LETTER)
         await sends.stop()

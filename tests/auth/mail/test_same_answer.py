@@ -21,22 +21,22 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 async def link(office: Office, email: str) -> None:
-    await office.stage.by_mail.links.send(email, HERE)
+    await office.stage.email_flows.magic_links.send(email, HERE)
 
 
 async def reset(office: Office, email: str) -> None:
-    await office.stage.by_mail.resets.send(email, HERE)
+    await office.stage.email_flows.resets.send(email, HERE)
 
 
 async def sign_up(office: Office, email: str) -> None:
-    await office.stage.by_mail.sign_ups.begin(
+    await office.stage.email_flows.sign_ups.begin(
         email=email, password="another-Lemon-44-chair", name="", address=HERE
     )
 
 
 async def change(office: Office, email: str) -> None:
     eve = await office.stage.person("eve@evil.example")
-    await office.stage.by_mail.addresses.send_change(await office.principal(eve), email, HERE)
+    await office.stage.email_flows.addresses.send_change(await office.principal(eve), email, HERE)
 
 
 async def work_of(office: Office, ask: Ask, email: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ async def test_the_letter_alone_tells_them_apart(office: Office) -> None:
     await office.person()
     for email in (ADA, BOB):
         await reset(office, email)
-    await office.stage.postman.empty()
+    await office.stage.mailer.empty()
     known, unknown = office.mailbox.letters
     assert (known["To"], unknown["To"]) == (ADA, BOB)
     assert known["Subject"] != unknown["Subject"]

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.auth.proof import Admitted
-from chat_app.auth.refusals import (
+from chat_app.auth.errors import (
     AccessDenied,
     EmailTaken,
+    InvalidCredentials,
     InvalidToken,
     SignUpClosed,
     WeakPassword,
-    WrongCredentials,
 )
+from chat_app.auth.sign_in.identity import SignedIn
+from chat_app.core.errors import RateLimited
 from chat_app.db.tables import OneTimeToken, User
-from chat_app.errors import RateLimited
 from testing.auth_services import PASSWORD
 from testing.email_flows import ADA, BOB, BROWSER, HERE, Office, entered, opened
 from testing.mail_server import link_of, text_of
@@ -28,18 +28,18 @@ def says_no(*_: object) -> bool:
 
 
 async def begin(office: Office, email: str = ADA, password: str = PASSWORD, name: str = "") -> str:
-    return await office.stage.by_mail.sign_ups.begin(
+    return await office.stage.email_flows.sign_ups.begin(
         email=email, password=password, name=name, address=HERE
     )
 
 
 async def finish(
     office: Office, token: str, *, known_as: str | None = None, password: str = ""
-) -> Admitted:
-    outcome = await office.stage.by_mail.sign_ups.finish(
+) -> SignedIn:
+    outcome = await office.stage.email_flows.sign_ups.finish(
         token, known_as=known_as, password=password, browser=BROWSER
     )
-    assert isinstance(outcome, Admitted)
+    assert isinstance(outcome, SignedIn)
     return outcome
 
 
@@ -72,7 +72,7 @@ async def test_a_click_of_somebody_else_makes_nobody(office: Office, known_as: s
     await begin(office)
     token = await office.token()
     for password in ("", OTHER):
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(InvalidCredentials):
             await finish(office, token, known_as=known_as, password=password)
     assert await office.people() == []
     await finish(office, token, password=PASSWORD)
@@ -83,9 +83,9 @@ async def test_the_secret_of_one_sign_up_confirms_no_other(office: Office) -> No
     eves = await office.token()
     adas = await begin(office)
     token = await office.token()
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         await finish(office, token, known_as=eve)
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         await finish(office, eves, known_as=adas)
     await finish(office, token, known_as=adas)
     assert await office.knows(PASSWORD)
@@ -109,7 +109,7 @@ async def test_guesses_at_the_password_are_counted(tmp_path: Path) -> None:
         token = await office.token()
         verified = office.stage.hasher.verified
         for _ in range(5):
-            with pytest.raises(WrongCredentials):
+            with pytest.raises(InvalidCredentials):
                 await finish(office, token, password=OTHER)
         with pytest.raises(RateLimited):
             await finish(office, token, password=PASSWORD)

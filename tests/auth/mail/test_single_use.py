@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat_app.auth.refusals import EmailTaken, InvalidToken
+from chat_app.auth.errors import EmailTaken, InvalidToken
 from chat_app.db.tables import AuthSession, User
 from testing.email_flows import ADA, BROWSER, HERE, Office
 
@@ -18,46 +18,46 @@ Attempt = Callable[[int], Awaitable[Any]]
 
 async def sign_in_link(office: Office) -> Attempt:
     await office.person()
-    await office.stage.by_mail.links.send(ADA, HERE)
+    await office.stage.email_flows.magic_links.send(ADA, HERE)
     token = await office.token()
-    return lambda _: office.stage.by_mail.links.follow(token, BROWSER)
+    return lambda _: office.stage.email_flows.magic_links.follow(token, BROWSER)
 
 
 async def strangers_link(office: Office) -> Attempt:
-    await office.stage.by_mail.links.send(ADA, HERE)
+    await office.stage.email_flows.magic_links.send(ADA, HERE)
     token = await office.token()
-    return lambda _: office.stage.by_mail.links.follow(token, BROWSER)
+    return lambda _: office.stage.email_flows.magic_links.follow(token, BROWSER)
 
 
 async def reset(office: Office) -> Attempt:
     await office.person()
-    await office.stage.by_mail.resets.send(ADA, HERE)
+    await office.stage.email_flows.resets.send(ADA, HERE)
     token = await office.token()
-    return lambda number: office.stage.by_mail.resets.finish(token, NEW[number], HERE)
+    return lambda number: office.stage.email_flows.resets.finish(token, NEW[number], HERE)
 
 
 async def sign_up(office: Office) -> Attempt:
-    known = await office.stage.by_mail.sign_ups.begin(
+    known = await office.stage.email_flows.sign_ups.begin(
         email=ADA, password=NEW[0], name="", address=HERE
     )
     token = await office.token()
-    return lambda _: office.stage.by_mail.sign_ups.finish(
+    return lambda _: office.stage.email_flows.sign_ups.finish(
         token, known_as=known, password="", browser=BROWSER
     )
 
 
 async def proof(office: Office) -> Attempt:
     ada = await office.principal(await office.person(is_verified=False))
-    await office.stage.by_mail.addresses.send_proof(ada, HERE)
+    await office.stage.email_flows.addresses.send_proof(ada, HERE)
     token = await office.token()
-    return lambda _: office.stage.by_mail.addresses.prove(ada, token)
+    return lambda _: office.stage.email_flows.addresses.prove(ada, token)
 
 
 async def change(office: Office) -> Attempt:
     ada = await office.principal(await office.person())
-    await office.stage.by_mail.addresses.send_change(ada, "ada@new.example", HERE)
+    await office.stage.email_flows.addresses.send_change(ada, "ada@new.example", HERE)
     token = await office.token()
-    return lambda _: office.stage.by_mail.addresses.change(ada, token)
+    return lambda _: office.stage.email_flows.addresses.change(ada, token)
 
 
 @pytest.mark.parametrize("begin", [sign_in_link, strangers_link, reset, sign_up, proof, change])

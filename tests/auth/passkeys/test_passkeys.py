@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.auth.passkeys.passkeys import MOST
+from chat_app.auth.errors import InvalidName, InvalidPasskey, LastLoginMethod
+from chat_app.auth.passkeys import MAX_PASSKEYS
 from chat_app.auth.principal import Principal
-from chat_app.auth.refusals import InvalidName, LastWayIn, PasskeyRefused
+from chat_app.core.errors import Conflict, NotFound, RateLimited
 from chat_app.db.tables import Account
-from chat_app.errors import Conflict, NotFound, RateLimited
 from testing.auth_services import Stage, settings_of, staged
 from testing.authenticator import UP, Authenticator
 
@@ -81,14 +81,14 @@ async def test_a_challenge_is_good_for_one_sign_in_whatever_comes_of_it(ada: Own
     shown = ada.key.get(options)
     await ada.stage.passkeys.sign_in(shown, TAB)
     for again in (shown, ada.key.get(options)):
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await ada.stage.passkeys.sign_in(again, TAB)
     options = await ada.options()
     ada.key.origin = "https://evil.example"
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await ada.stage.passkeys.sign_in(ada.key.get(options), TAB)
     ada.key.origin = ada.stage.settings.url
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await ada.stage.passkeys.sign_in(ada.key.get(options), TAB)
 
 
@@ -99,7 +99,7 @@ async def test_of_twenty_with_one_challenge_one_gets_in(ada: Owner) -> None:
         *(ada.stage.passkeys.sign_in(one, TAB) for one in shown), return_exceptions=True
     )
     assert sum(not isinstance(one, BaseException) for one in found) == 1
-    assert sum(isinstance(one, PasskeyRefused) for one in found) == 19
+    assert sum(isinstance(one, InvalidPasskey) for one in found) == 19
 
 
 Spoil = Callable[[Authenticator], None]
@@ -169,7 +169,7 @@ async def test_what_cannot_be_believed_is_refused(ada: Owner, spoil: Spoil) -> N
     await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
     await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
     spoil(ada.key)
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
 
 
@@ -179,7 +179,7 @@ async def test_a_new_one_that_cannot_be_believed_is_not_kept(stage: Stage, spoil
     key = Authenticator(stage.settings.url)
     spoil(key)
     options = await stage.passkeys.begin_registration(who)
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await stage.passkeys.register(who, key.create(dict(options)), "")
     assert await stage.passkeys.list(who) == []
 
@@ -195,14 +195,14 @@ async def test_a_key_that_does_not_count_works_again_and_again(stage: Stage) -> 
 
 async def test_an_answer_from_another_browser_is_refused(ada: Owner) -> None:
     for binding in ("", "another"):
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), binding)
 
 
 async def test_a_late_answer_is_refused(ada: Owner) -> None:
     shown = ada.key.get(await ada.options())
     ada.stage.time.passes(minutes=5)
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await ada.stage.passkeys.sign_in(shown, TAB)
 
 
@@ -218,16 +218,16 @@ async def test_each_ceremony_has_its_own_challenges(ada: Owner) -> None:
 
     signing, making, stepping = await asked()
     for options in (making, stepping):
-        with pytest.raises(PasskeyRefused):
-            await keys.sign_in(ada.key.get(options), who.session_id.hex)
+        with pytest.raises(InvalidPasskey):
+            await keys.sign_in(ada.key.get(options), who.credential_id.hex)
     signing, making, stepping = await asked()
     for options in (signing, making):
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await keys.step_up(who, ada.key.get(options))
     signing, making, stepping = await asked()
     user = {"user": making["user"]}
     for options in (signing, stepping):
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await keys.register(who, Authenticator(ada.key.origin).create(options | user), "")
 
 
@@ -236,10 +236,10 @@ async def test_a_challenge_is_one_sessions_own(ada: Owner) -> None:
     other = await ada.stage.principal_of(await ada.stage.sign_in(ada.principal.user_id))
     eve = await principal_of(ada.stage, "eve@example.org")
     for who in (other, eve):
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await keys.step_up(who, ada.key.get(dict(await keys.begin_step_up(ada.principal))))
         options = dict(await keys.begin_registration(ada.principal))
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await keys.register(who, Authenticator(ada.key.origin).create(options), "")
 
 
@@ -250,7 +250,7 @@ async def test_one_steps_up_with_ones_own(ada: Owner) -> None:
     with pytest.raises(NotFound):
         await keys.begin_step_up(eve)
     await make(ada.stage, eve)
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await keys.step_up(eve, ada.key.get(dict(await keys.begin_step_up(eve))))
 
 
@@ -258,7 +258,7 @@ async def test_one_passkey_is_registered_once(ada: Owner) -> None:
     keys = ada.stage.passkeys
     for who in (ada.principal, await principal_of(ada.stage, "eve@example.org")):
         options = dict(await keys.begin_registration(who))
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await keys.register(who, ada.key.create(options), "")
 
 
@@ -292,18 +292,18 @@ async def test_a_removed_one_opens_nothing_and_the_last_way_in_stays(ada: Owner)
     keys = ada.stage.passkeys
     [mine] = await keys.list(ada.principal)
     await keys.remove(ada.principal, mine.id)
-    with pytest.raises(PasskeyRefused):
+    with pytest.raises(InvalidPasskey):
         await keys.sign_in(ada.key.get(await ada.options()), TAB)
     lone = await ada.stage.principal_of(await ada.stage.sign_in(await ada.stage.person("b@b.org")))
     key = await make(ada.stage, lone)
     [only] = await keys.list(lone)
-    with pytest.raises(LastWayIn):
+    with pytest.raises(LastLoginMethod):
         await keys.remove(lone, only.id)
     assert (await keys.sign_in(key.get(await ada.options()), TAB)).user_id == lone.user_id
 
 
 async def test_nobody_has_more_than_enough(ada: Owner) -> None:
-    for _ in range(MOST - 1):
+    for _ in range(MAX_PASSKEYS - 1):
         await make(ada.stage, ada.principal)
     with pytest.raises(Conflict):
         await ada.stage.passkeys.begin_registration(ada.principal)
@@ -333,7 +333,7 @@ async def test_junk_is_refused(ada: Owner, junk: str) -> None:
         ada.stage.passkeys.step_up(ada.principal, junk),
         ada.stage.passkeys.register(ada.principal, junk, ""),
     ):
-        with pytest.raises(PasskeyRefused):
+        with pytest.raises(InvalidPasskey):
             await attempt
 
 

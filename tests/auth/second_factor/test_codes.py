@@ -2,14 +2,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chat_app.auth.second_factor.codes import (
+from chat_app.auth.totp import (
     backup_hash,
     is_backup_code,
-    is_of_the_moment,
+    is_totp_code,
     matching_step,
     new_backup_codes,
     new_secret,
-    typed,
+    normalize_code,
     uri_of,
 )
 
@@ -43,24 +43,24 @@ def test_anything_else_matches_nothing(code: str) -> None:
 
 
 def test_people_may_put_spaces_and_dashes_where_they_like() -> None:
-    assert typed(" 081 804 ") == "081804"
-    assert typed("abcd-efgh ijkl\tmnop") == "ABCDEFGHIJKLMNOP"
-    assert len(typed("1" * 100_000)) < 100
+    assert normalize_code(" 081 804 ") == "081804"
+    assert normalize_code("abcd-efgh ijkl\tmnop") == "ABCDEFGHIJKLMNOP"
+    assert len(normalize_code("1" * 100_000)) < 100
 
 
 def test_the_two_kinds_of_code_cannot_be_confused() -> None:
-    assert is_of_the_moment("081804")
-    assert not is_of_the_moment("٠٨١٨٠٤")
+    assert is_totp_code("081804")
+    assert not is_totp_code("٠٨١٨٠٤")
     for code in new_backup_codes():
-        assert is_backup_code(typed(code))
-        assert not is_of_the_moment(typed(code))
+        assert is_backup_code(normalize_code(code))
+        assert not is_totp_code(normalize_code(code))
     for code in ("081804", "ABCDEFGHIJKLMNO", "ABCDEFGHIJKLMNO1", "ABCDEFGHIJKLMNOPQ", ""):
         assert not is_backup_code(code)
 
 
 def test_ten_different_backup_codes_are_made() -> None:
     codes = new_backup_codes()
-    assert len({backup_hash(typed(code)) for code in codes}) == 10
+    assert len({backup_hash(normalize_code(code)) for code in codes}) == 10
     assert all(len(code) == 19 for code in codes)
     assert not set(codes) & set(new_backup_codes())
 

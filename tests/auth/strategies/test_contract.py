@@ -8,13 +8,13 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.auth.session_views import Resolved
-from chat_app.bus import TOKENS, Hint
+from chat_app.auth.sessions.models import ResolvedSession
+from chat_app.core.errors import NotFound, Unauthenticated
+from chat_app.core.signals import TOKENS, Signal
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
-from chat_app.db.system import SystemSession
+from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import AuthSession
-from chat_app.errors import NotFound, Unauthenticated
 from testing.auth_services import OpenStage, Stage
 
 
@@ -38,7 +38,7 @@ async def rows(stage: Stage) -> list[AuthSession]:
         return list((await session.exec(select(AuthSession))).all())
 
 
-async def resolved(stage: Stage, token: str) -> Resolved:
+async def resolved(stage: Stage, token: str) -> ResolvedSession:
     found = await stage.sessions.resolve(token)
     assert found is not None
     return found
@@ -48,7 +48,7 @@ async def test_a_token_leads_to_the_person_and_the_session(stage: Stage) -> None
     ada = await stage.person()
     issued = await stage.sign_in(ada)
     found = await resolved(stage, issued.token)
-    assert (found.principal.user_id, found.principal.session_id) == (ada, issued.session_id)
+    assert (found.principal.user_id, found.principal.credential_id) == (ada, issued.session_id)
     assert (found.person.id, found.person.email, found.person.name) == (
         ada,
         "ada@example.org",
@@ -343,10 +343,10 @@ async def test_a_token_with_a_successor_is_known_for_a_minute(stage: Stage) -> N
 
 async def test_who_holds_an_older_look_hears_of_the_new_token(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
-    heard: list[Hint] = []
+    heard: list[Signal] = []
     stage.bus.on(TOKENS, heard.append)
     await stage.sessions.step_up(await stage.principal_of(issued), method="password")
-    assert heard == [Hint("session_token", session_id=issued.session_id)]
+    assert heard == [Signal("session_token", session_id=issued.session_id)]
 
 
 async def test_a_session_that_ended_has_no_successor(stage: Stage) -> None:

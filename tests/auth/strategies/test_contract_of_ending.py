@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlmodel import select
 
-from chat_app.bus import SESSIONS, Hint
+from chat_app.core.signals import SESSIONS, Signal
 from chat_app.db.engine import Database
-from chat_app.db.system import SystemSession
+from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import AuthSession
 from testing.auth_services import OpenStage, Stage
 
@@ -134,7 +134,7 @@ async def test_an_end_told_by_another_is_noticed_at_once(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
     await stage.end_unheard(issued.session_id)
-    stage.bus.publish(SESSIONS, Hint("session_ended", session_id=issued.session_id))
+    stage.bus.publish(SESSIONS, Signal("session_ended", session_id=issued.session_id))
     assert await stage.sessions.principal(issued.session_id) is None
 
 

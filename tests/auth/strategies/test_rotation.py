@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.auth.keyring import KeyRing
-from chat_app.auth.sessions import Sessions
-from chat_app.auth.strategies import chosen
+from chat_app.auth.sessions.codecs import create_session_service
+from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.core.keyring import KeyRing
 from testing.auth_services import Stage, settings_of, staged
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
@@ -21,7 +21,7 @@ class Installation:
     """A program that is started again with other secrets, on the same database."""
 
     stage: Stage
-    live: Sessions = field(init=False)
+    live: SessionProtocol = field(init=False)
 
     def __post_init__(self) -> None:
         self.restart(FIRST)
@@ -34,7 +34,9 @@ class Installation:
             auth_secret_previous=secrets[1:],
         )
         stage = self.stage
-        self.live = chosen(stage.db, stage.bus, settings, stage.time, KeyRing(settings))
+        self.live = create_session_service(
+            stage.db, stage.bus, settings, stage.time, KeyRing(settings)
+        )
 
     async def sign_in(self, email: str) -> str:
         person = await self.stage.person(email)
@@ -121,7 +123,7 @@ async def test_an_ended_session_stays_ended_whatever_key_its_copies_were_sealed_
     found = await installation.live.resolve(old)
     assert found is not None
     assert found.renewed is not None
-    await installation.live.revoke(found.principal, found.principal.session_id)
+    await installation.live.revoke(found.principal, found.principal.credential_id)
     installation.restart(THIRD, SECOND, FIRST)
     for token in (old, found.renewed.token):
         assert await installation.live.resolve(token) is None

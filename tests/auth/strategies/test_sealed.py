@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from chat_app.auth.keyring import KeyRing
-from chat_app.auth.strategies.sealed import PURPOSE
+from chat_app.auth.sessions.codecs import PURPOSE
+from chat_app.core.errors import NotFound
+from chat_app.core.keyring import KeyRing
 from chat_app.db.tables import DeniedSession
-from chat_app.errors import NotFound
 from testing.auth_services import Stage, settings_of
 
 MINUTE = timedelta(minutes=1)
@@ -51,7 +51,7 @@ async def test_a_copy_proves_itself_for_its_minutes_without_any_record(sealed: S
     sealed.time.passes(minutes=15, seconds=-1)
     found = await sealed.sessions.resolve(issued.token)
     assert found is not None
-    assert (found.principal.user_id, found.principal.session_id) == (ada, issued.session_id)
+    assert (found.principal.user_id, found.principal.credential_id) == (ada, issued.session_id)
     assert (found.person.email, found.authenticated_at) == ("ada@example.org", start)
     assert found.renewed is None, "nobody knows any more whether it may go on"
     sealed.time.passes(seconds=1)

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from chat_app.auth.hooks import NoClaims, SessionSeen
-from chat_app.settings import WrongSettings, read_settings
+from chat_app.auth.hooks import ClaimsUnavailable, SessionContext
+from chat_app.settings import ConfigError, read_settings
 from testing import session_hooks
 from testing.auth_services import OpenStage, Stage
 
@@ -24,7 +24,7 @@ async def claims_everywhere(stage: Stage, token: str) -> list[object]:
     """What a request and an event of the session know."""
     found = await stage.sessions.resolve(token)
     assert found is not None
-    who = await stage.sessions.principal(found.principal.session_id)
+    who = await stage.sessions.principal(found.principal.credential_id)
     assert who is not None
     return [dict(found.principal.claims), dict(who.claims)]
 
@@ -46,7 +46,7 @@ async def test_the_function_is_told_who_and_how_they_came(open_stage: OpenStage)
         )
         await stage.sessions.resolve(issued.token)
     assert session_hooks.seen == [
-        SessionSeen(ada, ADA, "Ada", "oauth", "acme", {"groups": ["staff"]})
+        SessionContext(ada, ADA, "Ada", "oauth", "acme", {"groups": ["staff"]})
     ]
 
 
@@ -84,9 +84,9 @@ async def test_when_the_function_fails_nobody_comes_in(
         issued = await stage.sign_in(await stage.person())
         with caplog.at_level(logging.DEBUG, "chat_app"), pytest.MonkeyPatch.context() as patch:
             patch.setattr(logging.getLogger("chat_app"), "propagate", True)
-            with pytest.raises(NoClaims):
+            with pytest.raises(ClaimsUnavailable):
                 await stage.sessions.resolve(issued.token)
-            with pytest.raises(NoClaims):
+            with pytest.raises(ClaimsUnavailable):
                 await stage.sessions.principal(issued.session_id)
         assert "AUTH_SESSION_HOOK" in caplog.text
         assert ADA not in caplog.text
@@ -107,10 +107,10 @@ async def test_the_same_person_with_other_claims_is_the_same_principal(
 async def test_a_function_that_is_not_there_is_said_at_start(
     open_stage: OpenStage, named: str
 ) -> None:
-    with pytest.raises(WrongSettings, match="AUTH_SESSION_HOOK"):
+    with pytest.raises(ConfigError, match="AUTH_SESSION_HOOK"):
         await open_stage(auth_session_hook=named).__aenter__()
 
 
 def test_a_setting_that_names_no_function_is_refused() -> None:
-    with pytest.raises(WrongSettings, match="AUTH_SESSION_HOOK"):
+    with pytest.raises(ConfigError, match="AUTH_SESSION_HOOK"):
         read_settings(_env_file=None, auth_session_hook="print('x')")

@@ -1,0 +1,1 @@
+"""What a signed-in user changes about their own account."""

@@ -1,0 +1,88 @@
+"""Shutting a person out, and letting them in again: the operator's last word."""
+
+from uuid import UUID
+
+from sqlmodel import select
+
+from chat_app.auth.devices import forget_devices
+from chat_app.auth.emails import normalise
+from chat_app.auth.one_time_tokens import revoke_tokens
+from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.core.clock import Clock
+from chat_app.core.errors import NotFound
+from chat_app.db.engine import Database
+from chat_app.db.sessions import SystemSession
+from chat_app.db.tables import User
+
+DISABLED = "disabled"
+"""Why the sessions of somebody who was shut out ended."""
+
+
+class UserAccess:
+    """Disables and enables people. What they have is kept.
+
+    Args:
+        db: Where they are kept.
+        sessions: Ends what they have open.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, sessions: SessionProtocol, clock: Clock) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._clock = clock
+
+    async def disable(self, user_id: UUID) -> int:
+        """Shut a person out, whichever way they come, and end all they have open.
+
+        Letters and steps that are under way are worth nothing afterwards either, and no browser is
+        remembered.
+
+        Returns:
+            How many sessions were ended.
+
+        Raises:
+            NotFound: There is no such person.
+        """
+        async with self._db.system("auth", write=True) as session:
+            user = await _found(session, user_id)
+            if user.disabled_at is None:
+                user.disabled_at = self._clock()
+                session.add(user)
+            await revoke_tokens(session, user_id)
+            await forget_devices(session, user_id)
+            ended = await self._sessions.end_all(session, user_id, reason=DISABLED)
+        self._sessions.tell(ended, DISABLED)
+        return len(ended)
+
+    async def enable(self, user_id: UUID) -> None:
+        """Let a person in again. Their sessions stay over.
+
+        Raises:
+            NotFound: There is no such person.
+        """
+        async with self._db.system("auth", write=True) as session:
+            user = await _found(session, user_id)
+            user.disabled_at = None
+            session.add(user)
+
+    async def named(self, email: str) -> UUID:
+        """The person with an address.
+
+        Raises:
+            InvalidEmail: It is not an address.
+            NotFound: Nobody has it.
+        """
+        async with self._db.system("auth") as session:
+            found = await session.exec(select(User.id).where(User.email == normalise(email)))
+            user_id = found.first()
+        if user_id is None:
+            raise NotFound
+        return user_id
+
+
+async def _found(session: SystemSession, user_id: UUID) -> User:
+    user = await session.get(User, user_id)
+    if user is None:
+        raise NotFound
+    return user

@@ -1,0 +1,136 @@
+"""What people may call themselves."""
+
+import hashlib
+import re
+import unicodedata
+
+from sqlmodel import col, delete, select, update
+
+from chat_app.auth.errors import InvalidName
+from chat_app.auth.principal import Principal
+from chat_app.core.clock import Clock
+from chat_app.core.errors import InvalidInput, TooLarge
+from chat_app.core.signals import Bus, Signal, user_topic
+from chat_app.db.engine import Database
+from chat_app.db.tables import Picture, User
+
+NAME_MAX_LENGTH = 100
+"""Characters."""
+
+# Control characters, line breaks, halves of surrogate pairs, and marks that turn text around.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def clean_display_name(name: str) -> str:
+    """A name as it was typed, without the spaces around it.
+
+    Raises:
+        InvalidName: It is too long or has characters that are no text.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    if len(name) > NAME_MAX_LENGTH or _UNFIT.search(name):
+        raise InvalidName
+    return name
+
+
+def truncate_display_name(name: str) -> str:
+    """A name that a provider gave, made to fit: nobody is there to type it again."""
+    return _UNFIT.sub("", unicodedata.normalize("NFC", name)).strip()[:NAME_MAX_LENGTH].strip()
+
+
+PICTURE_MAX_BYTES = 512_000
+"""The largest picture."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class UnsupportedPicture(InvalidInput):
+    """It is in none of the formats that every browser shows and that hold no script."""
+
+    code = "wrong_picture"
+
+    def __init__(self) -> None:
+        super().__init__("Choose a PNG, JPEG or WebP picture.")
+
+
+def media_type(content: bytes) -> str:
+    """The format of a picture.
+
+    Raises:
+        TooLarge: It has more than 512 kB.
+        WrongPicture: It is none that we take.
+    """
+    if len(content) > PICTURE_MAX_BYTES:
+        raise TooLarge(f"A picture can have at most {PICTURE_MAX_BYTES // 1000} kB.")
+    if content.startswith(_PNG):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    raise UnsupportedPicture
+
+
+class Profiles:
+    """Changes profiles and tells the person's tabs.
+
+    Args:
+        db: Where people are kept.
+        bus: Told of every change.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
+        self._db = db
+        self._bus = bus
+        self._clock = clock
+
+    async def rename(self, principal: Principal, name: str) -> None:
+        """Call oneself something else; nothing is the address again.
+
+        Raises:
+            InvalidName: It is too long or no text.
+        """
+        name = clean_display_name(name)
+        async with self._db.system("auth", write=True) as session:
+            await session.exec(
+                update(User).where(col(User.id) == principal.user_id).values(name=name)
+            )
+        self._tell(principal)
+
+    async def set_picture(self, principal: Principal, content: bytes) -> None:
+        """Show oneself, in place of any picture before.
+
+        Raises:
+            TooLarge, WrongPicture: See `pictures.media_type`.
+        """
+        kind, digest = media_type(content), hashlib.sha256(content).hexdigest()
+        async with self._db.system("auth", write=True) as session:
+            picture = await session.get(Picture, principal.user_id) or Picture(
+                user_id=principal.user_id,
+                media_type="",
+                digest="",
+                content=b"",
+                updated_at=self._clock(),
+            )
+            picture.media_type, picture.digest, picture.content = kind, digest, content
+            picture.updated_at = self._clock()
+            session.add(picture)
+        self._tell(principal)
+
+    async def remove_picture(self, principal: Principal) -> None:
+        """Show nothing again."""
+        async with self._db.system("auth", write=True) as session:
+            await session.exec(delete(Picture).where(col(Picture.user_id) == principal.user_id))
+        self._tell(principal)
+
+    async def picture_digest(self, principal: Principal) -> str:
+        """What changes when the picture does; empty when there is none."""
+        async with self._db.system("auth") as session:
+            found = await session.exec(
+                select(Picture.digest).where(col(Picture.user_id) == principal.user_id)
+            )
+            return found.first() or ""
+
+    def _tell(self, principal: Principal) -> None:
+        self._bus.publish(user_topic(principal.user_id), Signal("person"))

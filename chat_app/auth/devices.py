@@ -1,0 +1,104 @@
+"""A device in three words, from a User-Agent header."""
+
+import re
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from sqlmodel import col, delete, select
+
+from chat_app.auth.sign_in.service import device_hash
+from chat_app.core.clock import Clock
+from chat_app.db.engine import Database
+from chat_app.db.sessions import SystemSession
+from chat_app.db.tables import RememberedDevice
+from chat_app.settings import Settings
+
+USER_AGENT_MAX_LENGTH = 200
+
+# Order matters: each of these also claims to be one of the later ones.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def device_name(user_agent: str) -> str:
+    """For example `Firefox on Linux`; `Unknown device` when nothing is recognised."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return " on ".join(part for part in (browser, system) if part) or "Unknown device"
+
+
+def clean_user_agent(user_agent: str) -> str:
+    """A User-Agent fit to be stored: printable ASCII, at most 200 characters."""
+    return re.sub(r"[^ -~]", "", user_agent)[:USER_AGENT_MAX_LENGTH]
+
+
+class RememberedDevices:
+    """Remembers and forgets browsers.
+
+    Args:
+        db: Where the hashes of their tokens are kept.
+        settings: For how long, or not at all.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
+        self._db = db
+        self._lasts = timedelta(days=settings.remember_device_days)
+        self._clock = clock
+
+    @property
+    def max_age(self) -> int:
+        """For how many seconds a browser is remembered; 0 is not at all."""
+        return int(self._lasts.total_seconds())
+
+    async def remember(self, user_id: UUID, user_agent: str) -> str:
+        """A token for a browser in which somebody has just shown the second factor.
+
+        Args:
+            user_id: The person.
+            user_agent: The browser's own name.
+        """
+        token, now = secrets.token_urlsafe(32), self._clock()
+        row = RememberedDevice(
+            user_id=user_id,
+            token_hash=device_hash(token),
+            user_agent=clean_user_agent(user_agent),
+            created_at=now,
+            expires_at=now + self._lasts,
+        )
+        async with self._db.system("auth", write=True) as session:
+            session.add(row)
+        return token
+
+    async def purge(self) -> None:
+        """Remove those whose time is over."""
+        over = col(RememberedDevice.expires_at) <= self._clock()
+        async with self._db.system("sweep") as session:
+            some = await session.exec(select(RememberedDevice.id).where(over).limit(1))
+            if some.first() is None:
+                return
+        async with self._db.system("sweep", write=True) as session:
+            await session.exec(delete(RememberedDevice).where(over))
+
+
+async def forget_devices(session: SystemSession, user_id: UUID) -> None:
+    """Make every browser of a person show the second factor again, in the caller's transaction."""
+    await session.exec(delete(RememberedDevice).where(col(RememberedDevice.user_id) == user_id))

@@ -1,1 +1,0 @@
-"""Letters: what they say, and how they leave."""

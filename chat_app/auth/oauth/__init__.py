@@ -1,0 +1,1 @@
+"""Sign-in with identity providers: OAuth 2 (GitHub) and OpenID Connect."""

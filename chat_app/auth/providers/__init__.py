@@ -1,1 +1,0 @@
-"""Signing in somewhere else: GitHub, Google, and whoever speaks OpenID Connect."""

@@ -1,0 +1,311 @@
+"""The one way to a session: however somebody proved who they are, it ends here.
+
+Rules, allow-lists, the operator's own function, the second factor: each has one place, so a new
+way in has none of its own to forget.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select, update
+
+from chat_app.auth.account.login_methods import CLAIMED, claim_unverified_account
+from chat_app.auth.account.profile import truncate_display_name
+from chat_app.auth.errors import AccessDenied
+from chat_app.auth.hooks import OnSignIn, SignInAttempt, allows, load_function
+from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
+from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sign_in.identity import (
+    Browser,
+    ClaimUnverified,
+    CreateUser,
+    Decision,
+    ExistingUser,
+    MfaRequired,
+    SignedIn,
+    SignInAs,
+    VerifiedIdentity,
+    domain_of,
+    has_claim,
+    resolve_account,
+)
+from chat_app.core.clock import Clock
+from chat_app.core.errors import Conflict, Unauthenticated
+from chat_app.db.engine import Database
+from chat_app.db.sessions import SystemSession
+from chat_app.db.tables import Account, RememberedDevice, Totp, User
+from chat_app.settings import IdentityProvider, Settings
+
+MFA_LIFETIME = timedelta(minutes=10)
+"""How long somebody may take for the second factor."""
+
+_TRIES = 3  # another sign-in of the same stranger may come between looking and writing
+
+
+class SignInService:
+    """Lets people in.
+
+    Args:
+        db: Where people and their accounts are kept.
+        sessions: Issues and ends sessions.
+        tokens: Holds what was proved while the second factor is asked for.
+        settings: Who may come in.
+        clock: The time.
+        hook: Asked before every sign-in; None for the one that the settings name.
+
+    Raises:
+        WrongSettings: The settings name a function that is not there.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        sessions: SessionProtocol,
+        tokens: OneTimeTokens,
+        settings: Settings,
+        clock: Clock,
+        hook: OnSignIn | None = None,
+    ) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._tokens = tokens
+        self._settings = settings
+        self._clock = clock
+        self._hook = hook or load_function(settings.auth_on_sign_in, "AUTH_ON_SIGN_IN")
+        self._providers = {one.id: one for one in settings.identity_providers}
+
+    async def check(self, identity: VerifiedIdentity) -> Decision:
+        """Whether a proof would be let in, and as whom. Nothing is written.
+
+        Ask before a letter is sent or a row is made, with the proof that would come of it.
+
+        Raises:
+            AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed: See `rules.decide`;
+                `AccessDenied` also when an allow-list or the operator's function says no.
+        """
+        async with self._db.system("auth") as session:
+            decision = await self._decide(session, identity)
+        user = None if isinstance(decision, CreateUser) else decision.user
+        self._check_lists(identity, user)
+        attempt = SignInAttempt(
+            method=identity.method,
+            provider=identity.provider,
+            email=user.email if user else identity.email,
+            email_verified=identity.email_verified or (user is not None and user.is_verified),
+            name=identity.name,
+            user_id=user.user_id if user else None,
+            is_new=user is None,
+            claims=identity.claims,
+        )
+        if not await allows(self._hook, attempt):
+            raise AccessDenied
+        return decision
+
+    async def sign_in(self, identity: VerifiedIdentity, browser: Browser) -> SignedIn | MfaRequired:
+        """Let somebody in, or ask for their second factor.
+
+        Args:
+            proof: What they proved.
+            browser: Where.
+
+        Raises:
+            AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed: As in `check`.
+        """
+        for _ in range(_TRIES):
+            decision = await self.check(identity)
+            user_id, ended = None, []
+            async with self._db.system("auth", write=True) as session:
+                if await self._decide(session, identity) == decision:
+                    user_id, ended = await self._open(session, identity, decision)
+            self._sessions.tell(ended, CLAIMED)
+            if user_id is not None:
+                break
+        else:
+            raise Conflict("Somebody else signs in with this account now; try again.")
+        if await self._needs_second_factor(user_id, identity, browser):
+            aside = {
+                "method": identity.method,
+                "provider": identity.provider,
+                "remember": browser.remember,
+                "claims": dict(identity.claims),
+            }
+            token = await self._tokens.make(
+                "second_factor", lasts=MFA_LIFETIME, user_id=user_id, data=aside
+            )
+            return MfaRequired(token, MFA_LIFETIME)
+        return await self._issue(
+            user_id,
+            browser,
+            method=identity.method,
+            provider=identity.provider,
+            remember=browser.remember,
+            claims=dict(identity.claims),
+            second_factor=identity.is_strong,
+        )
+
+    async def finish(self, challenge: ConsumedToken, browser: Browser) -> SignedIn:
+        """Let somebody in who has shown the second factor.
+
+        Args:
+            challenge: The token of the first half, used up.
+            browser: Where; what they asked to be remembered was said in the first half.
+
+        Raises:
+            AccessDenied: They were disabled or removed meanwhile.
+        """
+        if challenge.purpose != "second_factor" or challenge.user_id is None:
+            raise AccessDenied
+        aside = challenge.data
+        return await self._issue(
+            challenge.user_id,
+            browser,
+            method=aside["method"],
+            provider=aside["provider"],
+            remember=aside["remember"],
+            claims=aside["claims"],
+            second_factor=True,
+        )
+
+    async def _issue(
+        self, user_id: UUID, browser: Browser, *, remember: bool, **said: Any
+    ) -> SignedIn:
+        try:
+            issued = await self._sessions.issue(
+                user_id,
+                remember=remember,
+                address=browser.address,
+                user_agent=browser.user_agent,
+                replaces=browser.replaces,
+                **said,
+            )
+        except Unauthenticated:
+            raise AccessDenied from None
+        return SignedIn(issued, user_id)
+
+    async def _decide(self, session: SystemSession, identity: VerifiedIdentity) -> Decision:
+        owner = await _first(session, select(User).where(col(User.id) == identity.user_id))
+        if identity.user_id is None:
+            owner = await _first(
+                session,
+                select(User)
+                .join(Account, col(Account.user_id) == col(User.id))
+                .where(Account.issuer == identity.issuer, Account.subject == identity.subject),
+            )
+        elif owner is None:
+            raise AccessDenied
+        # Asked for whatever came before: the work must not tell whom we know.
+        holder = await _first(
+            session, select(User).where(col(User.email) == (identity.email or None))
+        )
+        return resolve_account(
+            identity,
+            owner,
+            holder,
+            may_create=self._may_create(identity),
+            may_take_over=self._settings.auth_unverified_accounts == "take_over",
+        )
+
+    def _may_create(self, identity: VerifiedIdentity) -> bool:
+        # Whoever an allow-list names is no stranger; `_check_lists` has the last word.
+        provider = self._provider(identity)
+        invited = provider is not None and (provider.sign_up or bool(provider.require))
+        named = identity.email_verified and bool(self._settings.auth_allowed_domains)
+        return self._settings.sign_up_is_open or invited or named
+
+    def _check_lists(self, identity: VerifiedIdentity, user: ExistingUser | None) -> None:
+        domains = self._settings.auth_allowed_domains
+        if domains:
+            if user is None and not identity.email_verified:
+                raise AccessDenied  # anybody can write any address
+            if domain_of(user.email if user else identity.email) not in domains:
+                raise AccessDenied
+        provider = self._provider(identity)
+        if provider is not None and not has_claim(provider.require, identity):
+            raise AccessDenied
+
+    def _provider(self, identity: VerifiedIdentity) -> IdentityProvider | None:
+        return self._providers.get(identity.provider)
+
+    async def _open(
+        self, session: SystemSession, identity: VerifiedIdentity, decision: Decision
+    ) -> tuple[UUID, Iterable[UUID]]:
+        """Make the decision true; the sessions that ended by it are told of after the commit."""
+        now = self._clock()
+        if isinstance(decision, SignInAs):
+            user = decision.user
+            await session.exec(
+                update(Account)
+                .where(
+                    col(Account.issuer) == identity.issuer, col(Account.subject) == identity.subject
+                )
+                .values(last_used_at=now)
+            )
+            if identity.email_verified and identity.email == user.email and not user.is_verified:
+                await session.exec(
+                    update(User).where(col(User.id) == user.user_id).values(email_verified_at=now)
+                )
+            return user.user_id, []
+        ended: Iterable[UUID] = ()
+        if isinstance(decision, ClaimUnverified):
+            user_id = decision.user.user_id
+            ended = await claim_unverified_account(session, self._sessions, user_id, now)
+        else:
+            verified_at = now if identity.email_verified else None
+            new = User(
+                email=identity.email,
+                name=truncate_display_name(identity.name),
+                created_at=now,
+                email_verified_at=verified_at,
+            )
+            session.add(new)
+            await session.flush()
+            user_id = new.id
+        session.add(
+            Account(
+                user_id=user_id,
+                issuer=identity.issuer,
+                subject=identity.subject,
+                provider=identity.provider,
+                email=identity.email,
+                name=truncate_display_name(identity.name),
+                created_at=now,
+                last_used_at=now,
+            )
+        )
+        await session.flush()
+        return user_id, ended
+
+    async def _needs_second_factor(
+        self, user_id: UUID, identity: VerifiedIdentity, browser: Browser
+    ) -> bool:
+        if identity.is_strong:
+            return False
+        async with self._db.system("auth") as session:
+            factor = await session.get(Totp, user_id)
+            if factor is None or factor.confirmed_at is None:
+                return False
+            known = await session.exec(
+                select(RememberedDevice.id).where(
+                    col(RememberedDevice.user_id) == user_id,
+                    col(RememberedDevice.token_hash) == device_hash(browser.device or ""),
+                    col(RememberedDevice.expires_at) > self._clock(),
+                )
+            )
+            return known.first() is None
+
+
+def device_hash(token: str) -> str:
+    """What is kept of a remembered browser's token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _first(session: SystemSession, statement: Any) -> ExistingUser | None:
+    user = (await session.exec(statement)).first()
+    if user is None:
+        return None
+    return ExistingUser(
+        user.id, user.email, user.email_verified_at is not None, user.disabled_at is not None
+    )

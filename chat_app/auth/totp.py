@@ -1,0 +1,90 @@
+"""The codes themselves: those of the moment (TOTP, RFC 6238) and those for the drawer.
+
+Nothing here knows who they belong to or whether they were used.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import datetime, timedelta
+
+from pyotp.hotp import HOTP
+from pyotp.totp import TOTP
+
+STEP = timedelta(seconds=30)
+"""How long one code of the moment is shown."""
+BACKUP_CODES = 10
+"""How many backup codes somebody is given."""
+
+_BACKUP_BYTES = 10  # 80 bits: nothing to guess, so a plain hash keeps them
+_SPACES = re.compile(r"[\s-]+")
+_TOTP_CODE = re.compile(r"[0-9]{6}")
+_BACKUP = re.compile(r"[A-Z2-7]{16}")
+_LONGEST = 64  # characters that are looked at at all
+
+
+def new_secret() -> str:
+    """160 random bits in base32, as authenticators read them (RFC 4226 §4)."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def uri_of(secret: str, *, person: str, site: str) -> str:
+    """What the QR code says: an `otpauth:` URI.
+
+    Args:
+        secret: The secret that the authenticator will hold.
+        person: Whose it is, as the authenticator shows it.
+        site: Where it is for.
+    """
+    return TOTP(secret).provisioning_uri(name=person, issuer_name=site)
+
+
+def normalize_code(code: str) -> str:
+    """A code without what people put between its parts, in capitals."""
+    return _SPACES.sub("", code[:_LONGEST]).upper()
+
+
+def is_totp_code(code: str) -> bool:
+    """Whether it looks like six digits from an authenticator."""
+    return _TOTP_CODE.fullmatch(code) is not None
+
+
+def matching_step(secret: str, code: str, now: datetime) -> int | None:
+    """The step that a code belongs to, or None.
+
+    A clock may be one step off (RFC 6238 §5.2).
+
+    Args:
+        secret: The secret in base32.
+        code: As `normalize_code` returned it.
+        now: The time.
+    """
+    current = int(now.timestamp() // STEP.total_seconds())
+    counter = HOTP(secret)
+    found = None
+    for step in (current - 1, current, current + 1):
+        if hmac.compare_digest(counter.at(step).encode(), code.encode("utf-8", "surrogatepass")):
+            found = step
+    return found
+
+
+def new_backup_codes() -> tuple[str, ...]:
+    """Ten codes as they are shown, in groups of four."""
+    return tuple(_grouped(secrets.token_bytes(_BACKUP_BYTES)) for _ in range(BACKUP_CODES))
+
+
+def is_backup_code(code: str) -> bool:
+    """Whether it looks like a backup code."""
+    return _BACKUP.fullmatch(code) is not None
+
+
+def backup_hash(code: str) -> str:
+    """What is kept of a backup code, as `normalize_code` returned it."""
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _grouped(random: bytes) -> str:
+    code = base64.b32encode(random).decode()
+    return "-".join(code[start : start + 4] for start in range(0, len(code), 4))

@@ -1,0 +1,45 @@
+"""What is written down: what happened and how often, never what was said or by whom."""
+
+import logging
+import secrets
+import traceback
+
+_QUIET = ("reflex", "reflex_base", "socketio", "engineio", "httpx", "httpx2", "openai", "authlib")
+"""Libraries that log content, tokens or cookies below this level."""
+
+logger = logging.getLogger("chat_app")
+
+
+def configure_logging(level: str) -> None:
+    """Log our own records at `level`, and of the libraries only what is critical.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+    """
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logger.setLevel(level.upper())
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+def log_unexpected_error(error: BaseException, where: str) -> str:
+    """Write down that a bug showed itself: its type and place, not its text.
+
+    Args:
+        error: What was raised.
+        where: What was being done, in a few words of ours.
+
+    Returns:
+        A short id that is in the log and may be shown.
+    """
+    mark = secrets.token_hex(4)
+    frames = traceback.extract_tb(error.__traceback__)
+    # The innermost line of ours says more than the library's line below it.
+    ours = [frame for frame in frames if "chat_app" in frame.filename] or frames
+    at = f"{ours[-1].filename.rsplit('/', 1)[-1]}:{ours[-1].lineno}" if ours else "?"
+    logger.error("unexpected %s in %s at %s [%s]", type(error).__name__, where, at, mark)
+    return mark

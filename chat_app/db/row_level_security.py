@@ -1,0 +1,166 @@
+"""The filter: whatever statement reaches a scoped engine is compiled to one about own rows.
+
+A row filter added to ORM statements by option (`with_loader_criteria`) misses rows: it does not
+see an entity inside an expression of two (`Thread.title + Message.role`), in `over()`, in
+`filter()`, in `select_from(join(…))`, nor in `UPDATE … FROM`. The compiler misses none, because
+no table is named in SQL unless it writes the name. Each owned table in a FROM becomes
+`(SELECT * FROM thread WHERE owner_id = …) AS thread`, which both databases flatten again, and
+each UPDATE and DELETE gets the same condition. What cannot be filtered (text, other tables,
+foreign operators) is refused there too.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+from uuid import UUID, uuid4
+
+from sqlalchemy import Delete, Update, Uuid, bindparam, event
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from chat_app.db.errors import QueryRefused
+from chat_app.db.tables import OWNED
+
+_OPTION = "chat_owner"
+_TABLES = frozenset(str(model.__tablename__) for model in OWNED)
+_STAND_IN = uuid4()
+_OWNER = bindparam("own_rows", _STAND_IN, Uuid())
+"""Compiled statements are shared by all principals: the owner takes this value's place last."""
+
+_SETS_OWNER = re.compile(r"\bowner_id=")  # a SET has no blank before the sign, a condition has
+_CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as text
+_OPERATORS = frozenset({"MATCH", "@@"})
+_BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
+
+
+class _OwnRows(SQLCompiler):
+    """A compiler that names only own rows. Mixed into the dialect's own."""
+
+    def visit_table(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        table: Any,
+        asfrom: bool = False,
+        iscrud: bool = False,
+        enclosing_alias: Any = None,
+        **kw: Any,
+    ) -> str:
+        text = super().visit_table(
+            table, asfrom=asfrom, iscrud=iscrud, enclosing_alias=enclosing_alias, **kw
+        )
+        if not asfrom:
+            return text
+        _check_owned(table)
+        if iscrud:
+            return text
+        rows = f"(SELECT * FROM {text} WHERE owner_id = {self.process(_OWNER)})"  # noqa: S608
+        if enclosing_alias is not None and enclosing_alias.element is table:
+            return rows
+        return f"{rows} AS {text}"
+
+    def visit_update(self, update_stmt: Update, visiting_cte: Any = None, **kw: Any) -> str:
+        _check_owned(update_stmt.table)
+        mine = update_stmt.where(update_stmt.table.c.owner_id == _OWNER)
+        text = super().visit_update(mine, visiting_cte=visiting_cte, **kw)
+        if _SETS_OWNER.search(text):
+            raise QueryRefused("A row's owner cannot be changed.")
+        return text
+
+    def visit_delete(self, delete_stmt: Delete, visiting_cte: Any = None, **kw: Any) -> str:
+        _check_owned(delete_stmt.table)
+        mine = delete_stmt.where(delete_stmt.table.c.owner_id == _OWNER)
+        return super().visit_delete(mine, visiting_cte=visiting_cte, **kw)
+
+    def visit_insert(self, insert_stmt: Any, *args: Any, **kw: Any) -> str:
+        _check_owned(insert_stmt.table)
+        if insert_stmt.select is not None:
+            raise QueryRefused("An INSERT from a SELECT cannot be checked; add the rows.")
+        return super().visit_insert(insert_stmt, *args, **kw)
+
+    def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
+        if column.is_literal and column.name not in _CONSTANTS:
+            _refuse_text()
+        return super().visit_column(column, *args, **kw)
+
+    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> NoReturn:
+        _refuse_text()
+
+    def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> NoReturn:
+        _refuse_text()
+
+    def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> NoReturn:
+        _refuse_text()
+
+    def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
+        if operator.opstring not in _OPERATORS:
+            _refuse_text()
+        return super().visit_custom_op_binary(element, operator, **kw)
+
+    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> NoReturn:
+        _refuse_text()
+
+    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> NoReturn:
+        _refuse_text()
+
+
+def _refuse_text() -> NoReturn:
+    raise QueryRefused("A scoped session takes no SQL text; write the expression.")
+
+
+def _check_owned(table: Any) -> None:
+    if getattr(table, "fullname", None) not in _TABLES:
+        raise QueryRefused(f"A scoped session does not reach {table}; it belongs to no person.")
+
+
+def restrict_to_owner(*engines: AsyncEngine) -> None:
+    """Make fresh engines unable to send a statement about other people's rows.
+
+    Their connections then need to know an owner (see `owned_by`).
+
+    Args:
+        engines: Engines that have compiled nothing yet; views of one another are counted once.
+    """
+    for engine in engines:
+        dialect: Any = engine.sync_engine.dialect
+        base = dialect.statement_compiler
+        if not issubclass(base, _OwnRows):
+            dialect.statement_compiler = type(f"OwnRows{base.__name__}", (_OwnRows, base), {})
+            put = _putting(_as_sent(dialect, _STAND_IN))
+            event.listen(engine.sync_engine, "before_cursor_execute", put, retval=True)
+
+
+def owned_by(engine: AsyncEngine, owner: UUID) -> AsyncEngine:
+    """A view of a confined engine, on the same connections, that sees the rows of one person."""
+    return engine.execution_options(**{_OPTION: _as_sent(engine.dialect, owner)})
+
+
+def _as_sent(dialect: Dialect, value: UUID) -> Any:
+    convert = _OWNER.type.dialect_impl(dialect).bind_processor(dialect)
+    return convert(value) if convert else value
+
+
+def _putting(stand_in: Any) -> Callable[..., tuple[str, Any]]:
+    def put(
+        connection: Connection,
+        _cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        executemany: bool,
+    ) -> tuple[str, Any]:
+        if context is None or context.compiled is None:
+            if statement not in _BEGIN:
+                _refuse_text()
+            return statement, parameters
+        owner = connection.get_execution_options()[_OPTION]
+
+        def with_owner(row: Any) -> Any:
+            if isinstance(row, dict):
+                return {key: owner if value == stand_in else value for key, value in row.items()}
+            return tuple(owner if value == stand_in else value for value in row)
+
+        if executemany:
+            return statement, [with_owner(row) for row in parameters]
+        return statement, with_owner(parameters)
+
+    return put

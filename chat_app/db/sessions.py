@@ -1,0 +1,190 @@
+"""The session for work that belongs to no person: each use gives a reason from this list.
+
+A test compares the call sites with an allow-list, so a new one is seen in review.
+"""
+
+from typing import Any, NoReturn, Protocol
+from uuid import UUID
+
+from sqlalchemy import event, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import ORMExecuteState, UOWTransaction
+from sqlalchemy.orm.attributes import History
+from sqlmodel import Session
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from chat_app.db.errors import QueryRefused, Unscoped
+from chat_app.db.row_level_security import owned_by
+from chat_app.db.tables import OWNED, Owned
+
+REASONS: dict[str, str] = {
+    "auth": "Sessions and accounts are looked up before anybody is known.",
+    "run log": "One writer commits the events of every person's running answers together.",
+    "run recovery": "At start, answers that a lost process left running are closed.",
+    "sweep": "Threads deleted long ago and expired sessions are removed for good.",
+    "command line": "The operator names a person by e-mail address.",
+}
+"""Reason → why no principal can do it."""
+
+
+class UnknownReason(Exception):
+    """A system session was asked for without a registered reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason!r} is not a reason for a system session; see db/system.py.")
+
+
+class SystemSession(AsyncSession):
+    """An unscoped session. Only `Database.system` makes one."""
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that nobody wrote down.
+
+    Raises:
+        UnknownReason: It is not in `REASONS`.
+    """
+    if reason not in REASONS:
+        raise UnknownReason(reason)
+
+
+__all__ = ["QueryRefused", "Scope", "ScopedSession", "Unscoped"]
+
+_OPTIONS = frozenset(
+    {"populate_existing", "autoflush", "yield_per", "stream_results", "max_row_buffer"}
+    | {"synchronize_session", "prebuffer_rows", "logging_token"}
+)
+"""The execution options an author may give; others change how a statement is compiled or sent."""
+
+
+class Scope(Protocol):
+    """Whoever asks: a person, known by a session."""
+
+    @property
+    def user_id(self) -> UUID:
+        """The person."""
+        ...
+
+    @property
+    def credential_id(self) -> UUID:
+        """The session that proved it."""
+        ...
+
+
+class SyncScopedSession(Session):
+    """The synchronous half of `ScopedSession`; its listeners hold on every way in."""
+
+    def __init__(self, *args: Any, owner: UUID, read_only: bool, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.owner = owner
+        self.read_only = read_only
+
+    def connection(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: a connection is not scoped."""
+        _refuse("connection()")
+
+    def bulk_save_objects(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: it skips the flush."""
+        _refuse("bulk_save_objects()")
+
+    def bulk_insert_mappings(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: it skips the flush."""
+        _refuse("bulk_insert_mappings()")
+
+    def bulk_update_mappings(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: it skips the flush."""
+        _refuse("bulk_update_mappings()")
+
+    def enable_relationship_loading(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: it takes rows in unseen."""
+        _refuse("enable_relationship_loading()")
+
+
+class ScopedSession(AsyncSession):
+    """A session that sees and writes the rows of one person. Only `Database` makes one.
+
+    Args:
+        engine: An engine confined by `own_rows.confine`.
+        principal: The person.
+        read_only: Whether writing is refused.
+
+    Raises:
+        Unscoped: The principal has no real ids.
+    """
+
+    sync_session_class = SyncScopedSession
+
+    def __init__(self, engine: AsyncEngine, principal: Scope, *, read_only: bool = False) -> None:
+        for name in ("user_id", "credential_id"):
+            if type(getattr(principal, name, None)) is not UUID:
+                raise Unscoped(f"A scoped session needs a principal with a real {name}.")
+        owner = principal.user_id
+        super().__init__(
+            owned_by(engine, owner), expire_on_commit=False, owner=owner, read_only=read_only
+        )
+
+    async def connection(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: a connection is not scoped."""
+        _refuse("connection()")
+
+    def get_bind(self, *args: Any, **kw: Any) -> NoReturn:
+        """Refused: an engine is not scoped."""
+        _refuse("get_bind()")
+
+
+@event.listens_for(SyncScopedSession, "do_orm_execute")
+def _check_statement(state: ORMExecuteState) -> None:
+    session = state.session
+    assert isinstance(session, SyncScopedSession)
+    if not state.is_orm_statement or state.is_from_statement:
+        raise QueryRefused("A scoped session takes ORM statements only.")
+    if state.is_insert:
+        raise QueryRefused("A scoped session takes no INSERT; add the rows.")
+    if "bind" in state.bind_arguments:
+        raise QueryRefused("A scoped session keeps its own engine.")
+    for option in state.execution_options:
+        if option not in _OPTIONS and not option.startswith("_"):
+            raise QueryRefused(f"A scoped session does not take the option {option!r}.")
+    if state.is_select:
+        return
+    if session.read_only:
+        raise QueryRefused("This session only reads; open one with write().")
+    if state.is_executemany or isinstance(state.parameters, list | tuple):
+        raise QueryRefused("A scoped session takes no UPDATE or DELETE of a list; use a condition.")
+
+
+@event.listens_for(SyncScopedSession, "before_flush")
+def _check_rows(session: SyncScopedSession, _flush: UOWTransaction, _rows: Any) -> None:
+    new, kept = list(session.new), [*session.dirty, *session.deleted]
+    if session.read_only and (new or kept):
+        raise QueryRefused("This session only reads; open one with write().")
+    for row in (*new, *kept):
+        _check_type(row)
+    for row in new:
+        if getattr(row, "owner_id", None) is None:
+            row.owner_id = session.owner
+    for row in (*new, *kept):
+        # a changed owner shows both the old and the new id
+        if any(id_ != session.owner for id_ in _owners(row)):
+            raise QueryRefused("This row belongs to somebody else.")
+
+
+@event.listens_for(SyncScopedSession, "before_attach")
+def _check_origin(_session: SyncScopedSession, row: Any) -> None:
+    _check_type(row)
+    if inspect(row).key is not None:
+        raise QueryRefused("This row was loaded by another session; load it in this one.")
+
+
+def _owners(row: Owned) -> list[UUID]:
+    history: History = inspect(row).attrs.owner_id.history
+    return [*(history.added or ()), *(history.unchanged or ()), *(history.deleted or ())]
+
+
+def _check_type(row: object) -> None:
+    if not isinstance(row, OWNED):
+        raise QueryRefused(f"A scoped session does not reach {type(row).__name__}.")
+
+
+def _refuse(call: str) -> NoReturn:
+    raise QueryRefused(f"A scoped session has no {call}: it would go around the scope.")

@@ -1,0 +1,1 @@
+"""Email: the templates, and the mailer that delivers them over SMTP."""

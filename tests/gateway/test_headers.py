@@ -1,0 +1,160 @@
+"""What every answer leaves with."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from chat_app.gateway.headers import page_policy, script_hashes
+from testing.gateway_server import House
+from testing.socket_client import attack
+
+EVERY_ANSWER = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+
+def source(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    folder = tmp_path / "client"
+    (folder / "c").mkdir(parents=True)
+    (folder / "index.html").write_text("<script>one()</script><script src='/a.js'></script>")
+    page = "<script type='module'>two('<b>&amp;</b>');\r\n</script><p>three()</p><script></script>"
+    (folder / "c" / "index.html").write_bytes(page.encode())
+    (folder / "c" / "same.html").write_text("<SCRIPT async>one()</SCRIPT>")
+    (folder / "a.js").write_text("<script>not a page</script>")
+    return folder
+
+
+def test_every_inline_script_of_the_build_is_named_by_its_hash(build: Path) -> None:
+    expected = {source("one()"), source("two('<b>&amp;</b>');\n"), source("")}
+    assert set(script_hashes(build)) == expected
+
+
+def test_the_page_policy_names_our_own_origins_and_nothing_else(build: Path) -> None:
+    policy = page_policy(["https://chat.example", "http://localhost:3000"], script_hashes(build))
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'self'"
+    assert rules["script-src"].startswith("'self' 'sha256-")
+    assert "unsafe" not in rules["script-src"]
+    assert rules["connect-src"].split() == [
+        "'self'",
+        "http://localhost:3000",
+        "https://chat.example",
+        "ws://localhost:3000",
+        "wss://chat.example",
+    ]
+    assert rules["form-action"] == "'self' http://localhost:3000 https://chat.example"
+    for name in ("object-src", "base-uri", "frame-ancestors", "frame-src"):
+        assert rules[name] == "'none'"
+    assert "*" not in policy
+    assert "https:" not in policy.split()
+
+
+def test_a_form_may_end_at_a_provider_and_nowhere_else() -> None:
+    policy = page_policy(["https://chat.example"], beyond=["https://github.com"])
+    assert "form-action 'self' https://chat.example https://github.com;" in policy
+    assert policy.count("github.com") == 1
+
+
+async def test_no_answer_leaves_without_its_headers(open_house, build: Path) -> None:
+    """Every kind of answer the door gives or lets through."""
+    async with open_house(build=build, request_bytes=10_000) as house:
+        house.inner.headers += [
+            (b"Content-Security-Policy", b"default-src *"),
+            (b"X-Frame-Options", b"ALLOWALL"),
+            (b"access-control-allow-origin", b"*"),
+            (b"vary", b"Origin"),
+            (b"Vary", b"Accept-Encoding, origin"),
+        ]
+        token, _ = house.sessions.issue()
+        who = {"Cookie": house.cookie(token)}
+        ours = {**who, "Origin": house.url}
+        answers = [
+            await house.client.get("/", headers=who),
+            await house.client.head("/", headers=who),
+            await house.client.get("/c/1"),
+            await house.client.get("/signin"),
+            await house.client.get("/assets/a-1.js"),
+            await house.client.get("/ping"),
+            await house.client.get("/_upload"),
+            await house.client.get("/api/threads"),
+            await house.client.get("/api/threads", headers=who),
+            await house.client.get("/api/auth/session"),
+            await house.client.post("/api/threads", headers=ours),
+            await house.client.post("/api/threads", headers=who),
+            await house.client.post("/", headers=ours),
+            await house.client.post("/api/threads", headers=ours, content=b"x" * 10_001),
+            await house.client.options("/api/threads", headers=ours),
+            await house.client.get("/", headers={"Host": "evil.test"}),
+        ]
+        assert {answer.status_code for answer in answers} >= {
+            200, 204, 303, 401, 403, 404, 405, 413, 421,
+        }  # fmt: skip
+        for answer in answers:
+            for name, value in EVERY_ANSWER.items():
+                assert answer.headers.get_list(name) == [value], (answer.url, name)
+            [policy] = answer.headers.get_list("content-security-policy")
+            assert "frame-ancestors 'none'" in policy
+            assert "*" not in policy
+            assert "clipboard-write=(self)" in answer.headers["permissions-policy"]
+            [vary] = answer.headers.get_list("vary")
+            assert vary.lower() in ("origin", "origin, accept-encoding")
+            assert "strict-transport-security" not in answer.headers
+            assert answer.headers.get("access-control-allow-origin") in (None, house.url)
+        page, api = answers[0], answers[8]
+        assert "ccept-" in page.headers["vary"]
+        assert source("one()") in page.headers["content-security-policy"]
+        assert api.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_only_named_by_content_files_are_kept(house: House) -> None:
+    async def cached(path: str, status: int = 200) -> str:
+        async def respond(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+            headers = [(b"content-type", b"text/plain"), (b"cache-control", b"public")]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+        house.inner.respond = respond
+        token, _ = house.sessions.issue()
+        answer = await house.client.get(path, headers={"Cookie": house.cookie(token)})
+        [value] = answer.headers.get_list("cache-control")
+        return value
+
+    assert await cached("/assets/app-1a2b.js") == "public, max-age=31536000, immutable"
+    assert await cached("/assets/gone-1a2b.js", 404) == "no-store"
+    assert await cached("/favicon.ico") == "no-cache"
+    for path in ("/", "/c/1", "/api/threads", "/api/auth/session", "/ping"):
+        assert await cached(path) == "no-store"
+
+
+async def test_over_tls_browsers_are_told_to_stay_there(open_house) -> None:
+    async with open_house(app_url="https://chat.example") as house:
+        answer = await house.client.get("/signin", headers={"Host": "chat.example"})
+        assert answer.status_code == 200
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        policy = answer.headers["content-security-policy"]
+        assert "wss://chat.example" in policy
+        assert "localhost" not in policy
+        token, _ = house.sessions.issue()
+        for name, status in (("__Host-chat_session", 200), ("chat_session", 401)):
+            cookie = {"Host": "chat.example", "Cookie": f"{name}={token}"}
+            answer = await house.client.get("/api/threads", headers=cookie)
+            assert answer.status_code == status
+        assert {scope["scheme"] for scope in house.inner.scopes} == {"https"}
+        port = house.services.settings.port
+        async with attack(
+            "http://chat.example", origin="https://chat.example", port=port
+        ) as attacker:
+            assert await attacker.receive() == "4hello"
+        assert house.inner.scopes[-1]["scheme"] == "wss"

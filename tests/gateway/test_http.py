@@ -1,0 +1,328 @@
+"""What a request meets at the door, before anything behind it runs."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from sqlalchemy.exc import OperationalError
+from starlette.types import Receive, Scope, Send
+
+from chat_app.db.errors import DatabaseBusy, DatabaseFull
+from chat_app.gateway.pages import unknown_host_page
+from chat_app.gateway.paths import RouteKind, route_kind
+from chat_app.gateway.request_context import relative_target
+from testing.gateway_server import House, Inner
+
+PUBLIC_API = ("/api/auth/session", "/api/auth/callback/credentials")
+PRIVATE_API = ("/api", "/api/", "/api/threads", "/api/chat", "/api/auth", "/api/authx/session")
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    folder = tmp_path / "client"
+    folder.mkdir()
+    (folder / "index.html").write_text("<script>1</script>")
+    return folder
+
+
+@pytest.mark.parametrize("cookie", [None, "chat_session=x", "chat_session=", "chat_session", ";=;"])
+async def test_nobody_is_answered_401_and_nothing_runs(house: House, cookie: str | None) -> None:
+    headers = {"Origin": house.url} | ({"Cookie": cookie} if cookie else {})
+    for path in PRIVATE_API:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            answer = await house.client.request(method, path, headers=headers)
+            assert answer.status_code == 401
+            assert answer.json() == {"error": "unauthenticated", "message": "Sign in first."}
+    assert house.inner.scopes == []
+
+
+async def test_the_body_of_nobody_is_not_read(house: House) -> None:
+    received: list[str] = []
+
+    async def receive() -> dict[str, object]:
+        received.append("read")
+        return {"type": "http.request", "body": b"{}", "more_body": True}
+
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/chat",
+        "headers": [
+            (b"host", house.url.removeprefix("http://").encode()),
+            (b"content-length", b"100"),
+        ],
+        "client": ("127.0.0.1", 1),
+    }
+    await house.guard(scope, receive, send)  # pyright: ignore[reportArgumentType]
+    assert sent[0]["status"] == 401
+    assert received == []
+
+
+@pytest.mark.parametrize("path", PUBLIC_API)
+async def test_the_routes_of_signing_in_are_open_to_nobody(house: House, path: str) -> None:
+    answer = await house.client.get(path)
+    assert answer.status_code == 200
+    assert house.inner.scopes[0]["principal"] is None
+    assert house.inner.scopes[0]["session"] is None
+
+
+REFLEX_S_OWN = (
+    "/_upload",
+    "/_upload/",
+    "/_upload/file.png",
+    "/%5fupload",
+    "/_all_routes",
+    "/auth-codespace",
+    "/_event",
+    "/_event/?EIO=4&transport=polling&token=12345678",
+    "/_anything",
+)
+
+
+async def test_reflex_s_own_end_points_are_closed(house: House) -> None:
+    token, _ = house.sessions.issue()
+    headers = {
+        "Origin": house.url,
+        "Cookie": house.cookie(token),
+        "reflex-client-token": "12345678",
+        "reflex-event-handler": "state.upload",
+    }
+    for path in REFLEX_S_OWN:
+        for method in ("GET", "POST"):
+            answer = await house.client.request(method, path, headers=headers)
+            assert answer.status_code == 404, path
+    assert house.inner.scopes == []
+
+
+async def test_whoever_is_signed_in_is_found_in_the_scope_and_the_cookie_is_not(
+    house: House,
+) -> None:
+    token, session_id = house.sessions.issue()
+    headers = {
+        "Cookie": f"a=b; {house.cookie(token)}; chat_csrf=c",
+        "Authorization": "Bearer forged",
+    }
+    for path in ("/api/threads", "/", "/assets/a.js", "/ping", "/api/auth/session"):
+        await house.client.get(path, headers=headers)
+    api, page, asset, probe, auth = house.inner.scopes
+    for scope in (api, page, auth):
+        assert scope["principal"].session_id == session_id
+        assert scope["session"].principal is scope["principal"]
+        assert scope["session_token"] == token
+    for scope in house.inner.scopes:
+        assert token not in str(scope["headers"])
+        assert b"authorization" not in dict(scope["headers"])
+    for scope in (api, page, asset, probe):
+        assert b"cookie" not in dict(scope["headers"])
+    assert dict(auth["headers"])[b"cookie"] == b"a=b; chat_csrf=c"
+    assert asset["principal"] is None
+
+
+async def test_a_file_of_the_front_end_asks_for_no_session(house: House) -> None:
+    await house.client.get("/assets/a.js", headers={"Cookie": house.cookie("x" * 43)})
+    assert house.sessions.looked_up == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.test",
+        "localhost",
+        "localhost:1",
+        "127.0.0.1:{port}",
+        "localhost.:{port}",
+        "user@localhost:{port}",
+        "evil.test#localhost:{port}",
+    ],
+)
+async def test_an_unknown_host_gets_a_page_that_names_the_setting(house: House, host: str) -> None:
+    host = host.format(port=house.services.settings.port)
+    page = await house.client.get("/", headers={"Host": host})
+    assert page.status_code == 421
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "APP_URL" in page.text
+    assert "APP_ORIGINS" in page.text
+    program = await house.client.get("/api/threads", headers={"Host": host})
+    assert program.status_code == 421
+    assert "APP_URL" in program.json()["message"]
+    assert house.inner.scopes == []
+
+
+def test_the_page_for_an_unknown_host_shows_it_as_text() -> None:
+    page = unknown_host_page(
+        "<script>alert('1')</script>{url}" + "x" * 10_000, "http://localhost:1"
+    )
+    assert b"&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;{url}" in page
+    assert b"<script" not in page
+    assert len(page) < 3_000
+    assert b"[::1]:80" in unknown_host_page("[::1]:80", "http://localhost:1")
+    assert b"without a host" in unknown_host_page("", "http://localhost:1")
+    assert b"[" in unknown_host_page("[", "http://localhost:1")
+
+
+async def test_only_this_machine_learns_where_the_app_is(house: House) -> None:
+    port = house.services.settings.port
+    near = await house.client.get("/", headers={"Host": f"127.0.0.1:{port}"})
+    assert f'<a href="{house.url}">' in near.text
+    far = await house.client.get("/", headers={"Host": "10.0.0.1"})
+    assert house.url not in far.text
+
+
+@pytest.mark.parametrize("path", ["/ping", "/_health"])
+async def test_a_probe_is_answered_under_any_host(house: House, path: str) -> None:
+    answer = await house.client.get(path, headers={"Host": "10.0.0.1"})
+    assert answer.status_code == 200
+    assert (await house.client.post(path, headers={"Host": "10.0.0.1"})).status_code == 421
+
+
+async def test_a_page_sends_nobody_to_the_sign_in_page_and_back(open_house, build: Path) -> None:
+    async with open_house(build=build) as house:
+        answer = await house.client.get("/c/42?x=1&y=%20")
+        assert answer.status_code == 303
+        location = urlsplit(answer.headers["location"])
+        assert (location.scheme, location.netloc, location.path) == ("", "", "/signin")
+        assert parse_qs(location.query) == {"callbackUrl": ["/c/42?x=1&y=%20"]}
+        assert (await house.client.get("/")).headers["location"] == "/signin"
+        assert (await house.client.head("/")).status_code == 303
+        for page in ("/signin", "/signup", "/signin/", "/signin/index.html", "/assets/a.js"):
+            assert (await house.client.get(page)).status_code == 200
+        token, _ = house.sessions.issue()
+        who = {"Cookie": house.cookie(token)}
+        assert (await house.client.get("/c/42", headers=who)).status_code == 200
+        for page in ("/signin", "/signup/"):
+            answer = await house.client.get(page, headers=who)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.test/x",
+        "///evil.test",
+        "/\\evil.test",
+        "/%0d%0aSet-Cookie:a=b",
+        "/a\x7fb",
+        "/" + "a" * 2000,
+    ],
+)
+def test_no_page_is_a_way_to_another_site(path: str) -> None:
+    target = relative_target({"path": path, "raw_path": path.encode(), "query_string": b""})
+    assert target == "/" or target.startswith("/%0d%0a")
+    assert urlsplit(target).netloc == ""
+
+
+async def test_pages_that_are_served_elsewhere_are_not_gated(house: House) -> None:
+    assert (await house.client.get("/c/42")).status_code == 200
+
+
+async def test_a_body_over_the_limit_is_refused_before_anything_runs(open_house) -> None:
+    async with open_house(request_bytes=10_000) as house:
+        token, _ = house.sessions.issue()
+        who = {"Cookie": house.cookie(token), "Origin": house.url}
+        answer = await house.client.post("/api/chat", headers=who, content=b"x" * 10_001)
+        assert answer.status_code == 413
+        assert answer.json()["error"] == "too_large"
+        assert house.inner.scopes == []
+        answer = await house.client.post("/api/chat", headers=who, content=b"x" * 10_000)
+        assert answer.status_code == 200
+
+
+async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_house) -> None:
+    taken = 0
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal taken
+        while (message := await receive()).get("more_body"):
+            taken += len(message["body"])
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1_000):
+            yield b"x" * 10_000
+
+    async with open_house(inner=Inner(respond=respond), request_bytes=50_000) as house:
+        token, _ = house.sessions.issue()
+        who = {"Cookie": house.cookie(token), "Origin": house.url}
+        # The server may hang up on a client that is still talking.
+        with contextlib.suppress(httpx.TransportError):
+            answer = await house.client.post("/api/chat", headers=who, content=endless())
+            assert answer.status_code == 413
+        assert house.guard.refused["too_large"] == 1
+        assert taken <= 50_000
+
+
+async def test_when_sessions_cannot_be_looked_up_nobody_is_let_in(house: House) -> None:
+    unexplained = OperationalError("select", {}, Exception())
+    for broken in (DatabaseBusy(), DatabaseFull(), unexplained, OSError("gone")):
+        house.sessions.broken = broken
+        for path in ("/api/threads", "/", "/signin"):
+            answer = await house.client.get(path, headers={"Cookie": "chat_session=x"})
+            assert answer.status_code == 503
+            assert "try again" in answer.text
+            assert "select" not in answer.text
+    assert house.inner.scopes == []
+
+
+async def test_a_person_who_cannot_be_looked_up_gets_a_page_and_a_program_json(
+    house: House,
+) -> None:
+    house.sessions.broken = DatabaseBusy()
+    who = {"Cookie": "chat_session=x"}
+    page = await house.client.get("/", headers=who)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.text.startswith("<!doctype html>")
+    program = await house.client.get("/api/threads", headers=who)
+    assert program.json()["error"] == "unavailable"
+    assert program.json()["message"] in page.text
+
+
+async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_house) -> None:
+    said = {"X-Forwarded-For": "1.1.1.1, 2.2.2.2"}
+    async with open_house() as house:
+        await house.client.get("/ping", headers=said)
+        assert house.inner.scopes[0]["client"][0] == "127.0.0.1"
+    async with open_house(trusted_proxy_hops=1) as house:
+        await house.client.get("/ping", headers=said)
+        assert house.inner.scopes[0]["client"][0] == "2.2.2.2"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/", RouteKind.PAGE),
+        ("/c/0b9f", RouteKind.PAGE),
+        ("/c/0b9f.html", RouteKind.PAGE),
+        ("/api", RouteKind.API),
+        ("/api/auth", RouteKind.API),
+        ("/API/threads", RouteKind.PAGE),
+        ("//api/threads", RouteKind.PAGE),
+        ("/api/auth/../threads", RouteKind.CLOSED),
+        ("/./api/threads", RouteKind.CLOSED),
+        ("/api/auth/..", RouteKind.CLOSED),
+        ("/signin.html", RouteKind.PUBLIC_PAGE),
+        ("/signin/x", RouteKind.PAGE),
+        ("/signin/link/", RouteKind.PUBLIC_PAGE),
+        ("/reset", RouteKind.PUBLIC_PAGE),
+        ("/reset/new/index.html", RouteKind.OPEN_PAGE),
+        ("/confirm", RouteKind.OPEN_PAGE),
+        ("/confirm/x", RouteKind.PAGE),
+        ("/favicon.ico", RouteKind.ASSET),
+        ("/ping/", RouteKind.PAGE),
+    ],
+)
+def test_a_path_leads_to_one_place(path: str, place: RouteKind) -> None:
+    assert route_kind(path) is place
+
+
+async def test_an_error_has_the_shape_of_every_api_error(house: House) -> None:
+    answer = await house.client.get("/api/threads")
+    assert set(json.loads(answer.text)) == {"error", "message"}
+    assert house.guard.refused["unauthenticated"] == 1

@@ -1,0 +1,189 @@
+"""Verdicts on where a request comes from, as a table and through the real server."""
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from chat_app.gateway.origins import UNSAFE_METHODS, Origins, serialize_origin
+from testing.gateway_server import House
+from testing.socket_client import attack
+
+# Each form is made from the server's own port; the first two are the only ones that pass.
+FORMS: dict[str, tuple[str, bool]] = {
+    "exact": ("http://localhost:{port}", True),
+    "host in capitals": ("http://LOCALHOST:{port}", True),
+    "null": ("null", False),
+    "empty": ("", False),
+    "other port": ("http://localhost:1", False),
+    "no port": ("http://localhost", False),
+    "other scheme": ("https://localhost:{port}", False),
+    "sub-domain": ("http://evil.localhost:{port}", False),
+    "suffix": ("http://localhost:{port}.evil.test", False),
+    "prefix": ("http://evillocalhost:{port}", False),
+    "user part": ("http://localhost:{port}@evil.test", False),
+    "our user part": ("http://user@localhost:{port}", False),
+    "trailing dot": ("http://localhost.:{port}", False),
+    "trailing slash": ("http://localhost:{port}/", False),
+    "two in one": ("http://localhost:{port}, http://evil.test", False),
+    "two by space": ("http://localhost:{port} http://evil.test", False),
+    "address for name": ("http://127.0.0.1:{port}", False),
+    "foreign": ("https://evil.test", False),
+}
+
+
+EXPECTED = {form: passes for form, (_, passes) in FORMS.items()}
+
+
+def origin_of(form: str, house: House) -> str:
+    return FORMS[form][0].format(port=house.services.settings.port)
+
+
+async def status_of(house: House, origin: str) -> int:
+    # The client library leaves an empty Origin out, so that one is sent as a raw header.
+    raw = {} if origin else {"Origin": ""}
+    try:
+        async with attack(house.url, origin=origin or None, headers=raw) as attacker:
+            await attacker.receive()
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+async def test_a_socket_opens_only_for_an_exact_origin(house: House) -> None:
+    statuses = {form: await status_of(house, origin_of(form, house)) for form in FORMS}
+    assert statuses == {form: 101 if passes else 403 for form, passes in EXPECTED.items()}
+    assert len(house.inner.scopes) == sum(EXPECTED.values())
+
+
+async def test_a_socket_without_an_origin_is_refused(house: House) -> None:
+    with pytest.raises(InvalidStatus):
+        async with attack(house.url, origin=None):
+            pass
+    assert house.inner.scopes == []
+
+
+async def test_a_socket_with_two_origins_is_refused(house: House) -> None:
+    with pytest.raises(InvalidStatus):
+        async with attack(house.url, headers={"Origin": house.url}):
+            pass
+    assert house.inner.scopes == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_passes_only_with_an_exact_origin(house: House, method: str) -> None:
+    token, _ = house.sessions.issue()
+    verdicts: dict[str, bool] = {}
+    for form in FORMS:
+        headers = {"Origin": origin_of(form, house), "Cookie": house.cookie(token)}
+        answer = await house.client.request(method, "/api/threads", headers=headers)
+        assert answer.status_code in (200, 403)
+        verdicts[form] = answer.status_code == 200
+        shared = [name for name in answer.headers if name.startswith("access-control-allow")]
+        assert bool(shared) == verdicts[form]
+    assert verdicts == EXPECTED
+    assert len(house.inner.scopes) == sum(EXPECTED.values())
+
+
+# What a browser or a program says about where a change comes from, and whether it may be made.
+CHANGES: dict[str, tuple[dict[str, str], bool, bool]] = {
+    # name: (headers, allowed with a cookie, allowed without)
+    "ours": ({"Origin": "{url}"}, True, True),
+    "ours, other tab's word": ({"Origin": "{url}", "Sec-Fetch-Site": "same-origin"}, True, True),
+    "foreign form": ({"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"}, False, False),
+    "foreign form that hides": ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, False, False),
+    "no origin": ({}, False, True),
+    "no origin, cross-site": ({"Sec-Fetch-Site": "cross-site"}, False, False),
+    "no origin, same-site": ({"Sec-Fetch-Site": "same-site"}, False, False),
+    "no origin, typed by hand": ({"Sec-Fetch-Site": "none"}, False, True),
+    "plain text that is JSON": (
+        {"Origin": "https://evil.test", "Content-Type": "text/plain"},
+        False,
+        False,
+    ),
+    "only a referer": ({"Referer": "{url}/"}, False, True),
+}
+
+
+@pytest.mark.parametrize("method", sorted(UNSAFE_METHODS))
+async def test_a_change_is_made_only_for_our_own_pages(house: House, method: str) -> None:
+    token, _ = house.sessions.issue()
+    expected: dict[str, tuple[int, int]] = {}
+    found: dict[str, tuple[int, int]] = {}
+    for form, (headers, with_cookie, without) in CHANGES.items():
+        sent = {name: value.format(url=house.url) for name, value in headers.items()}
+        statuses = [
+            (await house.client.request(method, "/api/auth/signout", headers=each)).status_code
+            for each in ({**sent, "Cookie": house.cookie(token)}, sent)
+        ]
+        found[form] = statuses[0], statuses[1]
+        expected[form] = 200 if with_cookie else 403, 200 if without else 403
+    assert found == expected
+    passed = sum(status == 200 for pair in expected.values() for status in pair)
+    assert len(house.inner.scopes) == passed
+
+
+async def test_any_cookie_counts_not_only_the_session_s(house: House) -> None:
+    answer = await house.client.post("/api/auth/callback/x", headers={"Cookie": "a=b"})
+    assert answer.status_code == 403
+
+
+async def test_a_navigation_without_an_origin_reads(house: House) -> None:
+    answer = await house.client.get("/", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200
+
+
+async def test_nothing_can_be_changed_outside_the_api(house: House) -> None:
+    for path in ("/", "/c/1", "/assets/a.js", "/apix"):
+        answer = await house.client.post(path, headers={"Origin": house.url})
+        assert answer.status_code == 405
+    answer = await house.client.request("TRACE", "/api/threads", headers={"Origin": house.url})
+    assert answer.status_code == 405
+    assert house.inner.scopes == []
+
+
+async def test_another_origin_of_ours_may_read_and_a_foreign_one_may_not(open_house) -> None:
+    page = "http://localhost:5999"
+    async with open_house(also=(page,)) as house:
+        house.inner.headers += [
+            (b"Access-Control-Allow-Origin", b"*"),
+            (b"access-control-allow-credentials", b"true"),
+        ]
+        token, _ = house.sessions.issue()
+        headers = {"Origin": page, "Cookie": house.cookie(token)}
+        answer = await house.client.get("/api/threads", headers=headers)
+        assert answer.headers.get_list("access-control-allow-origin") == [page]
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        assert "Origin" in answer.headers["vary"]
+        plain = await house.client.get("/ping", headers={"Origin": "https://evil.test"})
+        assert plain.status_code == 200
+        assert not [name for name in plain.headers if name.startswith("access-control")]
+
+
+async def test_a_preflight_is_answered_at_the_door(open_house) -> None:
+    page = "http://localhost:5999"
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x"}
+    async with open_house(also=(page,)) as house:
+        answer = await house.client.options("/api/chat", headers={"Origin": page, **asks})
+        assert answer.status_code == 204
+        assert answer.headers["access-control-allow-origin"] == page
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert "x" not in answer.headers["access-control-allow-headers"].split(", ")
+        foreign = {"Origin": "https://evil.test", **asks}
+        answer = await house.client.options("/api/chat", headers=foreign)
+        assert answer.status_code == 403
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert house.inner.scopes == []
+
+
+def test_a_default_port_is_written_as_browsers_write_it() -> None:
+    assert serialize_origin("https://Chat.example:443") == "https://chat.example"
+    assert serialize_origin("http://[::1]:80") == "http://[::1]"
+    assert serialize_origin("http://localhost:3000") == "http://localhost:3000"
+    origins = Origins(["https://chat.example:443"])
+    assert origins.scheme_for("Chat.example") == "https"
+    assert origins.scheme_for("chat.example:443") is None
+    assert origins.scheme_for(None) is None
+
+
+def test_where_a_host_has_both_schemes_the_safe_one_is_taken() -> None:
+    assert Origins(["http://a.test", "https://a.test"]).scheme_for("a.test") == "https"

@@ -1,0 +1,91 @@
+"""The small parts of the door, alone."""
+
+from uuid import UUID, uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app.core.signals import Signal
+from chat_app.gateway.connections import ConnectionRegistry
+from chat_app.gateway.origins import Origins
+from chat_app.gateway.sockets import TokenBucket
+from chat_app.gateway.state_keys import StateKeys, client_token, handshake_query
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+
+
+class Line:
+    """A connection that only notes that it was ended."""
+
+    def __init__(self, session_id: UUID | None, client_network: str = "10.0.0.1") -> None:
+        self.session_id = session_id
+        self.client_network = client_network
+        self.ended: list[int] = []
+
+    def end(self, code: int) -> None:
+        self.ended.append(code)
+
+
+def test_a_state_key_depends_on_the_secret_the_session_and_the_token() -> None:
+    keys = StateKeys(b"secret")
+    made = {
+        keys.derive(ONE, "token-aa"),
+        keys.derive(TWO, "token-aa"),
+        keys.derive(None, "token-aa"),
+        keys.derive(ONE, "token-ab"),
+        StateKeys(b"other").derive(ONE, "token-aa"),
+    }
+    assert len(made) == 5
+    assert keys.derive(ONE, "token-aa") == StateKeys(b"secret").derive(ONE, "token-aa")
+
+
+@given(session=st.uuids(), token=st.from_regex(r"[0-9A-Za-z-]{8,64}", fullmatch=True))
+def test_a_state_key_is_not_the_token_and_can_be_sent_as_one(session: UUID, token: str) -> None:
+    key = StateKeys(b"secret").derive(session, token)
+    assert key != token
+    assert client_token(handshake_query(key)) == key
+
+
+@given(st.binary(max_size=200))
+def test_no_query_string_makes_the_door_stumble(query: bytes) -> None:
+    token = client_token(query)
+    assert token is None or 8 <= len(token) <= 64
+
+
+def test_a_bucket_gives_a_burst_then_a_steady_pace() -> None:
+    bucket = TokenBucket(rate=2, burst=3, now=100)
+    assert [bucket.take(100) for _ in range(4)] == [True, True, True, False]
+    assert [bucket.take(100.5), bucket.take(100.5)] == [True, False]
+    assert [bucket.take(1_000) for _ in range(4)] == [True, True, True, False]
+
+
+def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
+    live = ConnectionRegistry()
+    mine, other, nobody = Line(ONE), Line(TWO), Line(None)
+    with live.open(mine), live.open(other), live.open(nobody):
+        assert len(live) == 3
+        assert live.session_ids() == {ONE, TWO}
+        assert live.of_household("10.0.0.1") == 1
+        assert live.end_session(ONE) == 1
+        live.hear(Signal("session_ended", session_id=uuid4()))
+        live.hear(Signal("session_ended"))
+        live.end_all(1001, anonymous=False)
+    assert (mine.ended, other.ended, nobody.ended) == ([4401, 1001], [1001], [])
+    assert len(live) == 0
+    assert live.session_ids() == frozenset()
+    assert live.end_session(ONE) == 0
+
+
+def test_an_arrival_hears_what_ends_while_it_arrives_and_nothing_before() -> None:
+    live = ConnectionRegistry()
+    live.end_session(TWO)
+    with live.pending_connection() as pending:
+        live.end_session(ONE)
+        assert pending.missed(ONE)
+        assert not pending.missed(TWO)
+
+
+@given(st.text(max_size=80))
+def test_only_whole_strings_of_the_list_are_ours(origin: str) -> None:
+    origins = Origins(["https://chat.example"])
+    assert (origins.judge([origin]) == "ours") == (origin.lower() == "https://chat.example")

@@ -1,0 +1,104 @@
+"""A page on one host and the server on another: fine within one site, else refused and told why."""
+
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from testing.gateway_server import House
+from testing.socket_client import attack
+
+APP, API = "https://app.chat.example", "https://api.chat.example"
+SPLIT = {"app_url": API, "app_origins": (APP,)}
+SAME_SITE = {"Origin": APP, "Sec-Fetch-Site": "same-site"}
+CROSS_SITE = {"Origin": APP, "Sec-Fetch-Site": "cross-site"}
+
+
+async def ask(house: House, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    return await house.client.request(
+        method, path, headers={"Host": API.removeprefix("https://"), **headers}
+    )
+
+
+def who(house: House) -> dict[str, str]:
+    token, _ = house.sessions.issue()
+    return {"Cookie": f"__Host-chat_session={token}"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+async def test_a_page_on_another_host_of_the_site_is_served(open_house: Any, method: str) -> None:
+    async with open_house(**SPLIT) as house:
+        preflight = {**SAME_SITE, "Access-Control-Request-Method": method}
+        asked = await ask(house, "OPTIONS", "/api/threads", preflight)
+        answer = await ask(house, method, "/api/threads", {**SAME_SITE, **who(house)})
+        assert (asked.status_code, answer.status_code) == (204, 200)
+        assert method in asked.headers["access-control-allow-methods"]
+        for one in (asked, answer):
+            assert one.headers["access-control-allow-origin"] == APP
+            assert one.headers["access-control-allow-credentials"] == "true"
+            assert "Origin" in one.headers["vary"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+async def test_a_page_of_another_site_is_told_why_it_is_not(open_house: Any, method: str) -> None:
+    async with open_house(**SPLIT) as house:
+        for path in ("/api/threads", "/api/auth/session"):
+            answer = await ask(house, method, path, CROSS_SITE)
+            said = answer.json()
+            assert (answer.status_code, said["error"]) == (403, "cross_site")
+            assert "app.example.com and api.example.com" in said["message"]
+            # The page may read it: it is a page of the operator's own.
+            assert answer.headers["access-control-allow-origin"] == APP
+        assert house.inner.scopes == []
+        assert house.sessions.looked_up == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.chat.example",
+        "https://chat.example",
+        "http://app.chat.example",
+        "https://app.chat.example:8443",
+        "https://app.chat.example.evil.test",
+        "null",
+    ],
+)
+async def test_no_other_host_of_the_site_is_served(open_house: Any, origin: str) -> None:
+    async with open_house(**SPLIT) as house:
+        for method in ("GET", "POST", "OPTIONS"):
+            headers = {"Origin": origin, "Sec-Fetch-Site": "same-site", **who(house)}
+            answer = await ask(house, method, "/api/threads", headers)
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+        assert house.inner.scopes == []
+
+
+async def test_a_navigation_from_another_site_still_arrives(open_house: Any) -> None:
+    """A link in a letter, or the way back from a provider: no Origin, and nothing is changed."""
+    async with open_house(**SPLIT) as house:
+        pending_connection = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+        assert (
+            await ask(house, "GET", "/api/auth/callback/acme", pending_connection)
+        ).status_code == 200
+
+
+async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_house: Any) -> None:
+    async with open_house(**SPLIT) as house:
+        token, session_id = house.sessions.issue()
+        cookie = {"Cookie": f"__Host-chat_session={token}"}
+        port = house.services.settings.port
+        to = {"url": API.replace("https", "http"), "port": port}
+        async with attack(**to, origin=APP, headers=cookie) as attacker:
+            assert await attacker.receive() == "4hello"
+        headers = dict(house.inner.scopes[-1]["headers"])
+        assert headers[b"authorization"] == str(session_id).encode()
+        for origin, more in (
+            ("https://evil.chat.example", {}),
+            (APP, {"Sec-Fetch-Site": "cross-site"}),
+        ):
+            with pytest.raises(InvalidStatus):
+                async with attack(**to, origin=origin, headers={**cookie, **more}):
+                    pass
+        assert len(house.inner.scopes) == 1
