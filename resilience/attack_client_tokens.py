@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from resilience.attacker import ANSWER, WORDS, Caller, load, person
+from resilience.attacker import ANSWER, WORDS, Caller, load_page, signed_up
 from resilience.report import Result
 from testing.program import Program
 from testing.socket_client import attack
@@ -19,7 +19,7 @@ async def state_keys(program: Program, tries: int = 200) -> Result:
         program: The program.
         tries: How often; a quarter each. The owner then looks again each fourth time.
     """
-    ada, eve, gone = [await person(program) for _ in range(3)]
+    ada, eve, gone = [await signed_up(program) for _ in range(3)]
     thread = await ada.ask(WORDS)
     revoked = gone.cookie
     await gone.http.post("/api/auth/signout")
@@ -57,4 +57,4 @@ async def _revoked_owner(program: Program, thread: str, ada: Caller) -> int:
 async def seen(program: Program, token: str, cookie: str | None, thread: str) -> str:
     """All that a socket with this token and cookie is told about a thread's page."""
     async with attack(program.url, token=token, cookie=cookie, origin=program.url) as socket:
-        return await load(socket, thread)
+        return await load_page(socket, thread)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from playwright.async_api import Browser, CDPSession, Error, Page, expect
 
 from resilience.page_recorder import record, watch
-from resilience.program import complaints, folder, started
+from resilience.program import log_errors, running_program, temporary_folder
 from resilience.report import Result
 from testing.browser import chromium
 from testing.browser_user import PATIENCE, SIGN_IN, Person, composer, until_done, until_text
@@ -94,18 +94,18 @@ async def _runs(way: Way, count: int, delay: float, first: int) -> list[Found]:
     given = {"READ_SECONDS": str(delay), "CHAT_MODEL": "fake:300x20"}
     given |= {"KEPT_PAGES": "1"} if way.kept else {}
     turns = asyncio.Semaphore(TOGETHER)
-    with folder() as at:
+    with temporary_folder() as at:
         async with (
-            started(at, given, command=SLOW) as program,
+            running_program(at, given, command=SLOW) as program,
             chromium(caches_pages=way.caches) as browser,
         ):
-            bob = await _somebody(browser, program, "Bob")
+            bob = await _open_user(browser, program, "Bob")
             await bob.sign_up()
             await _ask(bob, HIS)
 
             async def one(number: int) -> Found:
                 async with turns:
-                    ada = await _somebody(browser, program, f"{HERS} {uuid4().hex[:6]}")
+                    ada = await _open_user(browser, program, f"{HERS} {uuid4().hex[:6]}")
                     leave = LEAVINGS[number % len(LEAVINGS)]
                     try:
                         return await _run(ada, bob.email, leave, way)
@@ -113,16 +113,16 @@ async def _runs(way: Way, count: int, delay: float, first: int) -> list[Found]:
                         return Found([f"{way.name}, {leave.__name__}: {error}"[:200]])
 
             found = await asyncio.gather(*map(one, range(first, first + count)))
-            found[0].wrong += complaints(program)
+            found[0].wrong += log_errors(program)
     return found
 
 
-async def _somebody(browser: Browser, program: Program, name: str) -> Person:
+async def _open_user(browser: Browser, program: Program, name: str) -> Person:
     context = await browser.new_context()
     await watch(context)
-    somebody = Person(program.url, context, await context.new_page(), name)
-    somebody.email = somebody.email.replace(" ", "-")
-    return somebody
+    user = Person(program.url, context, await context.new_page(), name)
+    user.email = user.email.replace(" ", "-")
+    return user
 
 
 async def _ask(person: Person, text: str) -> None:

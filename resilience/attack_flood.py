@@ -15,7 +15,7 @@ from uuid import uuid4
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chat_app.states.thread_list import ThreadListState
-from resilience.attacker import event_frame, load, page_event, person
+from resilience.attacker import event_frame, load_page, page_event, signed_up
 from resilience.report import Result
 from testing.program import ROOT, Program
 from testing.socket_client import Attacker, attack
@@ -33,9 +33,9 @@ async def flood(program: Program, timed: bool = True) -> Result:
         program: The program.
         timed: Whether the times are judged.
     """
-    ada, eve = await person(program), await person(program)
+    ada, eve = await signed_up(program), await signed_up(program)
     async with attack(program.url, cookie=ada.cookie, origin=program.url) as tab:
-        await load(tab)
+        await load_page(tab)
         quiet = [await _round_trip(tab) for _ in range(20)]
         offender = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "resilience.attack_flood", program.url, eve.cookie),

@@ -11,12 +11,12 @@ import httpx
 from chat_app.states.chat import ChatState
 from resilience.attacker import (
     Caller,
-    complaints,
     event_frame,
-    load,
-    on_its_own,
+    load_page,
+    log_errors,
     page_event,
     question,
+    with_own_program,
 )
 from resilience.report import Result
 from testing.fake_provider import refused, serving
@@ -45,7 +45,7 @@ async def canaries() -> Result:
         async def attacked(program: Program) -> Result:
             return await _whole_session(program, secrets, said)
 
-        return await on_its_own(attacked, **given)()
+        return await with_own_program(attacked, **given)()
 
 
 async def _whole_session(program: Program, secrets: dict[str, str], said: str) -> Result:
@@ -56,7 +56,7 @@ async def _whole_session(program: Program, secrets: dict[str, str], said: str) -
     thread = asked.headers["x-thread-id"]
     told += [asked.text, (await ada.http.get(f"/api/threads/{thread}/messages")).text]
     async with attack(program.url, cookie=ada.cookie, origin=program.url) as socket:
-        await load(socket, thread)
+        await load_page(socket, thread)
         for frame in (
             event_frame(page_event(thread, SEND, client_id="c-1", thread=thread, text=said)),
             event_frame(
@@ -85,7 +85,7 @@ async def _whole_session(program: Program, secrets: dict[str, str], said: str) -
         if secret in _dump(folder / "chat.db")
     ]
     found += [
-        f"log: {line}" for line in complaints(program.log.read_text(), said, *secrets.values())
+        f"log: {line}" for line in log_errors(program.log.read_text(), said, *secrets.values())
     ]
     tried = len(secrets) * 4 + 1
     figures = "; ".join(found)[:300] or "0 in the log, answers, frames, files and dump"
@@ -112,7 +112,7 @@ async def log_injection(program: Program, tries: int = 50) -> Result:
     header = evil.replace("\r\n", "\t").encode("utf-8")
     sent = 0
     async with attack(program.url, cookie=ada.cookie, origin=program.url) as socket:
-        await load(socket)
+        await load_page(socket)
         while sent < tries:
             ways = (
                 ada.http.get(f"/{quote(evil)}"),
@@ -135,7 +135,7 @@ async def log_injection(program: Program, tries: int = 50) -> Result:
                 except (httpx.InvalidURL, httpx.LocalProtocolError):
                     sent -= 1
     log = program.log.read_bytes()
-    lines = complaints(log.decode(errors="replace"), mark)
+    lines = log_errors(log.decode(errors="replace"), mark)
     codes = log.count(b"\x1b")
     figures = "; ".join(lines)[:300] or f"{codes} terminal codes, 0 forged lines"
     return Result("log injection", sent, len(lines) + codes, figures)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 from websockets.exceptions import InvalidStatus
 
-from resilience.attacker import WORDS, Caller, person, question
+from resilience.attacker import WORDS, Caller, question, signed_up
 from resilience.report import Result
 from testing.program import Program
 from testing.socket_client import attack
@@ -73,7 +73,7 @@ def origins(url: str) -> dict[str | None, bool]:
 
 async def origin_table(program: Program) -> Result:
     """Every form on the socket, on reading and on writing."""
-    ada = await person(program)
+    ada = await signed_up(program)
     wrong: list[str] = []
     table = origins(program.url)
     for origin, is_ours in table.items():
@@ -127,7 +127,7 @@ FORGED: dict[str, Mapping[str, str]] = {
 
 async def forged_requests(program: Program) -> Result:
     """Every way in which another site could make a browser send, at every unsafe route."""
-    ada = await person(program)
+    ada = await signed_up(program)
     thread = await ada.ask(WORDS)
     before = await ada.everything()
     accepted: list[str] = []
@@ -173,7 +173,7 @@ _EVERYWHERE = (
 
 async def headers_crawl(program: Program) -> Result:
     """Headers, policy and cookies of every route, as somebody, nobody and a forger."""
-    ada = await person(program)
+    ada = await signed_up(program)
     thread = await ada.ask(WORDS)
     wrong: list[str] = []
     tried = 0

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 
 from resilience.attack_flood import percentile
-from resilience.attacker import Caller, complaints, person
+from resilience.attacker import Caller, log_errors, signed_up
 from resilience.report import Result
 from testing.browser_user import PASSWORD
 from testing.program import Program
@@ -24,7 +24,7 @@ async def guesses(program: Program, tries: int = 500) -> Result:
         program: The program; it stands behind no proxy.
         tries: How many guesses, a tenth of them at once.
     """
-    ada = await person(program)
+    ada = await signed_up(program)
     eve = Caller(program)
 
     async def guess(turn: int) -> httpx.Response:
@@ -36,7 +36,7 @@ async def guesses(program: Program, tries: int = 500) -> Result:
     checked = sum(CHECKED in answer.text for answer in answers)
     later = [answer for answer in answers if answer.status_code == 429]
     right = await eve.sign_in(PASSWORD, ada.email)
-    bob = await person(program)
+    bob = await signed_up(program)
     other = await bob.sign_in()
     wrong = {
         f"checks over {MOST_CHECKS}": max(0, checked - MOST_CHECKS),
@@ -61,7 +61,7 @@ async def guesses_behind_a_proxy(program: Program, tries: int = 100) -> Result:
         program: The program; it believes one hop.
         tries: How many guesses from one IPv4 address, and then from one IPv6 network.
     """
-    ada, eve = await person(program), Caller(program)
+    ada, eve = await signed_up(program), Caller(program)
     checked: Counter[str] = Counter()
     for turn in range(tries):
         for kind, seen in (("IPv4", "203.0.113.7"), ("IPv6 /64", f"2001:db8:0:1::{turn + 1:x}")):
@@ -89,7 +89,7 @@ async def login_storm(program: Program, people: int = 40, timed: bool = True) ->
         people: How many.
         timed: Whether the pause of the event loop is judged.
     """
-    crowd = [await person(program) for _ in range(people)]
+    crowd = [await signed_up(program) for _ in range(people)]
     for one in crowd:
         one.http.cookies.clear()
     lags: list[float] = []
@@ -102,7 +102,7 @@ async def login_storm(program: Program, people: int = 40, timed: bool = True) ->
             await asyncio.sleep(0.005)
     answers = await storm
     bad = [a for a in answers if a.status_code != 200 or "error" in a.text]
-    logged = complaints(program.log.read_text())
+    logged = log_errors(program.log.read_text())
     lag = percentile(lags, 99)
     return Result(
         "login storm",

@@ -3,9 +3,15 @@
 import time
 
 from resilience.attack_flood import percentile
-from resilience.attacker import load, on_its_own, person
+from resilience.attacker import load_page, signed_up, with_own_program
 from resilience.report import Result
-from resilience.streaming_tabs import Talker, beside, talks_to, until_over, watched
+from resilience.streaming_tabs import (
+    EndlessProvider,
+    second_device,
+    settings_for,
+    until_over,
+    watched_tabs,
+)
 from testing.fake_provider import serving
 from testing.program import Program
 from testing.socket_client import attack
@@ -23,23 +29,23 @@ async def revocation(sockets: int = 50, *, timed: bool = True) -> Result:
         sockets: How many tabs.
         timed: Whether the times are judged.
     """
-    talker = Talker()
+    talker = EndlessProvider()
     async with serving(talker.answer) as provider:
 
         async def attacked(program: Program) -> Result:
             return await _revoke(program, talker, sockets, timed)
 
-        return await on_its_own(attacked, **talks_to(provider))()
+        return await with_own_program(attacked, **settings_for(provider))()
 
 
-async def _revoke(program: Program, talker: Talker, sockets: int, timed: bool) -> Result:
-    ada = await person(program)
-    second = await beside(ada)
+async def _revoke(program: Program, talker: EndlessProvider, sockets: int, timed: bool) -> Result:
+    ada = await signed_up(program)
+    second = await second_device(ada)
     async with (
-        watched(program, ada, sockets=sockets, runs=RUNS) as (watchers, tasks),
+        watched_tabs(program, ada, sockets=sockets, runs=RUNS) as (watchers, tasks),
         attack(program.url, cookie=second.cookie, origin=program.url) as other,
     ):
-        await load(other)
+        await load_page(other)
         asked = time.perf_counter()
         answer = await ada.http.post("/api/auth/signout")
         answered = time.perf_counter()

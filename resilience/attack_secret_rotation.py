@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from resilience.attacker import GIVEN, Caller, person
+from resilience.attacker import GIVEN, Caller, signed_up
 from resilience.report import Result
 from testing.program import Program
 
@@ -64,9 +64,9 @@ async def rotation(workers: int = 8) -> Result:
         program = Program(Path(folder), given=given)
         try:
             await asyncio.to_thread(program.start)
-            idle = await person(program)
+            idle = await signed_up(program)
             asleep = idle.cookie
-            them = [_Worker(await person(program)) for _ in range(workers)]
+            them = [_Worker(await signed_up(program)) for _ in range(workers)]
             tasks = [asyncio.create_task(one.work()) for one in them]
             await asyncio.gather(*(one.goes_on() for one in them))
             for newest, older in ((second, first), (third, second)):

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from chat_app.gateway.ports import DEFAULT_TIMEOUTS
 from resilience.attack_flood import percentile
 from resilience.attack_revocation import ENDED, MOST_MS, MOST_PROVIDER_MS
-from resilience.attacker import Caller, on_its_own, person
+from resilience.attacker import Caller, signed_up, with_own_program
 from resilience.report import Result
 from resilience.streaming_tabs import (
     PATIENCE,
-    Talker,
-    Watcher,
-    beside,
-    talks_to,
+    EndlessProvider,
+    StreamWatcher,
+    second_device,
+    settings_for,
     until_over,
-    watched,
+    watched_tabs,
 )
 from testing.fake_provider import serving
 from testing.program import Program
@@ -124,7 +124,7 @@ async def ends(
         looks: How often each way that it finds when it looks again.
         timed: Whether the times are judged.
     """
-    talker = Talker()
+    talker = EndlessProvider()
     async with serving(talker.answer) as provider:
 
         async def attacked(program: Program) -> Result:
@@ -136,16 +136,16 @@ async def ends(
                     _judge(ending, found[name])
             return _result(found)
 
-        return await on_its_own(attacked, **talks_to(provider))()
+        return await with_own_program(attacked, **settings_for(provider))()
 
 
 async def _end(
-    program: Program, talker: Talker, ending: Ending, sockets: int, found: Measured
+    program: Program, talker: EndlessProvider, ending: Ending, sockets: int, found: Measured
 ) -> None:
-    phone = await person(program)
-    laptop = await beside(phone)
+    phone = await signed_up(program)
+    laptop = await second_device(phone)
     before = len(talker.gone)
-    async with watched(program, phone, sockets=sockets, runs=RUNS) as (watchers, tasks):
+    async with watched_tabs(program, phone, sockets=sockets, runs=RUNS) as (watchers, tasks):
         first = asyncio.create_task(_first_closed(talker, tasks))
         await ending.act(phone, laptop)
         answered, said = time.perf_counter(), talker.said
@@ -156,13 +156,13 @@ async def _end(
     found.wrong += await _wrong(phone, watchers, min(known))
 
 
-async def _first_closed(talker: Talker, tasks: Sequence[asyncio.Task[None]]) -> int:
+async def _first_closed(talker: EndlessProvider, tasks: Sequence[asyncio.Task[None]]) -> int:
     """The last word that the model said before the end of a session was seen."""
     await asyncio.wait(tasks, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     return talker.said
 
 
-async def _wrong(phone: Caller, watchers: Sequence[Watcher], last_word: int) -> Counter[str]:
+async def _wrong(phone: Caller, watchers: Sequence[StreamWatcher], last_word: int) -> Counter[str]:
     return Counter(
         {
             "heard no answer": sum(one.last_word == 0 for one in watchers),

@@ -15,11 +15,11 @@ from resilience.attacker import (
     HYDRATE,
     WORDS,
     Caller,
-    complaints,
     event_frame,
-    load,
+    load_page,
+    log_errors,
     page_event,
-    person,
+    signed_up,
 )
 from resilience.fuzz_values import nested, payload
 from resilience.report import Result
@@ -131,7 +131,7 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
         tries: How many frames.
         seed: Where chance begins.
     """
-    ada, eve = await person(program), await person(program)
+    ada, eve = await signed_up(program), await signed_up(program)
     thread = await ada.ask(WORDS)
     before, random, rows = await ada.everything(), Random(seed), table()
     canary = f"canary{uuid4().hex}"
@@ -139,7 +139,7 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
     while sent < tries:
         cookie = random.choice((eve.cookie, eve.cookie, None))
         async with attack(program.url, cookie=cookie, origin=program.url) as socket:
-            await load(socket)
+            await load_page(socket)
             try:
                 for _ in range(min(PER_SOCKET, tries - sent)):
                     sent += 1
@@ -154,7 +154,7 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
                 closed["left"] += 1
             told = json.dumps(socket.frames)
             leaks += WORDS in told or ada.email in told
-    lines = complaints(program.log.read_text(), canary, WORDS)
+    lines = log_errors(program.log.read_text(), canary, WORDS)
     wrong = {
         "leaks": leaks,
         "floods": closed[TOO_FAST],
@@ -171,4 +171,4 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
 async def _answers(program: Program, who: Caller, thread: str) -> bool:
     async with attack(program.url, cookie=who.cookie, origin=program.url) as socket:
         async with asyncio.timeout(20):
-            return WORDS in await load(socket, thread)
+            return WORDS in await load_page(socket, thread)

@@ -31,7 +31,7 @@ _BAD = re.compile(r"Traceback|unexpected|Error\b|Exception")
 Attack = Callable[[Program], Awaitable[Result]]
 
 
-def on_its_own(attack: Attack, **given: str) -> Callable[[], Awaitable[Result]]:
+def with_own_program(attack: Attack, **given: str) -> Callable[[], Awaitable[Result]]:
     """An attack as a scenario: with a program of its own.
 
     Args:
@@ -100,7 +100,7 @@ def question(text: str) -> dict[str, Any]:
     return {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": text}]}
 
 
-async def person(program: Program, **headers: str) -> Caller:
+async def signed_up(program: Program, **headers: str) -> Caller:
     """Somebody with a new account, signed in."""
     return await Caller(program, **headers).sign_up()
 
@@ -123,7 +123,7 @@ def is_loaded(frame: object) -> bool:
     return '"is_hydrated_rx_state_": true' in json.dumps(frame)
 
 
-async def load(socket: Attacker, thread: str = "") -> str:
+async def load_page(socket: Attacker, thread: str = "") -> str:
     """Open a page over a socket; everything that came until it was loaded."""
     await socket.boot(page_event(thread))
     if not any(map(is_loaded, socket.frames)):
@@ -131,7 +131,7 @@ async def load(socket: Attacker, thread: str = "") -> str:
     return json.dumps(socket.frames)
 
 
-def complaints(log: str, *canaries: str) -> list[str]:
+def log_errors(log: str, *canaries: str) -> list[str]:
     """The lines of a log that tell of an exception, or hold what a log may not."""
     return [
         line[:200]

@@ -16,30 +16,30 @@ from resilience.attack_socket_fuzz import frame_fuzz
 from resilience.attack_timing import timing
 from resilience.attack_unsafe_settings import bad_settings
 from resilience.attack_xss import hostile_texts
-from resilience.attacker import on_its_own
+from resilience.attacker import with_own_program
 from resilience.report import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
-    "state-key": on_its_own(state_keys),
-    "origin-table": on_its_own(origin_table),
-    "forged-requests": on_its_own(forged_requests),
-    "headers-crawl": on_its_own(headers_crawl),
+    "state-key": with_own_program(state_keys),
+    "origin-table": with_own_program(origin_table),
+    "forged-requests": with_own_program(forged_requests),
+    "headers-crawl": with_own_program(headers_crawl),
     "handler-fuzz": handler_fuzz,
-    "frame-fuzz": on_its_own(frame_fuzz),
-    "foreign-routes": on_its_own(foreign_routes),
-    "foreign-handlers": on_its_own(foreign_handlers),
-    "flood": on_its_own(flood),
-    "hostile-texts": on_its_own(hostile_texts),
+    "frame-fuzz": with_own_program(frame_fuzz),
+    "foreign-routes": with_own_program(foreign_routes),
+    "foreign-handlers": with_own_program(foreign_handlers),
+    "flood": with_own_program(flood),
+    "hostile-texts": with_own_program(hostile_texts),
     "canaries": canaries,
-    "log-injection": on_its_own(log_injection, LOG_LEVEL="debug"),
-    "password-guesses": on_its_own(guesses),
-    "guesses-behind-a-proxy": on_its_own(guesses_behind_a_proxy, TRUSTED_PROXY_HOPS="1"),
-    "login-storm": on_its_own(login_storm),
+    "log-injection": with_own_program(log_injection, LOG_LEVEL="debug"),
+    "password-guesses": with_own_program(guesses),
+    "guesses-behind-a-proxy": with_own_program(guesses_behind_a_proxy, TRUSTED_PROXY_HOPS="1"),
+    "login-storm": with_own_program(login_storm),
     "timing": timing,
     "bad-settings": bad_settings,
     "revocation": revocation,
     "ends": ends,
     "rotation": rotation,
-    "blank": on_its_own(blank, CHAT_MODEL="fake:1000x20"),
+    "blank": with_own_program(blank, CHAT_MODEL="fake:1000x20"),
     "flash": flash,
 }

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from resilience.process_kills import text_of
-from resilience.program import complaints, folder, people, started
+from resilience.program import log_errors, running_program, signed_up_users, temporary_folder
 from resilience.report import Result, Scenario
 from testing.http_user import CHAT, HttpUser, ReceivedAnswer, SocketTab, open_tab
 
@@ -18,12 +18,12 @@ WAIT_SECONDS = 15
 async def clock(half_a_day: bool = True) -> Result:
     """An hour ahead changes nothing; half a day ends idle sessions; going back is harmless."""
     wrong: list[str] = []
-    with folder() as at:
+    with temporary_folder() as at:
         hand = at / "ahead"
         _set(hand, 0)
         given = {"CLOCK_FILE": str(hand), "CHAT_MODEL": "fake:100x20"}
-        async with started(at, given, command=LATER) as program:
-            async with people(program.url, 4) as them, open_tab(them[0]) as one:
+        async with running_program(at, given, command=LATER) as program:
+            async with signed_up_users(program.url, 4) as them, open_tab(them[0]) as one:
                 wrong += await _through(them, one, hand, HOUR)
                 wrong += await _through(them, one, hand, 0)
                 if half_a_day:
@@ -33,7 +33,7 @@ async def clock(half_a_day: bool = True) -> Result:
                     for person in them:
                         await person.sign_in()
                     wrong += await _answers(them)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     figures = "sessions, answers and a socket outlive +1 h and -1 h"
     figures += "; +13 h ends what was idle" * half_a_day
     return Result("clock", 10 + 4 * half_a_day, len(wrong), "; ".join(wrong[:3]) or figures)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from resilience.process_kills import EXIT_SECONDS, begin, left_running, text_of
-from resilience.program import complaints, folder, people, started
+from resilience.program import log_errors, running_program, signed_up_users, temporary_folder
 from resilience.report import Result, Scenario
 from testing.http_user import HttpUser, ReceivedAnswer
 
@@ -46,9 +46,9 @@ async def locked(streams: int = 20, seconds: tuple[float, ...] = (2, 12)) -> Res
     wrong: list[str] = []
     refused: list[str] = []
     reads: list[float] = []
-    with folder() as at:
-        async with started(at, {"CHAT_MODEL": "fake:100x20"}) as program:
-            async with people(program.url, 5) as them:
+    with temporary_folder() as at:
+        async with running_program(at, {"CHAT_MODEL": "fake:100x20"}) as program:
+            async with signed_up_users(program.url, 5) as them:
                 for length in seconds:
                     heard = [ReceivedAnswer() for _ in range(streams)]
                     asks = [
@@ -65,7 +65,7 @@ async def locked(streams: int = 20, seconds: tuple[float, ...] = (2, 12)) -> Res
                     wrong += [f"a send: {s.status} {s.end}" for s in sent if not _is_fair(s)]
                     refused += [one.refusal for one in sent if one.refusal]
                     wrong += await left_running(them)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     figures = (
         f"held {' and '.join(f'{length:g} s' for length in seconds)}; {len(refused)} sends read a "
         f"sentence, the others waited; slowest read {max(reads):.2f} s"
@@ -82,8 +82,8 @@ async def locked_exit(streams: int = 10, within: float = EXIT_SECONDS) -> Result
         within: Seconds it may take.
     """
     wrong: list[str] = []
-    with folder() as at:
-        async with started(at) as program, people(program.url, 5) as them:
+    with temporary_folder() as at:
+        async with running_program(at) as program, signed_up_users(program.url, 5) as them:
             readers: set[asyncio.Task[ReceivedAnswer]] = set()
             async with AsyncExitStack() as stack:
                 watched = await begin(stack, them, streams, "fake:3000x20", readers)
@@ -101,7 +101,7 @@ async def locked_exit(streams: int = 10, within: float = EXIT_SECONDS) -> Result
             await asyncio.to_thread(program.start)
             wrong += [said for one in watched if (said := await one.wrong())]
             wrong += await left_running(them)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     return Result("locked-exit", streams, len(wrong), "; ".join(wrong[:3]) or f"exit {took:.2f} s")
 
 

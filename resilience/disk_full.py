@@ -8,7 +8,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resilience.process_kills import left_running, text_of
-from resilience.program import TargetProgram, complaints, folder, people, started
+from resilience.program import (
+    TargetProgram,
+    log_errors,
+    running_program,
+    signed_up_users,
+    temporary_folder,
+)
 from resilience.report import Result, Scenario
 from testing.http_user import HttpUser, ReceivedAnswer
 
@@ -72,9 +78,9 @@ def disk(at: Path, *, mounted: bool) -> Iterator[SmallDisk | SmallFiles]:
 async def full(streams: int = 10, mounted: bool = True) -> Result:
     """Fill the disk under running answers; who asks reads a sentence; then make room again."""
     wrong: list[str] = []
-    with folder() as at, disk(at / "data", mounted=mounted) as one:
+    with temporary_folder() as at, disk(at / "data", mounted=mounted) as one:
         given = {"CHAT_MODEL": "fake:1500x4"}
-        async with started(at, given) as program, people(program.url, 5) as them:
+        async with running_program(at, given) as program, signed_up_users(program.url, 5) as them:
             heard = [ReceivedAnswer() for _ in range(streams)]
             asks = [
                 asyncio.create_task(them[i % 5].ask("go on", each)) for i, each in enumerate(heard)
@@ -93,7 +99,7 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
                 wrong += await _kept(them[number % 5], each)
             after = await them[0].ask("and now", model="fake:5x0")
             wrong += [] if after.end == "finish" else [f"afterwards: {after.status}"]
-            wrong += complaints(program)
+            wrong += log_errors(program)
     figures = f"{one.name}; {len(broke)} of {streams} answers broke off; a send: {refused!r}"
     return Result("disk", streams + 2, len(wrong), "; ".join(wrong[:3]) or figures)
 

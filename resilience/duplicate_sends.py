@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
-from resilience.program import complaints, folder, people, started
+from resilience.program import log_errors, running_program, signed_up_users, temporary_folder
 from resilience.report import Result, Scenario
 from testing.http_user import CHAT, HttpUser, open_tab
 
@@ -12,13 +12,16 @@ from testing.http_user import CHAT, HttpUser, open_tab
 async def duplicates(rounds: int = 10, times: int = 20) -> Result:
     """Twenty simultaneous sends with one client id are one message and one run."""
     wrong: list[str] = []
-    with folder() as at:
+    with temporary_folder() as at:
         given = {"CHAT_MODEL": "fake:20x10", "RUNS_PER_USER": "100"}
-        async with started(at, given) as program, people(program.url, 1) as (person,):
+        async with (
+            running_program(at, given) as program,
+            signed_up_users(program.url, 1) as (person,),
+        ):
             for number in range(rounds):
                 way = (_over_http, _over_http_into_nothing, _over_sockets)[number % 3]
                 wrong += await way(person, times)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     figures = f"{rounds} times {times} sends, over HTTP, into no thread, and over sockets"
     return Result("duplicates", rounds * times, len(wrong), "; ".join(wrong[:3]) or figures)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from resilience.process_kills import Watched, begin
-from resilience.program import complaints, folder, people, started
+from resilience.program import log_errors, running_program, signed_up_users, temporary_folder
 from resilience.report import Result, Scenario
-from resilience.timestamped_tokens import Stamped, Stamping, ages, bare_proxy
+from resilience.timestamped_tokens import TimedAnswer, TimestampingProvider, ages, bare_proxy
 from testing.fake_provider import serving
 from testing.http_user import CHAT, LIST, HttpUser, SocketTab, open_tab
 
@@ -48,10 +48,10 @@ async def sockets(
     tokens, wrong = int(seconds * 30), []
     took: list[float] = []
     given = {"CHAT_MODEL": f"fake:{tokens}x33"}
-    with folder() as at:
+    with temporary_folder() as at:
         async with (
-            started(at, given) as program,
-            people(program.url, persons) as them,
+            running_program(at, given) as program,
+            signed_up_users(program.url, persons) as them,
             AsyncExitStack() as stack,
         ):
             opened: list[SocketTab] = []
@@ -78,7 +78,7 @@ async def sockets(
             behind = await ending
             growth = resident(program.pid) / before - 1
             wrong += ["a socket is gone" for one in opened if one.closed.is_set()]
-            wrong += complaints(program)
+            wrong += log_errors(program)
     if p95(took) > MOST_EVENT_MS:
         wrong.append("events are slow")
     if growth > MOST_GROWTH:
@@ -127,10 +127,10 @@ async def streams(count: int = 100, tokens: int = 1000) -> Result:
     """
     wrong: list[str] = []
     model = f"fake:{tokens}x20"
-    with folder() as at:
+    with temporary_folder() as at:
         async with (
-            started(at, {"CHAT_MODEL": model}) as program,
-            people(program.url, count // 10) as them,
+            running_program(at, {"CHAT_MODEL": model}) as program,
+            signed_up_users(program.url, count // 10) as them,
             AsyncExitStack() as stack,
         ):
             readers: set[asyncio.Task] = set()
@@ -146,7 +146,7 @@ async def streams(count: int = 100, tokens: int = 1000) -> Result:
             over_sockets = time.monotonic() - began
             cpu = _cpu_seconds(program.pid) - cpu
             wrong += await _whole(watched)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     due = (tokens - 1) * 0.02
     behind = max(over_http, over_sockets) - due
     if behind > MOST_BEHIND_SECONDS:
@@ -174,22 +174,25 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
     The same answers go through a bare proxy, the program without its log, and the program.
     """
     wrong: list[str] = []
-    async with serving(Stamping(tokens, pace).answer) as upstream:
+    async with serving(TimestampingProvider(tokens, pace).answer) as upstream:
         given = {"OPENAI_BASE_URL": upstream.url, "CHAT_MODELS": "stamps"}
         async with bare_proxy(upstream.url) as url:
             bare = p95(await _over_http([HttpUser(url)], count))
-        with folder() as at:
+        with temporary_folder() as at:
             async with (
-                started(at, given, command=UNSTORED) as program,
-                people(program.url, 5) as them,
+                running_program(at, given, command=UNSTORED) as program,
+                signed_up_users(program.url, 5) as them,
             ):
                 unstored = p95(await _over_http(them, count))
-        with folder() as at:
-            async with started(at, given) as program, people(program.url, 5) as them:
+        with temporary_folder() as at:
+            async with (
+                running_program(at, given) as program,
+                signed_up_users(program.url, 5) as them,
+            ):
                 stored = p95(await _over_http(them, count))
                 frames = p95(await _over_sockets(them, count))
                 rates = [await _transactions(them, at, n) for n in (1, 10, count)]
-                wrong += complaints(program)
+                wrong += log_errors(program)
     if stored - unstored > MOST_ADDED_MS:
         wrong.append("storing costs more than the budget")
     if rates[-1] > 1.5 * rates[0]:
@@ -204,7 +207,7 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
 
 
 async def _over_http(them: list[HttpUser], count: int) -> list[float]:
-    heard = [Stamped() for _ in range(count)]
+    heard = [TimedAnswer() for _ in range(count)]
     await asyncio.gather(
         *(them[n % len(them)].ask("go on", one, model="stamps") for n, one in enumerate(heard))
     )

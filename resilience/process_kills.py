@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from resilience.program import complaints, folder, people, started
+from resilience.program import log_errors, running_program, signed_up_users, temporary_folder
 from resilience.report import Result, Scenario
 from testing.http_user import CHAT, HttpUser, ReceivedAnswer, SocketTab, open_tab
 
@@ -115,8 +115,11 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
     chance = random.Random(seed)
     wrong: list[str] = []
     seen = cut = 0
-    with folder() as at:
-        async with started(at, {"CHAT_MODEL": MODEL}) as program, people(program.url, 5) as them:
+    with temporary_folder() as at:
+        async with (
+            running_program(at, {"CHAT_MODEL": MODEL}) as program,
+            signed_up_users(program.url, 5) as them,
+        ):
             for _ in range(rounds):
                 readers: set[asyncio.Task[ReceivedAnswer]] = set()
                 async with AsyncExitStack() as stack:
@@ -134,7 +137,7 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
                     if said := await one.wrong():
                         wrong.append(said)
                 wrong += await left_running(them)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     figures = f"{rounds} kills, {cut} HTTP readers cut off, {seen} characters seen and all kept"
     return Result("kill", rounds * streams, len(wrong), "; ".join(wrong[:3]) or figures)
 
@@ -161,8 +164,8 @@ async def sigterm(
     took: list[float] = []
     children_seen = 0
     given = {"CHAT_MODEL": "fake:3000x20", "EMBEDDED_MODEL": str(embedded).lower()}
-    with folder() as at:
-        async with started(at, given) as program, people(program.url, 5) as them:
+    with temporary_folder() as at:
+        async with running_program(at, given) as program, signed_up_users(program.url, 5) as them:
             offered = (await them[0].http.get("/api/models")).json()["models"]
             child = next((m["id"] for m in offered if m["id"].startswith("smol")), "")
             for _ in range(rounds):
@@ -191,7 +194,7 @@ async def sigterm(
                 await asyncio.to_thread(program.start)
                 wrong += [said for one in watched if (said := await one.wrong())]
                 wrong += await left_running(them)
-            wrong += complaints(program)
+            wrong += log_errors(program)
     figures = f"exit {max(took):.2f} s at most, {children_seen} children seen, 0 left"
     return Result(
         "sigterm", rounds * (streams + bool(child)), len(wrong), "; ".join(wrong[:3]) or figures
@@ -199,7 +202,7 @@ async def sigterm(
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and theirs."""
+    """The processes that a process has running_program, and theirs."""
     found = []
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, file.read_text().split()):

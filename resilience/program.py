@@ -30,14 +30,14 @@ class TargetProgram(Program):
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="chat-app-scenario-") as name:
         yield Path(name)
 
 
 @asynccontextmanager
-async def started(
+async def running_program(
     at: Path, given: dict[str, str] | None = None, **more: Any
 ) -> AsyncIterator[TargetProgram]:
     """The program, running; nothing of it is left afterwards.
@@ -56,7 +56,7 @@ async def started(
 
 
 @asynccontextmanager
-async def people(url: str, count: int) -> AsyncIterator[list[HttpUser]]:
+async def signed_up_users(url: str, count: int) -> AsyncIterator[list[HttpUser]]:
     """Some people with accounts and sessions."""
     them = [HttpUser(url) for _ in range(count)]
     try:
@@ -68,7 +68,7 @@ async def people(url: str, count: int) -> AsyncIterator[list[HttpUser]]:
             await person.http.aclose()
 
 
-def complaints(program: Program) -> list[str]:
+def log_errors(program: Program) -> list[str]:
     """What the log has that no scenario may cause: a trace of an exception, or a bug of ours."""
     said = program.log.read_text(errors="replace").splitlines()
     return [line for line in said if "Traceback" in line or "unexpected" in line]

@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from resilience.process_kills import text_of
-from resilience.program import TargetProgram, complaints, folder, people, started
+from resilience.program import (
+    TargetProgram,
+    log_errors,
+    running_program,
+    signed_up_users,
+    temporary_folder,
+)
 from resilience.report import Result, Scenario
 from testing.fake_provider import (
     DONE,
@@ -67,8 +73,11 @@ async def provider(fakes: bool = True) -> Result:
             "CHAT_IDLE_SECONDS": "2",
             "RUNS_PER_USER": "100",
         }
-        with folder() as at:
-            async with started(at, given) as program, people(program.url, 1) as (person,):
+        with temporary_folder() as at:
+            async with (
+                running_program(at, given) as program,
+                signed_up_users(program.url, 1) as (person,),
+            ):
                 asked = {name: before for name, (_, before) in FAULTS.items()}
                 asked["nobody/there"] = ""
                 failed = dict(zip(asked, await _together(person, asked), strict=True))
@@ -141,7 +150,7 @@ async def _went_on(person: HttpUser, name: str, heard: ReceivedAnswer) -> str:
 
 def _quiet(program: TargetProgram) -> list[str]:
     said = program.log.read_text()
-    return [*complaints(program), *(f"{word} in the log" for word in SECRETS if word in said)]
+    return [*log_errors(program), *(f"{word} in the log" for word in SECRETS if word in said)]
 
 
 SCENARIOS: dict[str, Scenario] = {"provider": provider}

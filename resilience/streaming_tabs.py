@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 from websockets.exceptions import ConnectionClosed
 
-from resilience.attacker import Caller, load, question
+from resilience.attacker import Caller, load_page, question
 from testing.fake_provider import STREAM_HEAD, Provider, Request, text
 from testing.program import Program
 from testing.socket_client import Attacker, attack
@@ -24,7 +24,7 @@ _FRAMES = 5
 _WORD = re.compile(r"word-(\d+) ")
 
 
-class Talker:
+class EndlessProvider:
     """Talks until its reader goes away, and knows when that was. It numbers its words.
 
     Attributes:
@@ -59,7 +59,7 @@ class Talker:
 
 
 @dataclass
-class Watcher:
+class StreamWatcher:
     """A tab that notes what it was told, and when.
 
     Attributes:
@@ -88,7 +88,7 @@ class Watcher:
             self.code = self.socket.socket.close_code or 0
 
 
-def talks_to(provider: Provider) -> dict[str, str]:
+def settings_for(provider: Provider) -> dict[str, str]:
     """The settings of a program whose only model is there."""
     return {
         "OPENAI_BASE_URL": provider.url,
@@ -99,7 +99,7 @@ def talks_to(provider: Provider) -> dict[str, str]:
     }
 
 
-async def beside(caller: Caller) -> Caller:
+async def second_device(caller: Caller) -> Caller:
     """The same person on another device, signed in."""
     other = Caller(caller.program)
     other.email = caller.email
@@ -109,9 +109,9 @@ async def beside(caller: Caller) -> Caller:
 
 
 @asynccontextmanager
-async def watched(
+async def watched_tabs(
     program: Program, caller: Caller, *, sockets: int, runs: int
-) -> AsyncIterator[tuple[Sequence[Watcher], Sequence[asyncio.Task[None]]]]:
+) -> AsyncIterator[tuple[Sequence[StreamWatcher], Sequence[asyncio.Task[None]]]]:
     """Tabs of one session, each of which hears a running answer of it; and their tasks.
 
     Args:
@@ -126,15 +126,15 @@ async def watched(
         for turn in range(sockets):
             one = attack(program.url, cookie=caller.cookie, origin=program.url)
             socket = await stack.enter_async_context(one)
-            await load(socket, threads[turn % runs])
-            watchers.append(Watcher(socket))
+            await load_page(socket, threads[turn % runs])
+            watchers.append(StreamWatcher(socket))
         tasks = [asyncio.create_task(one.watch()) for one in watchers]
         while any(len(one.times) < _FRAMES for one in watchers):  # noqa: ASYNC110 a list that grows
             await asyncio.sleep(TOKEN_SECONDS)
         yield watchers, tasks
 
 
-async def until_over(talker: Talker, tasks: Sequence[asyncio.Task[None]]) -> None:
+async def until_over(talker: EndlessProvider, tasks: Sequence[asyncio.Task[None]]) -> None:
     """Wait until every tab is closed and nobody listens to the model, or for long enough."""
     await asyncio.wait(tasks, timeout=PATIENCE)
     async with asyncio.timeout(PATIENCE):

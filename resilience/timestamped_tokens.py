@@ -18,7 +18,7 @@ from testing.http_user import ReceivedAnswer
 from testing.program import free_port
 
 
-class Stamping:
+class TimestampingProvider:
     """A provider whose every token is the moment it was sent.
 
     Args:
@@ -46,7 +46,7 @@ def ages(words: str) -> list[float]:
     return [1000 * (now - float(word)) for word in words.split()]
 
 
-class Stamped(ReceivedAnswer):
+class TimedAnswer(ReceivedAnswer):
     """What reached a reader of stamps, from the program or from the bare proxy."""
 
     def take(self, event: Mapping[str, Any]) -> None:
