@@ -94,7 +94,7 @@ class UrlProblem(rx.Component):
 class CallbackUrl(rx.Component):
     """The hidden field `callbackUrl`: the page to go back to, out of the URL of this one."""
 
-    library = script("auth/request")
+    library = script("auth/forms")
     tag = "CallbackUrl"
 
 

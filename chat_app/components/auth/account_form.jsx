@@ -2,8 +2,9 @@
 // Forms that change the account of a signed-in user: each is one HTTP request, answered in place.
 
 import { useEffect, useRef, useState } from "react";
-import { ActionForm, accountRequest, leaving, messageOf, Problem, useRequest } from "./request.jsx";
-import { signedOut } from "./tabs.jsx";
+import { ActionForm, Problem } from "./forms.jsx";
+import { accountRequest, leaving, messageOf, useRequest } from "./request.jsx";
+import { signedOut } from "./session.jsx";
 
 // What was typed may stay, but no secret.
 /** @param {HTMLFormElement} form */

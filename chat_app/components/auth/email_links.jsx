@@ -3,8 +3,9 @@
 // log and no other site; it is posted after a click, and then it leaves the URL too.
 
 import { useEffect, useRef, useState } from "react";
-import { ActionForm, authRequest, fieldsOf, leaving, request, useRequest } from "./request.jsx";
-import { signedIn } from "./tabs.jsx";
+import { ActionForm } from "./forms.jsx";
+import { authRequest, fieldsOf, leaving, request, useRequest } from "./request.jsx";
+import { signedIn } from "./session.jsx";
 
 const REMEMBER = "Keep me signed in on this device";
 const NEEDS_PASSWORD =

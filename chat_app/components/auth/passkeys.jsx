@@ -4,13 +4,12 @@
 
 import { useState } from "react";
 import { useHydrated } from "../ui/use_hydrated.jsx";
+import { ActionForm, Problem } from "./forms.jsx";
 import {
-  ActionForm,
   accountRequest,
   callbackUrl,
   leaving,
   localPath,
-  Problem,
   RequestError,
   request,
   useRequest,

@@ -1,9 +1,9 @@
 // @ts-check
-// HTTP requests of forms: one way to send, one hook for their state, one form element around them.
-// The session cookie is HttpOnly, so what signs in or changes an account is a request of its own.
+// HTTP requests of forms: one way to send, and one hook for their state. The session cookie is
+// HttpOnly, so what signs in or changes an account is a request of its own.
 
-import { useEffect, useRef, useState } from "react";
-import { reloadPage } from "./tabs.jsx";
+import { useRef, useState } from "react";
+import { reloadPage } from "./session.jsx";
 
 /** Where a signed-in user proves again who they are, before a sensitive change (step-up). */
 export const CONFIRM_PAGE = "/settings/confirm";
@@ -179,60 +179,3 @@ export const useRequest = () => {
 };
 
 /** @typedef {ReturnType<typeof useRequest>} RequestState */
-
-/**
- * The alert of a form; it is always there, so that a screen reader notices a change.
- *
- * @param {{id?: string, className?: string, children?: import("react").ReactNode}} props
- */
-export const Problem = ({ id, className = "problem", children }) => (
-  <p id={id || undefined} className={className} role="alert">
-    {children}
-  </p>
-);
-
-/**
- * The form element of all requests: the problem above, the fields, and what was done below. Its
- * fields are disabled while a request runs.
- *
- * @param {Omit<import("react").ComponentProps<"form">, "onSubmit" | "hidden"> & {
- *   state: RequestState,
- *   onSubmit: (form: HTMLFormElement) => void,
- *   problemId?: string,
- *   hidden?: import("react").ReactNode,
- *   done?: string,
- * }} props `hidden` are fields that stay enabled; `done` is the message after a success, "" until then.
- */
-export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children, ...props }) => {
-  /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
-  const submit = (event) => {
-    event.preventDefault();
-    onSubmit(event.currentTarget);
-  };
-  return (
-    <form
-      data-sending={state.busy || undefined}
-      aria-busy={state.busy}
-      {...props}
-      onSubmit={submit}
-    >
-      {hidden}
-      <Problem id={problemId}>{state.problem}</Problem>
-      <fieldset className="plain" disabled={state.busy}>
-        {children}
-      </fieldset>
-      {done !== undefined && (
-        <p className="done" role="status">
-          {done}
-        </p>
-      )}
-    </form>
-  );
-};
-
-/** A hidden field with the page that the URL of this one names, to go to after a success. */
-export const CallbackUrl = () => {
-  const [url, setUrl] = useState("/");
-  useEffect(() => setUrl(localPath(callbackUrl())), []);
-  return <input type="hidden" name="callbackUrl" value={url} />;
-};

@@ -1,28 +1,91 @@
 // @ts-check
-// The watch that keeps a page true to the browser's session, and the form that ends the session.
+// The session of the browser, as its tabs see it: they tell each other when it begins and ends, renew
+// it, and blank the page when it is over.
 
 import { useEffect, useState } from "react";
 import { flushSync } from "react-dom";
 import { forgetDrafts } from "../chat/drafts.jsx";
-import {
-  authRequest,
-  callbackUrl,
-  fieldsOf,
-  localPath,
-  OFFLINE,
-  Problem,
-  useRequest,
-} from "./request.jsx";
-import {
-  backFromProvider,
-  onOtherTab,
-  onPageHide,
-  reloadPage,
-  setBlankPage,
-  signedOut,
-} from "./tabs.jsx";
 
-const STILL_SIGNED_IN = "You're still signed in.";
+// A tab does not receive its own messages. They are "in" and "out".
+const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("chat-auth");
+
+/**
+ * Listen to the other tabs.
+ *
+ * @param {(message: "in" | "out") => void} listener
+ * @returns {() => void} Stops it.
+ */
+export const onOtherTab = (listener) => {
+  /** @param {MessageEvent} event */
+  const receive = ({ data }) => listener(data);
+  channel?.addEventListener("message", receive);
+  return () => channel?.removeEventListener("message", receive);
+};
+
+/**
+ * The user has signed in: tell the other tabs and go to the next page.
+ *
+ * @param {string | URL} url
+ */
+export const signedIn = (url) => {
+  channel?.postMessage("in");
+  location.assign(url);
+};
+
+// In this tab alone: the user is at an identity provider.
+const AT_PROVIDER = "chat-at-provider";
+
+/**
+ * Go to an identity provider. The page that the user comes back to tells the other tabs.
+ *
+ * @param {string | URL} url
+ */
+export const goToProvider = (url) => {
+  sessionStorage.setItem(AT_PROVIDER, "1");
+  location.assign(url);
+};
+
+/** @param {boolean} isSignedIn Whether the user came back with a session. */
+export const backFromProvider = (isSignedIn) => {
+  if (sessionStorage.getItem(AT_PROVIDER) === null) return;
+  sessionStorage.removeItem(AT_PROVIDER);
+  if (isSignedIn) channel?.postMessage("in");
+};
+
+// Removes everything of a user from the page; `SessionWatch` knows how.
+let blankPage = () => {};
+
+/** The session is over: remove everything of it here, and tell the other tabs. */
+export const signedOut = () => {
+  forgetDrafts(sessionStorage);
+  blankPage();
+  channel?.postMessage("out");
+};
+
+/** The session may have changed: blank the page and load it again. */
+export const reloadPage = () => {
+  blankPage();
+  location.reload();
+};
+
+/**
+ * The back-forward cache keeps a page as it was left, so the page is cleaned before it goes there,
+ * and loaded again when it comes back: the user may be another one by then.
+ *
+ * @param {(event: PageTransitionEvent) => void} clean
+ * @returns {() => void} Stops it.
+ */
+export const onPageHide = (clean) => {
+  /** @param {PageTransitionEvent} event */
+  const show = ({ persisted }) => persisted && location.reload();
+  addEventListener("pagehide", clean);
+  addEventListener("pageshow", show);
+  return () => {
+    removeEventListener("pagehide", clean);
+    removeEventListener("pageshow", show);
+  };
+};
+
 const RENEW_MS = 5 * 60_000;
 
 // Only an HTTP response can bring a new cookie, so a visible tab asks for one now and then. A hidden
@@ -57,8 +120,10 @@ export const SessionWatch = ({ route, children }) => {
   const [isBlank, setIsBlank] = useState(false);
 
   useEffect(() => {
-    setBlankPage(() => flushSync(() => setIsBlank(true)));
-    return () => setBlankPage(() => {});
+    blankPage = () => flushSync(() => setIsBlank(true));
+    return () => {
+      blankPage = () => {};
+    };
   }, []);
 
   // The gateway gives such a page to signed-in users only.
@@ -84,47 +149,4 @@ export const SessionWatch = ({ route, children }) => {
   );
 
   return isBlank ? null : children;
-};
-
-/**
- * A native form post that signs out, so it works without this script too.
- *
- * @param {{action: string, comesBack?: boolean, children?: import("react").ReactNode}} props
- *   `comesBack`: whether the next sign-in goes to the `callbackUrl` of this page.
- */
-export const SignOutForm = ({ action, comesBack, children }) => {
-  const { problem, run } = useRequest();
-  const [next, setNext] = useState("/signin");
-
-  useEffect(() => {
-    const back = callbackUrl();
-    if (comesBack && back) setNext(`/signin?callbackUrl=${encodeURIComponent(localPath(back))}`);
-  }, [comesBack]);
-
-  /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
-  const submit = (event) => {
-    event.preventDefault();
-    const fields = fieldsOf(event.currentTarget);
-    const page = document.documentElement.dataset;
-    run(async () => {
-      // Nothing of the user is on screen while the server answers.
-      page.leaving = "";
-      try {
-        const url = await authRequest(action, fields, { Default: OFFLINE });
-        signedOut();
-        location.assign(url);
-      } catch (error) {
-        delete page.leaving;
-        throw error;
-      }
-    });
-  };
-
-  return (
-    <form method="post" action={action} onSubmit={submit}>
-      <input type="hidden" name="callbackUrl" value={next} />
-      <Problem>{problem && `${problem} ${STILL_SIGNED_IN}`}</Problem>
-      {children}
-    </form>
-  );
 };

@@ -4,10 +4,9 @@
 // a refused form keeps its fields, and the other tabs learn that the session changed.
 
 import { useEffect, useRef } from "react";
+import { ActionForm, CallbackUrl } from "./forms.jsx";
 import {
-  ActionForm,
   authRequest,
-  CallbackUrl,
   callbackUrl,
   fieldsOf,
   leaving,
@@ -15,7 +14,7 @@ import {
   messageOf,
   useRequest,
 } from "./request.jsx";
-import { backFromProvider, goToProvider, onOtherTab, onPageHide, signedIn } from "./tabs.jsx";
+import { backFromProvider, goToProvider, onOtherTab, onPageHide, signedIn } from "./session.jsx";
 
 // Asking for an email, or for the code of a second factor, is not a sign-in yet.
 /** @param {URL} url */

@@ -53,7 +53,7 @@ class SignOutForm(rx.Component):
         comes_back: Whether the next sign-in goes to the `callbackUrl` of this page.
     """
 
-    library = script("auth/session")
+    library = script("auth/forms")
     tag = "SignOutForm"
 
     action: rx.Var[str]

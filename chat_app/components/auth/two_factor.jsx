@@ -4,7 +4,8 @@
 
 import { useEffect, useRef, useState } from "react";
 import { CodeField } from "./fields.jsx";
-import { ActionForm, accountRequest, Problem, useRequest } from "./request.jsx";
+import { ActionForm, Problem } from "./forms.jsx";
+import { accountRequest, useRequest } from "./request.jsx";
 
 const PROBLEM_ID = "two-factor-problem";
 
