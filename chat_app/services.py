@@ -95,7 +95,7 @@ class Services:
             pace: The run log's clock; None for the real one.
 
         Raises:
-            WrongSettings: A setting names something that is not there.
+            ConfigError: A setting names something that is not there.
         """
         db = Database(settings.sqlalchemy_url)
         bus = Bus()

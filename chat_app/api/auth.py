@@ -130,7 +130,7 @@ async def sign_up(request: Request) -> Response:
     live = services()
     try:
         check_csrf(request, fields)
-        if live.settings.sign_up_needs_letter:
+        if live.settings.sign_up_requires_verification:
             return await begin_sign_up(request, fields)
         identity = await live.accounts.sign_up(
             email=fields.get("email", ""),

@@ -24,7 +24,7 @@ from chat_app.auth.totp import uri_of
 from chat_app.core.errors import ChatError
 from chat_app.gateway import cookies
 from chat_app.services import services
-from chat_app.settings.urls import host_of
+from chat_app.settings.validation import host_of
 
 MAX_BYTES = 1_000
 """The largest request of a signed-in person."""

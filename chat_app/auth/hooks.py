@@ -84,7 +84,7 @@ def load_function(named: str, setting: str) -> Any:
         The function, or None.
 
     Raises:
-        WrongSettings: There is none of that name.
+        ConfigError: There is none of that name.
     """
     if not named:
         return None

@@ -32,7 +32,7 @@ from webauthn.helpers.structs import (
 
 from chat_app.auth.errors import InvalidPasskey
 from chat_app.settings import Settings
-from chat_app.settings.urls import host_of
+from chat_app.settings.validation import host_of
 
 CHALLENGE_SECONDS = 300
 """How long a browser may take."""

@@ -21,7 +21,7 @@ class Models:
         settings: What the operator decided.
 
     Raises:
-        WrongSettings: `CHAT_MODEL` names a model that is not there.
+        ConfigError: `CHAT_MODEL` names a model that is not there.
     """
 
     def __init__(self, settings: Settings) -> None:

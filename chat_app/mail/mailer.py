@@ -18,7 +18,7 @@ import aiosmtplib
 from chat_app.core.errors import Unavailable
 from chat_app.mail.templates import Email
 from chat_app.settings import Settings
-from chat_app.settings.urls import is_loopback
+from chat_app.settings.validation import is_loopback
 
 Security = Literal["tls", "starttls", "none"]
 """TLS from the first byte; STARTTLS, or the letter does not leave; none at all."""
@@ -180,7 +180,9 @@ class Mailer:
         """The postman that the operator has set up."""
         url = settings.smtp_url.get_secret_value()
         return cls(
-            smtp_config(url) if url else None, settings.mail_from, logs=settings.letters == "logged"
+            smtp_config(url) if url else None,
+            settings.mail_from,
+            logs=settings.email_delivery == "log",
         )
 
     @property

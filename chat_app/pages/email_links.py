@@ -84,7 +84,7 @@ def sent(title: str = "Check your inbox") -> rx.Component:
     """Instead of a form: an email was sent. The same whether or not there is an account."""
     return auth_sheet(
         rx.cond(
-            AuthState.letters == "logged",
+            AuthState.email_delivery == "log",
             rx.el.p(
                 "No mail server is set up; find the link in the server log.", class_name="hint"
             ),
@@ -97,7 +97,7 @@ def sent(title: str = "Check your inbox") -> rx.Component:
 
 def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
     """A form that requests an email, and what follows it."""
-    has_email = AuthState.letters != "none"
+    has_email = AuthState.email_delivery != "none"
     form = auth_form(
         email_field(auto_focus=True),
         rx.el.button("Send link", type="submit", class_name="button wide"),

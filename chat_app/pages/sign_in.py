@@ -50,7 +50,7 @@ def sign_in() -> rx.Component:
         lead="Sign in to pick up where you left off.",
         otherwise=rx.fragment(
             rx.cond(
-                AuthState.letters != "none",
+                AuthState.email_delivery != "none",
                 rx.fragment(
                     otherwise("No password?", "Sign in by email", "/signin/link"),
                     otherwise("Forgot your password?", "Reset it", "/reset"),

@@ -1,13 +1,33 @@
-"""Every setting of the program: typed, documented, validated at start.
+"""The settings of the program: typed, documented, validated at start.
 
-The environment decides first, then `.env`, then the default. A group of settings has a file;
-`.env.example` is made from them all (`python -m chat_app.settings > .env.example`).
+Values come from the environment, then from `.env`, then from the defaults. Each group of settings
+is a class in a file of its own; `.env.example` is generated from them
+(`python -m chat_app.settings > .env.example`).
 """
 
-from chat_app.settings.base import Settings, read_settings, settings
-from chat_app.settings.identity_providers import IdentityProvider
-from chat_app.settings.models import ProviderSettings
-from chat_app.settings.types import ConfigError
+import os
+from functools import cached_property, lru_cache
+from typing import Literal, Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from chat_app.settings.database import DatabaseSettings
+from chat_app.settings.forbidden_env import forbidden_variable
+from chat_app.settings.identity_providers import (
+    IdentityProvider,
+    IdentityProviderSettings,
+    IdentityProviderSource,
+)
+from chat_app.settings.limits import LimitSettings
+from chat_app.settings.mail import MailSettings
+from chat_app.settings.models import ModelSettings, ProviderSettings
+from chat_app.settings.rate_limits import RateLimitSettings
+from chat_app.settings.secret import SecretSettings, load_or_create_secret
+from chat_app.settings.server import ServerSettings
+from chat_app.settings.sessions import SessionSettings
+from chat_app.settings.sign_in import SignInSettings
+from chat_app.settings.validation import ConfigError
 
 __all__ = [
     "ConfigError",
@@ -17,3 +37,109 @@ __all__ = [
     "read_settings",
     "settings",
 ]
+
+
+class Settings(
+    ServerSettings,
+    DatabaseSettings,
+    ModelSettings,
+    SecretSettings,
+    SignInSettings,
+    IdentityProviderSettings,
+    SessionSettings,
+    MailSettings,
+    LimitSettings,
+    RateLimitSettings,
+):
+    """All settings. A field `message_bytes` is the environment variable `MESSAGE_BYTES`.
+
+    The bases are the groups, in the order of `.env.example`.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources of values, highest priority first."""
+        environment = (env_settings, dotenv_settings)
+        by_pattern = IdentityProviderSource(settings_cls, *environment)
+        return (init_settings, *environment, by_pattern, file_secret_settings)
+
+    @model_validator(mode="after")
+    def _groups_agree(self) -> Self:
+        if self.fake_models and not self.is_local_only:
+            raise ValueError("FAKE_MODELS must be false where other people can reach the app")
+        if self.sign_up_verify == "required" and self.email_delivery == "none":
+            raise ValueError("SIGN_UP_VERIFY=required needs a mail server: set SMTP_URL")
+        return self
+
+    @property
+    def email_delivery(self) -> Literal["smtp", "log", "none"]:
+        """How emails are delivered. The log is used on a local server only."""
+        if self.smtp_url.get_secret_value():
+            return "smtp"
+        return "log" if self.is_local_only else "none"
+
+    @property
+    def sign_up_requires_verification(self) -> bool:
+        """Whether an account is created only after its email is verified."""
+        if self.sign_up_verify == "auto":
+            return self.email_delivery == "smtp"
+        return self.sign_up_verify == "required"
+
+    @property
+    def sign_up_is_open(self) -> bool:
+        """Whether anyone may create an account."""
+        if self.sign_up == "auto":
+            return self.is_local_only
+        return self.sign_up == "open"
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The key that all other keys are derived from: AUTH_SECRET, or the file in DATA_DIR.
+
+        Raises:
+            ConfigError: The stored key cannot be used.
+            OSError: DATA_DIR can be neither read nor written.
+        """
+        configured = self.auth_secret.get_secret_value()
+        return configured.encode() if configured else load_or_create_secret(self.data_dir)
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read and validate the settings.
+
+    Args:
+        overrides: Values that take priority over the environment, by field name.
+
+    Raises:
+        ConfigError: A value is invalid; the message is one line that names the setting.
+    """
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"][:1]).upper()
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name}: {message}" if name else message) from None
+    except Exception as error:  # pydantic-settings wraps JSON errors in its own type
+        raise ConfigError(str(error).splitlines()[0]) from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        ConfigError: A value is invalid, or Reflex would override a setting.
+    """
+    if message := forbidden_variable(os.environ):
+        raise ConfigError(message)
+    return read_settings()

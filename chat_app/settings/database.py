@@ -1,25 +1,31 @@
-"""Where the program keeps what people write."""
+"""The data folder, the database, and how long deleted chats are kept.
+
+SQLite in the data folder is the default; PostgreSQL works with psycopg.
+"""
 
 from pathlib import Path
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from chat_app.settings.urls import has_plain_port
+from chat_app.settings.validation import has_plain_port
 
 
 class DatabaseSettings(BaseSettings):
-    """Where it keeps things."""
+    """Database."""
 
-    data_dir: Path = Field(Path("data"), description="The folder that one process owns.")
+    data_dir: Path = Field(Path("data"), description="The data folder; one running server owns it.")
     database_url: str = Field(
         "",
-        description="Empty means SQLite in DATA_DIR; postgresql://user:password@host/name works.",
+        description="Empty means SQLite in DATA_DIR; or postgresql://user:password@host/name.",
+    )
+    deleted_days: int = Field(
+        30, ge=1, description="Days after which a deleted chat is removed for good."
     )
 
     @field_validator("database_url")
     @classmethod
-    def _names_a_driver(cls, value: str) -> str:
+    def _use_psycopg(cls, value: str) -> str:
         for prefix in ("postgres://", "postgresql://"):
             if value.startswith(prefix):
                 value = "postgresql+psycopg://" + value.removeprefix(prefix)
@@ -34,13 +40,13 @@ class DatabaseSettings(BaseSettings):
 
     @property
     def sqlite_path(self) -> Path | None:
-        """The SQLite file, or None on another database."""
+        """The SQLite file, or None with another database."""
         if self.database_url.startswith("sqlite+aiosqlite:///"):
             return Path(self.database_url.removeprefix("sqlite+aiosqlite:///"))
         return None if self.database_url else self.data_dir / "chat.db"
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The URL the engine is made from."""
+        """The URL for `create_async_engine`."""
         path = self.sqlite_path
         return self.database_url if path is None else f"sqlite+aiosqlite:///{path}"

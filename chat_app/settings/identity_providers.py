@@ -1,33 +1,38 @@
-"""Where people may sign in from: GitHub, Google, and any issuer that speaks OpenID Connect.
+"""The identity providers (OAuth, OpenID Connect): GitHub, Google, and any OIDC issuer.
 
-There may be any number of each, so their names cannot be fields. They are read by a pattern:
+There may be several of each kind, so their variables are not fields but match a pattern:
 `AUTH_GITHUB_ID`, `AUTH_GITHUB_WORK_ID`, `AUTH_OIDC_ACME_ISSUER`.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+)
 
-from chat_app.settings.urls import host_of, is_loopback, is_plain_url
+from chat_app.settings.validation import host_of, is_loopback, is_plain_url
 
 Kind = Literal["github", "google", "oidc"]
 
 GOOGLE_ISSUER = "https://accounts.google.com"
 
-_NAME = re.compile(r"^auth_(github|google|oidc)_(.+)$")
+_VARIABLE = re.compile(r"^auth_(github|google|oidc)_(.+)$")
 _COMMON = ("id", "secret", "label", "scope", "require", "sign_up")
 _FIELDS: dict[str, tuple[str, ...]] = {
     "github": (*_COMMON, "url", "api_url"),
     "google": _COMMON,
     "oidc": (*_COMMON, "issuer"),
 }
-_TAKEN = frozenset({"credentials", "email", "passkey", "second-factor"})
-"""Names that other ways in have in the routes."""
+_RESERVED_IDS = frozenset({"credentials", "email", "passkey", "second-factor"})
+"""Ids that other login methods use in the routes."""
 
 _LABELS = {"github": "GitHub", "google": "Google", "oidc": "OpenID"}
 _SCOPES = {
@@ -38,20 +43,20 @@ _SCOPES = {
 
 
 class IdentityProvider(BaseModel):
-    """A server that says who somebody is.
+    """An identity provider: a server that users sign in with.
 
     Args:
-        id: Its name in paths, for example `github` or `acme`.
-        kind: How it is spoken to.
-        label: What the button says.
-        client_id: What the provider calls this program.
-        client_secret: What proves that it is this program.
-        issuer: Who the accounts belong to; with the subject it is the key of an account.
-        url: Where GitHub's pages are.
-        api_url: Where GitHub's API is.
-        scope: What is asked for.
-        require: `claim:value` that everybody must have who comes from here; empty asks nothing.
-        sign_up: Whether strangers who come from here get an account.
+        id: Its name in URL paths, for example `github` or `acme`.
+        kind: The protocol.
+        label: The text of its button.
+        client_id: The OAuth client id of this app at the provider.
+        client_secret: The OAuth client secret.
+        issuer: The issuer; issuer and subject are the key of an account.
+        url: The base URL of GitHub's pages.
+        api_url: The base URL of GitHub's API.
+        scope: The requested OAuth scopes.
+        require: `claim:value` that every user from here must have; empty requires nothing.
+        sign_up: Whether new users from here may sign up where sign-up is closed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,32 +75,32 @@ class IdentityProvider(BaseModel):
 
     @property
     def origin(self) -> str:
-        """Where the browser is sent, as an origin."""
+        """The origin of its authorization page."""
         scheme, _, rest = (self.url or self.issuer).partition("://")
         return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def identity_providers(environment: Mapping[str, str | None]) -> tuple[IdentityProvider, ...]:
-    """The providers that an environment describes: GitHub first, then Google, then the others.
+    """Read the identity providers from environment variables.
 
-    `AUTH_PROVIDERS` names them in another order.
+    The order is GitHub, Google, OIDC, then by name, unless `AUTH_PROVIDERS` lists the ids.
 
     Args:
-        environment: Names in lower case, with their values.
+        environment: The variables, names in lower case.
 
     Raises:
-        ValueError: Something is missing or unknown; the text names it.
+        ValueError: A variable is missing, unknown or invalid; the message names it.
     """
     found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for name, value in environment.items():
-        if value and (match := _NAME.match(name)):
+    for variable, value in environment.items():
+        if value and (match := _VARIABLE.match(variable)):
             kind, rest = match.groups()
-            whose, field = _split(kind, rest)
-            found[kind, whose][field] = value.strip()
+            name, field = _split(kind, rest)
+            found[kind, name][field] = value.strip()
     kinds = list(_FIELDS)
-    ordered = sorted(found.items(), key=lambda one: (kinds.index(one[0][0]), one[0][1]))
-    made = [_provider(kind, whose, given) for (kind, whose), given in ordered]
-    return _in_order(made, environment.get("auth_providers") or "")
+    keys = sorted(found, key=lambda key: (kinds.index(key[0]), key[1]))
+    providers = [_provider(kind, name, found[kind, name]) for kind, name in keys]
+    return _in_order(providers, environment.get("auth_providers") or "")
 
 
 def _split(kind: str, rest: str) -> tuple[str, str]:
@@ -104,44 +109,44 @@ def _split(kind: str, rest: str) -> tuple[str, str]:
             return "", field
         if rest.endswith(f"_{field}"):
             return rest.removesuffix(f"_{field}"), field
-    raise ValueError(f"AUTH_{kind.upper()}_{rest.upper()} is no setting of a provider")
+    raise ValueError(f"AUTH_{kind.upper()}_{rest.upper()} is not a setting of an identity provider")
 
 
-def _provider(kind: str, whose: str, given: Mapping[str, str]) -> IdentityProvider:
-    prefix = "_".join(("AUTH", kind.upper(), *([whose.upper()] if whose else [])))
+def _provider(kind: str, name: str, values: Mapping[str, str]) -> IdentityProvider:
+    prefix = "_".join(("AUTH", kind.upper(), *([name.upper()] if name else [])))
     for field in ("id", "secret", *(("issuer",) if kind == "oidc" else ())):
-        if field not in given:
+        if field not in values:
             raise ValueError(f"{prefix}_{field.upper()} is missing")
-    for field in {"issuer", "url", "api_url"} & given.keys():
-        if not _is_safe(given[field]):
+    for field in {"issuer", "url", "api_url"} & values.keys():
+        if not _is_safe(values[field]):
             raise ValueError(f"{prefix}_{field.upper()} must begin with https://, without a query")
-    require = given.get("require", "")
+    require = values.get("require", "")
     if require and not all(require.partition(":")[::2]):
         raise ValueError(f"{prefix}_REQUIRE must look like groups:staff")
-    slug = whose.replace("_", "-")
-    url = given.get("url", "https://github.com").rstrip("/") if kind == "github" else ""
-    issuer = {"github": url, "google": GOOGLE_ISSUER, "oidc": given.get("issuer", "")}[kind]
+    slug = name.replace("_", "-")
+    url = values.get("url", "https://github.com").rstrip("/") if kind == "github" else ""
+    issuer = {"github": url, "google": GOOGLE_ISSUER, "oidc": values.get("issuer", "")}[kind]
     return IdentityProvider.model_validate(
         {
             "id": slug or kind if kind == "oidc" else "-".join(filter(None, (kind, slug))),
             "kind": kind,
-            "label": given.get("label") or slug.replace("-", " ").title() or _LABELS[kind],
-            "client_id": given["id"],
-            "client_secret": given["secret"],
+            "label": values.get("label") or slug.replace("-", " ").title() or _LABELS[kind],
+            "client_id": values["id"],
+            "client_secret": values["secret"],
             "issuer": issuer,
             "url": url,
-            "api_url": _api_url(url, given) if kind == "github" else "",
-            "scope": given.get("scope", _SCOPES[kind]),
+            "api_url": _api_url(url, values) if kind == "github" else "",
+            "scope": values.get("scope", _SCOPES[kind]),
             "require": require,
-            "sign_up": given.get("sign_up", "").lower() in ("true", "1", "yes", "on"),
+            "sign_up": values.get("sign_up", "").lower() in ("true", "1", "yes", "on"),
         }
     )
 
 
-def _api_url(url: str, given: Mapping[str, str]) -> str:
-    # GitHub's own API has a host of its own; an Enterprise server's is below its pages.
+def _api_url(url: str, values: Mapping[str, str]) -> str:
+    # github.com has its API on another host; an Enterprise server has it below its own URL.
     default = "https://api.github.com" if url == "https://github.com" else f"{url}/api/v3"
-    return given.get("api_url", default).rstrip("/")
+    return values.get("api_url", default).rstrip("/")
 
 
 def _is_safe(url: str) -> bool:
@@ -151,26 +156,50 @@ def _is_safe(url: str) -> bool:
     return local or url.startswith("https://")
 
 
-def _in_order(made: list[IdentityProvider], named: str) -> tuple[IdentityProvider, ...]:
-    known = {provider.id: provider for provider in made}
-    if len(known) < len(made):
-        raise ValueError("two providers have the same name")
-    if taken := _TAKEN & set(known):
-        raise ValueError(f"a provider cannot be named {min(taken)}")
-    if not named:
-        return tuple(made)
-    ids = [part.strip().lower() for part in named.split(",") if part.strip()]
-    if set(ids) != set(known) or len(ids) != len(known):
-        raise ValueError(f"AUTH_PROVIDERS must name each of these once: {', '.join(known)}")
-    return tuple(known[one] for one in ids)
+def _in_order(providers: list[IdentityProvider], order: str) -> tuple[IdentityProvider, ...]:
+    by_id = {provider.id: provider for provider in providers}
+    if len(by_id) < len(providers):
+        raise ValueError("two identity providers have the same name")
+    if reserved := _RESERVED_IDS & set(by_id):
+        raise ValueError(f"an identity provider cannot be named {min(reserved)}")
+    if not order:
+        return tuple(providers)
+    ids = [part.strip().lower() for part in order.split(",") if part.strip()]
+    if set(ids) != set(by_id) or len(ids) != len(by_id):
+        raise ValueError(f"AUTH_PROVIDERS must list each of these once: {', '.join(by_id)}")
+    return tuple(by_id[id_] for id_ in ids)
+
+
+class IdentityProviderSettings(BaseSettings):
+    """Identity providers (GitHub, Google, OpenID Connect)."""
+
+    by_pattern: ClassVar[dict[str, str]] = {
+        "AUTH_GITHUB_ID": "OAuth client id at GitHub; set AUTH_GITHUB_SECRET too. The callback URL "
+        "is APP_URL/api/auth/callback/github. A second one: AUTH_GITHUB_WORK_ID…",
+        "AUTH_GITHUB_URL": "A GitHub Enterprise server; AUTH_GITHUB_API_URL if its API is not at "
+        "/api/v3.",
+        "AUTH_GOOGLE_ID": "OAuth client id at Google; set AUTH_GOOGLE_SECRET too.",
+        "AUTH_OIDC_ACME_ISSUER": "Any OpenID Connect issuer, under a name you choose (here ACME); "
+        "set AUTH_OIDC_ACME_ID and AUTH_OIDC_ACME_SECRET too.",
+        "AUTH_OIDC_ACME_LABEL": "Optional for every identity provider: the label of its button "
+        "(and SCOPE, the OAuth scopes),",
+        "AUTH_OIDC_ACME_REQUIRE": "a claim that every user must have (groups:staff),",
+        "AUTH_OIDC_ACME_SIGN_UP": "and whether its users may sign up where sign-up is closed "
+        "(true).",
+        "AUTH_PROVIDERS": "The order of the buttons by id, for example github,acme.",
+        "AUTH_URL": "Another name of APP_URL.",
+    }
+    """The variables that are not fields, with their descriptions for `.env.example`."""
+
+    identity_providers: Annotated[tuple[IdentityProvider, ...], NoDecode] = Field((), repr=False)
 
 
 class IdentityProviderSource(PydanticBaseSettingsSource):
-    """Reads the sign-in providers, and `AUTH_URL` as another name of `APP_URL`.
+    """Reads the identity providers, and `AUTH_URL` as another name of `APP_URL`.
 
     Args:
-        settings_cls: The settings.
-        sources: Where the environment was read, the one that decides first.
+        settings_cls: The settings class.
+        sources: The sources of environment variables, highest priority first.
     """
 
     def __init__(
@@ -183,18 +212,18 @@ class IdentityProviderSource(PydanticBaseSettingsSource):
                 self._environment |= source.env_vars
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """No single field is asked for here; the base class wants the method."""
+        """Required by the base class; unused."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """The values, by field name.
 
         Raises:
-            ValueError: A provider is half described.
+            ValueError: A provider is incomplete.
         """
-        given: dict[str, Any] = {"identity_providers": identity_providers(self._environment)}
+        values: dict[str, Any] = {"identity_providers": identity_providers(self._environment)}
         url = self._environment.get("auth_url")
         if url and not self._environment.get("app_url"):
-            # Auth.js lets it end in its own path.
-            given["app_url"] = url.rstrip("/").removesuffix("/api/auth")
-        return given
+            # Auth.js allows its own path at the end.
+            values["app_url"] = url.rstrip("/").removesuffix("/api/auth")
+        return values

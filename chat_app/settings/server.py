@@ -1,36 +1,38 @@
-"""Where the program is reached, and who stands between it and its people."""
+"""Host, ports, public URL, allowed origins, reverse proxies and the log level."""
 
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from chat_app.settings.types import CommaList
-from chat_app.settings.urls import host_of, is_ip_address, is_loopback, is_origin
+from chat_app.settings.validation import CommaList, host_of, is_ip_address, is_loopback, is_origin
 
 
 class ServerSettings(BaseSettings):
-    """Where it runs."""
+    """Server."""
 
-    port: int = Field(3000, ge=1, le=65535, description="The port the page is served on.")
-    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(3000, ge=1, le=65535, description="The port to listen on.")
+    host: str = Field("127.0.0.1", description="The IP address to listen on.")
     app_url: str = Field(
         "",
-        description="Where people find the app, for example https://chat.example. "
-        "Empty means http://localhost:PORT.",
+        description="The public URL of the app, for example https://chat.example. Empty means "
+        "http://localhost:PORT.",
     )
     app_origins: CommaList = Field(
         (),
-        description="Further exact origins that may open the page or the socket, comma separated.",
+        description="Further origins that may use the app (exact, no patterns), comma separated.",
     )
     trusted_proxy_hops: int = Field(
-        0, ge=0, le=8, description="Reverse proxies in front whose X-Forwarded-For is believed."
+        0,
+        ge=0,
+        le=8,
+        description="Number of reverse proxies in front whose X-Forwarded-For is trusted.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much is logged. Content, tokens and cookies never are."
+        "info", description="Log level. Content, tokens and cookies are never logged."
     )
 
-    # Said by Reflex to its own processes, never by the operator: not in .env.example
+    # Set by Reflex for its own processes, not by the operator: not in .env.example
     reflex_env_mode: Literal["", "dev", "preview", "prod"] = Field("", repr=False)
     reflex_frontend_port: int | None = Field(None, repr=False)
     reflex_backend_port: int | None = Field(None, repr=False)
@@ -54,27 +56,27 @@ class ServerSettings(BaseSettings):
         return values
 
     @model_validator(mode="after")
-    def _is_named_in_public(self) -> Self:
+    def _has_public_url(self) -> Self:
         if not self.is_loopback and not self.app_url:
             raise ValueError("APP_URL must be set when HOST is not a loopback address")
-        if self.app_url.startswith("http://") and not self.is_named_loopback:
-            raise ValueError("APP_URL must begin with https:// unless it is this machine")
+        if self.app_url.startswith("http://") and not self.has_loopback_url:
+            raise ValueError("APP_URL must begin with https:// unless its host is this machine")
         return self
 
     @model_validator(mode="after")
-    def _listens_where_it_says(self) -> Self:
-        # In development Reflex is told the loopback address whatever HOST says (rxconfig.py).
-        told = (self.host, "127.0.0.1") if self.is_dev else (self.host,)
-        if self.reflex_backend_host and self.reflex_backend_host not in told:
-            raise ValueError("REFLEX_BACKEND_HOST (--backend-host) must be what HOST is")
+    def _backend_host_is_host(self) -> Self:
+        # In development rxconfig.py gives Reflex the loopback address whatever HOST is.
+        allowed = (self.host, "127.0.0.1") if self.is_dev else (self.host,)
+        if self.reflex_backend_host and self.reflex_backend_host not in allowed:
+            raise ValueError("REFLEX_BACKEND_HOST (--backend-host) must equal HOST")
         return self
 
     @model_validator(mode="after")
-    def _develops_in_private(self) -> Self:
+    def _dev_is_local(self) -> Self:
         if self.is_dev and not self.is_loopback:
             raise ValueError("HOST must be a loopback address in development")
-        if self.is_dev and not self.is_named_loopback:
-            raise ValueError("APP_URL must be this machine's, or empty, in development")
+        if self.is_dev and not self.has_loopback_url:
+            raise ValueError("APP_URL must be a loopback URL, or empty, in development")
         return self
 
     @property
@@ -83,52 +85,53 @@ class ServerSettings(BaseSettings):
         return is_loopback(self.host)
 
     @property
-    def is_named_loopback(self) -> bool:
-        """Whether the address people type can only be this machine."""
+    def has_loopback_url(self) -> bool:
+        """Whether the host of APP_URL is this machine."""
         return is_loopback(host_of(self.app_url) or "localhost")
 
     @property
-    def is_for_this_machine(self) -> bool:
-        """Whether it neither listens to other machines nor has a name for their people."""
-        return self.is_loopback and self.is_named_loopback
+    def is_local_only(self) -> bool:
+        """Whether the app neither listens to other machines nor has a public URL."""
+        return self.is_loopback and self.has_loopback_url
 
     @property
     def is_dev(self) -> bool:
-        """Whether plain `reflex run` serves the page and the program on two ports."""
+        """Whether `reflex run` serves page and backend on two ports (development)."""
         return self.reflex_env_mode == "dev"
 
     @property
     def page_port(self) -> int:
-        """The port the page is served on, also when Reflex was told another."""
-        given = self.reflex_frontend_port
-        return given or (not self.is_dev and self.reflex_backend_port) or self.port
+        """The port of the page; a port that Reflex was started with takes priority."""
+        return self.reflex_frontend_port or (
+            (not self.is_dev and self.reflex_backend_port) or self.port
+        )
 
     @property
     def api_port(self) -> int:
-        """The port of the socket and the routes: the page's own, but not in development."""
+        """The port of the WebSocket and the API; differs from `page_port` in development only."""
         return self.reflex_backend_port or (8000 if self.is_dev else self.page_port)
 
     @property
     def url(self) -> str:
-        """The origin people use, for example `http://localhost:3000`."""
+        """The public origin, for example `http://localhost:3000`."""
         return self.app_url or f"http://localhost:{self.page_port}"
 
     @property
     def api_url(self) -> str:
-        """The origin of the socket and the routes; another one only in development."""
+        """The origin of the WebSocket and the API; differs from `url` in development only."""
         return f"http://localhost:{self.api_port}" if self.is_dev else self.url
 
     @property
     def has_passkeys(self) -> bool:
-        """Whether browsers give passkeys to this site: it needs a name (WebAuthn §5.1.2)."""
+        """Whether passkeys work: the host must be a name, not an IP address (WebAuthn §5.1.2)."""
         return not is_ip_address(host_of(self.url))
 
     @property
     def is_https(self) -> bool:
-        """Whether people reach the app over TLS; cookies are Secure then."""
+        """Whether the public URL uses TLS; cookies are Secure then."""
         return self.url.startswith("https://")
 
     @property
     def origins(self) -> frozenset[str]:
-        """Every origin that may open the page or the socket. Never `*`."""
+        """All origins that may use the page, the API and the WebSocket. Never `*`."""
         return frozenset({self.url, self.api_url, *self.app_origins})

@@ -29,9 +29,9 @@ class AuthState(rx.State):
         return settings().sign_up_is_open
 
     @rx.var
-    def letters(self) -> str:
-        """What becomes of a letter here: `mailed`, `logged` or `none`."""
-        return settings().letters
+    def email_delivery(self) -> str:
+        """How emails are delivered: `smtp`, `log` or `none`."""
+        return settings().email_delivery
 
     @rx.event(supersedes=True)
     async def on_auth_change(self):

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings import ConfigError, Settings, read_settings
-from chat_app.settings.base import GROUPS
-from chat_app.settings.example import example
+from chat_app.settings.__main__ import env_example
 
 ROOT = Path(__file__).parents[2]
 
-WRONG = {
+INVALID = {
     "PORT": "eighty",
     "HOST": "0.0.0.0",
     "APP_URL": "https://chat.example/path",
@@ -33,49 +32,49 @@ WRONG = {
 
 
 def _is_own(name: str) -> bool:
-    """Whether a class says this by itself, and not Python or pydantic for it."""
+    """Whether a class defines this itself, and not Python or pydantic for it."""
     return not name.startswith(("__", "_abc_", "model_"))
 
 
 @pytest.fixture(autouse=True)
-def _without_a_persons_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _without_local_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_the_example_file_is_what_the_settings_say() -> None:
-    assert (ROOT / ".env.example").read_text() == example()
+def test_the_example_file_is_up_to_date() -> None:
+    assert (ROOT / ".env.example").read_text() == env_example()
 
 
 def test_the_example_names_every_setting_of_the_operator() -> None:
-    named = {line[2:].partition("=")[0] for line in example().splitlines() if "=" in line}
+    named = {line[2:].partition("=")[0] for line in env_example().splitlines() if "=" in line}
     fields = {name for name in Settings.model_fields if not name.startswith("reflex_")}
     assert {name.upper() for name in fields - {"identity_providers"}} <= named
     assert {"AUTH_GITHUB_ID", "AUTH_GOOGLE_ID", "AUTH_OIDC_ACME_ISSUER"} <= named
     assert not any(name.startswith("REFLEX_") for name in named)
 
 
-def test_no_group_hides_what_another_says() -> None:
-    assert Settings.__bases__ == GROUPS
-    said = [name for group in GROUPS for name in vars(group) if _is_own(name)]
-    said += [name for group in GROUPS for name in group.model_fields]
-    assert {name for name in said if said.count(name) > 1} == set()
+def test_no_two_groups_define_the_same_name() -> None:
+    groups = Settings.__bases__
+    names = [name for group in groups for name in vars(group) if _is_own(name)]
+    names += [name for group in groups for name in group.model_fields]
+    assert {name for name in names if names.count(name) > 1} == set()
 
 
 def test_no_secret_has_a_default() -> None:
-    found = read_settings()
-    assert found.auth_secret.get_secret_value() == ""
-    assert found.openai_api_key.get_secret_value() == ""
-    assert found.smtp_url.get_secret_value() == ""
+    settings = read_settings()
+    assert settings.auth_secret.get_secret_value() == ""
+    assert settings.openai_api_key.get_secret_value() == ""
+    assert settings.smtp_url.get_secret_value() == ""
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str) -> None:
+@pytest.mark.parametrize("name", INVALID)
+def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "chat_app.cli", "run"],
         cwd=ROOT,
-        env={name: WRONG[name], "PATH": ""},
+        env={name: INVALID[name], "PATH": ""},
         capture_output=True,
         text=True,
         timeout=60,
@@ -89,13 +88,13 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(name: str) 
 
 
 @pytest.mark.parametrize(
-    "address",
+    "url",
     ["postgresql://ada:hunter2/3@db.example/chat", "postgresql://db.example:hunter2/chat"],
 )
-def test_an_address_of_a_database_that_cannot_be_read_is_not_repeated(address: str) -> None:
-    with pytest.raises(ConfigError, match="DATABASE_URL: ") as wrong:
-        read_settings(database_url=address)
-    assert "hunter2" not in str(wrong.value)
+def test_an_invalid_database_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL: ") as raised:
+        read_settings(database_url=url)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_the_longest_message_fits_into_a_frame_even_when_json_doubles_it() -> None:
@@ -105,33 +104,35 @@ def test_the_longest_message_fits_into_a_frame_even_when_json_doubles_it() -> No
 
 
 def test_in_production_the_page_and_the_socket_share_one_origin() -> None:
-    found = read_settings(port=4000, reflex_env_mode="prod")
-    assert found.origins == {"http://localhost:4000"}
-    assert found.api_url == found.url
+    settings = read_settings(port=4000, reflex_env_mode="prod")
+    assert settings.origins == {"http://localhost:4000"}
+    assert settings.api_url == settings.url
 
 
 def test_in_development_both_ports_are_origins() -> None:
-    found = read_settings(reflex_env_mode="dev")
-    assert found.origins == {"http://localhost:3000", "http://localhost:8000"}
-    assert found.api_url == "http://localhost:8000"
+    settings = read_settings(reflex_env_mode="dev")
+    assert settings.origins == {"http://localhost:3000", "http://localhost:8000"}
+    assert settings.api_url == "http://localhost:8000"
 
 
 def test_a_port_given_to_reflex_moves_the_origin_with_it() -> None:
-    found = read_settings(
+    settings = read_settings(
         reflex_env_mode="dev", reflex_frontend_port=3100, reflex_backend_port=8100
     )
-    assert found.origins == {"http://localhost:3100", "http://localhost:8100"}
+    assert settings.origins == {"http://localhost:3100", "http://localhost:8100"}
     served = read_settings(reflex_env_mode="prod", reflex_backend_port=3456)
     assert served.origins == {"http://localhost:3456"}
 
 
-def test_a_public_address_replaces_the_local_one() -> None:
-    found = read_settings(app_url="https://Chat.Example/", app_origins="https://www.chat.example")
-    assert found.origins == {"https://chat.example", "https://www.chat.example"}
+def test_a_public_url_replaces_the_local_one() -> None:
+    settings = read_settings(
+        app_url="https://Chat.Example/", app_origins="https://www.chat.example"
+    )
+    assert settings.origins == {"https://chat.example", "https://www.chat.example"}
 
 
 @pytest.mark.parametrize(
-    "given",
+    "overrides",
     [
         {"smtp_url": "smtp://chat:hunter2/3@mail.example"},
         {"smtp_url": "smtp://mail.example:0"},
@@ -143,24 +144,24 @@ def test_a_public_address_replaces_the_local_one() -> None:
         {"sign_up_verify": "required", "app_url": "https://chat.example"},
     ],
 )
-def test_letters_that_could_not_be_sent_stop_the_start(given: dict[str, str]) -> None:
-    with pytest.raises(ConfigError) as wrong:
-        read_settings(**{"mail_from": "Chat <chat@chat.example>", **given})
-    assert "hunter2" not in str(wrong.value)
+def test_an_incomplete_mail_server_stops_the_start(overrides: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_settings(**{"mail_from": "Chat <chat@chat.example>", **overrides})
+    assert "hunter2" not in str(raised.value)
 
 
-def test_letters_are_logged_on_this_machine_only() -> None:
+def test_emails_are_logged_on_a_local_server_only() -> None:
     public = {"app_url": "https://chat.example", "fake_models": False}
     server = {"smtp_url": "smtps://mail.example", "mail_from": "chat@chat.example"}
-    assert read_settings().letters == "logged"
-    assert read_settings(**public).letters == "none"
-    assert read_settings(**public, **server).letters == "mailed"
-    assert read_settings(**server).letters == "mailed"
+    assert read_settings().email_delivery == "log"
+    assert read_settings(**public).email_delivery == "none"
+    assert read_settings(**public, **server).email_delivery == "smtp"
+    assert read_settings(**server).email_delivery == "smtp"
 
 
-def test_a_new_account_waits_for_a_letter_where_letters_are_mailed_or_when_it_must() -> None:
+def test_sign_up_requires_verification_with_a_mail_server_or_when_required() -> None:
     server = {"smtp_url": "smtps://mail.example", "mail_from": "chat@chat.example"}
-    assert not read_settings().sign_up_needs_letter
-    assert read_settings(sign_up_verify="required").sign_up_needs_letter
-    assert read_settings(**server).sign_up_needs_letter
-    assert not read_settings(**server, sign_up_verify="off").sign_up_needs_letter
+    assert not read_settings().sign_up_requires_verification
+    assert read_settings(sign_up_verify="required").sign_up_requires_verification
+    assert read_settings(**server).sign_up_requires_verification
+    assert not read_settings(**server, sign_up_verify="off").sign_up_requires_verification

@@ -16,7 +16,7 @@ from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuth
 from chat_app.auth.oauth.http_client import UnexpectedResponse, plain_client
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.settings import IdentityProvider
-from chat_app.settings.urls import host_of, is_loopback, is_plain_url
+from chat_app.settings.validation import host_of, is_loopback, is_plain_url
 
 _MAX_LENGTH = 253
 _NAME = re.compile(

@@ -297,7 +297,7 @@ def create_session_service(
         keys: Seals the tokens that carry their own proof.
 
     Raises:
-        WrongSettings: The settings name a function that is not there.
+        ConfigError: The settings name a function that is not there.
     """
     if settings.auth_session_strategy == "jwt":
         return JwtSessions(db, bus, settings, clock, keys)

@@ -42,7 +42,7 @@ class SessionService(SessionRevocation, ABC):
         hook: Adds claims; None for the one that the settings name.
 
     Raises:
-        WrongSettings: The settings name a function that is not there.
+        ConfigError: The settings name a function that is not there.
     """
 
     def __init__(

@@ -57,7 +57,7 @@ class SignInService:
         hook: Asked before every sign-in; None for the one that the settings name.
 
     Raises:
-        WrongSettings: The settings name a function that is not there.
+        ConfigError: The settings name a function that is not there.
     """
 
     def __init__(

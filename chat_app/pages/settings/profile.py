@@ -40,7 +40,7 @@ def _name() -> rx.Component:
 def _email() -> rx.Component:
     """The email, which only the link of an email changes; nothing where none can be sent."""
     return rx.cond(
-        AuthState.letters != "none",
+        AuthState.email_delivery != "none",
         section(
             "Email",
             account_form(

@@ -59,11 +59,11 @@ def test_the_operator_orders_them() -> None:
     [
         ({"auth_github_id": "x"}, "AUTH_GITHUB_SECRET is missing"),
         ({"auth_oidc_acme_id": "x", "auth_oidc_acme_secret": "y"}, "AUTH_OIDC_ACME_ISSUER is mis"),
-        ({**GITHUB, "auth_github_colour": "red"}, "AUTH_GITHUB_COLOUR is no setting"),
+        ({**GITHUB, "auth_github_colour": "red"}, "AUTH_GITHUB_COLOUR is not a setting"),
         ({**ACME, "auth_oidc_acme_issuer": "http://id.acme.example"}, "ISSUER must begin with htt"),
         ({**ACME, "auth_oidc_acme_issuer": "https://a@b.example"}, "ISSUER must begin with https"),
         ({**ACME, "auth_oidc_acme_require": "staff"}, "AUTH_OIDC_ACME_REQUIRE must look like"),
-        ({**GITHUB, "auth_providers": "github,acme"}, "AUTH_PROVIDERS must name each of these"),
+        ({**GITHUB, "auth_providers": "github,acme"}, "AUTH_PROVIDERS must list each of these"),
         (
             {
                 **GITHUB,

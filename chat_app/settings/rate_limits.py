@@ -1,0 +1,53 @@
+"""How often something may be done: sign-in attempts, emails, socket events.
+
+Counters are kept in memory, per process. The checks are in `auth/rate_limits.py` and
+`gateway/sockets.py`.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings
+
+_RATE = re.compile(r"^\d+/(\d+ )?(second|minute|hour|day)s?$")
+
+
+def _validate_rate(value: str) -> str:
+    if not _RATE.match(value):
+        raise ValueError("must look like 5/15 minutes")
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_validate_rate)]
+"""A count per period, for example `5/15 minutes`."""
+
+
+class RateLimitSettings(BaseSettings):
+    """Rate limits.
+
+    Sign-in attempts and wrong codes count when they fail; emails, new accounts and started
+    sign-ins count always.
+    """
+
+    limit_sign_in_pair: Rate = Field(
+        "5/15 minutes", description="Failed sign-ins per email and client IP."
+    )
+    limit_sign_in_address: Rate = Field("100/hour", description="Failed sign-ins per client IP.")
+    limit_sign_in_account: Rate = Field("100/hour", description="Failed sign-ins per email.")
+    limit_sign_up_address: Rate = Field("20/hour", description="New accounts per client IP.")
+    limit_start_address: Rate = Field(
+        "600/hour",
+        description="Sign-ins with an identity provider or a passkey started per client IP.",
+    )
+    limit_second_factor: Rate = Field(
+        "5/15 minutes", description="Wrong second-factor codes in a row per user."
+    )
+    limit_mail_address: Rate = Field("30/hour", description="Emails requested per client IP.")
+    limit_mail_recipient: Rate = Field("5/hour", description="Emails sent per recipient.")
+    socket_events_per_second: float = Field(
+        20, gt=0, description="Events per second that a tab may send over its WebSocket."
+    )
+    socket_event_burst: int = Field(
+        60, ge=1, description="Events that a tab may send at once, before that rate applies."
+    )
