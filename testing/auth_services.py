@@ -136,7 +136,7 @@ class Stage:
             self.two_factor,
             self.passkeys,
         )
-        self.bus.on(SESSIONS, self.told.append)
+        self.bus.subscribe_callback(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:
         """Somebody without a password: enough to have sessions."""

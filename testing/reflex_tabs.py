@@ -188,7 +188,7 @@ async def opened(put_up: Stage, who: Principal, thread: str = "") -> Tab:
 
 
 def is_watched(put_up: Stage, who: Principal) -> bool:
-    return bool(put_up.live.bus.listeners(f"user:{who.user_id}"))
+    return bool(put_up.live.bus.subscriber_count(f"user:{who.user_id}"))
 
 
 async def shown(tab: Tab, condition: Callable[[], object]) -> None:

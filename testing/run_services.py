@@ -20,8 +20,8 @@ from chat_app.db.engine import Database
 from chat_app.db.sqlite_driver import Statement
 from chat_app.db.tables import Message, Run, User
 from chat_app.llm.base import Delta, Finish, PromptMessage, TextDelta
-from chat_app.runs.events import EndEvent, TextEvent
 from chat_app.runs.flush import FlushThrottle
+from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
@@ -58,13 +58,13 @@ class VirtualPace(FlushThrottle):
     def busy(self) -> float:
         return 0.0
 
-    async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
         self.rests.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
         if not self._free.is_set():
             self.held.set()
-            waits = [asyncio.create_task(event.wait()) for event in (self._free, hurry)]
+            waits = [asyncio.create_task(event.wait()) for event in (self._free, urgent)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
@@ -181,7 +181,7 @@ class Watch:
 
     def __init__(self, bus: Bus, user_id: UUID) -> None:
         self.signals: list[Signal] = []
-        bus.on(user_topic(user_id), self.signals.append)
+        bus.subscribe_callback(user_topic(user_id), self.signals.append)
 
     @property
     def kinds(self) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from uuid import UUID
 
-from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, TextEvent
 
 HEADERS = {
     "content-type": "text/event-stream",

@@ -18,9 +18,9 @@ from chat_app.api.requests import id_of, read_json, signed_in
 from chat_app.api.streaming import StreamResponse
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
-from chat_app.runs.create import SentMessage, is_client_id
+from chat_app.runs.create import CreatedRun, is_client_id
 from chat_app.services import services
-from chat_app.threads.views import LiveRun, Window
+from chat_app.threads.views import RunRef, Window
 
 THREAD_HEADER = "x-thread-id"
 """Tells a client the thread that its first message began."""
@@ -75,7 +75,7 @@ async def chat(request: Request, principal: Principal) -> Response:
         sent = await _submit(principal, asked, thread_id)
     else:
         sent = await _regenerate(principal, asked, thread_id)
-    return _stream(principal, LiveRun(sent.run_id, sent.message_id), sent.thread_id)
+    return _stream(principal, RunRef(sent.run_id, sent.message_id), sent.thread_id)
 
 
 @signed_in
@@ -102,7 +102,7 @@ async def models(_request: Request, _principal: Principal) -> Response:
     return JSONResponse({"models": offered, "default": default}, headers=NO_STORE)
 
 
-async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | None) -> SentMessage:
+async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | None) -> CreatedRun:
     given = asked.message or (asked.messages[-1] if asked.messages else None)
     if given is None:
         raise InvalidInput("There is no message to answer.")
@@ -118,7 +118,7 @@ async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | No
 
 async def _regenerate(
     principal: Principal, asked: ChatRequest, thread_id: UUID | None
-) -> SentMessage:
+) -> CreatedRun:
     if thread_id is None:
         raise NotFound
     window = await _end_of(principal, thread_id)
@@ -145,7 +145,7 @@ def _checked(given: dict[str, Any]) -> UserMessage:
         ) from None
 
 
-def _stream(principal: Principal, run: LiveRun, thread_id: UUID) -> Response:
+def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:
     events = services().runs.follow(principal, run.run_id)
     chunks = ai_sdk_stream.encoded(events, message_id=run.message_id, thread_id=thread_id)
     headers = {**ai_sdk_stream.HEADERS, THREAD_HEADER: str(thread_id)}

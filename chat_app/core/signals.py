@@ -1,7 +1,7 @@
-"""Who should look again.
+"""The signal bus: publish and subscribe within one process.
 
-A message on the bus is a hint: the row in the database is the truth, so a lost hint costs a
-stale view until the next look, never a wrong one.
+A signal says that a row has changed and carries no content: the row is the truth. A lost signal
+leaves a view stale until the next one, never wrong.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ SignalKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One thing that happened.
+    """Something that happened.
 
     Args:
         kind: What happened.
         thread_id: The thread it happened to, if any.
         run_id: The run it happened to, if any.
         session_id: The session it happened to, if any.
-        reason: Why, in one word, where the kind has a reason.
+        reason: A code that says why, for kinds that have reasons.
     """
 
     kind: SignalKind
@@ -43,15 +43,18 @@ class Signal:
 
 
 def user_topic(user_id: UUID) -> str:
-    """The topic of everything that happens to what a user owns."""
+    """The topic of every change to what a user owns."""
     return f"user:{user_id}"
 
 
 SESSIONS = "sessions"
-"""The topic of ended sessions; the guard and the run engine listen here."""
+"""The topic of ended sessions."""
 
 TOKENS = "tokens"
-"""The topic of sessions that go on under a new token; the guard listens here."""
+"""The topic of sessions that got a new token."""
+
+DELETED_THREADS = "deleted threads"
+"""The topic of deleted threads."""
 
 
 class Bus:
@@ -62,37 +65,37 @@ class Bus:
         self._callbacks: dict[str, list[Callable[[Signal], None]]] = defaultdict(list)
 
     def publish(self, topic: str, signal: Signal) -> None:
-        """Tell every subscriber of a topic. Call after the commit, never before."""
+        """Send a signal to every subscriber of a topic. Call after the commit, never before."""
         for callback in self._callbacks.get(topic, ()):
             callback(signal)
         for queue in self._queues.get(topic, ()):
             queue.put_nowait(signal)
 
-    def on(self, topic: str, callback: Callable[[Signal], None]) -> None:
-        """Call `callback` at once, inside `publish`, for as long as the process lives."""
+    def subscribe_callback(self, topic: str, callback: Callable[[Signal], None]) -> None:
+        """Call `callback` inside `publish`, for the life of the process."""
         self._callbacks[topic].append(callback)
 
-    def listeners(self, topic: str) -> int:
-        """How many are subscribed to a topic."""
+    def subscriber_count(self, topic: str) -> int:
+        """How many are subscribed to a topic with `subscribe`."""
         return len(self._queues.get(topic, ()))
 
     @contextlib.contextmanager
     def subscribe(self, topic: str) -> Iterator[AsyncIterator[list[Signal]]]:
-        """Receive the hints of a topic in order, from now until the block ends.
+        """Receive the signals of a topic in order, until the block ends.
 
-        What came while the subscriber was busy comes as one list: it need look only once.
+        Signals that came while the subscriber was busy come as one list.
         """
         queue: asyncio.Queue[Signal] = asyncio.Queue()
         self._queues[topic].add(queue)
         try:
-            yield _drain(queue)
+            yield _batches(queue)
         finally:
             self._queues[topic].discard(queue)
             if not self._queues[topic]:
                 del self._queues[topic]
 
 
-async def _drain(queue: asyncio.Queue[Signal]) -> AsyncIterator[list[Signal]]:
+async def _batches(queue: asyncio.Queue[Signal]) -> AsyncIterator[list[Signal]]:
     while True:
         signals = [await queue.get()]
         while not queue.empty():

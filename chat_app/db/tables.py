@@ -27,7 +27,7 @@ TitleOrigin = Literal["start", "model", "person"]
 
 MessageStatus = Literal["running", "complete", "stopped", "failed", "interrupted", "revoked"]
 RunStatus = Literal["queued", "running", "complete", "stopped", "failed", "interrupted", "revoked"]
-LIVE: tuple[RunStatus, ...] = ("queued", "running")
+ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """The statuses of a run that is not over."""
 
 

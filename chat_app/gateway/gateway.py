@@ -107,7 +107,7 @@ class Gateway:
         services = self._services()
         if self._doors is None or self._doors[0] is not services:
             for topic in (SESSIONS, TOKENS):
-                services.bus.on(topic, self.live.hear)
+                services.bus.subscribe_callback(topic, self.live.hear)
             rules = RequestRules(services.settings, self._build, self._also)
             common = (self._app, services, rules, self.live, self.refused)
             self._doors = (

@@ -1,1 +1,1 @@
-"""How an answer is made: a log that is stored before it is shown, and its readers."""
+"""Runs: create, execute, log, follow and finalize an answer."""

@@ -1,4 +1,4 @@
-"""One answer that is being made, in memory."""
+"""Execute runs: build the prompt, stream the model's answer into the log, finalize."""
 
 import asyncio
 import logging
@@ -14,28 +14,56 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import ChatError
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.signals import Bus, Signal, user_topic
+from chat_app.core.tasks import retry
 from chat_app.db.engine import Database
-from chat_app.llm.base import Delta, Model, PromptMessage, ReasoningDelta, TextDelta, Usage
-from chat_app.runs.create import SentMessage
-from chat_app.runs.events import EndEvent
+from chat_app.llm.base import (
+    Delta,
+    Model,
+    PromptMessage,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+    fit_context,
+)
+from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize
 from chat_app.runs.flush import FlushThrottle
-from chat_app.runs.follow import Channel
+from chat_app.runs.follow import Channel, EndEvent
 from chat_app.runs.log import BACK_OFF, LogWriter, RunLog, RunLogUnavailable
-from chat_app.runs.prompt import build_prompt
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
+from chat_app.threads.queries import branch_above
+
+logger = logging.getLogger(__name__)
+
+EMPTY_ANSWER = "The model sent an empty answer. Try again, or choose another model."
+INTERNAL_ERROR = "Something went wrong while writing the answer. Try again."
+
+CANCEL_TIMEOUT_SECONDS = 0.2
+"""How long to wait for cancelled tasks; one that waits for the database may take longer."""
+_RETRY_SECONDS = 5.0
+"""The back-off between attempts to store the end of a run, after `BACK_OFF`."""
+_CLOSE_SECONDS = 1.0
+"""How long a provider's connection may take to close before the run ends without it."""
+_DISCARDING = ("stopped", "revoked")
+"""Statuses that keep what readers have seen and discard what is buffered."""
+_MAX_BUFFERED_CHARS = 64_000
+"""A model further ahead of the disk than this is made to wait."""
+_DELTAS_PER_TURN = 64
+"""Deltas after which the event loop gets a turn, however fast the model is."""
+_PROMPT_BATCH = 40
+"""Messages read at a time, so that a long thread is not read whole."""
 
 
 @dataclass(slots=True, eq=False)
 class ActiveRun:
-    """A run from before its first row to after its last.
+    """A run of this process, from before its first row is written to after its last.
 
     Attributes:
         thread_id: Its thread, once that is known.
-        ending: How it was told to end, by anything but its model.
-        told: Set together with `ending`.
-        over: Set when its end is stored and shown.
+        result: How it must end, if not by its model.
+        cancelled: Set together with `result`.
+        finished: Set when its end is stored and shown.
     """
 
     run_id: UUID
@@ -43,91 +71,32 @@ class ActiveRun:
     channel: Channel
     log: RunLog
     thread_id: UUID | None = None
-    ending: RunResult | None = None
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    result: RunResult | None = None
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def end(self, result: RunResult) -> None:
-        """Tell it to end. The first reason given stands."""
-        if self.ending is None:
-            self.ending = result
-            self.told.set()
+    def cancel(self, result: RunResult) -> None:
+        """End the run with this result. The first call wins."""
+        if self.result is None:
+            self.result = result
+            self.cancelled.set()
 
     def end_event(self, result: RunResult) -> EndEvent:
-        """What readers see last."""
+        """The last event that readers get."""
         return EndEvent(self.channel.seq, result.status, result.error, self.channel.length)
 
 
-EMPTY = "The model sent an empty answer. Try again, or choose another model."
-
-_WAITING_CHARS = 64_000
-"""A model further ahead of the disk than this is made to wait."""
-_FAIR = 64
-"""Deltas after which the event loop gets a turn, however fast the model is."""
-
-
-async def stream_answer(
-    model: Model, turns: Sequence[PromptMessage], log: RunLog, *, max_tokens: int
-) -> RunResult:
-    """Add a model's answer to a log. Cancelling this closes the connection to the provider.
-
-    Args:
-        model: Who answers.
-        turns: What it is shown.
-        log: Where it goes; not flushed at the end.
-        max_tokens: The most tokens to answer with.
-
-    Raises:
-        ProviderError: The provider failed; the log has what came before.
-        NotSaved: The log could not be written.
-    """
-    usage: Usage | None = None
-    said = False
-    # A model's iterator can be closed; only a generator's type says so.
-    stream = cast(AsyncGenerator[Delta], model.stream(turns, max_tokens=max_tokens))
-    async with aclosing(stream) as deltas:
-        count = 0
-        async for delta in deltas:
-            match delta:
-                case TextDelta(text):
-                    log.add("text", text)
-                    said = said or bool(text)
-                case ReasoningDelta(text):
-                    log.add("reasoning", text)
-                case Usage():
-                    usage = delta
-            count += 1
-            if log.waiting > _WAITING_CHARS:
-                await log.flush()
-            elif count % _FAIR == 0:
-                await asyncio.sleep(0)
-    return RunResult("complete", "", usage) if said else RunResult("failed", EMPTY, usage)
-
-
-logger = logging.getLogger(__name__)
-
-BROKEN = "Something went wrong here while the answer was written. Try again."
-
-CANCEL_TIMEOUT_SECONDS = 0.2
-"""How long to wait for what was cancelled; a held database may keep it."""
-_KEEP_TRYING_SECONDS = 5.0
-_CLOSING_SECONDS = 1.0
-"""How long a provider's connection may take to close before the run ends without it."""
-_EXACT = ("stopped", "revoked")
-"""Endings that keep what was shown and nothing more."""
-
-
 class RunExecutor:
-    """The live runs of this process.
+    """The active runs of this process.
 
     Args:
         db: The database.
-        bus: Where ends are told.
-        settings: What models are shown, and how long they may answer.
+        bus: Where the ends of runs are published.
+        settings: The prompt and its limits.
         clock: The time in rows.
         writer: The log of all runs.
-        pace: The waits between tries.
-        naming: Names threads after their first answer.
+        flush_throttle: Waits between attempts to store the end of a run.
+        titler: Names threads after their first answer.
     """
 
     def __init__(
@@ -147,144 +116,230 @@ class RunExecutor:
         self._writer = writer
         self._flush_throttle = flush_throttle
         self._titler = titler
-        self._live: dict[UUID, ActiveRun] = {}
+        self._active: dict[UUID, ActiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def register(self, principal: Principal) -> ActiveRun:
-        """Make a run known before it is stored, so that it can be told to end from now on."""
+        """Add a run before it is stored, so that it can be cancelled from now on."""
         run_id, channel = uuid4(), Channel()
         log = self._writer.open(run_id, principal.user_id, channel)
-        live = ActiveRun(run_id, principal, channel, log)
-        self._live[run_id] = live
-        return live
+        active_run = ActiveRun(run_id, principal, channel, log)
+        self._active[run_id] = active_run
+        return active_run
 
-    def drop(self, live: ActiveRun) -> None:
-        """Forget a run that was not stored after all, or is over."""
-        self._live.pop(live.run_id, None)
-        live.over.set()
+    def unregister(self, active_run: ActiveRun) -> None:
+        """Remove a run that was not stored after all, or is finished."""
+        self._active.pop(active_run.run_id, None)
+        active_run.finished.set()
 
-    def launch(self, live: ActiveRun, sent: SentMessage, model: Model) -> None:
+    def start(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> None:
         """Start to answer. The run's rows are committed."""
-        task = asyncio.create_task(self._serve(live, sent, model), name="answer")
+        task = asyncio.create_task(self._execute(active_run, created, model), name="run")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def get(self, run_id: UUID) -> ActiveRun | None:
-        """A live run."""
-        return self._live.get(run_id)
+        """An active run."""
+        return self._active.get(run_id)
 
-    def end(self, which: Callable[[ActiveRun], bool], result: RunResult) -> list[ActiveRun]:
-        """Tell some runs to end.
+    def cancel(
+        self, predicate: Callable[[ActiveRun], bool], result: RunResult
+    ) -> Sequence[ActiveRun]:
+        """Cancel the runs that match.
 
         Returns:
-            Those that were told; each is `over` when its end is stored.
+            Those runs; each is `finished` when its end is stored.
         """
-        told = [live for live in self._live.values() if which(live)]
-        for live in told:
-            live.end(result)
-        return told
+        matching = [run for run in self._active.values() if predicate(run)]
+        for active_run in matching:
+            active_run.cancel(result)
+        return matching
 
     def session_ids(self) -> set[UUID]:
-        """The sessions that have an answer running."""
-        return {live.principal.credential_id for live in self._live.values()}
+        """The sessions that have an active run."""
+        return {run.principal.credential_id for run in self._active.values()}
 
     def wake_readers(self) -> None:
-        """Let every reader of every live run look again."""
-        for live in self._live.values():
-            live.channel.wake()
+        """Wake every reader of every active run."""
+        for active_run in self._active.values():
+            active_run.channel.wake()
 
     async def drain(self, seconds: float) -> None:
         """Interrupt every run, and wait until their ends are stored.
 
         Args:
-            seconds: The longest wait; what is left then is let go of, and closed at the next
-                start.
+            seconds: The longest wait; the reaper closes what is left at the next start.
         """
-        told = self.end(lambda _: True, RunResult("interrupted"))
-        waits = [asyncio.create_task(live.over.wait()) for live in told]
-        work = [*waits, *self._tasks]
-        if work:
+        runs = self.cancel(lambda _: True, RunResult("interrupted"))
+        waits = [asyncio.create_task(run.finished.wait()) for run in runs]
+        if work := [*waits, *self._tasks]:
             await asyncio.wait(work, timeout=seconds)
-        rest = [*waits, *self._tasks]
-        for task in rest:
+        remaining = [*waits, *self._tasks]
+        for task in remaining:
             task.cancel()
-        if rest:
-            # one that waits for a held database cannot be cancelled until the database answers
-            await asyncio.wait(rest, timeout=CANCEL_TIMEOUT_SECONDS)
+        if remaining:
+            # one that waits for a locked database cannot be cancelled until the database answers
+            await asyncio.wait(remaining, timeout=CANCEL_TIMEOUT_SECONDS)
 
-    async def _serve(self, live: ActiveRun, sent: SentMessage, model: Model) -> None:
-        result = await self._run_model(live, sent, model)
-        if result.status not in _EXACT:
+    async def _execute(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> None:
+        result = await self._stream_or_cancel(active_run, created, model)
+        if result.status not in _DISCARDING:
             try:
-                await live.log.flush()
+                await active_run.log.flush()
             except RunLogUnavailable:
                 result = _NOT_SAVED
-        await live.log.close()
-        await self._settle(live, sent, result)
+        await active_run.log.close()
+        await self._finalize(active_run, created, result)
         if result.status == "complete":
-            self._titler.name(live.principal, sent.thread_id, sent.user_message_id, model)
+            self._titler.start(
+                active_run.principal, created.thread_id, created.user_message_id, model
+            )
 
-    async def _run_model(self, live: ActiveRun, sent: SentMessage, model: Model) -> RunResult:
-        """Wait for the model, or for somebody who ends the run before it does."""
-        if live.ending is not None:
-            return live.ending
-        making = asyncio.create_task(self._make(live, sent, model))
-        told = asyncio.create_task(live.told.wait())
-        lost = asyncio.create_task(live.log.failure())
+    async def _stream_or_cancel(
+        self, active_run: ActiveRun, created: CreatedRun, model: Model
+    ) -> RunResult:
+        """Stream the answer until the model finishes, the run is cancelled or its log fails."""
+        if active_run.result is not None:
+            return active_run.result
+        streaming = asyncio.create_task(self._stream(active_run, created, model))
+        cancelled = asyncio.create_task(active_run.cancelled.wait())
+        log_failed = asyncio.create_task(active_run.log.failure())
         try:
-            await asyncio.wait({making, told, lost}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {streaming, cancelled, log_failed}, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            for task in (making, told, lost):
+            for task in (streaming, cancelled, log_failed):
                 task.cancel()
-        await asyncio.wait({making}, timeout=_CLOSING_SECONDS)
-        if making.done() and not making.cancelled():
-            return _result(making)
-        return live.ending or _NOT_SAVED
+        await asyncio.wait({streaming}, timeout=_CLOSE_SECONDS)
+        if streaming.done() and not streaming.cancelled():
+            return _result_of(streaming)
+        return active_run.result or _NOT_SAVED
 
-    async def _make(self, live: ActiveRun, sent: SentMessage, model: Model) -> RunResult:
-        shown = await build_prompt(
+    async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
+        prompt = await build_prompt(
             self._db,
-            live.principal,
-            sent.user_message_id,
+            active_run.principal,
+            created.user_message_id,
             system=self._settings.chat_system_prompt,
             max_chars=self._settings.chat_context_chars,
         )
         return await stream_answer(
-            model, shown, live.log, max_tokens=self._settings.chat_max_tokens
+            model, prompt, active_run.log, max_tokens=self._settings.chat_max_tokens
         )
 
-    async def _settle(self, live: ActiveRun, sent: SentMessage, result: RunResult) -> None:
-        """Store the end and then show it; readers are not kept waiting for a broken disk."""
-        for delay in chain(BACK_OFF, repeat(_KEEP_TRYING_SECONDS)):
-            try:
-                async with self._db.write(live.principal) as session:
-                    await finalize(session, live.run_id, result, self._clock())
-            except Exception as error:  # the next try, or the next start, closes the run
-                logger.warning("The end of an answer was not stored: %s", type(error).__name__)
-                if delay == BACK_OFF[-1]:
-                    self._show_end(live, sent, result)
-                await self._flush_throttle.back_off(delay)
-            else:
-                break
-        self._show_end(live, sent, result)
-        self.drop(live)
+    async def _finalize(
+        self, active_run: ActiveRun, created: CreatedRun, result: RunResult
+    ) -> None:
+        """Store the end, then show it; readers do not wait for a broken disk."""
+        attempts = 0
 
-    def _show_end(self, live: ActiveRun, sent: SentMessage, result: RunResult) -> None:
-        live.channel.close(live.end_event(result))
-        live.over.set()
-        topic = user_topic(live.principal.user_id)
-        self._bus.publish(topic, Signal("run_ended", sent.thread_id, live.run_id))
-        self._bus.publish(topic, Signal("thread", sent.thread_id))
+        async def store() -> None:
+            async with self._db.write(active_run.principal) as session:
+                await finalize(session, active_run.run_id, result, self._clock())
+
+        def should_retry(error: Exception) -> bool:  # forever; the next start would close the run
+            nonlocal attempts
+            attempts += 1
+            logger.warning("The end of an answer was not stored: %s", type(error).__name__)
+            if attempts == len(BACK_OFF):
+                self._show_end(active_run, created, result)
+            return True
+
+        await retry(
+            store,
+            chain(BACK_OFF, repeat(_RETRY_SECONDS)),
+            should_retry=should_retry,
+            sleep=self._flush_throttle.back_off,
+        )
+        self._show_end(active_run, created, result)
+        self.unregister(active_run)
+
+    def _show_end(self, active_run: ActiveRun, created: CreatedRun, result: RunResult) -> None:
+        active_run.channel.close(active_run.end_event(result))
+        active_run.finished.set()
+        topic = user_topic(active_run.principal.user_id)
+        self._bus.publish(topic, Signal("run_ended", created.thread_id, active_run.run_id))
+        self._bus.publish(topic, Signal("thread", created.thread_id))
+
+
+async def build_prompt(
+    db: Database, principal: Principal, leaf: UUID, *, system: str, max_chars: int
+) -> tuple[PromptMessage, ...]:
+    """The messages a model gets: the stored branch, oldest first, as much of it as fits.
+
+    Args:
+        db: The database.
+        principal: The owner of the thread.
+        leaf: The user's message to answer.
+        system: The system prompt; empty for none.
+        max_chars: The most characters in all messages together.
+    """
+    prompt: list[PromptMessage] = []
+    remaining = max_chars
+    start: UUID | None = leaf
+    async with db.read(principal) as session:
+        while start is not None and remaining > 0:
+            messages = await branch_above(session, start, _PROMPT_BATCH)
+            for message in messages:
+                if message.text and message.role in ("user", "assistant"):
+                    remaining -= len(message.text)
+                    role = "user" if message.role == "user" else "assistant"
+                    prompt.append(PromptMessage(role, message.text))
+            start = messages[-1].parent_id if len(messages) == _PROMPT_BATCH else None
+    if system:
+        prompt.append(PromptMessage("system", system))
+    return fit_context(prompt[::-1], max_chars)
+
+
+async def stream_answer(
+    model: Model, prompt: Sequence[PromptMessage], log: RunLog, *, max_tokens: int
+) -> RunResult:
+    """Stream a model's answer into a log. Cancelling it closes the connection to the provider.
+
+    Args:
+        model: The model.
+        prompt: What it gets.
+        log: The run's log; it is not flushed at the end.
+        max_tokens: The most tokens to answer with.
+
+    Raises:
+        ProviderError: The provider failed; the log has what came before.
+        RunLogUnavailable: The log could not be written.
+    """
+    usage: Usage | None = None
+    has_text = False
+    # a model's iterator can be closed; only a generator's type says so
+    stream = cast(AsyncGenerator[Delta], model.stream(prompt, max_tokens=max_tokens))
+    async with aclosing(stream) as deltas:
+        count = 0
+        async for delta in deltas:
+            match delta:
+                case TextDelta(text):
+                    log.add("text", text)
+                    has_text = has_text or bool(text)
+                case ReasoningDelta(text):
+                    log.add("reasoning", text)
+                case Usage():
+                    usage = delta
+            count += 1
+            if log.buffered > _MAX_BUFFERED_CHARS:
+                await log.flush()
+            elif count % _DELTAS_PER_TURN == 0:
+                await asyncio.sleep(0)
+    if has_text:
+        return RunResult("complete", usage=usage)
+    return RunResult("failed", EMPTY_ANSWER, usage)
 
 
 _NOT_SAVED = RunResult("failed", RunLogUnavailable().message)
 
 
-def _result(making: "asyncio.Task[RunResult]") -> RunResult:
-    error = making.exception()
+def _result_of(streaming: "asyncio.Task[RunResult]") -> RunResult:
+    error = streaming.exception()
     if error is None:
-        return making.result()
+        return streaming.result()
     if isinstance(error, ChatError):
         return RunResult("failed", error.message)
     log_unexpected_error(error, "an answer")
-    return RunResult("failed", BROKEN)
+    return RunResult("failed", INTERNAL_ERROR)

@@ -1,4 +1,4 @@
-"""The end of a run: its log becomes the message, in the transaction that closes the run."""
+"""Finalize a run: fold its log into the message and close it; reap runs of a lost process."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,18 +10,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.clock import Clock
 from chat_app.db.engine import Database
-from chat_app.db.tables import LIVE, Message, Run, RunEvent
+from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
 from chat_app.llm.base import Usage
-from chat_app.runs.events import EndStatus, fold
+from chat_app.runs.follow import EndStatus, fold_log
+
+_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How an answer came out.
+    """The outcome of a run.
 
     Args:
-        error: One sentence for the person when it failed.
-        usage: What the provider counted, if it did.
+        error: The message for the user if it failed.
+        usage: The provider's token counts, if it sent any.
     """
 
     status: EndStatus
@@ -30,26 +32,19 @@ class RunResult:
 
 
 async def finalize(session: AsyncSession, run_id: UUID, result: RunResult, now: datetime) -> None:
-    """Fold a run's events into its message, close it, and drop the events.
+    """Fold a run's events into its message, close the run, and delete the events.
 
     Args:
         session: A write session that sees the run.
-        run_id: The run; nothing happens when its rows are gone.
-        outcome: How it ended.
+        run_id: The run; nothing happens if its rows are deleted.
+        result: How it ended.
         now: When.
     """
     run = await session.get(Run, run_id)
     message = await session.get(Message, run.message_id) if run else None
     if run is None or message is None:
         return
-    log = await session.exec(
-        select(RunEvent.seq, RunEvent.kind, RunEvent.text)
-        .where(RunEvent.run_id == run_id)
-        .order_by(col(RunEvent.seq))
-    )
-    entries = log.all()
-    message.parts = fold((kind, text) for _, kind, text in entries)
-    run.last_seq = entries[-1][0] if entries else 0
+    message.parts, run.last_seq = await fold_log(session, run_id)
     message.status = run.status = result.status
     message.error = run.error = result.error
     run.finished_at = now
@@ -59,30 +54,23 @@ async def finalize(session: AsyncSession, run_id: UUID, result: RunResult, now: 
     await session.exec(delete(RunEvent).where(col(RunEvent.run_id) == run_id))
 
 
-_AT_ONCE = 100
-
-
 async def reap_lost_runs(db: Database, clock: Clock) -> int:
-    """Give every run that nobody is working on its stored text, as `interrupted`.
-
-    Args:
-        db: The database; no run of this process may be live yet.
-        clock: Dates the ends.
+    """The reaper: finalize every active run as `interrupted`, at start, before any run is active.
 
     Returns:
-        How many runs were closed.
+        How many runs were finalized.
     """
     count = 0
     last: UUID | None = None
     while True:
-        left = select(Run.id).where(col(Run.status).in_(LIVE)).order_by(col(Run.id))
+        lost = select(Run.id).where(col(Run.status).in_(ACTIVE)).order_by(col(Run.id))
         if last is not None:
-            left = left.where(col(Run.id) > last)
+            lost = lost.where(col(Run.id) > last)
         async with db.system("run recovery", write=True) as session:
-            run_ids = (await session.exec(left.limit(_AT_ONCE))).all()
+            run_ids = (await session.exec(lost.limit(_BATCH))).all()
             for run_id in run_ids:
                 await finalize(session, run_id, RunResult("interrupted"), clock())
         count += len(run_ids)
-        if len(run_ids) < _AT_ONCE:
+        if len(run_ids) < _BATCH:
             return count
         last = run_ids[-1]

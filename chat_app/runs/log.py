@@ -1,8 +1,8 @@
-"""One writer for all running answers: stored before shown, many answers in one transaction.
+"""The run log: group commit of the events of all active runs; stored before shown.
 
-Models add to the buffer of their run; the writer commits everything that is due at once, and only
-then hands it to the runs' channels. So the number of transactions does not grow with the number
-of answers, and nobody sees what a crash could take back.
+Models add to the buffer of their run; the writer commits every due buffer in one transaction, and
+only then puts the events into the runs' channels. So the number of transactions does not grow with
+the number of runs, and no reader sees what a crash could take back.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from uuid import UUID
 
@@ -19,17 +20,18 @@ from sqlalchemy.exc import IntegrityError
 from chat_app.core.clock import Clock
 from chat_app.core.errors import ChatError
 from chat_app.core.logging import log_unexpected_error
+from chat_app.core.parts import EventKind
+from chat_app.core.tasks import retry
 from chat_app.core.text import repair_surrogates
 from chat_app.db.engine import Database
 from chat_app.db.tables import metadata
-from chat_app.runs.events import EventKind
 from chat_app.runs.flush import FlushThrottle, flush_interval
 from chat_app.runs.follow import Channel
 
 logger = logging.getLogger(__name__)
 
 BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
-"""Seconds before each further try of a commit that failed."""
+"""Seconds before each further attempt of a commit that failed."""
 NOT_SAVED = "The answer could not be saved, so it was stopped. Try again in a moment."
 
 
@@ -59,18 +61,18 @@ class LogEntry:
 
 
 StoreEntries = Callable[[Sequence[LogEntry]], Awaitable[None]]
-"""Commits entries in one transaction: all or none."""
+"""Stores entries in one transaction: all or none."""
 
 
 class RunLog:
     """The writing end of one run's log. Made by `LogWriter.open`.
 
     Attributes:
-        waiting: The characters added and not yet stored.
+        buffered: The characters added and not yet stored.
     """
 
     def __init__(self, writer: "LogWriter", run_id: UUID, owner_id: UUID, channel: Channel) -> None:
-        self.waiting = 0
+        self.buffered = 0
         self._writer = writer
         self._run_id = run_id
         self._owner_id = owner_id
@@ -80,55 +82,55 @@ class RunLog:
         self._taken: list[LogEntry] = []
         self._idle = asyncio.Event()
         self._idle.set()
-        self._hurry = True
+        self._urgent = True
         self._closed = False
         self._failed = asyncio.Event()
         self._committed_at = -math.inf
         self._rate = 0.0
 
     def add(self, kind: EventKind, text: str) -> None:
-        """Take the next piece of the answer. It is stored and shown at the writer's pace."""
+        """Buffer the next piece of the answer. The writer stores and shows it when it is due."""
         if self._closed or not text:
             return
         text = repair_surrogates(text)
         self._added.append((kind, text))
-        self.waiting += len(text)
+        self.buffered += len(text)
         self._idle.clear()
-        self._writer.wake(self, hurry=self._hurry)
+        self._writer.wake(self, urgent=self._urgent)
 
     async def flush(self) -> None:
         """Wait until everything added is stored and shown.
 
         Raises:
-            NotSaved: The writer gave up.
+            RunLogUnavailable: The writer gave up.
         """
         if self._added:
-            self._hurry = True
-            self._writer.wake(self, hurry=True)
+            self._urgent = True
+            self._writer.wake(self, urgent=True)
         await self._idle.wait()
         if self._failed.is_set():
             raise RunLogUnavailable
 
     async def close(self) -> None:
-        """Forget what is not stored, wait for a commit under way, and take nothing more."""
+        """Discard what is not stored, wait for a running commit, and accept nothing more."""
         self._closed = True
         self._drop()
         await self._idle.wait()
         self._writer.forget(self)
 
-    def is_due(self, now: float, late: float, busy: float) -> bool:
-        """Whether the run's pace allows a commit now; see `flush_throttle.interval`."""
-        # A tick may come a little early by the clock; a tenth keeps it from being skipped.
-        return self._hurry or now - self._committed_at >= 0.9 * flush_interval(
-            self._rate, late, busy
+    def is_due(self, now: float, lag: float, busy: float) -> bool:
+        """Whether to commit now; see `flush_interval`."""
+        # a tick may come a little early by the clock; a tenth keeps it from being skipped
+        return self._urgent or now - self._committed_at >= 0.9 * flush_interval(
+            self._rate, lag, busy
         )
 
     def take(self, now: float) -> list[LogEntry]:
-        """Move what was added into entries for the next commit."""
+        """Move the buffer into entries for the next commit."""
         elapsed = now - self._committed_at
         self._rate = (self._rate + len(self._added) / elapsed) / 2 if elapsed > 0 else self._rate
         self._committed_at = now
-        self._hurry = False
+        self._urgent = False
         for kind, pieces in groupby(self._added, _kind):
             self._seq += 1
             text = "".join(text for _, text in pieces)
@@ -137,36 +139,36 @@ class RunLog:
         return self._taken
 
     def show(self) -> None:
-        """The entries taken are stored: let the readers see them."""
+        """The entries taken are stored: show them to the readers."""
         for entry in self._taken:
-            self.waiting -= len(entry.text)
+            self.buffered -= len(entry.text)
             self._channel.put(entry.seq, entry.text if entry.kind == "text" else "")
         self._taken.clear()
-        self._settle()
+        self._update_idle()
 
     def fail(self) -> None:
-        """The entries taken cannot be stored: nothing of them or after them is shown."""
+        """The entries taken cannot be stored: show neither them nor what follows."""
         self._closed = True
         self._taken.clear()
         self._drop()
         self._failed.set()
 
     async def failure(self) -> None:
-        """Wait until the writer gives up, which is for ever in most runs."""
+        """Wait until the writer gives up; forever in most runs."""
         await self._failed.wait()
 
     @property
     def has_more(self) -> bool:
-        """Whether something waits for the next commit."""
+        """Whether the buffer has something for the next commit."""
         return bool(self._added)
 
     def _drop(self) -> None:
         self._added.clear()
-        self._settle()
+        self._update_idle()
 
-    def _settle(self) -> None:
+    def _update_idle(self) -> None:
         if not self._added and not self._taken:
-            self.waiting = 0
+            self.buffered = 0
             self._idle.set()
 
 
@@ -175,31 +177,31 @@ class LogWriter:
 
     Args:
         store: Commits a batch in one transaction.
-        pace: The clock and the waits.
+        flush_throttle: The clock and the waits.
     """
 
     def __init__(self, store: StoreEntries, flush_throttle: FlushThrottle) -> None:
         self._store = store
         self._flush_throttle = flush_throttle
-        self._waiting: dict[RunLog, None] = {}
+        self._pending: dict[RunLog, None] = {}
         self._work = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._late = 0.0
+        self._urgent = asyncio.Event()
+        self._lag = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to write. Needs a running event loop."""
+        """Start to write. Needs a running event loop."""
         self._task = asyncio.create_task(self._write(), name="run log")
 
-    async def stop(self, within: float | None = None) -> None:
-        """Write nothing more.
+    async def stop(self, timeout: float | None = None) -> None:
+        """Stop to write.
 
         Args:
-            within: How long to wait for a commit under way, in seconds; None waits for its end.
+            timeout: How long to wait for a running commit, in seconds; None waits for its end.
         """
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task}, timeout=within)
+            await asyncio.wait({self._task}, timeout=timeout)
             self._task = None
 
     def open(self, run_id: UUID, owner_id: UUID, channel: Channel) -> RunLog:
@@ -207,79 +209,80 @@ class LogWriter:
 
         Args:
             run_id: The run; its row must be committed before the first `add`.
-            owner_id: Whose it is.
+            owner_id: Its owner.
             channel: Where stored entries are shown.
         """
         return RunLog(self, run_id, owner_id, channel)
 
-    def wake(self, log: RunLog, *, hurry: bool) -> None:
+    def wake(self, log: RunLog, *, urgent: bool) -> None:
         """A log has something to store."""
-        self._waiting[log] = None
+        self._pending[log] = None
         self._work.set()
-        if hurry:
-            self._hurry.set()
+        if urgent:
+            self._urgent.set()
 
     def forget(self, log: RunLog) -> None:
-        """A log has nothing to store."""
-        self._waiting.pop(log, None)
+        """A log has nothing more to store."""
+        self._pending.pop(log, None)
 
     async def _write(self) -> None:
         while True:
             await self._work.wait()
-            self._hurry.clear()
-            began = self._flush_throttle.now()
+            self._urgent.clear()
+            start = self._flush_throttle.now()
             busy = self._flush_throttle.busy()
-            due = [log for log in self._waiting if log.is_due(began, self._late, busy)]
+            due = [log for log in self._pending if log.is_due(start, self._lag, busy)]
             if due:
-                await self._commit(due, began)
-            if not self._waiting:
+                await self._commit(due, start)
+            if not self._pending:
                 self._work.clear()
-            spent = self._flush_throttle.now() - began
-            rest = max(0.0, flush_interval(0.0, self._late, busy) - spent)
-            late = await self._flush_throttle.rest(rest, self._hurry)
-            self._late = 0.7 * self._late + 0.3 * late
+            elapsed = self._flush_throttle.now() - start
+            pause = max(0.0, flush_interval(0.0, self._lag, busy) - elapsed)
+            lag = await self._flush_throttle.rest(pause, self._urgent)
+            self._lag = 0.7 * self._lag + 0.3 * lag
 
     async def _commit(self, logs: list[RunLog], now: float) -> None:
         batch: list[tuple[RunLog, list[LogEntry]]] = []
         for log in logs:
-            self._waiting.pop(log)
+            self._pending.pop(log)
             if log.has_more:
                 batch.append((log, log.take(now)))
-        if batch and not await self._stored(batch):
-            await self._one_by_one(batch)
-
-    async def _stored(self, batch: list[tuple[RunLog, list[LogEntry]]]) -> bool:
-        """Try a batch, patiently. False when it cannot be stored as it is."""
+        if not batch:
+            return
         entries = [entry for _, taken in batch for entry in taken]
-        for delay in (*BACK_OFF, None):
-            try:
-                await self._store(entries)
-            except IntegrityError:
-                return False  # one row is wrong (its owner is gone); waiting cannot help
-            except Exception as error:  # whatever it is, the other answers must go on
-                logger.warning("A commit of the run log failed: %s", type(error).__name__)
-                if delay is None:
-                    return False
-                await self._flush_throttle.back_off(delay)
-            else:
-                for log, _ in batch:
-                    log.show()
-                return True
-        return False
+        try:
+            await retry(
+                partial(self._store, entries),
+                BACK_OFF,
+                should_retry=_should_retry,
+                sleep=self._flush_throttle.back_off,
+            )
+        except Exception:
+            await self._commit_one_by_one(batch)
+        else:
+            for log, _ in batch:
+                log.show()
 
-    async def _one_by_one(self, batch: list[tuple[RunLog, list[LogEntry]]]) -> None:
-        """Save what can be saved, so that one answer's fault is not every answer's."""
+    async def _commit_one_by_one(self, batch: list[tuple[RunLog, list[LogEntry]]]) -> None:
+        """Store what can be stored, so that the fault of one run does not end the others."""
         for log, entries in batch:
             try:
                 await self._store(entries)
             except ChatError as error:  # a full disk is no bug
                 logger.warning("An answer was given up: %s", error.message)
                 log.fail()
-            except Exception as error:  # the fault ends this run, and is told to its reader
+            except Exception as error:  # it ends this run only, and its readers see an error
                 log_unexpected_error(error, "the log of an answer")
                 log.fail()
             else:
                 log.show()
+
+
+def _should_retry(error: Exception) -> bool:
+    if isinstance(error, IntegrityError):
+        return False  # one row is invalid (its owner is deleted); waiting cannot help
+    logger.warning("A commit of the run log failed: %s", type(error).__name__)
+    return True
 
 
 def _kind(piece: tuple[EventKind, str]) -> EventKind:
@@ -289,7 +292,7 @@ def _kind(piece: tuple[EventKind, str]) -> EventKind:
 _EVENTS = metadata.tables["run_event"]
 _RUNS = metadata.tables["run"]
 _INSERT = insert(_EVENTS)
-_BEGIN = (
+_START = (
     update(_RUNS)
     .where(_RUNS.c.id == bindparam("run"), _RUNS.c.status == "queued")
     .values(status="running", first_event_at=bindparam("now"))
@@ -297,16 +300,11 @@ _BEGIN = (
 
 
 def event_store(db: Database, clock: Clock) -> StoreEntries:
-    """What a `LogWriter` commits with.
-
-    Args:
-        db: The database.
-        clock: Dates a run's first event.
-    """
+    """The `store` of a `LogWriter`; it also sets a run to `running` with its first event."""
 
     async def store(entries: Sequence[LogEntry]) -> None:
         # the run's last_seq is written at its end: until then the log itself has it
-        begun = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.seq == 1]
+        started = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.seq == 1]
         rows = [
             {
                 "run_id": entry.run_id,
@@ -317,6 +315,6 @@ def event_store(db: Database, clock: Clock) -> StoreEntries:
             }
             for entry in entries
         ]
-        await db.system_batch("run log", [(_INSERT, rows), (_BEGIN, begun)])
+        await db.system_batch("run log", [(_INSERT, rows), (_START, started)])
 
     return store

@@ -1,4 +1,4 @@
-"""Asking a model what to call a thread."""
+"""Thread titles from a model."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,61 +17,57 @@ from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 from chat_app.threads.titles import AUTOMATIC_LENGTH, clean_model_title
 
-_SYSTEM = "You give conversations a short title."
-_ASK = (
+_SYSTEM_PROMPT = "You give conversations a short title."
+_USER_PROMPT = (
     "Write a title of two to five words for a conversation that begins with the message below. "
     "Answer with the title only.\n\n"
 )
-_SHOWN = 1_000
-"""Characters of the message that the model is shown."""
+_MAX_MESSAGE_CHARS = 1_000
 _MAX_TOKENS = 24
 
 
-async def untitled_question(
-    session: AsyncSession, thread_id: UUID, question_id: UUID
-) -> str | None:
-    """The text to name a thread after, when it is the thread's first and nobody has named it.
+async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID) -> str | None:
+    """The text to name a thread after; None unless it is its first message and has no title.
 
     Args:
         session: A session that sees the thread.
         thread_id: The thread.
-        question_id: The message that was just answered.
+        message_id: The user's message that was just answered.
     """
     thread = await session.get(Thread, thread_id)
-    question = await session.get(Message, question_id)
-    if thread is None or question is None:
+    message = await session.get(Message, message_id)
+    if thread is None or message is None or message.parent_id is not None:
         return None
-    wanted = thread.title_origin == "start" and thread.deleted_at is None
-    return text_of(question.parts) if wanted and question.parent_id is None else None
+    untitled = thread.title_origin == "start" and thread.deleted_at is None
+    return text_of(message.parts) if untitled else None
 
 
-async def suggested_title(model: Model, question: str) -> str | None:
-    """What a model would call a conversation, or None when it says nothing usable.
-
-    Args:
-        model: Who is asked.
-        question: The first message of the conversation.
+async def suggest_title(model: Model, text: str) -> str | None:
+    """A model's title for a conversation that begins with a text; None if it is unusable.
 
     Raises:
         ProviderError: The provider failed.
     """
-    said = ""
-    async for delta in model.stream(_turns(question), max_tokens=_MAX_TOKENS):
-        if isinstance(delta, TextDelta) and len(said) <= 4 * AUTOMATIC_LENGTH:
-            said += delta.text
-    return clean_model_title(said)
+    title = ""
+    async for delta in model.stream(_prompt(text), max_tokens=_MAX_TOKENS):
+        if isinstance(delta, TextDelta) and len(title) <= 4 * AUTOMATIC_LENGTH:
+            title += delta.text
+    return clean_model_title(title)
 
 
-def _turns(question: str) -> Sequence[PromptMessage]:
-    return PromptMessage("system", _SYSTEM), PromptMessage("user", _ASK + question[:_SHOWN])
+def _prompt(text: str) -> Sequence[PromptMessage]:
+    return (
+        PromptMessage("system", _SYSTEM_PROMPT),
+        PromptMessage("user", _USER_PROMPT + text[:_MAX_MESSAGE_CHARS]),
+    )
 
 
 class ThreadTitler:
-    """The titles that are being asked for.
+    """Names threads in background tasks.
 
     Args:
         db: The database.
-        threads: Where a title goes.
+        threads: Stores the titles.
         settings: Whether models name threads at all, and how long one may take.
     """
 
@@ -82,50 +78,52 @@ class ThreadTitler:
         self._tasks: dict[asyncio.Task[None], UUID] = {}
         self._stopped = False
 
-    def name(self, principal: Principal, thread_id: UUID, question_id: UUID, model: Model) -> None:
-        """Begin to name a thread, if it wants a name.
+    def start(
+        self, principal: Principal, thread_id: UUID, user_message_id: UUID, model: Model
+    ) -> None:
+        """Start to name a thread, if it needs a title.
 
         Args:
-            principal: Whose thread it is.
+            principal: The owner of the thread.
             thread_id: The thread.
-            question_id: The message that was answered.
-            model: Who answered it.
+            user_message_id: The message that was answered.
+            model: The model that answered it.
         """
         if self._settings.chat_titles and not self._stopped:
-            task = asyncio.create_task(self._name(principal, thread_id, question_id, model))
+            task = asyncio.create_task(self._name(principal, thread_id, user_message_id, model))
             self._tasks[task] = principal.credential_id
             task.add_done_callback(self._done)
 
     def end_session(self, session_id: UUID) -> None:
-        """Give up the titles asked for in a session."""
+        """Cancel the tasks of a session."""
         for task, session in self._tasks.items():
             if session == session_id:
                 task.cancel()
 
-    async def idle(self, within: float | None = None) -> None:
-        """Wait until no title is being asked for.
+    async def idle(self, timeout: float | None = None) -> None:
+        """Wait until no task is running.
 
         Args:
-            within: The longest wait, in seconds; None waits for as long as it takes.
+            timeout: The longest wait, in seconds; None for no limit.
         """
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=within)
+            await asyncio.wait(set(self._tasks), timeout=timeout)
 
     def stop(self) -> None:
-        """Give up all titles, and ask for no more."""
+        """Cancel every task, and start no more."""
         self._stopped = True
         for task in self._tasks:
             task.cancel()
 
     async def _name(
-        self, principal: Principal, thread_id: UUID, question_id: UUID, model: Model
+        self, principal: Principal, thread_id: UUID, user_message_id: UUID, model: Model
     ) -> None:
         async with self._db.read(principal) as session:
-            question = await untitled_question(session, thread_id, question_id)
-        if question is None:
+            text = await text_to_title(session, thread_id, user_message_id)
+        if text is None:
             return
         async with asyncio.timeout(self._settings.chat_first_token_seconds):
-            title = await suggested_title(model, question)
+            title = await suggest_title(model, text)
         if title is not None:
             await self._threads.set_model_title(principal, thread_id, title)
 
@@ -134,6 +132,6 @@ class ThreadTitler:
         if task.cancelled():
             return
         error = task.exception()
-        # a thread keeps its first words then; only a bug is worth a line
+        # the thread keeps its first words then; only a bug is logged
         if error is not None and not isinstance(error, ChatError | TimeoutError):
             log_unexpected_error(error, "a title")

@@ -17,7 +17,7 @@ from chat_app.core.errors import NotFound
 from chat_app.core.signals import Signal, user_topic
 from chat_app.db.errors import DatabaseError
 from chat_app.reflex_ext.tabs import tabs, while_open
-from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import services
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState

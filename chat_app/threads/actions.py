@@ -9,7 +9,7 @@ from sqlmodel import col
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import InvalidInput
-from chat_app.core.signals import Bus, Signal, SignalKind, user_topic
+from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Thread
 from chat_app.settings import Settings
@@ -22,9 +22,6 @@ from chat_app.threads.views import (
     message_view,
     summary,
 )
-
-DELETED = "threads deleted"
-"""The bus topic of every deleted thread; the run engine listens here."""
 
 LONGEST_PAGE = 200
 """The most threads or messages in one answer."""
@@ -80,7 +77,7 @@ class Threads:
         """
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
-            run = await queries.live_run(session, thread_id)
+            run = await queries.active_run_of(session, thread_id)
         return summary(thread, running=run is not None)
 
     async def window(
@@ -109,7 +106,7 @@ class Threads:
             leaf = thread.head_id
             if before is not None:
                 leaf = (await queries.message_row(session, thread_id, before)).parent_id
-            run = await queries.live_run(session, thread_id)
+            run = await queries.active_run_of(session, thread_id)
             found = (
                 [] if leaf is None else await queries.branch_above(session, leaf, limit + 1, run)
             )
@@ -125,7 +122,7 @@ class Threads:
         async with self._db.read(principal) as session:
             await queries.thread_row(session, thread_id)
             message = await queries.message_row(session, thread_id, message_id)
-            run = await queries.live_run(session, thread_id)
+            run = await queries.active_run_of(session, thread_id)
         return message_view(message, run)
 
     async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
@@ -193,7 +190,7 @@ class Threads:
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id)
             thread.deleted_at = self._clock()
-        self._bus.publish(DELETED, Signal("thread_deleted", thread_id=thread_id))
+        self._bus.publish(DELETED_THREADS, Signal("thread_deleted", thread_id=thread_id))
         self._tell(principal, "thread_deleted", thread_id)
 
     async def restore(self, principal: Principal, thread_id: UUID) -> None:

@@ -17,8 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from chat_app.core.errors import InvalidInput, NotFound
-from chat_app.db.tables import LIVE, Message, Run, Thread
-from chat_app.threads.views import LiveRun, MessageView, ThreadRow, message_view
+from chat_app.db.tables import ACTIVE, Message, Run, Thread
+from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
 
 _LONGEST = 120
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,18 +124,18 @@ async def message_row(session: AsyncSession, thread_id: UUID, message_id: UUID) 
 
 async def running_threads(session: AsyncSession) -> set[UUID]:
     """The threads in which an answer is being written: at most as many as a person may run."""
-    return set(await session.exec(select(Run.thread_id).where(col(Run.status).in_(LIVE))))
+    return set(await session.exec(select(Run.thread_id).where(col(Run.status).in_(ACTIVE))))
 
 
-async def live_run(session: AsyncSession, thread_id: UUID) -> LiveRun | None:
+async def active_run_of(session: AsyncSession, thread_id: UUID) -> RunRef | None:
     """The answer that is being written in a thread."""
     found = await session.exec(
         select(Run.id, Run.message_id)
-        .where(Run.thread_id == thread_id, col(Run.status).in_(LIVE))
+        .where(Run.thread_id == thread_id, col(Run.status).in_(ACTIVE))
         .limit(1)
     )
     row = found.first()
-    return LiveRun(*row) if row else None
+    return RunRef(*row) if row else None
 
 
 async def page_rows(
@@ -172,7 +172,7 @@ async def page_rows(
 
 
 async def branch_above(
-    session: AsyncSession, leaf: UUID, limit: int, run: LiveRun | None = None
+    session: AsyncSession, leaf: UUID, limit: int, run: RunRef | None = None
 ) -> list[MessageView]:
     """A message and those above it, newest first, at most `limit`.
 

@@ -71,7 +71,7 @@ class MessageView:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveRun:
+class RunRef:
     """An answer that is being written: follow the run from 0 to see its text."""
 
     run_id: UUID
@@ -90,7 +90,7 @@ class Window:
     thread: ThreadSummary
     messages: list[MessageView]
     has_older: bool
-    run: LiveRun | None
+    run: RunRef | None
 
 
 def summary(thread: ThreadRow, *, running: bool) -> ThreadSummary:
@@ -106,7 +106,7 @@ def summary(thread: ThreadRow, *, running: bool) -> ThreadSummary:
     )
 
 
-def message_view(message: Message, run: LiveRun | None) -> MessageView:
+def message_view(message: Message, run: RunRef | None) -> MessageView:
     """A message's row as a view.
 
     Args:

@@ -41,7 +41,7 @@ async def test_a_sensitive_route_refuses_nobody(stage: Stage) -> None:
 async def test_a_person_is_called_what_they_like(stage: Stage, ada: UUID) -> None:
     told: list[Signal] = []
     other = await stage.accounts.add("aaron@example.org", PASSWORD, "Aaron")
-    stage.bus.on(user_topic(ada), told.append)
+    stage.bus.subscribe_callback(user_topic(ada), told.append)
     answer = await (await signed_in(stage, ada)).patch("/api/account", json={"name": " Ada L. "})
     assert answer.status_code == 204
     assert await name_of(stage, ada) == "Ada L."

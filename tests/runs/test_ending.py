@@ -11,8 +11,8 @@ from chat_app.core.errors import NotFound
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.tables import RunEvent, User
 from chat_app.llm.base import Finish, ProviderError
-from chat_app.runs.events import EndEvent, TextEvent
-from chat_app.runs.executor import BROKEN, EMPTY
+from chat_app.runs.executor import EMPTY_ANSWER, INTERNAL_ERROR
+from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.runs.log import BACK_OFF, NOT_SAVED
 from testing.run_services import PATIENCE, Stage, rest_of, text_of
 
@@ -98,9 +98,9 @@ async def test_a_bug_in_a_model_shows_no_secret(
     answer.fail(RuntimeError("sk-secret"))
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
-    assert (end.status, end.error) == ("failed", BROKEN)
+    assert (end.status, end.error) == ("failed", INTERNAL_ERROR)
     assert "sk-secret" not in caplog.text
-    assert (await stage.message(alice, sent.message_id)).error == BROKEN
+    assert (await stage.message(alice, sent.message_id)).error == INTERNAL_ERROR
 
 
 async def test_an_empty_answer_is_a_failure(stage: Stage, alice: Principal):
@@ -108,7 +108,7 @@ async def test_an_empty_answer_is_a_failure(stage: Stage, alice: Principal):
     (await stage.models.one.answer()).send(Finish("stop")).finish()
     (end,) = await stage.read(alice, sent.run_id)
     assert isinstance(end, EndEvent)
-    assert (end.status, end.error) == ("failed", EMPTY)
+    assert (end.status, end.error) == ("failed", EMPTY_ANSWER)
 
 
 async def test_a_revoked_session_stops_its_runs_and_no_others(
@@ -134,7 +134,7 @@ async def test_a_revoked_session_stops_its_runs_and_no_others(
 async def test_a_session_that_ends_during_the_send_never_reaches_the_model(
     stage: Stage, alice: Principal
 ):
-    stage.bus.on(
+    stage.bus.subscribe_callback(
         f"user:{alice.user_id}",
         lambda signal: stage.end_session(alice) if signal.kind == "run_started" else None,
     )
@@ -178,7 +178,7 @@ async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
 async def test_the_end_of_a_run_is_told_once_it_is_stored(stage: Stage, alice: Principal):
     told: list[tuple[str, str]] = []
     sent, answer, _ = await begun(stage, alice)
-    stage.bus.on(
+    stage.bus.subscribe_callback(
         f"user:{alice.user_id}",
         lambda signal: told.append((signal.kind, stage.stored(sent.run_id))),
     )

@@ -6,8 +6,8 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.runs.events import EndEvent, TextEvent, fold, utf16_length
-from chat_app.runs.follow import Channel, RevokedSessions
+from chat_app.core.parts import fold, utf16_length
+from chat_app.runs.follow import Channel, EndEvent, RevokedSessions, TextEvent
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
 
@@ -68,7 +68,7 @@ def test_an_entry_that_is_not_shown_moves_only_the_sequence():
 
 
 def test_the_memory_of_ended_sessions_is_bounded_and_keeps_the_newest():
-    ended = RevokedSessions(most=3)
+    ended = RevokedSessions(max_size=3)
     ids = [uuid4() for _ in range(5)]
     for one in ids:
         ended.add(one)

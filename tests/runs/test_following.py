@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
+from chat_app.core.parts import utf16_length
 from chat_app.db.tables import RunEvent
 from chat_app.llm.base import ReasoningDelta, Usage
-from chat_app.runs.events import EndEvent, TextEvent, utf16_length
+from chat_app.runs.follow import EndEvent, TextEvent
 from testing.run_services import Stage, rest_of, staged, text_of
 
 WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é", "\n\n", "# T"]

@@ -11,11 +11,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chat_app.db.errors import DatabaseFull
 from chat_app.runs.flush import (
+    BUSY_FRAME,
     FAST_FRAME,
     FRAME,
-    LATE,
-    SPARE,
-    STRAINED_FRAME,
+    IDLE_SHARE,
+    MAX_LAG,
     FlushThrottle,
     flush_interval,
 )
@@ -55,7 +55,7 @@ class Disk:
 
 
 class HeldPace(VirtualPace):
-    """Rests until the test lets it go on, or until there is a hurry."""
+    """Rests until the test lets it go on, or until `urgent` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,10 +63,10 @@ class HeldPace(VirtualPace):
         self.resting = asyncio.Event()
         self.late = 0.0
 
-    async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
         self.rests.append(seconds)
         self.resting.set()
-        waits = [asyncio.create_task(event.wait()) for event in (self.go, hurry)]
+        waits = [asyncio.create_task(event.wait()) for event in (self.go, urgent)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -303,25 +303,25 @@ async def test_a_late_event_loop_slows_the_commits_down(desk: Desk):
         await desk.flush_throttle.frame()
         log.add("text", "x")
     await desk.flush_throttle.resting.wait()
-    assert desk.flush_throttle.rests[-1] == STRAINED_FRAME
+    assert desk.flush_throttle.rests[-1] == BUSY_FRAME
     assert desk.flush_throttle.rests[0] == FRAME
 
 
 async def test_a_rest_ends_at_a_hurry_or_by_itself():
-    flush_throttle, hurry = FlushThrottle(), asyncio.Event()
-    assert await flush_throttle.rest(0, hurry) >= 0
-    hurry.set()
-    assert await flush_throttle.rest(3600, hurry) == 0
+    flush_throttle, urgent = FlushThrottle(), asyncio.Event()
+    assert await flush_throttle.rest(0, urgent) >= 0
+    urgent.set()
+    assert await flush_throttle.rest(3600, urgent) == 0
     await flush_throttle.back_off(0)
 
 
 def test_the_pace_follows_the_stream_and_the_strain():
     assert flush_interval(50, 0) == FRAME
     assert flush_interval(400, 0) == FAST_FRAME
-    assert flush_interval(50, LATE * 1.1) == STRAINED_FRAME
-    assert flush_interval(50, 0, busy=1 - SPARE) == FRAME
-    assert FRAME < flush_interval(50, 0, busy=1 - SPARE / 2) < STRAINED_FRAME
-    assert flush_interval(50, 0, busy=1) == flush_interval(400, 0, busy=1) == STRAINED_FRAME
+    assert flush_interval(50, MAX_LAG * 1.1) == BUSY_FRAME
+    assert flush_interval(50, 0, busy=1 - IDLE_SHARE) == FRAME
+    assert FRAME < flush_interval(50, 0, busy=1 - IDLE_SHARE / 2) < BUSY_FRAME
+    assert flush_interval(50, 0, busy=1) == flush_interval(400, 0, busy=1) == BUSY_FRAME
 
 
 def test_a_loop_that_only_works_is_busy():

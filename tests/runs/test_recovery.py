@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from chat_app.db.tables import RunEvent
-from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, TextEvent
 from testing.run_services import Stage, staged, text_of
 
 

@@ -78,7 +78,7 @@ async def test_a_send_tells_the_owner_after_the_commit(
 ):
     seen: list[tuple[str, str]] = []
     watch, other = stage.watch(alice), stage.watch(bob)
-    stage.bus.on(
+    stage.bus.subscribe_callback(
         f"user:{alice.user_id}",
         lambda signal: seen.append(
             (signal.kind, stage.stored(signal.run_id) if signal.run_id else "")

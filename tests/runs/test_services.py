@@ -10,7 +10,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Unavailable
 from chat_app.db.tables import AuthSession, User
-from chat_app.runs.events import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
 from testing.run_services import StageClock, VirtualPace, rest_of, text_of

@@ -73,7 +73,7 @@ async def cost(
 class Unhurried(FlushThrottle):
     """Commits as soon as there is something, so that every token has its own frame."""
 
-    async def rest(self, seconds: float, hurry: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
         await asyncio.sleep(0)
         return 0.0
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chat_app.states.views import advance, arrived, section, stored, stream_id, thread_items, zone
-from chat_app.threads.views import LiveRun, MessageView, ThreadSummary, Window
+from chat_app.threads.views import MessageView, RunRef, ThreadSummary, Window
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def summary(title: str, at: datetime) -> ThreadSummary:
 
 def window(*messages: MessageView) -> Window:
     live = next((m for m in messages if m.run_id), None)
-    run = LiveRun(live.run_id, live.id) if live and live.run_id else None
+    run = RunRef(live.run_id, live.id) if live and live.run_id else None
     return Window(summary("t", NOON), list(messages), False, run)
 
 

@@ -60,7 +60,7 @@ class SessionService(SessionRevocation, ABC):
         self._replaced = ReplacedTokens()
         self._ends = 0
         self._no_touch_before: datetime | None = None
-        bus.on(SESSIONS, self._forget)
+        bus.subscribe_callback(SESSIONS, self._forget)
 
     async def issue(
         self,

@@ -344,7 +344,7 @@ async def test_a_token_with_a_successor_is_known_for_a_minute(stage: Stage) -> N
 async def test_who_holds_an_older_look_hears_of_the_new_token(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     heard: list[Signal] = []
-    stage.bus.on(TOKENS, heard.append)
+    stage.bus.subscribe_callback(TOKENS, heard.append)
     await stage.sessions.step_up(await stage.principal_of(issued), method="password")
     assert heard == [Signal("session_token", session_id=issued.session_id)]
 

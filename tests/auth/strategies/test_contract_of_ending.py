@@ -56,7 +56,7 @@ async def test_a_revoked_session_is_over_at_once_for_cookies_and_sockets(stage: 
 async def test_an_end_is_committed_before_it_is_told(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     reading: list[asyncio.Task[Any]] = []
-    stage.bus.on(
+    stage.bus.subscribe_callback(
         SESSIONS,
         lambda _: reading.append(asyncio.create_task(stage.sessions.resolve(issued.token))),
     )
