@@ -9,7 +9,7 @@ class Result:
     """The outcome of one scenario.
 
     Attributes:
-        name: What was drilled.
+        name: Name of the scenario.
         tried: How many times.
         failed: How many of these went wrong.
         figures: What was measured or what went wrong, in a few words.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from screenshots.viewports import EVERY, dress
+from screenshots.viewports import EVERY, apply
 from testing.browser_user import Meet, Person, until_done, until_text
 from testing.program import Program
 
@@ -63,9 +63,9 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 async def _judge(page: Page, axe: str) -> None:
     await page.evaluate(axe)
-    for look in EVERY:
-        await dress(page, look)
-        assert await page.evaluate(JUDGE) == [], look.name
+    for viewport in EVERY:
+        await apply(page, viewport)
+        assert await page.evaluate(JUDGE) == [], viewport.name
 
 
 async def _refused(ada: Person) -> None:
