@@ -128,7 +128,7 @@ class Services:
             connections=LinkedAccounts(db, bus, sessions, settings, clock),
             sign_in_service=sign_in_service,
             email_flows=EmailFlows.build(
-                Mailer.of(settings),
+                Mailer.from_settings(settings),
                 db,
                 sessions,
                 tokens,

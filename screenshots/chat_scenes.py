@@ -28,7 +28,7 @@ async def _(programs: Programs) -> Page:
     await ada.page.get_by_label("Email").fill("ada@example.com")
     await ada.page.locator("[name=password]").fill("not the password")
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(ada.page.locator("#problem")).to_contain_text("not right")
+    await expect(ada.page.locator("#problem")).to_contain_text("Incorrect")
     return ada.page
 
 

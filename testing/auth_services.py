@@ -108,7 +108,7 @@ class Stage:
         self.sign_in_service = SignInService(
             self.db, self.sessions, self.tokens, self.settings, self.time
         )
-        self.mailer = Mailer.of(self.settings)
+        self.mailer = Mailer.from_settings(self.settings)
         self.email_flows = EmailFlows.build(
             self.mailer,
             self.db,

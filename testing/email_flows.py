@@ -32,7 +32,7 @@ class Office:
 
     async def read(self) -> EmailMessage:
         """The newest letter, once all are delivered."""
-        await self.stage.mailer.empty()
+        await self.stage.mailer.flush()
         return self.mailbox.letters[-1]
 
     async def token(self) -> str:
@@ -72,7 +72,7 @@ class Office:
 
     async def counts(self) -> tuple[int, int, int, int, int]:
         """What has been done: people, accounts, sessions, tokens, letters."""
-        await self.stage.mailer.empty()
+        await self.stage.mailer.flush()
         tables = (User, Account, AuthSession, OneTimeToken)
         rows = [len(await self.all(table)) for table in tables]
         return rows[0], rows[1], rows[2], rows[3], len(self.mailbox.letters)

@@ -71,7 +71,7 @@ async def set_picture(request: Request, principal: Principal) -> Response:
     async for chunk in request.stream():
         content += chunk
         if len(content) > PICTURE_MAX_BYTES:
-            raise TooLarge(f"A picture can have at most {PICTURE_MAX_BYTES // 1000} kB.")
+            raise TooLarge(f"A picture can be at most {PICTURE_MAX_BYTES // 1000} kB.")
     await services().profiles.set_picture(principal, bytes(content))
     return _done()
 

@@ -1,7 +1,7 @@
-"""What sign-in and sign-up say no with: a type, a sentence, and the word in a page's `?error=`.
+"""The errors of sign-in, sign-up and account changes: types, messages and `?error=` codes.
 
-The words that Auth.js has are Auth.js's; the others are ours. A page looks the word up
-in `error_messages`, so that no text from a URL is ever shown.
+Auth.js's codes are used where it has one. A page looks a code up in `error_messages`, so that no
+text of a URL is ever shown.
 """
 
 from typing import ClassVar
@@ -18,14 +18,14 @@ from chat_app.core.errors import (
 from chat_app.settings import Settings
 
 PASSWORD_MAX_LENGTH = 1024
-"""Characters. More would only be work for the hash."""
+"""Characters; bounds the work of one hash."""
 
 
 class AuthError(ChatError):
-    """A refusal that a sign-in page can show.
+    """An error that a sign-in page can show.
 
     Args:
-        values: What the sentence leaves open.
+        values: The parameters of `message_template`.
     """
 
     error_code: ClassVar[str]
@@ -36,42 +36,42 @@ class AuthError(ChatError):
 
 
 class InvalidCredentials(AuthError, Unauthenticated):
-    """Unknown address, wrong password or disabled person: one answer for all of them."""
+    """Unknown email, wrong password or disabled user; the response is the same for all three."""
 
     error_code = "CredentialsSignin"
-    message_template = "The e-mail address or the password is not right."
+    message_template = "Incorrect email or password."
 
 
 class SignUpClosed(AuthError, Forbidden):
-    """The operator makes the accounts here."""
+    """Only the operator creates accounts here."""
 
     code = "sign_up_closed"
     error_code = "SignUpClosed"
-    message_template = "New accounts are made by the operator here."
+    message_template = "Sign-up is closed. Ask your administrator for an account."
 
 
 class InvalidEmail(AuthError, InvalidInput):
-    """Not one plain e-mail address."""
+    """Not exactly one plain email address."""
 
     code = "invalid_email"
     error_code = "InvalidEmail"
-    message_template = "Enter one e-mail address, such as you@example.org."
+    message_template = "Enter a valid email address, such as you@example.org."
 
 
 class InvalidName(AuthError, InvalidInput):
-    """A name that is too long or holds control characters."""
+    """A display name that is too long or has control characters."""
 
     code = "invalid_name"
     error_code = "InvalidName"
-    message_template = "Use at most 100 ordinary characters for the name."
+    message_template = "A name can have at most 100 characters, and no control characters."
 
 
 class EmailTaken(AuthError, Conflict):
-    """There is an account already. Said openly because no mail can be sent instead (T21)."""
+    """The email has an account. Shown only where no email can be sent instead."""
 
     code = "email_taken"
     error_code = "EmailTaken"
-    message_template = "There is an account for this address already; sign in instead."
+    message_template = "An account with this email already exists. Sign in instead."
 
 
 class PasswordTooShort(AuthError, InvalidInput):
@@ -83,7 +83,7 @@ class PasswordTooShort(AuthError, InvalidInput):
 
 
 class PasswordTooLong(AuthError, InvalidInput):
-    """Above what is hashed."""
+    """Above `PASSWORD_MAX_LENGTH`."""
 
     code = "password_too_long"
     error_code = "PasswordTooLong"
@@ -95,208 +95,191 @@ class WeakPassword(AuthError, InvalidInput):
 
     code = "weak_password"
     error_code = "WeakPassword"
-    message_template = "This password is easy to guess; use a longer or a less common one."
+    message_template = "This password is easy to guess. Use a longer or less common one."
 
 
 class InvalidCsrfToken(AuthError, Forbidden):
-    """A token was sent, and it is not this browser's."""
+    """A CSRF token that does not belong to this browser."""
 
     code = "csrf"
     error_code = "MissingCSRF"
-    message_template = "The form was too old or came from elsewhere; try again."
+    message_template = "This form has expired. Try again."
 
 
 class AccessDenied(AuthError, Forbidden):
-    """Disabled, not on an allow-list, or the operator's function said no: one answer for all."""
+    """Disabled, not on an allow-list, or refused by the operator's hook; one response for all."""
 
     code = "access_denied"
     error_code = "AccessDenied"
-    message_template = "This account may not sign in here."
+    message_template = "This account can't sign in here."
 
 
 class AccountNotLinked(AuthError, Conflict):
-    """The address is somebody's, and an address joins no accounts."""
+    """The email has another account; accounts are never linked by email."""
 
     code = "account_not_linked"
     error_code = "OAuthAccountNotLinked"
     message_template = (
-        "There is an account for this address already. Sign in the way you did before; then you "
-        "can connect this one in the settings."
+        "An account with this email already exists. Sign in the way you did before, then connect "
+        "this account in the settings."
     )
 
 
 class AccountTaken(AuthError, Conflict):
-    """What should be connected belongs to another person here."""
+    """The identity is linked to another user."""
 
     code = "account_taken"
     error_code = "AccountTaken"
-    message_template = "That account is connected to somebody else here."
+    message_template = "That account is already connected to another user."
 
 
 class EmailRequired(AuthError, Forbidden):
-    """A provider that does not say an address."""
+    """The identity provider returned no usable email."""
 
     code = "email_required"
     error_code = "EmailRequired"
-    message_template = "That account has no e-mail address that could be used here."
+    message_template = "That account has no email address that can be used here."
 
 
 class LastLoginMethod(AuthError, Conflict):
-    """Without it nobody could sign in to the account again."""
+    """Removing it would lock the user out."""
 
     code = "last_way_in"
     error_code = "LastWayIn"
-    message_template = "This is the only way into your account; add another one first."
+    message_template = "This is the only way to sign in to your account. Add another one first."
 
 
 class StepUpRequired(AuthError, Forbidden):
-    """The proof of who they are is old."""
+    """The session is not fresh enough for a sensitive change."""
 
     code = "step_up_required"
     error_code = "StepUpRequired"
-    message_template = "Confirm that it is you first."
+    message_template = "Confirm that it's you first."
 
 
 class InvalidToken(AuthError, Forbidden):
-    """Used, expired, made for something else, or made by nobody: one answer for all."""
+    """Used, expired, for another purpose or unknown; one response for all."""
 
     code = "invalid_token"
     error_code = "Verification"
-    message_template = "This link or this step cannot be used any more; start again."
+    message_template = "This link has expired or was already used. Start again."
 
 
 class UnknownIdentityProvider(AuthError, NotFound):
-    """No provider of that name is configured."""
+    """No identity provider of that name is configured."""
 
     code = "provider_unknown"
     error_code = "Configuration"
-    message_template = "This way of signing in is not set up here."
+    message_template = "This sign-in method is not set up here."
 
 
 class IdentityProviderUnavailable(AuthError, Conflict):
-    """The provider cannot be asked now, or does not answer as it should."""
+    """The identity provider can't be reached, or its metadata can't be used."""
 
     code = "provider_unavailable"
     error_code = "OAuthSignin"
     message_template = (
-        "The sign-in service cannot be reached now; try again soon, or sign in another way."
+        "The sign-in service can't be reached. Try again soon, or sign in another way."
     )
 
 
 class OAuthCallbackFailed(AuthError, Conflict):
-    """Whatever came back from the provider proves nothing: one answer for all of it."""
+    """A callback that verifies no identity; one response for every cause."""
 
     code = "provider_refused"
     error_code = "OAuthCallback"
-    message_template = "Signing in there did not work, or took too long; start again."
+    message_template = "Signing in with that service failed or took too long. Start again."
 
 
 class InvalidTwoFactorCode(AuthError, Forbidden):
-    """Not the code of this moment and no unused backup code, or it was used before."""
+    """Neither the current TOTP code nor an unused backup code."""
 
     code = "second_factor_wrong"
     error_code = "SecondFactorWrong"
-    message_template = "This code is not right, or it was used before."
+    message_template = "Incorrect code, or it was already used."
 
 
-class TwoFactorLocked(AuthError, RateLimited):
-    """Too many wrong codes; the next one is not looked at.
+class TooManyAttempts(AuthError, RateLimited):
+    """A rate limit of sign-in, sign-up or email was reached.
 
     Args:
-        retry_after: Seconds until another one is.
+        retry_after: Seconds until another attempt can succeed.
     """
 
-    code = "second_factor_locked"
-    error_code = "SecondFactorLocked"
-    message_template = "Too many wrong codes; wait a while and try again."
+    error_code = "RateLimited"
+    message_template = "Too many attempts. Try again {when}."
 
-    def __init__(self, retry_after: int = 1, **values: object) -> None:
-        super().__init__(**values)
+    def __init__(self, retry_after: int = 60, **values: object) -> None:
+        super().__init__(**{"when": _when(retry_after)} | values)
         self.retry_after = retry_after
 
 
+class TwoFactorLocked(TooManyAttempts):
+    """Too many incorrect codes; the next one is not checked until the lock ends."""
+
+    code = "second_factor_locked"
+    error_code = "SecondFactorLocked"
+    message_template = "Too many incorrect codes. Try again {when}."
+
+
 class PasswordNotConfirmed(AuthError, Forbidden):
-    """A wrong password of somebody who is signed in, or a password where it is not enough."""
+    """A signed-in user's password is wrong, or a password is not enough."""
 
     code = "not_confirmed"
     error_code = "NotConfirmed"
-    message_template = "The password is not right."
+    message_template = "Incorrect password."
 
 
 class InvalidPasskey(AuthError, Forbidden):
-    """Unknown, removed, replayed, or not proved by its owner: one answer for all."""
+    """Unknown, removed, replayed or not verified; one response for all."""
 
     code = "passkey_refused"
     error_code = "PasskeyRefused"
-    message_template = "This passkey was not accepted; try again, or take another way."
+    message_template = "This passkey was not accepted. Try again, or sign in another way."
 
 
 class SessionRequired(AuthError, Unauthenticated):
-    """Something that only a signed-in person can do."""
+    """An action that needs a signed-in user."""
 
     error_code = "SessionRequired"
     message_template = "Sign in first."
 
 
-TOO_MANY = "Too many tries; wait a while and try again."
-"""The sentence of every `RateLimited` of this layer."""
-
 _MESSAGES = {
     kind.error_code: kind.message_template
-    for kind in (
-        InvalidCredentials,
-        SignUpClosed,
-        InvalidEmail,
-        InvalidName,
-        EmailTaken,
-        PasswordTooShort,
-        PasswordTooLong,
-        WeakPassword,
-        InvalidCsrfToken,
-        AccessDenied,
-        AccountNotLinked,
-        AccountTaken,
-        EmailRequired,
-        LastLoginMethod,
-        StepUpRequired,
-        InvalidToken,
-        UnknownIdentityProvider,
-        IdentityProviderUnavailable,
-        OAuthCallbackFailed,
-        InvalidTwoFactorCode,
-        TwoFactorLocked,
-        PasswordNotConfirmed,
-        InvalidPasskey,
-        SessionRequired,
-    )
-} | {
-    "RateLimited": TOO_MANY,
-    "Default": "That did not work; try again.",
-}
+    for kind in (*AuthError.__subclasses__(), TwoFactorLocked)
+} | {"Default": "Something went wrong. Try again."}
 
 
 def error_code_of(error: ChatError) -> str:
-    """The `?error=` word of an error; `Default` (Auth.js's own) for one that has none."""
+    """The `?error=` code of an error; `Default` (Auth.js's own) for one that has none."""
     if isinstance(error, AuthError):
         return error.error_code
-    return "RateLimited" if isinstance(error, RateLimited) else "Default"
+    return TooManyAttempts.error_code if isinstance(error, RateLimited) else "Default"
 
 
-def known_error_code(text: str, otherwise: str = "") -> str:
-    """A word that came from outside when the pages have a sentence for it.
+def known_error_code(code: str, otherwise: str = "") -> str:
+    """An untrusted code if there is a message for it, else `Default`.
 
     Args:
-        text: What was said.
-        otherwise: The answer when nothing was.
+        code: From a request.
+        otherwise: Returned when `code` is empty.
     """
-    return text if text in _MESSAGES else "Default" if text else otherwise
+    return code if code in _MESSAGES else "Default" if code else otherwise
 
 
 def error_messages(settings: Settings) -> dict[str, str]:
-    """What a page shows for each `?error=` word, with `Default` for every other."""
-    return {
-        error_code_of: message_template.format(
-            min_length=settings.password_min_length, max_length=PASSWORD_MAX_LENGTH
-        )
-        for error_code_of, message_template in _MESSAGES.items()
+    """What a page shows for each `?error=` code. `Default` is for every unknown one."""
+    values = {
+        "min_length": settings.password_min_length,
+        "max_length": PASSWORD_MAX_LENGTH,
+        "when": "later",  # a code in a URL does not say for how long
     }
+    return {code: template.format(**values) for code, template in _MESSAGES.items()}
+
+
+def _when(seconds: int) -> str:
+    """For example `in 15 minutes`, rounded up."""
+    minutes = -(-seconds // 60)
+    count, unit = (minutes, "minute") if minutes <= 90 else (-(-minutes // 60), "hour")
+    return f"in {count} {unit}" if count == 1 else f"in {count} {unit}s"

@@ -70,7 +70,7 @@ class ClaimsUnavailable(Unavailable):
     """The operator's function failed, so nobody can say what this person may do."""
 
     def __init__(self) -> None:
-        super().__init__("The server cannot look you up now; try again soon.")
+        super().__init__("Your account can't be checked right now. Try again soon.")
 
 
 def load_function(named: str, setting: str) -> Any:

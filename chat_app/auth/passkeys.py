@@ -289,4 +289,4 @@ def _known(row: Passkey) -> RegisteredPasskey:
 
 def _leave_room(have: int) -> None:
     if have >= MAX_PASSKEYS:
-        raise Conflict(f"You have {MAX_PASSKEYS} passkeys; remove one first.")
+        raise Conflict(f"You have {MAX_PASSKEYS} passkeys, the maximum. Remove one first.")

@@ -16,8 +16,8 @@ from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-from chat_app.auth.errors import TOO_MANY
-from chat_app.core.errors import ChatError, RateLimited
+from chat_app.auth.errors import TooManyAttempts
+from chat_app.core.errors import ChatError
 from chat_app.core.network import client_network_of
 from chat_app.settings import Settings
 
@@ -161,4 +161,4 @@ class AuthRateLimits:
     async def _refuse(self, budget: _Budget) -> None:
         # The library counts by the system's clock, so what is left is measured with it too.
         window = await self._limiter.get_window_stats(budget.rate, *budget.key)
-        raise RateLimited(TOO_MANY, max(1, math.ceil(window.reset_time - time.time())))
+        raise TooManyAttempts(max(1, math.ceil(window.reset_time - time.time())))

@@ -164,7 +164,7 @@ class TwoFactor:
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, principal.user_id)
             if row is not None and row.confirmed_at is not None:
-                raise Conflict("The second factor is on already; turn it off first.")
+                raise Conflict("Two-factor authentication is already on. Turn it off first.")
             row = row or Totp(user_id=principal.user_id, secret="", created_at=now)
             row.secret, row.created_at, row.last_step = sealed, now, 0
             session.add(row)
@@ -184,7 +184,7 @@ class TwoFactor:
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, user_id)
             if row is None or row.confirmed_at is not None:
-                raise Conflict("Begin again; there is nothing to confirm.")
+                raise Conflict("Start again; there is nothing to confirm.")
             step = matching_step(self._opened(row), normalize_code(code), now)
             if step is None:
                 raise InvalidTwoFactorCode
@@ -202,7 +202,7 @@ class TwoFactor:
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, principal.user_id)
             if row is None or row.confirmed_at is None:
-                raise Conflict("Turn the second factor on first.")
+                raise Conflict("Turn on two-factor authentication first.")
             return await self._new_codes(session, principal.user_id)
 
     async def turn_off(self, principal: Principal) -> None:
@@ -242,7 +242,7 @@ class TwoFactor:
         """
         held = await self._tokens.attempt(token, "second_factor", most=self._rate.amount)
         if held.user_id is None:
-            raise ValueError("A sign-in of nobody waits for a second factor.")
+            raise ValueError("A two-factor challenge has no user.")
         try:
             async with (
                 self._counted(held.user_id),
@@ -328,4 +328,4 @@ class TwoFactor:
             return self._keys.open(_SEALED_FOR, row.secret).decode()
         except DecryptionError:
             # The operator has lost the key; backup codes still work.
-            raise Unavailable("Codes cannot be checked now; use a backup code.") from None
+            raise Unavailable("Codes can't be checked right now. Use a backup code.") from None

@@ -185,7 +185,7 @@ _CROSS_SITE = _Denial(
 )
 _METHOD = _Denial("method", 405, "This cannot be done here.")
 _NOBODY = _Denial("unauthenticated", 401, "Sign in first.")
-_NO_STORE = _Denial("unavailable", 503, "The server cannot look you up now; try again soon.")
+_NO_STORE = _Denial("unavailable", 503, "Your account can't be checked right now. Try again soon.")
 
 
 class HttpGateway:

@@ -1,4 +1,8 @@
-"""The mail server that takes the program's letters, and how safely it is spoken to. Pure."""
+"""The mailer: renders emails and sends them over SMTP in the background, with retries.
+
+An email with a link is a key to an account, so it crosses a network encrypted or not at all
+(RFC 8314 §3).
+"""
 
 import asyncio
 import logging
@@ -21,19 +25,19 @@ from chat_app.settings import Settings
 from chat_app.settings.validation import is_loopback
 
 Security = Literal["tls", "starttls", "none"]
-"""TLS from the first byte; STARTTLS, or the letter does not leave; none at all."""
+"""TLS from the first byte, mandatory STARTTLS, or no encryption."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpConfig:
-    """A mail server.
+    """How to reach the mail server.
 
     Args:
-        host: Its name.
-        port: Its port.
+        host: Host name.
+        port: TCP port.
         security: How the connection is encrypted.
-        user: Who signs in there; empty for nobody.
-        password: With what.
+        user: The SMTP user name; empty for no authentication.
+        password: The SMTP password.
     """
 
     host: str
@@ -44,13 +48,9 @@ class SmtpConfig:
 
 
 def smtp_config(url: str) -> SmtpConfig:
-    """Read `smtp://user:password@host:587` or `smtps://…`.
+    """Parse `smtp://user:password@host:587` or `smtps://…`, validated by the settings.
 
-    A letter carries a key to somebody's account, so it crosses a network encrypted or not at all
-    (RFC 8314 §3). What stays on this machine crosses none.
-
-    Args:
-        url: A URL that the settings have checked.
+    `smtp` to another machine requires STARTTLS; to this machine it is not encrypted.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -79,201 +79,196 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-_PARAGRAPH = '<p style="margin:0 0 1rem">{words}</p>'
+_PARAGRAPH = '<p style="margin:0 0 1rem">{text}</p>'
 _BUTTON = (
     '<p style="margin:0 0 1rem"><a href="{link}" style="display:inline-block;padding:.7rem 1.2rem;'
     'border-radius:.6rem;background:#3b5bdb;color:#fff;text-decoration:none;font-weight:600">'
-    "{words}</a></p>"
+    "{label}</a></p>"
 )
 
 
-def mime_message(letter: Email, sender: str) -> EmailMessage:
-    """The mail that carries a letter.
+def mime_message(email: Email, sender: str) -> EmailMessage:
+    """Render an email as a MIME message with a plain text and an HTML part.
 
     Args:
-        letter: What it says, and to whom.
-        sender: `Name <address>` or an address.
+        email: The email.
+        sender: `Name <address>`, or only the address.
     """
-    name, address = parseaddr(sender)
-    local, _, domain = address.rpartition("@")
+    name, sender_email = parseaddr(sender)
+    local_part, _, domain = sender_email.rpartition("@")
     message = EmailMessage(policy=SMTP)
-    message["From"] = Address(name, local, domain)
-    message["To"] = Address(addr_spec=letter.to)
-    message["Subject"] = letter.subject
+    message["From"] = Address(name, local_part, domain)
+    message["To"] = Address(addr_spec=email.to)
+    message["Subject"] = email.subject
     message["Date"] = formatdate(usegmt=True)
     message["Message-ID"] = make_msgid(domain=domain)
-    # Nobody's holiday reply should come back (RFC 3834 §5).
+    # Suppresses automatic replies (RFC 3834 §5).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text_of(letter))
-    message.add_alternative(_html_of(letter), subtype="html")
+    message.set_content(plain_text(email))
+    message.add_alternative(_html(email), subtype="html")
     return message
 
 
-def text_of(letter: Email) -> str:
-    """A letter as plain text."""
-    link = (letter.link,) if letter.link else ()
-    return "\n\n".join((*letter.before, *link, *letter.after)) + "\n"
+def plain_text(email: Email) -> str:
+    """An email as plain text."""
+    link = (email.link,) if email.link else ()
+    return "\n\n".join((*email.intro, *link, *email.outro)) + "\n"
 
 
-def _html_of(letter: Email) -> str:
-    def said(paragraphs: tuple[str, ...]) -> list[str]:
-        return [_PARAGRAPH.format(words=escape(words)) for words in paragraphs]
+def _html(email: Email) -> str:
+    def paragraphs(texts: tuple[str, ...]) -> list[str]:
+        return [_PARAGRAPH.format(text=escape(text)) for text in texts]
 
     button = []
-    if letter.link:
-        button = [_BUTTON.format(link=escape(letter.link), words=escape(letter.words))]
-    body = "\n".join([*said(letter.before), *button, *said(letter.after)])
-    return _PAGE.format(subject=escape(letter.subject), body=body)
+    if email.link:
+        button = [_BUTTON.format(link=escape(email.link), label=escape(email.link_label))]
+    body = "\n".join([*paragraphs(email.intro), *button, *paragraphs(email.outro)])
+    return _PAGE.format(subject=escape(email.subject), body=body)
 
 
 logger = logging.getLogger(__name__)
 
-Delivery = Literal["mailed", "logged", "none"]
-"""What becomes of a letter."""
+EmailDelivery = Literal["smtp", "log", "none"]
+"""Whether emails are sent, written to the log, or refused."""
 
 RETRY_DELAYS: tuple[float, ...] = (0, 2, 10, 30)
-"""Seconds before each try; a link is worth nothing after ten minutes."""
-_AT_ONCE = 4
+"""Seconds before each attempt. A link expires after ten minutes."""
+_MAX_CONNECTIONS = 4
 MAX_QUEUED = 1_000
-"""Letters that may be on the way at once."""
+"""How many emails may be queued or in delivery."""
 STOP_SECONDS = 0.5
-"""How long the end of the program waits for letters."""
-_SMTP_SECONDS = 20.0
+"""How long `Mailer.stop` waits for emails in delivery."""
+_SMTP_TIMEOUT_SECONDS = 20.0
 
 
 class MailUnavailable(Unavailable):
-    """This server sends no letters, or has too many to send."""
+    """This server sends no email, or its queue is full."""
 
     code = "no_letters"
 
 
 class Mailer:
-    """Delivers letters.
+    """Sends emails in the background.
 
     Args:
-        relay: The mail server; None when there is none.
-        sender: Who the letters are from.
-        logs: Whether letters are written to the log when there is no mail server.
-        pause: Waits so many seconds; tests pass one that does not.
-        trust: What vouches for the mail server; None for the system's own roots.
+        smtp: The mail server; None when there is none.
+        sender: The From header.
+        log_emails: Whether links are written to the log when there is no mail server.
+        sleep: Waits a number of seconds; tests pass a fake.
+        tls_context: Verifies the mail server; None for the system's trust store.
     """
 
     def __init__(
         self,
-        relay: SmtpConfig | None,
+        smtp: SmtpConfig | None,
         sender: str = "",
         *,
-        logs: bool = False,
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        trust: ssl.SSLContext | None = None,
+        log_emails: bool = False,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        tls_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._relay = relay
+        self._smtp = smtp
         self._sender = sender
-        self._pause = pause
-        self._trust = trust
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._on_the_way: set[asyncio.Task[None]] = set()
-        self.delivery: Delivery = "mailed" if relay else "logged" if logs else "none"
+        self._sleep = sleep
+        self._tls_context = tls_context
+        self._connections = asyncio.Semaphore(_MAX_CONNECTIONS)
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self.delivery: EmailDelivery = "smtp" if smtp else "log" if log_emails else "none"
 
     @classmethod
-    def of(cls, settings: Settings) -> "Mailer":
-        """The postman that the operator has set up."""
+    def from_settings(cls, settings: Settings) -> "Mailer":
+        """The mailer that the operator configured."""
         url = settings.smtp_url.get_secret_value()
         return cls(
             smtp_config(url) if url else None,
             settings.mail_from,
-            logs=settings.email_delivery == "log",
+            log_emails=settings.email_delivery == "log",
         )
 
     @property
-    def on_the_way(self) -> int:
-        """How many letters are taken and not delivered yet."""
-        return len(self._on_the_way)
+    def pending(self) -> int:
+        """How many emails are queued or in delivery."""
+        return len(self._deliveries)
 
     def require_available(self) -> None:
-        """Refuse before anything is done that only a letter would finish.
+        """Check before an action that only an email can complete.
 
         Raises:
-            NoLetters: No letter would go out now.
+            MailUnavailable: No email can be sent now.
         """
         if self.delivery == "none":
-            raise MailUnavailable("This server sends no letters; ask the people who run it.")
-        if len(self._on_the_way) >= MAX_QUEUED:
-            raise MailUnavailable("Too many letters are waiting; try again in a while.")
+            raise MailUnavailable("This server doesn't send email. Ask your administrator.")
+        if len(self._deliveries) >= MAX_QUEUED:
+            raise MailUnavailable("Too many emails are waiting to be sent. Try again later.")
 
-    def post(self, letter: Email) -> None:
-        """Take a letter; it is delivered later.
+    def send(self, email: Email) -> None:
+        """Queue an email; it is delivered in the background.
 
         Raises:
-            NoLetters: No letter goes out now.
+            MailUnavailable: No email can be sent now.
         """
         self.require_available()
-        if self._relay is None:
+        if self._smtp is None:
             logger.warning(
-                "There is no mail server (SMTP_URL), so this letter stays here: %s%s",
-                letter.subject,
-                f": {letter.link}" if letter.link else "",
+                "No mail server is set up (SMTP_URL), so this email was not sent: %s%s",
+                email.subject,
+                f": {email.link}" if email.link else "",
             )
             return
-        task = asyncio.create_task(self._deliver(letter, self._relay))
-        self._on_the_way.add(task)
-        task.add_done_callback(self._on_the_way.discard)
+        task = asyncio.create_task(self._deliver(email, self._smtp))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
 
-    async def empty(self) -> None:
-        """Wait until every letter is delivered or given up."""
-        while self._on_the_way:
-            await asyncio.wait(self._on_the_way)
+    async def flush(self) -> None:
+        """Wait until every email is delivered or given up."""
+        while self._deliveries:
+            await asyncio.wait(self._deliveries)
 
     async def stop(self) -> None:
-        """Give what is on the way a moment, and drop the rest. Takes at most half a second."""
-        if not self._on_the_way:
+        """Wait at most half a second for emails in delivery, then drop the rest."""
+        if not self._deliveries:
             return
-        _, late = await asyncio.wait(self._on_the_way, timeout=STOP_SECONDS)
+        _, late = await asyncio.wait(self._deliveries, timeout=STOP_SECONDS)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         if late:
-            logger.warning("%d letters not delivered before the end.", len(late))
+            logger.warning("%d emails not delivered before shutdown.", len(late))
 
-    async def _deliver(self, letter: Email, relay: SmtpConfig) -> None:
-        what = ""
-        for seconds in RETRY_DELAYS:
-            if seconds:
-                await self._pause(seconds)
+    async def _deliver(self, email: Email, smtp: SmtpConfig) -> None:
+        reason = ""
+        for delay in RETRY_DELAYS:
+            if delay:
+                await self._sleep(delay)
             try:
-                async with self._turns:
-                    await self._hand_over(letter, relay)
+                async with self._connections:
+                    await self._transmit(email, smtp)
                 return
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-                what = _named(error)
-                if _is_final(error):
+                reason = f"{type(error).__name__} {getattr(error, 'code', '')}".rstrip()
+                if _is_permanent(error):
                     break
-        # To whom and what about is nobody's business who reads the log.
-        logger.error("The mail server did not take a letter: %s", what)
+        # The log names neither recipient nor subject.
+        logger.error("The mail server did not accept an email: %s", reason)
 
-    async def _hand_over(self, letter: Email, relay: SmtpConfig) -> None:
+    async def _transmit(self, email: Email, smtp: SmtpConfig) -> None:
         await aiosmtplib.send(
-            mime_message(letter, self._sender),
-            hostname=relay.host,
-            port=relay.port,
-            username=relay.user or None,
-            password=relay.password or None,
-            use_tls=relay.security == "tls",
-            start_tls=relay.security == "starttls",
-            tls_context=self._trust,
-            timeout=_SMTP_SECONDS,
+            mime_message(email, self._sender),
+            hostname=smtp.host,
+            port=smtp.port,
+            username=smtp.user or None,
+            password=smtp.password or None,
+            use_tls=smtp.security == "tls",
+            start_tls=smtp.security == "starttls",
+            tls_context=self._tls_context,
+            timeout=_SMTP_TIMEOUT_SECONDS,
         )
 
 
-def _is_final(error: Exception) -> bool:
-    """Whether another try would end the same (RFC 5321 §4.2.1: 5yz is for good)."""
+def _is_permanent(error: Exception) -> bool:
+    """Whether a retry would fail the same way (RFC 5321 §4.2.1: 5yz is permanent)."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return all(_is_final(one) for one in error.recipients)
+        return all(_is_permanent(refused) for refused in error.recipients)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return error.code >= 500
     return isinstance(error, aiosmtplib.SMTPNotSupported)
-
-
-def _named(error: Exception) -> str:
-    code = getattr(error, "code", "")
-    return f"{type(error).__name__} {code}".rstrip()

@@ -1,7 +1,7 @@
-"""What each letter says. Pure.
+"""The text of every email the application sends. Pure.
 
-Nothing that a stranger typed is ever in a letter: else anybody could make the program send their
-words to anybody.
+No email contains text that a user typed: otherwise an attacker could have this server send their
+words to anyone.
 """
 
 from dataclasses import dataclass
@@ -10,172 +10,172 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One letter.
+    """One email, before it is rendered as plain text and HTML.
 
     Args:
-        to: The normalised address.
+        to: The recipient's normalised email.
         subject: One line.
-        before: What is said first, as paragraphs.
-        link: An address of this program, or empty.
-        words: What the link does, in a few words.
-        after: What is said last, as paragraphs.
+        intro: Paragraphs before the link.
+        link: A URL of this application, or empty.
+        link_label: The label of the link's button.
+        outro: Paragraphs after the link.
     """
 
     to: str
     subject: str
-    before: tuple[str, ...]
+    intro: tuple[str, ...]
     link: str = ""
-    words: str = ""
-    after: tuple[str, ...] = ()
+    link_label: str = ""
+    outro: tuple[str, ...] = ()
 
 
-_IGNORE = "If that was not you, you need not do anything."
+_IGNORE = "If this wasn't you, you can ignore this email."
 
 
 class EmailTemplates:
-    """Writes letters.
+    """Fills in the email templates.
 
     Args:
-        url: The origin people use.
-        minutes: How long a link works.
-        hours: How long the link works that confirms a new account.
+        url: The application's public origin.
+        minutes: How long a link is valid.
+        hours: How long a sign-up link is valid.
     """
 
     def __init__(self, url: str, *, minutes: int, hours: int) -> None:
         self._url = url
-        self._place = urlsplit(url).netloc
-        self._once = f"It works once, within {minutes} minutes."
-        self._once_today = f"It works once, within {hours} hours."
+        self._site = urlsplit(url).netloc
+        self._expires = f"The link works once and expires in {minutes} minutes."
+        self._sign_up_expires = f"The link works once and expires in {hours} hours."
 
     def sign_in(self, to: str, token: str) -> Email:
-        """A link that signs its reader in."""
+        """A magic link."""
         return Email(
             to,
-            f"Your link to sign in to {self._place}",
-            (f"Somebody asked for a link to sign in to {self._place} with this address.",),
-            self._confirm("sign_in_link", token),
+            f"Your sign-in link for {self._site}",
+            (f"Use the link below to sign in to {self._site}.",),
+            self._confirm_url("sign_in_link", token),
             "Sign in",
-            (self._once, f"{_IGNORE} Nobody can sign in without this letter."),
+            (self._expires, _IGNORE),
         )
 
     def reset_password(self, to: str, token: str) -> Email:
         """A link to choose a new password."""
         return Email(
             to,
-            f"Choose a new password for {self._place}",
-            (f"Somebody asked for a new password for your account at {self._place}.",),
+            f"Reset your password for {self._site}",
+            (f"We received a request to reset the password of your account at {self._site}.",),
             f"{self._url}/reset/new#{token}",
-            "Choose a new password",
-            (self._once, f"{_IGNORE} Your password stays as it is."),
+            "Reset password",
+            (self._expires, f"{_IGNORE} Your password stays the same."),
         )
 
-    def unknown(self, to: str) -> Email:
-        """For an address that a link was asked for, and that has nothing to be opened with one."""
+    def no_account(self, to: str) -> Email:
+        """A magic link or a password reset was requested for an email without an account."""
         return Email(
             to,
-            f"No account for this address at {self._place}",
+            f"No account for this email at {self._site}",
             (
-                f"Somebody asked for a link to sign in to {self._place} with this address, but "
-                "there is no account here that it could open.",
-                "If that was you: perhaps you have used another of your addresses here.",
+                f"We received a request to sign in to {self._site} with this email, but there is "
+                "no account for it.",
+                "If this was you, try another of your email addresses.",
             ),
-            after=(_IGNORE,),
+            outro=(_IGNORE,),
         )
 
     def sign_up(self, to: str, token: str) -> Email:
-        """A link that makes the account that somebody asked for."""
+        """A link that creates the account that was requested."""
         return Email(
             to,
-            f"Confirm your address for {self._place}",
-            (f"Somebody wants to make an account with this address at {self._place}.",),
-            self._confirm("sign_up", token),
-            "Confirm the address",
-            (self._once_today, f"{_IGNORE} Without this letter there will be no account."),
+            f"Confirm your email address for {self._site}",
+            (f"Confirm your email address to create your account at {self._site}.",),
+            self._confirm_url("sign_up", token),
+            "Confirm email address",
+            (self._sign_up_expires, f"{_IGNORE} No account is created without the link."),
         )
 
-    def already_here(self, to: str, _token: str = "") -> Email:
-        """For an address that somebody wanted to make an account with, and that has one."""
+    def account_exists(self, to: str, _token: str = "") -> Email:
+        """A sign-up was requested for an email that has an account."""
         return Email(
             to,
-            f"You have an account at {self._place}",
+            f"You already have an account at {self._site}",
             (
-                f"Somebody wanted to make an account with this address at {self._place}, but you "
-                "have one here already.",
-                "If that was you: sign in, and if the password is forgotten, choose a new one.",
+                f"We received a request to create an account at {self._site} with this email, but "
+                "you already have one.",
+                "If this was you, sign in. If you forgot your password, you can reset it there.",
             ),
             f"{self._url}/signin",
             "Sign in",
             (f"{_IGNORE} Nothing has changed.",),
         )
 
-    def not_welcome(self, to: str, _token: str = "") -> Email:
-        """For an address that somebody wanted to make an account with, and that may have none."""
+    def email_not_allowed(self, to: str, _token: str = "") -> Email:
+        """A sign-up was requested for an email that the operator does not allow."""
         return Email(
             to,
-            f"This address cannot be used at {self._place}",
+            f"This email can't be used at {self._site}",
             (
-                f"Somebody wanted to make an account with this address at {self._place}, but the "
-                "people who run it do not let this address in.",
+                f"We received a request to create an account at {self._site} with this email, but "
+                "its administrator doesn't allow it.",
             ),
-            after=(_IGNORE,),
+            outro=(_IGNORE,),
         )
 
-    def verify(self, to: str, token: str) -> Email:
-        """A link that proves an address of an account that exists."""
+    def verify_email(self, to: str, token: str) -> Email:
+        """A link that verifies the email of an existing account."""
         return Email(
             to,
-            f"Confirm your address for {self._place}",
-            (f"Confirm that this is the address of your account at {self._place}.",),
-            self._confirm("verify_email", token),
-            "Confirm the address",
-            (self._once, _IGNORE),
+            f"Confirm your email address for {self._site}",
+            (f"Confirm that this is the email address of your account at {self._site}.",),
+            self._confirm_url("verify_email", token),
+            "Confirm email address",
+            (self._expires, _IGNORE),
         )
 
-    def change(self, to: str, token: str) -> Email:
-        """To a new address: a link that makes it the account's."""
+    def change_email(self, to: str, token: str) -> Email:
+        """To a new email: a link that makes it the account's."""
         return Email(
             to,
-            f"Confirm your new address for {self._place}",
-            (f"Somebody wants to use this address for their account at {self._place}.",),
-            self._confirm("change_email", token),
-            "Use this address",
-            (self._once, _IGNORE),
+            f"Confirm your new email address for {self._site}",
+            (f"We received a request to use this email for an account at {self._site}.",),
+            self._confirm_url("change_email", token),
+            "Confirm email address",
+            (self._expires, _IGNORE),
         )
 
-    def not_changed(self, to: str) -> Email:
-        """To an address that somebody wanted for their account, and that has one already."""
+    def email_in_use(self, to: str) -> Email:
+        """Another user requested to move their account to an email that has one."""
         return Email(
             to,
-            f"This address stays where it is at {self._place}",
+            f"This email is already in use at {self._site}",
             (
-                f"Somebody wanted to use this address for another account at {self._place}, but "
-                "it has an account of its own already. Nothing has changed.",
+                f"We received a request to use this email for another account at {self._site}, "
+                "but it already has an account. Nothing has changed.",
             ),
-            after=(_IGNORE,),
+            outro=(_IGNORE,),
         )
 
-    def changed(self, to: str) -> Email:
-        """To the old address: it opens the account no more."""
+    def email_changed(self, to: str) -> Email:
+        """To the previous email, after a change."""
         return Email(
             to,
-            f"Your address at {self._place} was changed",
-            (f"Your account at {self._place} has another address from now on.",),
-            after=("If that was not you, tell the people who run this server at once.",),
+            f"Your email address at {self._site} was changed",
+            (f"Your account at {self._site} now uses another email address.",),
+            outro=("If this wasn't you, contact your administrator right away.",),
         )
 
     def password_changed(self, to: str) -> Email:
-        """To somebody whose password was chosen anew by a letter."""
+        """After a password reset."""
         return Email(
             to,
-            f"Your password at {self._place} was changed",
+            f"Your password for {self._site} was changed",
             (
-                f"Your account at {self._place} has a new password. Every device was signed out.",
-                "If that was not you, choose another one at once:",
+                f"Your account at {self._site} has a new password. All devices were signed out.",
+                "If this wasn't you, reset your password right away:",
             ),
             f"{self._url}/reset",
-            "Choose a new password",
+            "Reset password",
         )
 
-    def _confirm(self, purpose: str, token: str) -> str:
+    def _confirm_url(self, purpose: str, token: str) -> str:
         # A fragment reaches no server, no log and no Referer.
         return f"{self._url}/confirm#{purpose}.{token}"

@@ -14,6 +14,7 @@ from chat_app.auth.errors import (
     InvalidName,
     PasswordTooShort,
     SignUpClosed,
+    TooManyAttempts,
     WeakPassword,
 )
 from chat_app.auth.principal import Principal
@@ -178,7 +179,7 @@ async def test_every_failed_sign_in_says_the_same_after_the_same_work(
     before = stage.hasher.verified, stage.hasher.hashed
     with pytest.raises(Unauthenticated) as refused:
         await sign_in(stage, **given)
-    assert str(refused.value) == "The e-mail address or the password is not right."
+    assert str(refused.value) == "Incorrect email or password."
     assert (stage.hasher.verified, stage.hasher.hashed) == (before[0] + 1, before[1])
 
 
@@ -188,7 +189,7 @@ async def test_five_hundred_guesses_are_five_looks_at_the_password(stage: Stage)
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     kinds = [type(answer) for answer in answers]
     assert kinds.count(InvalidCredentials) == 5
-    assert kinds.count(RateLimited) == 495
+    assert kinds.count(TooManyAttempts) == 495
     assert stage.hasher.verified == 5
     with pytest.raises(RateLimited):
         await sign_in(stage)

@@ -1,7 +1,11 @@
+import pytest
+
 from chat_app.auth.errors import (
     AuthError,
     InvalidCredentials,
     PasswordTooShort,
+    TooManyAttempts,
+    TwoFactorLocked,
     error_code_of,
     error_messages,
 )
@@ -12,7 +16,8 @@ from chat_app.settings import Settings
 def test_every_refusal_has_its_sentence_on_the_page(settings: Settings) -> None:
     shown = error_messages(settings)
     for kind in AuthError.__subclasses__():
-        error = kind(min_length=settings.password_min_length, max_length=1024)
+        values = {"min_length": settings.password_min_length, "max_length": 1024, "when": "later"}
+        error = kind(**values)
         assert shown[error_code_of(error)] == error.message
 
 
@@ -25,3 +30,19 @@ def test_other_errors_have_a_word_with_a_sentence_too(settings: Settings) -> Non
     assert error_code_of(NotFound()) == "Default"
     assert error_code_of(InvalidCredentials()) == "CredentialsSignin"
     assert error_messages(settings)["Default"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wait"),
+    [
+        (1, "in 1 minute"),
+        (60, "in 1 minute"),
+        (61, "in 2 minutes"),
+        (900, "in 15 minutes"),
+        (3600, "in 60 minutes"),
+        (6000, "in 2 hours"),
+    ],
+)
+def test_a_rate_limit_says_how_long_to_wait(seconds: int, wait: str) -> None:
+    assert TooManyAttempts(seconds).message == f"Too many attempts. Try again {wait}."
+    assert TwoFactorLocked(seconds).message == f"Too many incorrect codes. Try again {wait}."

@@ -179,7 +179,7 @@ class Somebody:
 
     async def open_letters(self, known_as: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
-        await self.stage.mailer.empty()
+        await self.stage.mailer.flush()
         letters = self.office.mailbox.to(ADDRESS)
         new, self._opened = letters[self._opened :], len(letters)
         for one in new:

@@ -64,7 +64,7 @@ async def test_a_whole_day(served: Program, mailbox: Mailbox, meet: Meet) -> Non
     await out(ada)
     await password_first(ada)
     await with_backup_code(ada, first)
-    await expect(page.get_by_role("alert")).to_contain_text("not right")
+    await expect(page.get_by_role("alert")).to_contain_text("Incorrect")
     await page.fill("[name=code]", second)
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(composer(page)).to_be_visible(timeout=PATIENCE)
@@ -91,7 +91,7 @@ async def test_a_whole_day(served: Program, mailbox: Mailbox, meet: Meet) -> Non
     await expect(page.get_by_role("button", name="Remove password")).to_have_count(0)
     await ada.settings("connections")
     await page.get_by_role("button", name=re.compile("Disconnect Acme")).click()
-    await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way into your account"))
+    await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way to sign in"))
     await page.reload()
     await expect(rows).to_contain_text("Acme")
     assert ada.errors == []

@@ -59,7 +59,7 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
 
     disconnect = page.get_by_role("button", name=re.compile("Disconnect Acme"))
     await disconnect.click()
-    await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way into your account"))
+    await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way to sign in"))
 
     await page.get_by_role("button", name="Connect GitHub").click()
     await expect(rows).to_have_count(2, timeout=PATIENCE)

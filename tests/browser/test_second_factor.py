@@ -45,5 +45,5 @@ async def test_a_backup_code_signs_in_once(program: Program, meet: Meet) -> None
     await ada.page.wait_for_url(SIGN_IN)
     await password_first(ada)
     await with_backup_code(ada, code)
-    await expect(ada.page.get_by_role("alert")).to_contain_text("not right")
+    await expect(ada.page.get_by_role("alert")).to_contain_text("Incorrect code")
     assert ada.errors == []

@@ -71,7 +71,7 @@ async def test_a_changed_password_is_the_one_that_opens(
     await expect(ada.page.get_by_text("Password saved")).to_be_visible()
     await expect(ada.page.locator("[name=password]")).to_have_value("")
     await ada.page.get_by_role("button", name="Remove password").click()
-    await expect(ada.page.get_by_text("the only way into your account")).to_be_visible()
+    await expect(ada.page.get_by_text("the only way to sign in")).to_be_visible()
     # The new token is in the cookie: a reload is still signed in.
     await ada.page.reload()
     await expect(ada.page.locator("h1")).to_have_text("Password")

@@ -65,7 +65,7 @@ class EmailChanges:
             token = await self._tokens.make(
                 "verify_email", lasts=LINK_LIFETIME, user_id=user.id, subject=user.email
             )
-        self._sends.mailer.post(self._sends.letters.verify(user.email, token))
+        self._sends.mailer.send(self._sends.letters.verify_email(user.email, token))
 
     async def send_change(self, principal: Principal, email: str, address: str) -> None:
         """Send a letter to the address that the person wants to have from now on.
@@ -91,13 +91,13 @@ class EmailChanges:
             async with self._db.system("auth") as session:
                 held = (await session.exec(select(User.id).where(User.email == subject))).first()
             if held == principal.user_id:
-                raise Conflict("This is your address already.")
+                raise Conflict("This is already your email.")
             token = await self._tokens.make(
                 "change_email", lasts=LINK_LIFETIME, user_id=principal.user_id, subject=subject
             )
-        letter = self._sends.letters.change(subject, token)
-        self._sends.mailer.post(
-            letter if held is None else self._sends.letters.not_changed(subject)
+        letter = self._sends.letters.change_email(subject, token)
+        self._sends.mailer.send(
+            letter if held is None else self._sends.letters.email_in_use(subject)
         )
 
     async def prove(self, principal: Principal, token: str) -> None:
@@ -120,7 +120,7 @@ class EmailChanges:
             old = await self._take(principal, token, "change_email")
         except IntegrityError:
             raise EmailTaken from None
-        self._sends.mailer.post(self._sends.letters.changed(old))
+        self._sends.mailer.send(self._sends.letters.email_changed(old))
 
     async def _take(self, principal: Principal, token: str, purpose: Purpose) -> str:
         """Use a token of the person's up and make its address theirs.

@@ -20,7 +20,7 @@ class DeletionNotConfirmed(InvalidInput):
     code = "not_confirmed"
 
     def __init__(self) -> None:
-        super().__init__("Type the e-mail address of this account to delete it.")
+        super().__init__("Type your account's email to delete it.")
 
 
 class AccountDeletion:

@@ -181,7 +181,7 @@ class PasswordResets:
                 "reset_password", lasts=LINK_LIFETIME, user_id=user_id, subject=subject
             )
         letter = self._sends.letters.reset_password(subject, token)
-        self._sends.mailer.post(letter if user_id else self._sends.letters.unknown(subject))
+        self._sends.mailer.send(letter if user_id else self._sends.letters.no_account(subject))
 
     async def finish(self, token: str, password: str, address: str) -> None:
         """Take a new password from who has the link, once, and end every session.
@@ -206,7 +206,7 @@ class PasswordResets:
             spent = await self._tokens.consume_in(session, token, "reset_password")
             ended = await self._change(session, spent, password_hash)
         self._sessions.tell(ended, PASSWORD_RESET)
-        self._sends.mailer.post(self._sends.letters.password_changed(spent.subject))
+        self._sends.mailer.send(self._sends.letters.password_changed(spent.subject))
 
     async def _whose(self, subject: str) -> UUID | None:
         async with self._db.system("auth") as session:

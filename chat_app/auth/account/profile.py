@@ -61,7 +61,7 @@ def media_type(content: bytes) -> str:
         WrongPicture: It is none that we take.
     """
     if len(content) > PICTURE_MAX_BYTES:
-        raise TooLarge(f"A picture can have at most {PICTURE_MAX_BYTES // 1000} kB.")
+        raise TooLarge(f"A picture can be at most {PICTURE_MAX_BYTES // 1000} kB.")
     if content.startswith(_PNG):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):

@@ -93,7 +93,7 @@ class MagicLinks:
             )
         # The token of a letter that was not written is known to nobody.
         letter = self._sends.letters.sign_in(subject, token)
-        self._sends.mailer.post(letter if is_welcome else self._sends.letters.unknown(subject))
+        self._sends.mailer.send(letter if is_welcome else self._sends.letters.no_account(subject))
 
     async def follow(self, token: str, browser: Browser) -> SignedIn | MfaRequired:
         """Let somebody in who has the link, once.

@@ -124,7 +124,7 @@ class SignInService:
             if user_id is not None:
                 break
         else:
-            raise Conflict("Somebody else signs in with this account now; try again.")
+            raise Conflict("Another sign-in to this account is in progress. Try again.")
         if await self._needs_second_factor(user_id, identity, browser):
             aside = {
                 "method": identity.method,

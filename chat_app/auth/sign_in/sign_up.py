@@ -114,7 +114,7 @@ class EmailSignUps:
             token = await self._tokens.make(
                 "sign_up", lasts=SIGN_UP_LIFETIME, subject=subject, data=kept
             )
-        self._sends.mailer.post(write(subject, token))
+        self._sends.mailer.send(write(subject, token))
         return browser
 
     async def finish(
@@ -170,11 +170,11 @@ class EmailSignUps:
         try:
             decision = await self._sign_in_service.check(_proof(subject, name))
         except AccountNotLinked:
-            return self._sends.letters.already_here
+            return self._sends.letters.account_exists
         except AuthError:
-            return self._sends.letters.not_welcome
+            return self._sends.letters.email_not_allowed
         is_new = isinstance(decision, CreateUser)
-        return self._sends.letters.sign_up if is_new else self._sends.letters.already_here
+        return self._sends.letters.sign_up if is_new else self._sends.letters.account_exists
 
 
 def _proof(subject: str, name: str) -> VerifiedIdentity:

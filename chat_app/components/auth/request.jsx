@@ -96,14 +96,26 @@ export const accountRequest = async (url, options) => {
  */
 export const authRequest = async (url, fields, messages) => {
   const headers = { "X-Auth-Return-Redirect": "1" };
-  const { data } = await send(url, { body: fields, headers });
+  const { response, data } = await send(url, { body: fields, headers });
   if (typeof data.url !== "string") {
     throw new RequestError(data.message || messages.Default || FAILED);
   }
   const next = new URL(data.url, location.href);
   const code = next.searchParams.get("error");
-  if (code) throw new RequestError(messageOf(messages, code));
+  if (code) throw new RequestError(withWait(messageOf(messages, code), response));
   return next;
+};
+
+/**
+ * A rate limit's message with the time to wait, which a code alone does not say.
+ *
+ * @param {string} message
+ * @param {Response} response
+ */
+const withWait = (message, response) => {
+  const minutes = Math.ceil(Number(response.headers.get("Retry-After")) / 60);
+  if (!minutes) return message;
+  return message.replace("later", minutes === 1 ? "in 1 minute" : `in ${minutes} minutes`);
 };
 
 /**

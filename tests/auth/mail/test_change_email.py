@@ -75,7 +75,7 @@ async def test_the_old_address_is_told(office: Office) -> None:
     await office.stage.email_flows.addresses.change(ada, await ask(office, ada))
     letter = await office.read()
     assert letter["To"] == ADA
-    assert "has another address" in text_of(letter)
+    assert "now uses another email address" in text_of(letter)
     assert NEW not in text_of(letter)
 
 

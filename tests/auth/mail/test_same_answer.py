@@ -104,7 +104,7 @@ async def test_the_letter_alone_tells_them_apart(office: Office) -> None:
     await office.person()
     for email in (ADA, BOB):
         await reset(office, email)
-    await office.stage.mailer.empty()
+    await office.stage.mailer.flush()
     known, unknown = office.mailbox.letters
     assert (known["To"], unknown["To"]) == (ADA, BOB)
     assert known["Subject"] != unknown["Subject"]

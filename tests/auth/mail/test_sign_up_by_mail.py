@@ -137,7 +137,7 @@ async def test_who_has_an_account_is_told_so_in_the_letter_alone(
     await office.person(is_verified=is_verified)
     await begin(office, ADA, OTHER)
     letter = await office.read()
-    assert "you have one here already" in text_of(letter).replace("\n", " ")
+    assert "you already have one" in text_of(letter).replace("\n", " ")
     assert link_of(letter) == "http://localhost:3000/signin"
     assert await office.knows(PASSWORD)
 
