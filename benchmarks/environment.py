@@ -134,7 +134,7 @@ async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, 
 
     async def join(user_id: UUID) -> tuple[Principal, BenchmarkUser]:
         issued = await live.sessions.issue(
-            user_id, method="password", remember=False, address="127.0.0.1", user_agent="bench"
+            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="bench"
         )
         principal = Principal(user_id, issued.session_id)
         thread = await live.threads.create(principal)

@@ -15,8 +15,7 @@ from chat_app.auth.oauth.service import OAuthService
 from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.rate_limits import AuthRateLimits
-from chat_app.auth.sessions.codecs import create_session_service
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.email_flows import EmailFlows
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
 from chat_app.auth.sign_in.service import SignInService
@@ -60,7 +59,7 @@ class Services:
     models: Models
     keys: KeyRing
     passwords: PasswordHashing
-    sessions: SessionProtocol
+    sessions: SessionService
     tokens: OneTimeTokens
     accounts: PasswordAccounts
     sign_in_service: SignInService
@@ -103,7 +102,7 @@ class Services:
         models = Models(settings)
         passwords = PasswordHashing(settings)
         keys = KeyRing(settings)
-        sessions = create_session_service(db, bus, settings, clock, keys)
+        sessions = SessionService.create(db, bus, settings, clock, keys)
         tokens = OneTimeTokens(db, clock)
         rate_limits = AuthRateLimits(settings)
         sign_in_service = SignInService(db, sessions, tokens, settings, clock)

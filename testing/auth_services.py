@@ -20,8 +20,8 @@ from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
-from chat_app.auth.sessions.codecs import create_session_service
 from chat_app.auth.sessions.models import IssuedSession
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.email_flows import EmailFlows
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
 from chat_app.auth.sign_in.service import SignInService
@@ -98,7 +98,7 @@ class Stage:
         self.passwords = PasswordHashing(self.settings, self.hasher)
         self.rate_limits = AuthRateLimits(self.settings)
         self.keys = KeyRing(self.settings)
-        self.sessions = create_session_service(
+        self.sessions = SessionService.create(
             self.db, self.bus, self.settings, self.time, self.keys
         )
         self.accounts = PasswordAccounts(
@@ -147,7 +147,7 @@ class Stage:
 
     async def sign_in(self, user_id: UUID, *, remember: bool = False, **rest: Any) -> IssuedSession:
         """A new session of a person."""
-        given = {"method": "password", "address": "192.0.2.7", "user_agent": FIREFOX, **rest}
+        given = {"method": "password", "client_ip": "192.0.2.7", "user_agent": FIREFOX, **rest}
         return await self.sessions.issue(user_id, remember=remember, **given)
 
     async def principal_of(self, issued: IssuedSession) -> Principal:
@@ -212,6 +212,12 @@ async def staged(
         await stage.mailer.stop()
         stage.passwords.close()
         await db.close()
+
+
+async def renewal_of(sessions: SessionService, token: str) -> IssuedSession | None:
+    """Use a session; the token that replaces this one, where there is one."""
+    resolved = await sessions.resolve(token)
+    return None if resolved is None else resolved.renewed
 
 
 class OpenStage(Protocol):

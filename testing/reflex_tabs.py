@@ -136,7 +136,7 @@ class Stage:
     async def session(self, user_id: UUID) -> Principal:
         """Another session of a person."""
         issued = await self.live.sessions.issue(
-            user_id, method="password", remember=False, address="127.0.0.1", user_agent="test"
+            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
         )
         return Principal(user_id=user_id, credential_id=issued.session_id)
 

@@ -110,7 +110,7 @@ async def sessions(request: Request, principal: Principal) -> Response:
         {
             "id": str(one.id),
             "device": one.device,
-            "network": one.address,
+            "network": one.network,
             "method": one.method,
             "createdAt": timestamp(one.created_at),
             "lastSeenAt": timestamp(one.last_seen_at),

@@ -54,12 +54,12 @@ async def session(request: Request) -> Response:
             settings = services().settings
             set_cookie(answer, cookies.clear(settings, cookies.session_name(settings)))
         return answer
-    person = resolved.person
+    profile = resolved.user
     expires = resolved.expires_at.astimezone(UTC).replace(tzinfo=None)
     user = {
-        "id": str(person.id),
-        "name": person.name or None,
-        "email": person.email,
+        "id": str(profile.id),
+        "name": profile.name or None,
+        "email": profile.email,
         "image": None,
     }
     body: dict[str, Any] = {

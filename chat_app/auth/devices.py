@@ -1,5 +1,6 @@
 """A device in three words, from a User-Agent header."""
 
+import hashlib
 import re
 import secrets
 from datetime import timedelta
@@ -7,7 +8,6 @@ from uuid import UUID
 
 from sqlmodel import col, delete, select
 
-from chat_app.auth.sign_in.service import device_hash
 from chat_app.core.clock import Clock
 from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
@@ -48,6 +48,11 @@ def device_name(user_agent: str) -> str:
 def clean_user_agent(user_agent: str) -> str:
     """A User-Agent fit to be stored: printable ASCII, at most 200 characters."""
     return re.sub(r"[^ -~]", "", user_agent)[:USER_AGENT_MAX_LENGTH]
+
+
+def device_hash(token: str) -> str:
+    """The stored hash of a remembered browser's token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class RememberedDevices:

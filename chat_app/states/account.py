@@ -201,7 +201,7 @@ def session_item(session: SessionSummary, now: datetime) -> SessionItem:
     return SessionItem(
         id=str(session.id),
         device=session.device,
-        place=session.address,
+        place=session.network,
         method=_METHODS.get(session.method, session.method),
         seen=ago(session.last_seen_at, now),
         is_current=session.is_current,

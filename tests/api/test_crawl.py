@@ -106,7 +106,7 @@ async def test_no_route_answers_somebody_without_its_headers(on_stage: Stage) ->
         async with on_stage.live.db.system("auth", write=True) as session:
             session.add(person)
         issued = await on_stage.live.sessions.issue(
-            person.id, method="password", remember=False, address="127.0.0.1", user_agent="test"
+            person.id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
         )
         async with browser(on_stage) as tab:
             tab.headers["Cookie"] = f"{cookies.session_name(settings)}={issued.token}"

@@ -52,7 +52,7 @@ class Visitor:
 async def signed_in(put_up: Stage, email: str) -> tuple[Principal, Visitor]:
     user_id = await put_up.live.accounts.add(email, "correct horse battery staple", "")
     issued = await put_up.live.sessions.issue(
-        user_id, method="password", remember=False, address="127.0.0.1", user_agent="test"
+        user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
     )
     return Principal(user_id, issued.session_id), Visitor(put_up, issued.token)
 

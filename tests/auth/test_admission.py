@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
 from chat_app.auth.account.login_methods import require_login_method
+from chat_app.auth.devices import device_hash
 from chat_app.auth.errors import (
     AccessDenied,
     AccountNotLinked,
@@ -21,7 +22,7 @@ from chat_app.auth.errors import (
 )
 from chat_app.auth.hooks import OnSignIn, SignInAttempt, load_function
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
-from chat_app.auth.sign_in.service import SignInService, device_hash
+from chat_app.auth.sign_in.service import SignInService
 from chat_app.db.tables import (
     Account,
     AuthSession,

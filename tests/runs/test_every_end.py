@@ -45,7 +45,7 @@ class House:
 
 async def _sign_in(live: Services, user_id: UUID) -> Principal:
     issued = await live.sessions.issue(
-        user_id, method="password", remember=False, address="192.0.2.7", user_agent=""
+        user_id, method="password", remember=False, client_ip="192.0.2.7", user_agent=""
     )
     return Principal(user_id, issued.session_id)
 
@@ -115,7 +115,7 @@ async def replace(house: House) -> None:
         house.other.user_id,
         method="password",
         remember=False,
-        address="192.0.2.7",
+        client_ip="192.0.2.7",
         user_agent="",
         replaces=house.mine.credential_id,
     )

@@ -48,7 +48,7 @@ async def signed_in(live: Services) -> Principal:
     async with live.db.system("auth", write=True) as session:
         session.add(user)
     issued = await live.sessions.issue(
-        user.id, method="password", remember=False, address="127.0.0.1", user_agent=""
+        user.id, method="password", remember=False, client_ip="127.0.0.1", user_agent=""
     )
     return Principal(user.id, issued.session_id)
 

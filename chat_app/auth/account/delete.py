@@ -5,7 +5,7 @@ from sqlmodel import col, delete
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.principal import Principal
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.engine import Database
 from chat_app.db.tables import OneTimeToken, User
@@ -31,7 +31,7 @@ class AccountDeletion:
         sessions: Ends what they have open.
     """
 
-    def __init__(self, db: Database, sessions: SessionProtocol) -> None:
+    def __init__(self, db: Database, sessions: SessionService) -> None:
         self._db = db
         self._sessions = sessions
 
@@ -55,11 +55,11 @@ class AccountDeletion:
                 raise NotFound
             if not _is_same(confirm, user.email):
                 raise DeletionNotConfirmed
-            ended = await self._sessions.end_all(session, user.id, reason=DELETED)
+            ended = await self._sessions.revoke_all(session, user.id, reason=DELETED)
             # These may be about somebody whom no account was made for yet.
             await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
             await session.exec(delete(User).where(col(User.id) == user.id))
-        self._sessions.tell(ended, DELETED)
+        self._sessions.publish_revoked(ended, DELETED)
 
 
 def _is_same(typed: str, email: str) -> bool:

@@ -7,7 +7,7 @@ from sqlmodel import select
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.emails import normalise
 from chat_app.auth.one_time_tokens import revoke_tokens
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
 from chat_app.db.engine import Database
@@ -27,7 +27,7 @@ class UserAccess:
         clock: The time.
     """
 
-    def __init__(self, db: Database, sessions: SessionProtocol, clock: Clock) -> None:
+    def __init__(self, db: Database, sessions: SessionService, clock: Clock) -> None:
         self._db = db
         self._sessions = sessions
         self._clock = clock
@@ -51,8 +51,8 @@ class UserAccess:
                 session.add(user)
             await revoke_tokens(session, user_id)
             await forget_devices(session, user_id)
-            ended = await self._sessions.end_all(session, user_id, reason=DISABLED)
-        self._sessions.tell(ended, DISABLED)
+            ended = await self._sessions.revoke_all(session, user_id, reason=DISABLED)
+        self._sessions.publish_revoked(ended, DISABLED)
         return len(ended)
 
     async def enable(self, user_id: UUID) -> None:

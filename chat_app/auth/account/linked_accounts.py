@@ -15,7 +15,7 @@ from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.errors import AccessDenied, AccountTaken
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.principal import Principal
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import VerifiedIdentity, has_claim
 from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
@@ -66,7 +66,7 @@ class LinkedAccounts:
     """
 
     def __init__(
-        self, db: Database, bus: Bus, sessions: SessionProtocol, settings: Settings, clock: Clock
+        self, db: Database, bus: Bus, sessions: SessionService, settings: Settings, clock: Clock
     ) -> None:
         self._db = db
         self._bus = bus
@@ -146,14 +146,14 @@ class LinkedAccounts:
                 raise NotFound
             await require_login_method(session, principal.user_id)
             await revoke_tokens(session, principal.user_id, "second_factor")
-            ended = await self._sessions.end_all(
+            ended = await self._sessions.revoke_all(
                 session,
                 principal.user_id,
                 reason=DISCONNECTED,
                 keep=principal.credential_id,
                 provider=provider,
             )
-        self._sessions.tell(ended, DISCONNECTED)
+        self._sessions.publish_revoked(ended, DISCONNECTED)
         self._tell(principal)
 
     def _row(self, principal: Principal, identity: VerifiedIdentity) -> Account:

@@ -8,7 +8,7 @@ from sqlmodel import col, delete, func, select, update
 
 from chat_app.auth.errors import LastLoginMethod
 from chat_app.auth.one_time_tokens import revoke_tokens
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import Account, BackupCode, Passkey, RememberedDevice, Totp, User
 
@@ -38,7 +38,7 @@ CLAIMED = "taken_over"
 
 
 async def claim_unverified_account(
-    session: SystemSession, sessions: SessionProtocol, user_id: UUID, now: datetime
+    session: SystemSession, sessions: SessionService, user_id: UUID, now: datetime
 ) -> Sequence[UUID]:
     """Remove every way into an account and mark its address as proved.
 
@@ -55,4 +55,4 @@ async def claim_unverified_account(
         await session.exec(delete(way).where(col(way.user_id) == user_id))
     await revoke_tokens(session, user_id)
     await session.exec(update(User).where(col(User.id) == user_id).values(email_verified_at=now))
-    return await sessions.end_all(session, user_id, reason=CLAIMED)
+    return await sessions.revoke_all(session, user_id, reason=CLAIMED)

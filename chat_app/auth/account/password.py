@@ -15,7 +15,7 @@ from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, revoke_t
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sessions.models import IssuedSession
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.magic_link import LINK_LIFETIME, MailContext, require_allowed_domain
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, known_words
 from chat_app.core.clock import Clock
@@ -44,7 +44,7 @@ class PasswordChange:
         db: Database,
         passwords: PasswordHashing,
         rate_limits: AuthRateLimits,
-        sessions: SessionProtocol,
+        sessions: SessionService,
         clock: Clock,
     ) -> None:
         self._db = db
@@ -100,12 +100,12 @@ class PasswordChange:
                 session.add(account)
                 await forget_devices(session, user.id)
                 await revoke_tokens(session, user.id, "reset_password", "second_factor")
-                ended = await self._sessions.end_all(
+                ended = await self._sessions.revoke_all(
                     session, user.id, reason=PASSWORD_CHANGED, keep=principal.credential_id
                 )
         except IntegrityError:
             raise AccountTaken from None
-        self._sessions.tell(ended, PASSWORD_CHANGED)
+        self._sessions.publish_revoked(ended, PASSWORD_CHANGED)
         return await self._sessions.step_up(principal, method="password")
 
     async def remove(self, principal: Principal) -> None:
@@ -147,7 +147,7 @@ class PasswordResets:
         self,
         db: Database,
         tokens: OneTimeTokens,
-        sessions: SessionProtocol,
+        sessions: SessionService,
         passwords: PasswordHashing,
         sends: MailContext,
         clock: Clock,
@@ -205,7 +205,7 @@ class PasswordResets:
         async with self._db.system("auth", write=True) as session:
             spent = await self._tokens.consume_in(session, token, "reset_password")
             ended = await self._change(session, spent, password_hash)
-        self._sessions.tell(ended, PASSWORD_RESET)
+        self._sessions.publish_revoked(ended, PASSWORD_RESET)
         self._sends.mailer.send(self._sends.letters.password_changed(spent.subject))
 
     async def _whose(self, subject: str) -> UUID | None:
@@ -247,4 +247,4 @@ class PasswordResets:
         await session.exec(delete(Account).where(col(Account.user_id) == user.id, old))
         await forget_devices(session, user.id)
         await revoke_tokens(session, user.id)
-        return await self._sessions.end_all(session, user.id, reason=PASSWORD_RESET)
+        return await self._sessions.revoke_all(session, user.id, reason=PASSWORD_RESET)

@@ -1,4 +1,4 @@
-"""What is said about sessions outside the database."""
+"""What the session service returns: issued sessions, resolved sessions, summaries."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,13 +9,13 @@ from chat_app.auth.principal import Principal, UserProfile
 
 @dataclass(frozen=True, slots=True)
 class IssuedSession:
-    """A session's token, shown once, to be put into the cookie.
+    """A session's token, returned once, for the cookie.
 
     Args:
-        token: Printable ASCII without `;`, for a cookie.
-        session_id: The session's row.
-        expires_at: When it ends at the latest, used or not.
-        max_age: How many seconds the browser keeps the cookie; None is until it is closed.
+        token: Printable ASCII without `;`.
+        session_id: The session.
+        expires_at: When the session expires at the latest.
+        max_age: How many seconds the browser keeps the cookie; None keeps it until it is closed.
     """
 
     token: str
@@ -31,43 +31,43 @@ class IssuedSession:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSession:
-    """What a token proves.
+    """The session and the user that a token proves.
 
     Args:
-        principal: Who is asking.
-        expires_at: When the session ends if it is not used again.
-        authenticated_at: When the person last proved who they are.
-        person: How the faces show them.
-        method: How they proved it.
-        renewed: What the browser's cookie should hold from now on, where that has changed.
+        principal: The user and the session.
+        expires_at: When the session expires unless it is used again.
+        authenticated_at: When the user last authenticated.
+        user: The user's profile.
+        method: The sign-in method.
+        renewed: The token that replaces the browser's, where there is one.
     """
 
     principal: Principal
     expires_at: datetime
     authenticated_at: datetime
-    person: UserProfile
+    user: UserProfile
     method: str = ""
     renewed: IssuedSession | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """One line of the list of a person's sessions.
+    """A session as the list of a user's sessions shows it.
 
     Args:
         id: The session.
         device: For example `Firefox on Linux`.
-        address: The network it was opened from.
-        method: How the person signed in.
-        created_at: When.
+        network: The network it started on.
+        method: The sign-in method.
+        created_at: When it started.
         last_seen_at: When it was last used, to within five minutes.
-        expires_at: When it ends if it is not used again.
-        is_current: Whether it is the one that asks.
+        expires_at: When it expires unless it is used again.
+        is_current: Whether it is the session of the request.
     """
 
     id: UUID
     device: str
-    address: str
+    network: str
     method: str
     created_at: datetime
     last_seen_at: datetime

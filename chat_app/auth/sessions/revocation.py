@@ -1,4 +1,4 @@
-"""The statements on session rows that more than one action needs."""
+"""Session revocation: end one, a user's, the expired; deny the JWTs of what ended."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,123 +15,114 @@ from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import AuthSession, DeniedSession, User
 
+JWT_PREFIX = "sealed:"
+"""How the `token_hash` of a session with encrypted JWTs begins; no hash looks like that."""
+
+_KEEP_REVOKED = timedelta(days=30)  # the row of a revoked session, which says why it was revoked
+_IDS_PER_STATEMENT = 500
+
 Condition = ColumnElement[bool]
 
 
 def live(now: datetime) -> tuple[Condition, ...]:
-    """That a session has neither ended nor expired; its idle end is never after its last."""
+    """That a session is neither revoked nor expired; its idle end is never after its last."""
     return col(AuthSession.revoked_at).is_(None), col(AuthSession.idle_expires_at) > now
 
 
-def due(now: datetime) -> tuple[Condition, ...]:
-    """That a session has expired and nobody has said so yet."""
-    return col(AuthSession.revoked_at).is_(None), col(AuthSession.idle_expires_at) <= now
+def is_live(row: AuthSession, now: datetime) -> bool:
+    """Whether a session is neither revoked nor expired."""
+    return row.revoked_at is None and now < row.idle_expires_at
 
 
-async def end(
-    session: SystemSession, which: Iterable[Condition], now: datetime, reason: str
+def is_denied(session_id: UUID) -> Condition:
+    """That a session's JWTs are denied."""
+    return select(DeniedSession).where(col(DeniedSession.session_id) == session_id).exists()
+
+
+async def revoke_rows(
+    session: SystemSession, conditions: Iterable[Condition], now: datetime, reason: str
 ) -> list[UUID]:
-    """Mark sessions as ended, unless they are; what is sealed for them is refused from then on.
+    """Revoke the sessions that match and are not revoked yet; their JWTs are denied too.
 
     Returns:
-        Those that were not. The caller tells the bus, after the commit.
+        The sessions that this call revoked. The caller publishes them after the commit.
     """
-    found = await session.exec(
+    result = await session.exec(
         update(AuthSession)
-        .where(*which, col(AuthSession.revoked_at).is_(None))
+        .where(*conditions, col(AuthSession.revoked_at).is_(None))
         .values(revoked_at=now, revoked_reason=reason)
         .returning(
             col(AuthSession.id), col(AuthSession.token_hash), col(AuthSession.idle_expires_at)
         )
     )
-    ended = found.all()
-    # No copy of a token outlives the idle end that its record had when the copy was made.
-    sealed = {
-        session_id: until
-        for session_id, token_hash, until in ended
-        if token_hash.startswith(JWT_PREFIX) and until > now
+    revoked = result.all()
+    # No JWT is valid after the idle end that its row had when it was issued.
+    jwt_expiry = {
+        session_id: expires_at
+        for session_id, token_hash, expires_at in revoked
+        if token_hash.startswith(JWT_PREFIX) and expires_at > now
     }
-    await deny(session, sealed)
-    return [session_id for session_id, *_ in ended]
+    await _deny(session, jwt_expiry)
+    return [session_id for session_id, *_ in revoked]
 
 
-JWT_PREFIX = "sealed:"
-"""How the `token_hash` of a record begins whose token is sealed; no hash looks like that."""
-
-
-def is_denied(session_id: UUID) -> ColumnElement[bool]:
-    """That a session's sealed tokens are refused."""
-    return select(DeniedSession).where(col(DeniedSession.session_id) == session_id).exists()
-
-
-async def deny(session: SystemSession, until: Mapping[UUID, datetime]) -> None:
-    """Refuse what is sealed for some sessions.
-
-    Args:
-        session: The transaction of the caller.
-        until: Each session, and when the last copy of its token expires by itself.
-    """
-    for session_id, expires_at in until.items():
+async def _deny(session: SystemSession, expiry: Mapping[UUID, datetime]) -> None:
+    """Deny the JWTs of sessions until the last of each has expired."""
+    for session_id, expires_at in expiry.items():
         await session.merge(DeniedSession(session_id=session_id, expires_at=expires_at))
     await session.flush()
 
 
-async def is_denied_purge_due(session: SystemSession, now: datetime) -> bool:
-    """Whether there is a denial that nothing can need any more."""
-    over = select(DeniedSession.session_id).where(col(DeniedSession.expires_at) <= now).limit(1)
-    return (await session.exec(over)).first() is not None
-
-
-async def purge_denied(session: SystemSession, now: datetime) -> None:
-    """Remove the denials that nothing can need any more."""
-    await session.exec(delete(DeniedSession).where(col(DeniedSession.expires_at) <= now))
-
-
-_KEPT_FOR = timedelta(days=30)  # an ended session, so that one can still look why it ended
-_AT_ONCE = 500  # ids in one statement
-
-
 class SessionRevocation:
-    """Ends sessions, and tells of it after the commit.
+    """Revokes sessions, and publishes it after the commit.
 
     Args:
-        db: Where they are kept.
-        bus: Told of every end.
-        clock: The time.
+        db: The database of the sessions.
+        bus: Receives a signal for every revoked session.
+        clock: The current time.
+        stateless_lifetime: How long a token can be valid without its session's row.
     """
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
+    def __init__(self, db: Database, bus: Bus, clock: Clock, stateless_lifetime: timedelta) -> None:
         self._db = db
         self._bus = bus
         self._clock = clock
+        self._stateless_lifetime = stateless_lifetime
 
     async def revoke(
         self, principal: Principal, session_id: UUID, reason: str = "signed_out"
     ) -> None:
-        """End one of the person's own sessions; one that is over already stays as it is.
+        """Revoke one of the user's own sessions; a revoked one stays as it is.
+
+        A user can sign out even when the row of their session is lost.
 
         Raises:
-            NotFound: It is not theirs, or there is none.
+            NotFound: The user has no such session.
         """
-        mine = [col(AuthSession.id) == session_id, col(AuthSession.user_id) == principal.user_id]
+        is_own = [col(AuthSession.id) == session_id, col(AuthSession.user_id) == principal.user_id]
+        now = self._clock()
         async with self._db.system("auth", write=True) as session:
-            if (await session.exec(select(AuthSession.id).where(*mine))).first() is None:
+            if (await session.exec(select(AuthSession.id).where(*is_own))).first() is not None:
+                revoked = await revoke_rows(session, is_own, now, reason)
+            elif session_id == principal.credential_id and self._stateless_lifetime:
+                await _deny(session, {session_id: now + self._stateless_lifetime})
+                revoked = [session_id]
+            else:
                 raise NotFound
-            ended = await end(session, mine, self._clock(), reason)
-        self.tell(ended, reason)
+        self.publish_revoked(revoked, reason)
 
     async def revoke_user(self, user_id: UUID, *, reason: str, keep: UUID | None = None) -> int:
-        """End every session of a person, but for one to keep.
+        """Revoke every session of a user, except `keep`.
 
         Returns:
-            How many were ended.
+            How many were revoked.
         """
         async with self._db.system("auth", write=True) as session:
-            ended = await self.end_all(session, user_id, reason=reason, keep=keep)
-        self.tell(ended, reason)
-        return len(ended)
+            revoked = await self.revoke_all(session, user_id, reason=reason, keep=keep)
+        self.publish_revoked(revoked, reason)
+        return len(revoked)
 
-    async def end_all(
+    async def revoke_all(
         self,
         session: SystemSession,
         user_id: UUID,
@@ -140,81 +131,89 @@ class SessionRevocation:
         keep: UUID | None = None,
         provider: str = "",
     ) -> Sequence[UUID]:
-        """End every session of a person, but for one to keep, in a transaction of the caller's.
+        """Revoke a user's sessions within a transaction of the caller's.
 
         Args:
             session: The transaction.
-            user_id: The person.
-            reason: Why.
+            user_id: The user.
+            reason: Why; stored with the sessions.
             keep: The session to keep.
-            provider: Whose word opened those that are to end; empty for all.
+            provider: The identity provider whose sessions are revoked; empty for all.
 
         Returns:
-            Those that were ended, to `tell` of once it has committed.
+            The revoked sessions, for `publish_revoked` after the commit.
         """
-        theirs: list[Condition] = [col(AuthSession.user_id) == user_id]
+        conditions: list[Condition] = [col(AuthSession.user_id) == user_id]
         if keep is not None:
-            theirs.append(col(AuthSession.id) != keep)
+            conditions.append(col(AuthSession.id) != keep)
         if provider:
-            theirs.append(col(AuthSession.provider) == provider)
+            conditions.append(col(AuthSession.provider) == provider)
         if keep is None and not provider:
-            # Sealed tokens of an earlier epoch are refused even where their records are lost.
+            # JWTs of an earlier epoch are refused even where the sessions' rows are lost.
             await session.exec(
                 update(User)
                 .where(col(User.id) == user_id)
                 .values(session_epoch=col(User.session_epoch) + 1)
             )
-        return await end(session, theirs, self._clock(), reason)
+        return await revoke_rows(session, conditions, self._clock(), reason)
 
-    def tell(self, session_ids: Iterable[UUID], reason: str) -> None:
-        """Let go of everything that is open for sessions that have ended."""
-        for one in session_ids:
-            self._bus.publish(SESSIONS, Signal("session_ended", session_id=one, reason=reason))
+    def publish_revoked(self, session_ids: Iterable[UUID], reason: str) -> None:
+        """Publish revoked sessions, so that their sockets, runs and caches end."""
+        for session_id in session_ids:
+            signal = Signal("session_ended", session_id=session_id, reason=reason)
+            self._bus.publish(SESSIONS, signal)
 
     async def expire_due(self) -> int:
-        """End what has expired, so that its sockets and runs do too; remove what ended long ago.
+        """Revoke the expired sessions and purge old rows and denials.
 
         Returns:
-            How many were ended.
+            How many sessions had expired.
         """
         now = self._clock()
-        old = col(AuthSession.revoked_at) <= now - _KEPT_FOR
+        expired = [
+            col(AuthSession.revoked_at).is_(None),
+            col(AuthSession.idle_expires_at) <= now,
+        ]
+        is_old = col(AuthSession.revoked_at) <= now - _KEEP_REVOKED
+        is_denial_over = col(DeniedSession.expires_at) <= now
         async with self._db.system("sweep") as session:
-            work = select(AuthSession.id).where(or_(and_(*due(now)), old)).limit(1)
-            is_due = (await session.exec(work)).first() is not None
-            if not is_due and not await is_denied_purge_due(session, now):
+            due = select(AuthSession.id).where(or_(and_(*expired), is_old)).limit(1)
+            denials = select(DeniedSession.session_id).where(is_denial_over).limit(1)
+            if (await session.exec(due)).first() is None and (
+                await session.exec(denials)
+            ).first() is None:
                 return 0
         async with self._db.system("sweep", write=True) as session:
-            ended = await end(session, due(now), now, "expired")
-            await session.exec(delete(AuthSession).where(old))
-            await purge_denied(session, now)
-        self.tell(ended, "expired")
-        return len(ended)
+            revoked = await revoke_rows(session, expired, now, "expired")
+            await session.exec(delete(AuthSession).where(is_old))
+            await session.exec(delete(DeniedSession).where(is_denial_over))
+        self.publish_revoked(revoked, "expired")
+        return len(revoked)
 
     async def revalidate(self, session_ids: Iterable[UUID]) -> set[UUID]:
-        """Look whether sessions still live, without counting as use, and tell of those that do not.
+        """Check whether sessions are still live, without counting as use; publish the others.
 
-        This is what a lost hint costs at most: the time between two calls.
+        A lost signal costs at most the time between two calls.
 
         Args:
-            session_ids: Those that something is open for.
+            session_ids: The sessions that have connections or runs.
 
         Returns:
-            The dead ones.
+            The sessions that are over.
         """
-        dead = set(session_ids)
-        asked = list(dead)
-        for start in range(0, len(asked), _AT_ONCE):
+        over = set(session_ids)
+        ids = list(over)
+        for start in range(0, len(ids), _IDS_PER_STATEMENT):
             async with self._db.system("auth") as session:
-                found = await session.exec(
+                result = await session.exec(
                     select(AuthSession.id)
                     .join(User, col(User.id) == col(AuthSession.user_id))
                     .where(
-                        col(AuthSession.id).in_(asked[start : start + _AT_ONCE]),
+                        col(AuthSession.id).in_(ids[start : start + _IDS_PER_STATEMENT]),
                         col(User.disabled_at).is_(None),
                         *live(self._clock()),
                     )
                 )
-                dead.difference_update(found.all())
-        self.tell(dead, "ended")
-        return dead
+                over.difference_update(result.all())
+        self.publish_revoked(over, "ended")
+        return over

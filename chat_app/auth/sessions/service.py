@@ -1,21 +1,27 @@
-"""The record of a session, which every strategy keeps: when, where, how long, whose."""
+"""Sign-in sessions: issue, resolve, renew, step up, list; `SessionRevocation` revokes them.
 
-from abc import ABC, abstractmethod
+A session is a row. What the browser holds, a random token or an encrypted JWT, is up to the token
+codec. A change commits first and is published then: sockets, runs and caches follow the bus.
+"""
+
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from cachetools import TLRUCache, TTLCache
 from sqlmodel import col, select, update
 
 from chat_app.auth.devices import clean_user_agent, device_name
 from chat_app.auth.hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
-from chat_app.auth.sessions.cache import PrincipalCache, ReplacedTokens
+from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec, create_token_codec
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, SessionSummary
-from chat_app.auth.sessions.revocation import Condition, SessionRevocation, end, live
+from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live, revoke_rows
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Unauthenticated
+from chat_app.core.keyring import KeyRing
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import SESSIONS, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
@@ -23,44 +29,76 @@ from chat_app.db.errors import DatabaseError
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
-TOUCH_EVERY = timedelta(minutes=5)
-"""At most one write per session in this time, however busy it is."""
-TOUCH_AGAIN = timedelta(seconds=30)
-"""After a touch that could not be written, nobody waits for the next one sooner than this."""
+TOUCH_RETRY = timedelta(seconds=30)
+"""How long no use is written after a write that failed."""
+
+CACHE_SECONDS = 5
+"""How long a principal is cached; a signal on the bus drops it at once."""
+_REPLACED_SECONDS = 60  # longer than a response that reports the session can be under way
+_CACHE_ENTRIES = 10_000
 
 _T = TypeVar("_T")
 
 
-class SessionService(SessionRevocation, ABC):
-    """What every strategy has in common; `auth.sessions.Sessions` says what each method does.
+@dataclass(frozen=True, slots=True)
+class _CachedPrincipal:
+    principal: Principal
+    cached_at: datetime
+    expires_at: datetime
+
+
+def _cached_until(_session_id: UUID, cached: _CachedPrincipal, now: float) -> float:
+    return min(now + CACHE_SECONDS, cached.expires_at.timestamp())
+
+
+class SessionService(SessionRevocation):
+    """Issues, resolves and revokes sessions.
 
     Args:
-        db: Where sessions are kept.
-        bus: Told of every end, after the commit.
-        settings: Lifetimes, the number per person, and the function that adds claims.
-        clock: The time.
-        hook: Adds claims; None for the one that the settings name.
+        db: The database of the sessions.
+        bus: Receives a signal for every revoked session and every replaced token.
+        codec: Issues and decodes tokens.
+        settings: Lifetimes, sessions per user, and the function that adds claims.
+        clock: The current time.
+        hook: Adds claims; None for the function that the settings name.
 
     Raises:
-        ConfigError: The settings name a function that is not there.
+        ConfigError: The settings name a function that does not exist.
     """
 
     def __init__(
         self,
         db: Database,
         bus: Bus,
+        codec: TokenCodec,
         settings: Settings,
         clock: Clock,
         hook: SessionHook | None = None,
     ) -> None:
-        super().__init__(db, bus, clock)
+        super().__init__(db, bus, clock, codec.stateless_lifetime)
+        self._codec = codec
         self._settings = settings
         self._hook = hook or load_function(settings.auth_session_hook, "AUTH_SESSION_HOOK")
-        self._recent = PrincipalCache()
-        self._replaced = ReplacedTokens()
-        self._ends = 0
+        self._principals: TLRUCache[UUID, _CachedPrincipal] = TLRUCache(
+            _CACHE_ENTRIES, _cached_until, timer=self._seconds
+        )
+        self._replaced: TTLCache[str, bool] = TTLCache(
+            _CACHE_ENTRIES, _REPLACED_SECONDS, timer=self._seconds
+        )
+        self._revocations = 0
         self._no_touch_before: datetime | None = None
-        bus.subscribe_callback(SESSIONS, self._forget)
+        bus.subscribe_callback(SESSIONS, self._on_revoked)
+
+    @classmethod
+    def create(
+        cls, db: Database, bus: Bus, settings: Settings, clock: Clock, keys: KeyRing
+    ) -> "SessionService":
+        """The service with the codec that `AUTH_SESSION_STRATEGY` names.
+
+        Raises:
+            ConfigError: The settings name a function that does not exist.
+        """
+        return cls(db, bus, create_token_codec(settings, keys), settings, clock)
 
     async def issue(
         self,
@@ -68,19 +106,35 @@ class SessionService(SessionRevocation, ABC):
         *,
         method: str,
         remember: bool,
-        address: str,
+        client_ip: str,
         user_agent: str,
         replaces: UUID | None = None,
         provider: str = "",
         second_factor: bool = False,
         claims: Mapping[str, Any] | None = None,
     ) -> IssuedSession:
-        """Open a session for a person who has just proved who they are."""
+        """Start a session for a user who has just authenticated.
+
+        Args:
+            user_id: The user.
+            method: The sign-in method, for example `password`.
+            remember: Whether the session outlives the browser, and lasts longer.
+            client_ip: Only its network is stored.
+            user_agent: The browser's `User-Agent`, for the list of devices.
+            replaces: The browser's session until now, of any user. It is revoked, so that a
+                session planted before sign-in is worth nothing afterwards (ASVS 7.2.4).
+            provider: The identity provider's id in the settings; empty for other methods.
+            second_factor: Whether the user proved two factors.
+            claims: The identity provider's claims; JSON.
+
+        Raises:
+            Unauthenticated: The user does not exist or is disabled.
+        """
         now = self._clock()
         idle, longest = self._lifetime(remember)
         row = AuthSession(
             id=uuid4(),
-            token_hash="",  # the strategy stamps it
+            token_hash="",  # the codec sets it
             user_id=user_id,
             created_at=now,
             last_seen_at=now,
@@ -92,65 +146,115 @@ class SessionService(SessionRevocation, ABC):
             provider=provider,
             second_factor=second_factor,
             claims=dict(claims or {}),
-            address=coarse_network(address),
+            address=coarse_network(client_ip),
             user_agent=clean_user_agent(user_agent),
         )
         async with self._db.system("auth", write=True) as session:
             user = await session.get(User, user_id)
             if user is None or user.disabled_at is not None:
                 raise Unauthenticated
-            gone = []
-            before = None if replaces is None else await session.get(AuthSession, replaces)
-            if before is not None:
-                self._replaced.note(self._mark(before), now)
-                gone = await end(session, [col(AuthSession.id) == replaces], now, "replaced")
-            crowd = await session.exec(
+            replaced = []
+            previous = None if replaces is None else await session.get(AuthSession, replaces)
+            if previous is not None:
+                self._replaced[self._codec.fingerprint(previous)] = True
+                is_previous = [col(AuthSession.id) == replaces]
+                replaced = await revoke_rows(session, is_previous, now, "replaced")
+            excess = await session.exec(
                 select(AuthSession.id)
                 .where(col(AuthSession.user_id) == user_id, *live(now))
                 .order_by(col(AuthSession.created_at).desc())
                 .offset(self._settings.sessions_per_user - 1)
             )
-            pushed_out = [col(AuthSession.id).in_(crowd.all())]
-            too_many = await end(session, pushed_out, now, "too_many")
-            token = self._stamp(row, user, now)
+            is_excess = [col(AuthSession.id).in_(excess.all())]
+            too_many = await revoke_rows(session, is_excess, now, "too_many")
+            token = self._codec.issue(row, user, now)
             session.add(row)
-        self.tell(gone, "replaced")
-        self.tell(too_many, "too_many")
-        return self._issued(token, row, now)
+        self.publish_revoked(replaced, "replaced")
+        self.publish_revoked(too_many, "too_many")
+        return _issued(token, row, now)
 
-    async def touch(self, token: str) -> IssuedSession | None:
-        """Use a session; the token that replaces this one, if one does by now."""
-        found = await self.resolve(token)
-        return None if found is None else found.renewed
-
-    @abstractmethod
     async def resolve(self, token: str) -> ResolvedSession | None:
-        """Who a token belongs to, or None when it proves nothing (any more). Counts as use."""
+        """The session and user of a token, or None when it is not valid. Counts as use.
+
+        Raises:
+            ClaimsUnavailable: The operator's function failed.
+        """
+
+        async def load() -> ResolvedSession | None:
+            now = self._clock()
+            decoded = self._codec.decode(token, now)
+            if decoded is None:
+                return None
+            pair = await self._first(decoded.query)
+            if pair is None:
+                return None
+            user, row = pair
+            if row is None:
+                row = decoded.fallback
+                return None if row is None else await self._resolved(row, user)
+            if not is_live(row, now) or self._codec.fingerprint(row) != decoded.fingerprint:
+                return None
+            await self._touch(row, now)
+            if not decoded.is_old:
+                return await self._resolved(row, user)
+            renewed = _issued(self._codec.issue(row, user, now), row, now)
+            return await self._resolved(row, user, renewed)
+
+        return await self._current(load)
 
     async def principal(self, session_id: UUID) -> Principal | None:
-        """Who a session belongs to, or None once it is over. Counts as use."""
+        """The principal of a session, or None once it is over. Counts as use.
+
+        The result may be five seconds old, except that a revocation on the bus is known at once
+        and that the operator's function is called each time.
+
+        Raises:
+            ClaimsUnavailable: The operator's function failed.
+        """
         now = self._clock()
-        # What the operator's function says may have changed since: then nothing is remembered.
-        recent = self._recent.get(session_id, now) if self._hook is None else None
-        if recent is not None:
-            return recent
+        # The operator's function may return something else each time: then nothing is cached.
+        cached = self._principals.get(session_id) if self._hook is None else None
+        if cached is not None and cached.cached_at <= now:  # the clock may have been set back
+            return cached.principal
 
-        async def look() -> ResolvedSession | None:
-            found = await self._find(col(AuthSession.id) == session_id)
-            return None if found is None else await self._resolved(*found)
+        async def load() -> ResolvedSession | None:
+            pair = await self._first(
+                select(User, AuthSession)
+                .join(AuthSession, col(User.id) == AuthSession.user_id)
+                .where(
+                    col(AuthSession.id) == session_id, col(User.disabled_at).is_(None), *live(now)
+                )
+            )
+            if pair is None or pair[1] is None:
+                return None
+            user, row = pair[0], pair[1]
+            await self._touch(row, now)
+            return await self._resolved(row, user)
 
-        found = await self._undisturbed(look)
-        if found is None:
-            self._recent.drop(session_id)
+        resolved = await self._current(load)
+        if resolved is None:
+            self._principals.pop(session_id, None)
             return None
-        self._recent.keep(found.principal, now, found.expires_at)
-        return found.principal
+        self._principals[session_id] = _CachedPrincipal(
+            resolved.principal, now, resolved.expires_at
+        )
+        return resolved.principal
 
     async def step_up(self, principal: Principal, *, method: str) -> IssuedSession:
-        """Note that a person has proved again who they are. The old token is worth nothing then."""
+        """Record that the user authenticated again. The old token stops working.
+
+        The session stays the same, so its sockets and runs go on.
+
+        Args:
+            principal: The user and the session.
+            method: The method of the new authentication.
+
+        Raises:
+            Unauthenticated: The session is over.
+        """
         now = self._clock()
         async with self._db.system("auth", write=True) as session:
-            found = await session.exec(
+            result = await session.exec(
                 select(AuthSession, User)
                 .join(User, col(User.id) == col(AuthSession.user_id))
                 .where(
@@ -160,25 +264,28 @@ class SessionService(SessionRevocation, ABC):
                     *live(now),
                 )
             )
-            pair = found.first()
+            pair = result.first()
             if pair is None:
                 raise Unauthenticated
             row, user = pair
-            self._replaced.note(self._mark(row), now)
+            self._replaced[self._codec.fingerprint(row)] = True
             row.authenticated_at, row.method = now, method
             row.last_seen_at, row.idle_expires_at = now, self._idle_end(row, now)
-            token = self._stamp(row, user, now)
+            token = self._codec.issue(row, user, now)
             session.add(row)
         self._bus.publish(TOKENS, Signal("session_token", session_id=row.id))
-        return self._issued(token, row, now)
+        return _issued(token, row, now)
 
     def was_replaced(self, token: str) -> bool:
-        """Whether a token that proves nothing any more was replaced a moment ago."""
-        mark = self._mark_of(token)
-        return mark is not None and self._replaced.has(mark, self._clock())
+        """Whether an invalid token was replaced within the last minute.
+
+        The browser may hold the new one by now, so its cookie must not be cleared.
+        """
+        decoded = self._codec.decode(token, self._clock())
+        return decoded is not None and decoded.fingerprint in self._replaced
 
     async def list(self, principal: Principal) -> list[SessionSummary]:
-        """The person's live sessions, the last used first."""
+        """The user's live sessions, the last used first."""
         async with self._db.system("auth") as session:
             rows = await session.exec(
                 select(AuthSession)
@@ -189,7 +296,7 @@ class SessionService(SessionRevocation, ABC):
                 SessionSummary(
                     id=row.id,
                     device=device_name(row.user_agent),
-                    address=row.address,
+                    network=row.address,
                     method=row.method,
                     created_at=row.created_at,
                     last_seen_at=row.last_seen_at,
@@ -199,29 +306,19 @@ class SessionService(SessionRevocation, ABC):
                 for row in rows.all()
             ]
 
-    @abstractmethod
-    def _stamp(self, row: AuthSession, user: User, now: datetime) -> str:
-        """A new token for a session; the row is given what recognises it."""
-
-    @abstractmethod
-    def _mark(self, row: AuthSession) -> str:
-        """What the tokens of a session are known by until its next one."""
-
-    @abstractmethod
-    def _mark_of(self, token: str) -> str | None:
-        """The same, of a token; None for what is none of ours."""
-
-    def _issued(self, token: str, row: AuthSession, now: datetime) -> IssuedSession:
-        left = int((row.expires_at - now).total_seconds())
-        return IssuedSession(token, row.id, row.expires_at, left if row.remember else None)
+    async def _first(self, query: SessionQuery) -> tuple[User, AuthSession | None] | None:
+        async with self._db.system("auth") as session:
+            return (await session.exec(query)).first()
 
     async def _resolved(
         self, row: AuthSession, user: User, renewed: IssuedSession | None = None
     ) -> ResolvedSession:
-        """What is said of a live session, with what the operator's function adds."""
-        seen = SessionContext(user.id, user.email, user.name, row.method, row.provider, row.claims)
+        """A live session, with the claims of the operator's function."""
+        context = SessionContext(
+            user.id, user.email, user.name, row.method, row.provider, row.claims
+        )
         return ResolvedSession(
-            Principal(user.id, row.id, claims=await claims_of(self._hook, seen)),
+            Principal(user.id, row.id, claims=await claims_of(self._hook, context)),
             row.idle_expires_at,
             row.authenticated_at,
             UserProfile(user.id, user.email, user.name),
@@ -229,59 +326,54 @@ class SessionService(SessionRevocation, ABC):
             renewed,
         )
 
-    async def _undisturbed(self, look: Callable[[], Awaitable[_T]]) -> _T:
-        """What a look found that no end of a session overtook: it may have been this one's."""
+    async def _current(self, load: Callable[[], Awaitable[_T]]) -> _T:
+        """Load again as long as a session was revoked meanwhile: it may have been this one."""
         while True:
-            ends = self._ends
-            found = await look()
-            if found is None or ends == self._ends:
-                return found
-
-    async def _find(self, which: Condition) -> tuple[AuthSession, User] | None:
-        now = self._clock()
-        async with self._db.system("auth") as session:
-            found = await session.exec(
-                select(AuthSession, User)
-                .join(User, col(User.id) == col(AuthSession.user_id))
-                .where(which, col(User.disabled_at).is_(None), *live(now))
-            )
-            pair = found.first()
-        if pair is None:
-            return None
-        await self._touch(pair[0], now)
-        return pair
+            revocations = self._revocations
+            loaded = await load()
+            if loaded is None or revocations == self._revocations:
+                return loaded
 
     async def _touch(self, row: AuthSession, now: datetime) -> None:
-        """Write down a use. Who it is does not depend on it: a full disk locks nobody out."""
+        """Write the use of a session, at most every five minutes; a failed write is no error."""
         if row.last_seen_at + TOUCH_EVERY > now:
             return
         if self._no_touch_before is not None and now < self._no_touch_before:
             return
-        until = self._idle_end(row, now)
+        idle_end = self._idle_end(row, now)
         try:
             async with self._db.system("auth", write=True) as session:
                 await session.exec(
                     update(AuthSession)
                     .where(col(AuthSession.id) == row.id, col(AuthSession.revoked_at).is_(None))
-                    .values(last_seen_at=now, idle_expires_at=until)
+                    .values(last_seen_at=now, idle_expires_at=idle_end)
                 )
         except DatabaseError:
-            self._no_touch_before = now + TOUCH_AGAIN
+            self._no_touch_before = now + TOUCH_RETRY
             return
-        row.last_seen_at, row.idle_expires_at = now, until
+        row.last_seen_at, row.idle_expires_at = now, idle_end
 
     def _idle_end(self, row: AuthSession, now: datetime) -> datetime:
         return min(now + self._lifetime(row.remember)[0], row.expires_at)
 
     def _lifetime(self, remember: bool) -> tuple[timedelta, timedelta]:
-        has = self._settings
+        settings = self._settings
         hours = (
-            (has.session_remember_idle_hours, has.session_remember_max_hours)
+            (settings.session_remember_idle_hours, settings.session_remember_max_hours)
             if remember
-            else (has.session_idle_hours, has.session_max_hours)
+            else (settings.session_idle_hours, settings.session_max_hours)
         )
         return timedelta(hours=hours[0]), timedelta(hours=hours[1])
 
-    def _forget(self, signal: Signal) -> None:
-        self._ends += 1
-        self._recent.drop(signal.session_id)
+    def _seconds(self) -> float:
+        return self._clock().timestamp()
+
+    def _on_revoked(self, signal: Signal) -> None:
+        self._revocations += 1
+        if signal.session_id is not None:
+            self._principals.pop(signal.session_id, None)
+
+
+def _issued(token: str, row: AuthSession, now: datetime) -> IssuedSession:
+    seconds_left = int((row.expires_at - now).total_seconds())
+    return IssuedSession(token, row.id, row.expires_at, seconds_left if row.remember else None)

@@ -9,7 +9,7 @@ from chat_app.auth.errors import InvalidToken
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, Purpose
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in import magic_link, sign_up
 from chat_app.auth.sign_in.magic_link import MagicLinks, MailContext
 from chat_app.auth.sign_in.passwords import PasswordHashing
@@ -73,7 +73,7 @@ class EmailFlows:
         cls,
         mailer: Mailer,
         db: Database,
-        sessions: SessionProtocol,
+        sessions: SessionService,
         tokens: OneTimeTokens,
         sign_in_service: SignInService,
         passwords: PasswordHashing,

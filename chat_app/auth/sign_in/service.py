@@ -4,7 +4,6 @@ Rules, allow-lists, the operator's own function, the second factor: each has one
 way in has none of its own to forget.
 """
 
-import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -14,10 +13,11 @@ from sqlmodel import col, select, update
 
 from chat_app.auth.account.login_methods import CLAIMED, claim_unverified_account
 from chat_app.auth.account.profile import truncate_display_name
+from chat_app.auth.devices import device_hash
 from chat_app.auth.errors import AccessDenied
 from chat_app.auth.hooks import OnSignIn, SignInAttempt, allows, load_function
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import (
     Browser,
     ClaimUnverified,
@@ -63,7 +63,7 @@ class SignInService:
     def __init__(
         self,
         db: Database,
-        sessions: SessionProtocol,
+        sessions: SessionService,
         tokens: OneTimeTokens,
         settings: Settings,
         clock: Clock,
@@ -120,7 +120,7 @@ class SignInService:
             async with self._db.system("auth", write=True) as session:
                 if await self._decide(session, identity) == decision:
                     user_id, ended = await self._open(session, identity, decision)
-            self._sessions.tell(ended, CLAIMED)
+            self._sessions.publish_revoked(ended, CLAIMED)
             if user_id is not None:
                 break
         else:
@@ -176,7 +176,7 @@ class SignInService:
             issued = await self._sessions.issue(
                 user_id,
                 remember=remember,
-                address=browser.address,
+                client_ip=browser.address,
                 user_agent=browser.user_agent,
                 replaces=browser.replaces,
                 **said,
@@ -295,11 +295,6 @@ class SignInService:
                 )
             )
             return known.first() is None
-
-
-def device_hash(token: str) -> str:
-    """What is kept of a remembered browser's token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def _first(session: SystemSession, statement: Any) -> ExistingUser | None:

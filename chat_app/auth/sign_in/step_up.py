@@ -11,7 +11,7 @@ from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
-from chat_app.auth.sessions.protocol import SessionProtocol
+from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.db.engine import Database
@@ -59,7 +59,7 @@ class StepUp:
     def __init__(
         self,
         db: Database,
-        sessions: SessionProtocol,
+        sessions: SessionService,
         passwords: PasswordHashing,
         rate_limits: AuthRateLimits,
         two_factor: TwoFactor,

@@ -34,18 +34,18 @@ async def stage(open_stage: OpenStage) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def plain(tmp_path: Path) -> AsyncIterator[Stage]:
+async def database_stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with staged(tmp_path, auth_session_strategy="database") as one:
         yield one
 
 
 @pytest.fixture
-def sealed_with(tmp_path: Path) -> Any:
-    """Opens a stage with sealed tokens and more settings."""
+def open_jwt_stage(tmp_path: Path) -> Any:
+    """Opens a stage with encrypted JWTs and more settings."""
     return partial(staged, tmp_path, auth_session_strategy="jwt")
 
 
 @pytest.fixture
-async def sealed(sealed_with: Any) -> AsyncIterator[Stage]:
-    async with sealed_with() as one:
+async def jwt_stage(open_jwt_stage: Any) -> AsyncIterator[Stage]:
+    async with open_jwt_stage() as one:
         yield one

@@ -1,4 +1,4 @@
-"""What the operator's function adds to a session: asked each time, or nobody comes in."""
+"""The session hook: called each time; when it fails, the session does not resolve."""
 
 import logging
 
@@ -30,7 +30,7 @@ async def claims_everywhere(stage: Stage, token: str) -> list[object]:
 
 
 @pytest.mark.parametrize("named", ["with_roles", "with_roles_later"])
-async def test_pages_and_routes_know_what_the_function_says(
+async def test_requests_and_events_have_the_claims_of_the_hook(
     open_stage: OpenStage, named: str
 ) -> None:
     async with open_stage(auth_session_hook=f"testing.session_hooks:{named}") as stage:
@@ -38,7 +38,7 @@ async def test_pages_and_routes_know_what_the_function_says(
         assert await claims_everywhere(stage, issued.token) == [{"roles": ["admin"]}] * 2
 
 
-async def test_the_function_is_told_who_and_how_they_came(open_stage: OpenStage) -> None:
+async def test_the_hook_gets_the_user_and_the_sign_in_method(open_stage: OpenStage) -> None:
     async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
         ada = await stage.person()
         issued = await stage.sign_in(
@@ -50,7 +50,7 @@ async def test_the_function_is_told_who_and_how_they_came(open_stage: OpenStage)
     ]
 
 
-async def test_a_demoted_claim_is_gone_at_the_next_event_and_request(
+async def test_a_removed_claim_is_gone_at_the_next_event_and_request(
     open_stage: OpenStage, directory: dict[str, list[str]]
 ) -> None:
     async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
@@ -60,12 +60,12 @@ async def test_a_demoted_claim_is_gone_at_the_next_event_and_request(
         assert await claims_everywhere(stage, issued.token) == [{"roles": []}] * 2
 
 
-async def test_without_a_function_there_are_no_claims(stage: Stage) -> None:
+async def test_without_a_hook_there_are_no_claims(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person(), claims={"roles": ["admin"]})
     assert await claims_everywhere(stage, issued.token) == [{}, {}]
 
 
-async def test_what_was_said_cannot_be_changed_by_whoever_holds_it(open_stage: OpenStage) -> None:
+async def test_claims_are_read_only(open_stage: OpenStage) -> None:
     async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
         issued = await stage.sign_in(await stage.person())
         found = await stage.sessions.resolve(issued.token)
@@ -77,7 +77,7 @@ async def test_what_was_said_cannot_be_changed_by_whoever_holds_it(open_stage: O
 
 
 @pytest.mark.parametrize("named", ["failing", "silent", "no_json", "no_number"])
-async def test_when_the_function_fails_nobody_comes_in(
+async def test_a_failing_hook_lets_nobody_in(
     open_stage: OpenStage, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_stage(auth_session_hook=f"testing.session_hooks:{named}") as stage:
@@ -93,7 +93,7 @@ async def test_when_the_function_fails_nobody_comes_in(
         assert stage.ended == [], "the session waits for a better day"
 
 
-async def test_the_same_person_with_other_claims_is_the_same_principal(
+async def test_principals_with_different_claims_are_equal(
     open_stage: OpenStage, directory: dict[str, list[str]]
 ) -> None:
     async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
@@ -104,9 +104,7 @@ async def test_the_same_person_with_other_claims_is_the_same_principal(
 
 
 @pytest.mark.parametrize("named", ["testing.session_hooks:none", "tests.auth.nowhere:with_roles"])
-async def test_a_function_that_is_not_there_is_said_at_start(
-    open_stage: OpenStage, named: str
-) -> None:
+async def test_a_missing_hook_is_reported_at_start(open_stage: OpenStage, named: str) -> None:
     with pytest.raises(ConfigError, match="AUTH_SESSION_HOOK"):
         await open_stage(auth_session_hook=named).__aenter__()
 

@@ -1,3 +1,5 @@
+"""Sessions: issue, resolve, expire, limit, list, renew, step up; with each token codec."""
+
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,11 +17,11 @@ from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import AuthSession
-from testing.auth_services import OpenStage, Stage
+from testing.auth_services import OpenStage, Stage, renewal_of
 
 
 class ReadOnly(Database):
-    """A database that refuses to write, when it is told so."""
+    """A database that can refuse to write."""
 
     refusal: DatabaseError | None = None
     refused = 0
@@ -44,12 +46,12 @@ async def resolved(stage: Stage, token: str) -> ResolvedSession:
     return found
 
 
-async def test_a_token_leads_to_the_person_and_the_session(stage: Stage) -> None:
+async def test_a_token_resolves_to_its_user_and_session(stage: Stage) -> None:
     ada = await stage.person()
     issued = await stage.sign_in(ada)
     found = await resolved(stage, issued.token)
     assert (found.principal.user_id, found.principal.credential_id) == (ada, issued.session_id)
-    assert (found.person.id, found.person.email, found.person.name) == (
+    assert (found.user.id, found.user.email, found.user.name) == (
         ada,
         "ada@example.org",
         "Ada",
@@ -58,7 +60,7 @@ async def test_a_token_leads_to_the_person_and_the_session(stage: Stage) -> None
     assert await stage.sessions.principal(issued.session_id) == found.principal
 
 
-async def test_the_token_is_not_kept_and_fits_a_cookie(stage: Stage) -> None:
+async def test_the_token_is_not_stored_and_fits_a_cookie(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     [row] = await rows(stage)
     assert issued.token not in row.model_dump_json()
@@ -75,7 +77,7 @@ async def test_every_session_has_its_own_token_and_id(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "token", ["", "x", "a" * 43, "a" * 42, "a" * 44, "a" * 43 + "\n", "\u00e9" * 43, "' or 1=1 --"]
 )
-async def test_a_token_nobody_was_given_proves_nothing(stage: Stage, token: str) -> None:
+async def test_an_unknown_token_does_not_resolve(stage: Stage, token: str) -> None:
     await stage.sign_in(await stage.person())
     assert await stage.sessions.resolve(token) is None
 
@@ -88,17 +90,17 @@ async def test_neither_the_hash_nor_the_id_works_as_a_token(stage: Stage) -> Non
     assert await stage.sessions.resolve(str(row.id)) is None
 
 
-async def test_an_unknown_session_is_nobodys(stage: Stage) -> None:
+async def test_an_unknown_session_has_no_principal(stage: Stage) -> None:
     assert await stage.sessions.principal(uuid4()) is None
 
 
-async def test_nobody_gets_no_session(stage: Stage) -> None:
+async def test_an_unknown_user_gets_no_session(stage: Stage) -> None:
     with pytest.raises(Unauthenticated):
         await stage.sign_in(uuid4())
     assert await rows(stage) == []
 
 
-async def test_a_disabled_person_gets_no_session_and_loses_those_they_had(stage: Stage) -> None:
+async def test_a_disabled_user_loses_every_session_and_gets_no_new_one(stage: Stage) -> None:
     ada = await stage.person()
     issued = await stage.sign_in(ada)
     await stage.disable(ada)
@@ -109,7 +111,7 @@ async def test_a_disabled_person_gets_no_session_and_loses_those_they_had(stage:
 
 
 @pytest.mark.parametrize(("remember", "idle"), [(False, 12), (True, 7 * 24)])
-async def test_an_unused_session_ends_after_its_idle_time(
+async def test_an_unused_session_expires_after_its_idle_time(
     stage: Stage, remember: bool, idle: int
 ) -> None:
     issued = await stage.sign_in(await stage.person(), remember=remember)
@@ -121,7 +123,7 @@ async def test_an_unused_session_ends_after_its_idle_time(
 
 
 @pytest.mark.parametrize(("remember", "longest"), [(False, 24), (True, 30 * 24)])
-async def test_even_a_busy_session_ends_at_its_full_age(
+async def test_a_used_session_expires_at_its_absolute_age(
     stage: Stage, remember: bool, longest: int
 ) -> None:
     start = stage.time.now
@@ -140,7 +142,7 @@ async def test_only_a_remembered_cookie_outlives_the_browser(stage: Stage) -> No
     assert (await stage.sign_in(ada, remember=True)).max_age == 30 * 24 * 3600
 
 
-async def test_the_operator_decides_how_long_sessions_live(open_stage: OpenStage) -> None:
+async def test_settings_decide_how_long_sessions_live(open_stage: OpenStage) -> None:
     async with open_stage(session_idle_hours=2, session_max_hours=1) as stage:
         issued = await stage.sign_in(await stage.person())
         assert (await resolved(stage, issued.token)).expires_at == issued.expires_at
@@ -148,7 +150,7 @@ async def test_the_operator_decides_how_long_sessions_live(open_stage: OpenStage
         assert await stage.sessions.resolve(issued.token) is None
 
 
-async def test_use_is_written_down_at_most_every_five_minutes(stage: Stage) -> None:
+async def test_use_is_written_at_most_every_five_minutes(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     start = stage.time.now
     stage.time.passes(seconds=299)
@@ -163,7 +165,7 @@ async def test_use_is_written_down_at_most_every_five_minutes(stage: Stage) -> N
 
 
 @pytest.mark.parametrize("refusal", [DatabaseFull(), DatabaseBusy()])
-async def test_a_use_that_cannot_be_written_down_is_still_answered(
+async def test_a_failed_write_of_use_signs_nobody_out(
     open_stage: OpenStage, refusal: DatabaseError
 ) -> None:
     async with open_stage(ReadOnly) as stage:
@@ -174,13 +176,13 @@ async def test_a_use_that_cannot_be_written_down_is_still_answered(
         stage.db.refusal = refusal
         assert (await resolved(stage, issued.token)).expires_at == until
         assert await stage.sessions.principal(issued.session_id) is not None
-        assert stage.db.refused == 1, "nobody waits for the broken disk again so soon"
+        assert stage.db.refused == 1, "the failed write is not retried at once"
         stage.db.refusal = None
         stage.time.passes(minutes=1)
         assert (await resolved(stage, issued.token)).expires_at > until
 
 
-async def test_a_tab_that_only_uses_its_socket_keeps_the_session_alive(stage: Stage) -> None:
+async def test_socket_events_alone_keep_the_session_alive(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     for _ in range(3):
         stage.time.passes(hours=7)
@@ -195,7 +197,7 @@ async def test_using_a_session_does_not_make_it_fresh(stage: Stage) -> None:
     assert (await resolved(stage, issued.token)).authenticated_at == start
 
 
-async def test_signing_in_ends_the_session_the_browser_had(stage: Stage) -> None:
+async def test_sign_in_revokes_the_previous_session_of_the_browser(stage: Stage) -> None:
     ada, eve = await stage.person(), await stage.person("eve@example.org")
     planted = await stage.sign_in(eve)
     mine = await stage.sign_in(ada, replaces=planted.session_id)
@@ -205,7 +207,7 @@ async def test_signing_in_ends_the_session_the_browser_had(stage: Stage) -> None
     assert stage.ended == [(planted.session_id, "replaced")]
 
 
-async def test_one_session_too_many_ends_the_oldest(open_stage: OpenStage) -> None:
+async def test_a_session_over_the_limit_revokes_the_oldest(open_stage: OpenStage) -> None:
     async with open_stage(sessions_per_user=3) as stage:
         ada, bob = await stage.person(), await stage.person("bob@example.org")
         theirs = await stage.sign_in(bob)
@@ -219,7 +221,7 @@ async def test_one_session_too_many_ends_the_oldest(open_stage: OpenStage) -> No
         assert stage.ended == [(one.session_id, "too_many") for one in mine[:2]]
 
 
-async def test_one_session_is_a_possible_limit(open_stage: OpenStage) -> None:
+async def test_the_limit_can_be_one_session(open_stage: OpenStage) -> None:
     async with open_stage(sessions_per_user=1) as stage:
         ada = await stage.person()
         first, second = await stage.sign_in(ada), await stage.sign_in(ada)
@@ -229,12 +231,12 @@ async def test_one_session_is_a_possible_limit(open_stage: OpenStage) -> None:
 
 async def test_sessions_are_listed_with_device_and_last_use(stage: Stage) -> None:
     ada = await stage.person()
-    old = await stage.sign_in(ada, address="2001:db8:1:2:3::4", user_agent="curl/8.5.0")
+    old = await stage.sign_in(ada, client_ip="2001:db8:1:2:3::4", user_agent="curl/8.5.0")
     stage.time.passes(minutes=10)
     new = await stage.sign_in(ada)
     await stage.sign_in(await stage.person("bob@example.org"))
     listed = await stage.sessions.list(await stage.principal_of(new))
-    assert [(one.id, one.device, one.address, one.is_current) for one in listed] == [
+    assert [(one.id, one.device, one.network, one.is_current) for one in listed] == [
         (new.session_id, "Firefox on Linux", "192.0.2.0/24", True),
         (old.session_id, "curl", "2001:db8:1:2::/64", False),
     ]
@@ -242,7 +244,7 @@ async def test_sessions_are_listed_with_device_and_last_use(stage: Stage) -> Non
     assert listed[0].last_seen_at == stage.time.now
 
 
-async def test_sessions_that_are_over_are_not_listed(stage: Stage) -> None:
+async def test_revoked_and_expired_sessions_are_not_listed(stage: Stage) -> None:
     ada = await stage.person()
     stale, ended, live = [await stage.sign_in(ada, remember=n > 0) for n in range(3)]
     stage.time.passes(hours=12)
@@ -252,7 +254,7 @@ async def test_sessions_that_are_over_are_not_listed(stage: Stage) -> None:
     assert [one.id for one in await stage.sessions.list(principal)] == [live.session_id]
 
 
-async def test_nobody_can_end_a_strangers_session(stage: Stage) -> None:
+async def test_a_user_cannot_revoke_the_session_of_another_user(stage: Stage) -> None:
     mine = await stage.sign_in(await stage.person())
     theirs = await stage.sign_in(await stage.person("bob@example.org"))
     me = await stage.principal_of(mine)
@@ -263,7 +265,7 @@ async def test_nobody_can_end_a_strangers_session(stage: Stage) -> None:
     assert stage.ended == []
 
 
-async def test_what_was_said_at_sign_in_is_kept_with_the_session(stage: Stage) -> None:
+async def test_sign_in_details_are_stored_with_the_session(stage: Stage) -> None:
     issued = await stage.sign_in(
         await stage.person(), method="oauth", provider="acme", claims={"groups": ["staff"]}
     )
@@ -278,7 +280,7 @@ async def latest(stage: Stage, token: str) -> str:
     return renewed.token if renewed else token
 
 
-async def test_a_browser_that_takes_what_it_is_given_stays_signed_in_to_the_end(
+async def test_a_browser_that_takes_renewed_tokens_stays_signed_in_to_the_end(
     stage: Stage,
 ) -> None:
     issued = await stage.sign_in(await stage.person(), remember=True)
@@ -290,17 +292,17 @@ async def test_a_browser_that_takes_what_it_is_given_stays_signed_in_to_the_end(
     assert await stage.sessions.resolve(token) is None
 
 
-async def test_touching_is_use(stage: Stage) -> None:
+async def test_resolving_counts_as_use(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
-    assert await stage.sessions.touch(issued.token) is None
+    assert await renewal_of(stage.sessions, issued.token) is None
     stage.time.passes(minutes=6)
-    renewed = await stage.sessions.touch(issued.token)
+    renewed = await renewal_of(stage.sessions, issued.token)
     assert (await rows(stage))[0].last_seen_at == stage.time.now
     assert await resolved(stage, renewed.token if renewed else issued.token)
-    assert await stage.sessions.touch("x" * 43) is None
+    assert await renewal_of(stage.sessions, "x" * 43) is None
 
 
-async def test_stepping_up_makes_the_same_session_fresh_under_a_new_token(stage: Stage) -> None:
+async def test_step_up_makes_the_same_session_fresh_under_a_new_token(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person(), remember=True)
     me = await stage.principal_of(issued)
     stage.time.passes(hours=1)
@@ -315,7 +317,7 @@ async def test_stepping_up_makes_the_same_session_fresh_under_a_new_token(stage:
     assert stage.ended == []
 
 
-async def test_a_copy_from_before_the_step_up_is_never_fresh_again(stage: Stage) -> None:
+async def test_a_token_from_before_the_step_up_never_resolves_again(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     me = await stage.principal_of(issued)
     stage.time.passes(minutes=6)
@@ -326,7 +328,7 @@ async def test_a_copy_from_before_the_step_up_is_never_fresh_again(stage: Stage)
         stage.time.passes(minutes=6)
 
 
-async def test_a_token_with_a_successor_is_known_for_a_minute(stage: Stage) -> None:
+async def test_a_replaced_token_is_recognised_for_a_minute(stage: Stage) -> None:
     ada = await stage.person()
     issued, planted = await stage.sign_in(ada), await stage.sign_in(ada)
     stage.time.passes(seconds=1)
@@ -341,7 +343,7 @@ async def test_a_token_with_a_successor_is_known_for_a_minute(stage: Stage) -> N
     assert not stage.sessions.was_replaced(issued.token)
 
 
-async def test_who_holds_an_older_look_hears_of_the_new_token(stage: Stage) -> None:
+async def test_step_up_publishes_a_signal(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     heard: list[Signal] = []
     stage.bus.subscribe_callback(TOKENS, heard.append)
@@ -349,14 +351,14 @@ async def test_who_holds_an_older_look_hears_of_the_new_token(stage: Stage) -> N
     assert heard == [Signal("session_token", session_id=issued.session_id)]
 
 
-async def test_a_session_that_ended_has_no_successor(stage: Stage) -> None:
+async def test_a_revoked_session_counts_as_not_replaced(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     me = await stage.principal_of(issued)
     await stage.sessions.revoke(me, issued.session_id)
     assert not stage.sessions.was_replaced(issued.token)
 
 
-async def test_nobody_steps_up_in_a_session_that_is_over(stage: Stage) -> None:
+async def test_step_up_needs_a_live_session_of_the_user(stage: Stage) -> None:
     ada, eve = await stage.person(), await stage.person("eve@example.org")
     over, expired = await stage.sign_in(ada), await stage.sign_in(ada)
     mine = [await stage.principal_of(one) for one in (over, expired)]

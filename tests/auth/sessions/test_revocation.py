@@ -1,4 +1,4 @@
-"""What happens to a session that ends: at once, told once, and never undone by a late reader."""
+"""Revocation: at once, published once, and never undone by a slower read."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ async def test_a_revoked_session_is_over_at_once_for_cookies_and_sockets(stage: 
     assert await reason_of(stage, issued.session_id) == "signed_out"
 
 
-async def test_an_end_is_committed_before_it_is_told(stage: Stage) -> None:
+async def test_a_revocation_is_committed_before_it_is_published(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     reading: list[asyncio.Task[Any]] = []
     stage.bus.subscribe_callback(
@@ -64,14 +64,14 @@ async def test_an_end_is_committed_before_it_is_told(stage: Stage) -> None:
     assert await asyncio.gather(*reading) == [None]
 
 
-async def test_a_session_ends_only_once(stage: Stage) -> None:
+async def test_a_session_is_revoked_only_once(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     me = await stage.principal_of(issued)
     await asyncio.gather(*(stage.sessions.revoke(me, issued.session_id) for _ in range(5)))
     assert len(stage.told) == 1
 
 
-async def test_everything_but_the_kept_session_of_a_person_ends(stage: Stage) -> None:
+async def test_every_session_of_a_user_except_the_kept_one_is_revoked(stage: Stage) -> None:
     ada, bob = await stage.person(), await stage.person("bob@example.org")
     mine = [await stage.sign_in(ada) for _ in range(3)]
     theirs = await stage.sign_in(bob)
@@ -86,14 +86,14 @@ async def test_everything_but_the_kept_session_of_a_person_ends(stage: Stage) ->
     assert await stage.sessions.principal(kept.session_id) is None
 
 
-async def test_what_one_provider_opened_ends_alone(stage: Stage) -> None:
+async def test_the_sessions_of_one_identity_provider_can_be_revoked_alone(stage: Stage) -> None:
     ada, eve = await stage.person(), await stage.person("eve@example.org")
     theirs = await stage.sign_in(ada, provider="acme")
     others = [await stage.sign_in(who, provider=by) for who, by in ((ada, "github"), (eve, "acme"))]
     others.append(await stage.sign_in(ada))
     async with stage.db.system("auth", write=True) as session:
-        ended = await stage.sessions.end_all(session, ada, reason="over", provider="acme")
-    stage.sessions.tell(ended, "over")
+        ended = await stage.sessions.revoke_all(session, ada, reason="over", provider="acme")
+    stage.sessions.publish_revoked(ended, "over")
     assert ended == [theirs.session_id]
     assert await stage.sessions.resolve(theirs.token) is None
     for one in others:
@@ -101,7 +101,7 @@ async def test_what_one_provider_opened_ends_alone(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("asks", ["with the cookie", "on the socket"])
-async def test_a_reader_that_is_overtaken_by_the_end_does_not_bring_the_session_back(
+async def test_a_read_overtaken_by_the_revocation_does_not_bring_the_session_back(
     open_stage: OpenStage, asks: str
 ) -> None:
     async with open_stage(SlowReader) as stage:
@@ -122,7 +122,7 @@ async def test_a_reader_that_is_overtaken_by_the_end_does_not_bring_the_session_
         assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def test_an_end_that_was_not_told_is_noticed_within_five_seconds(stage: Stage) -> None:
+async def test_an_unpublished_revocation_is_noticed_within_five_seconds(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
     await stage.end_unheard(issued.session_id)
@@ -130,7 +130,7 @@ async def test_an_end_that_was_not_told_is_noticed_within_five_seconds(stage: St
     assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def test_an_end_told_by_another_is_noticed_at_once(stage: Stage) -> None:
+async def test_a_published_revocation_is_noticed_at_once(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
     await stage.end_unheard(issued.session_id)
@@ -138,7 +138,7 @@ async def test_an_end_told_by_another_is_noticed_at_once(stage: Stage) -> None:
     assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def test_expiry_is_not_hidden_by_the_cache(open_stage: OpenStage) -> None:
+async def test_the_cache_does_not_hide_expiry(open_stage: OpenStage) -> None:
     async with open_stage(session_max_hours=1) as stage:
         issued = await stage.sign_in(await stage.person())
         stage.time.passes(hours=1, seconds=-1)
@@ -147,7 +147,7 @@ async def test_expiry_is_not_hidden_by_the_cache(open_stage: OpenStage) -> None:
         assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def test_a_clock_set_back_does_not_make_the_cache_last(stage: Stage) -> None:
+async def test_a_clock_set_back_does_not_extend_the_cache(stage: Stage) -> None:
     issued = await stage.sign_in(await stage.person())
     assert await stage.sessions.principal(issued.session_id) is not None
     await stage.end_unheard(issued.session_id)
@@ -155,7 +155,7 @@ async def test_a_clock_set_back_does_not_make_the_cache_last(stage: Stage) -> No
     assert await stage.sessions.principal(issued.session_id) is None
 
 
-async def test_expired_sessions_are_ended_and_told(stage: Stage) -> None:
+async def test_expired_sessions_are_revoked_and_published(stage: Stage) -> None:
     ada = await stage.person()
     short, long = await stage.sign_in(ada), await stage.sign_in(ada, remember=True)
     assert await stage.sessions.expire_due() == 0
@@ -166,7 +166,7 @@ async def test_expired_sessions_are_ended_and_told(stage: Stage) -> None:
     assert await stage.sessions.resolve(long.token) is not None
 
 
-async def test_ended_sessions_are_removed_after_a_month(stage: Stage) -> None:
+async def test_revoked_sessions_are_purged_after_a_month(stage: Stage) -> None:
     ada = await stage.person()
     issued = await stage.sign_in(ada)
     await stage.sessions.revoke_user(ada, reason="signed_out")
@@ -180,7 +180,7 @@ async def test_ended_sessions_are_removed_after_a_month(stage: Stage) -> None:
         assert (await session.exec(select(AuthSession.id))).all() == [live.session_id]
 
 
-async def test_a_look_over_the_open_sockets_finds_the_dead_ones(stage: Stage) -> None:
+async def test_revalidation_finds_the_sessions_that_are_over(stage: Stage) -> None:
     ada, bob = await stage.person(), await stage.person("bob@example.org")
     live = await stage.sign_in(ada)
     ended = await stage.sign_in(ada)
@@ -195,13 +195,13 @@ async def test_a_look_over_the_open_sockets_finds_the_dead_ones(stage: Stage) ->
     assert await stage.sessions.revalidate([]) == set()
 
 
-async def test_more_sockets_than_fit_a_statement_are_all_looked_over(stage: Stage) -> None:
+async def test_revalidation_handles_more_ids_than_fit_one_statement(stage: Stage) -> None:
     live = await stage.sign_in(await stage.person())
     many = {uuid4() for _ in range(1_200)}
     assert await stage.sessions.revalidate([live.session_id, *many]) == many
 
 
-async def test_looking_does_not_count_as_use(stage: Stage) -> None:
+async def test_revalidation_does_not_count_as_use(stage: Stage) -> None:
     live = await stage.sign_in(await stage.person())
     before = (await stage.sessions.list(await stage.principal_of(live)))[0].last_seen_at
     stage.time.passes(hours=1)
@@ -213,30 +213,28 @@ async def test_looking_does_not_count_as_use(stage: Stage) -> None:
     assert stage.time.now - before == timedelta(hours=1)
 
 
-async def every_copy(stage: Stage, token: str) -> set[str]:
+async def all_tokens(stage: Stage, token: str) -> set[str]:
     """All that a browser is given while a session is used, and a thief may have kept."""
-    copies = {token}
+    tokens = {token}
     for _ in range(3):
         stage.time.passes(minutes=6)
         found = await stage.sessions.resolve(token)
         assert found is not None
         if found.renewed:
             token = found.renewed.token
-            copies.add(token)
-    return copies
+            tokens.add(token)
+    return tokens
 
 
 ENDS = ("sign out", "sign out everywhere", "password change", "disable", "expire", "remove")
 
 
 @pytest.mark.parametrize("how", ENDS)
-async def test_nothing_that_ever_proved_the_session_proves_it_after_its_end(
-    stage: Stage, how: str
-) -> None:
+async def test_no_token_of_a_session_resolves_after_its_end(stage: Stage, how: str) -> None:
     ada = await stage.person()
     issued, other = await stage.sign_in(ada), await stage.sign_in(ada)
     me = await stage.principal_of(issued)
-    copies = await every_copy(stage, issued.token)
+    tokens = await all_tokens(stage, issued.token)
     if how == "sign out":
         await stage.sessions.revoke(me, issued.session_id)
     elif how == "sign out everywhere":
@@ -250,13 +248,13 @@ async def test_nothing_that_ever_proved_the_session_proves_it_after_its_end(
         await stage.sessions.expire_due()
     else:
         await stage.remove(ada)
-    assert [await stage.sessions.resolve(token) for token in copies] == [None] * len(copies)
+    assert [await stage.sessions.resolve(token) for token in tokens] == [None] * len(tokens)
     assert await stage.sessions.revalidate([issued.session_id]) == {issued.session_id}
     if how in ("sign out", "password change"):
         assert await stage.sessions.resolve(other.token) is not None
 
 
-async def test_a_session_that_signed_in_after_the_end_of_all_is_not_touched_by_it(
+async def test_a_session_issued_after_revoking_all_is_not_revoked(
     stage: Stage,
 ) -> None:
     ada = await stage.person()
@@ -268,13 +266,13 @@ async def test_a_session_that_signed_in_after_the_end_of_all_is_not_touched_by_i
         stage.time.passes(minutes=6)
 
 
-async def test_an_end_in_a_transaction_that_fails_is_no_end(stage: Stage) -> None:
+async def test_a_failed_transaction_revokes_nothing(stage: Stage) -> None:
     ada = await stage.person()
     issued = await stage.sign_in(ada)
 
     async def change_the_mind() -> None:
         async with stage.db.system("auth", write=True) as session:
-            assert await stage.sessions.end_all(session, ada, reason="x") == [issued.session_id]
+            assert await stage.sessions.revoke_all(session, ada, reason="x") == [issued.session_id]
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Somebody whom the operator shuts out is out at once, and comes back with nothing old."""
+"""Disabled users: signed out at once, and nothing old works after they are enabled."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -16,7 +16,7 @@ def user_access(stage: Stage) -> UserAccess:
     return UserAccess(stage.db, stage.sessions, stage.time)
 
 
-async def test_whoever_is_shut_out_has_no_session_and_gets_none(
+async def test_a_disabled_user_has_no_session_and_gets_none(
     stage: Stage, user_access: UserAccess
 ) -> None:
     ada, bob = await stage.person(), await stage.person("bob@example.org")
@@ -32,7 +32,7 @@ async def test_whoever_is_shut_out_has_no_session_and_gets_none(
     assert await stage.sessions.resolve(theirs.token) is not None
 
 
-async def test_what_was_under_way_is_worth_nothing(stage: Stage, user_access: UserAccess) -> None:
+async def test_disabling_revokes_one_time_tokens(stage: Stage, user_access: UserAccess) -> None:
     ada = await stage.person()
     token = await stage.tokens.make("sign_in_link", lasts=timedelta(minutes=10), user_id=ada)
     await user_access.disable(ada)
@@ -41,7 +41,7 @@ async def test_what_was_under_way_is_worth_nothing(stage: Stage, user_access: Us
         await stage.tokens.consume(token, "sign_in_link")
 
 
-async def test_whoever_is_let_in_again_signs_in_anew(stage: Stage, user_access: UserAccess) -> None:
+async def test_an_enabled_user_must_sign_in_again(stage: Stage, user_access: UserAccess) -> None:
     ada = await stage.person()
     old = await stage.sign_in(ada)
     await user_access.disable(ada)
@@ -57,7 +57,7 @@ async def test_disabling_twice_is_harmless(stage: Stage, user_access: UserAccess
     assert [await user_access.disable(ada), await user_access.disable(ada)] == [1, 0]
 
 
-async def test_nobody_cannot_be_shut_out(stage: Stage, user_access: UserAccess) -> None:
+async def test_disabling_an_unknown_user_fails(stage: Stage, user_access: UserAccess) -> None:
     ada = await stage.person()
     assert await user_access.named(" Ada@Example.org ") == ada
     with pytest.raises(NotFound):
