@@ -1,4 +1,4 @@
-"""The command line: `chat-app`. Each command loads what it needs, so that `--help` is quick."""
+"""The command line `chat-app`. Each command imports what it needs, so that `--help` is fast."""
 
 import asyncio
 import importlib
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-_FAILED = 1
-_MISUSED = 2
-_TERMINATED = 143
+_EXIT_FAILED = 1
+_EXIT_USAGE = 2
+_EXIT_SIGTERM = 143
 
-# Where it is, is not repeated: an address with a slip in it may show its password.
-_OUT_OF_REACH = (
-    "The database cannot be reached. Look whether it runs, whether there is room on its disk, and "
-    "whether DATABASE_URL names it with the right user and password."
+# The URL is not repeated: it may contain the password.
+_DATABASE_UNREACHABLE = (
+    "The database cannot be reached. Check that it is running, that its disk has free space, and "
+    "that DATABASE_URL has the right host, user and password."
 )
 
 cli = typer.Typer(
@@ -37,103 +37,103 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-user = typer.Typer(help="The people who may sign in.", no_args_is_help=True)
+user = typer.Typer(help="Manage users.", no_args_is_help=True)
 cli.add_typer(user, name="user")
 
 
 def main() -> None:
-    """Run the command line; what a person can put right is said in one line."""
-    # Relative paths in the settings, and Reflex itself, mean the project's folder.
+    """Run the command line; an error the operator can fix is printed as one line."""
+    # Reflex, and relative paths in the settings, expect the project's folder.
     os.chdir(PROJECT)
-    # The operator's functions may be there too; what is installed comes first.
+    # The operator's hook functions may be there; installed packages come first.
     sys.path.append(str(PROJECT))
     try:
         cli()
-    except ConfigError as wrong:
-        _fail(f"Wrong setting. {wrong}", _MISUSED)
+    except ConfigError as error:
+        _fail(f"Invalid setting. {error}", _EXIT_USAGE)
     except DatabaseUnreachable:
-        _fail(_OUT_OF_REACH, _FAILED)
+        _fail(_DATABASE_UNREACHABLE, _EXIT_FAILED)
     except ChatError as error:
-        _fail(error.message, _FAILED)
+        _fail(error.message, _EXIT_FAILED)
 
 
 @cli.command()
 def run(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="The port; PORT otherwise.")
+        int | None, typer.Option(min=1, max=65535, help="The port; the default is PORT.")
     ] = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Migrate the database, build the page when it changed, and serve."""
+    """Migrate the database, build the page if its sources changed, and serve."""
     from chat_app.server import frontend
     from chat_app.server.server import check_port
 
     if port is not None:
         os.environ["PORT"] = str(port)
-    here = settings()
-    check_port(here.host, here.port)
-    _ = here.secret  # one that cannot be used is said before anything is made
+    config = settings()
+    check_port(config.host, config.port)
+    _ = config.secret  # an unusable secret stops the start before anything is written
     _migrate()
-    # Until the server listens to signals itself: end by an exception, which ends the build too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    # Until the server handles signals itself, exit by an exception, which stops the build too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_EXIT_SIGTERM))
     if not frontend.is_built(PROJECT):
         typer.echo("Building the page; this takes a few seconds.")
         frontend.build(PROJECT)
 
     from chat_app.server.server import serve
 
-    page = {"REFLEX_FRONTEND_PORT": str(here.port), "REFLEX_BACKEND_PORT": str(here.port)}
-    os.environ.update(frontend.SERVING | page)
+    ports = {"REFLEX_FRONTEND_PORT": str(config.port), "REFLEX_BACKEND_PORT": str(config.port)}
+    os.environ.update(frontend.SERVING | ports)
     settings.cache_clear()
-    here = settings()
+    config = settings()
     program = importlib.import_module("chat_app.chat_app").app()
     serve(
         program,
-        host=here.host,
-        port=here.port,
-        name=here.url.split("//", 1)[1],
-        ready=lambda: typer.echo(f"The chat is at {here.url}"),
+        host=config.host,
+        port=config.port,
+        name=config.url.split("//", 1)[1],
+        ready=lambda: typer.echo(f"The chat is at {config.url}"),
         with_parent=with_parent,
     )
 
 
 @cli.command()
 def dev() -> None:
-    """Serve from the sources on two ports, and reload when they change."""
+    """Development: serve the sources on two ports and reload when they change."""
     from chat_app.server.server import check_port
 
     os.environ["REFLEX_ENV_MODE"] = "dev"
-    here = settings()
-    for port in (here.page_port, here.api_port):
+    config = settings()
+    for port in (config.page_port, config.api_port):
         check_port("127.0.0.1", port)
-    ports = ["--frontend-port", str(here.page_port), "--backend-port", str(here.api_port)]
+    ports = ["--frontend-port", str(config.page_port), "--backend-port", str(config.api_port)]
     os.execv(sys.executable, [sys.executable, "-m", "reflex", "run", *ports])  # noqa: S606
 
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database to this program's revision; a SQLite file is backed up first."""
-    done = _migrate()
-    typer.echo("The database is up to date." if done else "The database was up to date.")
+    """Migrate the database to the latest revision; a SQLite file is backed up first."""
+    migrated = _migrate()
+    typer.echo("The database was migrated." if migrated else "The database is already up to date.")
 
 
 @user.command("add")
 def add_user(
-    email: Annotated[str, typer.Argument(help="The address to sign in with.")],
-    name: Annotated[str, typer.Option(help="What to call them.")] = "",
+    email: Annotated[str, typer.Argument(help="The email to sign in with.")],
+    name: Annotated[str, typer.Option(help="The display name.")] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
 ) -> None:
-    """Add a person who signs in with a password."""
+    """Add a user who signs in with a password."""
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    _up_to_date()
+    _ensure_migrated()
 
-    async def add(live: "Services") -> None:
-        await live.accounts.add(email, password, name)
+    async def add(services: "Services") -> None:
+        await services.accounts.add(email, password, name)
 
     _with_services(add)
     typer.echo(f"{email} can sign in now.")
@@ -141,27 +141,29 @@ def add_user(
 
 @user.command("disable")
 def disable_user(
-    email: Annotated[str, typer.Argument(help="Whom to shut out.")],
+    email: Annotated[str, typer.Argument(help="The email of the user.")],
 ) -> None:
-    """Shut a person out and end their sessions; a running server lets go within 15 seconds."""
-    _up_to_date()
+    """Disable a user and end their sessions; a running server follows within 15 seconds."""
+    _ensure_migrated()
 
-    async def disable(live: "Services") -> None:
-        ended = await live.user_access.disable(await live.user_access.named(email))
-        typer.echo(f"{email} is shut out; {ended} sessions ended.")
+    async def disable(services: "Services") -> None:
+        access = services.user_access
+        ended = await access.disable(await access.named(email))
+        typer.echo(f"{email} is disabled; {ended} sessions ended.")
 
     _with_services(disable)
 
 
 @user.command("enable")
 def enable_user(
-    email: Annotated[str, typer.Argument(help="Whom to let in again.")],
+    email: Annotated[str, typer.Argument(help="The email of the user.")],
 ) -> None:
-    """Let a person who was shut out sign in again."""
-    _up_to_date()
+    """Let a disabled user sign in again."""
+    _ensure_migrated()
 
-    async def enable(live: "Services") -> None:
-        await live.user_access.enable(await live.user_access.named(email))
+    async def enable(services: "Services") -> None:
+        access = services.user_access
+        await access.enable(await access.named(email))
 
     _with_services(enable)
     typer.echo(f"{email} can sign in again.")
@@ -169,22 +171,22 @@ def enable_user(
 
 @cli.command()
 def seed(
-    email: Annotated[str, typer.Argument(help="Whose account to fill.")],
-    threads: Annotated[int, typer.Option(min=0, help="This many short threads.")] = 0,
-    messages: Annotated[int, typer.Option(min=0, help="One thread of this many messages.")] = 0,
+    email: Annotated[str, typer.Argument(help="The email of the user.")],
+    threads: Annotated[int, typer.Option(min=0, help="Number of short threads.")] = 0,
+    messages: Annotated[int, typer.Option(min=0, help="One thread with this many messages.")] = 0,
 ) -> None:
-    """Fill an account with made-up conversations."""
-    from chat_app.seed import person_called, seed_messages, seed_threads
+    """Fill an account with sample conversations."""
+    from chat_app.seed import principal_by_email, seed_messages, seed_threads
 
     if not threads and not messages:
-        _fail("Say how much: --threads N, --messages N, or both.", _MISUSED)
-    _up_to_date()
+        _fail("Pass --threads N, --messages N, or both.", _EXIT_USAGE)
+    _ensure_migrated()
 
-    async def fill(live: "Services") -> None:
-        person = await person_called(live.db, email)
-        await seed_threads(live.db, person, threads)
+    async def fill(services: "Services") -> None:
+        principal = await principal_by_email(services.db, email)
+        await seed_threads(services.db, principal, threads)
         if messages:
-            thread_id = await seed_messages(live.db, person, messages)
+            thread_id = await seed_messages(services.db, principal, messages)
             typer.echo(f"/c/{thread_id}")
 
     _with_services(fill)
@@ -192,13 +194,12 @@ def seed(
 
 @cli.command()
 def models() -> None:
-    """List the models that are offered; a star marks the default."""
+    """List the offered models; an asterisk marks the default."""
     from chat_app.llm.registry import Models
 
-    found = Models(settings())
-    listed = found.all()
-    default = found.default().id
-    for model in listed:
+    registry = Models(settings())
+    default = registry.default().id
+    for model in registry.all():
         typer.echo(f"{'*' if model.id == default else ' '} {model.id}")
 
 
@@ -206,13 +207,13 @@ def _migrate() -> bool:
     from chat_app.db.data_folder import DataFolder
     from chat_app.db.migrations import upgrade
 
-    here = settings()
-    with DataFolder(here.data_dir):
-        return upgrade(here)
+    config = settings()
+    with DataFolder(config.data_dir):
+        return upgrade(config)
 
 
-def _up_to_date() -> None:
-    """Migrate, or leave that to the server where one runs."""
+def _ensure_migrated() -> None:
+    """Migrate; a running server has done that already."""
     from chat_app.db.errors import DataFolderInUse
     from chat_app.db.migrations import check
 
@@ -222,23 +223,23 @@ def _up_to_date() -> None:
         check(settings())
 
 
-def _with_services(work: Callable[["Services"], Awaitable[None]]) -> None:
-    """Do something with the parts of the program, without a server."""
+def _with_services(command: Callable[["Services"], Awaitable[None]]) -> None:
+    """Run a command with the services of the program, without a server."""
     from chat_app.services import Services
 
-    async def do() -> None:
-        live = Services.build(settings())
+    async def execute() -> None:
+        services = Services.build(settings())
         try:
-            await work(live)
+            await command(services)
         finally:
-            await live.stop()
+            await services.stop()
 
-    asyncio.run(do())
+    asyncio.run(execute())
 
 
-def _fail(sentence: str, code: int) -> NoReturn:
-    typer.echo(f"chat-app: {sentence}", err=True)
-    raise SystemExit(code)
+def _fail(message: str, exit_code: int) -> NoReturn:
+    typer.echo(f"chat-app: {message}", err=True)
+    raise SystemExit(exit_code)
 
 
 if __name__ == "__main__":

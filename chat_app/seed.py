@@ -1,4 +1,4 @@
-"""Conversations for somebody who wants to see, measure or test a full account."""
+"""Sample conversations: fill an account for demos, measurements and tests."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
 
 _BATCH = 500
-_PACE = timedelta(minutes=20)
+_INTERVAL = timedelta(minutes=20)
 _MODEL = "fake"
 
 _TOPICS = (
@@ -43,44 +43,44 @@ _ANSWERS = (
 )
 
 
-class NoSuchPerson(InvalidInput):
-    """Nobody has this e-mail address."""
+class UserNotFound(InvalidInput):
+    """No user has this email."""
 
-    code = "no_such_person"
+    code = "user_not_found"
 
 
-async def person_called(db: Database, email: str) -> Principal:
-    """The person with this address, acting without a sign-in.
+async def principal_by_email(db: Database, email: str) -> Principal:
+    """A principal for the user with this email, without a sign-in.
 
     Raises:
-        NoSuchPerson: There is none.
-        InvalidInput: It is not an address.
+        UserNotFound: No user has this email.
+        InvalidInput: It is not a valid email.
     """
+    query = select(User.id).where(User.email == normalise(email))
     async with db.system("command line") as session:
-        found = await session.exec(select(User.id).where(User.email == normalise(email)))
-        user_id = found.first()
+        user_id = (await session.exec(query)).first()
     if user_id is None:
-        raise NoSuchPerson(f"Nobody is called {email}; add them with: chat-app user add {email}")
+        raise UserNotFound(f"No user has the email {email}; add one: chat-app user add {email}")
     return Principal(user_id, uuid4())
 
 
 async def seed_threads(
     db: Database, principal: Principal, count: int, *, clock: Clock = utc_now
 ) -> None:
-    """Give a person threads of one question and one answer, the newest now and one every 20 min.
+    """Create threads with one question and one answer each, 20 minutes apart.
 
     Args:
         db: The database.
-        principal: The person.
-        count: Threads.
-        clock: When the newest was.
+        principal: The owner.
+        count: Number of threads.
+        clock: The time of the newest thread.
     """
     now = clock()
     for first in range(0, count, _BATCH):
         threads: list[Thread] = []
         messages: list[Message] = []
         for number in range(first, min(first + _BATCH, count)):
-            at = now - _PACE * number
+            at = now - _INTERVAL * number
             thread = _thread(principal.user_id, number)
             rows = _messages(thread, number, 2)
             for row in rows:
@@ -95,16 +95,16 @@ async def seed_threads(
 async def seed_messages(
     db: Database, principal: Principal, count: int, *, clock: Clock = utc_now
 ) -> UUID:
-    """Give a person one thread of alternating questions and answers.
+    """Create one thread with alternating questions and answers.
 
     Args:
         db: The database.
-        principal: The person.
-        count: Messages.
-        clock: When the last one was.
+        principal: The owner.
+        count: Number of messages.
+        clock: The time of the last message.
 
     Returns:
-        The thread.
+        The id of the thread.
     """
     now = clock()
     thread = _thread(principal.user_id, 0)
@@ -125,16 +125,16 @@ def _thread(owner_id: UUID, number: int) -> Thread:
 
 
 def _messages(thread: Thread, number: int, count: int) -> list[Message]:
-    """A chain of messages; its last one becomes the head of the thread."""
+    """A branch of messages; the last one becomes the head of the thread."""
     rows: list[Message] = []
-    for place in range(count):
-        turn = number + place // 2
-        topic = _TOPICS[turn % len(_TOPICS)]
-        is_question = place % 2 == 0
+    for index in range(count):
+        exchange = number + index // 2
+        topic = _TOPICS[exchange % len(_TOPICS)]
+        is_question = index % 2 == 0
         text = (
-            f"What should I know about {topic}? (question {place // 2 + 1})"
+            f"What should I know about {topic}? (question {index // 2 + 1})"
             if is_question
-            else _ANSWERS[turn % len(_ANSWERS)].format(topic=topic)
+            else _ANSWERS[exchange % len(_ANSWERS)].format(topic=topic)
         )
         rows.append(
             Message(
@@ -153,7 +153,7 @@ def _messages(thread: Thread, number: int, count: int) -> list[Message]:
 async def _store(
     db: Database, principal: Principal, threads: list[Thread], messages: list[Message]
 ) -> None:
-    # A row refers to rows above it, so the order of writing is the order of the lists.
+    # A row references earlier rows, so the order of the lists is the order of the inserts.
     async with db.write(principal) as session:
         session.add_all(threads)
         await session.flush()

@@ -1,4 +1,4 @@
-"""The one object that holds the live parts: built once, started and stopped with the server."""
+"""Dependency wiring: builds the services, starts and stops them, runs the background jobs."""
 
 import asyncio
 import logging
@@ -38,26 +38,23 @@ from chat_app.threads.actions import Threads
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 10.0
-"""How often expired sessions are ended."""
+"""Interval of the job that ends expired sessions."""
 PURGE_SECONDS = 3600.0
-"""How often what was deleted long ago is removed for good."""
+"""Interval of the job that removes deleted threads and used tokens for good."""
 CLOSE_SECONDS = 0.7
-"""How long models and the database may take to close, together."""
+"""Timeout for closing models and the database."""
 
 
 @dataclass
 class Services:
-    """The live parts of this process.
-
-    `Services.build` wires them; tests may wire their own.
-    """
+    """All services of this process. `build` wires them; tests may replace some."""
 
     settings: Settings
     clock: Clock
     db: Database
     bus: Bus
     models: Models
-    keys: KeyRing
+    keyring: KeyRing
     passwords: PasswordHashing
     sessions: SessionService
     tokens: OneTimeTokens
@@ -67,8 +64,8 @@ class Services:
     devices: RememberedDevices
     passkeys: Passkeys
     step_up: StepUp
-    providers: OAuthService
-    connections: LinkedAccounts
+    oauth: OAuthService
+    linked_accounts: LinkedAccounts
     profiles: Profiles
     email_flows: EmailFlows
     password_changes: PasswordChange
@@ -86,27 +83,27 @@ class Services:
         clock: Clock = utc_now,
         flush_throttle: FlushThrottle | None = None,
     ) -> "Services":
-        """Wire every part. Nothing runs and nothing is opened yet.
+        """Build every service. Nothing is started or connected yet.
 
         Args:
-            settings: What the operator decided.
-            clock: The time in rows.
-            pace: The run log's clock; None for the real one.
+            settings: The settings.
+            clock: The source of timestamps.
+            flush_throttle: Decides when run events are flushed; None for the real one.
 
         Raises:
-            ConfigError: A setting names something that is not there.
+            ConfigError: A setting names a function or model that does not exist.
         """
         db = Database(settings.sqlalchemy_url)
         bus = Bus()
         flush_throttle = flush_throttle or FlushThrottle()
         models = Models(settings)
         passwords = PasswordHashing(settings)
-        keys = KeyRing(settings)
-        sessions = SessionService.create(db, bus, settings, clock, keys)
+        keyring = KeyRing(settings)
+        sessions = SessionService.create(db, bus, settings, clock, keyring)
         tokens = OneTimeTokens(db, clock)
         rate_limits = AuthRateLimits(settings)
         sign_in_service = SignInService(db, sessions, tokens, settings, clock)
-        two_factor = TwoFactor(db, tokens, keys, settings, clock)
+        two_factor = TwoFactor(db, tokens, keyring, settings, clock)
         passkeys = Passkeys(db, tokens, rate_limits, settings, clock)
         return cls(
             settings=settings,
@@ -114,7 +111,7 @@ class Services:
             db=db,
             bus=bus,
             models=models,
-            keys=keys,
+            keyring=keyring,
             passwords=passwords,
             sessions=sessions,
             tokens=tokens,
@@ -123,8 +120,8 @@ class Services:
             devices=RememberedDevices(db, settings, clock),
             passkeys=passkeys,
             step_up=StepUp(db, sessions, passwords, rate_limits, two_factor, passkeys),
-            providers=OAuthService(settings, tokens, rate_limits),
-            connections=LinkedAccounts(db, bus, sessions, settings, clock),
+            oauth=OAuthService(settings, tokens, rate_limits),
+            linked_accounts=LinkedAccounts(db, bus, sessions, settings, clock),
             sign_in_service=sign_in_service,
             email_flows=EmailFlows.build(
                 Mailer.from_settings(settings),
@@ -146,13 +143,13 @@ class Services:
         )
 
     async def start(self) -> None:
-        """Close what a lost process left behind, then begin to work. Needs a migrated database."""
+        """Finalize interrupted runs, then start. The database must be migrated."""
         await self.runs.start()
-        for seconds, work in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
-            self._timers.append(asyncio.create_task(_every(seconds, work)))
+        for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
+            self._timers.append(asyncio.create_task(_every(seconds, job)))
 
     async def stop(self) -> None:
-        """Keep the text of every running answer, then close everything. Takes less than 3.7 s."""
+        """Stop the runs, keeping their text, then close everything. Takes less than 3.7 s."""
         for timer in self._timers:
             timer.cancel()
         if self._timers:
@@ -172,43 +169,43 @@ class Services:
         await asyncio.gather(self.email_flows.mailer.stop(), self.models.close(), self.db.close())
 
     async def sweep(self) -> None:
-        """End what has expired, and the answers of sessions whose end nobody heard."""
+        """End expired sessions, and the runs of sessions that another process revoked."""
         await self.sessions.expire_due()
         await self.sessions.revalidate(self.runs.session_ids())
 
     async def purge(self) -> None:
-        """Remove for good what was deleted long ago, or can no longer be used."""
+        """Remove deleted threads, and expired tokens and devices, for good."""
         await self.tokens.purge()
         await self.devices.purge()
         await self.threads.purge()
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do some work now and again and again; a failure is written down and tried again later."""
+async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+    """Run a job now and then periodically; a failure is logged and the next round tries again."""
     while True:
         try:
-            await work()
+            await job()
         except ChatError as error:
-            logger.warning("Background work was put off: %s", error.message)
-        except Exception as error:  # the next round must come whatever this one met
-            log_unexpected_error(error, "background work")
+            logger.warning("A background job failed and will be retried: %s", error.message)
+        except Exception as error:  # the loop must survive any failure of a job
+            log_unexpected_error(error, "background job")
         await asyncio.sleep(seconds)
 
 
 _installed: Services | None = None
 
 
-def install(live: Services | None) -> None:
-    """Make these the services of the process; None takes them away."""
+def install(installed: Services | None) -> None:
+    """Set the services of this process; None removes them."""
     global _installed
-    _installed = live
+    _installed = installed
 
 
 def services() -> Services:
-    """The services of the process.
+    """The services of this process.
 
     Raises:
-        RuntimeError: None are installed; the server has not started.
+        RuntimeError: The server has not started.
     """
     if _installed is None:
         raise RuntimeError("The services are not installed.")

@@ -90,7 +90,7 @@ async def _disable(_: Caller, laptop: Caller) -> None:
     process = laptop.program.begin_beside("user", "disable", laptop.email)
     assert process.stdout is not None
     said = await asyncio.to_thread(process.stdout.readline)
-    assert "is shut out" in said, said
+    assert "is disabled" in said, said
     asyncio.get_running_loop().run_in_executor(None, process.communicate)
 
 

@@ -3,7 +3,7 @@
 from playwright.async_api import Page, WebSocketRoute
 
 from chat_app.db.engine import Database
-from chat_app.seed import person_called, seed_messages
+from chat_app.seed import principal_by_email, seed_messages
 from chat_app.settings import read_settings
 from screenshots import sample_threads as samples
 from screenshots import viewports
@@ -172,7 +172,7 @@ async def _(programs: Programs) -> Page:
     program = programs.program()
     ada = await programs.person(program)
     database = Database(read_settings(data_dir=data_of(program)).sqlalchemy_url)
-    thread = await seed_messages(database, await person_called(database, ada.email), 1000)
+    thread = await seed_messages(database, await principal_by_email(database, ada.email), 1000)
     await database.close()
     await ada.open(f"/c/{thread}")
     await until_text(ada.page)

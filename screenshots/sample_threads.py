@@ -8,7 +8,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import utc_now
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
-from chat_app.seed import person_called
+from chat_app.seed import principal_by_email
 from chat_app.settings import read_settings
 
 Talk = tuple[str, ...]
@@ -139,7 +139,7 @@ async def tell(data: Path, email: str, title: str, talk: Talk, *, hours_ago: flo
     """
     database = Database(read_settings(data_dir=data).sqlalchemy_url)
     try:
-        who = await person_called(database, email)
+        who = await principal_by_email(database, email)
         return await _store(database, who, title, talk, hours_ago)
     finally:
         await database.close()

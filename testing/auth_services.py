@@ -97,9 +97,9 @@ class Stage:
     def __post_init__(self) -> None:
         self.passwords = PasswordHashing(self.settings, self.hasher)
         self.rate_limits = AuthRateLimits(self.settings)
-        self.keys = KeyRing(self.settings)
+        self.keyring = KeyRing(self.settings)
         self.sessions = SessionService.create(
-            self.db, self.bus, self.settings, self.time, self.keys
+            self.db, self.bus, self.settings, self.time, self.keyring
         )
         self.accounts = PasswordAccounts(
             self.db, self.passwords, self.rate_limits, self.settings, self.time
@@ -122,7 +122,7 @@ class Stage:
         )
         self.profiles = Profiles(self.db, self.bus, self.time)
         self.account_deletion = AccountDeletion(self.db, self.sessions)
-        self.two_factor = TwoFactor(self.db, self.tokens, self.keys, self.settings, self.time)
+        self.two_factor = TwoFactor(self.db, self.tokens, self.keyring, self.settings, self.time)
         self.devices = RememberedDevices(self.db, self.settings, self.time)
         self.password_changes = PasswordChange(
             self.db, self.passwords, self.rate_limits, self.sessions, self.time

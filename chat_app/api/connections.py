@@ -19,7 +19,7 @@ async def connect(request: Request, principal: Principal) -> Response:
     live = services()
     page = home_of(request, live.settings) + CONNECTIONS_PAGE
     oauth_request = OAuthRequest(callback_url=page, link_to=principal)
-    started = await live.providers.start(
+    started = await live.oauth.start(
         request.path_params["provider"], oauth_request, client_of(request)
     )
     answer = JSONResponse({"url": started.url}, headers=NO_STORE)
@@ -30,7 +30,7 @@ async def connect(request: Request, principal: Principal) -> Response:
 @fresh
 async def disconnect(request: Request, principal: Principal) -> Response:
     """Take one of the person's connections away."""
-    await services().connections.unlink(principal, id_of(request.path_params["id"]))
+    await services().linked_accounts.unlink(principal, id_of(request.path_params["id"]))
     return Response(status_code=204, headers=NO_STORE)
 
 

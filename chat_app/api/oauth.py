@@ -44,7 +44,7 @@ async def sign_in(request: Request) -> Response:
     try:
         check_csrf(request, fields)
         provider = request.path_params["provider"]
-        started = await services().providers.start(provider, oauth_request, browser.address)
+        started = await services().oauth.start(provider, oauth_request, browser.address)
     except ChatError as error:
         return refused(request, error, SIGN_IN_PAGE, fields)
     answer = go(request, started.url)
@@ -61,10 +61,10 @@ async def callback(request: Request) -> Response:
     who: Principal | None = request.scope.get("principal")
     fields: dict[str, str] = {}
     try:
-        returned = await live.providers.resume(request.path_params["provider"], said, binding)
+        returned = await live.oauth.resume(request.path_params["provider"], said, binding)
         if returned.oauth_request.link_to is None:
             fields = _fields(returned.oauth_request)
-            identity = await live.providers.prove(returned, said)
+            identity = await live.oauth.prove(returned, said)
             outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
             answer = enter(request, outcome, fields)
         else:
@@ -84,7 +84,7 @@ async def _link(
     live, began = services(), returned.oauth_request.link_to
     if who is None or began is None or who.credential_id != began.credential_id:
         raise OAuthCallbackFailed
-    await live.connections.link(who, await live.providers.prove(returned, said))
+    await live.linked_accounts.link(who, await live.oauth.prove(returned, said))
     return go(request, target_of(request, _fields(returned.oauth_request)))
 
 

@@ -1,7 +1,7 @@
 """How often something may be done: sign-in attempts, emails, socket events.
 
-Counters are kept in memory, per process. The checks are in `auth/rate_limits.py` and
-`gateway/sockets.py`.
+Counters are kept in memory, per process; wrong second-factor codes are counted in the database.
+The checks are in `auth/rate_limits.py` and `gateway/sockets.py`.
 """
 
 import re

@@ -83,7 +83,7 @@ class ConnectionsState(rx.State):
     async def load(self):
         """Read it."""
         labels = {one.id: one.label for one in settings().identity_providers}
-        found = await services().connections.list(principal())
+        found = await services().linked_accounts.list(principal())
         self.items = [connection_item(one, labels) for one in found]
         self.loaded = True
 

@@ -248,7 +248,7 @@ async def test_a_password_is_no_connection(chat: Program) -> None:
     rows = {one.provider: one.id for one in await chat.rows(Account)}
     who = await chat.live.sessions.principal(admitted.issued.session_id)
     assert who is not None
-    assert [one.provider for one in await chat.live.connections.list(who)] == ["github"]
+    assert [one.provider for one in await chat.live.linked_accounts.list(who)] == ["github"]
     assert (await ask(tab, "DELETE", str(rows[""]))).status_code == 404
     assert (await ask(tab, "DELETE", str(rows["github"]))).status_code == 204
 

@@ -19,13 +19,13 @@ class CommandLine:
         self.data = data
 
     def __call__(
-        self, *arguments: str, said: str = "", **env: str
+        self, *arguments: str, stdin: str = "", **env: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "chat_app.cli", *arguments],
             cwd=ROOT,
             env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(self.data), **env},
-            input=said,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=120,
@@ -51,13 +51,13 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_help_names_every_command(chat_app: CommandLine) -> None:
-    said = chat_app("--help").stdout
-    assert all(name in said for name in ("run", "dev", "migrate", "user", "seed", "models"))
+    output = chat_app("--help").stdout
+    assert all(name in output for name in ("run", "dev", "migrate", "user", "seed", "models"))
 
 
-def test_a_person_is_added_and_their_account_filled(chat_app: CommandLine) -> None:
+def test_a_user_is_added_and_their_account_filled(chat_app: CommandLine) -> None:
     added = chat_app(
-        "user", "add", "ada@example.org", "--name", "Ada", "--password-stdin", said=PASSWORD
+        "user", "add", "ada@example.org", "--name", "Ada", "--password-stdin", stdin=PASSWORD
     )
     assert (added.returncode, added.stdout) == (0, "ada@example.org can sign in now.\n")
     filled = chat_app("seed", "ada@example.org", "--threads", "30", "--messages", "100")
@@ -67,12 +67,12 @@ def test_a_person_is_added_and_their_account_filled(chat_app: CommandLine) -> No
     assert chat_app.count("message") == 160
 
 
-def test_the_operators_functions_are_found_in_the_projects_folder(
+def test_the_operators_hooks_are_imported_from_the_project_folder(
     chat_app: CommandLine, tmp_path: Path
 ) -> None:
-    chat_app("migrate")  # a migration would put the folder on the path by itself
+    chat_app("migrate")  # a migration would add the folder to the path itself
     done = subprocess.run(
-        # as the installed command is started: neither the folder nor the project is on the path
+        # like the installed command: neither the folder nor the project is on the path
         [sys.executable, "-P", "-m", "chat_app.cli", "user", "disable", "ada@example.org"],
         cwd=tmp_path,
         env={
@@ -88,42 +88,45 @@ def test_the_operators_functions_are_found_in_the_projects_folder(
     assert done.stderr == "chat-app: There is nothing here.\n"
 
 
-def test_a_person_is_shut_out_and_let_in_again(chat_app: CommandLine) -> None:
-    chat_app("user", "add", "ada@example.org", "--password-stdin", said=PASSWORD)
-    out = chat_app("user", "disable", "ada@example.org")
-    assert (out.returncode, out.stdout) == (0, "ada@example.org is shut out; 0 sessions ended.\n")
+def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
+    chat_app("user", "add", "ada@example.org", "--password-stdin", stdin=PASSWORD)
+    disabled = chat_app("user", "disable", "ada@example.org")
+    assert (disabled.returncode, disabled.stdout) == (
+        0,
+        "ada@example.org is disabled; 0 sessions ended.\n",
+    )
     with sqlite3.connect(chat_app.data / "chat.db") as database:
         assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is not None
-        again = chat_app("user", "enable", "ada@example.org")
-        assert (again.returncode, again.stdout) == (0, "ada@example.org can sign in again.\n")
+        enabled = chat_app("user", "enable", "ada@example.org")
+        assert (enabled.returncode, enabled.stdout) == (0, "ada@example.org can sign in again.\n")
         assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is None
-    nobody = chat_app("user", "disable", "bob@example.org")
-    assert (nobody.returncode, nobody.stderr) == (1, "chat-app: There is nothing here.\n")
+    unknown = chat_app("user", "disable", "bob@example.org")
+    assert (unknown.returncode, unknown.stderr) == (1, "chat-app: There is nothing here.\n")
 
 
-def test_a_person_is_added_while_the_server_owns_the_folder(chat_app: CommandLine) -> None:
+def test_a_user_is_added_while_the_server_owns_the_folder(chat_app: CommandLine) -> None:
     assert chat_app("migrate").returncode == 0
     with (chat_app.data / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         refused = chat_app("migrate")
-        added = chat_app("user", "add", "ada@example.org", "--password-stdin", said=PASSWORD)
+        added = chat_app("user", "add", "ada@example.org", "--password-stdin", stdin=PASSWORD)
     assert refused.returncode == 1
     assert refused.stderr.startswith("chat-app: ")
     assert added.returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "stdin"),
     [
         (("user", "add", "ada@example.org", "--password-stdin"), "short\n"),
-        (("user", "add", "not an address", "--password-stdin"), PASSWORD),
-        (("seed", "nobody@example.org", "--threads", "1"), ""),
+        (("user", "add", "not an email", "--password-stdin"), PASSWORD),
+        (("seed", "unknown@example.org", "--threads", "1"), ""),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
-    chat_app: CommandLine, arguments: tuple[str, ...], said: str
+def test_an_error_is_printed_in_one_line(
+    chat_app: CommandLine, arguments: tuple[str, ...], stdin: str
 ) -> None:
-    done = chat_app(*arguments, said=said)
+    done = chat_app(*arguments, stdin=stdin)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
     assert line.startswith("chat-app: ")
@@ -132,13 +135,13 @@ def test_what_cannot_be_done_is_said_in_one_line(
 @pytest.mark.parametrize(
     "arguments", [("migrate",), ("run",), ("user", "add", "a@example.org", "--password-stdin")]
 )
-def test_a_database_out_of_reach_is_said_in_one_line_without_its_password(
+def test_an_unreachable_database_is_reported_in_one_line_without_its_password(
     chat_app: CommandLine, arguments: tuple[str, ...]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    address = f"postgresql://ada:hunter2@127.0.0.1:{port}/chat"
-    done = chat_app(*arguments, said=PASSWORD, DATABASE_URL=address, PORT=str(port))
+    url = f"postgresql://ada:hunter2@127.0.0.1:{port}/chat"
+    done = chat_app(*arguments, stdin=PASSWORD, DATABASE_URL=url, PORT=str(port))
     (line,) = done.stderr.splitlines()
     assert done.returncode == 1
     assert line.startswith("chat-app: The database")
@@ -146,27 +149,27 @@ def test_a_database_out_of_reach_is_said_in_one_line_without_its_password(
     assert "hunter2" not in line
 
 
-def test_seeding_nothing_is_a_misuse(chat_app: CommandLine) -> None:
+def test_seeding_nothing_is_a_usage_error(chat_app: CommandLine) -> None:
     assert chat_app("seed", "ada@example.org").returncode == 2
 
 
 def test_a_second_migration_has_nothing_to_do(chat_app: CommandLine) -> None:
-    assert chat_app("migrate").stdout == "The database is up to date.\n"
-    assert chat_app("migrate").stdout == "The database was up to date.\n"
+    assert chat_app("migrate").stdout == "The database was migrated.\n"
+    assert chat_app("migrate").stdout == "The database is already up to date.\n"
 
 
 def test_the_models_are_listed_and_the_default_is_marked(chat_app: CommandLine) -> None:
-    said = chat_app(
+    output = chat_app(
         "models",
         OPENAI_BASE_URL="http://localhost:11434/v1",
         CHAT_MODELS="llama3.2,qwen3",
         CHAT_MODEL="qwen3",
     ).stdout.splitlines()
-    assert [line.split()[-1] for line in said[:2]] == ["llama3.2", "qwen3"]
-    assert [line for line in said if line.startswith("*")] == ["* qwen3"]
+    assert [line.split()[-1] for line in output[:2]] == ["llama3.2", "qwen3"]
+    assert [line for line in output if line.startswith("*")] == ["* qwen3"]
 
 
-def test_a_model_that_is_not_there_is_a_wrong_setting(chat_app: CommandLine) -> None:
+def test_an_unknown_model_is_an_invalid_setting(chat_app: CommandLine) -> None:
     done = chat_app("models", CHAT_MODEL="no-such-model")
     assert done.returncode == 2
     assert "CHAT_MODEL" in done.stderr

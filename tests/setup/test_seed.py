@@ -10,27 +10,29 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
-from chat_app.seed import NoSuchPerson, person_called, seed_messages, seed_threads
+from chat_app.seed import UserNotFound, principal_by_email, seed_messages, seed_threads
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    found = Database(f"sqlite+aiosqlite:///{tmp_path / 'chat.db'}")
-    await found.create_all()
-    async with found.system("command line", write=True) as session:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'chat.db'}")
+    await database.create_all()
+    async with database.system("command line", write=True) as session:
         session.add_all([User(email="ada@example.org"), User(email="bob@example.org")])
-    yield found
-    await found.close()
+    yield database
+    await database.close()
 
 
 @pytest.fixture
 async def ada(db: Database) -> Principal:
-    return await person_called(db, "Ada@example.org")
+    return await principal_by_email(db, "Ada@example.org")
 
 
-async def test_threads_are_the_persons_own_and_in_order(db: Database, ada: Principal) -> None:
+async def test_seeded_threads_belong_to_the_user_and_are_in_order(
+    db: Database, ada: Principal
+) -> None:
     await seed_threads(db, ada, 600, clock=lambda: NOW)
     async with db.read(ada) as session:
         rows = (await session.exec(select(Thread).order_by(col(Thread.updated_at).desc()))).all()
@@ -39,11 +41,11 @@ async def test_threads_are_the_persons_own_and_in_order(db: Database, ada: Princ
     assert rows[0].updated_at <= NOW
     assert all(row.title and row.head_id for row in rows)
     assert messages == 1_200
-    async with db.read(await person_called(db, "bob@example.org")) as session:
+    async with db.read(await principal_by_email(db, "bob@example.org")) as session:
         assert (await session.exec(select(Thread))).all() == []
 
 
-async def test_a_long_thread_is_one_chain_of_turns(db: Database, ada: Principal) -> None:
+async def test_a_long_thread_is_one_branch(db: Database, ada: Principal) -> None:
     thread_id = await seed_messages(db, ada, 1_001, clock=lambda: NOW)
     async with db.read(ada) as session:
         thread = (await session.exec(select(Thread).where(Thread.id == thread_id))).one()
@@ -57,14 +59,14 @@ async def test_a_long_thread_is_one_chain_of_turns(db: Database, ada: Principal)
     assert all(part["text"] for row in rows for part in row.parts)
 
 
-async def test_nobody_is_not_somebody(db: Database) -> None:
-    with pytest.raises(NoSuchPerson, match="nobody@example"):
-        await person_called(db, "nobody@example.org")
+async def test_an_unknown_email_is_refused(db: Database) -> None:
+    with pytest.raises(UserNotFound, match="unknown@example"):
+        await principal_by_email(db, "unknown@example.org")
     with pytest.raises(InvalidInput):
-        await person_called(db, "not an address")
+        await principal_by_email(db, "not an address")
 
 
-async def test_a_stranger_gets_no_rows(db: Database) -> None:
-    stranger = Principal(uuid4(), uuid4())
-    async with db.read(stranger) as session:
+async def test_another_user_reads_no_rows(db: Database) -> None:
+    other_user = Principal(uuid4(), uuid4())
+    async with db.read(other_user) as session:
         assert (await session.exec(select(Thread))).all() == []

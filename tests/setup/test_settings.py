@@ -83,7 +83,7 @@ def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(name: st
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert done.stdout == ""
-    assert line.startswith("chat-app: Wrong setting.")
+    assert line.startswith("chat-app: Invalid setting.")
     assert name in line or (name == "HOST" and "APP_URL" in line)
 
 

@@ -76,7 +76,7 @@ def test_a_start_that_would_open_the_door_is_refused_in_one_line(what: str, tmp_
     done = start(("chat_app.cli", "run"), tmp_path / "data", given)
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
-    assert line.startswith(f"chat-app: Wrong setting. {name}")
+    assert line.startswith(f"chat-app: Invalid setting. {name}")
     assert not any(given[secret] in line for secret in given if secret == "AUTH_SECRET")
     assert not (tmp_path / "data").exists()
 
@@ -107,7 +107,7 @@ def test_a_kept_key_that_was_cut_short_is_not_used(tmp_path: Path) -> None:
     done = start(("chat_app.cli", "run"), data, {})
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
-    assert line.startswith("chat-app: Wrong setting. DATA_DIR")
+    assert line.startswith("chat-app: Invalid setting. DATA_DIR")
     assert [path.name for path in data.iterdir()] == ["secret"]
 
 

@@ -49,7 +49,7 @@ async def test_each_person_sees_their_own(on_stage: Stage) -> None:
     proof = VerifiedIdentity(
         "oauth", "https://id.acme.example", "7", email="a@b.example", provider="acme"
     )
-    await on_stage.live.connections.link(ada, proof)
+    await on_stage.live.linked_accounts.link(ada, proof)
     for who, expected in ((ada, ["a@b.example"]), (eve, [])):
         tab = await on_stage.tab(who)
         await tab.send(ConnectionsState.load())

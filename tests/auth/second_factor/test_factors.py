@@ -172,7 +172,7 @@ async def test_the_lock_survives_another_challenge_another_kind_and_another_star
             await stage.two_factor.pass_challenge(await ada.challenge(), code)
     with pytest.raises(InvalidTwoFactorCode):
         await stage.two_factor.check(ada.user_id, "1")
-    again = TwoFactor(stage.db, stage.tokens, stage.keys, stage.settings, stage.time)
+    again = TwoFactor(stage.db, stage.tokens, stage.keyring, stage.settings, stage.time)
     with pytest.raises(TwoFactorLocked):
         await again.pass_challenge(await ada.challenge(), ada.code())
 
