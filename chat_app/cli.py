@@ -65,8 +65,10 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Migrate the database, build the page if its sources changed, and serve."""
+    from chat_app.reflex_ext.environment import SERVING
     from chat_app.server import frontend
     from chat_app.server.server import check_port
+    from chat_app.settings.baked import BakedSettings
 
     if port is not None:
         os.environ["PORT"] = str(port)
@@ -76,14 +78,15 @@ def run(
     _migrate()
     # Until the server handles signals itself, exit by an exception, which stops the build too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_EXIT_SIGTERM))
-    if not frontend.is_built(PROJECT):
+    baked = BakedSettings.of(config)
+    if not frontend.is_built(PROJECT, baked):
         typer.echo("Building the page; this takes a few seconds.")
-        frontend.build(PROJECT)
+        frontend.build(PROJECT, baked)
 
     from chat_app.server.server import serve
 
     ports = {"REFLEX_FRONTEND_PORT": str(config.port), "REFLEX_BACKEND_PORT": str(config.port)}
-    os.environ.update(frontend.SERVING | ports)
+    os.environ.update(SERVING | ports)
     settings.cache_clear()
     config = settings()
     program = importlib.import_module("chat_app.chat_app").app()

@@ -15,7 +15,6 @@ from chat_app.core.errors import (
     RateLimited,
     Unauthenticated,
 )
-from chat_app.settings import Settings
 
 PASSWORD_MAX_LENGTH = 1024
 """Characters; bounds the work of one hash."""
@@ -268,10 +267,10 @@ def known_error_code(code: str, otherwise: str = "") -> str:
     return code if code in _MESSAGES else "Default" if code else otherwise
 
 
-def error_messages(settings: Settings) -> dict[str, str]:
+def error_messages(password_min_length: int) -> dict[str, str]:
     """What a page shows for each `?error=` code. `Default` is for every unknown one."""
     values = {
-        "min_length": settings.password_min_length,
+        "min_length": password_min_length,
         "max_length": PASSWORD_MAX_LENGTH,
         "when": "later",  # a code in a URL does not say for how long
     }

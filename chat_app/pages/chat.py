@@ -9,7 +9,6 @@ from chat_app.components.chat.message import message, scroller
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
 from chat_app.components.ui.feedback import (
-    OFFLINE,
     conversation_skeleton,
     document_title,
     notice,
@@ -19,7 +18,8 @@ from chat_app.components.ui.feedback import (
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.pages.protect import require_auth
 from chat_app.pages.sidebar import SIDEBAR, sidebar
-from chat_app.settings import settings
+from chat_app.reflex_ext.page import is_offline
+from chat_app.settings.baked import baked_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
@@ -211,7 +211,7 @@ def _dock() -> rx.Component:
         notice(ChatState.notice, ChatState.dismiss),
         composer(
             busy=ChatState.busy,
-            offline=OFFLINE,
+            offline=is_offline,
             accepted=ChatState.accepted,
             refused=ChatState.refused,
             owner=AuthState.person.id,
@@ -220,7 +220,7 @@ def _dock() -> rx.Component:
             ),
             on_send=_send,
             on_stop=ChatState.stop(ChatState.thread),
-            max_bytes=settings().message_bytes,
+            max_bytes=baked_settings().message_bytes,
             placeholder="Ask anything",
         ),
         rx.el.p("AI can make mistakes. Check important answers.", class_name="small-print"),

@@ -16,8 +16,8 @@ from chat_app.components.auth.sign_in import (
     if_query,
     otherwise,
 )
-from chat_app.pages.protect import api_url
-from chat_app.settings import settings
+from chat_app.reflex_ext.page import api_url
+from chat_app.settings.baked import baked_settings
 from chat_app.states.auth import AuthState
 
 
@@ -54,7 +54,7 @@ def new_password() -> rx.Component:
             new_password_field("New password"),
             rx.el.button("Change password", type="submit", class_name="button wide"),
             action=api_url("/api/auth/reset/confirm"),
-            messages=error_messages(settings()),
+            messages=error_messages(baked_settings().password_min_length),
         ),
         title="Choose a new password",
         lead="All devices that are signed in now will be signed out.",
@@ -72,7 +72,7 @@ def confirm() -> rx.Component:
             lookup=api_url("/api/auth/letter"),
             actions={"sign_in_link": api_url("/api/auth/callback/email")}
             | dict.fromkeys(purposes, verify),
-            messages=error_messages(settings()),
+            messages=error_messages(baked_settings().password_min_length),
         ),
         title="One more click",
         lead="The link in your email works once.",
@@ -102,7 +102,7 @@ def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
         email_field(auto_focus=True),
         rx.el.button("Send link", type="submit", class_name="button wide"),
         action=api_url(action),
-        messages=error_messages(settings()),
+        messages=error_messages(baked_settings().password_min_length),
     )
     sheet = auth_sheet(
         rx.cond(has_email, form),

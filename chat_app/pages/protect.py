@@ -1,27 +1,15 @@
-"""What every page needs: the URL of an HTTP route, and a guard for pages of signed-in users."""
+"""The protection of pages for signed-in users."""
 
 import functools
 from collections.abc import Callable
 
 import reflex as rx
-from reflex.utils.exec import is_prod_mode
-from reflex_base.config import get_config
 
 from chat_app.components.auth.sign_in import session_watch
+from chat_app.reflex_ext.page import api_url
 from chat_app.states.auth import AuthState
 
 Page = Callable[[], rx.Component]
-
-
-def api_url(path: str) -> str:
-    """The URL of an HTTP route, as a page has to name it.
-
-    In production pages and routes share one origin; in development they are on two ports.
-
-    Args:
-        path: Begins with a slash.
-    """
-    return path if is_prod_mode() else f"{(get_config().api_url or '').rstrip('/')}{path}"
 
 
 def require_auth(page: Page, *, waiting: Page) -> Page:

@@ -20,14 +20,14 @@ from chat_app.components.auth.sign_in import (
     provider_buttons,
 )
 from chat_app.pages.email_links import sent
-from chat_app.pages.protect import api_url
-from chat_app.settings import settings
+from chat_app.reflex_ext.page import api_url
+from chat_app.settings.baked import baked_settings
 from chat_app.states.auth import AuthState
 
 
 def sign_in() -> rx.Component:
     """`/signin`: every login method of a user who has an account."""
-    messages = error_messages(settings())
+    messages = error_messages(baked_settings().password_min_length)
     return auth_sheet(
         rx.fragment(
             auth_form(
@@ -40,7 +40,7 @@ def sign_in() -> rx.Component:
                     class_name="button wide",
                     custom_attrs={"data-testid": "sign-in"},
                 ),
-                *([_passkey(messages)] if settings().has_passkeys else []),
+                *([_passkey(messages)] if baked_settings().has_passkeys else []),
                 action=api_url("/api/auth/callback/credentials"),
                 messages=messages,
             ),
@@ -81,7 +81,7 @@ def _checkbox(name: str, label: str) -> rx.Component:
 
 def second_factor() -> rx.Component:
     """`/signin/code`: the code of a user who has proved the first factor."""
-    days = settings().remember_device_days
+    days = baked_settings().remember_device_days
     trust = f"Don't ask on this browser for {days} {'day' if days == 1 else 'days'}"
     return auth_sheet(
         auth_form(
@@ -89,7 +89,7 @@ def second_factor() -> rx.Component:
             *([_checkbox("trust", trust)] if days else []),
             rx.el.button("Sign in", type="submit", class_name="button wide"),
             action=api_url("/api/auth/callback/second-factor"),
-            messages=error_messages(settings()),
+            messages=error_messages(baked_settings().password_min_length),
         ),
         title="Enter your code",
         lead="Your account is protected by two-factor authentication.",
@@ -126,5 +126,5 @@ def _sign_up_form() -> rx.Component:
         new_password_field("Password"),
         rx.el.button("Create account", type="submit", class_name="button wide"),
         action=api_url("/api/auth/signup"),
-        messages=error_messages(settings()),
+        messages=error_messages(baked_settings().password_min_length),
     )

@@ -12,7 +12,6 @@ from chat_app.auth.passkeys import PasskeySummary
 from chat_app.auth.sessions.models import SessionSummary
 from chat_app.core.clock import utc_now
 from chat_app.services import services
-from chat_app.settings import settings
 from chat_app.states.principal import principal
 
 
@@ -37,7 +36,7 @@ class ProvidersState(rx.State):
     @rx.var(initial_value=[])
     def offered(self) -> list[ProviderItem]:
         """All of them, in the operator's order."""
-        return [ProviderItem(one.id, one.label) for one in settings().identity_providers]
+        return [ProviderItem(one.id, one.label) for one in services().settings.identity_providers]
 
 
 class ConfirmState(rx.State):
@@ -82,7 +81,7 @@ class ConnectionsState(rx.State):
     @rx.event
     async def load(self):
         """Read it."""
-        labels = {one.id: one.label for one in settings().identity_providers}
+        labels = {one.id: one.label for one in services().settings.identity_providers}
         found = await services().linked_accounts.list(principal())
         self.items = [connection_item(one, labels) for one in found]
         self.loaded = True

@@ -7,6 +7,7 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound
+from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import views
 from chat_app.states.page_window import PAGE, PageWindow
@@ -139,9 +140,18 @@ class ChatState(rx.State):
             self.model = model_id
 
     @rx.event
-    async def tell(self, sentence: str):
-        """Show a sentence. The program sends it when a handler could not do its work."""
-        self.notice = sentence
+    async def tell(self, message: str, refused: str | None = None):
+        """Show a message. The program sends it when a handler could not do its work.
+
+        Args:
+            message: One sentence for the user.
+            refused: The client id of a message that could not be sent; its text stays.
+        """
+        if refused is not None:
+            self.refused = self.notice = ""
+            yield
+            self.refused = refused
+        self.notice = message
 
     @rx.event
     async def dismiss(self):
@@ -150,7 +160,7 @@ class ChatState(rx.State):
 
     def _turn_to_address(self) -> bool:
         """Forget the thread that was open when the address names another; whether it did."""
-        wanted = views.address(self.router_data.get("query", {}).get("thread"))
+        wanted = views.address(route_argument(self, "thread"))
         if wanted is not None and wanted == self.thread:
             return False
         self._turn_to(wanted)

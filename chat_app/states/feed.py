@@ -10,12 +10,12 @@ from functools import partial
 from uuid import UUID
 
 import reflex as rx
-from reflex_base.event.context import EventContext
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import Signal, user_topic
 from chat_app.db.errors import DatabaseError
+from chat_app.reflex_ext.events import client_token, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import services
@@ -53,7 +53,7 @@ class Feed(rx.State):
     @rx.event(background=True, supersedes=True)
     async def watch(self):
         """Follow the person's hints and the open thread's answer until the socket is gone."""
-        await while_open(EventContext.get().token, self._watch(principal()))
+        await while_open(client_token(), self._watch(principal()))
 
     @rx.event
     async def resync(self, run: str, have: int):
@@ -148,7 +148,7 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _follow(who: Principal, run_id: UUID) -> None:
-    run, token = stream_id(run_id), EventContext.get().token
+    run, token = stream_id(run_id), client_token()
     with contextlib.suppress(NotFound):
         async for event in services().runs.follow(who, run_id):
             if isinstance(event, EndEvent):
@@ -158,6 +158,4 @@ async def _follow(who: Principal, run_id: UUID) -> None:
             await tabs.room(token)
 
 
-async def _emit(frame: Chunk) -> None:
-    # Straight to the socket: no lock and no diff of the state tree for a token.
-    await EventContext.get().emit_delta({Feed.get_full_name(): {"f_rx_state_": frame}})
+_emit = var_emitter(Feed, "f")

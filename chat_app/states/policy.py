@@ -1,10 +1,11 @@
-"""Which handler runs for whom, with what arguments.
+"""The policy table: who may send which event, and with what arguments.
 
 Every public method of a state is a remote procedure with the sender's arguments, the framework's
 own included. So a handler without a row does not run, and no body sees an argument that its row
-has not checked. A test compares the rows with what Reflex has registered.
+has not validated. A test compares the rows with what Reflex has registered.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,20 +24,22 @@ from pydantic import (
     ValidationError,
 )
 from pydantic import create_model as model_of
-from reflex.state import (
-    BaseState,
-    FrontendEventExceptionState,
-    OnLoadInternalState,
-    State,
-    StateUpdate,
-    UpdateVarsInternalState,
-)
-from reflex_base.event import Event
-from reflex_base.registry import RegistrationContext
-from reflex_base.utils.format import format_event_handler
 
 from chat_app.auth.hooks import ClaimsUnavailable
+from chat_app.auth.principal import Principal
+from chat_app.reflex_ext.events import (
+    FRAMEWORK_HANDLERS,
+    BaseState,
+    Event,
+    EventPolicy,
+    StateUpdate,
+    authorization,
+    handler_name,
+    setvar_names,
+    stop_event,
+)
 from chat_app.services import services
+from chat_app.settings import Settings
 from chat_app.states.account import (
     ConfirmState,
     ConnectionsState,
@@ -77,10 +80,10 @@ def _text(most: int, least: int = 0, pattern: str | None = None) -> Any:
 
 
 Id = Annotated[str, StringConstraints(strict=True, max_length=36), AfterValidator(_is_uuid)]
-Address = Id | Literal[""]
-ClientId = _text(64, 1, r"^[A-Za-z0-9_-]+$")
-Handle = _text(8, 8, r"^[0-9a-f]{8}$")
-Message = _text(262_144)
+NewOrThreadId = Id | Literal[""]
+_CLIENT_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+ClientId = _text(64, 1, _CLIENT_ID.pattern)
+StreamId = _text(8, 8, r"^[0-9a-f]{8}$")
 Title = model_of("Title", __config__=ConfigDict(extra="forbid", strict=True), title=_text(1_000))
 
 
@@ -89,17 +92,20 @@ class PolicyRow:
     """One handler's policy.
 
     Args:
-        who: Who may send it.
+        access: Who may send the event.
         arguments: The type of each argument, as pydantic reads it, strictly.
         optional: Arguments that may be missing.
+        if_invalid: Makes the event that is handled in place of one whose arguments are not valid;
+            None drops it.
     """
 
-    who: Access
+    access: Access
     arguments: Mapping[str, Any]
     optional: frozenset[str] = frozenset()
+    if_invalid: Callable[[Mapping[str, Any]], Any] | None = None
 
     def check(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The payload, proved.
+        """The payload, validated.
 
         Raises:
             ValidationError: An argument is missing, unknown, or not of its type.
@@ -116,45 +122,50 @@ class PolicyRow:
 
 
 def _row(
-    who: Access, handler: Any, /, optional: tuple[str, ...] = (), **arguments: Any
+    access: Access,
+    handler: Any,
+    /,
+    optional: tuple[str, ...] = (),
+    if_invalid: Callable[[Mapping[str, Any]], Any] | None = None,
+    **arguments: Any,
 ) -> tuple[str, PolicyRow]:
-    return format_event_handler(handler), PolicyRow(who, arguments, frozenset(optional))
+    return handler_name(handler), PolicyRow(access, arguments, frozenset(optional), if_invalid)
 
 
 def _framework() -> list[tuple[str, PolicyRow]]:
     """Reflex's own handlers. Nothing in this app lives in browser storage."""
     hashes = Annotated[list[_text(128)], Field(max_length=64)]
-    nothing = Annotated[dict[str, Any], Field(max_length=0)]
-    root = State.event_handlers
-    load = OnLoadInternalState.event_handlers
-    rows = [
-        _row(Access.ANYONE, root["hydrate"]),
-        _row(
-            Access.ANYONE,
-            root["hydrate_and_load"],
-            ("vars", "hashes"),
-            vars=nothing,
-            hashes=hashes,
-        ),
-        _row(Access.ANYONE, root["set_is_hydrated"], value=bool),
-        _row(Access.ANYONE, load["on_load_internal"]),
-        _row(Access.ANYONE, load["set_is_hydrated"], value=bool),
-        _row(Access.NOBODY, UpdateVarsInternalState.event_handlers["update_vars_internal"]),
-        _row(
-            Access.NOBODY,
-            FrontendEventExceptionState.event_handlers["handle_frontend_exception"],
-        ),
+    empty = Annotated[dict[str, Any], Field(max_length=0)]
+    of, anyone, nobody = FRAMEWORK_HANDLERS, Access.ANYONE, Access.NOBODY
+    return [
+        _row(anyone, of["hydrate"]),
+        _row(anyone, of["hydrate_and_load"], ("vars", "hashes"), vars=empty, hashes=hashes),
+        _row(anyone, of["set_is_hydrated"], value=bool),
+        _row(anyone, of["on_load"]),
+        _row(anyone, of["on_load_set_is_hydrated"], value=bool),
+        _row(nobody, of["update_vars"]),
+        _row(nobody, of["page_exception"]),
+        *((name, PolicyRow(nobody, {})) for name in setvar_names()),
     ]
-    setters = [
-        (name, PolicyRow(Access.NOBODY, {}))
-        for name in RegistrationContext.get().event_handlers
-        if name.endswith(".setvar")
-    ]
-    return rows + setters
 
 
-def table() -> dict[str, PolicyRow]:
-    """Every row, by the handler's full name."""
+def _message_is_invalid(payload: Mapping[str, Any]) -> Any:
+    client_id = payload.get("client_id")
+    if not isinstance(client_id, str) or not _CLIENT_ID.match(client_id):
+        return None
+    return ChatState.tell(
+        "This message can't be sent; it may hold a broken character. Your text is still here.",
+        client_id,
+    )
+
+
+def table(settings: Settings) -> dict[str, PolicyRow]:
+    """Every row, by the handler's full name.
+
+    Args:
+        settings: Those of the installation. A text may fill a whole frame, so that one that is
+            too long reaches `send` and comes back with a message.
+    """
     signed_in = Access.SIGNED_IN
     own = [
         _row(Access.ANYONE, AuthState.on_auth_change),
@@ -171,11 +182,18 @@ def table() -> dict[str, PolicyRow]:
         _row(signed_in, ChatState.older),
         _row(signed_in, ChatState.newer),
         _row(signed_in, ChatState.latest),
-        _row(signed_in, ChatState.send, client_id=ClientId, thread=Address, text=Message),
-        _row(signed_in, ChatState.stop, thread=Address),
+        _row(
+            signed_in,
+            ChatState.send,
+            if_invalid=_message_is_invalid,
+            client_id=ClientId,
+            thread=NewOrThreadId,
+            text=_text(settings.socket_frame_bytes),
+        ),
+        _row(signed_in, ChatState.stop, thread=NewOrThreadId),
         _row(signed_in, ChatState.retry, message_id=Id),
         _row(signed_in, ChatState.pick_model, model_id=_text(200, 1)),
-        _row(signed_in, ChatState.tell, sentence=_text(300)),
+        _row(signed_in, ChatState.tell, ("refused",), message=_text(300), refused=ClientId),
         _row(signed_in, ChatState.dismiss),
         _row(signed_in, PasswordState.load),
         _row(signed_in, SessionsState.load),
@@ -184,61 +202,68 @@ def table() -> dict[str, PolicyRow]:
         _row(signed_in, ConfirmState.load),
         _row(signed_in, Feed.open),
         _row(signed_in, Feed.watch),
-        _row(signed_in, Feed.resync, run=Handle, have=Annotated[int, Field(ge=0, le=10**8)]),
+        _row(signed_in, Feed.resync, run=StreamId, have=Annotated[int, Field(ge=0, le=10**8)]),
     ]
     return dict([*_framework(), *own])
 
 
-class Policy(rx.Middleware):
+class Policy(EventPolicy):
     """Runs before every handler, background and chained events included.
 
     Attributes:
-        rows: The table.
         refused: How many events were stopped, by reason. Their content is kept nowhere.
     """
 
-    def __init__(self, rows: Callable[[], dict[str, PolicyRow]] = table) -> None:
-        self._make = rows
-        self._rows: dict[str, PolicyRow] | None = None
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._rows: dict[str, PolicyRow] = {}
         self.refused: Counter[str] = Counter()
 
     @property
     def rows(self) -> dict[str, PolicyRow]:
         """The table, made when the first event arrives: by then every state is registered."""
-        if self._rows is None:
-            self._rows = self._make()
+        settings = services().settings
+        if settings is not self._settings:
+            self._settings, self._rows = settings, table(settings)
         return self._rows
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Let the handler run as the session's principal, or stop the event.
 
-        What the operator's function says of the person is asked at each event: a claim that was
-        taken away is gone at the next one.
+        The operator's session hook is called at each event: a claim that was taken away is gone
+        at the next one.
 
         Returns:
-            None to run the handler; an empty update to stop it.
+            None to run the handler; else an update that stops it.
         """
         row = self.rows.get(event.name)
-        if row is None or row.who is Access.NOBODY:
+        if row is None or row.access is Access.NOBODY:
             return self._refuse("unknown" if row is None else "nobody")
-        # The guard put the session there; the state key is bound to it, so a stored value is
-        # never another session's.
-        session = state.router_data.get("headers", {}).get("authorization", "")
         try:
-            who = await services().sessions.principal(UUID(session)) if session else None
+            principal = await _sender(state)
         except ClaimsUnavailable:
             return self._refuse("no claims")
-        if who is None and row.who is Access.SIGNED_IN:
+        if principal is None and row.access is Access.SIGNED_IN:
             return self._refuse("signed out")
         try:
             checked = row.check(event.payload)
         except (ValidationError, ValueError):
-            return self._refuse("arguments")
+            instead = row.if_invalid(event.payload) if row.if_invalid else None
+            return self._refuse("arguments", instead)
         event.payload.clear()
         event.payload.update(checked)
-        set_principal(who)
+        set_principal(principal)
         return None
 
-    def _refuse(self, reason: str) -> StateUpdate:
+    def _refuse(self, reason: str, instead: Any = None) -> StateUpdate:
         self.refused[reason] += 1
-        return StateUpdate()
+        return stop_event(instead) if instead is not None else stop_event()
+
+
+async def _sender(state: BaseState) -> Principal | None:
+    """The principal of the session that the gateway put on the socket.
+
+    The state key is bound to that session, so a stored value is never another session's.
+    """
+    session_id = authorization(state)
+    return await services().sessions.principal(UUID(session_id)) if session_id else None

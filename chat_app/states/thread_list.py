@@ -8,6 +8,7 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound
+from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import views
 from chat_app.states.principal import principal
@@ -96,7 +97,7 @@ class ThreadListState(rx.State):
             return
         self.undo_id, self.undo_title = thread_id, title
         self._deleted_at = services().clock()
-        if self.router_data.get("query", {}).get("thread") == thread_id:
+        if route_argument(self, "thread") == thread_id:
             yield rx.redirect("/")
 
     @rx.event

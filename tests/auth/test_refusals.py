@@ -14,7 +14,7 @@ from chat_app.settings import Settings
 
 
 def test_every_refusal_has_its_sentence_on_the_page(settings: Settings) -> None:
-    shown = error_messages(settings)
+    shown = error_messages(settings.password_min_length)
     for kind in AuthError.__subclasses__():
         values = {"min_length": settings.password_min_length, "max_length": 1024, "when": "later"}
         error = kind(**values)
@@ -22,14 +22,16 @@ def test_every_refusal_has_its_sentence_on_the_page(settings: Settings) -> None:
 
 
 def test_limits_are_named_in_the_sentence(settings: Settings) -> None:
-    assert "10 characters" in error_messages(settings)[PasswordTooShort.error_code]
+    assert (
+        "10 characters" in error_messages(settings.password_min_length)[PasswordTooShort.error_code]
+    )
 
 
 def test_other_errors_have_a_word_with_a_sentence_too(settings: Settings) -> None:
-    assert error_code_of(RateLimited("x", 1)) in error_messages(settings)
+    assert error_code_of(RateLimited("x", 1)) in error_messages(settings.password_min_length)
     assert error_code_of(NotFound()) == "Default"
     assert error_code_of(InvalidCredentials()) == "CredentialsSignin"
-    assert error_messages(settings)["Default"]
+    assert error_messages(settings.password_min_length)["Default"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings import read_settings
-from chat_app.states import account, auth
+from chat_app.states import auth
 from chat_app.states.account import ProviderItem, ProvidersState
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
@@ -42,14 +42,11 @@ async def test_a_stranger_is_told_whether_an_account_can_be_made(
         assert f'"welcomes_strangers_rx_state_": {str(welcomes).lower()}' in tab.text()
 
 
-async def test_a_built_page_names_no_provider_until_the_server_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = read_settings(identity_providers=(oidc_at("https://id.acme.example"),))
-    monkeypatch.setattr(account, "settings", lambda: given)
+async def test_a_built_page_names_no_provider_until_the_server_does(tmp_path: Path) -> None:
+    providers = (oidc_at("https://id.acme.example"),)
     built = ProvidersState(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
     assert built.dict(initial=True)[ProvidersState.get_full_name()]["offered_rx_state_"] == []
-    async with stage(tmp_path) as put_up:
+    async with stage(tmp_path, identity_providers=providers) as put_up:
         tab = await put_up.tab(None)
         offered = (await tab.state(ProvidersState)).offered
         assert offered == [ProviderItem("acme", "Acme")]

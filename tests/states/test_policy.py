@@ -1,6 +1,7 @@
 """Every handler, as anonymous and as a stranger; the table against what Reflex has registered."""
 
 import re
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,13 +11,15 @@ from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
+from chat_app.settings import read_settings
+from chat_app.states.chat import ChatState
 from chat_app.states.policy import Access, PolicyRow, table
-from testing.reflex_tabs import Stage
+from testing.reflex_tabs import Stage, stage
 
-ROWS = table()
+ROWS = table(read_settings())
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
-SIGNED_IN = sorted(name for name, row in ROWS.items() if row.who is Access.SIGNED_IN)
-NOBODY = sorted(name for name, row in ROWS.items() if row.who is Access.NOBODY)
+SIGNED_IN = sorted(name for name, row in ROWS.items() if row.access is Access.SIGNED_IN)
+NOBODY = sorted(name for name, row in ROWS.items() if row.access is Access.NOBODY)
 
 SECRET = "kept between us"
 
@@ -34,7 +37,8 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "model_id": "fake",
         "run": of["handle"],
         "have": 0,
-        "sentence": "A sentence.",
+        "message": "A sentence.",
+        "refused": "client-1",
     }
     return {argument: fitting[argument] for argument in ROWS[name].arguments}
 
@@ -68,7 +72,7 @@ def test_every_registered_handler_has_a_row() -> None:
 
 
 def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> None:
-    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.who is Access.ANYONE}
+    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.access is Access.ANYONE}
     assert anyone == {
         "hydrate",
         "hydrate_and_load",
@@ -171,5 +175,26 @@ def test_a_payload_is_proved_or_refused(name: str, data: st.DataObject) -> None:
         checked = row.check(payload)
     except ValueError:
         return
-    assert set(checked) == set(row.arguments)
-    assert all(isinstance(value, str | int | dict) for value in checked.values())
+    assert set(row.arguments) - row.optional <= set(checked) <= set(row.arguments)
+    assert all(isinstance(checked[name], str | int | dict) for name in checked if checked[name])
+
+
+async def test_a_message_with_a_broken_character_comes_back_with_a_message(
+    on_stage: Stage,
+) -> None:
+    tab = await on_stage.tab(await on_stage.person("ada@example.com"))
+    name = next(name for name in ROWS if name.endswith(".send"))
+    await tab.call(name, {"client_id": "c-1", "thread": "", "text": "half a pair: \ud800"})
+    state = await tab.state(ChatState)
+    assert state.refused == "c-1"
+    assert "can't be sent" in state.notice
+
+
+async def test_a_message_that_is_too_long_comes_back_with_a_message(tmp_path: Path) -> None:
+    async with stage(tmp_path, message_bytes=500_000, socket_frame_bytes=2_000_000) as put_up:
+        tab = await put_up.tab(await put_up.person("ada@example.com"))
+        for size, refused in ((499_999, ""), (500_001, "c-2"), (1_999_999, "c-2")):
+            await tab.send(ChatState.send("c-2", "", "x" * size))
+            state = await tab.state(ChatState)
+            assert state.refused == refused
+        assert "500 kB" in state.notice

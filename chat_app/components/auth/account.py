@@ -1,12 +1,11 @@
 """What a signed-in user sees of their account: the account menu, and forms that change it."""
 
 import reflex as rx
-from reflex.style import color_mode, set_color_mode
-from reflex_base.style import LiteralColorMode
 
 from chat_app.components import script
 from chat_app.components.auth.sign_in import sign_out_form
 from chat_app.components.ui.icons import icon, page_link
+from chat_app.reflex_ext.page import LiteralColorMode, color_mode, set_color_mode
 from chat_app.states.views import PersonItem
 
 _MENU_ID = "account-menu"

@@ -3,13 +3,10 @@
 from typing import Any
 
 import reflex as rx
-from reflex_components_core.core.banner import has_connection_errors
 
 from chat_app.components import script
 from chat_app.components.ui.icons import icon, icon_button
-
-OFFLINE = has_connection_errors
-"""Whether the websocket is disconnected; Reflex reconnects by itself."""
+from chat_app.reflex_ext.page import is_offline
 
 
 def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:
@@ -55,7 +52,7 @@ def offline_bar() -> rx.Component:
     """Shown while the websocket is disconnected."""
     return rx.el.div(
         rx.cond(
-            OFFLINE,
+            is_offline,
             rx.el.p(icon("offline"), "Connection lost. Reconnecting…", class_name="offline"),
         ),
         role="status",

@@ -3,7 +3,8 @@
 from typing import Any
 
 import reflex as rx
-from reflex_components_core.react_router.dom import ReactRouterLink
+
+from chat_app.reflex_ext.page import ReactRouterLink
 
 _PATHS: dict[str, tuple[str, ...]] = {
     "new": ("M12 5v14", "M5 12h14"),

@@ -8,7 +8,7 @@ from chat_app.auth.errors import error_messages
 from chat_app.components.auth.account import url_problem
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
-from chat_app.settings import settings
+from chat_app.settings.baked import baked_settings
 
 MENU: tuple[tuple[str, str], ...] = (
     ("profile", "Profile"),
@@ -40,7 +40,7 @@ def settings_page(title: str, *sections: Any) -> rx.Component:
     return _layout(
         title,
         rx.el.h1(title),
-        url_problem(messages=error_messages(settings())),
+        url_problem(messages=error_messages(baked_settings().password_min_length)),
         *sections,
     )
 

@@ -7,9 +7,9 @@ from chat_app.components.auth.account import account_form
 from chat_app.components.auth.fields import new_password_field, text_field
 from chat_app.components.auth.mfa import passkey_add
 from chat_app.components.ui.feedback import section_skeleton
-from chat_app.pages.protect import api_url
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.settings import settings
+from chat_app.reflex_ext.page import api_url
+from chat_app.settings.baked import baked_settings
 from chat_app.states.account import (
     ConnectionItem,
     ConnectionsState,
@@ -144,7 +144,7 @@ def _provider(provider: rx.vars.ObjectVar[ProviderItem]) -> rx.Component:
 def passkeys() -> rx.Component:
     """The page with the user's passkeys."""
     return settings_page(
-        "Passkeys", _passkeys(), _add_passkey() if settings().has_passkeys else _no_passkeys()
+        "Passkeys", _passkeys(), _add_passkey() if baked_settings().has_passkeys else _no_passkeys()
     )
 
 

@@ -1,0 +1,127 @@
+"""The built pages: made to work on every port and origin, and to load a chat's scripts at once.
+
+Reflex writes one address into the scripts, and React Router leaves routes with arguments out of
+its preloads. The plugin changes both after each build.
+"""
+
+import functools
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import reflex as rx
+from reflex.plugins import Plugin
+from reflex.utils import frontend_skeleton
+
+_SOCKET = "/_event"
+_FALLBACK = "__spa-fallback.html"
+
+
+class RouteNotFound(Exception):
+    """The built page has no such route."""
+
+
+class SocketUrlNotFound(Exception):
+    """The built page does not name the server the way this version of Reflex does."""
+
+
+class PortablePages(Plugin):
+    """Makes the built pages work on every port and origin they are served from.
+
+    Args:
+        entry_route: The route whose scripts are preloaded, as React Router calls it.
+    """
+
+    def __init__(self, entry_route: str) -> None:
+        self._entry_route = entry_route
+
+    def post_build(self, **context: Any) -> None:
+        """Rewrite the scripts and the fallback page."""
+        use_page_origin(context["static_dir"], rx.config.get_config().api_url)
+        preload_route(context["static_dir"], self._entry_route)
+
+
+def keep_equal_lockfiles() -> None:
+    """Let Reflex write a lock file of the front end only when its content has changed.
+
+    Reflex and bun lay the list of packages out differently, and each would write its own.
+    """
+    write = inspect.unwrap(frontend_skeleton.sync_web_lockfile_to_root)
+
+    @functools.wraps(write)
+    def write_if_changed(filename: str) -> None:
+        built = frontend_skeleton.get_web_lockfile_path(filename)
+        if not is_same_json(built, frontend_skeleton.get_root_lockfile_path(filename)):
+            write(filename)
+
+    frontend_skeleton.sync_web_lockfile_to_root = write_if_changed
+
+
+def use_page_origin(client: Path, api_url: str) -> None:
+    """Let the built page talk to wherever it was loaded from.
+
+    Reflex writes one address of the server into the scripts, with its port. Ours serves the page
+    and the socket together, so the page's own origin is always the right one.
+
+    Args:
+        client: The folder of the built page.
+        api_url: The address that was written in.
+
+    Raises:
+        SocketUrlNotFound: No script has it for the socket.
+    """
+    host = re.escape(urlsplit(api_url).netloc)
+    address = re.compile(rf"""(["'`])(?:http|ws)s?://{host}(/[\w/-]*)\1""")
+    seen: set[str] = set()
+    for script in sorted(client.rglob("*.js")):
+        text = script.read_text(encoding="utf-8")
+        paths = {match[2] for match in address.finditer(text)}
+        if paths:
+            seen |= paths
+            script.write_text(address.sub(r'(location.origin+"\2")', text), encoding="utf-8")
+    if _SOCKET not in seen:
+        raise SocketUrlNotFound(f"No script of the built page names the socket of {api_url}.")
+
+
+def preload_route(client: Path, route: str) -> None:
+    """Let the page that stands for every address of a route name that route's scripts.
+
+    It is the same page for all addresses that are not known when it is built, so React Router
+    leaves them out, and the browser would ask for them only when all others have run.
+
+    Args:
+        client: The folder of the built page.
+        route: The route that people come in by, as React Router calls it.
+
+    Raises:
+        RouteNotFound: The build has no such route.
+    """
+    (manifest,) = client.glob("assets/manifest-*.js")
+    listed = json.loads(manifest.read_text(encoding="utf-8").partition("=")[2].rstrip(" \n;"))
+    if route not in listed["routes"]:
+        raise RouteNotFound(f"The built page has no route {route}.")
+    wanted = listed["routes"][route]
+    page = client / _FALLBACK
+    text = page.read_text(encoding="utf-8")
+    links = "".join(
+        f'<link rel="modulepreload" href="{script}"/>'
+        for script in (wanted["module"], *wanted["imports"])
+        if f'href="{script}"' not in text
+    )
+    page.write_text(text.replace("</head>", f"{links}</head>", 1), encoding="utf-8")
+
+
+def is_same_json(one: Path, other: Path) -> bool:
+    """Whether two JSON files have the same content, however it is laid out.
+
+    Args:
+        one: A file that may be missing, or no JSON; then the answer is no.
+        other: Another.
+    """
+    try:
+        return json.loads(one.read_bytes()) == json.loads(other.read_bytes())
+    except (OSError, ValueError):
+        return False

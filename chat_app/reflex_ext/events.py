@@ -1,0 +1,100 @@
+"""The event that Reflex is handling: its handler, its tab, and what can be sent back to the tab."""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import reflex as rx
+from reflex.state import (
+    BaseState,
+    FrontendEventExceptionState,
+    OnLoadInternalState,
+    State,
+    StateUpdate,
+    UpdateVarsInternalState,
+)
+from reflex_base.constants.state import FIELD_MARKER
+from reflex_base.event import Event
+from reflex_base.event.context import EventContext
+from reflex_base.registry import RegistrationContext
+from reflex_base.utils.format import format_event_handler
+
+__all__ = ["BaseState", "Event", "StateUpdate"]
+
+FRAMEWORK_HANDLERS: Mapping[str, Any] = {
+    "hydrate": State.event_handlers["hydrate"],
+    "hydrate_and_load": State.event_handlers["hydrate_and_load"],
+    "set_is_hydrated": State.event_handlers["set_is_hydrated"],
+    "on_load": OnLoadInternalState.event_handlers["on_load_internal"],
+    "on_load_set_is_hydrated": OnLoadInternalState.event_handlers["set_is_hydrated"],
+    "update_vars": UpdateVarsInternalState.event_handlers["update_vars_internal"],
+    "page_exception": FrontendEventExceptionState.event_handlers["handle_frontend_exception"],
+}
+"""Reflex's own handlers, besides the `setvar` of every state."""
+
+
+class EventPolicy(rx.Middleware):
+    """Decides which events run, before their handlers.
+
+    Attributes:
+        refused: How many events were stopped, by reason.
+    """
+
+    refused: Counter[str]
+
+    @property
+    @abstractmethod
+    def rows(self) -> Mapping[str, object]:
+        """A policy for each handler, by the handler's full name."""
+
+
+def handler_name(handler: Any) -> str:
+    """The full name under which a page sends events to a handler."""
+    return format_event_handler(handler)
+
+
+def setvar_names() -> Iterator[str]:
+    """The full names of the `setvar` handlers that Reflex gives to every state."""
+    return (name for name in RegistrationContext.get().event_handlers if name.endswith(".setvar"))
+
+
+def stop_event(*then: Any) -> StateUpdate:
+    """What a middleware returns to stop an event.
+
+    Args:
+        then: Events to handle in its place, as `State.handler(...)`.
+    """
+    return StateUpdate(events=Event.from_event_type(list(then)) if then else [])
+
+
+def authorization(state: BaseState) -> str:
+    """The Authorization header of the tab's socket; the gateway puts the session's id there."""
+    return state.router_data.get("headers", {}).get("authorization", "")
+
+
+def route_argument(state: BaseState, name: str) -> Any:
+    """An argument of the route that the tab shows, for example `thread`; None without one."""
+    return state.router_data.get("query", {}).get(name)
+
+
+def client_token() -> str:
+    """Reflex's client token of the tab whose event is being handled."""
+    return EventContext.get().token
+
+
+def var_emitter(state: type[rx.State], var: str) -> Callable[[object], Awaitable[None]]:
+    """A function that sends a value of a var to the tab, and leaves the var as it is.
+
+    It goes straight to the socket: no lock and no diff of the state tree for a token.
+
+    Args:
+        state: The state that declares the var.
+        var: The name of the var.
+    """
+    name, field = state.get_full_name(), var + FIELD_MARKER
+
+    async def emit(value: object) -> None:
+        await EventContext.get().emit_delta({name: {field: value}})
+
+    return emit

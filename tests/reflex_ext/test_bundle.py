@@ -1,0 +1,70 @@
+"""The rewriting of the built pages."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from chat_app.reflex_ext.bundle import (
+    RouteNotFound,
+    SocketUrlNotFound,
+    preload_route,
+    use_page_origin,
+)
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+def test_the_built_page_talks_to_where_it_came_from(tmp_path: Path, quote: str) -> None:
+    script = tmp_path / "assets" / "env.js"
+    script.parent.mkdir()
+    script.write_text(
+        f"var e={{PING:{quote}http://localhost:3000/ping{quote},"
+        f"EVENT:{quote}ws://localhost:3000/_event{quote}}},t='see http://localhost:3000/x'"
+    )
+    use_page_origin(tmp_path, "http://localhost:3000")
+    assert script.read_text() == (
+        'var e={PING:(location.origin+"/ping"),EVENT:(location.origin+"/_event")},'
+        "t='see http://localhost:3000/x'"
+    )
+
+
+def test_a_public_address_is_replaced_as_well(tmp_path: Path) -> None:
+    script = tmp_path / "env.js"
+    script.write_text('a="wss://chat.example/_event"')
+    use_page_origin(tmp_path, "https://chat.example")
+    assert script.read_text() == 'a=(location.origin+"/_event")'
+
+
+def test_another_port_is_not_ours(tmp_path: Path) -> None:
+    script = tmp_path / "env.js"
+    script.write_text('a="ws://localhost:30001/_event"')
+    with pytest.raises(SocketUrlNotFound):
+        use_page_origin(tmp_path, "http://localhost:3000")
+    assert script.read_text() == 'a="ws://localhost:30001/_event"'
+
+
+def _built(folder: Path) -> Path:
+    chat = {"module": "/assets/chat-1.js", "imports": ["/assets/state-2.js", "/assets/text-3.js"]}
+    manifest = folder / "assets" / "manifest-0.js"
+    manifest.parent.mkdir()
+    listed = {"entry": {}, "routes": {"routes/chat": chat}}
+    manifest.write_text(f"window.__reactRouterManifest={json.dumps(listed)};")
+    page = folder / "__spa-fallback.html"
+    link = '<link rel="modulepreload" href="/assets/state-2.js"/>'
+    page.write_text(f"<html><head>{link}</head><body></body></html>")
+    return page
+
+
+def test_a_chats_address_loads_every_script_at_once(tmp_path: Path) -> None:
+    page = _built(tmp_path)
+    preload_route(tmp_path, "routes/chat")
+    found = re.findall(r'<link rel="modulepreload" href="([^"]+)"/>', page.read_text())
+    assert found == ["/assets/state-2.js", "/assets/chat-1.js", "/assets/text-3.js"]
+    assert page.read_text().endswith("</head><body></body></html>")
+
+
+def test_a_build_without_the_chat_is_told(tmp_path: Path) -> None:
+    _built(tmp_path)
+    with pytest.raises(RouteNotFound):
+        preload_route(tmp_path, "routes/other")
