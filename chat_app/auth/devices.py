@@ -1,14 +1,13 @@
 """A device in three words, from a User-Agent header."""
 
-import hashlib
 import re
-import secrets
 from datetime import timedelta
 from uuid import UUID
 
 from sqlmodel import col, delete, select
 
 from chat_app.core.clock import Clock
+from chat_app.core.tokens import hash_token, new_token
 from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import RememberedDevice
@@ -50,11 +49,6 @@ def clean_user_agent(user_agent: str) -> str:
     return re.sub(r"[^ -~]", "", user_agent)[:USER_AGENT_MAX_LENGTH]
 
 
-def device_hash(token: str) -> str:
-    """The stored hash of a remembered browser's token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 class RememberedDevices:
     """Remembers and forgets browsers.
 
@@ -81,10 +75,10 @@ class RememberedDevices:
             user_id: The person.
             user_agent: The browser's own name.
         """
-        token, now = secrets.token_urlsafe(32), self._clock()
+        token, now = new_token(), self._clock()
         row = RememberedDevice(
             user_id=user_id,
-            token_hash=device_hash(token),
+            token_hash=hash_token(token),
             user_agent=clean_user_agent(user_agent),
             created_at=now,
             expires_at=now + self._lasts,

@@ -4,8 +4,6 @@ Only a token's hash is kept. Taking one is a single UPDATE that finds it unused,
 come with the same token at the same moment one gets it.
 """
 
-import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +15,7 @@ from sqlmodel import col, delete, select, update
 
 from chat_app.auth.errors import InvalidToken
 from chat_app.core.clock import Clock
+from chat_app.core.tokens import hash_token, new_token
 from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import OneTimeToken
@@ -89,13 +88,13 @@ class OneTimeTokens:
             binding: A value that must be shown with it, such as a cookie of the browser.
             data: What to put aside with it; JSON.
         """
-        token, now = secrets.token_urlsafe(32), self._clock()
+        token, now = new_token(), self._clock()
         row = OneTimeToken(
-            token_hash=_digest(token),
+            token_hash=hash_token(token),
             purpose=purpose,
             user_id=user_id,
             subject=subject,
-            binding_hash=_digest(binding) if binding else "",
+            binding_hash=hash_token(binding) if binding else "",
             data=dict(data or {}),
             created_at=now,
             expires_at=now + lasts,
@@ -202,9 +201,9 @@ class OneTimeTokens:
         self, token: str, purpose: Purpose, binding: str | None
     ) -> tuple[ColumnElement[bool], ...]:
         return (
-            col(OneTimeToken.token_hash) == _digest(token[:_LONGEST]),
+            col(OneTimeToken.token_hash) == hash_token(token[:_LONGEST]),
             col(OneTimeToken.purpose) == purpose,
-            col(OneTimeToken.binding_hash) == (_digest(binding[:_LONGEST]) if binding else ""),
+            col(OneTimeToken.binding_hash) == (hash_token(binding[:_LONGEST]) if binding else ""),
             col(OneTimeToken.used_at).is_(None),
             col(OneTimeToken.expires_at) > self._clock(),
         )
@@ -229,7 +228,3 @@ def _spent(rows: Sequence[OneTimeToken]) -> ConsumedToken:
         raise InvalidToken
     row = rows[0]
     return ConsumedToken(row.id, row.purpose, row.user_id, row.subject, row.data)
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

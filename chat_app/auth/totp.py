@@ -4,7 +4,6 @@ Nothing here knows who they belong to or whether they were used.
 """
 
 import base64
-import hashlib
 import hmac
 import re
 import secrets
@@ -78,11 +77,6 @@ def new_backup_codes() -> tuple[str, ...]:
 def is_backup_code(code: str) -> bool:
     """Whether it looks like a backup code."""
     return _BACKUP.fullmatch(code) is not None
-
-
-def backup_hash(code: str) -> str:
-    """What is kept of a backup code, as `normalize_code` returned it."""
-    return hashlib.sha256(code.encode()).hexdigest()
 
 
 def _grouped(random: bytes) -> str:

@@ -19,7 +19,6 @@ from chat_app.auth.errors import InvalidToken, InvalidTwoFactorCode, TwoFactorLo
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, revoke_tokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.totp import (
-    backup_hash,
     is_backup_code,
     is_totp_code,
     matching_step,
@@ -30,6 +29,7 @@ from chat_app.auth.totp import (
 from chat_app.core.clock import Clock
 from chat_app.core.errors import ChatError, Conflict, Unavailable
 from chat_app.core.keyring import DecryptionError, KeyRing
+from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import BackupCode, RememberedDevice, Totp
@@ -121,11 +121,16 @@ class TwoFactor:
     """
 
     def __init__(
-        self, db: Database, tokens: OneTimeTokens, keys: KeyRing, settings: Settings, clock: Clock
+        self,
+        db: Database,
+        tokens: OneTimeTokens,
+        keyring: KeyRing,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self._db = db
         self._tokens = tokens
-        self._keys = keys
+        self._keyring = keyring
         self._rate = parse(settings.limit_second_factor)
         self._lock = timedelta(seconds=self._rate.get_expiry())
         self._clock = clock
@@ -160,7 +165,7 @@ class TwoFactor:
             Conflict: It is on already.
         """
         secret, now = new_secret(), self._clock()
-        sealed = self._keys.seal(_SEALED_FOR, secret.encode())
+        sealed = self._keyring.encrypt(_SEALED_FOR, secret.encode())
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, principal.user_id)
             if row is not None and row.confirmed_at is not None:
@@ -288,8 +293,8 @@ class TwoFactor:
         if step is None:
             raise InvalidTwoFactorCode
         # Sealed by a key that will be taken away one day: this is the moment to change it.
-        is_old = self._keys.is_old(_SEALED_FOR, row.secret)
-        sealed = self._keys.seal(_SEALED_FOR, secret.encode()) if is_old else row.secret
+        is_old = self._keyring.is_outdated(_SEALED_FOR, row.secret)
+        sealed = self._keyring.encrypt(_SEALED_FOR, secret.encode()) if is_old else row.secret
         used = await session.exec(
             update(Totp)
             # A code that was seen over a shoulder is worth nothing (RFC 6238 §5.2).
@@ -305,7 +310,7 @@ class TwoFactor:
             update(BackupCode)
             .where(
                 col(BackupCode.user_id) == user_id,
-                col(BackupCode.code_hash) == backup_hash(code),
+                col(BackupCode.code_hash) == hash_token(code),
                 col(BackupCode.used_at).is_(None),
             )
             .values(used_at=self._clock())
@@ -317,7 +322,7 @@ class TwoFactor:
     async def _new_codes(self, session: SystemSession, user_id: UUID) -> Sequence[str]:
         codes, now = new_backup_codes(), self._clock()
         await session.exec(delete(BackupCode).where(col(BackupCode.user_id) == user_id))
-        hashes = (backup_hash(normalize_code(code)) for code in codes)
+        hashes = (hash_token(normalize_code(code)) for code in codes)
         session.add_all(
             BackupCode(user_id=user_id, code_hash=kept, created_at=now) for kept in hashes
         )
@@ -325,7 +330,7 @@ class TwoFactor:
 
     def _opened(self, row: Totp) -> str:
         try:
-            return self._keys.open(_SEALED_FOR, row.secret).decode()
+            return self._keyring.decrypt(_SEALED_FOR, row.secret).decode()
         except DecryptionError:
             # The operator has lost the key; backup codes still work.
             raise Unavailable("Codes can't be checked right now. Use a backup code.") from None

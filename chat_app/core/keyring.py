@@ -1,15 +1,16 @@
-"""Sealing what leaves the program, or rests in its database, for nobody else's eyes.
+"""Authenticated encryption with keys derived from the installation's secret (JWE, HKDF).
 
-Each purpose has a key of its own, derived from the installation's secret, so that what was sealed
-for one is noise to another. The newest secret seals; those before it still open, which is how a
-secret is changed without signing anybody out.
+Each purpose has its own key, so that a value encrypted for one purpose does not decrypt for
+another. The newest secret encrypts; the previous ones still decrypt, so that a secret can be
+rotated without signing users out.
 """
 
-import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry, decrypt_compact, encrypt_compact
 from joserfc.jwk import OctKey
@@ -21,86 +22,83 @@ _REGISTRY = JWERegistry(algorithms=[_ALGORITHM, _CONTENT])
 
 
 class DecryptionError(Exception):
-    """No key of this ring sealed that, or not for this purpose, or it was changed since."""
+    """The value was encrypted with another key or for another purpose, or was tampered with."""
 
 
 @dataclass(frozen=True)
 class _Key:
-    header: str  # as it is written: whatever else stands there is not ours
+    header: str  # as `encrypt` writes it; any other header is not ours
     key: OctKey
 
 
 class KeyRing:
-    """Seals and opens with every secret of the settings.
+    """Encrypts with the newest secret and decrypts with all of them.
 
     Args:
-        settings: `AUTH_SECRET` seals; `AUTH_SECRET_PREVIOUS` opens.
+        settings: `AUTH_SECRET` encrypts; `AUTH_SECRET_PREVIOUS` only decrypts.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._known: dict[str, Mapping[str, _Key]] = {}
+        self._cache: dict[str, Mapping[str, _Key]] = {}
 
-    def seal(self, purpose: str, content: bytes) -> str:
+    def encrypt(self, purpose: str, content: bytes) -> str:
         """Encrypt with the newest key (JWE compact serialization, RFC 7516 §3.1).
 
         Args:
-            purpose: What it is for; only the same word opens it.
+            purpose: Only the same purpose decrypts it.
             content: At most 64 kB.
         """
-        newest = next(iter(self._keys(purpose).values()))
-        return _encrypt(newest.key, content)
+        return _encrypt(self._newest(purpose).key, content)
 
-    def open(self, purpose: str, sealed: str) -> bytes:
-        """Decrypt with whichever key sealed it.
+    def decrypt(self, purpose: str, encrypted: str) -> bytes:
+        """Decrypt with the key that encrypted it.
 
         Raises:
-            NotSealed: It is none of ours, or for another purpose.
+            DecryptionError: None of our keys for this purpose did.
         """
-        key = self._sealer(purpose, sealed)
+        key = self._key_of(purpose, encrypted)
         if key is None:
             raise DecryptionError
         try:
-            return decrypt_compact(sealed, key.key, registry=_REGISTRY).plaintext or b""
+            return decrypt_compact(encrypted, key.key, registry=_REGISTRY).plaintext or b""
         except (JoseError, ValueError):
             raise DecryptionError from None
 
-    def is_old(self, purpose: str, sealed: str) -> bool:
-        """Whether it should be sealed again, because its key will be taken away one day."""
-        newest = next(iter(self._keys(purpose).values()))
-        return self._sealer(purpose, sealed) is not newest
+    def is_outdated(self, purpose: str, encrypted: str) -> bool:
+        """Whether a previous key encrypted it, so that it should be encrypted again."""
+        return self._key_of(purpose, encrypted) is not self._newest(purpose)
 
-    def _sealer(self, purpose: str, sealed: str) -> _Key | None:
-        # The header is compared as a text before anything is parsed: no other algorithm, no
-        # compression and no extension of the format is ever looked at.
-        header, _, rest = sealed.partition(".")
+    def _newest(self, purpose: str) -> _Key:
+        return next(iter(self._keys(purpose).values()))
+
+    def _key_of(self, purpose: str, encrypted: str) -> _Key | None:
+        # The header is compared as text before anything is parsed, so that no other algorithm,
+        # compression or extension of the format is ever processed.
+        header, _, rest = encrypted.partition(".")
         return self._keys(purpose).get(header) if rest.isascii() else None
 
     def _keys(self, purpose: str) -> Mapping[str, _Key]:
         """The keys of a purpose by their header, the newest first."""
-        if purpose not in self._known:
+        if purpose not in self._cache:
             keys = [_key(secret, purpose) for secret in self._secrets]
-            self._known[purpose] = {key.header: key for key in keys}
-        return self._known[purpose]
+            self._cache[purpose] = {key.header: key for key in keys}
+        return self._cache[purpose]
 
     @cached_property
     def _secrets(self) -> Iterable[bytes]:
-        older = (one.get_secret_value().encode() for one in self._settings.auth_secret_previous)
-        return (self._settings.secret, *older)
+        previous = self._settings.auth_secret_previous
+        return (self._settings.secret, *(one.get_secret_value().encode() for one in previous))
 
 
-def derive(secret: bytes, purpose: str) -> bytes:
-    """A key of 64 bytes for one purpose: HKDF with SHA-512 and no salt (RFC 5869).
-
-    One block of that hash is enough, so expanding is a single step (§2.3).
-    """
-    extracted = hmac.digest(bytes(64), secret, "sha512")
-    return hmac.digest(extracted, purpose.encode() + b"\x01", "sha512")
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """A key of 64 bytes for one purpose: HKDF with SHA-512 and no salt (RFC 5869)."""
+    return HKDF(SHA512(), length=64, salt=None, info=purpose.encode()).derive(secret)
 
 
 def _key(secret: bytes, purpose: str) -> _Key:
-    kid = derive(secret, f"key id of {purpose}")[:4].hex()
-    key = OctKey.import_key(derive(secret, purpose), {"kid": kid, "use": "enc"})
+    kid = derive_key(secret, f"key id of {purpose}")[:4].hex()
+    key = OctKey.import_key(derive_key(secret, purpose), {"kid": kid, "use": "enc"})
     return _Key(_encrypt(key, b"").partition(".")[0], key)
 
 

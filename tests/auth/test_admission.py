@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
 from chat_app.auth.account.login_methods import require_login_method
-from chat_app.auth.devices import device_hash
 from chat_app.auth.errors import (
     AccessDenied,
     AccountNotLinked,
@@ -23,6 +22,7 @@ from chat_app.auth.errors import (
 from chat_app.auth.hooks import OnSignIn, SignInAttempt, load_function
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.sign_in.service import SignInService
+from chat_app.core.tokens import hash_token
 from chat_app.db.tables import (
     Account,
     AuthSession,
@@ -276,7 +276,7 @@ async def test_a_remembered_browser_is_not_asked_again_until_it_expires(stage: S
     for who, token in ((ada, "hers"), (bob, "his")):
         device = RememberedDevice(
             user_id=who,
-            token_hash=device_hash(token),
+            token_hash=hash_token(token),
             created_at=now,
             expires_at=now + stage.time.hour,
         )

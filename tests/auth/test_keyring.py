@@ -1,4 +1,4 @@
-"""What is sealed is opened by the same installation, for the same purpose, unchanged, or not."""
+"""A value decrypts with the same installation's keys, for the same purpose, and unchanged."""
 
 import base64
 import json
@@ -6,12 +6,10 @@ import secrets
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwe import JWERegistry, encrypt_compact
 from joserfc.jwk import OctKey
 
-from chat_app.core.keyring import DecryptionError, KeyRing, derive
+from chat_app.core.keyring import DecryptionError, KeyRing, derive_key
 from chat_app.settings import ConfigError, read_settings
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
@@ -23,101 +21,103 @@ def ring(*keys: str) -> KeyRing:
     )
 
 
-def header_of(sealed: str) -> dict[str, str]:
-    part = sealed.partition(".")[0]
+def header_of(encrypted: str) -> dict[str, str]:
+    part = encrypted.partition(".")[0]
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-def opens(keys: KeyRing, sealed: str, purpose: str = "session") -> bool:
+def decrypts(keys: KeyRing, encrypted: str, purpose: str = "session") -> bool:
     try:
-        keys.open(purpose, sealed)
+        keys.decrypt(purpose, encrypted)
     except DecryptionError:
         return False
     return True
 
 
-def test_what_was_sealed_is_opened() -> None:
+def test_what_was_encrypted_decrypts() -> None:
     content = secrets.token_bytes(300)
-    sealed = ring(FIRST).seal("session", content)
-    assert ring(FIRST).open("session", sealed) == content
+    encrypted = ring(FIRST).encrypt("session", content)
+    assert ring(FIRST).decrypt("session", encrypted) == content
 
 
-def test_it_is_a_jwe_with_the_key_named_and_nothing_of_the_content_to_be_seen() -> None:
-    sealed = ring(FIRST).seal("session", b"ada@example.org")
-    header = header_of(sealed)
+def test_it_is_a_jwe_with_a_key_id_and_no_plaintext() -> None:
+    encrypted = ring(FIRST).encrypt("session", b"ada@example.org")
+    header = header_of(encrypted)
     assert len(header.pop("kid")) == 8
     assert header == {"alg": "dir", "enc": "A256CBC-HS512"}
-    assert b"ada" not in base64.urlsafe_b64decode(sealed.split(".")[3] + "==")
+    assert b"ada" not in base64.urlsafe_b64decode(encrypted.split(".")[3] + "==")
 
 
-def test_the_same_content_is_sealed_differently_each_time() -> None:
+def test_the_same_content_is_encrypted_differently_each_time() -> None:
     keys = ring(FIRST)
-    assert len({keys.seal("session", b"same") for _ in range(10)}) == 10
+    assert len({keys.encrypt("session", b"same") for _ in range(10)}) == 10
 
 
-def test_what_is_sealed_for_one_purpose_does_not_open_for_another() -> None:
+def test_a_value_for_one_purpose_does_not_decrypt_for_another() -> None:
     keys = ring(FIRST)
-    sealed = keys.seal("totp", b"secret")
-    assert opens(keys, sealed, "totp")
-    assert not opens(keys, sealed, "session")
+    encrypted = keys.encrypt("totp", b"secret")
+    assert decrypts(keys, encrypted, "totp")
+    assert not decrypts(keys, encrypted, "session")
 
 
-def test_another_purposes_ciphertext_under_this_ones_header_does_not_open() -> None:
+def test_a_ciphertext_under_another_purposes_header_does_not_decrypt() -> None:
     keys = ring(FIRST)
-    body = keys.seal("totp", b"secret").partition(".")[2]
-    header = keys.seal("session", b"").partition(".")[0]
-    assert not opens(keys, f"{header}.{body}")
+    body = keys.encrypt("totp", b"secret").partition(".")[2]
+    header = keys.encrypt("session", b"").partition(".")[0]
+    assert not decrypts(keys, f"{header}.{body}")
 
 
-def test_the_newest_key_seals_and_the_previous_ones_open() -> None:
-    old = ring(FIRST).seal("session", b"old")
+def test_the_newest_key_encrypts_and_the_previous_ones_decrypt() -> None:
+    old = ring(FIRST).encrypt("session", b"old")
     rotated = ring(SECOND, FIRST)
-    new = rotated.seal("session", b"new")
-    assert rotated.open("session", old) == b"old"
-    assert rotated.open("session", new) == b"new"
-    assert not opens(ring(FIRST), new)
-    assert opens(ring(THIRD, SECOND, FIRST), old)
-    assert opens(ring(THIRD, SECOND, FIRST), new)
+    new = rotated.encrypt("session", b"new")
+    assert rotated.decrypt("session", old) == b"old"
+    assert rotated.decrypt("session", new) == b"new"
+    assert not decrypts(ring(FIRST), new)
+    assert decrypts(ring(THIRD, SECOND, FIRST), old)
+    assert decrypts(ring(THIRD, SECOND, FIRST), new)
 
 
-def test_what_an_old_key_sealed_dies_with_the_key() -> None:
-    old = ring(FIRST).seal("session", b"old")
-    assert not opens(ring(SECOND), old)
+def test_a_removed_key_decrypts_nothing() -> None:
+    old = ring(FIRST).encrypt("session", b"old")
+    assert not decrypts(ring(SECOND), old)
 
 
-def test_what_an_old_key_sealed_asks_to_be_sealed_again() -> None:
-    old = ring(FIRST).seal("totp", b"secret")
+def test_a_value_of_a_previous_key_is_outdated() -> None:
+    old = ring(FIRST).encrypt("totp", b"secret")
     rotated = ring(SECOND, FIRST)
-    assert rotated.is_old("totp", old)
-    assert not rotated.is_old("totp", rotated.seal("totp", b"secret"))
-    assert not ring(FIRST).is_old("totp", old)
+    assert rotated.is_outdated("totp", old)
+    assert not rotated.is_outdated("totp", rotated.encrypt("totp", b"secret"))
+    assert not ring(FIRST).is_outdated("totp", old)
 
 
-def _changed(sealed: str) -> list[str]:
+def _changed(encrypted: str) -> list[str]:
     """One character of each part changed, in the middle, where no bit is padding."""
-    parts = sealed.split(".")
+    parts = encrypted.split(".")
     found = []
     for at, part in enumerate(parts):
         middle = len(part) // 2
         other = "A" if part[middle : middle + 1] != "A" else "B"
-        bent = part[:middle] + other + part[middle + 1 :]
-        found.append(".".join([*parts[:at], bent, *parts[at + 1 :]]))
+        changed = part[:middle] + other + part[middle + 1 :]
+        found.append(".".join([*parts[:at], changed, *parts[at + 1 :]]))
     return found
 
 
-def test_no_part_of_it_can_be_changed() -> None:
+def test_a_changed_part_does_not_decrypt() -> None:
     keys = ring(FIRST)
-    assert [opens(keys, bent) for bent in _changed(keys.seal("session", b"x" * 99))] == [False] * 5
+    assert [
+        decrypts(keys, changed) for changed in _changed(keys.encrypt("session", b"x" * 99))
+    ] == [False] * 5
 
 
 @pytest.mark.parametrize(
     "junk", ["", ".", "....", "a.b.c.d.e", "\u00e9" * 9, "ey.ey.ey", "x" * 100_000, "\x00.\x00"]
 )
-def test_junk_opens_nothing(junk: str) -> None:
+def test_junk_does_not_decrypt(junk: str) -> None:
     keys = ring(FIRST)
-    header = keys.seal("session", b"").partition(".")[0]
+    header = keys.encrypt("session", b"").partition(".")[0]
     for text in (junk, header + junk, f"{header}.{junk}", f"{header}..{junk}.{junk}.{junk}"):
-        assert not opens(keys, text)
+        assert not decrypts(keys, text)
 
 
 @pytest.mark.parametrize(
@@ -130,20 +130,33 @@ def test_junk_opens_nothing(junk: str) -> None:
         {"enc": "A256CBC-HS512", "alg": "dir"},
     ],
 )
-def test_not_even_our_own_key_opens_another_form(header: dict[str, str]) -> None:
+def test_another_header_does_not_decrypt(header: dict[str, str]) -> None:
     keys = ring(FIRST)
-    kid = header_of(keys.seal("session", b""))["kid"]
+    kid = header_of(keys.encrypt("session", b""))["kid"]
     size = 32 if header["alg"] == "A256KW" or header["enc"] == "A256GCM" else 64
-    key = OctKey.import_key(derive(FIRST.encode(), "session")[:size])
+    key = OctKey.import_key(derive_key(FIRST.encode(), "session")[:size])
     registry = JWERegistry(algorithms=[*header.values()], strict_check_header=False)
     forged = encrypt_compact({**header, "kid": kid}, b"admin", key, registry=registry)
-    assert not opens(keys, forged)
+    assert not decrypts(keys, forged)
 
 
-def test_keys_are_derived_as_the_standard_says() -> None:
-    for purpose in ("session", "totp"):
-        standard = HKDF(SHA512(), 64, None, purpose.encode()).derive(FIRST.encode())
-        assert derive(FIRST.encode(), purpose) == standard
+@pytest.mark.parametrize(
+    ("purpose", "derived"),
+    [
+        (
+            "session",
+            "f7be3998baf4eb0d6aa0e5cad4403fdea387e61d888861a2efa1e42213ff3dde"
+            "14dd6c75e6ecfc2f11e3653737ec48bcf84af94dd702919903845df5ebf33296",
+        ),
+        (
+            "second factor",
+            "ecd0cdb407d64e1306770d260aa24166b9b5d61bd14b53d4e29ed8ed16d7539e"
+            "46e00ed8063d51b9e7a5b9fc3fe424b117dc4a31c46540aa1fc09af34d9a054e",
+        ),
+    ],
+)
+def test_derived_keys_never_change(purpose: str, derived: str) -> None:
+    assert derive_key(FIRST.encode(), purpose).hex() == derived
 
 
 def test_previous_keys_are_listed_with_commas_and_never_shown(

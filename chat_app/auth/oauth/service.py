@@ -28,6 +28,7 @@ from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
+from chat_app.core.tokens import new_token
 from chat_app.settings import IdentityProvider, Settings
 
 TRANSACTION_LIFETIME = timedelta(minutes=10)
@@ -147,8 +148,8 @@ class OAuthService:
     ) -> AuthorizationRedirect:
         provider_id, who = provider.settings.id, oauth_request.link_to
         await _or_else(IdentityProviderUnavailable, provider, provider.ready())
-        binding = secrets.token_urlsafe(32)
-        nonce, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+        binding = new_token()
+        nonce, verifier = new_token(), secrets.token_urlsafe(48)
         redirect_uri = f"{self._settings.api_url}/api/auth/callback/{provider_id}"
         state = await self._tokens.make(
             "oauth",

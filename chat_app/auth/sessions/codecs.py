@@ -4,10 +4,8 @@ A codec issues the token of a session's row and decodes what a browser sends. Th
 has one; which one, `AUTH_SESSION_STRATEGY` decides.
 """
 
-import hashlib
 import json
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -19,6 +17,7 @@ from sqlmodel.sql.expression import Select
 
 from chat_app.auth.sessions.revocation import JWT_PREFIX, is_denied
 from chat_app.core.keyring import DecryptionError, KeyRing
+from chat_app.core.tokens import hash_token, new_token
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
@@ -30,7 +29,6 @@ PURPOSE = "session"
 
 _JWT_TYPE = "session"
 _RANDOM_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_RANDOM_BYTES = 32
 _JWT_MAX_LENGTH = 4_096  # characters; no browser keeps a longer cookie
 
 SessionQuery = Select[User, AuthSession]
@@ -86,15 +84,15 @@ class DatabaseTokenCodec:
 
     def issue(self, row: AuthSession, user: User, now: datetime) -> str:
         """Issue a token for a row, and set the row's `token_hash`."""
-        token = secrets.token_urlsafe(_RANDOM_BYTES)
-        row.token_hash = _sha256(token)
+        token = new_token()
+        row.token_hash = hash_token(token)
         return token
 
     def decode(self, token: str, now: datetime) -> DecodedToken | None:
         """Decode a token; None when this installation cannot have issued it."""
         if not _RANDOM_TOKEN.fullmatch(token):
             return None
-        token_hash = _sha256(token)
+        token_hash = hash_token(token)
         query = select(User, AuthSession).join(AuthSession, col(User.id) == AuthSession.user_id)
         return DecodedToken(
             query.where(col(AuthSession.token_hash) == token_hash, col(User.disabled_at).is_(None)),
@@ -104,10 +102,6 @@ class DatabaseTokenCodec:
     def fingerprint(self, row: AuthSession) -> str:
         """What the valid tokens of a session have in common; it changes with a step-up."""
         return row.token_hash
-
-
-def _sha256(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,14 +219,14 @@ class JwtTokenCodec:
             method=row.method,
             provider=row.provider,
         )
-        return self._keys.seal(PURPOSE, claims.encode(self._audience))
+        return self._keys.encrypt(PURPOSE, claims.encode(self._audience))
 
     def decode(self, token: str, now: datetime) -> DecodedToken | None:
         """Decode a token; None when this installation cannot have issued it."""
         if len(token) > _JWT_MAX_LENGTH:
             return None
         try:
-            claims = SessionClaims.decode(self._keys.open(PURPOSE, token), self._audience)
+            claims = SessionClaims.decode(self._keys.decrypt(PURPOSE, token), self._audience)
         except (DecryptionError, InvalidSessionClaims):
             return None
         query = (
@@ -249,7 +243,7 @@ class JwtTokenCodec:
             query,
             claims.fingerprint,
             claims.as_row() if claims.issued_at <= now < claims.expires_at else None,
-            claims.issued_at + TOUCH_EVERY <= now or self._keys.is_old(PURPOSE, token),
+            claims.issued_at + TOUCH_EVERY <= now or self._keys.is_outdated(PURPOSE, token),
         )
 
     def fingerprint(self, row: AuthSession) -> str:

@@ -13,7 +13,6 @@ from sqlmodel import col, select, update
 
 from chat_app.auth.account.login_methods import CLAIMED, claim_unverified_account
 from chat_app.auth.account.profile import truncate_display_name
-from chat_app.auth.devices import device_hash
 from chat_app.auth.errors import AccessDenied
 from chat_app.auth.hooks import OnSignIn, SignInAttempt, allows, load_function
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
@@ -34,6 +33,7 @@ from chat_app.auth.sign_in.identity import (
 )
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, Unauthenticated
+from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import Account, RememberedDevice, Totp, User
@@ -290,7 +290,7 @@ class SignInService:
             known = await session.exec(
                 select(RememberedDevice.id).where(
                     col(RememberedDevice.user_id) == user_id,
-                    col(RememberedDevice.token_hash) == device_hash(browser.device or ""),
+                    col(RememberedDevice.token_hash) == hash_token(browser.device or ""),
                     col(RememberedDevice.expires_at) > self._clock(),
                 )
             )

@@ -4,9 +4,7 @@ Until then there is no person, only a token. So nobody can wait in an account fo
 address to come, and the answer to who asks is the same whether or not there is an account.
 """
 
-import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -33,6 +31,7 @@ from chat_app.auth.sign_in.magic_link import MailContext, require_allowed_domain
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.clock import Clock
+from chat_app.core.tokens import hash_token, new_token
 from chat_app.db.engine import Database
 from chat_app.mail.templates import Email
 
@@ -98,7 +97,7 @@ class EmailSignUps:
         require_allowed_domain(subject, self._sends.settings)
         async with self._sends.rate_limits.new_password(address):
             await self._passwords.judge(password, known_words(subject, name))
-        browser = secrets.token_urlsafe(32)
+        browser = new_token()
         async with (
             self._sends.rate_limits.sign_up(address),
             self._sends.rate_limits.mail(subject, address),
@@ -108,7 +107,7 @@ class EmailSignUps:
             kept = {
                 "name": name,
                 "password": password_hash,
-                "browser": _digest(browser),
+                "browser": hash_token(browser),
                 "goes_to": goes_to,
             }
             token = await self._tokens.make(
@@ -185,8 +184,4 @@ def _proof(subject: str, name: str) -> VerifiedIdentity:
 
 def is_from(seen: ConsumedToken, browser: str | None) -> bool:
     """Whether a sign-up came from the browser that has this secret."""
-    return hmac.compare_digest(seen.data["browser"], _digest(browser or ""))
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+    return hmac.comparehash_token(seen.data["browser"], hash_token(browser or ""))

@@ -22,7 +22,7 @@ async def denials(stage: Stage) -> int:
 
 
 def claims_of(stage: Stage, token: str) -> dict[str, object]:
-    return json.loads(stage.keyring.open(PURPOSE, token))
+    return json.loads(stage.keyring.decrypt(PURPOSE, token))
 
 
 async def test_a_token_holds_the_claims_of_its_session(jwt_stage: Stage) -> None:
@@ -182,28 +182,28 @@ async def test_a_token_with_a_wrong_claim_is_refused(
     issued = await jwt_stage.sign_in(await jwt_stage.person())
     right = claims_of(jwt_stage, issued.token)
     assert await jwt_stage.sessions.resolve(
-        jwt_stage.keyring.seal(PURPOSE, json.dumps(right).encode())
+        jwt_stage.keyring.encrypt(PURPOSE, json.dumps(right).encode())
     )
-    bent = jwt_stage.keyring.seal(PURPOSE, json.dumps({**right, **wrong}).encode())
+    bent = jwt_stage.keyring.encrypt(PURPOSE, json.dumps({**right, **wrong}).encode())
     assert await jwt_stage.sessions.resolve(bent) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'"session"', b"{}", b"\xff", b"1"])
 async def test_a_token_without_claims_is_refused(jwt_stage: Stage, content: bytes) -> None:
-    assert await jwt_stage.sessions.resolve(jwt_stage.keyring.seal(PURPOSE, content)) is None
+    assert await jwt_stage.sessions.resolve(jwt_stage.keyring.encrypt(PURPOSE, content)) is None
 
 
 async def test_a_token_encrypted_for_another_purpose_is_refused(jwt_stage: Stage) -> None:
     issued = await jwt_stage.sign_in(await jwt_stage.person())
-    content = jwt_stage.keyring.open(PURPOSE, issued.token)
+    content = jwt_stage.keyring.decrypt(PURPOSE, issued.token)
     for purpose in ("totp", "Session", "session "):
-        assert await jwt_stage.sessions.resolve(jwt_stage.keyring.seal(purpose, content)) is None
+        assert await jwt_stage.sessions.resolve(jwt_stage.keyring.encrypt(purpose, content)) is None
 
 
 async def test_a_token_longer_than_a_cookie_is_not_decrypted(jwt_stage: Stage) -> None:
     issued = await jwt_stage.sign_in(await jwt_stage.person())
-    content = json.loads(jwt_stage.keyring.open(PURPOSE, issued.token)) | {"more": "x" * 4_000}
-    long = jwt_stage.keyring.seal(PURPOSE, json.dumps(content).encode())
+    content = json.loads(jwt_stage.keyring.decrypt(PURPOSE, issued.token)) | {"more": "x" * 4_000}
+    long = jwt_stage.keyring.encrypt(PURPOSE, json.dumps(content).encode())
     assert await jwt_stage.sessions.resolve(long) is None
 
 
@@ -212,7 +212,7 @@ async def test_the_token_of_another_installation_is_refused(jwt_stage: Stage) ->
     others = KeyRing(
         settings_of(jwt_stage.settings.data_dir, auth_secret="5f0c2d71e94b8a36-0b7d9e2c41f86a35")
     )
-    forged = others.seal(PURPOSE, jwt_stage.keyring.open(PURPOSE, issued.token))
+    forged = others.encrypt(PURPOSE, jwt_stage.keyring.decrypt(PURPOSE, issued.token))
     assert await jwt_stage.sessions.resolve(forged) is None
 
 
