@@ -86,7 +86,7 @@ async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
     thread, message = str(sent.thread_id), str(sent.message_id)
     before = await _everything(put_up, ada, sent.thread_id)
     eve = await put_up.person("eve@example.com")
-    rows, leaks, stuck, raised = table(), 0, 0, list[str]()
+    rows, leaks, stuck, raised = table(put_up.live.settings), 0, 0, list[str]()
     names = sorted(rows)
     faults = app.policy.refused.copy()
     tabs: dict[bool, Tab] = {}

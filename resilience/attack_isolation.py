@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from chat_app.settings import read_settings
 from chat_app.states.policy import Access, table
 from resilience.attack_handler_fuzz import good
 from resilience.attacker import (
@@ -111,7 +112,9 @@ async def foreign_handlers(program: Program) -> Result:
     hers = await ada.ask(WORDS)
     message = (await ada.everything())[0][1]["messages"][-1]["id"]
     before = await ada.everything()
-    rows = {name: row for name, row in table().items() if row.who is Access.SIGNED_IN}
+    rows = {
+        name: row for name, row in table(read_settings()).items() if row.who is Access.SIGNED_IN
+    }
     wrong: list[str] = []
     for name, row in rows.items():
         told = []

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from websockets.exceptions import ConnectionClosed
 
+from chat_app.settings import read_settings
 from chat_app.states.policy import PolicyRow, table
 from resilience.attack_handler_fuzz import good
 from resilience.attacker import (
@@ -133,7 +134,7 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
     """
     ada, eve = await signed_up(program), await signed_up(program)
     thread = await ada.ask(WORDS)
-    before, random, rows = await ada.everything(), Random(seed), table()
+    before, random, rows = await ada.everything(), Random(seed), table(read_settings())
     canary = f"canary{uuid4().hex}"
     sent, leaks, closed = 0, 0, Counter[str]()
     while sent < tries:

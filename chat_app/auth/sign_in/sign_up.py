@@ -184,4 +184,4 @@ def _proof(subject: str, name: str) -> VerifiedIdentity:
 
 def is_from(seen: ConsumedToken, browser: str | None) -> bool:
     """Whether a sign-up came from the browser that has this secret."""
-    return hmac.comparehash_token(seen.data["browser"], hash_token(browser or ""))
+    return hmac.compare_digest(seen.data["browser"], hash_token(browser or ""))
