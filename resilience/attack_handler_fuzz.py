@@ -100,7 +100,7 @@ async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
         mine = good(thread, message, sent.run_id.hex[:8])
         arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
         where = random.choice(("", thread, str(uuid4()), str(junk(random, 0))[:2_000]))
-        tab = tabs[rows[name].who is Access.SIGNED_IN or random.random() < 0.5]
+        tab = tabs[rows[name].access is Access.SIGNED_IN or random.random() < 0.5]
         future = await tab.start(name, payload(random, arguments), where)
         if not name.endswith(_KEEPS_RUNNING):
             try:
