@@ -1,18 +1,70 @@
-"""Errors a person can read and a program can tell apart.
+"""Errors with a message for the user and a code for programs, and the table of messages.
 
-They are raised where a rule lives and shown at the face. Every other exception is a bug.
+They are raised where a rule lives and shown by the interfaces. Every other exception is a bug.
 """
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+MESSAGES = {
+    "api_key_rejected": (
+        "{model}'s provider rejected this server's API key. Tell your administrator."
+    ),
+    "model_not_offered": "The provider doesn't offer the model {model}. Choose another one.",
+    "quota_exhausted": (
+        "This server's quota at {model}'s provider is used up. Tell your administrator."
+    ),
+    "context_too_long": "This conversation is too long for {model}. Start a new chat.",
+    "request_rejected": "{model}'s provider rejected the request.",
+    "provider_moved": "{model}'s provider has moved. Tell your administrator.",
+    "rate_limited": "{model} is busy or rate-limited. Try again {when}.",
+    "provider_error": "{model}'s provider returned an error. Try again in a moment.",
+    "provider_unreachable": "{model}'s provider can't be reached.",
+    "first_token_timeout": "{model} didn't start to answer in time.",
+    "idle_timeout": "{model} stopped responding in the middle of its answer.",
+    "cut_off": "{model}'s answer was cut off.",
+    "error_in_stream": "{model}'s provider returned an error in the middle of the answer.",
+    "malformed_response": "{model}'s provider sent a response that is not an answer.",
+    "embedded_not_started": "The model on this machine could not be started.",
+    "no_model": (
+        "There is no model. Set OPENAI_API_KEY or OPENAI_BASE_URL with CHAT_MODELS, "
+        "or install the embedded model."
+    ),
+    "empty_answer": "The model sent an empty answer. Try again, or choose another model.",
+    "internal_error": "Something went wrong while writing the answer. Try again.",
+    "not_saved": "The answer couldn't be saved, so it was stopped. Try again in a moment.",
+    "database_busy": "The database is busy. Try again in a moment.",
+    "database_full": "The disk is full. Nothing was saved.",
+    "database_unreachable": "The database can't be reached. Nothing was saved.",
+    "unknown": "{text}",
+}
+"""Messages by message code. Rows store the code and the parameters, never the message."""
+
+
+def message_of(code: str, params: Mapping[str, object]) -> str:
+    """The message for the user; empty for no code.
+
+    Args:
+        code: A key of `MESSAGES`.
+        params: The parameters of its message; `retry_after` is in seconds.
+    """
+    if not code:
+        return ""
+    seconds = params.get("retry_after")
+    when = f"in {seconds} second{'' if seconds == 1 else 's'}" if seconds else "in a moment"
+    template = MESSAGES.get(code, "The model couldn't answer.")
+    return template.format_map(defaultdict(str, params, when=when))
 
 
 class ChatError(Exception):
-    """A rule said no.
+    """A rule refused something.
 
     Args:
-        sentence: One clear sentence for the person.
+        message: One clear sentence for the user.
 
     Attributes:
-        code: A stable word for programs.
-        status: The HTTP status a route answers with.
+        code: A stable code for programs.
+        status: The HTTP status of the response.
     """
 
     code = "error"
@@ -23,8 +75,22 @@ class ChatError(Exception):
         self.message = message
 
 
+class StorableError(ChatError):
+    """An error that a row can store as a code and parameters.
+
+    Args:
+        message_code: A key of `MESSAGES`.
+        params: The parameters of its message; JSON values.
+    """
+
+    def __init__(self, message_code: str, **params: object) -> None:
+        super().__init__(message_of(message_code, params))
+        self.message_code = message_code
+        self.params = params
+
+
 class NotFound(ChatError):
-    """Missing and foreign look the same, so this error carries no detail."""
+    """The thing is missing or foreign, which look the same; so there is no detail."""
 
     code = "not_found"
     status = 404
@@ -34,28 +100,28 @@ class NotFound(ChatError):
 
 
 class InvalidInput(ChatError):
-    """What was sent cannot be taken; nothing has changed."""
+    """The input is invalid; nothing has changed."""
 
     code = "invalid"
     status = 422
 
 
 class TooLarge(ChatError):
-    """What was sent is larger than a limit."""
+    """The input is larger than a limit."""
 
     code = "too_large"
     status = 413
 
 
 class Conflict(ChatError):
-    """What was asked does not fit what is there now."""
+    """The request conflicts with the current state."""
 
     code = "conflict"
     status = 409
 
 
 class Unauthenticated(ChatError):
-    """Nobody is signed in."""
+    """The client is not signed in."""
 
     code = "unauthenticated"
     status = 401
@@ -72,11 +138,11 @@ class Forbidden(ChatError):
 
 
 class RateLimited(ChatError):
-    """Too many tries.
+    """Too many attempts.
 
     Args:
-        sentence: One clear sentence for the person.
-        retry_after: Seconds until another try can succeed.
+        message: One clear sentence for the user.
+        retry_after: Seconds until another attempt can succeed.
     """
 
     code = "rate_limited"
@@ -88,7 +154,7 @@ class RateLimited(ChatError):
 
 
 class Unavailable(ChatError):
-    """The program cannot do this now; later it can."""
+    """The server cannot do this now, but later."""
 
     code = "unavailable"
     status = 503

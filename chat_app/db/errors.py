@@ -1,39 +1,39 @@
-"""What the database says to a person when it cannot go on."""
+"""Database errors."""
 
-from chat_app.core.errors import ChatError
+from chat_app.core.errors import ChatError, StorableError
 
 
 class DatabaseError(ChatError):
-    """The database cannot do what was asked now; nothing has changed."""
+    """The database cannot do this now; nothing has changed."""
 
     code = "unavailable"
     status = 503
 
 
-class DatabaseBusy(DatabaseError):
-    """Another program holds the database, or no connection came free in time."""
+class DatabaseBusy(DatabaseError, StorableError):
+    """Another process holds the database, or no connection came free in time."""
 
     code = "busy"
 
     def __init__(self) -> None:
-        super().__init__("The database is busy; try again in a moment.")
+        super().__init__("database_busy")
 
 
-class DatabaseFull(DatabaseError):
-    """The disk that holds the database has no room left."""
+class DatabaseFull(DatabaseError, StorableError):
+    """The disk that holds the database is full."""
 
     code = "full"
     status = 507
 
     def __init__(self) -> None:
-        super().__init__("The disk is full; nothing was saved.")
+        super().__init__("database_full")
 
 
-class DatabaseUnreachable(DatabaseError):
-    """Its file cannot be read or written (a quota, a broken disk), or its server not be asked."""
+class DatabaseUnreachable(DatabaseError, StorableError):
+    """The file cannot be read or written (a quota, a broken disk), or the server is down."""
 
     def __init__(self) -> None:
-        super().__init__("The database cannot be reached; nothing was saved.")
+        super().__init__("database_unreachable")
 
 
 class DataFolderInUse(DatabaseError):
@@ -43,14 +43,14 @@ class DataFolderInUse(DatabaseError):
 
 
 class WrongRevision(DatabaseError):
-    """The database was made by another version of the program."""
+    """The database has a revision of another version of the program."""
 
     code = "wrong_revision"
 
 
 class QueryRefused(Exception):
-    """A scoped session was asked for what it cannot confine to one person: a bug of ours."""
+    """A scoped session got a statement that it cannot restrict to its owner: a bug of ours."""
 
 
 class Unscoped(QueryRefused):
-    """A scoped session was asked for without a person."""
+    """A scoped session was opened without a user."""

@@ -222,7 +222,11 @@ class Thread(Owned, table=True):
 
 
 class Message(Owned, table=True):
-    """A node of a thread's tree. `parts` is a list of typed parts, `[{"type": "text", …}]`."""
+    """A node of a thread's message tree.
+
+    `parts` is a list of typed parts, `[{"type": "text", …}]`; `error` is a key of
+    `core.errors.MESSAGES`, and `error_params` are the parameters of its message.
+    """
 
     __tablename__: ClassVar[str] = "message"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
@@ -251,13 +255,16 @@ class Message(Owned, table=True):
     )
     status: str = Field(default="complete", max_length=12)
     error: str = Field(default="", max_length=300)
+    error_params: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
     model: str = Field(default="", max_length=200)
     client_id: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(default_factory=utc_now)
 
 
 class Run(Owned, table=True):
-    """The making of one answer."""
+    """The making of one answer. `error` and `error_params` are those of its message row."""
 
     __tablename__: ClassVar[str] = "run"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
@@ -281,6 +288,9 @@ class Run(Owned, table=True):
     model: str = Field(max_length=200)
     status: str = Field(default="queued", max_length=12)
     error: str = Field(default="", max_length=300)
+    error_params: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
     last_seq: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None

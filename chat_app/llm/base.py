@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chat_app.core.errors import ChatError
+from chat_app.core.errors import StorableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,19 @@ class Finish:
 Delta = TextDelta | ReasoningDelta | Usage | Finish
 
 
-class ProviderError(ChatError):
-    """The provider refused, failed, stalled or broke off.
+class ProviderError(StorableError):
+    """The provider rejected the request, failed, stalled or cut the answer off.
 
     Args:
-        sentence: One clear sentence for the person, without the provider's own text.
-        code: `refused`, `limited`, `unreachable`, `stalled`, `broken_off`, `malformed`.
+        code: `refused`, `limited`, `unreachable`, `stalled`, `broken_off` or `malformed`.
+        message_code: The code of the message; it never holds the provider's own text.
+        params: The parameters of the message.
     """
 
     status = 502
 
-    def __init__(self, sentence: str, code: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, message_code: str, **params: object) -> None:
+        super().__init__(message_code, **params)
         self.code = code
 
 

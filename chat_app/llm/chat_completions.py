@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from chat_app.core.text import SurrogateRepair
 from chat_app.llm.base import Delta, Finish, ReasoningDelta, TextDelta, Usage
-from chat_app.llm.errors import Failure, of_words, words_of
+from chat_app.llm.errors import Failure, codes_of, failure_of_codes
 
 _MOST_TOKENS = 1 << 31
 
@@ -57,9 +57,9 @@ class ChatCompletionDecoder:
         if not isinstance(chunk, dict):
             raise Failure.MALFORMED.error(self._model)
         if error := chunk.get("error"):
-            raise of_words(words_of(error)).error(self._model)
+            raise failure_of_codes(codes_of(error)).error(self._model)
         if chunk.get("object") == "error":
-            raise of_words(words_of(chunk)).error(self._model)
+            raise failure_of_codes(codes_of(chunk)).error(self._model)
         self._count(chunk.get("usage"))
         return self._choice(chunk.get("choices"))
 
@@ -74,7 +74,7 @@ class ChatCompletionDecoder:
         """
         deltas = self._last(rest) if rest is not None and not self.complete else []
         if not self.complete:
-            failure = Failure.BROKEN_OFF if self.heard else Failure.MALFORMED
+            failure = Failure.CUT_OFF if self.heard else Failure.MALFORMED
             raise failure.error(self._model)
         if reasoning := self._reasoning.end():
             deltas.append(ReasoningDelta(reasoning))

@@ -240,9 +240,7 @@ class EmbeddedModel:
         except TimeoutError:
             raise Failure.SLOW.error(self.name) from None
         except (ModelNotStarted, OSError):
-            raise ProviderError(
-                "The model on this machine could not be started.", "unreachable"
-            ) from None
+            raise ProviderError("unreachable", "embedded_not_started") from None
         self._endpoint = Endpoint(self.process.address + "/v1", self.process.key)
         self._model = OpenAIModel(
             self._endpoint, self.id, self._patience, name=self.name, options=_OPTIONS

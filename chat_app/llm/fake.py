@@ -137,9 +137,9 @@ class FakeModel:
         self.turns = tuple(turns)
         try:
             if self._fault is Fault.REFUSE:
-                raise Failure.KEY.error(self.name)
+                raise Failure.API_KEY.error(self.name)
             if self._fault is Fault.LIMIT:
-                raise Failure.LIMIT.error(self.name, _RETRY_SECONDS)
+                raise Failure.RATE_LIMIT.error(self.name, _RETRY_SECONDS)
             answer = list(self._answer())
             whole = len(answer)
             if self._fault:
@@ -172,6 +172,6 @@ class FakeModel:
                 await asyncio.sleep(self._idle_seconds)
                 raise Failure.STALLED.error(self.name)
             case Fault.DROP:
-                raise Failure.BROKEN_OFF.error(self.name)
+                raise Failure.CUT_OFF.error(self.name)
             case Fault.MALFORMED:
                 raise Failure.MALFORMED.error(self.name)

@@ -29,7 +29,7 @@ from openai.resources.chat.completions import AsyncCompletions
 from chat_app.core.text import repair_surrogates
 from chat_app.llm.base import Delta, PromptMessage, ProviderError
 from chat_app.llm.chat_completions import ChatCompletionDecoder
-from chat_app.llm.errors import Failure, of_status, seconds_of, words_of
+from chat_app.llm.errors import Failure, codes_of, failure_of_status, parse_retry_after
 from chat_app.llm.sse import SSEParser, SSETooLarge
 
 _CONNECT_SECONDS = 10.0
@@ -237,8 +237,10 @@ class OpenAIModel:
         return False
 
     def _refusal(self, error: APIStatusError) -> ProviderError:
-        failure = of_status(error.status_code, words_of(error.body))
-        return failure.error(self._name, seconds_of(error.response.headers.get("retry-after")))
+        failure = failure_of_status(error.status_code, codes_of(error.body))
+        return failure.error(
+            self._name, parse_retry_after(error.response.headers.get("retry-after"))
+        )
 
     async def _next(
         self,
@@ -254,7 +256,7 @@ class OpenAIModel:
         except TimeoutError:
             failure = silence
         except _LOST:
-            failure = Failure.BROKEN_OFF
+            failure = Failure.CUT_OFF
         if decoder.complete:
             return None
         raise failure.error(self._name)

@@ -54,11 +54,7 @@ class Models:
             return self.get(self._settings.chat_model)
         for model in self._listed.values():
             return model
-        raise ProviderError(
-            "There is no model. Set OPENAI_API_KEY or OPENAI_BASE_URL with CHAT_MODELS, "
-            "or install the embedded model.",
-            "unreachable",
-        )
+        raise ProviderError("unreachable", "no_model")
 
     def get(self, model_id: str) -> Model:
         """The model with this id; also a fake one that is not listed, such as `fake:600x20`.
@@ -68,7 +64,7 @@ class Models:
         """
         model = self._find(model_id)
         if model is None:
-            raise InvalidInput("There is no such model here. Choose another one.")
+            raise InvalidInput("There is no such model. Choose another one.")
         return model
 
     async def close(self) -> None:

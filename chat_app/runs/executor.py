@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import ChatError
+from chat_app.core.errors import StorableError
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.core.tasks import retry
@@ -35,9 +35,6 @@ from chat_app.settings import Settings
 from chat_app.threads.queries import branch_above
 
 logger = logging.getLogger(__name__)
-
-EMPTY_ANSWER = "The model sent an empty answer. Try again, or choose another model."
-INTERNAL_ERROR = "Something went wrong while writing the answer. Try again."
 
 CANCEL_TIMEOUT_SECONDS = 0.2
 """How long to wait for cancelled tasks; one that waits for the database may take longer."""
@@ -83,7 +80,7 @@ class ActiveRun:
 
     def end_event(self, result: RunResult) -> EndEvent:
         """The last event that readers get."""
-        return EndEvent(self.channel.seq, result.status, result.error, self.channel.length)
+        return EndEvent(self.channel.seq, result.status, result.message, self.channel.length)
 
 
 class RunExecutor:
@@ -329,17 +326,17 @@ async def stream_answer(
                 await asyncio.sleep(0)
     if has_text:
         return RunResult("complete", usage=usage)
-    return RunResult("failed", EMPTY_ANSWER, usage)
+    return RunResult("failed", "empty_answer", usage=usage)
 
 
-_NOT_SAVED = RunResult("failed", RunLogUnavailable().message)
+_NOT_SAVED = RunResult("failed", "not_saved")
 
 
 def _result_of(streaming: "asyncio.Task[RunResult]") -> RunResult:
     error = streaming.exception()
     if error is None:
         return streaming.result()
-    if isinstance(error, ChatError):
-        return RunResult("failed", error.message)
+    if isinstance(error, StorableError):
+        return RunResult("failed", error.message_code, error.params)
     log_unexpected_error(error, "an answer")
-    return RunResult("failed", INTERNAL_ERROR)
+    return RunResult("failed", "internal_error")

@@ -1,6 +1,7 @@
 """Finalize a run: fold its log into the message and close it; reap runs of a lost process."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.clock import Clock
+from chat_app.core.errors import message_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
 from chat_app.llm.base import Usage
@@ -22,13 +24,20 @@ class RunResult:
     """The outcome of a run.
 
     Args:
-        error: The message for the user if it failed.
+        error: The message code if it failed.
+        params: The parameters of the message.
         usage: The provider's token counts, if it sent any.
     """
 
     status: EndStatus
     error: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
     usage: Usage | None = None
+
+    @property
+    def message(self) -> str:
+        """The message for the user; empty unless it failed."""
+        return message_of(self.error, self.params)
 
 
 async def finalize(session: AsyncSession, run_id: UUID, result: RunResult, now: datetime) -> None:
@@ -47,6 +56,8 @@ async def finalize(session: AsyncSession, run_id: UUID, result: RunResult, now: 
     message.parts, run.last_seq = await fold_log(session, run_id)
     message.status = run.status = result.status
     message.error = run.error = result.error
+    if result.params:
+        message.error_params = run.error_params = dict(result.params)
     run.finished_at = now
     if result.usage is not None:
         run.input_tokens = result.usage.input_tokens

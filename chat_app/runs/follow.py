@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import NotFound, message_of
 from chat_app.core.parts import Part, fold, text_of, utf16_length
 from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
 
@@ -185,7 +185,9 @@ async def stored_answer(
     if run.status in ACTIVE:  # its worker is lost; the next start closes the run
         parts, seq = await fold_log(session, run_id)
     text = text_of(parts)
-    end = EndEvent(seq, _end_status(run), run.error, utf16_length(text))
+    end = EndEvent(
+        seq, _end_status(run), message_of(run.error, run.error_params), utf16_length(text)
+    )
     if after >= seq or not text:
         return None, end
     return TextEvent(seq, 0, text), end

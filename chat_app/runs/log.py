@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.core.clock import Clock
-from chat_app.core.errors import ChatError
+from chat_app.core.errors import ChatError, StorableError
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import EventKind
 from chat_app.core.tasks import retry
@@ -32,17 +32,16 @@ logger = logging.getLogger(__name__)
 
 BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds before each further attempt of a commit that failed."""
-NOT_SAVED = "The answer could not be saved, so it was stopped. Try again in a moment."
 
 
-class RunLogUnavailable(ChatError):
+class RunLogUnavailable(StorableError):
     """The log of a run could not be written."""
 
     code = "unavailable"
     status = 503
 
     def __init__(self) -> None:
-        super().__init__(NOT_SAVED)
+        super().__init__("not_saved")
 
 
 @dataclass(frozen=True, slots=True)

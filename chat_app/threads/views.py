@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from chat_app.core.errors import message_of
 from chat_app.core.parts import text_of
 from chat_app.db.tables import Message
 
@@ -55,6 +56,7 @@ class MessageView:
 
     Args:
         text: Its text parts joined; empty while the answer is being written.
+        error: The message for the user if it failed, else empty.
         run_id: The run that is writing it, if one is.
     """
 
@@ -120,7 +122,7 @@ def message_view(message: Message, run: RunRef | None) -> MessageView:
         text=text_of(message.parts),
         parts=message.parts,
         status=message.status,
-        error=message.error,
+        error=message_of(message.error, message.error_params),
         model=message.model,
         created_at=in_utc(message.created_at),
         run_id=run.run_id if run and run.message_id == message.id else None,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.llm.base import ProviderError
+from chat_app.llm.errors import Failure
 from testing.chat_api import Face, faced, user_message
 
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
@@ -153,11 +153,11 @@ async def test_a_model_can_be_chosen(face: Face):
 
 async def test_a_failed_answer_tells_why(face: Face):
     call = post(face)
-    (await face.stage.models.one.answer()).say("a").fail(ProviderError("It broke.", "stalled"))
+    (await face.stage.models.one.answer()).say("a").fail(Failure.STALLED.error("Alpha"))
     await call.done()
     assert call.text == "a"
     assert call.chunks[-3:] == [
-        {"type": "error", "errorText": "It broke."},
+        {"type": "error", "errorText": "Alpha stopped responding in the middle of its answer."},
         {"type": "finish", "finishReason": "error"},
         "[DONE]",
     ]

@@ -1,6 +1,7 @@
 """Migrations: from empty to the tables, with a copy first, and never over what is not known."""
 
 import asyncio
+import json
 import re
 import sqlite3
 import subprocess
@@ -164,6 +165,56 @@ def test_people_and_sessions_of_the_first_revision_come_along_and_back(settings:
     _to(settings, "0001")
     assert _execute(settings, "SELECT id, token_hash FROM auth_session") == [(session, "digest")]
     assert _execute(settings, 'SELECT email FROM "user"') == [("ada@example.org",)]
+
+
+def test_error_sentences_of_older_revisions_become_codes_and_back(settings: Settings) -> None:
+    sentences = {
+        "The provider of a.b (spare) refused the key of this app.": (
+            "api_key_rejected",
+            {"model": "a.b (spare)"},
+        ),
+        "alpha is busy or its limit is reached. Try again in 20 seconds.": (
+            "rate_limited",
+            {"model": "alpha", "retry_after": 20},
+        ),
+        "alpha is busy or its limit is reached. Try again in a moment.": (
+            "rate_limited",
+            {"model": "alpha"},
+        ),
+        "The disk is full; nothing was saved.": ("database_full", {}),
+        "Nobody wrote this {model}\nyet.": ("unknown", {"text": "Nobody wrote this {model}\nyet."}),
+        "": ("", {}),
+    }
+    upgrade(settings)
+    _to(settings, "0002")
+    owner, thread = "0" * 31 + "1", "0" * 31 + "2"
+    _execute(
+        settings,
+        'INSERT INTO "user" (id, email, name, created_at) '
+        f"VALUES ('{owner}', 'ada@example.org', 'Ada', '2026-01-01')",
+        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
+        f"VALUES ('{thread}', '{owner}', '', 'start', '', '2026-01-01', '2026-01-01')",
+    )
+    for number, sentence in enumerate(sentences):
+        message = f"{number:032}"
+        _execute(
+            settings,
+            "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+            f"created_at) VALUES ('{message}', '{owner}', '{thread}', 'assistant', '[]', "
+            f"'failed', '{sentence}', '', '2026-01-01')",
+            "INSERT INTO run (id, owner_id, thread_id, message_id, session_id, model, status, "
+            f"error, last_seq, created_at) VALUES ('{message}', '{owner}', '{thread}', "
+            f"'{message}', '{owner}', '', 'failed', '{sentence}', 0, '2026-01-01')",
+        )
+    assert upgrade(settings)
+    for table in ("message", "run"):
+        rows = _execute(settings, f"SELECT error, error_params FROM {table} ORDER BY id")
+        assert [(code, json.loads(str(params))) for code, params in rows] == [*sentences.values()]
+    _to(settings, "0002")
+    for table in ("message", "run"):
+        assert _execute(settings, f"SELECT error FROM {table} ORDER BY id") == [
+            (sentence,) for sentence in sentences
+        ]
 
 
 def test_a_database_at_the_newest_revision_is_left_alone_without_loading_alembic(

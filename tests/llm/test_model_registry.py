@@ -85,7 +85,7 @@ def test_a_default_that_is_not_there_stops_the_start(given: Given) -> None:
 def test_an_unknown_model_is_refused_with_a_sentence(given: Given) -> None:
     with pytest.raises(InvalidInput) as caught:
         Models(given(fake_models=True)).get("nope")
-    assert caught.value.message == "There is no such model here. Choose another one."
+    assert caught.value.message == "There is no such model. Choose another one."
 
 
 def test_fakes_are_only_there_when_wanted(given: Given) -> None:
@@ -145,7 +145,7 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"openai_base_url": "http://localhost:1/v1"}, "CHAT_MODELS must name"),
+        ({"openai_base_url": "http://localhost:1/v1"}, "CHAT_MODELS must list"),
         ({"openai_base_url": "localhost:1", "chat_models": "x"}, "OPENAI_BASE_URL: must look like"),
         (
             {"openai_base_url": "https://user:pass@host/v1", "chat_models": "x"},

@@ -197,11 +197,11 @@ async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_ans
 @pytest.mark.parametrize(
     ("answer", "code", "says"),
     [
-        (refused(401), "refused", "refused the key"),
-        (refused(403), "refused", "refused the key"),
-        (refused(404), "refused", "does not offer"),
+        (refused(401), "refused", "rejected this server's API key"),
+        (refused(403), "refused", "rejected this server's API key"),
+        (refused(404), "refused", "doesn't offer"),
         (refused(402), "refused", "used up"),
-        (refused(400), "refused", "refused the request"),
+        (refused(400), "refused", "rejected the request"),
         (refused(400, {"error": {"code": "context_length_exceeded"}}), "refused", "too long"),
         (refused(413), "refused", "too long"),
         (refused(429), "limited", "again in a moment"),
@@ -209,9 +209,9 @@ async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_ans
         (refused(429, retry_after="0.2"), "limited", "again in 1 second."),
         (refused(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), "limited", "in a moment"),
         (refused(429, {"error": {"code": "insufficient_quota"}}), "refused", "used up"),
-        (refused(500), "unreachable", "has a fault"),
+        (refused(500), "unreachable", "returned an error"),
         (refused(503), "limited", "busy"),
-        (refused(504), "stalled", "did not begin"),
+        (refused(504), "stalled", "didn't start"),
     ],
 )
 async def test_a_refusal_is_one_sentence(
@@ -283,7 +283,7 @@ async def test_a_server_that_is_not_there_cannot_be_reached(model_of: ModelOf) -
         url = provider.url
     _, error = await shown_and_error(model_of(url))
     assert error.code == "unreachable"
-    assert "cannot be reached" in error.message
+    assert "can't be reached" in error.message
 
 
 async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
@@ -334,7 +334,7 @@ async def test_a_model_that_does_not_begin_has_stalled(
     async with serving(held_open(*sent)) as provider:
         _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
         assert error.code == "stalled"
-        assert "did not begin" in error.message
+        assert "didn't start" in error.message
         assert await has_gone(provider.requests[0])
 
 

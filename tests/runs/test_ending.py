@@ -7,13 +7,13 @@ import pytest
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import MESSAGES, NotFound
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.tables import RunEvent, User
-from chat_app.llm.base import Finish, ProviderError
-from chat_app.runs.executor import EMPTY_ANSWER, INTERNAL_ERROR
+from chat_app.llm.base import Finish
+from chat_app.llm.errors import Failure
 from chat_app.runs.follow import EndEvent, TextEvent
-from chat_app.runs.log import BACK_OFF, NOT_SAVED
+from chat_app.runs.log import BACK_OFF
 from testing.run_services import PATIENCE, Stage, rest_of, text_of
 
 
@@ -81,14 +81,21 @@ async def test_a_thread_is_stopped_by_its_owner_only(
     assert answer.closed.is_set()
 
 
-async def test_a_provider_that_fails_keeps_what_came_and_tells_why(stage: Stage, alice: Principal):
+async def test_a_provider_error_keeps_the_text_and_stores_a_code(stage: Stage, alice: Principal):
     sent, answer, reader = await begun(stage, alice)
-    answer.say(" more").fail(ProviderError("The model stopped answering.", "stalled"))
+    answer.say(" more").fail(Failure.RATE_LIMIT.error("One", retry_after=20))
     rest = await rest_of(reader)
-    assert rest[-1] == EndEvent(rest[-1].seq, "failed", "The model stopped answering.", 10)
+    shown = "One is busy or rate-limited. Try again in 20 seconds."
+    assert rest[-1] == EndEvent(rest[-1].seq, "failed", shown, 10)
     message = await stage.message(alice, sent.message_id)
     assert stage.stored(sent.run_id) == "shown more"
-    assert (message.status, message.error) == ("failed", "The model stopped answering.")
+    assert (message.status, message.error) == ("failed", "rate_limited")
+    assert message.error_params == {"model": "One", "retry_after": 20}
+    run = await stage.run(alice, sent.run_id)
+    assert (run.error, run.error_params) == (message.error, message.error_params)
+    view = await stage.threads.message(alice, sent.thread_id, sent.message_id)
+    assert view.error == shown
+    assert (await stage.read(alice, sent.run_id))[-1] == rest[-1]
 
 
 async def test_a_bug_in_a_model_shows_no_secret(
@@ -98,9 +105,9 @@ async def test_a_bug_in_a_model_shows_no_secret(
     answer.fail(RuntimeError("sk-secret"))
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
-    assert (end.status, end.error) == ("failed", INTERNAL_ERROR)
+    assert (end.status, end.error) == ("failed", MESSAGES["internal_error"])
     assert "sk-secret" not in caplog.text
-    assert (await stage.message(alice, sent.message_id)).error == INTERNAL_ERROR
+    assert (await stage.message(alice, sent.message_id)).error == "internal_error"
 
 
 async def test_an_empty_answer_is_a_failure(stage: Stage, alice: Principal):
@@ -108,7 +115,7 @@ async def test_an_empty_answer_is_a_failure(stage: Stage, alice: Principal):
     (await stage.models.one.answer()).send(Finish("stop")).finish()
     (end,) = await stage.read(alice, sent.run_id)
     assert isinstance(end, EndEvent)
-    assert (end.status, end.error) == ("failed", EMPTY_ANSWER)
+    assert (end.status, end.error) == ("failed", MESSAGES["empty_answer"])
 
 
 async def test_a_revoked_session_stops_its_runs_and_no_others(
@@ -214,10 +221,10 @@ async def test_an_answer_that_cannot_be_saved_fails_with_a_sentence(
         )
     answer.say(" lost")
     end = (await rest_of(reader))[-1]
-    assert end == EndEvent(1, "failed", NOT_SAVED, 5)
+    assert end == EndEvent(1, "failed", MESSAGES["not_saved"], 5)
     assert stage.stored(sent.run_id) == "shown"
     assert answer.closed.is_set()
-    assert (await stage.message(alice, sent.message_id)).error == NOT_SAVED
+    assert (await stage.message(alice, sent.message_id)).error == "not_saved"
 
 
 async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.auth.principal import Principal
-from chat_app.llm.base import ProviderError
+from chat_app.llm.errors import Failure
 from testing.run_services import PATIENCE, Answer, Stage, staged
 
 
@@ -75,7 +75,7 @@ async def test_only_the_first_answer_names_the_thread(stage: Stage, alice: Princ
 
 async def test_an_answer_that_did_not_end_well_names_nothing(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer(1)).say("a").fail(ProviderError("No.", "refused"))
+    (await stage.models.one.answer(1)).say("a").fail(Failure.REQUEST.error("One"))
     await stage.read(alice, sent.run_id)
     await stage.runs.titles_settled()
     assert len(stage.models.one.answers) == 1
@@ -92,7 +92,7 @@ async def test_an_unusable_title_is_ignored(stage: Stage, alice: Principal, said
     assert (thread.title, thread.title_origin) == ("Where is Rome?", "start")
 
 
-@pytest.mark.parametrize("error", [ProviderError("No.", "refused"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [Failure.REQUEST.error("One"), RuntimeError("a bug")])
 async def test_a_failed_title_is_silent(stage: Stage, alice: Principal, error: Exception):
     sent = await answered(stage, alice)
     watch = stage.watch(alice)

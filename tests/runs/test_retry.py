@@ -6,13 +6,13 @@ import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
-from chat_app.llm.base import ProviderError
+from chat_app.llm.errors import Failure
 from testing.run_services import Stage, text_of
 
 
 async def test_a_retry_is_a_sibling_under_the_same_question(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer(1)).say("bad").fail(ProviderError("No.", "refused"))
+    (await stage.models.one.answer(1)).say("bad").fail(Failure.REQUEST.error("One"))
     await stage.read(alice, first.run_id)
     watch = stage.watch(alice)
     second = await stage.runs.retry(alice, first.message_id)

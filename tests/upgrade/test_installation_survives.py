@@ -229,7 +229,19 @@ def test_finished_answers_keep_their_status(program: Program) -> None:
     assert [statuses[one["message"]] for one in ANSWERS["failed"]] == ["failed"] * 24
 
 
-def test_a_failed_answer_shows_a_sentence(program: Program) -> None:
+UNCHANGED = ("length", "empty", "embedded", "unknown")
+MESSAGES = {
+    "key": "alpha's provider rejected this server's API key. Tell your administrator.",
+    "limit": "alpha is busy or rate-limited. Try again in a moment.",
+    "limit_one_second": "alpha is busy or rate-limited. Try again in 1 second.",
+    "limit_seconds": "alpha is busy or rate-limited. Try again in 20 seconds.",
+    "broken_off": "alpha's answer was cut off.",
+    "unreachable": "beta (spare)'s provider can't be reached.",
+    "unknown": "This sentence is older than the first release.",
+}
+
+
+def test_a_failed_answer_shows_a_message(program: Program) -> None:
     browser = signed_in(program, ADA)
     errors = {
         message["id"]: message["error"]
@@ -239,6 +251,8 @@ def test_a_failed_answer_shows_a_sentence(program: Program) -> None:
     for failed in ANSWERS["failed"]:
         sentence = errors[failed["message"]]
         assert re.fullmatch(r"\w[^{}]* [^{}]*[.!]", sentence), failed["case"]
+        assert sentence == MESSAGES.get(failed["case"], sentence)
+        assert (sentence == failed["sentence"]) == (failed["case"] in UNCHANGED), failed["case"]
 
 
 def test_an_old_thread_can_be_continued(program: Program) -> None:
