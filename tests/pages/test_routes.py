@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from chat_app.components.ui.icons import icon
-from chat_app.pages import add_pages, protect
+from chat_app.pages import add_pages
 from chat_app.pages.chat import chat
 from chat_app.pages.settings import PAGES
 from chat_app.pages.settings.layout import MENU, path_of
 from chat_app.pages.sign_in import sign_in, sign_up
+from chat_app.reflex_ext import page as reflex_page
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -80,10 +81,10 @@ def test_no_page_brings_a_component_library(page: Any) -> None:
 def test_forms_are_posted_to_the_program_in_both_modes(
     monkeypatch: pytest.MonkeyPatch, is_prod: bool, address: str
 ) -> None:
-    monkeypatch.setattr(protect, "is_prod_mode", lambda: is_prod)
+    monkeypatch.setattr(reflex_page, "is_prod_mode", lambda: is_prod)
     config = SimpleNamespace(api_url="http://localhost:8000/")
-    monkeypatch.setattr(protect, "get_config", lambda: config)
-    assert protect.api_url("/api/auth/signup") == address
+    monkeypatch.setattr(reflex_page, "get_config", lambda: config)
+    assert reflex_page.api_url("/api/auth/signup") == address
 
 
 def test_a_picture_that_is_not_there_is_an_error() -> None:
