@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from chat_app.auth.account.delete import AccountDeletion
@@ -22,10 +21,9 @@ from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock, utc_now
-from chat_app.core.errors import ChatError
 from chat_app.core.keyring import KeyRing
-from chat_app.core.logging import log_unexpected_error
 from chat_app.core.signals import Bus
+from chat_app.core.tasks import every
 from chat_app.db.engine import Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
@@ -146,7 +144,7 @@ class Services:
         """Finalize interrupted runs, then start. The database must be migrated."""
         await self.runs.start()
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
-            self._timers.append(asyncio.create_task(_every(seconds, job)))
+            self._timers.append(asyncio.create_task(every(seconds, job)))
 
     async def stop(self) -> None:
         """Stop the runs, keeping their text, then close everything. Takes less than 3.7 s."""
@@ -178,18 +176,6 @@ class Services:
         await self.tokens.purge()
         await self.devices.purge()
         await self.threads.purge()
-
-
-async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-    """Run a job now and then periodically; a failure is logged and the next round tries again."""
-    while True:
-        try:
-            await job()
-        except ChatError as error:
-            logger.warning("A background job failed and will be retried: %s", error.message)
-        except Exception as error:  # the loop must survive any failure of a job
-            log_unexpected_error(error, "background job")
-        await asyncio.sleep(seconds)
 
 
 _installed: Services | None = None

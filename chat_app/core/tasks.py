@@ -42,13 +42,13 @@ async def retry(
         await sleep(delay)
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Await `work()` now and then periodically, until cancelled; an error is logged."""
+async def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+    """Run a job now and then periodically; a failure is logged and the next round tries again."""
     while True:
         try:
-            await work()
+            await job()
         except ChatError as error:
-            logger.warning("Background work was put off: %s", error.message)
-        except Exception as error:  # the next round must come whatever this one raised
-            log_unexpected_error(error, "background work")
+            logger.warning("A background job failed and will be retried: %s", error.message)
+        except Exception as error:  # the loop must survive any failure of a job
+            log_unexpected_error(error, "background job")
         await asyncio.sleep(seconds)

@@ -13,6 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid, parseaddr
+from functools import partial
 from html import escape
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from chat_app.core.errors import Unavailable
+from chat_app.core.tasks import retry
 from chat_app.mail.templates import Email
 from chat_app.settings import Settings
 from chat_app.settings.validation import is_loopback
@@ -131,14 +133,15 @@ logger = logging.getLogger(__name__)
 EmailDelivery = Literal["smtp", "log", "none"]
 """Whether emails are sent, written to the log, or refused."""
 
-RETRY_DELAYS: tuple[float, ...] = (0, 2, 10, 30)
-"""Seconds before each attempt. A link expires after ten minutes."""
+RETRY_DELAYS = (2.0, 10.0, 30.0)
+"""Seconds before each further attempt. A link expires after ten minutes."""
 _MAX_CONNECTIONS = 4
 MAX_QUEUED = 1_000
 """How many emails may be queued or in delivery."""
 STOP_SECONDS = 0.5
 """How long `Mailer.stop` waits for emails in delivery."""
 _SMTP_TIMEOUT_SECONDS = 20.0
+_SMTP_ERRORS = (aiosmtplib.SMTPException, OSError, TimeoutError)
 
 
 class MailUnavailable(Unavailable):
@@ -236,39 +239,37 @@ class Mailer:
             logger.warning("%d emails not delivered before shutdown.", len(late))
 
     async def _deliver(self, email: Email, smtp: SmtpConfig) -> None:
-        reason = ""
-        for delay in RETRY_DELAYS:
-            if delay:
-                await self._sleep(delay)
-            try:
-                async with self._connections:
-                    await self._transmit(email, smtp)
-                return
-            except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-                reason = f"{type(error).__name__} {getattr(error, 'code', '')}".rstrip()
-                if _is_permanent(error):
-                    break
-        # The log names neither recipient nor subject.
-        logger.error("The mail server did not accept an email: %s", reason)
+        try:
+            await retry(
+                partial(self._transmit, email, smtp),
+                RETRY_DELAYS,
+                should_retry=_is_temporary,
+                sleep=self._sleep,
+            )
+        except _SMTP_ERRORS as error:
+            reason = f"{type(error).__name__} {getattr(error, 'code', '')}".rstrip()
+            # The log names neither recipient nor subject.
+            logger.error("The mail server did not accept an email: %s", reason)
 
     async def _transmit(self, email: Email, smtp: SmtpConfig) -> None:
-        await aiosmtplib.send(
-            mime_message(email, self._sender),
-            hostname=smtp.host,
-            port=smtp.port,
-            username=smtp.user or None,
-            password=smtp.password or None,
-            use_tls=smtp.security == "tls",
-            start_tls=smtp.security == "starttls",
-            tls_context=self._tls_context,
-            timeout=_SMTP_TIMEOUT_SECONDS,
-        )
+        async with self._connections:
+            await aiosmtplib.send(
+                mime_message(email, self._sender),
+                hostname=smtp.host,
+                port=smtp.port,
+                username=smtp.user or None,
+                password=smtp.password or None,
+                use_tls=smtp.security == "tls",
+                start_tls=smtp.security == "starttls",
+                tls_context=self._tls_context,
+                timeout=_SMTP_TIMEOUT_SECONDS,
+            )
 
 
-def _is_permanent(error: Exception) -> bool:
-    """Whether a retry would fail the same way (RFC 5321 §4.2.1: 5yz is permanent)."""
+def _is_temporary(error: Exception) -> bool:
+    """Whether a retry could succeed (RFC 5321 §4.2.1: 5yz is permanent)."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return all(_is_permanent(refused) for refused in error.recipients)
+        return any(_is_temporary(refused) for refused in error.recipients)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return error.code >= 500
-    return isinstance(error, aiosmtplib.SMTPNotSupported)
+        return error.code < 500
+    return isinstance(error, _SMTP_ERRORS) and not isinstance(error, aiosmtplib.SMTPNotSupported)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import repeat
 from uuid import UUID
 
 import reflex as rx
@@ -14,6 +15,7 @@ import reflex as rx
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import Signal, user_topic
+from chat_app.core.tasks import retry
 from chat_app.db.errors import DatabaseError
 from chat_app.reflex_ext.events import client_token, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
@@ -139,12 +141,12 @@ async def _show(
 
 
 async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
-    """Do it, again and again while the database is not there: a tab must not go deaf."""
-    while True:
-        try:
-            return await work()
-        except DatabaseError:
-            await asyncio.sleep(AGAIN_SECONDS)
+    """Await `work()`, and retry while the database cannot be used."""
+    await retry(
+        work,
+        repeat(AGAIN_SECONDS),
+        should_retry=lambda error: isinstance(error, DatabaseError),
+    )
 
 
 async def _follow(who: Principal, run_id: UUID) -> None:
