@@ -255,6 +255,22 @@ def test_a_failed_answer_shows_a_message(program: Program) -> None:
         assert (sentence == failed["sentence"]) == (failed["case"] in UNCHANGED), failed["case"]
 
 
+def test_message_and_run_store_the_error_as_a_code(program: Program, folder: Path) -> None:
+    query = (
+        "SELECT message.id, message.error, run.error, message.error_params, run.error_params "
+        "FROM message JOIN run ON run.message_id = message.id WHERE message.error <> ''"
+    )
+    with closing(sqlite3.connect(folder / "data" / "chat.db")) as db:
+        rows = {message_id: row for message_id, *row in db.execute(query)}
+    assert rows.keys() == {one["message"].replace("-", "") for one in ANSWERS["failed"]}
+    for failed in ANSWERS["failed"]:
+        of_message, of_run, *params = rows[failed["message"].replace("-", "")]
+        assert of_message == of_run, failed["case"]
+        assert re.fullmatch(r"[a-z_]+", of_message), failed["case"]
+        assert (of_message == "unknown") == (failed["case"] == "unknown")
+        assert params[0] == params[1], failed["case"]
+
+
 def test_an_old_thread_can_be_continued(program: Program) -> None:
     browser = signed_in(program, GRACE)
     thread_id = USERS[GRACE]["threads"][-1]["id"]
