@@ -13,8 +13,8 @@ from chat_app.settings import Settings
 def env_example() -> str:
     """The text of `.env.example`.
 
-    The first line of a group's docstring is its heading. A field without a description is
-    internal and left out.
+    The first line of a group's docstring is its heading. A field without a docstring is internal
+    and left out.
     """
     lines = [
         "# Every setting, with its default. Copy to .env and change what you need.",
@@ -30,7 +30,8 @@ def _group_lines(group: type[BaseModel]) -> Iterator[str]:
     yield from ("", "", f"# --- {heading.splitlines()[0].rstrip('.')} ---")
     for name, field in group.model_fields.items():
         if field.description:
-            yield from ("", f"# {field.description}", f"# {name.upper()}={_default(field)}")
+            description = " ".join(field.description.split())
+            yield from ("", f"# {description}", f"# {name.upper()}={_default(field)}")
     for name, description in vars(group).get("by_pattern", {}).items():
         yield from ("", f"# {description}", f"# {name}=")
 

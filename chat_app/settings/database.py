@@ -6,22 +6,21 @@ SQLite in the data folder is the default; PostgreSQL works with psycopg.
 from pathlib import Path
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings
 
-from chat_app.settings.validation import has_plain_port
+from chat_app.settings.validation import SettingsGroup, has_plain_port
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(SettingsGroup):
     """Database."""
 
-    data_dir: Path = Field(Path("data"), description="The data folder; one running server owns it.")
-    database_url: str = Field(
-        "",
-        description="Empty means SQLite in DATA_DIR; or postgresql://user:password@host/name.",
-    )
-    deleted_days: int = Field(
-        30, ge=1, description="Days after which a deleted chat is removed for good."
-    )
+    data_dir: Path = Path("data")
+    """The data folder; one running server owns it."""
+
+    database_url: str = ""
+    """Empty means SQLite in DATA_DIR; or postgresql://user:password@host/name."""
+
+    deleted_days: int = Field(30, ge=1)
+    """Days after which a deleted chat is removed for good."""
 
     @field_validator("database_url")
     @classmethod

@@ -18,7 +18,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
 )
 
-from chat_app.settings.validation import host_of, is_loopback, is_plain_url
+from chat_app.settings.validation import SettingsGroup, host_of, is_loopback, is_plain_url
 
 Kind = Literal["github", "google", "oidc"]
 
@@ -170,7 +170,7 @@ def _in_order(providers: list[IdentityProvider], order: str) -> tuple[IdentityPr
     return tuple(by_id[id_] for id_ in ids)
 
 
-class IdentityProviderSettings(BaseSettings):
+class IdentityProviderSettings(SettingsGroup):
     """Identity providers (GitHub, Google, OpenID Connect)."""
 
     by_pattern: ClassVar[dict[str, str]] = {

@@ -4,19 +4,20 @@ from email.utils import parseaddr
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
+from pydantic import SecretStr, model_validator
+
+from chat_app.settings.validation import SettingsGroup
 
 
-class MailSettings(BaseSettings):
+class MailSettings(SettingsGroup):
     """Email."""
 
-    smtp_url: SecretStr = Field(
-        SecretStr(""),
-        description="smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. "
-        "Empty: a local server writes links to the log; a public one sends no emails.",
-    )
-    mail_from: str = Field("", description="The sender, for example Chat <chat@chat.example>.")
+    smtp_url: SecretStr = SecretStr("")
+    """smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. Empty: a local
+    server writes links to the log; a public one sends no emails."""
+
+    mail_from: str = ""
+    """The sender, for example Chat <chat@chat.example>."""
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

@@ -3,9 +3,8 @@
 from typing import Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings
 
-from chat_app.settings.validation import CommaList, api_base_url, host_of
+from chat_app.settings.validation import CommaList, SettingsGroup, api_base_url, host_of
 
 
 class ProviderSettings(BaseModel):
@@ -29,39 +28,42 @@ class ProviderSettings(BaseModel):
         return api_base_url(value)
 
 
-class ModelSettings(BaseSettings):
+class ModelSettings(SettingsGroup):
     """Models."""
 
-    openai_base_url: str = Field(
-        "", description="An OpenAI-compatible server; empty means OpenAI's own."
-    )
-    openai_api_key: SecretStr = Field(SecretStr(""), description="Its API key.")
-    chat_models: CommaList = Field(
-        (),
-        description="The models of that server, comma separated; the first is the default.",
-    )
-    chat_providers: tuple[ProviderSettings, ...] = Field(
-        (),
-        description='More providers, as JSON: [{"name":"ollama","base_url":"http://localhost:11434/v1",'
-        '"models":["llama3.2"]}]',
-    )
-    chat_model: str = Field("", description="The default model; empty means the first in the list.")
-    embedded_model: bool = Field(
-        True, description="Offer the small model that runs on this machine, if it is installed."
-    )
-    fake_models: bool = Field(
-        False, description="Offer the deterministic models for tests and benchmarks."
-    )
-    chat_system_prompt: str = Field(
-        "You are a helpful assistant.", description="The system prompt of every conversation."
-    )
-    chat_titles: bool = Field(True, description="Let the model generate the titles of new threads.")
-    chat_first_token_seconds: float = Field(
-        60, gt=0, description="Timeout for the first token of an answer, in seconds."
-    )
-    chat_idle_seconds: float = Field(
-        30, gt=0, description="Timeout between two tokens of an answer, in seconds."
-    )
+    openai_base_url: str = ""
+    """An OpenAI-compatible server; empty means OpenAI's own."""
+
+    openai_api_key: SecretStr = SecretStr("")
+    """Its API key."""
+
+    chat_models: CommaList = ()
+    """The models of that server, comma separated; the first is the default."""
+
+    chat_providers: tuple[ProviderSettings, ...] = ()
+    """More providers, as JSON:
+    [{"name":"ollama","base_url":"http://localhost:11434/v1","models":["llama3.2"]}]"""
+
+    chat_model: str = ""
+    """The default model; empty means the first in the list."""
+
+    embedded_model: bool = True
+    """Offer the small model that runs on this machine, if it is installed."""
+
+    fake_models: bool = False
+    """Offer the deterministic models for tests and benchmarks."""
+
+    chat_system_prompt: str = "You are a helpful assistant."
+    """The system prompt of every conversation."""
+
+    chat_titles: bool = True
+    """Let the model generate the titles of new threads."""
+
+    chat_first_token_seconds: float = Field(60, gt=0)
+    """Timeout for the first token of an answer, in seconds."""
+
+    chat_idle_seconds: float = Field(30, gt=0)
+    """Timeout between two tokens of an answer, in seconds."""
 
     @field_validator("openai_base_url")
     @classmethod

@@ -8,7 +8,8 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings
+
+from chat_app.settings.validation import SettingsGroup
 
 _RATE = re.compile(r"^\d+/(\d+ )?(second|minute|hour|day)s?$")
 
@@ -23,31 +24,39 @@ Rate = Annotated[str, AfterValidator(_validate_rate)]
 """A count per period, for example `5/15 minutes`."""
 
 
-class RateLimitSettings(BaseSettings):
+class RateLimitSettings(SettingsGroup):
     """Rate limits.
 
     Sign-in attempts and wrong codes count when they fail; emails, new accounts and started
     sign-ins count always.
     """
 
-    limit_sign_in_pair: Rate = Field(
-        "5/15 minutes", description="Failed sign-ins per email and client IP."
-    )
-    limit_sign_in_address: Rate = Field("100/hour", description="Failed sign-ins per client IP.")
-    limit_sign_in_account: Rate = Field("100/hour", description="Failed sign-ins per email.")
-    limit_sign_up_address: Rate = Field("20/hour", description="New accounts per client IP.")
-    limit_start_address: Rate = Field(
-        "600/hour",
-        description="Sign-ins with an identity provider or a passkey started per client IP.",
-    )
-    limit_second_factor: Rate = Field(
-        "5/15 minutes", description="Wrong second-factor codes in a row per user."
-    )
-    limit_mail_address: Rate = Field("30/hour", description="Emails requested per client IP.")
-    limit_mail_recipient: Rate = Field("5/hour", description="Emails sent per recipient.")
-    socket_events_per_second: float = Field(
-        20, gt=0, description="Events per second that a tab may send over its WebSocket."
-    )
-    socket_event_burst: int = Field(
-        60, ge=1, description="Events that a tab may send at once, before that rate applies."
-    )
+    limit_sign_in_pair: Rate = "5/15 minutes"
+    """Failed sign-ins per email and client IP."""
+
+    limit_sign_in_address: Rate = "100/hour"
+    """Failed sign-ins per client IP."""
+
+    limit_sign_in_account: Rate = "100/hour"
+    """Failed sign-ins per email."""
+
+    limit_sign_up_address: Rate = "20/hour"
+    """New accounts per client IP."""
+
+    limit_start_address: Rate = "600/hour"
+    """Sign-ins with an identity provider or a passkey started per client IP."""
+
+    limit_second_factor: Rate = "5/15 minutes"
+    """Wrong second-factor codes in a row per user."""
+
+    limit_mail_address: Rate = "30/hour"
+    """Emails requested per client IP."""
+
+    limit_mail_recipient: Rate = "5/hour"
+    """Emails sent per recipient."""
+
+    socket_events_per_second: float = Field(20, gt=0)
+    """Events per second that a tab may send over its WebSocket."""
+
+    socket_event_burst: int = Field(60, ge=1)
+    """Events that a tab may send at once, before that rate applies."""

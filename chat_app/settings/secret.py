@@ -5,29 +5,25 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import SecretStr, field_validator
 
-from chat_app.settings.validation import ConfigError, SecretList
+from chat_app.settings.validation import ConfigError, SecretList, SettingsGroup
 
 _MIN_LENGTH = 32
 _MIN_DIFFERENT = 8  # a random key of 32 hexadecimal digits has about 14
 _FROM_EXAMPLES = ("changeme", "changethis", "yoursecret", "supersecret", "placeholder", "openssl")
 
 
-class SecretSettings(BaseSettings):
+class SecretSettings(SettingsGroup):
     """Secret."""
 
-    auth_secret: SecretStr = Field(
-        SecretStr(""),
-        description="At least 32 random characters; the keys of sessions, cookies and stored "
-        "secrets are derived from it. Empty generates one and stores it in DATA_DIR.",
-    )
-    auth_secret_previous: SecretList = Field(
-        (),
-        description="Earlier values of AUTH_SECRET, comma separated: they still decrypt, and "
-        "nothing new is encrypted with them.",
-    )
+    auth_secret: SecretStr = SecretStr("")
+    """At least 32 random characters; the keys of sessions, cookies and stored secrets are derived
+    from it. Empty generates one and stores it in DATA_DIR."""
+
+    auth_secret_previous: SecretList = ()
+    """Earlier values of AUTH_SECRET, comma separated: they still decrypt, and nothing new is
+    encrypted with them."""
 
     @field_validator("auth_secret")
     @classmethod

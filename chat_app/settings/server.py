@@ -3,34 +3,38 @@
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings
 
-from chat_app.settings.validation import CommaList, host_of, is_ip_address, is_loopback, is_origin
+from chat_app.settings.validation import (
+    CommaList,
+    SettingsGroup,
+    host_of,
+    is_ip_address,
+    is_loopback,
+    is_origin,
+)
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(SettingsGroup):
     """Server."""
 
-    port: int = Field(3000, ge=1, le=65535, description="The port to listen on.")
-    host: str = Field("127.0.0.1", description="The IP address to listen on.")
-    app_url: str = Field(
-        "",
-        description="The public URL of the app, for example https://chat.example. Empty means "
-        "http://localhost:PORT.",
-    )
-    app_origins: CommaList = Field(
-        (),
-        description="Further origins that may use the app (exact, no patterns), comma separated.",
-    )
-    trusted_proxy_hops: int = Field(
-        0,
-        ge=0,
-        le=8,
-        description="Number of reverse proxies in front whose X-Forwarded-For is trusted.",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Log level. Content, tokens and cookies are never logged."
-    )
+    port: int = Field(3000, ge=1, le=65535)
+    """The port to listen on."""
+
+    host: str = "127.0.0.1"
+    """The IP address to listen on."""
+
+    app_url: str = ""
+    """The public URL of the app, for example https://chat.example. Empty means
+    http://localhost:PORT."""
+
+    app_origins: CommaList = ()
+    """Further origins that may use the app (exact, no patterns), comma separated."""
+
+    trusted_proxy_hops: int = Field(0, ge=0, le=8)
+    """Number of reverse proxies in front whose X-Forwarded-For is trusted."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Log level. Content, tokens and cookies are never logged."""
 
     # Set by Reflex for its own processes, not by the operator: not in .env.example
     reflex_env_mode: Literal["", "dev", "preview", "prod"] = Field("", repr=False)

@@ -1,4 +1,4 @@
-"""What the groups of settings share: `ConfigError`, types of values, and the checks of URLs.
+"""What the groups of settings share: base class, `ConfigError`, types of values, URL checks.
 
 No URL is resolved or fetched here.
 """
@@ -9,11 +9,17 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
-from pydantic_settings import NoDecode
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")  # printable ASCII except the backslash
 _ORIGIN = re.compile(r"^https?://[a-z0-9.\-\[\]:]+$")
+
+
+class SettingsGroup(BaseSettings):
+    """The base of a group of settings. The docstring below a field is its description."""
+
+    model_config = SettingsConfigDict(use_attribute_docstrings=True)
 
 
 class ConfigError(Exception):
