@@ -129,7 +129,7 @@ def open_environment(folder: Path) -> Iterator[Environment]:
 async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, BenchmarkUser]:
     settings = read_settings(data_dir=data, embedded_model=False)
     await asyncio.to_thread(upgrade, settings)
-    live = Services.build(settings)
+    live = Services(settings)
     name = cookies.session_name(settings)
 
     async def join(user_id: UUID) -> tuple[Principal, BenchmarkUser]:

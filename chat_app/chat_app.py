@@ -30,7 +30,7 @@ async def _running() -> AsyncIterator[None]:
     here = settings()
     with DataFolder(here.data_dir):
         await asyncio.to_thread(migrations.upgrade, here)
-        live = Services.build(here)
+        live = Services(here)
         install(live)
         await live.start()
         _freeze_memory()

@@ -231,7 +231,7 @@ def _with_services(command: Callable[["Services"], Awaitable[None]]) -> None:
     from chat_app.services import Services
 
     async def execute() -> None:
-        services = Services.build(settings())
+        services = Services(settings())
         try:
             await command(services)
         finally:

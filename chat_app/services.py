@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 
 from chat_app.auth.account.delete import AccountDeletion
 from chat_app.auth.account.disable import UserAccess
@@ -43,102 +42,55 @@ CLOSE_SECONDS = 0.7
 """Timeout for closing models and the database."""
 
 
-@dataclass
 class Services:
-    """All services of this process. `build` wires them; tests may replace some."""
+    """All services of this process. Nothing is started or connected before `start`.
 
-    settings: Settings
-    clock: Clock
-    db: Database
-    bus: Bus
-    models: Models
-    keyring: KeyRing
-    passwords: PasswordHashing
-    sessions: SessionService
-    tokens: OneTimeTokens
-    accounts: PasswordAccounts
-    sign_in_service: SignInService
-    two_factor: TwoFactor
-    devices: RememberedDevices
-    passkeys: Passkeys
-    step_up: StepUp
-    oauth: OAuthService
-    linked_accounts: LinkedAccounts
-    profiles: Profiles
-    email_flows: EmailFlows
-    password_changes: PasswordChange
-    account_deletion: AccountDeletion
-    user_access: UserAccess
-    threads: Threads
-    runs: RunService
-    _timers: list[asyncio.Task[None]] = field(default_factory=list, init=False)
+    Args:
+        settings: The settings.
+        clock: The source of timestamps.
+        flush_throttle: Decides when run events are flushed; None for the real one.
 
-    @classmethod
-    def build(
-        cls,
+    Raises:
+        ConfigError: A setting names a function or model that does not exist.
+    """
+
+    def __init__(
+        self,
         settings: Settings,
         *,
         clock: Clock = utc_now,
         flush_throttle: FlushThrottle | None = None,
-    ) -> "Services":
-        """Build every service. Nothing is started or connected yet.
-
-        Args:
-            settings: The settings.
-            clock: The source of timestamps.
-            flush_throttle: Decides when run events are flushed; None for the real one.
-
-        Raises:
-            ConfigError: A setting names a function or model that does not exist.
-        """
-        db = Database(settings.sqlalchemy_url)
-        bus = Bus()
-        flush_throttle = flush_throttle or FlushThrottle()
-        models = Models(settings)
-        passwords = PasswordHashing(settings)
-        keyring = KeyRing(settings)
-        sessions = SessionService.create(db, bus, settings, clock, keyring)
-        tokens = OneTimeTokens(db, clock)
-        rate_limits = AuthRateLimits(settings)
-        sign_in_service = SignInService(db, sessions, tokens, settings, clock)
-        two_factor = TwoFactor(db, tokens, keyring, settings, clock)
-        passkeys = Passkeys(db, tokens, rate_limits, settings, clock)
-        return cls(
-            settings=settings,
-            clock=clock,
-            db=db,
-            bus=bus,
-            models=models,
-            keyring=keyring,
-            passwords=passwords,
-            sessions=sessions,
-            tokens=tokens,
-            accounts=PasswordAccounts(db, passwords, rate_limits, settings, clock),
-            two_factor=two_factor,
-            devices=RememberedDevices(db, settings, clock),
-            passkeys=passkeys,
-            step_up=StepUp(db, sessions, passwords, rate_limits, two_factor, passkeys),
-            oauth=OAuthService(settings, tokens, rate_limits),
-            linked_accounts=LinkedAccounts(db, bus, sessions, settings, clock),
-            sign_in_service=sign_in_service,
-            email_flows=EmailFlows.build(
-                Mailer.from_settings(settings),
-                db,
-                sessions,
-                tokens,
-                sign_in_service,
-                passwords,
-                rate_limits,
-                settings,
-                clock,
-            ),
-            password_changes=PasswordChange(db, passwords, rate_limits, sessions, clock),
-            account_deletion=AccountDeletion(db, sessions),
-            user_access=UserAccess(db, sessions, clock),
-            profiles=Profiles(db, bus, clock),
-            threads=Threads(db, bus, settings, clock),
-            runs=RunService(db, bus, models, settings, clock, flush_throttle),
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.db = db = Database(settings.sqlalchemy_url)
+        self.bus = bus = Bus()
+        self.models = Models(settings)
+        self.keyring = KeyRing(settings)
+        self.passwords = passwords = PasswordHashing(settings)
+        self.sessions = sessions = SessionService.create(db, bus, settings, clock, self.keyring)
+        self.tokens = tokens = OneTimeTokens(db, clock)
+        limits = AuthRateLimits(settings)
+        mailer = Mailer.from_settings(settings)
+        self.accounts = PasswordAccounts(db, passwords, limits, settings, clock)
+        self.sign_in_service = sign_in = SignInService(db, sessions, tokens, settings, clock)
+        self.two_factor = TwoFactor(db, tokens, self.keyring, settings, clock)
+        self.devices = RememberedDevices(db, settings, clock)
+        self.passkeys = Passkeys(db, tokens, limits, settings, clock)
+        self.step_up = StepUp(db, sessions, passwords, limits, self.two_factor, self.passkeys)
+        self.oauth = OAuthService(settings, tokens, limits)
+        self.linked_accounts = LinkedAccounts(db, bus, sessions, settings, clock)
+        self.email_flows = EmailFlows.build(
+            mailer, db, sessions, tokens, sign_in, passwords, limits, settings, clock
         )
+        self.password_changes = PasswordChange(db, passwords, limits, sessions, clock)
+        self.account_deletion = AccountDeletion(db, sessions)
+        self.user_access = UserAccess(db, sessions, clock)
+        self.profiles = Profiles(db, bus, clock)
+        self.threads = Threads(db, bus, settings, clock)
+        throttle = flush_throttle or FlushThrottle()
+        self.runs = RunService(db, bus, self.models, settings, clock, throttle)
+        self._timers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Finalize interrupted runs, then start. The database must be migrated."""

@@ -204,7 +204,7 @@ async def program(
     """The program with these providers, on a new database."""
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
-    live = Services.build(settings_of(folder, **{**fixed, **given}), clock=time)
+    live = Services(settings_of(folder, **{**fixed, **given}), clock=time)
     await live.db.create_all()
     installed.install(live)
     try:

@@ -154,7 +154,7 @@ async def stage(
     """Put everything up, and take it down."""
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
-    live = Services.build(wanted, clock=clock, flush_throttle=flush_throttle)
+    live = Services(wanted, clock=clock, flush_throttle=flush_throttle)
     await live.db.create_all()
     install(live)
     await live.start()

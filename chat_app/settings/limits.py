@@ -15,7 +15,7 @@ _FRAME_OVERHEAD = 4096  # bytes of a socket frame besides the message: event nam
 class LimitSettings(SettingsGroup):
     """Limits.
 
-    What exceeds a limit is refused, never truncated.
+    A larger message, body or frame is refused; only the history is cut to fit.
     """
 
     message_bytes: int = Field(100_000, ge=1_000)

@@ -1,7 +1,7 @@
 """Session and cookie life: what the session cookie holds, and when a session expires.
 
 The cookies are `chat_session`, `chat_device` (a remembered browser), `chat_csrf`,
-`chat_challenge`, `chat_signup`, `chat_passkey` and `chat_tx_…` (one OAuth sign-in), with the
+`chat_challenge`, `chat_signup`, `chat_passkey` and `chat_oauth_…` (one OAuth sign-in), with the
 prefix `__Host-` over HTTPS. Their attributes are in `gateway/cookies.py`.
 """
 

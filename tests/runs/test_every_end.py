@@ -61,7 +61,7 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
         chat_titles=False,
     )
     time = Time()
-    live = Services.build(settings, clock=time)
+    live = Services(settings, clock=time)
     await live.db.create_all()
     await live.start()
     ada = await live.accounts.add(EMAIL, PASSWORD, "Ada")

@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Services]:
-    live = Services.build(settings, clock=StageClock(), flush_throttle=VirtualPace())
+    live = Services(settings, clock=StageClock(), flush_throttle=VirtualPace())
     await live.db.create_all()
     await live.start()
     try:
@@ -98,7 +98,7 @@ async def test_a_stopped_server_takes_nothing(settings: Settings):
 
 async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: Settings):
     clock = StageClock()
-    live = Services.build(settings, clock=clock, flush_throttle=VirtualPace())
+    live = Services(settings, clock=clock, flush_throttle=VirtualPace())
     await live.db.create_all()
     await live.start()
     alice = await signed_in(live)
@@ -138,7 +138,7 @@ def test_services_that_were_not_installed_are_an_error(settings: Settings):
     install(None)
     with pytest.raises(RuntimeError):
         services()
-    live = Services.build(settings)
+    live = Services(settings)
     install(live)
     assert services() is live
     install(None)
