@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import reflex as rx
 
-from chat_app.api.routes import http_face
+from chat_app.api.routes import http_app
 from chat_app.core import logging
 from chat_app.core.errors import ChatError
 from chat_app.db import migrations
@@ -83,7 +83,7 @@ app = GatewayApp(
     html_lang="en",
     backend_exception_handler=_handler_failed,
     frontend_exception_handler=_page_failed,
-    api_transformer=http_face(),
+    api_transformer=http_app(),
 )
 app.register_lifespan_task(_running)
 add_pages(app)

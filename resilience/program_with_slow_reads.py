@@ -13,12 +13,11 @@ from typing import Any
 
 from chat_app.cli import main
 from chat_app.db.engine import Database
-from chat_app.gateway.asgi import Headers
-from chat_app.gateway.headers import SecurityHeaders
+from chat_app.gateway.headers import Headers, SecurityHeaders
 from chat_app.gateway.paths import RouteKind
 
 _seconds = float(os.environ.get("READ_SECONDS", "0.4"))
-_read, _system, _dress = Database.read, Database.system, SecurityHeaders.dress
+_read, _system, _dress = Database.read, Database.system, SecurityHeaders.apply
 _CACHING = (b"cache-control", b"etag", b"last-modified", b"vary")
 _PAGES = (RouteKind.PAGE, RouteKind.PUBLIC_PAGE)
 
@@ -53,6 +52,6 @@ if __name__ == "__main__":
     Database.read = _read_later  # pyright: ignore[reportAttributeAccessIssue]
     Database.system = _system_later  # pyright: ignore[reportAttributeAccessIssue]
     if os.environ.get("KEPT_PAGES"):
-        SecurityHeaders.dress = _keep  # pyright: ignore[reportAttributeAccessIssue]
+        SecurityHeaders.apply = _keep  # pyright: ignore[reportAttributeAccessIssue]
     sys.argv = ["chat-app", "run"]
     main()

@@ -36,10 +36,11 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self.stage.settings
-        token = cookies.read_token(scope["headers"], settings)
+        pairs = cookies.parse(scope["headers"])
+        token = cookies.first(pairs, cookies.session_name(settings))
         found = await self.stage.sessions.resolve(token) if token else None
         who = {"principal": found.principal if found else None, "session": found}
-        rest = cookies.others(scope["headers"], settings).encode()
+        rest = cookies.without_session(pairs, settings).encode()
         headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
         scope = {**scope, **who, "session_token": token, "headers": [*headers, (b"cookie", rest)]}
         await self.app(scope, receive, send)

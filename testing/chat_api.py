@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app import services as installed
-from chat_app.api import chat, health, threads
+from chat_app.api import chat, threads
 from chat_app.api.errors import exception_handlers
+from chat_app.api.routes import health_routes
 from chat_app.auth.principal import Principal
 from testing.run_services import PATIENCE, Stage, staged
 
@@ -100,7 +101,7 @@ class Face:
     def __init__(self, stage: Stage, people: dict[str, Principal]) -> None:
         self.stage = stage
         self.people = people
-        routes = [*chat.routes, *threads.routes, *health.routes]
+        routes = [*chat.routes, *threads.routes, *health_routes]
         self.app = Signed(Starlette(routes=routes, exception_handlers=exception_handlers), people)
         transport = httpx.ASGITransport(app=self.app)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://chat.example")

@@ -1,4 +1,4 @@
-"""What stands around a gateway under test: sessions in memory, an app that records, a server."""
+"""A gateway under test: sessions in memory, an app that records, a server."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -9,26 +9,19 @@ from uuid import UUID, uuid4
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.auth.principal import Principal
-from chat_app.auth.sessions.models import IssuedSession
+from chat_app.auth.principal import Principal, UserProfile
+from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.gateway import Gateway
 from chat_app.settings import Settings
 
 
-@dataclass(frozen=True)
-class Visit:
-    principal: Principal
-    expires_at: datetime
-    renewed: IssuedSession | None = None
-
-
-class Sessions:
-    """Sessions in memory, told of and ended as the real ones are."""
+class FakeSessions:
+    """Sessions in memory, revoked and published as the real ones are."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._live: dict[str, Visit] = {}
+        self._live: dict[str, ResolvedSession] = {}
         self.looked_up: list[str] = []
         self.after_reading: Callable[[], None] | None = None
         self.broken: Exception | None = None
@@ -41,10 +34,12 @@ class Sessions:
         principal = Principal(uuid4(), session_id)
         end = datetime.now(UTC) + lasts
         new = IssuedSession(renewed, session_id, end, max_age) if renewed else None
-        self._live[token] = Visit(principal, end, new)
+        profile = UserProfile(principal.user_id, "ada@example.org", "Ada")
+        now = datetime.now(UTC)
+        self._live[token] = ResolvedSession(principal, end, now, profile, renewed=new)
         return token, session_id
 
-    async def resolve(self, token: str) -> Visit | None:
+    async def resolve(self, token: str) -> ResolvedSession | None:
         self.looked_up.append(token)
         if self.broken:
             raise self.broken
@@ -62,36 +57,38 @@ class Sessions:
             raise once
         now = datetime.now(UTC)
         live = {v.principal.credential_id for v in self._live.values() if v.expires_at > now}
-        dead = set(session_ids) - live
-        for session_id in dead:
+        over = set(session_ids) - live
+        for session_id in over:
             self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
-        return dead
+        return over
 
-    def revoke(self, session_id: UUID, *, tell: bool = True) -> None:
-        gone = [t for t, v in self._live.items() if v.principal.credential_id == session_id]
-        for token in gone:
-            del self._live[token]
-        if tell:
+    def revoke(self, session_id: UUID, *, publish: bool = True) -> None:
+        self._live = {
+            token: resolved
+            for token, resolved in self._live.items()
+            if resolved.principal.credential_id != session_id
+        }
+        if publish:
             self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
 
 
 @dataclass
-class Services:
+class FakeServices:
     settings: Settings
     bus: Bus
-    sessions: Sessions
+    sessions: FakeSessions
 
 
 @dataclass
-class Inner:
-    """The app behind the door.
+class RecordingApp:
+    """The app behind the gateway.
 
-    Its sockets accept, say hello and echo; what it was shown and sent is kept.
+    Its sockets accept, send a greeting and echo; it records every scope and message.
     """
 
     scopes: list[Scope] = field(default_factory=list)
     sockets: list[tuple[Scope, Send]] = field(default_factory=list)
-    heard: list[Message] = field(default_factory=list)
+    received: list[Message] = field(default_factory=list)
     disconnected: int = 0
     headers: list[tuple[bytes, bytes]] = field(
         default_factory=lambda: [(b"content-type", b"text/html")]
@@ -100,24 +97,24 @@ class Inner:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
             return
         self.scopes.append(scope)
         if scope["type"] == "websocket":
-            await self._talk(scope, receive, send)
+            await self._echo(scope, receive, send)
         elif self.respond is not None:
             await self.respond(scope, receive, send)
         else:
             await send({"type": "http.response.start", "status": 200, "headers": self.headers})
             await send({"type": "http.response.body", "body": b"inside"})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _echo(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "websocket.connect"
         subprotocol = next(iter(scope.get("subprotocols", ())), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
@@ -128,28 +125,28 @@ class Inner:
             if message["type"] == "websocket.disconnect":
                 self.disconnected += 1
                 return
-            self.heard.append(message)
+            self.received.append(message)
             if message.get("text"):
                 await send({"type": "websocket.send", "text": "4" + message["text"]})
 
 
 @dataclass
-class House:
-    """A running server and everything a test may want to look at.
+class GatewayServer:
+    """A running server with its parts.
 
     Attributes:
-        left: Every socket and request that the door has let go of.
+        finished: Every socket and request that the gateway has finished.
     """
 
     url: str
-    guard: Gateway
-    inner: Inner
-    services: Services
+    gateway: Gateway
+    app: RecordingApp
+    services: FakeServices
     client: httpx.AsyncClient
-    left: asyncio.Queue[Scope]
+    finished: asyncio.Queue[Scope]
 
     @property
-    def sessions(self) -> Sessions:
+    def sessions(self) -> FakeSessions:
         return self.services.sessions
 
     def cookie(self, token: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
 from chat_app import services as installed
-from chat_app.api.routes import http_face
+from chat_app.api.routes import http_app
 from chat_app.db.tables import Account, AuthSession, User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
@@ -208,7 +208,7 @@ async def program(
     await live.db.create_all()
     installed.install(live)
     try:
-        yield Program(live, time, Gateway(http_face(), services=installed.services))
+        yield Program(live, time, Gateway(http_app(), services=installed.services))
     finally:
         installed.install(None)
         live.passwords.close()

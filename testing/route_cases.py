@@ -91,5 +91,7 @@ CASES = {
     ("DELETE", "/api/threads/{id}"): Case(),
     ("GET", "/api/threads/{id}/messages"): Case(),
     ("GET", "/api/health"): Case(public=True),
+    ("GET", "/healthz"): Case(public=True),
+    ("GET", "/readyz"): Case(public=True),
 }
 OF_A_THREAD = sorted(key for key, case in CASES.items() if "{id}" in f"{key[1]}{case.body}")

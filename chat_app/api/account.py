@@ -1,4 +1,4 @@
-"""`/api/account`: what a person sees and changes about themselves."""
+"""`/api/account`: a user's profile, password, sessions, linked accounts, export and deletion."""
 
 from pydantic import BaseModel, ConfigDict
 from starlette.background import BackgroundTask
@@ -8,11 +8,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from chat_app.api.errors import NO_STORE
+from chat_app.api.oauth import CONNECTIONS_PAGE, remember_transaction
 from chat_app.api.requests import fresh, id_of, read_json, signed_in
 from chat_app.api.responses import SIGN_IN_PAGE, client_of, home_of, set_cookie
 from chat_app.api.threads import timestamp
 from chat_app.auth.account.export import picture_of
 from chat_app.auth.account.profile import PICTURE_MAX_BYTES as PICTURE_MAX_BYTES
+from chat_app.auth.oauth.service import OAuthRequest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound, TooLarge
 from chat_app.gateway import cookies
@@ -147,6 +149,27 @@ async def revoke_all(request: Request, principal: Principal) -> Response:
 
 
 @fresh
+async def connect(request: Request, principal: Principal) -> Response:
+    """Start linking an account at an identity provider; the response names the URL to go to."""
+    live = services()
+    page = home_of(request, live.settings) + CONNECTIONS_PAGE
+    oauth_request = OAuthRequest(callback_url=page, link_to=principal)
+    started = await live.oauth.start(
+        request.path_params["provider"], oauth_request, client_of(request)
+    )
+    response = JSONResponse({"url": started.url}, headers=NO_STORE)
+    remember_transaction(request, response, started)
+    return response
+
+
+@fresh
+async def disconnect(request: Request, principal: Principal) -> Response:
+    """Unlink one of the user's accounts."""
+    await services().linked_accounts.unlink(principal, id_of(request.path_params["id"]))
+    return Response(status_code=204, headers=NO_STORE)
+
+
+@fresh
 async def export(request: Request, principal: Principal) -> Response:
     """Everything that is kept of the person, as a zip."""
     archive = await exported(services().db, principal)
@@ -184,6 +207,8 @@ routes = [
     Route("/api/account/sessions/{id}", revoke, methods=["DELETE"]),
     Route("/api/account/sessions/revoke-others", revoke_others, methods=["POST"]),
     Route("/api/account/sessions/revoke-all", revoke_all, methods=["POST"]),
+    Route("/api/account/connections/{provider}", connect, methods=["POST"]),
+    Route("/api/account/connections/{id}", disconnect, methods=["DELETE"]),
     Route("/api/account/export", export, methods=["GET"]),
 ]
 

@@ -1,16 +1,21 @@
-"""Every route, as one app."""
+"""Every HTTP route as one Starlette app, and the health checks for whatever starts and watches it.
+
+What no route serves below the prefixes of the API is a JSON 404 or 405.
+"""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Mount, Route, Router
+from starlette.types import Scope
 
 from chat_app.api import (
     account,
     auth,
     authjs,
     chat,
-    connections,
     email_flows,
-    health,
     oauth,
     passkeys,
     step_up,
@@ -18,6 +23,34 @@ from chat_app.api import (
     two_factor,
 )
 from chat_app.api.errors import CatchBugs, exception_handlers
+from chat_app.core.errors import Unavailable
+from chat_app.gateway.paths import WELL_KNOWN_PREFIX, is_api, is_under
+from chat_app.gateway.ports import LOOKUP_ERRORS
+from chat_app.services import services
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def health(_request: Request) -> Response:
+    """Liveness: the server answers."""
+    return JSONResponse({"status": "ok"}, headers=_NO_STORE)
+
+
+async def ready(_request: Request) -> Response:
+    """Readiness: the database answers too."""
+    try:
+        await services().db.ping()
+    except LOOKUP_ERRORS:
+        body = {"error": Unavailable.code, "message": "The database does not answer."}
+        return JSONResponse(body, Unavailable.status, _NO_STORE)
+    return JSONResponse({"status": "ok"}, headers=_NO_STORE)
+
+
+health_routes = [
+    Route("/api/health", health, methods=["GET"]),
+    Route("/healthz", health, methods=["GET"]),
+    Route("/readyz", ready, methods=["GET"]),
+]
 
 routes = [
     *auth.routes,
@@ -25,20 +58,29 @@ routes = [
     *email_flows.routes,
     *oauth.routes,
     *account.routes,
-    *connections.routes,
     *two_factor.routes,
     *passkeys.routes,
     *step_up.routes,
     *chat.routes,
     *threads.routes,
-    *health.routes,
+    *health_routes,
 ]
 
 
-def http_face() -> Starlette:
-    """The routes, with errors answered as sentences."""
+class _ApiRoutes(Mount):
+    """Every path below the prefixes of the API, with a route or without."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match by the prefixes alone, and leave the path to the router inside."""
+        if is_api(scope["path"]) or is_under(scope["path"], WELL_KNOWN_PREFIX):
+            return Match.FULL, {"endpoint": self.app}
+        return Match.NONE, {}
+
+
+def http_app() -> Starlette:
+    """The routes, with errors as JSON or as pages."""
     return Starlette(
-        routes=list(routes),
+        routes=[*health_routes, _ApiRoutes("", app=Router(routes, redirect_slashes=False))],
         exception_handlers=exception_handlers,
         middleware=[Middleware(CatchBugs)],
     )

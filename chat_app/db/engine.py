@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -115,6 +116,16 @@ class Database:
             for statement, rows in statements:
                 if rows:
                     await connection.execute(statement, rows)
+
+    async def ping(self) -> None:
+        """Execute a statement that reads nothing.
+
+        Raises:
+            DatabaseError: The database does not answer in time.
+            SQLAlchemyError: It cannot be reached.
+        """
+        async with self.system("health") as session:
+            await (await session.connection()).execute(select(1))
 
     async def create_all(self) -> None:
         """Make every table, for tests; the program migrates instead."""

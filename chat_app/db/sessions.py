@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {
     "run log": "One writer commits the events of every person's running answers together.",
     "run recovery": "At start, answers that a lost process left running are closed.",
     "sweep": "Threads deleted long ago and expired sessions are removed for good.",
+    "health": "The readiness check asks for no user's data.",
     "command line": "The operator names a person by e-mail address.",
 }
 """Reason → why no principal can do it."""

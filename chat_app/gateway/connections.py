@@ -1,11 +1,11 @@
-"""Every connection that is open now, by session, so that ending a session ends them.
+"""The registry of open sockets and event streams, which ends those of a revoked session.
 
-Everything here happens between two awaits of one event loop: no lock, and no moment in which a
-session has ended and a connection of it has not heard.
+Everything here happens between two awaits of one event loop, so there is no lock and no moment in
+which a session is revoked and one of its connections is not.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -14,9 +14,9 @@ from uuid import UUID
 from chat_app.core.signals import Signal
 
 SESSION_ENDED = 4401
-"""Close code: the session is over. The client connects again and meets the new truth."""
+"""Close code: the session is over. The client reconnects, signed out."""
 TOO_MANY = 4429
-"""Close code: too many sockets, or too many events."""
+"""Close code: too many sockets or too many events."""
 TOO_BIG = 1009
 """Close code: a frame over the limit (RFC 6455 §7.4.1)."""
 TOO_SLOW = 1008
@@ -26,7 +26,7 @@ GOING_AWAY = 1001
 
 
 class OpenConnection(Protocol):
-    """Something open that can be ended at once."""
+    """A socket or a stream that can be ended at once."""
 
     @property
     def session_id(self) -> UUID | None:
@@ -35,49 +35,51 @@ class OpenConnection(Protocol):
 
     @property
     def client_network(self) -> str:
-        """What a limit per address counts it under."""
+        """The network that the limit on anonymous connections counts."""
         ...
 
     def end(self, code: int) -> None:
-        """Let nothing more through, now, and close. Calling it again does nothing."""
+        """Let nothing more through, and close. Calling it again does nothing."""
         ...
 
 
 class PendingConnection:
-    """A connection whose session is being looked up; it hears what ends meanwhile."""
+    """A connection whose session is being resolved; records the signals that arrive meanwhile."""
 
-    __slots__ = ("_ended", "_replaced")
+    __slots__ = ("_replaced", "_revoked")
 
     def __init__(self) -> None:
-        self._ended: set[UUID] = set()
+        self._revoked: set[UUID] = set()
         self._replaced: set[UUID] = set()
 
-    def hear(self, session_id: UUID) -> None:
-        """Note the end of a session."""
-        self._ended.add(session_id)
+    def add_revoked(self, session_id: UUID) -> None:
+        """Record that a session was revoked."""
+        self._revoked.add(session_id)
 
-    def hear_token(self, session_id: UUID) -> None:
-        """Note that a session goes on under a new token."""
+    def add_replaced(self, session_id: UUID) -> None:
+        """Record that a session has a new token."""
         self._replaced.add(session_id)
 
     def is_outdated(self, session_id: UUID) -> bool:
-        """Whether what was looked up is no longer what the browser's cookie should hold."""
-        return session_id in self._replaced or session_id in self._ended
+        """Whether the session was revoked or got a new token since it was resolved."""
+        return session_id in self._replaced or session_id in self._revoked
 
-    def missed(self, session_id: UUID) -> bool:
-        """Whether the session ended after the look-up began."""
-        return session_id in self._ended
+    def is_revoked(self, session_id: UUID) -> bool:
+        """Whether the session was revoked since it was resolved."""
+        return session_id in self._revoked
 
 
 class ConnectionRegistry:
-    """The registry of open sockets and answer streams: by session, or else by address.
+    """Open sockets and event streams: by session, or by network when anonymous.
 
     Attributes:
-        doubt: Set when a session may have ended by itself and should be looked at now.
+        recheck: Set when a session may have expired, so that sessions are revalidated at once.
+        refused: How many connections and requests were refused, by reason.
     """
 
     def __init__(self) -> None:
         self.recheck = asyncio.Event()
+        self.refused: Counter[str] = Counter()
         self._open: dict[UUID | str, set[OpenConnection]] = defaultdict(set)
         self._pending: set[PendingConnection] = set()
 
@@ -85,8 +87,8 @@ class ConnectionRegistry:
         return sum(map(len, self._open.values()))
 
     @contextmanager
-    def pending_connection(self) -> Iterator[PendingConnection]:
-        """Hear of ended sessions from before the look-up until the connection is added."""
+    def pending(self) -> Iterator[PendingConnection]:
+        """Record signals from before a session is resolved until the connection is open."""
         pending = PendingConnection()
         self._pending.add(pending)
         try:
@@ -96,7 +98,7 @@ class ConnectionRegistry:
 
     @contextmanager
     def open(self, connection: OpenConnection) -> Iterator[None]:
-        """Hold a connection for as long as the block runs."""
+        """Register a connection for as long as the block runs."""
         key = connection.session_id or connection.client_network
         self._open[key].add(connection)
         try:
@@ -106,26 +108,22 @@ class ConnectionRegistry:
             if not self._open[key]:
                 del self._open[key]
 
-    def of_session(self, session_id: UUID) -> int:
-        """How many connections a session has."""
-        return len(self._open.get(session_id, ()))
-
-    def of_household(self, client_network: str) -> int:
-        """How many anonymous connections an address has."""
-        return len(self._open.get(client_network, ()))
+    def count(self, key: UUID | str) -> int:
+        """How many connections a session has, or how many anonymous ones a network has."""
+        return len(self._open.get(key, ()))
 
     def session_ids(self) -> frozenset[UUID]:
-        """Every session that has a connection now."""
+        """Every session that has a connection."""
         return frozenset(key for key in self._open if isinstance(key, UUID))
 
     def end_session(self, session_id: UUID, code: int = SESSION_ENDED) -> int:
-        """End every connection of a session, and those of it still arriving.
+        """End every connection of a session, pending ones included.
 
         Returns:
             How many were open.
         """
         for pending in self._pending:
-            pending.hear(session_id)
+            pending.add_revoked(session_id)
         connections = tuple(self._open.get(session_id, ()))
         for connection in connections:
             connection.end(code)
@@ -136,19 +134,19 @@ class ConnectionRegistry:
 
         Args:
             code: The WebSocket close code.
-            anonymous: Whether to end those of nobody as well.
+            anonymous: Whether to end connections without a session too.
         """
         for key in tuple(self._open):
             if anonymous or isinstance(key, UUID):
                 for connection in tuple(self._open[key]):
                     connection.end(code)
 
-    def hear(self, signal: Signal) -> None:
-        """Take a hint from the bus."""
+    def on_signal(self, signal: Signal) -> None:
+        """Handle a signal of the bus."""
         if signal.session_id is None:
             return
         if signal.kind == "session_ended":
             self.end_session(signal.session_id)
         elif signal.kind == "session_token":
             for pending in self._pending:
-                pending.hear_token(signal.session_id)
+                pending.add_replaced(signal.session_id)

@@ -1,13 +1,17 @@
-"""The cookies of this program: their names, their attributes, and reading them from a request.
+"""The cookies: names, attributes, parsing and `Set-Cookie` values.
 
-On https the name carries `__Host-`, so a browser refuses it from another host or path
-(ASVS 3.3.1). On plain http, which the settings allow only on loopback, that prefix cannot be used.
+Over HTTPS a name begins with `__Host-`, so a browser refuses it from another host or path
+(ASVS 3.3.1). Over plain HTTP, which the settings allow only on loopback, that prefix cannot be
+used.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from chat_app.settings import Settings
+
+Cookies = tuple[tuple[str, str], ...]
+"""Names and values, in the order of the request."""
 
 
 def session_name(settings: Settings) -> str:
@@ -21,52 +25,62 @@ def csrf_name(settings: Settings) -> str:
 
 
 def challenge_name(settings: Settings) -> str:
-    """The name of the cookie of somebody who still has to show a second factor."""
+    """The name of the cookie of a sign-in that still needs a second factor."""
     return _prefix(settings) + "chat_challenge"
 
 
 def device_name(settings: Settings) -> str:
-    """The name of the cookie by which a browser is remembered as somebody's own."""
+    """The name of the cookie of a remembered browser."""
     return _prefix(settings) + "chat_device"
 
 
 def transaction_name(settings: Settings, state: str) -> str:
-    """The name of the cookie that ties one sign-in at a provider to the browser it began in."""
+    """The name of the cookie that binds one OAuth sign-in to the browser that started it."""
     return _transaction(settings) + hashlib.sha256(state.encode()).hexdigest()[:12]
 
 
 def transactions(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> list[str]:
-    """The names of all such cookies that came, the oldest first as browsers send them.
-
-    RFC 6265 §5.4.
-    """
-    return [key for key, _ in _pairs(headers) if key.startswith(_transaction(settings))]
+    """The names of a request's OAuth cookies, the oldest first (RFC 6265 §5.4)."""
+    return [key for key, _ in parse(headers) if key.startswith(_transaction(settings))]
 
 
 def sign_up_name(settings: Settings) -> str:
-    """The name of the cookie of a browser whose new account waits for a letter."""
+    """The name of the cookie of a browser whose new account waits for its email."""
     return _prefix(settings) + "chat_signup"
 
 
 def passkey_name(settings: Settings) -> str:
-    """The name of the cookie that ties a passkey's challenge to the browser that asked for it."""
+    """The name of the cookie that binds a passkey challenge to the browser that requested it."""
     return _prefix(settings) + "chat_passkey"
+
+
+def parse(headers: Iterable[tuple[bytes, bytes]]) -> Cookies:
+    """The cookies in the raw headers of an ASGI scope."""
+    return tuple(
+        (key.strip(), value.strip())
+        for name, header in headers
+        if name.lower() == b"cookie"
+        for key, equals, value in (
+            pair.partition("=") for pair in header.decode("latin-1").split(";")
+        )
+        if equals
+    )
+
+
+def first(cookies: Cookies, name: str) -> str | None:
+    """The first cookie of a name, or None."""
+    return next((value for key, value in cookies if key == name), None)
 
 
 def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
     """The first cookie of a name in the raw headers of an ASGI scope, or None."""
-    return next((value for key, value in _pairs(headers) if key == name), None)
+    return first(parse(headers), name)
 
 
-def read_token(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str | None:
-    """The session token that a request carries, unchecked, or None."""
-    return read(headers, session_name(settings))
-
-
-def others(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> str:
-    """The value of a Cookie header without the session's; empty when nothing is left."""
-    ours = session_name(settings)
-    return "; ".join(f"{key}={value}" for key, value in _pairs(headers) if key != ours)
+def without_session(cookies: Cookies, settings: Settings) -> str:
+    """The value of a Cookie header without the session cookie; empty when nothing is left."""
+    session = session_name(settings)
+    return "; ".join(f"{key}={value}" for key, value in cookies if key != session)
 
 
 def write(settings: Settings, name: str, value: str, *, max_age: int | None = None) -> str:
@@ -87,17 +101,8 @@ def write(settings: Settings, name: str, value: str, *, max_age: int | None = No
 
 
 def clear(settings: Settings, name: str) -> str:
-    """A `Set-Cookie` value that makes the browser forget a cookie."""
+    """A `Set-Cookie` value that deletes a cookie."""
     return write(settings, name, "", max_age=0)
-
-
-def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    for header, value in headers:
-        if header.lower() == b"cookie":
-            for pair in value.decode("latin-1").split(";"):
-                key, equals, text = pair.partition("=")
-                if equals:
-                    yield key.strip(), text.strip()
 
 
 def _transaction(settings: Settings) -> str:

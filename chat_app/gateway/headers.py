@@ -1,16 +1,22 @@
-"""The content security policy of the pages."""
+"""Response headers: content security policy, CORS, caching, and what every response carries."""
 
 import base64
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 
-from chat_app.gateway.asgi import Headers, without
 from chat_app.gateway.paths import RouteKind
 
+Headers = list[tuple[bytes, bytes]]
+
 DENY_ALL = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""For answers that are never a page."""
+"""For responses that are never a page."""
+
+
+def without(headers: Iterable[tuple[bytes, bytes]], names: frozenset[bytes]) -> Headers:
+    """The headers except the named ones; `names` in lower case."""
+    return [(key, value) for key, value in headers if key.lower() not in names]
 
 
 class _InlineScripts(HTMLParser):
@@ -51,16 +57,16 @@ def script_hashes(build: Path) -> tuple[str, ...]:
 
 
 def page_policy(
-    origins: Collection[str], hashes: Collection[str] = (), beyond: Collection[str] = ()
+    origins: Collection[str], hashes: Collection[str] = (), form_targets: Collection[str] = ()
 ) -> str:
-    """The policy of a page: our own files, our own inline scripts, nothing from elsewhere.
+    """The policy of a page: its own files, its own inline scripts, nothing from other origins.
 
     Styles may be inline because the component library writes them at run time.
 
     Args:
-        origins: Our own origins.
+        origins: The origins of this server.
         hashes: The sources of the inline scripts, from `script_hashes`.
-        beyond: Other people's origins where a form of ours may end: the sign-in providers'.
+        form_targets: Other origins that a form may lead to: the identity providers'.
     """
     own = sorted(origins)
     sockets = [origin.replace("http", "ws", 1) for origin in own]
@@ -77,7 +83,7 @@ def page_policy(
         "frame-src": ["'none'"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'", *own, *sorted(set(beyond))],
+        "form-action": ["'self'", *own, *sorted(set(form_targets))],
         "frame-ancestors": ["'none'"],
     }
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
@@ -108,8 +114,8 @@ _PERMISSIONS = ", ".join(
 
 _FIXED: Headers = [
     (b"x-content-type-options", b"nosniff"),
-    # Not `no-referrer`: under it Chromium sends `Origin: null` with a form post, which the door
-    # refuses. Nothing is told to other sites either way.
+    # Not `no-referrer`: with it Chromium sends `Origin: null` with a form post, which the gateway
+    # refuses. Other sites get no referrer either way.
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -117,13 +123,13 @@ _FIXED: Headers = [
     (b"x-frame-options", b"DENY"),
 ]
 
-_OURS = frozenset(
+_REPLACED = frozenset(
     {
         *(name for name, _ in _FIXED),
         b"vary",
         b"content-security-policy",
         b"strict-transport-security",
-        # Reflex's own CORS middleware answers any configured origin; ours decides instead.
+        # Reflex's own CORS middleware is replaced by the gateway's origin check.
         b"access-control-allow-origin",
         b"access-control-allow-credentials",
         b"access-control-allow-headers",
@@ -135,11 +141,11 @@ _OURS = frozenset(
     }
 )
 
-_KEPT = frozenset({200, 206, 304})
+_CACHEABLE = frozenset({200, 206, 304})
 
 
 def content_type(headers: Headers) -> bytes:
-    """The media type of an answer, without its parameters."""
+    """The media type of a response, without its parameters."""
     for name, value in headers:
         if name.lower() == b"content-type":
             return value.split(b";", 1)[0].strip().lower()
@@ -147,7 +153,7 @@ def content_type(headers: Headers) -> bytes:
 
 
 def cors(origin: str) -> Headers:
-    """What lets a page of one exact origin of ours read an answer."""
+    """The CORS headers that let a page of an allowed origin read a response."""
     return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-allow-credentials", b"true"),
@@ -156,7 +162,7 @@ def cors(origin: str) -> Headers:
 
 
 def preflight(origin: str) -> Headers:
-    """The answer to a preflight from one exact origin of ours."""
+    """The headers of the response to a preflight from an allowed origin."""
     return [
         *cors(origin),
         (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
@@ -165,13 +171,13 @@ def preflight(origin: str) -> Headers:
     ]
 
 
-def _caching(place: RouteKind, path: str, status: int, headers: Headers) -> Headers:
-    if place is RouteKind.ASSET and status in _KEPT:
+def _caching(route: RouteKind, path: str, status: int, headers: Headers) -> Headers:
+    if route is RouteKind.ASSET and status in _CACHEABLE:
         # The build names these files by their content.
-        forever = path.startswith("/assets/")
-        value = b"public, max-age=31536000, immutable" if forever else b"no-cache"
+        is_immutable = path.startswith("/assets/")
+        value = b"public, max-age=31536000, immutable" if is_immutable else b"no-cache"
     elif content_type(headers) == b"text/event-stream":
-        # no-transform and the proxy's own switch keep a stream from being collected first.
+        # no-transform and nginx's own header keep proxies from buffering a stream.
         return [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buffering", b"no")]
     else:
         value = b"no-store"
@@ -187,10 +193,11 @@ def _vary(headers: Headers) -> bytes:
 
 
 _CACHING = frozenset({b"cache-control", b"x-accel-buffering"})
+_NEVER_PAGES = frozenset({RouteKind.API, RouteKind.AUTH, RouteKind.WELL_KNOWN})
 
 
 class SecurityHeaders:
-    """Dresses answers.
+    """Sets the security, CORS and caching headers of every response.
 
     Args:
         page_policy: The content security policy of pages and their files.
@@ -204,24 +211,25 @@ class SecurityHeaders:
         self._page = [*fixed, (b"content-security-policy", page_policy.encode())]
         self._other = [*fixed, (b"content-security-policy", DENY_ALL.encode())]
 
-    def dress(
-        self, place: RouteKind, path: str, status: int, headers: Headers, sharing: Headers
+    def apply(
+        self, route: RouteKind, path: str, status: int, headers: Headers, cors_headers: Headers
     ) -> Headers:
-        """The headers an answer leaves with, in place of the ones it came with.
+        """The headers of a response, in place of those the app wrote.
 
         Args:
-            place: What the path leads to.
+            route: What the path leads to.
             path: The path of the request.
-            status: The status of the answer.
-            headers: What the app wrote.
-            sharing: What `cors` or `preflight` says to the asking origin, if it is one of ours.
+            status: The status of the response.
+            headers: The headers that the app wrote.
+            cors_headers: From `cors` or `preflight`, when the origin is allowed.
         """
-        is_api = place in (RouteKind.API, RouteKind.AUTH)
-        is_page = not is_api and (content_type(headers) == b"text/html" or place is RouteKind.ASSET)
+        is_page = route not in _NEVER_PAGES and (
+            content_type(headers) == b"text/html" or route is RouteKind.ASSET
+        )
         return [
-            *without(headers, _OURS | _CACHING),
+            *without(headers, _REPLACED | _CACHING),
             *(self._page if is_page else self._other),
-            *_caching(place, path, status, headers),
+            *_caching(route, path, status, headers),
             (b"vary", _vary(headers)),
-            *sharing,
+            *cors_headers,
         ]

@@ -1,4 +1,4 @@
-"""Where a request may come from: exact addresses, never patterns."""
+"""Origin checks: exact origins, never patterns; the CSRF rule for Origin and Sec-Fetch-Site."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal
@@ -12,7 +12,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def serialize_origin(origin: str) -> str:
-    """A configured origin as browsers serialise it: lower case, no default port.
+    """A configured origin as browsers serialize it: lower case, no default port.
 
     RFC 6454 §6.2.
     """
@@ -23,10 +23,10 @@ def serialize_origin(origin: str) -> str:
 
 
 def is_cross_site(fetch_site: Sequence[str]) -> bool:
-    """Whether the browser itself says that the page is of another site than this server.
+    """Whether the browser reports that the page is on another site than this server.
 
-    Only a browser knows where a site ends (the public suffix list), and one that asks across
-    sites sends no session along (SameSite=Lax).
+    Only a browser knows where a site ends (the public suffix list), and it sends no session
+    cookie across sites (SameSite=Lax).
 
     Args:
         fetch_site: Every Sec-Fetch-Site header.
@@ -34,8 +34,29 @@ def is_cross_site(fetch_site: Sequence[str]) -> bool:
     return "cross-site" in fetch_site
 
 
+def permits(method: str, origin: Verdict, fetch_site: Sequence[str], *, has_cookie: bool) -> bool:
+    """Whether a request may act for a user (ASVS 3.5.1).
+
+    A foreign origin never may, whatever the method. A request without an Origin is a plain
+    navigation or comes from a program; to change something it must not carry a cookie. A program
+    that has a cookie must send the Origin it acts for.
+
+    Args:
+        method: The HTTP method.
+        origin: The verdict on the Origin header.
+        fetch_site: Every Sec-Fetch-Site header.
+        has_cookie: Whether the request has a Cookie header.
+    """
+    if origin != "absent":
+        return origin == "ours"
+    if method not in UNSAFE_METHODS:
+        return True
+    is_from_elsewhere = any(site not in ("same-origin", "none") for site in fetch_site)
+    return not has_cookie and not is_from_elsewhere
+
+
 class Origins:
-    """The allow-list of origins and the hosts that follow from it.
+    """The allowed origins of this server, and its hosts, which follow from them.
 
     Args:
         allowed: Exact origins such as `https://chat.example`.
@@ -49,47 +70,20 @@ class Origins:
         }
 
     def scheme_for(self, host: str | None) -> str | None:
-        """How people reach this server under a Host header; None when it is not a name of it.
+        """The public scheme of a Host header; None when it is no host of this server.
 
-        A proxy that ends TLS speaks plain HTTP to us, so the connection itself does not say.
+        Behind a proxy that terminates TLS, the connection itself is always plain HTTP.
         """
         return None if host is None else self._schemes.get(host.lower())
 
     def judge(self, values: Sequence[str]) -> Verdict:
-        """Judge all Origin headers of a request.
+        """Judge every Origin header of a request.
 
-        The comparison is of whole strings. Nothing is parsed, so a suffix, a user part, a
-        trailing dot or a second value has no way in.
+        Whole strings are compared. Nothing is parsed, so a suffix, a user part, a trailing dot or
+        a second value never matches.
         """
         if not values:
             return "absent"
         if len(values) == 1 and values[0].lower() in self.allowed:
             return "ours"
         return "foreign"
-
-    def permits(
-        self,
-        method: str,
-        origin: Verdict,
-        fetch_site: Sequence[str],
-        *,
-        has_cookie: bool,
-    ) -> bool:
-        """Whether a request may act in a person's name (ASVS 3.5.1).
-
-        A foreign origin never may, whatever the method. A request without one comes from a plain
-        navigation or from a program; to change something it must not carry a cookie, which a
-        program with a cookie mends by sending the Origin it acts for.
-
-        Args:
-            method: The HTTP method.
-            origin: The verdict on its Origin.
-            fetch_site: Every Sec-Fetch-Site header.
-            has_cookie: Whether any cookie came along.
-        """
-        if origin != "absent":
-            return origin == "ours"
-        if method not in UNSAFE_METHODS:
-            return True
-        from_elsewhere = any(site not in ("same-origin", "none") for site in fetch_site)
-        return not has_cookie and not from_elsewhere

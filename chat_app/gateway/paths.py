@@ -1,54 +1,73 @@
-"""What stands behind each path, in one table. What the table does not open is closed."""
+"""Route kinds: what each path leads to, and so what the gateway requires. Other paths are pages.
+
+Prefixes for programs are judged before the rule that a dot in the last segment makes an asset.
+"""
 
 from enum import Enum
 
 
 class RouteKind(Enum):
-    """What a path leads to, and so what the door asks for."""
+    """What a path leads to, and so what the gateway requires."""
 
-    PROBE = "answered for anybody, under any host"
-    CLOSED = "not there"
-    AUTH = "API: how to become somebody"
-    API = "API: only for somebody"
-    ASSET = "a file of the front end; holds nobody's words"
-    PUBLIC_PAGE = "a page for signed-out people"
-    OPEN_PAGE = "a page for anybody"
-    PAGE = "a page for signed-in people"
+    PROBE = "a health check: open, under any host"
+    CLOSED = "not found"
+    AUTH = "API for signing in: no session required"
+    API = "API: a session required"
+    WELL_KNOWN = "public metadata (RFC 8615)"
+    ASSET = "a file of the front end; holds no user data"
+    PUBLIC_PAGE = "a page for signed-out users"
+    OPEN_PAGE = "a page for everyone"
+    PAGE = "a page for signed-in users"
 
 
 EVENT_PATH = "/_event"
-"""Where Reflex's socket is; only ever a WebSocket."""
+"""The path of Reflex's socket; only ever a WebSocket."""
 
-API = "/api"
-PROBES = frozenset({"/ping", "/_health", "/api/health"})
-PUBLIC_API_PREFIXES = ("/api/auth/",)
+API_PREFIXES = ("/api", "/v1", "/mcp", "/scim")
+WELL_KNOWN_PREFIX = "/.well-known"
+PROBE_PREFIXES = ("/healthz", "/readyz", "/metrics")
+"""For monitoring; what is below them and no probe is not found."""
+PROBES = frozenset({"/ping", "/_health", "/api/health", "/healthz", "/readyz"})
+PUBLIC_API_PREFIX = "/api/auth/"
 PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
 
 
-def is_under(path: str, prefix: str) -> bool:
-    """Whether a path is the prefix or lies below it."""
-    return path == prefix or path.startswith(prefix + "/")
+def is_under(path: str, *prefixes: str) -> bool:
+    """Whether a path is one of the prefixes or lies below one."""
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
+
+
+def is_api(path: str) -> bool:
+    """Whether a path belongs to an API, which alone takes other methods than GET and HEAD."""
+    return is_under(path, *API_PREFIXES)
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether errors of a path are JSON and never a page."""
+    return is_under(path, *API_PREFIXES, WELL_KNOWN_PREFIX, *PROBE_PREFIXES)
 
 
 def page_of(path: str) -> str:
-    """The page a document path shows: `/signin/index.html` shows `/signin`."""
+    """The page that a document path shows: `/signin/index.html` shows `/signin`."""
     path = path.removesuffix("index.html").rstrip("/")
     return path.removesuffix(".html") or "/"
 
 
 def route_kind(path: str) -> RouteKind:
-    """Say what a decoded request path leads to."""
+    """What a decoded request path leads to."""
     if path in PROBES:
         return RouteKind.PROBE
-    # Clients resolve dot segments before they ask (RFC 3986 §5.2.4); who sends one is probing.
+    # Clients resolve dot segments themselves (RFC 3986 §5.2.4); a request with one is a probe.
     if not {".", ".."}.isdisjoint(path.split("/")):
         return RouteKind.CLOSED
-    if is_under(path, API):
-        return RouteKind.AUTH if path.startswith(PUBLIC_API_PREFIXES) else RouteKind.API
-    # Reflex keeps its own end points (upload, all routes, polling) behind an underscore.
-    if path.startswith("/_") or path in CLOSED_PATHS:
+    if is_api(path):
+        return RouteKind.AUTH if path.startswith(PUBLIC_API_PREFIX) else RouteKind.API
+    if is_under(path, WELL_KNOWN_PREFIX):
+        return RouteKind.WELL_KNOWN
+    # Reflex's own endpoints (upload, all routes, polling) begin with an underscore.
+    if is_under(path, *PROBE_PREFIXES) or path.startswith("/_") or path in CLOSED_PATHS:
         return RouteKind.CLOSED
     last = path.rsplit("/", 1)[-1]
     if "." in last and not last.endswith(".html"):

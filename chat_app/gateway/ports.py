@@ -1,16 +1,14 @@
-"""How long the door waits for whom, in seconds."""
+"""What the gateway needs from the services, and how long it waits."""
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.auth.hooks import ClaimsUnavailable
-from chat_app.auth.principal import Principal
-from chat_app.auth.sessions.models import IssuedSession
+from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.core.signals import Bus
 from chat_app.db.errors import DatabaseError
 from chat_app.settings import Settings
@@ -18,73 +16,53 @@ from chat_app.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class GatewayTimeouts:
-    """Every duration of the door.
+    """Every duration of the gateway, in seconds.
 
     Args:
-        look: How often a socket looks at its own expiry and at a frame that is stuck.
-        stuck: How long a client may leave a frame unread before it is taken for gone.
+        check: How often a socket checks its session's expiry and a frame that is not read.
+        unread: How long a client may leave a frame unread before its socket is closed.
         close: How long a client has to take a close frame before the connection is dropped.
-        revalidate: How often all live sessions are looked up again.
+        revalidate: How often all connected sessions are revalidated.
     """
 
-    look: float = 15.0
-    stuck: float = 30.0
+    check: float = 15.0
+    unread: float = 30.0
     close: float = 1.0
     revalidate: float = 15.0
 
 
 DEFAULT_TIMEOUTS = GatewayTimeouts()
 
-
 LOOKUP_ERRORS = (DatabaseError, SQLAlchemyError, OSError, ClaimsUnavailable)
-"""What the floor below raises when it cannot say who somebody is."""
-
-
-class ResolvedSessionPort(Protocol):
-    """A session that was found to be alive."""
-
-    @property
-    def principal(self) -> Principal:
-        """Who it is."""
-        ...
-
-    @property
-    def expires_at(self) -> datetime:
-        """When it ends by itself, in UTC."""
-        ...
-
-    @property
-    def renewed(self) -> IssuedSession | None:
-        """What the cookie should hold from now on, where that has changed."""
-        ...
+"""What is raised when the database or the session hook cannot answer."""
 
 
 class SessionResolver(Protocol):
-    """Where sessions are looked up."""
+    """Resolves and revalidates sessions; see `SessionService`."""
 
-    async def resolve(self, token: str) -> ResolvedSessionPort | None:
-        """The live session behind a cookie's token."""
+    async def resolve(self, token: str) -> ResolvedSession | None:
+        """The live session of a cookie's token."""
         ...
 
     async def revalidate(self, session_ids: Iterable[UUID]) -> Set[UUID]:
-        """Tell the bus of those that are over."""
+        """Publish the sessions that are over."""
         ...
 
 
 class GatewayServices(Protocol):
-    """The live parts that the door uses."""
+    """The services that the gateway uses."""
 
     @property
     def settings(self) -> Settings:
-        """What the operator decided."""
+        """The settings."""
         ...
 
     @property
     def bus(self) -> Bus:
-        """Where ended sessions are told."""
+        """Where revoked sessions and replaced tokens are published."""
         ...
 
     @property
     def sessions(self) -> SessionResolver:
-        """Where sessions are looked up."""
+        """Resolves sessions."""
         ...

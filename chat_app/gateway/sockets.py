@@ -1,78 +1,127 @@
-"""How fast one socket may talk."""
+"""The socket gateway: checks a handshake, derives the Reflex state's key, and relays the frames.
+
+A Reflex client token is a bearer key to the state on the server. So the token that Reflex sees is
+derived from the session as well: the same token in another session addresses another state.
+"""
 
 import asyncio
-from collections import Counter
+import hmac
+import re
 from collections.abc import Awaitable
-from datetime import datetime
 from typing import TypeVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.core.clock import Clock
-from chat_app.core.network import client_network_of
-from chat_app.gateway import cookies
-from chat_app.gateway.asgi import Headers, header_values, only_header
 from chat_app.gateway.connections import TOO_BIG, TOO_MANY, TOO_SLOW, ConnectionRegistry
-from chat_app.gateway.origins import is_cross_site
+from chat_app.gateway.headers import Headers
 from chat_app.gateway.paths import EVENT_PATH
 from chat_app.gateway.ports import LOOKUP_ERRORS, GatewayServices, GatewayTimeouts
-from chat_app.gateway.request_context import RequestRules
-from chat_app.gateway.state_keys import client_token, handshake_query
+from chat_app.gateway.request_context import RequestContext
+from chat_app.settings import Settings
+
+_T = TypeVar("_T")
+_TOKEN = re.compile(r"[0-9A-Za-z-]{8,64}")
+
+
+class StateKeys:
+    """Derives state keys; without the secret they cannot be made or linked.
+
+    Args:
+        secret: The secret of this installation.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, b"chat_app state key", "sha256")
+
+    def derive(self, session_id: UUID | None, token: str) -> str:
+        """The state key of one tab of one session: 128 bits, written as a UUID.
+
+        Args:
+            session_id: The session, or None when anonymous.
+            token: The client token of the tab.
+        """
+        owner = b"anonymous:" if session_id is None else b"session:" + session_id.bytes
+        return str(UUID(bytes=hmac.digest(self._key, owner + token.encode(), "sha256")[:16]))
+
+
+def client_token(query: bytes) -> str | None:
+    """The client token in a socket's query string.
+
+    Returns:
+        The token, or None when the query is not a plain Socket.IO handshake over a WebSocket
+        with exactly one well-formed token.
+    """
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=16)
+    except ValueError:
+        return None
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    if values.get("EIO") != ["4"] or values.get("transport") != ["websocket"]:
+        return None
+    tokens = values.get("token", [])
+    if "sid" in values or len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
+        return None
+    return tokens[0]
+
+
+def handshake_query(state_key: str) -> bytes:
+    """The query string that Reflex sees; it holds nothing from the client."""
+    return f"token={state_key}&EIO=4&transport=websocket".encode()
 
 
 class TokenBucket:
-    """Lets a burst through, then a steady pace.
+    """A rate limit: a burst, then a steady rate.
 
     Args:
         rate: Events per second in the long run.
         burst: Events at once.
-        now: The current time in seconds, of any clock that only goes forward.
+        now: The current time in seconds, of a monotonic clock.
     """
 
-    __slots__ = ("_burst", "_level", "_rate", "_seen")
+    __slots__ = ("_burst", "_level", "_rate", "_updated")
 
     def __init__(self, rate: float, burst: int, now: float) -> None:
         self._rate = rate
         self._burst = float(burst)
         self._level = self._burst
-        self._seen = now
+        self._updated = now
 
     def take(self, now: float) -> bool:
-        """Take one, or say that there is none left."""
-        self._level = min(self._burst, self._level + (now - self._seen) * self._rate)
-        self._seen = now
+        """Take one token; False when there is none."""
+        self._level = min(self._burst, self._level + (now - self._updated) * self._rate)
+        self._updated = now
         if self._level < 1:
             return False
         self._level -= 1
         return True
 
 
-T = TypeVar("T")
-
-
-class _Ended(Exception):
-    """The socket was ended while something waited on it."""
+class _ConnectionEnded(Exception):
+    """The socket was ended during an await."""
 
 
 class SocketConnection:
-    """Stands between the server and the app for one WebSocket.
+    """Relays one WebSocket between the server and the app.
 
-    Outgoing frames are awaited one by one, so a client that does not read holds its own app back
-    and nothing piles up here. Ending is immediate: from the call on, nothing passes in either
-    direction, whatever was waiting stops waiting, and the app sees a disconnect.
+    Outgoing frames are awaited one by one, so a client that does not read slows down its own app
+    and nothing is buffered here. Ending is immediate: from then on nothing passes in either
+    direction, whatever was awaited is interrupted, and the app sees a disconnect.
 
     Args:
         receive: The server's receive.
         send: The server's send.
-        session_id: The session it belongs to, or None.
-        household: What a limit per address counts it under.
-        expires_at: When its session ends by itself unless it is used, in UTC, or None.
-        doubt: Set once that time has come.
-        bucket: How fast it may talk.
-        frame_bytes: The largest incoming frame, in bytes.
+        resolved: The session, or None when anonymous.
+        client_network: The network of the client.
+        recheck: Is set when the session may have expired.
+        settings: The limits on frames and events.
         clock: The current time.
-        patience: How long it waits for whom.
+        timeouts: How long it waits.
     """
 
     def __init__(
@@ -80,37 +129,37 @@ class SocketConnection:
         receive: Receive,
         send: Send,
         *,
-        session_id: UUID | None,
+        resolved: ResolvedSession | None,
         client_network: str,
-        expires_at: datetime | None,
         recheck: asyncio.Event,
-        bucket: TokenBucket,
-        frame_bytes: int,
+        settings: Settings,
         clock: Clock,
-        patience: GatewayTimeouts,
+        timeouts: GatewayTimeouts,
     ) -> None:
-        self.session_id = session_id
+        self.session_id = resolved.principal.credential_id if resolved else None
         self.client_network = client_network
-        self.ended_with: int | None = None
+        self.end_code: int | None = None
         self._receive = receive
         self._send = send
-        self._expires_at = expires_at
+        self._expires_at = resolved.expires_at if resolved else None
         self._recheck = recheck
-        self._bucket = bucket
-        self._frame_bytes = frame_bytes
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
-        self._waiting: set[asyncio.Timeout] = set()
+        self._frame_bytes = settings.socket_frame_bytes
+        self._bucket = TokenBucket(
+            settings.socket_events_per_second, settings.socket_event_burst, self._loop.time()
+        )
+        self._waits: set[asyncio.Timeout] = set()
         self._sending_since: float | None = None
         self._closing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
-        """Let the app speak until either side, or `end`, ends it."""
-        # A task of its own: the server's may be of a kind that cannot be interrupted.
-        inner = asyncio.create_task(app(scope, self._inward, self._outward))  # pyright: ignore[reportArgumentType]
-        self._look()
+        """Run the app until either side, or `end`, ends the socket."""
+        # A task of its own: the server's may be of a kind that cannot be cancelled.
+        inner = asyncio.create_task(app(scope, self._receive_through, self._send_through))  # pyright: ignore[reportArgumentType]
+        self._check()
         try:
             await inner
         finally:
@@ -121,53 +170,53 @@ class SocketConnection:
                 await self._closing
 
     def end(self, code: int) -> None:
-        """Let nothing more through, now, and close with `code`."""
-        if self.ended_with is not None:
+        """Let nothing more through, and close with `code`."""
+        if self.end_code is not None:
             return
-        self.ended_with = code
-        for wait in self._waiting:
+        self.end_code = code
+        for wait in self._waits:
             wait.reschedule(self._loop.time())
         self._closing = self._loop.create_task(self._close(code))
 
     async def _close(self, code: int) -> None:
         try:
-            async with asyncio.timeout(self._patience.close):
+            async with asyncio.timeout(self._timeouts.close):
                 await self._send({"type": "websocket.close", "code": code, "reason": ""})
         except (OSError, RuntimeError):
-            # Gone already, or too slow to be told: the connection is dropped when `run` returns.
+            # Closed already, or too slow: the connection is dropped when `run` returns.
             return
 
-    async def _unless_ended(self, awaitable: Awaitable[T]) -> T:
-        """Wait for the server, but not past the end of the socket."""
+    async def _unless_ended(self, awaitable: Awaitable[_T]) -> _T:
+        """Await the server, but not beyond the end of the socket."""
         try:
             async with asyncio.timeout(None) as wait:
-                self._waiting.add(wait)
+                self._waits.add(wait)
                 try:
                     return await awaitable
                 finally:
-                    self._waiting.discard(wait)
+                    self._waits.discard(wait)
         except TimeoutError:
-            raise _Ended from None
+            raise _ConnectionEnded from None
 
-    async def _inward(self) -> Message:
-        if self.ended_with is None:
+    async def _receive_through(self) -> Message:
+        if self.end_code is None:
             try:
                 message = await self._unless_ended(self._receive())
-            except _Ended:
+            except _ConnectionEnded:
                 return self._disconnect()
             if message["type"] == "websocket.receive":
-                self._weigh(message)
-            if self.ended_with is None:
+                self._check_limits(message)
+            if self.end_code is None:
                 return message
         return self._disconnect()
 
     def _disconnect(self) -> Message:
-        return {"type": "websocket.disconnect", "code": self.ended_with, "reason": ""}
+        return {"type": "websocket.disconnect", "code": self.end_code, "reason": ""}
 
-    def _weigh(self, message: Message) -> None:
+    def _check_limits(self, message: Message) -> None:
         text = message.get("text")
         frame = message.get("bytes") or b"" if text is None else text
-        # A character has at most four bytes, so most frames need no second copy to be measured.
+        # A character has at most four bytes, so most frames need not be encoded to be measured.
         if len(frame) * 4 > self._frame_bytes:
             size = len(frame.encode()) if isinstance(frame, str) else len(frame)
             if size > self._frame_bytes:
@@ -176,35 +225,35 @@ class SocketConnection:
         if not self._bucket.take(self._loop.time()):
             self.end(TOO_MANY)
 
-    async def _outward(self, message: Message) -> None:
-        if self.ended_with is not None:
+    async def _send_through(self, message: Message) -> None:
+        if self.end_code is not None:
             return
         self._sending_since = self._loop.time()
         try:
             await self._unless_ended(self._send(message))
-        except _Ended:
+        except _ConnectionEnded:
             return
         finally:
             self._sending_since = None
 
-    def _look(self) -> None:
-        """Look at the clock on the wall too: a machine that slept has not counted."""
-        wait = self._patience.look
+    def _check(self) -> None:
+        """Check the expiry by the wall clock, which a suspended machine's loop clock is not."""
+        delay = self._timeouts.check
         if self._expires_at is not None:
-            left = (self._expires_at - self._clock()).total_seconds()
-            if left <= 0:
+            seconds_left = (self._expires_at - self._clock()).total_seconds()
+            if seconds_left <= 0:
                 self._expires_at = None
                 self._recheck.set()
             else:
-                wait = min(wait, left)
+                delay = min(delay, seconds_left)
         since = self._sending_since
-        if since is not None and self._loop.time() - since > self._patience.stuck:
+        if since is not None and self._loop.time() - since > self._timeouts.unread:
             self.end(TOO_SLOW)
             return
-        self._timer = self._loop.call_later(wait, self._look)
+        self._timer = self._loop.call_later(delay, self._check)
 
 
-_INWARD = frozenset(
+_PASSED_HEADERS = frozenset(
     {
         b"host",
         b"connection",
@@ -217,128 +266,109 @@ _INWARD = frozenset(
         b"sec-websocket-extensions",
     }
 )
-"""What Reflex may see. It shows most headers to the browser and keeps them in its state, so
-nothing else of the client's is handed on."""
+"""Reflex shows most headers to the browser and keeps them in its state, so it gets no others."""
 
 
 class SocketGateway:
-    """Lets a socket in, or refuses it before it is accepted.
+    """Accepts a socket, or refuses its handshake.
 
     Args:
-        app: What stands behind the door.
-        services: Where sessions are looked up.
-        rules: What the settings mean.
-        live: Where open sockets are registered.
-        refused: Counts what was refused, by reason.
+        app: The app behind the gateway.
+        services: The settings, and the sessions.
+        connections: The registry of open sockets; counts what is refused.
         clock: The current time.
-        patience: How long sockets wait for whom.
+        timeouts: How long sockets wait.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         services: GatewayServices,
-        rules: RequestRules,
-        live: ConnectionRegistry,
-        refused: Counter[str],
+        connections: ConnectionRegistry,
         clock: Clock,
-        patience: GatewayTimeouts,
+        timeouts: GatewayTimeouts,
     ) -> None:
         self._app = app
-        self._services = services
-        self._rules = rules
-        self._live = live
-        self._refused = refused
+        self._settings = services.settings
+        self._sessions = services.sessions
+        self._keys = StateKeys(services.settings.secret)
+        self._connections = connections
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Carry one socket from handshake to close."""
+    async def __call__(
+        self, context: RequestContext, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Handle one socket from handshake to close."""
+        reason = _refusal_reason(context)
         token = client_token(scope.get("query_string", b""))
-        reason = self._refusal(scope, token)
         if reason is not None or token is None:
             await self._refuse(send, reason or "token")
             return
-        with self._live.pending_connection() as pending:
+        with self._connections.pending() as pending:
             try:
-                session_id, expires_at = await self._look_up(scope)
+                cookie = context.session_token
+                resolved = await self._sessions.resolve(cookie) if cookie else None
             except LOOKUP_ERRORS:
                 await self._refuse(send, "unavailable")
                 return
-            if session_id is not None and pending.missed(session_id):
-                session_id = expires_at = None
-        # From here to the registration nothing is awaited: no end of a session is missed.
-        inner = self._inner_scope(scope, session_id, token)
-        client_network = client_network_of(inner["client"][0])
-        if self._is_full(session_id, client_network):
-            await self._turn_away(scope, receive, send)
+            if resolved is not None and pending.is_revoked(resolved.principal.credential_id):
+                resolved = None
+        # Nothing is awaited from here to the registration, so no revocation is missed.
+        session_id = resolved.principal.credential_id if resolved else None
+        limit = (
+            self._settings.sockets_per_address
+            if session_id is None
+            else self._settings.sockets_per_session
+        )
+        if self._connections.count(session_id or context.client_network) >= limit:
+            await self._refuse_over_limit(scope, receive, send)
             return
-        settings = self._rules.settings
         socket = SocketConnection(
             receive,
             send,
-            session_id=session_id,
-            client_network=client_network,
-            expires_at=expires_at,
-            recheck=self._live.recheck,
-            bucket=TokenBucket(
-                settings.socket_events_per_second,
-                settings.socket_event_burst,
-                asyncio.get_running_loop().time(),
-            ),
-            frame_bytes=settings.socket_frame_bytes,
+            resolved=resolved,
+            client_network=context.client_network,
+            recheck=self._connections.recheck,
+            settings=self._settings,
             clock=self._clock,
-            patience=self._patience,
+            timeouts=self._timeouts,
         )
-        with self._live.open(socket):
-            await socket.run(self._app, inner)
-
-    def _refusal(self, scope: Scope, token: str | None) -> str | None:
-        origins = self._rules.origins
-        if scope["path"].removesuffix("/") != EVENT_PATH:
-            return "path"
-        if origins.scheme_for(only_header(scope, b"host")) is None:
-            return "host"
-        if origins.judge(header_values(scope, b"origin")) != "ours":
-            return "origin"
-        if is_cross_site(header_values(scope, b"sec-fetch-site")):
-            return "cross_site"
-        return "token" if token is None else None
+        with self._connections.open(socket):
+            await socket.run(self._app, self._inner_scope(context, scope, session_id, token))
 
     async def _refuse(self, send: Send, reason: str) -> None:
-        """Before it is accepted, a close is an HTTP 403."""
-        self._refused[reason] += 1
+        """Close before accepting, which the server turns into HTTP 403."""
+        self._connections.refused[reason] += 1
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
 
-    async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Accept first: a browser is told a close code, but never the status of a refusal."""
-        self._refused["sockets"] += 1
+    async def _refuse_over_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept first: a page can read a close code, but not the status of a refused handshake."""
+        self._connections.refused["sockets"] += 1
         await receive()
         subprotocol = next(iter(scope.get("subprotocols") or ()), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
         await send({"type": "websocket.close", "code": TOO_MANY, "reason": ""})
 
-    def _is_full(self, session_id: UUID | None, client_network: str) -> bool:
-        settings = self._rules.settings
-        if session_id is None:
-            return self._live.of_household(client_network) >= settings.sockets_per_address
-        return self._live.of_session(session_id) >= settings.sockets_per_session
-
-    async def _look_up(self, scope: Scope) -> tuple[UUID | None, datetime | None]:
-        token = cookies.read_token(scope["headers"], self._rules.settings)
-        resolved = await self._services.sessions.resolve(token) if token else None
-        return (resolved.principal.credential_id, resolved.expires_at) if resolved else (None, None)
-
-    def _inner_scope(self, scope: Scope, session_id: UUID | None, token: str) -> Scope:
+    def _inner_scope(
+        self, context: RequestContext, scope: Scope, session_id: UUID | None, token: str
+    ) -> Scope:
         headers: Headers = [
-            (name, value) for name, value in scope["headers"] if name.lower() in _INWARD
+            (name, value) for name, value in scope["headers"] if name.lower() in _PASSED_HEADERS
         ]
-        origin = only_header(scope, b"origin") or ""
-        headers.append((b"origin", origin.lower().encode()))
+        headers.append((b"origin", context.allowed_origin.lower().encode()))
         if session_id is not None:
-            # Reflex never shows this header to the browser; a name of our own it would.
+            # Reflex shows every other header to the browser, but not this one.
             headers.append((b"authorization", str(session_id).encode()))
-        state_key = self._rules.keys.derive(session_id, token)
-        return self._rules.as_seen_outside(
-            scope, headers=headers, query_string=handshake_query(state_key)
-        )
+        state_key = self._keys.derive(session_id, token)
+        return context.public_scope(scope, headers=headers, query_string=handshake_query(state_key))
+
+
+def _refusal_reason(context: RequestContext) -> str | None:
+    if context.path.removesuffix("/") != EVENT_PATH:
+        return "path"
+    if context.public_scheme is None:
+        return "host"
+    if context.origin != "ours":
+        return "origin"
+    return "cross_site" if context.is_cross_site else None

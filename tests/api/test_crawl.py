@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from chat_app.api.routes import http_face, routes
+from chat_app.api.routes import http_app, routes
 from chat_app.db.tables import User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
@@ -47,7 +47,7 @@ async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def browser(put_up: Stage) -> httpx.AsyncClient:
-    door = httpx.ASGITransport(Gateway(http_face(), services=services))
+    door = httpx.ASGITransport(Gateway(http_app(), services=services))
     return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
 
 

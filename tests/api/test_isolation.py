@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from chat_app.api.routes import http_face, routes
+from chat_app.api.routes import http_app, routes
 from chat_app.auth.principal import Principal
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
@@ -36,7 +36,7 @@ class Visitor:
         headers = {"Origin": home, "X-Auth-Return-Redirect": "1"}
         if token:
             headers["Cookie"] = f"{cookies.session_name(put_up.live.settings)}={token}"
-        transport = httpx.ASGITransport(Gateway(http_face(), services=services))
+        transport = httpx.ASGITransport(Gateway(http_app(), services=services))
         self.http = httpx.AsyncClient(transport=transport, base_url=home, headers=headers)
 
     async def call(self, method: str, path: str, thread: str) -> httpx.Response:

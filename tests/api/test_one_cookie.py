@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chat_app.api.routes import http_face
+from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from chat_app.services import services
 from testing.reflex_tabs import Stage, stage
@@ -46,7 +46,7 @@ async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def browser() -> httpx.AsyncClient:
-    door = httpx.ASGITransport(Gateway(http_face(), services=services))
+    door = httpx.ASGITransport(Gateway(http_app(), services=services))
     return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
 
 

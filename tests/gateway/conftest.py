@@ -1,4 +1,4 @@
-"""A real server with the guard in front of a small app that remembers everything it is shown."""
+"""A real server with the gateway in front of a small app that records what reaches it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,49 +15,55 @@ from chat_app.gateway import Gateway
 from chat_app.gateway.ports import DEFAULT_TIMEOUTS, GatewayTimeouts
 from chat_app.settings import Settings
 from testing.asgi_server import serving
-from testing.gateway_server import House, Inner, Services, Sessions
+from testing.gateway_server import FakeServices, FakeSessions, GatewayServer, RecordingApp
 from testing.program import free_port
 
 
 @pytest.fixture
-def open_house(tmp_path: Path) -> Any:
-    """Makes houses: `async with open_house(sockets_per_session=2) as house`."""
+def open_server(tmp_path: Path) -> Any:
+    """Makes servers: `async with open_server(sockets_per_session=2) as server`."""
 
     @asynccontextmanager
     async def opened(
         *,
-        inner: ASGIApp | None = None,
+        app: ASGIApp | None = None,
         build: Path | None = None,
-        also: tuple[str, ...] = (),
-        patience: GatewayTimeouts = DEFAULT_TIMEOUTS,
-        **chosen: object,
-    ) -> AsyncIterator[House]:
+        extra_origins: tuple[str, ...] = (),
+        timeouts: GatewayTimeouts = DEFAULT_TIMEOUTS,
+        **values: object,
+    ) -> AsyncIterator[GatewayServer]:
         port = free_port()
-        given: dict[str, Any] = {"port": port, "data_dir": tmp_path / "data", **chosen}
-        settings = Settings(_env_file=None, **given)  # pyright: ignore[reportCallIssue]
+        merged: dict[str, Any] = {"port": port, "data_dir": tmp_path / "data", **values}
+        settings = Settings(_env_file=None, **merged)  # pyright: ignore[reportCallIssue]
         bus = Bus()
-        services = Services(settings, bus, Sessions(bus))
-        app = inner or Inner()
-        guard = Gateway(app, services=lambda: services, build=build, also=also, patience=patience)
+        services = FakeServices(settings, bus, FakeSessions(bus))
+        behind = app or RecordingApp()
+        gateway = Gateway(
+            behind,
+            services=lambda: services,
+            build=build,
+            extra_origins=extra_origins,
+            timeouts=timeouts,
+        )
         url = f"http://localhost:{port}"
-        left: asyncio.Queue[Scope] = asyncio.Queue()
+        finished: asyncio.Queue[Scope] = asyncio.Queue()
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            await guard(scope, receive, send)
+            await gateway(scope, receive, send)
             if scope["type"] != "lifespan":
-                left.put_nowait(scope)
+                finished.put_nowait(scope)
 
         async with (
             serving(watched, port),
             httpx.AsyncClient(base_url=url, trust_env=False) as client,
         ):
-            shown: Any = app
-            yield House(url, guard, shown, services, client, left)
+            recording: Any = behind
+            yield GatewayServer(url, gateway, recording, services, client, finished)
 
     return opened
 
 
 @pytest.fixture
-async def house(open_house: Any) -> AsyncIterator[House]:
-    async with open_house() as one:
+async def server(open_server: Any) -> AsyncIterator[GatewayServer]:
+    async with open_server() as one:
         yield one

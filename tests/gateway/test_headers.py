@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.gateway.headers import page_policy, script_hashes
-from testing.gateway_server import House
+from testing.gateway_server import GatewayServer
 from testing.socket_client import attack
 
 EVERY_ANSWER = {
@@ -62,41 +62,41 @@ def test_the_page_policy_names_our_own_origins_and_nothing_else(build: Path) -> 
 
 
 def test_a_form_may_end_at_a_provider_and_nowhere_else() -> None:
-    policy = page_policy(["https://chat.example"], beyond=["https://github.com"])
+    policy = page_policy(["https://chat.example"], form_targets=["https://github.com"])
     assert "form-action 'self' https://chat.example https://github.com;" in policy
     assert policy.count("github.com") == 1
 
 
-async def test_no_answer_leaves_without_its_headers(open_house, build: Path) -> None:
+async def test_no_answer_leaves_without_its_headers(open_server, build: Path) -> None:
     """Every kind of answer the door gives or lets through."""
-    async with open_house(build=build, request_bytes=10_000) as house:
-        house.inner.headers += [
+    async with open_server(build=build, request_bytes=10_000) as server:
+        server.app.headers += [
             (b"Content-Security-Policy", b"default-src *"),
             (b"X-Frame-Options", b"ALLOWALL"),
             (b"access-control-allow-origin", b"*"),
             (b"vary", b"Origin"),
             (b"Vary", b"Accept-Encoding, origin"),
         ]
-        token, _ = house.sessions.issue()
-        who = {"Cookie": house.cookie(token)}
-        ours = {**who, "Origin": house.url}
+        token, _ = server.sessions.issue()
+        who = {"Cookie": server.cookie(token)}
+        ours = {**who, "Origin": server.url}
         answers = [
-            await house.client.get("/", headers=who),
-            await house.client.head("/", headers=who),
-            await house.client.get("/c/1"),
-            await house.client.get("/signin"),
-            await house.client.get("/assets/a-1.js"),
-            await house.client.get("/ping"),
-            await house.client.get("/_upload"),
-            await house.client.get("/api/threads"),
-            await house.client.get("/api/threads", headers=who),
-            await house.client.get("/api/auth/session"),
-            await house.client.post("/api/threads", headers=ours),
-            await house.client.post("/api/threads", headers=who),
-            await house.client.post("/", headers=ours),
-            await house.client.post("/api/threads", headers=ours, content=b"x" * 10_001),
-            await house.client.options("/api/threads", headers=ours),
-            await house.client.get("/", headers={"Host": "evil.test"}),
+            await server.client.get("/", headers=who),
+            await server.client.head("/", headers=who),
+            await server.client.get("/c/1"),
+            await server.client.get("/signin"),
+            await server.client.get("/assets/a-1.js"),
+            await server.client.get("/ping"),
+            await server.client.get("/_upload"),
+            await server.client.get("/api/threads"),
+            await server.client.get("/api/threads", headers=who),
+            await server.client.get("/api/auth/session"),
+            await server.client.post("/api/threads", headers=ours),
+            await server.client.post("/api/threads", headers=who),
+            await server.client.post("/", headers=ours),
+            await server.client.post("/api/threads", headers=ours, content=b"x" * 10_001),
+            await server.client.options("/api/threads", headers=ours),
+            await server.client.get("/", headers={"Host": "evil.test"}),
         ]
         assert {answer.status_code for answer in answers} >= {
             200, 204, 303, 401, 403, 404, 405, 413, 421,
@@ -111,23 +111,23 @@ async def test_no_answer_leaves_without_its_headers(open_house, build: Path) -> 
             [vary] = answer.headers.get_list("vary")
             assert vary.lower() in ("origin", "origin, accept-encoding")
             assert "strict-transport-security" not in answer.headers
-            assert answer.headers.get("access-control-allow-origin") in (None, house.url)
+            assert answer.headers.get("access-control-allow-origin") in (None, server.url)
         page, api = answers[0], answers[8]
         assert "ccept-" in page.headers["vary"]
         assert source("one()") in page.headers["content-security-policy"]
         assert api.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-async def test_only_named_by_content_files_are_kept(house: House) -> None:
+async def test_only_named_by_content_files_are_kept(server: GatewayServer) -> None:
     async def cached(path: str, status: int = 200) -> str:
         async def respond(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
             headers = [(b"content-type", b"text/plain"), (b"cache-control", b"public")]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
 
-        house.inner.respond = respond
-        token, _ = house.sessions.issue()
-        answer = await house.client.get(path, headers={"Cookie": house.cookie(token)})
+        server.app.respond = respond
+        token, _ = server.sessions.issue()
+        answer = await server.client.get(path, headers={"Cookie": server.cookie(token)})
         [value] = answer.headers.get_list("cache-control")
         return value
 
@@ -138,23 +138,23 @@ async def test_only_named_by_content_files_are_kept(house: House) -> None:
         assert await cached(path) == "no-store"
 
 
-async def test_over_tls_browsers_are_told_to_stay_there(open_house) -> None:
-    async with open_house(app_url="https://chat.example") as house:
-        answer = await house.client.get("/signin", headers={"Host": "chat.example"})
+async def test_over_tls_browsers_are_told_to_stay_there(open_server) -> None:
+    async with open_server(app_url="https://chat.example") as server:
+        answer = await server.client.get("/signin", headers={"Host": "chat.example"})
         assert answer.status_code == 200
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
         policy = answer.headers["content-security-policy"]
         assert "wss://chat.example" in policy
         assert "localhost" not in policy
-        token, _ = house.sessions.issue()
+        token, _ = server.sessions.issue()
         for name, status in (("__Host-chat_session", 200), ("chat_session", 401)):
             cookie = {"Host": "chat.example", "Cookie": f"{name}={token}"}
-            answer = await house.client.get("/api/threads", headers=cookie)
+            answer = await server.client.get("/api/threads", headers=cookie)
             assert answer.status_code == status
-        assert {scope["scheme"] for scope in house.inner.scopes} == {"https"}
-        port = house.services.settings.port
+        assert {scope["scheme"] for scope in server.app.scopes} == {"https"}
+        port = server.services.settings.port
         async with attack(
             "http://chat.example", origin="https://chat.example", port=port
         ) as attacker:
             assert await attacker.receive() == "4hello"
-        assert house.inner.scopes[-1]["scheme"] == "wss"
+        assert server.app.scopes[-1]["scheme"] == "wss"

@@ -1,6 +1,7 @@
 """What a request meets at the door, before anything behind it runs."""
 
 import contextlib
+import html
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,10 +13,10 @@ from sqlalchemy.exc import OperationalError
 from starlette.types import Receive, Scope, Send
 
 from chat_app.db.errors import DatabaseBusy, DatabaseFull
-from chat_app.gateway.pages import unknown_host_page
 from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.gateway.request_context import relative_target
-from testing.gateway_server import House, Inner
+from chat_app.gateway.responses import unknown_host_page
+from testing.gateway_server import GatewayServer, RecordingApp
 
 PUBLIC_API = ("/api/auth/session", "/api/auth/callback/credentials")
 PRIVATE_API = ("/api", "/api/", "/api/threads", "/api/chat", "/api/auth", "/api/authx/session")
@@ -30,17 +31,19 @@ def build(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("cookie", [None, "chat_session=x", "chat_session=", "chat_session", ";=;"])
-async def test_nobody_is_answered_401_and_nothing_runs(house: House, cookie: str | None) -> None:
-    headers = {"Origin": house.url} | ({"Cookie": cookie} if cookie else {})
+async def test_nobody_is_answered_401_and_nothing_runs(
+    server: GatewayServer, cookie: str | None
+) -> None:
+    headers = {"Origin": server.url} | ({"Cookie": cookie} if cookie else {})
     for path in PRIVATE_API:
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            answer = await house.client.request(method, path, headers=headers)
+            answer = await server.client.request(method, path, headers=headers)
             assert answer.status_code == 401
             assert answer.json() == {"error": "unauthenticated", "message": "Sign in first."}
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
-async def test_the_body_of_nobody_is_not_read(house: House) -> None:
+async def test_the_body_of_nobody_is_not_read(server: GatewayServer) -> None:
     received: list[str] = []
 
     async def receive() -> dict[str, object]:
@@ -57,22 +60,24 @@ async def test_the_body_of_nobody_is_not_read(house: House) -> None:
         "method": "POST",
         "path": "/api/chat",
         "headers": [
-            (b"host", house.url.removeprefix("http://").encode()),
+            (b"host", server.url.removeprefix("http://").encode()),
             (b"content-length", b"100"),
         ],
         "client": ("127.0.0.1", 1),
     }
-    await house.guard(scope, receive, send)  # pyright: ignore[reportArgumentType]
+    await server.gateway(scope, receive, send)  # pyright: ignore[reportArgumentType]
     assert sent[0]["status"] == 401
     assert received == []
 
 
 @pytest.mark.parametrize("path", PUBLIC_API)
-async def test_the_routes_of_signing_in_are_open_to_nobody(house: House, path: str) -> None:
-    answer = await house.client.get(path)
+async def test_the_routes_of_signing_in_are_open_to_nobody(
+    server: GatewayServer, path: str
+) -> None:
+    answer = await server.client.get(path)
     assert answer.status_code == 200
-    assert house.inner.scopes[0]["principal"] is None
-    assert house.inner.scopes[0]["session"] is None
+    assert server.app.scopes[0]["principal"] is None
+    assert server.app.scopes[0]["session"] is None
 
 
 REFLEX_S_OWN = (
@@ -88,37 +93,37 @@ REFLEX_S_OWN = (
 )
 
 
-async def test_reflex_s_own_end_points_are_closed(house: House) -> None:
-    token, _ = house.sessions.issue()
+async def test_reflex_s_own_end_points_are_closed(server: GatewayServer) -> None:
+    token, _ = server.sessions.issue()
     headers = {
-        "Origin": house.url,
-        "Cookie": house.cookie(token),
+        "Origin": server.url,
+        "Cookie": server.cookie(token),
         "reflex-client-token": "12345678",
         "reflex-event-handler": "state.upload",
     }
     for path in REFLEX_S_OWN:
         for method in ("GET", "POST"):
-            answer = await house.client.request(method, path, headers=headers)
+            answer = await server.client.request(method, path, headers=headers)
             assert answer.status_code == 404, path
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
 async def test_whoever_is_signed_in_is_found_in_the_scope_and_the_cookie_is_not(
-    house: House,
+    server: GatewayServer,
 ) -> None:
-    token, session_id = house.sessions.issue()
+    token, session_id = server.sessions.issue()
     headers = {
-        "Cookie": f"a=b; {house.cookie(token)}; chat_csrf=c",
+        "Cookie": f"a=b; {server.cookie(token)}; chat_csrf=c",
         "Authorization": "Bearer forged",
     }
     for path in ("/api/threads", "/", "/assets/a.js", "/ping", "/api/auth/session"):
-        await house.client.get(path, headers=headers)
-    api, page, asset, probe, auth = house.inner.scopes
+        await server.client.get(path, headers=headers)
+    api, page, asset, probe, auth = server.app.scopes
     for scope in (api, page, auth):
-        assert scope["principal"].session_id == session_id
+        assert scope["principal"].credential_id == session_id
         assert scope["session"].principal is scope["principal"]
         assert scope["session_token"] == token
-    for scope in house.inner.scopes:
+    for scope in server.app.scopes:
         assert token not in str(scope["headers"])
         assert b"authorization" not in dict(scope["headers"])
     for scope in (api, page, asset, probe):
@@ -127,9 +132,9 @@ async def test_whoever_is_signed_in_is_found_in_the_scope_and_the_cookie_is_not(
     assert asset["principal"] is None
 
 
-async def test_a_file_of_the_front_end_asks_for_no_session(house: House) -> None:
-    await house.client.get("/assets/a.js", headers={"Cookie": house.cookie("x" * 43)})
-    assert house.sessions.looked_up == []
+async def test_a_file_of_the_front_end_asks_for_no_session(server: GatewayServer) -> None:
+    await server.client.get("/assets/a.js", headers={"Cookie": server.cookie("x" * 43)})
+    assert server.sessions.looked_up == []
 
 
 @pytest.mark.parametrize(
@@ -144,17 +149,19 @@ async def test_a_file_of_the_front_end_asks_for_no_session(house: House) -> None
         "evil.test#localhost:{port}",
     ],
 )
-async def test_an_unknown_host_gets_a_page_that_names_the_setting(house: House, host: str) -> None:
-    host = host.format(port=house.services.settings.port)
-    page = await house.client.get("/", headers={"Host": host})
+async def test_an_unknown_host_gets_a_page_that_names_the_setting(
+    server: GatewayServer, host: str
+) -> None:
+    host = host.format(port=server.services.settings.port)
+    page = await server.client.get("/", headers={"Host": host})
     assert page.status_code == 421
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "APP_URL" in page.text
     assert "APP_ORIGINS" in page.text
-    program = await house.client.get("/api/threads", headers={"Host": host})
+    program = await server.client.get("/api/threads", headers={"Host": host})
     assert program.status_code == 421
     assert "APP_URL" in program.json()["message"]
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
 def test_the_page_for_an_unknown_host_shows_it_as_text() -> None:
@@ -169,37 +176,37 @@ def test_the_page_for_an_unknown_host_shows_it_as_text() -> None:
     assert b"[" in unknown_host_page("[", "http://localhost:1")
 
 
-async def test_only_this_machine_learns_where_the_app_is(house: House) -> None:
-    port = house.services.settings.port
-    near = await house.client.get("/", headers={"Host": f"127.0.0.1:{port}"})
-    assert f'<a href="{house.url}">' in near.text
-    far = await house.client.get("/", headers={"Host": "10.0.0.1"})
-    assert house.url not in far.text
+async def test_only_this_machine_learns_where_the_app_is(server: GatewayServer) -> None:
+    port = server.services.settings.port
+    near = await server.client.get("/", headers={"Host": f"127.0.0.1:{port}"})
+    assert f'<a href="{server.url}">' in near.text
+    far = await server.client.get("/", headers={"Host": "10.0.0.1"})
+    assert server.url not in far.text
 
 
-@pytest.mark.parametrize("path", ["/ping", "/_health"])
-async def test_a_probe_is_answered_under_any_host(house: House, path: str) -> None:
-    answer = await house.client.get(path, headers={"Host": "10.0.0.1"})
+@pytest.mark.parametrize("path", ["/ping", "/_health", "/healthz", "/readyz"])
+async def test_a_probe_is_answered_under_any_host(server: GatewayServer, path: str) -> None:
+    answer = await server.client.get(path, headers={"Host": "10.0.0.1"})
     assert answer.status_code == 200
-    assert (await house.client.post(path, headers={"Host": "10.0.0.1"})).status_code == 421
+    assert (await server.client.post(path, headers={"Host": "10.0.0.1"})).status_code == 421
 
 
-async def test_a_page_sends_nobody_to_the_sign_in_page_and_back(open_house, build: Path) -> None:
-    async with open_house(build=build) as house:
-        answer = await house.client.get("/c/42?x=1&y=%20")
+async def test_a_page_sends_nobody_to_the_sign_in_page_and_back(open_server, build: Path) -> None:
+    async with open_server(build=build) as server:
+        answer = await server.client.get("/c/42?x=1&y=%20")
         assert answer.status_code == 303
         location = urlsplit(answer.headers["location"])
         assert (location.scheme, location.netloc, location.path) == ("", "", "/signin")
         assert parse_qs(location.query) == {"callbackUrl": ["/c/42?x=1&y=%20"]}
-        assert (await house.client.get("/")).headers["location"] == "/signin"
-        assert (await house.client.head("/")).status_code == 303
+        assert (await server.client.get("/")).headers["location"] == "/signin"
+        assert (await server.client.head("/")).status_code == 303
         for page in ("/signin", "/signup", "/signin/", "/signin/index.html", "/assets/a.js"):
-            assert (await house.client.get(page)).status_code == 200
-        token, _ = house.sessions.issue()
-        who = {"Cookie": house.cookie(token)}
-        assert (await house.client.get("/c/42", headers=who)).status_code == 200
+            assert (await server.client.get(page)).status_code == 200
+        token, _ = server.sessions.issue()
+        who = {"Cookie": server.cookie(token)}
+        assert (await server.client.get("/c/42", headers=who)).status_code == 200
         for page in ("/signin", "/signup/"):
-            answer = await house.client.get(page, headers=who)
+            answer = await server.client.get(page, headers=who)
             assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
@@ -220,23 +227,23 @@ def test_no_page_is_a_way_to_another_site(path: str) -> None:
     assert urlsplit(target).netloc == ""
 
 
-async def test_pages_that_are_served_elsewhere_are_not_gated(house: House) -> None:
-    assert (await house.client.get("/c/42")).status_code == 200
+async def test_pages_that_are_served_elsewhere_are_not_gated(server: GatewayServer) -> None:
+    assert (await server.client.get("/c/42")).status_code == 200
 
 
-async def test_a_body_over_the_limit_is_refused_before_anything_runs(open_house) -> None:
-    async with open_house(request_bytes=10_000) as house:
-        token, _ = house.sessions.issue()
-        who = {"Cookie": house.cookie(token), "Origin": house.url}
-        answer = await house.client.post("/api/chat", headers=who, content=b"x" * 10_001)
+async def test_a_body_over_the_limit_is_refused_before_anything_runs(open_server) -> None:
+    async with open_server(request_bytes=10_000) as server:
+        token, _ = server.sessions.issue()
+        who = {"Cookie": server.cookie(token), "Origin": server.url}
+        answer = await server.client.post("/api/chat", headers=who, content=b"x" * 10_001)
         assert answer.status_code == 413
         assert answer.json()["error"] == "too_large"
-        assert house.inner.scopes == []
-        answer = await house.client.post("/api/chat", headers=who, content=b"x" * 10_000)
+        assert server.app.scopes == []
+        answer = await server.client.post("/api/chat", headers=who, content=b"x" * 10_000)
         assert answer.status_code == 200
 
 
-async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_house) -> None:
+async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_server) -> None:
     taken = 0
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -248,54 +255,54 @@ async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_house)
         for _ in range(1_000):
             yield b"x" * 10_000
 
-    async with open_house(inner=Inner(respond=respond), request_bytes=50_000) as house:
-        token, _ = house.sessions.issue()
-        who = {"Cookie": house.cookie(token), "Origin": house.url}
+    async with open_server(app=RecordingApp(respond=respond), request_bytes=50_000) as server:
+        token, _ = server.sessions.issue()
+        who = {"Cookie": server.cookie(token), "Origin": server.url}
         # The server may hang up on a client that is still talking.
         with contextlib.suppress(httpx.TransportError):
-            answer = await house.client.post("/api/chat", headers=who, content=endless())
+            answer = await server.client.post("/api/chat", headers=who, content=endless())
             assert answer.status_code == 413
-        assert house.guard.refused["too_large"] == 1
+        assert server.gateway.refused["too_large"] == 1
         assert taken <= 50_000
 
 
-async def test_when_sessions_cannot_be_looked_up_nobody_is_let_in(house: House) -> None:
+async def test_when_sessions_cannot_be_looked_up_nobody_is_let_in(server: GatewayServer) -> None:
     unexplained = OperationalError("select", {}, Exception())
     for broken in (DatabaseBusy(), DatabaseFull(), unexplained, OSError("gone")):
-        house.sessions.broken = broken
+        server.sessions.broken = broken
         for path in ("/api/threads", "/", "/signin"):
-            answer = await house.client.get(path, headers={"Cookie": "chat_session=x"})
+            answer = await server.client.get(path, headers={"Cookie": "chat_session=x"})
             assert answer.status_code == 503
-            assert "try again" in answer.text
+            assert "Try again" in answer.text
             assert "select" not in answer.text
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
 async def test_a_person_who_cannot_be_looked_up_gets_a_page_and_a_program_json(
-    house: House,
+    server: GatewayServer,
 ) -> None:
-    house.sessions.broken = DatabaseBusy()
+    server.sessions.broken = DatabaseBusy()
     who = {"Cookie": "chat_session=x"}
-    page = await house.client.get("/", headers=who)
+    page = await server.client.get("/", headers=who)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.text.startswith("<!doctype html>")
-    program = await house.client.get("/api/threads", headers=who)
+    program = await server.client.get("/api/threads", headers=who)
     assert program.json()["error"] == "unavailable"
-    assert program.json()["message"] in page.text
+    assert program.json()["message"] in html.unescape(page.text)
 
 
-async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_house) -> None:
+async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_server) -> None:
     said = {"X-Forwarded-For": "1.1.1.1, 2.2.2.2"}
-    async with open_house() as house:
-        await house.client.get("/ping", headers=said)
-        assert house.inner.scopes[0]["client"][0] == "127.0.0.1"
-    async with open_house(trusted_proxy_hops=1) as house:
-        await house.client.get("/ping", headers=said)
-        assert house.inner.scopes[0]["client"][0] == "2.2.2.2"
+    async with open_server() as server:
+        await server.client.get("/ping", headers=said)
+        assert server.app.scopes[0]["client"][0] == "127.0.0.1"
+    async with open_server(trusted_proxy_hops=1) as server:
+        await server.client.get("/ping", headers=said)
+        assert server.app.scopes[0]["client"][0] == "2.2.2.2"
 
 
 @pytest.mark.parametrize(
-    ("path", "place"),
+    ("path", "route"),
     [
         ("/", RouteKind.PAGE),
         ("/c/0b9f", RouteKind.PAGE),
@@ -316,13 +323,68 @@ async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_house) 
         ("/confirm/x", RouteKind.PAGE),
         ("/favicon.ico", RouteKind.ASSET),
         ("/ping/", RouteKind.PAGE),
+        ("/v1", RouteKind.API),
+        ("/v1/models/gpt-4.1", RouteKind.API),
+        ("/mcp/server.json", RouteKind.API),
+        ("/scim/v2/Users/a.b", RouteKind.API),
+        ("/v1beta/models.js", RouteKind.ASSET),
+        ("/v1/../x", RouteKind.CLOSED),
+        ("/.well-known", RouteKind.WELL_KNOWN),
+        ("/.well-known/openid-configuration.json", RouteKind.WELL_KNOWN),
+        ("/healthz", RouteKind.PROBE),
+        ("/readyz", RouteKind.PROBE),
+        ("/healthz/x.js", RouteKind.CLOSED),
+        ("/metrics", RouteKind.CLOSED),
+        ("/metrics/x.js", RouteKind.CLOSED),
     ],
 )
-def test_a_path_leads_to_one_place(path: str, place: RouteKind) -> None:
-    assert route_kind(path) is place
+def test_a_path_leads_to_one_place(path: str, route: RouteKind) -> None:
+    assert route_kind(path) is route
 
 
-async def test_an_error_has_the_shape_of_every_api_error(house: House) -> None:
-    answer = await house.client.get("/api/threads")
+API_PATHS = ("/v1", "/v1/models/gpt-4.1", "/mcp", "/mcp/x.js", "/scim/v2/Users")
+
+
+@pytest.mark.parametrize("path", API_PATHS)
+async def test_an_api_path_requires_a_session_even_with_a_dot(
+    server: GatewayServer, path: str
+) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        refused = await server.client.request(method, path, headers={"Accept": "text/html"})
+        assert (refused.status_code, refused.json()["error"]) == (401, "unauthenticated")
+    trace = await server.client.request("TRACE", path)
+    assert (trace.status_code, trace.json()["error"]) == (405, "method")
+    foreign = await server.client.get(path, headers={"Host": "evil.test"})
+    assert (foreign.status_code, foreign.json()["error"]) == (421, "host")
+    assert server.app.scopes == []
+    token, session_id = server.sessions.issue()
+    session = {"Cookie": server.cookie(token), "Origin": server.url}
+    assert (await server.client.post(path, headers=session)).status_code == 200
+    assert server.app.scopes[0]["principal"].credential_id == session_id
+
+
+async def test_public_metadata_needs_no_session_and_cannot_be_changed(
+    server: GatewayServer,
+) -> None:
+    path = "/.well-known/oauth-authorization-server"
+    server.app.headers = [(b"content-type", b"application/json")]
+    answer = await server.client.get(path, headers={"Cookie": "chat_session=x"})
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert server.sessions.looked_up == []
+    refused = await server.client.post(path, headers={"Origin": server.url})
+    assert (refused.status_code, refused.json()["error"]) == (405, "method")
+
+
+async def test_metrics_and_unknown_probes_are_not_found(server: GatewayServer) -> None:
+    for path in ("/metrics", "/metrics/x.js", "/healthz/x", "/readyz/"):
+        for method in ("GET", "POST"):
+            answer = await server.client.request(method, path)
+            assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
+    assert server.app.scopes == []
+
+
+async def test_an_error_has_the_shape_of_every_api_error(server: GatewayServer) -> None:
+    answer = await server.client.get("/api/threads")
     assert set(json.loads(answer.text)) == {"error", "message"}
-    assert house.guard.refused["unauthenticated"] == 1
+    assert server.gateway.refused["unauthenticated"] == 1

@@ -4,7 +4,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from chat_app.gateway.origins import UNSAFE_METHODS, Origins, serialize_origin
-from testing.gateway_server import House
+from testing.gateway_server import GatewayServer
 from testing.socket_client import attack
 
 # Each form is made from the server's own port; the first two are the only ones that pass.
@@ -33,54 +33,56 @@ FORMS: dict[str, tuple[str, bool]] = {
 EXPECTED = {form: passes for form, (_, passes) in FORMS.items()}
 
 
-def origin_of(form: str, house: House) -> str:
-    return FORMS[form][0].format(port=house.services.settings.port)
+def origin_of(form: str, server: GatewayServer) -> str:
+    return FORMS[form][0].format(port=server.services.settings.port)
 
 
-async def status_of(house: House, origin: str) -> int:
+async def status_of(server: GatewayServer, origin: str) -> int:
     # The client library leaves an empty Origin out, so that one is sent as a raw header.
     raw = {} if origin else {"Origin": ""}
     try:
-        async with attack(house.url, origin=origin or None, headers=raw) as attacker:
+        async with attack(server.url, origin=origin or None, headers=raw) as attacker:
             await attacker.receive()
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code
 
 
-async def test_a_socket_opens_only_for_an_exact_origin(house: House) -> None:
-    statuses = {form: await status_of(house, origin_of(form, house)) for form in FORMS}
+async def test_a_socket_opens_only_for_an_exact_origin(server: GatewayServer) -> None:
+    statuses = {form: await status_of(server, origin_of(form, server)) for form in FORMS}
     assert statuses == {form: 101 if passes else 403 for form, passes in EXPECTED.items()}
-    assert len(house.inner.scopes) == sum(EXPECTED.values())
+    assert len(server.app.scopes) == sum(EXPECTED.values())
 
 
-async def test_a_socket_without_an_origin_is_refused(house: House) -> None:
+async def test_a_socket_without_an_origin_is_refused(server: GatewayServer) -> None:
     with pytest.raises(InvalidStatus):
-        async with attack(house.url, origin=None):
+        async with attack(server.url, origin=None):
             pass
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
-async def test_a_socket_with_two_origins_is_refused(house: House) -> None:
+async def test_a_socket_with_two_origins_is_refused(server: GatewayServer) -> None:
     with pytest.raises(InvalidStatus):
-        async with attack(house.url, headers={"Origin": house.url}):
+        async with attack(server.url, headers={"Origin": server.url}):
             pass
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_request_passes_only_with_an_exact_origin(house: House, method: str) -> None:
-    token, _ = house.sessions.issue()
+async def test_a_request_passes_only_with_an_exact_origin(
+    server: GatewayServer, method: str
+) -> None:
+    token, _ = server.sessions.issue()
     verdicts: dict[str, bool] = {}
     for form in FORMS:
-        headers = {"Origin": origin_of(form, house), "Cookie": house.cookie(token)}
-        answer = await house.client.request(method, "/api/threads", headers=headers)
+        headers = {"Origin": origin_of(form, server), "Cookie": server.cookie(token)}
+        answer = await server.client.request(method, "/api/threads", headers=headers)
         assert answer.status_code in (200, 403)
         verdicts[form] = answer.status_code == 200
         shared = [name for name in answer.headers if name.startswith("access-control-allow")]
         assert bool(shared) == verdicts[form]
     assert verdicts == EXPECTED
-    assert len(house.inner.scopes) == sum(EXPECTED.values())
+    assert len(server.app.scopes) == sum(EXPECTED.values())
 
 
 # What a browser or a program says about where a change comes from, and whether it may be made.
@@ -104,75 +106,75 @@ CHANGES: dict[str, tuple[dict[str, str], bool, bool]] = {
 
 
 @pytest.mark.parametrize("method", sorted(UNSAFE_METHODS))
-async def test_a_change_is_made_only_for_our_own_pages(house: House, method: str) -> None:
-    token, _ = house.sessions.issue()
+async def test_a_change_is_made_only_for_our_own_pages(server: GatewayServer, method: str) -> None:
+    token, _ = server.sessions.issue()
     expected: dict[str, tuple[int, int]] = {}
     found: dict[str, tuple[int, int]] = {}
     for form, (headers, with_cookie, without) in CHANGES.items():
-        sent = {name: value.format(url=house.url) for name, value in headers.items()}
+        sent = {name: value.format(url=server.url) for name, value in headers.items()}
         statuses = [
-            (await house.client.request(method, "/api/auth/signout", headers=each)).status_code
-            for each in ({**sent, "Cookie": house.cookie(token)}, sent)
+            (await server.client.request(method, "/api/auth/signout", headers=each)).status_code
+            for each in ({**sent, "Cookie": server.cookie(token)}, sent)
         ]
         found[form] = statuses[0], statuses[1]
         expected[form] = 200 if with_cookie else 403, 200 if without else 403
     assert found == expected
     passed = sum(status == 200 for pair in expected.values() for status in pair)
-    assert len(house.inner.scopes) == passed
+    assert len(server.app.scopes) == passed
 
 
-async def test_any_cookie_counts_not_only_the_session_s(house: House) -> None:
-    answer = await house.client.post("/api/auth/callback/x", headers={"Cookie": "a=b"})
+async def test_any_cookie_counts_not_only_the_session_s(server: GatewayServer) -> None:
+    answer = await server.client.post("/api/auth/callback/x", headers={"Cookie": "a=b"})
     assert answer.status_code == 403
 
 
-async def test_a_navigation_without_an_origin_reads(house: House) -> None:
-    answer = await house.client.get("/", headers={"Sec-Fetch-Site": "cross-site"})
+async def test_a_navigation_without_an_origin_reads(server: GatewayServer) -> None:
+    answer = await server.client.get("/", headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 200
 
 
-async def test_nothing_can_be_changed_outside_the_api(house: House) -> None:
+async def test_nothing_can_be_changed_outside_the_api(server: GatewayServer) -> None:
     for path in ("/", "/c/1", "/assets/a.js", "/apix"):
-        answer = await house.client.post(path, headers={"Origin": house.url})
+        answer = await server.client.post(path, headers={"Origin": server.url})
         assert answer.status_code == 405
-    answer = await house.client.request("TRACE", "/api/threads", headers={"Origin": house.url})
+    answer = await server.client.request("TRACE", "/api/threads", headers={"Origin": server.url})
     assert answer.status_code == 405
-    assert house.inner.scopes == []
+    assert server.app.scopes == []
 
 
-async def test_another_origin_of_ours_may_read_and_a_foreign_one_may_not(open_house) -> None:
+async def test_another_origin_of_ours_may_read_and_a_foreign_one_may_not(open_server) -> None:
     page = "http://localhost:5999"
-    async with open_house(also=(page,)) as house:
-        house.inner.headers += [
+    async with open_server(extra_origins=(page,)) as server:
+        server.app.headers += [
             (b"Access-Control-Allow-Origin", b"*"),
             (b"access-control-allow-credentials", b"true"),
         ]
-        token, _ = house.sessions.issue()
-        headers = {"Origin": page, "Cookie": house.cookie(token)}
-        answer = await house.client.get("/api/threads", headers=headers)
+        token, _ = server.sessions.issue()
+        headers = {"Origin": page, "Cookie": server.cookie(token)}
+        answer = await server.client.get("/api/threads", headers=headers)
         assert answer.headers.get_list("access-control-allow-origin") == [page]
         assert answer.headers["access-control-allow-credentials"] == "true"
         assert "Origin" in answer.headers["vary"]
-        plain = await house.client.get("/ping", headers={"Origin": "https://evil.test"})
+        plain = await server.client.get("/ping", headers={"Origin": "https://evil.test"})
         assert plain.status_code == 200
         assert not [name for name in plain.headers if name.startswith("access-control")]
 
 
-async def test_a_preflight_is_answered_at_the_door(open_house) -> None:
+async def test_a_preflight_is_answered_at_the_door(open_server) -> None:
     page = "http://localhost:5999"
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x"}
-    async with open_house(also=(page,)) as house:
-        answer = await house.client.options("/api/chat", headers={"Origin": page, **asks})
+    async with open_server(extra_origins=(page,)) as server:
+        answer = await server.client.options("/api/chat", headers={"Origin": page, **asks})
         assert answer.status_code == 204
         assert answer.headers["access-control-allow-origin"] == page
         assert answer.headers["access-control-allow-credentials"] == "true"
         assert "POST" in answer.headers["access-control-allow-methods"]
         assert "x" not in answer.headers["access-control-allow-headers"].split(", ")
         foreign = {"Origin": "https://evil.test", **asks}
-        answer = await house.client.options("/api/chat", headers=foreign)
+        answer = await server.client.options("/api/chat", headers=foreign)
         assert answer.status_code == 403
         assert not [name for name in answer.headers if name.startswith("access-control")]
-        assert house.inner.scopes == []
+        assert server.app.scopes == []
 
 
 def test_a_default_port_is_written_as_browsers_write_it() -> None:

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from chat_app.core.signals import Signal
 from chat_app.gateway.connections import ConnectionRegistry
 from chat_app.gateway.origins import Origins
-from chat_app.gateway.sockets import TokenBucket
-from chat_app.gateway.state_keys import StateKeys, client_token, handshake_query
+from chat_app.gateway.sockets import StateKeys, TokenBucket, client_token, handshake_query
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
@@ -60,29 +59,29 @@ def test_a_bucket_gives_a_burst_then_a_steady_pace() -> None:
 
 
 def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
-    live = ConnectionRegistry()
+    registry = ConnectionRegistry()
     mine, other, nobody = Line(ONE), Line(TWO), Line(None)
-    with live.open(mine), live.open(other), live.open(nobody):
-        assert len(live) == 3
-        assert live.session_ids() == {ONE, TWO}
-        assert live.of_household("10.0.0.1") == 1
-        assert live.end_session(ONE) == 1
-        live.hear(Signal("session_ended", session_id=uuid4()))
-        live.hear(Signal("session_ended"))
-        live.end_all(1001, anonymous=False)
+    with registry.open(mine), registry.open(other), registry.open(nobody):
+        assert len(registry) == 3
+        assert registry.session_ids() == {ONE, TWO}
+        assert registry.count("10.0.0.1") == 1
+        assert registry.end_session(ONE) == 1
+        registry.on_signal(Signal("session_ended", session_id=uuid4()))
+        registry.on_signal(Signal("session_ended"))
+        registry.end_all(1001, anonymous=False)
     assert (mine.ended, other.ended, nobody.ended) == ([4401, 1001], [1001], [])
-    assert len(live) == 0
-    assert live.session_ids() == frozenset()
-    assert live.end_session(ONE) == 0
+    assert len(registry) == 0
+    assert registry.session_ids() == frozenset()
+    assert registry.end_session(ONE) == 0
 
 
 def test_an_arrival_hears_what_ends_while_it_arrives_and_nothing_before() -> None:
-    live = ConnectionRegistry()
-    live.end_session(TWO)
-    with live.pending_connection() as pending:
-        live.end_session(ONE)
-        assert pending.missed(ONE)
-        assert not pending.missed(TWO)
+    registry = ConnectionRegistry()
+    registry.end_session(TWO)
+    with registry.pending() as pending:
+        registry.end_session(ONE)
+        assert pending.is_revoked(ONE)
+        assert not pending.is_revoked(TWO)
 
 
 @given(st.text(max_size=80))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from testing.gateway_server import House
+from testing.gateway_server import GatewayServer
 from testing.socket_client import attack
 
 APP, API = "https://app.chat.example", "https://api.chat.example"
@@ -15,23 +15,25 @@ SAME_SITE = {"Origin": APP, "Sec-Fetch-Site": "same-site"}
 CROSS_SITE = {"Origin": APP, "Sec-Fetch-Site": "cross-site"}
 
 
-async def ask(house: House, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
-    return await house.client.request(
+async def ask(
+    server: GatewayServer, method: str, path: str, headers: dict[str, str]
+) -> httpx.Response:
+    return await server.client.request(
         method, path, headers={"Host": API.removeprefix("https://"), **headers}
     )
 
 
-def who(house: House) -> dict[str, str]:
-    token, _ = house.sessions.issue()
+def who(server: GatewayServer) -> dict[str, str]:
+    token, _ = server.sessions.issue()
     return {"Cookie": f"__Host-chat_session={token}"}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-async def test_a_page_on_another_host_of_the_site_is_served(open_house: Any, method: str) -> None:
-    async with open_house(**SPLIT) as house:
+async def test_a_page_on_another_host_of_the_site_is_served(open_server: Any, method: str) -> None:
+    async with open_server(**SPLIT) as server:
         preflight = {**SAME_SITE, "Access-Control-Request-Method": method}
-        asked = await ask(house, "OPTIONS", "/api/threads", preflight)
-        answer = await ask(house, method, "/api/threads", {**SAME_SITE, **who(house)})
+        asked = await ask(server, "OPTIONS", "/api/threads", preflight)
+        answer = await ask(server, method, "/api/threads", {**SAME_SITE, **who(server)})
         assert (asked.status_code, answer.status_code) == (204, 200)
         assert method in asked.headers["access-control-allow-methods"]
         for one in (asked, answer):
@@ -41,17 +43,17 @@ async def test_a_page_on_another_host_of_the_site_is_served(open_house: Any, met
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-async def test_a_page_of_another_site_is_told_why_it_is_not(open_house: Any, method: str) -> None:
-    async with open_house(**SPLIT) as house:
+async def test_a_page_of_another_site_is_told_why_it_is_not(open_server: Any, method: str) -> None:
+    async with open_server(**SPLIT) as server:
         for path in ("/api/threads", "/api/auth/session"):
-            answer = await ask(house, method, path, CROSS_SITE)
+            answer = await ask(server, method, path, CROSS_SITE)
             said = answer.json()
             assert (answer.status_code, said["error"]) == (403, "cross_site")
             assert "app.example.com and api.example.com" in said["message"]
             # The page may read it: it is a page of the operator's own.
             assert answer.headers["access-control-allow-origin"] == APP
-        assert house.inner.scopes == []
-        assert house.sessions.looked_up == []
+        assert server.app.scopes == []
+        assert server.sessions.looked_up == []
 
 
 @pytest.mark.parametrize(
@@ -65,34 +67,34 @@ async def test_a_page_of_another_site_is_told_why_it_is_not(open_house: Any, met
         "null",
     ],
 )
-async def test_no_other_host_of_the_site_is_served(open_house: Any, origin: str) -> None:
-    async with open_house(**SPLIT) as house:
+async def test_no_other_host_of_the_site_is_served(open_server: Any, origin: str) -> None:
+    async with open_server(**SPLIT) as server:
         for method in ("GET", "POST", "OPTIONS"):
-            headers = {"Origin": origin, "Sec-Fetch-Site": "same-site", **who(house)}
-            answer = await ask(house, method, "/api/threads", headers)
+            headers = {"Origin": origin, "Sec-Fetch-Site": "same-site", **who(server)}
+            answer = await ask(server, method, "/api/threads", headers)
             assert answer.status_code == 403
             assert "access-control-allow-origin" not in answer.headers
-        assert house.inner.scopes == []
+        assert server.app.scopes == []
 
 
-async def test_a_navigation_from_another_site_still_arrives(open_house: Any) -> None:
+async def test_a_navigation_from_another_site_still_arrives(open_server: Any) -> None:
     """A link in a letter, or the way back from a provider: no Origin, and nothing is changed."""
-    async with open_house(**SPLIT) as house:
+    async with open_server(**SPLIT) as server:
         pending_connection = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
         assert (
-            await ask(house, "GET", "/api/auth/callback/acme", pending_connection)
+            await ask(server, "GET", "/api/auth/callback/acme", pending_connection)
         ).status_code == 200
 
 
-async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_house: Any) -> None:
-    async with open_house(**SPLIT) as house:
-        token, session_id = house.sessions.issue()
+async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_server: Any) -> None:
+    async with open_server(**SPLIT) as server:
+        token, session_id = server.sessions.issue()
         cookie = {"Cookie": f"__Host-chat_session={token}"}
-        port = house.services.settings.port
+        port = server.services.settings.port
         to = {"url": API.replace("https", "http"), "port": port}
         async with attack(**to, origin=APP, headers=cookie) as attacker:
             assert await attacker.receive() == "4hello"
-        headers = dict(house.inner.scopes[-1]["headers"])
+        headers = dict(server.app.scopes[-1]["headers"])
         assert headers[b"authorization"] == str(session_id).encode()
         for origin, more in (
             ("https://evil.chat.example", {}),
@@ -101,4 +103,4 @@ async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_hou
             with pytest.raises(InvalidStatus):
                 async with attack(**to, origin=origin, headers={**cookie, **more}):
                     pass
-        assert len(house.inner.scopes) == 1
+        assert len(server.app.scopes) == 1

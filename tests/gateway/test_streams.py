@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from testing.gateway_server import House, Inner
+from testing.gateway_server import GatewayServer, RecordingApp
 
 
 class Streaming:
@@ -28,12 +28,12 @@ class Streaming:
             raise
 
 
-async def test_a_piece_arrives_before_the_next_is_written(open_house) -> None:
+async def test_a_piece_arrives_before_the_next_is_written(open_server) -> None:
     stream = Streaming()
-    async with open_house(inner=Inner(respond=stream)) as house:
-        token, _ = house.sessions.issue()
-        who = {"Cookie": house.cookie(token)}
-        async with house.client.stream("GET", "/api/chat/1/stream", headers=who) as answer:
+    async with open_server(app=RecordingApp(respond=stream)) as server:
+        token, _ = server.sessions.issue()
+        who = {"Cookie": server.cookie(token)}
+        async with server.client.stream("GET", "/api/chat/1/stream", headers=who) as answer:
             assert answer.headers["cache-control"] == "no-store, no-transform"
             assert answer.headers["x-accel-buffering"] == "no"
             assert "content-length" not in answer.headers
@@ -43,63 +43,63 @@ async def test_a_piece_arrives_before_the_next_is_written(open_house) -> None:
                 assert await anext(pieces) == text
             await stream.pieces.put(b"")
             assert [piece async for piece in pieces if piece] == []
-        await house.left.get()
-        assert len(house.guard.live) == 0
+        await server.finished.get()
+        assert len(server.gateway.connections) == 0
 
 
-async def test_a_revoked_session_stops_its_stream_and_no_other(open_house) -> None:
+async def test_a_revoked_session_stops_its_stream_and_no_other(open_server) -> None:
     stream = Streaming()
-    async with open_house(inner=Inner(respond=stream)) as house:
-        token, session_id = house.sessions.issue()
-        who = {"Cookie": house.cookie(token)}
-        async with house.client.stream("GET", "/api/chat/1/stream", headers=who) as answer:
-            _, other = house.sessions.issue()
-            house.sessions.revoke(other)
+    async with open_server(app=RecordingApp(respond=stream)) as server:
+        token, session_id = server.sessions.issue()
+        who = {"Cookie": server.cookie(token)}
+        async with server.client.stream("GET", "/api/chat/1/stream", headers=who) as answer:
+            _, other = server.sessions.issue()
+            server.sessions.revoke(other)
             await stream.pieces.put(b"data: 1\n\n")
             pieces = answer.aiter_raw()
             assert await anext(pieces) == b"data: 1\n\n"
-            assert house.guard.live.of_session(session_id) == 1
-            house.sessions.revoke(session_id)
+            assert server.gateway.connections.count(session_id) == 1
+            server.sessions.revoke(session_id)
             await stream.pieces.put(b"data: secret\n\n")
             assert b"".join([piece async for piece in pieces]) == b""
         await stream.cancelled.wait()
-        await house.left.get()
-        assert len(house.guard.live) == 0
+        await server.finished.get()
+        assert len(server.gateway.connections) == 0
 
 
-async def test_a_session_that_ends_while_it_is_looked_up_opens_no_stream(open_house) -> None:
-    async with open_house(inner=Inner(respond=Streaming())) as house:
-        token, session_id = house.sessions.issue()
-        house.sessions.after_reading = lambda: house.sessions.revoke(session_id)
-        answer = await house.client.get("/api/x", headers={"Cookie": house.cookie(token)})
+async def test_a_session_that_ends_while_it_is_looked_up_opens_no_stream(open_server) -> None:
+    async with open_server(app=RecordingApp(respond=Streaming())) as server:
+        token, session_id = server.sessions.issue()
+        server.sessions.after_reading = lambda: server.sessions.revoke(session_id)
+        answer = await server.client.get("/api/x", headers={"Cookie": server.cookie(token)})
         assert answer.status_code == 401
-        assert house.inner.scopes == []
+        assert server.app.scopes == []
 
 
-async def test_a_session_that_ends_before_the_first_byte_is_answered_401(open_house) -> None:
+async def test_a_session_that_ends_before_the_first_byte_is_answered_401(open_server) -> None:
     stream = Streaming()
 
     async def revoking(scope: Scope, receive: Receive, send: Send) -> None:
-        house.sessions.revoke(scope["principal"].session_id)
+        server.sessions.revoke(scope["principal"].credential_id)
         await stream(scope, receive, send)
 
-    async with open_house(inner=Inner(respond=revoking)) as house:
-        token, _ = house.sessions.issue()
-        answer = await house.client.get("/api/x", headers={"Cookie": house.cookie(token)})
+    async with open_server(app=RecordingApp(respond=revoking)) as server:
+        token, _ = server.sessions.issue()
+        answer = await server.client.get("/api/x", headers={"Cookie": server.cookie(token)})
         assert answer.status_code == 401
         assert stream.cancelled.is_set()
 
 
-async def test_the_answer_to_signing_out_still_arrives(house: House) -> None:
+async def test_the_answer_to_signing_out_still_arrives(server: GatewayServer) -> None:
     async def sign_out(scope: Scope, receive: Receive, send: Send) -> None:
-        house.sessions.revoke(scope["principal"].session_id)
+        server.sessions.revoke(scope["principal"].credential_id)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"bye"})
 
-    house.inner.respond = sign_out
-    token, _ = house.sessions.issue()
-    who = {"Cookie": house.cookie(token), "Origin": house.url}
+    server.app.respond = sign_out
+    token, _ = server.sessions.issue()
+    who = {"Cookie": server.cookie(token), "Origin": server.url}
     for path in ("/api/auth/signout", "/api/sessions/1"):
-        token, _ = house.sessions.issue()
-        who = {"Cookie": house.cookie(token), "Origin": house.url}
-        assert (await house.client.post(path, headers=who)).text == "bye"
+        token, _ = server.sessions.issue()
+        who = {"Cookie": server.cookie(token), "Origin": server.url}
+        assert (await server.client.post(path, headers=who)).text == "bye"

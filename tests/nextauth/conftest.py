@@ -11,7 +11,7 @@ from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_app import services as installed
-from chat_app.api.routes import http_face
+from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing import bun
 from testing.asgi_server import serving
@@ -79,7 +79,7 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
         acme = oidc_at(f"http://127.0.0.1:{issuer_port}")
         async with program(tmp_path, acme, port=port) as one:
             assert one.home == home
-            door = Gateway(Beside(site, http_face()), services=installed.services)
+            door = Gateway(Beside(site, http_app()), services=installed.services)
             async with serving(door, port):
                 yield one
 

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
 
 from chat_app import services as installed
-from chat_app.api.routes import http_face
+from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing.asgi_server import serving
 from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
@@ -46,7 +46,7 @@ async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[Program, str, 
     )
     given = {"app_url": api, "app_origins": (near, far)}
     async with program(tmp_path, port=port, **given) as one:
-        door = Gateway(http_face(), services=installed.services)
+        door = Gateway(http_app(), services=installed.services)
         async with serving(door, port), serving(pages, page_port):
             yield one, near, far
 

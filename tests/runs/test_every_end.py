@@ -139,7 +139,7 @@ SPARES_OTHERS = [one for one in ENDS if one is not expire]
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
 async def test_its_sockets_close_and_its_answers_stop(house: House, how: End) -> None:
     live, registry = house.live, ConnectionRegistry()
-    live.bus.subscribe_callback(SESSIONS, registry.hear)
+    live.bus.subscribe_callback(SESSIONS, registry.on_signal)
     sockets = [Socket(one.credential_id) for one in (house.mine, house.mine, house.other)]
     with registry.open(sockets[0]), registry.open(sockets[1]), registry.open(sockets[2]):
         mine = await live.runs.send(house.mine, text="hi", client_id="c1", model=SLOW)

@@ -1,8 +1,17 @@
+"""Cookies: names, attributes, parsing."""
+
 from pathlib import Path
+
+import pytest
 
 from chat_app.gateway import cookies
 from chat_app.settings import Settings
 from testing.auth_services import settings_of
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_of(tmp_path)
 
 
 def test_over_https_the_cookie_belongs_to_one_host_and_only_travels_encrypted(
@@ -32,19 +41,25 @@ def test_the_token_is_found_among_other_cookies(settings: Settings) -> None:
         (b"accept", b"chat_session=no"),
         (b"Cookie", b"theme=dark; xchat_session=no;chat_session=a=b ; chat_session=second"),
     ]
-    assert cookies.read_token(headers, settings) == "a=b"
+    assert cookies.read(headers, cookies.session_name(settings)) == "a=b"
 
 
 def test_without_the_cookie_there_is_no_token(settings: Settings) -> None:
-    assert cookies.read_token([], settings) is None
-    assert cookies.read_token([(b"cookie", b"chat_session; \xff=\xfe;;=")], settings) is None
+    assert cookies.read([], "chat_session") is None
+    assert (
+        cookies.read([(b"cookie", b"chat_session; \xff=\xfe;;=")], cookies.session_name(settings))
+        is None
+    )
 
 
 def test_the_secure_name_is_not_answered_to_without_https(settings: Settings) -> None:
-    assert cookies.read_token([(b"cookie", b"__Host-chat_session=x")], settings) is None
+    assert (
+        cookies.read([(b"cookie", b"__Host-chat_session=x")], cookies.session_name(settings))
+        is None
+    )
 
 
 def test_what_is_passed_on_holds_every_cookie_but_the_session(settings: Settings) -> None:
     headers = [(b"cookie", b"a=1; chat_session=x; b=2"), (b"cookie", b"chat_session=y")]
-    assert cookies.others(headers, settings) == "a=1; b=2"
-    assert cookies.others([(b"cookie", b"chat_session=x")], settings) == ""
+    assert cookies.without_session(cookies.parse(headers), settings) == "a=1; b=2"
+    assert cookies.without_session((("chat_session", "x"),), settings) == ""

@@ -1,0 +1,145 @@
+"""Responses that the gateway sends itself: JSON errors, and the pages for two of them."""
+
+import json
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import urlsplit
+
+from starlette.types import Message, Send
+
+from chat_app.gateway.headers import Headers
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }}
+body {{ max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem; }}
+h1 {{ font-size: 1.4rem; line-height: 1.3; }}
+code {{ font: 0.9em ui-monospace, monospace; overflow-wrap: anywhere; }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+
+_UNKNOWN_HOST_BODY = """<p>This server is not configured for {host}.</p>
+{link}
+<p>Administrators: set <code>APP_URL</code> to the URL people use, such as
+<code>https://chat.example</code>, or add this one to <code>APP_ORIGINS</code>, and restart the
+server.</p>"""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the gateway refuses a request.
+
+    Args:
+        code: For programs, and for counting.
+        status: The HTTP status.
+        message: For people.
+    """
+
+    code: str
+    status: int
+    message: str
+
+
+UNKNOWN_HOST = Refusal(
+    "host",
+    421,
+    "This server is not configured for this host. Set APP_URL to the URL people use, or add this "
+    "one to APP_ORIGINS.",
+)
+NOT_FOUND = Refusal("not_found", 404, "Not found.")
+FOREIGN_ORIGIN = Refusal("origin", 403, "Requests from this origin are not allowed.")
+CROSS_SITE = Refusal(
+    "cross_site",
+    403,
+    "The page is on another site than the server, and browsers keep a session cookie to one site. "
+    "Serve both under one domain, such as app.example.com and api.example.com.",
+)
+METHOD_NOT_ALLOWED = Refusal("method", 405, "Method not allowed.")
+UNAUTHENTICATED = Refusal("unauthenticated", 401, "Sign in first.")
+UNAVAILABLE = Refusal(
+    "unavailable", 503, "Your account can't be checked right now. Try again soon."
+)
+
+
+async def respond(
+    send: Send,
+    status: int,
+    body: bytes = b"",
+    content_type: str = "text/plain; charset=utf-8",
+    headers: Headers | None = None,
+) -> None:
+    """Send a complete response."""
+    entity: Headers = [(b"content-length", str(len(body)).encode())]
+    if body:
+        entity.append((b"content-type", content_type.encode()))
+    if status == 204:
+        entity = []  # RFC 9110 §8.6
+    start: Message = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*entity, *(headers or [])],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def respond_error(send: Send, refusal: Refusal) -> None:
+    """Send an error as JSON, in the form of every API route."""
+    body = json.dumps({"error": refusal.code, "message": refusal.message}).encode()
+    await respond(send, refusal.status, body, "application/json")
+
+
+async def respond_page(send: Send, refusal: Refusal, *, host: str, url: str) -> None:
+    """Send an error as a page where there is one for it, else as JSON.
+
+    Args:
+        send: Receives the response.
+        refusal: The error.
+        host: The Host header, as it came.
+        url: The URL people should use.
+    """
+    if refusal is UNKNOWN_HOST:
+        page = unknown_host_page(host, url)
+    elif refusal is UNAVAILABLE:
+        page = _unavailable_page(refusal.message)
+    else:
+        await respond_error(send, refusal)
+        return
+    await respond(send, refusal.status, page, "text/html; charset=utf-8")
+
+
+def unknown_host_page(host: str, url: str) -> bytes:
+    """The page for an unknown host, which names the setting to change.
+
+    Args:
+        host: The Host header, as it came.
+        url: The URL people should use. Only a request to this machine's own loopback address is
+            shown it: a port scan must not learn the name.
+    """
+    name = f"<code>{escape(host[:255])}</code>" if host else "a request without a host"
+    link = ""
+    if _is_loopback(host):
+        link = f'<p>It is available at <a href="{escape(url)}">{escape(url)}</a>.</p>'
+    body = _UNKNOWN_HOST_BODY.format(host=name, link=link)
+    return _PAGE.format(title="Unknown host", body=body).encode()
+
+
+def _unavailable_page(message: str) -> bytes:
+    body = f'<p>{escape(message)}</p>\n<p><a href="">Try again</a></p>'
+    return _PAGE.format(title="Temporarily unavailable", body=body).encode()
+
+
+def _is_loopback(netloc: str) -> bool:
+    try:
+        return urlsplit(f"//{netloc}").hostname in _LOOPBACK
+    except ValueError:
+        return False
