@@ -1,1 +1,1 @@
-"""How the program is started: its port, its front end, its server."""
+"""The server process: port check, page build, Granian, lifespan, graceful shutdown."""

@@ -1,7 +1,7 @@
-"""What the program does before the first request and after the last one (ASGI lifespan).
+"""ASGI lifespan: startup before the first request, shutdown after the last one.
 
-The server below would run it too, but in the wrong order for us: it ends the connections first,
-and then nobody would be left to see the last words of an answer.
+Granian would run it too, but would close the connections before the shutdown, so that clients would
+miss the end of their answers.
 """
 
 import asyncio
@@ -11,57 +11,57 @@ from chat_app.server.open_requests import App, Message
 
 
 class StartupFailed(Exception):
-    """The program refused to start and gave no exception of its own."""
+    """The startup failed without an exception of its own."""
 
 
 class Lifespan:
-    """One run of the program's lifespan.
+    """Runs the lifespan of an ASGI app once.
 
     Args:
-        app: The program.
+        app: The ASGI app.
     """
 
     def __init__(self, app: App) -> None:
         self.state: dict[str, Any] = {}
         self._app = app
-        self._say: asyncio.Queue[Message] = asyncio.Queue()
-        self._heard: asyncio.Queue[Message] = asyncio.Queue()
+        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Run what comes before the first request.
+        """Run the startup.
 
         Raises:
-            NotStarted: The program said no; where it gave an exception, that one is raised.
+            StartupFailed: The startup failed; its own exception is raised instead if there is one.
         """
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self.state}
 
         async def run() -> None:
-            await self._app(scope, self._say.get, self._heard.put)
+            await self._app(scope, self._to_app.get, self._from_app.put)
 
         self._task = asyncio.create_task(run())
-        answer = await self._ask("startup")
-        if answer is None or answer["type"] != "lifespan.startup.complete":
-            await self._raise(answer)
+        message = await self._send("startup")
+        if message is None or message["type"] != "lifespan.startup.complete":
+            await self._raise(message)
 
     async def stop(self) -> None:
-        """Run what comes after the last request."""
+        """Run the shutdown."""
         if self._task is not None and not self._task.done():
-            await self._ask("shutdown")
+            await self._send("shutdown")
             await asyncio.wait({self._task})
 
-    async def _ask(self, step: str) -> Message | None:
+    async def _send(self, step: str) -> Message | None:
         assert self._task is not None
-        self._say.put_nowait({"type": f"lifespan.{step}"})
-        hearing = asyncio.ensure_future(self._heard.get())
+        self._to_app.put_nowait({"type": f"lifespan.{step}"})
+        receiving = asyncio.ensure_future(self._from_app.get())
         try:
-            await asyncio.wait({hearing, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            return hearing.result() if hearing.done() else None
+            await asyncio.wait({receiving, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            return receiving.result() if receiving.done() else None
         finally:
-            hearing.cancel()
+            receiving.cancel()
 
-    async def _raise(self, answer: Message | None) -> NoReturn:
+    async def _raise(self, message: Message | None) -> NoReturn:
         assert self._task is not None
         await asyncio.wait({self._task})
         self._task.result()
-        raise StartupFailed(str((answer or {}).get("message", "")))
+        raise StartupFailed(str((message or {}).get("message", "")))

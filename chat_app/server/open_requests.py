@@ -1,7 +1,7 @@
-"""Every request and socket that is open now, so that stopping can end them.
+"""Open requests and WebSockets, so that a graceful shutdown can end them.
 
-The server below waits for open streams for as long as they last: an answer that is being
-streamed would keep a stopping process alive. So the connections are ended here first.
+Granian waits for open streams as long as they last, so a streaming answer would keep a stopping
+process alive. The connections are ended here first.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ _GOING_AWAY = 1001  # RFC 6455 §7.4.1
 
 
 class OpenRequests:
-    """An ASGI app around the program's own.
+    """ASGI middleware that registers open requests and sockets.
 
     Args:
-        app: The program.
-        state: What the program's lifespan left for its requests.
+        app: The ASGI app.
+        state: The lifespan state of the app.
     """
 
     def __init__(self, app: App, state: dict[str, Any]) -> None:
@@ -32,7 +32,7 @@ class OpenRequests:
         self._is_closed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or socket; refuse it when the program is stopping."""
+        """Serve one request or socket; refuse it during shutdown."""
         if self._is_closed:
             await _refuse(scope, send)
             return
@@ -50,21 +50,21 @@ class OpenRequests:
             self._open.discard(task)
 
     def close(self) -> None:
-        """Refuse everything new. What is open goes on."""
+        """Refuse new requests and sockets; open ones continue."""
         self._is_closed = True
 
     async def end(self, *, within: float) -> None:
-        """End what is open.
+        """Cancel open requests and close open sockets.
 
         Args:
-            within: Seconds to wait for it.
+            within: Seconds to wait for them.
         """
         self.close()
-        left = set(self._open)
-        for task in left:
+        tasks = set(self._open)
+        for task in tasks:
             task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=within)
+        if tasks:
+            await asyncio.wait(tasks, timeout=within)
 
 
 async def _refuse(scope: Scope, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Is the port free? Asked before anything slow is done."""
+"""The server process: check the port, serve with Granian, shut down gracefully."""
 
 import asyncio
 import contextlib
@@ -24,57 +24,57 @@ from chat_app.server.open_requests import App, OpenRequests
 
 
 class PortTaken(Conflict):
-    """The port cannot be used; the sentence says what to do."""
+    """The port cannot be used; the message says what to do."""
 
     code = "port_taken"
 
 
 def check_port(host: str, port: int) -> None:
-    """Refuse to start beside another server.
+    """Refuse a port that another server uses.
 
-    The server itself would not notice: it shares its port with whoever also shares. And a
-    browser asks `localhost` on IPv6 first, so a stranger there would answer in our place.
+    Granian would not notice, because it shares its port (SO_REUSEPORT). And a browser tries
+    `localhost` on IPv6 first, so another server there would receive the requests.
 
     Args:
-        host: The address to listen on.
+        host: The IP address to listen on.
         port: The port, 1 to 65535.
 
     Raises:
-        PortTaken: The port is in use, or may not be used by this user.
+        PortTaken: The port is in use, or needs other permissions.
     """
     hosts = (host, "::1") if host in ("127.0.0.1", "localhost") else (host,)
-    for address in hosts:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for candidate in hosts:
+        family = socket.AF_INET6 if ":" in candidate else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
-                # Connections that are merely fading away must not count.
+                # Connections in TIME_WAIT do not count.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind((address, port))
+                probe.bind((candidate, port))
         except OSError as error:
-            _explain(error, address, port)
+            _raise_port_taken(error, candidate, port)
 
 
-def _explain(error: OSError, address: str, port: int) -> None:
+def _raise_port_taken(error: OSError, host: str, port: int) -> None:
     if error.errno == errno.EADDRINUSE:
         raise PortTaken(
-            f"Port {port} is taken by another program; stop it, or choose another port "
+            f"Port {port} is in use by another program; stop it, or choose another port "
             f"with PORT={port + 1 if port < 65535 else 3001}."
         ) from None
     if error.errno == errno.EACCES:
         raise PortTaken(
             f"Port {port} is reserved for the system; choose one above 1023 with PORT=3000."
         ) from None
-    if address == "::1":
+    if host == "::1":
         return  # this machine has no IPv6
-    raise PortTaken(f"Cannot listen on {address} port {port}: {error.strerror}.") from None
+    raise PortTaken(f"Cannot listen on {host} port {port}: {error.strerror}.") from None
 
 
-_PROGRAM_SECONDS = 3.7
+_SHUTDOWN_SECONDS = 3.7
 _CONNECTIONS_SECONDS = 0.3
 _DEADLINE_SECONDS = 4.8
-_SOCKETS = 10_000
+_MAX_CONNECTIONS = 10_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -87,21 +87,21 @@ def serve(
     ready: Callable[[], None],
     with_parent: bool = False,
 ) -> None:
-    """Serve the program until a signal says stop, and end the process.
+    """Serve the app until a signal, shut down gracefully, and end the process.
 
-    Then: nothing new is taken, the program ends its work while its readers still listen, what is
-    open is closed, and the process is gone after 4.8 seconds whatever happens.
+    The shutdown refuses new requests, drains the runs while their readers are still connected, and
+    closes the connections. The process ends after 4.8 seconds whatever happens.
 
     Args:
-        app: The program.
-        host: The address to listen on.
+        app: The ASGI app.
+        host: The IP address to listen on.
         port: The port.
-        name: The Host header that the program answers to.
-        ready: Called once, when the program has answered its first request.
-        with_parent: Stop when the process that started this one is gone.
+        name: The value of the Host header for the readiness request.
+        ready: Called once, after the first response.
+        with_parent: Stop when the parent process ends.
 
     Raises:
-        NotStarted: The program refused to start without saying why; else its own exception.
+        StartupFailed: The startup failed; its own exception is raised instead if there is one.
     """
     uvloop.run(_serve(app, host, port, name, ready, with_parent))
 
@@ -122,36 +122,36 @@ async def _serve(
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
         backlog=1024,
-        backpressure=_SOCKETS,
+        backpressure=_MAX_CONNECTIONS,
         log_level=LogLevels.error,
     )
     serving = asyncio.create_task(server.serve())
-    telling = asyncio.create_task(_tell_when_ready(host, port, name, ready))
+    announcing = asyncio.create_task(_call_when_ready(host, port, name, ready))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (telling, stopping):
+    for task in (announcing, stopping):
         task.cancel()
     connections.close()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(lifespan.stop(), _PROGRAM_SECONDS)
+        await asyncio.wait_for(lifespan.stop(), _SHUTDOWN_SECONDS)
     await connections.end(within=_CONNECTIONS_SECONDS)
     server.stop()
     await serving
-    # Here and not after the loop: to end a loop is to wait for every task and thread of it, and one
-    # may wait for a database that somebody else holds.
-    _leave()
+    # Exit here and not after the loop: ending a loop waits for all its tasks and threads, and one
+    # may wait for a locked database.
+    _exit_process()
 
 
 def _stop_signal() -> asyncio.Event:
-    """An event that the first signal sets; the deadline begins with it.
+    """An event that the first signal sets; it also starts the deadline.
 
-    Later signals change nothing: a terminal and `make` often both pass one on.
+    Later signals are ignored: a terminal and `make` often both forward one.
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def on_signal(_number: int, _frame: object) -> None:
         if not stop.is_set():
-            deadline = threading.Timer(_DEADLINE_SECONDS, _give_up)
+            deadline = threading.Timer(_DEADLINE_SECONDS, os._exit, (1,))
             deadline.daemon = True
             deadline.start()
             stop.set()
@@ -164,19 +164,12 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-def _leave() -> NoReturn:
-    """End the process without Python's own teardown.
-
-    A thread of the server may still be on its way out, and would find no interpreter.
-    """
+def _exit_process() -> NoReturn:
+    """End the process without Python's own teardown: a thread of Granian may still be running."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def _give_up() -> NoReturn:
-    os._exit(1)
 
 
 def _stop_with_parent(parent: int) -> None:
@@ -185,16 +178,16 @@ def _stop_with_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _tell_when_ready(host: str, port: int, name: str, ready: Callable[[], None]) -> None:
-    while not await _answers(host, port, name):  # noqa: ASYNC110 - the server has no such event
+async def _call_when_ready(host: str, port: int, name: str, ready: Callable[[], None]) -> None:
+    while not await _responds(host, port, name):  # noqa: ASYNC110 - the server has no such event
         await asyncio.sleep(0.02)
     ready()
 
 
-async def _answers(host: str, port: int, name: str) -> bool:
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+async def _responds(host: str, port: int, name: str) -> bool:
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     try:
-        reader, writer = await asyncio.open_connection(address, port)
+        reader, writer = await asyncio.open_connection(target, port)
     except OSError:
         return False
     try:

@@ -21,7 +21,7 @@ def test_a_taken_port_is_refused_with_a_sentence(listener: socket.socket) -> Non
     port = listener.getsockname()[1]
     with pytest.raises(PortTaken) as refused:
         check_port("127.0.0.1", port)
-    assert refused.value.message.startswith(f"Port {port} is taken by another program; ")
+    assert refused.value.message.startswith(f"Port {port} is in use by another program; ")
     assert "PORT=" in refused.value.message
 
 
