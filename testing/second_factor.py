@@ -34,9 +34,9 @@ class Holder:
 
     async def challenge(self) -> str:
         """A sign-in of theirs that waits for the code."""
-        return await self.stage.tokens.make(
+        return await self.stage.tokens.create(
             "second_factor",
-            lasts=self.stage.time.hour,
+            lifetime=self.stage.time.hour,
             user_id=self.user_id,
             data={"method": "password", "provider": "", "remember": False, "claims": {}},
         )

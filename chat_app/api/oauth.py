@@ -64,7 +64,7 @@ async def callback(request: Request) -> Response:
         returned = await live.oauth.resume(request.path_params["provider"], said, binding)
         if returned.oauth_request.link_to is None:
             fields = _fields(returned.oauth_request)
-            identity = await live.oauth.prove(returned, said)
+            identity = await live.oauth.verify(returned, said)
             outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
             answer = enter(request, outcome, fields)
         else:
@@ -84,7 +84,7 @@ async def _link(
     live, began = services(), returned.oauth_request.link_to
     if who is None or began is None or who.credential_id != began.credential_id:
         raise OAuthCallbackFailed
-    await live.linked_accounts.link(who, await live.oauth.prove(returned, said))
+    await live.linked_accounts.link(who, await live.oauth.verify(returned, said))
     return go(request, target_of(request, _fields(returned.oauth_request)))
 
 

@@ -1,7 +1,7 @@
-"""Tokens that work once: letters, second factors, passkeys and provider sign-ins are made of them.
+"""One-time tokens: email links, two-factor challenges, passkey challenges, OAuth transactions.
 
-Only a token's hash is kept. Taking one is a single UPDATE that finds it unused, so of twenty who
-come with the same token at the same moment one gets it.
+Only a token's hash is stored. Consuming one is a single UPDATE of an unused row, so that of
+concurrent requests with the same token exactly one succeeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,21 +32,21 @@ Purpose = Literal[
     "passkey_sign_in",
     "passkey_step_up",
 ]
-"""What a token is for; it is worth nothing anywhere else."""
+"""What a token is for; it is invalid for any other purpose."""
 
-_LONGEST = 200  # characters; ours have 43
+_MAX_LENGTH = 200  # characters; ours have 43
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumedToken:
-    """What a token stood for.
+    """What a token was created with.
 
     Args:
         id: Its row.
-        purpose: What it was for.
-        user_id: Whose it was, where that was known.
-        subject: An e-mail address, or what else it was about.
-        data: What was put aside with it.
+        purpose: What it is for.
+        user_id: The user, where it was known.
+        subject: An email, or what else it is about.
+        data: What was stored with it.
     """
 
     id: UUID
@@ -57,10 +57,10 @@ class ConsumedToken:
 
 
 class OneTimeTokens:
-    """Makes and takes tokens.
+    """Creates and consumes tokens.
 
     Args:
-        db: Where their hashes are kept.
+        db: Stores their hashes.
         clock: The time.
     """
 
@@ -68,25 +68,25 @@ class OneTimeTokens:
         self._db = db
         self._clock = clock
 
-    async def make(
+    async def create(
         self,
         purpose: Purpose,
         *,
-        lasts: timedelta,
+        lifetime: timedelta,
         user_id: UUID | None = None,
         subject: str = "",
         binding: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> str:
-        """A new token: 256 random bits in base64url.
+        """Create a token.
 
         Args:
-            purpose: What it will be for.
-            lasts: How long it can be used.
-            user_id: Whose it is; it goes when they go.
+            purpose: What it is for.
+            lifetime: How long it is valid.
+            user_id: The user; deleting them deletes the token.
             subject: What it is about.
-            binding: A value that must be shown with it, such as a cookie of the browser.
-            data: What to put aside with it; JSON.
+            binding: A value that must accompany it, such as a cookie of the browser.
+            data: JSON to store with it.
         """
         token, now = new_token(), self._clock()
         row = OneTimeToken(
@@ -97,7 +97,7 @@ class OneTimeTokens:
             binding_hash=hash_token(binding) if binding else "",
             data=dict(data or {}),
             created_at=now,
-            expires_at=now + lasts,
+            expires_at=now + lifetime,
         )
         async with self._db.system("auth", write=True) as session:
             session.add(row)
@@ -106,24 +106,24 @@ class OneTimeTokens:
     async def peek(
         self, token: str, purpose: Purpose, *, binding: str | None = None
     ) -> ConsumedToken:
-        """What a token stands for; it can still be used.
+        """Read a token without consuming it.
 
         Raises:
-            InvalidToken: It is used, expired, for something else, or nobody made it.
+            InvalidToken: It is used, expired, for another purpose or unknown.
         """
         async with self._db.system("auth") as session:
-            found = await session.exec(
-                select(OneTimeToken).where(*self._usable(token, purpose, binding))
+            rows = await session.exec(
+                select(OneTimeToken).where(*self._valid(token, purpose, binding))
             )
-            return _spent(found.all())
+            return _consumed(rows.all())
 
     async def consume(
         self, token: str, purpose: Purpose, *, binding: str | None = None
     ) -> ConsumedToken:
-        """Use a token up.
+        """Consume a token.
 
         Raises:
-            InvalidToken: As in `peek`; also for everybody who comes second.
+            InvalidToken: As in `peek`, and for all but the first of concurrent calls.
         """
         async with self._db.system("auth", write=True) as session:
             return await self.consume_in(session, token, purpose, binding=binding)
@@ -131,56 +131,58 @@ class OneTimeTokens:
     async def consume_in(
         self, session: SystemSession, token: str, purpose: Purpose, *, binding: str | None = None
     ) -> ConsumedToken:
-        """Use a token up in a transaction of the caller's: it is used if that commits.
+        """Consume a token in the caller's transaction; it stays valid if that rolls back.
 
         Raises:
             InvalidToken: As in `consume`.
         """
-        return await self._take(session, token, purpose, binding, used_at=self._clock())
+        return await self._update(session, token, purpose, binding, used_at=self._clock())
 
-    async def attempt(
-        self, token: str, purpose: Purpose, *, most: int, binding: str | None = None
+    async def reserve_attempt(
+        self, token: str, purpose: Purpose, *, max_attempts: int, binding: str | None = None
     ) -> ConsumedToken:
-        """Count one try at what a token guards, before the try is judged.
+        """Reserve one attempt at what a token protects, before the attempt is checked.
 
         Args:
             token: The token.
-            purpose: What it must be for.
-            most: How many tries it allows, however many come at once.
-            binding: What must be shown with it.
+            purpose: What it is for.
+            max_attempts: How many attempts it allows, concurrent ones included.
+            binding: The value that accompanies it.
 
         Raises:
-            InvalidToken: As in `peek`, and when all tries are gone.
+            InvalidToken: As in `peek`, and when no attempt is left.
         """
         async with self._db.system("auth", write=True) as session:
-            return await self._take(
+            return await self._update(
                 session,
                 token,
                 purpose,
                 binding,
-                col(OneTimeToken.attempts) < most,
+                col(OneTimeToken.attempts) < max_attempts,
                 attempts=OneTimeToken.attempts + 1,
             )
 
-    async def give_back(self, spent: ConsumedToken) -> None:
-        """Undo one `attempt`: our own failure is nobody's try."""
+    async def release_attempt(self, token: ConsumedToken) -> None:
+        """Undo `reserve_attempt` after a failure of this server."""
         async with self._db.system("auth", write=True) as session:
             await session.exec(
                 update(OneTimeToken)
-                .where(col(OneTimeToken.id) == spent.id, col(OneTimeToken.attempts) > 0)
+                .where(col(OneTimeToken.id) == token.id, col(OneTimeToken.attempts) > 0)
                 .values(attempts=OneTimeToken.attempts - 1)
             )
 
     async def purge(self) -> None:
-        """Remove what can no longer be used by anybody."""
-        over = col(OneTimeToken.expires_at) <= self._clock()
+        """Delete expired tokens."""
+        expired = col(OneTimeToken.expires_at) <= self._clock()
         async with self._db.system("sweep") as session:
-            if (await session.exec(select(OneTimeToken.id).where(over).limit(1))).first() is None:
+            if (
+                await session.exec(select(OneTimeToken.id).where(expired).limit(1))
+            ).first() is None:
                 return
         async with self._db.system("sweep", write=True) as session:
-            await session.exec(delete(OneTimeToken).where(over))
+            await session.exec(delete(OneTimeToken).where(expired))
 
-    async def _take(
+    async def _update(
         self,
         session: SystemSession,
         token: str,
@@ -189,41 +191,42 @@ class OneTimeTokens:
         *conditions: ColumnElement[bool],
         **values: Any,
     ) -> ConsumedToken:
-        taken = await session.exec(
+        updated = await session.exec(
             update(OneTimeToken)
-            .where(*self._usable(token, purpose, binding), *conditions)
+            .where(*self._valid(token, purpose, binding), *conditions)
             .values(**values)
             .returning(OneTimeToken)
         )
-        return _spent(taken.scalars().all())
+        return _consumed(updated.scalars().all())
 
-    def _usable(
+    def _valid(
         self, token: str, purpose: Purpose, binding: str | None
     ) -> tuple[ColumnElement[bool], ...]:
         return (
-            col(OneTimeToken.token_hash) == hash_token(token[:_LONGEST]),
+            col(OneTimeToken.token_hash) == hash_token(token[:_MAX_LENGTH]),
             col(OneTimeToken.purpose) == purpose,
-            col(OneTimeToken.binding_hash) == (hash_token(binding[:_LONGEST]) if binding else ""),
+            col(OneTimeToken.binding_hash)
+            == (hash_token(binding[:_MAX_LENGTH]) if binding else ""),
             col(OneTimeToken.used_at).is_(None),
             col(OneTimeToken.expires_at) > self._clock(),
         )
 
 
 async def revoke_tokens(session: SystemSession, user_id: UUID, *purposes: Purpose) -> None:
-    """Forget a person's unused tokens, in a transaction of the caller's.
+    """Delete a user's tokens in the caller's transaction.
 
     Args:
         session: The transaction.
-        user_id: The person.
-        purposes: Which; none means all.
+        user_id: The user.
+        purposes: Only these; none means all.
     """
-    which = [col(OneTimeToken.user_id) == user_id]
+    conditions = [col(OneTimeToken.user_id) == user_id]
     if purposes:
-        which.append(col(OneTimeToken.purpose).in_(purposes))
-    await session.exec(delete(OneTimeToken).where(*which))
+        conditions.append(col(OneTimeToken.purpose).in_(purposes))
+    await session.exec(delete(OneTimeToken).where(*conditions))
 
 
-def _spent(rows: Sequence[OneTimeToken]) -> ConsumedToken:
+def _consumed(rows: Sequence[OneTimeToken]) -> ConsumedToken:
     if not rows:
         raise InvalidToken
     row = rows[0]

@@ -184,7 +184,9 @@ class Passkeys:
             RateLimited: Too many from this address.
         """
         async with self._rate_limits.start(address):
-            challenge = await self._tokens.make("passkey_sign_in", lasts=_LASTS, binding=binding)
+            challenge = await self._tokens.create(
+                "passkey_sign_in", lifetime=_LASTS, binding=binding
+            )
         return webauthn.authentication(self._settings, challenge)
 
     async def sign_in(self, credential: str, binding: str) -> VerifiedIdentity:
@@ -230,9 +232,9 @@ class Passkeys:
         await self._prove(shown, principal.user_id)
 
     async def _challenge(self, purpose: Purpose, principal: Principal) -> str:
-        return await self._tokens.make(
+        return await self._tokens.create(
             purpose,
-            lasts=_LASTS,
+            lifetime=_LASTS,
             user_id=principal.user_id,
             binding=principal.credential_id.hex,
         )

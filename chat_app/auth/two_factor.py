@@ -245,7 +245,9 @@ class TwoFactor:
             InvalidToken: The first half is too long ago, finished, or was somewhere else.
             SecondFactorWrong, SecondFactorLocked: As in `check`.
         """
-        held = await self._tokens.attempt(token, "second_factor", most=self._rate.amount)
+        held = await self._tokens.reserve_attempt(
+            token, "second_factor", max_attempts=self._rate.amount
+        )
         if held.user_id is None:
             raise ValueError("A two-factor challenge has no user.")
         try:
@@ -257,7 +259,7 @@ class TwoFactor:
                 return await self._tokens.consume_in(session, token, "second_factor")
         except Exception as error:
             if not isinstance(error, ChatError) or error.status >= 500:
-                await self._tokens.give_back(held)
+                await self._tokens.release_attempt(held)
             raise
 
     @asynccontextmanager

@@ -103,8 +103,10 @@ async def test_nothing_of_who_leaves_stays(stage: Stage, ada: UUID) -> None:
     her_browser, elsewhere = await signed_in(stage, ada), await signed_in(stage, ada)
     await her_browser.put("/api/account/picture", content=PNG)
     hour = stage.time.hour
-    await stage.tokens.make("reset_password", lasts=hour, user_id=ada, subject="new@example.org")
-    await stage.tokens.make("sign_in_link", lasts=hour, subject="new@example.org")
+    await stage.tokens.create(
+        "reset_password", lifetime=hour, user_id=ada, subject="new@example.org"
+    )
+    await stage.tokens.create("sign_in_link", lifetime=hour, subject="new@example.org")
     answer = await leave(her_browser, " New@Example.org ")
     assert answer.json() == {"url": f"{stage.settings.url}/signin"}
     assert "chat_session=;" in answer.headers["set-cookie"]

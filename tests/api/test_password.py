@@ -59,10 +59,10 @@ async def test_what_was_sent_or_kept_under_the_old_password_is_worth_nothing(
     stage: Stage, ada: UUID
 ) -> None:
     hour = stage.time.hour
-    reset = await stage.tokens.make("reset_password", lasts=hour, user_id=ada, subject=EMAIL)
-    half = await stage.tokens.make("second_factor", lasts=hour, user_id=ada)
+    reset = await stage.tokens.create("reset_password", lifetime=hour, user_id=ada, subject=EMAIL)
+    half = await stage.tokens.create("second_factor", lifetime=hour, user_id=ada)
     eve = await stage.person("eve@example.org")
-    hers = await stage.tokens.make("reset_password", lasts=hour, user_id=eve)
+    hers = await stage.tokens.create("reset_password", lifetime=hour, user_id=eve)
     async with stage.db.system("auth", write=True) as session:
         now = stage.time()
         session.add(
@@ -115,7 +115,7 @@ async def test_a_password_is_given_up_when_there_is_another_way(stage: Stage, ad
         session.add(Account(user_id=ada, issuer="https://id.example", subject="1"))
     her_browser = await signed_in(stage, ada)
     await stage.accounts.add(OTHER, PASSWORD, "Aaron")
-    reset = await stage.tokens.make("reset_password", lasts=stage.time.hour, user_id=ada)
+    reset = await stage.tokens.create("reset_password", lifetime=stage.time.hour, user_id=ada)
     assert (await her_browser.delete("/api/account/password")).status_code == 204
     assert (await enters(stage, PASSWORD), await enters(stage, PASSWORD, OTHER)) == (False, True)
     with pytest.raises(InvalidToken):

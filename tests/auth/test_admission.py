@@ -145,7 +145,7 @@ async def test_who_planted_a_password_finds_nothing_once_the_address_is_proved(
 ) -> None:
     eve = await squat(stage)
     planted = await stage.sign_in(eve)
-    reset = await stage.tokens.make("reset_password", lasts=stage.time.hour, user_id=eve)
+    reset = await stage.tokens.create("reset_password", lifetime=stage.time.hour, user_id=eve)
     entered = await enter(stage, oidc())
     assert entered.user_id == eve  # what was written there stays
     assert await stage.sessions.resolve(planted.token) is None
@@ -248,7 +248,7 @@ async def test_whoever_is_disabled_meanwhile_does_not_get_in(stage: Stage) -> No
 
 async def test_no_other_token_finishes_a_sign_in(stage: Stage) -> None:
     ada = await stage.person()
-    token = await stage.tokens.make("reset_password", lasts=stage.time.hour, user_id=ada)
+    token = await stage.tokens.create("reset_password", lifetime=stage.time.hour, user_id=ada)
     spent = await stage.tokens.consume(token, "reset_password")
     with pytest.raises(AccessDenied):
         await stage.sign_in_service.finish(spent, HERE)

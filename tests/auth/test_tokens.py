@@ -15,7 +15,7 @@ TEN_MINUTES = timedelta(minutes=10)
 
 
 async def make(stage: Stage, purpose: Purpose = "reset_password", **given: object) -> str:
-    return await stage.tokens.make(purpose, lasts=TEN_MINUTES, **given)  # pyright: ignore
+    return await stage.tokens.create(purpose, lifetime=TEN_MINUTES, **given)  # pyright: ignore
 
 
 async def rows(stage: Stage) -> list[OneTimeToken]:
@@ -89,7 +89,9 @@ async def test_a_bound_one_needs_its_browser(stage: Stage, shown: str | None) ->
 
 async def test_fifty_guesses_at_once_are_five_tries(stage: Stage) -> None:
     token = await make(stage, "second_factor")
-    tries = (stage.tokens.attempt(token, "second_factor", most=5) for _ in range(50))
+    tries = (
+        stage.tokens.reserve_attempt(token, "second_factor", max_attempts=5) for _ in range(50)
+    )
     answers = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(not isinstance(one, BaseException) for one in answers) == 5
     assert sum(isinstance(one, InvalidToken) for one in answers) == 45
@@ -98,10 +100,12 @@ async def test_fifty_guesses_at_once_are_five_tries(stage: Stage) -> None:
 async def test_our_own_failure_is_nobodys_try(stage: Stage) -> None:
     token = await make(stage, "second_factor")
     for _ in range(3):
-        await stage.tokens.give_back(await stage.tokens.attempt(token, "second_factor", most=1))
-    assert await stage.tokens.attempt(token, "second_factor", most=1)
+        await stage.tokens.release_attempt(
+            await stage.tokens.reserve_attempt(token, "second_factor", max_attempts=1)
+        )
+    assert await stage.tokens.reserve_attempt(token, "second_factor", max_attempts=1)
     with pytest.raises(InvalidToken):
-        await stage.tokens.attempt(token, "second_factor", most=1)
+        await stage.tokens.reserve_attempt(token, "second_factor", max_attempts=1)
 
 
 async def test_what_is_undone_was_not_used(stage: Stage) -> None:

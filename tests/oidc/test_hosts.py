@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat_app.auth.oauth.http_client import UnexpectedResponse
-from chat_app.auth.oauth.oidc import fit
+from chat_app.auth.oauth.oidc import validate_metadata
+from chat_app.core.http_out import UnexpectedResponse
 from chat_app.settings.identity_providers import identity_providers
 from testing.oidc_provider import DISCOVERY_DOCUMENT, ISSUER
 from testing.private_hosts import BROKEN, LOOPBACK, NETWORK
@@ -38,7 +38,7 @@ def test_a_part_inside_a_network_is_refused(host: str) -> None:
     for part in PARTS:
         for url in (f"https://{host}/x", f"https://{host}:8443/x", f"http://{host}/x"):
             with pytest.raises(UnexpectedResponse):
-                fit({**DISCOVERY_DOCUMENT, part: url}, ISSUER)
+                validate_metadata({**DISCOVERY_DOCUMENT, part: url}, ISSUER)
 
 
 @pytest.mark.parametrize("host", HERE)
@@ -64,17 +64,17 @@ def test_an_issuer_that_is_no_address_is_refused_and_named(host: str) -> None:
     ["tokens.acme.example", "oauth2.googleapis.com", "a.b-c.d1.co.uk", "xn--bcher-kva.xn--p1ai"],
 )
 def test_a_part_under_another_public_name_is_taken(host: str) -> None:
-    assert fit({**DISCOVERY_DOCUMENT, "token_endpoint": f"https://{host}/token"}, ISSUER)[
-        "token_endpoint"
-    ]
+    assert validate_metadata(
+        {**DISCOVERY_DOCUMENT, "token_endpoint": f"https://{host}/token"}, ISSUER
+    )["token_endpoint"]
 
 
 @pytest.mark.parametrize("host", ["id.corp", "10.0.0.1", "[fd00::1]", "keycloak.auth.svc.local"])
 def test_an_issuer_inside_the_network_has_its_parts_on_its_own_host_alone(host: str) -> None:
     issuer = f"https://{host}"
     inside = {name: f"{issuer}:8443/{name}" for name in PARTS} | {"issuer": issuer}
-    assert fit(inside, issuer)["jwks_uri"] == f"{issuer}:8443/jwks_uri"
+    assert validate_metadata(inside, issuer)["jwks_uri"] == f"{issuer}:8443/jwks_uri"
     with pytest.raises(UnexpectedResponse):
-        fit({**inside, "jwks_uri": "https://10.0.0.2/jwks"}, issuer)
+        validate_metadata({**inside, "jwks_uri": "https://10.0.0.2/jwks"}, issuer)
     with pytest.raises(UnexpectedResponse):
-        fit({**inside, "jwks_uri": f"http://{host}/jwks"}, issuer)
+        validate_metadata({**inside, "jwks_uri": f"http://{host}/jwks"}, issuer)

@@ -62,8 +62,8 @@ class EmailChanges:
         if user.email_verified_at is not None:
             return
         async with self._sends.rate_limits.mail(user.email, address):
-            token = await self._tokens.make(
-                "verify_email", lasts=LINK_LIFETIME, user_id=user.id, subject=user.email
+            token = await self._tokens.create(
+                "verify_email", lifetime=LINK_LIFETIME, user_id=user.id, subject=user.email
             )
         self._sends.mailer.send(self._sends.letters.verify_email(user.email, token))
 
@@ -92,8 +92,8 @@ class EmailChanges:
                 held = (await session.exec(select(User.id).where(User.email == subject))).first()
             if held == principal.user_id:
                 raise Conflict("This is already your email.")
-            token = await self._tokens.make(
-                "change_email", lasts=LINK_LIFETIME, user_id=principal.user_id, subject=subject
+            token = await self._tokens.create(
+                "change_email", lifetime=LINK_LIFETIME, user_id=principal.user_id, subject=subject
             )
         letter = self._sends.letters.change_email(subject, token)
         self._sends.mailer.send(

@@ -177,8 +177,8 @@ class PasswordResets:
         require_allowed_domain(subject, self._sends.settings)
         async with self._sends.rate_limits.mail(subject, address):
             user_id = await self._whose(subject)
-            token = await self._tokens.make(
-                "reset_password", lasts=LINK_LIFETIME, user_id=user_id, subject=subject
+            token = await self._tokens.create(
+                "reset_password", lifetime=LINK_LIFETIME, user_id=user_id, subject=subject
             )
         letter = self._sends.letters.reset_password(subject, token)
         self._sends.mailer.send(letter if user_id else self._sends.letters.no_account(subject))

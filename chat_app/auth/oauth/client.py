@@ -1,41 +1,47 @@
-"""What a provider says about a person, made fit for our rows."""
+"""The OAuth 2 and OpenID Connect client (on authlib), and the claims that it returns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.integrations.starlette_client import StarletteIntegration, StarletteOAuth2App
 from starlette.requests import Request
 
 from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
-from chat_app.auth.oauth.http_client import OAuthHttpClient, UnexpectedResponse
+from chat_app.core.http_out import UnexpectedResponse, client_options
 
+MAX_ID_TOKEN = 16_384
+"""The longest id token that is decoded, in characters."""
 _SUBJECT_MAX_LENGTH = 255
+_QUERY_MAX_LENGTH = 8_192  # characters; the authorization code is the longest value
+_QUERY_MAX_FIELDS = 20
 
 
 def subject_claim(value: object) -> str:
-    """The provider's own lasting key of a person (OpenID Connect Core §2, `sub`).
+    """The provider's permanent key of a user (OpenID Connect Core §2, `sub`).
 
     Raises:
-        UnfitAnswer: It is not 1 to 255 printable ASCII characters.
+        UnexpectedResponse: It is not 1 to 255 printable ASCII characters.
     """
     if not isinstance(value, str) or not value.strip() or len(value) > _SUBJECT_MAX_LENGTH:
-        raise UnexpectedResponse("names nobody")
+        raise UnexpectedResponse("has no usable subject")
     if not (value.isascii() and value.isprintable()):
-        raise UnexpectedResponse("names nobody")
+        raise UnexpectedResponse("has no usable subject")
     return value
 
 
 def text_claim(value: object) -> str:
-    """A text, or nothing for whatever else stands there."""
+    """A string claim; any other type is an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def email_claim(value: object) -> str:
-    """An address in its one form, or nothing for what is none that we take."""
+    """A normalised email, or an empty string for an invalid one."""
     try:
         return normalise(text_claim(value))
     except InvalidEmail:
@@ -43,25 +49,20 @@ def email_claim(value: object) -> str:
 
 
 def name_claim(*candidates: object) -> str:
-    """The first of some names that has something to show."""
-    return next(
-        (kept for one in candidates if (kept := truncate_display_name(text_claim(one)))), ""
-    )
-
-
-_MAX_LENGTH = 8_192  # characters of a query; codes are the longest thing in it
-_MAX_FIELDS = 20
+    """The first display name that is not empty."""
+    names = (truncate_display_name(text_claim(candidate)) for candidate in candidates)
+    return next(filter(None, names), "")
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthTransaction:
-    """What ties a callback to the browser and the provider that it began with.
+    """Ties a callback to the browser and the provider where the sign-in started.
 
     Args:
-        state: Random, in the address that the browser is sent to and back.
-        nonce: Random, in the id token (OpenID Connect Core §3.1.2.1).
-        verifier: Random, shown when the code is redeemed (RFC 7636).
-        redirect_uri: Where the provider sends the browser back to.
+        state: Random; in the authorization URL and in the callback.
+        nonce: Random; in the id token (OpenID Connect Core §3.1.2.1).
+        verifier: The PKCE code verifier (RFC 7636).
+        redirect_uri: The callback's URL.
     """
 
     state: str
@@ -72,13 +73,13 @@ class OAuthTransaction:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationResponse:
-    """What a callback brought.
+    """The query of a callback.
 
     Args:
-        state: Which transaction it says it is about.
-        code: What is redeemed; empty when there is none.
-        issuer: Who it says it comes from (RFC 9207); None when it says nothing.
-        error: The provider's word for why not; empty when there is none.
+        state: The transaction it claims to belong to.
+        code: The authorization code; empty when there is none.
+        issuer: The `iss` parameter (RFC 9207); None when it is missing.
+        error: The provider's error code; empty when there is none.
     """
 
     state: str
@@ -88,7 +89,7 @@ class AuthorizationResponse:
 
 
 def read_authorization_response(query: bytes) -> AuthorizationResponse:
-    """What the query of a callback says. Empty texts where it says nothing or is no such query."""
+    """Parse the query of a callback. An invalid query has no fields."""
     fields = _fields(query)
     return AuthorizationResponse(
         state=fields.get("state", ""),
@@ -99,87 +100,94 @@ def read_authorization_response(query: bytes) -> AuthorizationResponse:
 
 
 def _fields(query: bytes) -> dict[str, str]:
-    if len(query) > _MAX_LENGTH:
+    if len(query) > _QUERY_MAX_LENGTH:
         return {}
     try:
         pairs = parse_qsl(
             query.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=_MAX_FIELDS,
+            max_num_fields=_QUERY_MAX_FIELDS,
         )
     except ValueError:
         return {}
-    return {} if _repeats([name for name, _ in pairs]) else dict(pairs)
+    fields = dict(pairs)
+    # Two parsers may choose different values of a repeated field.
+    return fields if len(fields) == len(pairs) else {}
 
 
-def _repeats(names: Sequence[str]) -> bool:
-    # Two readers of a query that says a thing twice may hear different things.
-    return len(set(names)) != len(names)
+class OAuthHttpClient(AsyncOAuth2Client):
+    """authlib's HTTP client with the transport for outgoing requests.
 
+    Args:
+        allow_private: Which hosts may have private addresses.
+    """
 
-MAX_ID_TOKEN = 16_384
-"""The longest id token that is looked at, in characters."""
+    def __init__(self, *args: Any, allow_private: Callable[[str], bool], **kwargs: Any) -> None:
+        # authlib passes client settings here too: a name that is in both fails.
+        super().__init__(*args, **kwargs, **client_options(allow_private))
 
 
 class _OneTransaction(StarletteIntegration):
-    """Keeps nothing: the session of a request holds the data of its one transaction."""
+    """Stores nothing: the request's session holds the data of its one transaction."""
 
     async def get_state_data(self, session: dict[str, Any] | None, state: str) -> dict[str, Any]:
         return (session or {}).get(state, {})
 
     async def set_state_data(self, session: dict[str, Any] | None, state: str, data: Any) -> None:
-        raise RuntimeError("Transactions are kept as one-time tokens.")
+        raise RuntimeError("Transactions are stored as one-time tokens.")
 
     async def clear_state_data(self, session: dict[str, Any] | None, state: str) -> None:
         (session or {}).pop(state, None)
 
 
 class OAuthClient(StarletteOAuth2App):
-    """One provider, as authlib sees it. PKCE with S256 for everyone (RFC 9700 §2.1.1).
+    """authlib's client of one identity provider, always with PKCE S256 (RFC 9700 §2.1.1).
 
     Args:
         name: The provider's id.
-        scope: What is asked for, with spaces between.
-        given: Further arguments of authlib: addresses, the client, fitted metadata.
+        scope: The requested scopes, separated by spaces.
+        allow_private: Which hosts may have private addresses.
+        options: Further arguments of authlib: URLs, credentials, validated metadata.
     """
 
-    client_cls = OAuthHttpClient
-
-    def __init__(self, name: str, *, scope: str, **given: Any) -> None:
+    def __init__(
+        self, name: str, *, scope: str, allow_private: Callable[[str], bool], **options: Any
+    ) -> None:
         kwargs = {"scope": scope, "code_challenge_method": "S256"}
-        super().__init__(_OneTransaction(name), name, client_kwargs=kwargs, **given)
+        super().__init__(_OneTransaction(name), name, client_kwargs=kwargs, **options)
+        self.client_cls = partial(OAuthHttpClient, allow_private=allow_private)
 
-    async def address(self, transaction: OAuthTransaction) -> str:
-        """Where the browser goes to sign in."""
-        made = await self.create_authorization_url(
+    async def authorization_url(self, transaction: OAuthTransaction) -> str:
+        """Where the browser is redirected to sign in."""
+        created = await self.create_authorization_url(
             transaction.redirect_uri,
             state=transaction.state,
             nonce=transaction.nonce,
             code_verifier=transaction.verifier,
         )
-        return made["url"]
+        return created["url"]
 
     async def redeem(
-        self, answer: AuthorizationResponse, transaction: OAuthTransaction, **checks: Any
+        self, response: AuthorizationResponse, transaction: OAuthTransaction, **checks: Any
     ) -> dict[str, Any]:
-        """The token for a callback's code, with the claims of its id token, checked, if it has one.
+        """Exchange a callback's code for the token, with the verified claims of its id token.
 
         Args:
-            answer: What the callback brought.
+            response: The callback.
             transaction: The sign-in that it belongs to.
-            checks: What authlib shall ask of the id token.
+            checks: authlib's options for verifying the id token.
 
         Raises:
-            Exception: Anything. authlib, joserfc and the client raise types of their own, and what
-                a provider sends decides which.
+            Exception: Anything: authlib, joserfc and the client raise types of their own, and
+                the provider's response decides which.
         """
         data = {
             "nonce": transaction.nonce,
             "code_verifier": transaction.verifier,
             "redirect_uri": transaction.redirect_uri,
         }
-        query = urlencode({"code": answer.code, "state": transaction.state})
+        query = urlencode({"code": response.code, "state": transaction.state})
         request = Request(
             {
                 "type": "http",
@@ -191,9 +199,9 @@ class OAuthClient(StarletteOAuth2App):
         )
         return await self.authorize_access_token(request, **checks)
 
-    async def parse_id_token(self, token: Any, *rest: Any, **checks: Any) -> Any:
-        """The claims of an id token, checked; one of unfit size is not even decoded."""
+    async def parse_id_token(self, token: Any, *args: Any, **checks: Any) -> Any:
+        """The verified claims of an id token; one that is too long is not decoded."""
         text = token["id_token"]
         if not isinstance(text, str) or len(text) > MAX_ID_TOKEN:
             raise UnexpectedResponse("has no usable id token")
-        return await super().parse_id_token(token, *rest, **checks)
+        return await super().parse_id_token(token, *args, **checks)

@@ -1,12 +1,13 @@
-"""Signing in at GitHub, which speaks OAuth 2 and tells who somebody is by its own API."""
+"""Sign-in with GitHub: OAuth 2, and GitHub's own API for the user's identity."""
 
 from typing import Any
 
 from chat_app.auth.oauth import client
 from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuthTransaction
-from chat_app.auth.oauth.http_client import UnexpectedResponse
 from chat_app.auth.sign_in.identity import VerifiedIdentity
+from chat_app.core.http_out import UnexpectedResponse
 from chat_app.settings import IdentityProvider
+from chat_app.settings.validation import host_of
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
@@ -15,49 +16,51 @@ class GitHubProvider:
     """github.com, or an Enterprise server.
 
     Args:
-        settings: What the operator said about it.
+        settings: The operator's settings of this provider.
     """
 
     def __init__(self, settings: IdentityProvider) -> None:
         self.settings = settings
-        self._app = OAuthClient(
+        hosts = {host_of(settings.url), host_of(settings.api_url)}
+        self._client = OAuthClient(
             settings.id,
             scope=settings.scope,
+            allow_private=hosts.__contains__,  # the operator names both
             client_id=settings.client_id,
             client_secret=settings.client_secret.get_secret_value(),
             authorize_url=f"{settings.url}/login/oauth/authorize",
             access_token_url=f"{settings.url}/login/oauth/access_token",
-            token_endpoint_auth_method="client_secret_post",  # noqa: S106 (how, not what)
+            token_endpoint_auth_method="client_secret_post",  # noqa: S106 (a method)
         )
 
-    async def ready(self) -> None:
-        """Nothing has to be found out: GitHub's paths are always the same."""
+    async def discover(self) -> None:
+        """GitHub's endpoints are fixed."""
 
-    async def address(self, transaction: OAuthTransaction) -> str:
-        """Where the browser goes to sign in."""
-        return await self._app.address(transaction)
+    async def authorization_url(self, transaction: OAuthTransaction) -> str:
+        """Where the browser is redirected to sign in."""
+        return await self._client.authorization_url(transaction)
 
-    async def prove(
-        self, answer: AuthorizationResponse, transaction: OAuthTransaction
+    async def verify(
+        self, response: AuthorizationResponse, transaction: OAuthTransaction
     ) -> VerifiedIdentity:
-        """Who came back.
+        """The identity that a callback verifies.
 
         Raises:
-            Exception: The answer proves nothing, for whatever reason.
+            Exception: The callback verifies none, for any reason.
         """
-        # GitHub sends an issuer without promising to (RFC 9207 §2.4).
-        if answer.issuer not in (None, f"{self.settings.url}/login/oauth"):
+        # GitHub sends `iss` without announcing it (RFC 9207 §2.4).
+        if response.issuer not in (None, f"{self.settings.url}/login/oauth"):
             raise UnexpectedResponse("comes from another issuer")
-        token = await self._app.redeem(answer, transaction)
-        user = await self._ask("/user", token)
-        number, login = user["id"], client.text_claim(user.get("login"))
-        if type(number) is not int:
-            raise UnexpectedResponse("names nobody")
-        email = _primary(await self._ask("/user/emails", token))
+        token = await self._client.redeem(response, transaction)
+        user = await self._get("/user", token)
+        user_id, login = user["id"], client.text_claim(user.get("login"))
+        if type(user_id) is not int:
+            raise UnexpectedResponse("has no usable user id")
+        email = _primary_email(await self._get("/user/emails", token))
         return VerifiedIdentity(
             method="oauth",
             issuer=self.settings.issuer,
-            subject=str(number),
+            subject=str(user_id),
             email=email,
             email_verified=bool(email),
             name=client.name_claim(user.get("name"), login),
@@ -65,15 +68,17 @@ class GitHubProvider:
             claims={"login": login},
         )
 
-    async def _ask(self, path: str, token: Any) -> Any:
-        answer = await self._app.get(self.settings.api_url + path, token=token, headers=_HEADERS)
-        answer.raise_for_status()
-        return answer.json()
+    async def _get(self, path: str, token: Any) -> Any:
+        response = await self._client.get(
+            self.settings.api_url + path, token=token, headers=_HEADERS
+        )
+        response.raise_for_status()
+        return response.json()
 
 
-def _primary(addresses: Any) -> str:
-    """The verified primary address, or nothing: any other may be somebody else's."""
-    for one in addresses:
-        if one.get("primary") is True and one.get("verified") is True:
-            return client.email_claim(one.get("email"))
+def _primary_email(emails: Any) -> str:
+    """The verified primary email, or an empty string: an unverified one may be another user's."""
+    for email in emails:
+        if email.get("primary") is True and email.get("verified") is True:
+            return client.email_claim(email.get("email"))
     return ""

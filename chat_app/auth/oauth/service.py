@@ -1,8 +1,7 @@
-"""Going to a provider and coming back: one transaction, one browser, one use.
+"""OAuth transactions: one browser, one provider, one use.
 
-What is remembered meanwhile is a one-time token. The token is the `state` of OAuth 2; the browser
-holds a random value in a cookie of that transaction's own, without which the token is worth
-nothing, so an address taken from somebody else's browser opens nothing (RFC 9700 §4.7).
+A transaction is stored as a one-time token, which is OAuth's `state`. It is bound to a random value
+in a cookie of this browser, so that a URL copied from another browser is refused (RFC 9700 §4.7).
 """
 
 import asyncio
@@ -32,9 +31,9 @@ from chat_app.core.tokens import new_token
 from chat_app.settings import IdentityProvider, Settings
 
 TRANSACTION_LIFETIME = timedelta(minutes=10)
-"""How long somebody may take at the provider."""
+"""How long a user may take at the provider."""
 PROVIDER_TIMEOUT_SECONDS = 20.0
-"""How long a provider may take to answer everything that we ask while somebody waits."""
+"""How long all requests of one step may take."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,33 +41,33 @@ _T = TypeVar("_T")
 
 
 class IdentityProviderClient(Protocol):
-    """One way to ask who somebody is."""
+    """An identity provider, whichever protocol it speaks."""
 
     settings: IdentityProvider
 
-    async def ready(self) -> None:
-        """Find out where its pages are, unless that is known."""
+    async def discover(self) -> None:
+        """Fetch the metadata unless it is cached."""
         ...
 
-    async def address(self, transaction: OAuthTransaction) -> str:
-        """Where the browser goes to sign in."""
+    async def authorization_url(self, transaction: OAuthTransaction) -> str:
+        """Where the browser is redirected to sign in."""
         ...
 
-    async def prove(
-        self, answer: AuthorizationResponse, transaction: OAuthTransaction
+    async def verify(
+        self, response: AuthorizationResponse, transaction: OAuthTransaction
     ) -> VerifiedIdentity:
-        """Who came back."""
+        """The identity that a callback verifies."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthRequest:
-    """What somebody wants who goes to a provider.
+    """What a transaction is for.
 
     Args:
-        callback_url: The page they want afterwards.
-        remember: Whether the session may outlive the browser.
-        link_to: Who connects the account, when it is not about signing in.
+        callback_url: The page to open afterwards.
+        remember: Whether the session outlives the browser.
+        link_to: The signed-in user who links an account; None to sign in.
     """
 
     callback_url: str
@@ -78,12 +77,12 @@ class OAuthRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRedirect:
-    """The way to a provider.
+    """Where to redirect the browser, and what to store in it.
 
     Args:
-        url: Where the browser goes.
-        state: Names the transaction.
-        binding: For the cookie of the transaction.
+        url: The provider's authorization URL.
+        state: Identifies the transaction.
+        binding: The value of the transaction's cookie.
     """
 
     url: str
@@ -93,12 +92,12 @@ class AuthorizationRedirect:
 
 @dataclass(frozen=True, slots=True)
 class OAuthCallback:
-    """Somebody who came back to the transaction that they began, in the browser they began it in.
+    """A callback in the browser that started its transaction.
 
     Args:
-        provider: Where they were.
-        wish: What they wanted.
-        transaction: What was remembered of it.
+        provider: The identity provider.
+        oauth_request: What the transaction is for.
+        transaction: Its secrets.
     """
 
     provider: IdentityProviderClient
@@ -107,12 +106,12 @@ class OAuthCallback:
 
 
 class OAuthService:
-    """Sends people to providers, and reads what they bring back.
+    """Starts OAuth transactions and verifies their callbacks.
 
     Args:
-        settings: Which providers there are.
-        tokens: Where transactions are kept.
-        throttle: Counts transactions that anybody may begin.
+        settings: The identity providers.
+        tokens: Stores transactions.
+        rate_limits: Limits how many a client may start.
     """
 
     def __init__(
@@ -121,40 +120,37 @@ class OAuthService:
         self._settings = settings
         self._tokens = tokens
         self._rate_limits = rate_limits
-        self._providers = {one.id: _provider(one) for one in settings.identity_providers}
+        self._providers = {
+            provider.id: _provider(provider) for provider in settings.identity_providers
+        }
 
     async def start(
-        self, provider_id: str, oauth_request: OAuthRequest, address: str
+        self, provider_id: str, oauth_request: OAuthRequest, client_ip: str
     ) -> AuthorizationRedirect:
-        """Begin a transaction.
-
-        Args:
-            provider_id: Where.
-            wish: What for.
-            address: The client's address, for the limits.
+        """Start a transaction.
 
         Raises:
-            ProviderUnknown: There is no such provider.
-            ProviderUnavailable: It cannot be asked now. Nothing was written.
-            RateLimited: Too many from this address.
+            UnknownIdentityProvider: It is not configured.
+            IdentityProviderUnavailable: It can't be reached; nothing was stored.
+            TooManyAttempts: The rate limit of this client.
         """
         if provider_id not in self._providers:
             raise UnknownIdentityProvider
-        async with self._rate_limits.start(address):
+        async with self._rate_limits.start(client_ip):
             return await self._start(self._providers[provider_id], oauth_request)
 
     async def _start(
         self, provider: IdentityProviderClient, oauth_request: OAuthRequest
     ) -> AuthorizationRedirect:
-        provider_id, who = provider.settings.id, oauth_request.link_to
-        await _or_else(IdentityProviderUnavailable, provider, provider.ready())
+        provider_id, user = provider.settings.id, oauth_request.link_to
+        await _or_else(IdentityProviderUnavailable, provider, provider.discover())
         binding = new_token()
         nonce, verifier = new_token(), secrets.token_urlsafe(48)
         redirect_uri = f"{self._settings.api_url}/api/auth/callback/{provider_id}"
-        state = await self._tokens.make(
+        state = await self._tokens.create(
             "oauth",
-            lasts=TRANSACTION_LIFETIME,
-            user_id=who.user_id if who else None,
+            lifetime=TRANSACTION_LIFETIME,
+            user_id=user.user_id if user else None,
             subject=provider_id,
             binding=binding,
             data={
@@ -163,60 +159,62 @@ class OAuthService:
                 "redirect_uri": redirect_uri,
                 "callback_url": oauth_request.callback_url,
                 "remember": oauth_request.remember,
-                "session_id": str(who.credential_id) if who else None,
+                "session_id": str(user.credential_id) if user else None,
             },
         )
         transaction = OAuthTransaction(state, nonce, verifier, redirect_uri)
-        url = await _or_else(IdentityProviderUnavailable, provider, provider.address(transaction))
+        url = await _or_else(
+            IdentityProviderUnavailable, provider, provider.authorization_url(transaction)
+        )
         return AuthorizationRedirect(url, state, binding)
 
     async def resume(
-        self, provider_id: str, answer: AuthorizationResponse, binding: str | None
+        self, provider_id: str, response: AuthorizationResponse, binding: str | None
     ) -> OAuthCallback:
-        """The transaction that a callback belongs to. It is used up by this, whatever follows.
+        """Consume the transaction that a callback belongs to.
 
         Args:
-            provider_id: Whose callback it is.
-            answer: What the callback brought.
-            binding: The value of the transaction's cookie, if it came.
+            provider_id: The provider of the callback's URL.
+            response: The callback.
+            binding: The value of the transaction's cookie, if there was one.
 
         Raises:
-            ProviderUnknown: There is no such provider.
-            ProviderRefused: It belongs to none that this browser began with this provider.
+            UnknownIdentityProvider: It is not configured.
+            OAuthCallbackFailed: This browser started no such transaction with this provider.
         """
         if provider_id not in self._providers:
             raise UnknownIdentityProvider
         if not binding:
             raise OAuthCallbackFailed
         try:
-            spent = await self._tokens.consume(answer.state, "oauth", binding=binding)
+            consumed = await self._tokens.consume(response.state, "oauth", binding=binding)
         except InvalidToken:
             raise OAuthCallbackFailed from None
-        if spent.subject != provider_id:
+        if consumed.subject != provider_id:
             raise OAuthCallbackFailed
         return OAuthCallback(
             provider=self._providers[provider_id],
-            oauth_request=_oauth_request(spent.user_id, spent.data),
+            oauth_request=_oauth_request(consumed.user_id, consumed.data),
             transaction=OAuthTransaction(
-                state=answer.state,
-                nonce=spent.data["nonce"],
-                verifier=spent.data["verifier"],
-                redirect_uri=spent.data["redirect_uri"],
+                state=response.state,
+                nonce=consumed.data["nonce"],
+                verifier=consumed.data["verifier"],
+                redirect_uri=consumed.data["redirect_uri"],
             ),
         )
 
-    async def prove(
-        self, returned: OAuthCallback, answer: AuthorizationResponse
+    async def verify(
+        self, callback: OAuthCallback, response: AuthorizationResponse
     ) -> VerifiedIdentity:
-        """Who came back.
+        """The identity that a callback verifies.
 
         Raises:
-            ProviderRefused: The answer proves nothing.
+            OAuthCallbackFailed: It verifies none.
         """
-        if answer.error or not answer.code:
+        if response.error or not response.code:
             raise OAuthCallbackFailed
-        proving = returned.provider.prove(answer, returned.transaction)
-        return await _or_else(OAuthCallbackFailed, returned.provider, proving)
+        verification = callback.provider.verify(response, callback.transaction)
+        return await _or_else(OAuthCallbackFailed, callback.provider, verification)
 
 
 def _provider(settings: IdentityProvider) -> IdentityProviderClient:
@@ -233,13 +231,13 @@ def _oauth_request(user_id: UUID | None, data: Mapping[str, str | bool | None]) 
 
 
 async def _or_else(
-    refusal: type[AuthError], provider: IdentityProviderClient, asking: Awaitable[_T]
+    error: type[AuthError], provider: IdentityProviderClient, request: Awaitable[_T]
 ) -> _T:
-    """What a provider says, or the one refusal for all that can go wrong with it."""
+    """The result of a request to a provider; one error for everything that can go wrong."""
     try:
         async with asyncio.timeout(PROVIDER_TIMEOUT_SECONDS):
-            return await asking
-    except Exception as error:  # authlib, joserfc, the client: what arrives decides what is raised
-        # The type alone: the text may hold what the provider or a stranger sent.
-        logger.warning("%s: %s", provider.settings.id, type(error).__name__)
-        raise refusal from None
+            return await request
+    except Exception as cause:  # authlib and joserfc raise whatever the response makes them raise
+        # Only the type is logged: the text may contain what the provider or an attacker sent.
+        logger.warning("%s: %s", provider.settings.id, type(cause).__name__)
+        raise error from None

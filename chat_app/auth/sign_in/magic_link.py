@@ -84,9 +84,9 @@ class MagicLinks:
         require_allowed_domain(subject, self._sends.settings)
         async with self._sends.rate_limits.mail(subject, address):
             is_welcome, user_id = await self._ask(identity_of_email(subject))
-            token = await self._tokens.make(
+            token = await self._tokens.create(
                 "sign_in_link",
-                lasts=LINK_LIFETIME,
+                lifetime=LINK_LIFETIME,
                 user_id=user_id,
                 subject=subject,
                 data={"goes_to": goes_to},

@@ -132,8 +132,8 @@ class SignInService:
                 "remember": browser.remember,
                 "claims": dict(identity.claims),
             }
-            token = await self._tokens.make(
-                "second_factor", lasts=MFA_LIFETIME, user_id=user_id, data=aside
+            token = await self._tokens.create(
+                "second_factor", lifetime=MFA_LIFETIME, user_id=user_id, data=aside
             )
             return MfaRequired(token, MFA_LIFETIME)
         return await self._issue(

@@ -110,8 +110,8 @@ class EmailSignUps:
                 "browser": hash_token(browser),
                 "goes_to": goes_to,
             }
-            token = await self._tokens.make(
-                "sign_up", lasts=SIGN_UP_LIFETIME, subject=subject, data=kept
+            token = await self._tokens.create(
+                "sign_up", lifetime=SIGN_UP_LIFETIME, subject=subject, data=kept
             )
         self._sends.mailer.send(write(subject, token))
         return browser

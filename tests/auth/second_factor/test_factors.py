@@ -233,8 +233,8 @@ async def test_nobody_passes_without_a_challenge(ada: Holder, token: str) -> Non
 
 async def test_a_challenge_expires_and_no_other_token_is_one(ada: Holder) -> None:
     late = await ada.challenge()
-    other = await ada.stage.tokens.make(
-        "reset_password", lasts=ada.stage.time.hour, user_id=ada.user_id
+    other = await ada.stage.tokens.create(
+        "reset_password", lifetime=ada.stage.time.hour, user_id=ada.user_id
     )
     with pytest.raises(InvalidToken):
         await ada.stage.two_factor.pass_challenge(other, ada.code())

@@ -34,7 +34,7 @@ async def test_a_disabled_user_has_no_session_and_gets_none(
 
 async def test_disabling_revokes_one_time_tokens(stage: Stage, user_access: UserAccess) -> None:
     ada = await stage.person()
-    token = await stage.tokens.make("sign_in_link", lasts=timedelta(minutes=10), user_id=ada)
+    token = await stage.tokens.create("sign_in_link", lifetime=timedelta(minutes=10), user_id=ada)
     await user_access.disable(ada)
     await user_access.enable(ada)
     with pytest.raises(InvalidToken):
