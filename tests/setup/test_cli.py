@@ -13,7 +13,7 @@ PASSWORD = "four correct battery horses\n"
 
 
 class CommandLine:
-    """`chat-app`, with a data folder of its own."""
+    """The command `chat-app`, with a data folder of its own."""
 
     def __init__(self, data: Path) -> None:
         self.data = data

@@ -14,7 +14,7 @@ ACME = {
 }
 
 
-def test_nothing_is_offered_unless_it_is_set_up() -> None:
+def test_no_provider_is_offered_unless_it_is_configured() -> None:
     assert identity_providers({"auth_secret": "s", "path": "x", "auth_github_id": ""}) == ()
 
 
@@ -27,7 +27,7 @@ def test_an_id_and_a_secret_are_enough_for_github_and_google() -> None:
     assert not github.sign_up
 
 
-def test_any_issuer_has_the_name_it_was_given() -> None:
+def test_an_issuer_has_the_configured_name() -> None:
     (acme,) = identity_providers(
         {**ACME, "auth_oidc_acme_require": "groups:staff", "auth_oidc_acme_sign_up": "true"}
     )
@@ -47,15 +47,15 @@ def test_there_may_be_several_of_a_kind() -> None:
     assert second.api_url == "https://git.acme.example/api/v3"
 
 
-def test_the_operator_orders_them() -> None:
+def test_the_operator_sets_the_order() -> None:
     every = {**GITHUB, **GOOGLE, **ACME}
-    assert [one.id for one in identity_providers(every)] == ["github", "google", "acme"]
+    assert [provider.id for provider in identity_providers(every)] == ["github", "google", "acme"]
     ordered = identity_providers({**every, "auth_providers": "acme, google,github"})
-    assert [one.id for one in ordered] == ["acme", "google", "github"]
+    assert [provider.id for provider in ordered] == ["acme", "google", "github"]
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("variables", "message"),
     [
         ({"auth_github_id": "x"}, "AUTH_GITHUB_SECRET is missing"),
         ({"auth_oidc_acme_id": "x", "auth_oidc_acme_secret": "y"}, "AUTH_OIDC_ACME_ISSUER is mis"),
@@ -83,34 +83,36 @@ def test_the_operator_orders_them() -> None:
         ),
     ],
 )
-def test_half_a_provider_is_refused_and_named(given: dict[str, str], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        identity_providers(given)
+def test_an_incomplete_provider_is_refused_and_named(
+    variables: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        identity_providers(variables)
 
 
-def test_an_issuer_on_this_machine_may_speak_plainly() -> None:
+def test_an_issuer_on_loopback_may_use_http() -> None:
     (acme,) = identity_providers({**ACME, "auth_oidc_acme_issuer": "http://localhost:9400"})
     assert acme.issuer == "http://localhost:9400"
 
 
-def test_they_are_read_from_the_file_and_the_environment_decides_first(
+def test_the_environment_has_priority_over_the_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("AUTH_GITHUB_ID=file\nAUTH_GITHUB_SECRET=file-secret\n")
     monkeypatch.setenv("AUTH_GITHUB_ID", "environment")
-    found = read_settings()
-    (github,) = found.identity_providers
+    settings = read_settings()
+    (github,) = settings.identity_providers
     assert github.client_id == "environment"
     assert github.client_secret.get_secret_value() == "file-secret"
-    assert "file-secret" not in repr(found)
+    assert "file-secret" not in repr(settings)
 
 
-def test_a_half_described_one_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_provider_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH_GOOGLE_SECRET", "only this")
-    with pytest.raises(ConfigError, match="AUTH_GOOGLE_ID is missing") as wrong:
+    with pytest.raises(ConfigError, match="AUTH_GOOGLE_ID is missing") as raised:
         read_settings()
-    assert "only this" not in str(wrong.value)
+    assert "only this" not in str(raised.value)
 
 
 def test_auth_url_is_another_name_of_app_url(monkeypatch: pytest.MonkeyPatch) -> None:

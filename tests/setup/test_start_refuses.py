@@ -1,4 +1,4 @@
-"""What would open the program to strangers does not start it: each in a real process."""
+"""Unsafe settings stop the start: each in a real process."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from chat_app.settings.forbidden_env import FORBIDDEN, forbidden_variable
 ROOT = Path(__file__).parents[2]
 PUBLIC = {"HOST": "0.0.0.0", "APP_URL": "https://chat.example"}
 
-# What is given to `chat-app run`, and the setting that the one line must name first.
+# The environment of `chat-app run`, and the setting that the message must name first.
 REFUSED: dict[str, tuple[str, dict[str, str]]] = {
     "development for the whole network": ("HOST", PUBLIC | {"REFLEX_ENV_MODE": "dev"}),
     "development under a public name": (
@@ -25,14 +25,14 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
         "REFLEX_CORS_ALLOWED_ORIGINS",
         {"REFLEX_CORS_ALLOWED_ORIGINS": "*"},
     ),
-    "a public address without a name": ("APP_URL", {"HOST": "0.0.0.0"}),
+    "a public host without a URL": ("APP_URL", {"HOST": "0.0.0.0"}),
     "a short secret": ("AUTH_SECRET", {"AUTH_SECRET": "nV2xQ8"}),
     "a secret from an example": (
         "AUTH_SECRET",
         {"AUTH_SECRET": "please-change-me-9f2c71d04b8e55a3"},
     ),
-    "a secret of one word again and again": ("AUTH_SECRET", {"AUTH_SECRET": "x9Q2mV7b" * 5}),
-    "a secret of few characters": (
+    "a secret of one repeated word": ("AUTH_SECRET", {"AUTH_SECRET": "x9Q2mV7b" * 5}),
+    "a secret of few different characters": (
         "AUTH_SECRET",
         {"AUTH_SECRET": "abacabadabacabaeabacabadabacabaf"},
     ),
@@ -45,10 +45,13 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
         {"REFLEX_ADD_ALL_ROUTES_ENDPOINT": "true"},
     ),
     "states on the disk": ("REFLEX_STATE_MANAGER_MODE", {"REFLEX_STATE_MANAGER_MODE": "disk"}),
-    "states in somebody's Redis": ("REFLEX_REDIS_URL", {"REFLEX_REDIS_URL": "redis://10.0.0.1"}),
-    "polling, which looks at no origin": ("REFLEX_TRANSPORT", {"REFLEX_TRANSPORT": "polling"}),
-    "another address, by Reflex's name": ("REFLEX_BACKEND_HOST", {"REFLEX_BACKEND_HOST": "::"}),
-    "believed proxies, by Reflex's name": (
+    "states in Redis": ("REFLEX_REDIS_URL", {"REFLEX_REDIS_URL": "redis://10.0.0.1"}),
+    "polling, which does not check the origin": (
+        "REFLEX_TRANSPORT",
+        {"REFLEX_TRANSPORT": "polling"},
+    ),
+    "another host, by Reflex's name": ("REFLEX_BACKEND_HOST", {"REFLEX_BACKEND_HOST": "::"}),
+    "trusted proxies, by Reflex's name": (
         "REFLEX_TRUSTED_PROXY_HOPS",
         {"REFLEX_TRUSTED_PROXY_HOPS": "2"},
     ),
@@ -56,13 +59,13 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def start(
-    arguments: tuple[str, ...], data: Path, given: dict[str, str]
+    arguments: tuple[str, ...], data: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Start the program as a person would; it must end by itself."""
+    """Start the program as an operator would; it must exit by itself."""
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATA_DIR": str(data), **given},
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(data), **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -70,19 +73,19 @@ def start(
     )
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_a_start_that_would_open_the_door_is_refused_in_one_line(what: str, tmp_path: Path) -> None:
-    name, given = REFUSED[what]
-    done = start(("chat_app.cli", "run"), tmp_path / "data", given)
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_unsafe_start_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
+    name, environment = REFUSED[case]
+    done = start(("chat_app.cli", "run"), tmp_path / "data", environment)
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
     assert line.startswith(f"chat-app: Invalid setting. {name}")
-    assert not any(given[secret] in line for secret in given if secret == "AUTH_SECRET")
+    assert environment.get("AUTH_SECRET", "-" * 32) not in line
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given"),
+    ("arguments", "environment"),
     [
         (("chat_app.cli", "dev"), PUBLIC),
         (("reflex", "run"), PUBLIC),
@@ -91,16 +94,16 @@ def test_a_start_that_would_open_the_door_is_refused_in_one_line(what: str, tmp_
         (("reflex", "export"), {"REFLEX_ADD_ALL_ROUTES_ENDPOINT": "1"}),
     ],
 )
-def test_no_other_way_to_start_goes_around_that(
-    arguments: tuple[str, ...], given: dict[str, str], tmp_path: Path
+def test_every_start_command_refuses_unsafe_settings(
+    arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    done = start(arguments, tmp_path / "data", given)
+    done = start(arguments, tmp_path / "data", environment)
     (line,) = done.stderr.splitlines()
     assert done.returncode in (1, 2)
     assert line.startswith("chat-app: ")
 
 
-def test_a_kept_key_that_was_cut_short_is_not_used(tmp_path: Path) -> None:
+def test_a_truncated_key_file_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "secret").write_bytes(b"")
@@ -112,7 +115,7 @@ def test_a_kept_key_that_was_cut_short_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "environment",
     [
         {"REFLEX_STATE_MANAGER_MODE": "memory"},
         {"REFLEX_ADD_ALL_ROUTES_ENDPOINT": "False"},
@@ -121,13 +124,13 @@ def test_a_kept_key_that_was_cut_short_is_not_used(tmp_path: Path) -> None:
         {"REFLEX_SSR": "true", "REFLEX_CHECK_LATEST_VERSION": "false"},
     ],
 )
-def test_what_changes_nothing_is_let_be(given: dict[str, str]) -> None:
-    assert forbidden_variable(given) is None
+def test_a_value_that_changes_nothing_is_allowed(environment: dict[str, str]) -> None:
+    assert forbidden_variable(environment) is None
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_every_name_that_would_overrule_the_settings_is_refused(name: str) -> None:
-    said = forbidden_variable({name: "everything"})
-    assert said is not None
-    assert said.startswith(f"{name}: ")
-    assert "everything" not in said
+def test_every_forbidden_variable_is_refused(name: str) -> None:
+    message = forbidden_variable({name: "everything"})
+    assert message is not None
+    assert message.startswith(f"{name}: ")
+    assert "everything" not in message
