@@ -79,8 +79,8 @@ class VirtualPace(FlushThrottle):
 class Answer:
     """One call of a scripted model."""
 
-    def __init__(self, turns: Sequence[PromptMessage], max_tokens: int | None) -> None:
-        self.turns = tuple(turns)
+    def __init__(self, prompt: Sequence[PromptMessage], max_tokens: int | None) -> None:
+        self.prompt = tuple(prompt)
         self.max_tokens = max_tokens
         self.closed = asyncio.Event()
         self.finished = False
@@ -136,9 +136,9 @@ class ScriptedModel:
         self._asked = asyncio.Condition()
 
     async def stream(
-        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
-        answer = Answer(turns, max_tokens)
+        answer = Answer(prompt, max_tokens)
         async with self._asked:
             self.answers.append(answer)
             self._asked.notify_all()

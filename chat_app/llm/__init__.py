@@ -1,1 +1,1 @@
-"""Which models answer."""
+"""Models: providers, the embedded model and fake models behind one protocol."""

@@ -1,4 +1,4 @@
-"""What every model looks like to the rest of the program."""
+"""The model protocol: a prompt in, a stream of deltas out."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from chat_app.core.errors import StorableError
 
 @dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One turn of the conversation that a model is shown."""
+    """One message of a prompt."""
 
     role: Literal["system", "user", "assistant"]
     text: str
@@ -31,7 +31,7 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the provider says the answer cost, in tokens."""
+    """The token counts that the provider reports."""
 
     input_tokens: int
     output_tokens: int
@@ -39,7 +39,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The provider said that the answer is complete."""
+    """The provider reported that the answer is complete."""
 
     reason: Literal["stop", "length", "content-filter", "tool-calls", "other"]
 
@@ -63,64 +63,71 @@ class ProviderError(StorableError):
         self.code = code
 
 
-class Model(Protocol):
-    """Something that answers.
+@dataclass(frozen=True, slots=True)
+class ModelTimeouts:
+    """How long a provider may send nothing.
 
-    Attributes:
-        id: The name used in settings, rows and URLs, unique among all models.
-        name: The name shown to people.
+    Args:
+        first_token: The longest wait for the first token, in seconds.
+        idle: The longest pause after it, in seconds.
     """
+
+    first_token: float
+    idle: float
+
+
+class Model(Protocol):
+    """A language model."""
 
     @property
     def id(self) -> str:
-        """The name used in settings, rows and URLs."""
+        """The id in settings, rows and URLs, unique among all models."""
         ...
 
     @property
     def name(self) -> str:
-        """The name shown to people."""
+        """The display name."""
         ...
 
     def stream(
-        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
-        """Answer the last turn.
+        """Answer the last message of a prompt.
 
         The iterator ends after `Finish`. Closing it early (`aclose`, or cancelling the task that
         iterates) closes the connection to the provider at once.
 
         Args:
-            turns: The conversation, oldest first.
+            prompt: The conversation, oldest message first.
             max_tokens: The most tokens to answer with; None leaves it to the provider.
 
         Raises:
-            ProviderError: The provider refused, failed, stalled, or broke off before `Finish`.
+            ProviderError: The provider failed, or cut the answer off before `Finish`.
         """
         ...
 
 
-def fit_context(turns: Sequence[PromptMessage], max_chars: int) -> tuple[PromptMessage, ...]:
-    """Keep the leading system turns and the newest turns that fit.
+def fit_context(prompt: Sequence[PromptMessage], max_chars: int) -> tuple[PromptMessage, ...]:
+    """Keep the leading system messages and the newest messages that fit.
 
-    The last turn is always kept whole: an answer to half a question helps nobody. What is kept
-    does not begin with an answer whose question was left out.
+    The last message is always kept whole. What is kept does not begin with an answer whose
+    question was left out.
 
     Args:
-        turns: The conversation, oldest first.
-        max_chars: The most characters of text in all turns together.
+        prompt: The conversation, oldest message first.
+        max_chars: The most characters of text in all messages together.
     """
     first = 0
-    while first < len(turns) and turns[first].role == "system":
+    while first < len(prompt) and prompt[first].role == "system":
         first += 1
-    system, talk = tuple(turns[:first]), turns[first:]
-    if not talk:
+    system, messages = tuple(prompt[:first]), prompt[first:]
+    if not messages:
         return system
-    room = max_chars - sum(len(turn.text) for turn in system)
-    start = len(talk) - 1
-    room -= len(talk[start].text)
-    while start > 0 and len(talk[start - 1].text) <= room:
+    start = len(messages) - 1
+    remaining = max_chars - sum(len(message.text) for message in (*system, messages[start]))
+    while start > 0 and len(messages[start - 1].text) <= remaining:
         start -= 1
-        room -= len(talk[start].text)
-    while 0 < start < len(talk) - 1 and talk[start].role == "assistant":
+        remaining -= len(messages[start].text)
+    while 0 < start < len(messages) - 1 and messages[start].role == "assistant":
         start += 1
-    return system + tuple(talk[start:])
+    return system + tuple(messages[start:])

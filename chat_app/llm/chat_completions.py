@@ -1,6 +1,6 @@
-"""The meaning of the chunks of a chat completion: payloads in, deltas out.
+"""Decode the chunks of a streamed chat completion: SSE payloads in, deltas out. Pure.
 
-Unknown fields and wrong types are dropped, because every compatible server adds its own.
+Unknown fields and wrong types are ignored, because every compatible server adds its own.
 """
 
 import json
@@ -10,22 +10,22 @@ from chat_app.core.text import SurrogateRepair
 from chat_app.llm.base import Delta, Finish, ReasoningDelta, TextDelta, Usage
 from chat_app.llm.errors import Failure, codes_of, failure_of_codes
 
-_MOST_TOKENS = 1 << 31
+_MAX_TOKENS = 1 << 31
 
 
 class ChatCompletionDecoder:
-    """Fold the payloads of one answer.
+    """Decodes the payloads of one answer.
 
     Args:
-        model: The model's name, for the sentences of errors.
+        model: The display name of the model, for error messages.
 
     Attributes:
-        heard: Whether any event came.
-        done: Whether `[DONE]` came; later payloads mean nothing.
+        started: Whether any event came.
+        done: Whether `[DONE]` came; later payloads are ignored.
     """
 
     def __init__(self, model: str) -> None:
-        self.heard = False
+        self.started = False
         self.done = False
         self._model = model
         self._finish: Finish | None = None
@@ -35,18 +35,18 @@ class ChatCompletionDecoder:
 
     @property
     def complete(self) -> bool:
-        """Whether the provider said that the answer is whole."""
+        """Whether the provider reported that the answer is complete."""
         return self.done or self._finish is not None
 
     def feed(self, payload: str) -> list[Delta]:
-        """What one event adds to the answer.
+        """The deltas of one event.
 
         Raises:
-            ProviderError: The event is no JSON object, or reports an error.
+            ProviderError: The event is not a JSON object, or reports an error.
         """
         if self.done:
             return []
-        self.heard = True
+        self.started = True
         if payload.strip() == "[DONE]":
             self.done = True
             return []
@@ -60,21 +60,21 @@ class ChatCompletionDecoder:
             raise failure_of_codes(codes_of(error)).error(self._model)
         if chunk.get("object") == "error":
             raise failure_of_codes(codes_of(chunk)).error(self._model)
-        self._count(chunk.get("usage"))
-        return self._choice(chunk.get("choices"))
+        self._decode_usage(chunk.get("usage"))
+        return self._decode_choice(chunk.get("choices"))
 
-    def end(self, rest: str | None = None) -> list[Delta]:
-        """What is left to say when the stream has ended.
+    def end(self, partial: str | None = None) -> list[Delta]:
+        """The last deltas, when the stream has ended.
 
         Args:
-            rest: The payload of an event that the end cut short.
+            partial: The payload of an event that the end of the stream cut off.
 
         Raises:
-            ProviderError: The provider broke off before the answer was whole.
+            ProviderError: The answer was cut off.
         """
-        deltas = self._last(rest) if rest is not None and not self.complete else []
+        deltas = self._feed_partial(partial) if partial is not None and not self.complete else []
         if not self.complete:
-            failure = Failure.CUT_OFF if self.heard else Failure.MALFORMED
+            failure = Failure.CUT_OFF if self.started else Failure.MALFORMED
             raise failure.error(self._model)
         if reasoning := self._reasoning.end():
             deltas.append(ReasoningDelta(reasoning))
@@ -85,16 +85,16 @@ class ChatCompletionDecoder:
         deltas.append(self._finish or Finish("other"))
         return deltas
 
-    def _last(self, rest: str) -> list[Delta]:
-        if rest.strip() != "[DONE]":
+    def _feed_partial(self, payload: str) -> list[Delta]:
+        if payload.strip() != "[DONE]":
             try:
-                json.loads(rest)
+                json.loads(payload)
             except (ValueError, RecursionError):
-                self.heard = True
-                return []  # half an event is a stream that broke off, not a malformed one
-        return self.feed(rest)
+                self.started = True
+                return []  # half an event means that the answer was cut off, not malformed
+        return self.feed(payload)
 
-    def _choice(self, choices: object) -> list[Delta]:
+    def _decode_choice(self, choices: object) -> list[Delta]:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return []
         choice = choices[0]
@@ -112,16 +112,16 @@ class ChatCompletionDecoder:
             self._finish = _finish(reason)
         return deltas
 
-    def _count(self, usage: object) -> None:
+    def _decode_usage(self, usage: object) -> None:
         if not isinstance(usage, dict):
             return
-        shown, said = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if _is_count(shown) and _is_count(said):
-            self._usage = Usage(shown, said)
+        input_tokens, output_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if _is_count(input_tokens) and _is_count(output_tokens):
+            self._usage = Usage(input_tokens, output_tokens)
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < _MOST_TOKENS
+    return type(value) is int and 0 <= value < _MAX_TOKENS
 
 
 def _text(value: object) -> str:

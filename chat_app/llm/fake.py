@@ -1,6 +1,6 @@
-"""The text of the fake models: Markdown that looks like an answer, the same every time.
+"""Fake models: deterministic Markdown answers and provider faults, for tests and benchmarks.
 
-Its tokens have about the size of real ones, 4.6 bytes, so that costs per token compare.
+Tokens have about the size of real ones, 4.6 bytes, so that costs per token compare.
 """
 
 import asyncio
@@ -43,19 +43,19 @@ def measure_{n}(samples: list[float]) -> float:
 
 
 def tokens_of(text: str) -> Iterator[str]:
-    """Cut a text into pieces of the size of tokens; joined they are the text again."""
+    """Split a text into pieces of the size of tokens; joined they are the text again."""
     return (match.group() for match in _TOKEN.finditer(text))
 
 
 def markdown_tokens() -> Iterator[str]:
-    """The endless answer, token by token."""
+    """An endless answer, token by token."""
     yield from tokens_of("# A deterministic answer\n\n")
     for n in count(1):
         yield from tokens_of(_SECTION.format(n=n))
 
 
 class Fault(StrEnum):
-    """What goes wrong, by the word in the id."""
+    """The provider fault of a fake model, as spelled in its id."""
 
     NONE = ""
     REFUSE = "refuse"
@@ -65,28 +65,28 @@ class Fault(StrEnum):
     MALFORMED = "malformed"
 
 
-_ID = re.compile(r"fake(?::(?P<fault>[a-z0-9]+?))??(?::(?P<tokens>\d{1,6})x(?P<pace>\d{1,5}))?")
+_ID = re.compile(r"fake(?::(?P<fault>[a-z0-9]+?))??(?::(?P<tokens>\d{1,6})x(?P<interval>\d{1,5}))?")
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
 _RETRY_SECONDS = 20
 
 
 class FakeModel:
-    """A model that says the same each time.
+    """A model with a deterministic answer.
 
-    If the last turn contains `echo: `, the answer is exactly the text behind it. With a fault that
-    strikes in mid-answer, half of the tokens come before it.
+    If the last message contains `echo: `, the answer is exactly the text behind it. With a fault
+    in the middle of an answer, half of the tokens come before it.
 
     Args:
-        fault: What goes wrong.
+        fault: The fault, if any.
         tokens: The length of the answer.
-        pace: Milliseconds from token to token; 0 is as fast as the event loop turns.
-        idle_seconds: How long a stalled answer is waited for.
-        model_id: The id; empty means the one that says the same.
+        interval: Milliseconds from token to token; 0 is as fast as the event loop turns.
+        idle_seconds: How long a stalled answer hangs.
+        model_id: The id; empty for one made from the other arguments.
 
     Attributes:
-        calls: How many answers were asked for.
-        open: How many of them are under way.
-        turns: What the last one was shown.
+        calls: How many answers were requested.
+        open: How many of them are running.
+        prompt: The prompt of the last one.
     """
 
     def __init__(
@@ -94,23 +94,23 @@ class FakeModel:
         fault: Fault = Fault.NONE,
         *,
         tokens: int = 120,
-        pace: int = 10,
+        interval: int = 10,
         idle_seconds: float = 30,
         model_id: str = "",
     ) -> None:
-        self.id = model_id or ":".join(filter(None, ("fake", fault, f"{tokens}x{pace}")))
+        self.id = model_id or ":".join(filter(None, ("fake", fault, f"{tokens}x{interval}")))
         self.name = self.id.replace("fake", "Fake", 1)
         self.calls = 0
         self.open = 0
-        self.turns: tuple[PromptMessage, ...] = ()
+        self.prompt: tuple[PromptMessage, ...] = ()
         self._fault = fault
         self._tokens = tokens
-        self._pace = pace / 1000
+        self._interval = interval / 1000
         self._idle_seconds = idle_seconds
 
     @classmethod
     def from_id(cls, model_id: str, *, idle_seconds: float = 30) -> "FakeModel | None":
-        """The model an id describes, or None if it describes none."""
+        """The fake model that an id describes; None if it describes none."""
         match = _ID.fullmatch(model_id)
         if match is None:
             return None
@@ -123,50 +123,50 @@ class FakeModel:
         return cls(
             fault,
             tokens=int(match["tokens"]),
-            pace=int(match["pace"]),
+            interval=int(match["interval"]),
             idle_seconds=idle_seconds,
             model_id=model_id,
         )
 
     async def stream(
-        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
-        """Answer the last turn; see `base.Model.stream`."""
+        """See `Model.stream`."""
         self.calls += 1
         self.open += 1
-        self.turns = tuple(turns)
+        self.prompt = tuple(prompt)
         try:
             if self._fault is Fault.REFUSE:
                 raise Failure.API_KEY.error(self.name)
             if self._fault is Fault.LIMIT:
                 raise Failure.RATE_LIMIT.error(self.name, _RETRY_SECONDS)
             answer = list(self._answer())
-            whole = len(answer)
+            length = len(answer)
             if self._fault:
-                answer = answer[: whole // 2]
+                answer = answer[: length // 2]
             elif max_tokens is not None:
                 answer = answer[:max_tokens]
             async for delta in self._paced(answer):
                 yield delta
-            await self._break()
-            yield Usage(sum(len(turn.text) for turn in turns) // 4, len(answer))
-            yield Finish("stop" if len(answer) == whole else "length")
+            await self._raise_fault()
+            yield Usage(sum(len(message.text) for message in prompt) // 4, len(answer))
+            yield Finish("stop" if len(answer) == length else "length")
         finally:
             self.open -= 1
 
     def _answer(self) -> Iterator[str]:
-        said = _ECHO.search(self.turns[-1].text) if self.turns else None
-        return tokens_of(said[1]) if said else islice(markdown_tokens(), self._tokens)
+        echo = _ECHO.search(self.prompt[-1].text) if self.prompt else None
+        return tokens_of(echo[1]) if echo else islice(markdown_tokens(), self._tokens)
 
     async def _paced(self, answer: list[str]) -> AsyncGenerator[TextDelta]:
         now = asyncio.get_running_loop().time
         start = now()
         for position, token in enumerate(answer):
-            # Against the start, so that a late token does not make the rest late.
-            await asyncio.sleep(max(0.0, start + position * self._pace - now()))
+            # relative to the start, so that one late token does not delay the rest
+            await asyncio.sleep(max(0.0, start + position * self._interval - now()))
             yield TextDelta(token)
 
-    async def _break(self) -> None:
+    async def _raise_fault(self) -> None:
         match self._fault:
             case Fault.STALL:
                 await asyncio.sleep(self._idle_seconds)

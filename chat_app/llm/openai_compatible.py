@@ -1,8 +1,8 @@
-"""Models behind an OpenAI-compatible server.
+"""Models of an OpenAI-compatible server.
 
 The SDK makes the request; the token loop reads the raw body, because the SDK's stream objects
-cost six to twelve times the CPU. aiohttp carries it, because reading a piece costs half of what it
-costs with httpx's own transport.
+cost six to twelve times the CPU. aiohttp is the transport, because it reads a chunk at half the
+cost of httpx's own.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,21 +26,21 @@ from openai import (
 from openai.resources.chat.completions import AsyncCompletions
 
 from chat_app.core.text import repair_surrogates
-from chat_app.llm.base import Delta, PromptMessage, ProviderError
+from chat_app.llm.base import Delta, ModelTimeouts, PromptMessage, ProviderError
 from chat_app.llm.chat_completions import ChatCompletionDecoder
 from chat_app.llm.errors import Failure, codes_of, failure_of_status, parse_retry_after
 from chat_app.llm.sse import SSEParser, SSETooLarge
 
 _CONNECT_SECONDS = 10.0
-_AFTERWARDS_SECONDS = 2.0  # for the usage, once the provider has said that the answer is whole
+_USAGE_SECONDS = 2.0  # how long to wait for the usage, once the answer is complete
 
-# The transport passes some of aiohttp's own errors on: of an answer that is not HTTP, for one.
-_LOST = (httpx2.HTTPError, aiohttp.ClientError)
+# The transport passes some of aiohttp's own errors on: of a response that is not HTTP, for one.
+_CONNECTION_ERRORS = (httpx2.HTTPError, aiohttp.ClientError)
 
-# What a request needs. The SDK would add the platform it runs on and whatever OPENAI_ORG_ID,
-# OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold, also for servers they were not meant for.
-# Its mark for raw responses stays, because it looks for it again when the response comes.
-_HEADERS = frozenset(
+# The SDK would add the platform it runs on and the values of OPENAI_ORG_ID, OPENAI_PROJECT_ID and
+# OPENAI_CUSTOM_HEADERS, also for servers they were not meant for. Its marker of raw responses
+# stays, because it reads it again when the response comes.
+_ALLOWED_HEADERS = frozenset(
     {"host", "content-type", "content-length", "accept", "connection", "x-stainless-raw-response"}
 )
 
@@ -50,47 +49,36 @@ for _name in ("openai", "httpx2", "aiohttp"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTimeouts:
-    """How long a provider is waited for.
-
-    Args:
-        first_token: The longest silence before the first token, in seconds.
-        idle: The longest silence after it, in seconds.
-    """
-
-    first_token: float
-    idle: float
-
-
 class Endpoint:
-    """How to reach one server.
+    """The HTTP client of one server.
 
     Args:
-        base_url: Where its API begins, for example `https://api.openai.com/v1`.
-        api_key: Its key; empty sends none.
+        base_url: The URL of its API, for example `https://api.openai.com/v1`.
+        api_key: The API key; empty sends none.
     """
 
     def __init__(self, base_url: str, api_key: str = "") -> None:
-        async def only_ours(request: httpx2.Request) -> None:
-            for name in set(request.headers) - _HEADERS:
+        async def set_headers(request: httpx2.Request) -> None:
+            for name in set(request.headers) - _ALLOWED_HEADERS:
                 del request.headers[name]
-            # Compression would let a proxy hold back tokens until a block is full.
+            # compression would let a proxy hold back tokens until a block is full
             request.headers["accept-encoding"] = "identity"
             request.headers["user-agent"] = "chat-app"
             if api_key:
                 request.headers["authorization"] = f"Bearer {api_key}"
 
-        secure = base_url.lower().startswith("https:")
-        trusted = httpx2.create_ssl_context(verify=secure, trust_env=False)
-        # `pool`: the transport counts from the look-up of the name on.
+        is_https = base_url.lower().startswith("https:")
+        tls_context = httpx2.create_ssl_context(verify=is_https, trust_env=False)
+        # `pool`: the transport counts from the DNS lookup on
         timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
         self._http = httpx2.AsyncClient(
-            transport=AiohttpTransport(verify=trusted, client=partial(_session, trusted)),
+            transport=AiohttpTransport(
+                verify=tls_context, client=partial(_client_session, tls_context)
+            ),
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
-            event_hooks={"request": [only_ours]},
+            event_hooks={"request": [set_headers]},
         )
         client = AsyncOpenAI(
             base_url=base_url,
@@ -106,15 +94,15 @@ class Endpoint:
         await self._http.aclose()
 
 
-def _session(trusted: ssl.SSLContext) -> aiohttp.ClientSession:
-    """A client of as many connections as there are answers, which remembers nothing.
+def _client_session(tls_context: ssl.SSLContext) -> aiohttp.ClientSession:
+    """An aiohttp session with a connection per answer and without cookies.
 
     Args:
-        trusted: Whose certificates are taken. aiohttp's own choice finds none on some systems.
+        tls_context: The trusted certificates; aiohttp's default finds none on some systems.
     """
-    # One connection per answer: a kept one may be closed by the server at the moment it is used
-    # again, and a question must not be sent twice to find out.
-    connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
+    # no keep-alive: the server may close a connection at the moment it is reused, and a request
+    # must not be sent twice to find out
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls_context)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
@@ -123,10 +111,10 @@ class OpenAIModel:
 
     Args:
         endpoint: The server.
-        model: The name the server knows it by.
-        patience: How long the server may be silent.
-        model_id: The id in this program; empty means the server's name.
-        name: The name shown to people; empty means the server's name.
+        model: Its name on the server.
+        timeouts: How long the server may send nothing.
+        model_id: Its id in this program; empty for its name on the server.
+        name: Its display name; empty for its name on the server.
         options: Further fields of the request, such as the temperature.
     """
 
@@ -134,7 +122,7 @@ class OpenAIModel:
         self,
         endpoint: Endpoint,
         model: str,
-        patience: ModelTimeouts,
+        timeouts: ModelTimeouts,
         *,
         model_id: str = "",
         name: str = "",
@@ -142,111 +130,102 @@ class OpenAIModel:
     ) -> None:
         self._endpoint = endpoint
         self._model = model
-        self._patience = patience
-        self._id = model_id or model
-        self._name = name or model
+        self._timeouts = timeouts
+        self.id = model_id or model
+        self.name = name or model
         self._options = options or {}
-        self._count_tokens = True
+        self._include_usage = True
         self._limit_field = "max_tokens"
 
-    @property
-    def id(self) -> str:
-        """The id in settings, rows and URLs."""
-        return self._id
-
-    @property
-    def name(self) -> str:
-        """The name shown to people."""
-        return self._name
-
     async def stream(
-        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncGenerator[Delta]:
-        """Answer the last turn; see `base.Model.stream`."""
-        decoder = ChatCompletionDecoder(self._name)
-        lines = SSEParser()
+        """See `Model.stream`."""
+        decoder = ChatCompletionDecoder(self.name)
+        parser = SSEParser()
         async with AsyncExitStack() as stack:
             now = asyncio.get_running_loop().time
-            deadline = now() + self._patience.first_token
-            silence = Failure.SLOW
-            chunks = await self._open(stack, turns, max_tokens, deadline)
+            deadline = now() + self._timeouts.first_token
+            timeout_failure = Failure.SLOW
+            chunks = await self._open(stack, prompt, max_tokens, deadline)
             while not decoder.done:
-                chunk = await self._next(chunks, deadline, silence, decoder)
+                chunk = await self._next(chunks, deadline, timeout_failure, decoder)
                 if chunk is None:
                     break
                 was_complete = decoder.complete
-                for payload in self._split(lines, chunk):
+                for payload in self._parse(parser, chunk):
                     for delta in decoder.feed(payload):
                         yield delta
-                        silence = Failure.STALLED
-                        deadline = now() + self._patience.idle
+                        timeout_failure = Failure.STALLED
+                        deadline = now() + self._timeouts.idle
                 if decoder.complete and not was_complete:
-                    deadline = now() + min(self._patience.idle, _AFTERWARDS_SECONDS)
-            for delta in decoder.end(lines.end()):
+                    deadline = now() + min(self._timeouts.idle, _USAGE_SECONDS)
+            for delta in decoder.end(parser.end()):
                 yield delta
 
     async def _open(
         self,
         stack: AsyncExitStack,
-        turns: Sequence[PromptMessage],
+        prompt: Sequence[PromptMessage],
         max_tokens: int | None,
         deadline: float,
     ) -> AsyncIterator[bytes]:
         try:
             async with asyncio.timeout_at(deadline):
                 while True:
-                    request = self._endpoint.create(**self._request(turns, max_tokens))
+                    request = self._endpoint.create(**self._request(prompt, max_tokens))
                     try:
                         response = await stack.enter_async_context(request)
                     except (BadRequestError, UnprocessableEntityError) as error:
-                        if not self._give_way(error, max_tokens):
+                        if not self._adapt_request(error, max_tokens):
                             raise
                     else:
                         return response.http_response.aiter_bytes()
         except TimeoutError:
-            raise Failure.SLOW.error(self._name) from None
+            raise Failure.SLOW.error(self.name) from None
         except APIStatusError as error:
-            raise self._refusal(error) from None
-        except (APIConnectionError, *_LOST):
-            raise Failure.UNREACHABLE.error(self._name) from None
+            raise self._error_of(error) from None
+        except (APIConnectionError, *_CONNECTION_ERRORS):
+            raise Failure.UNREACHABLE.error(self.name) from None
 
-    def _request(self, turns: Sequence[PromptMessage], max_tokens: int | None) -> dict[str, Any]:
+    def _request(self, prompt: Sequence[PromptMessage], max_tokens: int | None) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
             "messages": [
-                {"role": turn.role, "content": repair_surrogates(turn.text)} for turn in turns
+                {"role": message.role, "content": repair_surrogates(message.text)}
+                for message in prompt
             ],
             "stream": True,
             **self._options,
         }
-        if self._count_tokens:
+        if self._include_usage:
             request["stream_options"] = {"include_usage": True}
         if max_tokens is not None:
             request[self._limit_field] = max_tokens
         return request
 
-    def _give_way(self, error: APIStatusError, max_tokens: int | None) -> bool:
-        """Leave out or rename what this server does not take; False if that is not the reason."""
-        says = error.response.text
-        if self._count_tokens and "stream_options" in says:
-            self._count_tokens = False
+    def _adapt_request(self, error: APIStatusError, max_tokens: int | None) -> bool:
+        """Omit or rename the field that this server rejects; False if that is not the reason."""
+        body = error.response.text
+        if self._include_usage and "stream_options" in body:
+            self._include_usage = False
             return True
-        if max_tokens and self._limit_field == "max_tokens" and "max_completion_tokens" in says:
+        if max_tokens and self._limit_field == "max_tokens" and "max_completion_tokens" in body:
             self._limit_field = "max_completion_tokens"
             return True
         return False
 
-    def _refusal(self, error: APIStatusError) -> ProviderError:
+    def _error_of(self, error: APIStatusError) -> ProviderError:
         failure = failure_of_status(error.status_code, codes_of(error.body))
         return failure.error(
-            self._name, parse_retry_after(error.response.headers.get("retry-after"))
+            self.name, parse_retry_after(error.response.headers.get("retry-after"))
         )
 
     async def _next(
         self,
         chunks: AsyncIterator[bytes],
         deadline: float,
-        silence: Failure,
+        timeout_failure: Failure,
         decoder: ChatCompletionDecoder,
     ) -> bytes | None:
         """The next bytes of the body, or None at its end."""
@@ -254,15 +233,15 @@ class OpenAIModel:
             async with asyncio.timeout_at(deadline):
                 return await anext(chunks, None)
         except TimeoutError:
-            failure = silence
-        except _LOST:
+            failure = timeout_failure
+        except _CONNECTION_ERRORS:
             failure = Failure.CUT_OFF
         if decoder.complete:
             return None
-        raise failure.error(self._name)
+        raise failure.error(self.name)
 
-    def _split(self, lines: SSEParser, chunk: bytes) -> list[str]:
+    def _parse(self, parser: SSEParser, chunk: bytes) -> list[str]:
         try:
-            return lines.feed(chunk)
+            return parser.feed(chunk)
         except SSETooLarge:
-            raise Failure.MALFORMED.error(self._name) from None
+            raise Failure.MALFORMED.error(self.name) from None

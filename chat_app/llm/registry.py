@@ -1,4 +1,4 @@
-"""Which models there are, in the order people see them."""
+"""The model registry: every model of this process, in the order of the model menu."""
 
 from chat_app.core.errors import InvalidInput
 from chat_app.llm.base import Model, ProviderError
@@ -10,29 +10,29 @@ from chat_app.settings import ConfigError, Settings
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_MODEL = "gpt-5.4-mini"
 
-MOST_ASKED_FOR = 100
-"""How many unlisted fake models are remembered; anybody can name a million."""
+MAX_UNLISTED = 100
+"""How many unlisted fake models are kept; a client can name a million."""
 
 
 class Models:
     """The models of this process.
 
     Args:
-        settings: What the operator decided.
+        settings: The providers, their keys and the timeouts.
 
     Raises:
-        ConfigError: `CHAT_MODEL` names a model that is not there.
+        ConfigError: `CHAT_MODEL` names a model that does not exist.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._patience = ModelTimeouts(
+        self._timeouts = ModelTimeouts(
             settings.chat_first_token_seconds, settings.chat_idle_seconds
         )
         self._endpoints: list[Endpoint] = []
         self._embedded: EmbeddedModel | None = None
         self._listed: dict[str, Model] = {}
-        self._asked_for: dict[str, FakeModel] = {}
+        self._unlisted: dict[str, FakeModel] = {}
         self._add_openai()
         self._add_providers()
         self._add_embedded()
@@ -41,11 +41,11 @@ class Models:
             raise ConfigError(f"CHAT_MODEL: there is no model {settings.chat_model!r}")
 
     def all(self) -> tuple[Model, ...]:
-        """Every model a person can choose."""
+        """Every model a user can choose."""
         return tuple(self._listed.values())
 
     def default(self) -> Model:
-        """The model that answers when nobody chose one.
+        """The model that answers if the user chose none.
 
         Raises:
             ProviderError: There is no model at all.
@@ -57,10 +57,10 @@ class Models:
         raise ProviderError("unreachable", "no_model")
 
     def get(self, model_id: str) -> Model:
-        """The model with this id; also a fake one that is not listed, such as `fake:600x20`.
+        """The model with this id; also an unlisted fake one, such as `fake:600x20`.
 
         Raises:
-            InvalidInput: There is none.
+            InvalidInput: There is no such model.
         """
         model = self._find(model_id)
         if model is None:
@@ -68,21 +68,21 @@ class Models:
         return model
 
     async def close(self) -> None:
-        """Close every connection and end the embedded model."""
+        """Close every connection and stop the embedded model."""
         if self._embedded is not None:
             await self._embedded.close()
         for endpoint in self._endpoints:
             await endpoint.close()
 
     def _find(self, model_id: str) -> Model | None:
-        known = self._listed.get(model_id) or self._asked_for.get(model_id)
-        if known is not None or not self._settings.fake_models:
-            return known
-        fake = FakeModel.from_id(model_id, idle_seconds=self._patience.idle)
+        model = self._listed.get(model_id) or self._unlisted.get(model_id)
+        if model is not None or not self._settings.fake_models:
+            return model
+        fake = FakeModel.from_id(model_id, idle_seconds=self._timeouts.idle)
         if fake is not None:
-            if len(self._asked_for) >= MOST_ASKED_FOR:
-                del self._asked_for[next(iter(self._asked_for))]
-            self._asked_for[model_id] = fake
+            if len(self._unlisted) >= MAX_UNLISTED:
+                del self._unlisted[next(iter(self._unlisted))]
+            self._unlisted[model_id] = fake
         return fake
 
     def _add(self, model: Model) -> None:
@@ -95,7 +95,7 @@ class Models:
             return
         endpoint = self._endpoint(settings.openai_base_url or _OPENAI_URL, key)
         for model in settings.chat_models or (_OPENAI_MODEL,):
-            self._add(OpenAIModel(endpoint, model, self._patience))
+            self._add(OpenAIModel(endpoint, model, self._timeouts))
 
     def _add_providers(self) -> None:
         for provider in self._settings.chat_providers:
@@ -105,7 +105,7 @@ class Models:
                     OpenAIModel(
                         endpoint,
                         model,
-                        self._patience,
+                        self._timeouts,
                         model_id=f"{provider.name}/{model}",
                         name=f"{model} ({provider.name})",
                     )
@@ -119,7 +119,7 @@ class Models:
     def _add_embedded(self) -> None:
         path = find_model_file() if self._settings.embedded_model else None
         if path is not None:
-            self._embedded = EmbeddedModel(path, self._patience)
+            self._embedded = EmbeddedModel(path, self._timeouts)
             self._add(self._embedded)
 
     def _add_fakes(self) -> None:
@@ -127,4 +127,4 @@ class Models:
             return
         for fault in Fault:
             model_id = f"fake:{fault}" if fault else "fake"
-            self._add(FakeModel(fault, idle_seconds=self._patience.idle, model_id=model_id))
+            self._add(FakeModel(fault, idle_seconds=self._timeouts.idle, model_id=model_id))

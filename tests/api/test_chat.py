@@ -95,7 +95,7 @@ async def test_only_the_last_message_counts(face: Face):
     ]
     call = post(face, messages=invented)
     answer = await face.stage.models.one.answer()
-    assert [turn.text for turn in answer.turns[1:]] == ["real"]
+    assert [message.text for message in answer.prompt[1:]] == ["real"]
     answer.say("a").finish()
     await call.done()
 
@@ -106,7 +106,7 @@ async def test_a_thread_goes_on_under_its_id(face: Face):
     thread_id = (await first.done()).headers["x-thread-id"]
     second = post(face, id=thread_id, messages=[user_message("more", "m2")])
     answer = await face.stage.models.one.answer(2)
-    assert [turn.text for turn in answer.turns[1:]] == ["hi", "a", "more"]
+    assert [message.text for message in answer.prompt[1:]] == ["hi", "a", "more"]
     answer.say("b").finish()
     assert (await second.done()).headers["x-thread-id"] == thread_id
 
@@ -140,7 +140,7 @@ async def test_messages_without_an_id_are_never_the_same(face: Face):
 async def test_what_a_client_adds_is_not_read(face: Face):
     call = post(face, system="obey", tools={"x": {}}, config={}, metadata={}, callSettings={})
     answer = await face.stage.models.one.answer()
-    assert all("obey" not in turn.text for turn in answer.turns)
+    assert all("obey" not in message.text for message in answer.prompt)
     answer.say("a").finish()
     assert (await call.done()).status == 200
 

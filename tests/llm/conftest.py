@@ -12,9 +12,9 @@ PATIENT = ModelTimeouts(first_token=30, idle=30)
 async def model_of() -> AsyncIterator[Callable[..., OpenAIModel]]:
     endpoints: list[Endpoint] = []
 
-    def make(url: str, patience: ModelTimeouts = PATIENT, key: str = API_KEY) -> OpenAIModel:
+    def make(url: str, timeouts: ModelTimeouts = PATIENT, key: str = API_KEY) -> OpenAIModel:
         endpoints.append(Endpoint(url, key))
-        return OpenAIModel(endpoints[-1], "tiny", patience, name="Tiny")
+        return OpenAIModel(endpoints[-1], "tiny", timeouts, name="Tiny")
 
     yield make
     for endpoint in endpoints:

@@ -40,10 +40,10 @@ async def model(model_file: Path) -> AsyncIterator[EmbeddedModel]:
 
 
 async def ask(
-    model: EmbeddedModel, turns: list[PromptMessage] = HAIKU, max_tokens: int = 24
+    model: EmbeddedModel, prompt: list[PromptMessage] = HAIKU, max_tokens: int = 24
 ) -> str:
     async with asyncio.timeout(SAFETY):
-        deltas = [delta async for delta in model.stream(turns, max_tokens=max_tokens)]
+        deltas = [delta async for delta in model.stream(prompt, max_tokens=max_tokens)]
     assert isinstance(deltas[-1], Finish)
     assert isinstance(deltas[-2], Usage)
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
@@ -170,8 +170,8 @@ async def test_a_question_that_is_too_long_is_refused_with_a_sentence(model: Emb
 async def test_others_on_this_machine_cannot_use_it(model: EmbeddedModel) -> None:
     await ask(model)
     assert model.process is not None
-    assert model.process.address.startswith("http://127.0.0.1:")
-    async with httpx.AsyncClient(base_url=model.process.address, trust_env=False) as stranger:
+    assert model.process.url.startswith("http://127.0.0.1:")
+    async with httpx.AsyncClient(base_url=model.process.url, trust_env=False) as stranger:
         for path in ("/v1/chat/completions", "/completion", "/tokenize"):
             body = {"messages": [{"role": "user", "content": "hi"}]}
             for headers in ({}, {"authorization": "Bearer wrong"}):
@@ -187,7 +187,7 @@ async def test_it_is_given_no_secrets(
     assert model.process is not None
     told = seen_by_others(pid_of(model))
     assert b"sk-canary" not in told
-    assert model.process.key.encode() not in told
+    assert model.process.api_key.encode() not in told
 
 
 async def test_it_prints_nothing(model: EmbeddedModel, capfd: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def test_a_byte_order_mark_is_dropped() -> None:
 
 @pytest.mark.parametrize("chunk", [b"x" * 10, b"data: abc\n"])
 def test_an_event_without_end_is_refused(chunk: bytes) -> None:
-    lines = SSEParser(limit=100)
+    lines = SSEParser(max_bytes=100)
     taken = [lines.feed(chunk) for _ in range(100 // len(chunk))]
     assert taken == [[]] * len(taken)
     with pytest.raises(SSETooLarge):
@@ -74,12 +74,12 @@ def test_an_event_without_end_is_refused(chunk: bytes) -> None:
 
 
 def test_many_small_events_are_not_one_large_one() -> None:
-    lines = SSEParser(limit=100)
+    lines = SSEParser(max_bytes=100)
     assert (
         len([payload for _ in range(50) for payload in lines.feed(b": ping\n\ndata: a\n\n")]) == 50
     )
 
 
 def test_comments_for_ever_are_not_one_large_event() -> None:
-    lines = SSEParser(limit=100)
+    lines = SSEParser(max_bytes=100)
     assert [lines.feed(b": processing\n") for _ in range(50)] == [[]] * 50

@@ -97,12 +97,12 @@ async def test_a_stalled_answer_can_be_closed() -> None:
     assert fake.open == 0
 
 
-async def test_calls_open_answers_and_turns_are_told() -> None:
+async def test_calls_open_answers_and_the_prompt_are_recorded() -> None:
     fake = model("fake:9x0")
-    turns = [PromptMessage("system", "a"), PromptMessage("user", "b")]
-    async with aclosing(fake.stream(turns)) as answer:
+    prompt = [PromptMessage("system", "a"), PromptMessage("user", "b")]
+    async with aclosing(fake.stream(prompt)) as answer:
         await anext(answer)
-        assert (fake.calls, fake.open, fake.turns) == (1, 1, tuple(turns))
+        assert (fake.calls, fake.open, fake.prompt) == (1, 1, tuple(prompt))
     assert (fake.calls, fake.open) == (1, 0)
 
 

@@ -8,7 +8,7 @@ from chat_app.core.errors import InvalidInput
 from chat_app.llm import registry
 from chat_app.llm.base import PromptMessage, ProviderError, TextDelta
 from chat_app.llm.fake import FakeModel
-from chat_app.llm.registry import MOST_ASKED_FOR, Models
+from chat_app.llm.registry import MAX_UNLISTED, Models
 from chat_app.settings import ConfigError, Settings, read_settings
 from testing.fake_provider import API_KEY, DONE, finish, serving, streamed, text
 
@@ -170,9 +170,9 @@ def test_fake_models_asked_for_by_id_are_not_kept_without_bound(given: Given) ->
     models = Models(given(fake_models=True))
     first = models.get("fake:1x0")
     assert models.get("fake:1x0") is first
-    for tokens in range(2, MOST_ASKED_FOR + 1):
+    for tokens in range(2, MAX_UNLISTED + 1):
         models.get(f"fake:{tokens}x0")
     assert models.get("fake:1x0") is first
-    models.get(f"fake:{MOST_ASKED_FOR + 1}x0")
+    models.get(f"fake:{MAX_UNLISTED + 1}x0")
     assert models.get("fake:1x0") is not first
     assert ids(models) == [EMBEDDED, *FAKES]

@@ -38,7 +38,7 @@ async def test_the_first_answer_gives_the_thread_a_title(stage: Stage, alice: Pr
     thread = await stage.threads.get(alice, sent.thread_id)
     assert (thread.title, thread.title_origin) == ("Rome in Italy", "model")
     assert watch.kinds == ["thread"]
-    assert "Where is Rome?" in title.turns[-1].text
+    assert "Where is Rome?" in title.prompt[-1].text
     assert title.max_tokens is not None
 
 

@@ -36,8 +36,8 @@ async def test_a_retry_shows_the_model_the_question_and_not_the_old_answer(
     (await stage.models.one.answer(1)).say("bad").finish()
     await stage.read(alice, first.run_id)
     await stage.runs.retry(alice, first.message_id)
-    turns = (await stage.models.one.answer(2)).turns
-    assert [turn.text for turn in turns[1:]] == ["hi"]
+    prompt = (await stage.models.one.answer(2)).prompt
+    assert [message.text for message in prompt[1:]] == ["hi"]
 
 
 async def test_an_answer_in_the_making_is_not_tried_again(stage: Stage, alice: Principal):

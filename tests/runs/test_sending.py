@@ -243,7 +243,7 @@ async def test_the_model_sees_the_servers_own_branch(stage: Stage, alice: Princi
     (await stage.models.one.answer(1)).say("uno").finish()
     await stage.read(alice, first.run_id)
     await stage.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
-    shown = (await stage.models.one.answer(2)).turns
+    shown = (await stage.models.one.answer(2)).prompt
     assert shown == (
         PromptMessage("system", stage.settings.chat_system_prompt),
         PromptMessage("user", "one"),
@@ -272,11 +272,11 @@ async def test_the_model_sees_no_more_history_than_the_setting_allows(tmp_path: 
             row = (await session.exec(select(Thread))).one()
             row.head_id = parent
         await stage.runs.send(alice, text="last", client_id="c1", thread_id=thread.id)
-        turns = (await stage.models.one.answer()).turns
-        assert sum(len(turn.text) for turn in turns) <= 1000
-        assert turns[-1] == PromptMessage("user", "last")
-        assert turns[-2].text.startswith("199 ")
-        assert len(turns) > 40, "the setting is used up"
+        prompt = (await stage.models.one.answer()).prompt
+        assert sum(len(message.text) for message in prompt) <= 1000
+        assert prompt[-1] == PromptMessage("user", "last")
+        assert prompt[-2].text.startswith("199 ")
+        assert len(prompt) > 40, "the setting is used up"
 
 
 async def test_a_caller_that_is_cancelled_leaves_a_whole_message_and_its_answer(

@@ -43,10 +43,10 @@ class LockStep:
         self._before = len(tab.frames) + 1  # the question's own frame comes first
 
     async def stream(
-        self, turns: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
     ) -> AsyncIterator[Delta]:
         tokens = 0
-        async for delta in self._inner.stream(turns, max_tokens=max_tokens):  # pyright: ignore
+        async for delta in self._inner.stream(prompt, max_tokens=max_tokens):  # pyright: ignore
             yield delta
             if isinstance(delta, TextDelta):
                 tokens += 1
