@@ -10,7 +10,7 @@ from chat_app.server.lifespan import Lifespan, StartupFailed
 from chat_app.server.open_requests import Receive, Scope, Send
 
 
-async def test_the_program_runs_between_start_and_stop() -> None:
+async def test_the_lifespan_runs_between_start_and_stop() -> None:
     seen: list[str] = []
 
     @contextlib.asynccontextmanager
@@ -26,7 +26,7 @@ async def test_the_program_runs_between_start_and_stop() -> None:
     assert seen == ["start", "stop"]
 
 
-async def test_the_programs_own_reason_not_to_start_is_raised() -> None:
+async def test_the_exception_of_a_failed_startup_is_raised() -> None:
     @contextlib.asynccontextmanager
     async def refusing(_app: Starlette) -> AsyncIterator[None]:
         raise Conflict("Another process owns the folder.")
@@ -36,7 +36,7 @@ async def test_the_programs_own_reason_not_to_start_is_raised() -> None:
         await Lifespan(Starlette(lifespan=refusing)).start()
 
 
-async def test_a_refusal_without_an_exception_is_raised_with_its_message() -> None:
+async def test_a_failed_startup_without_an_exception_is_raised_with_its_message() -> None:
     async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "not today"})
@@ -45,7 +45,7 @@ async def test_a_refusal_without_an_exception_is_raised_with_its_message() -> No
         await Lifespan(refusing).start()
 
 
-async def test_a_program_that_ends_at_once_has_not_started() -> None:
+async def test_an_app_that_returns_at_once_has_not_started() -> None:
     async def empty(scope: Scope, receive: Receive, send: Send) -> None:
         return
 
@@ -53,6 +53,6 @@ async def test_a_program_that_ends_at_once_has_not_started() -> None:
         await Lifespan(empty).start()
 
 
-async def test_a_program_that_never_started_can_be_stopped() -> None:
+async def test_an_app_that_never_started_can_be_stopped() -> None:
     stopped = Lifespan(Starlette())
     await asyncio.wait_for(stopped.stop(), 10)

@@ -17,7 +17,7 @@ def listener() -> Iterator[socket.socket]:
         yield found
 
 
-def test_a_taken_port_is_refused_with_a_sentence(listener: socket.socket) -> None:
+def test_a_used_port_is_refused_with_a_message(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     with pytest.raises(PortTaken) as refused:
         check_port("127.0.0.1", port)
@@ -25,7 +25,7 @@ def test_a_taken_port_is_refused_with_a_sentence(listener: socket.socket) -> Non
     assert "PORT=" in refused.value.message
 
 
-def test_a_stranger_on_the_ipv6_localhost_counts_too() -> None:
+def test_another_server_on_ipv6_localhost_is_noticed() -> None:
     try:
         found = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
@@ -36,7 +36,7 @@ def test_a_stranger_on_the_ipv6_localhost_counts_too() -> None:
         check_port("127.0.0.1", found.getsockname()[1])
 
 
-def test_a_port_whose_last_connections_fade_away_is_free(listener: socket.socket) -> None:
+def test_a_port_with_connections_in_time_wait_is_free(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     client = socket.create_connection(("127.0.0.1", port))
     accepted, _ = listener.accept()
@@ -46,7 +46,7 @@ def test_a_port_whose_last_connections_fade_away_is_free(listener: socket.socket
     check_port("127.0.0.1", port)
 
 
-def test_an_address_of_another_machine_is_refused_with_a_sentence() -> None:
+def test_a_host_of_another_machine_is_refused_with_a_message() -> None:
     with pytest.raises(PortTaken) as refused:
         check_port("192.0.2.1", _free_port())
     assert "192.0.2.1" in refused.value.message

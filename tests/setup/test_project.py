@@ -79,7 +79,7 @@ def test_the_locks_agree_with_each_other() -> None:
     "name",
     [*LOCKS, "bunfig.toml", ".npmrc", "Makefile", ".ci/run", ".pre-commit-config.yaml", "bun.lock"],
 )
-def test_no_file_of_the_set_up_names_a_host_or_a_folder_of_a_machine(name: str) -> None:
+def test_no_setup_file_names_a_host_or_a_local_folder(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert not re.search(r"(^|[\s\"'=])/(home|root|opt|tmp|work|Users)/", text)
@@ -91,7 +91,7 @@ def test_the_frontend_lock_names_no_host() -> None:
         assert "://" not in path.read_text(), path.name
 
 
-def test_the_makefile_has_its_targets_and_explains_them() -> None:
+def test_the_makefile_has_and_explains_its_targets() -> None:
     said = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -109,7 +109,7 @@ def test_ci_runs_the_tests() -> None:
     assert "make test" in text
 
 
-def test_every_arrow_points_down() -> None:
+def test_every_import_contract_holds() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
         cwd=ROOT,

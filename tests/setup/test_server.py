@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import connect
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60  # seconds; only a server that never ends needs them
+TIMEOUT = 60  # seconds; only a server that never ends needs them
 
 
 class Served:
@@ -40,7 +40,7 @@ class Served:
     def end(self, number: signal.Signals = signal.SIGTERM) -> list[str]:
         """Send a signal, wait, and return what the program said since it was ready."""
         self.process.send_signal(number)
-        said, _ = self.process.communicate(timeout=PATIENCE)
+        said, _ = self.process.communicate(timeout=TIMEOUT)
         return said.splitlines()
 
 
@@ -62,7 +62,7 @@ def served() -> Iterator[Serve]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_with_sockets_open(served: Serve, number: signal.Signals) -> None:
+def test_a_signal_stops_it_with_open_sockets(served: Serve, number: signal.Signals) -> None:
     one = served()
     with contextlib.ExitStack() as sockets:
         opened = [sockets.enter_context(connect(f"ws://{one.host}")) for _ in range(20)]
@@ -71,12 +71,12 @@ def test_a_signal_ends_it_with_sockets_open(served: Serve, number: signal.Signal
         assert one.process.returncode == 0
         for client in opened:
             with pytest.raises(ConnectionClosedOK) as closed:
-                client.recv(timeout=PATIENCE)
+                client.recv(timeout=TIMEOUT)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1001
 
 
-def test_a_reader_hears_the_last_words_before_its_connection_is_closed(served: Serve) -> None:
+def test_a_reader_receives_the_end_before_its_connection_closes(served: Serve) -> None:
     one = served()
     with httpx.stream("GET", f"http://{one.host}/stream") as response:
         parts = response.iter_raw()
@@ -87,7 +87,7 @@ def test_a_reader_hears_the_last_words_before_its_connection_is_closed(served: S
     assert one.process.returncode == 0
 
 
-def test_a_stream_that_does_not_end_is_broken_off(served: Serve) -> None:
+def test_an_endless_stream_is_cut_off(served: Serve) -> None:
     one = served()
     with httpx.stream("GET", f"http://{one.host}/endless") as response:
         parts = response.iter_raw()
@@ -98,14 +98,14 @@ def test_a_stream_that_does_not_end_is_broken_off(served: Serve) -> None:
     assert one.process.returncode == 0
 
 
-def test_a_program_that_does_not_end_is_left(served: Serve) -> None:
+def test_an_app_that_does_not_shut_down_is_left(served: Serve) -> None:
     one = served()
     httpx.get(f"http://{one.host}/hang")
     assert one.end() == ["ending with 0 readers"]
     assert one.process.returncode == 0
 
 
-def test_a_standing_event_loop_does_not_keep_the_process(served: Serve) -> None:
+def test_a_blocked_event_loop_does_not_keep_the_process(served: Serve) -> None:
     one = served()
     with socket.create_connection(("127.0.0.1", one.port)) as client:
         client.sendall(b"GET /stall HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -122,7 +122,7 @@ def test_a_second_signal_changes_nothing(served: Serve) -> None:
     assert one.process.returncode == 0
 
 
-def test_it_goes_with_the_process_that_started_it(served: Serve) -> None:
+def test_it_stops_with_its_parent_process(served: Serve) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -6,8 +6,8 @@ import pytest
 from chat_app.server.open_requests import Message, OpenRequests, Receive, Scope, Send
 
 
-class Wire:
-    """What one client is sent."""
+class FakeClient:
+    """A client that records what it receives."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -32,8 +32,8 @@ class Program:
         await asyncio.Event().wait()
 
 
-async def test_a_socket_that_is_open_at_the_end_is_told_that_the_server_goes() -> None:
-    program, wire = Program(), Wire()
+async def test_an_open_socket_gets_close_code_1001() -> None:
+    program, wire = Program(), FakeClient()
     connections = OpenRequests(program, {})
     task = asyncio.create_task(connections({"type": "websocket"}, wire.receive, wire.send))
     await program.is_open.wait()
@@ -42,8 +42,8 @@ async def test_a_socket_that_is_open_at_the_end_is_told_that_the_server_goes() -
     assert wire.sent == [{"type": "websocket.close", "code": 1001}]
 
 
-async def test_a_stream_that_is_open_at_the_end_breaks_off_without_a_false_end() -> None:
-    program, wire = Program(), Wire()
+async def test_an_open_stream_is_cut_off_without_a_final_chunk() -> None:
+    program, wire = Program(), FakeClient()
     connections = OpenRequests(program, {})
     task = asyncio.create_task(connections({"type": "http"}, wire.receive, wire.send))
     await program.is_open.wait()
@@ -52,8 +52,8 @@ async def test_a_stream_that_is_open_at_the_end_breaks_off_without_a_false_end()
     assert wire.sent == []
 
 
-async def test_nothing_new_is_taken_while_the_program_ends() -> None:
-    program, http, socket = Program(), Wire(), Wire()
+async def test_new_requests_are_refused_during_shutdown() -> None:
+    program, http, socket = Program(), FakeClient(), FakeClient()
     connections = OpenRequests(program, {})
     connections.close()
     await connections({"type": "http"}, http.receive, http.send)
@@ -63,8 +63,8 @@ async def test_nothing_new_is_taken_while_the_program_ends() -> None:
     assert not program.is_open.is_set()
 
 
-async def test_what_is_open_goes_on_until_it_is_ended() -> None:
-    program, wire = Program(), Wire()
+async def test_open_requests_continue_until_the_end() -> None:
+    program, wire = Program(), FakeClient()
     connections = OpenRequests(program, {})
     task = asyncio.create_task(connections({"type": "websocket"}, wire.receive, wire.send))
     await program.is_open.wait()
@@ -74,8 +74,8 @@ async def test_what_is_open_goes_on_until_it_is_ended() -> None:
     assert task.done()
 
 
-async def test_a_request_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
-    program, wire = Program(), Wire()
+async def test_a_request_that_was_cancelled_elsewhere_stays_cancelled() -> None:
+    program, wire = Program(), FakeClient()
     task = asyncio.create_task(OpenRequests(program, {})({"type": "http"}, wire.receive, wire.send))
     await program.is_open.wait()
     task.cancel()
@@ -83,8 +83,8 @@ async def test_a_request_that_is_cancelled_by_somebody_else_stays_cancelled() ->
         await task
 
 
-async def test_each_request_gets_its_own_copy_of_the_lifespans_state() -> None:
-    program, wire, state = Program(), Wire(), {"pool": object()}
+async def test_each_request_gets_its_own_copy_of_the_lifespan_state() -> None:
+    program, wire, state = Program(), FakeClient(), {"pool": object()}
     connections = OpenRequests(program, state)
     task = asyncio.create_task(connections({"type": "http"}, wire.receive, wire.send))
     await program.is_open.wait()
