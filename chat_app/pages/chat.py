@@ -179,7 +179,7 @@ def _row(item: rx.Var[MessageItem]) -> rx.Component:
 
 def _beginning() -> rx.Component:
     # "Lovelace, Ada" begins with a comma after the first word.
-    name = AuthState.person.name.split(" ")[0].replace(",", "")
+    name = AuthState.user.name.split(" ")[0].replace(",", "")
     return rx.el.div(
         rx.el.div(
             rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
@@ -214,7 +214,7 @@ def _dock() -> rx.Component:
             offline=is_offline,
             accepted=ChatState.accepted,
             refused=ChatState.refused,
-            owner=AuthState.person.id,
+            owner=AuthState.user.id,
             draft_key=rx.cond(
                 ChatState.thread != "", "draft:" + ChatState.thread.to(str), "draft:new"
             ),

@@ -65,7 +65,7 @@ def sidebar() -> rx.Component:
             class_name="sidebar-notices",
         ),
         account_menu(
-            AuthState.person,
+            AuthState.user,
             settings=path_of("profile"),
             sign_out=api_url("/api/auth/signout"),
             picture=api_url("/api/account/picture"),

@@ -57,7 +57,7 @@ def sign_in() -> rx.Component:
                 ),
             ),
             rx.cond(
-                AuthState.welcomes_strangers,
+                AuthState.sign_up_is_open,
                 otherwise("New here?", "Create an account", "/signup"),
             ),
         ),
@@ -99,7 +99,7 @@ def second_factor() -> rx.Component:
 
 def sign_up() -> rx.Component:
     """`/signup`: a new account, where sign-up is open; and afterwards, that an email was sent."""
-    is_open = AuthState.welcomes_strangers
+    is_open = AuthState.sign_up_is_open
     sheet = auth_sheet(
         rx.cond(is_open, _sign_up_form(), rx.fragment()),
         title=rx.cond(is_open, "Create your account", "Invitation only"),

@@ -1,1 +1,34 @@
-"""One thin Reflex state per concern."""
+"""One thin Reflex state per concern, and the principal whose event is being handled.
+
+The policy middleware sets the principal before a handler's body runs, in the same task, so that a
+background handler and everything it starts see the same one.
+"""
+
+from contextvars import ContextVar
+
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import Unauthenticated
+
+_principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
+
+
+def set_principal(principal: Principal | None) -> None:
+    """Make this principal the sender for the rest of the task."""
+    _principal.set(principal)
+
+
+def current_principal() -> Principal:
+    """The sender of the event.
+
+    Raises:
+        Unauthenticated: The tab has no session.
+    """
+    principal = _principal.get()
+    if principal is None:
+        raise Unauthenticated
+    return principal
+
+
+def current_principal_or_none() -> Principal | None:
+    """The sender of the event, or None for a tab without a session."""
+    return _principal.get()

@@ -1,4 +1,4 @@
-"""The providers that the operator set up, as the pages name them."""
+"""The states of the settings pages: providers, connected accounts, passkeys, sessions and MFA."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from chat_app.auth.passkeys import PasskeySummary
 from chat_app.auth.sessions.models import SessionSummary
 from chat_app.core.clock import utc_now
 from chat_app.services import services
-from chat_app.states.principal import principal
+from chat_app.states import current_principal
 
 
 @dataclass(frozen=True)
 class ProviderItem:
-    """A place to sign in from.
+    """An identity provider.
 
     Args:
-        id: Its name in the routes.
-        label: Its name on the page.
+        id: Its name in routes.
+        label: Its name on pages.
     """
 
     id: str
@@ -29,18 +29,21 @@ class ProviderItem:
 
 
 class ProvidersState(rx.State):
-    """Nothing of it belongs to anybody, so it is the same for everyone."""
+    """The identity providers to sign in with; the same for every user."""
 
-    # A built page serves other settings than it was built with: a button that gives way to another
-    # under somebody's hand would send them to the wrong provider.
+    # The settings may have changed since the build: a button that is replaced while it is being
+    # clicked would lead to the wrong provider.
     @rx.var(initial_value=[])
     def offered(self) -> list[ProviderItem]:
-        """All of them, in the operator's order."""
-        return [ProviderItem(one.id, one.label) for one in services().settings.identity_providers]
+        """The providers in the operator's order."""
+        return [
+            ProviderItem(provider.id, provider.label)
+            for provider in services().settings.identity_providers
+        ]
 
 
 class ConfirmState(rx.State):
-    """The ways that this person has."""
+    """The login methods with which the user can confirm a change."""
 
     by_code: rx.Field[bool] = rx.field(False)
     by_password: rx.Field[bool] = rx.field(False)
@@ -49,50 +52,53 @@ class ConfirmState(rx.State):
 
     @rx.event
     async def load(self):
-        """Read them."""
-        ways = await services().step_up.ways(principal())
-        self.by_code, self.by_password, self.by_passkey = ways.code, ways.password, ways.passkey
+        """Read the login methods."""
+        methods = await services().step_up.ways(current_principal())
+        self.by_code, self.by_password = methods.code, methods.password
+        self.by_passkey = methods.passkey
         self.loaded = True
 
 
 @dataclass(frozen=True)
 class ConnectionItem:
-    """One of them, as the page shows it.
+    """A connected account as the page shows it.
 
     Args:
-        id: What disconnecting it names.
+        id: Names it when it is disconnected.
         label: The provider.
-        who: Who the person is there.
+        account: The user's email or name there.
         since: When it was connected, and when it was used.
     """
 
     id: str
     label: str
-    who: str
+    account: str
     since: str
 
 
 class ConnectionsState(rx.State):
-    """What is connected."""
+    """The accounts at identity providers that the user has connected."""
 
     items: rx.Field[list[ConnectionItem]] = rx.field(default_factory=list)
     loaded: rx.Field[bool] = rx.field(False)
 
     @rx.event
     async def load(self):
-        """Read it."""
-        labels = {one.id: one.label for one in services().settings.identity_providers}
-        found = await services().linked_accounts.list(principal())
-        self.items = [connection_item(one, labels) for one in found]
+        """Read the list."""
+        labels = {
+            provider.id: provider.label for provider in services().settings.identity_providers
+        }
+        found = await services().linked_accounts.list(current_principal())
+        self.items = [connection_item(account, labels) for account in found]
         self.loaded = True
 
 
 def connection_item(connection: LinkedAccount, labels: Mapping[str, str]) -> ConnectionItem:
-    """How a connection is shown.
+    """A connected account as the page shows it.
 
     Args:
-        connection: What is known of it.
-        labels: The names of the providers that are set up; of another one the host is shown.
+        connection: The account.
+        labels: The labels of the providers that are set up; for another one the host is shown.
     """
     host = urlsplit(connection.issuer).hostname or connection.issuer
     used = connection.last_used_at
@@ -100,7 +106,7 @@ def connection_item(connection: LinkedAccount, labels: Mapping[str, str]) -> Con
     return ConnectionItem(
         id=str(connection.id),
         label=labels.get(connection.provider, host),
-        who=connection.email or connection.name,
+        account=connection.email or connection.name,
         since=f"{since}, last used {_day(used)}" if used else f"{since}, not used yet",
     )
 
@@ -111,7 +117,7 @@ def _day(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class PasskeyItem:
-    """One line of the list."""
+    """A row of the list."""
 
     id: str
     name: str
@@ -121,7 +127,7 @@ class PasskeyItem:
 
 
 class PasskeysState(rx.State):
-    """The person's passkeys, the oldest first."""
+    """The user's passkeys, the oldest first."""
 
     items: rx.Field[list[PasskeyItem]] = rx.field(default_factory=list)
     loaded: rx.Field[bool] = rx.field(False)
@@ -130,7 +136,9 @@ class PasskeysState(rx.State):
     async def load(self):
         """Read the list."""
         now = utc_now()
-        self.items = [passkey_item(one, now) for one in await services().passkeys.list(principal())]
+        self.items = [
+            passkey_item(one, now) for one in await services().passkeys.list(current_principal())
+        ]
         self.loaded = True
 
 
@@ -146,15 +154,15 @@ def passkey_item(passkey: PasskeySummary, now: datetime) -> PasskeyItem:
 
 
 class PasswordState(rx.State):
-    """What the page about the password says."""
+    """Whether the user has a password."""
 
     is_set: rx.Field[bool] = rx.field(False)
     loaded: rx.Field[bool] = rx.field(False)
 
     @rx.event
     async def load(self):
-        """Look whether there is one."""
-        self.is_set = await services().password_changes.is_set(principal())
+        """Read it."""
+        self.is_set = await services().password_changes.is_set(current_principal())
         self.loaded = True
 
 
@@ -169,7 +177,7 @@ _STEPS = ((60, "minute"), (3_600, "hour"), (86_400, "day"))
 
 @dataclass(frozen=True)
 class SessionItem:
-    """One line of the list."""
+    """A row of the list."""
 
     id: str
     device: str
@@ -180,7 +188,7 @@ class SessionItem:
 
 
 class SessionsState(rx.State):
-    """The person's live sessions, the last used first."""
+    """The user's sessions, the last used first."""
 
     items: rx.Field[list[SessionItem]] = rx.field(default_factory=list)
     loaded: rx.Field[bool] = rx.field(False)
@@ -188,9 +196,9 @@ class SessionsState(rx.State):
     @rx.event
     async def load(self):
         """Read the list."""
-        found = await services().sessions.list(principal())
+        found = await services().sessions.list(current_principal())
         now = utc_now()
-        rows = [session_item(one, now) for one in found]
+        rows = [session_item(session, now) for session in found]
         self.items = sorted(rows, key=lambda row: not row.is_current)
         self.loaded = True
 
@@ -208,17 +216,17 @@ def session_item(session: SessionSummary, now: datetime) -> SessionItem:
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """How long ago something was, roughly: what is noted is up to five minutes old itself."""
+    """How long ago something was, roughly: a recorded time is up to five minutes old."""
     seconds = (now - at).total_seconds()
     if seconds < 600:
         return "just now"
-    size, word = next(step for step in reversed(_STEPS) if seconds >= step[0])
+    size, unit = next(step for step in reversed(_STEPS) if seconds >= step[0])
     count = int(seconds // size)
-    return f"{count} {word}{'' if count == 1 else 's'} ago"
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"
 
 
 class TwoFactorState(rx.State):
-    """Whether it is on, and what is left of it."""
+    """Whether two-factor authentication is on, and how many recovery codes are left."""
 
     is_on: rx.Field[bool] = rx.field(False)
     codes_left: rx.Field[int] = rx.field(0)
@@ -228,7 +236,7 @@ class TwoFactorState(rx.State):
     @rx.event
     async def load(self):
         """Read it."""
-        factor = await services().two_factor.status(principal())
+        factor = await services().two_factor.status(current_principal())
         self.is_on = factor.since is not None
         self.codes_left, self.devices = factor.codes_left, factor.devices
         self.loaded = True

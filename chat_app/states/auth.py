@@ -1,4 +1,4 @@
-"""The signed-in person, and what happens when that changes."""
+"""The signed-in user, and what happens when that changes."""
 
 import contextlib
 
@@ -8,24 +8,25 @@ from chat_app.auth.principal import Principal
 from chat_app.db.errors import DatabaseError
 from chat_app.services import services
 from chat_app.settings import settings
-from chat_app.states.chat import ChatState
-from chat_app.states.principal import principal_or_none
-from chat_app.states.thread_list import ThreadListState
-from chat_app.states.views import PersonItem
+from chat_app.states import current_principal_or_none
+from chat_app.states.chat import ChatState, open_route
+from chat_app.states.thread_list import ThreadListState, blank, refresh
+from chat_app.states.views import UserItem
 
 SIGN_IN = "/signin"
 
 
 class AuthState(rx.State):
-    """Who this tab belongs to: `unknown` until the server has said, then one of the two."""
+    """Whom this tab belongs to. The phase is `unknown`, `anonymous` or `authenticated`."""
 
     phase: rx.Field[str] = rx.field("unknown")
-    person: rx.Field[PersonItem] = rx.field(default_factory=PersonItem)
+    user: rx.Field[UserItem] = rx.field(default_factory=UserItem)
     _session: str = ""
 
+    # Reflex computes these two at compile time as well, before there are services.
     @rx.var
-    def welcomes_strangers(self) -> bool:
-        """Whether the operator lets people make an account by themselves."""
+    def sign_up_is_open(self) -> bool:
+        """Whether anyone may create an account."""
         return settings().sign_up_is_open
 
     @rx.var
@@ -35,36 +36,36 @@ class AuthState(rx.State):
 
     @rx.event(supersedes=True)
     async def on_auth_change(self):
-        """Blank what another identity left, then load the new one's threads.
+        """Blank what another user's session left, then load the new one's threads.
 
         Runs at every page load and reconnect. A newer call supersedes a running one, so the last
-        identity wins whatever the database's pace.
+        session wins however slow the database is.
         """
-        who = principal_or_none()
-        session = str(who.credential_id) if who else ""
-        if session != self._session or who is None:
-            self.person, self.phase, self._session = PersonItem(), "unknown", session
-            (await self.get_state(ThreadListState))._blank()
-            (await self.get_state(ChatState))._blank()
+        principal = current_principal_or_none()
+        session = str(principal.credential_id) if principal else ""
+        if session != self._session or principal is None:
+            self.user, self.phase, self._session = UserItem(), "unknown", session
+            blank(await self.get_state(ThreadListState))
+            (await self.get_state(ChatState)).reset()
             yield
-        if who is None:
+        if principal is None:
             self.phase = "anonymous"
             yield rx.redirect(SIGN_IN)
             return
-        if (await self.get_state(ChatState))._turn_to_address():
-            yield  # at once: what is written now is for the chat in the address
-        with contextlib.suppress(DatabaseError):  # whoever watches reads it until it can
-            await self._load(who)
+        if open_route(await self.get_state(ChatState)):
+            yield  # at once: what is written now is for the chat in the URL
+        with contextlib.suppress(DatabaseError):  # `Feed.watch` reads it until it can
+            await load_user(self, principal)
 
-    async def _load(self, who: Principal) -> None:
-        """Read the person and their threads."""
-        person = await services().accounts.person(who)
-        shown = person.name or person.email
-        picture = await services().profiles.picture_digest(who)
-        item = PersonItem(
-            person.name, person.email, shown[:1].upper(), str(who.user_id), picture[:16]
-        )
-        threads = await self.get_state(ThreadListState)
-        await threads._refresh(who)
-        if item != self.person or self.phase != "authenticated":
-            self.person, self.phase = item, "authenticated"
+
+async def load_user(auth: AuthState, principal: Principal) -> None:
+    """Read the user and their threads, and show them."""
+    person = await services().accounts.person(principal)
+    name = person.name or person.email
+    picture = await services().profiles.picture_digest(principal)
+    item = UserItem(
+        person.name, person.email, name[:1].upper(), str(principal.user_id), picture[:16]
+    )
+    await refresh(await auth.get_state(ThreadListState), principal)
+    if item != auth.user or auth.phase != "authenticated":
+        auth.user, auth.phase = item, "authenticated"

@@ -1,6 +1,7 @@
-"""The open thread: a window of its messages, and what the person does in it."""
+"""The open thread: a window of its messages, and what the user does in it."""
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from uuid import UUID
 
 import reflex as rx
@@ -9,14 +10,11 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
-from chat_app.states import views
+from chat_app.states import current_principal
+from chat_app.states.chat_view import NEWEST, ChatView, advance
 from chat_app.states.page_window import PAGE, PageWindow
-from chat_app.states.principal import principal
-from chat_app.states.views import MessageItem, ModelItem
+from chat_app.states.views import MessageItem, ModelItem, stored, thread_of_route
 from chat_app.threads.views import MessageView, Window
-
-FEW = 4
-"""Messages that are read to see what is new at the end of a thread."""
 
 
 class ChatState(rx.State):
@@ -46,47 +44,47 @@ class ChatState(rx.State):
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
 
-    # What the pages and recent hold; Reflex hands out the items of a list wrapped.
-    _page_window: PageWindow = PageWindow()
-    _recent: tuple[MessageItem, ...] = ()
+    # What the vars show; Reflex hands out the items of a list wrapped.
+    _view: ChatView = ChatView()
 
     @rx.event
     async def older(self):
         """Show the page above the first message shown."""
-        first = self._page_window.first
-        if not self.has_older or first is None:
-            return
-        window = await services().threads.window(
-            principal(), UUID(self.thread), before=UUID(first.id), limit=PAGE
-        )
-        self.has_older = window.has_older
-        self._set_page_window(self._page_window.up(tuple(map(views.stored, window.messages))))
+        view, principal = self._view, current_principal()
+        first = view.pages.first
+        if view.has_older and first is not None:
+            thread, before = UUID(view.thread), UUID(first.id)
+            show(
+                self,
+                view.up(
+                    await services().threads.window(principal, thread, before=before, limit=PAGE)
+                ),
+            )
 
     @rx.event
     async def newer(self):
         """Show the page below again, which was let go for one far above."""
-        below = self._page_window.page_below
+        view, principal = self._view, current_principal()
+        below = view.pages.page_below
         if below is None:
             return
-        (first, after), rows = below, self._page_window.end
+        (first, after), rows = below, view.pages.end
         if after:
             window = await services().threads.window(
-                principal(), UUID(self.thread), before=UUID(after), limit=PAGE
+                principal, UUID(view.thread), before=UUID(after), limit=PAGE
             )
-            rows = tuple(map(views.stored, window.messages))
-        if not rows or rows[0].id != first:  # the thread is no longer what it was there
-            self._set_page_window(PageWindow())
-            await self._reload(principal())
-            return
-        self.has_older = True
-        self._set_page_window(self._page_window.down(rows))
+            rows = tuple(map(stored, window.messages))
+        if rows and rows[0].id == first:
+            show(self, view.down(rows))
+        else:  # the thread has changed there
+            show(self, replace(view, pages=PageWindow()))
+            await reload_thread(self, principal)
 
     @rx.event
     async def latest(self):
         """Show the end of the thread, and let go of what was read above it."""
         if self.has_newer:
-            self.has_older = True
-            self._set_page_window(PageWindow.at_end(self._page_window.end))
+            show(self, self._view.at_end())
 
     @rx.event
     async def send(self, client_id: str, thread: str, text: str):
@@ -103,7 +101,7 @@ class ChatState(rx.State):
             yield  # or the same refusal twice would be no news to the page
         try:
             sent = await services().runs.send(
-                principal(),
+                current_principal(),
                 text=text,
                 client_id=client_id,
                 thread_id=UUID(thread) if thread else None,
@@ -118,7 +116,7 @@ class ChatState(rx.State):
         self.accepted = client_id
         if not thread and not self.thread:
             # At once, so that what is typed next goes to the same thread.
-            self.thread = str(sent.thread_id)
+            show(self, replace(self._view, thread=str(sent.thread_id)))
             yield
             yield rx.redirect(f"/c/{sent.thread_id}")
 
@@ -126,18 +124,18 @@ class ChatState(rx.State):
     async def stop(self, thread: str):
         """Stop the answer of the thread on the page; what is on screen is kept."""
         if thread:
-            await self._try(services().runs.stop_thread(principal(), UUID(thread)))
+            await self._try(services().runs.stop_thread(current_principal(), UUID(thread)))
 
     @rx.event
     async def retry(self, message_id: str):
         """Answer the same question again; the old answer is kept beside the new one."""
-        await self._try(services().runs.retry(principal(), UUID(message_id)))
+        await self._try(services().runs.retry(current_principal(), UUID(message_id)))
 
     @rx.event
     async def pick_model(self, model_id: str):
         """Answer the next messages with another model."""
         if any(model.id == model_id for model in self.models):
-            self.model = model_id
+            show(self, replace(self._view, model=model_id))
 
     @rx.event
     async def tell(self, message: str, refused: str | None = None):
@@ -158,123 +156,100 @@ class ChatState(rx.State):
         """Close the notice."""
         self.notice = ""
 
-    def _turn_to_address(self) -> bool:
-        """Forget the thread that was open when the address names another; whether it did."""
-        wanted = views.address(route_argument(self, "thread"))
-        if wanted is not None and wanted == self.thread:
-            return False
-        self._turn_to(wanted)
-        return True
-
-    def _turn_to(self, thread: str | None) -> None:
-        """Forget the thread that was open, at once; nothing of the next is known yet.
-
-        Args:
-            thread: The next one, nothing for an empty chat, or None for an address of no thread.
-        """
-        self._blank()
-        self.thread, self.missing, self.loading = thread or "", thread is None, bool(thread)
-
-    def _blank(self) -> None:
-        self.reset()
-
-    def _offer_models(self) -> None:
-        listed = services().models.all()
-        if not listed:
-            return
-        default = services().models.default()
-        if default not in listed:  # the operator may have chosen one that is not offered
-            listed = (default, *listed)
-        models = [ModelItem(model.id, model.name) for model in listed]
-        if models != list(self.models):
-            self.models = models
-        if not self.model and not self.thread:  # a thread goes on with the model it had
-            self.model = default.id
-
     async def _try(self, action: Awaitable[object]) -> None:
         try:
             await action
         except ChatError as error:
             self.notice = error.message
 
-    async def _reload(self, who: Principal) -> None:
-        """Read the end of the thread again. Who reads further up stays there."""
-        if not self.thread:
-            self.loading = False
-            return
-        known = len(self._page_window.end) + len(self._recent)
-        limit = known + FEW if self._page_window.end else PAGE
-        try:
-            window = await services().threads.window(who, UUID(self.thread), limit=limit)
-        except NotFound:
-            self._turn_to(self.thread)
-            self.missing, self.loading = True, False
-            return
-        settled = tuple(views.stored(m) for m in window.messages if not m.run_id)
-        rows = self._page_window.joined(settled)
-        if rows is None:
-            self.has_older = window.has_older or len(settled) > PAGE
-            self._set_page_window(PageWindow.at_end(settled[-PAGE:]))
-        else:
-            self._set_page_window(self._page_window.renewed(rows))
-        self._set_recent(tuple(views.arrived(m) for m in window.messages if m.run_id))
-        self.loading = self.missing = False
-        self._head(window)
 
-    async def _arrived_as(self, who: Principal, stream_id: str) -> MessageView | None:
-        """The message whose text travels under a handle, as the database has it now."""
-        row = next((row for row in self._recent if row.stream_id == stream_id), None)
-        if row is None or not self.thread:
-            return None
-        try:
-            limit = len(self._recent)
-            window = await services().threads.window(who, UUID(self.thread), limit=limit)
-        except NotFound:
-            return None
-        return next((m for m in window.messages if str(m.id) == row.id), None)
+def show(chat: ChatState, view: ChatView) -> None:
+    """Let a tab show this. A var is sent whole when it is assigned, so only a change assigns it."""
+    shown, chat._view = chat._view.variables, view
+    for name, value in view.variables.items():
+        if value != shown[name]:
+            setattr(chat, name, value)
 
-    async def _advance(self, who: Principal) -> tuple[Window | None, list[MessageView]]:
-        """Take in what is new at the end of the thread.
 
-        Returns:
-            The window, and the messages whose text must be sent as frames.
-        """
-        if not self.thread:
-            return None, []
-        try:
-            window = await services().threads.window(who, UUID(self.thread), limit=FEW)
-        except NotFound:
-            await self._reload(who)
-            return None, []
-        turn = views.advance(self._page_window.end, self._recent, window)
-        if turn.reload or self.missing or self.loading:
-            await self._reload(who)
-        else:
-            self._set_recent(tuple(turn.recent))
-        self._head(window)
-        return window, turn.texts
+def open_route(chat: ChatState) -> bool:
+    """Forget the open thread when the URL names another; whether it does.
 
-    # A var is sent whole when it is assigned, so only a real change assigns it.
-    def _set_page_window(self, page_window: PageWindow) -> None:
-        before, self._page_window = self._page_window, page_window
-        for slot, rows in enumerate(page_window.slots):
-            if rows != before.slots[slot]:
-                setattr(self, f"page{slot}", list(rows))
-        if page_window.order != before.order:
-            self.order = list(page_window.order)
-        if self.has_newer != bool(page_window.below):
-            self.has_newer = bool(page_window.below)
+    Nothing of the next one is known yet.
+    """
+    thread = thread_of_route(route_argument(chat, "thread"))
+    if thread is not None and thread == chat.thread:
+        return False
+    chat.reset()
+    show(chat, ChatView.opening(thread))
+    return True
 
-    def _set_recent(self, rows: tuple[MessageItem, ...]) -> None:
-        if rows != self._recent:
-            self._recent, self.recent = rows, list(rows)
 
-    def _head(self, window: Window) -> None:
-        if not self.model:
-            offered = {model.id for model in self.models}
-            last = window.thread.model
-            self.model = last if last in offered else services().models.default().id
-        if self.title != window.thread.title:
-            self.title = window.thread.title
-        if self.busy != (window.run is not None):
-            self.busy = window.run is not None
+def offer_models(chat: ChatState) -> None:
+    """List the models to choose from."""
+    models = services().models.all()
+    if models:
+        default = services().models.default()
+        if default not in models:  # the operator may have chosen one that is not offered
+            models = (default, *models)
+        items = [ModelItem(model.id, model.name) for model in models]
+        show(chat, chat._view.offering(items, default.id))
+
+
+async def reload_thread(chat: ChatState, principal: Principal) -> None:
+    """Read the end of the thread again."""
+    view = chat._view
+    if not view.thread:
+        show(chat, replace(view, loading=False))
+        return
+    window = await _read_end(principal, view.thread, view.reload_limit)
+    if window is None:
+        chat.reset()
+        show(chat, ChatView(thread=view.thread, missing=True, loading=False))
+    else:
+        show(chat, view.loaded(window, services().models.default().id))
+
+
+async def read_news(
+    chat: ChatState, principal: Principal
+) -> tuple[Window | None, list[MessageView]]:
+    """Show what is new at the end of the thread.
+
+    Returns:
+        The newest messages, and those whose text must be sent as stream chunks.
+    """
+    view = chat._view
+    if not view.thread:
+        return None, []
+    window = await _read_end(principal, view.thread, NEWEST)
+    if window is None:
+        await reload_thread(chat, principal)
+        return None, []
+    update = advance(view.pages.end, view.recent, window)
+    if update.reload or view.missing or view.loading:
+        await reload_thread(chat, principal)
+    else:
+        view = replace(view, recent=tuple(update.recent))
+        show(chat, view.with_head(window, services().models.default().id))
+    return window, update.texts
+
+
+async def streamed_message(
+    chat: ChatState, principal: Principal, stream_id: str
+) -> MessageView | None:
+    """The message whose text travels under a stream id, as the database has it now."""
+    recent = chat._view.recent
+    item = next((item for item in recent if item.stream_id == stream_id), None)
+    if item is None or not chat.thread:
+        return None
+    window = await _read_end(principal, chat.thread, len(recent))
+    if window is None:
+        return None
+    return next((message for message in window.messages if str(message.id) == item.id), None)
+
+
+async def _read_end(principal: Principal, thread: str, limit: int) -> Window | None:
+    """The newest messages of a thread; None when the user has no such thread."""
+    try:
+        return await services().threads.window(principal, UUID(thread), limit=limit)
+    except NotFound:
+        return None

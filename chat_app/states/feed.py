@@ -1,6 +1,6 @@
-"""The wire of an open tab: hints about what changed, and frames of the answer being made.
+"""What an open tab follows: signals about what changed, and the chunks of the running answer.
 
-Names are short because the state's and the var's travel with every frame.
+Names are short because the state's and the var's travel with every chunk.
 """
 
 import asyncio
@@ -21,93 +21,103 @@ from chat_app.reflex_ext.events import client_token, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import services
-from chat_app.states.auth import AuthState
-from chat_app.states.chat import ChatState
-from chat_app.states.principal import principal
-from chat_app.states.thread_list import ThreadListState
-from chat_app.states.views import stream_id
+from chat_app.states import current_principal, views
+from chat_app.states.auth import AuthState, load_user
+from chat_app.states.chat import (
+    ChatState,
+    offer_models,
+    open_route,
+    read_news,
+    reload_thread,
+    streamed_message,
+)
+from chat_app.states.thread_list import ThreadListState, update_thread
 from chat_app.threads.views import MessageView, Window
 
-Chunk = list[str | int]
-"""`[handle, offset, text]`, or at the end `[handle, offset, text, status]`; the offset counts
-UTF-16 code units, the browser's own."""
-
-AGAIN_SECONDS = 1.0
-"""How long a tab waits before it tries what failed once more."""
+RETRY_SECONDS = 1.0
+"""How long a tab waits before it reads again what the database could not give."""
 
 
 class Feed(rx.State):
-    """Frames for the chat component. The var keeps its default: a hydrate then brings no news."""
+    """Stream chunks for the chat component. The var keeps its default, so a hydrate sends none.
+
+    A chunk is `[stream_id, offset, text]`, the last one `[stream_id, offset, text, status]`. The
+    offset counts UTF-16 code units, the browser's own.
+    """
 
     f: rx.Field[list[str | int]] = rx.field(default_factory=list)
 
     @rx.event(supersedes=True)
     async def open(self):
-        """Show the thread that the address names, or an empty chat; then watch it."""
+        """Show the thread that the URL names, or an empty chat; then watch it."""
         chat = await self.get_state(ChatState)
-        if chat._turn_to_address():
+        if open_route(chat):
             yield
-        chat._offer_models()
-        with contextlib.suppress(DatabaseError):  # whoever watches reads it until it can
-            await chat._reload(principal())
+        offer_models(chat)
+        with contextlib.suppress(DatabaseError):  # `watch` reads it until it can
+            await reload_thread(chat, current_principal())
         yield Feed.watch
 
     @rx.event(background=True, supersedes=True)
     async def watch(self):
-        """Follow the person's hints and the open thread's answer until the socket is gone."""
-        await while_open(client_token(), self._watch(principal()))
+        """Follow the user's signals and the open thread's answer until the socket is closed."""
+        await while_open(client_token(), self._watch(current_principal()))
 
     @rx.event
-    async def resync(self, run: str, have: int):
-        """Send a text again from its beginning, because a frame did not fit.
+    async def resync(self, stream_id: str, length: int):
+        """Send a text again from its beginning, because a chunk did not fit.
 
         Args:
-            run: The handle of the run or message.
-            have: How much the page has, in UTF-16 code units.
+            stream_id: Of the run or message.
+            length: How much the page has, in UTF-16 code units.
         """
-        who = principal()
-        message = await (await self.get_state(ChatState))._arrived_as(who, run)
+        principal = current_principal()
+        message = await streamed_message(await self.get_state(ChatState), principal, stream_id)
         if message is None:
             return
         if message.run_id is None:
-            await _emit([run, 0, message.text, message.status])
+            await _emit([stream_id, 0, message.text, message.status])
             return
-        async for event in services().runs.follow(who, message.run_id):
+        async for event in services().runs.follow(principal, message.run_id):
             if isinstance(event, TextEvent):
-                await _emit([run, event.offset, event.text])
+                await _emit([stream_id, event.offset, event.text])
             return
 
-    async def _watch(self, who: Principal) -> None:
+    async def _watch(self, principal: Principal) -> None:
         answer = FollowedRun()
-        with services().bus.subscribe(user_topic(who.user_id)) as signals:
+        with services().bus.subscribe(user_topic(principal.user_id)) as batches:
             try:
-                await _until_done(partial(self._catch_up, who, answer))
-                async for heard in signals:
-                    await _until_done(partial(self._look, who, answer, heard))
+                await _until_done(partial(self._catch_up, principal, answer))
+                async for signals in batches:
+                    await _until_done(partial(self._update, principal, answer, signals))
             finally:
                 answer.drop()
 
-    async def _catch_up(self, who: Principal, answer: "FollowedRun") -> None:
-        """Read again what changed before the hints were heard."""
+    async def _catch_up(self, principal: Principal, answer: "FollowedRun") -> None:
+        """Read again what changed before the subscription."""
         async with self:
-            await (await self.get_state(AuthState))._load(who)
-            shown = await (await self.get_state(ChatState))._advance(who)
-        await _show(who, answer, *shown)
+            await load_user(await self.get_state(AuthState), principal)
+            news = await read_news(await self.get_state(ChatState), principal)
+        await _show(principal, answer, *news)
 
-    async def _look(self, who: Principal, answer: "FollowedRun", heard: Sequence[Signal]) -> None:
+    async def _update(
+        self, principal: Principal, answer: "FollowedRun", signals: Sequence[Signal]
+    ) -> None:
         """Show what is new in the list and in the open thread, and follow its running answer."""
-        changed = {signal.thread_id for signal in heard if signal.kind != "person"}
+        changed = {signal.thread_id for signal in signals if signal.kind != "person"}
         async with self:
-            if any(signal.kind == "person" for signal in heard):
-                await (await self.get_state(AuthState))._load(who)
+            if any(signal.kind == "person" for signal in signals):
+                await load_user(await self.get_state(AuthState), principal)
             chat = await self.get_state(ChatState)
             threads = await self.get_state(ThreadListState)
-            here = next((one for one in changed if str(one) == chat.thread), None)
-            shown = (None, []) if here is None else await chat._advance(who)
+            is_open = {thread_id: str(thread_id) == chat.thread for thread_id in changed}
+            window, texts = (None, [])
+            if any(is_open.values()):
+                window, texts = await read_news(chat, principal)
             for thread_id in changed:
-                known = shown[0].thread if shown[0] and thread_id == here else None
-                await threads._learn(who, thread_id, known)
-        await _show(who, answer, *shown)
+                summary = window.thread if window and is_open[thread_id] else None
+                await update_thread(threads, principal, thread_id, summary)
+        await _show(principal, answer, window, texts)
 
 
 class FollowedRun:
@@ -117,11 +127,11 @@ class FollowedRun:
         self._run: UUID | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def follow(self, who: Principal, run_id: UUID) -> None:
-        """Follow a run; another one is dropped."""
+    def follow(self, principal: Principal, run_id: UUID) -> None:
+        """Follow a run, in place of the one before."""
         if run_id != self._run:
             self.drop()
-            follow = _until_done(partial(_follow, who, run_id))
+            follow = _until_done(partial(_follow, principal, run_id))
             self._run, self._task = run_id, asyncio.create_task(follow)
 
     def drop(self) -> None:
@@ -131,32 +141,32 @@ class FollowedRun:
 
 
 async def _show(
-    who: Principal, answer: FollowedRun, window: Window | None, texts: Sequence[MessageView]
+    principal: Principal, answer: FollowedRun, window: Window | None, texts: Sequence[MessageView]
 ) -> None:
     """Send the texts that are new, and follow the answer that is being written."""
     for message in texts:
-        await _emit([stream_id(message.id), 0, message.text, message.status])
+        await _emit([views.stream_id(message.id), 0, message.text, message.status])
     if window is not None and window.run is not None:
-        answer.follow(who, window.run.run_id)
+        answer.follow(principal, window.run.run_id)
 
 
 async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
     """Await `work()`, and retry while the database cannot be used."""
     await retry(
         work,
-        repeat(AGAIN_SECONDS),
+        repeat(RETRY_SECONDS),
         should_retry=lambda error: isinstance(error, DatabaseError),
     )
 
 
-async def _follow(who: Principal, run_id: UUID) -> None:
-    run, token = stream_id(run_id), client_token()
+async def _follow(principal: Principal, run_id: UUID) -> None:
+    stream_id, token = views.stream_id(run_id), client_token()
     with contextlib.suppress(NotFound):
-        async for event in services().runs.follow(who, run_id):
+        async for event in services().runs.follow(principal, run_id):
             if isinstance(event, EndEvent):
-                await _emit([run, event.length, "", event.status])
+                await _emit([stream_id, event.length, "", event.status])
             else:
-                await _emit([run, event.offset, event.text])
+                await _emit([stream_id, event.offset, event.text])
             await tabs.room(token)
 
 

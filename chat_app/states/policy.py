@@ -40,6 +40,7 @@ from chat_app.reflex_ext.events import (
 )
 from chat_app.services import services
 from chat_app.settings import Settings
+from chat_app.states import set_principal
 from chat_app.states.account import (
     ConfirmState,
     ConnectionsState,
@@ -51,7 +52,6 @@ from chat_app.states.account import (
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
-from chat_app.states.principal import set_principal
 from chat_app.states.thread_list import ThreadListState
 
 
@@ -84,6 +84,7 @@ NewOrThreadId = Id | Literal[""]
 _CLIENT_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 ClientId = _text(64, 1, _CLIENT_ID.pattern)
 StreamId = _text(8, 8, r"^[0-9a-f]{8}$")
+Length = Annotated[int, Field(ge=0, le=10**8)]
 Title = model_of("Title", __config__=ConfigDict(extra="forbid", strict=True), title=_text(1_000))
 
 
@@ -202,7 +203,9 @@ def table(settings: Settings) -> dict[str, PolicyRow]:
         _row(signed_in, ConfirmState.load),
         _row(signed_in, Feed.open),
         _row(signed_in, Feed.watch),
-        _row(signed_in, Feed.resync, run=StreamId, have=Annotated[int, Field(ge=0, le=10**8)]),
+        _row(
+            signed_in, Feed.resync, stream_id=StreamId, length=Annotated[int, Field(ge=0, le=10**8)]
+        ),
     ]
     return dict([*_framework(), *own])
 

@@ -8,7 +8,7 @@ from reflex_base.event import Event
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
-from chat_app.states.principal import principal
+from chat_app.states import current_principal
 from chat_app.states.thread_list import ThreadListState
 from testing import session_hooks
 from testing.reflex_tabs import stage
@@ -28,10 +28,10 @@ async def test_a_demoted_claim_is_gone_on_the_next_event(tmp_path: Path) -> None
         ada = await put_up.person(EMAIL)
         session_hooks.roles[EMAIL] = ["admin"]
         assert await an_event(ada) is None
-        assert principal().claims == {"roles": ["admin"]}
+        assert current_principal().claims == {"roles": ["admin"]}
         session_hooks.roles[EMAIL] = []
         assert await an_event(ada) is None
-        assert principal().claims == {"roles": []}
+        assert current_principal().claims == {"roles": []}
 
 
 async def test_no_handler_runs_while_the_function_fails(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def connection(**given: object) -> LinkedAccount:
 
 def test_a_connection_is_named_as_the_operator_names_its_provider() -> None:
     shown = connection_item(connection(), {"acme": "Acme"})
-    assert (shown.label, shown.who) == ("Acme", "ada@example.org")
+    assert (shown.label, shown.account) == ("Acme", "ada@example.org")
     assert shown.since == "Connected 1 March 2026, not used yet"
     assert connection_item(connection(), {}).label == "id.acme.example"
-    assert connection_item(connection(email=""), {}).who == "Ada"
+    assert connection_item(connection(email=""), {}).account == "Ada"
     used = connection_item(connection(last_used_at=datetime(2026, 4, 2, tzinfo=UTC)), {})
     assert used.since == "Connected 1 March 2026, last used 2 April 2026"
 
@@ -55,4 +55,4 @@ async def test_each_person_sees_their_own(on_stage: Stage) -> None:
         await tab.send(ConnectionsState.load())
         state = await tab.state(ConnectionsState)
         assert state.loaded
-        assert [one.who for one in state.items] == expected
+        assert [one.account for one in state.items] == expected

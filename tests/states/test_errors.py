@@ -29,7 +29,7 @@ async def test_a_busy_database_is_told_and_the_list_stays(
     with pytest.raises(DatabaseBusy):
         await tab.send(ThreadListState.find("k"))
     assert await told(tab) == DatabaseBusy().message
-    assert [row.title for row in (await tab.state(ThreadListState))._items] == ["Kept"]
+    assert [row.title for row in (await tab.state(ThreadListState))._view.items] == ["Kept"]
 
 
 async def test_a_bug_is_told_without_its_text(

@@ -98,7 +98,7 @@ async def test_a_tab_that_comes_back_keeps_its_place_and_has_what_it_missed(
     await tab.begin(Feed.open(), thread)
     everything = await branch(on_stage, ada, thread)
     state = await tab.state(ChatState)
-    await shown(tab, lambda: state._page_window.end[-1].id == everything[-1])
+    await shown(tab, lambda: state._view.pages.end[-1].id == everything[-1])
     assert on_page(state) == before
     while state.has_newer:
         await tab.send(ChatState.newer(), thread)

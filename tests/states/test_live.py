@@ -137,9 +137,9 @@ async def test_a_second_tab_shows_the_same_answer(on_stage: Stage) -> None:
     stored = window.messages[-1].text
     for tab in (first, second):
         state = await tab.state(ChatState)
-        assert [row.text for row in state._recent] == ["", ""]
-        assert assembled(tab, state._recent[1].stream_id) == stored
-        assert assembled(tab, state._recent[0].stream_id) == "Hello"
+        assert [row.text for row in state._view.recent] == ["", ""]
+        assert assembled(tab, state._view.recent[1].stream_id) == stored
+        assert assembled(tab, state._view.recent[0].stream_id) == "Hello"
         tab.close()
 
 
@@ -153,7 +153,7 @@ async def test_a_tab_opened_in_the_middle_has_the_whole_text(on_stage: Stage) ->
     late = await opened(on_stage, ada, thread)
     await shown(late, lambda: ended(late))
     window = await on_stage.live.threads.window(ada, UUID(thread))
-    answer = (await late.state(ChatState))._recent[-1]
+    answer = (await late.state(ChatState))._view.recent[-1]
     assert assembled(late, answer.stream_id) == window.messages[-1].text
     first.close()
     late.close()
@@ -165,7 +165,7 @@ async def test_a_gap_is_healed_by_the_whole_text(on_stage: Stage) -> None:
     tab = await opened(on_stage, ada, thread)
     await tab.send(ChatState.send("c1", thread, "Hello"), thread)
     await shown(tab, lambda: ended(tab))
-    answer = (await tab.state(ChatState))._recent[-1]
+    answer = (await tab.state(ChatState))._view.recent[-1]
     seen = len(tab.frames)
     await tab.send(Feed.resync(answer.stream_id, 3), thread)
     window = await on_stage.live.threads.window(ada, UUID(thread))
@@ -178,7 +178,7 @@ async def test_other_tabs_learn_of_new_renamed_and_deleted_threads(on_stage: Sta
     tab = await opened(on_stage, ada)
 
     async def titles() -> list[str]:
-        return [item.title for item in (await tab.state(ThreadListState))._items]
+        return [item.title for item in (await tab.state(ThreadListState))._view.items]
 
     thread = await on_stage.live.threads.create(ada, title="First")
     await until(tab, titles, ["First"])
@@ -211,7 +211,7 @@ async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(on_stage: Sta
 async def test_a_tab_does_not_go_deaf_when_the_database_is_busy(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(feed, "RETRY_SECONDS", 0)
     ada = await on_stage.person("ada@example.com")
     tab = await opened(on_stage, ada)
     get, failures = on_stage.live.threads.get, [DatabaseBusy(), DatabaseBusy()]
@@ -224,7 +224,7 @@ async def test_a_tab_does_not_go_deaf_when_the_database_is_busy(
     monkeypatch.setattr(on_stage.live.threads, "get", sometimes)
 
     async def titles() -> list[str]:
-        return [item.title for item in (await tab.state(ThreadListState))._items]
+        return [item.title for item in (await tab.state(ThreadListState))._view.items]
 
     await on_stage.live.threads.create(ada, title="Heard after all")
     await until(tab, titles, ["Heard after all"])

@@ -38,8 +38,8 @@ async def test_a_stranger_is_told_whether_an_account_can_be_made(
     monkeypatch.setattr(auth, "settings", lambda: read_settings(sign_up=sign_up))
     async with stage(tmp_path) as put_up:
         tab = await put_up.tab(None)
-        assert (await tab.state(AuthState)).welcomes_strangers is welcomes
-        assert f'"welcomes_strangers_rx_state_": {str(welcomes).lower()}' in tab.text()
+        assert (await tab.state(AuthState)).sign_up_is_open is welcomes
+        assert f'"sign_up_is_open_rx_state_": {str(welcomes).lower()}' in tab.text()
 
 
 async def test_a_built_page_names_no_provider_until_the_server_does(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "client_id": f"client-{uuid4().hex}",
         "name": "UTC",
         "model_id": "fake",
-        "run": of["handle"],
-        "have": 0,
+        "stream_id": of["handle"],
+        "length": 0,
         "message": "A sentence.",
         "refused": "client-1",
     }

@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from chat_app.auth.principal import Principal
-from chat_app.states.thread_list import PAGE, ThreadListState
+from chat_app.states.thread_list import ThreadListState
+from chat_app.states.thread_list_view import PAGE
 from testing.reflex_tabs import Stage, Tab, opened, size, until
 
 

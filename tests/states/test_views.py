@@ -4,7 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chat_app.states.views import advance, arrived, section, stored, stream_id, thread_items, zone
+from chat_app.states.chat_view import advance
+from chat_app.states.views import arrived, section, stored, stream_id, thread_items, time_zone
 from chat_app.threads.views import MessageView, RunRef, ThreadSummary, Window
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -61,7 +62,7 @@ def test_a_day_begins_where_the_reader_is(hours: int, where: str, name: str) -> 
 
 @pytest.mark.parametrize("name", ["Nowhere/Land", "../../etc/passwd", "", "UTC\n"])
 def test_an_unknown_zone_is_utc(name: str) -> None:
-    assert zone(name) is UTC
+    assert time_zone(name) is UTC
 
 
 def test_only_the_first_row_of_a_day_names_it() -> None:

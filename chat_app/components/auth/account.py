@@ -6,7 +6,7 @@ from chat_app.components import script
 from chat_app.components.auth.sign_in import sign_out_form
 from chat_app.components.ui.icons import icon, page_link
 from chat_app.reflex_ext.page import LiteralColorMode, color_mode, set_color_mode
-from chat_app.states.views import PersonItem
+from chat_app.states.views import UserItem
 
 _MENU_ID = "account-menu"
 _COLOR_MODES: tuple[tuple[LiteralColorMode, str], ...] = (
@@ -105,7 +105,7 @@ callback_url = CallbackUrl.create
 
 
 def account_menu(
-    person: rx.vars.ObjectVar[PersonItem], *, settings: str, sign_out: str, picture: str
+    person: rx.vars.ObjectVar[UserItem], *, settings: str, sign_out: str, picture: str
 ) -> rx.Component:
     """A button with the user's name that opens a menu.
 
@@ -160,11 +160,11 @@ def account_menu(
     )
 
 
-def _name(person: rx.vars.ObjectVar[PersonItem]) -> rx.Var[str]:
+def _name(person: rx.vars.ObjectVar[UserItem]) -> rx.Var[str]:
     return rx.cond(person.name, person.name, person.email)
 
 
-def avatar(person: rx.vars.ObjectVar[PersonItem], picture: str) -> rx.Component:
+def avatar(person: rx.vars.ObjectVar[UserItem], picture: str) -> rx.Component:
     """The user's picture, or their initial.
 
     Args:

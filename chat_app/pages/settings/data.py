@@ -49,7 +49,7 @@ def _delete() -> rx.Component:
         ),
         lead=rx.fragment(
             "Your account (",
-            AuthState.person.email,
+            AuthState.user.email,
             ") and all your chats are deleted at once, on every device. ",
             "This can't be undone.",
         ),

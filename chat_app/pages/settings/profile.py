@@ -23,7 +23,7 @@ def _name() -> rx.Component:
                 "Display name",
                 "name",
                 optional=True,
-                default_value=AuthState.person.name,
+                default_value=AuthState.user.name,
                 auto_complete="name",
                 max_length=NAME_MAX_LENGTH,
             ),
@@ -33,7 +33,7 @@ def _name() -> rx.Component:
             on_done=AuthState.on_auth_change,
             done="Saved.",
         ),
-        lead=rx.fragment("You are signed in as ", AuthState.person.email, "."),
+        lead=rx.fragment("You are signed in as ", AuthState.user.email, "."),
     )
 
 
@@ -62,7 +62,7 @@ def _email() -> rx.Component:
 
 def _picture() -> rx.Component:
     route = api_url("/api/account/picture")
-    person = AuthState.person
+    person = AuthState.user
     return section(
         "Picture",
         rx.el.div(

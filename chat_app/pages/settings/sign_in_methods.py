@@ -46,7 +46,7 @@ def _change_password() -> rx.Component:
             rx.el.input(
                 type="text",
                 auto_complete="username",
-                default_value=AuthState.person.email,
+                default_value=AuthState.user.email,
                 read_only=True,
                 tab_index=-1,
                 class_name="sr-only",
@@ -115,14 +115,14 @@ def _connection(item: rx.vars.ObjectVar[ConnectionItem]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.strong(item.label),
-            rx.el.span(item.who),
+            rx.el.span(item.account),
             rx.el.span(item.since),
             class_name="entry",
         ),
         account_form(
             rx.el.button(
                 "Disconnect",
-                rx.el.span(" ", item.label, " ", item.who, class_name="sr-only"),
+                rx.el.span(" ", item.label, " ", item.account, class_name="sr-only"),
                 type="submit",
                 class_name="small-button",
             ),
