@@ -43,8 +43,8 @@ new PerformanceObserver((list) => {
 const opening = new MutationObserver(() => {
   const field = document.querySelector("[data-testid=composer]");
   if (field && !field.disabled && !bench.composer) bench.composer = performance.now();
-  const turns = document.querySelectorAll("article.turn .ct-text");
-  if (turns.length && turns[turns.length - 1].textContent && !bench.last) {
+  const texts = document.querySelectorAll("[data-testid=message] .ct-text");
+  if (texts.length && texts[texts.length - 1].textContent && !bench.last) {
     bench.last = performance.now();
   }
   if (bench.composer && bench.last) opening.disconnect();
@@ -219,7 +219,7 @@ _CLICK = """async (thread) => {
   document.querySelector(`a[href*="/c/${thread}"]`).click();
   await new Promise((done) => {
     const look = () => {
-      const last = [...document.querySelectorAll("article.turn .ct-text")].at(-1);
+      const last = [...document.querySelectorAll("[data-testid=message] .ct-text")].at(-1);
       return location.pathname.includes(thread) && last?.textContent;
     };
     new MutationObserver((_, self) => { if (look()) { self.disconnect(); done(); } })
@@ -230,14 +230,14 @@ _CLICK = """async (thread) => {
 
 
 _AT_BEGINNING = """() => document.querySelector(".ct-scroll").scrollTop === 0
-  && !document.querySelector(".turns > .quiet-button:not(.later)")"""
+  && !document.querySelector(".messages > .quiet-button:not(.later)")"""
 _AT_END = """() => {
   const view = document.querySelector(".ct-scroll");
-  return !document.querySelector(".turns > .later")
+  return !document.querySelector(".messages > .later")
     && view.scrollHeight - view.clientHeight - view.scrollTop < 2;
 }"""
 _PLACE = """() => {
-  const rows = document.querySelectorAll("article.turn");
+  const rows = document.querySelectorAll("[data-testid=message]");
   const { scrollTop } = document.querySelector(".ct-scroll");
   return [`${rows[0].dataset.message} ${scrollTop}`, rows.length];
 }"""

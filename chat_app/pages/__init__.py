@@ -1,4 +1,7 @@
-"""Pages: one function per route. `add_pages` says which routes there are."""
+"""Pages: one function per route, made of components and bound to states.
+
+`add_pages` says which routes there are. A page without `require_auth` is public, and loads nothing.
+"""
 
 import reflex as rx
 
@@ -11,8 +14,6 @@ from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
 
 _DESCRIPTION = "Private conversations with a language model."
-
-
 _STYLES = ("layout", "conversation", "text", "composer", "auth", "settings")
 
 

@@ -148,8 +148,8 @@ def _messages() -> rx.Component:
                     on_click=ChatState.newer,
                 ),
             ),
-            rx.foreach(ChatState.recent, _turn),
-            class_name="turns",
+            rx.foreach(ChatState.recent, _message),
+            class_name="messages",
         ),
         on_top=ChatState.older,
         on_bottom=ChatState.newer,
@@ -164,10 +164,10 @@ def _messages() -> rx.Component:
 def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
     slots = rx.Var.create([getattr(ChatState, f"page{number}") for number in range(SLOTS)])
     rows = slots.to(list[list[MessageItem]])[slot]
-    return rx.fragment(rx.foreach(rows, _turn), key=rows[0].id)
+    return rx.fragment(rx.foreach(rows, _message), key=rows[0].id)
 
 
-def _turn(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
+def _message(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
     return rx.fragment(_row(item=item), key=item.id)
 
 

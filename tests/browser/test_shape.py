@@ -217,7 +217,7 @@ async def test_the_page_is_light_and_a_long_answer_stays_so(
 # drawn. Until the button of that end is gone, which is where the thread ends.
 SCROLL = """async ([button, isUp]) => {
     const view = document.querySelector(".ct-scroll");
-    const rows = () => [...document.querySelectorAll("article.turn")];
+    const rows = () => [...document.querySelectorAll("[data-testid=message]")];
     const frame = () => new Promise(requestAnimationFrame);
     const edge = view.getBoundingClientRect().top;
     const inSight = () => rows().find((row) => row.getBoundingClientRect().bottom > edge);
@@ -268,11 +268,11 @@ async def test_a_long_thread_stays_small_on_the_page_and_still_under_the_reader(
 
     page.on("websocket", lambda socket: socket.on("framereceived", came))
     await page.goto(f"{reader.program.url}/c/{thread}")
-    await expect(page.locator("article.turn")).to_have_count(PAGE)
+    await expect(page.locator("[data-testid=message]")).to_have_count(PAGE)
     await expect(answers(page).last).to_have_attribute("data-state", "done")
     steps.clear()
-    up = await page.evaluate(SCROLL, [".turns > .quiet-button:not(.later)", True])
-    down = await page.evaluate(SCROLL, [".turns > .later", False])
+    up = await page.evaluate(SCROLL, [".messages > .quiet-button:not(.later)", True])
+    down = await page.evaluate(SCROLL, [".messages > .later", False])
     assert up["steps"] > down["steps"] > MESSAGES // PAGE - 10
     for report in (up, down):
         assert report["most"] <= SHOWN

@@ -60,7 +60,7 @@ def message(item: Item, *, on_retry: Any) -> rx.Component:
     """
     return rx.el.article(
         rx.cond(item.role == "user", _question(item), _answer(item, on_retry)),
-        class_name="turn",
+        class_name="message",
         custom_attrs={
             "data-testid": "message",
             "data-message": item.id,
@@ -117,5 +117,5 @@ def _actions(item: Item, on_retry: Any) -> rx.Component:
             item.status == "complete",
             icon_button("retry", "Regenerate", class_name="retry", on_click=on_retry(item.id)),
         ),
-        class_name="turn-actions",
+        class_name="message-actions",
     )

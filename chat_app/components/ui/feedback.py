@@ -66,7 +66,7 @@ def thread_list_skeleton() -> rx.Component:
 
 def conversation_skeleton() -> rx.Component:
     """Placeholder of a conversation while it loads."""
-    return _skeleton("skeleton-turns", (38, 92, 86, 54, 30, 90, 64), "Loading the conversation")
+    return _skeleton("skeleton-messages", (38, 92, 86, 54, 30, 90, 64), "Loading the conversation")
 
 
 def section_skeleton() -> rx.Component:
