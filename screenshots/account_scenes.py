@@ -131,7 +131,7 @@ async def _(programs: Programs) -> Page:
     ada = await _at(programs, "data", "Your data")
     await ada.page.fill("[name=confirm]", "somebody@example.com")
     await ada.page.get_by_role("button", name="Delete everything").click()
-    await expect(ada.page.get_by_text("Type the e-mail address")).to_be_visible()
+    await expect(ada.page.get_by_text("Type your account's email")).to_be_visible()
     return ada.page
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import reflex as rx
 
+from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.chat.composer import composer, starters
 from chat_app.components.chat.message import message, scroller
 from chat_app.components.chat.thread_list import thread_title
@@ -16,7 +17,6 @@ from chat_app.components.ui.feedback import (
     thread_list_skeleton,
 )
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
-from chat_app.pages.protect import require_auth
 from chat_app.pages.sidebar import SIDEBAR, sidebar
 from chat_app.reflex_ext.page import is_offline
 from chat_app.settings.baked import baked_settings

@@ -123,7 +123,7 @@ async def test_a_person_takes_everything_along_and_leaves(
 
     await ada.page.fill("[name=confirm]", "somebody@example.com")
     await ada.page.get_by_role("button", name="Delete everything").click()
-    await expect(ada.page.get_by_text("Type the e-mail address")).to_be_visible()
+    await expect(ada.page.get_by_text("Type your account's email")).to_be_visible()
     await ada.page.fill("[name=confirm]", ada.email)
     await ada.page.get_by_role("button", name="Delete everything").click()
     await ada.page.wait_for_url(SIGN_IN)

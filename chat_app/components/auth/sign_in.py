@@ -1,13 +1,20 @@
-"""Forms that sign in and out, the page layout around them, and the watch of the session."""
+"""Forms that sign in and out, the page layout around them, and the protection of other pages."""
+
+import functools
+from collections.abc import Callable
 
 import reflex as rx
 
 from chat_app.components import script
 from chat_app.components.auth.fields import PROBLEM_ID
 from chat_app.components.ui.icons import brand, page_link
+from chat_app.reflex_ext.page import api_url
 from chat_app.states.account import ProvidersState
+from chat_app.states.auth import AuthState
 
 _HAIKU = ("Rain taps on the glass,", "a slow conversation with", "no one and the leaves.")
+
+Page = Callable[[], rx.Component]
 
 
 class AuthForm(rx.Component):
@@ -125,9 +132,30 @@ class EmailLink(rx.Component):
 
 auth_form = AuthForm.create
 sign_out_form = SignOutForm.create
-session_watch = SessionWatch.create
 email_token = EmailToken.create
 email_link = EmailLink.create
+
+
+def require_auth(page: Page, *, waiting: Page) -> Page:
+    """A page that shows nothing of a user before the server has said who is signed in.
+
+    The gateway redirects anonymous users to the sign-in page before this page is sent; this is for
+    a tab whose session ends while it is open. It needs `AuthState.on_auth_change` first in the
+    `on_load` of the page.
+
+    Args:
+        page: What is shown to a signed-in user.
+        waiting: What is shown until then. It is part of the built file, so it names no user.
+    """
+
+    @functools.wraps(page)
+    def protected() -> rx.Component:
+        return SessionWatch.create(
+            rx.cond(AuthState.phase == "authenticated", page(), waiting()),
+            route=api_url("/api/auth/session"),
+        )
+
+    return protected
 
 
 def if_query(parameter: str, then: rx.Component, otherwise: rx.Component) -> rx.Component:

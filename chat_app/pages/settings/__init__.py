@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.pages.protect import require_auth
+from chat_app.components.auth.sign_in import require_auth
 from chat_app.pages.settings.confirm import confirm
 from chat_app.pages.settings.data import data
 from chat_app.pages.settings.layout import path_of, waiting
