@@ -1,8 +1,7 @@
-"""How often somebody may be wrong about the second factor.
+"""Two-factor authentication: TOTP enrolment, challenges, backup codes and the lock after failures.
 
-The count is in the person's row: it does not begin anew with another sign-in, another kind of code
-or another start of the program. A try takes its place before the code is looked at, so a burst gets
-no further than one after the other would.
+Failures are counted in the user's row, so that neither another sign-in, nor another kind of code,
+nor a restart resets them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -27,8 +26,9 @@ from chat_app.auth.totp import (
     normalize_code,
 )
 from chat_app.core.clock import Clock
-from chat_app.core.errors import ChatError, Conflict, Unavailable
+from chat_app.core.errors import Conflict, Unavailable
 from chat_app.core.keyring import DecryptionError, KeyRing
+from chat_app.core.rate_limit import releasing
 from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
 from chat_app.db.sessions import SystemSession
@@ -39,18 +39,18 @@ from chat_app.settings import Settings
 async def reserve_attempt(
     session: SystemSession, user_id: UUID, now: datetime, until: datetime, rate: RateLimitItem
 ) -> None:
-    """Count one try as wrong, before it is judged. `reset_attempts` it when it was right.
+    """Count an attempt as failed before its code is checked; `reset_attempts` when it is correct.
 
     Args:
-        session: A transaction of its own, committed before the code is looked at.
-        user_id: Whose factor.
+        session: A transaction of its own, committed before the code is checked.
+        user_id: The user.
         now: The time.
-        until: When a lock that begins now will end.
-        rate: How many wrong ones there may be before that.
+        until: When a lock that begins now ends.
+        rate: How many failures begin a lock.
 
     Raises:
-        SecondFactorLocked: There were too many.
-        InvalidToken: They have no second factor (any more).
+        TwoFactorLocked: Too many failures.
+        InvalidToken: The user has no second factor.
     """
     mine = col(Totp.user_id) == user_id, col(Totp.confirmed_at).is_not(None)
     await session.exec(
@@ -76,7 +76,7 @@ async def reserve_attempt(
 
 
 async def release_attempt(session: SystemSession, user_id: UUID) -> None:
-    """Undo `reserve_attempt`: our own failure is nobody's try."""
+    """Undo `reserve_attempt` after a failure of this server."""
     await session.exec(
         update(Totp)
         .where(col(Totp.user_id) == user_id, col(Totp.failures) > 0)
@@ -85,23 +85,23 @@ async def release_attempt(session: SystemSession, user_id: UUID) -> None:
 
 
 async def reset_attempts(session: SystemSession, user_id: UUID) -> None:
-    """Begin to count anew: they have shown that it is they."""
+    """Reset the count after a correct code."""
     await session.exec(
         update(Totp).where(col(Totp.user_id) == user_id).values(failures=0, locked_until=None)
     )
 
 
-_SEALED_FOR = "second factor"
+_KEY_PURPOSE = "second factor"
 
 
 @dataclass(frozen=True, slots=True)
 class TwoFactorStatus:
-    """What somebody's second factor is, without anything secret.
+    """The state of a user's two-factor authentication.
 
     Args:
         since: When it was turned on; None is off.
-        codes_left: Backup codes not used yet.
-        devices: Browsers that are remembered now.
+        codes_left: Unused backup codes.
+        devices: Remembered devices.
     """
 
     since: datetime | None
@@ -110,13 +110,13 @@ class TwoFactorStatus:
 
 
 class TwoFactor:
-    """The second factor of every person.
+    """Enrols second factors and checks their codes.
 
     Args:
-        db: Where they are kept.
-        tokens: Holds sign-ins that wait for it.
-        keys: Seals the secrets.
-        settings: How often one may be wrong.
+        db: Stores secrets and backup codes.
+        tokens: Stores the challenges of sign-ins.
+        keyring: Encrypts the secrets.
+        settings: The limit of failures.
         clock: The time.
     """
 
@@ -136,7 +136,7 @@ class TwoFactor:
         self._clock = clock
 
     async def status(self, principal: Principal) -> TwoFactorStatus:
-        """The person's second factor, as it is now."""
+        """The user's second factor."""
         user_id = principal.user_id
         async with self._db.system("auth") as session:
             row = await session.get(Totp, user_id)
@@ -156,41 +156,41 @@ class TwoFactor:
             )
 
     async def begin(self, principal: Principal) -> str:
-        """A new secret for an authenticator. It asks for nothing until it is confirmed.
+        """Start enrolment with a new secret, which is not asked for until it is confirmed.
 
         Returns:
-            The secret in base32, to be shown now and never again.
+            The secret in base32, shown only now.
 
         Raises:
-            Conflict: It is on already.
+            Conflict: Two-factor authentication is already on.
         """
         secret, now = new_secret(), self._clock()
-        sealed = self._keyring.encrypt(_SEALED_FOR, secret.encode())
+        encrypted = self._keyring.encrypt(_KEY_PURPOSE, secret.encode())
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, principal.user_id)
             if row is not None and row.confirmed_at is not None:
                 raise Conflict("Two-factor authentication is already on. Turn it off first.")
             row = row or Totp(user_id=principal.user_id, secret="", created_at=now)
-            row.secret, row.created_at, row.last_step = sealed, now, 0
+            row.secret, row.created_at, row.last_step = encrypted, now, 0
             session.add(row)
         return secret
 
     async def confirm(self, principal: Principal, code: str) -> Sequence[str]:
-        """Turn it on, with the first code that the authenticator shows.
+        """Finish enrolment with the authenticator's first code.
 
         Returns:
-            Ten backup codes, to be shown now and never again.
+            Ten backup codes, shown only now.
 
         Raises:
-            SecondFactorWrong: It is not the code of this moment.
-            Conflict: It is on already, or nobody began.
+            InvalidTwoFactorCode: It is not the current code.
+            Conflict: It is already on, or enrolment was not started.
         """
         now, user_id = self._clock(), principal.user_id
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, user_id)
             if row is None or row.confirmed_at is not None:
                 raise Conflict("Start again; there is nothing to confirm.")
-            step = matching_step(self._opened(row), normalize_code(code), now)
+            step = matching_step(self._secret_of(row), normalize_code(code), now)
             if step is None:
                 raise InvalidTwoFactorCode
             row.confirmed_at, row.last_step, row.failures, row.locked_until = now, step, 0, None
@@ -199,10 +199,10 @@ class TwoFactor:
             return await self._new_codes(session, user_id)
 
     async def renew_codes(self, principal: Principal) -> Sequence[str]:
-        """Ten new backup codes; the old ones are worth nothing from then on.
+        """Replace the backup codes with ten new ones.
 
         Raises:
-            Conflict: There is no second factor that they could stand in for.
+            Conflict: Two-factor authentication is off.
         """
         async with self._db.system("auth", write=True) as session:
             row = await session.get(Totp, principal.user_id)
@@ -211,7 +211,7 @@ class TwoFactor:
             return await self._new_codes(session, principal.user_id)
 
     async def turn_off(self, principal: Principal) -> None:
-        """Remove it with its codes, its remembered browsers and the sign-ins that wait for it."""
+        """Remove the secret, backup codes, remembered devices and pending challenges."""
         user_id = principal.user_id
         async with self._db.system("auth", write=True) as session:
             for table in (BackupCode, Totp):
@@ -220,64 +220,59 @@ class TwoFactor:
             await revoke_tokens(session, user_id, "second_factor")
 
     async def check(self, user_id: UUID, code: str) -> None:
-        """Prove that somebody has their second factor. The code is used up by it.
+        """Check a code and consume it.
 
         Args:
-            user_id: The person.
-            code: What they typed: a code of the moment, or a backup code.
+            user_id: The user.
+            code: As typed: a TOTP code or a backup code.
 
         Raises:
-            SecondFactorWrong: It is none, or it was used before.
-            SecondFactorLocked: Too many were wrong; it was not looked at.
-            InvalidToken: They have no second factor.
+            InvalidTwoFactorCode: It is incorrect or was used before.
+            TwoFactorLocked: Too many failures; it was not checked.
+            InvalidToken: The user has no second factor.
         """
-        async with self._counted(user_id), self._db.system("auth", write=True) as session:
-            await self._judge(session, user_id, normalize_code(code))
+        async with self._attempt(user_id), self._db.system("auth", write=True) as session:
+            await self._consume_code(session, user_id, normalize_code(code))
 
     async def pass_challenge(self, token: str, code: str) -> ConsumedToken:
-        """Finish a sign-in that waits for the second factor. The code and the token are used up.
+        """Check the code of a sign-in's challenge; consume both.
 
         Args:
-            token: What the first half of the sign-in left with the browser.
-            code: What was typed.
+            token: The challenge from `MfaRequired`.
+            code: As typed.
 
         Raises:
-            InvalidToken: The first half is too long ago, finished, or was somewhere else.
-            SecondFactorWrong, SecondFactorLocked: As in `check`.
+            InvalidToken: The challenge is expired, used or unknown.
+            InvalidTwoFactorCode, TwoFactorLocked: As in `check`.
         """
-        held = await self._tokens.reserve_attempt(
+        challenge = await self._tokens.reserve_attempt(
             token, "second_factor", max_attempts=self._rate.amount
         )
-        if held.user_id is None:
+        user_id = challenge.user_id
+        if user_id is None:
             raise ValueError("A two-factor challenge has no user.")
-        try:
-            async with (
-                self._counted(held.user_id),
-                self._db.system("auth", write=True) as session,
-            ):
-                await self._judge(session, held.user_id, normalize_code(code))
-                return await self._tokens.consume_in(session, token, "second_factor")
-        except Exception as error:
-            if not isinstance(error, ChatError) or error.status >= 500:
-                await self._tokens.release_attempt(held)
-            raise
+        async with (
+            releasing(lambda: self._tokens.release_attempt(challenge)),
+            self._attempt(user_id),
+            self._db.system("auth", write=True) as session,
+        ):
+            await self._consume_code(session, user_id, normalize_code(code))
+            return await self._tokens.consume_in(session, token, "second_factor")
 
     @asynccontextmanager
-    async def _counted(self, user_id: UUID) -> AsyncIterator[None]:
+    async def _attempt(self, user_id: UUID) -> AsyncIterator[None]:
+        async def release() -> None:
+            async with self._db.system("auth", write=True) as session:
+                await release_attempt(session, user_id)
+
         now = self._clock()
         async with self._db.system("auth", write=True) as session:
             await reserve_attempt(session, user_id, now, now + self._lock, self._rate)
-        try:
+        async with releasing(release):
             yield
-        except Exception as error:
-            # Only what somebody got wrong is a try; a cancelled one stays counted.
-            if not isinstance(error, ChatError) or error.status >= 500:
-                async with self._db.system("auth", write=True) as session:
-                    await release_attempt(session, user_id)
-            raise
 
-    async def _judge(self, session: SystemSession, user_id: UUID, code: str) -> None:
-        """Use a code up, or refuse it."""
+    async def _consume_code(self, session: SystemSession, user_id: UUID, code: str) -> None:
+        """Consume a code, or raise InvalidTwoFactorCode."""
         if is_totp_code(code):
             await self._use_step(session, user_id, code)
         elif is_backup_code(code):
@@ -290,18 +285,20 @@ class TwoFactor:
         row = await session.get(Totp, user_id)
         if row is None:
             raise InvalidTwoFactorCode
-        secret = self._opened(row)
+        secret = self._secret_of(row)
         step = matching_step(secret, code, self._clock())
         if step is None:
             raise InvalidTwoFactorCode
-        # Sealed by a key that will be taken away one day: this is the moment to change it.
-        is_old = self._keyring.is_outdated(_SEALED_FOR, row.secret)
-        sealed = self._keyring.encrypt(_SEALED_FOR, secret.encode()) if is_old else row.secret
+        # Rotates the secret to the newest key.
+        is_outdated = self._keyring.is_outdated(_KEY_PURPOSE, row.secret)
+        encrypted = (
+            self._keyring.encrypt(_KEY_PURPOSE, secret.encode()) if is_outdated else row.secret
+        )
         used = await session.exec(
             update(Totp)
-            # A code that was seen over a shoulder is worth nothing (RFC 6238 §5.2).
+            # A code is accepted once (RFC 6238 §5.2).
             .where(col(Totp.user_id) == user_id, col(Totp.last_step) < step)
-            .values(last_step=step, secret=sealed)
+            .values(last_step=step, secret=encrypted)
             .returning(col(Totp.user_id))
         )
         if used.first() is None:
@@ -326,13 +323,13 @@ class TwoFactor:
         await session.exec(delete(BackupCode).where(col(BackupCode.user_id) == user_id))
         hashes = (hash_token(normalize_code(code)) for code in codes)
         session.add_all(
-            BackupCode(user_id=user_id, code_hash=kept, created_at=now) for kept in hashes
+            BackupCode(user_id=user_id, code_hash=code_hash, created_at=now) for code_hash in hashes
         )
         return codes
 
-    def _opened(self, row: Totp) -> str:
+    def _secret_of(self, row: Totp) -> str:
         try:
-            return self._keyring.decrypt(_SEALED_FOR, row.secret).decode()
+            return self._keyring.decrypt(_KEY_PURPOSE, row.secret).decode()
         except DecryptionError:
-            # The operator has lost the key; backup codes still work.
+            # The operator removed the key; backup codes still work.
             raise Unavailable("Codes can't be checked right now. Use a backup code.") from None

@@ -1,55 +1,53 @@
-"""Where a request comes from, as far as it can be believed."""
+"""The client's IP address behind reverse proxies, and the network it belongs to."""
 
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 UNKNOWN = "unknown"
-"""The address of a request without one; all of them share one budget, so they fail closed."""
+"""The client IP of a request without one; all of them share one rate limit."""
 
 _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def client_ip(scope: Mapping[str, Any], hops: int) -> str:
-    """The address of the client.
+    """The client's IP address in canonical form, or `UNKNOWN`.
 
     Args:
         scope: An ASGI scope.
-        hops: How many reverse proxies stand in front. Each appends the address it saw, so the
-            client's is the `hops`-th from the right; what stands further left is hearsay.
-
-    Returns:
-        An address in its shortest spelling, or `UNKNOWN`.
+        hops: How many trusted reverse proxies there are. Each appends the address it saw to
+            X-Forwarded-For, so the client's is the `hops`-th from the right; entries further
+            left can be forged.
     """
     if hops > 0:
-        seen = [
+        forwarded = [
             part
             for name, value in scope.get("headers", ())
             if name.lower() == b"x-forwarded-for"
             for part in value.decode("latin-1").split(",")
         ]
-        if len(seen) >= hops and (address := _parse(seen[-hops])):
+        if len(forwarded) >= hops and (address := _parse(forwarded[-hops])):
             return str(address)
     peer = scope.get("client")
     address = _parse(peer[0]) if peer else None
     return str(address) if address else UNKNOWN
 
 
-def client_network_of(address: str) -> str:
-    """What a rate limit counts: an IPv4 address, or the /64 that one IPv6 customer has."""
-    parsed = _parse(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return _network(parsed, 64)
-    return str(parsed) if parsed else UNKNOWN
+def client_network_of(client_ip: str) -> str:
+    """The key of a rate limit: an IPv4 address, or the /64 of one IPv6 customer."""
+    address = _parse(client_ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        return _network(address, 64)
+    return str(address) if address else UNKNOWN
 
 
-def coarse_network(address: str) -> str:
-    """What is kept with a session: the /24 or the /64, enough to recognise one's own."""
-    parsed = _parse(address)
-    if parsed is None:
+def coarse_network(client_ip: str) -> str:
+    """What is stored with a session: the /24 or the /64."""
+    address = _parse(client_ip)
+    if address is None:
         return ""
-    bits = 64 if isinstance(parsed, ipaddress.IPv6Address) else 24
-    return f"{_network(parsed, bits)}/{bits}"
+    bits = 64 if isinstance(address, ipaddress.IPv6Address) else 24
+    return f"{_network(address, bits)}/{bits}"
 
 
 def _network(address: _IPAddress, bits: int) -> str:

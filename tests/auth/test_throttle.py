@@ -174,7 +174,7 @@ async def test_good_new_passwords_cost_nothing(rate_limits: AuthRateLimits) -> N
 async def mail(rate_limits: AuthRateLimits, recipient: str, address: str) -> bool:
     """Ask for a letter; whether it was sent."""
     with suppress(RateLimited):
-        async with rate_limits.mail(recipient, address):
+        async with rate_limits.email(recipient, address):
             await asyncio.sleep(0)
             return True
     return False
@@ -201,7 +201,7 @@ async def test_letters_that_were_refused_count_for_no_mailbox(rate_limits: AuthR
 async def test_a_letter_we_failed_to_send_counts_for_nobody(rate_limits: AuthRateLimits) -> None:
     for _ in range(9):
         with pytest.raises(DatabaseBusy):
-            async with rate_limits.mail("ada", HERE):
+            async with rate_limits.email("ada", HERE):
                 raise DatabaseBusy
     assert await mail(rate_limits, "ada", HERE)
 

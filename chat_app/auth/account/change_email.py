@@ -61,7 +61,7 @@ class EmailChanges:
             raise NotFound
         if user.email_verified_at is not None:
             return
-        async with self._sends.rate_limits.mail(user.email, address):
+        async with self._sends.rate_limits.email(user.email, address):
             token = await self._tokens.create(
                 "verify_email", lifetime=LINK_LIFETIME, user_id=user.id, subject=user.email
             )
@@ -87,7 +87,7 @@ class EmailChanges:
         self._sends.mailer.require_available()
         subject = normalise(email)
         require_allowed_domain(subject, self._sends.settings)
-        async with self._sends.rate_limits.mail(subject, address):
+        async with self._sends.rate_limits.email(subject, address):
             async with self._db.system("auth") as session:
                 held = (await session.exec(select(User.id).where(User.email == subject))).first()
             if held == principal.user_id:

@@ -175,7 +175,7 @@ class PasswordResets:
         self._sends.mailer.require_available()
         subject = normalise(email)
         require_allowed_domain(subject, self._sends.settings)
-        async with self._sends.rate_limits.mail(subject, address):
+        async with self._sends.rate_limits.email(subject, address):
             user_id = await self._whose(subject)
             token = await self._tokens.create(
                 "reset_password", lifetime=LINK_LIFETIME, user_id=user_id, subject=subject

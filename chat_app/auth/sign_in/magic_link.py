@@ -82,7 +82,7 @@ class MagicLinks:
         self._sends.mailer.require_available()
         subject = normalise(email)
         require_allowed_domain(subject, self._sends.settings)
-        async with self._sends.rate_limits.mail(subject, address):
+        async with self._sends.rate_limits.email(subject, address):
             is_welcome, user_id = await self._ask(identity_of_email(subject))
             token = await self._tokens.create(
                 "sign_in_link",

@@ -100,7 +100,7 @@ class EmailSignUps:
         browser = new_token()
         async with (
             self._sends.rate_limits.sign_up(address),
-            self._sends.rate_limits.mail(subject, address),
+            self._sends.rate_limits.email(subject, address),
         ):
             password_hash = await self._passwords.hash(password)
             write = await self._letter_for(subject, name)
