@@ -1,1 +1,1 @@
-"""What a person owns: threads and the tree of their messages."""
+"""Threads and their message trees: list, read, rename, delete, export."""

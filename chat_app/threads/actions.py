@@ -1,4 +1,4 @@
-"""What a person can do with threads. Each action checks, commits, then tells."""
+"""The actions on threads: each checks, commits, then publishes a signal."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -23,18 +23,18 @@ from chat_app.threads.views import (
     summary,
 )
 
-LONGEST_PAGE = 200
-"""The most threads or messages in one answer."""
+MAX_PAGE_SIZE = 200
+"""The most threads or messages on a page."""
 
 
 class Threads:
-    """The threads of every person; each call sees those of its principal only.
+    """The thread service; each call sees the threads of its principal only.
 
     Args:
         db: The database.
-        bus: Where changes are told.
+        bus: Where changes are published.
         settings: How long deleted threads are kept.
-        clock: The time.
+        clock: The time in rows.
     """
 
     def __init__(self, db: Database, bus: Bus, settings: Settings, clock: Clock) -> None:
@@ -46,28 +46,26 @@ class Threads:
     async def page(
         self, principal: Principal, *, after: str | None = None, limit: int = 50, search: str = ""
     ) -> ThreadPage:
-        """A page of the person's threads, newest first.
+        """A page of the user's threads, newest first.
 
         Args:
-            principal: Who is asking.
-            after: `next` of the page before; None for the first.
-            limit: Threads on the page, 1 to `LONGEST_PAGE`.
-            search: Only threads whose title holds this, whatever its case.
+            principal: The user.
+            after: The cursor: `next` of the page before; None for the first page.
+            limit: Threads on the page, 1 to `MAX_PAGE_SIZE`.
+            search: Only threads whose title contains this, ignoring case.
 
         Raises:
-            InvalidInput: The cursor or the limit is out of range.
+            InvalidInput: The cursor is invalid or the limit out of range.
         """
-        _check(limit)
-        word = search.replace("\0", "").strip()[: titles.LONGEST]
+        _check_limit(limit)
+        term = search.replace("\0", "").strip()[: titles.MAX_TITLE_LENGTH]
         async with self._db.read(principal) as session:
-            rows = await queries.page_rows(session, after=after, limit=limit + 1, search=word)
+            rows = await queries.page_rows(session, after=after, limit=limit + 1, search=term)
             running = await queries.running_threads(session)
         threads = [summary(row, running=row.id in running) for row in rows[:limit]]
-        more = len(rows) > limit
-        last = threads[-1] if more else None
-        return ThreadPage(
-            threads, queries.encode_cursor(last.updated_at, last.id) if last else None
-        )
+        if len(rows) <= limit:
+            return ThreadPage(threads, None)
+        return ThreadPage(threads, queries.encode_cursor(threads[-1].updated_at, threads[-1].id))
 
     async def get(self, principal: Principal, thread_id: UUID) -> ThreadSummary:
         """One thread.
@@ -88,30 +86,30 @@ class Threads:
         before: UUID | None = None,
         limit: int = 30,
     ) -> Window:
-        """The newest messages of the chosen branch, or those above a message of it.
+        """The newest messages of the current branch, or those above one of its messages.
 
         Args:
-            principal: Who is asking.
+            principal: The user.
             thread_id: The thread.
             before: A message of the thread; the window ends above it.
-            limit: Messages in the window, 1 to `LONGEST_PAGE`.
+            limit: Messages in the window, 1 to `MAX_PAGE_SIZE`.
 
         Raises:
             NotFound: The thread, or `before` in it, is missing, foreign or deleted.
             InvalidInput: The limit is out of range.
         """
-        _check(limit)
+        _check_limit(limit)
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
             leaf = thread.head_id
             if before is not None:
                 leaf = (await queries.message_row(session, thread_id, before)).parent_id
             run = await queries.active_run_of(session, thread_id)
-            found = (
+            messages = (
                 [] if leaf is None else await queries.branch_above(session, leaf, limit + 1, run)
             )
         view = summary(thread, running=run is not None)
-        return Window(view, found[:limit][::-1], len(found) > limit, run)
+        return Window(view, messages[:limit][::-1], len(messages) > limit, run)
 
     async def message(self, principal: Principal, thread_id: UUID, message_id: UUID) -> MessageView:
         """One message of a thread.
@@ -126,11 +124,11 @@ class Threads:
         return message_view(message, run)
 
     async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
-        """Begin an empty thread.
+        """Create an empty thread.
 
         Args:
-            principal: Who begins it.
-            title: What to call it; empty leaves that to its first message.
+            principal: The user.
+            title: Its title; empty to name it after its first message.
 
         Raises:
             InvalidInput: The title is too long.
@@ -141,11 +139,11 @@ class Threads:
             thread.title, thread.title_origin = titles.clean_user_title(title), "person"
         async with self._db.write(principal) as session:
             session.add(thread)
-        self._tell(principal, "thread", thread.id)
+        self._publish(principal, "thread", thread.id)
         return summary(thread, running=False)
 
     async def rename(self, principal: Principal, thread_id: UUID, title: str) -> None:
-        """Give a thread a title that no model changes again.
+        """Give a thread a title that a model does not replace.
 
         Raises:
             NotFound: It is missing, foreign or deleted.
@@ -156,18 +154,18 @@ class Threads:
             thread = await queries.thread_row(session, thread_id)
             thread.title = title
             thread.title_origin = "person"
-        self._tell(principal, "thread", thread_id)
+        self._publish(principal, "thread", thread_id)
 
     async def set_model_title(self, principal: Principal, thread_id: UUID, title: str) -> bool:
-        """Give a thread a model's title, unless somebody gave it one.
+        """Give a thread a model's title, unless its user or a model has named it.
 
         Args:
-            principal: Whose thread it is.
+            principal: The user.
             thread_id: The thread.
-            title: A title that `titles.cleaned` let through.
+            title: A result of `titles.clean_model_title`.
 
         Returns:
-            Whether the thread took it.
+            Whether the title was stored.
         """
         async with self._db.write(principal) as session:
             changed = await session.exec(
@@ -178,11 +176,11 @@ class Threads:
             )
         if not changed.rowcount:
             return False
-        self._tell(principal, "thread", thread_id)
+        self._publish(principal, "thread", thread_id)
         return True
 
     async def delete(self, principal: Principal, thread_id: UUID) -> None:
-        """Delete a thread and stop its answer. It can be restored for a while.
+        """Delete a thread and stop its run. It can be restored for `deleted_days`.
 
         Raises:
             NotFound: It is missing, foreign or deleted already.
@@ -191,34 +189,34 @@ class Threads:
             thread = await queries.thread_row(session, thread_id)
             thread.deleted_at = self._clock()
         self._bus.publish(DELETED_THREADS, Signal("thread_deleted", thread_id=thread_id))
-        self._tell(principal, "thread_deleted", thread_id)
+        self._publish(principal, "thread_deleted", thread_id)
 
     async def restore(self, principal: Principal, thread_id: UUID) -> None:
-        """Undo `delete`. Harmless on a thread that is not deleted.
+        """Undo `delete`. Nothing happens if the thread is not deleted.
 
         Raises:
-            NotFound: It is missing, foreign or removed for good.
+            NotFound: It is missing, foreign or purged.
         """
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id, deleted=True)
             thread.deleted_at = None
-        self._tell(principal, "thread", thread_id)
+        self._publish(principal, "thread", thread_id)
 
     async def purge(self) -> int:
-        """Remove for good what was deleted longer ago than it is kept.
+        """Remove the threads that were deleted more than `deleted_days` ago.
 
         Returns:
             How many threads were removed.
         """
         before = self._clock() - timedelta(days=self._settings.deleted_days)
         async with self._db.system("sweep", write=True) as session:
-            gone = await session.exec(delete(Thread).where(col(Thread.deleted_at) < before))
-        return gone.rowcount
+            result = await session.exec(delete(Thread).where(col(Thread.deleted_at) < before))
+        return result.rowcount
 
-    def _tell(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
+    def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))
 
 
-def _check(limit: int) -> None:
-    if not 1 <= limit <= LONGEST_PAGE:
-        raise InvalidInput(f"A page has 1 to {LONGEST_PAGE} entries.")
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        raise InvalidInput(f"The limit must be 1 to {MAX_PAGE_SIZE}.")

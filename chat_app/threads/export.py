@@ -1,4 +1,4 @@
-"""Everything a person has written and been answered, in one archive they can take away."""
+"""Export a user's account and threads as a zip archive."""
 
 import asyncio
 import json
@@ -16,28 +16,28 @@ from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 
-_IN_MEMORY = 4_000_000  # bytes; a larger archive is written to a file that has no name
-_UNFIT = re.compile(r"[^\w-]+")
+_MAX_MEMORY = 4_000_000  # bytes; a larger archive is written to an unnamed file
+_NOT_IN_FILE_NAME = re.compile(r"[^\w-]+")
 _SPEAKERS = {"user": "You", "assistant": "Answer"}
 
 
 async def export(db: Database, principal: Principal) -> IO[bytes]:
     """A zip with `account.json`, the picture, and each thread as JSON and as Markdown.
 
-    A thread that was deleted and can still be restored is there too: it is kept, so it is shown.
+    Deleted threads that can still be restored are included.
 
     Args:
         db: The database.
-        principal: Whose things.
+        principal: The user.
 
     Returns:
         The archive, open at its beginning. Closing it removes it.
 
     Raises:
-        NotFound: The person is gone.
+        NotFound: The user is deleted.
     """
     account, picture = await export_account(db, principal), await picture_of(db, principal)
-    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 the caller closes it
+    file = tempfile.SpooledTemporaryFile(max_size=_MAX_MEMORY)  # noqa: SIM115 the caller closes it
     try:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("account.json", _json(account))
@@ -49,13 +49,13 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
                 ).all()
             for number, thread in enumerate(threads, 1):
                 async with db.read(principal) as session:
-                    found = await session.exec(
+                    rows = await session.exec(
                         select(Message)
                         .where(col(Message.thread_id) == thread.id)
                         .order_by(col(Message.created_at), col(Message.id))
                     )
-                    messages = found.all()
-                await asyncio.to_thread(_put, archive, number, thread, messages)
+                    messages = rows.all()
+                await asyncio.to_thread(_write_thread, archive, number, thread, messages)
     except BaseException:
         file.close()
         raise
@@ -63,11 +63,13 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
     return file
 
 
-def _put(
+def _write_thread(
     archive: zipfile.ZipFile, number: int, thread: Thread, messages: Sequence[Message]
 ) -> None:
-    # A number first: two threads may have one title, and a title may have no letter.
-    name = f"threads/{number:04}-{_UNFIT.sub('-', thread.title).strip('-')[:60]}".rstrip("-")
+    # numbered, because titles are not unique and may have no letter
+    name = f"threads/{number:04}-{_NOT_IN_FILE_NAME.sub('-', thread.title).strip('-')[:60]}".rstrip(
+        "-"
+    )
     archive.writestr(f"{name}.json", _json(_thread(thread, messages)))
     archive.writestr(f"{name}.md", _markdown(thread, messages))
 
@@ -83,32 +85,29 @@ def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
         "head": str(thread.head_id) if thread.head_id else None,
         "messages": [
             {
-                "id": str(one.id),
-                "parent": str(one.parent_id) if one.parent_id else None,
-                "role": one.role,
-                "parts": one.parts,
-                "status": one.status,
-                "model": one.model,
-                "createdAt": timestamp(one.created_at),
+                "id": str(message.id),
+                "parent": str(message.parent_id) if message.parent_id else None,
+                "role": message.role,
+                "parts": message.parts,
+                "status": message.status,
+                "model": message.model,
+                "createdAt": timestamp(message.created_at),
             }
-            for one in messages
+            for message in messages
         ],
     }
 
 
 def _markdown(thread: Thread, messages: Sequence[Message]) -> str:
-    """The chosen branch, to be read."""
-    known = {one.id: one for one in messages}
-    branch: list[Message] = []
-    at = known.get(thread.head_id) if thread.head_id else None
-    while at is not None:
-        branch.append(at)
-        at = known.get(at.parent_id) if at.parent_id else None
-    spoken = [
-        f"## {_SPEAKERS.get(one.role, one.role)}\n\n{text_of(one.parts)}\n"
-        for one in reversed(branch)
-    ]
-    return "\n".join([f"# {thread.title}\n", *spoken])
+    """The current branch as Markdown."""
+    by_id = {message.id: message for message in messages}
+    sections: list[str] = []
+    message = by_id.get(thread.head_id) if thread.head_id else None
+    while message is not None:
+        heading = _SPEAKERS.get(message.role, message.role)
+        sections.append(f"## {heading}\n\n{text_of(message.parts)}\n")
+        message = by_id.get(message.parent_id) if message.parent_id else None
+    return "\n".join([f"# {thread.title}\n", *reversed(sections)])
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""Where a page of the list ended, as one opaque word.
+"""Queries of threads and messages: keyset pagination, branches, active runs.
 
-The word holds the sort key of the last row, so that page 100 costs what page 1 does.
+A page's cursor holds the sort key of its last row, so that page 100 costs what page 1 does.
 """
 
 import base64
@@ -20,13 +20,13 @@ from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import ACTIVE, Message, Run, Thread
 from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
 
-_LONGEST = 120
+_MAX_CURSOR_LENGTH = 120
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def encode_cursor(updated_at: datetime, thread_id: UUID) -> str:
-    """The cursor after the thread with this sort key."""
+    """The cursor behind the thread with this sort key."""
     micros = (updated_at - _EPOCH) // _MICROSECOND
     return base64.urlsafe_b64encode(f"{micros}.{thread_id.hex}".encode()).decode().rstrip("=")
 
@@ -35,20 +35,20 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
     """The sort key in a cursor.
 
     Raises:
-        InvalidInput: It is none of ours.
+        InvalidInput: It is malformed.
     """
     try:
-        if len(cursor) > _LONGEST:
+        if len(cursor) > _MAX_CURSOR_LENGTH:
             raise ValueError
         padded = cursor + "=" * (-len(cursor) % 4)
-        micros, _, hexed = (
+        micros, _, thread_hex = (
             base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
         )
-        if len(hexed) != 32:
+        if len(thread_hex) != 32:
             raise ValueError
-        return _EPOCH + _MICROSECOND * int(micros), UUID(hexed)
+        return _EPOCH + _MICROSECOND * int(micros), UUID(thread_hex)
     except (ValueError, OverflowError, binascii.Error):
-        raise InvalidInput("This list position is not valid; load the list again.") from None
+        raise InvalidInput("This page of the list is not valid. Load the list again.") from None
 
 
 def _branch() -> SelectOfScalar[UUID]:
@@ -61,31 +61,31 @@ def _branch() -> SelectOfScalar[UUID]:
     chain = first.union_all(
         select(col(parent.id), col(parent.parent_id), first.c.depth + 1)
         .where(col(parent.id) == first.c.parent_id)
-        .where(first.c.depth < bindparam("most"))
+        .where(first.c.depth < bindparam("limit"))
     )
     return select(chain.c.id).order_by(chain.c.depth)
 
 
 BRANCH = _branch()
-"""The ids from a message upwards, the message itself first; see `upwards`.
+"""The ids from a message up to the root, the message itself first; see `branch_params`.
 
-Built once: to put it together costs more than to run it. Its cost depends on how many ids are
-wanted, not on the length of the thread.
+Built once, because building it costs more than running it. Its cost depends on the limit, not on
+the length of the thread.
 """
 
 
-def upwards(leaf: UUID, limit: int) -> dict[str, Any]:
+def branch_params(leaf: UUID, limit: int) -> dict[str, Any]:
     """The parameters of `BRANCH`.
 
     Args:
-        leaf: Where to start.
-        limit: The most ids to give.
+        leaf: The message to start at.
+        limit: The most ids to return.
     """
-    return {"leaf": leaf, "most": limit}
+    return {"leaf": leaf, "limit": limit}
 
 
-# A list is read far more often than written: whole rows would cost twice as much.
-_SHOWN: Any = (
+# whole rows would cost twice as much
+_SUMMARY_COLUMNS: Any = (
     Thread.id,
     Thread.title,
     Thread.title_origin,
@@ -99,7 +99,7 @@ async def thread_row(session: AsyncSession, thread_id: UUID, *, deleted: bool = 
     """The row of a thread.
 
     Args:
-        deleted: Whether a deleted one is found too.
+        deleted: Whether a deleted thread is returned too.
 
     Raises:
         NotFound: It is missing, foreign or deleted, which look the same.
@@ -123,18 +123,18 @@ async def message_row(session: AsyncSession, thread_id: UUID, message_id: UUID) 
 
 
 async def running_threads(session: AsyncSession) -> set[UUID]:
-    """The threads in which an answer is being written: at most as many as a person may run."""
+    """The threads with an active run: at most as many as a user may run."""
     return set(await session.exec(select(Run.thread_id).where(col(Run.status).in_(ACTIVE))))
 
 
 async def active_run_of(session: AsyncSession, thread_id: UUID) -> RunRef | None:
-    """The answer that is being written in a thread."""
-    found = await session.exec(
+    """The active run of a thread."""
+    runs = await session.exec(
         select(Run.id, Run.message_id)
         .where(Run.thread_id == thread_id, col(Run.status).in_(ACTIVE))
         .limit(1)
     )
-    row = found.first()
+    row = runs.first()
     return RunRef(*row) if row else None
 
 
@@ -145,13 +145,13 @@ async def page_rows(
 
     Args:
         after: The cursor of the page; None for the first.
-        search: Only threads whose title holds this, whatever its case.
+        search: Only threads whose title contains this, ignoring case.
 
     Raises:
-        InvalidInput: The cursor is none of ours.
+        InvalidInput: The cursor is malformed.
     """
     query = (
-        select(*_SHOWN)
+        select(*_SUMMARY_COLUMNS)
         .where(col(Thread.deleted_at).is_(None))
         .order_by(col(Thread.updated_at).desc(), col(Thread.id).desc())
         .limit(limit)
@@ -166,7 +166,7 @@ async def page_rows(
         # SQLite folds the case of ASCII only; the usual spellings of other words are tried
         spellings = {search, search.lower(), search.upper(), search.capitalize()}
         query = query.where(
-            or_(*(col(Thread.title).icontains(word, autoescape=True) for word in spellings))
+            or_(*(col(Thread.title).icontains(spelling, autoescape=True) for spelling in spellings))
         )
     return cast(Sequence[ThreadRow], (await session.exec(query)).all())
 
@@ -177,9 +177,9 @@ async def branch_above(
     """A message and those above it, newest first, at most `limit`.
 
     Args:
-        run: The thread's live run, to be marked on its message.
+        run: The thread's active run; its message gets the run's id.
     """
-    ids = list(await session.exec(BRANCH, params=upwards(leaf, limit)))
-    found = await session.exec(select(Message).where(col(Message.id).in_(ids)))
-    rows = {message.id: message for message in found}
-    return [message_view(rows[one], run) for one in ids]
+    ids = list(await session.exec(BRANCH, params=branch_params(leaf, limit)))
+    messages = await session.exec(select(Message).where(col(Message.id).in_(ids)))
+    rows = {message.id: message for message in messages}
+    return [message_view(rows[message_id], run) for message_id in ids]

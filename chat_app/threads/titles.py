@@ -1,4 +1,4 @@
-"""What a thread is called: rules only, no I/O."""
+"""Thread titles: the rules for automatic, model and user titles. Pure."""
 
 import re
 import unicodedata
@@ -7,11 +7,11 @@ from chat_app.core.errors import InvalidInput
 from chat_app.core.text import repair_surrogates
 
 AUTOMATIC_LENGTH = 60
-"""The longest title the program gives by itself, in characters."""
-LONGEST = 200
-"""The longest title a person may give, in characters."""
+"""The longest automatic title, in characters."""
+MAX_TITLE_LENGTH = 200
+"""The longest title of a user, in characters."""
 
-_MARK = re.compile(r"^(?:#+\s*|[-*>]\s+)+")
+_BLOCK_MARK = re.compile(r"^(?:#+\s*|[-*>]\s+)+")
 _PREFIX = re.compile(r"^[*_`]*(?:title|topic)\s*[*_`]*\s*:\s*", re.IGNORECASE)
 _QUOTES = "\"'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 _WRAPPING = " \t#>*_`~" + _QUOTES
@@ -34,16 +34,16 @@ def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
 
 
 def clean_model_title(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None:
-    """The title in a model's answer, or None when there is none worth having.
+    """The title in a model's answer; None if there is no usable one.
 
     Args:
-        answer: What the model said when it was asked for a title.
-        length: The longest title taken, in characters; a longer one is a sentence, not a title.
+        answer: The model's answer to the request for a title.
+        length: The longest usable title, in characters; a longer one is a sentence, not a title.
     """
     lines = [line for line in repair_surrogates(answer).splitlines() if line.strip()]
     if not lines:
         return None
-    line = _PREFIX.sub("", _MARK.sub("", lines[0].strip()))
+    line = _PREFIX.sub("", _BLOCK_MARK.sub("", lines[0].strip()))
     line = _one_line(re.sub(r"\*\*|__|`", "", line)).strip(_WRAPPING).rstrip(".,;: ")
     line = line.strip(_WRAPPING)
     if not any(character.isalnum() for character in line):
@@ -52,16 +52,16 @@ def clean_model_title(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None
 
 
 def clean_user_title(title: str) -> str:
-    """The title a person gave, ready to store.
+    """A user's title, normalised.
 
     Raises:
-        InvalidInput: It is empty or longer than `LONGEST` characters.
+        InvalidInput: It is empty or longer than `MAX_TITLE_LENGTH` characters.
     """
     line = _one_line(title)
     if not line:
-        raise InvalidInput("A title needs at least one character.")
-    if len(line) > LONGEST:
-        raise InvalidInput(f"A title can have at most {LONGEST} characters.")
+        raise InvalidInput("Enter a title.")
+    if len(line) > MAX_TITLE_LENGTH:
+        raise InvalidInput(f"A title can have at most {MAX_TITLE_LENGTH} characters.")
     return line
 
 

@@ -1,4 +1,4 @@
-"""What a face may know of a thread and its messages: values, never rows."""
+"""View models of threads and messages: values for the interfaces, never rows."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from chat_app.db.tables import Message
 
 
 class ThreadRow(Protocol):
-    """What a summary is made from: a thread's row, or only these columns of it."""
+    """The columns of a thread's row that a summary needs."""
 
     id: UUID
     title: str
@@ -26,7 +26,7 @@ class ThreadSummary:
     """One thread in the list.
 
     Args:
-        running: Whether an answer is being written in it.
+        running: Whether it has an active run.
     """
 
     id: UUID
@@ -55,9 +55,9 @@ class MessageView:
     """One message.
 
     Args:
-        text: Its text parts joined; empty while the answer is being written.
+        text: Its text parts joined; empty while the run is active.
         error: The message for the user if it failed, else empty.
-        run_id: The run that is writing it, if one is.
+        run_id: Its active run, if it has one.
     """
 
     id: UUID
@@ -74,7 +74,7 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class RunRef:
-    """An answer that is being written: follow the run from 0 to see its text."""
+    """An active run and its message: follow the run from 0 to see the text."""
 
     run_id: UUID
     message_id: UUID
@@ -82,11 +82,11 @@ class RunRef:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Some neighbouring messages of one branch, oldest first.
+    """Consecutive messages of one branch, oldest first.
 
     Args:
-        has_older: Whether the branch goes on above the first message.
-        run: The thread's live run, if it has one.
+        has_older: Whether the branch has messages above the first one.
+        run: The thread's active run, if it has one.
     """
 
     thread: ThreadSummary
@@ -113,7 +113,7 @@ def message_view(message: Message, run: RunRef | None) -> MessageView:
 
     Args:
         message: The row.
-        run: The live run of its thread, if there is one.
+        run: The active run of its thread, if there is one.
     """
     return MessageView(
         id=message.id,
@@ -130,5 +130,5 @@ def message_view(message: Message, run: RunRef | None) -> MessageView:
 
 
 def in_utc(time: datetime) -> datetime:
-    """The time as an aware one; SQLite gives it back without its zone."""
+    """The time with its zone; SQLite returns it without one."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.core.errors import InvalidInput
-from chat_app.threads.titles import AUTOMATIC_LENGTH, LONGEST, clean_model_title, first_words
+from chat_app.threads.titles import (
+    AUTOMATIC_LENGTH,
+    MAX_TITLE_LENGTH,
+    clean_model_title,
+    first_words,
+)
 from chat_app.threads.titles import clean_user_title as as_given
 
 
@@ -71,10 +76,10 @@ def test_first_words_always_fit(text: str):
 
 def test_a_given_title_is_taken_as_one_line():
     assert as_given("  My \n thread ") == "My thread"
-    assert as_given("x" * LONGEST) == "x" * LONGEST
+    assert as_given("x" * MAX_TITLE_LENGTH) == "x" * MAX_TITLE_LENGTH
 
 
-@pytest.mark.parametrize("title", ["", "  ", "\n\t", "x" * (LONGEST + 1)])
+@pytest.mark.parametrize("title", ["", "  ", "\n\t", "x" * (MAX_TITLE_LENGTH + 1)])
 def test_an_empty_or_endless_title_is_refused(title: str):
     with pytest.raises(InvalidInput):
         as_given(title)
