@@ -1,4 +1,4 @@
-"""Copies of a SQLite file, taken through its backup API so that they are whole."""
+"""Backups of a SQLite file, made with the backup API of SQLite."""
 
 import contextlib
 import sqlite3
@@ -7,24 +7,24 @@ from pathlib import Path
 
 from chat_app.db.data_folder import make_private_file, make_private_folder
 
-KEPT = 5
-"""How many backups stay; the oldest go first."""
+MAX_BACKUPS = 5
+"""Number of backups to keep; the oldest are deleted."""
 
 
 def back_up(database: Path, folder: Path, *, revision: str, now: datetime) -> Path:
-    """Copy a database and forget the oldest copies.
+    """Back up a database and delete the oldest backups.
 
     Args:
         database: The SQLite file.
-        folder: Where the copies are kept.
-        revision: The database's revision, for the name.
+        folder: The folder of the backups.
+        revision: The revision of the database, for the name.
         now: The time, for the name.
 
     Returns:
-        The new copy.
+        The new backup.
 
     Raises:
-        sqlite3.Error: The copy failed; nothing is left of it.
+        sqlite3.Error: The backup failed; no partial file is left.
     """
     make_private_folder(folder)
     copy = folder / f"{database.stem}-{now:%Y%m%dT%H%M%S%f}-{revision}.db"
@@ -39,6 +39,6 @@ def back_up(database: Path, folder: Path, *, revision: str, now: datetime) -> Pa
         part.rename(copy)
     finally:
         part.unlink(missing_ok=True)
-    for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-KEPT]:
+    for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-MAX_BACKUPS]:
         old.unlink()
     return copy

@@ -1,4 +1,4 @@
-"""The data folder: one process owns it, and only its user reads it."""
+"""The data folder: a lock file for one process, private file permissions."""
 
 import fcntl
 import os
@@ -11,15 +11,15 @@ _LOCK = "lock"
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder that only this user enters; close an open one that is ours."""
+    """Create a folder with mode 0700; restrict an existing one that is ours."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.stat()
-    if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+    status = path.stat()
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
         path.chmod(0o700)
 
 
 def make_private_file(path: Path) -> None:
-    """Make an empty file that only this user reads, unless it is there.
+    """Create an empty file with mode 0600, unless it exists.
 
     SQLite gives its journal files the mode of the database, so this covers them too.
     """
@@ -28,12 +28,12 @@ def make_private_file(path: Path) -> None:
 
 
 class DataFolder:
-    """Ownership of the data folder, for as long as this object holds it.
+    """The lock on the data folder, a context manager.
 
-    The kernel drops the lock with the process, so that a crash leaves nothing to clean up.
+    The kernel releases the lock with the process, so a crash leaves nothing to clean up.
 
     Args:
-        path: The folder; made when missing, with mode 0700.
+        path: The folder; created with mode 0700.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +41,10 @@ class DataFolder:
         self._file: int | None = None
 
     def lock(self) -> None:
-        """Take the folder.
+        """Acquire the lock.
 
         Raises:
-            FolderInUse: Another process owns it.
+            DataFolderInUse: Another process owns it.
         """
         if self._file is not None:
             return
@@ -55,7 +55,7 @@ class DataFolder:
         except BlockingIOError:
             owner = os.pread(file, 20, 0).decode("ascii", "replace").strip()
             os.close(file)
-            raise DataFolderInUse(_sentence(self.path, owner)) from None
+            raise DataFolderInUse(_message(self.path, owner)) from None
         except BaseException:
             os.close(file)
             raise
@@ -64,7 +64,7 @@ class DataFolder:
         self._file = file
 
     def unlock(self) -> None:
-        """Give the folder back; harmless when it is not held."""
+        """Release the lock. Can be called twice."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -82,9 +82,9 @@ class DataFolder:
         self.unlock()
 
 
-def _sentence(path: Path, owner: str) -> str:
-    who = f" (process {owner})" if owner.isdigit() else ""
+def _message(path: Path, owner: str) -> str:
+    process = f" (process {owner})" if owner.isdigit() else ""
     return (
-        f"Another process{who} is using the data folder {path}; "
+        f"Another process{process} is using the data folder {path}; "
         "stop it or set DATA_DIR to another folder."
     )

@@ -1,4 +1,4 @@
-"""Every difference between SQLite and Postgres, so that no other file names one."""
+"""Database dialects: everything that differs between SQLite and PostgreSQL."""
 
 import errno
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from chat_app.db.data_folder import make_private_file
 from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 
 READERS = 10
-"""Idle connections kept for readers; as many again may be opened in a rush."""
+"""Pool size of readers; as many again may be opened under load."""
 WAIT_SECONDS = 30
-"""How long a session waits for a free connection."""
+"""Timeout for a free connection of the pool."""
 
 _BUSY_CODES = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _PG_BUSY = ("55P03", "40001", "40P01", "53300")  # lock, serialisation, deadlock, connections
@@ -49,14 +49,14 @@ class Engines:
 
 
 def engines(url: str, busy_seconds: float) -> Engines:
-    """Make the engines of a database; a SQLite file and its folder are made when missing.
+    """Create the engines of a database; a missing SQLite file and its folder are created.
 
     Args:
         url: An async SQLAlchemy URL.
         busy_seconds: How long a statement waits for another process's lock, in seconds.
 
     Raises:
-        ValueError: SQLite without a file; its memory cannot be shared by two connections.
+        ValueError: SQLite without a file; in-memory databases cannot be shared by connections.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -68,10 +68,10 @@ def engines(url: str, busy_seconds: float) -> Engines:
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
-        # as on SQLite: a reader keeps one picture, and a lost update is an error
+        # as on SQLite: a reader has one snapshot, and a lost update is an error
         isolation_level="REPEATABLE READ",
     )
-    event.listen(engine.sync_engine, "handle_error", _explain_server, retval=True)
+    event.listen(engine.sync_engine, "handle_error", _convert_server_error, retval=True)
     return Engines(engine.execution_options(postgresql_readonly=True), engine)
 
 
@@ -94,11 +94,11 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
     return Engines(readers, writers)
 
 
-def errand_engine(url: str, busy_seconds: float) -> Engine | None:
-    """Make a synchronous engine for one thread, where that is cheaper than the async one.
+def writer_thread_engine(url: str, busy_seconds: float) -> Engine | None:
+    """Create a synchronous engine for `WriterThread`, where that is cheaper than the async one.
 
     Args:
-        url: The same URL as the program's.
+        url: The async URL of the database.
         busy_seconds: How long to wait for another process's lock, in seconds.
 
     Returns:
@@ -119,19 +119,19 @@ def errand_engine(url: str, busy_seconds: float) -> Engine | None:
 
 
 def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
-    """Make a synchronous engine that changes tables in one transaction.
+    """Create a synchronous engine for migrations, in one transaction.
 
-    SQLite's foreign keys are off on it: a batch migration drops and remakes tables, which would
-    delete their children.
+    SQLite's foreign keys are off: a batch migration drops and recreates tables, which would delete
+    their child rows.
 
     Args:
-        url: The same URL as the program's.
+        url: The async URL of the database.
         busy_seconds: How long to wait for another process's lock, in seconds.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
-        event.listen(engine, "handle_error", _explain_server, retval=True)
+        event.listen(engine, "handle_error", _convert_server_error, retval=True)
         return engine
     make_private_file(Path(parsed.database or ""))
     engine = create_engine(
@@ -154,15 +154,15 @@ def broken_references(connection: Connection) -> int:
 def _listen_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:
     event.listen(engine, "connect", _set_pragmas(pragmas))
     event.listen(engine, "begin", _begin_with(begin))
-    event.listen(engine, "handle_error", _explain, retval=True)
+    event.listen(engine, "handle_error", _convert_error, retval=True)
 
 
 def _set_pragmas(pragmas: tuple[str, ...]) -> Callable[[Any, Any], None]:
-    every = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", *pragmas)
+    statements = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", *pragmas)
 
     def connected(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in every:
+        for pragma in statements:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -176,24 +176,24 @@ def _begin_with(statement: str) -> Callable[[Connection], None]:
     return begin
 
 
-def _explain(context: ExceptionContext) -> BaseException | None:
-    return explained(context.original_exception)
+def _convert_error(context: ExceptionContext) -> BaseException | None:
+    return convert_error(context.original_exception)
 
 
-def _explain_server(context: ExceptionContext) -> BaseException | None:
+def _convert_server_error(context: ExceptionContext) -> BaseException | None:
     if context.is_pre_ping:
-        return None  # the pool asks whether the connection is lost, and then makes another
+        return None  # the pool checks the connection and replaces a lost one
     if not isinstance(context.original_exception, Exception):
-        return None  # nothing is wrong with the server: somebody stopped waiting for it
+        return None  # the wait was cancelled; the server is fine
     is_lost = context.connection is None or context.is_disconnect
-    return _explain(context) or (DatabaseUnreachable() if is_lost else None)
+    return _convert_error(context) or (DatabaseUnreachable() if is_lost else None)
 
 
-def explained(error: BaseException | None) -> DatabaseError | None:
-    """The error as a sentence for a person, where it is not our bug.
+def convert_error(error: BaseException | None) -> DatabaseError | None:
+    """The `DatabaseError` for an operational error, or None for a bug.
 
     Args:
-        error: What the driver or the file system raised.
+        error: The error of the driver or the file system.
     """
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return DatabaseFull()

@@ -1,4 +1,4 @@
-"""The engine: parallel readers, one writer at a time, and the only way to a session."""
+"""Database sessions: parallel readers, one writer at a time, scoped to a principal or system."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.db.dialect import engines, errand_engine
+from chat_app.db.dialect import engines, writer_thread_engine
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.row_level_security import restrict_to_owner
 from chat_app.db.sessions import Scope, ScopedSession, SystemSession, check_reason
@@ -21,47 +21,46 @@ _S = TypeVar("_S", bound=AsyncSession)
 
 
 class NestedWrite(Exception):
-    """A task that is writing asked to write again, which would wait for itself for ever."""
+    """A task with a write session opened another one, which would be a deadlock."""
 
 
 class Database:
     """The database and its sessions.
 
     Args:
-        url: An async SQLAlchemy URL; on SQLite the file and its folder are made when missing.
-        busy_seconds: How long to wait for another process's lock, and for the turn to write, in
-            seconds.
+        url: An async SQLAlchemy URL; a missing SQLite file and its folder are created.
+        busy_seconds: Timeout for another process's lock and for the write lock, in seconds.
     """
 
     def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
         self._all = engines(url, busy_seconds)
         self._own = engines(url, busy_seconds)
         restrict_to_owner(self._own.writers, self._own.readers)
-        engine = errand_engine(url, busy_seconds)
-        self._errands = WriterThread(engine) if engine else None
+        engine = writer_thread_engine(url, busy_seconds)
+        self._writer_thread = WriterThread(engine) if engine else None
         self._busy_seconds = busy_seconds
-        self._turn = asyncio.Lock()  # binds itself to the loop that first waits for it
+        self._write_lock = asyncio.Lock()
         self._writing: asyncio.Task[Any] | None = None
 
     @asynccontextmanager
     async def read(self, principal: Scope) -> AsyncIterator[ScopedSession]:
-        """A session that sees what the principal owns and cannot write.
+        """A read-only session, restricted to the rows of the principal.
 
         Raises:
             Unscoped: The principal has no real ids.
-            DatabaseBusy: No connection came free in time.
+            DatabaseBusy: No connection was free in time.
         """
         async with self._reading(
             ScopedSession(self._own.readers, principal, read_only=True)
-        ) as one:
-            yield one
+        ) as session:
+            yield session
 
     @asynccontextmanager
     async def write(self, principal: Scope) -> AsyncIterator[ScopedSession]:
-        """A session that commits on a clean exit and otherwise leaves nothing behind.
+        """A read-write session, restricted to the rows of the principal; commits on a clean exit.
 
-        Keep it short: nobody else writes meanwhile. On Postgres that is so for this process alone,
-        and the same row changed by another at the same time is `DatabaseBusy`.
+        Keep it short: it holds the write lock of this process. On PostgreSQL, a concurrent change
+        of the same row by another process is `DatabaseBusy`.
 
         Raises:
             Unscoped: The principal has no real ids.
@@ -69,15 +68,15 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
-        async with self._committing(ScopedSession(self._own.writers, principal)) as one:
-            yield one
+        async with self._committing(ScopedSession(self._own.writers, principal)) as session:
+            yield session
 
     @asynccontextmanager
     async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
-        """A session that sees everything, for work that belongs to no person.
+        """An unrestricted session, for work that has no principal.
 
         Args:
-            reason: One of `db.system.REASONS`.
+            reason: One of `sessions.REASONS`.
             write: Whether it may write.
 
         Raises:
@@ -85,19 +84,19 @@ class Database:
         """
         check_reason(reason)
         if write:
-            async with self._committing(_system(self._all.writers)) as one:
-                yield one
+            async with self._committing(_system(self._all.writers)) as session:
+                yield session
         else:
-            async with self._reading(_system(self._all.readers)) as one:
-                yield one
+            async with self._reading(_system(self._all.readers)) as session:
+                yield session
 
     async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
-        """Execute Core statements in one transaction that sees everything: all or none.
+        """Execute Core statements in one unrestricted transaction: all or none.
 
-        On SQLite it costs one wake-up of the event loop, where a session costs one a statement.
+        On SQLite it wakes the event loop once, where a session wakes it once per statement.
 
         Args:
-            reason: One of `db.system.REASONS`.
+            reason: One of `sessions.REASONS`.
             statements: What to execute, in order, each with its rows.
 
         Raises:
@@ -106,11 +105,11 @@ class Database:
             DatabaseFull: The disk is full.
         """
         check_reason(reason)
-        if self._errands is not None:
-            async with self._my_turn():
-                await _to_the_end(self._errands.run(statements))
+        if self._writer_thread is not None:
+            async with self._locked_write():
+                await _shielded(self._writer_thread.run(statements))
             return
-        # Whoever writes logs waits for nobody: it counts nothing, and there is one of it.
+        # The log writer needs no lock: it counts no rows, and there is one of it.
         async with self._storing(_system(self._all.writers)) as session:
             connection = await session.connection()
             for statement, rows in statements:
@@ -128,21 +127,21 @@ class Database:
             await (await session.connection()).execute(select(1))
 
     async def create_all(self) -> None:
-        """Make every table, for tests; the program migrates instead."""
+        """Create all tables, for tests; the program migrates instead."""
         async with self._all.writers.begin() as connection:
             await connection.run_sync(metadata.create_all)
 
     @property
     def connections_in_use(self) -> int:
-        """How many connections sessions hold now."""
+        """Number of connections in use."""
         return self._own.in_use() + self._all.in_use()
 
     async def close(self) -> None:
         """Close every connection."""
         for engine in (self._own, self._all):
-            await _to_the_end(engine.dispose())
-        if self._errands is not None:
-            await _to_the_end(self._errands.close())
+            await _shielded(engine.dispose())
+        if self._writer_thread is not None:
+            await _shielded(self._writer_thread.close())
 
     @asynccontextmanager
     async def _reading(self, session: _S) -> AsyncIterator[_S]:
@@ -151,31 +150,33 @@ class Database:
         except PoolTimeout:
             raise DatabaseBusy from None
         finally:
-            await _to_the_end(session.close())
+            await _shielded(session.close())
 
     @asynccontextmanager
     async def _committing(self, session: _S) -> AsyncIterator[_S]:
-        async with self._my_turn(), self._storing(session):
+        async with self._locked_write(), self._storing(session):
             yield session
 
     @asynccontextmanager
     async def _storing(self, session: _S) -> AsyncIterator[_S]:
         async with self._reading(session):
             yield session
-            await _to_the_end(session.commit())
+            await _shielded(session.commit())
 
     @asynccontextmanager
-    async def _my_turn(self) -> AsyncIterator[None]:
-        """One writer at a time: SQLite takes no more, and whoever counts rows before they add or
-        remove one (answers running, ways in) is right only while nobody else does.
+    async def _locked_write(self) -> AsyncIterator[None]:
+        """Hold the write lock.
+
+        SQLite allows one writer, and code that counts rows before it adds or removes one (active
+        runs, login methods) is correct only with one writer.
         """
         task = asyncio.current_task()
         if self._writing is task:
             raise NestedWrite("This task has a write session already; use that one.")
         try:
-            # each writer before us may wait for another process; together they may not
+            # writers ahead may each wait for another process; together they may not exceed this
             async with asyncio.timeout(self._busy_seconds):
-                await self._turn.acquire()
+                await self._write_lock.acquire()
         except TimeoutError:
             raise DatabaseBusy from None
         self._writing = task
@@ -183,15 +184,15 @@ class Database:
             yield
         finally:
             self._writing = None
-            self._turn.release()
+            self._write_lock.release()
 
 
 def _system(engine: AsyncEngine) -> SystemSession:
     return SystemSession(engine, expire_on_commit=False)
 
 
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for work that must not be left half done, and only then be cancelled."""
+async def _shielded(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that must not be cancelled halfway, and then raise the cancellation."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -200,6 +201,6 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        task.exception()  # else the loop would log it as never looked at
+        task.exception()  # else the loop would log it as never retrieved
         raise cancelled
     task.result()

@@ -1,6 +1,6 @@
-"""Bring a database to the program's revision before anything else uses it.
+"""Migrate the database at start (Alembic).
 
-Alembic itself is loaded only when there is something to do: start-up must be quick.
+Alembic itself is imported only when there is something to migrate, so that the start is fast.
 """
 
 import re
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect
 
 from chat_app.core.clock import Clock, utc_now
 from chat_app.db.backup import back_up
-from chat_app.db.dialect import broken_references, explained, migration_engine
+from chat_app.db.dialect import broken_references, convert_error, migration_engine
 from chat_app.db.errors import WrongRevision
 from chat_app.settings import Settings
 
@@ -23,39 +23,39 @@ _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*["'](\w+)["']""", re.MULT
 
 
 def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float = 5) -> bool:
-    """Migrate the database to the newest revision; a SQLite file is copied first.
+    """Migrate the database to the newest revision; a SQLite file is backed up first.
 
     It is synchronous and needs no event loop; call it in a thread where one runs.
 
     Args:
-        settings: Where the database is.
-        clock: Names the copy.
+        settings: The settings of the database.
+        clock: The time in the name of the backup.
         busy_seconds: How long to wait for another process's lock, in seconds.
 
     Returns:
-        Whether there was anything to do.
+        Whether anything was migrated.
 
     Raises:
-        WrongRevision: The database was made by a program this one does not know.
+        WrongRevision: The revision of the database is unknown.
         DatabaseBusy: Another process holds the database.
-        DatabaseFull: The disk has no room for the copy or the change.
+        DatabaseFull: The disk has no space for the backup or the change.
     """
     engine = migration_engine(settings.sqlalchemy_url, busy_seconds)
     try:
         with engine.connect() as connection:
-            found = _revision(connection)
-        if found == _head():
+            revision = _revision(connection)
+        if revision == _head():
             return False
-        if found and settings.sqlite_path:
+        if revision and settings.sqlite_path:
             folder = settings.data_dir / "backups"
-            back_up(settings.sqlite_path, folder, revision=found, now=clock())
+            back_up(settings.sqlite_path, folder, revision=revision, now=clock())
         with engine.begin() as connection:
             _run_alembic(connection)
-    except (sqlite3.Error, OSError) as error:  # of the copy; the engine explains its own
-        sentence = explained(error)
-        if sentence is None:
+    except (sqlite3.Error, OSError) as error:  # of the backup; the engine converts its own
+        database_error = convert_error(error)
+        if database_error is None:
             raise
-        raise sentence from error
+        raise database_error from error
     finally:
         engine.dispose()
     return True
@@ -70,28 +70,28 @@ def check(settings: Settings) -> None:
     engine = migration_engine(settings.sqlalchemy_url)
     try:
         with engine.connect() as connection:
-            found = _revision(connection)
+            revision = _revision(connection)
     finally:
         engine.dispose()
-    if found != _head():
+    if revision != _head():
         raise WrongRevision("The database is older than the program; run: chat-app migrate")
 
 
 def _revision(connection: Connection) -> str:
-    """The database's revision, or nothing for an empty one."""
+    """The revision of the database; empty for an empty database."""
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" in tables:
         rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
-        found = rows[0][0] if rows else ""
-        if found and found not in _known():
+        revision = rows[0][0] if rows else ""
+        if revision and revision not in _revisions():
             raise WrongRevision(
-                f"The database has revision {found}, which this program does not know; "
+                f"The database has revision {revision}, which this program does not know; "
                 "use the newer program that made it, or restore a backup."
             )
-        if found:
-            return found
+        if revision:
+            return revision
     if tables - {"alembic_version"}:
-        raise WrongRevision("The database has tables but no revision; give the program its own.")
+        raise WrongRevision("The database has tables but no revision; use an empty database.")
     return ""
 
 
@@ -107,16 +107,16 @@ def _run_alembic(connection: Connection) -> None:
         raise WrongRevision(f"The migration would leave {broken} rows without their parents.")
 
 
-def _known() -> dict[str, str]:
-    """Every revision in the project's folder, with the one before it."""
-    known: dict[str, str] = {}
+def _revisions() -> dict[str, str]:
+    """Every revision in the migrations folder, with its predecessor."""
+    revisions: dict[str, str] = {}
     for file in _VERSIONS.glob("*.py"):
-        found = {bool(down): name for down, name in _REVISION.findall(file.read_text())}
-        known[found[False]] = found.get(True, "")
-    return known
+        names = {bool(down): name for down, name in _REVISION.findall(file.read_text())}
+        revisions[names[False]] = names.get(True, "")
+    return revisions
 
 
 def _head() -> str:
-    known = _known()
-    (head,) = known.keys() - known.values()
+    revisions = _revisions()
+    (head,) = revisions.keys() - revisions.values()
     return head

@@ -1,4 +1,4 @@
-"""The filter: whatever statement reaches a scoped engine is compiled to one about own rows.
+"""Row-level security: the SQL compiler restricts every statement to the rows of one owner.
 
 A row filter added to ORM statements by option (`with_loader_criteria`) misses rows: it does not
 see an entity inside an expression of two (`Thread.title + Message.role`), in `over()`, in
@@ -24,9 +24,10 @@ from chat_app.db.tables import OWNED
 
 _OPTION = "chat_owner"
 _TABLES = frozenset(str(model.__tablename__) for model in OWNED)
-_STAND_IN = uuid4()
-_OWNER = bindparam("own_rows", _STAND_IN, Uuid())
-"""Compiled statements are shared by all principals: the owner takes this value's place last."""
+_PLACEHOLDER = uuid4()
+_OWNER = bindparam("own_rows", _PLACEHOLDER, Uuid())
+"""A placeholder: compiled statements are cached for all principals, and the owner's id replaces it
+before execution."""
 
 _SETS_OWNER = re.compile(r"\bowner_id=")  # a SET has no blank before the sign, a condition has
 _CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as text
@@ -35,7 +36,7 @@ _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
 
 
 class _OwnRows(SQLCompiler):
-    """A compiler that names only own rows. Mixed into the dialect's own."""
+    """A compiler mixin that restricts tables to the owner's rows."""
 
     def visit_table(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -60,16 +61,16 @@ class _OwnRows(SQLCompiler):
 
     def visit_update(self, update_stmt: Update, visiting_cte: Any = None, **kw: Any) -> str:
         _check_owned(update_stmt.table)
-        mine = update_stmt.where(update_stmt.table.c.owner_id == _OWNER)
-        text = super().visit_update(mine, visiting_cte=visiting_cte, **kw)
+        restricted = update_stmt.where(update_stmt.table.c.owner_id == _OWNER)
+        text = super().visit_update(restricted, visiting_cte=visiting_cte, **kw)
         if _SETS_OWNER.search(text):
             raise QueryRefused("A row's owner cannot be changed.")
         return text
 
     def visit_delete(self, delete_stmt: Delete, visiting_cte: Any = None, **kw: Any) -> str:
         _check_owned(delete_stmt.table)
-        mine = delete_stmt.where(delete_stmt.table.c.owner_id == _OWNER)
-        return super().visit_delete(mine, visiting_cte=visiting_cte, **kw)
+        restricted = delete_stmt.where(delete_stmt.table.c.owner_id == _OWNER)
+        return super().visit_delete(restricted, visiting_cte=visiting_cte, **kw)
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **kw: Any) -> str:
         _check_owned(insert_stmt.table)
@@ -109,38 +110,38 @@ def _refuse_text() -> NoReturn:
 
 def _check_owned(table: Any) -> None:
     if getattr(table, "fullname", None) not in _TABLES:
-        raise QueryRefused(f"A scoped session does not reach {table}; it belongs to no person.")
+        raise QueryRefused(f"A scoped session does not reach {table}; it has no owner.")
 
 
 def restrict_to_owner(*engines: AsyncEngine) -> None:
-    """Make fresh engines unable to send a statement about other people's rows.
+    """Restrict new engines to the rows of an owner.
 
-    Their connections then need to know an owner (see `owned_by`).
+    Their connections then need an owner (see `owned_by`).
 
     Args:
-        engines: Engines that have compiled nothing yet; views of one another are counted once.
+        engines: Engines that have compiled nothing yet; views of one engine count once.
     """
     for engine in engines:
         dialect: Any = engine.sync_engine.dialect
         base = dialect.statement_compiler
         if not issubclass(base, _OwnRows):
             dialect.statement_compiler = type(f"OwnRows{base.__name__}", (_OwnRows, base), {})
-            put = _putting(_as_sent(dialect, _STAND_IN))
-            event.listen(engine.sync_engine, "before_cursor_execute", put, retval=True)
+            listener = _bind_owner(_bind_value(dialect, _PLACEHOLDER))
+            event.listen(engine.sync_engine, "before_cursor_execute", listener, retval=True)
 
 
 def owned_by(engine: AsyncEngine, owner: UUID) -> AsyncEngine:
-    """A view of a confined engine, on the same connections, that sees the rows of one person."""
-    return engine.execution_options(**{_OPTION: _as_sent(engine.dialect, owner)})
+    """A view of a restricted engine, with the same connections, for one owner."""
+    return engine.execution_options(**{_OPTION: _bind_value(engine.dialect, owner)})
 
 
-def _as_sent(dialect: Dialect, value: UUID) -> Any:
+def _bind_value(dialect: Dialect, value: UUID) -> Any:
     convert = _OWNER.type.dialect_impl(dialect).bind_processor(dialect)
     return convert(value) if convert else value
 
 
-def _putting(stand_in: Any) -> Callable[..., tuple[str, Any]]:
-    def put(
+def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
+    def before_execute(
         connection: Connection,
         _cursor: Any,
         statement: str,
@@ -156,11 +157,11 @@ def _putting(stand_in: Any) -> Callable[..., tuple[str, Any]]:
 
         def with_owner(row: Any) -> Any:
             if isinstance(row, dict):
-                return {key: owner if value == stand_in else value for key, value in row.items()}
-            return tuple(owner if value == stand_in else value for value in row)
+                return {key: owner if value == placeholder else value for key, value in row.items()}
+            return tuple(owner if value == placeholder else value for value in row)
 
         if executemany:
             return statement, [with_owner(row) for row in parameters]
         return statement, with_owner(parameters)
 
-    return put
+    return before_execute

@@ -1,6 +1,6 @@
-"""The session for work that belongs to no person: each use gives a reason from this list.
+"""Scoped sessions, restricted to one user's rows, and system sessions, which need a reason.
 
-A test compares the call sites with an allow-list, so a new one is seen in review.
+A test compares the call sites of system sessions with an allow-list.
 """
 
 from typing import Any, NoReturn, Protocol
@@ -18,29 +18,31 @@ from chat_app.db.row_level_security import owned_by
 from chat_app.db.tables import OWNED, Owned
 
 REASONS: dict[str, str] = {
-    "auth": "Sessions and accounts are looked up before anybody is known.",
-    "run log": "One writer commits the events of every person's running answers together.",
-    "run recovery": "At start, answers that a lost process left running are closed.",
-    "sweep": "Threads deleted long ago and expired sessions are removed for good.",
-    "health": "The readiness check asks for no user's data.",
-    "command line": "The operator names a person by e-mail address.",
+    "auth": "Sessions and accounts are looked up before the user is known.",
+    "run log": "One writer commits the events of all users' active runs together.",
+    "run recovery": "At start, runs that a killed process left active are finalized.",
+    "sweep": "Deleted threads and expired sessions are removed for good.",
+    "health": "The readiness check reads no user's data.",
+    "command line": "The operator names a user by email.",
 }
-"""Reason → why no principal can do it."""
+"""Reason → why it has no principal."""
 
 
 class UnknownReason(Exception):
-    """A system session was asked for without a registered reason."""
+    """The reason of a system session is not registered."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason!r} is not a reason for a system session; see db/system.py.")
+        super().__init__(
+            f"{reason!r} is not a reason for a system session; see REASONS in db/sessions.py."
+        )
 
 
 class SystemSession(AsyncSession):
-    """An unscoped session. Only `Database.system` makes one."""
+    """An unscoped session. Created by `Database.system` only."""
 
 
 def check_reason(reason: str) -> None:
-    """Refuse a reason that nobody wrote down.
+    """Refuse a reason that is not registered.
 
     Raises:
         UnknownReason: It is not in `REASONS`.
@@ -55,25 +57,25 @@ _OPTIONS = frozenset(
     {"populate_existing", "autoflush", "yield_per", "stream_results", "max_row_buffer"}
     | {"synchronize_session", "prebuffer_rows", "logging_token"}
 )
-"""The execution options an author may give; others change how a statement is compiled or sent."""
+"""The allowed execution options; others change how a statement is compiled or sent."""
 
 
 class Scope(Protocol):
-    """Whoever asks: a person, known by a session."""
+    """What a scoped session needs of a principal."""
 
     @property
     def user_id(self) -> UUID:
-        """The person."""
+        """The id of the user."""
         ...
 
     @property
     def credential_id(self) -> UUID:
-        """The session that proved it."""
+        """The id of the credential (a session)."""
         ...
 
 
 class SyncScopedSession(Session):
-    """The synchronous half of `ScopedSession`; its listeners hold on every way in."""
+    """The synchronous half of `ScopedSession`, with the listeners below."""
 
     def __init__(self, *args: Any, owner: UUID, read_only: bool, **kw: Any) -> None:
         super().__init__(*args, **kw)
@@ -97,16 +99,16 @@ class SyncScopedSession(Session):
         _refuse("bulk_update_mappings()")
 
     def enable_relationship_loading(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: it takes rows in unseen."""
+        """Refused: it attaches rows unchecked."""
         _refuse("enable_relationship_loading()")
 
 
 class ScopedSession(AsyncSession):
-    """A session that sees and writes the rows of one person. Only `Database` makes one.
+    """A session that reads and writes the rows of one user. Created by `Database` only.
 
     Args:
-        engine: An engine confined by `own_rows.confine`.
-        principal: The person.
+        engine: An engine restricted by `restrict_to_owner`.
+        principal: The owner.
         read_only: Whether writing is refused.
 
     Raises:
@@ -156,18 +158,18 @@ def _check_statement(state: ORMExecuteState) -> None:
 
 @event.listens_for(SyncScopedSession, "before_flush")
 def _check_rows(session: SyncScopedSession, _flush: UOWTransaction, _rows: Any) -> None:
-    new, kept = list(session.new), [*session.dirty, *session.deleted]
-    if session.read_only and (new or kept):
+    new, existing = list(session.new), [*session.dirty, *session.deleted]
+    if session.read_only and (new or existing):
         raise QueryRefused("This session only reads; open one with write().")
-    for row in (*new, *kept):
+    for row in (*new, *existing):
         _check_type(row)
     for row in new:
         if getattr(row, "owner_id", None) is None:
             row.owner_id = session.owner
-    for row in (*new, *kept):
+    for row in (*new, *existing):
         # a changed owner shows both the old and the new id
         if any(id_ != session.owner for id_ in _owners(row)):
-            raise QueryRefused("This row belongs to somebody else.")
+            raise QueryRefused("This row belongs to another user.")
 
 
 @event.listens_for(SyncScopedSession, "before_attach")
@@ -188,4 +190,4 @@ def _check_type(row: object) -> None:
 
 
 def _refuse(call: str) -> NoReturn:
-    raise QueryRefused(f"A scoped session has no {call}: it would go around the scope.")
+    raise QueryRefused(f"A scoped session has no {call}: it would bypass the scope.")

@@ -1,8 +1,8 @@
-"""SQLite's statements, each in one visit to the connection's thread.
+"""An aiosqlite driver for SQLAlchemy that runs each statement in one call to the thread.
 
-An SQLite connection lives in a thread of its own. SQLAlchemy's adapter visits it four times for
-one SELECT (make a cursor, execute, fetch, close), and every visit waits for two threads to take
-turns. Nothing between those steps needs the event loop, so they are done together.
+A SQLite connection lives in a thread of its own. SQLAlchemy's adapter calls it four times for one
+SELECT (create a cursor, execute, fetch, close), and every call costs two thread switches. Nothing
+between those steps needs the event loop, so they run together.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from sqlalchemy.sql.base import Executable
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What a closed cursor still knows."""
+class _Result:
+    """The attributes of a closed cursor."""
 
     description: Any
     rowcount: int
@@ -34,18 +34,18 @@ class _Done:
     arraysize: int
 
 
-_NOTHING = _Done(None, -1, None, 1)
+_NO_RESULT = _Result(None, -1, None, 1)
 
 
 class _Cursor(AsyncAdapt_aiosqlite_cursor):
-    """A cursor that is closed whenever nobody is in its `execute`; the rows are here."""
+    """A cursor that fetches all rows in `execute` and is closed afterwards."""
 
     __slots__ = ()
     _cursor: Any
     _awaitable_cursor_close = False  # nothing is left to close
 
     def _make_new_cursor(self, connection: Any) -> Any:
-        return _NOTHING
+        return _NO_RESULT
 
     def _aenter_cursor(self, cursor: Any) -> Any:
         return cursor
@@ -57,12 +57,12 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
         def step(cursor: sqlite3.Cursor) -> None:
             cursor.execute(operation, () if parameters is None else parameters)
 
-        await self._visit(step)
+        await self._call(step)
 
     async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> None:
-        await self._visit(lambda cursor: cursor.executemany(operation, seq_of_parameters))
+        await self._call(lambda cursor: cursor.executemany(operation, seq_of_parameters))
 
-    async def _visit(self, step: Callable[[sqlite3.Cursor], object]) -> None:
+    async def _call(self, step: Callable[[sqlite3.Cursor], object]) -> None:
         connection: Any = self._connection
         async with self._adapt_connection._execute_mutex:
             self._cursor, self._rows = await connection._execute(_run, connection._conn, step)
@@ -70,15 +70,15 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 
 def _run(
     connection: sqlite3.Connection, step: Callable[[sqlite3.Cursor], object]
-) -> tuple[_Done, deque[Any]]:
+) -> tuple[_Result, deque[Any]]:
     cursor = connection.cursor()
     try:
         step(cursor)
         rows = deque(cursor.fetchall() if cursor.description else ())
-        done = _Done(cursor.description, cursor.rowcount, cursor.lastrowid, cursor.arraysize)
+        result = _Result(cursor.description, cursor.rowcount, cursor.lastrowid, cursor.arraysize)
     finally:
         cursor.close()
-    return done, rows
+    return result, rows
 
 
 class _Connection(AsyncAdapt_aiosqlite_connection):
@@ -87,14 +87,14 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
 
 
 class _Driver(AsyncAdapt_aiosqlite_dbapi):
-    def connect(self, *arguments: Any, **given: Any) -> AsyncAdapt_aiosqlite_connection:
-        return _Connection(self, super().connect(*arguments, **given)._connection)
+    def connect(self, *args: Any, **kwargs: Any) -> AsyncAdapt_aiosqlite_connection:
+        return _Connection(self, super().connect(*args, **kwargs)._connection)
 
 
 def sqlite_driver() -> ModuleType:
     """The driver for `create_async_engine(module=…)`."""
-    made: Any = _Driver(aiosqlite, sqlite3)
-    return made
+    driver: Any = _Driver(aiosqlite, sqlite3)
+    return driver
 
 
 Statement = tuple[Executable, Sequence[Mapping[str, Any]]]
@@ -102,7 +102,7 @@ Statement = tuple[Executable, Sequence[Mapping[str, Any]]]
 
 
 class WriterThread:
-    """A thread with a connection of its own.
+    """A thread with its own connection: executes batches of statements in one thread call.
 
     Args:
         engine: A synchronous engine; only this thread uses it.
@@ -110,7 +110,7 @@ class WriterThread:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database errands")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database writer")
 
     async def run(self, statements: Sequence[Statement]) -> None:
         """Execute the statements in one transaction: all or none.
@@ -122,7 +122,7 @@ class WriterThread:
         await loop.run_in_executor(self._thread, self._run, statements)
 
     async def close(self) -> None:
-        """Let the errand under way end, then close. Harmless when closed."""
+        """Wait for the current batch, then close. Can be called twice."""
         await asyncio.to_thread(self._thread.shutdown)
         self._engine.dispose()
 

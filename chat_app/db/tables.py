@@ -1,7 +1,7 @@
-"""Every table. Rows a person owns carry `owner_id`, and their children repeat it.
+"""Every table (SQLModel). A user's rows have `owner_id`, and child rows repeat it.
 
-A child refers to its parent by a composite key, so the database itself refuses a row under
-somebody else's parent. This module must not postpone annotations: SQLModel reads them.
+A child references its parent by a composite key, so the database itself refuses a child of another
+user's parent. This module must not postpone annotations: SQLModel reads them.
 """
 
 from datetime import datetime
@@ -28,20 +28,20 @@ TitleOrigin = Literal["start", "model", "person"]
 MessageStatus = Literal["running", "complete", "stopped", "failed", "interrupted", "revoked"]
 RunStatus = Literal["queued", "running", "complete", "stopped", "failed", "interrupted", "revoked"]
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
-"""The statuses of a run that is not over."""
+"""The statuses of an active run."""
 
 
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
 
 
 class Owned(SQLModel):
-    """What one person owns: reached only through a session scoped to that person."""
+    """A row of one user: reached only through a session scoped to that user."""
 
     owner_id: UUID
 
 
 class User(SQLModel, table=True):
-    """A person."""
+    """A user."""
 
     __tablename__: ClassVar[str] = "user"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -55,7 +55,7 @@ class User(SQLModel, table=True):
 
 
 class Account(SQLModel, table=True):
-    """A way in: a password or a linked sign-in. Its key is issuer and subject, never an e-mail."""
+    """A login method: a password or a linked account. Its key is issuer and subject, not email."""
 
     __tablename__: ClassVar[str] = "account"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
@@ -73,10 +73,9 @@ class Account(SQLModel, table=True):
 
 
 class AuthSession(SQLModel, table=True):
-    """One sign-in on one device. The token itself is never stored.
+    """A session: one sign-in on one device. The token itself is never stored.
 
-    A sealed token carries its own proof: its session's `token_hash` is `sealed:` and the id, which
-    is no token's hash.
+    With encrypted tokens (jwt) `token_hash` is `sealed:` and the id, which is no token's hash.
     """
 
     __tablename__: ClassVar[str] = "auth_session"  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -103,7 +102,7 @@ class AuthSession(SQLModel, table=True):
 
 
 class DeniedSession(SQLModel, table=True):
-    """A session whose sealed tokens are refused, for as long as a copy could still be valid."""
+    """A revoked session whose encrypted tokens are refused until they have all expired."""
 
     __tablename__: ClassVar[str] = "denied_session"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -112,7 +111,7 @@ class DeniedSession(SQLModel, table=True):
 
 
 class OneTimeToken(SQLModel, table=True):
-    """Something that may be done once, by whoever shows the token. Only its hash is here."""
+    """A token that can be used once; only its hash is stored."""
 
     __tablename__: ClassVar[str] = "one_time_token"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -132,7 +131,7 @@ class OneTimeToken(SQLModel, table=True):
 
 
 class Passkey(SQLModel, table=True):
-    """A public key whose private half is on a person's device (WebAuthn)."""
+    """A passkey (WebAuthn): the public key of a credential."""
 
     __tablename__: ClassVar[str] = "passkey"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -150,7 +149,7 @@ class Passkey(SQLModel, table=True):
 
 
 class Totp(SQLModel, table=True):
-    """The second factor of a person. The secret is sealed; unconfirmed it asks for nothing."""
+    """The authenticator app (TOTP) of a user. The secret is encrypted."""
 
     __tablename__: ClassVar[str] = "totp"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -164,7 +163,7 @@ class Totp(SQLModel, table=True):
 
 
 class BackupCode(SQLModel, table=True):
-    """Stands in for the second factor once. It has 80 random bits: a plain hash is enough."""
+    """A backup code of the second factor. It has 80 random bits, so a plain hash is enough."""
 
     __tablename__: ClassVar[str] = "backup_code"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
@@ -177,7 +176,7 @@ class BackupCode(SQLModel, table=True):
 
 
 class RememberedDevice(SQLModel, table=True):
-    """A browser that need not show the second factor for a while."""
+    """A browser that is not asked for the second factor until it expires."""
 
     __tablename__: ClassVar[str] = "remembered_device"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -190,7 +189,7 @@ class RememberedDevice(SQLModel, table=True):
 
 
 class Picture(SQLModel, table=True):
-    """What a person looks like to themselves."""
+    """The profile picture of a user."""
 
     __tablename__: ClassVar[str] = "picture"  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -202,7 +201,7 @@ class Picture(SQLModel, table=True):
 
 
 class Thread(Owned, table=True):
-    """One conversation. `head_id` is the chosen leaf of its message tree."""
+    """A conversation. `head_id` is the chosen leaf of its message tree."""
 
     __tablename__: ClassVar[str] = "thread"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
@@ -264,7 +263,7 @@ class Message(Owned, table=True):
 
 
 class Run(Owned, table=True):
-    """The making of one answer. `error` and `error_params` are those of its message row."""
+    """The generation of one answer. `error` and `error_params` are those of its message row."""
 
     __tablename__: ClassVar[str] = "run"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
@@ -300,7 +299,7 @@ class Run(Owned, table=True):
 
 
 class RunEvent(Owned, table=True):
-    """One entry of a running answer's log; folded into the message when the run ends."""
+    """An entry of an active run's log; folded into the message when the run ends."""
 
     __tablename__: ClassVar[str] = "run_event"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (

@@ -18,7 +18,7 @@ from sqlalchemy.sql.operators import custom_op
 from sqlmodel import col
 
 from chat_app.auth.principal import Principal
-from chat_app.db.dialect import Engines, engines, explained
+from chat_app.db.dialect import Engines, convert_error, engines
 from chat_app.db.engine import Database, NestedWrite
 from chat_app.db.errors import (
     DatabaseBusy,
@@ -54,7 +54,7 @@ def _sqlite_error(name: str) -> sqlite3.OperationalError:
     ],
 )
 def test_what_is_no_bug_becomes_a_sentence(error: Any, kind: type[DatabaseError]) -> None:
-    found = explained(error)
+    found = convert_error(error)
     assert found is not None
     assert type(found) is kind
     assert found.message.endswith(".")
@@ -71,7 +71,7 @@ def test_what_is_no_bug_becomes_a_sentence(error: Any, kind: type[DatabaseError]
     ],
 )
 def test_every_other_error_stays_what_it_is(error: Any) -> None:
-    assert explained(error) is None
+    assert convert_error(error) is None
 
 
 @pytest.fixture

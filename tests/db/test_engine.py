@@ -224,7 +224,7 @@ async def test_a_database_held_by_another_process_is_a_sentence(
     hasty = Database(url, busy_seconds=0.01)
     with _held(path), pytest.raises(DatabaseBusy) as refused:
         await _set_title(hasty, alice, "never")
-    assert refused.value.message == "The database is busy; try again in a moment."
+    assert refused.value.message == "The database is busy. Try again in a moment."
     await _set_title(hasty, alice, "after")
     assert await _title(hasty, alice) == "after"
     await hasty.close()
@@ -256,7 +256,7 @@ async def test_a_full_disk_is_a_sentence_and_saves_nothing(db: Database, alice: 
 
     with pytest.raises(DatabaseFull) as refused:
         await fill_the_disk()
-    assert refused.value.message == "The disk is full; nothing was saved."
+    assert refused.value.message == "The disk is full. Nothing was saved."
     async with db.system("auth") as session:
         assert (await session.exec(select(User.name))).all() == ["alice"]
 

@@ -16,7 +16,7 @@ from sqlmodel import select
 
 from alembic import command
 from chat_app.db import migrations
-from chat_app.db.backup import KEPT, back_up
+from chat_app.db.backup import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
 from chat_app.db.errors import DatabaseBusy, DatabaseFull, WrongRevision
@@ -319,9 +319,9 @@ def test_only_the_last_copies_are_kept(settings: Settings) -> None:
     folder = settings.data_dir / "backups"
     made = [
         back_up(settings.sqlite_path, folder, revision=HEAD, now=NOW + timedelta(hours=hour))
-        for hour in range(KEPT + 3)
+        for hour in range(MAX_BACKUPS + 3)
     ]
-    assert _backups(settings) == made[-KEPT:]
+    assert _backups(settings) == made[-MAX_BACKUPS:]
 
 
 def test_a_copy_that_fails_leaves_no_half_and_no_upgrade(
