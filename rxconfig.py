@@ -1,4 +1,4 @@
-"""What Reflex is told; everything an operator decides is in chat_app/settings.
+"""The configuration of Reflex. What an operator decides is in chat_app/settings.
 
 Reflex reads this file twice: before and after it knows how it runs (`REFLEX_ENV_MODE`).
 """
@@ -14,13 +14,13 @@ from chat_app.reflex_ext.bundle import PortablePages, keep_equal_lockfiles
 from chat_app.reflex_ext.environment import COMMANDS, set_defaults
 from chat_app.settings import ConfigError, settings
 
-settings.cache_clear()  # the second reading must see what Reflex has decided since the first
+settings.cache_clear()  # the second reading must see what Reflex has set since the first
 try:
     here = settings()
 except ConfigError as error:
     raise SystemExit(f"chat-app: {error}") from None
 
-# A port that is named is kept: Reflex would move to the next free one, and every Origin be wrong.
+# Without a port Reflex would move to the next free one, and every Origin would be wrong.
 ports: dict[str, Any] = {}
 if here.is_dev:
     ports = {"frontend_port": here.page_port, "backend_port": here.api_port}

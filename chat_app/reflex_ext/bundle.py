@@ -61,40 +61,40 @@ def keep_equal_lockfiles() -> None:
 
 
 def use_page_origin(client: Path, api_url: str) -> None:
-    """Let the built page talk to wherever it was loaded from.
+    """Make the built pages use the origin they were loaded from.
 
-    Reflex writes one address of the server into the scripts, with its port. Ours serves the page
-    and the socket together, so the page's own origin is always the right one.
+    Reflex writes the URL of one server into the scripts, with its port. Ours serves pages and
+    socket together, so the page's own origin is always right.
 
     Args:
-        client: The folder of the built page.
-        api_url: The address that was written in.
+        client: The folder of the built pages.
+        api_url: The URL in the scripts.
 
     Raises:
-        SocketUrlNotFound: No script has it for the socket.
+        SocketUrlNotFound: No script has the URL of the socket.
     """
     host = re.escape(urlsplit(api_url).netloc)
-    address = re.compile(rf"""(["'`])(?:http|ws)s?://{host}(/[\w/-]*)\1""")
+    url = re.compile(rf"""(["'`])(?:http|ws)s?://{host}(/[\w/-]*)\1""")
     seen: set[str] = set()
     for script in sorted(client.rglob("*.js")):
         text = script.read_text(encoding="utf-8")
-        paths = {match[2] for match in address.finditer(text)}
+        paths = {match[2] for match in url.finditer(text)}
         if paths:
             seen |= paths
-            script.write_text(address.sub(r'(location.origin+"\2")', text), encoding="utf-8")
+            script.write_text(url.sub(r'(location.origin+"\2")', text), encoding="utf-8")
     if _SOCKET not in seen:
         raise SocketUrlNotFound(f"No script of the built page names the socket of {api_url}.")
 
 
 def preload_route(client: Path, route: str) -> None:
-    """Let the page that stands for every address of a route name that route's scripts.
+    """Preload the scripts of a route in the fallback page.
 
-    It is the same page for all addresses that are not known when it is built, so React Router
-    leaves them out, and the browser would ask for them only when all others have run.
+    That page serves every URL with arguments, so React Router leaves the route's scripts out, and
+    the browser would request them only when all others have run.
 
     Args:
         client: The folder of the built page.
-        route: The route that people come in by, as React Router calls it.
+        route: The route, as React Router calls it.
 
     Raises:
         RouteNotFound: The build has no such route.
@@ -103,24 +103,19 @@ def preload_route(client: Path, route: str) -> None:
     listed = json.loads(manifest.read_text(encoding="utf-8").partition("=")[2].rstrip(" \n;"))
     if route not in listed["routes"]:
         raise RouteNotFound(f"The built page has no route {route}.")
-    wanted = listed["routes"][route]
+    chunk = listed["routes"][route]
     page = client / _FALLBACK
     text = page.read_text(encoding="utf-8")
     links = "".join(
         f'<link rel="modulepreload" href="{script}"/>'
-        for script in (wanted["module"], *wanted["imports"])
+        for script in (chunk["module"], *chunk["imports"])
         if f'href="{script}"' not in text
     )
     page.write_text(text.replace("</head>", f"{links}</head>", 1), encoding="utf-8")
 
 
 def is_same_json(one: Path, other: Path) -> bool:
-    """Whether two JSON files have the same content, however it is laid out.
-
-    Args:
-        one: A file that may be missing, or no JSON; then the answer is no.
-        other: Another.
-    """
+    """Whether two JSON files have the same content. One that is missing or no JSON has none."""
     try:
         return json.loads(one.read_bytes()) == json.loads(other.read_bytes())
     except (OSError, ValueError):

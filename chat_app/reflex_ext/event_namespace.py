@@ -1,8 +1,8 @@
-"""What a socket may say before any handler is looked up.
+"""The event namespace of Reflex's websocket, for clients that cannot be trusted.
 
-Two things the policy table cannot see are stopped here: frames that are malformed, and event names
-that do not exist. Reflex would log both with their content. Socket.IO's own lifecycle names are
-stopped too: a client that sends an event called `connect` would otherwise choose its own token.
+It stops what the policy table cannot see: malformed frames, and events of unknown names. Reflex
+would log both with their content. Socket.IO's own lifecycle names are stopped too: a client that
+sends an event called `connect` would otherwise choose its own token.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ CLIENT_EVENTS = frozenset({"event", "ping", "client_error"})
 FORGET_SECONDS = 1.0
 """How long the state of a closed tab is kept."""
 
-MOST_ADDRESS = 2_048
+MAX_ROUTE_LENGTH = 2_048
 """The longest path or query value taken from a page, in characters."""
 
 
 class SafeEventNamespace(EventNamespace):
-    """Reflex's event namespace, for senders that cannot be trusted.
+    """Reflex's event namespace, for clients that cannot be trusted.
 
     Args:
         namespace: The Socket.IO namespace.
         app: The Reflex app.
-        known: The names of all handlers, asked at each event.
+        handlers: Called at each event for the names of all handlers.
         dropped: Counts what was dropped, by reason.
     """
 
@@ -45,11 +45,11 @@ class SafeEventNamespace(EventNamespace):
         self,
         namespace: str,
         app: App,
-        known: Callable[[], Mapping[str, object]],
+        handlers: Callable[[], Mapping[str, object]],
         dropped: Counter[str],
     ) -> None:
         super().__init__(namespace, app)
-        self._known = known
+        self._handlers = handlers
         self._dropped = dropped
 
     async def on_event(self, sid: str, data: Any) -> None:
@@ -62,13 +62,13 @@ class SafeEventNamespace(EventNamespace):
         event = parse_event(data)
         if event is None:
             self._dropped["malformed"] += 1
-        elif event["name"] not in self._known():
+        elif event["name"] not in self._handlers():
             self._dropped["unknown"] += 1
         elif sid in self.sid_to_token:
             await super().on_event(sid, event)
 
     async def emit_update(self, update: StateUpdate, token: str) -> None:
-        """Send an update to a tab; nowhere when it is gone.
+        """Send an update to a tab, if it is open.
 
         Socket.IO makes a task and a wait for each recipient of each packet. A tab is one recipient
         and its queue has no end, so the packet can go there directly: half the cost of a token.
@@ -87,23 +87,23 @@ class SafeEventNamespace(EventNamespace):
         await asyncio.sleep(0)  # the socket's writer is next, whatever the caller does
 
     async def link_token_to_sid(self, sid: str, token: str, *, update_state: bool = True) -> None:
-        """Link a socket to its state, and let what follows it end with it."""
+        """Link a socket to its state, and note that its tab is open."""
         await super().link_token_to_sid(sid, token, update_state=update_state)
         linked = self.sid_to_token.get(sid)
         if linked is not None:
             tabs.opened(linked, self._waiting(sid))
 
     def on_disconnect(self, sid: str) -> Any:
-        """End what followed the socket."""
+        """Note that the tab of a socket is closed, and drop its state soon."""
         token = self.sid_to_token.get(sid)
         if token is not None and self.token_to_sid.get(token) == sid:
             tabs.closed(token)
-            # Not at once: what followed the socket is only now being cancelled.
+            # Not at once: the handlers of the tab are only now being cancelled.
             asyncio.get_running_loop().call_later(FORGET_SECONDS, self.forget, token)
         return super().on_disconnect(sid)
 
     def forget(self, token: str) -> None:
-        """Drop the state of a tab that is gone: a socket that comes back can read it all again."""
+        """Drop the state of a closed tab. One that reconnects reads everything again."""
         manager = self.app.state_manager
         if token in tabs or not isinstance(manager, StateManagerMemory):
             return
@@ -113,7 +113,7 @@ class SafeEventNamespace(EventNamespace):
             manager._purge_token(state)
 
     def sweep(self) -> None:
-        """Drop the states that late events made, or held, when their tabs were gone already."""
+        """Drop the states that late events made, or locked, after their tabs were closed."""
         manager = self.app.state_manager
         if isinstance(manager, StateManagerMemory):
             for _, token in list(manager._token_expires_at.values()):
@@ -148,14 +148,14 @@ def parse_event(data: Any) -> dict[str, Any] | None:
     query = router.get("query") or {}
     if not isinstance(query, dict) or len(query) > 32:
         return None
-    address = {key: router.get(key, "/") for key in ("pathname", "asPath")}
-    if not all(_is_short(value) for value in [*address.values(), *query, *query.values()]):
+    route = {key: router.get(key, "/") for key in ("pathname", "asPath")}
+    if not all(_is_short(value) for value in [*route.values(), *query, *query.values()]):
         return None
-    return {"name": name, "payload": payload, "router_data": {**address, "query": query}}
+    return {"name": name, "payload": payload, "router_data": {**route, "query": query}}
 
 
 def _is_short(value: object) -> bool:
-    if not isinstance(value, str) or len(value) > MOST_ADDRESS:
+    if not isinstance(value, str) or len(value) > MAX_ROUTE_LENGTH:
         return False
     try:
         value.encode()
@@ -180,7 +180,7 @@ def harden_server(server: AsyncServer, dropped: Counter[str]) -> None:
     transport: Any = server.eio._async["websocket"]
 
     class Transport(transport):
-        """Engine.IO's socket. It raises at a frame that is no packet, and its clean-up is lost."""
+        """Engine.IO's socket, which raises at a frame that is no packet and skips its clean-up."""
 
         async def wait(self) -> str:
             while not _is_packet(frame := await super().wait()):
@@ -193,7 +193,7 @@ def harden_server(server: AsyncServer, dropped: Counter[str]) -> None:
             return
         try:
             await take_message(eio_sid, data)
-        except Exception:  # whatever a parser makes of a stranger's bytes
+        except Exception:  # any error of the parser
             dropped["frame"] += 1
 
     async def event(eio_sid: str, namespace: str, id: Any, data: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which tabs have an open socket, so that what a tab follows ends with it."""
+"""The tabs with an open socket: background handlers end with it, and wait when it is slow."""
 
 import asyncio
 import contextlib
@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-MOST_WAITING = 16
-"""Packets a socket may have waiting before its followers pause."""
-LOOK_AGAIN_SECONDS = 0.05
+MAX_QUEUED = 16
+"""Packets that may wait for a socket before its followers pause."""
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Socket:
-    gone: asyncio.Event
-    waiting: Callable[[], int]
+    closed: asyncio.Event
+    queued: Callable[[], int]
 
 
 class Tabs:
@@ -23,21 +23,21 @@ class Tabs:
     def __init__(self) -> None:
         self._open: dict[str, _Socket] = {}
 
-    def opened(self, token: str, waiting: Callable[[], int]) -> None:
-        """A socket is now linked to this token; an older one of the same token is over.
+    def opened(self, token: str, queued: Callable[[], int]) -> None:
+        """Note a socket of this token. An older one of the same token counts as closed.
 
         Args:
             token: Reflex's client token of the tab.
-            waiting: Tells how many packets wait for the socket to take them.
+            queued: Returns how many packets wait for the socket.
         """
         self.closed(token)
-        self._open[token] = _Socket(asyncio.Event(), waiting)
+        self._open[token] = _Socket(asyncio.Event(), queued)
 
     def closed(self, token: str) -> None:
-        """The token's socket is gone."""
+        """Note that the token's socket is closed."""
         socket = self._open.pop(token, None)
         if socket is not None:
-            socket.gone.set()
+            socket.closed.set()
 
     def __contains__(self, token: str) -> bool:
         return token in self._open
@@ -46,34 +46,34 @@ class Tabs:
         return len(self._open)
 
     def until_closed(self, token: str) -> Coroutine[Any, Any, object]:
-        """What returns when the socket the token has now is gone; at once when it has none."""
+        """Wait until the socket that the token has now is closed; not at all without one."""
         socket = self._open.get(token)
-        return asyncio.sleep(0) if socket is None else socket.gone.wait()
+        return asyncio.sleep(0) if socket is None else socket.closed.wait()
 
-    async def room(self, token: str) -> None:
-        """Return when the socket has taken most of what it was sent.
+    async def wait_for_room(self, token: str) -> None:
+        """Wait until the socket has sent most of its queue.
 
-        A slow reader waits here and holds a place in the log, not a queue of frames.
+        A slow reader then holds a place in the run's log, not a queue of packets.
         """
         socket = self._open.get(token)
-        while socket and not socket.gone.is_set() and socket.waiting() > MOST_WAITING:  # noqa: ASYNC110 a queue that is not ours
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        while socket and not socket.closed.is_set() and socket.queued() > MAX_QUEUED:  # noqa: ASYNC110 a queue that is not ours
+            await asyncio.sleep(POLL_SECONDS)
 
 
 tabs = Tabs()
 
 
 async def while_open(token: str, work: Coroutine[Any, Any, None]) -> None:
-    """Do `work` for as long as the token's socket is open, then cancel it.
+    """Run `work` for as long as the token's socket is open, then cancel it.
 
     Args:
         token: Reflex's client token of the tab.
-        work: What to do; it is also cancelled when the caller is.
+        work: It is also cancelled when the caller is.
     """
-    async with _task(work) as working, _task(tabs.until_closed(token)) as closing:
-        await asyncio.wait({working, closing}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
+    async with _task(work) as task, _task(tabs.until_closed(token)) as closing:
+        await asyncio.wait({task, closing}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from chat_app.threads.views import MessageView, Window
 
 
 class ChatState(rx.State):
-    """The open thread: pages of what was there when it was opened, and `recent`, what came since.
+    """The open thread: pages of what was there when it was opened, and `recent` for the rest.
 
     A var is sent whole, so each page has one: scrolling sends one page, however many were read.
     """
@@ -54,16 +54,12 @@ class ChatState(rx.State):
         first = view.pages.first
         if view.has_older and first is not None:
             thread, before = UUID(view.thread), UUID(first.id)
-            show(
-                self,
-                view.up(
-                    await services().threads.window(principal, thread, before=before, limit=PAGE)
-                ),
-            )
+            window = await services().threads.window(principal, thread, before=before, limit=PAGE)
+            show(self, view.up(window))
 
     @rx.event
     async def newer(self):
-        """Show the page below again, which was let go for one far above."""
+        """Show the page below again, which was evicted for one far above."""
         view, principal = self._view, current_principal()
         below = view.pages.page_below
         if below is None:
@@ -82,23 +78,23 @@ class ChatState(rx.State):
 
     @rx.event
     async def latest(self):
-        """Show the end of the thread, and let go of what was read above it."""
+        """Show the end of the thread, and evict what was read above it."""
         if self.has_newer:
             show(self, self._view.at_end())
 
     @rx.event
     async def send(self, client_id: str, thread: str, text: str):
-        """Ask. The composer keeps its text until it hears that the server took it.
+        """Send a message. The composer keeps its text until the server has accepted it.
 
         Args:
             client_id: Made by the composer; the same id twice is one message.
-            thread: The thread on the page, or nothing for a new one: the person asks what they
-                see, whatever this state has turned to since.
-            text: What the person wrote, at most `message_bytes` bytes.
+            thread: The thread on the page, or empty for a new one. The page decides, because this
+                state may have opened another one since.
+            text: At most `message_bytes` bytes.
         """
         if self.refused or self.notice:
             self.refused = self.notice = ""
-            yield  # or the same refusal twice would be no news to the page
+            yield  # else a second refusal like the first would not reach the page
         try:
             sent = await services().runs.send(
                 current_principal(),
@@ -115,7 +111,7 @@ class ChatState(rx.State):
             return
         self.accepted = client_id
         if not thread and not self.thread:
-            # At once, so that what is typed next goes to the same thread.
+            # At once, so that the next message goes to the same thread.
             show(self, replace(self._view, thread=str(sent.thread_id)))
             yield
             yield rx.redirect(f"/c/{sent.thread_id}")
@@ -128,18 +124,18 @@ class ChatState(rx.State):
 
     @rx.event
     async def retry(self, message_id: str):
-        """Answer the same question again; the old answer is kept beside the new one."""
+        """Create another answer to the same message; the old one stays beside it."""
         await self._try(services().runs.retry(current_principal(), UUID(message_id)))
 
     @rx.event
     async def pick_model(self, model_id: str):
-        """Answer the next messages with another model."""
+        """Choose the model of the next answers."""
         if any(model.id == model_id for model in self.models):
             show(self, replace(self._view, model=model_id))
 
     @rx.event
     async def tell(self, message: str, refused: str | None = None):
-        """Show a message. The program sends it when a handler could not do its work.
+        """Show a notice. The program sends this event when a handler has failed.
 
         Args:
             message: One sentence for the user.

@@ -111,7 +111,7 @@ class ChatView:
         return replace(self, has_older=True, pages=self.pages.down(rows))
 
     def at_end(self) -> "ChatView":
-        """The newest page; what was read above it is let go."""
+        """The newest page alone."""
         return replace(self, has_older=True, pages=PageWindow.at_end(self.pages.end))
 
 

@@ -167,7 +167,7 @@ async def _follow(principal: Principal, run_id: UUID) -> None:
                 await _emit([stream_id, event.length, "", event.status])
             else:
                 await _emit([stream_id, event.offset, event.text])
-            await tabs.room(token)
+            await tabs.wait_for_room(token)
 
 
 _emit = var_emitter(Feed, "f")

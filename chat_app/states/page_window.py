@@ -1,6 +1,6 @@
-"""The part of a thread's history that a tab has on its page: a few neighbouring pages.
+"""Pagination of the open thread: the few neighbouring pages of messages that a tab shows.
 
-However much somebody scrolls through, the page holds a bounded part, and a step costs one page.
+However far a user scrolls, the page holds a bounded part, and a step sends one page.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class PageWindow:
         end: The newest page of the history; kept when it is not shown, for what comes after it.
         slots: The rows in each slot, none in those that are not in `order`.
         order: The slots that are shown, from the oldest page to the newest.
-        below: The first message of each page that was let go at the lower end, newest first.
+        below: The first message of each page that was evicted at the lower end, newest first.
     """
 
     end: Rows = ()
@@ -47,7 +47,7 @@ class PageWindow:
 
         Returns:
             The id of its first message and that of the page after it, which is empty where it is
-            the newest page; None where nothing was let go.
+            the newest page; None where nothing was evicted.
         """
         if not self.below:
             return None
@@ -60,8 +60,8 @@ class PageWindow:
         if len(self.order) < SLOTS:
             return self._with(self._free, rows, (self._free, *self.order))
         slot = self.order[-1]
-        let_go = replace(self, below=(*self.below, self.slots[slot][0].id))
-        return let_go._with(slot, rows, (slot, *self.order[:-1]))
+        evicted = replace(self, below=(*self.below, self.slots[slot][0].id))
+        return evicted._with(slot, rows, (slot, *self.order[:-1]))
 
     def down(self, rows: Rows) -> "PageWindow":
         """Show the page below again; the highest one makes room for it."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -74,8 +74,10 @@ def _is_text(value: str) -> str:
     return value
 
 
-def _text(most: int, least: int = 0, pattern: str | None = None) -> Any:
-    rule = StringConstraints(strict=True, min_length=least, max_length=most, pattern=pattern)
+def _text(max_length: int, min_length: int = 0, pattern: str | None = None) -> Any:
+    rule = StringConstraints(
+        strict=True, min_length=min_length, max_length=max_length, pattern=pattern
+    )
     return Annotated[str, rule, AfterValidator(_is_text)]
 
 
@@ -167,45 +169,35 @@ def table(settings: Settings) -> dict[str, PolicyRow]:
         settings: Those of the installation. A text may fill a whole frame, so that one that is
             too long reaches `send` and comes back with a message.
     """
-    signed_in = Access.SIGNED_IN
+    threads, chat = ThreadListState, ChatState
+    without_arguments = (
+        *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
+        *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
+        *(PasswordState.load, SessionsState.load, PasskeysState.load, TwoFactorState.load),
+        *(ConnectionsState.load, ConfirmState.load),
+    )
+    row = partial(_row, Access.SIGNED_IN)
+    message = _text(settings.socket_frame_bytes)
     own = [
         _row(Access.ANYONE, AuthState.on_auth_change),
-        _row(signed_in, ConnectionsState.load),
-        _row(signed_in, ThreadListState.more),
-        _row(signed_in, ThreadListState.find, text=_text(200)),
-        _row(signed_in, ThreadListState.begin_rename, thread_id=Id),
-        _row(signed_in, ThreadListState.cancel_rename),
-        _row(signed_in, ThreadListState.rename, form=Title),
-        _row(signed_in, ThreadListState.delete, thread_id=Id),
-        _row(signed_in, ThreadListState.undo_delete),
-        _row(signed_in, ThreadListState.dismiss),
-        _row(signed_in, ThreadListState.set_zone, name=_text(64, 1, r"^[A-Za-z0-9_+/-]+$")),
-        _row(signed_in, ChatState.older),
-        _row(signed_in, ChatState.newer),
-        _row(signed_in, ChatState.latest),
-        _row(
-            signed_in,
-            ChatState.send,
+        *map(row, without_arguments),
+        row(threads.find, text=_text(200)),
+        row(threads.begin_rename, thread_id=Id),
+        row(threads.rename, form=Title),
+        row(threads.delete, thread_id=Id),
+        row(threads.set_zone, name=_text(64, 1, r"^[A-Za-z0-9_+/-]+$")),
+        row(
+            chat.send,
             if_invalid=_message_is_invalid,
             client_id=ClientId,
             thread=NewOrThreadId,
-            text=_text(settings.socket_frame_bytes),
+            text=message,
         ),
-        _row(signed_in, ChatState.stop, thread=NewOrThreadId),
-        _row(signed_in, ChatState.retry, message_id=Id),
-        _row(signed_in, ChatState.pick_model, model_id=_text(200, 1)),
-        _row(signed_in, ChatState.tell, ("refused",), message=_text(300), refused=ClientId),
-        _row(signed_in, ChatState.dismiss),
-        _row(signed_in, PasswordState.load),
-        _row(signed_in, SessionsState.load),
-        _row(signed_in, PasskeysState.load),
-        _row(signed_in, TwoFactorState.load),
-        _row(signed_in, ConfirmState.load),
-        _row(signed_in, Feed.open),
-        _row(signed_in, Feed.watch),
-        _row(
-            signed_in, Feed.resync, stream_id=StreamId, length=Annotated[int, Field(ge=0, le=10**8)]
-        ),
+        row(chat.stop, thread=NewOrThreadId),
+        row(chat.retry, message_id=Id),
+        row(chat.pick_model, model_id=_text(200, 1)),
+        row(chat.tell, ("refused",), message=_text(300), refused=ClientId),
+        row(Feed.resync, stream_id=StreamId, length=Length),
     ]
     return dict([*_framework(), *own])
 

@@ -59,10 +59,10 @@ async def test_an_error_in_the_work_is_not_swallowed(tabs: Tabs) -> None:
 async def test_a_slow_socket_holds_its_followers_until_it_has_read(
     tabs: Tabs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0)
     waiting = [100]
     tabs.opened("a", lambda: waiting[0])
-    task = asyncio.create_task(tabs.room("a"))
+    task = asyncio.create_task(tabs.wait_for_room("a"))
     for _ in range(5):
         await asyncio.sleep(0)
     assert not task.done()
