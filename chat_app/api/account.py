@@ -4,29 +4,36 @@ from pydantic import BaseModel, ConfigDict
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chat_app.api.errors import NO_STORE
 from chat_app.api.oauth import CONNECTIONS_PAGE, remember_transaction
-from chat_app.api.requests import fresh, id_of, read_json, signed_in
-from chat_app.api.responses import SIGN_IN_PAGE, client_of, home_of, set_cookie
-from chat_app.api.threads import timestamp
+from chat_app.api.requests import fresh, id_of, read_body, read_json, signed_in
+from chat_app.api.responses import (
+    SIGN_IN_PAGE,
+    clear_session_cookie,
+    client_of,
+    home_of,
+    json_response,
+    no_content,
+    set_session_cookie,
+    timestamp,
+)
 from chat_app.auth.account.export import picture_of
 from chat_app.auth.account.profile import PICTURE_MAX_BYTES as PICTURE_MAX_BYTES
 from chat_app.auth.oauth.service import OAuthRequest
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound, TooLarge
-from chat_app.gateway import cookies
+from chat_app.core.errors import NotFound
 from chat_app.services import services
-from chat_app.threads.export import export as exported
+from chat_app.threads.export import export as export_threads
 
 MAX_BYTES = 8_000
-"""The largest request, but for a picture."""
+"""The largest request, except a picture."""
 
 
 class Profile(BaseModel):
-    """What may be changed of a profile."""
+    """What a user can change of their profile."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -34,15 +41,15 @@ class Profile(BaseModel):
 
 
 class NewPassword(BaseModel):
-    """A password to be used from now on."""
+    """A new password."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     password: str
 
 
-class Goodbye(BaseModel):
-    """The deletion of an account: its address, typed."""
+class DeletionConfirmation(BaseModel):
+    """The account's email address, typed to confirm its deletion."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -51,15 +58,15 @@ class Goodbye(BaseModel):
 
 @signed_in
 async def change(request: Request, principal: Principal) -> Response:
-    """Change the person's name."""
-    wanted = await read_json(request, Profile, most=MAX_BYTES)
-    await services().profiles.rename(principal, wanted.name)
-    return _done()
+    """Change the user's name."""
+    body = await read_json(request, Profile, max_bytes=MAX_BYTES)
+    await services().profiles.rename(principal, body.name)
+    return no_content()
 
 
 @signed_in
 async def picture(request: Request, principal: Principal) -> Response:
-    """The person's picture."""
+    """The user's picture."""
     found = await picture_of(services().db, principal)
     if found is None:
         raise NotFound
@@ -68,96 +75,90 @@ async def picture(request: Request, principal: Principal) -> Response:
 
 @signed_in
 async def set_picture(request: Request, principal: Principal) -> Response:
-    """Take the body as the person's picture."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > PICTURE_MAX_BYTES:
-            raise TooLarge(f"A picture can be at most {PICTURE_MAX_BYTES // 1000} kB.")
-    await services().profiles.set_picture(principal, bytes(content))
-    return _done()
+    """Store the body as the user's picture."""
+    message = f"A picture can be at most {PICTURE_MAX_BYTES // 1000} kB."
+    content = await read_body(request, PICTURE_MAX_BYTES, message)
+    await services().profiles.set_picture(principal, content)
+    return no_content()
 
 
 @signed_in
 async def remove_picture(request: Request, principal: Principal) -> Response:
-    """Forget the person's picture."""
+    """Remove the user's picture."""
     await services().profiles.remove_picture(principal)
-    return _done()
+    return no_content()
 
 
 @fresh
 async def set_password(request: Request, principal: Principal) -> Response:
-    """Change the password. Other sessions end; this one goes on with a new token."""
-    wanted = await read_json(request, NewPassword, most=MAX_BYTES)
-    live = services()
-    issued = await live.password_changes.set(principal, wanted.password, client_of(request))
-    answer = _done()
-    name = cookies.session_name(live.settings)
-    set_cookie(answer, cookies.write(live.settings, name, issued.token, max_age=issued.max_age))
-    return answer
+    """Change the password. Other sessions are revoked; this one gets a new token."""
+    body = await read_json(request, NewPassword, max_bytes=MAX_BYTES)
+    changes = services().password_changes
+    issued = await changes.set(principal, body.password, client_of(request))
+    response = no_content()
+    set_session_cookie(response, issued)
+    return response
 
 
 @fresh
 async def remove_password(request: Request, principal: Principal) -> Response:
-    """Sign in without a password from now on."""
+    """Remove the password."""
     await services().password_changes.remove(principal)
-    return _done()
+    return no_content()
 
 
 @signed_in
 async def sessions(request: Request, principal: Principal) -> Response:
-    """The person's live sessions, the last used first."""
-    found = await services().sessions.list(principal)
-    listed = [
+    """The user's live sessions, the last used first."""
+    body = [
         {
-            "id": str(one.id),
-            "device": one.device,
-            "network": one.network,
-            "method": one.method,
-            "createdAt": timestamp(one.created_at),
-            "lastSeenAt": timestamp(one.last_seen_at),
-            "expiresAt": timestamp(one.expires_at),
-            "current": one.is_current,
+            "id": str(session.id),
+            "device": session.device,
+            "network": session.network,
+            "method": session.method,
+            "createdAt": timestamp(session.created_at),
+            "lastSeenAt": timestamp(session.last_seen_at),
+            "expiresAt": timestamp(session.expires_at),
+            "current": session.is_current,
         }
-        for one in found
+        for session in await services().sessions.list(principal)
     ]
-    return JSONResponse({"sessions": listed}, headers=NO_STORE)
+    return json_response({"sessions": body})
 
 
 @signed_in
 async def revoke(request: Request, principal: Principal) -> Response:
-    """End one of the person's sessions, with its sockets and running answers."""
+    """Revoke one of the user's sessions, with its sockets and running answers."""
     session_id = id_of(request.path_params["id"])
     await services().sessions.revoke(principal, session_id, "revoked")
-    return _left(request) if session_id == principal.credential_id else _done()
+    return _signed_out(request) if session_id == principal.credential_id else no_content()
 
 
 @signed_in
 async def revoke_others(request: Request, principal: Principal) -> Response:
-    """End every session of the person but the one that asks."""
+    """Revoke every session of the user except the request's."""
     await services().sessions.revoke_user(
         principal.user_id, reason="revoked", keep=principal.credential_id
     )
-    return _done()
+    return no_content()
 
 
 @signed_in
 async def revoke_all(request: Request, principal: Principal) -> Response:
-    """Sign the person out everywhere, here too."""
+    """Revoke every session of the user."""
     await services().sessions.revoke_user(principal.user_id, reason="revoked")
-    return _left(request)
+    return _signed_out(request)
 
 
 @fresh
 async def connect(request: Request, principal: Principal) -> Response:
     """Start linking an account at an identity provider; the response names the URL to go to."""
-    live = services()
-    page = home_of(request, live.settings) + CONNECTIONS_PAGE
-    oauth_request = OAuthRequest(callback_url=page, link_to=principal)
-    started = await live.oauth.start(
-        request.path_params["provider"], oauth_request, client_of(request)
+    oauth_request = OAuthRequest(
+        callback_url=home_of(request) + CONNECTIONS_PAGE, link_to=principal
     )
-    response = JSONResponse({"url": started.url}, headers=NO_STORE)
+    provider = request.path_params["provider"]
+    started = await services().oauth.start(provider, oauth_request, client_of(request))
+    response = json_response({"url": started.url})
     remember_transaction(request, response, started)
     return response
 
@@ -166,13 +167,13 @@ async def connect(request: Request, principal: Principal) -> Response:
 async def disconnect(request: Request, principal: Principal) -> Response:
     """Unlink one of the user's accounts."""
     await services().linked_accounts.unlink(principal, id_of(request.path_params["id"]))
-    return Response(status_code=204, headers=NO_STORE)
+    return no_content()
 
 
 @fresh
 async def export(request: Request, principal: Principal) -> Response:
-    """Everything that is kept of the person, as a zip."""
-    archive = await exported(services().db, principal)
+    """Everything that is stored of the user, as a zip."""
+    archive = await export_threads(services().db, principal)
 
     async def chunks():
         while chunk := await run_in_threadpool(archive.read, 65_536):
@@ -189,10 +190,10 @@ async def export(request: Request, principal: Principal) -> Response:
 
 @fresh
 async def remove(request: Request, principal: Principal) -> Response:
-    """Delete the person with everything that is theirs."""
-    wanted = await read_json(request, Goodbye, most=MAX_BYTES)
-    await services().account_deletion.remove(principal, wanted.confirm)
-    return _left(request)
+    """Delete the user with everything they own."""
+    body = await read_json(request, DeletionConfirmation, max_bytes=MAX_BYTES)
+    await services().account_deletion.remove(principal, body.confirm)
+    return _signed_out(request)
 
 
 routes = [
@@ -213,13 +214,8 @@ routes = [
 ]
 
 
-def _done() -> Response:
-    return Response(status_code=204, headers=NO_STORE)
-
-
-def _left(request: Request) -> Response:
-    """The session of this browser is over: where to go, and no cookie."""
-    settings = services().settings
-    answer = JSONResponse({"url": f"{home_of(request, settings)}{SIGN_IN_PAGE}"}, headers=NO_STORE)
-    set_cookie(answer, cookies.clear(settings, cookies.session_name(settings)))
-    return answer
+def _signed_out(request: Request) -> Response:
+    """Where to go now that the request's session is over; its cookie is deleted."""
+    response = json_response({"url": f"{home_of(request)}{SIGN_IN_PAGE}"})
+    clear_session_cookie(response)
+    return response

@@ -1,6 +1,6 @@
 """A run as the AI SDK's UI message stream (versions 5, 6 and 7 read it).
 
-Only keys that every release knows are sent: the older clients refuse a chunk with any other.
+Only keys that every version knows are sent: older clients reject a chunk with any other.
 """
 
 import json
@@ -19,7 +19,7 @@ HEADERS = {
 }
 """`packages/ai/src/ui-message-stream/ui-message-stream-headers.ts`"""
 KEEPALIVE = b": keepalive\n\n"
-"""A comment; no client sees it, but proxies keep the connection."""
+"""A comment that clients ignore; it keeps proxies from closing the connection."""
 DONE = b"data: [DONE]\n\n"
 
 INTERRUPTED = "The answer was interrupted. Try again."
@@ -33,8 +33,8 @@ def start(message_id: UUID, thread_id: UUID) -> bytes:
     """The chunks before the first text.
 
     Args:
-        message_id: The answer; a client that has it already goes on with it.
-        thread_id: Told as metadata, for a client that did not know it.
+        message_id: The answer; a client that has it already continues it.
+        thread_id: Sent as metadata, for a client that does not know it.
     """
     metadata = {"threadId": str(thread_id)}
     return _events(
@@ -67,7 +67,7 @@ def end(event: EndEvent) -> bytes:
 async def encoded(
     events: AsyncGenerator[TextEvent | EndEvent], *, message_id: UUID, thread_id: UUID
 ) -> AsyncGenerator[bytes]:
-    """A run from its beginning as the bytes of the stream.
+    """Encode a run from its start as the bytes of the stream.
 
     Args:
         events: The run, followed from 0.

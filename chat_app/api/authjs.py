@@ -1,7 +1,7 @@
-"""The addresses that Auth.js has pages under: each sends on to the page of ours that does it.
+"""The URLs of Auth.js's own pages: each redirects to the page of this app that does the same.
 
-Its client navigates to them by itself (`useSession({required: true})`, `signIn()` without a
-name), and links in other programs point there.
+Auth.js's client navigates to them by itself (`useSession({required: true})`, `signIn()` without a
+provider), and links in other programs point there.
 """
 
 from urllib.parse import urlencode
@@ -19,31 +19,31 @@ LINK_PAGE = "/signin/link"
 
 
 async def sign_in(request: Request) -> Response:
-    """The page to sign in on; `error` and `callbackUrl` go along."""
+    """To the sign-in page; `error` and `callbackUrl` are kept."""
     return _to(request, SIGN_IN_PAGE)
 
 
 async def sign_out(request: Request) -> Response:
-    """A link signs nobody out: it leads to where the button is."""
+    """To the page with the sign-out button: a link must not sign anyone out."""
     return _to(request, "/")
 
 
 async def error(request: Request) -> Response:
-    """The page that says what went wrong, which is the one to try again on."""
+    """To the sign-in page, which shows the error."""
     return _to(request, SIGN_IN_PAGE, otherwise="Default")
 
 
 async def verify_request(request: Request) -> Response:
-    """The page that says a letter is on its way."""
+    """To the page that reports a sent email."""
     return _to(request, LINK_PAGE, sent="1")
 
 
 def _to(request: Request, page: str, *, otherwise: str = "", **query: str) -> Response:
-    settings, asked = services().settings, request.query_params
-    if said := known_error_code(asked.get("error", ""), otherwise):
-        query["error"] = said
-    # Only a path or an address of ours: what is not leads nowhere, and so is left out.
-    target = safe_callback_url(asked.get("callbackUrl"), settings).removeprefix(settings.url)
+    settings, params = services().settings, request.query_params
+    if code := known_error_code(params.get("error", ""), otherwise):
+        query["error"] = code
+    # A URL that is not ours becomes `/`, and so is left out.
+    target = safe_callback_url(params.get("callbackUrl"), settings).removeprefix(settings.url)
     if target != "/":
         query["callbackUrl"] = target
     url = f"{settings.url}{page}" + (f"?{urlencode(query)}" if query else "")

@@ -1,7 +1,7 @@
 """`/api/chat`: the routes that the AI SDK's chat transport speaks to.
 
-The server owns the history. Of what a client sends only its last message counts, and only when it
-is the person's own.
+The server owns the history. Of the messages that a client sends only the last one counts, and only
+when its role is `user`.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chat_app.api import ai_sdk_stream
-from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import id_of, read_json, signed_in
+from chat_app.api.responses import json_response, no_content
 from chat_app.api.streaming import StreamResponse
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
@@ -23,18 +23,18 @@ from chat_app.services import services
 from chat_app.threads.views import RunRef, Window
 
 THREAD_HEADER = "x-thread-id"
-"""Tells a client the thread that its first message began."""
+"""The thread that a client's first message created."""
 
 
 class TextPart(BaseModel):
-    """A part of a message; of other types than text only the type is read."""
+    """A part of a message; of parts other than text only the type is read."""
 
     type: Annotated[str, Field(max_length=200)]
     text: str = ""
 
 
 class UserMessage(BaseModel):
-    """The message that wants an answer."""
+    """The message to answer."""
 
     id: str = ""
     role: Literal["user"]
@@ -42,10 +42,10 @@ class UserMessage(BaseModel):
 
     @property
     def text(self) -> str:
-        """Its text.
+        """The text of its parts.
 
         Raises:
-            InvalidInput: It has something besides that cannot be taken yet.
+            InvalidInput: It has a file.
         """
         if any(part.type == "file" for part in self.parts):
             raise InvalidInput("Files cannot be sent here yet.")
@@ -53,7 +53,7 @@ class UserMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """What `HttpChatTransport` sends; what it adds besides is not read."""
+    """The body that `HttpChatTransport` sends; other fields are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -67,63 +67,64 @@ class ChatRequest(BaseModel):
 
 @signed_in
 async def chat(request: Request, principal: Principal) -> Response:
-    """Send a message, or try an answer again, and stream what comes."""
-    # clients send the whole conversation along, though only its end is read
-    asked = await read_json(request, ChatRequest, most=services().settings.request_bytes)
-    thread_id = id_of(asked.id) if asked.id is not None else None
-    if asked.trigger == "submit-message":
-        sent = await _submit(principal, asked, thread_id)
+    """Send a message, or regenerate an answer, and stream the run."""
+    # Clients send the whole conversation, though only its end is read.
+    max_bytes = services().settings.request_bytes
+    body = await read_json(request, ChatRequest, max_bytes=max_bytes)
+    thread_id = id_of(body.id) if body.id is not None else None
+    if body.trigger == "submit-message":
+        created = await _submit(principal, body, thread_id)
     else:
-        sent = await _regenerate(principal, asked, thread_id)
-    return _stream(principal, RunRef(sent.run_id, sent.message_id), sent.thread_id)
+        created = await _regenerate(principal, body, thread_id)
+    return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
 
 
 @signed_in
 async def resume(request: Request, principal: Principal) -> Response:
-    """The answer that is being written in a thread, from its beginning; 204 when none is."""
-    window = await _end_of(principal, id_of(request.path_params["id"]))
+    """Resume the active run of a thread from its start; 204 when there is none."""
+    window = await _last_window(principal, id_of(request.path_params["id"]))
     if window.run is None:
-        return Response(status_code=204, headers=NO_STORE)
+        return no_content()
     return _stream(principal, window.run, window.thread.id)
 
 
 @signed_in
 async def stop(request: Request, principal: Principal) -> Response:
-    """Stop the answer that is being written in a thread; harmless when none is."""
+    """Stop the active run of a thread; no error when there is none."""
     await services().runs.stop_thread(principal, id_of(request.path_params["id"]))
-    return Response(status_code=204, headers=NO_STORE)
+    return no_content()
 
 
 @signed_in
 async def models(_request: Request, _principal: Principal) -> Response:
-    """The models a person can choose."""
+    """The models that users can choose."""
     offered = [{"id": model.id, "name": model.name} for model in services().models.all()]
     default = services().models.default().id if offered else None
-    return JSONResponse({"models": offered, "default": default}, headers=NO_STORE)
+    return json_response({"models": offered, "default": default})
 
 
-async def _submit(principal: Principal, asked: ChatRequest, thread_id: UUID | None) -> CreatedRun:
-    given = asked.message or (asked.messages[-1] if asked.messages else None)
-    if given is None:
+async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | None) -> CreatedRun:
+    last = body.message or (body.messages[-1] if body.messages else None)
+    if last is None:
         raise InvalidInput("There is no message to answer.")
-    message = _checked(given)
+    message = _validated(last)
     return await services().runs.send(
         principal,
         text=message.text,
         client_id=message.id if is_client_id(message.id) else uuid4().hex,
         thread_id=thread_id,
-        model=asked.model,
+        model=body.model,
     )
 
 
 async def _regenerate(
-    principal: Principal, asked: ChatRequest, thread_id: UUID | None
+    principal: Principal, body: ChatRequest, thread_id: UUID | None
 ) -> CreatedRun:
     if thread_id is None:
         raise NotFound
-    window = await _end_of(principal, thread_id)
-    if asked.messageId is not None:
-        message_id = id_of(asked.messageId)
+    window = await _last_window(principal, thread_id)
+    if body.messageId is not None:
+        message_id = id_of(body.messageId)
         await services().threads.message(principal, thread_id, message_id)
     elif window.messages:
         message_id = window.messages[-1].id
@@ -132,16 +133,16 @@ async def _regenerate(
     return await services().runs.retry(principal, message_id)
 
 
-async def _end_of(principal: Principal, thread_id: UUID) -> Window:
+async def _last_window(principal: Principal, thread_id: UUID) -> Window:
     return await services().threads.window(principal, thread_id, limit=1)
 
 
-def _checked(given: dict[str, Any]) -> UserMessage:
+def _validated(last: dict[str, Any]) -> UserMessage:
     try:
-        return UserMessage.model_validate(given, strict=True)
+        return UserMessage.model_validate(last, strict=True)
     except ValueError:
         raise InvalidInput(
-            "The last message must be the person's, with text in its parts."
+            "The last message must have the role user, and text in its parts."
         ) from None
 
 

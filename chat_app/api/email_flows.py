@@ -1,33 +1,33 @@
-"""What people do by letter: come in, choose a password, confirm an address.
+"""Sign-in links, password resets, and the verification of email addresses.
 
-Who asks for a letter gets the same answer whether or not there is an account. A link in a letter
-leads to a page, and only a POST from there does something: programs that open links to look at
-them use nothing up.
+A request for an email gets the same response whether or not there is an account. A link in an
+email leads to a page, and only a POST from that page has an effect: mail scanners that open links
+use nothing up.
 """
 
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api.errors import NO_STORE
-from chat_app.api.forms import check_csrf, read_form
+from chat_app.api.forms import form_route, read_form
 from chat_app.api.requests import fresh, read_json, signed_in
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
+    Fields,
     browser_of,
     client_of,
-    enter,
-    go,
     home_of,
-    refused,
+    json_response,
+    no_content,
+    redirect,
     set_cookie,
+    sign_in_response,
     target_of,
 )
 from chat_app.auth.errors import InvalidToken, SessionRequired
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in import sign_up
-from chat_app.core.errors import ChatError
 from chat_app.gateway import cookies
 from chat_app.services import services
 
@@ -36,73 +36,53 @@ SIGN_UP_PAGE, CONFIRM_PAGE, PROFILE_PAGE = "/signup", "/confirm", "/settings/pro
 MAX_BYTES = 4_000
 """The largest JSON request."""
 
-Fields = dict[str, str]
 
-
-class NewAddress(BaseModel):
-    """Where somebody wants to move."""
+class NewEmail(BaseModel):
+    """The body of `POST /api/account/email`."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     email: str
 
 
-async def send_link(request: Request) -> Response:
-    """Send a link to sign in with to `email`."""
-    fields = await read_form(request)
-    try:
-        check_csrf(request, fields)
-        await services().email_flows.magic_links.send(
-            fields.get("email", ""), client_of(request), goes_to=target_of(request, fields)
-        )
-    except ChatError as error:
-        return refused(request, error, LINK_PAGE, fields)
-    return go(request, _ours(request, f"{LINK_PAGE}?sent=1"))
+@form_route(LINK_PAGE)
+async def send_link(request: Request, fields: Fields) -> Response:
+    """Send a sign-in link to `email`."""
+    await services().email_flows.magic_links.send(
+        fields.get("email", ""), client_of(request), goes_to=target_of(request, fields)
+    )
+    return _to_page(request, f"{LINK_PAGE}?sent=1")
 
 
-async def follow_link(request: Request) -> Response:
+@form_route(SIGN_IN_PAGE)
+async def follow_link(request: Request, fields: Fields) -> Response:
     """Sign in with the `token` of a link."""
-    fields = await read_form(request)
-    try:
-        check_csrf(request, fields)
-        token = _token_of(fields, "sign_in_link")
-        outcome = await services().email_flows.magic_links.follow(
-            token, browser_of(request, fields)
-        )
-    except ChatError as error:
-        return refused(request, error, SIGN_IN_PAGE, fields)
-    return enter(request, outcome, fields)
+    outcome = await services().email_flows.magic_links.follow(
+        _token_of(fields, "sign_in_link"), browser_of(request, fields)
+    )
+    return sign_in_response(request, outcome, fields)
 
 
-async def send_reset(request: Request) -> Response:
-    """Send a link to choose a new password with to `email`."""
-    fields = await read_form(request)
-    try:
-        check_csrf(request, fields)
-        await services().email_flows.resets.send(fields.get("email", ""), client_of(request))
-    except ChatError as error:
-        return refused(request, error, RESET_PAGE, fields)
-    return go(request, _ours(request, f"{RESET_PAGE}?sent=1"))
+@form_route(RESET_PAGE)
+async def send_reset(request: Request, fields: Fields) -> Response:
+    """Send a link to reset the password to `email`."""
+    await services().email_flows.resets.send(fields.get("email", ""), client_of(request))
+    return _to_page(request, f"{RESET_PAGE}?sent=1")
 
 
-async def finish_reset(request: Request) -> Response:
-    """Take the new `password` of who has the `token`."""
-    fields = await read_form(request)
-    try:
-        check_csrf(request, fields)
-        token = _token_of(fields, "reset_password")
-        password = fields.get("password", "")
-        await services().email_flows.resets.finish(token, password, client_of(request))
-    except ChatError as error:
-        return refused(request, error, NEW_PASSWORD_PAGE, fields)
-    return go(request, _ours(request, f"{RESET_PAGE}?done=1"))
+@form_route(NEW_PASSWORD_PAGE)
+async def finish_reset(request: Request, fields: Fields) -> Response:
+    """Set a new `password` with the `token` of a link."""
+    token, password = _token_of(fields, "reset_password"), fields.get("password", "")
+    await services().email_flows.resets.finish(token, password, client_of(request))
+    return _to_page(request, f"{RESET_PAGE}?done=1")
 
 
 async def begin_sign_up(request: Request, fields: Fields) -> Response:
-    """Send the letter that confirms a new account; the rest of `POST /api/auth/signup`.
+    """Send the email that verifies a new account; the rest of `POST /api/auth/signup`.
 
     Raises:
-        ChatError: See `SignUps.begin`.
+        ChatError: See `EmailSignUps.begin`.
     """
     live = services()
     known_as = await live.email_flows.sign_ups.begin(
@@ -112,54 +92,58 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
         address=client_of(request),
         goes_to=target_of(request, fields),
     )
-    answer = go(request, _ours(request, f"{SIGN_UP_PAGE}?sent=1"))
-    name, max_age = (
-        cookies.sign_up_name(live.settings),
-        int(sign_up.SIGN_UP_LIFETIME.total_seconds()),
-    )
-    set_cookie(answer, cookies.write(live.settings, name, known_as, max_age=max_age))
-    return answer
+    response = _to_page(request, f"{SIGN_UP_PAGE}?sent=1")
+    name = cookies.sign_up_name(live.settings)
+    max_age = int(sign_up.SIGN_UP_LIFETIME.total_seconds())
+    set_cookie(response, cookies.write(live.settings, name, known_as, max_age=max_age))
+    return response
 
 
-async def look(request: Request) -> Response:
-    """What the `token` of a letter would do; it is not used up."""
+async def preview(request: Request) -> Response:
+    """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)
     purpose, _, token = fields.get("token", "").partition(".")
-    seen = await services().email_flows.look(
-        purpose, token, known_as=_known_as(request), principal=request.scope.get("principal")
+    link = await services().email_flows.look(
+        purpose, token, known_as=_sign_up_cookie(request), principal=request.scope.get("principal")
     )
-    body = {"email": seen.email, "needs": seen.needs, "callbackUrl": seen.goes_to or None}
-    return JSONResponse(body, headers=NO_STORE)
+    return json_response(
+        {"email": link.email, "needs": link.needs, "callbackUrl": link.goes_to or None}
+    )
 
 
-async def verify(request: Request) -> Response:
-    """Do what the `token` of a letter is for: make an account, prove an address, move to one."""
-    fields = await read_form(request)
+@form_route(CONFIRM_PAGE)
+async def verify(request: Request, fields: Fields) -> Response:
+    """Use the `token` of an email: create an account, verify an address, or change it."""
     purpose = fields.get("token", "").partition(".")[0]
-    try:
-        check_csrf(request, fields)
-        if purpose == "sign_up":
-            return await _finish_sign_up(request, fields)
-        await _take_address(request, purpose, _token_of(fields, purpose))
-    except ChatError as error:
-        return refused(request, error, CONFIRM_PAGE, fields)
-    return go(request, _ours(request, PROFILE_PAGE))
+    if purpose == "sign_up":
+        return await _finish_sign_up(request, fields)
+    principal: Principal | None = request.scope.get("principal")
+    if principal is None:
+        raise SessionRequired
+    token, changes = _token_of(fields, purpose), services().email_flows.addresses
+    if purpose == "verify_email":
+        await changes.prove(principal, token)
+    elif purpose == "change_email":
+        await changes.change(principal, token)
+    else:
+        raise InvalidToken
+    return _to_page(request, PROFILE_PAGE)
 
 
 @signed_in
-async def send_proof(request: Request, principal: Principal) -> Response:
-    """Send the letter that proves the person's own address, once more."""
+async def send_verification(request: Request, principal: Principal) -> Response:
+    """Send the email that verifies the user's address again."""
     await services().email_flows.addresses.send_proof(principal, client_of(request))
-    return Response(status_code=204, headers=NO_STORE)
+    return no_content()
 
 
 @fresh
 async def send_change(request: Request, principal: Principal) -> Response:
-    """Send a letter to the address that the person wants to have."""
-    wanted = await read_json(request, NewAddress, most=MAX_BYTES)
+    """Send an email to the address that the user wants to change to."""
+    body = await read_json(request, NewEmail, max_bytes=MAX_BYTES)
     addresses = services().email_flows.addresses
-    await addresses.send_change(principal, wanted.email, client_of(request))
-    return Response(status_code=204, headers=NO_STORE)
+    await addresses.send_change(principal, body.email, client_of(request))
+    return no_content()
 
 
 routes = [
@@ -167,9 +151,9 @@ routes = [
     Route("/api/auth/callback/email", follow_link, methods=["POST"]),
     Route("/api/auth/reset", send_reset, methods=["POST"]),
     Route("/api/auth/reset/confirm", finish_reset, methods=["POST"]),
-    Route("/api/auth/letter", look, methods=["POST"]),
+    Route("/api/auth/letter", preview, methods=["POST"]),
     Route("/api/auth/verify", verify, methods=["POST"]),
-    Route("/api/account/verify", send_proof, methods=["POST"]),
+    Route("/api/account/verify", send_verification, methods=["POST"]),
     Route("/api/account/email", send_change, methods=["POST"]),
 ]
 
@@ -178,36 +162,23 @@ async def _finish_sign_up(request: Request, fields: Fields) -> Response:
     live = services()
     outcome = await live.email_flows.sign_ups.finish(
         _token_of(fields, "sign_up"),
-        known_as=_known_as(request),
+        known_as=_sign_up_cookie(request),
         password=fields.get("password", ""),
         browser=browser_of(request, fields),
     )
-    answer = enter(request, outcome, fields)
-    set_cookie(answer, cookies.clear(live.settings, cookies.sign_up_name(live.settings)))
-    return answer
-
-
-async def _take_address(request: Request, purpose: str, token: str) -> None:
-    principal: Principal | None = request.scope.get("principal")
-    if principal is None:
-        raise SessionRequired
-    addresses = services().email_flows.addresses
-    if purpose == "verify_email":
-        await addresses.prove(principal, token)
-    elif purpose == "change_email":
-        await addresses.change(principal, token)
-    else:
-        raise InvalidToken
+    response = sign_in_response(request, outcome, fields)
+    set_cookie(response, cookies.clear(live.settings, cookies.sign_up_name(live.settings)))
+    return response
 
 
 def _token_of(fields: Fields, purpose: str) -> str:
-    """The token, as it stands in the link: with its purpose before it, or alone."""
+    """The token as it is in the link, with its purpose before it, or alone."""
     return fields.get("token", "").removeprefix(f"{purpose}.")
 
 
-def _known_as(request: Request) -> str | None:
+def _sign_up_cookie(request: Request) -> str | None:
     return cookies.read(request.scope["headers"], cookies.sign_up_name(services().settings))
 
 
-def _ours(request: Request, path: str) -> str:
-    return home_of(request, services().settings) + path
+def _to_page(request: Request, path: str) -> Response:
+    return redirect(request, home_of(request) + path)

@@ -1,7 +1,7 @@
-"""How an error is answered: JSON for programs, a plain page for a browser's own navigation.
+"""Error responses: JSON for programs, a plain page for a browser's navigation.
 
-`answer_errors` goes around a Starlette app's routes and takes bugs too. Starlette's own place for
-those (`exception_handlers[Exception]`) raises them again, and the server would log their text.
+`CatchBugs` wraps a Starlette app's routes and handles bugs too. Starlette's own place for those
+(`exception_handlers[Exception]`) raises them again, and the server would log their text.
 """
 
 import html
@@ -15,60 +15,60 @@ from chat_app.core.errors import ChatError, NotFound, RateLimited
 from chat_app.core.logging import log_unexpected_error
 
 NO_STORE = {"Cache-Control": "private, no-cache, no-store"}
-"""For every answer that depends on who asks."""
+"""For every response that depends on the user."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
-<title>{sentence}</title>
-<h1>{sentence}</h1>
-<p><a href="/">Back to the conversations</a></p>
+<title>{message}</title>
+<h1>{message}</h1>
+<p><a href="/">Back to the chats</a></p>
 </html>
 """
 
 
-class Broken(ChatError):
-    """A bug showed itself.
+class InternalError(ChatError):
+    """A bug.
 
     Args:
-        mark: The short id under which it was written down.
+        fault_id: The short id under which it was logged.
     """
 
     code = "internal"
     status = 500
 
-    def __init__(self, mark: str) -> None:
-        super().__init__(f"Something went wrong on the server (code {mark}).")
+    def __init__(self, fault_id: str) -> None:
+        super().__init__(f"Something went wrong on the server (code {fault_id}).")
 
 
-class WrongMethod(ChatError):
+class MethodNotAllowed(ChatError):
     """The path exists, but not for this method."""
 
     code = "method"
     status = 405
 
 
-def answer_to(request: Request, error: ChatError) -> Response:
-    """The answer to a request that ended in an error."""
+def error_response(request: Request, error: ChatError) -> Response:
+    """The response to a request that ended in an error."""
     headers = dict(NO_STORE)
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     if wants_page(request):
-        page = _PAGE.format(sentence=html.escape(error.message))
+        page = _PAGE.format(message=html.escape(error.message))
         return HTMLResponse(page, error.status, headers)
     body = {"error": error.code, "message": error.message}
     return JSONResponse(body, error.status, headers)
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks at the answer: a browser navigates, or posts a form natively."""
+    """Whether the response is shown as a page: a browser navigates, or posts a form natively."""
     return "text/html" in request.headers.get("accept", "") and not wants_url(request)
 
 
 def wants_url(request: Request) -> bool:
-    """Whether a script posted a form and will go where the answer says (Auth.js's own header)."""
+    """Whether a script posted a form and follows the `url` of the response (Auth.js's header)."""
     return "x-auth-return-redirect" in request.headers
 
 
@@ -76,7 +76,7 @@ async def chat_error(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for `ChatError`."""
     if not isinstance(error, ChatError):
         raise error
-    return answer_to(request, error)
+    return error_response(request, error)
 
 
 async def http_error(request: Request, error: Exception) -> Response:
@@ -84,10 +84,10 @@ async def http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 405:
-        answer = answer_to(request, WrongMethod("This cannot be done here."))
-        answer.headers.update(error.headers or {})
-        return answer
-    return answer_to(request, NotFound())
+        response = error_response(request, MethodNotAllowed("Method not allowed."))
+        response.headers.update(error.headers or {})
+        return response
+    return error_response(request, NotFound())
 
 
 exception_handlers = {ChatError: chat_error, HTTPException: http_error}
@@ -95,37 +95,37 @@ exception_handlers = {ChatError: chat_error, HTTPException: http_error}
 
 
 class CatchBugs:
-    """ASGI middleware: a bug becomes one sentence with a code, and only its place is logged.
+    """ASGI middleware: a bug becomes an error with a code, and only its place is logged.
 
     Args:
-        app: What may fail.
+        app: The wrapped app.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = False
 
-        async def noticing(message: Message) -> None:
+        async def watch_send(message: Message) -> None:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, noticing)
+            await self._app(scope, receive, watch_send)
         except ClientDisconnect:
             return
         except ChatError as error:
             if started:
                 raise
-            await answer_to(Request(scope), error)(scope, receive, send)
+            await error_response(Request(scope), error)(scope, receive, send)
         except Exception as error:
-            broken = Broken(log_unexpected_error(error, f"a {scope['method']} route"))
+            bug = InternalError(log_unexpected_error(error, f"a {scope['method']} route"))
             if started:
-                raise broken from None
-            await answer_to(Request(scope), broken)(scope, receive, send)
+                raise bug from None
+            await error_response(Request(scope), bug)(scope, receive, send)

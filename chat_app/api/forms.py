@@ -1,22 +1,36 @@
-"""The token of `GET /api/auth/csrf`: a signed double submit that keeps nothing on the server.
+"""Forms: reading them, their CSRF token, and routes that answer errors with a redirect.
 
-What really stops a foreign page is the guard's check of Origin and Sec-Fetch-Site. Clients of
-Auth.js ask for a token and send it, so one that is sent must be right.
+The CSRF token is a signed double-submit cookie, so nothing is kept on the server. What really
+stops a foreign page is the gateway's check of Origin and Sec-Fetch-Site. Clients of Auth.js
+request a token and send it, so one that is sent must be right.
 """
 
+import functools
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
+from starlette.responses import Response
 
+from chat_app.api.requests import read_body
+from chat_app.api.responses import error_redirect
 from chat_app.auth.errors import InvalidCsrfToken
-from chat_app.core.errors import ChatError, InvalidInput, TooLarge
+from chat_app.core.errors import ChatError, InvalidInput
 from chat_app.gateway import cookies
 from chat_app.services import services
 from chat_app.settings import Settings
+
+FORM_MAX_BYTES = 16_384
+"""The largest form."""
+
+_TYPE = "application/x-www-form-urlencoded"
+_MAX_FIELDS = 20
+_MALFORMED = "The form could not be read."
+
+FormRoute = Callable[[Request, dict[str, str]], Awaitable[Response]]
 
 
 def make_csrf_token(settings: Settings) -> str:
@@ -26,14 +40,13 @@ def make_csrf_token(settings: Settings) -> str:
 
 
 def csrf_token_of(settings: Settings, cookie: str | None) -> str | None:
-    """The token inside a cookie that this program signed, or None."""
+    """The token inside a cookie that this server signed, or None."""
     token, _, signature = (cookie or "").partition(".")
-    expected = _signature(settings, token)
-    return token if _is_same(signature, expected) else None
+    return token if _is_same(signature, _signature(settings, token)) else None
 
 
 def is_csrf_token_valid(settings: Settings, cookie: str | None, sent: str) -> bool:
-    """Whether a token that a form sent is the one of the browser's cookie."""
+    """Whether the token of a form is the one of the browser's cookie."""
     token = csrf_token_of(settings, cookie)
     return token is not None and _is_same(token, sent)
 
@@ -47,34 +60,48 @@ def _is_same(one: str, other: str) -> bool:
     return hmac.compare_digest(*(text.encode("utf-8", "surrogatepass") for text in (one, other)))
 
 
-FORM_MAX_BYTES = 16_384
-"""The largest form that is read."""
-
-_TYPE = "application/x-www-form-urlencoded"
-_MAX_FIELDS = 20
-_MALFORMED = "The form could not be read."
-
-
-class WrongType(ChatError):
-    """The body is of a type that is not taken here."""
+class UnsupportedFormType(ChatError):
+    """The body is not a URL-encoded form."""
 
     code = "wrong_type"
     status = 415
 
 
+def form_route(error_page: str) -> Callable[[FormRoute], Callable[[Request], Awaitable[Response]]]:
+    """A route that takes a form, checks its CSRF token, and redirects to a page with an error.
+
+    Args:
+        error_page: The path of the page that shows errors.
+    """
+
+    def decorate(route: FormRoute) -> Callable[[Request], Awaitable[Response]]:
+        @functools.wraps(route)
+        async def handle(request: Request) -> Response:
+            fields = await read_form(request)
+            try:
+                check_csrf(request, fields)
+                return await route(request, fields)
+            except ChatError as error:
+                return error_redirect(request, error, error_page, fields)
+
+        return handle
+
+    return decorate
+
+
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form; an empty body has none.
+    """The fields of a form; an empty body has none.
 
     Raises:
         TooLarge: It has more than 16 kB.
-        WrongType: It is not a URL-encoded form.
-        InvalidInput: It is not UTF-8, or names a field twice.
+        UnsupportedFormType: It is not a URL-encoded form.
+        InvalidInput: It is not UTF-8, or has a field twice.
     """
-    body = await _read(request)
+    body = await read_body(request, FORM_MAX_BYTES, "The form is too large.")
     if not body:
         return {}
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
-        raise WrongType("Send a form.")
+        raise UnsupportedFormType("Send a form.")
     return parse(body)
 
 
@@ -82,7 +109,7 @@ def parse(body: bytes) -> dict[str, str]:
     """The fields of a URL-encoded form (WHATWG URL §5.1).
 
     Raises:
-        InvalidInput: It is not UTF-8, has more than 20 fields, or names one twice.
+        InvalidInput: It is not UTF-8, has more than 20 fields, or has one twice.
     """
     try:
         pairs = parse_qsl(
@@ -97,29 +124,17 @@ def parse(body: bytes) -> dict[str, str]:
 
 
 def check_csrf(request: Request, fields: Mapping[str, str]) -> None:
-    """Refuse a form that was made for another browser.
-
-    The guard has checked the origin. A `csrfToken` is asked of nobody; one that is sent must be
-    right.
+    """Check a form's `csrfToken`, if it has one.
 
     Args:
         request: The request, with the browser's cookies.
-        fields: What was posted.
+        fields: The form.
 
     Raises:
-        WrongCsrfToken: The token is not the one of this browser's cookie.
+        InvalidCsrfToken: The token is not the one of the browser's cookie.
     """
     settings = services().settings
     sent = fields.get("csrfToken")
-    kept = cookies.read(request.scope["headers"], cookies.csrf_name(settings))
-    if sent is not None and not is_csrf_token_valid(settings, kept, sent):
+    cookie = cookies.read(request.scope["headers"], cookies.csrf_name(settings))
+    if sent is not None and not is_csrf_token_valid(settings, cookie, sent):
         raise InvalidCsrfToken
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_MAX_BYTES:
-            raise TooLarge("The form is too large.")
-    return bytes(body)

@@ -1,21 +1,21 @@
-"""Signing in at a provider: going there, and coming back.
+"""`/api/auth`: sign-in at an identity provider, and its callback.
 
-What comes back is answered in one way, whatever was wrong with it: one page, one sentence, a way
-to begin again.
+Every failed callback has one response: a redirect to the page where the user can start again.
 """
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api.forms import check_csrf, read_form
+from chat_app.api.forms import form_route
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
+    Fields,
     browser_of,
-    enter,
-    go,
-    refused,
+    error_redirect,
+    redirect,
     set_cookie,
+    sign_in_response,
     target_of,
 )
 from chat_app.auth.errors import OAuthCallbackFailed
@@ -33,78 +33,79 @@ from chat_app.services import services
 
 CONNECTIONS_PAGE = "/settings/connections"
 
-_AT_ONCE = 5  # sign-ins one browser may have begun; the oldest are forgotten
+_MAX_TRANSACTIONS = 5  # started sign-ins of one browser; the oldest are dropped
 
 
-async def sign_in(request: Request) -> Response:
-    """Begin to sign in at a provider; `callbackUrl` is where to go afterwards."""
-    fields = await read_form(request)
+@form_route(SIGN_IN_PAGE)
+async def sign_in(request: Request, fields: Fields) -> Response:
+    """Start a sign-in at an identity provider; `callbackUrl` is where it leads."""
     browser = browser_of(request, fields)
     oauth_request = OAuthRequest(callback_url=target_of(request, fields), remember=browser.remember)
-    try:
-        check_csrf(request, fields)
-        provider = request.path_params["provider"]
-        started = await services().oauth.start(provider, oauth_request, browser.address)
-    except ChatError as error:
-        return refused(request, error, SIGN_IN_PAGE, fields)
-    answer = go(request, started.url)
-    remember_transaction(request, answer, started)
-    return answer
+    provider = request.path_params["provider"]
+    started = await services().oauth.start(provider, oauth_request, browser.address)
+    response = redirect(request, started.url)
+    remember_transaction(request, response, started)
+    return response
 
 
 async def callback(request: Request) -> Response:
-    """Come back from a provider."""
+    """Finish a sign-in, or link the account."""
     live = services()
-    said = read_authorization_response(request.scope["query_string"])
-    name = cookies.transaction_name(live.settings, said.state)
+    authorization = read_authorization_response(request.scope["query_string"])
+    name = cookies.transaction_name(live.settings, authorization.state)
     binding = cookies.read(request.scope["headers"], name)
-    who: Principal | None = request.scope.get("principal")
+    principal: Principal | None = request.scope.get("principal")
+    provider = request.path_params["provider"]
     fields: dict[str, str] = {}
     try:
-        returned = await live.oauth.resume(request.path_params["provider"], said, binding)
+        returned = await live.oauth.resume(provider, authorization, binding)
         if returned.oauth_request.link_to is None:
             fields = _fields(returned.oauth_request)
-            identity = await live.oauth.verify(returned, said)
+            identity = await live.oauth.verify(returned, authorization)
             outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
-            answer = enter(request, outcome, fields)
+            response = sign_in_response(request, outcome, fields)
         else:
-            answer = await _link(request, returned, said, who)
+            response = await _link(request, returned, authorization, principal)
     except ChatError as error:
-        # Who is signed in is never shown the sign-in page.
-        answer = refused(request, error, CONNECTIONS_PAGE if who else SIGN_IN_PAGE, fields)
+        # A signed-in user is never shown the sign-in page.
+        page = CONNECTIONS_PAGE if principal else SIGN_IN_PAGE
+        response = error_redirect(request, error, page, fields)
     if binding:
-        set_cookie(answer, cookies.clear(live.settings, name))
-    return answer
+        set_cookie(response, cookies.clear(live.settings, name))
+    return response
 
 
 async def _link(
-    request: Request, returned: OAuthCallback, said: AuthorizationResponse, who: Principal | None
+    request: Request,
+    returned: OAuthCallback,
+    authorization: AuthorizationResponse,
+    principal: Principal | None,
 ) -> Response:
-    """Connect what somebody came back with, if they are still who began it."""
-    live, began = services(), returned.oauth_request.link_to
-    if who is None or began is None or who.credential_id != began.credential_id:
+    """Link the account, if the session is still the one that started it."""
+    live, starter = services(), returned.oauth_request.link_to
+    if principal is None or starter is None or principal.credential_id != starter.credential_id:
         raise OAuthCallbackFailed
-    await live.linked_accounts.link(who, await live.oauth.verify(returned, said))
-    return go(request, target_of(request, _fields(returned.oauth_request)))
+    await live.linked_accounts.link(principal, await live.oauth.verify(returned, authorization))
+    return redirect(request, target_of(request, _fields(returned.oauth_request)))
 
 
 routes = [
     Route("/api/auth/signin/{provider}", sign_in, methods=["POST"]),
     Route("/api/auth/callback/{provider}", callback, methods=["GET"]),
 ]
-"""After the routes of the other methods: a provider's name must not hide one."""
+"""After the routes of the other methods: a provider's id must not hide one."""
 
 
 def remember_transaction(
-    request: Request, answer: Response, started: AuthorizationRedirect
+    request: Request, response: Response, started: AuthorizationRedirect
 ) -> None:
-    """Tie a transaction to this browser, which keeps a few of them at once."""
+    """Bind a transaction to this browser, which keeps a few of them at once."""
     settings, headers = services().settings, request.scope["headers"]
-    for old in cookies.transactions(headers, settings)[: 1 - _AT_ONCE]:
-        set_cookie(answer, cookies.clear(settings, old))
+    for old in cookies.transactions(headers, settings)[: 1 - _MAX_TRANSACTIONS]:
+        set_cookie(response, cookies.clear(settings, old))
     name = cookies.transaction_name(settings, started.state)
     max_age = int(TRANSACTION_LIFETIME.total_seconds())
-    set_cookie(answer, cookies.write(settings, name, started.binding, max_age=max_age))
+    set_cookie(response, cookies.write(settings, name, started.binding, max_age=max_age))
 
 
 def _fields(oauth_request: OAuthRequest) -> dict[str, str]:

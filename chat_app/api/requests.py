@@ -1,4 +1,4 @@
-"""What every route of signed-in people does first: who, which, and what."""
+"""What routes read from a request: the principal, ids, numbers and JSON bodies."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -15,17 +15,17 @@ from chat_app.auth.sign_in.step_up import require_fresh
 from chat_app.core.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
 from chat_app.services import services
 
-Signed = Callable[[Request, Principal], Awaitable[Response]]
+PrincipalRoute = Callable[[Request, Principal], Awaitable[Response]]
 
 _Body = TypeVar("_Body", bound=BaseModel)
-_HYPHENATED = 36
+_UUID_LENGTH = 36
 
 
 def current_principal(request: Request) -> Principal:
-    """Who is asking.
+    """The principal of a request.
 
     Raises:
-        Unauthenticated: Nobody is signed in.
+        Unauthenticated: The request has no session.
     """
     principal = request.scope.get("principal")
     if not isinstance(principal, Principal):
@@ -33,32 +33,32 @@ def current_principal(request: Request) -> Principal:
     return principal
 
 
-def signed_in(route: Signed) -> Callable[[Request], Awaitable[Response]]:
-    """A route for signed-in people only; everybody else is refused before the body is read.
+def signed_in(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]:
+    """A route for signed-in users; other requests are refused before the body is read.
 
     Args:
-        route: Takes the request and who is asking.
+        route: Takes the request and its principal.
     """
 
     @functools.wraps(route)
-    async def checked(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         return await route(request, current_principal(request))
 
-    return checked
+    return handle
 
 
-def fresh(route: Signed) -> Callable[[Request], Awaitable[Response]]:
-    """A route for people who proved lately who they are (ASVS 7.5.1): for sensitive changes.
+def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]:
+    """A route for sensitive changes: the user must have authenticated lately (ASVS 7.5.1).
 
-    Everybody else is refused before the body is read: nobody with 401, and with 403 and
-    `step_up_required` who must prove it again.
+    Other requests are refused before the body is read: without a session with 401, and with 403
+    and `step_up_required` when the user must authenticate again.
 
     Args:
-        route: Takes the request and who is asking.
+        route: Takes the request and its principal.
     """
 
     @functools.wraps(route)
-    async def checked(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         principal = current_principal(request)
         resolved = request.scope.get("session")
         if not isinstance(resolved, ResolvedSession):
@@ -67,17 +67,17 @@ def fresh(route: Signed) -> Callable[[Request], Awaitable[Response]]:
         require_fresh(resolved, live.clock(), live.settings)
         return await route(request, principal)
 
-    return checked
+    return handle
 
 
 def id_of(text: str) -> UUID:
-    """The id that a path or a body names.
+    """The id in a path or a body.
 
     Raises:
-        NotFound: It is no UUID in its usual form, so there is nothing under it.
+        NotFound: It is no UUID in its usual form.
     """
     try:
-        if len(text) != _HYPHENATED:
+        if len(text) != _UUID_LENGTH:
             raise ValueError
         return UUID(text)
     except ValueError:
@@ -98,27 +98,43 @@ def number(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
-async def read_json(request: Request, form: type[_Body], *, most: int) -> _Body:
-    """The body of a request, checked; an empty one counts as `{}`.
+async def read_body(request: Request, max_bytes: int, message: str) -> bytes:
+    """The body of a request.
 
     Args:
         request: The request.
-        form: What the body must look like.
-        most: The largest body, in bytes.
+        max_bytes: The largest body.
+        message: The error's message.
 
     Raises:
-        TooLarge: The body has more than `most` bytes.
-        InvalidInput: It is not JSON, or not of that form. The sentence names the field.
+        TooLarge: The body is larger.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most:
-            raise TooLarge(f"The request can have at most {most // 1000} kB.")
+        if len(body) > max_bytes:
+            raise TooLarge(message)
+    return bytes(body)
+
+
+async def read_json(request: Request, model: type[_Body], *, max_bytes: int) -> _Body:
+    """The body of a request, validated; an empty one counts as `{}`.
+
+    Args:
+        request: The request.
+        model: The form of the body.
+        max_bytes: The largest body.
+
+    Raises:
+        TooLarge: The body is larger.
+        InvalidInput: It is not JSON, or not of that form. The message names the field.
+    """
+    message = f"The request can be at most {max_bytes // 1000} kB."
+    body = await read_body(request, max_bytes, message)
     try:
-        return form.model_validate_json(bytes(body) or b"{}")
+        return model.model_validate_json(body or b"{}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:100]
-        says = "The request is not valid JSON." if not where else f"{where} is not valid here."
-        raise InvalidInput(says) from None
+        field = ".".join(str(part) for part in first["loc"])[:100]
+        message = f"{field} is not valid here." if field else "The request is not valid JSON."
+        raise InvalidInput(message) from None

@@ -1,6 +1,8 @@
-"""Where a person may be sent after signing in or out: to a page of this program, nowhere else."""
+"""Responses of the API: redirects to our own pages only, cookies, and the results of forms."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -9,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from chat_app.api.errors import NO_STORE, wants_url
 from chat_app.auth.errors import InvalidCredentials, error_code_of
 from chat_app.auth.principal import Principal
+from chat_app.auth.sessions.models import IssuedSession
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn
 from chat_app.core.errors import ChatError, RateLimited
 from chat_app.core.network import client_ip
@@ -22,13 +25,13 @@ _MAX_LENGTH = 2_048
 def safe_callback_url(
     url: str | None, settings: Settings, *, base: str | None = None, default: str = "/"
 ) -> str:
-    """An absolute URL that is surely ours.
+    """An absolute URL of this server, to redirect to.
 
     Args:
-        url: What was asked for: a path, or a URL of one of `settings.origins`.
+        url: The requested `callbackUrl`: a path, or a URL of one of `settings.origins`.
         settings: Decides which origins are ours.
         base: The origin of a path, one of `settings.origins`; `settings.url` when None.
-        default: The path taken when what was asked for is missing or not ours.
+        default: The path when the requested URL is missing or not ours.
     """
     home = base or settings.url
     return _ours(url or "", home, settings) or home + default
@@ -53,7 +56,7 @@ def _ours(url: str, home: str, settings: Settings) -> str | None:
 
 
 def _is_plain(path: str) -> bool:
-    # Whoever decodes it once or twice more, a proxy or a router, must still see one of our paths.
+    # A proxy or a router may decode the path again, and must still see one of our paths.
     path = path.partition("?")[0].partition("#")[0]
     for _ in range(3):
         if path.startswith("//") or "\\" in path or not path.isprintable():
@@ -65,71 +68,83 @@ def _is_plain(path: str) -> bool:
 SIGN_IN_PAGE = "/signin"
 CODE_PAGE = "/signin/code"
 
-_ON = ("on", "true", "1")
+_CHECKED = ("on", "true", "1")
 
 Fields = Mapping[str, str]
 
 
+def no_content() -> Response:
+    """204."""
+    return Response(status_code=204, headers=NO_STORE)
+
+
+def json_response(content: Any, status: int = 200) -> JSONResponse:
+    """JSON that must not be cached."""
+    return JSONResponse(content, status, NO_STORE)
+
+
+def timestamp(time: datetime) -> str:
+    """A time exactly as JavaScript's `toISOString` writes it."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
 def client_of(request: Request) -> str:
-    """The address of the client, as far as it can be believed."""
+    """The IP address of the client, behind the trusted proxies."""
     return client_ip(request.scope, services().settings.trusted_proxy_hops)
 
 
 def browser_of(request: Request, fields: Fields) -> Browser:
-    """Where a sign-in happens.
+    """The browser that signs in.
 
     Args:
         request: The request.
-        fields: What was posted; `remember` keeps the session past the browser.
+        fields: The form; `remember` keeps the session when the browser closes.
     """
     settings = services().settings
-    before: Principal | None = request.scope.get("principal")
+    previous: Principal | None = request.scope.get("principal")
     return Browser(
         address=client_of(request),
         user_agent=request.headers.get("user-agent", ""),
-        replaces=before.credential_id if before else None,
-        remember=is_on(fields, "remember"),
+        replaces=previous.credential_id if previous else None,
+        remember=is_checked(fields, "remember"),
         device=cookies.read(request.scope["headers"], cookies.device_name(settings)),
     )
 
 
-def is_on(fields: Fields, name: str) -> bool:
-    """Whether a box of a form was ticked."""
-    return fields.get(name) in _ON
+def is_checked(fields: Fields, name: str) -> bool:
+    """Whether a checkbox of a form is checked."""
+    return fields.get(name) in _CHECKED
 
 
-def enter(request: Request, outcome: SignedIn | MfaRequired, fields: Fields) -> Response:
-    """Take somebody where they wanted to go, or to the page that asks for the second factor."""
+def sign_in_response(request: Request, outcome: SignedIn | MfaRequired, fields: Fields) -> Response:
+    """Redirect to `callbackUrl`, or to the page for the second factor."""
     settings = services().settings
     challenge = cookies.challenge_name(settings)
     if isinstance(outcome, MfaRequired):
-        query = _callback_query(request, fields)
-        answer = go(request, _page(request, CODE_PAGE, query))
+        response = redirect(request, _page(request, CODE_PAGE, _callback_query(request, fields)))
         max_age = int(outcome.lasts.total_seconds())
-        set_cookie(answer, cookies.write(settings, challenge, outcome.token, max_age=max_age))
-        return answer
-    issued = outcome.issued
-    answer = go(request, target_of(request, fields))
-    name = cookies.session_name(settings)
-    set_cookie(answer, cookies.write(settings, name, issued.token, max_age=issued.max_age))
+        set_cookie(response, cookies.write(settings, challenge, outcome.token, max_age=max_age))
+        return response
+    response = redirect(request, target_of(request, fields))
+    set_session_cookie(response, outcome.issued)
     if cookies.read(request.scope["headers"], challenge):
-        set_cookie(answer, cookies.clear(settings, challenge))
-    return answer
+        set_cookie(response, cookies.clear(settings, challenge))
+    return response
 
 
-def refused(request: Request, error: ChatError, page: str, fields: Fields) -> Response:
-    """Back to a page, which says why.
+def error_redirect(request: Request, error: ChatError, page: str, fields: Fields) -> Response:
+    """Redirect to a page with `?error=`.
 
-    Wrong credentials answer 200 as Auth.js does, other refusals their own status.
+    To a script, wrong credentials are a 200 as in Auth.js; other errors have their own status.
 
     Args:
         request: The request.
-        error: The refusal.
+        error: The error.
         page: The path of the page.
-        fields: What was posted; `callbackUrl` is kept.
+        fields: The form; `callbackUrl` is kept.
 
     Raises:
-        ChatError: The error itself, when it is our own failure and no refusal.
+        ChatError: The error itself, when it is the server's (5xx).
     """
     if error.status >= 500:
         raise error
@@ -137,50 +152,65 @@ def refused(request: Request, error: ChatError, page: str, fields: Fields) -> Re
     if isinstance(error, InvalidCredentials):
         query["code"] = "credentials"
     status = 200 if isinstance(error, InvalidCredentials) else error.status
-    answer = go(request, _page(request, page, query | _callback_query(request, fields)), status)
+    url = _page(request, page, query | _callback_query(request, fields))
+    response = redirect(request, url, status)
     if isinstance(error, RateLimited):
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
-def go(request: Request, url: str, status: int = 200) -> Response:
-    """Send the browser on, or tell the script where to go.
+def redirect(request: Request, url: str, status: int = 200) -> Response:
+    """A 303, or for a script `{"url": …}`.
 
     Args:
         request: The request.
-        url: Where.
-        status: What a script is answered with.
+        url: Where to go.
+        status: The status for a script.
     """
     if wants_url(request):
-        return JSONResponse({"url": url}, status, NO_STORE)
+        return json_response({"url": url}, status)
     return RedirectResponse(url, 303, NO_STORE)
 
 
-def set_cookie(answer: Response, value: str) -> None:
-    """Add one `Set-Cookie` header, as `auth.cookie` wrote it."""
-    answer.headers.append("set-cookie", value)
+def set_cookie(response: Response, value: str) -> None:
+    """Add a `Set-Cookie` header; the value is one of `gateway.cookies`."""
+    response.headers.append("set-cookie", value)
+
+
+def set_session_cookie(response: Response, issued: IssuedSession) -> None:
+    """Set the session cookie to a new token."""
+    settings = services().settings
+    name = cookies.session_name(settings)
+    set_cookie(response, cookies.write(settings, name, issued.token, max_age=issued.max_age))
+
+
+def clear_session_cookie(response: Response) -> None:
+    """Delete the session cookie."""
+    settings = services().settings
+    set_cookie(response, cookies.clear(settings, cookies.session_name(settings)))
 
 
 def target_of(request: Request, fields: Fields, default: str = "/") -> str:
-    """The page that `callbackUrl` names, when it is surely ours; else the default."""
+    """The URL of `callbackUrl` when it is one of ours, else of the default."""
     settings = services().settings
-    home = home_of(request, settings)
+    home = home_of(request)
     return safe_callback_url(fields.get("callbackUrl"), settings, base=home, default=default)
 
 
-def home_of(request: Request, settings: Settings) -> str:
-    """The origin of the page that asks."""
-    # While developing, the page is on another port than this; a person goes back to where they are.
+def home_of(request: Request) -> str:
+    """The origin of the page that sent the request."""
+    # In development the page is on another port than the server; redirects stay on the page's.
+    settings = services().settings
     origin = request.headers.get("origin", "").lower()
     return origin if origin in settings.origins else settings.url
 
 
 def _page(request: Request, page: str, query: Fields) -> str:
-    url = f"{home_of(request, services().settings)}{page}"
+    url = f"{home_of(request)}{page}"
     return f"{url}?{urlencode(query)}" if query else url
 
 
 def _callback_query(request: Request, fields: Fields) -> dict[str, str]:
-    home = home_of(request, services().settings)
+    home = home_of(request)
     target = target_of(request, fields)
     return {} if target == f"{home}/" else {"callbackUrl": target.removeprefix(home)}

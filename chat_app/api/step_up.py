@@ -1,25 +1,23 @@
-"""Proving again who one is, over HTTP. The answer carries a new token for the same session."""
+"""Step-up authentication. The response sets a new token for the same session."""
 
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import read_json, signed_in
-from chat_app.api.responses import client_of, set_cookie, target_of
+from chat_app.api.responses import client_of, json_response, set_session_cookie, target_of
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.core.errors import InvalidInput
-from chat_app.gateway import cookies
 from chat_app.services import services
 
 MAX_BYTES = 16_384
-"""The largest request: a credential and an address."""
+"""The largest request: a credential and a URL."""
 
 
-class Again(BaseModel):
-    """What is shown: one of the two; and where to go then."""
+class PasswordOrCode(BaseModel):
+    """One of the two, and where to go afterwards."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -28,8 +26,8 @@ class Again(BaseModel):
     callbackUrl: str = ""
 
 
-class AgainByPasskey(BaseModel):
-    """What the browser brought, as JSON text, and where to go then."""
+class PasskeyAssertion(BaseModel):
+    """The browser's assertion as JSON text, and where to go afterwards."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -39,40 +37,37 @@ class AgainByPasskey(BaseModel):
 
 @signed_in
 async def step_up(request: Request, principal: Principal) -> Response:
-    """Prove it by the password or by a code of the second factor."""
-    shown = await read_json(request, Again, most=MAX_BYTES)
-    by = services().step_up
-    if (shown.password is None) == (shown.code is None):
+    """Authenticate again with the password or a two-factor code."""
+    body = await read_json(request, PasswordOrCode, max_bytes=MAX_BYTES)
+    service = services().step_up
+    if (body.password is None) == (body.code is None):
         raise InvalidInput("Send either a password or a code.")
-    if shown.password is not None:
-        issued = await by.by_password(principal, shown.password, client_of(request))
+    if body.password is not None:
+        issued = await service.by_password(principal, body.password, client_of(request))
     else:
-        issued = await by.by_code(principal, shown.code or "")
-    return _proved(request, issued, shown.callbackUrl)
+        issued = await service.by_code(principal, body.code or "")
+    return _stepped_up(request, issued, body.callbackUrl)
 
 
 @signed_in
 async def begin_passkey(request: Request, principal: Principal) -> Response:
-    """What to ask the browser for."""
-    options = await services().passkeys.begin_step_up(principal)
-    return JSONResponse(options, headers=NO_STORE)
+    """The options for an assertion."""
+    return json_response(await services().passkeys.begin_step_up(principal))
 
 
 @signed_in
 async def by_passkey(request: Request, principal: Principal) -> Response:
-    """Prove it by a passkey."""
-    shown = await read_json(request, AgainByPasskey, most=MAX_BYTES)
-    issued = await services().step_up.by_passkey(principal, shown.credential)
-    return _proved(request, issued, shown.callbackUrl)
+    """Authenticate again with a passkey."""
+    body = await read_json(request, PasskeyAssertion, max_bytes=MAX_BYTES)
+    issued = await services().step_up.by_passkey(principal, body.credential)
+    return _stepped_up(request, issued, body.callbackUrl)
 
 
-def _proved(request: Request, issued: IssuedSession, callback: str) -> Response:
-    settings = services().settings
-    url = target_of(request, {"callbackUrl": callback}, default="/settings/profile")
-    answer = JSONResponse({"url": url}, headers=NO_STORE)
-    name = cookies.session_name(settings)
-    set_cookie(answer, cookies.write(settings, name, issued.token, max_age=issued.max_age))
-    return answer
+def _stepped_up(request: Request, issued: IssuedSession, callback_url: str) -> Response:
+    url = target_of(request, {"callbackUrl": callback_url}, default="/settings/profile")
+    response = json_response({"url": url})
+    set_session_cookie(response, issued)
+    return response
 
 
 routes = [

@@ -1,4 +1,4 @@
-"""An answer that goes on for a while: sent as it comes, kept alive, dropped with its reader."""
+"""A streaming response: chunks as they come, a keepalive when idle, closed with its reader."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -8,19 +8,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 KEEPALIVE_SECONDS = 15.0
-"""How long a stream may be silent."""
+"""How long a stream may be idle."""
 
 
 class StreamResponse(Response):
     """Sends chunks as they come.
 
-    When the reader leaves, the chunks are closed; whatever produces them goes on.
+    When the client disconnects, the chunks are closed; the run that produces them goes on.
 
     Args:
-        chunks: What to send.
-        headers: Of the answer.
-        keepalive: Sent when nothing else was for a while.
-        silence: Seconds of nothing before a keepalive.
+        chunks: The body.
+        headers: The headers.
+        keepalive: Is sent when the stream is idle.
+        idle_seconds: How long a stream is idle before a keepalive.
     """
 
     def __init__(
@@ -29,23 +29,23 @@ class StreamResponse(Response):
         headers: Mapping[str, str],
         *,
         keepalive: bytes,
-        silence: float = KEEPALIVE_SECONDS,
+        idle_seconds: float = KEEPALIVE_SECONDS,
     ) -> None:
         super().__init__(headers=headers)
         del self.headers["content-length"]
         self._chunks = chunks
         self._keepalive = keepalive
-        self._silence = silence
-        self._turn = asyncio.Lock()  # a server takes one message at a time
+        self._idle_seconds = idle_seconds
+        self._send_lock = asyncio.Lock()  # a server takes one message at a time
         self._sent = 0
         self._ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         tasks = {
             asyncio.ensure_future(work)
-            for work in (self._pump(send), self._keep_alive(send), _gone(receive))
+            for work in (self._pump(send), self._keep_alive(send), _disconnected(receive))
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -66,12 +66,12 @@ class StreamResponse(Response):
     async def _keep_alive(self, send: Send) -> None:
         while True:
             before = self._sent
-            await asyncio.sleep(self._silence)
+            await asyncio.sleep(self._idle_seconds)
             if before == self._sent:
                 await self._send(send, self._keepalive)
 
     async def _send(self, send: Send, chunk: bytes, *, more: bool = True) -> None:
-        async with self._turn:
+        async with self._send_lock:
             if self._ended:
                 return
             self._ended = not more
@@ -79,6 +79,6 @@ class StreamResponse(Response):
             await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

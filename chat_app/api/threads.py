@@ -1,15 +1,14 @@
-"""`/api/threads`: what a person owns, for programs."""
+"""`/api/threads`: a user's threads and their messages."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api.errors import NO_STORE
 from chat_app.api.requests import id_of, number, read_json, signed_in
+from chat_app.api.responses import json_response, no_content, timestamp
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.services import services
@@ -21,15 +20,15 @@ _MAX_SEARCH = 200
 
 
 class NewThread(BaseModel):
-    """A thread to begin."""
+    """The body of a new thread."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     title: str = ""
 
 
-class Change(BaseModel):
-    """What may be changed of a thread."""
+class ThreadChange(BaseModel):
+    """What can be changed of a thread."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -38,7 +37,7 @@ class Change(BaseModel):
 
 @signed_in
 async def list_threads(request: Request, principal: Principal) -> Response:
-    """A page of the person's threads, newest first."""
+    """A page of the user's threads, newest first."""
     search = request.query_params.get("search", "")
     if len(search) > _MAX_SEARCH:
         raise InvalidInput(f"A search can have at most {_MAX_SEARCH} characters.")
@@ -49,43 +48,43 @@ async def list_threads(request: Request, principal: Principal) -> Response:
         search=search,
     )
     body = {"threads": [_thread(thread) for thread in page.threads], "nextCursor": page.next}
-    return JSONResponse(body, headers=NO_STORE)
+    return json_response(body)
 
 
 @signed_in
 async def create(request: Request, principal: Principal) -> Response:
-    """Begin an empty thread."""
-    wanted = await read_json(request, NewThread, most=MAX_BYTES)
-    thread = await services().threads.create(principal, title=wanted.title)
-    return JSONResponse(_thread(thread), 201, headers=NO_STORE)
+    """Create an empty thread."""
+    body = await read_json(request, NewThread, max_bytes=MAX_BYTES)
+    thread = await services().threads.create(principal, title=body.title)
+    return json_response(_thread(thread), 201)
 
 
 @signed_in
 async def fetch(request: Request, principal: Principal) -> Response:
     """One thread."""
     thread = await services().threads.get(principal, id_of(request.path_params["id"]))
-    return JSONResponse(_thread(thread), headers=NO_STORE)
+    return json_response(_thread(thread))
 
 
 @signed_in
 async def change(request: Request, principal: Principal) -> Response:
     """Rename a thread."""
     thread_id = id_of(request.path_params["id"])
-    wanted = await read_json(request, Change, most=MAX_BYTES)
-    await services().threads.rename(principal, thread_id, wanted.title)
-    return Response(status_code=204, headers=NO_STORE)
+    body = await read_json(request, ThreadChange, max_bytes=MAX_BYTES)
+    await services().threads.rename(principal, thread_id, body.title)
+    return no_content()
 
 
 @signed_in
 async def delete(request: Request, principal: Principal) -> Response:
-    """Delete a thread and stop its answer."""
+    """Delete a thread and stop its run."""
     await services().threads.delete(principal, id_of(request.path_params["id"]))
-    return Response(status_code=204, headers=NO_STORE)
+    return no_content()
 
 
 @signed_in
 async def messages(request: Request, principal: Principal) -> Response:
-    """A window of a thread's messages, oldest first: the newest, or those above `before`."""
+    """A window of a thread's messages, oldest first: the newest, or those before `before`."""
     before = request.query_params.get("before")
     window = await services().threads.window(
         principal,
@@ -99,12 +98,7 @@ async def messages(request: Request, principal: Principal) -> Response:
         "hasOlder": window.has_older,
         "run": {"id": str(run.run_id), "messageId": str(run.message_id)} if run else None,
     }
-    return JSONResponse(body, headers=NO_STORE)
-
-
-def timestamp(time: datetime) -> str:
-    """A time exactly as JavaScript's `toISOString` writes it."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return json_response(body)
 
 
 def _thread(thread: ThreadSummary) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class NotFound(ChatError):
     status = 404
 
     def __init__(self) -> None:
-        super().__init__("There is nothing here.")
+        super().__init__("Not found.")
 
 
 class InvalidInput(ChatError):

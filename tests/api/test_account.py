@@ -1,4 +1,4 @@
-"""What a person changes about themselves over HTTP."""
+"""`/api/account`: name and picture, and the freshness of sessions."""
 
 from typing import Any
 from uuid import UUID
@@ -18,12 +18,12 @@ async def name_of(stage: Stage, user_id: UUID) -> str:
         return user.name
 
 
-async def test_a_sensitive_route_knows_who_proved_it_lately(stage: Stage, ada: UUID) -> None:
+async def test_a_sensitive_route_accepts_a_fresh_session(stage: Stage, ada: UUID) -> None:
     answer = await (await signed_in(stage, ada)).post("/api/sensitive")
     assert (answer.status_code, answer.text) == (200, "True")
 
 
-async def test_a_sensitive_route_refuses_an_old_proof_and_says_what_to_do(
+async def test_a_sensitive_route_requires_a_step_up_when_the_session_is_not_fresh(
     stage: Stage, ada: UUID
 ) -> None:
     her_browser = await signed_in(stage, ada)
@@ -33,12 +33,12 @@ async def test_a_sensitive_route_refuses_an_old_proof_and_says_what_to_do(
     assert answer.json()["error"] == "step_up_required"
 
 
-async def test_a_sensitive_route_refuses_nobody(stage: Stage) -> None:
+async def test_a_sensitive_route_refuses_anonymous_requests(stage: Stage) -> None:
     answer = await browser(stage, routes=ROUTES).post("/api/sensitive")
     assert answer.status_code == 401
 
 
-async def test_a_person_is_called_what_they_like(stage: Stage, ada: UUID) -> None:
+async def test_a_user_can_change_their_name(stage: Stage, ada: UUID) -> None:
     told: list[Signal] = []
     other = await stage.accounts.add("aaron@example.org", PASSWORD, "Aaron")
     stage.bus.subscribe_callback(user_topic(ada), told.append)
@@ -60,7 +60,7 @@ async def test_a_person_is_called_what_they_like(stage: Stage, ada: UUID) -> Non
         {"name": "Eve", "disabled_at": None},
     ],
 )
-async def test_what_is_no_name_or_more_than_a_name_changes_nothing(
+async def test_an_invalid_name_or_another_field_changes_nothing(
     stage: Stage, ada: UUID, body: dict[str, Any]
 ) -> None:
     answer = await (await signed_in(stage, ada)).patch("/api/account", json=body)
@@ -75,7 +75,7 @@ WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + bytes(8)
     ("content", "kind"),
     [(PNG, "image/png"), (b"\xff\xd8\xff\xe0" + bytes(9), "image/jpeg"), (WEBP, "image/webp")],
 )
-async def test_a_picture_is_kept_and_shown_as_what_it_is(
+async def test_a_picture_is_stored_and_served_with_its_type(
     stage: Stage, ada: UUID, content: bytes, kind: str
 ) -> None:
     her_browser = await signed_in(stage, ada)
@@ -87,7 +87,7 @@ async def test_a_picture_is_kept_and_shown_as_what_it_is(
     assert (shown.content, shown.headers["content-type"]) == (content, kind)
 
 
-async def test_a_second_picture_takes_the_place_of_the_first(stage: Stage, ada: UUID) -> None:
+async def test_a_second_picture_replaces_the_first(stage: Stage, ada: UUID) -> None:
     her_browser = await signed_in(stage, ada)
     for content in (PNG, WEBP):
         assert (await her_browser.put("/api/account/picture", content=content)).is_success
@@ -106,7 +106,7 @@ async def test_a_second_picture_takes_the_place_of_the_first(stage: Stage, ada: 
         (PNG + bytes(512_000), 413),
     ],
 )
-async def test_what_is_no_picture_is_not_kept(
+async def test_a_body_that_is_no_picture_is_refused(
     stage: Stage, ada: UUID, content: bytes, status: int
 ) -> None:
     her_browser = await signed_in(stage, ada)
@@ -115,7 +115,7 @@ async def test_what_is_no_picture_is_not_kept(
     assert (await her_browser.get("/api/account/picture")).status_code == 404
 
 
-async def test_nobody_sees_somebody_elses_picture(stage: Stage, ada: UUID) -> None:
+async def test_a_user_cannot_see_the_picture_of_another_user(stage: Stage, ada: UUID) -> None:
     await (await signed_in(stage, ada)).put("/api/account/picture", content=PNG)
     eve = await signed_in(stage, await stage.person("eve@example.org"))
     assert (await eve.get("/api/account/picture")).status_code == 404

@@ -1,4 +1,4 @@
-"""Where a person is signed in, and how they end it, over HTTP."""
+"""`/api/account/sessions`: list and revoke."""
 
 from uuid import UUID, uuid4
 
@@ -8,7 +8,7 @@ from testing.auth_api import signed_in
 from testing.auth_services import Stage
 
 
-async def test_the_list_says_which_session_asks(stage: Stage, ada: UUID) -> None:
+async def test_the_list_marks_the_current_session(stage: Stage, ada: UUID) -> None:
     here = await signed_in(stage, ada)
     await signed_in(stage, ada, user_agent="curl/8")
     await signed_in(stage, await stage.person("eve@example.org"))
@@ -20,7 +20,7 @@ async def test_the_list_says_which_session_asks(stage: Stage, ada: UUID) -> None
     assert {one["network"] for one in listed} == {"192.0.2.0/24"}
 
 
-async def test_one_session_is_ended_and_the_others_stay(stage: Stage, ada: UUID) -> None:
+async def test_one_session_is_revoked_and_the_others_stay(stage: Stage, ada: UUID) -> None:
     here, there = await signed_in(stage, ada), await signed_in(stage, ada)
     listed = (await here.get("/api/account/sessions")).json()["sessions"]
     (other,) = [one["id"] for one in listed if not one["current"]]
@@ -42,7 +42,7 @@ async def test_a_foreign_session_is_a_missing_one(stage: Stage, ada: UUID) -> No
     assert stage.ended == []
 
 
-async def test_the_others_are_ended_and_this_one_stays(stage: Stage, ada: UUID) -> None:
+async def test_the_other_sessions_are_revoked_and_this_one_stays(stage: Stage, ada: UUID) -> None:
     here, there = await signed_in(stage, ada), await signed_in(stage, ada)
     eves = await stage.sign_in(await stage.person("eve@example.org"))
     assert (await here.post("/api/account/sessions/revoke-others")).status_code == 204
@@ -52,7 +52,7 @@ async def test_the_others_are_ended_and_this_one_stays(stage: Stage, ada: UUID) 
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
-async def test_leaving_here_takes_the_cookie_along(
+async def test_revoking_the_current_session_clears_the_cookie(
     stage: Stage, ada: UUID, everywhere: bool
 ) -> None:
     here, there = await signed_in(stage, ada), await signed_in(stage, ada)

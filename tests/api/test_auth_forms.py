@@ -1,4 +1,4 @@
-"""Forms that no browser sends: each gets one sentence and a 4xx, never a 5xx."""
+"""Malformed forms: each is a 4xx with a message, never a 5xx."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,7 +42,7 @@ async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
         (FORM, b"email=" + b"a" * 16_384, 413, "too_large"),
     ],
 )
-async def test_a_malformed_form_gets_one_sentence(
+async def test_a_malformed_form_is_a_4xx_with_a_message(
     tab: httpx.AsyncClient,
     path: str,
     content_type: str | None,
@@ -57,7 +57,7 @@ async def test_a_malformed_form_gets_one_sentence(
     assert "set-cookie" not in answer.headers
 
 
-async def test_a_form_that_never_ends_is_not_read_to_its_end(tab: httpx.AsyncClient) -> None:
+async def test_an_endless_form_is_cut_at_the_limit(tab: httpx.AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -77,7 +77,7 @@ async def test_a_form_that_never_ends_is_not_read_to_its_end(tab: httpx.AsyncCli
     "body",
     [b"", b"&&&", b"=", b"email", b"email=%00&password=%00", b"email=%&password=%zz", b"a=b;c=d"],
 )
-async def test_a_form_of_nonsense_signs_nobody_in(
+async def test_a_random_form_signs_nobody_in(
     stage: Stage, tab: httpx.AsyncClient, path: str, body: bytes
 ) -> None:
     headers = JSON | {"Content-Type": FORM + "; charset=UTF-8"}

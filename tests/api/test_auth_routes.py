@@ -1,3 +1,5 @@
+"""`/api/auth`: session, sign-in, sign-up and sign-out, in the shapes of Auth.js."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,14 +47,14 @@ async def who(tab: httpx.AsyncClient) -> Any:
     return (await tab.get("/api/auth/session")).json()
 
 
-async def test_nobody_is_null_and_nothing_is_stored(tab: httpx.AsyncClient) -> None:
+async def test_an_anonymous_session_is_null_and_not_cached(tab: httpx.AsyncClient) -> None:
     answer = await tab.get("/api/auth/session")
     assert (answer.status_code, answer.text) == (200, "null")
     assert answer.headers["cache-control"] == NO_STORE
     assert "set-cookie" not in answer.headers
 
 
-async def test_somebody_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_a_session_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
     answer = await tab.get("/api/auth/session")
     body = answer.json()
@@ -62,9 +64,7 @@ async def test_somebody_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncCl
     assert answer.headers["cache-control"] == NO_STORE
 
 
-async def test_looking_at_the_session_moves_its_expiry(
-    stage: Stage, tab: httpx.AsyncClient
-) -> None:
+async def test_reading_the_session_extends_its_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
     stage.time.passes(hours=1)
     assert (await who(tab))["expires"] == "2026-03-02T01:00:00.000Z"
@@ -88,7 +88,7 @@ async def test_an_expired_session_is_null_and_its_cookie_is_cleared(
     assert not tab.cookies
 
 
-async def test_without_a_provider_there_is_the_password_and_it_says_where(
+async def test_without_identity_providers_the_password_is_listed(
     tab: httpx.AsyncClient,
 ) -> None:
     assert (await tab.get("/api/auth/providers")).json()["credentials"] == {
@@ -100,21 +100,21 @@ async def test_without_a_provider_there_is_the_password_and_it_says_where(
     }
 
 
-async def test_a_script_that_signs_in_is_told_where_to_go(tab: httpx.AsyncClient) -> None:
+async def test_a_script_that_signs_in_gets_a_url(tab: httpx.AsyncClient) -> None:
     answer = await sign_in(tab, callbackUrl="/c/42")
     assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/c/42"})
     assert answer.headers["cache-control"] == NO_STORE
     assert (await who(tab))["user"]["email"] == ADA
 
 
-async def test_a_form_that_signs_in_is_sent_on(tab: httpx.AsyncClient) -> None:
+async def test_a_form_that_signs_in_is_redirected(tab: httpx.AsyncClient) -> None:
     answer = await sign_in(tab, headers={}, callbackUrl="/c/42")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/c/42")
     assert answer.headers["cache-control"] == NO_STORE
     assert (await who(tab))["user"]["email"] == ADA
 
 
-async def test_the_cookie_ends_with_the_browser_unless_it_is_to_be_remembered(
+async def test_the_cookie_ends_with_the_browser_unless_remembered(
     stage: Stage,
 ) -> None:
     async with browser(stage) as tab:
@@ -149,7 +149,7 @@ async def test_over_https_the_cookie_is_secure_and_of_one_host(tmp_path: Path) -
         {"email": "off@example.org"},
     ],
 )
-async def test_every_failed_sign_in_is_answered_with_the_same_bytes(
+async def test_every_failed_sign_in_gets_the_same_bytes(
     stage: Stage, tab: httpx.AsyncClient, given: dict[str, Any]
 ) -> None:
     await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
@@ -163,7 +163,7 @@ async def test_every_failed_sign_in_is_answered_with_the_same_bytes(
     assert not tab.cookies
 
 
-async def test_after_a_mistake_one_still_gets_where_one_wanted(tab: httpx.AsyncClient) -> None:
+async def test_the_callback_url_survives_a_failed_sign_in(tab: httpx.AsyncClient) -> None:
     answer = await sign_in(tab, password="wrong", callbackUrl="/c/42?x=1")
     assert error_of(answer) == {
         "error": "CredentialsSignin",
@@ -175,7 +175,9 @@ async def test_after_a_mistake_one_still_gets_where_one_wanted(tab: httpx.AsyncC
 @pytest.mark.parametrize(
     "callback", ["//evil.example", "https://evil.example/", "/\\evil.example", "\x00", "x" * 9_000]
 )
-async def test_nobody_is_sent_elsewhere(tab: httpx.AsyncClient, callback: str) -> None:
+async def test_a_foreign_callback_url_is_not_followed(
+    tab: httpx.AsyncClient, callback: str
+) -> None:
     for answer in (
         await sign_in(tab, callbackUrl=callback),
         await sign_up(tab, callbackUrl=callback),
@@ -185,7 +187,7 @@ async def test_nobody_is_sent_elsewhere(tab: httpx.AsyncClient, callback: str) -
     assert answer.headers["location"] == f"{HOME}/signin"
 
 
-async def test_one_goes_back_to_the_page_one_came_from(tmp_path: Path) -> None:
+async def test_a_redirect_stays_on_the_origin_of_the_page(tmp_path: Path) -> None:
     page = "http://localhost:5173"
     async with served(tmp_path, app_origins=(page,)) as stage:
         async with browser(stage, Origin=page) as tab:
@@ -198,7 +200,9 @@ async def test_one_goes_back_to_the_page_one_came_from(tmp_path: Path) -> None:
             assert (await sign_up(tab, email="c@example.org")).json() == {"url": f"{HOME}/"}
 
 
-async def test_a_planted_session_dies_at_sign_in(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_a_planted_session_is_revoked_at_sign_in(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
     async with browser(stage) as eve:
         await sign_up(eve, email="eve@example.org")
         planted = eve.cookies["chat_session"]
@@ -211,7 +215,7 @@ async def test_a_planted_session_dies_at_sign_in(stage: Stage, tab: httpx.AsyncC
     assert [reason for _, reason in stage.ended] == ["replaced"]
 
 
-async def test_signing_out_ends_the_session_and_every_copy_of_its_cookie(
+async def test_sign_out_revokes_the_session_and_every_copy_of_its_cookie(
     stage: Stage, tab: httpx.AsyncClient
 ) -> None:
     await sign_in(tab)
@@ -226,19 +230,19 @@ async def test_signing_out_ends_the_session_and_every_copy_of_its_cookie(
     assert [reason for _, reason in stage.ended] == ["signed_out"]
 
 
-async def test_a_script_that_signs_out_is_told_where_to_go(tab: httpx.AsyncClient) -> None:
+async def test_a_script_that_signs_out_gets_a_url(tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
     answer = await tab.post("/api/auth/signout", data={"callbackUrl": "/"}, headers=JSON)
     assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/"})
     assert await who(tab) is None
 
 
-async def test_nobody_can_sign_out_too(tab: httpx.AsyncClient) -> None:
+async def test_an_anonymous_sign_out_succeeds(tab: httpx.AsyncClient) -> None:
     answer = await tab.post("/api/auth/signout")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
 
 
-async def test_signing_out_succeeds_for_a_person_removed_meanwhile(
+async def test_sign_out_succeeds_for_a_user_deleted_meanwhile(
     stage: Stage, tab: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sign_in(tab)
@@ -263,19 +267,19 @@ async def test_only_a_post_signs_out(tab: httpx.AsyncClient) -> None:
     assert await who(tab) is not None
 
 
-async def test_who_signs_up_is_signed_in(tab: httpx.AsyncClient) -> None:
+async def test_sign_up_signs_in(tab: httpx.AsyncClient) -> None:
     answer = await sign_up(tab, callbackUrl="/c/42")
     assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/c/42"})
     assert (await who(tab))["user"]["name"] == "Bob"
 
 
-async def test_a_form_that_signs_up_is_sent_on(tab: httpx.AsyncClient) -> None:
+async def test_a_form_that_signs_up_is_redirected(tab: httpx.AsyncClient) -> None:
     answer = await sign_up(tab, headers={})
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/")
     assert await who(tab) is not None
 
 
-async def test_fields_nobody_asked_for_change_nothing(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_unknown_fields_change_nothing(stage: Stage, tab: httpx.AsyncClient) -> None:
     more: dict[str, Any] = {
         "id": "1",
         "user_id": "1",
@@ -302,7 +306,7 @@ async def test_fields_nobody_asked_for_change_nothing(stage: Stage, tab: httpx.A
         ({"csrfToken": "x"}, "MissingCSRF", 403),
     ],
 )
-async def test_a_refused_sign_up_says_why(
+async def test_a_refused_sign_up_has_an_error_code(
     tab: httpx.AsyncClient, given: dict[str, Any], error: str, status: int
 ) -> None:
     answer = await sign_up(tab, **given)
@@ -312,16 +316,14 @@ async def test_a_refused_sign_up_says_why(
     assert await who(tab) is None
 
 
-async def test_a_closed_sign_up_says_so(tmp_path: Path) -> None:
+async def test_a_closed_sign_up_has_its_own_code(tmp_path: Path) -> None:
     async with served(tmp_path, sign_up="closed") as stage, browser(stage) as tab:
         answer = await sign_up(tab)
         assert answer.status_code == 403
         assert answer.json() == {"url": f"{HOME}/signup?error=SignUpClosed"}
 
 
-async def test_too_many_failures_are_told_with_a_time_to_wait(
-    stage: Stage, tab: httpx.AsyncClient
-) -> None:
+async def test_too_many_failures_have_a_retry_after(stage: Stage, tab: httpx.AsyncClient) -> None:
     burst = await asyncio.gather(*(sign_in(tab, password=f"guess {n}") for n in range(50)))
     assert sorted(answer.status_code for answer in burst) == [200] * 5 + [429] * 45
     assert stage.hasher.verified == 5
@@ -334,7 +336,7 @@ async def test_too_many_failures_are_told_with_a_time_to_wait(
         assert (await sign_in(elsewhere)).json() == {"url": f"{HOME}/"}
 
 
-async def test_an_invented_forwarding_header_opens_no_new_budget(
+async def test_a_forged_forwarding_header_does_not_reset_the_limit(
     stage: Stage, tab: httpx.AsyncClient
 ) -> None:
     for n in range(8):
@@ -343,7 +345,7 @@ async def test_an_invented_forwarding_header_opens_no_new_budget(
     assert stage.hasher.verified == 5
 
 
-async def test_five_hundred_guesses_look_at_five_passwords_and_the_owner_still_comes_in(
+async def test_five_hundred_guesses_check_five_passwords_and_the_owner_still_signs_in(
     stage: Stage, tab: httpx.AsyncClient
 ) -> None:
     for n in range(500):
@@ -361,7 +363,7 @@ async def test_five_hundred_guesses_look_at_five_passwords_and_the_owner_still_c
     assert stage.hasher.verified == 6
 
 
-async def test_behind_a_proxy_each_client_has_its_own_budget(tmp_path: Path) -> None:
+async def test_behind_a_proxy_each_client_has_its_own_limit(tmp_path: Path) -> None:
     async with served(tmp_path, trusted_proxy_hops=1) as stage, browser(stage) as tab:
         for n in range(8):
             headers = JSON | {"X-Forwarded-For": f"10.0.0.{n}, 203.0.113.1"}
@@ -383,7 +385,7 @@ async def test_forty_sign_ins_at_once_all_succeed(stage: Stage) -> None:
         assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_the_right_csrf_token_is_taken(tab: httpx.AsyncClient) -> None:
+async def test_the_right_csrf_token_is_accepted(tab: httpx.AsyncClient) -> None:
     first = await tab.get("/api/auth/csrf")
     token = first.json()["csrfToken"]
     assert "HttpOnly" in first.headers["set-cookie"]
@@ -411,7 +413,7 @@ async def test_a_wrong_csrf_token_is_refused_wherever_one_is_sent(
     assert stage.ended == []
 
 
-async def test_what_is_typed_is_never_logged(
+async def test_passwords_are_never_logged(
     stage: Stage, tab: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with everything_logged(caplog):
@@ -427,7 +429,7 @@ async def test_what_is_typed_is_never_logged(
         assert secret not in caplog.text + broken.text
 
 
-async def test_who_has_a_second_factor_gets_a_page_that_asks_for_it_and_no_session(
+async def test_a_user_with_two_factor_is_asked_for_a_code_and_gets_no_session(
     stage: Stage, tab: httpx.AsyncClient
 ) -> None:
     async with stage.db.system("auth", write=True) as session:
@@ -444,7 +446,7 @@ async def test_who_has_a_second_factor_gets_a_page_that_asks_for_it_and_no_sessi
     assert await who(tab) is None
 
 
-async def test_whom_the_operator_shuts_out_is_told_so_and_gets_no_account(tmp_path: Path) -> None:
+async def test_a_sign_in_refused_by_the_hook_creates_no_account(tmp_path: Path) -> None:
     async with served(tmp_path, auth_allowed_domains=("acme.example",)) as stage:
         await stage.accounts.add(ADA, PASSWORD, "Ada")
         async with browser(stage) as tab:

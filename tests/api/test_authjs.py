@@ -1,4 +1,4 @@
-"""What Auth.js's addresses answer; its own client is in `tests/nextauth`."""
+"""Auth.js's URLs; its own client is in `tests/nextauth`."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,7 +47,7 @@ async def sent_to(tab: httpx.AsyncClient, path: str) -> tuple[str, dict[str, str
     return parts.path, dict(parse_qsl(parts.query))
 
 
-async def test_the_ways_in_are_named_in_the_order_of_the_page(tab: httpx.AsyncClient) -> None:
+async def test_the_sign_in_methods_are_in_the_order_of_the_page(tab: httpx.AsyncClient) -> None:
     found = (await tab.get("/api/auth/providers")).json()
     assert [(one["id"], one["name"], one["type"]) for one in found.values()] == [
         ("credentials", "Password", "credentials"),
@@ -59,13 +59,13 @@ async def test_the_ways_in_are_named_in_the_order_of_the_page(tab: httpx.AsyncCl
     assert found["github"]["callbackUrl"] == f"{HOME}/api/auth/callback/github"
 
 
-async def test_a_server_without_letters_offers_none(tmp_path: Path) -> None:
+async def test_without_a_mail_server_there_is_no_email_method(tmp_path: Path) -> None:
     given = {"app_url": "https://chat.example"}
     async with served(tmp_path, **given) as stage, browser(stage, routes=ROUTES) as tab:
         assert list((await tab.get("/api/auth/providers")).json()) == ["credentials"]
 
 
-async def test_credentials_may_be_posted_under_either_name(tab: httpx.AsyncClient) -> None:
+async def test_credentials_are_accepted_on_both_paths(tab: httpx.AsyncClient) -> None:
     assert (await sign_in(tab)).json() == {"url": f"{HOME}/"}
     assert (await tab.get("/api/auth/session")).json()["user"]["email"] == ADA
     wrong = await sign_in(tab, password="wrong")
@@ -82,7 +82,7 @@ async def test_credentials_may_be_posted_under_either_name(tab: httpx.AsyncClien
         [1],
     ],
 )
-async def test_no_field_of_a_session_is_written_by_a_client(
+async def test_a_client_cannot_write_a_field_of_the_session(
     tab: httpx.AsyncClient, data: Any
 ) -> None:
     await sign_in(tab)
@@ -94,7 +94,7 @@ async def test_no_field_of_a_session_is_written_by_a_client(
     assert (await tab.get("/api/auth/session")).json() == before
 
 
-async def test_updating_the_session_of_nobody_makes_nobody(tab: httpx.AsyncClient) -> None:
+async def test_an_anonymous_session_update_is_null(tab: httpx.AsyncClient) -> None:
     answer = await tab.post("/api/auth/session", json={"data": {"user": {"id": "1"}}})
     assert (answer.status_code, answer.text) == (200, "null")
     assert "chat_session" not in tab.cookies
@@ -109,7 +109,7 @@ async def test_an_update_with_a_wrong_token_is_refused(tab: httpx.AsyncClient) -
     assert answer.status_code == 422
 
 
-async def test_the_addresses_of_auth_js_lead_to_our_pages(tab: httpx.AsyncClient) -> None:
+async def test_the_urls_of_auth_js_redirect_to_our_pages(tab: httpx.AsyncClient) -> None:
     for path in ("signin", "signin/acme", "signin/credentials", "signin/nobody-knows"):
         assert await sent_to(tab, f"/api/auth/{path}") == ("/signin", {})
     asked = "error=SessionRequired&callbackUrl=http%3A%2F%2Flocalhost%3A3000%2Fc%2F4%3Fx%3D1"
@@ -142,7 +142,7 @@ async def test_a_link_to_sign_out_signs_nobody_out(tab: httpx.AsyncClient) -> No
         "x" * 3000,
     ],
 )
-async def test_such_an_address_leads_nowhere_else_and_says_no_word_of_its_own(
+async def test_a_redirect_keeps_only_our_urls_and_known_codes(
     tab: httpx.AsyncClient, foreign: str
 ) -> None:
     for path in ("signin", "signin/acme", "signout", "error", "verify-request"):
@@ -152,7 +152,7 @@ async def test_such_an_address_leads_nowhere_else_and_says_no_word_of_its_own(
         assert "callbackUrl" not in said
 
 
-async def test_a_foreign_token_starts_no_sign_in_at_a_provider(tab: httpx.AsyncClient) -> None:
+async def test_a_foreign_csrf_token_starts_no_oauth_sign_in(tab: httpx.AsyncClient) -> None:
     answer = await tab.post("/api/auth/signin/acme", data={"csrfToken": "0" * 64}, headers=JSON)
     assert (answer.status_code, error_of(answer)) == (403, {"error": "MissingCSRF"})
     assert not tab.cookies

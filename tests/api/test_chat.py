@@ -100,7 +100,7 @@ async def test_only_the_last_message_counts(face: Face):
     await call.done()
 
 
-async def test_a_thread_goes_on_under_its_id(face: Face):
+async def test_a_thread_continues_under_its_id(face: Face):
     first = post(face)
     (await face.stage.models.one.answer(1)).say("a").finish()
     thread_id = (await first.done()).headers["x-thread-id"]
@@ -111,7 +111,7 @@ async def test_a_thread_goes_on_under_its_id(face: Face):
     assert (await second.done()).headers["x-thread-id"] == thread_id
 
 
-async def test_the_same_message_twice_is_one_answer(face: Face):
+async def test_sending_the_same_message_twice_is_idempotent(face: Face):
     one, two = post(face), post(face)
     (await face.stage.models.one.answer()).say("a").finish()
     await one.done()
@@ -137,7 +137,7 @@ async def test_messages_without_an_id_are_never_the_same(face: Face):
         assert (await call.done()).text == "a"
 
 
-async def test_what_a_client_adds_is_not_read(face: Face):
+async def test_unknown_fields_are_ignored(face: Face):
     call = post(face, system="obey", tools={"x": {}}, config={}, metadata={}, callSettings={})
     answer = await face.stage.models.one.answer()
     assert all("obey" not in message.text for message in answer.prompt)
@@ -151,7 +151,7 @@ async def test_a_model_can_be_chosen(face: Face):
     assert (await call.done()).text == "a"
 
 
-async def test_a_failed_answer_tells_why(face: Face):
+async def test_a_failed_answer_has_an_error_text(face: Face):
     call = post(face)
     (await face.stage.models.one.answer()).say("a").fail(Failure.STALLED.error("Alpha"))
     await call.done()
@@ -177,7 +177,7 @@ async def test_a_stopped_answer_is_aborted(face: Face):
     assert again.status_code == 204
 
 
-async def test_a_reader_that_leaves_does_not_stop_the_answer(face: Face):
+async def test_a_disconnect_does_not_stop_the_answer(face: Face):
     call = post(face)
     answer = (await face.stage.models.one.answer()).say("a")
     await call.until('"a"')
@@ -194,13 +194,13 @@ async def test_a_reader_that_leaves_does_not_stop_the_answer(face: Face):
     assert resumed.headers["x-vercel-ai-ui-message-stream"] == "v1"
 
 
-async def test_there_is_nothing_to_resume_when_nothing_runs(face: Face):
+async def test_resuming_without_an_active_run_is_204(face: Face):
     thread = await face.stage.threads.create(face.people["alice"])
     answer = await face.call("alice", "GET", f"/api/chat/{thread.id}/stream")
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-async def test_a_session_that_ends_ends_its_stream(face: Face):
+async def test_a_revoked_session_ends_its_stream(face: Face):
     call = post(face)
     answer = (await face.stage.models.one.answer()).say("a")
     await call.until('"a"')
@@ -210,7 +210,7 @@ async def test_a_session_that_ends_ends_its_stream(face: Face):
     await answer.closed.wait()
 
 
-async def test_an_answer_can_be_made_again(face: Face):
+async def test_an_answer_can_be_regenerated(face: Face):
     first = post(face)
     (await face.stage.models.one.answer(1)).say("bad").finish()
     await first.done()
@@ -225,7 +225,7 @@ async def test_an_answer_can_be_made_again(face: Face):
     assert [message.text for message in window.messages] == ["hi", "good"]
 
 
-async def test_an_answer_that_others_follow_is_not_made_again(face: Face):
+async def test_an_answer_with_followers_is_not_regenerated(face: Face):
     first = post(face)
     (await face.stage.models.one.answer(1)).say("a").finish()
     await first.done()
@@ -238,7 +238,7 @@ async def test_an_answer_that_others_follow_is_not_made_again(face: Face):
     assert (got.status_code, got.json()["error"]) == (409, "conflict")
 
 
-async def test_what_is_not_mine_is_not_there(face: Face):
+async def test_a_thread_of_another_user_is_not_found(face: Face):
     mine = post(face, "alice")
     answer = (await face.stage.models.one.answer()).say("secret")
     await mine.until("secret")
@@ -270,14 +270,14 @@ async def test_what_is_not_mine_is_not_there(face: Face):
 
 
 @pytest.mark.parametrize(("threaded", "status"), [(False, 404), (True, 422)])
-async def test_there_must_be_an_answer_to_make_again(face: Face, threaded: bool, status: int):
+async def test_regenerating_needs_an_answer(face: Face, threaded: bool, status: int):
     body: dict[str, object] = {"trigger": "regenerate-message", "messages": []}
     if threaded:
         body["id"] = str((await face.stage.threads.create(face.people["alice"])).id)
     assert (await face.call("alice", "POST", "/api/chat", json=body)).status_code == status
 
 
-async def test_a_message_of_another_thread_of_mine_is_not_regenerated_here(face: Face):
+async def test_a_message_of_another_thread_is_not_regenerated(face: Face):
     first = post(face)
     (await face.stage.models.one.answer(1)).say("a").finish()
     await first.done()
@@ -299,7 +299,9 @@ async def test_a_message_of_another_thread_of_mine_is_not_regenerated_here(face:
         ("GET", "/api/models"),
     ],
 )
-async def test_nobody_is_refused_before_the_body_is_read(face: Face, method: str, path: str):
+async def test_an_anonymous_request_is_refused_before_the_body_is_read(
+    face: Face, method: str, path: str
+):
     call = face.open("", method, path, {"messages": [user_message("hi")]})
     await call.done()
     assert call.status == 401
@@ -352,7 +354,7 @@ async def test_an_endless_request_is_refused(face: Face):
     assert got.status_code == 413
 
 
-async def test_a_whole_conversation_may_come_along(face: Face):
+async def test_a_client_may_send_the_whole_conversation(face: Face):
     earlier = [user_message("x" * 90_000, f"e{n}") for n in range(40)]
     call = post(face, messages=[*earlier, user_message("hi")])
     (await face.stage.models.one.answer()).say("a").finish()
@@ -385,6 +387,6 @@ async def test_the_models_are_listed(face: Face):
     }
 
 
-async def test_the_server_says_that_it_is_there(face: Face):
+async def test_the_health_check_answers(face: Face):
     got = await face.call("", "GET", "/api/health")
     assert (got.status_code, got.json()) == (200, {"status": "ok"})

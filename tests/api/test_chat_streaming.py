@@ -1,4 +1,4 @@
-"""The streaming answer by itself: kept alive, closed, and what a broken reader does to it."""
+"""`StreamResponse` alone: keepalives, disconnects, errors."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -56,11 +56,11 @@ class Source:
 
 
 def begin(source: Source, wire: Wire, silence: float) -> asyncio.Task[None]:
-    answer = StreamResponse(source.chunks(), {"x-a": "b"}, keepalive=b":\n\n", silence=silence)
+    answer = StreamResponse(source.chunks(), {"x-a": "b"}, keepalive=b":\n\n", idle_seconds=silence)
     return asyncio.create_task(answer({"type": "http"}, wire.receive, wire.send))
 
 
-async def test_silence_is_filled_and_changes_nothing_else():
+async def test_an_idle_stream_gets_keepalives_and_nothing_else():
     source, wire = Source(), Wire()
     task = begin(source, wire, silence=0)
     await wire.until(b":\n\n", 2)
@@ -74,7 +74,7 @@ async def test_silence_is_filled_and_changes_nothing_else():
     assert ends == [True] * (len(ends) - 1) + [False]
 
 
-async def test_a_stream_that_talks_is_not_interrupted():
+async def test_a_busy_stream_gets_no_keepalive():
     source, wire = Source(), Wire()
     task = begin(source, wire, silence=3600)
     for chunk in (b"a", b"b", None):
@@ -83,7 +83,7 @@ async def test_a_stream_that_talks_is_not_interrupted():
     assert wire.bodies == [b"a", b"b", b""]
 
 
-async def test_a_reader_that_leaves_closes_the_source():
+async def test_a_disconnect_closes_the_source():
     source, wire = Source(), Wire()
     task = begin(source, wire, silence=3600)
     source.queue.put_nowait(b"a")

@@ -1,4 +1,4 @@
-"""Every route, as nobody and as somebody, over TLS: what its answers and cookies must carry."""
+"""Every route, anonymous and signed in, over TLS: the headers and cookies of its responses."""
 
 import re
 from collections.abc import AsyncIterator, Iterable
@@ -90,7 +90,7 @@ async def crawl(tab: httpx.AsyncClient, asked: Iterable[tuple[str, str]]) -> dic
     return wrong
 
 
-async def test_no_route_answers_nobody_without_its_headers(on_stage: Stage) -> None:
+async def test_every_anonymous_response_has_its_headers(on_stage: Stage) -> None:
     async with browser(on_stage) as tab:
         assert await crawl(tab, ROUTES) == {}
         elsewhere = [("GET", "/api/nothing"), ("PUT", "/api/auth/session"), ("GET", "/api/auth/")]
@@ -98,7 +98,7 @@ async def test_no_route_answers_nobody_without_its_headers(on_stage: Stage) -> N
             assert wrong_with(await tab.request(method, path)) == [], path
 
 
-async def test_no_route_answers_somebody_without_its_headers(on_stage: Stage) -> None:
+async def test_every_signed_in_response_has_its_headers(on_stage: Stage) -> None:
     settings = on_stage.live.settings
     wrong: dict[str, list[str]] = {}
     for number, one in enumerate(ROUTES):
@@ -115,7 +115,7 @@ async def test_no_route_answers_somebody_without_its_headers(on_stage: Stage) ->
     assert wrong == {}
 
 
-async def test_the_cookies_of_signing_in_and_out_are_strict(on_stage: Stage) -> None:
+async def test_the_cookies_of_sign_in_and_sign_out_are_strict(on_stage: Stage) -> None:
     await on_stage.live.accounts.add(EMAIL, PASSWORD, "Ada")
     form = {"email": EMAIL, "password": PASSWORD}
     async with browser(on_stage) as tab:

@@ -1,3 +1,5 @@
+"""Error responses: JSON for programs, a page for browsers, and bugs."""
+
 from collections.abc import AsyncIterator
 
 import httpx
@@ -8,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from chat_app.api.errors import Broken, CatchBugs, exception_handlers
+from chat_app.api.errors import CatchBugs, InternalError, exception_handlers
 from chat_app.core.errors import InvalidInput, NotFound, RateLimited
 from chat_app.db.errors import DatabaseBusy
 from testing.auth_api import everything_logged
@@ -50,7 +52,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize(
     ("what", "status", "body"),
     [
-        ("missing", 404, {"error": "not_found", "message": "There is nothing here."}),
+        ("missing", 404, {"error": "not_found", "message": "Not found."}),
         ("limited", 429, {"error": "rate_limited", "message": "Wait <b>a bit</b>."}),
         ("invalid", 422, {"error": "invalid", "message": "Not that."}),
         (
@@ -60,7 +62,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         ),
     ],
 )
-async def test_a_rule_that_said_no_is_a_code_and_a_sentence(
+async def test_a_chat_error_is_a_code_and_a_message(
     client: httpx.AsyncClient, what: str, status: int, body: dict[str, str]
 ) -> None:
     answer = await client.get(f"/{what}")
@@ -68,12 +70,12 @@ async def test_a_rule_that_said_no_is_a_code_and_a_sentence(
     assert answer.headers["cache-control"] == "private, no-cache, no-store"
 
 
-async def test_a_limit_says_when_to_come_back(client: httpx.AsyncClient) -> None:
+async def test_a_rate_limit_has_retry_after(client: httpx.AsyncClient) -> None:
     assert (await client.get("/limited")).headers["retry-after"] == "7"
     assert "retry-after" not in (await client.get("/missing")).headers
 
 
-async def test_a_page_shows_the_sentence_as_text(client: httpx.AsyncClient) -> None:
+async def test_an_error_page_escapes_the_message(client: httpx.AsyncClient) -> None:
     answer = await client.get("/limited", headers={"Accept": "text/html"})
     assert answer.status_code == 429
     assert "<h1>Wait &lt;b&gt;a bit&lt;/b&gt;.</h1>" in answer.text
@@ -89,7 +91,7 @@ async def test_no_route_and_a_wrong_method_look_like_other_errors(
     assert set(wrong.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
-async def test_a_bug_is_one_sentence_whose_code_is_in_the_log_without_its_text(
+async def test_a_bug_has_an_id_that_is_in_the_log_without_its_text(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with everything_logged(caplog):
@@ -101,16 +103,16 @@ async def test_a_bug_is_one_sentence_whose_code_is_in_the_log_without_its_text(
     assert "canary" not in caplog.text + answer.text
 
 
-async def test_a_bug_after_the_answer_began_cuts_it_without_its_text(
+async def test_a_bug_after_the_response_started_cuts_it_without_its_text(
     client: httpx.AsyncClient,
 ) -> None:
-    with pytest.raises(Broken) as cut:
+    with pytest.raises(InternalError) as cut:
         await client.get("/late")
     assert cut.value.__suppress_context__
     assert "canary" not in str(cut.value)
 
 
-async def test_a_client_that_left_is_no_bug(
+async def test_a_disconnected_client_is_no_bug(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     # httpx finds no answer and says so; a real client is not there to miss one

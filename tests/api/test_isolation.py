@@ -1,4 +1,4 @@
-"""Every route as anonymous and as a stranger, through the guard; a route without a case fails."""
+"""Every route, anonymous and as another user, through the gateway; each needs a case."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -99,7 +99,9 @@ async def test_anonymous_is_refused(on_stage: Stage, method: str, path: str) -> 
 
 
 @pytest.mark.parametrize(("method", "path"), OF_A_THREAD)
-async def test_foreign_is_missing_to_the_byte(on_stage: Stage, method: str, path: str) -> None:
+async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
+    on_stage: Stage, method: str, path: str
+) -> None:
     ada, _ = await signed_in(on_stage, "ada@example.com")
     thread = await answered(on_stage, ada)
     eve, visitor = await signed_in(on_stage, "eve@example.com")
@@ -117,7 +119,7 @@ async def test_foreign_is_missing_to_the_byte(on_stage: Stage, method: str, path
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(set(CASES) - set(OF_A_THREAD)))
-async def test_other_routes_tell_a_stranger_nothing(
+async def test_other_routes_reveal_nothing_to_another_user(
     on_stage: Stage, method: str, path: str
 ) -> None:
     ada, _ = await signed_in(on_stage, "ada@example.com")

@@ -1,4 +1,4 @@
-"""A person takes everything along, or leaves for good."""
+"""Export and deletion of an account."""
 
 import io
 import json
@@ -53,9 +53,7 @@ async def leave(browser: httpx.AsyncClient, confirm: str) -> httpx.Response:
     return await browser.request("DELETE", "/api/account", json={"confirm": confirm})
 
 
-async def test_everything_that_is_kept_of_a_person_is_in_the_export(
-    stage: Stage, ada: UUID
-) -> None:
+async def test_everything_stored_of_a_user_is_in_the_export(stage: Stage, ada: UUID) -> None:
     await write(stage, ada, "Rain / wind?", "A haiku, please", "Rain taps on the glass")
     await write(stage, ada, "🌧", "And now?")
     eve = await stage.accounts.add("eve@example.org", PASSWORD, "Eve")
@@ -93,7 +91,7 @@ async def test_everything_that_is_kept_of_a_person_is_in_the_export(
         assert never not in everything
 
 
-async def test_nothing_of_who_leaves_stays(stage: Stage, ada: UUID) -> None:
+async def test_deleting_an_account_leaves_nothing(stage: Stage, ada: UUID) -> None:
     eve = await stage.accounts.add("eve@example.org", PASSWORD, "Eve")
     await write(stage, eve, "Eves own", "kept between us")
     await stage.sign_in(eve)
@@ -117,7 +115,7 @@ async def test_nothing_of_who_leaves_stays(stage: Stage, ada: UUID) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "ada", "eve@example.org", "ada@example.org, b@c.d"])
-async def test_without_the_address_nobody_leaves(stage: Stage, ada: UUID, typed: str) -> None:
+async def test_deletion_needs_the_typed_email(stage: Stage, ada: UUID, typed: str) -> None:
     before = await counts(stage)
     her_browser = await signed_in(stage, ada)
     answer = await leave(her_browser, typed)
@@ -126,7 +124,7 @@ async def test_without_the_address_nobody_leaves(stage: Stage, ada: UUID, typed:
     assert stage.ended == []
 
 
-async def test_leaving_and_taking_along_ask_for_a_fresh_proof(stage: Stage, ada: UUID) -> None:
+async def test_export_and_deletion_need_a_fresh_session(stage: Stage, ada: UUID) -> None:
     her_browser = await signed_in(stage, ada)
     stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
     answers = [
@@ -139,7 +137,7 @@ async def test_leaving_and_taking_along_ask_for_a_fresh_proof(stage: Stage, ada:
     assert await stage.sessions.resolve(her_browser.headers["cookie"].partition("=")[2])
 
 
-async def test_the_same_address_can_come_again_and_finds_nothing(stage: Stage, ada: UUID) -> None:
+async def test_a_new_account_with_the_same_email_is_empty(stage: Stage, ada: UUID) -> None:
     await write(stage, ada, "Gone", "soon")
     await leave(await signed_in(stage, ada), EMAIL)
     again = await stage.accounts.add(EMAIL, PASSWORD, "")

@@ -1,4 +1,4 @@
-"""What people do by letter, over HTTP, with a real mail server."""
+"""Sign-in links, resets and verification over HTTP, with a real mail server."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -61,7 +61,7 @@ async def sign_up(tab: httpx.AsyncClient, **given: str) -> httpx.Response:
     return await post(tab, "signup", **{"email": ADA, "password": PASSWORD, "name": "", **given})
 
 
-async def test_a_link_signs_in_and_goes_where_its_reader_wanted(
+async def test_a_sign_in_link_redirects_to_its_callback_url(
     office: Office, tab: httpx.AsyncClient
 ) -> None:
     await office.person()
@@ -75,15 +75,13 @@ async def test_a_link_signs_in_and_goes_where_its_reader_wanted(
     assert await who(tab) == ADA
 
 
-async def test_a_form_without_a_script_is_sent_on(office: Office) -> None:
+async def test_a_form_without_a_script_is_redirected(office: Office) -> None:
     async with browser(office.stage, routes=ROUTES) as plain:
         answer = await post(plain, "signin/email", email=ADA)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin/link?sent=1")
 
 
-async def test_a_link_that_was_used_is_refused_with_its_word(
-    office: Office, tab: httpx.AsyncClient
-) -> None:
+async def test_a_used_link_is_refused_with_its_code(office: Office, tab: httpx.AsyncClient) -> None:
     await office.person()
     await post(tab, "signin/email", email=ADA)
     token = await letter(office)
@@ -94,7 +92,7 @@ async def test_a_link_that_was_used_is_refused_with_its_word(
     assert (gone.status_code, gone.json()["error"]) == (403, "invalid_token")
 
 
-async def test_looking_at_a_link_uses_nothing_up(office: Office, tab: httpx.AsyncClient) -> None:
+async def test_previewing_a_link_does_not_use_it_up(office: Office, tab: httpx.AsyncClient) -> None:
     await office.person()
     await post(tab, "signin/email", email=ADA)
     token = await letter(office)
@@ -106,7 +104,7 @@ async def test_looking_at_a_link_uses_nothing_up(office: Office, tab: httpx.Asyn
 
 
 @pytest.mark.parametrize("path", ["signin/email", "reset"])
-async def test_known_and_unknown_get_the_same_answer_to_the_byte(
+async def test_known_and_unknown_emails_get_the_same_bytes(
     office: Office, tab: httpx.AsyncClient, path: str
 ) -> None:
     await office.person()
@@ -127,7 +125,7 @@ async def test_a_sign_up_looks_the_same_whether_or_not_there_is_an_account(
     assert len({len(value) for _, value in cookies}) == 1
 
 
-async def test_who_signs_up_is_let_in_by_the_letter(office: Office, tab: httpx.AsyncClient) -> None:
+async def test_sign_up_is_finished_by_the_email(office: Office, tab: httpx.AsyncClient) -> None:
     asked = await sign_up(tab, callbackUrl="/c/42")
     assert asked.json() == {"url": f"{HOME}/signup?sent=1"}
     assert "HttpOnly" in asked.headers["set-cookie"]
@@ -154,7 +152,7 @@ async def test_another_browser_is_asked_for_the_password(
     assert await who(tab) is None
 
 
-async def test_a_reset_changes_the_password_and_signs_nobody_in(
+async def test_a_reset_changes_the_password_without_signing_in(
     office: Office, tab: httpx.AsyncClient
 ) -> None:
     await office.person()
@@ -170,7 +168,7 @@ async def test_a_reset_changes_the_password_and_signs_nobody_in(
     assert await who(tab) == ADA
 
 
-async def test_an_address_is_proved_by_who_asked_signed_in(
+async def test_an_email_is_verified_in_the_session_of_its_user(
     office: Office, tab: httpx.AsyncClient
 ) -> None:
     await office.person(is_verified=False)
@@ -191,7 +189,7 @@ async def test_an_address_is_proved_by_who_asked_signed_in(
     assert proved.json() == {"url": f"{HOME}/settings/profile"}
 
 
-async def test_an_address_is_changed_by_who_asked_lately_signed_in(
+async def test_an_email_is_changed_in_a_fresh_session_of_its_user(
     office: Office, tab: httpx.AsyncClient
 ) -> None:
     await office.person()
@@ -205,7 +203,7 @@ async def test_an_address_is_changed_by_who_asked_lately_signed_in(
     assert await who(tab) == BOB
 
 
-async def test_whether_a_new_address_is_somebodys_does_not_show(
+async def test_a_change_to_a_taken_email_looks_the_same(
     office: Office, tab: httpx.AsyncClient
 ) -> None:
     await office.person()
@@ -233,7 +231,7 @@ async def test_a_token_of_another_browser_is_refused(
     "token", ["", "x", ".", "sign_up", "sign_up.", "oauth.x", "second_factor.x", "\u00e9" * 9_000]
 )
 @pytest.mark.parametrize("path", ["callback/email", "reset/confirm", "verify", "letter"])
-async def test_what_is_no_token_is_refused_and_breaks_nothing(
+async def test_a_malformed_token_is_refused(
     office: Office, tab: httpx.AsyncClient, path: str, token: str
 ) -> None:
     answer = await post(tab, path, token=token, password=NEW)
@@ -241,7 +239,7 @@ async def test_what_is_no_token_is_refused_and_breaks_nothing(
     assert await who(tab) is None
 
 
-async def test_too_many_letters_say_when_to_come_back(tmp_path: Path) -> None:
+async def test_too_many_emails_have_a_retry_after(tmp_path: Path) -> None:
     async with opened(tmp_path, limit_mail_recipient="1/hour") as office:
         services.install(cast(services.Services, office.stage))
         async with elsewhere(office) as tab:

@@ -1,4 +1,4 @@
-"""Who asks is what the session's own cookie says, and nothing else in a request."""
+"""Only the session cookie signs a request in."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -78,14 +78,18 @@ async def seen(place: dict[str, Any], token: str, own: str) -> str:
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_a_token_elsewhere_makes_nobody_somebody(on_stage: Stage, place: str) -> None:
+async def test_a_token_outside_the_session_cookie_signs_nobody_in(
+    on_stage: Stage, place: str
+) -> None:
     said = await seen(PLACES[place], await token_of("ada@example.com"), "")
     assert said.endswith("null")
     assert "ada@" not in said
 
 
 @pytest.mark.parametrize("place", [*PLACES, *AGAIN])
-async def test_nor_does_it_make_somebody_anybody_else(on_stage: Stage, place: str) -> None:
+async def test_a_token_outside_the_session_cookie_changes_no_user(
+    on_stage: Stage, place: str
+) -> None:
     hers, own = await token_of("ada@example.com"), await token_of("eve@example.com")
     said = await seen({**PLACES, **AGAIN}[place], hers, f"{COOKIE}={own}")
     assert "eve@example.com" in said

@@ -1,4 +1,4 @@
-"""A new password puts everybody out who knew the old one, and nobody else."""
+"""Changing, setting and removing the password."""
 
 from uuid import UUID
 
@@ -31,14 +31,14 @@ def token_of(answer: httpx.Response) -> str:
     return answer.headers["set-cookie"].partition(";")[0].partition("=")[2]
 
 
-async def test_the_new_password_opens_and_the_old_one_does_not(stage: Stage, ada: UUID) -> None:
+async def test_only_the_new_password_signs_in(stage: Stage, ada: UUID) -> None:
     await stage.accounts.add(OTHER, PASSWORD, "Aaron")
     assert (await change(await signed_in(stage, ada), NEW)).status_code == 204
     assert (await enters(stage, NEW), await enters(stage, PASSWORD)) == (True, False)
     assert (await enters(stage, NEW, OTHER), await enters(stage, PASSWORD, OTHER)) == (False, True)
 
 
-async def test_every_other_session_ends_and_this_one_gets_a_new_token(
+async def test_a_password_change_revokes_other_sessions_and_renews_this_one(
     stage: Stage, ada: UUID
 ) -> None:
     mine, other = await stage.sign_in(ada, remember=True), await stage.sign_in(ada)
@@ -55,9 +55,7 @@ async def test_every_other_session_ends_and_this_one_gets_a_new_token(
     assert await stage.sessions.resolve(eves.token) is not None
 
 
-async def test_what_was_sent_or_kept_under_the_old_password_is_worth_nothing(
-    stage: Stage, ada: UUID
-) -> None:
+async def test_a_password_change_revokes_tokens_and_devices(stage: Stage, ada: UUID) -> None:
     hour = stage.time.hour
     reset = await stage.tokens.create("reset_password", lifetime=hour, user_id=ada, subject=EMAIL)
     half = await stage.tokens.create("second_factor", lifetime=hour, user_id=ada)
@@ -97,20 +95,22 @@ async def test_a_bad_password_changes_nothing(
     assert await stage.sessions.resolve(other.token) is not None
 
 
-async def test_who_came_in_another_way_can_set_one(stage: Stage) -> None:
+async def test_a_user_without_a_password_can_set_one(stage: Stage) -> None:
     eve = await stage.person("eve@example.org")
     assert (await change(await signed_in(stage, eve), NEW)).status_code == 204
     proof = await stage.accounts.sign_in(email="eve@example.org", password=NEW, address="::1")
     assert proof.email == "eve@example.org"
 
 
-async def test_the_last_way_in_cannot_be_given_up(stage: Stage, ada: UUID) -> None:
+async def test_the_last_login_method_cannot_be_removed(stage: Stage, ada: UUID) -> None:
     answer = await (await signed_in(stage, ada)).delete("/api/account/password")
     assert (answer.status_code, answer.json()["error"]) == (409, "last_way_in")
     assert await enters(stage, PASSWORD)
 
 
-async def test_a_password_is_given_up_when_there_is_another_way(stage: Stage, ada: UUID) -> None:
+async def test_a_password_can_be_removed_when_there_is_another_method(
+    stage: Stage, ada: UUID
+) -> None:
     async with stage.db.system("auth", write=True) as session:
         session.add(Account(user_id=ada, issuer="https://id.example", subject="1"))
     her_browser = await signed_in(stage, ada)

@@ -1,4 +1,4 @@
-"""Finishing a sign-in with the second factor, over HTTP."""
+"""Finishing a sign-in with a two-factor code."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -70,7 +70,7 @@ async def test_the_code_finishes_it(ada: Holder, tab: httpx.AsyncClient) -> None
     assert "Max-Age=2592000" in session  # what was asked with the password still holds
 
 
-async def test_a_backup_code_does_too_and_only_once(ada: Holder, tab: httpx.AsyncClient) -> None:
+async def test_a_backup_code_works_once(ada: Holder, tab: httpx.AsyncClient) -> None:
     for expected in (EMAIL, None):
         tab.cookies.clear()
         await begin(tab)
@@ -79,7 +79,7 @@ async def test_a_backup_code_does_too_and_only_once(ada: Holder, tab: httpx.Asyn
     assert error_of(answer) == {"error": "SecondFactorWrong"}
 
 
-async def test_a_wrong_code_stays_on_the_page_and_keeps_the_way(
+async def test_a_wrong_code_stays_on_the_page_and_keeps_the_callback_url(
     stage: Stage, ada: Holder, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
@@ -92,9 +92,7 @@ async def test_a_wrong_code_stays_on_the_page_and_keeps_the_way(
     assert await who(tab) == EMAIL
 
 
-async def test_too_many_wrong_codes_say_how_long_to_wait(
-    ada: Holder, tab: httpx.AsyncClient
-) -> None:
+async def test_too_many_wrong_codes_have_a_retry_after(ada: Holder, tab: httpx.AsyncClient) -> None:
     await begin(tab)
     for _ in range(5):
         await finish(tab, ada.wrong())
@@ -105,7 +103,7 @@ async def test_too_many_wrong_codes_say_how_long_to_wait(
     assert await who(tab) is None
 
 
-async def test_without_the_first_half_there_is_nothing_to_finish(
+async def test_a_code_without_a_challenge_is_refused(
     stage: Stage, ada: Holder, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
@@ -129,7 +127,7 @@ async def test_a_wrong_csrf_token_is_refused(ada: Holder, tab: httpx.AsyncClient
     assert await who(tab) == EMAIL
 
 
-async def test_whoever_was_disabled_meanwhile_does_not_get_in(
+async def test_a_user_disabled_meanwhile_is_refused(
     stage: Stage, ada: Holder, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
@@ -155,7 +153,7 @@ async def test_a_trusted_browser_is_not_asked_again_until_it_is_turned_off(
     assert answer.json()["url"].endswith("/signin/code")
 
 
-async def test_the_operator_may_want_the_code_each_time(tmp_path: Path) -> None:
+async def test_settings_can_require_the_code_each_time(tmp_path: Path) -> None:
     async with (
         served(tmp_path, remember_device_days=0) as stage,
         browser(stage, routes=routes) as tab,

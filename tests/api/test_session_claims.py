@@ -1,4 +1,4 @@
-"""What the operator's function says of a person, as `useSession` reads it."""
+"""The claims of the session hook, as `useSession` reads them."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from testing.auth_api import browser, served
 ADA = "ada@example.org"
 
 
-async def test_the_session_tells_the_page_its_claims(tmp_path: Path) -> None:
+async def test_the_session_has_its_claims(tmp_path: Path) -> None:
     session_hooks.roles[ADA] = ["admin"]
     async with served(tmp_path, auth_session_hook="testing.session_hooks:with_roles") as stage:
         issued = await stage.sign_in(await stage.person(ADA))
@@ -16,7 +16,7 @@ async def test_the_session_tells_the_page_its_claims(tmp_path: Path) -> None:
             assert (await tab.get("/api/auth/session")).json()["claims"] == {"roles": ["admin"]}
 
 
-async def test_without_a_function_the_session_is_as_auth_js_has_it(tmp_path: Path) -> None:
+async def test_without_a_hook_the_session_is_as_in_auth_js(tmp_path: Path) -> None:
     async with served(tmp_path) as stage:
         issued = await stage.sign_in(await stage.person(ADA), claims={"groups": ["staff"]})
         async with browser(stage, Cookie=f"chat_session={issued.token}") as tab:

@@ -1,4 +1,4 @@
-"""Proving again who one is, over HTTP, and what asks for it."""
+"""Step-up authentication, and what requires it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,7 +54,7 @@ async def is_fresh(tab: httpx.AsyncClient) -> bool:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), FRESH)
-async def test_an_old_proof_is_not_enough(
+async def test_an_old_authentication_is_not_fresh(
     stage: Stage, tab: httpx.AsyncClient, method: str, path: str, body: dict[str, str]
 ) -> None:
     stage.time.passes(minutes=10, seconds=1)
@@ -66,7 +66,7 @@ async def test_an_old_proof_is_not_enough(
     assert "step_up_required" not in answer.text
 
 
-async def test_the_password_makes_the_session_fresh_under_a_new_token(
+async def test_a_password_step_up_makes_the_session_fresh_under_a_new_token(
     stage: Stage, tab: httpx.AsyncClient
 ) -> None:
     stage.time.passes(minutes=11)
@@ -82,12 +82,12 @@ async def test_the_password_makes_the_session_fresh_under_a_new_token(
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example", "//evil.example", "/\\evil"])
-async def test_one_is_sent_nowhere_else(tab: httpx.AsyncClient, wanted: str) -> None:
+async def test_a_step_up_redirects_only_to_our_pages(tab: httpx.AsyncClient, wanted: str) -> None:
     answer = await tab.post(STEP_UP, json={"password": PASSWORD, "callbackUrl": wanted})
     assert "evil" not in answer.text
 
 
-async def test_a_wrong_password_proves_nothing_and_is_counted_as_at_sign_in(
+async def test_a_wrong_step_up_password_counts_as_a_failed_sign_in(
     stage: Stage, tab: httpx.AsyncClient
 ) -> None:
     stage.time.passes(minutes=11)
@@ -102,7 +102,9 @@ async def test_a_wrong_password_proves_nothing_and_is_counted_as_at_sign_in(
     assert not await is_fresh(tab)
 
 
-async def test_whoever_has_a_second_factor_shows_it(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_a_user_with_two_factor_steps_up_with_a_code(
+    stage: Stage, tab: httpx.AsyncClient
+) -> None:
     who = await own_id(stage, tab)
     ada = await turned_on(stage, who.user_id)
     stage.time.passes(minutes=11)
@@ -117,7 +119,7 @@ async def test_whoever_has_a_second_factor_shows_it(stage: Stage, tab: httpx.Asy
     assert again.json()["error"] == "second_factor_wrong"
 
 
-async def test_a_passkey_of_ones_own_does(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_a_user_steps_up_with_their_own_passkey(stage: Stage, tab: httpx.AsyncClient) -> None:
     key = Authenticator(stage.settings.url)
     options = (await tab.post("/api/account/passkeys/options")).json()
     body = {"credential": key.create(options), "name": "Key"}
@@ -131,11 +133,11 @@ async def test_a_passkey_of_ones_own_does(stage: Stage, tab: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("body", [{}, {"password": "x", "code": "y"}, {"code": 7}, {"more": "x"}])
-async def test_one_proof_at_a_time(tab: httpx.AsyncClient, body: dict[str, Any]) -> None:
+async def test_a_step_up_takes_one_credential(tab: httpx.AsyncClient, body: dict[str, Any]) -> None:
     assert (await tab.post(STEP_UP, json=body)).status_code == 422
 
 
-async def test_signing_in_by_passkey_alone(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_a_passkey_alone_signs_in(stage: Stage, tab: httpx.AsyncClient) -> None:
     key = Authenticator(stage.settings.url)
     options = (await tab.post("/api/account/passkeys/options")).json()
     await tab.post("/api/account/passkeys", json={"credential": key.create(options)})
@@ -152,7 +154,7 @@ async def test_signing_in_by_passkey_alone(stage: Stage, tab: httpx.AsyncClient)
         assert list(other.cookies) == ["chat_session"]
 
 
-async def test_the_whole_of_turning_it_on_over_http(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_two_factor_is_turned_on(stage: Stage, tab: httpx.AsyncClient) -> None:
     begun = (await tab.post("/api/account/totp")).json()
     assert begun["qr"].startswith("data:image/svg+xml")
     assert f"secret={begun['secret']}" in begun["uri"]
@@ -167,7 +169,7 @@ async def test_the_whole_of_turning_it_on_over_http(stage: Stage, tab: httpx.Asy
 
 
 @pytest.mark.parametrize("strategy", ["database", "jwt"])
-async def test_a_look_with_the_old_token_leaves_the_new_one_in_the_browser(
+async def test_reading_the_session_with_the_old_token_does_not_clear_the_cookie(
     tmp_path: Path, strategy: str
 ) -> None:
     async with served(tmp_path, auth_session_strategy=strategy) as stage:

@@ -94,7 +94,7 @@ async def test_titles_are_searched(face: Face):
         "search=" + "x" * 201,
     ],
 )
-async def test_a_wrong_query_is_refused(face: Face, query: str):
+async def test_an_invalid_query_is_refused(face: Face, query: str):
     got = await face.call("alice", "GET", f"/api/threads?{query}")
     assert got.status_code == 422
     assert set(got.json()) == {"error", "message"}
@@ -166,7 +166,7 @@ async def test_messages_come_in_windows(face: Face):
     assert [m["id"] for m in older["messages"]] == [asked["id"]]
 
 
-async def test_what_is_not_mine_is_not_there(face: Face):
+async def test_a_thread_of_another_user_is_not_found(face: Face):
     alice = face.people["alice"]
     sent = await face.stage.runs.send(alice, text="hi", client_id="c1")
     deleted = await create(face, "bob")
@@ -212,7 +212,9 @@ async def test_what_is_not_mine_is_not_there(face: Face):
         ("GET", f"/api/threads/{MISSING_ID}/messages"),
     ],
 )
-async def test_nobody_is_refused_before_the_body_is_read(face: Face, method: str, path: str):
+async def test_an_anonymous_request_is_refused_before_the_body_is_read(
+    face: Face, method: str, path: str
+):
     call = face.open("", method, path, {"title": "x"})
     await call.done()
     assert call.status == 401

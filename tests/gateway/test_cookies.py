@@ -14,7 +14,7 @@ def settings(tmp_path: Path) -> Settings:
     return settings_of(tmp_path)
 
 
-def test_over_https_the_cookie_belongs_to_one_host_and_only_travels_encrypted(
+def test_over_https_a_cookie_is_secure_and_bound_to_its_host(
     tmp_path: Path,
 ) -> None:
     settings = settings_of(tmp_path, app_url="https://chat.example")
@@ -24,14 +24,14 @@ def test_over_https_the_cookie_belongs_to_one_host_and_only_travels_encrypted(
     assert written == "__Host-chat_session=abc; Path=/; HttpOnly; SameSite=Lax; Secure"
 
 
-def test_on_loopback_the_cookie_is_plain_but_still_out_of_reach_of_scripts(
+def test_over_http_a_cookie_is_not_secure_but_still_http_only(
     settings: Settings,
 ) -> None:
     written = cookies.write(settings, cookies.session_name(settings), "abc", max_age=60)
     assert written == "chat_session=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=60"
 
 
-def test_a_cleared_cookie_is_forgotten_at_once(settings: Settings) -> None:
+def test_a_cleared_cookie_expires_at_once(settings: Settings) -> None:
     assert cookies.clear(settings, "chat_session").startswith("chat_session=; ")
     assert cookies.clear(settings, "chat_session").endswith("Max-Age=0")
 
@@ -52,14 +52,14 @@ def test_without_the_cookie_there_is_no_token(settings: Settings) -> None:
     )
 
 
-def test_the_secure_name_is_not_answered_to_without_https(settings: Settings) -> None:
+def test_the_secure_name_is_not_read_over_http(settings: Settings) -> None:
     assert (
         cookies.read([(b"cookie", b"__Host-chat_session=x")], cookies.session_name(settings))
         is None
     )
 
 
-def test_what_is_passed_on_holds_every_cookie_but_the_session(settings: Settings) -> None:
+def test_every_cookie_but_the_session_is_passed_on(settings: Settings) -> None:
     headers = [(b"cookie", b"a=1; chat_session=x; b=2"), (b"cookie", b"chat_session=y")]
     assert cookies.without_session(cookies.parse(headers), settings) == "a=1; b=2"
     assert cookies.without_session((("chat_session", "x"),), settings) == ""

@@ -1,4 +1,4 @@
-"""What every answer leaves with."""
+"""The headers of every response."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def test_every_inline_script_of_the_build_is_named_by_its_hash(build: Path) -> N
     assert set(script_hashes(build)) == expected
 
 
-def test_the_page_policy_names_our_own_origins_and_nothing_else(build: Path) -> None:
+def test_the_page_policy_allows_our_own_origins_and_nothing_else(build: Path) -> None:
     policy = page_policy(["https://chat.example", "http://localhost:3000"], script_hashes(build))
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'self'"
@@ -61,13 +61,13 @@ def test_the_page_policy_names_our_own_origins_and_nothing_else(build: Path) -> 
     assert "https:" not in policy.split()
 
 
-def test_a_form_may_end_at_a_provider_and_nowhere_else() -> None:
+def test_a_form_may_lead_to_an_identity_provider_and_nowhere_else() -> None:
     policy = page_policy(["https://chat.example"], form_targets=["https://github.com"])
     assert "form-action 'self' https://chat.example https://github.com;" in policy
     assert policy.count("github.com") == 1
 
 
-async def test_no_answer_leaves_without_its_headers(open_server, build: Path) -> None:
+async def test_every_response_has_the_security_headers(open_server, build: Path) -> None:
     """Every kind of answer the door gives or lets through."""
     async with open_server(build=build, request_bytes=10_000) as server:
         server.app.headers += [
@@ -118,7 +118,7 @@ async def test_no_answer_leaves_without_its_headers(open_server, build: Path) ->
         assert api.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-async def test_only_named_by_content_files_are_kept(server: GatewayServer) -> None:
+async def test_only_files_named_by_their_content_are_cached(server: GatewayServer) -> None:
     async def cached(path: str, status: int = 200) -> str:
         async def respond(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
             headers = [(b"content-type", b"text/plain"), (b"cache-control", b"public")]
@@ -138,7 +138,7 @@ async def test_only_named_by_content_files_are_kept(server: GatewayServer) -> No
         assert await cached(path) == "no-store"
 
 
-async def test_over_tls_browsers_are_told_to_stay_there(open_server) -> None:
+async def test_over_https_responses_have_hsts(open_server) -> None:
     async with open_server(app_url="https://chat.example") as server:
         answer = await server.client.get("/signin", headers={"Host": "chat.example"})
         assert answer.status_code == 200

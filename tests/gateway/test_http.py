@@ -1,4 +1,4 @@
-"""What a request meets at the door, before anything behind it runs."""
+"""The HTTP gateway: refusals, redirects, limits, and what the app behind it gets."""
 
 import contextlib
 import html
@@ -31,7 +31,7 @@ def build(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("cookie", [None, "chat_session=x", "chat_session=", "chat_session", ";=;"])
-async def test_nobody_is_answered_401_and_nothing_runs(
+async def test_an_anonymous_api_request_is_401_and_runs_nothing(
     server: GatewayServer, cookie: str | None
 ) -> None:
     headers = {"Origin": server.url} | ({"Cookie": cookie} if cookie else {})
@@ -43,7 +43,7 @@ async def test_nobody_is_answered_401_and_nothing_runs(
     assert server.app.scopes == []
 
 
-async def test_the_body_of_nobody_is_not_read(server: GatewayServer) -> None:
+async def test_the_body_of_an_anonymous_request_is_not_read(server: GatewayServer) -> None:
     received: list[str] = []
 
     async def receive() -> dict[str, object]:
@@ -71,9 +71,7 @@ async def test_the_body_of_nobody_is_not_read(server: GatewayServer) -> None:
 
 
 @pytest.mark.parametrize("path", PUBLIC_API)
-async def test_the_routes_of_signing_in_are_open_to_nobody(
-    server: GatewayServer, path: str
-) -> None:
+async def test_the_routes_for_signing_in_need_no_session(server: GatewayServer, path: str) -> None:
     answer = await server.client.get(path)
     assert answer.status_code == 200
     assert server.app.scopes[0]["principal"] is None
@@ -93,7 +91,7 @@ REFLEX_S_OWN = (
 )
 
 
-async def test_reflex_s_own_end_points_are_closed(server: GatewayServer) -> None:
+async def test_reflex_s_own_endpoints_are_closed(server: GatewayServer) -> None:
     token, _ = server.sessions.issue()
     headers = {
         "Origin": server.url,
@@ -108,7 +106,7 @@ async def test_reflex_s_own_end_points_are_closed(server: GatewayServer) -> None
     assert server.app.scopes == []
 
 
-async def test_whoever_is_signed_in_is_found_in_the_scope_and_the_cookie_is_not(
+async def test_the_scope_has_the_principal_and_not_the_session_cookie(
     server: GatewayServer,
 ) -> None:
     token, session_id = server.sessions.issue()
@@ -132,7 +130,7 @@ async def test_whoever_is_signed_in_is_found_in_the_scope_and_the_cookie_is_not(
     assert asset["principal"] is None
 
 
-async def test_a_file_of_the_front_end_asks_for_no_session(server: GatewayServer) -> None:
+async def test_an_asset_resolves_no_session(server: GatewayServer) -> None:
     await server.client.get("/assets/a.js", headers={"Cookie": server.cookie("x" * 43)})
     assert server.sessions.looked_up == []
 
@@ -176,7 +174,7 @@ def test_the_page_for_an_unknown_host_shows_it_as_text() -> None:
     assert b"[" in unknown_host_page("[", "http://localhost:1")
 
 
-async def test_only_this_machine_learns_where_the_app_is(server: GatewayServer) -> None:
+async def test_only_loopback_is_shown_the_url_of_the_app(server: GatewayServer) -> None:
     port = server.services.settings.port
     near = await server.client.get("/", headers={"Host": f"127.0.0.1:{port}"})
     assert f'<a href="{server.url}">' in near.text
@@ -191,7 +189,9 @@ async def test_a_probe_is_answered_under_any_host(server: GatewayServer, path: s
     assert (await server.client.post(path, headers={"Host": "10.0.0.1"})).status_code == 421
 
 
-async def test_a_page_sends_nobody_to_the_sign_in_page_and_back(open_server, build: Path) -> None:
+async def test_an_anonymous_page_request_is_redirected_to_sign_in_and_back(
+    open_server, build: Path
+) -> None:
     async with open_server(build=build) as server:
         answer = await server.client.get("/c/42?x=1&y=%20")
         assert answer.status_code == 303
@@ -221,13 +221,13 @@ async def test_a_page_sends_nobody_to_the_sign_in_page_and_back(open_server, bui
         "/" + "a" * 2000,
     ],
 )
-def test_no_page_is_a_way_to_another_site(path: str) -> None:
+def test_the_target_after_sign_in_is_never_another_site(path: str) -> None:
     target = relative_target({"path": path, "raw_path": path.encode(), "query_string": b""})
     assert target == "/" or target.startswith("/%0d%0a")
     assert urlsplit(target).netloc == ""
 
 
-async def test_pages_that_are_served_elsewhere_are_not_gated(server: GatewayServer) -> None:
+async def test_pages_that_are_served_elsewhere_need_no_session(server: GatewayServer) -> None:
     assert (await server.client.get("/c/42")).status_code == 200
 
 
@@ -243,7 +243,7 @@ async def test_a_body_over_the_limit_is_refused_before_anything_runs(open_server
         assert answer.status_code == 200
 
 
-async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_server) -> None:
+async def test_a_body_without_a_length_is_cut_at_the_limit(open_server) -> None:
     taken = 0
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -266,7 +266,7 @@ async def test_a_body_that_does_not_say_its_size_is_cut_at_the_limit(open_server
         assert taken <= 50_000
 
 
-async def test_when_sessions_cannot_be_looked_up_nobody_is_let_in(server: GatewayServer) -> None:
+async def test_a_failed_session_lookup_is_503(server: GatewayServer) -> None:
     unexplained = OperationalError("select", {}, Exception())
     for broken in (DatabaseBusy(), DatabaseFull(), unexplained, OSError("gone")):
         server.sessions.broken = broken
@@ -278,7 +278,7 @@ async def test_when_sessions_cannot_be_looked_up_nobody_is_let_in(server: Gatewa
     assert server.app.scopes == []
 
 
-async def test_a_person_who_cannot_be_looked_up_gets_a_page_and_a_program_json(
+async def test_a_failed_session_lookup_is_a_page_for_browsers_and_json_for_programs(
     server: GatewayServer,
 ) -> None:
     server.sessions.broken = DatabaseBusy()
@@ -291,7 +291,7 @@ async def test_a_person_who_cannot_be_looked_up_gets_a_page_and_a_program_json(
     assert program.json()["message"] in html.unescape(page.text)
 
 
-async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_server) -> None:
+async def test_the_client_ip_is_the_peer_s_unless_proxies_are_trusted(open_server) -> None:
     said = {"X-Forwarded-For": "1.1.1.1, 2.2.2.2"}
     async with open_server() as server:
         await server.client.get("/ping", headers=said)
@@ -338,7 +338,7 @@ async def test_the_address_is_the_peer_s_unless_proxies_are_trusted(open_server)
         ("/metrics/x.js", RouteKind.CLOSED),
     ],
 )
-def test_a_path_leads_to_one_place(path: str, route: RouteKind) -> None:
+def test_a_path_has_one_route_kind(path: str, route: RouteKind) -> None:
     assert route_kind(path) is route
 
 
@@ -384,7 +384,7 @@ async def test_metrics_and_unknown_probes_are_not_found(server: GatewayServer) -
     assert server.app.scopes == []
 
 
-async def test_an_error_has_the_shape_of_every_api_error(server: GatewayServer) -> None:
+async def test_an_error_has_the_form_of_every_api_error(server: GatewayServer) -> None:
     answer = await server.client.get("/api/threads")
     assert set(json.loads(answer.text)) == {"error", "message"}
     assert server.gateway.refused["unauthenticated"] == 1

@@ -1,4 +1,4 @@
-"""Verdicts on where a request comes from, as a table and through the real server."""
+"""Origin checks, as a table and through the real server."""
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -106,7 +106,9 @@ CHANGES: dict[str, tuple[dict[str, str], bool, bool]] = {
 
 
 @pytest.mark.parametrize("method", sorted(UNSAFE_METHODS))
-async def test_a_change_is_made_only_for_our_own_pages(server: GatewayServer, method: str) -> None:
+async def test_an_unsafe_request_passes_only_from_our_own_pages(
+    server: GatewayServer, method: str
+) -> None:
     token, _ = server.sessions.issue()
     expected: dict[str, tuple[int, int]] = {}
     found: dict[str, tuple[int, int]] = {}
@@ -123,12 +125,12 @@ async def test_a_change_is_made_only_for_our_own_pages(server: GatewayServer, me
     assert len(server.app.scopes) == passed
 
 
-async def test_any_cookie_counts_not_only_the_session_s(server: GatewayServer) -> None:
+async def test_any_cookie_makes_the_origin_required(server: GatewayServer) -> None:
     answer = await server.client.post("/api/auth/callback/x", headers={"Cookie": "a=b"})
     assert answer.status_code == 403
 
 
-async def test_a_navigation_without_an_origin_reads(server: GatewayServer) -> None:
+async def test_a_navigation_without_an_origin_passes(server: GatewayServer) -> None:
     answer = await server.client.get("/", headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 200
 
@@ -142,7 +144,7 @@ async def test_nothing_can_be_changed_outside_the_api(server: GatewayServer) -> 
     assert server.app.scopes == []
 
 
-async def test_another_origin_of_ours_may_read_and_a_foreign_one_may_not(open_server) -> None:
+async def test_cors_allows_another_origin_of_ours_and_no_foreign_one(open_server) -> None:
     page = "http://localhost:5999"
     async with open_server(extra_origins=(page,)) as server:
         server.app.headers += [
@@ -160,7 +162,7 @@ async def test_another_origin_of_ours_may_read_and_a_foreign_one_may_not(open_se
         assert not [name for name in plain.headers if name.startswith("access-control")]
 
 
-async def test_a_preflight_is_answered_at_the_door(open_server) -> None:
+async def test_a_preflight_is_answered_by_the_gateway(open_server) -> None:
     page = "http://localhost:5999"
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x"}
     async with open_server(extra_origins=(page,)) as server:
@@ -177,7 +179,7 @@ async def test_a_preflight_is_answered_at_the_door(open_server) -> None:
         assert server.app.scopes == []
 
 
-def test_a_default_port_is_written_as_browsers_write_it() -> None:
+def test_an_origin_is_serialized_as_browsers_do() -> None:
     assert serialize_origin("https://Chat.example:443") == "https://chat.example"
     assert serialize_origin("http://[::1]:80") == "http://[::1]"
     assert serialize_origin("http://localhost:3000") == "http://localhost:3000"
@@ -187,5 +189,5 @@ def test_a_default_port_is_written_as_browsers_write_it() -> None:
     assert origins.scheme_for(None) is None
 
 
-def test_where_a_host_has_both_schemes_the_safe_one_is_taken() -> None:
+def test_a_host_with_both_schemes_is_https() -> None:
     assert Origins(["http://a.test", "https://a.test"]).scheme_for("a.test") == "https"

@@ -1,4 +1,4 @@
-"""The small parts of the door, alone."""
+"""State keys, the rate limit of sockets, the connection registry, origins."""
 
 from uuid import UUID, uuid4
 
@@ -39,19 +39,19 @@ def test_a_state_key_depends_on_the_secret_the_session_and_the_token() -> None:
 
 
 @given(session=st.uuids(), token=st.from_regex(r"[0-9A-Za-z-]{8,64}", fullmatch=True))
-def test_a_state_key_is_not_the_token_and_can_be_sent_as_one(session: UUID, token: str) -> None:
+def test_a_state_key_differs_from_the_token_and_is_a_valid_one(session: UUID, token: str) -> None:
     key = StateKeys(b"secret").derive(session, token)
     assert key != token
     assert client_token(handshake_query(key)) == key
 
 
 @given(st.binary(max_size=200))
-def test_no_query_string_makes_the_door_stumble(query: bytes) -> None:
+def test_any_query_string_is_parsed_or_refused(query: bytes) -> None:
     token = client_token(query)
     assert token is None or 8 <= len(token) <= 64
 
 
-def test_a_bucket_gives_a_burst_then_a_steady_pace() -> None:
+def test_a_bucket_allows_a_burst_then_a_steady_rate() -> None:
     bucket = TokenBucket(rate=2, burst=3, now=100)
     assert [bucket.take(100) for _ in range(4)] == [True, True, True, False]
     assert [bucket.take(100.5), bucket.take(100.5)] == [True, False]
@@ -75,7 +75,7 @@ def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
     assert registry.end_session(ONE) == 0
 
 
-def test_an_arrival_hears_what_ends_while_it_arrives_and_nothing_before() -> None:
+def test_a_pending_connection_records_only_later_revocations() -> None:
     registry = ConnectionRegistry()
     registry.end_session(TWO)
     with registry.pending() as pending:
@@ -85,6 +85,6 @@ def test_an_arrival_hears_what_ends_while_it_arrives_and_nothing_before() -> Non
 
 
 @given(st.text(max_size=80))
-def test_only_whole_strings_of_the_list_are_ours(origin: str) -> None:
+def test_only_exact_origins_are_ours(origin: str) -> None:
     origins = Origins(["https://chat.example"])
     assert (origins.judge([origin]) == "ours") == (origin.lower() == "https://chat.example")

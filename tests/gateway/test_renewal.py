@@ -1,4 +1,4 @@
-"""A token that has a successor is replaced on the way out, unless somebody knows better."""
+"""Renewed session tokens: set as the cookie of a response, unless it is outdated."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ NEW = "the.successor"
 
 
 @pytest.mark.parametrize("path", ["/", "/api/threads", "/api/auth/session"])
-async def test_any_answer_brings_the_renewed_cookie(server: GatewayServer, path: str) -> None:
+async def test_any_response_sets_the_renewed_cookie(server: GatewayServer, path: str) -> None:
     token, _ = server.sessions.issue(renewed=NEW, max_age=99)
     answer = await server.client.get(path, headers={"Cookie": server.cookie(token)})
     assert answer.status_code == 200
@@ -24,7 +24,7 @@ async def test_any_answer_brings_the_renewed_cookie(server: GatewayServer, path:
     ]
 
 
-async def test_a_redirect_of_the_door_brings_it_too(open_server: Any, tmp_path: Path) -> None:
+async def test_a_redirect_of_the_gateway_sets_it_too(open_server: Any, tmp_path: Path) -> None:
     build = tmp_path / "client"
     build.mkdir()
     (build / "index.html").write_text("<p>page</p>")
@@ -35,7 +35,7 @@ async def test_a_redirect_of_the_door_brings_it_too(open_server: Any, tmp_path: 
         assert answer.headers["set-cookie"].startswith(f"chat_session={NEW};")
 
 
-async def test_nothing_is_set_where_nothing_has_changed(server: GatewayServer) -> None:
+async def test_without_a_renewed_token_no_cookie_is_set(server: GatewayServer) -> None:
     token, _ = server.sessions.issue()
     for cookie in ({}, {"Cookie": server.cookie(token)}, {"Cookie": server.cookie("unknown")}):
         answer = await server.client.get("/api/auth/session", headers=cookie)
@@ -43,7 +43,7 @@ async def test_nothing_is_set_where_nothing_has_changed(server: GatewayServer) -
 
 
 @pytest.mark.parametrize("says", ["chat_session=another; Path=/", "chat_session=; Max-Age=0"])
-async def test_an_answer_that_sets_the_session_itself_has_the_last_word(
+async def test_a_response_that_sets_the_session_cookie_itself_wins(
     server: GatewayServer, says: str
 ) -> None:
     token, _ = server.sessions.issue(renewed=NEW)
@@ -52,7 +52,7 @@ async def test_an_answer_that_sets_the_session_itself_has_the_last_word(
     assert answer.headers.get_list("set-cookie") == ["chat_csrf=1", says]
 
 
-async def test_another_cookie_does_not_keep_the_session_from_being_renewed(
+async def test_another_cookie_does_not_prevent_the_renewal(
     server: GatewayServer,
 ) -> None:
     token, _ = server.sessions.issue(renewed=NEW)
@@ -70,7 +70,7 @@ def _replaced(server: GatewayServer, session_id: UUID) -> None:
 
 
 @pytest.mark.parametrize("happens", [_ended, _replaced])
-async def test_a_session_that_changed_under_way_leaves_the_browser_s_newer_cookie_alone(
+async def test_a_session_that_changed_meanwhile_is_not_renewed(
     open_server: Any, happens: Callable[[GatewayServer, UUID], None]
 ) -> None:
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +89,7 @@ async def test_a_session_that_changed_under_way_leaves_the_browser_s_newer_cooki
         assert "set-cookie" not in answer.headers
 
 
-async def test_on_https_the_renewed_cookie_is_as_strict_as_the_first(open_server: Any) -> None:
+async def test_over_https_the_renewed_cookie_is_secure(open_server: Any) -> None:
     async with open_server(app_url="https://chat.example") as server:
         token, _ = server.sessions.issue(renewed=NEW)
         headers = {"Host": "chat.example", "Cookie": f"__Host-chat_session={token}"}

@@ -1,4 +1,4 @@
-"""The guard in front of a real Socket.IO sio, set up as Reflex sets up its own."""
+"""The gateway in front of a real Socket.IO server, set up as Reflex sets up its own."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ class Events(socketio.AsyncNamespace):
         await self.emit("event", data, to=sid)
 
 
-async def test_events_go_through_and_the_end_of_the_session_reaches_socketio(open_server) -> None:
+async def test_events_pass_and_a_revocation_disconnects_socketio(open_server) -> None:
     sio = socketio.AsyncServer(
         async_mode="asgi", cors_allowed_origins=[], transports=["websocket"], allow_upgrades=False
     )

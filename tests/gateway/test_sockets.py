@@ -1,4 +1,4 @@
-"""Live sockets against the real server: what gets through, and how they end."""
+"""The socket gateway against the real server: frames, limits, and how sockets end."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ async def test_frames_pass_in_order_both_ways(server: GatewayServer) -> None:
         assert [await attacker.receive() for _ in range(51)] == ["4hello", *("4" + s for s in sent)]
 
 
-async def test_the_app_sees_no_cookie_and_no_header_of_the_client_s_making(
+async def test_the_app_gets_no_cookie_and_no_forged_header(
     server: GatewayServer,
 ) -> None:
     token, session_id = server.sessions.issue()
@@ -76,14 +76,14 @@ async def test_the_app_sees_no_cookie_and_no_header_of_the_client_s_making(
     assert server.app.scopes[0]["client"][0] == "127.0.0.1"
 
 
-async def test_the_origin_reaches_the_app_as_browsers_write_it(server: GatewayServer) -> None:
+async def test_the_app_gets_the_origin_in_lower_case(server: GatewayServer) -> None:
     async with contextlib.AsyncExitStack() as stack:
         await opened(stack, server.url, origin=server.url.upper())
     headers, _ = shown(server)[0]
     assert headers["origin"] == server.url
 
 
-async def test_one_token_names_another_state_for_every_session(server: GatewayServer) -> None:
+async def test_one_client_token_is_another_state_in_every_session(server: GatewayServer) -> None:
     token, _ = server.sessions.issue()
     other, _ = server.sessions.issue()
     revoked, revoked_id = server.sessions.issue()
@@ -125,7 +125,7 @@ ODD_QUERIES = (
 )
 
 
-async def test_only_a_plain_handshake_with_one_token_is_let_in(server: GatewayServer) -> None:
+async def test_only_a_plain_handshake_with_one_token_is_accepted(server: GatewayServer) -> None:
     for query in ODD_QUERIES:
         address = f"{server.url.replace('http', 'ws', 1)}/_event/?{query}"
         assert await refused(server.url, address=address) == 403, query
@@ -144,13 +144,13 @@ async def test_an_unknown_host_opens_no_socket(server: GatewayServer) -> None:
     assert await refused(server.url, address=address) == 403
 
 
-async def test_when_sessions_cannot_be_looked_up_no_socket_opens(server: GatewayServer) -> None:
+async def test_a_failed_session_lookup_opens_no_socket(server: GatewayServer) -> None:
     server.sessions.broken = DatabaseBusy()
     assert await refused(server.url, cookie="chat_session=x") == 403
     assert server.app.scopes == []
 
 
-async def test_ending_a_session_closes_all_its_sockets_and_nothing_is_sent_after(
+async def test_a_revocation_closes_every_socket_and_nothing_is_sent_after(
     server: GatewayServer,
 ) -> None:
     token, session_id = server.sessions.issue()
@@ -177,7 +177,7 @@ async def test_ending_a_session_closes_all_its_sockets_and_nothing_is_sent_after
         assert server.app.disconnected == 50
 
 
-async def test_a_session_that_ends_during_the_handshake_gets_no_socket(
+async def test_a_session_revoked_during_the_handshake_is_anonymous(
     server: GatewayServer,
 ) -> None:
     token, session_id = server.sessions.issue()
@@ -189,7 +189,7 @@ async def test_a_session_that_ends_during_the_handshake_gets_no_socket(
         assert server.gateway.connections.session_ids() == frozenset()
 
 
-async def test_a_session_over_by_itself_is_noticed_when_its_time_comes(
+async def test_an_expired_session_is_noticed_when_it_expires(
     server: GatewayServer,
 ) -> None:
     token, _ = server.sessions.issue(lasts=timedelta(milliseconds=200))
@@ -199,7 +199,7 @@ async def test_a_session_over_by_itself_is_noticed_when_its_time_comes(
             assert await attacker.closed_code() == 4401
 
 
-async def test_a_session_whose_end_was_not_told_is_found_at_the_next_look(open_server) -> None:
+async def test_an_unpublished_revocation_is_found_at_the_next_revalidation(open_server) -> None:
     async with open_server(timeouts=GatewayTimeouts(revalidate=0.02)) as server:
         token, session_id = server.sessions.issue()
         async with contextlib.AsyncExitStack() as stack:
@@ -208,7 +208,7 @@ async def test_a_session_whose_end_was_not_told_is_found_at_the_next_look(open_s
             assert await attacker.closed_code() == 4401
 
 
-async def test_when_sessions_stay_out_of_reach_only_signed_in_sockets_end(open_server) -> None:
+async def test_repeated_failed_revalidation_ends_only_signed_in_sockets(open_server) -> None:
     async with open_server(timeouts=GatewayTimeouts(revalidate=0.02)) as server:
         token, _ = server.sessions.issue()
         async with contextlib.AsyncExitStack() as stack:
@@ -220,7 +220,7 @@ async def test_when_sessions_stay_out_of_reach_only_signed_in_sockets_end(open_s
             assert await nobody.receive() == "4still"
 
 
-async def test_after_a_look_that_failed_it_looks_again(open_server) -> None:
+async def test_a_failed_revalidation_is_retried(open_server) -> None:
     async with open_server(timeouts=GatewayTimeouts(revalidate=0.02)) as server:
         token, session_id = server.sessions.issue()
         async with contextlib.AsyncExitStack() as stack:
@@ -231,7 +231,7 @@ async def test_after_a_look_that_failed_it_looks_again(open_server) -> None:
             assert server.sessions.broken_once is None
 
 
-async def test_a_hint_about_something_else_ends_nothing(server: GatewayServer) -> None:
+async def test_a_signal_about_something_else_ends_nothing(server: GatewayServer) -> None:
     token, session_id = server.sessions.issue()
     async with contextlib.AsyncExitStack() as stack:
         attacker = await opened(stack, server.url, cookie=server.cookie(token))
@@ -241,7 +241,7 @@ async def test_a_hint_about_something_else_ends_nothing(server: GatewayServer) -
         assert await attacker.receive() == "4still"
 
 
-async def test_a_flood_closes_the_one_who_floods_and_nobody_else(open_server) -> None:
+async def test_a_flood_closes_only_the_flooding_socket(open_server) -> None:
     async with (
         open_server(socket_events_per_second=0.001, socket_event_burst=10) as server,
         contextlib.AsyncExitStack() as stack,
@@ -260,7 +260,7 @@ async def test_a_flood_closes_the_one_who_floods_and_nobody_else(open_server) ->
 FRAMES_TOO_BIG = ("x" * 8_001, "é" * 4_001, b"x" * 8_001, "x" * 3_000_000)
 
 
-async def test_a_frame_over_the_limit_closes_the_socket_unseen(open_server) -> None:
+async def test_a_frame_over_the_limit_closes_the_socket(open_server) -> None:
     async with open_server(socket_frame_bytes=8_000, message_bytes=1_000) as server:
         for frame in FRAMES_TOO_BIG:
             async with contextlib.AsyncExitStack() as stack:
@@ -281,7 +281,7 @@ async def test_a_frame_at_the_limit_passes(open_server) -> None:
             assert await attacker.receive() == "4" + frame
 
 
-async def test_one_socket_too_many_is_closed_and_told_why(open_server) -> None:
+async def test_a_socket_over_the_limit_is_closed_with_a_code(open_server) -> None:
     async with (
         open_server(sockets_per_session=2, sockets_per_address=1) as server,
         contextlib.AsyncExitStack() as stack,
@@ -303,7 +303,7 @@ async def test_one_socket_too_many_is_closed_and_told_why(open_server) -> None:
         await opened(stack, server.url, cookie=server.cookie(token))
 
 
-async def test_a_socket_that_leaves_is_forgotten(server: GatewayServer) -> None:
+async def test_a_closed_socket_is_unregistered(server: GatewayServer) -> None:
     for _ in range(3):
         async with contextlib.AsyncExitStack() as stack:
             await opened(stack, server.url)
@@ -319,7 +319,7 @@ async def flood(send: Send) -> None:
         await send({"type": "websocket.send", "text": "4" + "x" * 1_000_000})
 
 
-async def test_a_client_that_does_not_read_holds_the_app_back_until_its_session_ends(
+async def test_a_client_that_does_not_read_slows_the_app_until_its_session_ends(
     open_server,
 ) -> None:
     async with (
@@ -341,7 +341,7 @@ async def test_a_client_that_does_not_read_holds_the_app_back_until_its_session_
         transport.abort()  # the client has no other way to notice soon
 
 
-async def test_a_client_that_never_reads_is_let_go(open_server) -> None:
+async def test_a_client_that_never_reads_is_closed(open_server) -> None:
     timeouts = GatewayTimeouts(check=0.02, unread=0.1, close=0.05)
     async with open_server(timeouts=timeouts) as server, contextlib.AsyncExitStack() as stack:
         attacker = await opened(stack, server.url)
@@ -367,7 +367,7 @@ async def stop(guard: Gateway) -> None:
     await guard({"type": "lifespan"}, receive, send)
 
 
-async def test_a_server_that_stops_lets_its_sockets_go(server: GatewayServer) -> None:
+async def test_a_stopping_server_closes_its_sockets(server: GatewayServer) -> None:
     async with contextlib.AsyncExitStack() as stack:
         attacker = await opened(stack, server.url)
         await stop(server.gateway)

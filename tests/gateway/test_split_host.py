@@ -1,4 +1,4 @@
-"""A page on one host and the server on another: fine within one site, else refused and told why."""
+"""A page on one host and the server on another: served within one site, else refused."""
 
 from typing import Any
 
@@ -43,7 +43,9 @@ async def test_a_page_on_another_host_of_the_site_is_served(open_server: Any, me
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-async def test_a_page_of_another_site_is_told_why_it_is_not(open_server: Any, method: str) -> None:
+async def test_a_page_of_another_site_is_refused_with_a_reason(
+    open_server: Any, method: str
+) -> None:
     async with open_server(**SPLIT) as server:
         for path in ("/api/threads", "/api/auth/session"):
             answer = await ask(server, method, path, CROSS_SITE)
@@ -77,7 +79,7 @@ async def test_no_other_host_of_the_site_is_served(open_server: Any, origin: str
         assert server.app.scopes == []
 
 
-async def test_a_navigation_from_another_site_still_arrives(open_server: Any) -> None:
+async def test_a_navigation_from_another_site_passes(open_server: Any) -> None:
     """A link in a letter, or the way back from a provider: no Origin, and nothing is changed."""
     async with open_server(**SPLIT) as server:
         pending_connection = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}

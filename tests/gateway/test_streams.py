@@ -1,4 +1,4 @@
-"""An event stream reaches its reader at once, and ends with its session."""
+"""Event streams: not buffered, and ended with their session."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ class Streaming:
             raise
 
 
-async def test_a_piece_arrives_before_the_next_is_written(open_server) -> None:
+async def test_a_chunk_arrives_before_the_next_is_written(open_server) -> None:
     stream = Streaming()
     async with open_server(app=RecordingApp(respond=stream)) as server:
         token, _ = server.sessions.issue()
@@ -67,7 +67,7 @@ async def test_a_revoked_session_stops_its_stream_and_no_other(open_server) -> N
         assert len(server.gateway.connections) == 0
 
 
-async def test_a_session_that_ends_while_it_is_looked_up_opens_no_stream(open_server) -> None:
+async def test_a_session_revoked_while_it_is_resolved_opens_no_stream(open_server) -> None:
     async with open_server(app=RecordingApp(respond=Streaming())) as server:
         token, session_id = server.sessions.issue()
         server.sessions.after_reading = lambda: server.sessions.revoke(session_id)
@@ -76,7 +76,7 @@ async def test_a_session_that_ends_while_it_is_looked_up_opens_no_stream(open_se
         assert server.app.scopes == []
 
 
-async def test_a_session_that_ends_before_the_first_byte_is_answered_401(open_server) -> None:
+async def test_a_session_revoked_before_the_first_byte_is_401(open_server) -> None:
     stream = Streaming()
 
     async def revoking(scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +90,7 @@ async def test_a_session_that_ends_before_the_first_byte_is_answered_401(open_se
         assert stream.cancelled.is_set()
 
 
-async def test_the_answer_to_signing_out_still_arrives(server: GatewayServer) -> None:
+async def test_the_response_to_a_sign_out_still_arrives(server: GatewayServer) -> None:
     async def sign_out(scope: Scope, receive: Receive, send: Send) -> None:
         server.sessions.revoke(scope["principal"].credential_id)
         await send({"type": "http.response.start", "status": 200, "headers": []})

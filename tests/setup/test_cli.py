@@ -85,7 +85,7 @@ def test_the_operators_hooks_are_imported_from_the_project_folder(
         timeout=120,
         check=False,
     )
-    assert done.stderr == "chat-app: There is nothing here.\n"
+    assert done.stderr == "chat-app: Not found.\n"
 
 
 def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
@@ -101,7 +101,7 @@ def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
         assert (enabled.returncode, enabled.stdout) == (0, "ada@example.org can sign in again.\n")
         assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is None
     unknown = chat_app("user", "disable", "bob@example.org")
-    assert (unknown.returncode, unknown.stderr) == (1, "chat-app: There is nothing here.\n")
+    assert (unknown.returncode, unknown.stderr) == (1, "chat-app: Not found.\n")
 
 
 def test_a_user_is_added_while_the_server_owns_the_folder(chat_app: CommandLine) -> None:
