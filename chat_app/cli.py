@@ -151,8 +151,8 @@ def disable_user(
 
     async def disable(services: "Services") -> None:
         access = services.user_access
-        ended = await access.disable(await access.named(email))
-        typer.echo(f"{email} is disabled; {ended} sessions ended.")
+        session_count = await access.disable(await access.named(email))
+        typer.echo(f"{email} is disabled; {session_count} sessions ended.")
 
     _with_services(disable)
 

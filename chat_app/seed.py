@@ -130,10 +130,10 @@ def _messages(thread: Thread, number: int, count: int) -> list[Message]:
     for index in range(count):
         exchange = number + index // 2
         topic = _TOPICS[exchange % len(_TOPICS)]
-        is_question = index % 2 == 0
+        is_user = index % 2 == 0
         text = (
             f"What should I know about {topic}? (question {index // 2 + 1})"
-            if is_question
+            if is_user
             else _ANSWERS[exchange % len(_ANSWERS)].format(topic=topic)
         )
         rows.append(
@@ -141,9 +141,9 @@ def _messages(thread: Thread, number: int, count: int) -> list[Message]:
                 owner_id=thread.owner_id,
                 thread_id=thread.id,
                 parent_id=rows[-1].id if rows else None,
-                role="user" if is_question else "assistant",
+                role="user" if is_user else "assistant",
                 parts=[{"type": "text", "text": text}],
-                model="" if is_question else _MODEL,
+                model="" if is_user else _MODEL,
             )
         )
     thread.head_id = rows[-1].id if rows else None

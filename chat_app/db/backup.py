@@ -27,8 +27,8 @@ def back_up(database: Path, folder: Path, *, revision: str, now: datetime) -> Pa
         sqlite3.Error: The backup failed; no partial file is left.
     """
     make_private_folder(folder)
-    copy = folder / f"{database.stem}-{now:%Y%m%dT%H%M%S%f}-{revision}.db"
-    part = copy.with_suffix(".part")
+    backup = folder / f"{database.stem}-{now:%Y%m%dT%H%M%S%f}-{revision}.db"
+    part = backup.with_suffix(".part")
     try:
         make_private_file(part)
         with (
@@ -36,9 +36,9 @@ def back_up(database: Path, folder: Path, *, revision: str, now: datetime) -> Pa
             contextlib.closing(sqlite3.connect(part)) as target,
         ):
             source.backup(target)
-        part.rename(copy)
+        part.rename(backup)
     finally:
         part.unlink(missing_ok=True)
     for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-MAX_BACKUPS]:
         old.unlink()
-    return copy
+    return backup

@@ -42,7 +42,7 @@ class DataFolderInUse(DatabaseError):
     code = "folder_in_use"
 
 
-class WrongRevision(DatabaseError):
+class RevisionMismatch(DatabaseError):
     """The database has a revision of another version of the program."""
 
     code = "wrong_revision"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect
 from chat_app.core.clock import Clock, utc_now
 from chat_app.db.backup import back_up
 from chat_app.db.dialect import broken_references, convert_error, migration_engine
-from chat_app.db.errors import WrongRevision
+from chat_app.db.errors import RevisionMismatch
 from chat_app.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
         Whether anything was migrated.
 
     Raises:
-        WrongRevision: The revision of the database is unknown.
+        RevisionMismatch: The revision of the database is unknown.
         DatabaseBusy: Another process holds the database.
         DatabaseFull: The disk has no space for the backup or the change.
     """
@@ -65,7 +65,7 @@ def check(settings: Settings) -> None:
     """Refuse a database that is not at the newest revision.
 
     Raises:
-        WrongRevision: It is older, newer or empty.
+        RevisionMismatch: It is older, newer or empty.
     """
     engine = migration_engine(settings.sqlalchemy_url)
     try:
@@ -74,7 +74,7 @@ def check(settings: Settings) -> None:
     finally:
         engine.dispose()
     if revision != _head():
-        raise WrongRevision("The database is older than the program; run: chat-app migrate")
+        raise RevisionMismatch("The database is older than the program; run: chat-app migrate")
 
 
 def _revision(connection: Connection) -> str:
@@ -84,14 +84,14 @@ def _revision(connection: Connection) -> str:
         rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
         revision = rows[0][0] if rows else ""
         if revision and revision not in _revisions():
-            raise WrongRevision(
+            raise RevisionMismatch(
                 f"The database has revision {revision}, which this program does not know; "
                 "use the newer program that made it, or restore a backup."
             )
         if revision:
             return revision
     if tables - {"alembic_version"}:
-        raise WrongRevision("The database has tables but no revision; use an empty database.")
+        raise RevisionMismatch("The database has tables but no revision; use an empty database.")
     return ""
 
 
@@ -104,7 +104,7 @@ def _run_alembic(connection: Connection) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     if broken := broken_references(connection):
-        raise WrongRevision(f"The migration would leave {broken} rows without their parents.")
+        raise RevisionMismatch(f"The migration would leave {broken} rows without their parents.")
 
 
 def _revisions() -> dict[str, str]:

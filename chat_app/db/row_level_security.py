@@ -25,7 +25,7 @@ from chat_app.db.tables import OWNED
 _OPTION = "chat_owner"
 _TABLES = frozenset(str(model.__tablename__) for model in OWNED)
 _PLACEHOLDER = uuid4()
-_OWNER = bindparam("own_rows", _PLACEHOLDER, Uuid())
+_OWNER = bindparam("owner_filter", _PLACEHOLDER, Uuid())
 """A placeholder: compiled statements are cached for all principals, and the owner's id replaces it
 before execution."""
 
@@ -35,7 +35,7 @@ _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
 
 
-class _OwnRows(SQLCompiler):
+class _OwnerFilter(SQLCompiler):
     """A compiler mixin that restricts tables to the owner's rows."""
 
     def visit_table(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -124,8 +124,10 @@ def restrict_to_owner(*engines: AsyncEngine) -> None:
     for engine in engines:
         dialect: Any = engine.sync_engine.dialect
         base = dialect.statement_compiler
-        if not issubclass(base, _OwnRows):
-            dialect.statement_compiler = type(f"OwnRows{base.__name__}", (_OwnRows, base), {})
+        if not issubclass(base, _OwnerFilter):
+            dialect.statement_compiler = type(
+                f"OwnerFilter{base.__name__}", (_OwnerFilter, base), {}
+            )
             listener = _bind_owner(_bind_value(dialect, _PLACEHOLDER))
             event.listen(engine.sync_engine, "before_cursor_execute", listener, retval=True)
 

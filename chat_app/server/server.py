@@ -125,10 +125,10 @@ async def _serve(
         backpressure=_MAX_CONNECTIONS,
         log_level=LogLevels.error,
     )
-    serving = asyncio.create_task(server.serve())
+    server_task = asyncio.create_task(server.serve())
     announcing = asyncio.create_task(_call_when_ready(host, port, name, ready))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({server_task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (announcing, stopping):
         task.cancel()
     connections.close()
@@ -136,7 +136,7 @@ async def _serve(
         await asyncio.wait_for(lifespan.stop(), _SHUTDOWN_SECONDS)
     await connections.end(within=_CONNECTIONS_SECONDS)
     server.stop()
-    await serving
+    await server_task
     # Exit here and not after the loop: ending a loop waits for all its tasks and threads, and one
     # may wait for a locked database.
     _exit_process()

@@ -47,13 +47,13 @@ def refuse_weak_secret(value: str) -> None:
         value: The key; the message does not contain it.
 
     Raises:
-        ValueError: It is short, or one word repeated, or taken from an example.
+        ValueError: It is short, or one text repeated, or taken from an example.
     """
     if len(value) < _MIN_LENGTH:
         raise ValueError(f"must have at least {_MIN_LENGTH} characters")
-    letters = "".join(char for char in value.lower() if char.isalnum())
+    alphanumeric = "".join(char for char in value.lower() if char.isalnum())
     repeats = value in (value + value)[1:-1]
-    is_example = any(word in letters for word in _FROM_EXAMPLES)
+    is_example = any(text in alphanumeric for text in _FROM_EXAMPLES)
     if repeats or is_example or len(set(value)) < _MIN_DIFFERENT:
         raise ValueError("must be random, for example the output of `openssl rand -hex 32`")
 

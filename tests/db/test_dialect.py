@@ -122,7 +122,7 @@ def test_who_stops_waiting_for_postgres_is_not_told_that_it_is_lost(
 
 
 def test_postgres_statements_are_filtered_too(postgres: Engines) -> None:
-    own = "%(own_rows)s::UUID"
+    own = "%(owner_filter)s::UUID"
     other = aliased(Message)
     assert _sql(postgres, select(func.count()).select_from(Thread)) == (
         f"SELECT count(*) AS count_1 FROM (SELECT * FROM thread WHERE owner_id = {own}) AS thread"

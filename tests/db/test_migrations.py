@@ -19,7 +19,7 @@ from chat_app.db import migrations
 from chat_app.db.backup import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseBusy, DatabaseFull, WrongRevision
+from chat_app.db.errors import DatabaseBusy, DatabaseFull, RevisionMismatch
 from chat_app.db.migrations import PROJECT, check, upgrade
 from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
@@ -244,7 +244,7 @@ def test_an_unknown_revision_is_refused_and_untouched(settings: Settings) -> Non
     upgrade(settings)
     _execute(settings, "UPDATE alembic_version SET version_num = 'ffff'")
     for refuse in (upgrade, check):
-        with pytest.raises(WrongRevision) as refused:
+        with pytest.raises(RevisionMismatch) as refused:
             refuse(settings)
         assert refused.value.message == (
             "The database has revision ffff, which this program does not know; "
@@ -257,14 +257,14 @@ def test_an_unknown_revision_is_refused_and_untouched(settings: Settings) -> Non
 def test_somebody_elses_database_is_refused(settings: Settings) -> None:
     settings.data_dir.mkdir()
     _execute(settings, "CREATE TABLE notes (text)")
-    with pytest.raises(WrongRevision, match="has tables but no revision"):
+    with pytest.raises(RevisionMismatch, match="has tables but no revision"):
         upgrade(settings)
 
 
 def test_check_refuses_an_empty_and_an_older_database(older: Settings, tmp_path: Path) -> None:
     empty = read_settings(data_dir=tmp_path / "empty", database_url="")
     for wrong in (older, empty):
-        with pytest.raises(WrongRevision, match="chat-app migrate"):
+        with pytest.raises(RevisionMismatch, match="chat-app migrate"):
             check(wrong)
     upgrade(older)
     check(older)
@@ -308,7 +308,7 @@ def test_a_migration_that_would_orphan_rows_is_refused(older: Settings) -> None:
         versions.read_text()
         + "    op.execute(\"INSERT INTO run_event VALUES ('1', 1, '2', 'text', '')\")\n"
     )
-    with pytest.raises(WrongRevision, match="1 rows without their parents"):
+    with pytest.raises(RevisionMismatch, match="1 rows without their parents"):
         upgrade(older)
     assert _execute(older, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
