@@ -10,8 +10,8 @@ from typing import Any
 import reflex as rx
 from reflex.plugins import SitemapPlugin
 
+from chat_app.reflex_ext.build import COMMANDS, set_defaults
 from chat_app.reflex_ext.bundle import PortablePages, keep_equal_lockfiles
-from chat_app.reflex_ext.environment import COMMANDS, set_defaults
 from chat_app.settings import ConfigError, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has set since the first

@@ -17,7 +17,7 @@ from chat_app.db.data_folder import DataFolder
 from chat_app.gateway import Gateway
 from chat_app.pages import add_pages
 from chat_app.reflex_ext.app import GatewayApp
-from chat_app.reflex_ext.environment import set_frame_bytes
+from chat_app.reflex_ext.build import set_frame_bytes
 from chat_app.services import Services, install, services
 from chat_app.settings import settings
 from chat_app.states.chat import ChatState

@@ -65,10 +65,9 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Migrate the database, build the page if its sources changed, and serve."""
-    from chat_app.reflex_ext.environment import SERVING
+    from chat_app.reflex_ext.build import SERVING, BakedSettings
     from chat_app.server import frontend
     from chat_app.server.server import check_port
-    from chat_app.settings.baked import BakedSettings
 
     if port is not None:
         os.environ["PORT"] = str(port)

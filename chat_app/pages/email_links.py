@@ -16,8 +16,7 @@ from chat_app.components.auth.sign_in import (
     if_query,
     otherwise,
 )
-from chat_app.reflex_ext.page import api_url
-from chat_app.settings.baked import baked_settings
+from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.auth import AuthState
 
 

@@ -7,7 +7,7 @@ from chat_app.components.chat.thread_list import load_more, roving_list, thread_
 from chat_app.components.ui.feedback import notice, thread_list_skeleton, undo_bar
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
 from chat_app.pages.settings.layout import path_of
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.thread_list import ThreadListState

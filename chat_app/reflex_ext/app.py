@@ -9,7 +9,7 @@ from typing import Any
 import reflex as rx
 from starlette.types import ASGIApp
 
-from chat_app.reflex_ext.environment import page_folder
+from chat_app.reflex_ext.build import page_folder
 from chat_app.reflex_ext.event_namespace import SafeEventNamespace, harden_server
 from chat_app.reflex_ext.events import EventPolicy
 

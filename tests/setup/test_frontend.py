@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chat_app.reflex_ext.build import BakedSettings
 from chat_app.server.frontend import (
     BuildFailed,
     build,
@@ -13,7 +14,6 @@ from chat_app.server.frontend import (
     is_built,
 )
 from chat_app.settings import read_settings
-from chat_app.settings.baked import BakedSettings
 
 ROOT = Path(__file__).parents[2]
 BAKED = BakedSettings.of(read_settings(app_url="http://localhost:1"))
@@ -128,7 +128,7 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
     asking = (
         "import signal, sys; from pathlib import Path\n"
         "from chat_app.server.frontend import build\n"
-        "from chat_app.settings.baked import baked_settings\n"
+        "from chat_app.reflex_ext.build import baked_settings\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
         "build(Path(sys.argv[1]), baked_settings())"
     )

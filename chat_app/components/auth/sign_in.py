@@ -8,7 +8,7 @@ import reflex as rx
 from chat_app.components import script
 from chat_app.components.auth.fields import PROBLEM_ID
 from chat_app.components.ui.icons import brand, page_link
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.account import ProvidersState
 from chat_app.states.auth import AuthState
 

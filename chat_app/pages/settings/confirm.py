@@ -8,7 +8,7 @@ from chat_app.components.auth.mfa import passkey_confirm
 from chat_app.components.auth.sign_in import sign_out_form
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.account import ConfirmState
 
 _PROBLEM = "confirm-problem"

@@ -5,7 +5,7 @@ import reflex as rx
 from chat_app.components.auth.account import account_form, download_form
 from chat_app.components.auth.fields import text_field
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
 _PROBLEM = "delete-problem"

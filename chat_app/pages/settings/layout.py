@@ -8,7 +8,7 @@ from chat_app.auth.errors import error_messages
 from chat_app.components.auth.account import url_problem
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
-from chat_app.settings.baked import baked_settings
+from chat_app.reflex_ext.build import baked_settings
 
 MENU: tuple[tuple[str, str], ...] = (
     ("profile", "Profile"),

@@ -6,7 +6,7 @@ from chat_app.auth.account.profile import NAME_MAX_LENGTH, PICTURE_MAX_BYTES
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import text_field
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
 

@@ -5,7 +5,7 @@ import reflex as rx
 from chat_app.components.auth.account import account_form
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.account import SessionItem, SessionsState
 
 

@@ -8,8 +8,7 @@ from chat_app.components.auth.fields import new_password_field, text_field
 from chat_app.components.auth.mfa import passkey_add
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.reflex_ext.page import api_url
-from chat_app.settings.baked import baked_settings
+from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.account import (
     ConnectionItem,
     ConnectionsState,

@@ -6,7 +6,7 @@ from chat_app.components.auth.account import account_form
 from chat_app.components.auth.mfa import new_backup_codes, two_factor_set_up
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.pages.settings.layout import section, settings_page
-from chat_app.reflex_ext.page import api_url
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.account import TwoFactorState
 
 
