@@ -6,7 +6,7 @@ from uuid import uuid4
 from resilience.attacker import ANSWER, WORDS, Caller, load_page, signed_up
 from resilience.report import Result
 from testing.program import Program
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 COOKIES = ("none", "other", "revoked", "forged")
 _AT_ONCE = 8
@@ -56,5 +56,5 @@ async def _revoked_owner(program: Program, thread: str, ada: Caller) -> int:
 
 async def seen(program: Program, token: str, cookie: str | None, thread: str) -> str:
     """All that a socket with this token and cookie is told about a thread's page."""
-    async with attack(program.url, token=token, cookie=cookie, origin=program.url) as socket:
+    async with connect(program.url, token=token, cookie=cookie, origin=program.url) as socket:
         return await load_page(socket, thread)

@@ -13,7 +13,7 @@ from resilience.page_recorder import record, watch
 from resilience.program import log_errors, running_program, temporary_folder
 from resilience.report import Result
 from testing.browser import chromium
-from testing.browser_user import PATIENCE, SIGN_IN, Person, composer, until_done, until_text
+from testing.browser_user import SIGN_IN, TIMEOUT_MS, BrowserUser, composer, until_done, until_text
 from testing.program import Program
 
 SLOW = (sys.executable, "-m", "resilience.program_with_slow_reads")
@@ -117,22 +117,22 @@ async def _runs(way: Way, count: int, delay: float, first: int) -> list[Found]:
     return found
 
 
-async def _open_user(browser: Browser, program: Program, name: str) -> Person:
+async def _open_user(browser: Browser, program: Program, name: str) -> BrowserUser:
     context = await browser.new_context()
     await watch(context)
-    user = Person(program.url, context, await context.new_page(), name)
+    user = BrowserUser(program.url, context, await context.new_page(), name)
     user.email = user.email.replace(" ", "-")
     return user
 
 
-async def _ask(person: Person, text: str) -> None:
+async def _ask(person: BrowserUser, text: str) -> None:
     await person.ask(text)
     await until_text(person.page)
     await until_done(person.page)
 
 
 async def _run(
-    ada: Person, his: str, leave: Callable[[Person], Awaitable[float]], way: Way
+    ada: BrowserUser, his: str, leave: Callable[[BrowserUser], Awaitable[float]], way: Way
 ) -> Found:
     page, found = ada.page, Found()
     await _use(ada)
@@ -140,7 +140,7 @@ async def _run(
     # Nobody is signed in: all that the back button finds is the form.
     await _press_back(page)
     await page.wait_for_url(SIGN_IN)
-    await expect(page.locator("[name=password]")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("[name=password]")).to_be_visible(timeout=TIMEOUT_MS)
     ada.email = his
     await ada.sign_in()
     await _is_his(page)
@@ -172,7 +172,7 @@ async def _run(
     return found
 
 
-async def _use(ada: Person) -> None:
+async def _use(ada: BrowserUser) -> None:
     """Two threads, words that are not sent yet, something looked for, and a conversation open."""
     await ada.sign_up()
     await _ask(ada, f"echo: {ada.name} one")
@@ -180,21 +180,25 @@ async def _use(ada: Person) -> None:
     await _ask(ada, f"echo: {ada.name} two")
     await composer(ada.page).fill(f"{ada.name} will say")
     await ada.titles().last.click()
-    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text("one", timeout=PATIENCE)
+    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text(
+        "one", timeout=TIMEOUT_MS
+    )
     await _new_chat(ada)
     await composer(ada.page).fill(f"{ada.name} might say")
     await ada.titles().first.click()
-    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text("two", timeout=PATIENCE)
+    await expect(ada.page.locator("[data-role=assistant]")).to_contain_text(
+        "two", timeout=TIMEOUT_MS
+    )
     await ada.page.get_by_placeholder("Search chats").fill(ada.name)
-    await expect(ada.titles()).to_have_count(2, timeout=PATIENCE)
+    await expect(ada.titles()).to_have_count(2, timeout=TIMEOUT_MS)
 
 
-async def _new_chat(person: Person) -> None:
+async def _new_chat(person: BrowserUser) -> None:
     await person.open("/")
-    await expect(person.page.locator(".beginning")).to_be_visible(timeout=PATIENCE)
+    await expect(person.page.locator(".beginning")).to_be_visible(timeout=TIMEOUT_MS)
 
 
-async def _sign_out(person: Person) -> float:
+async def _sign_out(person: BrowserUser) -> float:
     """Sign out with the button; when the answer began, in milliseconds of the browser's clock."""
     page = person.page
     async with page.expect_event("load"), page.expect_response("**/api/auth/signout") as answer:
@@ -203,24 +207,24 @@ async def _sign_out(person: Person) -> float:
     return timing["startTime"] + timing["responseStart"]
 
 
-async def with_the_button(ada: Person) -> float:
+async def with_the_button(ada: BrowserUser) -> float:
     """Sign out with a conversation open."""
     return await _sign_out(ada)
 
 
-async def under_an_answer(ada: Person) -> float:
+async def under_an_answer(ada: BrowserUser) -> float:
     """Sign out while an answer comes."""
     await ada.ask(f"Tell {ada.name}")
     await until_text(ada.page, 40)
     return await _sign_out(ada)
 
 
-async def in_another_tab(ada: Person) -> float:
+async def in_another_tab(ada: BrowserUser) -> float:
     """Go elsewhere, and sign out in another tab."""
     await ada.open("/api/health")
     here, ada.page = ada.page, await ada.tab()
     await ada.open("/")
-    await expect(ada.titles()).to_have_count(2, timeout=PATIENCE)
+    await expect(ada.titles()).to_have_count(2, timeout=TIMEOUT_MS)
     since = await _sign_out(ada)
     await ada.page.close()
     ada.page = here
@@ -253,4 +257,4 @@ async def _history(page: Page) -> tuple[CDPSession, int, list[int]]:
 
 
 async def _is_his(page: Page) -> None:
-    await expect(page.locator(".row-title")).to_have_text([HIS], timeout=2 * PATIENCE)
+    await expect(page.locator(".row-title")).to_have_text([HIS], timeout=2 * TIMEOUT_MS)

@@ -18,7 +18,7 @@ from chat_app.states.thread_list import ThreadListState
 from resilience.attacker import event_frame, load_page, page_event, signed_up
 from resilience.report import Result
 from testing.program import ROOT, Program
-from testing.socket_client import Attacker, attack
+from testing.socket_client import SocketClient, connect
 
 EVENTS, ANONYMOUS, SESSION_SOCKETS = 8_000, 300, 60
 MOST_MS = 300
@@ -34,7 +34,7 @@ async def flood(program: Program, timed: bool = True) -> Result:
         timed: Whether the times are judged.
     """
     ada, eve = await signed_up(program), await signed_up(program)
-    async with attack(program.url, cookie=ada.cookie, origin=program.url) as tab:
+    async with connect(program.url, cookie=ada.cookie, origin=program.url) as tab:
         await load_page(tab)
         quiet = [await _round_trip(tab) for _ in range(20)]
         offender = await asyncio.create_subprocess_exec(
@@ -68,7 +68,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
-async def _round_trip(tab: Attacker) -> float:
+async def _round_trip(tab: SocketClient) -> float:
     """How long an event takes that reads the database and shows, in milliseconds."""
     mark, start = uuid4().hex, time.perf_counter()
     await tab.send_raw(event_frame(page_event("", FIND, text=mark)))
@@ -83,7 +83,7 @@ async def offend(url: str, cookie: str) -> dict[str, Any]:
 
     async def flooding(frames: Sequence[str], who: str | None) -> None:
         nonlocal longest
-        async with attack(url, cookie=who) as socket:
+        async with connect(url, cookie=who) as socket:
             await socket.boot(page_event())
             start = time.monotonic()
             try:
@@ -95,7 +95,7 @@ async def offend(url: str, cookie: str) -> dict[str, Any]:
             longest = max(longest, time.monotonic() - start)
 
     async def holding(stack: AsyncExitStack, who: str | None) -> bool:
-        socket = await stack.enter_async_context(attack(url, cookie=who))
+        socket = await stack.enter_async_context(connect(url, cookie=who))
         try:
             await socket.boot(page_event())
         except (ConnectionClosed, InvalidStatus):

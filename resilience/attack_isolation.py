@@ -24,7 +24,7 @@ from resilience.report import Result
 from testing.http_user import LIST
 from testing.program import Program
 from testing.route_cases import CASES, OF_A_THREAD
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 _OF_THE_HOP = ("date", "connection")
 _TOLD = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -140,7 +140,7 @@ async def _frames(
     program: Program, who: Caller, thread: str, name: str, arguments: dict[str, Any]
 ) -> str:
     """What a tab at a thread's address is told when it sends an event; ids are left out."""
-    async with attack(program.url, cookie=who.cookie, origin=program.url) as socket:
+    async with connect(program.url, cookie=who.cookie, origin=program.url) as socket:
         await load_page(socket, thread)
         if not any(map(_is_missing, socket.frames)):
             await socket.until(_is_missing)

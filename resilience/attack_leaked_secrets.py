@@ -19,9 +19,9 @@ from resilience.attacker import (
     with_own_program,
 )
 from resilience.report import Result
-from testing.fake_provider import refused, serving
+from testing.fake_provider import refused, serve
 from testing.program import Program
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 SEND = f"{ChatState.get_full_name()}.send"
 
@@ -32,7 +32,7 @@ async def canaries() -> Result:
     said = f"words-canary-{uuid4().hex}"
     # A server that repeats the key in its refusal, as some do.
     answer = refused(401, {"error": {"message": f"wrong key {secrets['key']}"}})
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         given = {
             "AUTH_SECRET": secrets["auth"],
             "OPENAI_API_KEY": secrets["key"],
@@ -55,7 +55,7 @@ async def _whole_session(program: Program, secrets: dict[str, str], said: str) -
     asked = await ada.http.post("/api/chat", json={"messages": [question(said)]})
     thread = asked.headers["x-thread-id"]
     told += [asked.text, (await ada.http.get(f"/api/threads/{thread}/messages")).text]
-    async with attack(program.url, cookie=ada.cookie, origin=program.url) as socket:
+    async with connect(program.url, cookie=ada.cookie, origin=program.url) as socket:
         await load_page(socket, thread)
         for frame in (
             event_frame(page_event(thread, SEND, client_id="c-1", thread=thread, text=said)),
@@ -111,7 +111,7 @@ async def log_injection(program: Program, tries: int = 50) -> Result:
     )
     header = evil.replace("\r\n", "\t").encode("utf-8")
     sent = 0
-    async with attack(program.url, cookie=ada.cookie, origin=program.url) as socket:
+    async with connect(program.url, cookie=ada.cookie, origin=program.url) as socket:
         await load_page(socket)
         while sent < tries:
             ways = (

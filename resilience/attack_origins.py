@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from resilience.attacker import WORDS, Caller, question, signed_up
 from resilience.report import Result
 from testing.program import Program
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 UNSAFE: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/auth/callback/credentials"): {"email": "x@example.com", "password": "y"},
@@ -99,7 +99,7 @@ async def origin_table(program: Program) -> Result:
 
 async def _connects(program: Program, who: Caller, origin: str | None) -> bool:
     try:
-        async with attack(program.url, token=str(uuid4()), cookie=who.cookie, origin=origin):
+        async with connect(program.url, token=str(uuid4()), cookie=who.cookie, origin=origin):
             return True
     except InvalidStatus:
         return False

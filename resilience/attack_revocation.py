@@ -12,9 +12,9 @@ from resilience.streaming_tabs import (
     until_over,
     watched_tabs,
 )
-from testing.fake_provider import serving
+from testing.fake_provider import serve
 from testing.program import Program
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 RUNS = 4
 MOST_MS = 100
@@ -30,7 +30,7 @@ async def revocation(sockets: int = 50, *, timed: bool = True) -> Result:
         timed: Whether the times are judged.
     """
     talker = EndlessProvider()
-    async with serving(talker.answer) as provider:
+    async with serve(talker.answer) as provider:
 
         async def attacked(program: Program) -> Result:
             return await _revoke(program, talker, sockets, timed)
@@ -43,7 +43,7 @@ async def _revoke(program: Program, talker: EndlessProvider, sockets: int, timed
     second = await second_device(ada)
     async with (
         watched_tabs(program, ada, sockets=sockets, runs=RUNS) as (watchers, tasks),
-        attack(program.url, cookie=second.cookie, origin=program.url) as other,
+        connect(program.url, cookie=second.cookie, origin=program.url) as other,
     ):
         await load_page(other)
         asked = time.perf_counter()

@@ -20,7 +20,7 @@ from resilience.streaming_tabs import (
     until_over,
     watched_tabs,
 )
-from testing.fake_provider import serving
+from testing.fake_provider import serve
 from testing.program import Program
 
 RUNS = 2
@@ -125,7 +125,7 @@ async def ends(
         timed: Whether the times are judged.
     """
     talker = EndlessProvider()
-    async with serving(talker.answer) as provider:
+    async with serve(talker.answer) as provider:
 
         async def attacked(program: Program) -> Result:
             found: dict[str, Measured] = defaultdict(Measured)

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from resilience.attack_flood import percentile
 from resilience.report import Result
 from testing.browser import chromium
-from testing.browser_user import PATIENCE, SIGN_IN, Person, until_text
+from testing.browser_user import SIGN_IN, TIMEOUT_MS, BrowserUser, until_text
 from testing.program import Program
 
 MOST_MS = 250
@@ -38,7 +38,7 @@ async def blank(program: Program, times: int = 20, *, timed: bool = True) -> Res
     took: dict[str, list[float]] = {name: [] for name in WAYS}
     async with chromium() as browser:
         context = await browser.new_context()
-        ada = Person(program.url, context, await context.new_page(), "Ada")
+        ada = BrowserUser(program.url, context, await context.new_page(), "Ada")
         await ada.sign_up()
         for number in range(times):
             for name, leave in WAYS.items():
@@ -53,7 +53,9 @@ async def blank(program: Program, times: int = 20, *, timed: bool = True) -> Res
     return Result("blank", 2 * times, len(slow), f"from the request to an empty tab: {told}")
 
 
-async def _once(ada: Person, word: str, leave: Callable[[Person], Awaitable[object]]) -> float:
+async def _once(
+    ada: BrowserUser, word: str, leave: Callable[[BrowserUser], Awaitable[object]]
+) -> float:
     """Sign out under an answer in the other tab; milliseconds from the request to an empty page."""
     other = await ada.tab()
     await other.add_init_script(f'{WATCH}("{WORDS}")')
@@ -72,14 +74,14 @@ async def _once(ada: Person, word: str, leave: Callable[[Person], Awaitable[obje
 
 
 async def _gone(page: Page) -> None:
-    await expect(page.locator("[name=password]")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("[name=password]")).to_be_visible(timeout=TIMEOUT_MS)
 
 
-async def _by_a_bare_request(ada: Person) -> None:
+async def _by_a_bare_request(ada: BrowserUser) -> None:
     assert await ada.page.evaluate(BARE) == 200
 
 
-WAYS: dict[str, Callable[[Person], Awaitable[object]]] = {
-    "told by the tab": Person.sign_out,
+WAYS: dict[str, Callable[[BrowserUser], Awaitable[object]]] = {
+    "told by the tab": BrowserUser.sign_out,
     "told by the server": _by_a_bare_request,
 }

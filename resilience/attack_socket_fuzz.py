@@ -25,7 +25,7 @@ from resilience.attacker import (
 from resilience.fuzz_values import nested, payload
 from resilience.report import Result
 from testing.program import Program
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 PER_SOCKET = 40
 """Below the burst that a tab may send, so that it is the parser that is tried."""
@@ -139,7 +139,7 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
     sent, leaks, closed = 0, 0, Counter[str]()
     while sent < tries:
         cookie = random.choice((eve.cookie, eve.cookie, None))
-        async with attack(program.url, cookie=cookie, origin=program.url) as socket:
+        async with connect(program.url, cookie=cookie, origin=program.url) as socket:
             await load_page(socket)
             try:
                 for _ in range(min(PER_SOCKET, tries - sent)):
@@ -170,6 +170,6 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
 
 
 async def _answers(program: Program, who: Caller, thread: str) -> bool:
-    async with attack(program.url, cookie=who.cookie, origin=program.url) as socket:
+    async with connect(program.url, cookie=who.cookie, origin=program.url) as socket:
         async with asyncio.timeout(20):
             return WORDS in await load_page(socket, thread)

@@ -7,7 +7,7 @@ from playwright.async_api import Page, Route, expect
 from resilience.attacker import question
 from resilience.report import Result
 from testing.browser import chromium
-from testing.browser_user import Person, composer
+from testing.browser_user import BrowserUser, composer
 from testing.markdown_attacks import ATTACKS
 from testing.program import Program
 
@@ -47,7 +47,7 @@ async def hostile_texts(program: Program, texts: Sequence[str] = ATTACKS) -> Res
         context = await browser.new_context()
         await context.add_init_script(f"({WATCH})()")
         await context.route("**/*", lambda route: _only_home(route, program.url, bad))
-        ada = Person(program.url, context, await context.new_page(), "Ada")
+        ada = BrowserUser(program.url, context, await context.new_page(), "Ada")
         page = ada.page
         context.on("page", lambda opened: bad.append(f"opened {opened.url}"))
         context.on("dialog", lambda dialog: bad.append(f"dialog {dialog.message}"))

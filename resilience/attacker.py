@@ -13,7 +13,7 @@ import httpx
 from resilience.report import Result
 from testing.browser_user import PASSWORD
 from testing.program import Program, running
-from testing.socket_client import Attacker
+from testing.socket_client import SocketClient
 
 HYDRATE = "reflex___state____state.hydrate_and_load"
 SETTLED = "reflex___state____state.set_is_hydrated"
@@ -123,7 +123,7 @@ def is_loaded(frame: object) -> bool:
     return '"is_hydrated_rx_state_": true' in json.dumps(frame)
 
 
-async def load_page(socket: Attacker, thread: str = "") -> str:
+async def load_page(socket: SocketClient, thread: str = "") -> str:
     """Open a page over a socket; everything that came until it was loaded."""
     await socket.boot(page_event(thread))
     if not any(map(is_loaded, socket.frames)):

@@ -17,7 +17,7 @@ from resilience.process_kills import Watched, begin
 from resilience.program import log_errors, running_program, signed_up_users, temporary_folder
 from resilience.report import Result, Scenario
 from resilience.timestamped_tokens import TimedAnswer, TimestampingProvider, ages, bare_proxy
-from testing.fake_provider import serving
+from testing.fake_provider import serve
 from testing.http_user import CHAT, LIST, HttpUser, SocketTab, open_tab
 
 SEED = 7
@@ -174,7 +174,7 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
     The same answers go through a bare proxy, the program without its log, and the program.
     """
     wrong: list[str] = []
-    async with serving(TimestampingProvider(tokens, pace).answer) as upstream:
+    async with serve(TimestampingProvider(tokens, pace).answer) as upstream:
         given = {"OPENAI_BASE_URL": upstream.url, "CHAT_MODELS": "stamps"}
         async with bare_proxy(upstream.url) as url:
             bare = p95(await _over_http([HttpUser(url)], count))

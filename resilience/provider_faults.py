@@ -21,7 +21,7 @@ from testing.fake_provider import (
     finish,
     held_open,
     refused,
-    serving,
+    serve,
     streamed,
     text,
 )
@@ -64,7 +64,7 @@ async def provider(fakes: bool = True) -> Result:
     double = Double()
     wrong: list[str] = []
     tried = 0
-    async with serving(double.answer) as real:
+    async with serve(double.answer) as real:
         given = {
             "OPENAI_BASE_URL": real.url,
             "CHAT_MODELS": ",".join(FAULTS),

@@ -12,9 +12,9 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 
 from resilience.attacker import Caller, load_page, question
-from testing.fake_provider import STREAM_HEAD, Provider, Request, text
+from testing.fake_provider import STREAM_HEAD, FakeProvider, Request, text
 from testing.program import Program
-from testing.socket_client import Attacker, attack
+from testing.socket_client import SocketClient, connect
 
 TOKEN_SECONDS = 0.02
 PATIENCE = 40
@@ -69,7 +69,7 @@ class StreamWatcher:
         code: What it was closed with.
     """
 
-    socket: Attacker
+    socket: SocketClient
     times: list[float] = field(default_factory=list)
     last_word: int = 0
     closed_at: float = 0.0
@@ -88,7 +88,7 @@ class StreamWatcher:
             self.code = self.socket.socket.close_code or 0
 
 
-def settings_for(provider: Provider) -> dict[str, str]:
+def settings_for(provider: FakeProvider) -> dict[str, str]:
     """The settings of a program whose only model is there."""
     return {
         "OPENAI_BASE_URL": provider.url,
@@ -124,7 +124,7 @@ async def watched_tabs(
     async with AsyncExitStack() as stack:
         watchers = []
         for turn in range(sockets):
-            one = attack(program.url, cookie=caller.cookie, origin=program.url)
+            one = connect(program.url, cookie=caller.cookie, origin=program.url)
             socket = await stack.enter_async_context(one)
             await load_page(socket, threads[turn % runs])
             watchers.append(StreamWatcher(socket))

@@ -2,9 +2,9 @@
 
 from playwright.async_api import FilePayload, Page
 
-from screenshots.programs import Person, Programs, expect
+from screenshots.programs import BrowserUser, Programs, expect
 from screenshots.scene import scene
-from testing.browser_mfa import password_first, turn_on, with_device
+from testing.browser_mfa import add_virtual_device, enable_two_factor, enter_password
 from testing.browser_user import png
 
 _WAYS = {
@@ -57,10 +57,10 @@ async def _(programs: Programs) -> Page:
 @scene("sign-in-code")
 async def _(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
-    await turn_on(ada)
+    await enable_two_factor(ada)
     await ada.open("/")
     await ada.sign_out()
-    await password_first(ada)
+    await enter_password(ada)
     return ada.page
 
 
@@ -90,7 +90,7 @@ async def _(programs: Programs) -> Page:
 @scene("settings-passkeys")
 async def _(programs: Programs) -> Page:
     ada = await _at(programs, "passkeys", "Passkeys")
-    await with_device(ada)
+    await add_virtual_device(ada)
     await ada.page.fill("#passkey-name", "Laptop")
     await ada.page.get_by_role("button", name="Add a passkey").click()
     await expect(ada.page.locator(".entries")).to_contain_text("Laptop")
@@ -108,7 +108,7 @@ async def _(programs: Programs) -> Page:
 @scene("settings-backup-codes")
 async def _(programs: Programs) -> Page:
     ada = await _at(programs, "two-factor", "Two-factor")
-    await turn_on(ada)
+    await enable_two_factor(ada)
     await ada.page.get_by_role("button", name="new codes").click()
     await expect(ada.page.get_by_text("Save your backup codes")).to_be_visible()
     return ada.page
@@ -143,7 +143,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-async def _at(programs: Programs, slug: str, title: str, **settings: str) -> Person:
+async def _at(programs: Programs, slug: str, title: str, **settings: str) -> BrowserUser:
     ada = await programs.person(programs.program(**settings))
     await ada.open(f"/settings/{slug}")
     await expect(ada.page.locator("h1")).to_have_text(title)

@@ -7,7 +7,7 @@ from chat_app.seed import principal_by_email, seed_messages
 from chat_app.settings import read_settings
 from screenshots import sample_threads as samples
 from screenshots import viewports
-from screenshots.programs import Person, Programs, composer, data_of, ended, expect, pick
+from screenshots.programs import BrowserUser, Programs, composer, data_of, ended, expect, pick
 from screenshots.scene import scene
 from screenshots.viewports import Viewport
 from testing.browser_user import until_done, until_text
@@ -279,7 +279,7 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-async def _with_a_past(programs: Programs) -> tuple[Person, object]:
+async def _with_a_past(programs: Programs) -> tuple[BrowserUser, object]:
     program = programs.program()
     ada = await programs.person(program)
     thread = await samples.tell_all(data_of(program), ada.email)

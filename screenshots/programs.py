@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from testing.browser import chromium
-from testing.browser_user import PATIENCE, Person, composer
+from testing.browser_user import TIMEOUT_MS, BrowserUser, composer
 from testing.program import Program, running
 
 _GIVEN = {
@@ -39,15 +39,15 @@ class Programs:
             self._programs[name] = self.closing.enter_context(running(folder, given=given))
         return self._programs[name]
 
-    async def visitor(self, program: Program) -> Person:
+    async def visitor(self, program: Program) -> BrowserUser:
         """Somebody with a browser, not signed in."""
         context = await self.browser.new_context(
             viewport={"width": 1440, "height": 900}, timezone_id="UTC"
         )
         self.closing.push_async_callback(context.close)
-        return Person(program.url, context, await context.new_page(), "Ada")
+        return BrowserUser(program.url, context, await context.new_page(), "Ada")
 
-    async def person(self, program: Program) -> Person:
+    async def person(self, program: Program) -> BrowserUser:
         """Somebody who has just made an account."""
         ada = await self.visitor(program)
         await ada.sign_up()
@@ -76,7 +76,16 @@ async def pick(page: Page, model: str) -> None:
 async def ended(page: Page, status: str) -> None:
     """Wait until the last answer has ended so."""
     last = page.locator("[data-role=assistant]").last
-    await expect(last).to_have_attribute("data-status", status, timeout=PATIENCE)
+    await expect(last).to_have_attribute("data-status", status, timeout=TIMEOUT_MS)
 
 
-__all__ = ["Person", "Programs", "composer", "data_of", "ended", "expect", "open_programs", "pick"]
+__all__ = [
+    "BrowserUser",
+    "Programs",
+    "composer",
+    "data_of",
+    "ended",
+    "expect",
+    "open_programs",
+    "pick",
+]

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
+async def serve(app: ASGIApp, port: int) -> AsyncIterator[None]:
     """Serve an app with the real server, on loopback, in this event loop."""
     server = Server(app, port=port, interface=Interfaces.ASGI, log_enabled=False, runtime_threads=1)
     task = asyncio.create_task(server.serve())

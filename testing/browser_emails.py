@@ -2,11 +2,11 @@
 
 from playwright.async_api import expect
 
-from testing.browser_user import PASSWORD, Person
+from testing.browser_user import PASSWORD, BrowserUser
 from testing.mail_server import Mailbox, link_of
 
 
-def delivered_to(mailbox: Mailbox) -> dict[str, str]:
+def smtp_settings(mailbox: Mailbox) -> dict[str, str]:
     """The settings of a program whose letters arrive there."""
     return {
         "SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}",
@@ -14,7 +14,7 @@ def delivered_to(mailbox: Mailbox) -> dict[str, str]:
     }
 
 
-async def ask_for_account(person: Person, mailbox: Mailbox) -> str:
+async def sign_up_by_email(person: BrowserUser, mailbox: Mailbox) -> str:
     """Sign up where the address must be confirmed; the link in the letter."""
     page, before = person.page, len(mailbox.letters)
     await person.open("/signup")

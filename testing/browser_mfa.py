@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from playwright.async_api import expect
 from pyotp.totp import TOTP
 
-from testing.browser_user import PASSWORD, PATIENCE, Person, composer
+from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, composer
 
 CODE = re.compile(r"/signin/code/?(\?|$)")
 _DEVICE = {
@@ -19,14 +19,14 @@ _DEVICE = {
 }
 
 
-async def with_device(person: Person) -> None:
+async def add_virtual_device(person: BrowserUser) -> None:
     """Give the tab a device that holds passkeys."""
     tools = await person.context.new_cdp_session(person.page)
     await tools.send("WebAuthn.enable")
     await tools.send("WebAuthn.addVirtualAuthenticator", {"options": _DEVICE})
 
 
-async def add_passkey(person: Person, name: str) -> None:
+async def add_passkey(person: BrowserUser, name: str) -> None:
     """Have the device of the tab make a passkey."""
     page = await person.settings("passkeys")
     await page.fill("#passkey-name", name)
@@ -34,13 +34,13 @@ async def add_passkey(person: Person, name: str) -> None:
     await expect(page.locator(".entries")).to_contain_text(name)
 
 
-async def come_in_by_passkey(person: Person) -> None:
+async def sign_in_with_passkey(person: BrowserUser) -> None:
     """Sign in with it, from the page to sign in."""
     await person.page.get_by_role("button", name="Sign in with a passkey").click()
-    await expect(composer(person.page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(person.page)).to_be_visible(timeout=TIMEOUT_MS)
 
 
-async def turn_on(person: Person) -> Sequence[str]:
+async def enable_two_factor(person: BrowserUser) -> Sequence[str]:
     """Turn the second factor on; the backup codes."""
     page = await person.settings("two-factor")
     await page.get_by_role("button", name="Set up").click()
@@ -55,7 +55,7 @@ async def turn_on(person: Person) -> Sequence[str]:
     return codes
 
 
-async def password_first(person: Person) -> None:
+async def enter_password(person: BrowserUser) -> None:
     """The first half of signing in; the page asks for the code then."""
     page = person.page
     await person.open("/signin")
@@ -65,7 +65,7 @@ async def password_first(person: Person) -> None:
     await page.wait_for_url(CODE)
 
 
-async def with_backup_code(person: Person, code: str) -> None:
+async def enter_backup_code(person: BrowserUser, code: str) -> None:
     """The second half, without the app; what the page says then is left to see."""
     page = person.page
     await page.get_by_role("button", name="Use a backup code").click()

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from playwright.async_api import Page
 
 from testing.oidc_app import CLIENT, SECRET
-from testing.oidc_provider import running
+from testing.oidc_provider import run_oidc
 from testing.program import Program
 
 
-def acme_at(port: int) -> dict[str, str]:
+def acme_settings(port: int) -> dict[str, str]:
     """The settings of a program that Acme's people sign in to."""
     return {
         "AUTH_OIDC_ACME_ISSUER": f"http://127.0.0.1:{port}",
@@ -20,9 +20,9 @@ def acme_at(port: int) -> dict[str, str]:
 
 
 @contextmanager
-def acme(port: int, program: Program) -> Iterator[None]:
+def run_acme(port: int, program: Program) -> Iterator[None]:
     """Acme, which knows the program."""
-    with running(
+    with run_oidc(
         "oidc_provider.mjs",
         port=port,
         clientId=CLIENT,
@@ -33,7 +33,7 @@ def acme(port: int, program: Program) -> Iterator[None]:
         yield
 
 
-async def sign_in_there(page: Page) -> None:
+async def sign_in_at_acme(page: Page) -> None:
     """Say at the provider who one is, and that it may tell."""
     await page.fill("[name=login]", "ada")
     await page.fill("[name=password]", "whatever")

@@ -10,17 +10,17 @@ from uuid import uuid4
 from playwright.async_api import BrowserContext, Page, expect
 
 PASSWORD = "correct horse battery staple"
-PATIENCE = 60_000
+TIMEOUT_MS = 60_000
 """Milliseconds; only a test that will fail waits so long."""
 
 SIGN_IN = re.compile(r"/signin/?(\?|$)")
 
 
-Meet = Callable[..., Awaitable["Person"]]
+Meet = Callable[..., Awaitable["BrowserUser"]]
 """Opens a browser profile for a user: `await meet("Ada", program.url)`."""
 
 
-class Person:
+class BrowserUser:
     """Somebody with a browser of their own.
 
     Attributes:
@@ -35,7 +35,7 @@ class Person:
         self._listen(page)
 
     def _listen(self, page: Page) -> None:
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on(
             "console",
@@ -68,7 +68,7 @@ class Person:
     async def _submit(self) -> None:
         await self.page.fill("[name=password]", PASSWORD)
         await self.page.locator("form button[type=submit]").last.click()
-        await expect(composer(self.page)).to_be_visible(timeout=PATIENCE)
+        await expect(composer(self.page)).to_be_visible(timeout=TIMEOUT_MS)
 
     async def sign_out(self) -> None:
         """Sign out with the button."""
@@ -88,7 +88,7 @@ class Person:
     async def settings(self, page: str) -> Page:
         """Go to a page of the settings; the tab, once it shows what is theirs."""
         await self.open(f"/settings/{page}")
-        await expect(self.page.locator(".settings-section").first).to_be_visible(timeout=PATIENCE)
+        await expect(self.page.locator(".settings-section").first).to_be_visible(timeout=TIMEOUT_MS)
         return self.page
 
     async def thread(self) -> str:
@@ -134,14 +134,14 @@ async def until_text(page: Page, least: int = 1, nth: int = -1) -> str:
             return one && one.innerText.trim().length >= least;
         }""",
         arg=[least, nth],
-        timeout=PATIENCE,
+        timeout=TIMEOUT_MS,
     )
     return await answers(page).nth(nth).inner_text()
 
 
 async def until_done(page: Page) -> None:
     """Wait until no answer is being made."""
-    await expect(page.get_by_test_id("stop")).to_have_count(0, timeout=PATIENCE * 2)
+    await expect(page.get_by_test_id("stop")).to_have_count(0, timeout=TIMEOUT_MS * 2)
 
 
 def png(size: int = 4) -> bytes:

@@ -1,4 +1,4 @@
-"""GitHub, as far as signing in sees it: its paths, its answers, its way of saying no."""
+"""FakeGitHub, as far as signing in sees it: its paths, its answers, its way of saying no."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 
-class GitHub:
+class FakeGitHub:
     def __init__(self, client_id: str, client_secret: str) -> None:
         self.client = {"client_id": client_id, "client_secret": client_secret}
         self.user: dict[str, Any] = {"id": 583231, "login": "octocat", "name": "The Octocat"}
@@ -42,7 +42,7 @@ class GitHub:
             "code_challenge"
         )
         if not right or not self.client.items() <= said.items():
-            return JSONResponse({"error": "bad_verification_code"})  # GitHub says it with 200
+            return JSONResponse({"error": "bad_verification_code"})  # FakeGitHub says it with 200
         self._tokens.add(token := f"gho_{secrets.token_hex(18)}")
         return JSONResponse({"access_token": token, "scope": "", "token_type": "bearer"})
 
@@ -52,8 +52,8 @@ class GitHub:
         return JSONResponse(self.user if request.url.path == "/user" else self.emails)
 
 
-class Served(GitHub):
-    """A GitHub that listens.
+class GitHub(FakeGitHub):
+    """A FakeGitHub that listens.
 
     Attributes:
         url: Where.

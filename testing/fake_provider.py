@@ -37,7 +37,7 @@ class Request:
 Answer = Callable[[Request], Awaitable[None]]
 
 
-class Provider:
+class FakeProvider:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[Request] = []
@@ -70,8 +70,8 @@ class Provider:
 
 
 @asynccontextmanager
-async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Provider]:
-    provider = Provider(answer)
+async def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeProvider]:
+    provider = FakeProvider(answer)
     server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, ssl=tls)
     scheme, port = "https" if tls else "http", server.sockets[0].getsockname()[1]
     provider.origin = f"{scheme}://127.0.0.1:{port}"

@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx
 from websockets.exceptions import ConnectionClosed
 
-from testing.socket_client import Attacker, attack
+from testing.socket_client import SocketClient, connect
 
 PASSWORD = "a long enough pass phrase 7"
 HYDRATE = "reflex___state____state.hydrate_and_load"
@@ -187,7 +187,7 @@ class SocketTab:
         closed: Set when the socket is gone.
     """
 
-    def __init__(self, socket: Attacker, thread: str) -> None:
+    def __init__(self, socket: SocketClient, thread: str) -> None:
         self.thread = thread
         self.texts: dict[str, str] = {}
         self.ends: dict[str, str] = {}
@@ -276,7 +276,7 @@ async def open_tab(
         thread: The thread to show; empty is a new chat.
         wait: Whether to wait until it is loaded.
     """
-    async with attack(person.url, cookie=person.cookie, origin=person.url) as socket:
+    async with connect(person.url, cookie=person.cookie, origin=person.url) as socket:
         one = SocketTab(socket, thread)
         await one.boot()
         listening = asyncio.create_task(one.listen())

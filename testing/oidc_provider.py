@@ -27,7 +27,7 @@ DISCOVERY_DOCUMENT = {
 
 
 @contextlib.contextmanager
-def running(script: str, **given: Any) -> Iterator[None]:
+def run_oidc(script: str, **given: Any) -> Iterator[None]:
     """Run one of the scripts beside this file until the block ends.
 
     Args:

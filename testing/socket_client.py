@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
@@ -21,7 +22,7 @@ SILENCE_SECONDS = 30
 """When to give up, so that a test that goes wrong ends."""
 
 
-class Attacker:
+class SocketClient:
     """One open socket.
 
     Attributes:
@@ -98,7 +99,7 @@ def handshake_url(url: str, token: str, **query: str) -> str:
 
 
 @asynccontextmanager
-async def attack(
+async def connect(
     url: str,
     *,
     token: str | None = None,
@@ -108,7 +109,7 @@ async def attack(
     subprotocols: tuple[str, ...] = (),
     address: str | None = None,
     port: int | None = None,
-) -> AsyncIterator[Attacker]:
+) -> AsyncIterator[SocketClient]:
     """Connect to a server.
 
     Args:
@@ -128,7 +129,7 @@ async def attack(
     peer: dict[str, Any] = {} if port is None else {"host": "localhost", "port": port}
     if cookie is not None:
         asked["Cookie"] = cookie
-    async with connect(
+    async with open_websocket(
         address or handshake_url(url, token or str(uuid4())),
         origin=Origin(url if origin == "" else origin) if origin is not None else None,
         additional_headers=asked,
@@ -140,4 +141,4 @@ async def attack(
         proxy=None,
         **peer,
     ) as socket:
-        yield Attacker(socket)
+        yield SocketClient(socket)

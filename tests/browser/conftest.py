@@ -5,7 +5,7 @@ import pytest
 from playwright.async_api import Browser
 
 from testing.browser import chromium
-from testing.browser_user import Meet, Person
+from testing.browser_user import BrowserUser, Meet
 from testing.mail_server import Mailbox, listening
 from testing.program import Program, running
 
@@ -55,9 +55,9 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 def meet(browser: Browser) -> Meet:
     """Somebody with a browser profile of their own, at a program's address."""
 
-    async def somebody(name: str, url: str, **options: object) -> Person:
+    async def somebody(name: str, url: str, **options: object) -> BrowserUser:
         context = await browser.new_context(**options)  # pyright: ignore[reportArgumentType]
-        return Person(url, context, await context.new_page(), name)
+        return BrowserUser(url, context, await context.new_page(), name)
 
     return somebody
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from testing.browser_emails import ask_for_account, delivered_to
+from testing.browser_emails import sign_up_by_email, smtp_settings
 from testing.browser_mfa import (
     CODE,
     add_passkey,
-    come_in_by_passkey,
-    password_first,
-    turn_on,
-    with_backup_code,
-    with_device,
+    add_virtual_device,
+    enable_two_factor,
+    enter_backup_code,
+    enter_password,
+    sign_in_with_passkey,
 )
-from testing.browser_oidc import acme, acme_at, sign_in_there
-from testing.browser_user import PATIENCE, Meet, Person, composer
+from testing.browser_oidc import acme_settings, run_acme, sign_in_at_acme
+from testing.browser_user import TIMEOUT_MS, BrowserUser, Meet, composer
 from testing.mail_server import Mailbox
 from testing.program import Program, free_port
 
@@ -28,8 +28,8 @@ async def served(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
     """A program that sends letters and knows an OpenID provider."""
     there = free_port()
     given = {"FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
-    one = Program(tmp_path, given=given | delivered_to(mailbox) | acme_at(there))
-    with acme(there, one):
+    one = Program(tmp_path, given=given | smtp_settings(mailbox) | acme_settings(there))
+    with run_acme(there, one):
         try:
             one.start()
             yield one
@@ -37,7 +37,7 @@ async def served(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
             one.end()
 
 
-async def out(person: Person) -> None:
+async def out(person: BrowserUser) -> None:
     """Leave, from wherever they are."""
     await person.open("/")
     await person.sign_out()
@@ -46,40 +46,40 @@ async def out(person: Person) -> None:
 async def test_a_whole_day(served: Program, mailbox: Mailbox, meet: Meet) -> None:
     ada = await meet("Ada", served.url)
     page = ada.page
-    await with_device(ada)
-    await page.goto(await ask_for_account(ada, mailbox))
+    await add_virtual_device(ada)
+    await page.goto(await sign_up_by_email(ada, mailbox))
     await page.get_by_role("button", name="Create account").click()
-    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
     await add_passkey(ada, "Laptop")
     await out(ada)
-    await come_in_by_passkey(ada)
+    await sign_in_with_passkey(ada)
 
     # With a second factor the password alone is not enough, and each backup code helps once.
-    first, second, third, *_ = await turn_on(ada)
+    first, second, third, *_ = await enable_two_factor(ada)
     await out(ada)
-    await password_first(ada)
-    await with_backup_code(ada, first)
-    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+    await enter_password(ada)
+    await enter_backup_code(ada, first)
+    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
     await out(ada)
-    await password_first(ada)
-    await with_backup_code(ada, first)
+    await enter_password(ada)
+    await enter_backup_code(ada, first)
     await expect(page.get_by_role("alert")).to_contain_text("Incorrect")
     await page.fill("[name=code]", second)
     await page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
     # An account elsewhere opens this one too, whatever its address is, and no more than half.
     await ada.settings("connections")
     await page.get_by_role("button", name="Connect Acme").click()
-    await sign_in_there(page)
+    await sign_in_at_acme(page)
     rows = page.locator(".entries > li")
-    await expect(rows).to_contain_text("ada@example.org", timeout=PATIENCE)
+    await expect(rows).to_contain_text("ada@example.org", timeout=TIMEOUT_MS)
     await out(ada)
     await page.get_by_role("button", name="Continue with Acme").click()
     await page.wait_for_url(CODE)
-    await with_backup_code(ada, third)
-    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+    await enter_backup_code(ada, third)
+    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
     # The other ways in go, and the last one cannot.
     await ada.settings("passkeys")

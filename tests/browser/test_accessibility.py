@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from screenshots.viewports import EVERY, apply
-from testing.browser_user import Meet, Person, until_done, until_text
+from testing.browser_user import BrowserUser, Meet, until_done, until_text
 from testing.program import Program
 
 AXE = "axe-core@4.14.1"
@@ -68,7 +68,7 @@ async def _judge(page: Page, axe: str) -> None:
         assert await page.evaluate(JUDGE) == [], viewport.name
 
 
-async def _refused(ada: Person) -> None:
+async def _refused(ada: BrowserUser) -> None:
     await ada.open("/signin")
     await ada.page.fill("[name=email]", "nobody@example.com")
     await ada.page.fill("[name=password]", "not the password")
@@ -76,7 +76,7 @@ async def _refused(ada: Person) -> None:
     await expect(ada.page.locator("#problem")).not_to_be_empty()
 
 
-async def _drawer(ada: Person) -> None:
+async def _drawer(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask("echo: short")
     await ada.thread()
@@ -86,13 +86,13 @@ async def _drawer(ada: Person) -> None:
     await expect(ada.titles()).to_be_visible()
 
 
-async def _menu(ada: Person) -> None:
+async def _menu(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.page.locator(".account-button").click()
     await expect(ada.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-async def _renaming(ada: Person) -> None:
+async def _renaming(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask("echo: short")
     await ada.thread()
@@ -102,7 +102,7 @@ async def _renaming(ada: Person) -> None:
     await expect(ada.page.get_by_label("New title")).to_be_visible()
 
 
-async def _deleted(ada: Person) -> None:
+async def _deleted(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask("echo: short")
     await ada.thread()
@@ -112,7 +112,7 @@ async def _deleted(ada: Person) -> None:
     await expect(ada.page.get_by_role("button", name="Undo")).to_be_visible()
 
 
-async def _failed(ada: Person) -> None:
+async def _failed(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.page.locator(".models select").select_option("fake:drop")
     await ada.ask("What can go wrong?")
@@ -120,13 +120,13 @@ async def _failed(ada: Person) -> None:
     await expect(row).to_have_attribute("data-status", "failed", timeout=20_000)
 
 
-async def _answering(ada: Person) -> None:
+async def _answering(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask("Tell me everything")
     await until_text(ada.page, 60)
 
 
-async def _rich(ada: Person) -> None:
+async def _rich(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask(RICH)
     await until_text(ada.page)
@@ -134,7 +134,7 @@ async def _rich(ada: Person) -> None:
     await expect(ada.page.locator(".ct-code .hljs-keyword").first).to_be_visible()
 
 
-STATES: dict[str, Callable[[Person], Awaitable[None]]] = {
+STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
     "sign-in": lambda ada: ada.open("/signin"),
     "refused": _refused,
     "sign-up": lambda ada: ada.open("/signup"),

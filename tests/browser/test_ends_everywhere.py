@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Page, WebSocket, expect
 
 from testing.browser_user import (
-    PATIENCE,
     SIGN_IN,
+    TIMEOUT_MS,
+    BrowserUser,
     Meet,
-    Person,
     composer,
     until_text,
 )
@@ -23,7 +23,7 @@ QUESTION = "What does the phone say?"
 WORDS = 1_500
 """What the model would say in a minute if nobody stopped it."""
 
-Ending = Callable[[Person, Program], Awaitable[None]]
+Ending = Callable[[BrowserUser, Program], Awaitable[None]]
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Heard:
             self.others[number] = self.others.get(number, "") + frame
 
 
-async def revoke(laptop: Person, _: Program) -> None:
+async def revoke(laptop: BrowserUser, _: Program) -> None:
     page = await laptop.settings("sessions")
     rows = page.locator(".entries > li")
     await expect(rows).to_have_count(2)
@@ -76,38 +76,38 @@ async def revoke(laptop: Person, _: Program) -> None:
     await expect(rows).to_have_count(1)
 
 
-async def revoke_others(laptop: Person, _: Program) -> None:
+async def revoke_others(laptop: BrowserUser, _: Program) -> None:
     page = await laptop.settings("sessions")
     await page.get_by_role("button", name="Sign out other sessions").click()
     await expect(page.get_by_text("Only this session is left.")).to_be_visible()
 
 
-async def everywhere(laptop: Person, _: Program) -> None:
+async def everywhere(laptop: BrowserUser, _: Program) -> None:
     page = await laptop.settings("sessions")
     await page.get_by_role("button", name="Sign out everywhere").click()
     await page.wait_for_url(SIGN_IN)
 
 
-async def change_password(laptop: Person, _: Program) -> None:
+async def change_password(laptop: BrowserUser, _: Program) -> None:
     page = await laptop.settings("password")
     await page.fill("[name=password]", NEW_PASSWORD)
     await page.get_by_role("button", name="Change password").click()
     await expect(page.get_by_text("Password saved")).to_be_visible()
 
 
-async def delete(laptop: Person, _: Program) -> None:
+async def delete(laptop: BrowserUser, _: Program) -> None:
     page = await laptop.settings("data")
     await page.fill("[name=confirm]", laptop.email)
     await page.get_by_role("button", name="Delete everything").click()
     await page.wait_for_url(SIGN_IN)
 
 
-async def disable(laptop: Person, program: Program) -> None:
+async def disable(laptop: BrowserUser, program: Program) -> None:
     statement = "UPDATE user SET disabled_at = created_at WHERE email = ?"
     program.behind_its_back(statement, laptop.email)
 
 
-async def expire(laptop: Person, program: Program) -> None:
+async def expire(laptop: BrowserUser, program: Program) -> None:
     program.behind_its_back(
         "UPDATE auth_session SET idle_expires_at = created_at"
         " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
@@ -162,7 +162,7 @@ async def test_an_ended_session_shows_and_says_nothing_more(
     await end(laptop, long_program)
 
     for page in (phone.page, other):
-        await page.wait_for_url(SIGN_IN, timeout=PATIENCE)
+        await page.wait_for_url(SIGN_IN, timeout=TIMEOUT_MS)
         await expect(page.locator("body")).not_to_contain_text(QUESTION)
         await expect(page.locator("body")).not_to_contain_text(phone.email)
     await expect(composer(phone.page)).to_have_count(0)
@@ -178,5 +178,5 @@ async def test_an_ended_session_shows_and_says_nothing_more(
         kept = (await laptop.stored())[-1]["parts"][0]["text"]
         assert kept.startswith(heard.text)
     else:
-        await laptop.page.wait_for_url(SIGN_IN, timeout=PATIENCE)
+        await laptop.page.wait_for_url(SIGN_IN, timeout=TIMEOUT_MS)
     assert phone.errors == laptop.errors == []

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from testing.browser_emails import ask_for_account, delivered_to
-from testing.browser_user import PATIENCE, SIGN_IN, Meet, composer
+from testing.browser_emails import sign_up_by_email, smtp_settings
+from testing.browser_user import SIGN_IN, TIMEOUT_MS, Meet, composer
 from testing.mail_server import Mailbox, link_of
 from testing.program import Program, running
 
@@ -21,7 +21,7 @@ async def posting(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
     given = {
         "FAKE_MODELS": "true",
         "EMBEDDED_MODEL": "false",
-        **delivered_to(mailbox),
+        **smtp_settings(mailbox),
     }
     with running(tmp_path, given=given) as one:
         yield one
@@ -30,7 +30,7 @@ async def posting(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
 async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet) -> None:
     ada = await meet("Ada", posting.url)
     page = ada.page
-    link = await ask_for_account(ada, mailbox)
+    link = await sign_up_by_email(ada, mailbox)
 
     # Another browser, which nobody signed up in, is asked for the password that was chosen.
     eve = await meet("Eve", posting.url)
@@ -43,7 +43,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
 
     await page.goto(link)
     await page.get_by_role("button", name="Create account").click()
-    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
     # A phone comes in without a password; the link works there once.
     phone = await meet("Ada", posting.url, viewport={"width": 360, "height": 640})
@@ -57,7 +57,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     link = link_of(mailbox.letters[-1])
     await phone.page.goto(link)
     await phone.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(composer(phone.page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(phone.page)).to_be_visible(timeout=TIMEOUT_MS)
     await eve.page.goto(link)
     await expect(eve.page.get_by_role("alert")).to_contain_text("already used")
 

@@ -7,30 +7,30 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from testing.asgi_server import serving
-from testing.browser_oidc import acme, acme_at, sign_in_there
-from testing.browser_user import PATIENCE, Meet, composer
-from testing.fake_github import GitHub
+from testing.asgi_server import serve
+from testing.browser_oidc import acme_settings, run_acme, sign_in_at_acme
+from testing.browser_user import TIMEOUT_MS, Meet, composer
+from testing.fake_github import FakeGitHub
 from testing.oidc_app import CLIENT, SECRET
 from testing.program import Program, free_port
 
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Program]:
-    """A program with an OpenID provider and a GitHub."""
+    """A program with an OpenID provider and a FakeGitHub."""
     there, github = free_port(), free_port()
     given = {
         "FAKE_MODELS": "true",
         "EMBEDDED_MODEL": "false",
-        **acme_at(there),
+        **acme_settings(there),
         "AUTH_GITHUB_ID": CLIENT,
         "AUTH_GITHUB_SECRET": SECRET,
         "AUTH_GITHUB_URL": f"http://127.0.0.1:{github}",
         "AUTH_GITHUB_API_URL": f"http://127.0.0.1:{github}",
     }
     one = Program(tmp_path, given=given)
-    with acme(there, one):
-        async with serving(GitHub(CLIENT, SECRET).app, github):
+    with run_acme(there, one):
+        async with serve(FakeGitHub(CLIENT, SECRET).app, github):
             try:
                 one.start()
                 yield one
@@ -43,41 +43,41 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     page = ada.page
     await page.goto(f"{served.url}/signin?callbackUrl=%2Fsettings%2Fconnections")
     names = page.locator(".provider")
-    await expect(names).to_have_text(["Continue with GitHub", "Continue with Acme"])
+    await expect(names).to_have_text(["Continue with FakeGitHub", "Continue with Acme"])
     waiting = await ada.tab()
     await waiting.goto(f"{served.url}/signin")
     await expect(waiting.locator(".provider")).to_have_count(2)
     await names.nth(1).click()
-    await sign_in_there(page)
+    await sign_in_at_acme(page)
     await page.wait_for_url(re.compile(r"/settings/connections/?$"))
     rows = page.locator(".entries > li")
-    await expect(rows).to_have_count(1, timeout=PATIENCE)
+    await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
     await expect(rows).to_contain_text("Acme")
     await expect(rows).to_contain_text("ada@example.org")
-    await expect(composer(waiting)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(waiting)).to_be_visible(timeout=TIMEOUT_MS)
     await waiting.close()
 
     disconnect = page.get_by_role("button", name=re.compile("Disconnect Acme"))
     await disconnect.click()
     await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way to sign in"))
 
-    await page.get_by_role("button", name="Connect GitHub").click()
-    await expect(rows).to_have_count(2, timeout=PATIENCE)
+    await page.get_by_role("button", name="Connect FakeGitHub").click()
+    await expect(rows).to_have_count(2, timeout=TIMEOUT_MS)
     await expect(rows.nth(1)).to_contain_text("octocat@example.org")
     await disconnect.click()
-    await expect(rows).to_have_count(1, timeout=PATIENCE)
-    await expect(rows).to_contain_text("GitHub")
+    await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
+    await expect(rows).to_contain_text("FakeGitHub")
 
     await page.goto(served.url)
     await ada.sign_out()
-    await page.get_by_role("button", name="Continue with GitHub").click()
-    await expect(composer(page)).to_be_visible(timeout=PATIENCE)
+    await page.get_by_role("button", name="Continue with FakeGitHub").click()
+    await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
     # The other one opens nothing of this person any more, and its address belongs to somebody.
     stranger = await meet("Eve", served.url)
     await stranger.page.goto(f"{served.url}/signin")
     await stranger.page.get_by_role("button", name="Continue with Acme").click()
-    await sign_in_there(stranger.page)
+    await sign_in_at_acme(stranger.page)
     await stranger.page.wait_for_url(re.compile(r"/signin/?\?error=OAuthAccountNotLinked"))
     await expect(stranger.page.locator("#problem")).to_contain_text("account for this address")
     assert ada.errors == stranger.errors == []

@@ -9,10 +9,10 @@ from playwright.async_api import FilePayload, expect
 
 from testing.browser_user import (
     PASSWORD,
-    PATIENCE,
     SIGN_IN,
+    TIMEOUT_MS,
+    BrowserUser,
     Meet,
-    Person,
     composer,
     png,
     until_done,
@@ -22,7 +22,7 @@ from testing.program import Program
 NEW_PASSWORD = "violet kettle harbour thirty eight"
 
 
-async def to(person: Person, page: str) -> None:
+async def to(person: BrowserUser, page: str) -> None:
     """Follow the links to a page of the settings."""
     await person.page.locator(".account-button").click()
     await person.page.get_by_role("link", name="Settings").click()
@@ -76,12 +76,12 @@ async def test_a_changed_password_is_the_one_that_opens(
     await ada.page.reload()
     await expect(ada.page.locator("h1")).to_have_text("Password")
     await ada.page.get_by_role("link", name="Back to chats").click()
-    await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
     await ada.sign_out()
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", NEW_PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(composer(ada.page)).to_be_visible(timeout=PATIENCE)
+    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
     assert ada.errors == []
 
 
@@ -98,7 +98,7 @@ async def test_who_signs_in_again_goes_on_with_what_they_had_begun(
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(ada.page.locator("h1")).to_have_text("Password", timeout=PATIENCE)
+    await expect(ada.page.locator("h1")).to_have_text("Password", timeout=TIMEOUT_MS)
     assert ada.errors == []
 
 

@@ -20,7 +20,7 @@ from chat_app.states.feed import Feed
 from chat_app.states.page_window import PAGE
 from testing.browser_user import PASSWORD, answers
 from testing.program import Program, running
-from testing.socket_client import Attacker, attack
+from testing.socket_client import SocketClient, connect
 
 QUESTION = "Tell me about the rain."
 TOKENS = 100
@@ -94,14 +94,14 @@ class Reader:
         """Open a thread, as the page does."""
         path = f"/c/{thread}"
         place = {"pathname": "/c/[thread]", "asPath": path, "query": {"thread": thread}}
-        async with attack(self.program.url, cookie=self.cookie) as socket:
+        async with connect(self.program.url, cookie=self.cookie) as socket:
             await socket.boot({"name": HYDRATE, "payload": {}, "router_data": place})
             await socket.until(lambda packet: '"is_hydrated_rx_state_": true' in json.dumps(packet))
             yield Tab(socket, place)
 
 
 class Tab:
-    def __init__(self, socket: Attacker, place: dict[str, Any]) -> None:
+    def __init__(self, socket: SocketClient, place: dict[str, Any]) -> None:
         self._socket, self._place = socket, place
 
     async def ask(self) -> list[Any]:

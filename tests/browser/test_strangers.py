@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from chat_app.states.chat import ChatState
 from testing.browser_user import PASSWORD
 from testing.program import Program
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 HYDRATE = "reflex___state____state.hydrate_and_load"
 WORDS = "kept between us"
@@ -79,7 +79,7 @@ async def load(program: Program, token: str, cookie: str | None, thread: str) ->
             "query": {"thread": thread},
         },
     }
-    async with attack(program.url, token=token, cookie=cookie, origin=program.url) as socket:
+    async with connect(program.url, token=token, cookie=cookie, origin=program.url) as socket:
         await socket.boot(event)
         if not any(done(frame) for frame in socket.frames):
             await socket.until(done)
@@ -114,7 +114,7 @@ async def test_a_foreign_origin_is_refused(
     program: Program, ada: Caller, origin: str | None
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with attack(program.url, token=str(uuid4()), cookie=ada.cookie, origin=origin):
+        async with connect(program.url, token=str(uuid4()), cookie=ada.cookie, origin=origin):
             pass
     assert refused.value.response.status_code == 403
     headers = {"Origin": origin} if origin else {}
@@ -138,7 +138,7 @@ async def test_a_client_cannot_choose_its_state_with_socket_io_s_own_names(
     assert WORDS in own
     assert keys
     hydrate = {"name": HYDRATE, "payload": {}, "router_data": {"pathname": "/"}}
-    async with attack(
+    async with connect(
         program.url, token=str(uuid4()), cookie=eve.cookie, origin=program.url
     ) as socket:
         await socket.boot(hydrate)
@@ -172,7 +172,7 @@ async def test_garbage_neither_ends_the_socket_nor_reaches_the_log(
         "42/_event,{}",
         "4",
     ]
-    async with attack(
+    async with connect(
         program.url, token=str(uuid4()), cookie=ada.cookie, origin=program.url
     ) as socket:
         await socket.boot({"name": HYDRATE, "payload": {}, "router_data": {"pathname": "/"}})

@@ -18,7 +18,7 @@ from chat_app.core.http_out import (
     resolve,
 )
 from testing.certificates import contexts
-from testing.fake_provider import Answer, Request, serving
+from testing.fake_provider import Answer, Request, serve
 from testing.private_hosts import LOOPBACK, NETWORK
 from testing.program import free_port
 
@@ -127,7 +127,7 @@ async def test_a_users_url_is_https_without_credentials(url: str) -> None:
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
-    async with serving(answering("200 OK", b"{}")) as server:
+    async with serve(answering("200 OK", b"{}")) as server:
         port = int(server.origin.rpartition(":")[2])
         resolver = FakeResolver("127.0.0.1")
         async with any_host(resolver) as client:
@@ -139,7 +139,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
 
 
 async def test_the_next_address_is_tried_when_one_cannot_be_reached() -> None:
-    async with serving(answering("200 OK", b"{}")) as server:
+    async with serve(answering("200 OK", b"{}")) as server:
         port = int(server.origin.rpartition(":")[2])
         async with any_host(FakeResolver("127.0.0.2", "127.0.0.1")) as client:
             assert (await client.get(f"http://ada.example:{port}/")).json() == {}
@@ -147,7 +147,7 @@ async def test_the_next_address_is_tried_when_one_cannot_be_reached() -> None:
 
 async def test_tls_verifies_the_name_and_not_the_address(tmp_path: Path) -> None:
     server_tls, client_tls = contexts(tmp_path)  # for 127.0.0.1
-    async with serving(answering("200 OK", b"{}"), tls=server_tls) as server:
+    async with serve(answering("200 OK", b"{}"), tls=server_tls) as server:
         resolver = FakeResolver("127.0.0.1")
         async with any_host(resolver, tls=client_tls) as client:
             assert (await client.get(server.origin)).json() == {}
@@ -172,7 +172,7 @@ async def test_a_response_has_a_deadline(head: bytes, monkeypatch: pytest.Monkey
         await request.wait_for_disconnect()
 
     monkeypatch.setattr(http_out, "TOTAL_TIMEOUT_SECONDS", 0.05)
-    async with serving(hang) as server, any_host() as client, asyncio.timeout(5):
+    async with serve(hang) as server, any_host() as client, asyncio.timeout(5):
         with pytest.raises(httpx2.ReadTimeout):
             await client.get(server.origin)
 
@@ -187,7 +187,7 @@ def answering(head: str, body: bytes = b"") -> Answer:
 @pytest.mark.parametrize("status", ["301 M", "302 F", "303 S", "307 T", "308 P", "300 C", "304 N"])
 async def test_a_redirect_is_an_error(status: str) -> None:
     target = f"http://127.0.0.1:{free_port()}/"
-    async with serving(answering(f"{status}\r\nlocation: {target}")) as server:
+    async with serve(answering(f"{status}\r\nlocation: {target}")) as server:
         async with any_host() as client:
             with pytest.raises(UnexpectedResponse):
                 await client.get(server.origin)
@@ -196,7 +196,7 @@ async def test_a_redirect_is_an_error(status: str) -> None:
 
 @pytest.mark.parametrize(("size", "fits"), [(262_144, True), (262_145, False)])
 async def test_a_body_has_a_limit(size: int, fits: bool) -> None:
-    async with serving(answering("200 OK", b"x" * size)) as server, any_host() as client:
+    async with serve(answering("200 OK", b"x" * size)) as server, any_host() as client:
         if fits:
             assert len((await client.get(server.origin)).content) == size
         else:
@@ -205,7 +205,7 @@ async def test_a_body_has_a_limit(size: int, fits: bool) -> None:
 
 
 async def test_a_compressed_body_is_refused() -> None:
-    async with serving(answering("200 OK\r\ncontent-encoding: gzip", b"x")) as server:
+    async with serve(answering("200 OK\r\ncontent-encoding: gzip", b"x")) as server:
         async with any_host() as client:
             with pytest.raises(UnexpectedResponse):
                 await client.get(server.origin)
@@ -215,5 +215,5 @@ async def test_a_compressed_body_is_refused() -> None:
 async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
-    async with serving(answering("200 OK", b"{}")) as server, any_host() as client:
+    async with serve(answering("200 OK", b"{}")) as server, any_host() as client:
         assert (await client.get(server.origin)).json() == {}

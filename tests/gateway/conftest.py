@@ -14,7 +14,7 @@ from chat_app.core.signals import Bus
 from chat_app.gateway import Gateway
 from chat_app.gateway.ports import DEFAULT_TIMEOUTS, GatewayTimeouts
 from chat_app.settings import Settings
-from testing.asgi_server import serving
+from testing.asgi_server import serve
 from testing.gateway_server import FakeServices, FakeSessions, GatewayServer, RecordingApp
 from testing.program import free_port
 
@@ -54,7 +54,7 @@ def open_server(tmp_path: Path) -> Any:
                 finished.put_nowait(scope)
 
         async with (
-            serving(watched, port),
+            serve(watched, port),
             httpx.AsyncClient(base_url=url, trust_env=False) as client,
         ):
             recording: Any = behind

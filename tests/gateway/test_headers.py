@@ -8,7 +8,7 @@ import pytest
 
 from chat_app.gateway.headers import page_policy, script_hashes
 from testing.gateway_server import GatewayServer
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 EVERY_ANSWER = {
     "x-content-type-options": "nosniff",
@@ -153,7 +153,7 @@ async def test_over_https_responses_have_hsts(open_server) -> None:
             assert answer.status_code == status
         assert {scope["scheme"] for scope in server.app.scopes} == {"https"}
         port = server.services.settings.port
-        async with attack(
+        async with connect(
             "http://chat.example", origin="https://chat.example", port=port
         ) as attacker:
             assert await attacker.receive() == "4hello"

@@ -5,7 +5,7 @@ from websockets.exceptions import InvalidStatus
 
 from chat_app.gateway.origins import UNSAFE_METHODS, Origins, serialize_origin
 from testing.gateway_server import GatewayServer
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 # Each form is made from the server's own port; the first two are the only ones that pass.
 FORMS: dict[str, tuple[str, bool]] = {
@@ -41,7 +41,7 @@ async def status_of(server: GatewayServer, origin: str) -> int:
     # The client library leaves an empty Origin out, so that one is sent as a raw header.
     raw = {} if origin else {"Origin": ""}
     try:
-        async with attack(server.url, origin=origin or None, headers=raw) as attacker:
+        async with connect(server.url, origin=origin or None, headers=raw) as attacker:
             await attacker.receive()
             return 101
     except InvalidStatus as refused:
@@ -56,14 +56,14 @@ async def test_a_socket_opens_only_for_an_exact_origin(server: GatewayServer) ->
 
 async def test_a_socket_without_an_origin_is_refused(server: GatewayServer) -> None:
     with pytest.raises(InvalidStatus):
-        async with attack(server.url, origin=None):
+        async with connect(server.url, origin=None):
             pass
     assert server.app.scopes == []
 
 
 async def test_a_socket_with_two_origins_is_refused(server: GatewayServer) -> None:
     with pytest.raises(InvalidStatus):
-        async with attack(server.url, headers={"Origin": server.url}):
+        async with connect(server.url, headers={"Origin": server.url}):
             pass
     assert server.app.scopes == []
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from testing.socket_client import NAMESPACE, attack
+from testing.socket_client import NAMESPACE, connect
 
 
 class Events(socketio.AsyncNamespace):
@@ -38,7 +38,7 @@ async def test_events_pass_and_a_revocation_disconnects_socketio(open_server) ->
     async with open_server(app=app) as server, contextlib.AsyncExitStack() as stack:
         token, session_id = server.sessions.issue()
         cookie = server.cookie(token)
-        attacker = await stack.enter_async_context(attack(server.url, cookie=cookie))
+        attacker = await stack.enter_async_context(connect(server.url, cookie=cookie))
         await attacker.boot({"name": "hydrate"})
         assert ["event", {"booted": True}] in attacker.frames
         await attacker.send_event("state.chat.send", {"text": "hello"})

@@ -15,12 +15,12 @@ from chat_app.db.errors import DatabaseBusy
 from chat_app.gateway import Gateway
 from chat_app.gateway.ports import GatewayTimeouts
 from testing.gateway_server import GatewayServer
-from testing.socket_client import Attacker, attack, handshake_url
+from testing.socket_client import SocketClient, connect, handshake_url
 
 
-async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> Attacker:
+async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> SocketClient:
     """A socket that has been let in."""
-    attacker = await stack.enter_async_context(attack(url, **how))
+    attacker = await stack.enter_async_context(connect(url, **how))
     assert await attacker.receive() == "4hello"
     return attacker
 
@@ -38,13 +38,13 @@ def shown(server: GatewayServer) -> list[tuple[dict[str, str], str]]:
 
 async def refused(url: str, **how: Any) -> int:
     with pytest.raises(InvalidStatus) as error:
-        async with attack(url, **how):
+        async with connect(url, **how):
             pass
     return error.value.response.status_code
 
 
 async def test_frames_pass_in_order_both_ways(server: GatewayServer) -> None:
-    async with attack(server.url, subprotocols=("0.10.1",)) as attacker:
+    async with connect(server.url, subprotocols=("0.10.1",)) as attacker:
         assert attacker.socket.subprotocol == "0.10.1"
         sent = [str(number) for number in range(50)]
         for text in sent:
@@ -292,7 +292,7 @@ async def test_a_socket_over_the_limit_is_closed_with_a_code(open_server) -> Non
         await opened(stack, server.url, cookie=server.cookie(token))
         await opened(stack, server.url)
         for cookie in (server.cookie(token), None):
-            async with attack(server.url, cookie=cookie, subprotocols=("0.10.1",)) as extra:
+            async with connect(server.url, cookie=cookie, subprotocols=("0.10.1",)) as extra:
                 assert await extra.closed_code() == 4429
                 assert extra.frames == []
             await server.finished.get()

@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from testing.gateway_server import GatewayServer
-from testing.socket_client import attack
+from testing.socket_client import connect
 
 APP, API = "https://app.chat.example", "https://api.chat.example"
 SPLIT = {"app_url": API, "app_origins": (APP,)}
@@ -94,7 +94,7 @@ async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_ser
         cookie = {"Cookie": f"__Host-chat_session={token}"}
         port = server.services.settings.port
         to = {"url": API.replace("https", "http"), "port": port}
-        async with attack(**to, origin=APP, headers=cookie) as attacker:
+        async with connect(**to, origin=APP, headers=cookie) as attacker:
             assert await attacker.receive() == "4hello"
         headers = dict(server.app.scopes[-1]["headers"])
         assert headers[b"authorization"] == str(session_id).encode()
@@ -103,6 +103,6 @@ async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_ser
             (APP, {"Sec-Fetch-Site": "cross-site"}),
         ):
             with pytest.raises(InvalidStatus):
-                async with attack(**to, origin=origin, headers={**cookie, **more}):
+                async with connect(**to, origin=origin, headers={**cookie, **more}):
                     pass
         assert len(server.app.scopes) == 1

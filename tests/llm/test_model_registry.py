@@ -10,7 +10,7 @@ from chat_app.llm.base import PromptMessage, ProviderError, TextDelta
 from chat_app.llm.fake import FakeModel
 from chat_app.llm.registry import MAX_UNLISTED, Models
 from chat_app.settings import ConfigError, Settings, read_settings
-from testing.fake_provider import API_KEY, DONE, finish, serving, streamed, text
+from testing.fake_provider import API_KEY, DONE, finish, serve, streamed, text
 
 EMBEDDED = "smollm2-135m-instruct"
 FAKES = ["fake", "fake:refuse", "fake:429", "fake:stall", "fake:drop", "fake:malformed"]
@@ -122,7 +122,7 @@ def test_the_embedded_model_can_be_switched_off(given: Given) -> None:
 
 async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Given) -> None:
     answer = streamed(text("a"), finish(), DONE)
-    async with serving(answer) as one, serving(answer) as two:
+    async with serve(answer) as one, serve(answer) as two:
         models = Models(
             given(
                 openai_base_url=one.url,

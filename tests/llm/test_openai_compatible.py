@@ -29,7 +29,7 @@ from testing.fake_provider import (
     finish,
     held_open,
     refused,
-    serving,
+    serve,
     streamed,
     text,
 )
@@ -74,7 +74,7 @@ async def test_an_answer_arrives_in_order_with_its_usage(model_of: ModelOf) -> N
         event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}),
         DONE,
     )
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         assert await collect(model_of(provider.url)) == [
             ReasoningDelta("hm"),
             TextDelta("Hel"),
@@ -90,7 +90,7 @@ async def test_the_request_says_what_it_must_and_nothing_about_this_machine(
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-someone")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-someone")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "authorization: Bearer other\nx-secret: 1")
-    async with serving(streamed(text("a"), finish(), DONE)) as provider:
+    async with serve(streamed(text("a"), finish(), DONE)) as provider:
         await collect(model_of(provider.url), max_tokens=9)
     (request,) = provider.requests
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
@@ -126,7 +126,7 @@ async def test_a_provider_is_told_nothing_of_the_answer_before(model_of: ModelOf
         await request.send(head, b"content-length: %d\r\n\r\n" % len(body), body)
         await request.wait_for_disconnect()
 
-    async with serving(keep_alive) as provider:
+    async with serve(keep_alive) as provider:
         model = model_of(provider.url.replace("127.0.0.1", "localhost"))  # cookies need a name
         for _ in range(2):
             await collect(model)
@@ -140,13 +140,13 @@ async def test_without_a_key_none_is_sent(
     model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-meant-for-another-server")
-    async with serving(streamed(text("a"), finish(), DONE)) as provider:
+    async with serve(streamed(text("a"), finish(), DONE)) as provider:
         await collect(model_of(provider.url, key=""))
     assert "authorization" not in provider.requests[0].headers
 
 
 async def test_a_lone_surrogate_in_a_turn_is_repaired(model_of: ModelOf) -> None:
-    async with serving(streamed(text("a"), finish(), DONE)) as provider:
+    async with serve(streamed(text("a"), finish(), DONE)) as provider:
         async for _ in model_of(provider.url).stream([PromptMessage("user", "a\ud83d")]):
             pass
     assert provider.requests[0].body["messages"][0]["content"] == "a\ufffd"
@@ -157,7 +157,7 @@ async def test_chunks_may_be_cut_anywhere(model_of: ModelOf, size: int) -> None:
     body = text("né😀") + text("二").replace(b"\n", b"\r\n") + finish() + DONE
     body = body.replace(b"\\ud83d\\ude00", "😀".encode())
     pieces = [body[i : i + size] for i in range(0, len(body), size)]
-    async with serving(streamed(*pieces)) as provider:
+    async with serve(streamed(*pieces)) as provider:
         assert await collect(model_of(provider.url)) == [
             TextDelta("né😀"),
             TextDelta("二"),
@@ -176,19 +176,19 @@ async def test_chunks_may_be_cut_anywhere(model_of: ModelOf, size: int) -> None:
 async def test_a_finish_reason_is_enough_to_be_complete(
     model_of: ModelOf, pieces: tuple[bytes, ...]
 ) -> None:
-    async with serving(streamed(*pieces)) as provider:
+    async with serve(streamed(*pieces)) as provider:
         assert await collect(model_of(provider.url)) == [TextDelta("a"), Finish("stop")]
 
 
 async def test_done_without_a_finish_reason_is_complete(model_of: ModelOf) -> None:
-    async with serving(streamed(text("a"), DONE)) as provider:
+    async with serve(streamed(text("a"), DONE)) as provider:
         assert await collect(model_of(provider.url)) == [TextDelta("a"), Finish("other")]
 
 
 async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_answer(
     model_of: ModelOf,
 ) -> None:
-    async with serving(held_open(STREAM_HEAD, text("a"), finish())) as provider:
+    async with serve(held_open(STREAM_HEAD, text("a"), finish())) as provider:
         model = model_of(provider.url, ModelTimeouts(30, 0.05))
         assert await collect(model) == [TextDelta("a"), Finish("stop")]
         assert await has_gone(provider.requests[0])
@@ -217,7 +217,7 @@ async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_ans
 async def test_a_refusal_is_one_sentence(
     model_of: ModelOf, answer: Answer, code: str, says: str
 ) -> None:
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
     assert (shown, error.code) == ("", code)
     assert says in error.message
@@ -236,7 +236,7 @@ async def test_neither_key_nor_the_providers_text_reach_sentence_log_or_tracebac
         else SECRET.encode()
     )
     caplog.set_level(logging.DEBUG)
-    async with serving(refused(status, body)) as provider:
+    async with serve(refused(status, body)) as provider:
         _, error = await shown_and_error(model_of(provider.url))
     told = error.message + caplog.text + "".join(traceback.format_exception(error))
     assert SECRET not in told
@@ -248,15 +248,15 @@ async def test_an_answer_leaves_no_content_in_the_log(
     model_of: ModelOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with serving(streamed(text(SECRET), finish(), DONE)) as provider:
+    async with serve(streamed(text(SECRET), finish(), DONE)) as provider:
         await collect(model_of(provider.url))
     assert not [word for word in (SECRET, API_KEY, "héllo", provider.origin) if word in caplog.text]
 
 
 async def test_a_redirect_is_not_followed(model_of: ModelOf) -> None:
-    async with serving(streamed(text("stolen"), DONE)) as other:
+    async with serve(streamed(text("stolen"), DONE)) as other:
         answer = refused(307, location=other.url + "/chat/completions")
-        async with serving(answer) as provider:
+        async with serve(answer) as provider:
             _, error = await shown_and_error(model_of(provider.url))
     assert error.code == "refused"
     assert "moved" in error.message
@@ -267,8 +267,8 @@ async def test_a_proxy_of_the_environment_is_not_used(
     model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        serving(streamed(text("proxied"), DONE)) as proxy,
-        serving(streamed(text("direct"), DONE)) as provider,
+        serve(streamed(text("proxied"), DONE)) as proxy,
+        serve(streamed(text("direct"), DONE)) as provider,
     ):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.origin)
@@ -279,7 +279,7 @@ async def test_a_proxy_of_the_environment_is_not_used(
 
 
 async def test_a_server_that_is_not_there_cannot_be_reached(model_of: ModelOf) -> None:
-    async with serving(streamed()) as provider:
+    async with serve(streamed()) as provider:
         url = provider.url
     _, error = await shown_and_error(model_of(url))
     assert error.code == "unreachable"
@@ -292,7 +292,7 @@ async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
     async def hang_up(request: Request) -> None:
         request.writer.transport.abort()
 
-    async with serving(hang_up) as provider:
+    async with serve(hang_up) as provider:
         _, error = await shown_and_error(model_of(provider.url))
     assert error.code == "unreachable"
     assert len(provider.requests) == 1  # a question is not asked twice
@@ -309,7 +309,7 @@ async def test_a_server_that_hangs_up_before_it_answers_cannot_be_reached(
 async def test_a_server_that_does_not_speak_http_cannot_be_reached(
     model_of: ModelOf, sent: bytes
 ) -> None:
-    async with serving(held_open(sent)) as provider:
+    async with serve(held_open(sent)) as provider:
         _, error = await shown_and_error(model_of(provider.url))
     assert error.code == "unreachable"
 
@@ -318,7 +318,7 @@ async def test_a_server_is_known_by_the_certificates_that_are_trusted_everywhere
     model_of: ModelOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, knows_it = contexts(tmp_path)
-    async with serving(streamed(text("a"), finish(), DONE), tls=server) as provider:
+    async with serve(streamed(text("a"), finish(), DONE), tls=server) as provider:
         _, error = await shown_and_error(model_of(provider.url))
         assert (error.code, provider.requests) == ("unreachable", [])
         monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: knows_it)
@@ -331,7 +331,7 @@ async def test_a_server_is_known_by_the_certificates_that_are_trusted_everywhere
 async def test_a_model_that_does_not_begin_has_stalled(
     model_of: ModelOf, sent: tuple[bytes, ...]
 ) -> None:
-    async with serving(held_open(*sent)) as provider:
+    async with serve(held_open(*sent)) as provider:
         _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
         assert error.code == "stalled"
         assert "didn't start" in error.message
@@ -341,7 +341,7 @@ async def test_a_model_that_does_not_begin_has_stalled(
 async def test_a_model_that_stops_in_mid_answer_has_stalled_and_its_text_stays(
     model_of: ModelOf,
 ) -> None:
-    async with serving(held_open(STREAM_HEAD, text("half"))) as provider:
+    async with serve(held_open(STREAM_HEAD, text("half"))) as provider:
         model = model_of(provider.url, ModelTimeouts(first_token=30, idle=0.05))
         shown, error = await shown_and_error(model)
         assert (shown, error.code) == ("half", "stalled")
@@ -356,7 +356,7 @@ async def test_pings_are_no_answer(model_of: ModelOf) -> None:
             await request.send(b": ping\n\n")
             await asyncio.sleep(0)
 
-    async with serving(ping) as provider:
+    async with serve(ping) as provider:
         _, error = await shown_and_error(model_of(provider.url, IMPATIENT))
     assert error.code == "stalled"
 
@@ -366,7 +366,7 @@ async def test_pings_are_no_answer(model_of: ModelOf) -> None:
     [b"", b'data: {"choices":[{"delta"', b": ping\n\n"],
 )
 async def test_a_stream_that_ends_half_way_broke_off(model_of: ModelOf, rest: bytes) -> None:
-    async with serving(streamed(text("half"), rest)) as provider:
+    async with serve(streamed(text("half"), rest)) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
     assert (shown, error.code) == ("half", "broken_off")
 
@@ -378,14 +378,14 @@ async def test_a_connection_lost_in_mid_answer_broke_off(model_of: ModelOf) -> N
     async def answer(request: Request) -> None:
         await request.send(head, b"%x\r\n" % len(chunk), chunk, b"\r\n", b"ff\r\nda")
 
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
     assert (shown, error.code) == ("half", "broken_off")
 
 
 async def test_text_before_an_error_in_the_same_packet_is_kept(model_of: ModelOf) -> None:
     answer = streamed(text("half") + event({"error": {"message": SECRET, "code": 500}}))
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
     assert (shown, error.code) == ("half", "broken_off")
     assert SECRET not in "".join(traceback.format_exception(error))
@@ -393,13 +393,13 @@ async def test_text_before_an_error_in_the_same_packet_is_kept(model_of: ModelOf
 
 @pytest.mark.parametrize("wrong", [b"data: {oops\n\n", b"data: [1]\n\n", b"x" * (1 << 21)])
 async def test_what_is_no_event_is_malformed(model_of: ModelOf, wrong: bytes) -> None:
-    async with serving(streamed(text("half"), wrong)) as provider:
+    async with serve(streamed(text("half"), wrong)) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
     assert (shown, error.code) == ("half", "malformed")
 
 
 async def test_a_web_page_instead_of_a_stream_is_malformed(model_of: ModelOf) -> None:
-    async with serving(refused(200, b"<html>\n<p>hello\n")) as provider:
+    async with serve(refused(200, b"<html>\n<p>hello\n")) as provider:
         _, error = await shown_and_error(model_of(provider.url))
     assert error.code == "malformed"
 
@@ -411,7 +411,7 @@ async def test_a_server_that_does_not_count_tokens_is_asked_without(model_of: Mo
         else:
             await streamed(text("a"), finish(), DONE)(request)
 
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         model = model_of(provider.url)
         assert await collect(model) == [TextDelta("a"), Finish("stop")]
         assert len(provider.requests) == 2
@@ -426,21 +426,21 @@ async def test_a_server_with_the_newer_name_for_the_limit_gets_that(model_of: Mo
         else:
             await streamed(text("a"), finish(), DONE)(request)
 
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         await collect(model_of(provider.url), max_tokens=9)
     assert provider.requests[1].body["max_completion_tokens"] == 9
 
 
 async def test_a_server_that_refuses_everything_is_asked_once_per_reason(model_of: ModelOf) -> None:
     answer = refused(400, {"error": {"message": "stream_options max_completion_tokens"}})
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         with pytest.raises(ProviderError):
             await collect(model_of(provider.url), max_tokens=9)
     assert len(provider.requests) == 3
 
 
 async def test_closing_the_answer_closes_the_connection(model_of: ModelOf) -> None:
-    async with serving(held_open(STREAM_HEAD, text("a"))) as provider:
+    async with serve(held_open(STREAM_HEAD, text("a"))) as provider:
         async with aclosing(model_of(provider.url).stream(QUESTION)) as answer:
             assert await anext(answer) == TextDelta("a")
             assert not provider.requests[0].gone.is_set()
@@ -451,7 +451,7 @@ async def test_closing_the_answer_closes_the_connection(model_of: ModelOf) -> No
 async def test_cancelling_the_reader_closes_the_connection(
     model_of: ModelOf, sent: tuple[bytes, ...]
 ) -> None:
-    async with serving(held_open(*sent)) as provider:
+    async with serve(held_open(*sent)) as provider:
         task = asyncio.create_task(collect(model_of(provider.url)))
         await provider.arrived.wait()
         task.cancel()
@@ -468,7 +468,7 @@ async def test_many_answers_run_at_the_same_time(model_of: ModelOf) -> None:
         await together.wait()
         await request.send(finish(), DONE)
 
-    async with serving(answer) as provider:
+    async with serve(answer) as provider:
         model = model_of(provider.url)
         answers = await asyncio.gather(*(collect(model) for _ in range(150)))
     assert answers == [[TextDelta("a"), Finish("stop")]] * 150

@@ -14,10 +14,10 @@ from chat_app import services as installed
 from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing import bun
-from testing.asgi_server import serving
+from testing.asgi_server import serve
 from testing.browser import chromium
 from testing.oidc_app import CLIENT, SECRET, Program, oidc_at, program
-from testing.oidc_provider import running
+from testing.oidc_provider import run_oidc
 from testing.program import free_port
 
 REACT = PackageJson.DEPENDENCIES["react"]
@@ -68,7 +68,7 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
     """The program behind its door on a port of its own, with a real OpenID provider."""
     port, issuer_port = free_port(), free_port()
     home = f"http://localhost:{port}"
-    with running(
+    with run_oidc(
         "oidc_provider.mjs",
         port=issuer_port,
         clientId=CLIENT,
@@ -80,7 +80,7 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
         async with program(tmp_path, acme, port=port) as one:
             assert one.home == home
             door = Gateway(Beside(site, http_app()), services=installed.services)
-            async with serving(door, port):
+            async with serve(door, port):
                 yield one
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from chat_app import services as installed
 from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
-from testing.asgi_server import serving
+from testing.asgi_server import serve
 from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
 from testing.oidc_app import Program, program
 from testing.program import free_port
@@ -47,7 +47,7 @@ async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[Program, str, 
     given = {"app_url": api, "app_origins": (near, far)}
     async with program(tmp_path, port=port, **given) as one:
         door = Gateway(http_app(), services=installed.services)
-        async with serving(door, port), serving(pages, page_port):
+        async with serve(door, port), serve(pages, page_port):
             yield one, near, far
 
 

@@ -3,21 +3,21 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from testing.asgi_server import serving
-from testing.fake_github import Served
+from testing.asgi_server import serve
+from testing.fake_github import GitHub
 from testing.oidc_app import CLIENT, SECRET
-from testing.oidc_provider import running
+from testing.oidc_provider import run_oidc
 from testing.program import free_port
 
 BACK = "http://localhost:3000/api/auth/callback"
 
 
 @pytest.fixture
-async def github() -> AsyncIterator[Served]:
+async def github() -> AsyncIterator[GitHub]:
     """A GitHub on loopback."""
-    double, port = Served(CLIENT, SECRET), free_port()
+    double, port = GitHub(CLIENT, SECRET), free_port()
     double.url = f"http://127.0.0.1:{port}"
-    async with serving(double.app, port):
+    async with serve(double.app, port):
         yield double
 
 
@@ -38,7 +38,7 @@ def reticent_issuer() -> Iterator[str]:
 @contextlib.contextmanager
 def _provider(*, claims_in_id_token: bool) -> Iterator[str]:
     port = free_port()
-    with running(
+    with run_oidc(
         "oidc_provider.mjs",
         port=port,
         clientId=CLIENT,

@@ -9,7 +9,7 @@ import pytest
 
 from chat_app.db.tables import OneTimeToken
 from chat_app.gateway import cookies
-from testing.fake_github import Served
+from testing.fake_github import GitHub
 from testing.oidc_app import Program, Visitor, error_in, github_at, oidc_at, program
 from testing.program import free_port
 
@@ -17,7 +17,7 @@ REFUSED = "/signin?error=OAuthCallback"
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, issuer: str, github: Served) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[Program]:
     async with program(tmp_path, oidc_at(issuer), github_at(github.url)) as one:
         yield one
 
@@ -120,7 +120,7 @@ async def test_an_answer_of_another_issuer_is_refused(chat: Program, iss: str | 
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_state_of_one_provider_is_refused_at_another(chat: Program, github: Served) -> None:
+async def test_a_state_of_one_provider_is_refused_at_another(chat: Program, github: GitHub) -> None:
     for one, other in (("acme", "github"), ("github", "acme")):
         tab = chat.browser()
         back = with_query(await tab.back_at(await tab.start(one)), iss=None)

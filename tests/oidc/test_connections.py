@@ -13,7 +13,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import Browser
 from chat_app.db.tables import Account, AuthSession, Passkey
 from testing.auth_services import FIREFOX
-from testing.fake_github import Served
+from testing.fake_github import GitHub
 from testing.oidc_app import Program, Visitor, github_at, oidc_at, program
 
 PAGE = "/settings/connections"
@@ -21,7 +21,7 @@ REFUSED = f"{PAGE}?error=OAuthCallback"
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, issuer: str, github: Served) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[Program]:
     async with program(tmp_path, oidc_at(issuer), github_at(github.url)) as one:
         yield one
 
@@ -58,7 +58,7 @@ async def owners(chat: Program) -> dict[str, Any]:
 
 
 async def test_a_connected_account_opens_the_same_person(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     assert await connect(ada) == PAGE
     other = chat.browser()
@@ -68,7 +68,7 @@ async def test_a_connected_account_opens_the_same_person(
 
 
 async def test_an_account_is_connected_whatever_its_address(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     await chat.user("octocat@example.org", verified=True)
     assert await connect(ada) == PAGE
@@ -111,7 +111,7 @@ async def test_a_foreign_page_can_neither_connect_nor_disconnect(
 
 
 async def test_the_attackers_callback_connects_nothing_to_a_victim(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     """Link CSRF: the attacker began it, signed in as themselves; the victim opens the end."""
     attacker = chat.browser()
@@ -125,7 +125,7 @@ async def test_the_attackers_callback_connects_nothing_to_a_victim(
 
 
 async def test_what_one_session_began_another_cannot_finish(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     back = await ada.back_at(await begin(ada))
     await ada.sign_in("acme")  # the same person, anew
@@ -134,7 +134,7 @@ async def test_what_one_session_began_another_cannot_finish(
 
 
 async def test_who_signed_out_meanwhile_connects_nothing_and_comes_in_as_nobody(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     back = await ada.back_at(await begin(ada))
     await ada.post("/api/auth/signout")
@@ -151,7 +151,7 @@ async def test_a_sign_in_never_connects(chat: Program, ada: Visitor) -> None:
 
 
 async def test_a_claim_that_is_missing_is_missing_here_too(
-    tmp_path: Path, issuer: str, github: Served
+    tmp_path: Path, issuer: str, github: GitHub
 ) -> None:
     picky = oidc_at(issuer, require="groups:staff")
     async with program(tmp_path, picky, github_at(github.url)) as chat:
@@ -174,7 +174,7 @@ async def test_the_last_way_in_stays(chat: Program, ada: Visitor) -> None:
 
 
 async def test_taking_one_away_ends_what_came_in_by_it_elsewhere(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     await connect(ada)
     laptop, phone, mallory = chat.browser(), chat.browser(), chat.browser()
@@ -191,7 +191,7 @@ async def test_taking_one_away_ends_what_came_in_by_it_elsewhere(
 
 
 async def test_who_is_half_way_in_by_it_does_not_come_in_after_it_is_gone(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     await connect(ada)
     [session] = await chat.rows(AuthSession)
@@ -259,7 +259,7 @@ async def test_a_provider_that_nobody_set_up_is_not_there(ada: Visitor) -> None:
 
 
 async def test_a_person_who_says_no_is_back_in_the_settings(
-    chat: Program, ada: Visitor, github: Served
+    chat: Program, ada: Visitor, github: GitHub
 ) -> None:
     state = httpx.URL(await begin(ada)).params["state"]
     back = f"{chat.home}/api/auth/callback/github?error=access_denied&state={state}"

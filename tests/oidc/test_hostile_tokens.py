@@ -9,7 +9,7 @@ import pytest
 from chat_app.db.tables import Account, User
 from testing.auth_api import everything_logged
 from testing.oidc_app import Program, Visitor, oidc_at, program
-from testing.oidc_provider import running
+from testing.oidc_provider import run_oidc
 from testing.program import free_port
 
 LIES = (
@@ -68,7 +68,7 @@ LIES = (
 def liar() -> Iterator[str]:
     """An issuer that lies when it is told to; who it says it is."""
     port = free_port()
-    with running("oauth2_mock.mjs", port=port):
+    with run_oidc("oauth2_mock.mjs", port=port):
         yield f"http://127.0.0.1:{port}"
 
 

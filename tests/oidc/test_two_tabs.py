@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from testing.fake_github import Served
+from testing.fake_github import GitHub
 from testing.oidc_app import Program, github_at, oidc_at, program
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, issuer: str, github: Served) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[Program]:
     async with program(tmp_path, oidc_at(issuer), github_at(github.url)) as one:
         yield one
 
