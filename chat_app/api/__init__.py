@@ -1,1 +1,1 @@
-"""The HTTP face: one file per resource."""
+"""The HTTP API: one module per resource, over the services."""

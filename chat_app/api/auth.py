@@ -22,6 +22,7 @@ from chat_app.api.responses import (
     clear_session_cookie,
     client_of,
     json_response,
+    read_cookie,
     redirect,
     set_cookie,
     sign_in_response,
@@ -70,12 +71,12 @@ async def csrf_token(request: Request) -> Response:
     """The token that a form may send back; the browser keeps the signed one in a cookie."""
     settings = services().settings
     name = cookies.csrf_name(settings)
-    token = forms.csrf_token_of(settings, cookies.read(request.scope["headers"], name))
+    token = forms.csrf_token_of(settings, read_cookie(request, name))
     if token is not None:
         return json_response({"csrfToken": token})
     cookie = forms.make_csrf_token(settings)
     response = json_response({"csrfToken": forms.csrf_token_of(settings, cookie)})
-    set_cookie(response, cookies.write(settings, name, cookie))
+    set_cookie(response, name, cookie)
     return response
 
 
@@ -106,30 +107,28 @@ async def providers(request: Request) -> Response:
 @form_route(SIGN_IN_PAGE)
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Sign in with `email` and `password`; `remember` keeps the session when the browser closes."""
-    live = services()
-    identity = await live.accounts.sign_in(
+    identity = await services().accounts.sign_in(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         address=client_of(request),
     )
-    outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
+    outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
     return sign_in_response(request, outcome, fields)
 
 
 @form_route(SIGN_UP_PAGE)
 async def sign_up(request: Request, fields: Fields) -> Response:
     """Create an account from `email`, `password` and `name`; sign in, or send an email first."""
-    live = services()
-    if live.settings.sign_up_requires_verification:
+    if services().settings.sign_up_requires_verification:
         return await begin_sign_up(request, fields)
-    identity = await live.accounts.sign_up(
+    identity = await services().accounts.sign_up(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         name=fields.get("name", ""),
         address=client_of(request),
-        welcome=live.sign_in_service.check,
+        welcome=services().sign_in_service.check,
     )
-    outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
+    outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
     return sign_in_response(request, outcome, fields)
 
 

@@ -16,10 +16,12 @@ from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
     browser_of,
+    clear_cookie,
     client_of,
     home_of,
     json_response,
     no_content,
+    read_cookie,
     redirect,
     set_cookie,
     sign_in_response,
@@ -84,8 +86,7 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     Raises:
         ChatError: See `EmailSignUps.begin`.
     """
-    live = services()
-    known_as = await live.email_flows.sign_ups.begin(
+    known_as = await services().email_flows.sign_ups.begin(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         name=fields.get("name", ""),
@@ -93,9 +94,8 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
         goes_to=target_of(request, fields),
     )
     response = _to_page(request, f"{SIGN_UP_PAGE}?sent=1")
-    name = cookies.sign_up_name(live.settings)
-    max_age = int(sign_up.SIGN_UP_LIFETIME.total_seconds())
-    set_cookie(response, cookies.write(live.settings, name, known_as, max_age=max_age))
+    name = cookies.sign_up_name(services().settings)
+    set_cookie(response, name, known_as, max_age=sign_up.SIGN_UP_LIFETIME)
     return response
 
 
@@ -159,15 +159,14 @@ routes = [
 
 
 async def _finish_sign_up(request: Request, fields: Fields) -> Response:
-    live = services()
-    outcome = await live.email_flows.sign_ups.finish(
+    outcome = await services().email_flows.sign_ups.finish(
         _token_of(fields, "sign_up"),
         known_as=_sign_up_cookie(request),
         password=fields.get("password", ""),
         browser=browser_of(request, fields),
     )
     response = sign_in_response(request, outcome, fields)
-    set_cookie(response, cookies.clear(live.settings, cookies.sign_up_name(live.settings)))
+    clear_cookie(response, cookies.sign_up_name(services().settings))
     return response
 
 
@@ -177,7 +176,7 @@ def _token_of(fields: Fields, purpose: str) -> str:
 
 
 def _sign_up_cookie(request: Request) -> str | None:
-    return cookies.read(request.scope["headers"], cookies.sign_up_name(services().settings))
+    return read_cookie(request, cookies.sign_up_name(services().settings))
 
 
 def _to_page(request: Request, path: str) -> Response:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.requests import read_body
-from chat_app.api.responses import error_redirect
+from chat_app.api.responses import error_redirect, read_cookie
 from chat_app.auth.errors import InvalidCsrfToken
 from chat_app.core.errors import ChatError, InvalidInput
 from chat_app.gateway import cookies
@@ -135,6 +135,6 @@ def check_csrf(request: Request, fields: Mapping[str, str]) -> None:
     """
     settings = services().settings
     sent = fields.get("csrfToken")
-    cookie = cookies.read(request.scope["headers"], cookies.csrf_name(settings))
+    cookie = read_cookie(request, cookies.csrf_name(settings))
     if sent is not None and not is_csrf_token_valid(settings, cookie, sent):
         raise InvalidCsrfToken

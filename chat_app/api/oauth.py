@@ -12,7 +12,9 @@ from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
     browser_of,
+    clear_cookie,
     error_redirect,
+    read_cookie,
     redirect,
     set_cookie,
     sign_in_response,
@@ -50,19 +52,20 @@ async def sign_in(request: Request, fields: Fields) -> Response:
 
 async def callback(request: Request) -> Response:
     """Finish a sign-in, or link the account."""
-    live = services()
     authorization = read_authorization_response(request.scope["query_string"])
-    name = cookies.transaction_name(live.settings, authorization.state)
-    binding = cookies.read(request.scope["headers"], name)
+    name = cookies.transaction_name(services().settings, authorization.state)
+    binding = read_cookie(request, name)
     principal: Principal | None = request.scope.get("principal")
     provider = request.path_params["provider"]
     fields: dict[str, str] = {}
     try:
-        returned = await live.oauth.resume(provider, authorization, binding)
+        returned = await services().oauth.resume(provider, authorization, binding)
         if returned.oauth_request.link_to is None:
             fields = _fields(returned.oauth_request)
-            identity = await live.oauth.verify(returned, authorization)
-            outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
+            identity = await services().oauth.verify(returned, authorization)
+            outcome = await services().sign_in_service.sign_in(
+                identity, browser_of(request, fields)
+            )
             response = sign_in_response(request, outcome, fields)
         else:
             response = await _link(request, returned, authorization, principal)
@@ -71,7 +74,7 @@ async def callback(request: Request) -> Response:
         page = CONNECTIONS_PAGE if principal else SIGN_IN_PAGE
         response = error_redirect(request, error, page, fields)
     if binding:
-        set_cookie(response, cookies.clear(live.settings, name))
+        clear_cookie(response, name)
     return response
 
 
@@ -82,10 +85,12 @@ async def _link(
     principal: Principal | None,
 ) -> Response:
     """Link the account, if the session is still the one that started it."""
-    live, starter = services(), returned.oauth_request.link_to
+    starter = returned.oauth_request.link_to
     if principal is None or starter is None or principal.credential_id != starter.credential_id:
         raise OAuthCallbackFailed
-    await live.linked_accounts.link(principal, await live.oauth.verify(returned, authorization))
+    await services().linked_accounts.link(
+        principal, await services().oauth.verify(returned, authorization)
+    )
     return redirect(request, target_of(request, _fields(returned.oauth_request)))
 
 
@@ -102,10 +107,9 @@ def remember_transaction(
     """Bind a transaction to this browser, which keeps a few of them at once."""
     settings, headers = services().settings, request.scope["headers"]
     for old in cookies.transactions(headers, settings)[: 1 - _MAX_TRANSACTIONS]:
-        set_cookie(response, cookies.clear(settings, old))
+        clear_cookie(response, old)
     name = cookies.transaction_name(settings, started.state)
-    max_age = int(TRANSACTION_LIFETIME.total_seconds())
-    set_cookie(response, cookies.write(settings, name, started.binding, max_age=max_age))
+    set_cookie(response, name, started.binding, max_age=TRANSACTION_LIFETIME)
 
 
 def _fields(oauth_request: OAuthRequest) -> dict[str, str]:

@@ -13,9 +13,11 @@ from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
     browser_of,
+    clear_cookie,
     client_of,
     json_response,
     no_content,
+    read_cookie,
     set_cookie,
     sign_in_response,
 )
@@ -49,24 +51,22 @@ class PasskeyName(BaseModel):
 
 async def begin_sign_in(request: Request) -> Response:
     """The options for a sign-in; only this browser can finish it."""
-    live = services()
     binding = secrets.token_urlsafe(_BINDING_BYTES)
-    response = json_response(await live.passkeys.begin_sign_in(binding, client_of(request)))
-    name = cookies.passkey_name(live.settings)
-    set_cookie(response, cookies.write(live.settings, name, binding, max_age=CHALLENGE_SECONDS))
+    response = json_response(await services().passkeys.begin_sign_in(binding, client_of(request)))
+    name = cookies.passkey_name(services().settings)
+    set_cookie(response, name, binding, max_age=CHALLENGE_SECONDS)
     return response
 
 
 @form_route(SIGN_IN_PAGE)
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Sign in with `credential`: the browser's assertion, as JSON text."""
-    live = services()
-    name = cookies.passkey_name(live.settings)
-    binding = cookies.read(request.scope["headers"], name)
-    identity = await live.passkeys.sign_in(fields.get("credential", ""), binding or "")
-    outcome = await live.sign_in_service.sign_in(identity, browser_of(request, fields))
+    name = cookies.passkey_name(services().settings)
+    binding = read_cookie(request, name)
+    identity = await services().passkeys.sign_in(fields.get("credential", ""), binding or "")
+    outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
     response = sign_in_response(request, outcome, fields)
-    set_cookie(response, cookies.clear(live.settings, name))
+    clear_cookie(response, name)
     return response
 
 

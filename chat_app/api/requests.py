@@ -63,8 +63,7 @@ def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]:
         resolved = request.scope.get("session")
         if not isinstance(resolved, ResolvedSession):
             raise Unauthenticated
-        live = services()
-        require_fresh(resolved, live.clock(), live.settings)
+        require_fresh(resolved, services().clock(), services().settings)
         return await route(request, principal)
 
     return handle

@@ -1,7 +1,7 @@
 """Responses of the API: redirects to our own pages only, cookies, and the results of forms."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -100,14 +100,13 @@ def browser_of(request: Request, fields: Fields) -> Browser:
         request: The request.
         fields: The form; `remember` keeps the session when the browser closes.
     """
-    settings = services().settings
     previous: Principal | None = request.scope.get("principal")
     return Browser(
         address=client_of(request),
         user_agent=request.headers.get("user-agent", ""),
         replaces=previous.credential_id if previous else None,
         remember=is_checked(fields, "remember"),
-        device=cookies.read(request.scope["headers"], cookies.device_name(settings)),
+        device=read_cookie(request, cookies.device_name(services().settings)),
     )
 
 
@@ -118,17 +117,15 @@ def is_checked(fields: Fields, name: str) -> bool:
 
 def sign_in_response(request: Request, outcome: SignedIn | MfaRequired, fields: Fields) -> Response:
     """Redirect to `callbackUrl`, or to the page for the second factor."""
-    settings = services().settings
-    challenge = cookies.challenge_name(settings)
+    challenge = cookies.challenge_name(services().settings)
     if isinstance(outcome, MfaRequired):
         response = redirect(request, _page(request, CODE_PAGE, _callback_query(request, fields)))
-        max_age = int(outcome.lasts.total_seconds())
-        set_cookie(response, cookies.write(settings, challenge, outcome.token, max_age=max_age))
+        set_cookie(response, challenge, outcome.token, max_age=outcome.lasts)
         return response
     response = redirect(request, target_of(request, fields))
     set_session_cookie(response, outcome.issued)
-    if cookies.read(request.scope["headers"], challenge):
-        set_cookie(response, cookies.clear(settings, challenge))
+    if read_cookie(request, challenge):
+        clear_cookie(response, challenge)
     return response
 
 
@@ -172,22 +169,41 @@ def redirect(request: Request, url: str, status: int = 200) -> Response:
     return RedirectResponse(url, 303, NO_STORE)
 
 
-def set_cookie(response: Response, value: str) -> None:
-    """Add a `Set-Cookie` header; the value is one of `gateway.cookies`."""
-    response.headers.append("set-cookie", value)
+def read_cookie(request: Request, name: str) -> str | None:
+    """The value of a cookie, or None."""
+    return cookies.read(request.scope["headers"], name)
+
+
+def set_cookie(
+    response: Response, name: str, value: str, *, max_age: int | timedelta | None = None
+) -> None:
+    """Set a cookie with the attributes of `gateway.cookies`.
+
+    Args:
+        response: Gets the header.
+        name: One of the names of `gateway.cookies`.
+        value: base64url or hex.
+        max_age: How long the browser keeps it, in seconds; None keeps it until it is closed.
+    """
+    seconds = int(max_age.total_seconds()) if isinstance(max_age, timedelta) else max_age
+    header = cookies.write(services().settings, name, value, max_age=seconds)
+    response.headers.append("set-cookie", header)
+
+
+def clear_cookie(response: Response, name: str) -> None:
+    """Delete a cookie."""
+    set_cookie(response, name, "", max_age=0)
 
 
 def set_session_cookie(response: Response, issued: IssuedSession) -> None:
     """Set the session cookie to a new token."""
-    settings = services().settings
-    name = cookies.session_name(settings)
-    set_cookie(response, cookies.write(settings, name, issued.token, max_age=issued.max_age))
+    name = cookies.session_name(services().settings)
+    set_cookie(response, name, issued.token, max_age=issued.max_age)
 
 
 def clear_session_cookie(response: Response) -> None:
     """Delete the session cookie."""
-    settings = services().settings
-    set_cookie(response, cookies.clear(settings, cookies.session_name(settings)))
+    clear_cookie(response, cookies.session_name(services().settings))
 
 
 def target_of(request: Request, fields: Fields, default: str = "/") -> str:

@@ -17,6 +17,7 @@ from chat_app.api.responses import (
     is_checked,
     json_response,
     no_content,
+    read_cookie,
     set_cookie,
     sign_in_response,
 )
@@ -45,29 +46,27 @@ async def finish(request: Request, fields: Fields) -> Response:
 
     `trust` remembers the browser, so that it needs no code for a while.
     """
-    live = services()
-    challenge = cookies.read(request.scope["headers"], cookies.challenge_name(live.settings))
+    challenge = read_cookie(request, cookies.challenge_name(services().settings))
     browser = browser_of(request, fields)
     try:
-        passed = await live.two_factor.pass_challenge(challenge or "", fields.get("code", ""))
-        outcome = await live.sign_in_service.finish(passed, browser)
+        passed = await services().two_factor.pass_challenge(challenge or "", fields.get("code", ""))
+        outcome = await services().sign_in_service.finish(passed, browser)
     except (InvalidToken, AccessDenied) as error:
         return error_redirect(request, error, SIGN_IN_PAGE, fields)
     response = sign_in_response(request, outcome, fields)
-    if is_checked(fields, "trust") and live.devices.max_age:
-        token = await live.devices.remember(outcome.user_id, browser.user_agent)
-        name, max_age = cookies.device_name(live.settings), live.devices.max_age
-        set_cookie(response, cookies.write(live.settings, name, token, max_age=max_age))
+    if is_checked(fields, "trust") and services().devices.max_age:
+        token = await services().devices.remember(outcome.user_id, browser.user_agent)
+        name = cookies.device_name(services().settings)
+        set_cookie(response, name, token, max_age=services().devices.max_age)
     return response
 
 
 @fresh
 async def begin(request: Request, principal: Principal) -> Response:
     """A secret for an authenticator app: as text, as an `otpauth:` URI, and as its QR code."""
-    live = services()
-    user = await live.accounts.person(principal)
-    secret = await live.two_factor.begin(principal)
-    uri = uri_of(secret, person=user.email, site=host_of(live.settings.url))
+    user = await services().accounts.person(principal)
+    secret = await services().two_factor.begin(principal)
+    uri = uri_of(secret, person=user.email, site=host_of(services().settings.url))
     picture = segno.make(uri, error="m").svg_data_uri(dark="#000", light="#fff", border=4)
     return json_response({"secret": secret, "uri": uri, "qr": picture})
 

@@ -1,6 +1,7 @@
 """Rate limits that reserve an attempt before it is made and release it when it shall not count.
 
-Reserving first means that concurrent attempts get no further than sequential ones.
+Reserving first means that concurrent attempts get no further than sequential ones. The limit of
+one socket, which is checked for every event, is a `TokenBucket`.
 """
 
 import math
@@ -89,3 +90,30 @@ async def releasing(
         raise
     if on_success:
         await release()
+
+
+class TokenBucket:
+    """The rate limit of one connection: a burst, then a steady rate.
+
+    Args:
+        rate: Events per second in the long run.
+        burst: Events at once.
+        now: The current time in seconds, of a monotonic clock.
+    """
+
+    __slots__ = ("_burst", "_level", "_rate", "_updated")
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._level = self._burst
+        self._updated = now
+
+    def take(self, now: float) -> bool:
+        """Take one token; False when there is none."""
+        self._level = min(self._burst, self._level + (now - self._updated) * self._rate)
+        self._updated = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True

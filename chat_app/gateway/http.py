@@ -24,7 +24,7 @@ from chat_app.gateway.responses import (
     UNAUTHENTICATED,
     UNAVAILABLE,
     UNKNOWN_HOST,
-    Refusal,
+    GatewayError,
     respond,
     respond_error,
     respond_page,
@@ -232,26 +232,26 @@ class HttpGateway:
                 message = {**message, "headers": headers}
             await send(message)
 
-        refusal = _refusal_of(context)
-        if refusal is not None:
-            await self._refuse(context, send_with_headers, refusal)
+        error = _error_of(context)
+        if error is not None:
+            await self._refuse(context, send_with_headers, error)
         elif is_preflight:
             await respond(send_with_headers, 204)
         else:
             try:
                 await self._handle(context, scope, receive, send_with_headers)
-            except TooLarge as error:
+            except TooLarge as too_large:
                 if started:
                     raise
-                refusal = Refusal(error.code, error.status, error.message)
-                await self._refuse(context, send_with_headers, refusal)
+                error = GatewayError(too_large.code, too_large.status, too_large.message)
+                await self._refuse(context, send_with_headers, error)
 
-    async def _refuse(self, context: RequestContext, send: Send, refusal: Refusal) -> None:
-        self._connections.refused[refusal.code] += 1
+    async def _refuse(self, context: RequestContext, send: Send, error: GatewayError) -> None:
+        self._connections.refused[error.code] += 1
         if is_for_programs(context.path):
-            await respond_error(send, refusal)
+            await respond_error(send, error)
         else:
-            await respond_page(send, refusal, host=context.host, url=self._settings.url)
+            await respond_page(send, error, host=context.host, url=self._settings.url)
 
     async def _handle(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
@@ -326,8 +326,8 @@ class HttpGateway:
         )
 
 
-def _refusal_of(context: RequestContext) -> Refusal | None:
-    """The refusal that does not depend on the session, or None."""
+def _error_of(context: RequestContext) -> GatewayError | None:
+    """The error of a request that does not depend on its session, or None."""
     method = context.method
     if context.route is RouteKind.PROBE and method in _SAFE_METHODS:
         return None

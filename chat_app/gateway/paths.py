@@ -26,7 +26,7 @@ EVENT_PATH = "/_event"
 API_PREFIXES = ("/api", "/v1", "/mcp", "/scim")
 WELL_KNOWN_PREFIX = "/.well-known"
 PROBE_PREFIXES = ("/healthz", "/readyz", "/metrics")
-"""For monitoring; what is below them and no probe is not found."""
+"""For monitoring. Below them everything but the probes is not found."""
 PROBES = frozenset({"/ping", "/_health", "/api/health", "/healthz", "/readyz"})
 PUBLIC_API_PREFIX = "/api/auth/"
 PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
@@ -59,7 +59,7 @@ def route_kind(path: str) -> RouteKind:
     """What a decoded request path leads to."""
     if path in PROBES:
         return RouteKind.PROBE
-    # Clients resolve dot segments themselves (RFC 3986 §5.2.4); a request with one is a probe.
+    # Clients resolve dot segments themselves (RFC 3986 §5.2.4), so a request with one is hostile.
     if not {".", ".."}.isdisjoint(path.split("/")):
         return RouteKind.CLOSED
     if is_api(path):

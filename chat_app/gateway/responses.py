@@ -35,8 +35,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the gateway refuses a request.
+class GatewayError:
+    """An error that the gateway responds with.
 
     Args:
         code: For programs, and for counting.
@@ -49,23 +49,23 @@ class Refusal:
     message: str
 
 
-UNKNOWN_HOST = Refusal(
+UNKNOWN_HOST = GatewayError(
     "host",
     421,
     "This server is not configured for this host. Set APP_URL to the URL people use, or add this "
     "one to APP_ORIGINS.",
 )
-NOT_FOUND = Refusal("not_found", 404, "Not found.")
-FOREIGN_ORIGIN = Refusal("origin", 403, "Requests from this origin are not allowed.")
-CROSS_SITE = Refusal(
+NOT_FOUND = GatewayError("not_found", 404, "Not found.")
+FOREIGN_ORIGIN = GatewayError("origin", 403, "Requests from this origin are not allowed.")
+CROSS_SITE = GatewayError(
     "cross_site",
     403,
     "The page is on another site than the server, and browsers keep a session cookie to one site. "
     "Serve both under one domain, such as app.example.com and api.example.com.",
 )
-METHOD_NOT_ALLOWED = Refusal("method", 405, "Method not allowed.")
-UNAUTHENTICATED = Refusal("unauthenticated", 401, "Sign in first.")
-UNAVAILABLE = Refusal(
+METHOD_NOT_ALLOWED = GatewayError("method", 405, "Method not allowed.")
+UNAUTHENTICATED = GatewayError("unauthenticated", 401, "Sign in first.")
+UNAVAILABLE = GatewayError(
     "unavailable", 503, "Your account can't be checked right now. Try again soon."
 )
 
@@ -92,29 +92,29 @@ async def respond(
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def respond_error(send: Send, refusal: Refusal) -> None:
+async def respond_error(send: Send, error: GatewayError) -> None:
     """Send an error as JSON, in the form of every API route."""
-    body = json.dumps({"error": refusal.code, "message": refusal.message}).encode()
-    await respond(send, refusal.status, body, "application/json")
+    body = json.dumps({"error": error.code, "message": error.message}).encode()
+    await respond(send, error.status, body, "application/json")
 
 
-async def respond_page(send: Send, refusal: Refusal, *, host: str, url: str) -> None:
+async def respond_page(send: Send, error: GatewayError, *, host: str, url: str) -> None:
     """Send an error as a page where there is one for it, else as JSON.
 
     Args:
         send: Receives the response.
-        refusal: The error.
+        error: The error.
         host: The Host header, as it came.
         url: The URL people should use.
     """
-    if refusal is UNKNOWN_HOST:
+    if error is UNKNOWN_HOST:
         page = unknown_host_page(host, url)
-    elif refusal is UNAVAILABLE:
-        page = _unavailable_page(refusal.message)
+    elif error is UNAVAILABLE:
+        page = _unavailable_page(error.message)
     else:
-        await respond_error(send, refusal)
+        await respond_error(send, error)
         return
-    await respond(send, refusal.status, page, "text/html; charset=utf-8")
+    await respond(send, error.status, page, "text/html; charset=utf-8")
 
 
 def unknown_host_page(host: str, url: str) -> bytes:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.core.clock import Clock
+from chat_app.core.rate_limit import TokenBucket
 from chat_app.gateway.connections import TOO_BIG, TOO_MANY, TOO_SLOW, ConnectionRegistry
 from chat_app.gateway.headers import Headers
 from chat_app.gateway.paths import EVENT_PATH
@@ -73,33 +74,6 @@ def client_token(query: bytes) -> str | None:
 def handshake_query(state_key: str) -> bytes:
     """The query string that Reflex sees; it holds nothing from the client."""
     return f"token={state_key}&EIO=4&transport=websocket".encode()
-
-
-class TokenBucket:
-    """A rate limit: a burst, then a steady rate.
-
-    Args:
-        rate: Events per second in the long run.
-        burst: Events at once.
-        now: The current time in seconds, of a monotonic clock.
-    """
-
-    __slots__ = ("_burst", "_level", "_rate", "_updated")
-
-    def __init__(self, rate: float, burst: int, now: float) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._level = self._burst
-        self._updated = now
-
-    def take(self, now: float) -> bool:
-        """Take one token; False when there is none."""
-        self._level = min(self._burst, self._level + (now - self._updated) * self._rate)
-        self._updated = now
-        if self._level < 1:
-            return False
-        self._level -= 1
-        return True
 
 
 class _ConnectionEnded(Exception):
@@ -300,7 +274,7 @@ class SocketGateway:
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Handle one socket from handshake to close."""
-        reason = _refusal_reason(context)
+        reason = _handshake_error(context)
         token = client_token(scope.get("query_string", b""))
         if reason is not None or token is None:
             await self._refuse(send, reason or "token")
@@ -364,7 +338,7 @@ class SocketGateway:
         return context.public_scope(scope, headers=headers, query_string=handshake_query(state_key))
 
 
-def _refusal_reason(context: RequestContext) -> str | None:
+def _handshake_error(context: RequestContext) -> str | None:
     if context.path.removesuffix("/") != EVENT_PATH:
         return "path"
     if context.public_scheme is None:

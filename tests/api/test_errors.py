@@ -58,7 +58,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         (
             "busy",
             503,
-            {"error": "busy", "message": "The database is busy; try again in a moment."},
+            {"error": "busy", "message": "The database is busy. Try again in a moment."},
         ),
     ],
 )

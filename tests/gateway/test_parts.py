@@ -5,10 +5,11 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_app.core.rate_limit import TokenBucket
 from chat_app.core.signals import Signal
 from chat_app.gateway.connections import ConnectionRegistry
 from chat_app.gateway.origins import Origins
-from chat_app.gateway.sockets import StateKeys, TokenBucket, client_token, handshake_query
+from chat_app.gateway.sockets import StateKeys, client_token, handshake_query
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
