@@ -111,7 +111,7 @@ async def _(programs: Programs) -> Page:
 async def _open_menu(page: Page, viewport: Viewport) -> None:
     await _open_drawer(page, viewport)
     if not await page.locator("#account-menu").is_visible():
-        await page.locator(".account-button").click()
+        await page.get_by_test_id("account-menu").click()
     await viewports.apply(page, viewport)
 
 

@@ -72,8 +72,8 @@ class BrowserUser:
 
     async def sign_out(self) -> None:
         """Sign out with the button."""
-        await self.page.locator(".account-button").click()
-        await self.page.get_by_role("button", name="Sign out").click()
+        await self.page.get_by_test_id("account-menu").click()
+        await self.page.get_by_test_id("sign-out").click()
         await self.page.wait_for_url(SIGN_IN)
 
     async def ask(self, text: str) -> None:

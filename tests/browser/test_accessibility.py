@@ -88,7 +88,7 @@ async def _drawer(ada: BrowserUser) -> None:
 
 async def _menu(ada: BrowserUser) -> None:
     await ada.sign_up()
-    await ada.page.locator(".account-button").click()
+    await ada.page.get_by_test_id("account-menu").click()
     await expect(ada.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 

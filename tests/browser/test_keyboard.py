@@ -64,7 +64,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await until_done(page)
     await expect(ada.titles()).to_have_count(2)
 
-    newest = page.locator(".row-link").first
+    newest = page.get_by_test_id("thread").first
     await _walk(page, "echo: The mountains", key="Shift+Tab")
     await _walk(page, "Rename", key="Tab")
     await page.keyboard.press("Enter")
@@ -75,7 +75,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await expect(newest).to_be_focused()
 
     await page.keyboard.press("ArrowDown")
-    await expect(page.locator(".row-link").nth(1)).to_be_focused()
+    await expect(page.get_by_test_id("thread").nth(1)).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.locator("h1.thread-title")).to_have_text("A question about the sea")
     await expect(page).to_have_title("A question about the sea · Chat")
@@ -112,7 +112,7 @@ async def test_a_long_list_is_one_stop_of_the_tab_key(program: Program, meet: Me
     await expect(ada.titles()).to_have_count(3)
     stops = ada.page.locator(".threads :is(a, button):not([tabindex='-1'])")
     await expect(stops).to_have_count(3)
-    await ada.page.locator(".row-link").nth(2).focus()
+    await ada.page.get_by_test_id("thread").nth(2).focus()
     await expect(stops).to_have_count(3)
     await expect(stops.nth(0)).to_be_focused()
 
@@ -139,7 +139,7 @@ async def test_escape_leaves_a_title_as_it_was_and_the_drawer_open(
     await ada.ask("echo: Rain")
     await ada.thread()
     await until_done(ada.page)
-    row = ada.page.locator(".row-link")
+    row = ada.page.get_by_test_id("thread")
     await row.focus()
     await _walk(ada.page, "Rename")
     await ada.page.keyboard.press("Enter")

@@ -24,7 +24,7 @@ NEW_PASSWORD = "violet kettle harbour thirty eight"
 
 async def to(person: BrowserUser, page: str) -> None:
     """Follow the links to a page of the settings."""
-    await person.page.locator(".account-button").click()
+    await person.page.get_by_test_id("account-menu").click()
     await person.page.get_by_role("link", name="Settings").click()
     await person.page.locator(".settings-menu").get_by_role("link", name=page).click()
     await expect(person.page.locator("h1")).to_have_text(page)
