@@ -83,25 +83,16 @@ class _OwnerFilter(SQLCompiler):
             _refuse_text()
         return super().visit_column(column, *args, **kw)
 
-    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> NoReturn:
-        _refuse_text()
-
-    def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> NoReturn:
-        _refuse_text()
-
-    def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> NoReturn:
-        _refuse_text()
-
     def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
         if operator.opstring not in _OPERATORS:
             _refuse_text()
         return super().visit_custom_op_binary(element, operator, **kw)
 
-    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> NoReturn:
+    def _refuse(self, *_args: Any, **_kw: Any) -> NoReturn:
         _refuse_text()
 
-    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> NoReturn:
-        _refuse_text()
+    visit_textclause = visit_tstring = visit_textual_select = _refuse
+    visit_custom_op_unary_operator = visit_custom_op_unary_modifier = _refuse
 
 
 def _refuse_text() -> NoReturn:

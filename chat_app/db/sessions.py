@@ -74,6 +74,15 @@ class Scope(Protocol):
         ...
 
 
+def _refused(call: str) -> Any:
+    """A method that is refused because it skips the flush or the scope."""
+
+    def refuse(*_args: object, **_kw: object) -> NoReturn:
+        raise QueryRefused(f"A scoped session has no {call}: it would bypass the scope.")
+
+    return refuse
+
+
 class SyncScopedSession(Session):
     """The synchronous half of `ScopedSession`, with the listeners below."""
 
@@ -82,25 +91,11 @@ class SyncScopedSession(Session):
         self.owner = owner
         self.read_only = read_only
 
-    def connection(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: a connection is not scoped."""
-        _refuse("connection()")
-
-    def bulk_save_objects(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: it skips the flush."""
-        _refuse("bulk_save_objects()")
-
-    def bulk_insert_mappings(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: it skips the flush."""
-        _refuse("bulk_insert_mappings()")
-
-    def bulk_update_mappings(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: it skips the flush."""
-        _refuse("bulk_update_mappings()")
-
-    def enable_relationship_loading(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: it attaches rows unchecked."""
-        _refuse("enable_relationship_loading()")
+    connection = _refused("connection()")
+    bulk_save_objects = _refused("bulk_save_objects()")
+    bulk_insert_mappings = _refused("bulk_insert_mappings()")
+    bulk_update_mappings = _refused("bulk_update_mappings()")
+    enable_relationship_loading = _refused("enable_relationship_loading()")
 
 
 class ScopedSession(AsyncSession):
@@ -126,13 +121,8 @@ class ScopedSession(AsyncSession):
             owned_by(engine, owner), expire_on_commit=False, owner=owner, read_only=read_only
         )
 
-    async def connection(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: a connection is not scoped."""
-        _refuse("connection()")
-
-    def get_bind(self, *args: Any, **kw: Any) -> NoReturn:
-        """Refused: an engine is not scoped."""
-        _refuse("get_bind()")
+    connection = _refused("connection()")
+    get_bind = _refused("get_bind()")
 
 
 @event.listens_for(SyncScopedSession, "do_orm_execute")
@@ -187,7 +177,3 @@ def _owners(row: Owned) -> list[UUID]:
 def _check_type(row: object) -> None:
     if not isinstance(row, OWNED):
         raise QueryRefused(f"A scoped session does not reach {type(row).__name__}.")
-
-
-def _refuse(call: str) -> NoReturn:
-    raise QueryRefused(f"A scoped session has no {call}: it would bypass the scope.")

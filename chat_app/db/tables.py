@@ -4,11 +4,13 @@ A child references its parent by a composite key, so the database itself refuses
 user's parent. This module must not postpone annotations: SQLModel reads them.
 """
 
+import re
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import JSON, Column, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
+from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 from chat_app.core.clock import utc_now
@@ -34,16 +36,22 @@ ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
 
 
-class Owned(SQLModel):
+class Table(SQLModel):
+    """A table named after its class, in snake case."""
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+class Owned(Table):
     """A row of one user: reached only through a session scoped to that user."""
 
     owner_id: UUID
 
 
-class User(SQLModel, table=True):
+class User(Table, table=True):
     """A user."""
-
-    __tablename__: ClassVar[str] = "user"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     email: str = Field(max_length=254, unique=True)
@@ -54,10 +62,9 @@ class User(SQLModel, table=True):
     session_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
-class Account(SQLModel, table=True):
+class Account(Table, table=True):
     """A login method: a password or a linked account. Its key is issuer and subject, not email."""
 
-    __tablename__: ClassVar[str] = "account"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -72,13 +79,11 @@ class Account(SQLModel, table=True):
     last_used_at: datetime | None = None
 
 
-class AuthSession(SQLModel, table=True):
+class AuthSession(Table, table=True):
     """A session: one sign-in on one device. The token itself is never stored.
 
     With encrypted tokens (jwt) `token_hash` is `sealed:` and the id, which is no token's hash.
     """
-
-    __tablename__: ClassVar[str] = "auth_session"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     token_hash: str = Field(max_length=64, unique=True)
@@ -101,19 +106,15 @@ class AuthSession(SQLModel, table=True):
     revoked_reason: str = Field(default="", max_length=20)
 
 
-class DeniedSession(SQLModel, table=True):
+class DeniedSession(Table, table=True):
     """A revoked session whose encrypted tokens are refused until they have all expired."""
-
-    __tablename__: ClassVar[str] = "denied_session"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     session_id: UUID = Field(primary_key=True)
     expires_at: datetime = Field(index=True)
 
 
-class OneTimeToken(SQLModel, table=True):
+class OneTimeToken(Table, table=True):
     """A token that can be used once; only its hash is stored."""
-
-    __tablename__: ClassVar[str] = "one_time_token"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     token_hash: str = Field(max_length=64, unique=True)
@@ -130,10 +131,8 @@ class OneTimeToken(SQLModel, table=True):
     used_at: datetime | None = None
 
 
-class Passkey(SQLModel, table=True):
+class Passkey(Table, table=True):
     """A passkey (WebAuthn): the public key of a credential."""
-
-    __tablename__: ClassVar[str] = "passkey"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
@@ -148,10 +147,8 @@ class Passkey(SQLModel, table=True):
     last_used_at: datetime | None = None
 
 
-class Totp(SQLModel, table=True):
+class Totp(Table, table=True):
     """The authenticator app (TOTP) of a user. The secret is encrypted."""
-
-    __tablename__: ClassVar[str] = "totp"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     user_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
     secret: str = Field(max_length=500)
@@ -162,10 +159,9 @@ class Totp(SQLModel, table=True):
     locked_until: datetime | None = None
 
 
-class BackupCode(SQLModel, table=True):
+class BackupCode(Table, table=True):
     """A backup code of the second factor. It has 80 random bits, so a plain hash is enough."""
 
-    __tablename__: ClassVar[str] = "backup_code"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -175,10 +171,8 @@ class BackupCode(SQLModel, table=True):
     used_at: datetime | None = None
 
 
-class RememberedDevice(SQLModel, table=True):
+class RememberedDevice(Table, table=True):
     """A browser that is not asked for the second factor until it expires."""
-
-    __tablename__: ClassVar[str] = "remembered_device"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
@@ -188,10 +182,8 @@ class RememberedDevice(SQLModel, table=True):
     expires_at: datetime = Field(index=True)
 
 
-class Picture(SQLModel, table=True):
+class Picture(Table, table=True):
     """The profile picture of a user."""
-
-    __tablename__: ClassVar[str] = "picture"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     user_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
     media_type: str = Field(max_length=20)
@@ -203,7 +195,6 @@ class Picture(SQLModel, table=True):
 class Thread(Owned, table=True):
     """A conversation. `head_id` is the chosen leaf of its message tree."""
 
-    __tablename__: ClassVar[str] = "thread"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
         Index("ix_thread_owner_id_updated_at_id", "owner_id", "updated_at", "id"),
@@ -227,7 +218,6 @@ class Message(Owned, table=True):
     `core.errors.MESSAGES`, and `error_params` are the parameters of its message.
     """
 
-    __tablename__: ClassVar[str] = "message"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
         UniqueConstraint("id", "thread_id"),
@@ -265,7 +255,6 @@ class Message(Owned, table=True):
 class Run(Owned, table=True):
     """The generation of one answer. `error` and `error_params` are those of its message row."""
 
-    __tablename__: ClassVar[str] = "run"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
         ForeignKeyConstraint(
@@ -301,7 +290,6 @@ class Run(Owned, table=True):
 class RunEvent(Owned, table=True):
     """An entry of an active run's log; folded into the message when the run ends."""
 
-    __tablename__: ClassVar[str] = "run_event"  # pyright: ignore[reportIncompatibleVariableOverride]
     __table_args__ = (
         ForeignKeyConstraint(
             ["run_id", "owner_id"], ["run.id", "run.owner_id"], ondelete="CASCADE"

@@ -67,9 +67,8 @@ def _write_thread(
     archive: zipfile.ZipFile, number: int, thread: Thread, messages: Sequence[Message]
 ) -> None:
     # numbered, because titles are not unique and may have no letter
-    name = f"threads/{number:04}-{_NOT_IN_FILE_NAME.sub('-', thread.title).strip('-')[:60]}".rstrip(
-        "-"
-    )
+    slug = _NOT_IN_FILE_NAME.sub("-", thread.title).strip("-")[:60]
+    name = f"threads/{number:04}-{slug}".rstrip("-")
     archive.writestr(f"{name}.json", _json(_thread(thread, messages)))
     archive.writestr(f"{name}.md", _markdown(thread, messages))
 
