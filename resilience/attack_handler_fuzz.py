@@ -15,7 +15,7 @@ from chat_app.states.policy import Access, table
 from resilience.attacker import WORDS
 from resilience.fuzz_values import junk, payload
 from resilience.report import Result
-from testing.reflex_tabs import Stage, Tab, stage
+from testing.reflex_tabs import Harness, Tab, open_harness
 
 SETTLE_SECONDS = 5
 _KEEPS_RUNNING = (".open", ".watch", ".hydrate_and_load", ".on_load_internal")
@@ -67,8 +67,10 @@ async def handler_fuzz(tries: int = 6_000, seed: int = 1) -> Result:
         logger.addHandler(heard)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            async with stage(Path(folder), chat_model="fake:3x0", runs_per_user=100) as put_up:
-                figures = await _fuzz(put_up, tries, Random(seed))
+            async with open_harness(
+                Path(folder), chat_model="fake:3x0", runs_per_user=100
+            ) as harness:
+                figures = await _fuzz(harness, tries, Random(seed))
     finally:
         for logger in loggers:
             logger.removeHandler(heard)
@@ -79,15 +81,15 @@ async def handler_fuzz(tries: int = 6_000, seed: int = 1) -> Result:
     return Result("handler fuzz", tries, sum(wrong.values()), said + first)
 
 
-async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
-    ada = await put_up.person("ada@example.com")
-    sent = await put_up.live.runs.send(ada, text=WORDS, client_id="c1", model="fake:5x0")
-    async for _ in put_up.live.runs.follow(ada, sent.run_id):
+async def _fuzz(harness: Harness, tries: int, random: Random) -> dict[str, int]:
+    ada = await harness.user("ada@example.com")
+    sent = await harness.live.runs.send(ada, text=WORDS, client_id="c1", model="fake:5x0")
+    async for _ in harness.live.runs.follow(ada, sent.run_id):
         pass
     thread, message = str(sent.thread_id), str(sent.message_id)
-    before = await _everything(put_up, ada, sent.thread_id)
-    eve = await put_up.person("eve@example.com")
-    rows, leaks, stuck, raised = table(put_up.live.settings), 0, 0, list[str]()
+    before = await _everything(harness, ada, sent.thread_id)
+    eve = await harness.user("eve@example.com")
+    rows, leaks, stuck, raised = table(harness.live.settings), 0, 0, list[str]()
     names = sorted(rows)
     faults = app.policy.refused.copy()
     tabs: dict[bool, Tab] = {}
@@ -96,7 +98,7 @@ async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
             for old in tabs.values():
                 leaks += WORDS in old.text()
                 old.close()
-            tabs = {False: await put_up.tab(None), True: await put_up.tab(eve)}
+            tabs = {False: await harness.tab(None), True: await harness.tab(eve)}
         name = names[turn % len(names)]
         mine = good(thread, message, sent.run_id.hex[:8])
         arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
@@ -114,12 +116,12 @@ async def _fuzz(put_up: Stage, tries: int, random: Random) -> dict[str, int]:
     for old in tabs.values():
         leaks += WORDS in old.text()
         old.close()
-    changed = await _everything(put_up, ada, sent.thread_id) != before
+    changed = await _everything(harness, ada, sent.thread_id) != before
     assert sum((app.policy.refused - faults).values()) > tries // 4, "hardly anything was junk"
     wrong = {"leaks": leaks, "stuck": stuck, "changes of somebody else's": int(changed)}
     return wrong | Counter(raised)
 
 
-async def _everything(put_up: Stage, who: Principal, thread: UUID) -> tuple[Any, ...]:
-    page = await put_up.live.threads.page(who)
-    return page, await put_up.live.threads.window(who, thread)
+async def _everything(harness: Harness, principal: Principal, thread: UUID) -> tuple[Any, ...]:
+    page = await harness.live.threads.page(principal)
+    return page, await harness.live.threads.window(principal, thread)

@@ -27,28 +27,28 @@ SAFETY_SECONDS = 120
 PASSWORD = "correct horse battery staple"
 
 
-class Wire:
-    """Stands where the socket would: keeps what each tab is sent."""
+class UpdateRecorder:
+    """Stands in for the event namespace: records the updates that each tab is sent."""
 
     def __init__(self) -> None:
         self.sent: dict[str, list[Any]] = {}
-        self.frames: dict[str, list[list[Any]]] = {}
+        self.chunks: dict[str, list[list[Any]]] = {}
         self.news: dict[str, asyncio.Event] = {}
 
     async def emit_update(self, update: Any, token: str) -> None:
         self.sent.setdefault(token, []).append(update)
         frame = (update.delta or {}).get(Feed.get_full_name(), {}).get("f_rx_state_")
         if frame:
-            self.frames.setdefault(token, []).append(frame)
+            self.chunks.setdefault(token, []).append(frame)
         self.news.setdefault(token, asyncio.Event()).set()
 
 
 class Tab:
-    """One open tab of a session, or of nobody."""
+    """One open tab of a session, or of an anonymous user."""
 
-    def __init__(self, stage: "Stage", session: UUID | None) -> None:
+    def __init__(self, harness: "Harness", session: UUID | None) -> None:
         self.token = str(uuid4())
-        self._stage = stage
+        self._harness = harness
         self._headers = {"authorization": str(session)} if session else {}
         tabs.opened(self.token, lambda: 0)
 
@@ -57,7 +57,7 @@ class Tab:
         tabs.closed(self.token)
 
     async def start(self, name: str, payload: Mapping[str, Any], thread: str = "") -> Any:
-        """Send an event, as the socket would hand it on."""
+        """Send an event as the socket would."""
         path = f"/c/{thread}" if thread else "/"
         query = {"thread": thread} if thread else {}
         router = {
@@ -70,7 +70,7 @@ class Tab:
             "headers": self._headers,
         }
         event = Event(name=name, payload=dict(payload), router_data=router)
-        return await self._stage.processor.enqueue(self.token, event)
+        return await self._harness.processor.enqueue(self.token, event)
 
     async def call(self, name: str, payload: Mapping[str, Any], thread: str = "") -> None:
         """Send an event and wait until its handler and all it started are done."""
@@ -90,11 +90,11 @@ class Tab:
     async def state(self, cls: type[rx.State]) -> Any:
         """The tab's state, as the server holds it."""
         token = rx.BaseStateToken(ident=self.token, cls=cls)
-        return await (await self._stage.manager.get_state(token)).get_state(cls)
+        return await (await self._harness.manager.get_state(token)).get_state(cls)
 
     async def arrival(self) -> None:
-        """Wait until the tab is sent something, or a moment: not all that is true is sent."""
-        news = self._stage.wire.news.setdefault(self.token, asyncio.Event())
+        """Wait until the tab is sent something, at most 50 ms: not every change is sent."""
+        news = self._harness.recorder.news.setdefault(self.token, asyncio.Event())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.05):
                 await news.wait()
@@ -103,107 +103,109 @@ class Tab:
     @property
     def updates(self) -> list[Any]:
         """Everything the tab was sent."""
-        return self._stage.wire.sent.get(self.token, [])
+        return self._harness.recorder.sent.get(self.token, [])
 
     @property
-    def frames(self) -> list[list[Any]]:
-        """The frames among it."""
-        return self._stage.wire.frames.get(self.token, [])
+    def chunks(self) -> list[list[Any]]:
+        """The stream chunks among it."""
+        return self._harness.recorder.chunks.get(self.token, [])
 
     def text(self) -> str:
         """Everything the tab was sent, as it goes over the wire."""
-        return "".join(wire_form(update) for update in self.updates)
+        return "".join(socket_frame(update) for update in self.updates)
 
 
-def wire_form(update: Any) -> str:
+def socket_frame(update: Any) -> str:
     """An update as one Socket.IO frame."""
     from reflex.app import _sio_dumps
 
     return f'42/_event,["event",{_sio_dumps(update)}]'
 
 
-class Stage:
-    """A program with a database, models and two faces' states, but no server."""
+class Harness:
+    """The services with a database and models, and Reflex states, but no server."""
 
-    def __init__(self, live: Services, wire: Wire, processor: Any, manager: Any) -> None:
-        self.live, self.wire, self.processor, self.manager = live, wire, processor, manager
+    def __init__(
+        self, live: Services, recorder: UpdateRecorder, processor: Any, manager: Any
+    ) -> None:
+        self.live, self.recorder, self.processor, self.manager = live, recorder, processor, manager
 
-    async def person(self, email: str) -> Principal:
-        """A new person, signed in."""
+    async def user(self, email: str) -> Principal:
+        """A new user, signed in."""
         user_id = await self.live.accounts.add(email, PASSWORD, "")
         return await self.session(user_id)
 
     async def session(self, user_id: UUID) -> Principal:
-        """Another session of a person."""
+        """Another session of a user."""
         issued = await self.live.sessions.issue(
             user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
         )
         return Principal(user_id=user_id, credential_id=issued.session_id)
 
-    async def tab(self, who: Principal | None) -> Tab:
-        """A tab of a session, or of nobody, whose state has been sent once."""
-        tab = Tab(self, who.credential_id if who else None)
+    async def tab(self, principal: Principal | None) -> Tab:
+        """A tab of a session, or of an anonymous user, after its first hydrate."""
+        tab = Tab(self, principal.credential_id if principal else None)
         await tab.call("reflex___state____state.hydrate", {})
         return tab
 
 
 @asynccontextmanager
-async def stage(
+async def open_harness(
     folder: Path, flush_throttle: FlushThrottle | None = None, clock: Clock = utc_now, **given: Any
-) -> AsyncIterator[Stage]:
-    """Put everything up, and take it down."""
+) -> AsyncIterator[Harness]:
+    """Start everything, and stop it."""
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
     live = Services(wanted, clock=clock, flush_throttle=flush_throttle)
     await live.db.create_all()
     install(live)
     await live.start()
-    wire, manager = Wire(), StateManagerMemory()
+    recorder, manager = UpdateRecorder(), StateManagerMemory()
     processor = BaseStateEventProcessor(
         middleware=app, backend_exception_handler=app.backend_exception_handler
     )
     try:
         async with processor.configure(
             state_manager=manager,
-            event_namespace=wire,  # pyright: ignore[reportArgumentType]
+            event_namespace=recorder,  # pyright: ignore[reportArgumentType]
         ):
-            yield Stage(live, wire, processor, manager)
+            yield Harness(live, recorder, processor, manager)
     finally:
         await live.stop()
         install(None)
 
 
 def size(updates: list[Any]) -> int:
-    """What updates cost on the wire, in bytes."""
-    return sum(len(wire_form(update).encode()) for update in updates)
+    """What updates cost on the recorder, in bytes."""
+    return sum(len(socket_frame(update).encode()) for update in updates)
 
 
-async def opened(put_up: Stage, who: Principal, thread: str = "") -> Tab:
+async def open_tab(harness: Harness, principal: Principal, thread: str = "") -> Tab:
     """A tab that has loaded its page and watches it."""
-    tab = await put_up.tab(who)
+    tab = await harness.tab(principal)
     await tab.send(AuthState.on_auth_change(), thread)
     await tab.begin(Feed.open(), thread)
-    await shown(tab, lambda: bool(tab.updates) and is_watched(put_up, who))
+    await wait_until(tab, lambda: bool(tab.updates) and is_watched(harness, principal))
     return tab
 
 
-def is_watched(put_up: Stage, who: Principal) -> bool:
-    return bool(put_up.live.bus.subscriber_count(f"user:{who.user_id}"))
+def is_watched(harness: Harness, principal: Principal) -> bool:
+    return bool(harness.live.bus.subscriber_count(f"user:{principal.user_id}"))
 
 
-async def shown(tab: Tab, condition: Callable[[], object]) -> None:
-    """Wait until something is true of a tab."""
+async def wait_until(tab: Tab, condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
     async with asyncio.timeout(SAFETY_SECONDS):
         while not condition():
             await tab.arrival()
 
 
-def ended(tab: Tab) -> bool:
-    return any(len(frame) == 4 and frame[1] for frame in tab.frames)
+def has_ended(tab: Tab) -> bool:
+    return any(len(frame) == 4 and frame[1] for frame in tab.chunks)
 
 
-async def until(tab: Tab, read: Callable[[], Awaitable[object]], wanted: object) -> None:
-    """Wait until what `read` returns is what is wanted."""
+async def wait_for_value(tab: Tab, read: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Wait until `read` returns the value."""
     async with asyncio.timeout(SAFETY_SECONDS):
         while await read() != wanted:
             await tab.arrival()

@@ -12,7 +12,7 @@ from chat_app.api.routes import http_app, routes
 from chat_app.db.tables import User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
-from testing.reflex_tabs import Stage, stage
+from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import CASES
 
 HOME = "https://chat.localhost"
@@ -41,12 +41,12 @@ FORMS = sorted(
 
 
 @pytest.fixture
-async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(tmp_path, app_url=HOME, sign_up="open") as put_up:
-        yield put_up
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    async with open_harness(tmp_path, app_url=HOME, sign_up="open") as harness:
+        yield harness
 
 
-def browser(put_up: Stage) -> httpx.AsyncClient:
+def browser(harness: Harness) -> httpx.AsyncClient:
     door = httpx.ASGITransport(Gateway(http_app(), services=services))
     return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
 
@@ -90,35 +90,35 @@ async def crawl(tab: httpx.AsyncClient, asked: Iterable[tuple[str, str]]) -> dic
     return wrong
 
 
-async def test_every_anonymous_response_has_its_headers(on_stage: Stage) -> None:
-    async with browser(on_stage) as tab:
+async def test_every_anonymous_response_has_its_headers(harness: Harness) -> None:
+    async with browser(harness) as tab:
         assert await crawl(tab, ROUTES) == {}
         elsewhere = [("GET", "/api/nothing"), ("PUT", "/api/auth/session"), ("GET", "/api/auth/")]
         for method, path in elsewhere:
             assert wrong_with(await tab.request(method, path)) == [], path
 
 
-async def test_every_signed_in_response_has_its_headers(on_stage: Stage) -> None:
-    settings = on_stage.live.settings
+async def test_every_signed_in_response_has_its_headers(harness: Harness) -> None:
+    settings = harness.live.settings
     wrong: dict[str, list[str]] = {}
     for number, one in enumerate(ROUTES):
         person = User(email=f"{number}@example.com", name="Ada")
-        async with on_stage.live.db.system("auth", write=True) as session:
+        async with harness.live.db.system("auth", write=True) as session:
             session.add(person)
-        issued = await on_stage.live.sessions.issue(
+        issued = await harness.live.sessions.issue(
             person.id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
         )
-        async with browser(on_stage) as tab:
+        async with browser(harness) as tab:
             tab.headers["Cookie"] = f"{cookies.session_name(settings)}={issued.token}"
             assert (await tab.get("/api/auth/session")).json() is not None
             wrong |= await crawl(tab, [one])
     assert wrong == {}
 
 
-async def test_the_cookies_of_sign_in_and_sign_out_are_strict(on_stage: Stage) -> None:
-    await on_stage.live.accounts.add(EMAIL, PASSWORD, "Ada")
+async def test_the_cookies_of_sign_in_and_sign_out_are_strict(harness: Harness) -> None:
+    await harness.live.accounts.add(EMAIL, PASSWORD, "Ada")
     form = {"email": EMAIL, "password": PASSWORD}
-    async with browser(on_stage) as tab:
+    async with browser(harness) as tab:
         for answer in (
             await tab.get("/api/auth/csrf"),
             await tab.post("/api/auth/callback/credentials", data=form),
@@ -131,11 +131,11 @@ async def test_the_cookies_of_sign_in_and_sign_out_are_strict(on_stage: Stage) -
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_a_form_made_for_another_browser_is_refused_everywhere(
-    on_stage: Stage, path: str
+    harness: Harness, path: str
 ) -> None:
-    async with browser(on_stage) as tab:
+    async with browser(harness) as tab:
         answer = await ask(tab, "POST", path, csrfToken="0" * 64)
         asked = httpx.URL(answer.headers["location"]).params if answer.is_redirect else {}
         assert asked.get("error") == "MissingCSRF" or answer.status_code == 403, answer.text
-        name = cookies.session_name(on_stage.live.settings)
+        name = cookies.session_name(harness.live.settings)
         assert name not in tab.cookies

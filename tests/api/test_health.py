@@ -13,23 +13,23 @@ from chat_app.api.routes import http_app
 from chat_app.db.errors import DatabaseBusy
 from chat_app.gateway import Gateway
 from chat_app.services import services
-from testing.reflex_tabs import Stage, stage
+from testing.reflex_tabs import Harness, open_harness
 
 
 @pytest.fixture
-async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    async with open_harness(tmp_path) as one:
         yield one
 
 
 @pytest.fixture
-async def client(on_stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
+async def client(harness: Harness) -> AsyncIterator[httpx.AsyncClient]:
     """The routes with pages behind them, as Reflex mounts its own."""
     app = http_app()
     page = Route("/{path:path}", lambda _: PlainTextResponse("a page"))
     app.mount("", Starlette(routes=[page]))
     transport = httpx.ASGITransport(Gateway(app, services=services))
-    home = on_stage.live.settings.url
+    home = harness.live.settings.url
     async with httpx.AsyncClient(transport=transport, base_url=home) as one:
         yield one
 
@@ -45,25 +45,25 @@ async def test_a_health_check_answers_under_any_host(client: httpx.AsyncClient, 
 
 
 async def test_the_server_is_not_ready_while_the_database_does_not_answer(
-    on_stage: Stage, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ping() -> None:
         raise DatabaseBusy
 
-    monkeypatch.setattr(on_stage.live.db, "ping", ping)
+    monkeypatch.setattr(harness.live.db, "ping", ping)
     answer = await client.get("/readyz", headers={"Accept": "text/html"})
     assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
     assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_what_no_route_serves_is_a_json_error(
-    on_stage: Stage, client: httpx.AsyncClient
+    harness: Harness, client: httpx.AsyncClient
 ) -> None:
     nothing = await client.get("/.well-known/security.txt")
     assert (nothing.status_code, nothing.json()["error"]) == (404, "not_found")
     assert (await client.get("/v1/models/gpt-4.1")).status_code == 401
-    user_id = await on_stage.live.accounts.add("ada@example.com", "correct horse battery", "Ada")
-    issued = await on_stage.live.sessions.issue(
+    user_id = await harness.live.accounts.add("ada@example.com", "correct horse battery", "Ada")
+    issued = await harness.live.sessions.issue(
         user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=""
     )
     headers = {"Cookie": f"chat_session={issued.token}", "Origin": str(client.base_url)}

@@ -10,7 +10,7 @@ import pytest
 from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from chat_app.services import services
-from testing.reflex_tabs import Stage, stage
+from testing.reflex_tabs import Harness, open_harness
 
 HOME = "http://localhost:3000"
 PASSWORD = "correct horse battery staple"
@@ -40,9 +40,9 @@ AGAIN = {
 
 
 @pytest.fixture
-async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(tmp_path, app_url=HOME, sign_up="open") as put_up:
-        yield put_up
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    async with open_harness(tmp_path, app_url=HOME, sign_up="open") as harness:
+        yield harness
 
 
 def browser() -> httpx.AsyncClient:
@@ -79,7 +79,7 @@ async def seen(place: dict[str, Any], token: str, own: str) -> str:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_a_token_outside_the_session_cookie_signs_nobody_in(
-    on_stage: Stage, place: str
+    harness: Harness, place: str
 ) -> None:
     said = await seen(PLACES[place], await token_of("ada@example.com"), "")
     assert said.endswith("null")
@@ -88,7 +88,7 @@ async def test_a_token_outside_the_session_cookie_signs_nobody_in(
 
 @pytest.mark.parametrize("place", [*PLACES, *AGAIN])
 async def test_a_token_outside_the_session_cookie_changes_no_user(
-    on_stage: Stage, place: str
+    harness: Harness, place: str
 ) -> None:
     hers, own = await token_of("ada@example.com"), await token_of("eve@example.com")
     said = await seen({**PLACES, **AGAIN}[place], hers, f"{COOKIE}={own}")

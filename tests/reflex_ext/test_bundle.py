@@ -15,7 +15,7 @@ from chat_app.reflex_ext.bundle import (
 
 
 @pytest.mark.parametrize("quote", ["'", '"', "`"])
-def test_the_built_page_talks_to_where_it_came_from(tmp_path: Path, quote: str) -> None:
+def test_the_built_page_uses_its_own_origin(tmp_path: Path, quote: str) -> None:
     script = tmp_path / "assets" / "env.js"
     script.parent.mkdir()
     script.write_text(
@@ -29,14 +29,14 @@ def test_the_built_page_talks_to_where_it_came_from(tmp_path: Path, quote: str) 
     )
 
 
-def test_a_public_address_is_replaced_as_well(tmp_path: Path) -> None:
+def test_a_public_url_is_replaced_as_well(tmp_path: Path) -> None:
     script = tmp_path / "env.js"
     script.write_text('a="wss://chat.example/_event"')
     use_page_origin(tmp_path, "https://chat.example")
     assert script.read_text() == 'a=(location.origin+"/_event")'
 
 
-def test_another_port_is_not_ours(tmp_path: Path) -> None:
+def test_another_port_is_not_replaced(tmp_path: Path) -> None:
     script = tmp_path / "env.js"
     script.write_text('a="ws://localhost:30001/_event"')
     with pytest.raises(SocketUrlNotFound):
@@ -56,7 +56,7 @@ def _built(folder: Path) -> Path:
     return page
 
 
-def test_a_chats_address_loads_every_script_at_once(tmp_path: Path) -> None:
+def test_the_fallback_page_preloads_every_script_of_a_chat(tmp_path: Path) -> None:
     page = _built(tmp_path)
     preload_route(tmp_path, "routes/chat")
     found = re.findall(r'<link rel="modulepreload" href="([^"]+)"/>', page.read_text())
@@ -64,7 +64,7 @@ def test_a_chats_address_loads_every_script_at_once(tmp_path: Path) -> None:
     assert page.read_text().endswith("</head><body></body></html>")
 
 
-def test_a_build_without_the_chat_is_told(tmp_path: Path) -> None:
+def test_a_build_without_the_route_is_an_error(tmp_path: Path) -> None:
     _built(tmp_path)
     with pytest.raises(RouteNotFound):
         preload_route(tmp_path, "routes/other")

@@ -89,7 +89,7 @@ frontend_skeleton.sync_web_lockfiles_to_root()
         ('{"a": {}, "b": 1', '{"a": {}, "b": 1'),
     ],
 )
-def test_the_lock_is_written_when_it_says_something_new(
+def test_the_lock_is_written_when_its_content_changes(
     built: str, kept: str, tmp_path: Path
 ) -> None:
     lock = tmp_path / "reflex.lock" / "package.json"

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from testing.reflex_tabs import Stage, stage
+from testing.reflex_tabs import Harness, open_harness
 
 
 @pytest.fixture
-async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(tmp_path) as put_up:
-        yield put_up
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    async with open_harness(tmp_path) as harness:
+        yield harness

@@ -1,4 +1,4 @@
-"""What the operator's function says of a person, as handlers see it."""
+"""The claims of the operator's session hook, as handlers see them."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,21 +11,25 @@ from chat_app.chat_app import app
 from chat_app.states import current_principal
 from chat_app.states.thread_list import ThreadListState
 from testing import session_hooks
-from testing.reflex_tabs import stage
+from testing.reflex_tabs import open_harness
 
 EMAIL = "ada@example.com"
 
 
-async def an_event(who: Principal) -> Any:
-    """One event of a tab, as far as the door to its handler."""
+async def an_event(principal: Principal) -> Any:
+    """The policy's decision about one event of a tab."""
     (event,) = Event.from_event_type(ThreadListState.more())
-    state: Any = SimpleNamespace(router_data={"headers": {"authorization": str(who.credential_id)}})
+    state: Any = SimpleNamespace(
+        router_data={"headers": {"authorization": str(principal.credential_id)}}
+    )
     return await app.policy.preprocess(app, state, event)
 
 
 async def test_a_demoted_claim_is_gone_on_the_next_event(tmp_path: Path) -> None:
-    async with stage(tmp_path, auth_session_hook="testing.session_hooks:with_roles") as put_up:
-        ada = await put_up.person(EMAIL)
+    async with open_harness(
+        tmp_path, auth_session_hook="testing.session_hooks:with_roles"
+    ) as harness:
+        ada = await harness.user(EMAIL)
         session_hooks.roles[EMAIL] = ["admin"]
         assert await an_event(ada) is None
         assert current_principal().claims == {"roles": ["admin"]}
@@ -34,8 +38,8 @@ async def test_a_demoted_claim_is_gone_on_the_next_event(tmp_path: Path) -> None
         assert current_principal().claims == {"roles": []}
 
 
-async def test_no_handler_runs_while_the_function_fails(tmp_path: Path) -> None:
-    async with stage(tmp_path, auth_session_hook="testing.session_hooks:failing") as put_up:
+async def test_no_handler_runs_while_the_session_hook_fails(tmp_path: Path) -> None:
+    async with open_harness(tmp_path, auth_session_hook="testing.session_hooks:failing") as harness:
         refused = app.policy.refused["no claims"]
-        assert await an_event(await put_up.person(EMAIL)) is not None
+        assert await an_event(await harness.user(EMAIL)) is not None
         assert app.policy.refused["no claims"] == refused + 1

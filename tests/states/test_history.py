@@ -8,7 +8,7 @@ from chat_app.seed import seed_messages
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import PAGE, SLOTS
-from testing.reflex_tabs import Stage, Tab, ended, opened, shown, size
+from testing.reflex_tabs import Harness, Tab, has_ended, open_tab, size, wait_until
 
 MESSAGES = 1_000
 GROWTH = 1.1
@@ -20,29 +20,31 @@ def on_page(state: ChatState) -> list[str]:
     return [row.id for page in pages for row in page]
 
 
-async def branch(put_up: Stage, who: Principal, thread: str) -> list[str]:
+async def branch(harness: Harness, principal: Principal, thread: str) -> list[str]:
     """The ids of all messages of a thread, oldest first."""
     found: list[str] = []
     before = None
     while True:
-        window = await put_up.live.threads.window(who, UUID(thread), before=before, limit=200)
+        window = await harness.live.threads.window(
+            principal, UUID(thread), before=before, limit=200
+        )
         found = [str(message.id) for message in window.messages] + found
         if not window.has_older:
             return found
         before = window.messages[0].id
 
 
-async def long(put_up: Stage) -> tuple[Principal, str, Tab]:
-    ada = await put_up.person("ada@example.com")
-    thread = str(await seed_messages(put_up.live.db, ada, MESSAGES))
-    return ada, thread, await opened(put_up, ada, thread)
+async def long(harness: Harness) -> tuple[Principal, str, Tab]:
+    ada = await harness.user("ada@example.com")
+    thread = str(await seed_messages(harness.live.db, ada, MESSAGES))
+    return ada, thread, await open_tab(harness, ada, thread)
 
 
 async def test_up_to_the_beginning_and_down_to_the_end_every_message_is_shown_in_its_order(
-    on_stage: Stage,
+    harness: Harness,
 ) -> None:
-    ada, thread, tab = await long(on_stage)
-    everything = await branch(on_stage, ada, thread)
+    ada, thread, tab = await long(harness)
+    everything = await branch(harness, ada, thread)
     steps, costs, seen = list[str](), list[int](), everything
     state = await tab.state(ChatState)
     for handler, goes_on in (
@@ -67,15 +69,15 @@ async def test_up_to_the_beginning_and_down_to_the_end_every_message_is_shown_in
     tab.close()
 
 
-async def test_an_answer_that_comes_meanwhile_leaves_the_reader_where_they_are(
-    on_stage: Stage,
+async def test_an_answer_that_arrives_meanwhile_does_not_scroll_the_page(
+    harness: Harness,
 ) -> None:
-    _, thread, tab = await long(on_stage)
+    _, thread, tab = await long(harness)
     for _ in range(SLOTS + 2):
         await tab.send(ChatState.older(), thread)
     before = on_page(await tab.state(ChatState))
     await tab.send(ChatState.send("c1", thread, "Hello"), thread)
-    await shown(tab, lambda: ended(tab))
+    await wait_until(tab, lambda: has_ended(tab))
     state = await tab.state(ChatState)
     assert on_page(state) == before
     assert state.has_newer
@@ -83,22 +85,22 @@ async def test_an_answer_that_comes_meanwhile_leaves_the_reader_where_they_are(
     tab.close()
 
 
-async def test_a_tab_that_comes_back_keeps_its_place_and_has_what_it_missed(
-    on_stage: Stage,
+async def test_a_tab_that_reconnects_keeps_its_place_and_gets_what_it_missed(
+    harness: Harness,
 ) -> None:
-    ada, thread, tab = await long(on_stage)
+    ada, thread, tab = await long(harness)
     for _ in range(SLOTS + 2):
         await tab.send(ChatState.older(), thread)
     before = on_page(await tab.state(ChatState))
-    sent = await on_stage.live.runs.send(
+    sent = await harness.live.runs.send(
         ada, text="meanwhile", client_id="c2", thread_id=UUID(thread), model="fake:5x0"
     )
-    async for _ in on_stage.live.runs.follow(ada, sent.run_id):
+    async for _ in harness.live.runs.follow(ada, sent.run_id):
         pass
     await tab.begin(Feed.open(), thread)
-    everything = await branch(on_stage, ada, thread)
+    everything = await branch(harness, ada, thread)
     state = await tab.state(ChatState)
-    await shown(tab, lambda: state._view.pages.end[-1].id == everything[-1])
+    await wait_until(tab, lambda: state._view.pages.end[-1].id == everything[-1])
     assert on_page(state) == before
     while state.has_newer:
         await tab.send(ChatState.newer(), thread)
@@ -106,13 +108,13 @@ async def test_a_tab_that_comes_back_keeps_its_place_and_has_what_it_missed(
     tab.close()
 
 
-async def test_the_end_is_one_step_away(on_stage: Stage) -> None:
-    ada, thread, tab = await long(on_stage)
+async def test_the_end_is_one_step_away(harness: Harness) -> None:
+    ada, thread, tab = await long(harness)
     for _ in range(SLOTS + 2):
         await tab.send(ChatState.older(), thread)
     await tab.send(ChatState.latest(), thread)
     state = await tab.state(ChatState)
-    assert on_page(state) == (await branch(on_stage, ada, thread))[-PAGE:]
+    assert on_page(state) == (await branch(harness, ada, thread))[-PAGE:]
     assert state.has_older
     assert not state.has_newer
     tab.close()

@@ -1,4 +1,4 @@
-"""Every handler, as anonymous and as a stranger; the table against what Reflex has registered."""
+"""Every handler, as an anonymous and as another user; the table against Reflex's registry."""
 
 import re
 from pathlib import Path
@@ -14,18 +14,18 @@ from chat_app.chat_app import app
 from chat_app.settings import read_settings
 from chat_app.states.chat import ChatState
 from chat_app.states.policy import Access, PolicyRow, table
-from testing.reflex_tabs import Stage, stage
+from testing.reflex_tabs import Harness, open_harness
 
 ROWS = table(read_settings())
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
 SIGNED_IN = sorted(name for name, row in ROWS.items() if row.access is Access.SIGNED_IN)
-NOBODY = sorted(name for name, row in ROWS.items() if row.access is Access.NOBODY)
+CLOSED = sorted(name for name, row in ROWS.items() if row.access is Access.NOBODY)
 
 SECRET = "kept between us"
 
 
 def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
-    """Arguments that pass the row's check and name somebody's things."""
+    """Valid arguments that name the things of a user."""
     fitting = {
         "thread_id": of["thread"],
         "thread": of["thread"],
@@ -35,7 +35,7 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "client_id": f"client-{uuid4().hex}",
         "name": "UTC",
         "model_id": "fake",
-        "stream_id": of["handle"],
+        "stream_id": of["stream_id"],
         "length": 0,
         "message": "A sentence.",
         "refused": "client-1",
@@ -43,27 +43,27 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
     return {argument: fitting[argument] for argument in ROWS[name].arguments}
 
 
-async def belongings(stage: Stage, who: Principal) -> dict[str, Any]:
-    """A person's thread with an answered question."""
-    sent = await stage.live.runs.send(who, text=SECRET, client_id="c1", model="fake:5x0")
-    async for _ in stage.live.runs.follow(who, sent.run_id):
+async def belongings(harness: Harness, principal: Principal) -> dict[str, Any]:
+    """A thread of a user, with an answered message."""
+    sent = await harness.live.runs.send(principal, text=SECRET, client_id="c1", model="fake:5x0")
+    async for _ in harness.live.runs.follow(principal, sent.run_id):
         pass
     return {
         "thread": str(sent.thread_id),
         "message": str(sent.message_id),
-        "handle": sent.run_id.hex[:8],
+        "stream_id": sent.run_id.hex[:8],
     }
 
 
-async def everything(stage: Stage, who: Principal, of: dict[str, Any]) -> tuple[Any, ...]:
-    """All that a person has, to compare before and after."""
-    page = await stage.live.threads.page(who)
-    window = await stage.live.threads.window(who, UUID(of["thread"]))
+async def everything(harness: Harness, principal: Principal, of: dict[str, Any]) -> tuple[Any, ...]:
+    """All that a user has, to compare before and after."""
+    page = await harness.live.threads.page(principal)
+    window = await harness.live.threads.window(principal, UUID(of["thread"]))
     return page, window
 
 
 def registered() -> set[str]:
-    """Every handler Reflex would run, but for the states that other tests have made."""
+    """Every handler that Reflex would run, without the states of other tests."""
     return {name for name in app._registration_context.event_handlers if ".tests___" not in name}
 
 
@@ -83,29 +83,29 @@ def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> No
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
-async def test_anonymous_runs_no_handler(on_stage: Stage, name: str) -> None:
-    ada = await on_stage.person("ada@example.com")
-    hers = await belongings(on_stage, ada)
-    before, calls = await everything(on_stage, ada, hers), model_calls(on_stage)
-    tab = await on_stage.tab(None)
+async def test_anonymous_runs_no_handler(harness: Harness, name: str) -> None:
+    ada = await harness.user("ada@example.com")
+    hers = await belongings(harness, ada)
+    before, calls = await everything(harness, ada, hers), model_calls(harness)
+    tab = await harness.tab(None)
     refused = app.policy.refused["signed out"]
     await tab.call(name, arguments(name, hers), hers["thread"])
     assert app.policy.refused["signed out"] == refused + 1
     assert SECRET not in tab.text()
-    assert await everything(on_stage, ada, hers) == before
-    assert model_calls(on_stage) == calls
+    assert await everything(harness, ada, hers) == before
+    assert model_calls(harness) == calls
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
-async def test_a_stranger_changes_and_learns_nothing(on_stage: Stage, name: str) -> None:
-    ada = await on_stage.person("ada@example.com")
-    hers = await belongings(on_stage, ada)
-    before = await everything(on_stage, ada, hers)
-    eve = await on_stage.person("eve@example.com")
-    missing = {"thread": str(uuid4()), "message": str(uuid4()), "handle": "00000000"}
+async def test_another_user_changes_and_reads_nothing(harness: Harness, name: str) -> None:
+    ada = await harness.user("ada@example.com")
+    hers = await belongings(harness, ada)
+    before = await everything(harness, ada, hers)
+    eve = await harness.user("eve@example.com")
+    missing = {"thread": str(uuid4()), "message": str(uuid4()), "stream_id": "00000000"}
     texts = []
     for of in (hers, missing):
-        tab = await on_stage.tab(eve)
+        tab = await harness.tab(eve)
         told = len(tab.updates)
         future = await tab.start(name, arguments(name, of), of["thread"])
         if not name.endswith((".open", ".watch")):
@@ -118,31 +118,31 @@ async def test_a_stranger_changes_and_learns_nothing(on_stage: Stage, name: str)
         texts.append(said)
         tab.close()
     assert texts[0] == texts[1]
-    assert await everything(on_stage, ada, hers) == before
+    assert await everything(harness, ada, hers) == before
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)
-async def test_a_revoked_session_runs_no_handler(on_stage: Stage, name: str) -> None:
-    ada = await on_stage.person("ada@example.com")
-    hers = await belongings(on_stage, ada)
-    tab = await on_stage.tab(ada)
-    await on_stage.live.sessions.revoke(ada, ada.credential_id)
-    calls = model_calls(on_stage)
+async def test_a_revoked_session_runs_no_handler(harness: Harness, name: str) -> None:
+    ada = await harness.user("ada@example.com")
+    hers = await belongings(harness, ada)
+    tab = await harness.tab(ada)
+    await harness.live.sessions.revoke(ada, ada.credential_id)
+    calls = model_calls(harness)
     await tab.call(name, arguments(name, hers), hers["thread"])
     assert SECRET not in tab.text()
-    assert model_calls(on_stage) == calls
+    assert model_calls(harness) == calls
 
 
-@pytest.mark.parametrize("name", NOBODY)
-async def test_what_is_for_nobody_does_not_run(on_stage: Stage, name: str) -> None:
-    tab = await on_stage.tab(await on_stage.person("ada@example.com"))
+@pytest.mark.parametrize("name", CLOSED)
+async def test_a_closed_handler_does_not_run(harness: Harness, name: str) -> None:
+    tab = await harness.tab(await harness.user("ada@example.com"))
     refused = app.policy.refused["nobody"]
     await tab.call(name, {"var_name": "thread", "value": "x"})
     assert app.policy.refused["nobody"] == refused + 1
 
 
-def model_calls(stage: Stage) -> int:
-    return sum(getattr(model, "calls", 0) for model in stage.live.models.all())
+def model_calls(harness: Harness) -> int:
+    return sum(getattr(model, "calls", 0) for model in harness.live.models.all())
 
 
 JUNK = st.recursive(
@@ -167,7 +167,7 @@ JUNK = st.recursive(
     suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
 )
 @given(data=st.data())
-def test_a_payload_is_proved_or_refused(name: str, data: st.DataObject) -> None:
+def test_a_payload_is_valid_or_refused(name: str, data: st.DataObject) -> None:
     row: PolicyRow = ROWS[name]
     names = st.sampled_from([*row.arguments, "self", "extra"])
     payload = data.draw(st.dictionaries(names, JUNK, max_size=4))
@@ -179,10 +179,10 @@ def test_a_payload_is_proved_or_refused(name: str, data: st.DataObject) -> None:
     assert all(isinstance(checked[name], str | int | dict) for name in checked if checked[name])
 
 
-async def test_a_message_with_a_broken_character_comes_back_with_a_message(
-    on_stage: Stage,
+async def test_a_message_with_a_broken_character_comes_back_with_a_notice(
+    harness: Harness,
 ) -> None:
-    tab = await on_stage.tab(await on_stage.person("ada@example.com"))
+    tab = await harness.tab(await harness.user("ada@example.com"))
     name = next(name for name in ROWS if name.endswith(".send"))
     await tab.call(name, {"client_id": "c-1", "thread": "", "text": "half a pair: \ud800"})
     state = await tab.state(ChatState)
@@ -190,9 +190,11 @@ async def test_a_message_with_a_broken_character_comes_back_with_a_message(
     assert "can't be sent" in state.notice
 
 
-async def test_a_message_that_is_too_long_comes_back_with_a_message(tmp_path: Path) -> None:
-    async with stage(tmp_path, message_bytes=500_000, socket_frame_bytes=2_000_000) as put_up:
-        tab = await put_up.tab(await put_up.person("ada@example.com"))
+async def test_a_message_that_is_too_long_comes_back_with_a_notice(tmp_path: Path) -> None:
+    async with open_harness(
+        tmp_path, message_bytes=500_000, socket_frame_bytes=2_000_000
+    ) as harness:
+        tab = await harness.tab(await harness.user("ada@example.com"))
         for size, refused in ((499_999, ""), (500_001, "c-2"), (1_999_999, "c-2")):
             await tab.send(ChatState.send("c-2", "", "x" * size))
             state = await tab.state(ChatState)

@@ -56,7 +56,7 @@ def chain(length: int, parent: UUID | None = None) -> list[MessageView]:
         (1, "UTC", "Today"),
     ],
 )
-def test_a_day_begins_where_the_reader_is(hours: int, where: str, name: str) -> None:
+def test_a_day_begins_in_the_time_zone_of_the_user(hours: int, where: str, name: str) -> None:
     assert section(NOON + timedelta(hours=hours), NOON, ZoneInfo(where)) == name
 
 
@@ -82,7 +82,7 @@ def test_a_new_exchange_arrives_without_its_text_in_the_list() -> None:
     assert turn.texts == [asked]
 
 
-def test_a_finished_answer_keeps_its_handle_and_is_not_sent_again() -> None:
+def test_a_finished_answer_keeps_its_stream_id_and_is_not_sent_again() -> None:
     asked = message(None)
     run = uuid4()
     live = message(asked.id, role="assistant", status="running", text="", run_id=run)
@@ -122,7 +122,7 @@ def test_rows_that_do_not_join_reload_the_window() -> None:
     assert advance([], recent, window(*chain(2, uuid4()))).reload
 
 
-def test_many_recent_rows_are_folded_by_a_reload() -> None:
+def test_too_many_recent_rows_reload_the_window() -> None:
     messages = chain(26)
     recent = [arrived(m) for m in messages[:24]]
     assert advance([], recent, window(*messages[22:])).reload

@@ -1,4 +1,4 @@
-"""The pages that a tab shows are always neighbours, few, and the way back down is the way up."""
+"""The pages that a tab shows are neighbours and few, and scrolling down reverses scrolling up."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def step_down(page_window: PageWindow) -> PageWindow:
 
 
 @given(st.lists(st.sampled_from(["up", "down", "grow"]), max_size=120))
-def test_wherever_one_scrolls_the_rows_are_neighbours_and_few(steps: list[str]) -> None:
+def test_after_any_scrolling_the_rows_are_neighbours_and_few(steps: list[str]) -> None:
     length = LENGTH
     page_window = PageWindow.at_end(rows(length - PAGE, length))
     for step in steps:
@@ -69,7 +69,7 @@ def test_a_step_changes_one_slot() -> None:
         assert sum(changed) <= 1
 
 
-def test_the_newest_page_takes_in_what_came_since() -> None:
+def test_the_newest_page_takes_in_what_arrived_since() -> None:
     page_window = step_up(PageWindow.at_end(rows(LENGTH - PAGE, LENGTH)))
     end = page_window.joined(rows(LENGTH - PAGE - 2, LENGTH + 4))
     assert end is not None

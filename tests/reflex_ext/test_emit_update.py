@@ -1,4 +1,4 @@
-"""An update goes straight into the queue of the one socket it is for."""
+"""An update goes straight into the queue of its socket."""
 
 import logging
 from types import SimpleNamespace
@@ -11,13 +11,13 @@ from reflex.utils.token_manager import SocketRecord
 
 from chat_app.chat_app import app
 from chat_app.reflex_ext.event_namespace import SafeEventNamespace
-from testing.reflex_tabs import wire_form
+from testing.reflex_tabs import socket_frame
 
 UPDATE = StateUpdate(delta={"live": {"f": ["h", 0, "text"]}})
 
 
 class Queue:
-    """What waits for a socket's writer."""
+    """The queue of a socket."""
 
     def __init__(self) -> None:
         self.packets: list[Any] = []
@@ -49,10 +49,10 @@ async def test_an_update_is_the_packet_that_socket_io_would_make(queue: Queue) -
     await _namespace().emit_update(UPDATE, "tab")
     (packet,) = queue.packets
     assert packet.packet_type == MESSAGE
-    assert packet.encode() == wire_form(UPDATE).replace(", ", ",").replace(": ", ":")
+    assert packet.encode() == socket_frame(UPDATE).replace(", ", ",").replace(": ", ":")
 
 
-async def test_a_tab_that_is_gone_is_sent_nothing_and_its_token_is_not_logged(
+async def test_a_closed_tab_is_sent_nothing_and_its_token_is_not_logged(
     queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""What the page of connected accounts is told."""
+"""The linked accounts as their page shows them."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -10,15 +10,15 @@ import pytest
 from chat_app.auth.account.linked_accounts import LinkedAccount
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.states.account import ConnectionsState, connection_item
-from testing.reflex_tabs import Stage, stage
+from testing.reflex_tabs import Harness, open_harness
 
 MARCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with stage(tmp_path) as put_up:
-        yield put_up
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    async with open_harness(tmp_path) as harness:
+        yield harness
 
 
 def connection(**given: object) -> LinkedAccount:
@@ -34,7 +34,7 @@ def connection(**given: object) -> LinkedAccount:
     return LinkedAccount(**{**known, **given})  # pyright: ignore[reportArgumentType]
 
 
-def test_a_connection_is_named_as_the_operator_names_its_provider() -> None:
+def test_a_linked_account_has_the_label_of_its_provider() -> None:
     shown = connection_item(connection(), {"acme": "Acme"})
     assert (shown.label, shown.account) == ("Acme", "ada@example.org")
     assert shown.since == "Connected 1 March 2026, not used yet"
@@ -44,14 +44,14 @@ def test_a_connection_is_named_as_the_operator_names_its_provider() -> None:
     assert used.since == "Connected 1 March 2026, last used 2 April 2026"
 
 
-async def test_each_person_sees_their_own(on_stage: Stage) -> None:
-    ada, eve = await on_stage.person("ada@example.org"), await on_stage.person("eve@example.org")
+async def test_each_user_sees_their_own_accounts(harness: Harness) -> None:
+    ada, eve = await harness.user("ada@example.org"), await harness.user("eve@example.org")
     proof = VerifiedIdentity(
         "oauth", "https://id.acme.example", "7", email="a@b.example", provider="acme"
     )
-    await on_stage.live.linked_accounts.link(ada, proof)
-    for who, expected in ((ada, ["a@b.example"]), (eve, [])):
-        tab = await on_stage.tab(who)
+    await harness.live.linked_accounts.link(ada, proof)
+    for principal, expected in ((ada, ["a@b.example"]), (eve, [])):
+        tab = await harness.tab(principal)
         await tab.send(ConnectionsState.load())
         state = await tab.state(ConnectionsState)
         assert state.loaded

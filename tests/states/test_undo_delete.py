@@ -10,7 +10,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import utc_now
 from chat_app.states.auth import AuthState
 from chat_app.states.thread_list import UNDO_TIME, ThreadListState
-from testing.reflex_tabs import Stage, Tab, stage
+from testing.reflex_tabs import Harness, Tab, open_harness
 
 
 class Hand:
@@ -29,13 +29,13 @@ def hand() -> Hand:
 
 
 @pytest.fixture
-async def live(tmp_path: Path, hand: Hand) -> AsyncIterator[Stage]:
-    async with stage(tmp_path, clock=hand) as one:
+async def live(tmp_path: Path, hand: Hand) -> AsyncIterator[Harness]:
+    async with open_harness(tmp_path, clock=hand) as one:
         yield one
 
 
-async def _deleted(live: Stage) -> tuple[Principal, Tab, str]:
-    ada = await live.person("ada@example.com")
+async def _deleted(live: Harness) -> tuple[Principal, Tab, str]:
+    ada = await live.user("ada@example.com")
     thread = str((await live.live.threads.create(ada, title="Rain")).id)
     tab = await live.tab(ada)
     await tab.send(AuthState.on_auth_change())
@@ -43,7 +43,7 @@ async def _deleted(live: Stage) -> tuple[Principal, Tab, str]:
     return ada, tab, thread
 
 
-async def test_the_notice_outlives_a_new_page_but_not_its_time(live: Stage, hand: Hand) -> None:
+async def test_the_notice_outlives_a_new_page_but_not_its_time(live: Harness, hand: Hand) -> None:
     _, tab, thread = await _deleted(live)
     hand.now += UNDO_TIME - timedelta(milliseconds=1)
     await tab.send(AuthState.on_auth_change())
@@ -55,7 +55,7 @@ async def test_the_notice_outlives_a_new_page_but_not_its_time(live: Stage, hand
     tab.close()
 
 
-async def test_what_was_deleted_comes_back_and_is_opened(live: Stage) -> None:
+async def test_what_was_deleted_comes_back_and_is_opened(live: Harness) -> None:
     ada, tab, thread = await _deleted(live)
     assert (await live.live.threads.page(ada)).threads == []
     await tab.send(ThreadListState.undo_delete())

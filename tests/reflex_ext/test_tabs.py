@@ -32,7 +32,7 @@ async def test_work_ends_with_its_socket(tabs: Tabs) -> None:
     assert len(tabs) == 0
 
 
-async def test_work_for_a_socket_that_is_gone_does_not_go_on(tabs: Tabs) -> None:
+async def test_work_for_a_closed_socket_ends_at_once(tabs: Tabs) -> None:
     await while_open("never opened", asyncio.Event().wait())  # pyright: ignore[reportArgumentType]
     assert len(tabs) == 0
 
@@ -56,7 +56,7 @@ async def test_an_error_in_the_work_is_not_swallowed(tabs: Tabs) -> None:
         await while_open("a", work())
 
 
-async def test_a_slow_socket_holds_its_followers_until_it_has_read(
+async def test_a_slow_socket_pauses_its_followers(
     tabs: Tabs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0)
