@@ -22,6 +22,7 @@ async def serve(app: ASGIApp, port: int) -> AsyncIterator[None]:
                 await asyncio.sleep(0.01)
             else:
                 writer.close()
+                await writer.wait_closed()
                 break
         yield
     finally:

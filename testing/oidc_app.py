@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,13 +70,15 @@ class Program:
     live: Services
     time: Time
     door: Gateway
+    browsers: list["Visitor"] = field(default_factory=list)
 
     @property
     def home(self) -> str:
         return self.live.settings.url
 
     def browser(self, **headers: str) -> "Visitor":
-        return Visitor(self, headers)
+        self.browsers.append(Visitor(self, headers))
+        return self.browsers[-1]
 
     async def rows(self, table: type[SQLModel]) -> list[Any]:
         async with self.live.db.system("auth") as session:
@@ -207,9 +209,12 @@ async def program(
     live = Services(settings_of(folder, **{**fixed, **given}), clock=time)
     await live.db.create_all()
     installed.install(live)
+    running = Program(live, time, Gateway(http_app(), services=installed.services))
     try:
-        yield Program(live, time, Gateway(http_app(), services=installed.services))
+        yield running
     finally:
+        for browser in running.browsers:
+            await browser.http.aclose()
         installed.install(None)
         live.passwords.close()
         await live.models.close()

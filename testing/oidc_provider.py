@@ -51,7 +51,7 @@ def run_oidc(script: str, **given: Any) -> Iterator[None]:
             yield
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def _listens(process: subprocess.Popen[bytes]) -> bool:

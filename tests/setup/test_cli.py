@@ -3,6 +3,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ class CommandLine:
         )
 
     def count(self, table: str) -> int:
-        with sqlite3.connect(self.data / "chat.db") as database:
+        with closing(sqlite3.connect(self.data / "chat.db")) as database:
             return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
@@ -95,7 +96,7 @@ def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
         0,
         "ada@example.org is disabled; 0 sessions ended.\n",
     )
-    with sqlite3.connect(chat_app.data / "chat.db") as database:
+    with closing(sqlite3.connect(chat_app.data / "chat.db")) as database, database:
         assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is not None
         enabled = chat_app("user", "enable", "ada@example.org")
         assert (enabled.returncode, enabled.stdout) == (0, "ada@example.org can sign in again.\n")

@@ -31,7 +31,8 @@ class Served:
             text=True,
         )
         assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
+        self.stdout = self.process.stdout
+        assert self.stdout.readline() == "ready\n"
 
     @property
     def host(self) -> str:
@@ -59,6 +60,7 @@ def served() -> Iterator[Serve]:
     for one in started:
         one.process.kill()
         one.process.wait()
+        one.stdout.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -139,6 +141,7 @@ def test_it_stops_with_its_parent_process(served: Serve) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     # The pipe is closed when the last process that could write to it is gone.
     assert parent.stdout.read().splitlines() == ["ending with 0 readers"]
+    parent.stdout.close()
     parent.wait()
 
 
