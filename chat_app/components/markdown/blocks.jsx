@@ -33,7 +33,7 @@ const FENCE = /^(`{3,}|~{3,})[^\n]*\n/;
 
 export class Blocks {
   #root;
-  #settled;
+  #onClosed;
   #source = "";
   #from = 0; // where the open tail starts
   #closed = 0; // how many blocks are closed
@@ -47,11 +47,11 @@ export class Blocks {
 
   /**
    * @param {Element} root Whose children this object alone adds and removes.
-   * @param {(node: Element) => void} settled Called with every block that is closed for good.
+   * @param {(node: Element) => void} onClosed Called with every block that is closed for good.
    */
-  constructor(root, settled = () => {}) {
+  constructor(root, onClosed = () => {}) {
     this.#root = root;
-    this.#settled = settled;
+    this.#onClosed = onClosed;
   }
 
   /**
@@ -84,7 +84,7 @@ export class Blocks {
     const closed = this.#closed;
     const { tokens, links } = lex(source);
     this.#patch(0, tokens, signature(links), closed);
-    for (const entry of this.#list.slice(closed)) this.#settle(entry);
+    for (const entry of this.#list.slice(closed)) this.#finalize(entry);
     this.#closed = this.#list.length;
     this.#from = source.length;
     this.#links = links;
@@ -130,17 +130,17 @@ export class Blocks {
     const joined = length + tokens.slice(before.length).reduce((sum, t) => sum + t.raw.length, 0);
     if (last < 1 || joined !== tail.length) return;
     if (!begun(tail.slice(length), tokens[last], tokens[last - 1])) return;
-    for (const entry of this.#list.slice(this.#closed, this.#closed + last)) this.#settle(entry);
+    for (const entry of this.#list.slice(this.#closed, this.#closed + last)) this.#finalize(entry);
     this.#closed += last;
     this.#from += length;
     this.#links = { ...links };
   }
 
   /** @param {Block} entry */
-  #settle(entry) {
+  #finalize(entry) {
     if (!entry.node) return;
     entry.node.normalize();
-    this.#settled(entry.node);
+    this.#onClosed(entry.node);
   }
 
   /**
@@ -164,7 +164,7 @@ export class Blocks {
       const node = open ? revise(was.token, open, token, links) : renderBlock(token);
       if (node !== was?.node) this.#place(was?.node ?? null, node, old, at);
       // A closed block changes only here, when a definition at the end reaches back into it.
-      if (at < closed && node) this.#settled(node);
+      if (at < closed && node) this.#onClosed(node);
       fresh.push({ token, key, node });
     });
     for (const entry of old.slice(start + tokens.length)) entry.node?.remove();

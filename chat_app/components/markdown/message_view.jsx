@@ -47,11 +47,11 @@ export function mountMessage(root, { store = chunks } = {}) {
     else if (blocks.isEmpty) blocks.finish(text);
     else {
       blocks.update(text);
-      whenIdle(settle);
+      whenIdle(finalize);
     }
   }
 
-  function settle() {
+  function finalize() {
     const { text, ended } = now();
     if (mounted && ended) blocks.finish(text);
   }
