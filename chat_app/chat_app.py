@@ -1,4 +1,4 @@
-"""The whole program, composed: pages, routes, gateway, and what runs while the server does."""
+"""The composition root: the Reflex app with pages, routes, gateway and services."""
 
 import asyncio
 import contextlib
@@ -27,25 +27,25 @@ from chat_app.states.policy import Policy
 @contextlib.asynccontextmanager
 async def _running() -> AsyncIterator[None]:
     """Own the data folder, migrate the database, and keep the services running."""
-    here = settings()
-    with DataFolder(here.data_dir):
-        await asyncio.to_thread(migrations.upgrade, here)
-        live = Services(here)
-        install(live)
-        await live.start()
+    config = settings()
+    with DataFolder(config.data_dir):
+        await asyncio.to_thread(migrations.upgrade, config)
+        all_services = Services(config)
+        install(all_services)
+        await all_services.start()
         _freeze_memory()
         try:
             async with app.sweeping_states():
                 yield
         finally:
-            await live.stop()
+            await all_services.stop()
 
 
 def _freeze_memory() -> None:
-    """Let the garbage collector pass over what was made at the start and stays to the end.
+    """Exclude the objects that exist after the start from garbage collection.
 
-    Else each full collection visits hundreds of thousands of objects of modules and tables, and
-    every running answer pauses for a quarter of a second.
+    Otherwise each full collection visits hundreds of thousands of objects of modules and tables,
+    and every active run pauses for a quarter of a second.
     """
     gc.collect()
     gc.freeze()
@@ -56,21 +56,21 @@ def _gateway(inner: Any, page_folder: Path | None) -> Gateway:
 
 
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:
-    """Tell the user in one sentence; a bug is logged by its type and place alone."""
+    """Show an error to the user; a bug is logged with its type and place only."""
     if isinstance(exception, ChatError):
         message = exception.message
     else:
         fault_id = logging.log_unexpected_error(exception, "a handler")
-        message = f"That did not work, and it is our fault. The log calls it {fault_id}."
-    return cast(rx.event.EventSpec, ChatState.tell(message))
+        message = f"Something went wrong on our side. Error ID: {fault_id}."
+    return cast(rx.event.EventSpec, ChatState.show_notice(message))
 
 
 def _page_failed(exception: Exception) -> None:
-    """What a page reports is the client's text: the socket counts it, nothing is logged."""
+    """Ignore errors that pages report: they are text of the client and are only counted."""
 
 
 logging.configure_logging(settings().log_level)
-# The handshake tells pages how much a frame may hold; the gateway holds them to it.
+# The handshake sends the frame size limit to pages; the gateway enforces it.
 set_frame_bytes(settings().socket_frame_bytes)
 
 app = GatewayApp(

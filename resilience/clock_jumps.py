@@ -54,7 +54,7 @@ async def _through(them: list[HttpUser], one: SocketTab, hand: Path, ahead: floa
         stored = await person.message(each.thread, each.message)
         wrong += [] if stored and text_of(stored) == each.text else ["an answer is not whole"]
     wrong += ["a session is gone" for person in them if not await person.is_signed_in()]
-    await one.call(f"{CHAT}.tell", message=f"{ahead}")
+    await one.call(f"{CHAT}.show_notice", message=f"{ahead}")
     await asyncio.sleep(1)
     return [*wrong, *(["the socket is gone"] if one.closed.is_set() else [])]
 

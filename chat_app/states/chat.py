@@ -134,7 +134,7 @@ class ChatState(rx.State):
             show(self, replace(self._view, model=model_id))
 
     @rx.event
-    async def tell(self, message: str, refused: str | None = None):
+    async def show_notice(self, message: str, refused: str | None = None):
         """Show a notice. The program sends this event when a handler has failed.
 
         Args:

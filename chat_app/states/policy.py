@@ -156,7 +156,7 @@ def _message_is_invalid(payload: Mapping[str, Any]) -> Any:
     client_id = payload.get("client_id")
     if not isinstance(client_id, str) or not _CLIENT_ID.match(client_id):
         return None
-    return ChatState.tell(
+    return ChatState.show_notice(
         "This message can't be sent; it may hold a broken character. Your text is still here.",
         client_id,
     )
@@ -196,7 +196,7 @@ def table(settings: Settings) -> dict[str, PolicyRow]:
         row(chat.stop, thread=NewOrThreadId),
         row(chat.retry, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),
-        row(chat.tell, ("refused",), message=_text(300), refused=ClientId),
+        row(chat.show_notice, ("refused",), message=_text(300), refused=ClientId),
         row(Feed.resync, stream_id=StreamId, length=Length),
     ]
     return dict([*_framework(), *own])
