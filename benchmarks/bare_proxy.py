@@ -1,4 +1,4 @@
-"""The yardstick: the least that can carry an answer from a model server to a reader.
+"""The baseline: the least that can carry an answer from a model server to a reader.
 
 Starlette on Granian, as the program is, in one process; no page, no person, nothing stored.
 """

@@ -1,4 +1,4 @@
-"""What a person feels: measured in the page, in Chromium.
+"""Latency and script time of the page, in Chromium.
 
 Latency is the time from the model server sending a marker to the marker standing in the document.
 """

@@ -1,4 +1,4 @@
-"""What is measured, put up: the model server, the bare proxy and the program, with people in it.
+"""The environment of the benchmarks: model server, bare proxy, and the program with users.
 
 Linux only: what a process used is read from `/proc`.
 """
@@ -34,7 +34,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkUser:
-    """Somebody with an account, signed in.
+    """A user with a session.
 
     Args:
         cookie: Name and value of the session cookie.
@@ -60,9 +60,9 @@ class Environment:
         pid: The program's process.
         proxy_pid: The bare proxy's.
         crowd: People with nothing but an empty thread.
-        ada: Somebody with a long thread besides.
+        ada: A user with a long thread besides.
         long: That thread.
-        collector: Somebody with very many threads.
+        collector: A user with very many threads.
     """
 
     url: str

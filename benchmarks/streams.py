@@ -1,4 +1,4 @@
-"""What an answer costs on the way: bytes, processor time, and how many at once keep up."""
+"""Streaming cost: bytes and CPU time for each token, and concurrent answers."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a full account costs: pages of its list and a search, over HTTP on one connection."""
+"""Thread list and search of an account with many threads, over HTTP on one connection."""
 
 import http.client
 import json

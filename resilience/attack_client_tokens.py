@@ -1,4 +1,4 @@
-"""A client token opens nothing without the session that it was used with."""
+"""A Reflex client token opens no state without the session it belongs to."""
 
 import asyncio
 from uuid import uuid4

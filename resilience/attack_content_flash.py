@@ -1,4 +1,4 @@
-"""Two people, one tab: what the first one saw and typed never shows to the second."""
+"""Two users in one tab: content of the first is never shown to the second."""
 
 import asyncio
 import sys
@@ -63,7 +63,7 @@ class Found:
 
 
 async def flash(runs: int = 30, delay: float = 2, ways: Sequence[Way] = WAYS) -> Result:
-    """Somebody leaves, somebody else comes, and goes back and forward through the history.
+    """One user signs out, another signs in and goes back and forward through the history.
 
     Args:
         runs: How often, over all ways.
@@ -137,7 +137,7 @@ async def _run(
     page, found = ada.page, Found()
     await _use(ada)
     since = await leave(ada)
-    # Nobody is signed in: all that the back button finds is the form.
+    # Signed out: all that the back button finds is the sign-in form.
     await _press_back(page)
     await page.wait_for_url(SIGN_IN)
     await expect(page.locator("[name=password]")).to_be_visible(timeout=TIMEOUT_MS)

@@ -1,4 +1,4 @@
-"""Somebody floods the program; the others must hardly notice."""
+"""Denial of service: one client floods the program; latency of the others stays low."""
 
 import argparse
 import asyncio

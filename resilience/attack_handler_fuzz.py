@@ -1,4 +1,4 @@
-"""Every handler, in process, with arguments that fit and arguments that do not."""
+"""Fuzzing of every event handler, in process, with valid and invalid arguments."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _TABS_EVERY = 50
 
 
 def good(thread: str, message: str, handle: str) -> dict[str, Any]:
-    """An argument of each name that passes, and names somebody's things."""
+    """A valid value for each argument name, with the ids of another user's rows."""
     return {
         "thread_id": thread,
         "thread": thread,
@@ -55,7 +55,7 @@ class _Log(logging.Handler):
 
 
 async def handler_fuzz(tries: int = 6_000, seed: int = 1) -> Result:
-    """Junk for every handler, as nobody and as a stranger, about somebody else's things.
+    """Junk for every handler, as anonymous and as another user, with the ids of a user's rows.
 
     Args:
         tries: How many payloads.
@@ -118,7 +118,7 @@ async def _fuzz(harness: Harness, tries: int, random: Random) -> dict[str, int]:
         old.close()
     changed = await _everything(harness, ada, sent.thread_id) != before
     assert sum((app.policy.refused - faults).values()) > tries // 4, "hardly anything was junk"
-    wrong = {"leaks": leaks, "stuck": stuck, "changes of somebody else's": int(changed)}
+    wrong = {"leaks": leaks, "stuck": stuck, "changes of another user's data": int(changed)}
     return wrong | Counter(raised)
 
 

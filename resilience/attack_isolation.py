@@ -1,4 +1,4 @@
-"""What is somebody else's looks exactly like what is not there, on every route and handler."""
+"""Isolation: another user's rows look like missing rows, on every route and handler."""
 
 import json
 import re
@@ -39,7 +39,7 @@ async def foreign_routes(program: Program) -> Result:
     deleted = await eve.ask("my own, deleted")
     await eve.http.delete(f"/api/threads/{deleted}")
     cookies = {
-        "stranger": eve.cookie,
+        "other user": eve.cookie,
         "signed out": gone.cookie,
         "forger": "chat_session=x",
         "": "",
@@ -55,7 +55,7 @@ async def foreign_routes(program: Program) -> Result:
                 answers = [await _call(http, method, path, one) for one in ids]
                 tried += len(answers)
                 seen = {(a.status_code, a.content, str(_headers(a))) for a in answers}
-                status = 404 if who == "stranger" else 401
+                status = 404 if who == "other user" else 401
                 if len(seen) > 1 or answers[0].status_code != status:
                     wrong.append(f"{who} {method} {path}")
     async with _as(program, eve.cookie) as http:
@@ -107,7 +107,7 @@ def _within(thread: str, other: str) -> list[tuple[str, str, Any]]:
 
 
 async def foreign_handlers(program: Program) -> Result:
-    """Every handler with somebody's ids and with ids of nothing: the same frames."""
+    """Every handler with another user's ids and with missing ids: the same frames."""
     ada, eve = await signed_up(program), await signed_up(program)
     hers = await ada.ask(WORDS)
     message = (await ada.everything())[0][1]["messages"][-1]["id"]

@@ -1,4 +1,4 @@
-"""Secrets that must be nowhere, and inputs that would forge lines of the log."""
+"""Leaked secrets in logs, responses and rows; log injection."""
 
 import json
 import sqlite3

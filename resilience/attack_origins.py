@@ -1,4 +1,4 @@
-"""Origins, forged forms, and the headers that every answer leaves with."""
+"""Origin checks, CSRF, and the security headers of every response."""
 
 import re
 from collections.abc import Mapping
@@ -172,12 +172,12 @@ _EVERYWHERE = (
 
 
 async def headers_crawl(program: Program) -> Result:
-    """Headers, policy and cookies of every route, as somebody, nobody and a forger."""
+    """Headers, policy and cookies of every route: signed in, anonymous, with a forged cookie."""
     ada = await signed_up(program)
     thread = await ada.ask(WORDS)
     wrong: list[str] = []
     tried = 0
-    everyone = {"somebody": ada.cookie, "nobody": "", "forger": "chat_session=forged"}
+    everyone = {"signed in": ada.cookie, "anonymous": "", "forged": "chat_session=forged"}
     async with httpx.AsyncClient(base_url=program.url) as http:
         page = (await http.get("/signin")).text
         assets = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', page))

@@ -1,4 +1,4 @@
-"""Passwords are guessed, and many people sign in at once."""
+"""Password guessing (rate limits), and many users who sign in at once."""
 
 import asyncio
 import time

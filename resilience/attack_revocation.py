@@ -1,4 +1,4 @@
-"""A session ends while it is being told things."""
+"""Sign-out under streaming tabs: the last byte, and the end of the model's connections."""
 
 import time
 

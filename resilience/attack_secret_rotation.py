@@ -1,4 +1,4 @@
-"""The secret is changed twice while people are at work; nobody is signed out, then it is gone."""
+"""Rotation of AUTH_SECRET: twice under load no user is signed out, then the old key is void."""
 
 import asyncio
 import secrets
@@ -12,14 +12,14 @@ from resilience.report import Result
 from testing.program import Program
 
 UNAVAILABLE = 503
-"""What a server that stops answers to whoever still comes."""
+"""The status of a server that is shutting down."""
 
 
 class _Worker:
     """A browser that asks without a pause and keeps the cookie it is given.
 
     Args:
-        caller: Somebody who is signed in.
+        caller: A signed-in user.
     """
 
     def __init__(self, caller: Caller) -> None:

@@ -1,4 +1,4 @@
-"""A person signs out in one tab: how long the other one still shows their words."""
+"""Sign-out in one tab: how long another tab still shows the user's content."""
 
 import re
 from collections.abc import Awaitable, Callable

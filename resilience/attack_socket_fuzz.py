@@ -1,4 +1,4 @@
-"""Frames that are no events, over the socket, while somebody else goes on with their day."""
+"""Fuzzing of the socket: malformed frames, while another user keeps working."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 0.5
 
 
 def hostile(random: Random, canary: str, thread: str, rows: dict[str, PolicyRow]) -> str | bytes:
-    """One frame: malformed, unknown, somebody else's, or just odd."""
+    """One frame: malformed, unknown, another user's, or just odd."""
     name = random.choice(sorted(rows))
     mine = good(thread, str(uuid4()), "0" * 8)
     arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
@@ -159,7 +159,7 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
     wrong = {
         "leaks": leaks,
         "floods": closed[TOO_FAST],
-        "changes of somebody else's": int(await ada.everything() != before),
+        "changes of another user's data": int(await ada.everything() != before),
         "log lines": len(lines),
         "deaf afterwards": int(not await _answers(program, ada, thread)),
     }

@@ -1,4 +1,4 @@
-"""Whether the time of an answer tells who has an account."""
+"""Account enumeration: response times must not reveal which emails have accounts."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Settings that would open the program to strangers do not start it."""
+"""The program refuses to start with unsafe settings."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Texts that try to run, or to tell another server, in messages of both roles and in titles."""
+"""XSS: script and data leaks in messages of both roles and in titles."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""People without a browser, and the program that the attacks are aimed at."""
+"""HTTP users and the program that the attacks are aimed at."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def with_own_program(attack: Attack, **given: str) -> Callable[[], Awaitable[Res
 
 
 class Caller:
-    """Somebody who speaks HTTP.
+    """A user over HTTP.
 
     Args:
         program: Whom they call.
@@ -101,7 +101,7 @@ def question(text: str) -> dict[str, Any]:
 
 
 async def signed_up(program: Program, **headers: str) -> Caller:
-    """Somebody with a new account, signed in."""
+    """A new user, signed in."""
     return await Caller(program, **headers).sign_up()
 
 

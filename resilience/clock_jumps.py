@@ -1,4 +1,4 @@
-"""The clock jumps, as it does after a suspend or when a time server is heard at last."""
+"""Clock jumps, as after a suspend or a first NTP sync."""
 
 import asyncio
 import sys

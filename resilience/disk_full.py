@@ -1,4 +1,4 @@
-"""The disk is full in the middle of answers, and later it is not."""
+"""A full disk under running answers, and the recovery."""
 
 import asyncio
 import resource

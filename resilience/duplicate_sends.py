@@ -1,4 +1,4 @@
-"""One message that is sent many times at once, as a tab does that does not hear the answer."""
+"""Idempotency: one message sent many times at once with one client id."""
 
 import asyncio
 from contextlib import AsyncExitStack

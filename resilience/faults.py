@@ -1,4 +1,4 @@
-"""Faults: what the program meets on a bad day."""
+"""Every fault at full count, by name: `python -m resilience faults`."""
 
 from resilience import (
     clock_jumps,

@@ -1,4 +1,4 @@
-"""Arguments that nobody's page would send, the same for the same seed."""
+"""Fuzz values: invalid arguments, the same for the same seed."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The process ends in the middle of everything: killed, or asked to.
+"""SIGKILL and SIGTERM under running answers.
 
 Nothing that a reader has seen may be missing afterwards.
 """
@@ -24,7 +24,7 @@ EXIT_SECONDS = 5.0
 
 @dataclass
 class Watched:
-    """One answer and what reached whoever watched it, over HTTP (`heard`) or a socket (`tab`)."""
+    """One answer and what reached its reader, over HTTP (`heard`) or a socket (`tab`)."""
 
     person: HttpUser
     heard: ReceivedAnswer | None = None

@@ -1,4 +1,4 @@
-"""A model server that talks on, and the tabs of one session that listen to it."""
+"""A provider whose answer never ends, and the tabs of one session that receive it."""
 
 import asyncio
 import json
@@ -135,7 +135,7 @@ async def watched_tabs(
 
 
 async def until_over(talker: EndlessProvider, tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until every tab is closed and nobody listens to the model, or for long enough."""
+    """Wait until every tab and every connection to the model is closed, or until the timeout."""
     await asyncio.wait(tasks, timeout=PATIENCE)
     async with asyncio.timeout(PATIENCE):
         while talker.listeners:  # noqa: ASYNC110 a list that grows

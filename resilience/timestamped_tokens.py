@@ -1,4 +1,4 @@
-"""Tokens that say when they left, so that whoever reads them knows how long they took.
+"""A provider whose tokens are timestamps, to measure how long each takes to arrive.
 
 All processes of one machine share the monotonic clock.
 """

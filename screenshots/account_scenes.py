@@ -1,4 +1,4 @@
-"""The states of the pages where a person comes in and changes what is theirs."""
+"""Scenes of the sign-in, sign-up and settings pages."""
 
 from playwright.async_api import FilePayload, Page
 

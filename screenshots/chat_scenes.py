@@ -1,4 +1,4 @@
-"""The states of the chat and of its sign-in page, and how a person gets to each."""
+"""Scenes of the chat page and of the sign-in page."""
 
 from playwright.async_api import Page, WebSocketRoute
 

@@ -1,4 +1,4 @@
-"""Programs and people for the pictures."""
+"""Running programs and browser users for the pictures."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ class Programs:
         return self._programs[name]
 
     async def visitor(self, program: Program) -> BrowserUser:
-        """Somebody with a browser, not signed in."""
+        """A browser user who is not signed in."""
         context = await self.browser.new_context(
             viewport={"width": 1440, "height": 900}, timezone_id="UTC"
         )
@@ -48,7 +48,7 @@ class Programs:
         return BrowserUser(program.url, context, await context.new_page(), "Ada")
 
     async def person(self, program: Program) -> BrowserUser:
-        """Somebody who has just made an account."""
+        """A browser user with a new account, signed in."""
         ada = await self.visitor(program)
         await ada.sign_up()
         return ada

@@ -1,4 +1,4 @@
-"""What the people in the pictures have talked about: fixed, so that the pictures stay the same."""
+"""Sample conversations: fixed, so that the pictures stay the same."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -125,7 +125,7 @@ LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 12
 
 
 async def tell(data: Path, email: str, title: str, talk: Talk, *, hours_ago: float = 0) -> UUID:
-    """Put one conversation into somebody's account.
+    """Put one conversation into a user's account.
 
     Args:
         data: The data folder of the program.

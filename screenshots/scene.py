@@ -1,4 +1,4 @@
-"""What a scene is: one state that a page can be in."""
+"""A scene: one state of a page, and the list of all."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a page is looked at: theme and size; and how the picture is kept small."""
+"""Viewports (theme and size), and the size limit of a picture."""
 
 import io
 from dataclasses import dataclass

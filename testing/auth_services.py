@@ -1,4 +1,4 @@
-"""The parts below the routes, on a real SQLite file, with a clock that only moves when told."""
+"""The auth services on a real SQLite file, with a fake clock."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -139,7 +139,7 @@ class Stage:
         self.bus.subscribe_callback(SESSIONS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:
-        """Somebody without a password: enough to have sessions."""
+        """Add a user without a password: enough to have sessions."""
         user = User(email=email, name="Ada")
         async with self.db.system("auth", write=True) as session:
             session.add(user)

@@ -1,4 +1,4 @@
-"""Letters, for a program that sends them and a person who reads them in a browser."""
+"""Emails of a program in a real browser: SMTP settings, sign-up by an emailed link."""
 
 from playwright.async_api import expect
 

@@ -1,4 +1,4 @@
-"""What a person does with passkeys and with the second factor."""
+"""Passkeys and the second factor (TOTP, backup codes) in a real browser."""
 
 import re
 from collections.abc import Sequence

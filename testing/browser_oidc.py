@@ -1,4 +1,4 @@
-"""An account elsewhere: an OpenID provider beside the program, and a person who signs in there."""
+"""Sign-in at an OpenID provider (OIDC) in a real browser."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

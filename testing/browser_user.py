@@ -1,4 +1,4 @@
-"""What a person does in a browser, in their own words."""
+"""A user in a real browser: sign up, sign in, send a message, read the answer."""
 
 import re
 import struct
@@ -21,7 +21,7 @@ Meet = Callable[..., Awaitable["BrowserUser"]]
 
 
 class BrowserUser:
-    """Somebody with a browser of their own.
+    """A user with a browser profile of their own.
 
     Attributes:
         page: The tab they look at.

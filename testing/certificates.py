@@ -1,4 +1,4 @@
-"""A certificate for this machine that nobody but a test trusts."""
+"""A self-signed TLS certificate for this machine, for tests."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The HTTP face on real services with scripted models; a header says who is asking."""
+"""The HTTP API on real services with scripted models; a header names the user."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A stage whose letters really go out, and somebody who reads them."""
+"""The auth services with a mailer that sends to an SMTP server, and the emails it received."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -40,7 +40,7 @@ class Office:
         return token_of(await self.read()).rpartition(".")[2]
 
     async def person(self, email: str = ADA, *, is_verified: bool = True) -> UUID:
-        """Somebody with a password."""
+        """Add a user with a password."""
         user_id = await self.stage.accounts.add(email, PASSWORD, "Ada")
         if not is_verified:
             async with self.stage.db.system("auth", write=True) as session:

@@ -1,4 +1,4 @@
-"""A model server on loopback whose every byte the test decides."""
+"""A fake model provider (OpenAI-compatible server) whose every byte the test decides."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""A person without a browser, who remembers what reached them.
+"""A user over HTTP and raw sockets, without a browser, that records what it receives.
 
-Whatever is compared later is what came over the wire, never what the program thinks it sent.
+What is compared later is what came over the wire, not what the program says it sent.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class ReceivedAnswer:
 
 
 class HttpUser:
-    """One person with a session.
+    """One user with a session.
 
     Args:
         url: The program's origin.
@@ -269,7 +269,7 @@ class SocketTab:
 async def open_tab(
     person: HttpUser, thread: str = "", *, wait: bool = True
 ) -> AsyncIterator[SocketTab]:
-    """Open a page of somebody and keep listening.
+    """Open a page over a raw socket and keep listening.
 
     Args:
         person: Whose session.

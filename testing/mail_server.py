@@ -1,4 +1,4 @@
-"""A real mail server in the test's own loop, and a person who reads what arrives there."""
+"""An SMTP server in the event loop of the test, with the emails it received."""
 
 import asyncio
 import re
@@ -50,7 +50,7 @@ class Mailbox:
         return "250 OK"
 
     def sign_in(self, server: SMTP, session: SMTPSession, *rest: Any) -> AuthResult:
-        """aiosmtpd's authenticator: whoever knows the password."""
+        """aiosmtpd's authenticator: accepts the one password."""
         given = cast(LoginPassword, rest[-1])
         self.logins.append((given.login.decode(), given.password.decode()))
         return AuthResult(success=given.password == b"s3cret pass")

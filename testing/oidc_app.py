@@ -1,4 +1,4 @@
-"""The program behind its door, real providers on loopback, and browsers that walk between them."""
+"""The ASGI app behind its gateway, and HTTP clients that follow redirects like a browser."""
 
 import contextlib
 import re
@@ -65,7 +65,7 @@ def oidc_at(issuer: str, **given: Any) -> IdentityProvider:
 
 @dataclass
 class Program:
-    """The whole HTTP face, as the server would run it, but for the socket."""
+    """The whole app in process, as the server would run it, without a port."""
 
     live: Services
     time: Time
@@ -90,7 +90,7 @@ class Program:
         return len(await self.rows(User)), len(await self.rows(Account)), len(live)
 
     async def user(self, email: str, *, verified: bool = False) -> UUID:
-        """Somebody with a password."""
+        """Add a user with a password."""
         user_id = await self.live.accounts.add(email, "plum-Otter-teapot-91", "")
         async with self.live.db.system("auth", write=True) as session:
             user = await session.get(User, user_id)

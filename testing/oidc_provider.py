@@ -1,4 +1,4 @@
-"""Servers from npm that run beside the tests, each in a process of its own."""
+"""OpenID providers (OIDC) from npm, each in a process of its own."""
 
 import contextlib
 import json

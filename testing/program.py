@@ -1,4 +1,4 @@
-"""The program as people run it: a process that is started, stopped and killed."""
+"""The program as a subprocess: started, stopped and killed."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ START_SECONDS = 240
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -110,7 +110,7 @@ class Program:
         return self._process.wait(30)
 
     def until_gone(self) -> None:
-        """Wait until nobody listens on its port any more."""
+        """Wait until its port is free again."""
         deadline = time.monotonic() + 30
         while True:
             with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""The states without a browser or a socket: tabs that send events and record what they are sent."""
+"""Reflex states without a browser or socket: tabs that send events and record the updates."""
 
 import asyncio
 import contextlib

@@ -10,7 +10,7 @@ class Case:
     """How a route is called.
 
     Args:
-        public: Whether somebody without a session may call it.
+        public: Whether an anonymous client may call it.
         body: The JSON it wants.
         form: The form it wants.
     """

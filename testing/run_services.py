@@ -33,7 +33,7 @@ _DONE = object()
 
 
 class VirtualPace(FlushThrottle):
-    """Time passes only while somebody rests."""
+    """A throttle whose time passes only while a task waits."""
 
     def __init__(self) -> None:
         self.time = 0.0

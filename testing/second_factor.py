@@ -1,4 +1,4 @@
-"""Somebody with an authenticator in their pocket."""
+"""A user with an authenticator app (TOTP)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Holder:
 
 
 async def holder(stage: Stage, email: str = "ada@example.org") -> Holder:
-    """Somebody who has just turned it on; the code they confirmed it with is used up."""
+    """A user who has just enabled it; the code that confirmed it is used up."""
     return await turned_on(stage, await stage.person(email))
 
 

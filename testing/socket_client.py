@@ -1,4 +1,4 @@
-"""A raw Socket.IO client: what anybody can send who does not use our page.
+"""A raw Socket.IO client over a WebSocket, without our page.
 
 It speaks just enough of Engine.IO 4 and Socket.IO 5 over one WebSocket, checks nothing, and can
 set every header and the client token.

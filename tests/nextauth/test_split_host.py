@@ -84,4 +84,4 @@ async def test_a_page_of_another_site_reads_why_it_cannot(
     await tab.goto(far)
     status, said = await tab.evaluate(WHY, chat.home)
     assert (status, said["error"]) == (403, "cross_site")
-    assert "Serve both below one domain" in said["message"]
+    assert "Serve both under one domain" in said["message"]
