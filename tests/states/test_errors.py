@@ -44,7 +44,7 @@ async def test_a_bug_shows_a_notice_without_its_text(
     monkeypatch.setattr(logging.getLogger("chat_app"), "propagate", True)
     with pytest.raises(KeyError):
         await tab.send(Feed.open(), MISSING)
-    assert "our fault" in await told(tab)
+    assert "on our side" in await told(tab)
     assert "secret words" not in tab.text() + caplog.text
     assert "KeyError" in caplog.text
 
