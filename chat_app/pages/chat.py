@@ -23,7 +23,7 @@ from chat_app.reflex_ext.page import is_offline
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
-from chat_app.states.page_window import SLOTS
+from chat_app.states.page_window import MAX_PAGES
 from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import MessageItem
 
@@ -148,7 +148,7 @@ def _messages() -> rx.Component:
                     on_click=ChatState.newer,
                 ),
             ),
-            rx.foreach(ChatState.recent, _message),
+            rx.foreach(ChatState.tail, _message),
             class_name="messages",
         ),
         on_top=ChatState.older,
@@ -162,8 +162,8 @@ def _messages() -> rx.Component:
 
 
 def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
-    slots = rx.Var.create([getattr(ChatState, f"page{number}") for number in range(SLOTS)])
-    rows = slots.to(list[list[MessageItem]])[slot]
+    pages = rx.Var.create([getattr(ChatState, f"page{number}") for number in range(MAX_PAGES)])
+    rows = pages.to(list[list[MessageItem]])[slot]
     return rx.fragment(rx.foreach(rows, _message), key=rows[0].id)
 
 

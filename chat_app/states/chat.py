@@ -18,7 +18,7 @@ from chat_app.threads.views import MessageView, Window
 
 
 class ChatState(rx.State):
-    """The open thread: pages of what was there when it was opened, and `recent` for the rest.
+    """The open thread: pages of what was there when it was opened, and `tail` for the rest.
 
     A var is sent whole, so each page has one: scrolling sends one page, however many were read.
     """
@@ -32,7 +32,7 @@ class ChatState(rx.State):
     page4: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
     page5: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
     order: rx.Field[list[int]] = rx.field(default_factory=list)
-    recent: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
+    tail: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
     has_older: rx.Field[bool] = rx.field(False)
     has_newer: rx.Field[bool] = rx.field(False)
     busy: rx.Field[bool] = rx.field(False)
@@ -51,7 +51,7 @@ class ChatState(rx.State):
     async def older(self):
         """Show the page above the first message shown."""
         view, principal = self._view, current_principal()
-        first = view.pages.first
+        first = view.history.first
         if view.has_older and first is not None:
             thread, before = UUID(view.thread), UUID(first.id)
             window = await services().threads.window(principal, thread, before=before, limit=PAGE)
@@ -61,10 +61,10 @@ class ChatState(rx.State):
     async def newer(self):
         """Show the page below again, which was evicted for one far above."""
         view, principal = self._view, current_principal()
-        below = view.pages.page_below
-        if below is None:
+        evicted = view.history.next_evicted
+        if evicted is None:
             return
-        (first, after), rows = below, view.pages.end
+        (first, after), rows = evicted, view.history.end
         if after:
             window = await services().threads.window(
                 principal, UUID(view.thread), before=UUID(after), limit=PAGE
@@ -73,7 +73,7 @@ class ChatState(rx.State):
         if rows and rows[0].id == first:
             show(self, view.down(rows))
         else:  # the thread has changed there
-            show(self, replace(view, pages=PageWindow()))
+            show(self, replace(view, history=PageWindow()))
             await reload_thread(self, principal)
 
     @rx.event
@@ -220,11 +220,11 @@ async def read_news(
     if window is None:
         await reload_thread(chat, principal)
         return None, []
-    update = advance(view.pages.end, view.recent, window)
+    update = advance(view.history.end, view.tail, window)
     if update.reload or view.missing or view.loading:
         await reload_thread(chat, principal)
     else:
-        view = replace(view, recent=tuple(update.recent))
+        view = replace(view, tail=tuple(update.tail))
         show(chat, view.with_head(window, services().models.default().id))
     return window, update.texts
 
@@ -233,11 +233,11 @@ async def streamed_message(
     chat: ChatState, principal: Principal, stream_id: str
 ) -> MessageView | None:
     """The message whose text travels under a stream id, as the database has it now."""
-    recent = chat._view.recent
-    item = next((item for item in recent if item.stream_id == stream_id), None)
+    tail = chat._view.tail
+    item = next((item for item in tail if item.stream_id == stream_id), None)
     if item is None or not chat.thread:
         return None
-    window = await _read_end(principal, chat.thread, len(recent))
+    window = await _read_end(principal, chat.thread, len(tail))
     if window is None:
         return None
     return next((message for message in window.messages if str(message.id) == item.id), None)

@@ -21,8 +21,8 @@ class ChatView:
 
     Args:
         thread: Its id; empty for a new chat.
-        pages: What was there when the thread was opened, and what was scrolled to.
-        recent: What arrived since.
+        history: What was there when the thread was opened, and what was scrolled to.
+        tail: What arrived since.
         missing: Whether the user has no such thread.
     """
 
@@ -30,8 +30,8 @@ class ChatView:
     title: str = ""
     model: str = ""
     models: tuple[ModelItem, ...] = ()
-    pages: PageWindow = _EMPTY
-    recent: Rows = ()
+    history: PageWindow = _EMPTY
+    tail: Rows = ()
     has_older: bool = False
     busy: bool = False
     loading: bool = True
@@ -49,16 +49,16 @@ class ChatView:
     @property
     def variables(self) -> dict[str, Any]:
         """The vars of `ChatState`."""
-        pages = {f"page{slot}": list(rows) for slot, rows in enumerate(self.pages.slots)}
+        pages = {f"page{number}": list(rows) for number, rows in enumerate(self.history.pages)}
         return pages | {
             "thread": self.thread,
             "title": self.title,
             "model": self.model,
             "models": list(self.models),
-            "order": list(self.pages.order),
-            "recent": list(self.recent),
+            "order": list(self.history.order),
+            "tail": list(self.tail),
             "has_older": self.has_older,
-            "has_newer": bool(self.pages.below),
+            "has_newer": bool(self.history.evicted),
             "busy": self.busy,
             "loading": self.loading,
             "missing": self.missing,
@@ -67,8 +67,8 @@ class ChatView:
     @property
     def reload_limit(self) -> int:
         """How many of the newest messages are read to load the thread again."""
-        end = len(self.pages.end)
-        return end + len(self.recent) + NEWEST if end else PAGE
+        end = len(self.history.end)
+        return end + len(self.tail) + NEWEST if end else PAGE
 
     def offering(self, models: Sequence[ModelItem], default: str) -> "ChatView":
         """The models to choose from. A thread continues with the model it had."""
@@ -83,14 +83,14 @@ class ChatView:
             default: The id of the default model.
         """
         settled = tuple(stored(message) for message in window.messages if not message.run_id)
-        end = self.pages.joined(settled)
+        end = self.history.joined(settled)
         if end is None:
             has_older = window.has_older or len(settled) > PAGE
-            view = replace(self, has_older=has_older, pages=PageWindow.at_end(settled[-PAGE:]))
+            view = replace(self, has_older=has_older, history=PageWindow.at_end(settled[-PAGE:]))
         else:
-            view = replace(self, pages=self.pages.renewed(end))
-        recent = tuple(arrived(message) for message in window.messages if message.run_id)
-        view = replace(view, recent=recent, loading=False, missing=False)
+            view = replace(self, history=self.history.renewed(end))
+        tail = tuple(arrived(message) for message in window.messages if message.run_id)
+        view = replace(view, tail=tail, loading=False, missing=False)
         return view.with_head(window, default)
 
     def with_head(self, window: Window, default: str) -> "ChatView":
@@ -103,16 +103,16 @@ class ChatView:
 
     def up(self, window: Window) -> "ChatView":
         """One page further up."""
-        pages = self.pages.up(tuple(map(stored, window.messages)))
-        return replace(self, has_older=window.has_older, pages=pages)
+        pages = self.history.up(tuple(map(stored, window.messages)))
+        return replace(self, has_older=window.has_older, history=pages)
 
     def down(self, rows: Rows) -> "ChatView":
         """One page further down."""
-        return replace(self, has_older=True, pages=self.pages.down(rows))
+        return replace(self, has_older=True, history=self.history.down(rows))
 
     def at_end(self) -> "ChatView":
         """The newest page alone."""
-        return replace(self, has_older=True, pages=PageWindow.at_end(self.pages.end))
+        return replace(self, has_older=True, history=PageWindow.at_end(self.history.end))
 
 
 @dataclass(frozen=True)
@@ -120,31 +120,31 @@ class WindowUpdate:
     """What changed at the end of the open thread.
 
     Args:
-        recent: The rows that arrived while the page was open, oldest first.
+        tail: The rows that arrived while the page was open, oldest first.
         texts: Messages whose text the page has not seen, to be sent as stream chunks.
-        reload: The change reaches into rows that are not recent: load the window again.
+        reload: The change reaches into rows that are not in the tail: load the window again.
     """
 
-    recent: list[MessageItem]
+    tail: list[MessageItem]
     texts: list[MessageView]
     reload: bool = False
 
 
 def advance(
     history: Sequence[MessageItem],
-    recent: Sequence[MessageItem],
+    tail: Sequence[MessageItem],
     window: Window,
-    max_recent: int = 24,
+    max_tail: int = 24,
 ) -> WindowUpdate:
     """Fold the newest messages of a thread into the rows a page shows.
 
     Args:
         history: The newest of the rows that were there when the thread was opened.
-        recent: The rows that arrived since.
+        tail: The rows that arrived since.
         window: The newest few messages of the chosen branch, as the database has them now.
-        max_recent: With more recent rows than this the window is loaded again.
+        max_tail: With more rows in the tail than this the window is loaded again.
     """
-    reload = WindowUpdate(list(recent), [], reload=True)
+    reload = WindowUpdate(list(tail), [], reload=True)
     old = {row.id: row for row in history}
     messages = list(window.messages)
     settled = [message for message in messages if str(message.id) in old]
@@ -153,16 +153,16 @@ def advance(
     if settled and str(settled[-1].id) != history[-1].id:
         return reload
     fresh = messages[len(settled) :]
-    kept = [] if settled else _before(fresh, history, recent)
+    kept = [] if settled else _before(fresh, history, tail)
     if kept is None:
         return reload
-    known = {row.id: row for row in recent}
+    known = {row.id: row for row in tail}
     texts = [m for m in fresh if str(m.id) not in known and m.run_id is None]
     rows = [
         replace(known.get(str(m.id)) or arrived(m), status=m.status, error=m.error) for m in fresh
     ]
     merged = [*kept, *rows]
-    return reload if len(merged) > max_recent else WindowUpdate(merged, texts)
+    return reload if len(merged) > max_tail else WindowUpdate(merged, texts)
 
 
 def _differs(row: MessageItem, message: MessageView) -> bool:
@@ -170,15 +170,15 @@ def _differs(row: MessageItem, message: MessageView) -> bool:
 
 
 def _before(
-    fresh: Sequence[MessageView], history: Sequence[MessageItem], recent: Sequence[MessageItem]
+    fresh: Sequence[MessageView], history: Sequence[MessageItem], tail: Sequence[MessageItem]
 ) -> list[MessageItem] | None:
-    """The recent rows that come before the window, or None when the two do not join."""
+    """The tail rows that come before the window, or None when the two do not join."""
     if not fresh:
         return []
     first = str(fresh[0].id)
-    for position, row in enumerate(recent):
+    for position, row in enumerate(tail):
         if row.id == first:
-            return list(recent[:position])
-    last = recent[-1] if recent else history[-1] if history else None
+            return list(tail[:position])
+    last = tail[-1] if tail else history[-1] if history else None
     joins = (last.id if last else "None") == str(fresh[0].parent_id)
-    return list(recent) if joins else None
+    return list(tail) if joins else None

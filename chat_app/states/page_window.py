@@ -9,7 +9,7 @@ from chat_app.states.views import MessageItem
 
 PAGE = 30
 """Messages of a page: what is read when a thread is opened, and at each step up or down."""
-SLOTS = 6
+MAX_PAGES = 6
 """The most pages that are shown at a time."""
 
 Rows = tuple[MessageItem, ...]
@@ -17,19 +17,19 @@ Rows = tuple[MessageItem, ...]
 
 @dataclass(frozen=True)
 class PageWindow:
-    """Neighbouring pages. Each stays in its slot while it is shown, so that only it is sent.
+    """Neighbouring pages. Each keeps its var while it is shown, so that only a new one is sent.
 
     Args:
         end: The newest page of the history; kept when it is not shown, for what comes after it.
-        slots: The rows in each slot, none in those that are not in `order`.
-        order: The slots that are shown, from the oldest page to the newest.
-        below: The first message of each page that was evicted at the lower end, newest first.
+        pages: The rows of each var, none in those that are not in `order`.
+        order: The vars that are shown, from the oldest page to the newest.
+        evicted: The first message of each page that was evicted at the lower end, newest first.
     """
 
     end: Rows = ()
-    slots: tuple[Rows, ...] = ((),) * SLOTS
+    pages: tuple[Rows, ...] = ((),) * MAX_PAGES
     order: tuple[int, ...] = ()
-    below: tuple[str, ...] = ()
+    evicted: tuple[str, ...] = ()
 
     @classmethod
     def at_end(cls, rows: Rows) -> "PageWindow":
@@ -39,33 +39,33 @@ class PageWindow:
     @property
     def first(self) -> MessageItem | None:
         """The oldest row that is shown."""
-        return self.slots[self.order[0]][0] if self.order else None
+        return self.pages[self.order[0]][0] if self.order else None
 
     @property
-    def page_below(self) -> tuple[str, str] | None:
-        """The page under the lowest shown one.
+    def next_evicted(self) -> tuple[str, str] | None:
+        """The page below the lowest shown one.
 
         Returns:
             The id of its first message and that of the page after it, which is empty where it is
             the newest page; None where nothing was evicted.
         """
-        if not self.below:
+        if not self.evicted:
             return None
-        return self.below[-1], self.below[-2] if len(self.below) > 1 else ""
+        return self.evicted[-1], self.evicted[-2] if len(self.evicted) > 1 else ""
 
     def up(self, rows: Rows) -> "PageWindow":
         """Show a page above the others; the lowest one makes room for it."""
         if not rows:
             return self
-        if len(self.order) < SLOTS:
+        if len(self.order) < MAX_PAGES:
             return self._with(self._free, rows, (self._free, *self.order))
-        slot = self.order[-1]
-        evicted = replace(self, below=(*self.below, self.slots[slot][0].id))
-        return evicted._with(slot, rows, (slot, *self.order[:-1]))
+        page = self.order[-1]
+        without = replace(self, evicted=(*self.evicted, self.pages[page][0].id))
+        return without._with(page, rows, (page, *self.order[:-1]))
 
     def down(self, rows: Rows) -> "PageWindow":
         """Show the page below again; the highest one makes room for it."""
-        rest = replace(self, below=self.below[:-1])
+        rest = replace(self, evicted=self.evicted[:-1])
         return rest._under(rows)
 
     def renewed(self, rows: Rows) -> "PageWindow":
@@ -75,11 +75,11 @@ class PageWindow:
             rows: It begins with the same message as before, and may have grown.
         """
         if len(rows) <= 2 * PAGE:
-            shown = self if self.below else self._with(self.order[-1], rows, self.order)
+            shown = self if self.evicted else self._with(self.order[-1], rows, self.order)
             return replace(shown, end=rows)
         head, rest = rows[:PAGE], rows[PAGE:]
-        if self.below:
-            grown = replace(self, end=rest, below=(rest[0].id, *self.below))
+        if self.evicted:
+            grown = replace(self, end=rest, evicted=(rest[0].id, *self.evicted))
         else:
             grown = replace(self._with(self.order[-1], head, self.order)._under(rest), end=rest)
         return grown.renewed(rest)
@@ -98,14 +98,14 @@ class PageWindow:
 
     @property
     def _free(self) -> int:
-        return next(slot for slot in range(SLOTS) if slot not in self.order)
+        return next(page for page in range(MAX_PAGES) if page not in self.order)
 
     def _under(self, rows: Rows) -> "PageWindow":
-        if len(self.order) < SLOTS:
+        if len(self.order) < MAX_PAGES:
             return self._with(self._free, rows, (*self.order, self._free))
-        slot = self.order[0]
-        return self._with(slot, rows, (*self.order[1:], slot))
+        page = self.order[0]
+        return self._with(page, rows, (*self.order[1:], page))
 
-    def _with(self, slot: int, rows: Rows, order: tuple[int, ...]) -> "PageWindow":
-        slots = (*self.slots[:slot], rows, *self.slots[slot + 1 :])
-        return replace(self, slots=slots, order=order)
+    def _with(self, page: int, rows: Rows, order: tuple[int, ...]) -> "PageWindow":
+        pages = (*self.pages[:page], rows, *self.pages[page + 1 :])
+        return replace(self, pages=pages, order=order)

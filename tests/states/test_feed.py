@@ -137,9 +137,9 @@ async def test_a_second_tab_shows_the_same_answer(harness: Harness) -> None:
     stored = window.messages[-1].text
     for tab in (first, second):
         state = await tab.state(ChatState)
-        assert [row.text for row in state._view.recent] == ["", ""]
-        assert assembled(tab, state._view.recent[1].stream_id) == stored
-        assert assembled(tab, state._view.recent[0].stream_id) == "Hello"
+        assert [row.text for row in state._view.tail] == ["", ""]
+        assert assembled(tab, state._view.tail[1].stream_id) == stored
+        assert assembled(tab, state._view.tail[0].stream_id) == "Hello"
         tab.close()
 
 
@@ -153,7 +153,7 @@ async def test_a_tab_opened_in_the_middle_has_the_whole_text(harness: Harness) -
     late = await open_tab(harness, ada, thread)
     await wait_until(late, lambda: has_ended(late))
     window = await harness.live.threads.window(ada, UUID(thread))
-    answer = (await late.state(ChatState))._view.recent[-1]
+    answer = (await late.state(ChatState))._view.tail[-1]
     assert assembled(late, answer.stream_id) == window.messages[-1].text
     first.close()
     late.close()
@@ -165,7 +165,7 @@ async def test_a_resync_sends_the_whole_text(harness: Harness) -> None:
     tab = await open_tab(harness, ada, thread)
     await tab.send(ChatState.send("c1", thread, "Hello"), thread)
     await wait_until(tab, lambda: has_ended(tab))
-    answer = (await tab.state(ChatState))._view.recent[-1]
+    answer = (await tab.state(ChatState))._view.tail[-1]
     seen = len(tab.chunks)
     await tab.send(Feed.resync(answer.stream_id, 3), thread)
     window = await harness.live.threads.window(ada, UUID(thread))

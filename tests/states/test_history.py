@@ -7,7 +7,7 @@ from chat_app.auth.principal import Principal
 from chat_app.seed import seed_messages
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
-from chat_app.states.page_window import PAGE, SLOTS
+from chat_app.states.page_window import MAX_PAGES, PAGE
 from testing.reflex_tabs import Harness, Tab, has_ended, open_tab, size, wait_until
 
 MESSAGES = 1_000
@@ -58,7 +58,7 @@ async def test_up_to_the_beginning_and_down_to_the_end_every_message_is_shown_in
             seen = on_page(await tab.state(ChatState))
             at = everything.index(seen[0])
             assert seen == everything[at : at + len(seen)]
-            assert len(seen) <= PAGE * SLOTS
+            assert len(seen) <= PAGE * MAX_PAGES
             steps.append(seen[0])
         assert (
             seen[0 if handler is ChatState.older else -1]
@@ -73,7 +73,7 @@ async def test_an_answer_that_arrives_meanwhile_does_not_scroll_the_page(
     harness: Harness,
 ) -> None:
     _, thread, tab = await long(harness)
-    for _ in range(SLOTS + 2):
+    for _ in range(MAX_PAGES + 2):
         await tab.send(ChatState.older(), thread)
     before = on_page(await tab.state(ChatState))
     await tab.send(ChatState.send("c1", thread, "Hello"), thread)
@@ -81,7 +81,7 @@ async def test_an_answer_that_arrives_meanwhile_does_not_scroll_the_page(
     state = await tab.state(ChatState)
     assert on_page(state) == before
     assert state.has_newer
-    assert len(state.recent) == 2
+    assert len(state.tail) == 2
     tab.close()
 
 
@@ -89,7 +89,7 @@ async def test_a_tab_that_reconnects_keeps_its_place_and_gets_what_it_missed(
     harness: Harness,
 ) -> None:
     ada, thread, tab = await long(harness)
-    for _ in range(SLOTS + 2):
+    for _ in range(MAX_PAGES + 2):
         await tab.send(ChatState.older(), thread)
     before = on_page(await tab.state(ChatState))
     sent = await harness.live.runs.send(
@@ -100,7 +100,7 @@ async def test_a_tab_that_reconnects_keeps_its_place_and_gets_what_it_missed(
     await tab.begin(Feed.open(), thread)
     everything = await branch(harness, ada, thread)
     state = await tab.state(ChatState)
-    await wait_until(tab, lambda: state._view.pages.end[-1].id == everything[-1])
+    await wait_until(tab, lambda: state._view.history.end[-1].id == everything[-1])
     assert on_page(state) == before
     while state.has_newer:
         await tab.send(ChatState.newer(), thread)
@@ -110,7 +110,7 @@ async def test_a_tab_that_reconnects_keeps_its_place_and_gets_what_it_missed(
 
 async def test_the_end_is_one_step_away(harness: Harness) -> None:
     ada, thread, tab = await long(harness)
-    for _ in range(SLOTS + 2):
+    for _ in range(MAX_PAGES + 2):
         await tab.send(ChatState.older(), thread)
     await tab.send(ChatState.latest(), thread)
     state = await tab.state(ChatState)

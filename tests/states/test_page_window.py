@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.states.page_window import PAGE, SLOTS, PageWindow, Rows
+from chat_app.states.page_window import MAX_PAGES, PAGE, PageWindow, Rows
 from chat_app.states.views import MessageItem
 
 LENGTH = 1_000
@@ -18,7 +18,7 @@ def rows(first: int, last: int) -> Rows:
 
 
 def shown(page_window: PageWindow) -> list[int]:
-    return [int(row.id) for slot in page_window.order for row in page_window.slots[slot]]
+    return [int(row.id) for page in page_window.order for row in page_window.pages[page]]
 
 
 def step_up(page_window: PageWindow) -> PageWindow:
@@ -28,7 +28,7 @@ def step_up(page_window: PageWindow) -> PageWindow:
 
 
 def step_down(page_window: PageWindow) -> PageWindow:
-    below = page_window.page_below
+    below = page_window.next_evicted
     if below is None:
         return page_window
     first, after = below
@@ -51,12 +51,12 @@ def test_after_any_scrolling_the_rows_are_neighbours_and_few(steps: list[str]) -
             page_window = page_window.renewed(rows(int(page_window.end[0].id), length))
         seen = shown(page_window)
         assert seen == list(range(seen[0], seen[-1] + 1))
-        assert len(seen) <= SLOTS * PAGE + PAGE
-        assert (seen[-1] == length - 1) == (page_window.page_below is None)
+        assert len(seen) <= MAX_PAGES * PAGE + PAGE
+        assert (seen[-1] == length - 1) == (page_window.next_evicted is None)
         assert len(set(page_window.order)) == len(page_window.order)
-        assert all(not page_window.slots[n] for n in range(SLOTS) if n not in page_window.order)
+        assert all(not page_window.pages[n] for n in range(MAX_PAGES) if n not in page_window.order)
         assert int(page_window.end[-1].id) == length - 1
-    while page_window.page_below is not None:
+    while page_window.next_evicted is not None:
         page_window = step_down(page_window)
     assert shown(page_window)[-1] == length - 1
 
@@ -65,7 +65,7 @@ def test_a_step_changes_one_slot() -> None:
     page_window = PageWindow.at_end(rows(LENGTH - PAGE, LENGTH))
     for step in [step_up] * 20 + [step_down] * 20:
         before, page_window = page_window, step(page_window)
-        changed = [a != b for a, b in zip(before.slots, page_window.slots, strict=True)]
+        changed = [a != b for a, b in zip(before.pages, page_window.pages, strict=True)]
         assert sum(changed) <= 1
 
 

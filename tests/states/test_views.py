@@ -76,9 +76,9 @@ def test_a_new_exchange_arrives_without_its_text_in_the_list() -> None:
     asked = message(old[-1].id, text="secret words")
     answer = message(asked.id, role="assistant", status="running", text="", run_id=uuid4())
     turn = advance([stored(m) for m in old], [], window(*old, asked, answer))
-    assert [row.id for row in turn.recent] == [str(asked.id), str(answer.id)]
-    assert all(row.text == "" for row in turn.recent)
-    assert turn.recent[1].stream_id == stream_id(answer.run_id)  # pyright: ignore[reportArgumentType]
+    assert [row.id for row in turn.tail] == [str(asked.id), str(answer.id)]
+    assert all(row.text == "" for row in turn.tail)
+    assert turn.tail[1].stream_id == stream_id(answer.run_id)  # pyright: ignore[reportArgumentType]
     assert turn.texts == [asked]
 
 
@@ -86,21 +86,21 @@ def test_a_finished_answer_keeps_its_stream_id_and_is_not_sent_again() -> None:
     asked = message(None)
     run = uuid4()
     live = message(asked.id, role="assistant", status="running", text="", run_id=run)
-    recent = [arrived(asked), arrived(live)]
+    tail = [arrived(asked), arrived(live)]
     done = MessageView(
         live.id, asked.id, "assistant", "long text", [], "complete", "", "", NOON, None
     )
-    turn = advance([], recent, window(asked, done))
-    assert turn.recent[1].stream_id == stream_id(run)
-    assert turn.recent[1].status == "complete"
+    turn = advance([], tail, window(asked, done))
+    assert turn.tail[1].stream_id == stream_id(run)
+    assert turn.tail[1].status == "complete"
     assert turn.texts == []
 
 
 def test_earlier_recent_rows_stay_when_the_window_is_shorter() -> None:
     messages = chain(6)
-    recent = [arrived(m) for m in messages[:4]]
-    turn = advance([], recent, window(*messages[2:]))
-    assert [row.id for row in turn.recent] == [str(m.id) for m in messages]
+    tail = [arrived(m) for m in messages[:4]]
+    turn = advance([], tail, window(*messages[2:]))
+    assert [row.id for row in turn.tail] == [str(m.id) for m in messages]
 
 
 def test_another_branch_reloads_the_window() -> None:
@@ -114,18 +114,18 @@ def test_a_retry_of_a_recent_answer_replaces_it() -> None:
     asked, old = chain(2)
     new = message(asked.id, role="assistant", status="running", run_id=uuid4())
     turn = advance([], [arrived(asked), arrived(old)], window(asked, new))
-    assert [row.id for row in turn.recent] == [str(asked.id), str(new.id)]
+    assert [row.id for row in turn.tail] == [str(asked.id), str(new.id)]
 
 
 def test_rows_that_do_not_join_reload_the_window() -> None:
-    recent = [arrived(m) for m in chain(2)]
-    assert advance([], recent, window(*chain(2, uuid4()))).reload
+    tail = [arrived(m) for m in chain(2)]
+    assert advance([], tail, window(*chain(2, uuid4()))).reload
 
 
 def test_too_many_recent_rows_reload_the_window() -> None:
     messages = chain(26)
-    recent = [arrived(m) for m in messages[:24]]
-    assert advance([], recent, window(*messages[22:])).reload
+    tail = [arrived(m) for m in messages[:24]]
+    assert advance([], tail, window(*messages[22:])).reload
 
 
 def test_a_status_change_in_the_history_reloads_the_window() -> None:
