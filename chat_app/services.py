@@ -15,6 +15,7 @@ from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.email_flows import EmailFlows
+from chat_app.auth.sign_in.magic_link import MailContext
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.step_up import StepUp
@@ -80,8 +81,14 @@ class Services:
         self.step_up = StepUp(db, sessions, passwords, limits, self.two_factor, self.passkeys)
         self.oauth = OAuthService(settings, tokens, limits)
         self.linked_accounts = LinkedAccounts(db, bus, sessions, settings, clock)
-        self.email_flows = EmailFlows.build(
-            mailer, db, sessions, tokens, sign_in, passwords, limits, settings, clock
+        self.email_flows = EmailFlows(
+            MailContext.create(mailer, limits, settings),
+            db,
+            sessions,
+            tokens,
+            sign_in,
+            passwords,
+            clock,
         )
         self.password_changes = PasswordChange(db, passwords, limits, sessions, clock)
         self.account_deletion = AccountDeletion(db, sessions)

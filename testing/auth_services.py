@@ -23,6 +23,7 @@ from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.email_flows import EmailFlows
+from chat_app.auth.sign_in.magic_link import MailContext
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.step_up import StepUp
@@ -109,15 +110,13 @@ class Stage:
             self.db, self.sessions, self.tokens, self.settings, self.time
         )
         self.mailer = Mailer.from_settings(self.settings)
-        self.email_flows = EmailFlows.build(
-            self.mailer,
+        self.email_flows = EmailFlows(
+            MailContext.create(self.mailer, self.rate_limits, self.settings),
             self.db,
             self.sessions,
             self.tokens,
             self.sign_in_service,
             self.passwords,
-            self.rate_limits,
-            self.settings,
             self.time,
         )
         self.profiles = Profiles(self.db, self.bus, self.time)

@@ -18,7 +18,7 @@ from testing.auth_services import PASSWORD, Stage, staged
 from testing.mail_server import Mailbox, listening, token_of
 
 HERE = "192.0.2.1"
-BROWSER = Browser(address=HERE, user_agent="test")
+BROWSER = Browser(client_ip=HERE, user_agent="test")
 ADA, BOB = "ada@example.org", "bob@example.org"
 ROOMY = {"limit_mail_address": "1000/hour", "limit_mail_recipient": "1000/hour"}
 
@@ -57,7 +57,7 @@ class Office:
     async def knows(self, password: str, email: str = ADA) -> bool:
         """Whether a password opens an account."""
         with suppress(InvalidCredentials):
-            await self.stage.accounts.sign_in(email=email, password=password, address=HERE)
+            await self.stage.accounts.sign_in(email=email, password=password, client_ip=HERE)
             return True
         return False
 

@@ -110,7 +110,7 @@ async def sign_in(request: Request, fields: Fields) -> Response:
     identity = await services().accounts.sign_in(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
-        address=client_of(request),
+        client_ip=client_of(request),
     )
     outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
     return sign_in_response(request, outcome, fields)
@@ -125,8 +125,8 @@ async def sign_up(request: Request, fields: Fields) -> Response:
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         name=fields.get("name", ""),
-        address=client_of(request),
-        welcome=services().sign_in_service.check,
+        client_ip=client_of(request),
+        check=services().sign_in_service.check,
     )
     outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
     return sign_in_response(request, outcome, fields)

@@ -51,7 +51,7 @@ class NewEmail(BaseModel):
 async def send_link(request: Request, fields: Fields) -> Response:
     """Send a sign-in link to `email`."""
     await services().email_flows.magic_links.send(
-        fields.get("email", ""), client_of(request), goes_to=target_of(request, fields)
+        fields.get("email", ""), client_of(request), callback_url=target_of(request, fields)
     )
     return _to_page(request, f"{LINK_PAGE}?sent=1")
 
@@ -68,7 +68,7 @@ async def follow_link(request: Request, fields: Fields) -> Response:
 @form_route(RESET_PAGE)
 async def send_reset(request: Request, fields: Fields) -> Response:
     """Send a link to reset the password to `email`."""
-    await services().email_flows.resets.send(fields.get("email", ""), client_of(request))
+    await services().email_flows.password_resets.send(fields.get("email", ""), client_of(request))
     return _to_page(request, f"{RESET_PAGE}?sent=1")
 
 
@@ -76,7 +76,7 @@ async def send_reset(request: Request, fields: Fields) -> Response:
 async def finish_reset(request: Request, fields: Fields) -> Response:
     """Set a new `password` with the `token` of a link."""
     token, password = _token_of(fields, "reset_password"), fields.get("password", "")
-    await services().email_flows.resets.finish(token, password, client_of(request))
+    await services().email_flows.password_resets.finish(token, password, client_of(request))
     return _to_page(request, f"{RESET_PAGE}?done=1")
 
 
@@ -86,16 +86,16 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     Raises:
         ChatError: See `EmailSignUps.begin`.
     """
-    known_as = await services().email_flows.sign_ups.begin(
+    browser_secret = await services().email_flows.sign_ups.begin(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         name=fields.get("name", ""),
-        address=client_of(request),
-        goes_to=target_of(request, fields),
+        client_ip=client_of(request),
+        callback_url=target_of(request, fields),
     )
     response = _to_page(request, f"{SIGN_UP_PAGE}?sent=1")
     name = cookies.sign_up_name(services().settings)
-    set_cookie(response, name, known_as, max_age=sign_up.SIGN_UP_LIFETIME)
+    set_cookie(response, name, browser_secret, max_age=sign_up.SIGN_UP_LIFETIME)
     return response
 
 
@@ -103,11 +103,14 @@ async def preview(request: Request) -> Response:
     """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)
     purpose, _, token = fields.get("token", "").partition(".")
-    link = await services().email_flows.look(
-        purpose, token, known_as=_sign_up_cookie(request), principal=request.scope.get("principal")
+    link = await services().email_flows.preview(
+        purpose,
+        token,
+        browser_secret=_sign_up_cookie(request),
+        principal=request.scope.get("principal"),
     )
     return json_response(
-        {"email": link.email, "needs": link.needs, "callbackUrl": link.goes_to or None}
+        {"email": link.email, "needs": link.requirement, "callbackUrl": link.callback_url or None}
     )
 
 
@@ -120,9 +123,9 @@ async def verify(request: Request, fields: Fields) -> Response:
     principal: Principal | None = request.scope.get("principal")
     if principal is None:
         raise SessionRequired
-    token, changes = _token_of(fields, purpose), services().email_flows.addresses
+    token, changes = _token_of(fields, purpose), services().email_flows.email_changes
     if purpose == "verify_email":
-        await changes.prove(principal, token)
+        await changes.verify(principal, token)
     elif purpose == "change_email":
         await changes.change(principal, token)
     else:
@@ -133,7 +136,7 @@ async def verify(request: Request, fields: Fields) -> Response:
 @signed_in
 async def send_verification(request: Request, principal: Principal) -> Response:
     """Send the email that verifies the user's address again."""
-    await services().email_flows.addresses.send_proof(principal, client_of(request))
+    await services().email_flows.email_changes.send_verification(principal, client_of(request))
     return no_content()
 
 
@@ -141,7 +144,7 @@ async def send_verification(request: Request, principal: Principal) -> Response:
 async def send_change(request: Request, principal: Principal) -> Response:
     """Send an email to the address that the user wants to change to."""
     body = await read_json(request, NewEmail, max_bytes=MAX_BYTES)
-    addresses = services().email_flows.addresses
+    addresses = services().email_flows.email_changes
     await addresses.send_change(principal, body.email, client_of(request))
     return no_content()
 
@@ -161,7 +164,7 @@ routes = [
 async def _finish_sign_up(request: Request, fields: Fields) -> Response:
     outcome = await services().email_flows.sign_ups.finish(
         _token_of(fields, "sign_up"),
-        known_as=_sign_up_cookie(request),
+        browser_secret=_sign_up_cookie(request),
         password=fields.get("password", ""),
         browser=browser_of(request, fields),
     )

@@ -44,7 +44,7 @@ async def sign_in(request: Request, fields: Fields) -> Response:
     browser = browser_of(request, fields)
     oauth_request = OAuthRequest(callback_url=target_of(request, fields), remember=browser.remember)
     provider = request.path_params["provider"]
-    started = await services().oauth.start(provider, oauth_request, browser.address)
+    started = await services().oauth.start(provider, oauth_request, browser.client_ip)
     response = redirect(request, started.url)
     remember_transaction(request, response, started)
     return response

@@ -102,7 +102,7 @@ def browser_of(request: Request, fields: Fields) -> Browser:
     """
     previous: Principal | None = request.scope.get("principal")
     return Browser(
-        address=client_of(request),
+        client_ip=client_of(request),
         user_agent=request.headers.get("user-agent", ""),
         replaces=previous.credential_id if previous else None,
         remember=is_checked(fields, "remember"),
@@ -120,7 +120,7 @@ def sign_in_response(request: Request, outcome: SignedIn | MfaRequired, fields: 
     challenge = cookies.challenge_name(services().settings)
     if isinstance(outcome, MfaRequired):
         response = redirect(request, _page(request, CODE_PAGE, _callback_query(request, fields)))
-        set_cookie(response, challenge, outcome.token, max_age=outcome.lasts)
+        set_cookie(response, challenge, outcome.token, max_age=outcome.lifetime)
         return response
     response = redirect(request, target_of(request, fields))
     set_session_cookie(response, outcome.issued)

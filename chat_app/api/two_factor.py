@@ -64,7 +64,7 @@ async def finish(request: Request, fields: Fields) -> Response:
 @fresh
 async def begin(request: Request, principal: Principal) -> Response:
     """A secret for an authenticator app: as text, as an `otpauth:` URI, and as its QR code."""
-    user = await services().accounts.person(principal)
+    user = await services().accounts.profile(principal)
     secret = await services().two_factor.begin(principal)
     uri = uri_of(secret, person=user.email, site=host_of(services().settings.url))
     picture = segno.make(uri, error="m").svg_data_uri(dark="#000", light="#fff", border=4)

@@ -53,7 +53,7 @@ class ConfirmState(rx.State):
     @rx.event
     async def load(self):
         """Read the login methods."""
-        methods = await services().step_up.ways(current_principal())
+        methods = await services().step_up.methods(current_principal())
         self.by_code, self.by_password = methods.code, methods.password
         self.by_passkey = methods.passkey
         self.loaded = True

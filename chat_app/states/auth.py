@@ -60,7 +60,7 @@ class AuthState(rx.State):
 
 async def load_user(auth: AuthState, principal: Principal) -> None:
     """Read the user and their threads, and show them."""
-    person = await services().accounts.person(principal)
+    person = await services().accounts.profile(principal)
     name = person.name or person.email
     picture = await services().profiles.picture_digest(principal)
     item = UserItem(

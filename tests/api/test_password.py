@@ -21,7 +21,7 @@ async def change(browser: httpx.AsyncClient, password: str) -> httpx.Response:
 
 async def enters(stage: Stage, password: str, email: str = EMAIL) -> bool:
     try:
-        await stage.accounts.sign_in(email=email, password=password, address="192.0.2.9")
+        await stage.accounts.sign_in(email=email, password=password, client_ip="192.0.2.9")
     except InvalidCredentials:
         return False
     return True
@@ -98,7 +98,7 @@ async def test_a_bad_password_changes_nothing(
 async def test_a_user_without_a_password_can_set_one(stage: Stage) -> None:
     eve = await stage.person("eve@example.org")
     assert (await change(await signed_in(stage, eve), NEW)).status_code == 204
-    proof = await stage.accounts.sign_in(email="eve@example.org", password=NEW, address="::1")
+    proof = await stage.accounts.sign_in(email="eve@example.org", password=NEW, client_ip="::1")
     assert proof.email == "eve@example.org"
 
 

@@ -36,13 +36,13 @@ async def whose(stage: Stage, proof: VerifiedIdentity) -> UUID:
 
 
 async def sign_up(stage: Stage, **given: str) -> Any:
-    form = {"email": ADA, "password": PASSWORD, "name": "Ada", "address": HERE, **given}
-    proof = await stage.accounts.sign_up(**form, welcome=stage.sign_in_service.check)
+    form = {"email": ADA, "password": PASSWORD, "name": "Ada", "client_ip": HERE, **given}
+    proof = await stage.accounts.sign_up(**form, check=stage.sign_in_service.check)
     return await whose(stage, proof)
 
 
 async def sign_in(stage: Stage, **given: str) -> Any:
-    form = {"email": ADA, "password": PASSWORD, "address": HERE, **given}
+    form = {"email": ADA, "password": PASSWORD, "client_ip": HERE, **given}
     return await whose(stage, await stage.accounts.sign_in(**form))
 
 
@@ -75,14 +75,14 @@ async def test_who_signs_up_can_sign_in(stage: Stage) -> None:
 async def test_a_person_is_shown_by_name_and_address(stage: Stage) -> None:
     ada = await sign_up(stage, name="Ada L\u0301ovelace \U0001f469\u200d\U0001f4bb")
     issued = await stage.sign_in(ada)
-    shown = await stage.accounts.person(await stage.principal_of(issued))
+    shown = await stage.accounts.profile(await stage.principal_of(issued))
     assert (shown.id, shown.email) == (ada, ADA)
     assert shown.name == "Ada \u0139ovelace \U0001f469\u200d\U0001f4bb"
 
 
 async def test_nobody_is_shown_for_a_person_who_is_gone(stage: Stage) -> None:
     with pytest.raises(NotFound):
-        await stage.accounts.person(Principal(uuid4(), uuid4()))
+        await stage.accounts.profile(Principal(uuid4(), uuid4()))
 
 
 async def test_sign_up_can_be_closed(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_five_hundred_guesses_are_five_looks_at_the_password(stage: Stage)
     assert stage.hasher.verified == 5
     with pytest.raises(RateLimited):
         await sign_in(stage)
-    assert await sign_in(stage, address=THERE)
+    assert await sign_in(stage, client_ip=THERE)
 
 
 async def test_unknown_addresses_are_limited_like_known_ones(stage: Stage) -> None:
@@ -246,7 +246,7 @@ async def test_new_accounts_of_one_address_are_limited(tmp_path: Path) -> None:
             await sign_up(stage, email=f"user{n}@example.org")
         with pytest.raises(RateLimited):
             await sign_up(stage, email="user2@example.org")
-        await sign_up(stage, email="user2@example.org", address=THERE)
+        await sign_up(stage, email="user2@example.org", client_ip=THERE)
         assert await people(stage) == [f"user{n}@example.org" for n in range(3)]
 
 

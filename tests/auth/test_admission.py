@@ -81,8 +81,8 @@ async def squat(stage: Stage) -> UUID:
         email=EMAIL,
         password=PASSWORD,
         name="Eve",
-        address="203.0.113.9",
-        welcome=stage.sign_in_service.check,
+        client_ip="203.0.113.9",
+        check=stage.sign_in_service.check,
     )
     [user] = await all_of(stage, User)
     now = stage.time()
@@ -153,7 +153,7 @@ async def test_who_planted_a_password_finds_nothing_once_the_address_is_proved(
     with pytest.raises(InvalidToken):
         await stage.tokens.consume(reset, "reset_password")
     with pytest.raises(InvalidCredentials):
-        await stage.accounts.sign_in(email=EMAIL, password=PASSWORD, address="203.0.113.9")
+        await stage.accounts.sign_in(email=EMAIL, password=PASSWORD, client_ip="203.0.113.9")
     for table in (Passkey, Totp, BackupCode, RememberedDevice, OneTimeToken):
         assert await all_of(stage, table) == [], table
     assert [account.issuer for account in await all_of(stage, Account)] == [ISSUER]

@@ -33,18 +33,18 @@ def judge(
     given: VerifiedIdentity,
     *,
     owner: ExistingUser | None = None,
-    holder: ExistingUser | None = None,
+    email_owner: ExistingUser | None = None,
     create: bool = True,
     take_over: bool = True,
 ) -> object:
-    return resolve_account(given, owner, holder, may_create=create, may_take_over=take_over)
+    return resolve_account(given, owner, email_owner, may_create=create, may_claim=take_over)
 
 
 @pytest.mark.parametrize("verified", [True, False])
 def test_issuer_and_subject_open_the_account_whatever_the_address_says(verified: bool) -> None:
-    ada, holder = user(verified=False), user()
+    ada, email_owner = user(verified=False), user()
     given = proof(verified=verified, email="somebody-else@example.org")
-    assert judge(given, owner=ada, holder=holder, create=False) == SignInAs(ada)
+    assert judge(given, owner=ada, email_owner=email_owner, create=False) == SignInAs(ada)
 
 
 @pytest.mark.parametrize("method", ["password", "passkey", "oauth", "email"])
@@ -52,33 +52,33 @@ def test_a_disabled_person_is_refused_on_every_way(method: Method) -> None:
     with pytest.raises(AccessDenied):
         judge(proof(method), owner=user(disabled=True))
     with pytest.raises(AccessDenied):
-        judge(proof(method), holder=user(disabled=True))
+        judge(proof(method), email_owner=user(disabled=True))
 
 
 @pytest.mark.parametrize("verified", [True, False])
 @pytest.mark.parametrize("method", ["password", "oauth"])
 def test_an_address_joins_no_accounts(method: Method, verified: bool) -> None:
     with pytest.raises(AccountNotLinked):
-        judge(proof(method, verified=verified), holder=user())
+        judge(proof(method, verified=verified), email_owner=user())
 
 
 def test_a_mailbox_opens_the_account_that_proved_it() -> None:
     ada = user()
-    assert judge(proof("email"), holder=ada) == SignInAs(ada)
+    assert judge(proof("email"), email_owner=ada) == SignInAs(ada)
 
 
 @pytest.mark.parametrize("method", ["email", "oauth"])
 def test_who_proves_the_address_of_an_unproved_account_gets_it_cleared(method: Method) -> None:
     squatted = user(verified=False)
-    assert judge(proof(method), holder=squatted) == ClaimUnverified(squatted)
+    assert judge(proof(method), email_owner=squatted) == ClaimUnverified(squatted)
     with pytest.raises(AccountNotLinked):
-        judge(proof(method), holder=squatted, take_over=False)
+        judge(proof(method), email_owner=squatted, take_over=False)
 
 
 @pytest.mark.parametrize("method", ["password", "oauth"])
 def test_who_only_claims_it_does_not(method: Method) -> None:
     with pytest.raises(AccountNotLinked):
-        judge(proof(method, verified=False), holder=user(verified=False))
+        judge(proof(method, verified=False), email_owner=user(verified=False))
 
 
 def test_a_stranger_gets_an_account_where_strangers_do() -> None:

@@ -63,33 +63,33 @@ class Somebody:
             email=ADDRESS,
             password=self.password,
             name=self.name,
-            address=self.browser.address,
-            welcome=self.stage.sign_in_service.check,
+            client_ip=self.browser.client_ip,
+            check=self.stage.sign_in_service.check,
         )
         await self._enter(proof)
 
     async def sign_up_by_mail(self) -> None:
         """Choose a password where the address is confirmed; who reads the letter confirms."""
-        known_as = await self.stage.email_flows.sign_ups.begin(
-            email=ADDRESS, password=self.password, name=self.name, address=self.browser.address
+        browser_secret = await self.stage.email_flows.sign_ups.begin(
+            email=ADDRESS, password=self.password, name=self.name, client_ip=self.browser.client_ip
         )
         if self.reads_mail:
-            await self.open_letters(known_as)
+            await self.open_letters(browser_secret)
 
     async def password_in(self) -> None:
         proof = await self.stage.accounts.sign_in(
-            email=ADDRESS, password=self.password, address=self.browser.address
+            email=ADDRESS, password=self.password, client_ip=self.browser.client_ip
         )
         await self._enter(proof)
 
     async def reset(self) -> None:
-        await self.stage.email_flows.resets.send(ADDRESS, self.browser.address)
+        await self.stage.email_flows.password_resets.send(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
             await self.open_letters()
             await self.password_in()
 
     async def letter_in(self) -> None:
-        await self.stage.email_flows.magic_links.send(ADDRESS, self.browser.address)
+        await self.stage.email_flows.magic_links.send(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
             await self.open_letters()
 
@@ -166,46 +166,48 @@ class Somebody:
         )
         who = await self.principal()
         assert who is not None
-        await self.stage.email_flows.addresses.send_change(who, ADDRESS, self.browser.address)
+        await self.stage.email_flows.email_changes.send_change(who, ADDRESS, self.browser.client_ip)
 
     async def ask_for_proof(self) -> None:
         """Ask for the letter that proves the address of the account one is in."""
         if (who := await self.principal()) is not None:
-            await self.stage.email_flows.addresses.send_proof(who, self.browser.address)
+            await self.stage.email_flows.email_changes.send_verification(
+                who, self.browser.client_ip
+            )
 
     async def sign_out(self) -> None:
         if (who := await self.principal()) is not None:
             await self.stage.sessions.revoke(who, who.credential_id, "signed_out")
 
-    async def open_letters(self, known_as: str | None = None) -> None:
+    async def open_letters(self, browser_secret: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
         await self.stage.mailer.flush()
         letters = self.office.mailbox.to(ADDRESS)
         new, self._opened = letters[self._opened :], len(letters)
         for one in new:
             if re.search(r"#\S", text_of(one)):
-                await tried(self._click(link_of(one), known_as))
+                await tried(self._click(link_of(one), browser_secret))
 
-    async def _click(self, link: str, known_as: str | None) -> None:
+    async def _click(self, link: str, browser_secret: str | None) -> None:
         page, _, said = link.partition("#")
         purpose, _, token = said.rpartition(".")
         who, mail = await self.principal(), self.stage.email_flows
         if page.endswith("/reset/new"):
-            await mail.resets.finish(token, self.password, self.browser.address)
+            await mail.password_resets.finish(token, self.password, self.browser.client_ip)
         elif purpose == "sign_in_link":
             outcome = await mail.magic_links.follow(token, self.browser)
             if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "sign_up":
             outcome = await mail.sign_ups.finish(
-                token, known_as=known_as, password=self.password, browser=self.browser
+                token, browser_secret=browser_secret, password=self.password, browser=self.browser
             )
             if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "verify_email" and who is not None:
-            await mail.addresses.prove(who, token)
+            await mail.email_changes.verify(who, token)
         elif purpose == "change_email" and who is not None:
-            await mail.addresses.change(who, token)
+            await mail.email_changes.change(who, token)
         else:
             assert purpose in ("verify_email", "change_email"), link
 

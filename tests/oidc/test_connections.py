@@ -239,7 +239,7 @@ async def test_what_is_not_theirs_to_take_away_is_not_there(chat: Program, ada: 
 async def test_a_password_is_no_connection(chat: Program) -> None:
     await chat.user("ada@example.org")
     proof = await chat.live.accounts.sign_in(
-        email="ada@example.org", password="plum-Otter-teapot-91", address="192.0.2.7"
+        email="ada@example.org", password="plum-Otter-teapot-91", client_ip="192.0.2.7"
     )
     admitted: Any = await chat.live.sign_in_service.sign_in(proof, Browser("192.0.2.7", FIREFOX))
     tab = chat.browser()

@@ -1,18 +1,17 @@
-"""The address of a signed-in person: proving it, and moving to another one.
+"""Verifying and changing the email of a signed-in user.
 
-The link in the letter works only for the person who asked, signed in. Else an account with
-somebody's address could be made theirs by a click of that somebody, and waited in.
+A link works only while the user who requested it is signed in. Otherwise an attacker could have the
+owner of a mailbox verify, with one click, an account that the attacker created for that email.
 """
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, update
 
-from chat_app.auth.emails import normalise
 from chat_app.auth.errors import EmailTaken, InvalidToken
 from chat_app.auth.one_time_tokens import OneTimeTokens, Purpose, revoke_tokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.magic_link import EMAIL_ISSUER as EMAIL
-from chat_app.auth.sign_in.magic_link import LINK_LIFETIME, MailContext, require_allowed_domain
+from chat_app.auth.sign_in.magic_link import LINK_LIFETIME, MailContext
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER as PASSWORD
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, NotFound
@@ -21,12 +20,12 @@ from chat_app.db.tables import Account, User
 
 
 class EmailChanges:
-    """Proves and changes people's addresses.
+    """Verifies and changes emails.
 
     Args:
-        db: Where people are kept.
-        tokens: Makes what stands in a link.
-        sends: Writes, counts and delivers.
+        db: Stores users.
+        tokens: Creates the tokens of links.
+        mail: Sends emails.
         clock: The time.
     """
 
@@ -34,117 +33,106 @@ class EmailChanges:
         self,
         db: Database,
         tokens: OneTimeTokens,
-        sends: MailContext,
+        mail: MailContext,
         clock: Clock,
     ) -> None:
         self._db = db
         self._tokens = tokens
-        self._sends = sends
+        self._mail = mail
         self._clock = clock
 
-    async def send_proof(self, principal: Principal, address: str) -> None:
-        """Send the letter that proves the person's address; none when it is proved.
-
-        Args:
-            principal: Who asks.
-            address: The client's address, for the limits.
+    async def send_verification(self, principal: Principal, client_ip: str) -> None:
+        """Send a link that verifies the user's email, unless it is verified.
 
         Raises:
-            NoLetters: No letter goes out.
-            NotFound: They are gone.
-            RateLimited: Too many letters.
+            MailUnavailable: No email can be sent.
+            NotFound: The user was deleted.
+            TooManyAttempts: Too many emails.
         """
-        self._sends.mailer.require_available()
+        self._mail.mailer.require_available()
         async with self._db.system("auth") as session:
             user = await session.get(User, principal.user_id)
         if user is None:
             raise NotFound
         if user.email_verified_at is not None:
             return
-        async with self._sends.rate_limits.email(user.email, address):
+        async with self._mail.rate_limits.email(user.email, client_ip):
             token = await self._tokens.create(
                 "verify_email", lifetime=LINK_LIFETIME, user_id=user.id, subject=user.email
             )
-        self._sends.mailer.send(self._sends.letters.verify_email(user.email, token))
+        self._mail.mailer.send(self._mail.templates.verify_email(user.email, token))
 
-    async def send_change(self, principal: Principal, email: str, address: str) -> None:
-        """Send a letter to the address that the person wants to have from now on.
-
-        Whether it is somebody's already, only its mailbox learns.
+    async def send_change(self, principal: Principal, email: str, client_ip: str) -> None:
+        """Send a link to the new email. Only its mailbox learns whether it has an account.
 
         Args:
-            principal: Who asks; the caller has checked that their proof is fresh.
+            principal: The user; the caller has checked that the session is fresh.
             email: As typed.
-            address: The client's address, for the limits.
+            client_ip: For the rate limits.
 
         Raises:
-            NoLetters: No letter goes out.
-            InvalidEmail: It is no address.
-            AccessDenied: Nobody of that domain may come in, whoever they are.
-            Conflict: They have it already.
-            RateLimited: Too many letters.
+            MailUnavailable, InvalidEmail, AccessDenied: See `MailContext.recipient`.
+            Conflict: It is the user's email.
+            TooManyAttempts: Too many emails.
         """
-        self._sends.mailer.require_available()
-        subject = normalise(email)
-        require_allowed_domain(subject, self._sends.settings)
-        async with self._sends.rate_limits.email(subject, address):
+        subject = self._mail.recipient(email)
+        async with self._mail.rate_limits.email(subject, client_ip):
             async with self._db.system("auth") as session:
-                held = (await session.exec(select(User.id).where(User.email == subject))).first()
-            if held == principal.user_id:
+                owner_id = (
+                    await session.exec(select(User.id).where(User.email == subject))
+                ).first()
+            if owner_id == principal.user_id:
                 raise Conflict("This is already your email.")
             token = await self._tokens.create(
                 "change_email", lifetime=LINK_LIFETIME, user_id=principal.user_id, subject=subject
             )
-        letter = self._sends.letters.change_email(subject, token)
-        self._sends.mailer.send(
-            letter if held is None else self._sends.letters.email_in_use(subject)
+        templates = self._mail.templates
+        self._mail.mailer.send(
+            templates.change_email(subject, token)
+            if owner_id is None
+            else templates.email_in_use(subject)
         )
 
-    async def prove(self, principal: Principal, token: str) -> None:
-        """Take the proof of somebody's own address.
+    async def verify(self, principal: Principal, token: str) -> None:
+        """Verify the user's email with the token of a link.
 
         Raises:
-            InvalidToken: It is used, expired, somebody else's or none of ours, or they have
-                another address by now.
+            InvalidToken: It is used, expired, unknown or another user's, or the email has changed.
         """
-        await self._take(principal, token, "verify_email")
+        await self._apply(principal, token, "verify_email")
 
     async def change(self, principal: Principal, token: str) -> None:
-        """Give the person the address that they have now proved, and tell the old one.
+        """Change the email with the token of a link, and notify the previous email.
 
         Raises:
-            InvalidToken: It is used, expired, somebody else's or none of ours.
-            EmailTaken: Meanwhile it is somebody's.
+            InvalidToken: It is used, expired, unknown or another user's.
+            EmailTaken: The email has an account by now.
         """
         try:
-            old = await self._take(principal, token, "change_email")
+            old = await self._apply(principal, token, "change_email")
         except IntegrityError:
             raise EmailTaken from None
-        self._sends.mailer.send(self._sends.letters.email_changed(old))
+        self._mail.mailer.send(self._mail.templates.email_changed(old))
 
-    async def _take(self, principal: Principal, token: str, purpose: Purpose) -> str:
-        """Use a token of the person's up and make its address theirs.
-
-        Returns:
-            The address they had.
-        """
+    async def _apply(self, principal: Principal, token: str, purpose: Purpose) -> str:
+        """Consume a token and set its email; return the previous one."""
         now = self._clock()
         async with self._db.system("auth", write=True) as session:
-            spent = await self._tokens.consume_in(session, token, purpose)
+            link = await self._tokens.consume_in(session, token, purpose)
             user = await session.get(User, principal.user_id)
-            # Raised inside the transaction: the token stays as it is for whom it belongs to.
-            if user is None or spent.user_id != user.id:
+            # Raised inside the transaction, so that the token stays valid for its user.
+            if user is None or link.user_id != user.id:
                 raise InvalidToken
-            if purpose == "verify_email" and spent.subject != user.email:
+            if purpose == "verify_email" and link.subject != user.email:
                 raise InvalidToken
-            old, user.email = user.email, spent.subject
+            old, user.email = user.email, link.subject
             user.email_verified_at = now
             session.add(user)
             await session.flush()
             await session.exec(
                 update(Account)
                 .where(col(Account.user_id) == user.id, col(Account.issuer).in_([PASSWORD, EMAIL]))
-                .values(subject=spent.subject)
+                .values(subject=link.subject)
             )
             await revoke_tokens(
                 session, user.id, "verify_email", "change_email", "reset_password", "sign_in_link"

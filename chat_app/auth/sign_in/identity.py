@@ -1,4 +1,4 @@
-"""What goes into a sign-in and what comes out, whichever way somebody came."""
+"""The input and the results of a sign-in, and the rule for which account an identity opens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ Method = Literal["password", "email", "passkey", "oauth"]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedIdentity:
-    """What somebody has just proved. Whoever makes one has checked it.
+    """An identity that a login method has verified.
 
     Args:
-        method: How.
-        issuer: Who vouches: a provider's issuer, or `password`, `email`, `passkey`.
-        subject: Who they are to the issuer; with it the key of an account.
-        email: Their normalised address as the issuer says; empty when it says none.
-        email_verified: Whether the issuer vouches for the address too.
-        name: What the issuer calls them.
-        provider: The provider's id in the settings, if it is one.
-        user_id: The person, where the proof itself names one of ours (a passkey).
-        is_strong: Whether it counts as two factors: a passkey that verified its user.
-        claims: What else a provider says.
+        method: The login method.
+        issuer: A provider's issuer, or `password`, `email`, `passkey`.
+        subject: The issuer's key of the user; with the issuer the key of an account.
+        email: The normalised email from the issuer; empty when there is none.
+        email_verified: Whether the issuer verified the email.
+        name: The display name from the issuer.
+        provider: The identity provider's id in the settings, if it is one.
+        user_id: The user, where the method itself names one (a passkey).
+        is_strong: Whether it counts as two factors: a passkey with user verification.
+        claims: Further claims of a provider.
     """
 
     method: Method
@@ -43,17 +43,17 @@ class VerifiedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a sign-in happens.
+    """The client of a sign-in.
 
     Args:
-        address: The client's address.
-        user_agent: The browser's own name.
-        replaces: The session it has until now, of whomever: that one ends.
-        remember: Whether the new session may outlive the browser.
-        device: The token by which it is remembered as somebody's own, if any.
+        client_ip: The client's IP address.
+        user_agent: Its User-Agent header.
+        replaces: Its current session, which is revoked, whichever user's it is.
+        remember: Whether the new session outlives the browser.
+        device: The token of a remembered device, if any.
     """
 
-    address: str
+    client_ip: str
     user_agent: str
     replaces: UUID | None = None
     remember: bool = False
@@ -62,11 +62,11 @@ class Browser:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """They are in.
+    """The sign-in succeeded.
 
     Args:
         issued: The new session.
-        user_id: The person.
+        user_id: The user.
     """
 
     issued: IssuedSession
@@ -75,26 +75,26 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class MfaRequired:
-    """They must show a second factor first; there is no session yet.
+    """A second factor is required first; there is no session yet.
 
     Args:
-        token: Stands for what they have proved so far; for a cookie, never for a URL.
-        lasts: How long they have.
+        token: The challenge; for a cookie, never for a URL.
+        lifetime: How long it is valid.
     """
 
     token: str
-    lasts: timedelta
+    lifetime: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingUser:
-    """A person of ours, as far as the rules look.
+    """What the rules need to know of a user.
 
     Args:
-        user_id: Who.
-        email: Their address.
-        is_verified: Whether they have proved that it is theirs.
-        is_disabled: Whether the operator has shut them out.
+        user_id: The user.
+        email: Their email.
+        is_verified: Whether the email is verified.
+        is_disabled: Whether the operator disabled the user.
     """
 
     user_id: UUID
@@ -105,21 +105,21 @@ class ExistingUser:
 
 @dataclass(frozen=True, slots=True)
 class SignInAs:
-    """Open this person's account."""
+    """Sign in as this user."""
 
     user: ExistingUser
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimUnverified:
-    """Clear this account of every way in but this one, and open it."""
+    """Remove every other login method of this user, and sign in as them."""
 
     user: ExistingUser
 
 
 @dataclass(frozen=True, slots=True)
 class CreateUser:
-    """Make a new person."""
+    """Create a user."""
 
 
 Decision = SignInAs | ClaimUnverified | CreateUser
@@ -128,25 +128,25 @@ Decision = SignInAs | ClaimUnverified | CreateUser
 def resolve_account(
     identity: VerifiedIdentity,
     owner: ExistingUser | None,
-    holder: ExistingUser | None,
+    email_owner: ExistingUser | None,
     *,
     may_create: bool,
-    may_take_over: bool,
+    may_claim: bool,
 ) -> Decision:
-    """Whose account a proof opens.
+    """Decide which user an identity signs in as.
 
     Args:
-        proof: What was proved.
-        owner: Whom the proof's issuer and subject belong to, or whom the proof itself names.
-        holder: Who has the proof's e-mail address.
-        may_create: Whether this stranger may get an account.
-        may_take_over: Whether an account that was never proved may be cleared.
+        identity: The verified identity.
+        owner: The user of the identity's account, or the one that the identity names.
+        email_owner: The user with the identity's email.
+        may_create: Whether a new user may be created.
+        may_claim: Whether an account with an unverified email may be claimed.
 
     Raises:
-        AccessDenied: The person is disabled.
-        EmailRequired: A stranger without an address.
-        SignUpClosed: A stranger, and strangers get no account.
-        AccountNotLinked: The address is somebody's.
+        AccessDenied: The user is disabled.
+        EmailRequired: A new user without an email.
+        SignUpClosed: No new user may be created.
+        AccountNotLinked: The email belongs to another account.
     """
     if owner is not None:
         if owner.is_disabled:
@@ -154,37 +154,37 @@ def resolve_account(
         return SignInAs(owner)
     if not identity.email:
         raise EmailRequired
-    if holder is None:
+    if email_owner is None:
         if not may_create:
             raise SignUpClosed
         return CreateUser()
-    if holder.is_disabled:
+    if email_owner.is_disabled:
         raise AccessDenied
-    if holder.is_verified:
-        # Whoever reads a mailbox that was proved is its account's person.
+    if email_owner.is_verified:
+        # A verified mailbox proves the account; no other method links by email.
         if identity.method == "email":
-            return SignInAs(holder)
+            return SignInAs(email_owner)
         raise AccountNotLinked
-    if not (identity.email_verified and may_take_over):
+    if not (identity.email_verified and may_claim):
         raise AccountNotLinked
-    return ClaimUnverified(holder)
+    return ClaimUnverified(email_owner)
 
 
 def domain_of(email: str) -> str:
-    """What stands behind the `@`."""
+    """The domain of an email."""
     return email.rpartition("@")[2]
 
 
 def has_claim(required: str, identity: VerifiedIdentity) -> bool:
-    """Whether a proof's claims hold what `claim:value` asks for; a list must have the value.
+    """Whether an identity has the claim `name:value`; a list claim must contain the value.
 
     Args:
-        required: From a provider's settings; empty asks for nothing.
-        proof: What was proved.
+        required: From a provider's settings; empty requires nothing.
+        identity: The verified identity.
     """
     if not required:
         return True
     name, _, value = required.partition(":")
-    said = identity.claims.get(name)
-    values = said if isinstance(said, list | tuple) else [said]
-    return value in [one for one in values if isinstance(one, str)]
+    claim = identity.claims.get(name)
+    values = claim if isinstance(claim, list | tuple) else [claim]
+    return any(isinstance(item, str) and item == value for item in values)

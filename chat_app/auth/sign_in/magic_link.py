@@ -1,4 +1,4 @@
-"""What everything needs that sends a letter."""
+"""Magic links: sign-in by a link in an email. `MailContext` is what every email flow needs."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,92 +21,123 @@ from chat_app.mail.mailer import Mailer
 from chat_app.mail.templates import EmailTemplates
 from chat_app.settings import Settings
 
+EMAIL_ISSUER = "email"
+"""The issuer of an account that signs in by magic link; its subject is the email."""
+
+LINK_LIFETIME = timedelta(minutes=10)
+"""How long a link is valid."""
+SIGN_UP_LIFETIME = timedelta(hours=24)
+"""How long a sign-up can be confirmed. Its link alone does not sign in, so it may be this long."""
+
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
-    """What a letter is written with, goes out by, and is counted by.
+    """What an email is written with, sent with and limited by.
 
     Args:
-        postman: Delivers.
-        letters: Writes.
-        throttle: Counts; the one that passwords are counted with.
-        settings: Whose addresses are taken, and who may sign up.
+        mailer: Sends emails.
+        templates: The texts.
+        rate_limits: Emails per client and recipient; shared with password sign-in.
+        settings: Allowed domains and the sign-up rules.
     """
 
     mailer: Mailer
-    letters: EmailTemplates
+    templates: EmailTemplates
     rate_limits: AuthRateLimits
     settings: Settings
 
+    @classmethod
+    def create(
+        cls, mailer: Mailer, rate_limits: AuthRateLimits, settings: Settings
+    ) -> "MailContext":
+        """With the templates for this application's URL."""
+        templates = EmailTemplates(
+            settings.url,
+            minutes=int(LINK_LIFETIME.total_seconds()) // 60,
+            hours=int(SIGN_UP_LIFETIME.total_seconds()) // 3600,
+        )
+        return cls(mailer, templates, rate_limits, settings)
 
-EMAIL_ISSUER = "email"
-"""The issuer of the account of somebody who came in by letter; its subject is the address."""
+    def recipient(self, email: str) -> str:
+        """The normalised recipient of an email that a client requests.
 
-LINK_LIFETIME = timedelta(minutes=10)
-"""How long a link works."""
+        Raises:
+            MailUnavailable: No email can be sent.
+            InvalidEmail: It is not an email address.
+            AccessDenied: Its domain is not allowed to sign in.
+        """
+        self.mailer.require_available()
+        recipient = normalise(email)
+        self.require_allowed_domain(recipient)
+        return recipient
+
+    def require_allowed_domain(self, email: str) -> None:
+        """Refuse an email that no user could sign in with; reveals nothing about users.
+
+        Raises:
+            AccessDenied: Its domain is not among `AUTH_ALLOWED_DOMAINS`.
+        """
+        domains = self.settings.auth_allowed_domains
+        if domains and domain_of(email) not in domains:
+            raise AccessDenied
 
 
 class MagicLinks:
-    """Sends links, and lets in who comes with one.
+    """Sends links and signs in with them.
 
     Args:
-        tokens: Makes what stands in a link.
-        admission: Decides who may come in.
-        sends: Writes, counts and delivers.
+        tokens: Creates the token of a link.
+        sign_in_service: Decides who may sign in.
+        mail: Sends the email.
     """
 
     def __init__(
-        self,
-        tokens: OneTimeTokens,
-        sign_in_service: SignInService,
-        sends: MailContext,
+        self, tokens: OneTimeTokens, sign_in_service: SignInService, mail: MailContext
     ) -> None:
         self._tokens = tokens
         self._sign_in_service = sign_in_service
-        self._sends = sends
+        self._mail = mail
 
-    async def send(self, email: str, address: str, goes_to: str = "") -> None:
-        """Send a link to an address, or a letter that says why there is none.
+    async def send(self, email: str, client_ip: str, callback_url: str = "") -> None:
+        """Send a link, or an email that says why there is none.
 
         Args:
             email: As typed.
-            address: The client's address, for the limits.
-            goes_to: Where the link leads in the end; the caller has checked that it is ours.
+            client_ip: For the rate limits.
+            callback_url: The page after the sign-in, checked by the caller.
 
         Raises:
-            NoLetters: No letter goes out.
-            InvalidEmail: It is no address.
-            AccessDenied: Nobody of that domain may come in, whoever they are.
-            RateLimited: Too many letters.
+            MailUnavailable, InvalidEmail, AccessDenied: See `MailContext.recipient`.
+            TooManyAttempts: Too many emails.
         """
-        self._sends.mailer.require_available()
-        subject = normalise(email)
-        require_allowed_domain(subject, self._sends.settings)
-        async with self._sends.rate_limits.email(subject, address):
-            is_welcome, user_id = await self._ask(identity_of_email(subject))
+        recipient = self._mail.recipient(email)
+        async with self._mail.rate_limits.email(recipient, client_ip):
+            is_allowed, user_id = await self._check(identity_of_email(recipient))
+            # Created in either case, so that the work reveals nothing.
             token = await self._tokens.create(
                 "sign_in_link",
                 lifetime=LINK_LIFETIME,
                 user_id=user_id,
-                subject=subject,
-                data={"goes_to": goes_to},
+                subject=recipient,
+                data={"goes_to": callback_url},
             )
-        # The token of a letter that was not written is known to nobody.
-        letter = self._sends.letters.sign_in(subject, token)
-        self._sends.mailer.send(letter if is_welcome else self._sends.letters.no_account(subject))
+        templates = self._mail.templates
+        self._mail.mailer.send(
+            templates.sign_in(recipient, token) if is_allowed else templates.no_account(recipient)
+        )
 
     async def follow(self, token: str, browser: Browser) -> SignedIn | MfaRequired:
-        """Let somebody in who has the link, once.
+        """Consume a link and sign in.
 
         Raises:
-            InvalidToken: It is used, expired or none of ours.
-            AccessDenied, AccountNotLinked, SignUpClosed: They were welcome when it was sent.
+            InvalidToken: It is used, expired or unknown.
+            AccessDenied, AccountNotLinked, SignUpClosed: No longer allowed.
         """
-        spent = await self._tokens.consume(token, "sign_in_link")
-        return await self._sign_in_service.sign_in(identity_of_email(spent.subject), browser)
+        link = await self._tokens.consume(token, "sign_in_link")
+        return await self._sign_in_service.sign_in(identity_of_email(link.subject), browser)
 
-    async def _ask(self, identity: VerifiedIdentity) -> tuple[bool, UUID | None]:
-        """Whether somebody would be let in, and who of ours they would be."""
+    async def _check(self, identity: VerifiedIdentity) -> tuple[bool, UUID | None]:
+        """Whether an identity may sign in, and as which existing user."""
         try:
             decision = await self._sign_in_service.check(identity)
         except AuthError:
@@ -114,17 +145,6 @@ class MagicLinks:
         return True, None if isinstance(decision, CreateUser) else decision.user.user_id
 
 
-def identity_of_email(subject: str) -> VerifiedIdentity:
-    """What somebody has proved who reads a letter to an address."""
-    return VerifiedIdentity("email", EMAIL_ISSUER, subject, email=subject, email_verified=True)
-
-
-def require_allowed_domain(subject: str, settings: Settings) -> None:
-    """Refuse an address that no person could come in with; that tells of nobody.
-
-    Raises:
-        AccessDenied: Its domain is not among those the operator lets in.
-    """
-    domains = settings.auth_allowed_domains
-    if domains and domain_of(subject) not in domains:
-        raise AccessDenied
+def identity_of_email(email: str) -> VerifiedIdentity:
+    """The identity of a client that can read an email's mailbox."""
+    return VerifiedIdentity("email", EMAIL_ISSUER, email, email=email, email_verified=True)

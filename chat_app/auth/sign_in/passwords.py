@@ -1,7 +1,6 @@
-"""Passwords: hashed with argon2id, judged by zxcvbn, both off the event loop.
+"""Passwords: hashing with argon2id, strength by zxcvbn, and sign-up and sign-in by password.
 
-Two threads are the whole budget: a storm of sign-ins queues here and leaves the loop and the
-other core alone.
+Hashing runs in two threads: a burst of sign-ins queues there and leaves the event loop alone.
 """
 
 import asyncio
@@ -54,10 +53,10 @@ def default_hasher() -> PasswordHasher:
 
 
 class PasswordHashing:
-    """Makes, checks and judges passwords.
+    """Hashes, verifies and judges passwords.
 
     Args:
-        settings: The least length and score of a new password.
+        settings: The minimum length and score of a new password.
         hasher: Hashes; tests pass one that counts.
     """
 
@@ -65,7 +64,7 @@ class PasswordHashing:
         self._settings = settings
         self._hasher = hasher or default_hasher()
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="passwords")
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._dummy_hash = self._hasher.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
         """The hash to store.
@@ -73,40 +72,39 @@ class PasswordHashing:
         Raises:
             PasswordTooLong: It has more than 1,024 characters.
         """
-        given = _given(password)
-        if given is None:
+        encoded = _encode(password)
+        if encoded is None:
             raise PasswordTooLong(max_length=PASSWORD_MAX_LENGTH)
-        return await self._off_loop(lambda: self._hasher.hash(given))
+        return await self._off_loop(lambda: self._hasher.hash(encoded))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether a password fits a hash.
+        """Whether a password matches a hash.
 
-        Without a hash the same work is done on one that fits nothing, so that the time taken does
-        not tell which accounts exist.
+        Without a hash a dummy is verified, so that the time does not reveal which accounts exist.
         """
-        given = _given(password)
-        if given is None:
+        encoded = _encode(password)
+        if encoded is None:
             return False
-        right = await self._off_loop(lambda: self._fits(stored or self._nobody, given))
-        return right and stored is not None
+        matches = await self._off_loop(lambda: self._matches(stored or self._dummy_hash, encoded))
+        return matches and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether a hash was made with other parameters than today's."""
+        """Whether a hash has other parameters than the current ones."""
         return self._hasher.check_needs_rehash(stored)
 
     async def judge(self, password: str, known: Iterable[str]) -> None:
-        """Refuse a new password that is too short, too long or easy to guess.
+        """Reject a new password that is too short, too long or easy to guess.
 
         Args:
-            password: What the person chose.
-            known: Words an attacker would try first, such as the person's name.
+            password: As typed.
+            known: Words that an attacker would try first, such as the user's name.
 
         Raises:
             PasswordTooLong: It has more than 1,024 characters.
             PasswordTooShort: It has fewer than the settings ask for.
             WeakPassword: zxcvbn's score is below the settings'.
         """
-        if _given(password) is None:
+        if _encode(password) is None:
             raise PasswordTooLong(max_length=PASSWORD_MAX_LENGTH)
         if len(password) < self._settings.password_min_length:
             raise PasswordTooShort(min_length=self._settings.password_min_length)
@@ -118,12 +116,12 @@ class PasswordHashing:
             raise WeakPassword
 
     def close(self) -> None:
-        """Let the threads go; what is queued is dropped."""
+        """Stop the threads; queued work is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fits(self, stored: str, given: bytes) -> bool:
+    def _matches(self, stored: str, encoded: bytes) -> bool:
         try:
-            return self._hasher.verify(stored, given)
+            return self._hasher.verify(stored, encoded)
         except (VerificationError, InvalidHashError):
             return False
 
@@ -131,7 +129,7 @@ class PasswordHashing:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
-def _given(password: str) -> bytes | None:
+def _encode(password: str) -> bytes | None:
     if len(password) > PASSWORD_MAX_LENGTH:
         return None
     # One keyboard writes é as one character and another as two (RFC 8265 §4.2.2: NFC).
@@ -141,17 +139,17 @@ def _given(password: str) -> bytes | None:
 PASSWORD_ISSUER = "password"  # noqa: S105 - an issuer
 """The issuer of an account with a password; its subject is the normalised address."""
 
-_NO_ACCOUNT = "?"  # no address has this form, so it is the one budget of everything unreadable
+_INVALID_EMAIL = "?"  # no email has this form: one rate limit for all invalid ones
 
 
 class PasswordAccounts:
-    """Signs people up and in.
+    """Sign-up and sign-in by password.
 
     Args:
-        db: Where people and their accounts are kept.
-        passwords: Hashes and judges.
-        throttle: Counts failures.
-        settings: Whether strangers may sign up.
+        db: Stores users and accounts.
+        passwords: Hashes and judges passwords.
+        rate_limits: Limits failures.
+        settings: Whether sign-up is open.
         clock: The time.
     """
 
@@ -175,48 +173,45 @@ class PasswordAccounts:
         email: str,
         password: str,
         name: str,
-        address: str,
-        welcome: Callable[[VerifiedIdentity], Awaitable[object]],
+        client_ip: str,
+        check: Callable[[VerifiedIdentity], Awaitable[object]],
     ) -> VerifiedIdentity:
-        """Make an account for a stranger.
+        """Create a user, without verifying the email.
 
         Args:
             email: As typed.
             password: As typed.
             name: As typed; may be empty.
-            address: The client's address, for the limits.
-            welcome: Raises when they would not be let in (`Admission.check`): then no account is
-                made.
+            client_ip: For the rate limits.
+            check: `SignInService.check`; no user is created when it raises.
 
         Returns:
-            What signs the new person in.
+            The identity that signs the new user in.
 
         Raises:
-            SignUpClosed: The operator makes the accounts here.
-            InvalidEmail, InvalidName: What was typed is neither.
-            PasswordTooShort, PasswordTooLong, WeakPassword: See `PasswordHashing.judge`.
-            EmailTaken: There is an account already.
-            AccessDenied: `welcome` says no.
-            RateLimited: Too many from this address.
+            SignUpClosed: Only the operator creates accounts.
+            InvalidEmail, InvalidName: Invalid input.
+            PasswordTooShort, PasswordTooLong, WeakPassword: See `judge`.
+            EmailTaken: The email has an account.
+            AccessDenied: `check` refuses.
+            TooManyAttempts: Too many sign-ups of this client.
         """
         if not self._settings.sign_up_is_open:
             raise SignUpClosed
         subject, name = normalise(email), clean_display_name(name)
-        async with self._rate_limits.new_password(address):
+        async with self._rate_limits.new_password(client_ip):
             await self._passwords.judge(password, known_words(subject, name))
         identity = VerifiedIdentity("password", PASSWORD_ISSUER, subject, email=subject, name=name)
-        async with self._rate_limits.sign_up(address):
+        async with self._rate_limits.sign_up(client_ip):
             try:
-                await welcome(identity)
+                await check(identity)
             except AccountNotLinked:
                 raise EmailTaken from None
-            await self._make(subject, password, name)
+            await self._create(subject, password, name)
         return identity
 
     async def add(self, email: str, password: str, name: str) -> UUID:
-        """Make an account for the operator: the same rules, but open and without limits.
-
-        The operator vouches for the address.
+        """Create a user for the operator, who vouches for the email: no rate limit, never closed.
 
         Raises:
             InvalidEmail, InvalidName, PasswordTooShort, PasswordTooLong, WeakPassword, EmailTaken:
@@ -224,36 +219,36 @@ class PasswordAccounts:
         """
         subject, name = normalise(email), clean_display_name(name)
         await self._passwords.judge(password, known_words(subject, name))
-        return await self._make(subject, password, name, is_vouched_for=True)
+        return await self._create(subject, password, name, email_verified=True)
 
-    async def sign_in(self, *, email: str, password: str, address: str) -> VerifiedIdentity:
-        """The proof of an address and its password.
+    async def sign_in(self, *, email: str, password: str, client_ip: str) -> VerifiedIdentity:
+        """Verify an email and its password.
 
-        The work and the answer are the same for an unknown address, a wrong password and a
-        disabled person (ASVS 6.3.8).
+        The work and the response are the same for an unknown email, an incorrect password and a
+        disabled user (ASVS 6.3.8).
 
         Raises:
-            WrongCredentials: Nobody.
-            RateLimited: Too many failures; the password was not looked at.
+            InvalidCredentials: One of the three.
+            TooManyAttempts: Too many failures; the password was not checked.
         """
         try:
             subject = normalise(email)
         except InvalidEmail:
-            subject = _NO_ACCOUNT
-        async with self._rate_limits.sign_in(subject, address):
-            user_id, stored, may_enter = await self._look_up(subject)
-            right = await self._passwords.verify(stored, password)
-            if user_id is None or stored is None or not right or not may_enter:
+            subject = _INVALID_EMAIL
+        async with self._rate_limits.sign_in(subject, client_ip):
+            user_id, stored, is_enabled = await self._look_up(subject)
+            matches = await self._passwords.verify(stored, password)
+            if user_id is None or stored is None or not matches or not is_enabled:
                 raise InvalidCredentials
         if self._passwords.is_outdated(stored):
-            await self._renew(user_id, stored, await self._passwords.hash(password))
+            await self._rehash(user_id, stored, await self._passwords.hash(password))
         return VerifiedIdentity("password", PASSWORD_ISSUER, subject, email=subject)
 
-    async def person(self, principal: Principal) -> UserProfile:
-        """How the faces show the one who asks.
+    async def profile(self, principal: Principal) -> UserProfile:
+        """The user's profile.
 
         Raises:
-            NotFound: They are gone.
+            NotFound: The user was deleted.
         """
         async with self._db.system("auth") as session:
             user = await session.get(User, principal.user_id)
@@ -271,12 +266,12 @@ class PasswordAccounts:
             row = found.first()
         return (None, None, False) if row is None else (row[0], row[1], row[2] is None)
 
-    async def _make(
-        self, subject: str, password: str, name: str, *, is_vouched_for: bool = False
+    async def _create(
+        self, subject: str, password: str, name: str, *, email_verified: bool = False
     ) -> UUID:
         password_hash = await self._passwords.hash(password)
         now = self._clock()
-        verified_at = now if is_vouched_for else None
+        verified_at = now if email_verified else None
         try:
             async with self._db.system("auth", write=True) as session:
                 return await add_user(
@@ -285,7 +280,7 @@ class PasswordAccounts:
         except IntegrityError:
             raise EmailTaken from None
 
-    async def _renew(self, user_id: UUID, old: str, new: str) -> None:
+    async def _rehash(self, user_id: UUID, old: str, new: str) -> None:
         async with self._db.system("auth", write=True) as session:
             await session.exec(
                 update(Account)
@@ -308,18 +303,18 @@ async def add_user(
     now: datetime,
     verified_at: datetime | None,
 ) -> UUID:
-    """Add a person with a password, in a transaction of the caller's.
+    """Add a user with a password in the caller's transaction.
 
     Args:
         session: The transaction.
-        subject: Their normalised address.
+        subject: The normalised email.
         password_hash: From `PasswordHashing.hash`.
         name: From `clean_display_name`.
         now: The time.
-        verified_at: When the address was proved, if it was.
+        verified_at: When the email was verified, if it was.
 
     Raises:
-        IntegrityError: Somebody has the address.
+        IntegrityError: The email has an account.
     """
     user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
     session.add(user)
@@ -337,5 +332,5 @@ async def add_user(
 
 
 def known_words(subject: str, name: str) -> list[str]:
-    """What an attacker would try first as the password of a person."""
+    """What an attacker would try first as a user's password."""
     return [subject, *subject.split("@"), name, *name.split()]

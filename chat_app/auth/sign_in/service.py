@@ -1,7 +1,7 @@
-"""The one way to a session: however somebody proved who they are, it ends here.
+"""The sign-in service: every login method ends here, and only here a session is issued.
 
-Rules, allow-lists, the operator's own function, the second factor: each has one place, so a new
-way in has none of its own to forget.
+Account rules, allow-lists, the operator's hook and the second factor each have one place, so a new
+login method cannot forget one.
 """
 
 from collections.abc import Iterable
@@ -40,24 +40,24 @@ from chat_app.db.tables import Account, RememberedDevice, Totp, User
 from chat_app.settings import IdentityProvider, Settings
 
 MFA_LIFETIME = timedelta(minutes=10)
-"""How long somebody may take for the second factor."""
+"""How long a two-factor challenge is valid."""
 
-_TRIES = 3  # another sign-in of the same stranger may come between looking and writing
+_MAX_TRIES = 3  # a concurrent sign-in of the same identity may change the decision
 
 
 class SignInService:
-    """Lets people in.
+    """Signs users in.
 
     Args:
-        db: Where people and their accounts are kept.
-        sessions: Issues and ends sessions.
-        tokens: Holds what was proved while the second factor is asked for.
-        settings: Who may come in.
+        db: Stores users and accounts.
+        sessions: Issues and revokes sessions.
+        tokens: Stores two-factor challenges.
+        settings: The sign-in rules.
         clock: The time.
         hook: Asked before every sign-in; None for the one that the settings name.
 
     Raises:
-        ConfigError: The settings name a function that is not there.
+        ConfigError: The settings name a function that does not exist.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class SignInService:
         self._providers = {one.id: one for one in settings.identity_providers}
 
     async def check(self, identity: VerifiedIdentity) -> Decision:
-        """Whether a proof would be let in, and as whom. Nothing is written.
+        """Whether an identity may sign in, and as which user. Nothing is written.
 
-        Ask before a letter is sent or a row is made, with the proof that would come of it.
+        Called before an email is sent or a row is written, with the identity that would result.
 
         Raises:
-            AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed: See `rules.decide`;
-                `AccessDenied` also when an allow-list or the operator's function says no.
+            AccountNotLinked, EmailRequired, SignUpClosed: See `resolve_account`.
+            AccessDenied: Disabled, not on an allow-list, or refused by the operator's hook.
         """
         async with self._db.system("auth") as session:
             decision = await self._decide(session, identity)
@@ -105,35 +105,35 @@ class SignInService:
         return decision
 
     async def sign_in(self, identity: VerifiedIdentity, browser: Browser) -> SignedIn | MfaRequired:
-        """Let somebody in, or ask for their second factor.
+        """Issue a session, or a two-factor challenge.
 
         Args:
-            proof: What they proved.
-            browser: Where.
+            identity: The verified identity.
+            browser: The client.
 
         Raises:
             AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed: As in `check`.
         """
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             decision = await self.check(identity)
             user_id, ended = None, []
             async with self._db.system("auth", write=True) as session:
                 if await self._decide(session, identity) == decision:
-                    user_id, ended = await self._open(session, identity, decision)
+                    user_id, ended = await self._apply(session, identity, decision)
             self._sessions.publish_revoked(ended, CLAIMED)
             if user_id is not None:
                 break
         else:
             raise Conflict("Another sign-in to this account is in progress. Try again.")
         if await self._needs_second_factor(user_id, identity, browser):
-            aside = {
+            data = {
                 "method": identity.method,
                 "provider": identity.provider,
                 "remember": browser.remember,
                 "claims": dict(identity.claims),
             }
             token = await self._tokens.create(
-                "second_factor", lifetime=MFA_LIFETIME, user_id=user_id, data=aside
+                "second_factor", lifetime=MFA_LIFETIME, user_id=user_id, data=data
             )
             return MfaRequired(token, MFA_LIFETIME)
         return await self._issue(
@@ -147,39 +147,39 @@ class SignInService:
         )
 
     async def finish(self, challenge: ConsumedToken, browser: Browser) -> SignedIn:
-        """Let somebody in who has shown the second factor.
+        """Issue the session of a sign-in whose second factor was checked.
 
         Args:
-            challenge: The token of the first half, used up.
-            browser: Where; what they asked to be remembered was said in the first half.
+            challenge: The consumed challenge.
+            browser: The client; `remember` comes from the challenge.
 
         Raises:
-            AccessDenied: They were disabled or removed meanwhile.
+            AccessDenied: The user was disabled or deleted meanwhile.
         """
         if challenge.purpose != "second_factor" or challenge.user_id is None:
             raise AccessDenied
-        aside = challenge.data
+        data = challenge.data
         return await self._issue(
             challenge.user_id,
             browser,
-            method=aside["method"],
-            provider=aside["provider"],
-            remember=aside["remember"],
-            claims=aside["claims"],
+            method=data["method"],
+            provider=data["provider"],
+            remember=data["remember"],
+            claims=data["claims"],
             second_factor=True,
         )
 
     async def _issue(
-        self, user_id: UUID, browser: Browser, *, remember: bool, **said: Any
+        self, user_id: UUID, browser: Browser, *, remember: bool, **details: Any
     ) -> SignedIn:
         try:
             issued = await self._sessions.issue(
                 user_id,
                 remember=remember,
-                client_ip=browser.address,
+                client_ip=browser.client_ip,
                 user_agent=browser.user_agent,
                 replaces=browser.replaces,
-                **said,
+                **details,
             )
         except Unauthenticated:
             raise AccessDenied from None
@@ -196,20 +196,20 @@ class SignInService:
             )
         elif owner is None:
             raise AccessDenied
-        # Asked for whatever came before: the work must not tell whom we know.
-        holder = await _first(
+        # Always queried, so that the work does not reveal which users exist.
+        email_owner = await _first(
             session, select(User).where(col(User.email) == (identity.email or None))
         )
         return resolve_account(
             identity,
             owner,
-            holder,
+            email_owner,
             may_create=self._may_create(identity),
-            may_take_over=self._settings.auth_unverified_accounts == "take_over",
+            may_claim=self._settings.auth_unverified_accounts == "take_over",
         )
 
     def _may_create(self, identity: VerifiedIdentity) -> bool:
-        # Whoever an allow-list names is no stranger; `_check_lists` has the last word.
+        # An allow-list also lets in new users; `_check_lists` enforces it.
         provider = self._provider(identity)
         invited = provider is not None and (provider.sign_up or bool(provider.require))
         named = identity.email_verified and bool(self._settings.auth_allowed_domains)
@@ -219,7 +219,7 @@ class SignInService:
         domains = self._settings.auth_allowed_domains
         if domains:
             if user is None and not identity.email_verified:
-                raise AccessDenied  # anybody can write any address
+                raise AccessDenied  # an unverified email can be anyone's
             if domain_of(user.email if user else identity.email) not in domains:
                 raise AccessDenied
         provider = self._provider(identity)
@@ -229,10 +229,10 @@ class SignInService:
     def _provider(self, identity: VerifiedIdentity) -> IdentityProvider | None:
         return self._providers.get(identity.provider)
 
-    async def _open(
+    async def _apply(
         self, session: SystemSession, identity: VerifiedIdentity, decision: Decision
     ) -> tuple[UUID, Iterable[UUID]]:
-        """Make the decision true; the sessions that ended by it are told of after the commit."""
+        """Apply the decision; returns the user and the revoked sessions."""
         now = self._clock()
         if isinstance(decision, SignInAs):
             user = decision.user
@@ -287,14 +287,14 @@ class SignInService:
             factor = await session.get(Totp, user_id)
             if factor is None or factor.confirmed_at is None:
                 return False
-            known = await session.exec(
+            device = await session.exec(
                 select(RememberedDevice.id).where(
                     col(RememberedDevice.user_id) == user_id,
                     col(RememberedDevice.token_hash) == hash_token(browser.device or ""),
                     col(RememberedDevice.expires_at) > self._clock(),
                 )
             )
-            return known.first() is None
+            return device.first() is None
 
 
 async def _first(session: SystemSession, statement: Any) -> ExistingUser | None:

@@ -1,12 +1,11 @@
-"""Making an account whose address must be confirmed by letter first.
+"""Sign-up with email verification: no user is created before the email is confirmed.
 
-Until then there is no person, only a token. So nobody can wait in an account for the owner of the
-address to come, and the answer to who asks is the same whether or not there is an account.
+Until then there is only a token. So an attacker can't plant an account and wait for the email's
+owner, and the response is the same whether or not an account exists.
 """
 
 import hmac
 from collections.abc import Callable
-from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 
@@ -27,7 +26,7 @@ from chat_app.auth.sign_in.identity import (
     SignedIn,
     VerifiedIdentity,
 )
-from chat_app.auth.sign_in.magic_link import MailContext, require_allowed_domain
+from chat_app.auth.sign_in.magic_link import SIGN_UP_LIFETIME, MailContext
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.clock import Clock
@@ -35,19 +34,16 @@ from chat_app.core.tokens import hash_token, new_token
 from chat_app.db.engine import Database
 from chat_app.mail.templates import Email
 
-SIGN_UP_LIFETIME = timedelta(hours=24)
-"""How long an account can be confirmed. The link alone opens nothing, so it may be this long."""
-
 
 class EmailSignUps:
-    """Takes sign-ups, and makes people of those that are confirmed.
+    """Takes sign-ups, and creates users of those that are confirmed.
 
     Args:
-        db: Where people are kept.
-        tokens: Holds what was typed until it is confirmed.
-        admission: Decides who may come in.
-        passwords: Judges and hashes.
-        sends: Writes, counts and delivers.
+        db: Stores users.
+        tokens: Stores a sign-up until it is confirmed.
+        sign_in_service: Decides who may sign in.
+        passwords: Judges and hashes passwords.
+        mail: Sends the email.
         clock: The time.
     """
 
@@ -57,131 +53,132 @@ class EmailSignUps:
         tokens: OneTimeTokens,
         sign_in_service: SignInService,
         passwords: PasswordHashing,
-        sends: MailContext,
+        mail: MailContext,
         clock: Clock,
     ) -> None:
         self._db = db
         self._tokens = tokens
         self._sign_in_service = sign_in_service
         self._passwords = passwords
-        self._sends = sends
+        self._mail = mail
         self._clock = clock
 
     async def begin(
-        self, *, email: str, password: str, name: str, address: str, goes_to: str = ""
+        self, *, email: str, password: str, name: str, client_ip: str, callback_url: str = ""
     ) -> str:
-        """Send the letter that confirms a new account, or one that says there is one already.
+        """Send a confirmation link, or an email that says that there is an account already.
 
         Args:
             email: As typed.
             password: As typed.
             name: As typed; may be empty.
-            address: The client's address, for the limits.
-            goes_to: Where the link leads in the end; the caller has checked that it is ours.
+            client_ip: For the rate limits.
+            callback_url: The page after the sign-in, checked by the caller.
 
         Returns:
-            A secret for the browser, by which it is known again when the letter is opened.
+            A secret for the browser, which may confirm without the password.
 
         Raises:
-            NoLetters: No letter goes out.
-            SignUpClosed: The operator makes the accounts here.
-            InvalidEmail, InvalidName: What was typed is neither.
-            AccessDenied: Nobody of that domain may come in, whoever they are.
+            MailUnavailable: No email can be sent.
+            SignUpClosed: Only the operator creates accounts.
+            InvalidEmail, InvalidName: Invalid input.
+            AccessDenied: The email's domain is not allowed.
             PasswordTooLong, PasswordTooShort, WeakPassword: See `PasswordHashing.judge`.
-            RateLimited: Too many from this address, or too many letters.
+            TooManyAttempts: Of this client, or too many emails.
         """
-        self._sends.mailer.require_available()
-        if not (self._sends.settings.sign_up_is_open or self._sends.settings.auth_allowed_domains):
+        self._mail.mailer.require_available()
+        if not (self._mail.settings.sign_up_is_open or self._mail.settings.auth_allowed_domains):
             raise SignUpClosed
         subject, name = normalise(email), clean_display_name(name)
-        require_allowed_domain(subject, self._sends.settings)
-        async with self._sends.rate_limits.new_password(address):
+        self._mail.require_allowed_domain(subject)
+        async with self._mail.rate_limits.new_password(client_ip):
             await self._passwords.judge(password, known_words(subject, name))
-        browser = new_token()
+        browser_secret = new_token()
         async with (
-            self._sends.rate_limits.sign_up(address),
-            self._sends.rate_limits.email(subject, address),
+            self._mail.rate_limits.sign_up(client_ip),
+            self._mail.rate_limits.email(subject, client_ip),
         ):
             password_hash = await self._passwords.hash(password)
-            write = await self._letter_for(subject, name)
-            kept = {
+            template = await self._template_for(subject, name)
+            data = {
                 "name": name,
                 "password": password_hash,
-                "browser": hash_token(browser),
-                "goes_to": goes_to,
+                "browser": hash_token(browser_secret),
+                "goes_to": callback_url,
             }
             token = await self._tokens.create(
-                "sign_up", lifetime=SIGN_UP_LIFETIME, subject=subject, data=kept
+                "sign_up", lifetime=SIGN_UP_LIFETIME, subject=subject, data=data
             )
-        self._sends.mailer.send(write(subject, token))
-        return browser
+        self._mail.mailer.send(template(subject, token))
+        return browser_secret
 
     async def finish(
-        self, token: str, *, known_as: str | None, password: str, browser: Browser
+        self, token: str, *, browser_secret: str | None, password: str, browser: Browser
     ) -> SignedIn | MfaRequired:
-        """Make the person, and let them in.
+        """Create the user and sign them in.
 
-        Who opens the letter must be who signed up: the same browser, or the password that was
-        chosen. Else somebody else's click would make the account that a stranger asked for.
+        The link must be opened in the browser that signed up, or the chosen password must be typed.
+        Otherwise the owner of a mailbox would confirm, with one click, an account whose password an
+        attacker chose.
 
         Args:
-            token: What stood in the link.
-            known_as: The secret that `begin` gave the browser.
-            password: As typed; looked at when the browser is another one.
-            browser: Where.
+            token: From the link.
+            browser_secret: What `begin` returned, if this browser has it.
+            password: As typed; checked in any other browser.
+            browser: The client.
 
         Raises:
-            InvalidToken: It is used, expired or none of ours.
-            WrongCredentials: Another browser, and not that password. The link stays as it is.
-            EmailTaken: Meanwhile there is an account for the address.
-            AccessDenied, SignUpClosed: They were welcome when they asked.
-            RateLimited: Too many wrong passwords.
+            InvalidToken: It is used, expired or unknown.
+            InvalidCredentials: Another browser and an incorrect password; the link stays valid.
+            EmailTaken: The email has an account by now.
+            AccessDenied, SignUpClosed: No longer allowed.
+            TooManyAttempts: Too many incorrect passwords.
         """
-        seen = await self._tokens.peek(token, "sign_up")
-        if not is_from(seen, known_as):
-            async with self._sends.rate_limits.sign_in(seen.subject, browser.address):
-                if not await self._passwords.verify(seen.data["password"], password):
+        pending = await self._tokens.peek(token, "sign_up")
+        if not is_same_browser(pending, browser_secret):
+            async with self._mail.rate_limits.sign_in(pending.subject, browser.client_ip):
+                if not await self._passwords.verify(pending.data["password"], password):
                     raise InvalidCredentials
-        identity = _proof(seen.subject, seen.data["name"])
+        identity = _identity(pending.subject, pending.data["name"])
         if not isinstance(await self._sign_in_service.check(identity), CreateUser):
             raise EmailTaken
         try:
-            await self._make(token)
+            await self._create_user(token)
         except IntegrityError:
             raise EmailTaken from None
         return await self._sign_in_service.sign_in(identity, browser)
 
-    async def _make(self, token: str) -> None:
+    async def _create_user(self, token: str) -> None:
         now = self._clock()
         async with self._db.system("auth", write=True) as session:
-            spent = await self._tokens.consume_in(session, token, "sign_up")
+            confirmed = await self._tokens.consume_in(session, token, "sign_up")
             await add_user(
                 session,
-                spent.subject,
-                spent.data["password"],
-                spent.data["name"],
+                confirmed.subject,
+                confirmed.data["password"],
+                confirmed.data["name"],
                 now=now,
                 verified_at=now,
             )
 
-    async def _letter_for(self, subject: str, name: str) -> Callable[[str, str], Email]:
-        """Which letter an address gets; only one of them tells the token."""
+    async def _template_for(self, subject: str, name: str) -> Callable[[str, str], Email]:
+        """The email to send; only one of the templates contains the token."""
         try:
-            decision = await self._sign_in_service.check(_proof(subject, name))
+            decision = await self._sign_in_service.check(_identity(subject, name))
         except AccountNotLinked:
-            return self._sends.letters.account_exists
+            return self._mail.templates.account_exists
         except AuthError:
-            return self._sends.letters.email_not_allowed
+            return self._mail.templates.email_not_allowed
         is_new = isinstance(decision, CreateUser)
-        return self._sends.letters.sign_up if is_new else self._sends.letters.account_exists
+        return self._mail.templates.sign_up if is_new else self._mail.templates.account_exists
 
 
-def _proof(subject: str, name: str) -> VerifiedIdentity:
+def _identity(subject: str, name: str) -> VerifiedIdentity:
     return VerifiedIdentity(
         "password", PASSWORD_ISSUER, subject, email=subject, email_verified=True, name=name
     )
 
 
-def is_from(seen: ConsumedToken, browser: str | None) -> bool:
-    """Whether a sign-up came from the browser that has this secret."""
-    return hmac.compare_digest(seen.data["browser"], hash_token(browser or ""))
+def is_same_browser(pending: ConsumedToken, browser_secret: str | None) -> bool:
+    """Whether a sign-up was started in the browser with this secret."""
+    return hmac.compare_digest(pending.data["browser"], hash_token(browser_secret or ""))

@@ -1,4 +1,4 @@
-"""Whether somebody has proved lately who they are (ASVS 7.5.1)."""
+"""Step-up: confirming the user's identity before a sensitive change (ASVS 7.5.1)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +20,10 @@ from chat_app.settings import Settings
 
 
 def require_fresh(resolved: ResolvedSession, now: datetime, settings: Settings) -> None:
-    """Refuse a sensitive change when the proof is old. Use of the session does not renew it.
+    """Refuse a sensitive change in a session that is not fresh; using it does not make it fresh.
 
     Raises:
-        StepUpRequired: They must prove it again.
+        StepUpRequired: The user must confirm their identity.
     """
     if now - resolved.authenticated_at > timedelta(minutes=settings.fresh_minutes):
         raise StepUpRequired
@@ -31,12 +31,12 @@ def require_fresh(resolved: ResolvedSession, now: datetime, settings: Settings) 
 
 @dataclass(frozen=True, slots=True)
 class StepUpMethods:
-    """How somebody can prove who they are without leaving.
+    """The step-up methods of a user.
 
     Args:
-        code: By the second factor. Who has one is not asked for the password alone.
-        password: By their password.
-        passkey: By a passkey.
+        code: A two-factor code. With one, the password alone is not enough.
+        password: The password.
+        passkey: A passkey.
     """
 
     code: bool
@@ -48,11 +48,11 @@ class StepUp:
     """Makes a session fresh.
 
     Args:
-        db: Where accounts are kept.
-        sessions: Writes it down, with a new token for the same session.
+        db: Stores accounts.
+        sessions: Issues the session's new token.
         passwords: Checks passwords.
-        throttle: The budgets of signing in: guessing here is no cheaper than there.
-        second_factors: Checks codes.
+        rate_limits: The same as of sign-in.
+        two_factor: Checks codes.
         passkeys: Checks passkeys.
     """
 
@@ -72,15 +72,15 @@ class StepUp:
         self._two_factor = two_factor
         self._passkeys = passkeys
 
-    async def ways(self, principal: Principal) -> StepUpMethods:
-        """How this person can do it."""
-        mine = principal.user_id
+    async def methods(self, principal: Principal) -> StepUpMethods:
+        """The user's step-up methods."""
+        user_id = principal.user_id
         async with self._db.system("auth") as session:
-            factor = await session.get(Totp, mine)
+            factor = await session.get(Totp, user_id)
             has_code = factor is not None and factor.confirmed_at is not None
-            account = await session.exec(_password_of(mine))
+            account = await session.exec(_password_of(user_id))
             passkey = await session.exec(
-                select(Passkey.id).where(col(Passkey.user_id) == mine).limit(1)
+                select(Passkey.id).where(col(Passkey.user_id) == user_id).limit(1)
             )
             return StepUpMethods(
                 code=has_code,
@@ -88,42 +88,39 @@ class StepUp:
                 passkey=passkey.first() is not None,
             )
 
-    async def by_password(self, principal: Principal, password: str, address: str) -> IssuedSession:
-        """With the password; not for who has a second factor.
-
-        Args:
-            principal: Who asks.
-            password: As typed.
-            address: The client's address.
+    async def by_password(
+        self, principal: Principal, password: str, client_ip: str
+    ) -> IssuedSession:
+        """By password, for a user without two-factor authentication.
 
         Raises:
-            NotConfirmed: It is not right, or it is not enough.
-            RateLimited: Too many failures; it was not looked at.
+            PasswordNotConfirmed: It is incorrect or not enough.
+            TooManyAttempts: Too many failures; it was not checked.
         """
         async with self._db.system("auth") as session:
             account = (await session.exec(_password_of(principal.user_id))).first()
-        if account is None or not (await self.ways(principal)).password:
+        if account is None or not (await self.methods(principal)).password:
             raise PasswordNotConfirmed
         subject, stored = account
-        async with self._rate_limits.sign_in(subject, address):
+        async with self._rate_limits.sign_in(subject, client_ip):
             if not await self._passwords.verify(stored, password):
                 raise PasswordNotConfirmed
         return await self._sessions.step_up(principal, method="password")
 
     async def by_code(self, principal: Principal, code: str) -> IssuedSession:
-        """With a code of the second factor.
+        """By two-factor code.
 
         Raises:
-            SecondFactorWrong, SecondFactorLocked, InvalidToken: See `TwoFactor.check`.
+            InvalidTwoFactorCode, TwoFactorLocked, InvalidToken: See `TwoFactor.check`.
         """
         await self._two_factor.check(principal.user_id, code)
         return await self._sessions.step_up(principal, method="code")
 
     async def by_passkey(self, principal: Principal, credential: str) -> IssuedSession:
-        """With a passkey of the person's own.
+        """By one of the user's passkeys.
 
         Raises:
-            PasskeyRefused: See `Passkeys.step_up`.
+            InvalidPasskey: See `Passkeys.step_up`.
         """
         await self._passkeys.step_up(principal, credential)
         return await self._sessions.step_up(principal, method="passkey")

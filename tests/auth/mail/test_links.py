@@ -159,10 +159,10 @@ async def test_a_link_is_worth_nothing_for_anything_else(office: Office) -> None
     await send(office)
     token = await office.token()
     with pytest.raises(InvalidToken):
-        await office.stage.email_flows.resets.finish(token, "another-Lemon-44-chair", HERE)
+        await office.stage.email_flows.password_resets.finish(token, "another-Lemon-44-chair", HERE)
     with pytest.raises(InvalidToken):
         await office.stage.email_flows.sign_ups.finish(
-            token, known_as=None, password="", browser=BROWSER
+            token, browser_secret=None, password="", browser=BROWSER
         )
 
 
@@ -170,7 +170,7 @@ async def test_the_browsers_old_session_ends(office: Office) -> None:
     old = await office.stage.sign_in(await office.person(BOB))
     await office.person()
     await send(office)
-    here = Browser(address=HERE, user_agent="test", replaces=old.session_id)
+    here = Browser(client_ip=HERE, user_agent="test", replaces=old.session_id)
     await office.stage.email_flows.magic_links.follow(await office.token(), here)
     assert (old.session_id, "replaced") in office.stage.ended
 

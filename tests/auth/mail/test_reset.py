@@ -16,12 +16,12 @@ NEW = "another-Lemon-44-chair"
 
 
 async def send(office: Office, email: str = ADA) -> str:
-    await office.stage.email_flows.resets.send(email, HERE)
+    await office.stage.email_flows.password_resets.send(email, HERE)
     return await office.token()
 
 
 async def finish(office: Office, token: str, password: str = NEW) -> None:
-    await office.stage.email_flows.resets.finish(token, password, HERE)
+    await office.stage.email_flows.password_resets.finish(token, password, HERE)
 
 
 async def test_the_new_password_opens_the_account_and_the_old_one_does_not(office: Office) -> None:
@@ -160,7 +160,7 @@ async def test_an_account_that_nobody_proved_is_cleared(office: Office) -> None:
 async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) -> None:
     async with opened(tmp_path, auth_unverified_accounts="refuse") as office:
         await office.person(is_verified=False)
-        await office.stage.email_flows.resets.send(ADA, HERE)
+        await office.stage.email_flows.password_resets.send(ADA, HERE)
         assert "http" not in text_of(await office.read())
 
 
@@ -168,7 +168,7 @@ async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) 
 async def test_who_may_not_come_in_gets_no_link(office: Office, is_there: bool) -> None:
     if is_there:
         await office.stage.disable(await office.person())
-    await office.stage.email_flows.resets.send(ADA, HERE)
+    await office.stage.email_flows.password_resets.send(ADA, HERE)
     letter = await office.read()
     assert letter["To"] == ADA
     assert "http" not in text_of(letter)

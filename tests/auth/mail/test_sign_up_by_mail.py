@@ -29,15 +29,15 @@ def says_no(*_: object) -> bool:
 
 async def begin(office: Office, email: str = ADA, password: str = PASSWORD, name: str = "") -> str:
     return await office.stage.email_flows.sign_ups.begin(
-        email=email, password=password, name=name, address=HERE
+        email=email, password=password, name=name, client_ip=HERE
     )
 
 
 async def finish(
-    office: Office, token: str, *, known_as: str | None = None, password: str = ""
+    office: Office, token: str, *, browser_secret: str | None = None, password: str = ""
 ) -> SignedIn:
     outcome = await office.stage.email_flows.sign_ups.finish(
-        token, known_as=known_as, password=password, browser=BROWSER
+        token, browser_secret=browser_secret, password=password, browser=BROWSER
     )
     assert isinstance(outcome, SignedIn)
     return outcome
@@ -46,7 +46,7 @@ async def finish(
 async def test_the_browser_that_asked_confirms_with_a_click(office: Office) -> None:
     known = await begin(office, " Ada@Example.org ", name=" Ada ")
     assert link_of(await office.read()).startswith("http://localhost:3000/confirm#sign_up.")
-    ada = entered(await finish(office, await office.token(), known_as=known))
+    ada = entered(await finish(office, await office.token(), browser_secret=known))
     (user,) = await office.all(User)
     assert (user.id, user.email, user.name) == (ada, ADA, "Ada")
     assert user.email_verified_at is not None
@@ -67,13 +67,15 @@ async def test_another_browser_confirms_with_the_password(office: Office) -> Non
     assert await office.people() == [ADA]
 
 
-@pytest.mark.parametrize("known_as", [None, "", "x" * 43, "\ud800"])
-async def test_a_click_of_somebody_else_makes_nobody(office: Office, known_as: str | None) -> None:
+@pytest.mark.parametrize("browser_secret", [None, "", "x" * 43, "\ud800"])
+async def test_a_click_in_another_browser_creates_no_user(
+    office: Office, browser_secret: str | None
+) -> None:
     await begin(office)
     token = await office.token()
     for password in ("", OTHER):
         with pytest.raises(InvalidCredentials):
-            await finish(office, token, known_as=known_as, password=password)
+            await finish(office, token, browser_secret=browser_secret, password=password)
     assert await office.people() == []
     await finish(office, token, password=PASSWORD)
 
@@ -84,10 +86,10 @@ async def test_the_secret_of_one_sign_up_confirms_no_other(office: Office) -> No
     adas = await begin(office)
     token = await office.token()
     with pytest.raises(InvalidCredentials):
-        await finish(office, token, known_as=eve)
+        await finish(office, token, browser_secret=eve)
     with pytest.raises(InvalidCredentials):
-        await finish(office, eves, known_as=adas)
-    await finish(office, token, known_as=adas)
+        await finish(office, eves, browser_secret=adas)
+    await finish(office, token, browser_secret=adas)
     assert await office.knows(PASSWORD)
     assert not await office.knows(OTHER)
 
@@ -96,9 +98,9 @@ async def test_the_first_who_confirms_has_the_address(office: Office) -> None:
     eve = await begin(office, ADA, OTHER)
     eves = await office.token()
     ada = await begin(office)
-    await finish(office, await office.token(), known_as=ada)
+    await finish(office, await office.token(), browser_secret=ada)
     with pytest.raises(EmailTaken):
-        await finish(office, eves, known_as=eve)
+        await finish(office, eves, browser_secret=eve)
     assert not await office.knows(OTHER)
     assert await office.people() == [ADA]
 
@@ -120,14 +122,14 @@ async def test_it_works_once_and_for_a_day(office: Office) -> None:
     known = await begin(office)
     token = await office.token()
     office.stage.time.passes(hours=23)
-    await finish(office, token, known_as=known)
+    await finish(office, token, browser_secret=known)
     with pytest.raises(InvalidToken):
-        await finish(office, token, known_as=known)
+        await finish(office, token, browser_secret=known)
     later = await begin(office, BOB)
     late = await office.token()
     office.stage.time.passes(hours=24)
     with pytest.raises(InvalidToken):
-        await finish(office, late, known_as=later)
+        await finish(office, late, browser_secret=later)
 
 
 @pytest.mark.parametrize("is_verified", [True, False])
@@ -160,7 +162,7 @@ async def test_a_domain_that_is_let_in_may_sign_up_where_strangers_may_not(tmp_p
     settings = {"sign_up": "closed", "auth_allowed_domains": "example.org"}
     async with opened(tmp_path, **settings) as office:
         known = await begin(office)
-        await finish(office, await office.token(), known_as=known)
+        await finish(office, await office.token(), browser_secret=known)
         with pytest.raises(AccessDenied):
             await begin(office, "eve@evil.example")
         assert await office.people() == [ADA]

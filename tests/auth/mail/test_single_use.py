@@ -31,33 +31,33 @@ async def strangers_link(office: Office) -> Attempt:
 
 async def reset(office: Office) -> Attempt:
     await office.person()
-    await office.stage.email_flows.resets.send(ADA, HERE)
+    await office.stage.email_flows.password_resets.send(ADA, HERE)
     token = await office.token()
-    return lambda number: office.stage.email_flows.resets.finish(token, NEW[number], HERE)
+    return lambda number: office.stage.email_flows.password_resets.finish(token, NEW[number], HERE)
 
 
 async def sign_up(office: Office) -> Attempt:
     known = await office.stage.email_flows.sign_ups.begin(
-        email=ADA, password=NEW[0], name="", address=HERE
+        email=ADA, password=NEW[0], name="", client_ip=HERE
     )
     token = await office.token()
     return lambda _: office.stage.email_flows.sign_ups.finish(
-        token, known_as=known, password="", browser=BROWSER
+        token, browser_secret=known, password="", browser=BROWSER
     )
 
 
 async def proof(office: Office) -> Attempt:
     ada = await office.principal(await office.person(is_verified=False))
-    await office.stage.email_flows.addresses.send_proof(ada, HERE)
+    await office.stage.email_flows.email_changes.send_verification(ada, HERE)
     token = await office.token()
-    return lambda _: office.stage.email_flows.addresses.prove(ada, token)
+    return lambda _: office.stage.email_flows.email_changes.verify(ada, token)
 
 
 async def change(office: Office) -> Attempt:
     ada = await office.principal(await office.person())
-    await office.stage.email_flows.addresses.send_change(ada, "ada@new.example", HERE)
+    await office.stage.email_flows.email_changes.send_change(ada, "ada@new.example", HERE)
     token = await office.token()
-    return lambda _: office.stage.email_flows.addresses.change(ada, token)
+    return lambda _: office.stage.email_flows.email_changes.change(ada, token)
 
 
 @pytest.mark.parametrize("begin", [sign_in_link, strangers_link, reset, sign_up, proof, change])
