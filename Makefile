@@ -1,4 +1,4 @@
-# What a person does with the project. `make` alone says so.
+# Commands for users and developers; `make` lists them.
 
 PYTHON ?= python3
 BIN := .venv/bin

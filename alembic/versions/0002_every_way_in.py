@@ -1,4 +1,4 @@
-"""Every way in: what passkeys, letters, second factors, providers and sealed sessions need."""
+"""Passkeys, one-time tokens, second factors, linked accounts and encrypted session tokens."""
 
 import sqlalchemy as sa
 import sqlmodel
