@@ -1,6 +1,5 @@
 """`/api/account`: a user's profile, password, sessions, linked accounts, export and deletion."""
 
-from pydantic import BaseModel, ConfigDict
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -9,7 +8,7 @@ from starlette.routing import Route
 
 from chat_app.api.errors import NO_STORE
 from chat_app.api.oauth import CONNECTIONS_PAGE, remember_transaction
-from chat_app.api.requests import fresh, id_of, read_body, read_json, signed_in
+from chat_app.api.requests import Body, fresh, id_of, read_body, read_json, signed_in
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     clear_session_cookie,
@@ -32,26 +31,20 @@ MAX_BYTES = 8_000
 """The largest request, except a picture."""
 
 
-class Profile(BaseModel):
+class Profile(Body):
     """What a user can change of their profile."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     name: str
 
 
-class NewPassword(BaseModel):
+class NewPassword(Body):
     """A new password."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     password: str
 
 
-class DeletionConfirmation(BaseModel):
+class DeletionConfirmation(Body):
     """The account's email address, typed to confirm its deletion."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     confirm: str
 

@@ -5,13 +5,12 @@ email leads to a page, and only a POST from that page has an effect: mail scanne
 use nothing up.
 """
 
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from chat_app.api.forms import form_route, read_form
-from chat_app.api.requests import fresh, read_json, signed_in
+from chat_app.api.requests import Body, fresh, read_json, signed_in
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
@@ -39,10 +38,8 @@ MAX_BYTES = 4_000
 """The largest JSON request."""
 
 
-class NewEmail(BaseModel):
+class NewEmail(Body):
     """The body of `POST /api/account/email`."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     email: str
 

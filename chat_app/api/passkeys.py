@@ -2,13 +2,13 @@
 
 import secrets
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from chat_app.api.forms import form_route
-from chat_app.api.requests import fresh, id_of, read_json, signed_in
+from chat_app.api.requests import Body, fresh, id_of, read_json, signed_in
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
@@ -32,19 +32,15 @@ MAX_BYTES = 16_384
 _BINDING_BYTES = 16
 
 
-class NewPasskey(BaseModel):
+class NewPasskey(Body):
     """A credential that the browser created, as JSON text, and a name for it."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     credential: str
     name: str = ""
 
 
-class PasskeyName(BaseModel):
+class PasskeyName(Body):
     """A new name for a passkey."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     name: str = Field(max_length=1_000)
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,8 +17,14 @@ from chat_app.services import services
 
 PrincipalRoute = Callable[[Request, Principal], Awaitable[Response]]
 
-_Body = TypeVar("_Body", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 _UUID_LENGTH = 36
+
+
+class Body(BaseModel):
+    """A JSON body with exactly these fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 def current_principal(request: Request) -> Principal:
@@ -116,7 +122,7 @@ async def read_body(request: Request, max_bytes: int, message: str) -> bytes:
     return bytes(body)
 
 
-async def read_json(request: Request, model: type[_Body], *, max_bytes: int) -> _Body:
+async def read_json(request: Request, model: type[_Model], *, max_bytes: int) -> _Model:
     """The body of a request, validated; an empty one counts as `{}`.
 
     Args:

@@ -1,11 +1,10 @@
 """Step-up authentication. The response sets a new token for the same session."""
 
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api.requests import read_json, signed_in
+from chat_app.api.requests import Body, read_json, signed_in
 from chat_app.api.responses import client_of, json_response, set_session_cookie, target_of
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
@@ -16,20 +15,16 @@ MAX_BYTES = 16_384
 """The largest request: a credential and a URL."""
 
 
-class PasswordOrCode(BaseModel):
+class PasswordOrCode(Body):
     """One of the two, and where to go afterwards."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     password: str | None = None
     code: str | None = None
     callbackUrl: str = ""
 
 
-class PasskeyAssertion(BaseModel):
+class PasskeyAssertion(Body):
     """The browser's assertion as JSON text, and where to go afterwards."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     credential: str
     callbackUrl: str = ""

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api.requests import id_of, number, read_json, signed_in
+from chat_app.api.requests import Body, id_of, number, read_json, signed_in
 from chat_app.api.responses import json_response, no_content, timestamp
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
@@ -19,18 +18,14 @@ MAX_BYTES = 16_000
 _MAX_SEARCH = 200
 
 
-class NewThread(BaseModel):
+class NewThread(Body):
     """The body of a new thread."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     title: str = ""
 
 
-class ThreadChange(BaseModel):
+class ThreadChange(Body):
     """What can be changed of a thread."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     title: str
 

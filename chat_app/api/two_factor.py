@@ -1,13 +1,12 @@
 """Two-factor authentication: finishing a sign-in, turning it on and off, backup codes."""
 
 import segno
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from chat_app.api.forms import form_route
-from chat_app.api.requests import fresh, read_json
+from chat_app.api.requests import Body, fresh, read_json
 from chat_app.api.responses import (
     CODE_PAGE,
     SIGN_IN_PAGE,
@@ -32,10 +31,8 @@ MAX_BYTES = 1_000
 """The largest JSON request."""
 
 
-class Code(BaseModel):
+class Code(Body):
     """A code of the authenticator app."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
     code: str
 

@@ -89,27 +89,12 @@ def page_policy(
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
 
 
-_PERMISSIONS = ", ".join(
-    [
-        *(
-            f"{feature}=()"
-            for feature in (
-                "accelerometer",
-                "browsing-topics",
-                "camera",
-                "display-capture",
-                "geolocation",
-                "gyroscope",
-                "magnetometer",
-                "microphone",
-                "midi",
-                "payment",
-                "usb",
-            )
-        ),
-        "clipboard-write=(self)",
-        "fullscreen=(self)",
-    ]
+_DENIED_FEATURES = (
+    "accelerometer browsing-topics camera display-capture geolocation gyroscope magnetometer "
+    "microphone midi payment usb"
+)
+_PERMISSIONS = "".join(f"{feature}=(), " for feature in _DENIED_FEATURES.split()) + (
+    "clipboard-write=(self), fullscreen=(self)"
 )
 
 _FIXED: Headers = [
@@ -130,13 +115,11 @@ _REPLACED = frozenset(
         b"content-security-policy",
         b"strict-transport-security",
         # Reflex's own CORS middleware is replaced by the gateway's origin check.
-        b"access-control-allow-origin",
-        b"access-control-allow-credentials",
-        b"access-control-allow-headers",
-        b"access-control-allow-methods",
-        b"access-control-expose-headers",
-        b"access-control-max-age",
-        b"access-control-allow-private-network",
+        *(
+            b"access-control-" + name
+            for name in b"allow-origin allow-credentials allow-headers allow-methods "
+            b"expose-headers max-age allow-private-network".split()
+        ),
         b"server",
     }
 )

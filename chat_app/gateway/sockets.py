@@ -228,17 +228,8 @@ class SocketConnection:
 
 
 _PASSED_HEADERS = frozenset(
-    {
-        b"host",
-        b"connection",
-        b"upgrade",
-        b"user-agent",
-        b"accept-language",
-        b"sec-websocket-key",
-        b"sec-websocket-version",
-        b"sec-websocket-protocol",
-        b"sec-websocket-extensions",
-    }
+    b"host connection upgrade user-agent accept-language sec-websocket-key sec-websocket-version "
+    b"sec-websocket-protocol sec-websocket-extensions".split()
 )
 """Reflex shows most headers to the browser and keeps them in its state, so it gets no others."""
 

@@ -19,8 +19,8 @@ async def name_of(stage: Stage, user_id: UUID) -> str:
 
 
 async def test_a_sensitive_route_accepts_a_fresh_session(stage: Stage, ada: UUID) -> None:
-    answer = await (await signed_in(stage, ada)).post("/api/sensitive")
-    assert (answer.status_code, answer.text) == (200, "True")
+    response = await (await signed_in(stage, ada)).post("/api/sensitive")
+    assert (response.status_code, response.text) == (200, "True")
 
 
 async def test_a_sensitive_route_requires_a_step_up_when_the_session_is_not_fresh(
@@ -28,22 +28,22 @@ async def test_a_sensitive_route_requires_a_step_up_when_the_session_is_not_fres
 ) -> None:
     her_browser = await signed_in(stage, ada)
     stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
-    answer = await her_browser.post("/api/sensitive")
-    assert answer.status_code == 403
-    assert answer.json()["error"] == "step_up_required"
+    response = await her_browser.post("/api/sensitive")
+    assert response.status_code == 403
+    assert response.json()["error"] == "step_up_required"
 
 
 async def test_a_sensitive_route_refuses_anonymous_requests(stage: Stage) -> None:
-    answer = await browser(stage, routes=ROUTES).post("/api/sensitive")
-    assert answer.status_code == 401
+    response = await browser(stage, routes=ROUTES).post("/api/sensitive")
+    assert response.status_code == 401
 
 
 async def test_a_user_can_change_their_name(stage: Stage, ada: UUID) -> None:
     told: list[Signal] = []
     other = await stage.accounts.add("aaron@example.org", PASSWORD, "Aaron")
     stage.bus.subscribe_callback(user_topic(ada), told.append)
-    answer = await (await signed_in(stage, ada)).patch("/api/account", json={"name": " Ada L. "})
-    assert answer.status_code == 204
+    response = await (await signed_in(stage, ada)).patch("/api/account", json={"name": " Ada L. "})
+    assert response.status_code == 204
     assert await name_of(stage, ada) == "Ada L."
     assert await name_of(stage, other) == "Aaron"
     assert [hint.kind for hint in told] == ["person"]
@@ -63,8 +63,8 @@ async def test_a_user_can_change_their_name(stage: Stage, ada: UUID) -> None:
 async def test_an_invalid_name_or_another_field_changes_nothing(
     stage: Stage, ada: UUID, body: dict[str, Any]
 ) -> None:
-    answer = await (await signed_in(stage, ada)).patch("/api/account", json=body)
-    assert answer.status_code == 422
+    response = await (await signed_in(stage, ada)).patch("/api/account", json=body)
+    assert response.status_code == 422
     assert await name_of(stage, ada) == "Ada"
 
 
@@ -79,10 +79,10 @@ async def test_a_picture_is_stored_and_served_with_its_type(
     stage: Stage, ada: UUID, content: bytes, kind: str
 ) -> None:
     her_browser = await signed_in(stage, ada)
-    answer = await her_browser.put(
+    response = await her_browser.put(
         "/api/account/picture", content=content, headers={"Content-Type": "text/html"}
     )
-    assert answer.status_code == 204
+    assert response.status_code == 204
     shown = await her_browser.get("/api/account/picture")
     assert (shown.content, shown.headers["content-type"]) == (content, kind)
 
@@ -110,8 +110,8 @@ async def test_a_body_that_is_no_picture_is_refused(
     stage: Stage, ada: UUID, content: bytes, status: int
 ) -> None:
     her_browser = await signed_in(stage, ada)
-    answer = await her_browser.put("/api/account/picture", content=content)
-    assert answer.status_code == status
+    response = await her_browser.put("/api/account/picture", content=content)
+    assert response.status_code == status
     assert (await her_browser.get("/api/account/picture")).status_code == 404
 
 

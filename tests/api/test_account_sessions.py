@@ -24,8 +24,8 @@ async def test_one_session_is_revoked_and_the_others_stay(stage: Stage, ada: UUI
     here, there = await signed_in(stage, ada), await signed_in(stage, ada)
     listed = (await here.get("/api/account/sessions")).json()["sessions"]
     (other,) = [one["id"] for one in listed if not one["current"]]
-    answer = await here.delete(f"/api/account/sessions/{other}")
-    assert (answer.status_code, "set-cookie" in answer.headers) == (204, False)
+    response = await here.delete(f"/api/account/sessions/{other}")
+    assert (response.status_code, "set-cookie" in response.headers) == (204, False)
     assert stage.ended == [(UUID(other), "revoked")]
     assert (await there.get("/api/account/sessions")).status_code == 401
     assert (await here.get("/api/account/sessions")).status_code == 200
@@ -34,10 +34,10 @@ async def test_one_session_is_revoked_and_the_others_stay(stage: Stage, ada: UUI
 async def test_a_foreign_session_is_a_missing_one(stage: Stage, ada: UUID) -> None:
     hers = await stage.sign_in(ada)
     eve = await signed_in(stage, await stage.person("eve@example.org"))
-    answers = [
+    responses = [
         await eve.delete(f"/api/account/sessions/{one}") for one in (hers.session_id, uuid4())
     ]
-    assert {(one.status_code, one.content) for one in answers} == {(404, answers[1].content)}
+    assert {(one.status_code, one.content) for one in responses} == {(404, responses[1].content)}
     assert await stage.sessions.resolve(hers.token) is not None
     assert stage.ended == []
 
@@ -59,11 +59,11 @@ async def test_revoking_the_current_session_clears_the_cookie(
     listed = (await here.get("/api/account/sessions")).json()["sessions"]
     (this,) = [one["id"] for one in listed if one["current"]]
     if everywhere:
-        answer = await here.post("/api/account/sessions/revoke-all")
+        response = await here.post("/api/account/sessions/revoke-all")
     else:
-        answer = await here.delete(f"/api/account/sessions/{this}")
-    assert answer.json() == {"url": f"{stage.settings.url}/signin"}
-    assert "chat_session=;" in answer.headers["set-cookie"]
-    assert "Max-Age=0" in answer.headers["set-cookie"]
+        response = await here.delete(f"/api/account/sessions/{this}")
+    assert response.json() == {"url": f"{stage.settings.url}/signin"}
+    assert "chat_session=;" in response.headers["set-cookie"]
+    assert "Max-Age=0" in response.headers["set-cookie"]
     assert (await here.get("/api/account/sessions")).status_code == 401
     assert (await there.get("/api/account/sessions")).status_code == (401 if everywhere else 200)

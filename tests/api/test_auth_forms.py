@@ -51,10 +51,10 @@ async def test_a_malformed_form_is_a_4xx_with_a_message(
     error: str,
 ) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
-    answer = await tab.post(f"/api/auth/{path}", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
-    assert answer.json()["message"].endswith(".")
-    assert "set-cookie" not in answer.headers
+    response = await tab.post(f"/api/auth/{path}", content=body, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (status, error)
+    assert response.json()["message"].endswith(".")
+    assert "set-cookie" not in response.headers
 
 
 async def test_an_endless_form_is_cut_at_the_limit(tab: httpx.AsyncClient) -> None:
@@ -67,8 +67,8 @@ async def test_an_endless_form_is_cut_at_the_limit(tab: httpx.AsyncClient) -> No
             yield b"a" * 1_024
 
     headers = {"Content-Type": FORM}
-    answer = await tab.post("/api/auth/signup", content=endless(), headers=headers)
-    assert answer.status_code == 413
+    response = await tab.post("/api/auth/signup", content=endless(), headers=headers)
+    assert response.status_code == 413
     assert sent < 20
 
 
@@ -81,9 +81,9 @@ async def test_a_random_form_signs_nobody_in(
     stage: Stage, tab: httpx.AsyncClient, path: str, body: bytes
 ) -> None:
     headers = JSON | {"Content-Type": FORM + "; charset=UTF-8"}
-    answer = await tab.post(f"/api/auth/{path}", content=body, headers=headers)
-    assert answer.status_code in (200, 422)
-    assert "error=" in answer.json()["url"]
+    response = await tab.post(f"/api/auth/{path}", content=body, headers=headers)
+    assert response.status_code in (200, 422)
+    assert "error=" in response.json()["url"]
     assert not tab.cookies
 
 
@@ -93,7 +93,7 @@ async def test_a_random_form_signs_nobody_in(
 async def test_a_browser_sees_a_page_and_a_program_json(
     tab: httpx.AsyncClient, accept: str, kind: str
 ) -> None:
-    answer = await tab.post("/api/auth/signup", content=b"x=1", headers={"Accept": accept})
-    assert answer.status_code == 415
-    assert answer.headers["content-type"].startswith(kind)
-    assert "Send a form." in answer.text
+    response = await tab.post("/api/auth/signup", content=b"x=1", headers={"Accept": accept})
+    assert response.status_code == 415
+    assert response.headers["content-type"].startswith(kind)
+    assert "Send a form." in response.text

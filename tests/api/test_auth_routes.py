@@ -48,20 +48,20 @@ async def who(tab: httpx.AsyncClient) -> Any:
 
 
 async def test_an_anonymous_session_is_null_and_not_cached(tab: httpx.AsyncClient) -> None:
-    answer = await tab.get("/api/auth/session")
-    assert (answer.status_code, answer.text) == (200, "null")
-    assert answer.headers["cache-control"] == NO_STORE
-    assert "set-cookie" not in answer.headers
+    response = await tab.get("/api/auth/session")
+    assert (response.status_code, response.text) == (200, "null")
+    assert response.headers["cache-control"] == NO_STORE
+    assert "set-cookie" not in response.headers
 
 
 async def test_a_session_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
-    answer = await tab.get("/api/auth/session")
-    body = answer.json()
+    response = await tab.get("/api/auth/session")
+    body = response.json()
     assert list(body) == ["user", "expires"]
     assert body["user"] | {"id": ""} == {"id": "", "name": "Ada", "email": ADA, "image": None}
     assert body["expires"] == "2026-03-02T00:00:00.000Z"
-    assert answer.headers["cache-control"] == NO_STORE
+    assert response.headers["cache-control"] == NO_STORE
 
 
 async def test_reading_the_session_extends_its_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
@@ -72,10 +72,12 @@ async def test_reading_the_session_extends_its_expiry(stage: Stage, tab: httpx.A
 
 @pytest.mark.parametrize("bad", ["x", "A" * 43, "%ED%A0%80", "\u00e9"])
 async def test_a_bad_cookie_is_null_and_is_cleared(tab: httpx.AsyncClient, bad: str) -> None:
-    answer = await tab.get("/api/auth/session", headers={b"Cookie": f"chat_session={bad}".encode()})
-    assert (answer.status_code, answer.text) == (200, "null")
-    assert answer.headers["set-cookie"].startswith("chat_session=; ")
-    assert "Max-Age=0" in answer.headers["set-cookie"]
+    response = await tab.get(
+        "/api/auth/session", headers={b"Cookie": f"chat_session={bad}".encode()}
+    )
+    assert (response.status_code, response.text) == (200, "null")
+    assert response.headers["set-cookie"].startswith("chat_session=; ")
+    assert "Max-Age=0" in response.headers["set-cookie"]
 
 
 async def test_an_expired_session_is_null_and_its_cookie_is_cleared(
@@ -83,8 +85,8 @@ async def test_an_expired_session_is_null_and_its_cookie_is_cleared(
 ) -> None:
     await sign_in(tab)
     stage.time.passes(hours=12)
-    answer = await tab.get("/api/auth/session")
-    assert answer.text == "null"
+    response = await tab.get("/api/auth/session")
+    assert response.text == "null"
     assert not tab.cookies
 
 
@@ -101,16 +103,16 @@ async def test_without_identity_providers_the_password_is_listed(
 
 
 async def test_a_script_that_signs_in_gets_a_url(tab: httpx.AsyncClient) -> None:
-    answer = await sign_in(tab, callbackUrl="/c/42")
-    assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/c/42"})
-    assert answer.headers["cache-control"] == NO_STORE
+    response = await sign_in(tab, callbackUrl="/c/42")
+    assert (response.status_code, response.json()) == (200, {"url": f"{HOME}/c/42"})
+    assert response.headers["cache-control"] == NO_STORE
     assert (await who(tab))["user"]["email"] == ADA
 
 
 async def test_a_form_that_signs_in_is_redirected(tab: httpx.AsyncClient) -> None:
-    answer = await sign_in(tab, headers={}, callbackUrl="/c/42")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/c/42")
-    assert answer.headers["cache-control"] == NO_STORE
+    response = await sign_in(tab, headers={}, callbackUrl="/c/42")
+    assert (response.status_code, response.headers["location"]) == (303, f"{HOME}/c/42")
+    assert response.headers["cache-control"] == NO_STORE
     assert (await who(tab))["user"]["email"] == ADA
 
 
@@ -153,19 +155,19 @@ async def test_every_failed_sign_in_gets_the_same_bytes(
     stage: Stage, tab: httpx.AsyncClient, given: dict[str, Any]
 ) -> None:
     await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
-    answer = await sign_in(tab, **given)
+    response = await sign_in(tab, **given)
     url = f"{HOME}/signin?error=CredentialsSignin&code=credentials"
-    assert answer.status_code == 200
-    assert answer.content == f'{{"url":"{url}"}}'.encode()
-    assert sorted(answer.headers) == ["cache-control", "content-length", "content-type"]
+    assert response.status_code == 200
+    assert response.content == f'{{"url":"{url}"}}'.encode()
+    assert sorted(response.headers) == ["cache-control", "content-length", "content-type"]
     form = await sign_in(tab, headers={}, **given)
     assert (form.status_code, form.headers["location"]) == (303, url)
     assert not tab.cookies
 
 
 async def test_the_callback_url_survives_a_failed_sign_in(tab: httpx.AsyncClient) -> None:
-    answer = await sign_in(tab, password="wrong", callbackUrl="/c/42?x=1")
-    assert error_of(answer) == {
+    response = await sign_in(tab, password="wrong", callbackUrl="/c/42?x=1")
+    assert error_of(response) == {
         "error": "CredentialsSignin",
         "code": "credentials",
         "callbackUrl": "/c/42?x=1",
@@ -178,13 +180,13 @@ async def test_the_callback_url_survives_a_failed_sign_in(tab: httpx.AsyncClient
 async def test_a_foreign_callback_url_is_not_followed(
     tab: httpx.AsyncClient, callback: str
 ) -> None:
-    for answer in (
+    for response in (
         await sign_in(tab, callbackUrl=callback),
         await sign_up(tab, callbackUrl=callback),
     ):
-        assert answer.json() == {"url": f"{HOME}/"}
-    answer = await tab.post("/api/auth/signout", data={"callbackUrl": callback})
-    assert answer.headers["location"] == f"{HOME}/signin"
+        assert response.json() == {"url": f"{HOME}/"}
+    response = await tab.post("/api/auth/signout", data={"callbackUrl": callback})
+    assert response.headers["location"] == f"{HOME}/signin"
 
 
 async def test_a_redirect_stays_on_the_origin_of_the_page(tmp_path: Path) -> None:
@@ -194,8 +196,8 @@ async def test_a_redirect_stays_on_the_origin_of_the_page(tmp_path: Path) -> Non
             assert (await sign_up(tab, callbackUrl="/")).json() == {"url": f"{page}/"}
             failed = await sign_in(tab, password="wrong")
             assert failed.json()["url"].startswith(f"{page}/signin?error=")
-            answer = await tab.post("/api/auth/signout")
-            assert answer.headers["location"] == f"{page}/signin"
+            response = await tab.post("/api/auth/signout")
+            assert response.headers["location"] == f"{page}/signin"
         async with browser(stage, Origin="http://evil.example") as tab:
             assert (await sign_up(tab, email="c@example.org")).json() == {"url": f"{HOME}/"}
 
@@ -222,9 +224,9 @@ async def test_sign_out_revokes_the_session_and_every_copy_of_its_cookie(
     async with browser(stage) as copy:
         copy.cookies.set("chat_session", tab.cookies["chat_session"], domain="localhost.local")
         assert await who(copy) is not None
-        answer = await tab.post("/api/auth/signout")
-        assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
-        assert answer.headers["cache-control"] == NO_STORE
+        response = await tab.post("/api/auth/signout")
+        assert (response.status_code, response.headers["location"]) == (303, f"{HOME}/signin")
+        assert response.headers["cache-control"] == NO_STORE
         assert not tab.cookies
         assert await who(copy) is None
     assert [reason for _, reason in stage.ended] == ["signed_out"]
@@ -232,14 +234,14 @@ async def test_sign_out_revokes_the_session_and_every_copy_of_its_cookie(
 
 async def test_a_script_that_signs_out_gets_a_url(tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
-    answer = await tab.post("/api/auth/signout", data={"callbackUrl": "/"}, headers=JSON)
-    assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/"})
+    response = await tab.post("/api/auth/signout", data={"callbackUrl": "/"}, headers=JSON)
+    assert (response.status_code, response.json()) == (200, {"url": f"{HOME}/"})
     assert await who(tab) is None
 
 
 async def test_an_anonymous_sign_out_succeeds(tab: httpx.AsyncClient) -> None:
-    answer = await tab.post("/api/auth/signout")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
+    response = await tab.post("/api/auth/signout")
+    assert (response.status_code, response.headers["location"]) == (303, f"{HOME}/signin")
 
 
 async def test_sign_out_succeeds_for_a_user_deleted_meanwhile(
@@ -254,28 +256,28 @@ async def test_sign_out_succeeds_for_a_user_deleted_meanwhile(
         await revoke(principal, session_id, reason)
 
     monkeypatch.setattr(stage.sessions, "revoke", removed_first)
-    answer = await tab.post("/api/auth/signout")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin")
+    response = await tab.post("/api/auth/signout")
+    assert (response.status_code, response.headers["location"]) == (303, f"{HOME}/signin")
     assert not tab.cookies
 
 
 async def test_only_a_post_signs_out(tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
     for method in ("GET", "HEAD", "PUT", "DELETE"):
-        answer = await tab.request(method, "/api/auth/signout")
-        assert answer.status_code == 405
+        response = await tab.request(method, "/api/auth/signout")
+        assert response.status_code == 405
     assert await who(tab) is not None
 
 
 async def test_sign_up_signs_in(tab: httpx.AsyncClient) -> None:
-    answer = await sign_up(tab, callbackUrl="/c/42")
-    assert (answer.status_code, answer.json()) == (200, {"url": f"{HOME}/c/42"})
+    response = await sign_up(tab, callbackUrl="/c/42")
+    assert (response.status_code, response.json()) == (200, {"url": f"{HOME}/c/42"})
     assert (await who(tab))["user"]["name"] == "Bob"
 
 
 async def test_a_form_that_signs_up_is_redirected(tab: httpx.AsyncClient) -> None:
-    answer = await sign_up(tab, headers={})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/")
+    response = await sign_up(tab, headers={})
+    assert (response.status_code, response.headers["location"]) == (303, f"{HOME}/")
     assert await who(tab) is not None
 
 
@@ -309,8 +311,11 @@ async def test_unknown_fields_change_nothing(stage: Stage, tab: httpx.AsyncClien
 async def test_a_refused_sign_up_has_an_error_code(
     tab: httpx.AsyncClient, given: dict[str, Any], error: str, status: int
 ) -> None:
-    answer = await sign_up(tab, **given)
-    assert (answer.status_code, answer.json()) == (status, {"url": f"{HOME}/signup?error={error}"})
+    response = await sign_up(tab, **given)
+    assert (response.status_code, response.json()) == (
+        status,
+        {"url": f"{HOME}/signup?error={error}"},
+    )
     form = await sign_up(tab, headers={}, **given)
     assert (form.status_code, form.headers["location"]) == (303, f"{HOME}/signup?error={error}")
     assert await who(tab) is None
@@ -318,14 +323,14 @@ async def test_a_refused_sign_up_has_an_error_code(
 
 async def test_a_closed_sign_up_has_its_own_code(tmp_path: Path) -> None:
     async with served(tmp_path, sign_up="closed") as stage, browser(stage) as tab:
-        answer = await sign_up(tab)
-        assert answer.status_code == 403
-        assert answer.json() == {"url": f"{HOME}/signup?error=SignUpClosed"}
+        response = await sign_up(tab)
+        assert response.status_code == 403
+        assert response.json() == {"url": f"{HOME}/signup?error=SignUpClosed"}
 
 
 async def test_too_many_failures_have_a_retry_after(stage: Stage, tab: httpx.AsyncClient) -> None:
     burst = await asyncio.gather(*(sign_in(tab, password=f"guess {n}") for n in range(50)))
-    assert sorted(answer.status_code for answer in burst) == [200] * 5 + [429] * 45
+    assert sorted(response.status_code for response in burst) == [200] * 5 + [429] * 45
     assert stage.hasher.verified == 5
     refused = await sign_in(tab)
     assert error_of(refused) == {"error": "RateLimited"}
@@ -381,8 +386,8 @@ async def test_forty_sign_ins_at_once_all_succeed(stage: Stage) -> None:
 
     assert await asyncio.gather(*(one() for _ in range(20))) == [ADA] * 20
     async with browser(stage) as tab:
-        answers = await asyncio.gather(*(sign_in(tab) for _ in range(40)))
-        assert {answer.status_code for answer in answers} == {200}
+        responses = await asyncio.gather(*(sign_in(tab) for _ in range(40)))
+        assert {response.status_code for response in responses} == {200}
 
 
 async def test_the_right_csrf_token_is_accepted(tab: httpx.AsyncClient) -> None:
@@ -407,9 +412,9 @@ async def test_a_wrong_csrf_token_is_refused_wherever_one_is_sent(
     for token in (foreign, "", mine + "0"):
         for path in ("callback/credentials", "signup", "signout"):
             form = {"email": ADA, "password": PASSWORD, "csrfToken": token}
-            answer = await tab.post(f"/api/auth/{path}", data=form, headers=JSON)
-            assert answer.status_code == 403
-            assert error_of(answer) == {"error": "MissingCSRF"}
+            response = await tab.post(f"/api/auth/{path}", data=form, headers=JSON)
+            assert response.status_code == 403
+            assert error_of(response) == {"error": "MissingCSRF"}
     assert stage.ended == []
 
 
@@ -436,13 +441,13 @@ async def test_a_user_with_two_factor_is_asked_for_a_code_and_gets_no_session(
         ada = (await session.exec(select(User.id))).one()
         now = stage.time()
         session.add(Totp(user_id=ada, secret="sealed", created_at=now, confirmed_at=now))
-    answer = await sign_in(tab, callbackUrl="/c/1?x=2")
-    assert answer.json() == {"url": f"{HOME}/signin/code?callbackUrl=%2Fc%2F1%3Fx%3D2"}
-    [cookie] = answer.headers.get_list("set-cookie")
+    response = await sign_in(tab, callbackUrl="/c/1?x=2")
+    assert response.json() == {"url": f"{HOME}/signin/code?callbackUrl=%2Fc%2F1%3Fx%3D2"}
+    [cookie] = response.headers.get_list("set-cookie")
     name, *attributes = cookie.split("; ")
     assert attributes == ["Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=600"]
     assert name.partition("=")[0] == "chat_challenge"
-    assert tab.cookies["chat_challenge"] not in answer.text
+    assert tab.cookies["chat_challenge"] not in response.text
     assert await who(tab) is None
 
 
@@ -450,8 +455,8 @@ async def test_a_sign_in_refused_by_the_hook_creates_no_account(tmp_path: Path) 
     async with served(tmp_path, auth_allowed_domains=("acme.example",)) as stage:
         await stage.accounts.add(ADA, PASSWORD, "Ada")
         async with browser(stage) as tab:
-            for answer in (await sign_in(tab), await sign_up(tab)):
-                assert (answer.status_code, error_of(answer)["error"]) == (403, "AccessDenied")
+            for response in (await sign_in(tab), await sign_up(tab)):
+                assert (response.status_code, error_of(response)["error"]) == (403, "AccessDenied")
             assert await who(tab) is None
         async with stage.db.system("auth") as session:
             assert (await session.exec(select(User.email))).all() == [ADA]

@@ -39,10 +39,10 @@ async def sign_in(tab: httpx.AsyncClient, **given: str) -> httpx.Response:
 
 async def sent_to(tab: httpx.AsyncClient, path: str) -> tuple[str, dict[str, str]]:
     """The page of ours where an address leads, and its query."""
-    answer = await tab.get(path)
-    assert answer.status_code == 303
-    assert answer.headers["cache-control"] == "private, no-cache, no-store"
-    parts = urlsplit(answer.headers["location"])
+    response = await tab.get(path)
+    assert response.status_code == 303
+    assert response.headers["cache-control"] == "private, no-cache, no-store"
+    parts = urlsplit(response.headers["location"])
     assert f"{parts.scheme}://{parts.netloc}" == HOME
     return parts.path, dict(parse_qsl(parts.query))
 
@@ -89,24 +89,24 @@ async def test_a_client_cannot_write_a_field_of_the_session(
     token = (await tab.get("/api/auth/csrf")).json()["csrfToken"]
     before = (await tab.get("/api/auth/session")).json()
     body = {"csrfToken": token, "data": data, "user": data, "expires": "2099"}
-    answer = await tab.post("/api/auth/session", json=body)
-    assert (answer.status_code, answer.json()) == (200, before)
+    response = await tab.post("/api/auth/session", json=body)
+    assert (response.status_code, response.json()) == (200, before)
     assert (await tab.get("/api/auth/session")).json() == before
 
 
 async def test_an_anonymous_session_update_is_null(tab: httpx.AsyncClient) -> None:
-    answer = await tab.post("/api/auth/session", json={"data": {"user": {"id": "1"}}})
-    assert (answer.status_code, answer.text) == (200, "null")
+    response = await tab.post("/api/auth/session", json={"data": {"user": {"id": "1"}}})
+    assert (response.status_code, response.text) == (200, "null")
     assert "chat_session" not in tab.cookies
 
 
 async def test_an_update_with_a_wrong_token_is_refused(tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
     for token in ("", "x", "0" * 64):
-        answer = await tab.post("/api/auth/session", json={"csrfToken": token, "data": {}})
-        assert answer.status_code == 403
-    answer = await tab.post("/api/auth/session", json={"csrfToken": 7})
-    assert answer.status_code == 422
+        response = await tab.post("/api/auth/session", json={"csrfToken": token, "data": {}})
+        assert response.status_code == 403
+    response = await tab.post("/api/auth/session", json={"csrfToken": 7})
+    assert response.status_code == 422
 
 
 async def test_the_urls_of_auth_js_redirect_to_our_pages(tab: httpx.AsyncClient) -> None:
@@ -153,6 +153,6 @@ async def test_a_redirect_keeps_only_our_urls_and_known_codes(
 
 
 async def test_a_foreign_csrf_token_starts_no_oauth_sign_in(tab: httpx.AsyncClient) -> None:
-    answer = await tab.post("/api/auth/signin/acme", data={"csrfToken": "0" * 64}, headers=JSON)
-    assert (answer.status_code, error_of(answer)) == (403, {"error": "MissingCSRF"})
+    response = await tab.post("/api/auth/signin/acme", data={"csrfToken": "0" * 64}, headers=JSON)
+    assert (response.status_code, error_of(response)) == (403, {"error": "MissingCSRF"})
     assert not tab.cookies

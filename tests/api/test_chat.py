@@ -196,8 +196,8 @@ async def test_a_disconnect_does_not_stop_the_answer(face: Face):
 
 async def test_resuming_without_an_active_run_is_204(face: Face):
     thread = await face.stage.threads.create(face.people["alice"])
-    answer = await face.call("alice", "GET", f"/api/chat/{thread.id}/stream")
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = await face.call("alice", "GET", f"/api/chat/{thread.id}/stream")
+    assert (response.status_code, response.content) == (204, b"")
 
 
 async def test_a_revoked_session_ends_its_stream(face: Face):

@@ -59,16 +59,16 @@ async def ask(tab: httpx.AsyncClient, method: str, path: str, **more: str) -> ht
     return await tab.request(method, path, data={**case.form, **more} or None)
 
 
-def wrong_with(answer: httpx.Response) -> list[str]:
+def wrong_with(response: httpx.Response) -> list[str]:
     """What an answer lacks."""
-    found = [name for name, value in FIXED.items() if answer.headers.get_list(name) != [value]]
-    if "no-store" not in answer.headers.get("cache-control", ""):
+    found = [name for name, value in FIXED.items() if response.headers.get_list(name) != [value]]
+    if "no-store" not in response.headers.get("cache-control", ""):
         found.append("cache-control")
-    if "origin" not in answer.headers.get("vary", "").lower():
+    if "origin" not in response.headers.get("vary", "").lower():
         found.append("vary")
-    if "server" in answer.headers:
+    if "server" in response.headers:
         found.append("server")
-    return found + [one for one in answer.headers.get_list("set-cookie") if not is_strict(one)]
+    return found + [one for one in response.headers.get_list("set-cookie") if not is_strict(one)]
 
 
 def is_strict(set_cookie: str) -> bool:
@@ -83,9 +83,9 @@ def is_strict(set_cookie: str) -> bool:
 async def crawl(tab: httpx.AsyncClient, asked: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     wrong: dict[str, list[str]] = {}
     for method, path in asked:
-        answer = await ask(tab, method, path)
-        assert answer.status_code < 500, (method, path)
-        if found := wrong_with(answer):
+        response = await ask(tab, method, path)
+        assert response.status_code < 500, (method, path)
+        if found := wrong_with(response):
             wrong[f"{method} {path}"] = found
     return wrong
 
@@ -119,14 +119,14 @@ async def test_the_cookies_of_sign_in_and_sign_out_are_strict(harness: Harness) 
     await harness.live.accounts.add(EMAIL, PASSWORD, "Ada")
     form = {"email": EMAIL, "password": PASSWORD}
     async with browser(harness) as tab:
-        for answer in (
+        for response in (
             await tab.get("/api/auth/csrf"),
             await tab.post("/api/auth/callback/credentials", data=form),
             await tab.post("/api/auth/callback/credentials", data={**form, "remember": "on"}),
             await tab.post("/api/auth/signout"),
         ):
-            assert answer.headers.get_list("set-cookie")
-            assert wrong_with(answer) == []
+            assert response.headers.get_list("set-cookie")
+            assert wrong_with(response) == []
 
 
 @pytest.mark.parametrize("path", FORMS)
@@ -134,8 +134,8 @@ async def test_a_form_made_for_another_browser_is_refused_everywhere(
     harness: Harness, path: str
 ) -> None:
     async with browser(harness) as tab:
-        answer = await ask(tab, "POST", path, csrfToken="0" * 64)
-        asked = httpx.URL(answer.headers["location"]).params if answer.is_redirect else {}
-        assert asked.get("error") == "MissingCSRF" or answer.status_code == 403, answer.text
+        response = await ask(tab, "POST", path, csrfToken="0" * 64)
+        asked = httpx.URL(response.headers["location"]).params if response.is_redirect else {}
+        assert asked.get("error") == "MissingCSRF" or response.status_code == 403, response.text
         name = cookies.session_name(harness.live.settings)
         assert name not in tab.cookies

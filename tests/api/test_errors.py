@@ -65,9 +65,9 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_chat_error_is_a_code_and_a_message(
     client: httpx.AsyncClient, what: str, status: int, body: dict[str, str]
 ) -> None:
-    answer = await client.get(f"/{what}")
-    assert (answer.status_code, answer.json()) == (status, body)
-    assert answer.headers["cache-control"] == "private, no-cache, no-store"
+    response = await client.get(f"/{what}")
+    assert (response.status_code, response.json()) == (status, body)
+    assert response.headers["cache-control"] == "private, no-cache, no-store"
 
 
 async def test_a_rate_limit_has_retry_after(client: httpx.AsyncClient) -> None:
@@ -76,9 +76,9 @@ async def test_a_rate_limit_has_retry_after(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_error_page_escapes_the_message(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/limited", headers={"Accept": "text/html"})
-    assert answer.status_code == 429
-    assert "<h1>Wait &lt;b&gt;a bit&lt;/b&gt;.</h1>" in answer.text
+    response = await client.get("/limited", headers={"Accept": "text/html"})
+    assert response.status_code == 429
+    assert "<h1>Wait &lt;b&gt;a bit&lt;/b&gt;.</h1>" in response.text
 
 
 async def test_no_route_and_a_wrong_method_look_like_other_errors(
@@ -95,12 +95,12 @@ async def test_a_bug_has_an_id_that_is_in_the_log_without_its_text(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with everything_logged(caplog):
-        answer = await client.get("/bug")
-    assert (answer.status_code, answer.json()["error"]) == (500, "internal")
-    mark = answer.json()["message"].split("code ")[1][:8]
+        response = await client.get("/bug")
+    assert (response.status_code, response.json()["error"]) == (500, "internal")
+    mark = response.json()["message"].split("code ")[1][:8]
     assert mark in caplog.text
     assert "ValueError" in caplog.text
-    assert "canary" not in caplog.text + answer.text
+    assert "canary" not in caplog.text + response.text
 
 
 async def test_a_bug_after_the_response_started_cuts_it_without_its_text(

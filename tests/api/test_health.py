@@ -37,8 +37,8 @@ async def client(harness: Harness) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 async def test_a_health_check_answers_under_any_host(client: httpx.AsyncClient, path: str) -> None:
     for method in ("GET", "HEAD"):
-        answer = await client.request(method, path, headers={"Host": "10.0.0.1:8000"})
-        assert answer.status_code == 200
+        response = await client.request(method, path, headers={"Host": "10.0.0.1:8000"})
+        assert response.status_code == 200
     assert (await client.get(path)).json() == {"status": "ok"}
     refused = await client.post(path)
     assert (refused.status_code, refused.json()["error"]) == (405, "method")
@@ -51,8 +51,8 @@ async def test_the_server_is_not_ready_while_the_database_does_not_answer(
         raise DatabaseBusy
 
     monkeypatch.setattr(harness.live.db, "ping", ping)
-    answer = await client.get("/readyz", headers={"Accept": "text/html"})
-    assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+    response = await client.get("/readyz", headers={"Accept": "text/html"})
+    assert (response.status_code, response.json()["error"]) == (503, "unavailable")
     assert (await client.get("/healthz")).status_code == 200
 
 
@@ -68,8 +68,8 @@ async def test_what_no_route_serves_is_a_json_error(
     )
     headers = {"Cookie": f"chat_session={issued.token}", "Origin": str(client.base_url)}
     for path in ("/v1", "/v1/models/gpt-4.1", "/mcp", "/scim/v2/Users", "/api/nothing", "/api"):
-        answer = await client.get(path, headers=headers)
-        assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
+        response = await client.get(path, headers=headers)
+        assert (response.status_code, response.json()["error"]) == (404, "not_found"), path
     wrong = await client.put("/api/auth/session", headers=headers)
     assert (wrong.status_code, wrong.json()["error"]) == (405, "method")
     assert (await client.get("/c/1", headers=headers)).text == "a page"

@@ -91,9 +91,9 @@ async def test_anonymous_is_refused(harness: Harness, method: str, path: str) ->
     thread = await answered(harness, ada)
     before, asked = await everything(harness, ada, thread), calls(harness)
     for token in (None, "forged"):
-        answer = await Visitor(harness, token).call(method, path, thread)
-        assert answer.status_code == 401
-        assert SECRET not in answer.text
+        response = await Visitor(harness, token).call(method, path, thread)
+        assert response.status_code == 401
+        assert SECRET not in response.text
     assert await everything(harness, ada, thread) == before
     assert calls(harness) == asked
 
@@ -109,11 +109,11 @@ async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
     await harness.live.threads.delete(eve, UUID(deleted))
     before, asked = await everything(harness, ada, thread), calls(harness)
     ids = [thread, str(uuid4()), deleted, "not-an-id", thread.upper(), "0" * 300]
-    answers = [await visitor.call(method, path, one) for one in ids]
-    assert {(answer.status_code, answer.content) for answer in answers} == {
-        (404, answers[0].content)
+    responses = [await visitor.call(method, path, one) for one in ids]
+    assert {(response.status_code, response.content) for response in responses} == {
+        (404, responses[0].content)
     }
-    assert len({str(sorted(answer.headers.items())) for answer in answers}) == 1
+    assert len({str(sorted(response.headers.items())) for response in responses}) == 1
     assert await everything(harness, ada, thread) == before
     assert calls(harness) == asked
 
@@ -126,9 +126,9 @@ async def test_other_routes_reveal_nothing_to_another_user(
     thread = await answered(harness, ada)
     _, visitor = await signed_in(harness, "eve@example.com")
     before = await everything(harness, ada, thread)
-    answer = await visitor.call(method, path, thread)
-    assert answer.status_code < 500
-    assert SECRET not in answer.text
-    assert thread not in answer.text
-    assert "ada@example.com" not in answer.text
+    response = await visitor.call(method, path, thread)
+    assert response.status_code < 500
+    assert SECRET not in response.text
+    assert thread not in response.text
+    assert "ada@example.com" not in response.text
     assert await everything(harness, ada, thread) == before

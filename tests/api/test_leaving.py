@@ -61,10 +61,10 @@ async def test_everything_stored_of_a_user_is_in_the_export(stage: Stage, ada: U
     await stage.sign_in(eve, user_agent="curl/8")
     her_browser = await signed_in(stage, ada)
     await her_browser.put("/api/account/picture", content=PNG)
-    answer = await her_browser.get("/api/account/export")
-    assert answer.headers["content-type"] == "application/zip"
-    assert answer.headers["content-disposition"] == 'attachment; filename="chat-export.zip"'
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+    response = await her_browser.get("/api/account/export")
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["content-disposition"] == 'attachment; filename="chat-export.zip"'
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     assert set(files) == {
         "account.json",
@@ -105,9 +105,9 @@ async def test_deleting_an_account_leaves_nothing(stage: Stage, ada: UUID) -> No
         "reset_password", lifetime=hour, user_id=ada, subject="new@example.org"
     )
     await stage.tokens.create("sign_in_link", lifetime=hour, subject="new@example.org")
-    answer = await leave(her_browser, " New@Example.org ")
-    assert answer.json() == {"url": f"{stage.settings.url}/signin"}
-    assert "chat_session=;" in answer.headers["set-cookie"]
+    response = await leave(her_browser, " New@Example.org ")
+    assert response.json() == {"url": f"{stage.settings.url}/signin"}
+    assert "chat_session=;" in response.headers["set-cookie"]
     assert await counts(stage) == before
     assert [reason for _, reason in stage.ended] == ["removed", "removed"]
     assert (await elsewhere.get("/api/account/sessions")).status_code == 401
@@ -118,8 +118,8 @@ async def test_deleting_an_account_leaves_nothing(stage: Stage, ada: UUID) -> No
 async def test_deletion_needs_the_typed_email(stage: Stage, ada: UUID, typed: str) -> None:
     before = await counts(stage)
     her_browser = await signed_in(stage, ada)
-    answer = await leave(her_browser, typed)
-    assert (answer.status_code, answer.json()["error"]) == (422, "not_confirmed")
+    response = await leave(her_browser, typed)
+    assert (response.status_code, response.json()["error"]) == (422, "not_confirmed")
     assert await counts(stage) == before | {"auth_session": before["auth_session"] + 1}
     assert stage.ended == []
 
@@ -127,13 +127,13 @@ async def test_deletion_needs_the_typed_email(stage: Stage, ada: UUID, typed: st
 async def test_export_and_deletion_need_a_fresh_session(stage: Stage, ada: UUID) -> None:
     her_browser = await signed_in(stage, ada)
     stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
-    answers = [
+    responses = [
         await leave(her_browser, EMAIL),
         await her_browser.get("/api/account/export"),
         await her_browser.post("/api/account/password", json={"password": "x" * 20}),
         await her_browser.delete("/api/account/password"),
     ]
-    assert {one.json()["error"] for one in answers} == {"step_up_required"}
+    assert {one.json()["error"] for one in responses} == {"step_up_required"}
     assert await stage.sessions.resolve(her_browser.headers["cookie"].partition("=")[2])
 
 

@@ -77,8 +77,11 @@ async def test_a_sign_in_link_redirects_to_its_callback_url(
 
 async def test_a_form_without_a_script_is_redirected(office: Office) -> None:
     async with browser(office.stage, routes=ROUTES) as plain:
-        answer = await post(plain, "signin/email", email=ADA)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/signin/link?sent=1")
+        response = await post(plain, "signin/email", email=ADA)
+    assert (response.status_code, response.headers["location"]) == (
+        303,
+        f"{HOME}/signin/link?sent=1",
+    )
 
 
 async def test_a_used_link_is_refused_with_its_code(office: Office, tab: httpx.AsyncClient) -> None:
@@ -86,8 +89,8 @@ async def test_a_used_link_is_refused_with_its_code(office: Office, tab: httpx.A
     await post(tab, "signin/email", email=ADA)
     token = await letter(office)
     await post(tab, "callback/email", token=token)
-    answer = await post(tab, "callback/email", token=token)
-    assert (answer.status_code, error_of(answer)["error"]) == (403, "Verification")
+    response = await post(tab, "callback/email", token=token)
+    assert (response.status_code, error_of(response)["error"]) == (403, "Verification")
     gone = await post(tab, "letter", token=token)
     assert (gone.status_code, gone.json()["error"]) == (403, "invalid_token")
 
@@ -120,7 +123,7 @@ async def test_a_sign_up_looks_the_same_whether_or_not_there_is_an_account(
     known, unknown = [await sign_up(tab, email=email) for email in (ADA, BOB)]
     assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
     assert list(known.json()) == list(unknown.json()) == ["url"]
-    cookies = [answer.headers["set-cookie"].split("=", 1) for answer in (known, unknown)]
+    cookies = [response.headers["set-cookie"].split("=", 1) for response in (known, unknown)]
     assert {name for name, _ in cookies} == {"chat_signup"}
     assert len({len(value) for _, value in cookies}) == 1
 
@@ -209,11 +212,11 @@ async def test_a_change_to_a_taken_email_looks_the_same(
     await office.person()
     await office.person(BOB)
     await sign_in(tab)
-    answers = [
+    responses = [
         await tab.post("/api/account/email", json={"email": email})
         for email in (BOB, "nobody@example.org")
     ]
-    assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
+    assert {(response.status_code, response.content) for response in responses} == {(204, b"")}
 
 
 @pytest.mark.parametrize(
@@ -222,8 +225,8 @@ async def test_a_change_to_a_taken_email_looks_the_same(
 async def test_a_token_of_another_browser_is_refused(
     office: Office, tab: httpx.AsyncClient, path: str
 ) -> None:
-    answer = await post(tab, path, email=ADA, token="x", password=NEW, csrfToken="x")
-    assert (answer.status_code, error_of(answer)["error"]) == (403, "MissingCSRF")
+    response = await post(tab, path, email=ADA, token="x", password=NEW, csrfToken="x")
+    assert (response.status_code, error_of(response)["error"]) == (403, "MissingCSRF")
     assert await office.counts() == (0, 0, 0, 0, 0)
 
 
@@ -234,8 +237,8 @@ async def test_a_token_of_another_browser_is_refused(
 async def test_a_malformed_token_is_refused(
     office: Office, tab: httpx.AsyncClient, path: str, token: str
 ) -> None:
-    answer = await post(tab, path, token=token, password=NEW)
-    assert 400 <= answer.status_code < 500
+    response = await post(tab, path, token=token, password=NEW)
+    assert 400 <= response.status_code < 500
     assert await who(tab) is None
 
 
@@ -244,7 +247,7 @@ async def test_too_many_emails_have_a_retry_after(tmp_path: Path) -> None:
         services.install(cast(services.Services, office.stage))
         async with elsewhere(office) as tab:
             await post(tab, "reset", email=ADA)
-            answer = await post(tab, "reset", email=ADA)
+            response = await post(tab, "reset", email=ADA)
         services.install(None)
-    assert (answer.status_code, error_of(answer)["error"]) == (429, "RateLimited")
-    assert 1 <= int(answer.headers["retry-after"]) <= 3600
+    assert (response.status_code, error_of(response)["error"]) == (429, "RateLimited")
+    assert 1 <= int(response.headers["retry-after"]) <= 3600

@@ -70,11 +70,11 @@ async def seen(place: dict[str, Any], token: str, own: str) -> str:
     cookies = "; ".join(filter(None, (own, sent["headers"].pop("Cookie", ""))))
     headers = {**sent.pop("headers"), **({"Cookie": cookies} if cookies else {})}
     async with browser() as tab:
-        answer = await tab.request(**sent, url="/api/auth/session", headers=headers)
-        assert answer.status_code < 500
+        response = await tab.request(**sent, url="/api/auth/session", headers=headers)
+        assert response.status_code < 500
         look = await tab.get("/api/auth/session", headers=headers)
         assert look.status_code == 200
-        return answer.text + look.text
+        return response.text + look.text
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -27,8 +27,8 @@ async def enters(stage: Stage, password: str, email: str = EMAIL) -> bool:
     return True
 
 
-def token_of(answer: httpx.Response) -> str:
-    return answer.headers["set-cookie"].partition(";")[0].partition("=")[2]
+def token_of(response: httpx.Response) -> str:
+    return response.headers["set-cookie"].partition(";")[0].partition("=")[2]
 
 
 async def test_only_the_new_password_signs_in(stage: Stage, ada: UUID) -> None:
@@ -44,12 +44,12 @@ async def test_a_password_change_revokes_other_sessions_and_renews_this_one(
     mine, other = await stage.sign_in(ada, remember=True), await stage.sign_in(ada)
     eves = await stage.sign_in(await stage.person("eve@example.org"))
     her_browser = await signed_in(stage, ada, issued=mine)
-    answer = await change(her_browser, NEW)
+    response = await change(her_browser, NEW)
     assert stage.ended == [(other.session_id, "password")]
-    found = await stage.sessions.resolve(token_of(answer))
+    found = await stage.sessions.resolve(token_of(response))
     assert found is not None
     assert found.principal.credential_id == mine.session_id
-    assert "Max-Age=" in answer.headers["set-cookie"]
+    assert "Max-Age=" in response.headers["set-cookie"]
     assert await stage.sessions.resolve(mine.token) is None
     assert await stage.sessions.resolve(other.token) is None
     assert await stage.sessions.resolve(eves.token) is not None
@@ -89,8 +89,8 @@ async def test_a_bad_password_changes_nothing(
     stage: Stage, ada: UUID, password: str, code: str
 ) -> None:
     other = await stage.sign_in(ada)
-    answer = await change(await signed_in(stage, ada), password)
-    assert (answer.status_code, answer.json()["error"]) == (422, code)
+    response = await change(await signed_in(stage, ada), password)
+    assert (response.status_code, response.json()["error"]) == (422, code)
     assert await enters(stage, PASSWORD)
     assert await stage.sessions.resolve(other.token) is not None
 
@@ -103,8 +103,8 @@ async def test_a_user_without_a_password_can_set_one(stage: Stage) -> None:
 
 
 async def test_the_last_login_method_cannot_be_removed(stage: Stage, ada: UUID) -> None:
-    answer = await (await signed_in(stage, ada)).delete("/api/account/password")
-    assert (answer.status_code, answer.json()["error"]) == (409, "last_way_in")
+    response = await (await signed_in(stage, ada)).delete("/api/account/password")
+    assert (response.status_code, response.json()["error"]) == (409, "last_way_in")
     assert await enters(stage, PASSWORD)
 
 

@@ -49,10 +49,10 @@ async def who(tab: httpx.AsyncClient) -> str | None:
 async def test_a_password_alone_leaves_no_session(
     stage: Stage, ada: Holder, tab: httpx.AsyncClient
 ) -> None:
-    answer = await begin(tab, callbackUrl="/c/7")
-    assert answer.json()["url"] == f"{stage.settings.url}/signin/code?callbackUrl=%2Fc%2F7"
+    response = await begin(tab, callbackUrl="/c/7")
+    assert response.json()["url"] == f"{stage.settings.url}/signin/code?callbackUrl=%2Fc%2F7"
     assert list(tab.cookies) == ["chat_challenge"]
-    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "HttpOnly" in response.headers["set-cookie"]
     assert await who(tab) is None
     token = tab.cookies["chat_challenge"]
     tab.cookies.set("chat_session", token)
@@ -61,12 +61,14 @@ async def test_a_password_alone_leaves_no_session(
 
 async def test_the_code_finishes_it(ada: Holder, tab: httpx.AsyncClient) -> None:
     await begin(tab, remember="1")
-    answer = await finish(tab, ada.code(), callbackUrl="/c/7")
-    assert answer.json()["url"].endswith("/c/7")
+    response = await finish(tab, ada.code(), callbackUrl="/c/7")
+    assert response.json()["url"].endswith("/c/7")
     assert await who(tab) == EMAIL
     assert "chat_challenge" not in tab.cookies
     assert "chat_device" not in tab.cookies
-    session = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("chat_session"))
+    session = next(
+        c for c in response.headers.get_list("set-cookie") if c.startswith("chat_session")
+    )
     assert "Max-Age=2592000" in session  # what was asked with the password still holds
 
 
@@ -74,19 +76,19 @@ async def test_a_backup_code_works_once(ada: Holder, tab: httpx.AsyncClient) -> 
     for expected in (EMAIL, None):
         tab.cookies.clear()
         await begin(tab)
-        answer = await finish(tab, ada.backup[0])
+        response = await finish(tab, ada.backup[0])
         assert await who(tab) == expected
-    assert error_of(answer) == {"error": "SecondFactorWrong"}
+    assert error_of(response) == {"error": "SecondFactorWrong"}
 
 
 async def test_a_wrong_code_stays_on_the_page_and_keeps_the_callback_url(
     stage: Stage, ada: Holder, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
-    answer = await finish(tab, ada.wrong(), callbackUrl="/c/7")
-    assert answer.status_code == 403
-    assert answer.json()["url"].startswith(f"{stage.settings.url}/signin/code?")
-    assert error_of(answer) == {"error": "SecondFactorWrong", "callbackUrl": "/c/7"}
+    response = await finish(tab, ada.wrong(), callbackUrl="/c/7")
+    assert response.status_code == 403
+    assert response.json()["url"].startswith(f"{stage.settings.url}/signin/code?")
+    assert error_of(response) == {"error": "SecondFactorWrong", "callbackUrl": "/c/7"}
     assert "chat_session" not in tab.cookies
     await finish(tab, ada.code())
     assert await who(tab) == EMAIL
@@ -97,9 +99,9 @@ async def test_too_many_wrong_codes_have_a_retry_after(ada: Holder, tab: httpx.A
     for _ in range(5):
         await finish(tab, ada.wrong())
     await begin(tab)
-    answer = await finish(tab, ada.code())
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "900")
-    assert error_of(answer) == {"error": "SecondFactorLocked"}
+    response = await finish(tab, ada.code())
+    assert (response.status_code, response.headers["retry-after"]) == (429, "900")
+    assert error_of(response) == {"error": "SecondFactorLocked"}
     assert await who(tab) is None
 
 
@@ -111,9 +113,9 @@ async def test_a_code_without_a_challenge_is_refused(
         for cookie in (None, "x" * 43, "%ff"):
             if cookie:
                 elsewhere.cookies.set("chat_challenge", cookie)
-            answer = await finish(elsewhere, ada.code())
-            assert answer.json()["url"].startswith(f"{stage.settings.url}/signin?")
-            assert error_of(answer) == {"error": "Verification"}
+            response = await finish(elsewhere, ada.code())
+            assert response.json()["url"].startswith(f"{stage.settings.url}/signin?")
+            assert error_of(response) == {"error": "Verification"}
             assert await who(elsewhere) is None
     await finish(tab, ada.code())
     assert await who(tab) == EMAIL
@@ -121,8 +123,8 @@ async def test_a_code_without_a_challenge_is_refused(
 
 async def test_a_wrong_csrf_token_is_refused(ada: Holder, tab: httpx.AsyncClient) -> None:
     await begin(tab)
-    answer = await finish(tab, ada.code(), csrfToken="0" * 64)
-    assert error_of(answer) == {"error": "MissingCSRF"}
+    response = await finish(tab, ada.code(), csrfToken="0" * 64)
+    assert error_of(response) == {"error": "MissingCSRF"}
     await finish(tab, ada.code())
     assert await who(tab) == EMAIL
 
@@ -132,8 +134,8 @@ async def test_a_user_disabled_meanwhile_is_refused(
 ) -> None:
     await begin(tab)
     await stage.disable(ada.user_id)
-    answer = await finish(tab, ada.code())
-    assert error_of(answer) == {"error": "AccessDenied"}
+    response = await finish(tab, ada.code())
+    assert error_of(response) == {"error": "AccessDenied"}
     assert "chat_session" not in tab.cookies
 
 
@@ -141,16 +143,16 @@ async def test_a_trusted_browser_is_not_asked_again_until_it_is_turned_off(
     stage: Stage, ada: Holder, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
-    answer = await finish(tab, ada.code(), trust="1")
-    device = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("chat_device"))
+    response = await finish(tab, ada.code(), trust="1")
+    device = next(c for c in response.headers.get_list("set-cookie") if c.startswith("chat_device"))
     assert {"HttpOnly", "SameSite=Lax", "Max-Age=2592000"} <= set(device.split("; "))
-    answer = await begin(tab)
-    assert answer.json()["url"] == f"{stage.settings.url}/"
+    response = await begin(tab)
+    assert response.json()["url"] == f"{stage.settings.url}/"
     assert await who(tab) == EMAIL
     await stage.two_factor.turn_off(ada.principal)
     await turned_on(stage, ada.user_id)
-    answer = await begin(tab)
-    assert answer.json()["url"].endswith("/signin/code")
+    response = await begin(tab)
+    assert response.json()["url"].endswith("/signin/code")
 
 
 async def test_settings_can_require_the_code_each_time(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ async def own_id(stage: Stage, tab: httpx.AsyncClient) -> Any:
 
 
 async def is_fresh(tab: httpx.AsyncClient) -> bool:
-    answer = await tab.post("/api/account/passkeys/options")
-    return answer.status_code == 200
+    response = await tab.post("/api/account/passkeys/options")
+    return response.status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path", "body"), FRESH)
@@ -58,12 +58,12 @@ async def test_an_old_authentication_is_not_fresh(
     stage: Stage, tab: httpx.AsyncClient, method: str, path: str, body: dict[str, str]
 ) -> None:
     stage.time.passes(minutes=10, seconds=1)
-    answer = await tab.request(method, path, json=body)
-    assert (answer.status_code, answer.json()["error"]) == (403, "step_up_required")
+    response = await tab.request(method, path, json=body)
+    assert (response.status_code, response.json()["error"]) == (403, "step_up_required")
     await tab.post(STEP_UP, json={"password": PASSWORD})
-    answer = await tab.request(method, path, json=body)
-    assert answer.status_code < 500
-    assert "step_up_required" not in answer.text
+    response = await tab.request(method, path, json=body)
+    assert response.status_code < 500
+    assert "step_up_required" not in response.text
 
 
 async def test_a_password_step_up_makes_the_session_fresh_under_a_new_token(
@@ -71,11 +71,11 @@ async def test_a_password_step_up_makes_the_session_fresh_under_a_new_token(
 ) -> None:
     stage.time.passes(minutes=11)
     before, who = tab.cookies["chat_session"], await own_id(stage, tab)
-    answer = await tab.post(
+    response = await tab.post(
         STEP_UP, json={"password": PASSWORD, "callbackUrl": "/settings/passkeys"}
     )
-    assert answer.json() == {"url": f"{stage.settings.url}/settings/passkeys"}
-    assert "Max-Age=" in answer.headers["set-cookie"]
+    assert response.json() == {"url": f"{stage.settings.url}/settings/passkeys"}
+    assert "Max-Age=" in response.headers["set-cookie"]
     assert await own_id(stage, tab) == who
     assert await stage.sessions.resolve(before) is None
     assert await is_fresh(tab)
@@ -83,8 +83,8 @@ async def test_a_password_step_up_makes_the_session_fresh_under_a_new_token(
 
 @pytest.mark.parametrize("wanted", ["https://evil.example", "//evil.example", "/\\evil"])
 async def test_a_step_up_redirects_only_to_our_pages(tab: httpx.AsyncClient, wanted: str) -> None:
-    answer = await tab.post(STEP_UP, json={"password": PASSWORD, "callbackUrl": wanted})
-    assert "evil" not in answer.text
+    response = await tab.post(STEP_UP, json={"password": PASSWORD, "callbackUrl": wanted})
+    assert "evil" not in response.text
 
 
 async def test_a_wrong_step_up_password_counts_as_a_failed_sign_in(
@@ -92,12 +92,12 @@ async def test_a_wrong_step_up_password_counts_as_a_failed_sign_in(
 ) -> None:
     stage.time.passes(minutes=11)
     for _ in range(5):
-        answer = await tab.post(STEP_UP, json={"password": "wrong wrong wrong"})
-        assert (answer.status_code, answer.json()["error"]) == (403, "not_confirmed")
+        response = await tab.post(STEP_UP, json={"password": "wrong wrong wrong"})
+        assert (response.status_code, response.json()["error"]) == (403, "not_confirmed")
     checked = stage.hasher.verified
-    answer = await tab.post(STEP_UP, json={"password": PASSWORD})
-    assert answer.status_code == 429
-    assert int(answer.headers["retry-after"]) > 0
+    response = await tab.post(STEP_UP, json={"password": PASSWORD})
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) > 0
     assert stage.hasher.verified == checked
     assert not await is_fresh(tab)
 
@@ -108,10 +108,10 @@ async def test_a_user_with_two_factor_steps_up_with_a_code(
     who = await own_id(stage, tab)
     ada = await turned_on(stage, who.user_id)
     stage.time.passes(minutes=11)
-    answer = await tab.post(STEP_UP, json={"password": PASSWORD})
-    assert answer.json()["error"] == "not_confirmed"
-    answer = await tab.post(STEP_UP, json={"code": ada.wrong()})
-    assert answer.json()["error"] == "second_factor_wrong"
+    response = await tab.post(STEP_UP, json={"password": PASSWORD})
+    assert response.json()["error"] == "not_confirmed"
+    response = await tab.post(STEP_UP, json={"code": ada.wrong()})
+    assert response.json()["error"] == "second_factor_wrong"
     assert not await is_fresh(tab)
     await tab.post(STEP_UP, json={"code": ada.code()})
     assert await is_fresh(tab)
@@ -127,8 +127,8 @@ async def test_a_user_steps_up_with_their_own_passkey(stage: Stage, tab: httpx.A
     stage.time.passes(minutes=11)
     options = (await tab.post(f"{STEP_UP}/passkey/options")).json()
     assert [one["id"] for one in options["allowCredentials"]]
-    answer = await tab.post(f"{STEP_UP}/passkey", json={"credential": key.get(options)})
-    assert answer.status_code == 200
+    response = await tab.post(f"{STEP_UP}/passkey", json={"credential": key.get(options)})
+    assert response.status_code == 200
     assert await is_fresh(tab)
 
 
@@ -149,8 +149,8 @@ async def test_a_passkey_alone_signs_in(stage: Stage, tab: httpx.AsyncClient) ->
             stolen = await thief.post("/api/auth/callback/passkey", data=form, headers=JSON)
             assert "error=PasskeyRefused" in stolen.json()["url"]
             assert "chat_session" not in thief.cookies
-        answer = await other.post("/api/auth/callback/passkey", data=form, headers=JSON)
-        assert answer.json()["url"] == f"{stage.settings.url}/c/7"  # it counts as both factors
+        response = await other.post("/api/auth/callback/passkey", data=form, headers=JSON)
+        assert response.json()["url"] == f"{stage.settings.url}/c/7"  # it counts as both factors
         assert list(other.cookies) == ["chat_session"]
 
 
@@ -182,9 +182,9 @@ async def test_reading_the_session_with_the_old_token_does_not_clear_the_cookie(
             stage.time.passes(seconds=1)
             proved = await tab.post(STEP_UP, json={"password": PASSWORD})
             assert proved.status_code == 200
-            answer = await late.get("/api/auth/session")
-            assert (answer.json(), answer.headers.get("set-cookie")) == (None, None)
+            response = await late.get("/api/auth/session")
+            assert (response.json(), response.headers.get("set-cookie")) == (None, None)
             stage.time.passes(minutes=2)
-            answer = await late.get("/api/auth/session")
-            assert "Max-Age=0" in answer.headers["set-cookie"]
+            response = await late.get("/api/auth/session")
+            assert "Max-Age=0" in response.headers["set-cookie"]
             assert (await tab.get("/api/auth/session")).json() is not None

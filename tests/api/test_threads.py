@@ -142,20 +142,20 @@ async def test_messages_come_in_windows(face: Face):
     alice = face.people["alice"]
     sent = await face.stage.runs.send(alice, text="hi", client_id="c1")
     path = f"/api/threads/{sent.thread_id}/messages"
-    live = (await face.call("alice", "GET", path)).json()
-    assert live["run"] == {"id": str(sent.run_id), "messageId": str(sent.message_id)}
+    running = (await face.call("alice", "GET", path)).json()
+    assert running["run"] == {"id": str(sent.run_id), "messageId": str(sent.message_id)}
     (await face.stage.models.one.answer()).say("a").finish()
     await face.stage.read(alice, sent.run_id)
     whole = (await face.call("alice", "GET", path)).json()
-    asked, answer = whole["messages"]
+    question, answer = whole["messages"]
     assert (whole["hasOlder"], whole["run"]) == (False, None)
-    assert (asked["role"], asked["parentId"], asked["parts"]) == (
+    assert (question["role"], question["parentId"], question["parts"]) == (
         "user",
         None,
         [{"type": "text", "text": "hi"}],
     )
     assert (answer["parentId"], answer["status"], answer["model"]) == (
-        asked["id"],
+        question["id"],
         "complete",
         "one",
     )
@@ -163,7 +163,7 @@ async def test_messages_come_in_windows(face: Face):
     last = (await face.call("alice", "GET", f"{path}?limit=1")).json()
     assert ([m["id"] for m in last["messages"]], last["hasOlder"]) == ([answer["id"]], True)
     older = (await face.call("alice", "GET", f"{path}?before={answer['id']}")).json()
-    assert [m["id"] for m in older["messages"]] == [asked["id"]]
+    assert [m["id"] for m in older["messages"]] == [question["id"]]
 
 
 async def test_a_thread_of_another_user_is_not_found(face: Face):
@@ -172,7 +172,7 @@ async def test_a_thread_of_another_user_is_not_found(face: Face):
     deleted = await create(face, "bob")
     await face.call("bob", "DELETE", f"/api/threads/{deleted}")
     own = await create(face, "bob")
-    answers = set()
+    responses = set()
     ids = [
         str(sent.thread_id),
         str(uuid4()),
@@ -191,12 +191,12 @@ async def test_a_thread_of_another_user_is_not_found(face: Face):
             ("GET", f"/messages?before={sent.message_id}", None),
         ):
             got = await face.call("bob", method, f"/api/threads/{target}{end}", json=body)
-            answers.add((got.status_code, got.content))
+            responses.add((got.status_code, got.content))
     for before in (sent.message_id, uuid4(), "nonsense"):
         got = await face.call("bob", "GET", f"/api/threads/{own}/messages?before={before}")
-        answers.add((got.status_code, got.content))
-    assert len(answers) == 1
-    assert answers.pop()[0] == 404
+        responses.add((got.status_code, got.content))
+    assert len(responses) == 1
+    assert responses.pop()[0] == 404
     assert (await face.stage.threads.get(alice, sent.thread_id)).title == "hi"
     assert (await face.call("bob", "GET", "/api/threads")).json()["threads"][0]["id"] == own
 

@@ -80,7 +80,7 @@ async def test_every_response_has_the_security_headers(open_server, build: Path)
         token, _ = server.sessions.issue()
         who = {"Cookie": server.cookie(token)}
         ours = {**who, "Origin": server.url}
-        answers = [
+        responses = [
             await server.client.get("/", headers=who),
             await server.client.head("/", headers=who),
             await server.client.get("/c/1"),
@@ -98,21 +98,21 @@ async def test_every_response_has_the_security_headers(open_server, build: Path)
             await server.client.options("/api/threads", headers=ours),
             await server.client.get("/", headers={"Host": "evil.test"}),
         ]
-        assert {answer.status_code for answer in answers} >= {
+        assert {response.status_code for response in responses} >= {
             200, 204, 303, 401, 403, 404, 405, 413, 421,
         }  # fmt: skip
-        for answer in answers:
+        for response in responses:
             for name, value in EVERY_ANSWER.items():
-                assert answer.headers.get_list(name) == [value], (answer.url, name)
-            [policy] = answer.headers.get_list("content-security-policy")
+                assert response.headers.get_list(name) == [value], (response.url, name)
+            [policy] = response.headers.get_list("content-security-policy")
             assert "frame-ancestors 'none'" in policy
             assert "*" not in policy
-            assert "clipboard-write=(self)" in answer.headers["permissions-policy"]
-            [vary] = answer.headers.get_list("vary")
+            assert "clipboard-write=(self)" in response.headers["permissions-policy"]
+            [vary] = response.headers.get_list("vary")
             assert vary.lower() in ("origin", "origin, accept-encoding")
-            assert "strict-transport-security" not in answer.headers
-            assert answer.headers.get("access-control-allow-origin") in (None, server.url)
-        page, api = answers[0], answers[8]
+            assert "strict-transport-security" not in response.headers
+            assert response.headers.get("access-control-allow-origin") in (None, server.url)
+        page, api = responses[0], responses[8]
         assert "ccept-" in page.headers["vary"]
         assert source("one()") in page.headers["content-security-policy"]
         assert api.headers["content-security-policy"].startswith("default-src 'none'")
@@ -127,8 +127,8 @@ async def test_only_files_named_by_their_content_are_cached(server: GatewayServe
 
         server.app.respond = respond
         token, _ = server.sessions.issue()
-        answer = await server.client.get(path, headers={"Cookie": server.cookie(token)})
-        [value] = answer.headers.get_list("cache-control")
+        response = await server.client.get(path, headers={"Cookie": server.cookie(token)})
+        [value] = response.headers.get_list("cache-control")
         return value
 
     assert await cached("/assets/app-1a2b.js") == "public, max-age=31536000, immutable"
@@ -140,17 +140,17 @@ async def test_only_files_named_by_their_content_are_cached(server: GatewayServe
 
 async def test_over_https_responses_have_hsts(open_server) -> None:
     async with open_server(app_url="https://chat.example") as server:
-        answer = await server.client.get("/signin", headers={"Host": "chat.example"})
-        assert answer.status_code == 200
-        assert answer.headers["strict-transport-security"] == "max-age=31536000"
-        policy = answer.headers["content-security-policy"]
+        response = await server.client.get("/signin", headers={"Host": "chat.example"})
+        assert response.status_code == 200
+        assert response.headers["strict-transport-security"] == "max-age=31536000"
+        policy = response.headers["content-security-policy"]
         assert "wss://chat.example" in policy
         assert "localhost" not in policy
         token, _ = server.sessions.issue()
         for name, status in (("__Host-chat_session", 200), ("chat_session", 401)):
             cookie = {"Host": "chat.example", "Cookie": f"{name}={token}"}
-            answer = await server.client.get("/api/threads", headers=cookie)
-            assert answer.status_code == status
+            response = await server.client.get("/api/threads", headers=cookie)
+            assert response.status_code == status
         assert {scope["scheme"] for scope in server.app.scopes} == {"https"}
         port = server.services.settings.port
         async with connect(

@@ -37,9 +37,9 @@ async def test_an_anonymous_api_request_is_401_and_runs_nothing(
     headers = {"Origin": server.url} | ({"Cookie": cookie} if cookie else {})
     for path in PRIVATE_API:
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            answer = await server.client.request(method, path, headers=headers)
-            assert answer.status_code == 401
-            assert answer.json() == {"error": "unauthenticated", "message": "Sign in first."}
+            response = await server.client.request(method, path, headers=headers)
+            assert response.status_code == 401
+            assert response.json() == {"error": "unauthenticated", "message": "Sign in first."}
     assert server.app.scopes == []
 
 
@@ -72,8 +72,8 @@ async def test_the_body_of_an_anonymous_request_is_not_read(server: GatewayServe
 
 @pytest.mark.parametrize("path", PUBLIC_API)
 async def test_the_routes_for_signing_in_need_no_session(server: GatewayServer, path: str) -> None:
-    answer = await server.client.get(path)
-    assert answer.status_code == 200
+    response = await server.client.get(path)
+    assert response.status_code == 200
     assert server.app.scopes[0]["principal"] is None
     assert server.app.scopes[0]["session"] is None
 
@@ -101,8 +101,8 @@ async def test_reflex_s_own_endpoints_are_closed(server: GatewayServer) -> None:
     }
     for path in REFLEX_S_OWN:
         for method in ("GET", "POST"):
-            answer = await server.client.request(method, path, headers=headers)
-            assert answer.status_code == 404, path
+            response = await server.client.request(method, path, headers=headers)
+            assert response.status_code == 404, path
     assert server.app.scopes == []
 
 
@@ -184,8 +184,8 @@ async def test_only_loopback_is_shown_the_url_of_the_app(server: GatewayServer) 
 
 @pytest.mark.parametrize("path", ["/ping", "/_health", "/healthz", "/readyz"])
 async def test_a_probe_is_answered_under_any_host(server: GatewayServer, path: str) -> None:
-    answer = await server.client.get(path, headers={"Host": "10.0.0.1"})
-    assert answer.status_code == 200
+    response = await server.client.get(path, headers={"Host": "10.0.0.1"})
+    assert response.status_code == 200
     assert (await server.client.post(path, headers={"Host": "10.0.0.1"})).status_code == 421
 
 
@@ -193,9 +193,9 @@ async def test_an_anonymous_page_request_is_redirected_to_sign_in_and_back(
     open_server, build: Path
 ) -> None:
     async with open_server(build=build) as server:
-        answer = await server.client.get("/c/42?x=1&y=%20")
-        assert answer.status_code == 303
-        location = urlsplit(answer.headers["location"])
+        response = await server.client.get("/c/42?x=1&y=%20")
+        assert response.status_code == 303
+        location = urlsplit(response.headers["location"])
         assert (location.scheme, location.netloc, location.path) == ("", "", "/signin")
         assert parse_qs(location.query) == {"callbackUrl": ["/c/42?x=1&y=%20"]}
         assert (await server.client.get("/")).headers["location"] == "/signin"
@@ -206,8 +206,8 @@ async def test_an_anonymous_page_request_is_redirected_to_sign_in_and_back(
         who = {"Cookie": server.cookie(token)}
         assert (await server.client.get("/c/42", headers=who)).status_code == 200
         for page in ("/signin", "/signup/"):
-            answer = await server.client.get(page, headers=who)
-            assert (answer.status_code, answer.headers["location"]) == (303, "/")
+            response = await server.client.get(page, headers=who)
+            assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
 @pytest.mark.parametrize(
@@ -235,12 +235,12 @@ async def test_a_body_over_the_limit_is_refused_before_anything_runs(open_server
     async with open_server(request_bytes=10_000) as server:
         token, _ = server.sessions.issue()
         who = {"Cookie": server.cookie(token), "Origin": server.url}
-        answer = await server.client.post("/api/chat", headers=who, content=b"x" * 10_001)
-        assert answer.status_code == 413
-        assert answer.json()["error"] == "too_large"
+        response = await server.client.post("/api/chat", headers=who, content=b"x" * 10_001)
+        assert response.status_code == 413
+        assert response.json()["error"] == "too_large"
         assert server.app.scopes == []
-        answer = await server.client.post("/api/chat", headers=who, content=b"x" * 10_000)
-        assert answer.status_code == 200
+        response = await server.client.post("/api/chat", headers=who, content=b"x" * 10_000)
+        assert response.status_code == 200
 
 
 async def test_a_body_without_a_length_is_cut_at_the_limit(open_server) -> None:
@@ -260,8 +260,8 @@ async def test_a_body_without_a_length_is_cut_at_the_limit(open_server) -> None:
         who = {"Cookie": server.cookie(token), "Origin": server.url}
         # The server may hang up on a client that is still talking.
         with contextlib.suppress(httpx.TransportError):
-            answer = await server.client.post("/api/chat", headers=who, content=endless())
-            assert answer.status_code == 413
+            response = await server.client.post("/api/chat", headers=who, content=endless())
+            assert response.status_code == 413
         assert server.gateway.refused["too_large"] == 1
         assert taken <= 50_000
 
@@ -271,10 +271,10 @@ async def test_a_failed_session_lookup_is_503(server: GatewayServer) -> None:
     for broken in (DatabaseBusy(), DatabaseFull(), unexplained, OSError("gone")):
         server.sessions.broken = broken
         for path in ("/api/threads", "/", "/signin"):
-            answer = await server.client.get(path, headers={"Cookie": "chat_session=x"})
-            assert answer.status_code == 503
-            assert "Try again" in answer.text
-            assert "select" not in answer.text
+            response = await server.client.get(path, headers={"Cookie": "chat_session=x"})
+            assert response.status_code == 503
+            assert "Try again" in response.text
+            assert "select" not in response.text
     assert server.app.scopes == []
 
 
@@ -368,9 +368,9 @@ async def test_public_metadata_needs_no_session_and_cannot_be_changed(
 ) -> None:
     path = "/.well-known/oauth-authorization-server"
     server.app.headers = [(b"content-type", b"application/json")]
-    answer = await server.client.get(path, headers={"Cookie": "chat_session=x"})
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
+    response = await server.client.get(path, headers={"Cookie": "chat_session=x"})
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
     assert server.sessions.looked_up == []
     refused = await server.client.post(path, headers={"Origin": server.url})
     assert (refused.status_code, refused.json()["error"]) == (405, "method")
@@ -379,12 +379,12 @@ async def test_public_metadata_needs_no_session_and_cannot_be_changed(
 async def test_metrics_and_unknown_probes_are_not_found(server: GatewayServer) -> None:
     for path in ("/metrics", "/metrics/x.js", "/healthz/x", "/readyz/"):
         for method in ("GET", "POST"):
-            answer = await server.client.request(method, path)
-            assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
+            response = await server.client.request(method, path)
+            assert (response.status_code, response.json()["error"]) == (404, "not_found"), path
     assert server.app.scopes == []
 
 
 async def test_an_error_has_the_form_of_every_api_error(server: GatewayServer) -> None:
-    answer = await server.client.get("/api/threads")
-    assert set(json.loads(answer.text)) == {"error", "message"}
+    response = await server.client.get("/api/threads")
+    assert set(json.loads(response.text)) == {"error", "message"}
     assert server.gateway.refused["unauthenticated"] == 1

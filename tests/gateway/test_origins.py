@@ -76,10 +76,10 @@ async def test_a_request_passes_only_with_an_exact_origin(
     verdicts: dict[str, bool] = {}
     for form in FORMS:
         headers = {"Origin": origin_of(form, server), "Cookie": server.cookie(token)}
-        answer = await server.client.request(method, "/api/threads", headers=headers)
-        assert answer.status_code in (200, 403)
-        verdicts[form] = answer.status_code == 200
-        shared = [name for name in answer.headers if name.startswith("access-control-allow")]
+        response = await server.client.request(method, "/api/threads", headers=headers)
+        assert response.status_code in (200, 403)
+        verdicts[form] = response.status_code == 200
+        shared = [name for name in response.headers if name.startswith("access-control-allow")]
         assert bool(shared) == verdicts[form]
     assert verdicts == EXPECTED
     assert len(server.app.scopes) == sum(EXPECTED.values())
@@ -126,21 +126,21 @@ async def test_an_unsafe_request_passes_only_from_our_own_pages(
 
 
 async def test_any_cookie_makes_the_origin_required(server: GatewayServer) -> None:
-    answer = await server.client.post("/api/auth/callback/x", headers={"Cookie": "a=b"})
-    assert answer.status_code == 403
+    response = await server.client.post("/api/auth/callback/x", headers={"Cookie": "a=b"})
+    assert response.status_code == 403
 
 
 async def test_a_navigation_without_an_origin_passes(server: GatewayServer) -> None:
-    answer = await server.client.get("/", headers={"Sec-Fetch-Site": "cross-site"})
-    assert answer.status_code == 200
+    response = await server.client.get("/", headers={"Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 200
 
 
 async def test_nothing_can_be_changed_outside_the_api(server: GatewayServer) -> None:
     for path in ("/", "/c/1", "/assets/a.js", "/apix"):
-        answer = await server.client.post(path, headers={"Origin": server.url})
-        assert answer.status_code == 405
-    answer = await server.client.request("TRACE", "/api/threads", headers={"Origin": server.url})
-    assert answer.status_code == 405
+        response = await server.client.post(path, headers={"Origin": server.url})
+        assert response.status_code == 405
+    response = await server.client.request("TRACE", "/api/threads", headers={"Origin": server.url})
+    assert response.status_code == 405
     assert server.app.scopes == []
 
 
@@ -153,10 +153,10 @@ async def test_cors_allows_another_origin_of_ours_and_no_foreign_one(open_server
         ]
         token, _ = server.sessions.issue()
         headers = {"Origin": page, "Cookie": server.cookie(token)}
-        answer = await server.client.get("/api/threads", headers=headers)
-        assert answer.headers.get_list("access-control-allow-origin") == [page]
-        assert answer.headers["access-control-allow-credentials"] == "true"
-        assert "Origin" in answer.headers["vary"]
+        response = await server.client.get("/api/threads", headers=headers)
+        assert response.headers.get_list("access-control-allow-origin") == [page]
+        assert response.headers["access-control-allow-credentials"] == "true"
+        assert "Origin" in response.headers["vary"]
         plain = await server.client.get("/ping", headers={"Origin": "https://evil.test"})
         assert plain.status_code == 200
         assert not [name for name in plain.headers if name.startswith("access-control")]
@@ -166,16 +166,16 @@ async def test_a_preflight_is_answered_by_the_gateway(open_server) -> None:
     page = "http://localhost:5999"
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x"}
     async with open_server(extra_origins=(page,)) as server:
-        answer = await server.client.options("/api/chat", headers={"Origin": page, **asks})
-        assert answer.status_code == 204
-        assert answer.headers["access-control-allow-origin"] == page
-        assert answer.headers["access-control-allow-credentials"] == "true"
-        assert "POST" in answer.headers["access-control-allow-methods"]
-        assert "x" not in answer.headers["access-control-allow-headers"].split(", ")
+        response = await server.client.options("/api/chat", headers={"Origin": page, **asks})
+        assert response.status_code == 204
+        assert response.headers["access-control-allow-origin"] == page
+        assert response.headers["access-control-allow-credentials"] == "true"
+        assert "POST" in response.headers["access-control-allow-methods"]
+        assert "x" not in response.headers["access-control-allow-headers"].split(", ")
         foreign = {"Origin": "https://evil.test", **asks}
-        answer = await server.client.options("/api/chat", headers=foreign)
-        assert answer.status_code == 403
-        assert not [name for name in answer.headers if name.startswith("access-control")]
+        response = await server.client.options("/api/chat", headers=foreign)
+        assert response.status_code == 403
+        assert not [name for name in response.headers if name.startswith("access-control")]
         assert server.app.scopes == []
 
 

@@ -61,8 +61,8 @@ def test_a_bucket_allows_a_burst_then_a_steady_rate() -> None:
 
 def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
     registry = ConnectionRegistry()
-    mine, other, nobody = Line(ONE), Line(TWO), Line(None)
-    with registry.open(mine), registry.open(other), registry.open(nobody):
+    mine, other, anonymous = Line(ONE), Line(TWO), Line(None)
+    with registry.open(mine), registry.open(other), registry.open(anonymous):
         assert len(registry) == 3
         assert registry.session_ids() == {ONE, TWO}
         assert registry.count("10.0.0.1") == 1
@@ -70,7 +70,7 @@ def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
         registry.on_signal(Signal("session_ended", session_id=uuid4()))
         registry.on_signal(Signal("session_ended"))
         registry.end_all(1001, anonymous=False)
-    assert (mine.ended, other.ended, nobody.ended) == ([4401, 1001], [1001], [])
+    assert (mine.ended, other.ended, anonymous.ended) == ([4401, 1001], [1001], [])
     assert len(registry) == 0
     assert registry.session_ids() == frozenset()
     assert registry.end_session(ONE) == 0

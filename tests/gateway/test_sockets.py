@@ -94,10 +94,10 @@ async def test_one_client_token_is_another_state_in_every_session(server: Gatewa
         for cookie in (*cookies, server.cookie(token)):
             await opened(stack, server.url, token=tab, cookie=cookie)
     queries = [query for _, query in shown(server)]
-    owner, stranger, dead, nobody, again = queries
+    owner, other_user, dead, anonymous, again = queries
     assert again == owner
-    assert dead == nobody
-    assert len({owner, stranger, nobody}) == 3
+    assert dead == anonymous
+    assert len({owner, other_user, anonymous}) == 3
     for query in queries:
         assert tab not in query
         key = query.removeprefix("token=").removesuffix("&EIO=4&transport=websocket")
@@ -158,7 +158,7 @@ async def test_a_revocation_closes_every_socket_and_nothing_is_sent_after(
     async with contextlib.AsyncExitStack() as stack:
         doomed = [await opened(stack, server.url, cookie=server.cookie(token)) for _ in range(50)]
         kept = await opened(stack, server.url, cookie=server.cookie(kept_token))
-        nobody = await opened(stack, server.url)
+        anonymous = await opened(stack, server.url)
         assert server.gateway.connections.count(session_id) == 50
         senders = [send for _, send in server.app.sockets]
 
@@ -171,7 +171,7 @@ async def test_a_revocation_closes_every_socket_and_nothing_is_sent_after(
         for _ in doomed:
             await server.finished.get()
         assert await kept.receive() == "4after"
-        assert await nobody.receive() == "4after"
+        assert await anonymous.receive() == "4after"
         assert server.gateway.connections.count(session_id) == 0
         assert len(server.gateway.connections) == 2
         assert server.app.disconnected == 50
@@ -213,11 +213,11 @@ async def test_repeated_failed_revalidation_ends_only_signed_in_sockets(open_ser
         token, _ = server.sessions.issue()
         async with contextlib.AsyncExitStack() as stack:
             attacker = await opened(stack, server.url, cookie=server.cookie(token))
-            nobody = await opened(stack, server.url)
+            anonymous = await opened(stack, server.url)
             server.sessions.broken = DatabaseBusy()
             assert await attacker.closed_code() == 4401
-            await nobody.send_raw("still")
-            assert await nobody.receive() == "4still"
+            await anonymous.send_raw("still")
+            assert await anonymous.receive() == "4still"
 
 
 async def test_a_failed_revalidation_is_retried(open_server) -> None:

@@ -33,10 +33,10 @@ async def test_a_page_on_another_host_of_the_site_is_served(open_server: Any, me
     async with open_server(**SPLIT) as server:
         preflight = {**SAME_SITE, "Access-Control-Request-Method": method}
         asked = await ask(server, "OPTIONS", "/api/threads", preflight)
-        answer = await ask(server, method, "/api/threads", {**SAME_SITE, **who(server)})
-        assert (asked.status_code, answer.status_code) == (204, 200)
+        response = await ask(server, method, "/api/threads", {**SAME_SITE, **who(server)})
+        assert (asked.status_code, response.status_code) == (204, 200)
         assert method in asked.headers["access-control-allow-methods"]
-        for one in (asked, answer):
+        for one in (asked, response):
             assert one.headers["access-control-allow-origin"] == APP
             assert one.headers["access-control-allow-credentials"] == "true"
             assert "Origin" in one.headers["vary"]
@@ -48,12 +48,12 @@ async def test_a_page_of_another_site_is_refused_with_a_reason(
 ) -> None:
     async with open_server(**SPLIT) as server:
         for path in ("/api/threads", "/api/auth/session"):
-            answer = await ask(server, method, path, CROSS_SITE)
-            said = answer.json()
-            assert (answer.status_code, said["error"]) == (403, "cross_site")
+            response = await ask(server, method, path, CROSS_SITE)
+            said = response.json()
+            assert (response.status_code, said["error"]) == (403, "cross_site")
             assert "app.example.com and api.example.com" in said["message"]
             # The page may read it: it is a page of the operator's own.
-            assert answer.headers["access-control-allow-origin"] == APP
+            assert response.headers["access-control-allow-origin"] == APP
         assert server.app.scopes == []
         assert server.sessions.looked_up == []
 
@@ -73,9 +73,9 @@ async def test_no_other_host_of_the_site_is_served(open_server: Any, origin: str
     async with open_server(**SPLIT) as server:
         for method in ("GET", "POST", "OPTIONS"):
             headers = {"Origin": origin, "Sec-Fetch-Site": "same-site", **who(server)}
-            answer = await ask(server, method, "/api/threads", headers)
-            assert answer.status_code == 403
-            assert "access-control-allow-origin" not in answer.headers
+            response = await ask(server, method, "/api/threads", headers)
+            assert response.status_code == 403
+            assert "access-control-allow-origin" not in response.headers
         assert server.app.scopes == []
 
 

@@ -33,11 +33,11 @@ async def test_a_chunk_arrives_before_the_next_is_written(open_server) -> None:
     async with open_server(app=RecordingApp(respond=stream)) as server:
         token, _ = server.sessions.issue()
         who = {"Cookie": server.cookie(token)}
-        async with server.client.stream("GET", "/api/chat/1/stream", headers=who) as answer:
-            assert answer.headers["cache-control"] == "no-store, no-transform"
-            assert answer.headers["x-accel-buffering"] == "no"
-            assert "content-length" not in answer.headers
-            pieces = answer.aiter_raw()
+        async with server.client.stream("GET", "/api/chat/1/stream", headers=who) as response:
+            assert response.headers["cache-control"] == "no-store, no-transform"
+            assert response.headers["x-accel-buffering"] == "no"
+            assert "content-length" not in response.headers
+            pieces = response.aiter_raw()
             for text in (b"data: 1\n\n", b"data: 2\n\n"):
                 await stream.pieces.put(text)
                 assert await anext(pieces) == text
@@ -52,11 +52,11 @@ async def test_a_revoked_session_stops_its_stream_and_no_other(open_server) -> N
     async with open_server(app=RecordingApp(respond=stream)) as server:
         token, session_id = server.sessions.issue()
         who = {"Cookie": server.cookie(token)}
-        async with server.client.stream("GET", "/api/chat/1/stream", headers=who) as answer:
+        async with server.client.stream("GET", "/api/chat/1/stream", headers=who) as response:
             _, other = server.sessions.issue()
             server.sessions.revoke(other)
             await stream.pieces.put(b"data: 1\n\n")
-            pieces = answer.aiter_raw()
+            pieces = response.aiter_raw()
             assert await anext(pieces) == b"data: 1\n\n"
             assert server.gateway.connections.count(session_id) == 1
             server.sessions.revoke(session_id)
@@ -71,8 +71,8 @@ async def test_a_session_revoked_while_it_is_resolved_opens_no_stream(open_serve
     async with open_server(app=RecordingApp(respond=Streaming())) as server:
         token, session_id = server.sessions.issue()
         server.sessions.after_reading = lambda: server.sessions.revoke(session_id)
-        answer = await server.client.get("/api/x", headers={"Cookie": server.cookie(token)})
-        assert answer.status_code == 401
+        response = await server.client.get("/api/x", headers={"Cookie": server.cookie(token)})
+        assert response.status_code == 401
         assert server.app.scopes == []
 
 
@@ -85,8 +85,8 @@ async def test_a_session_revoked_before_the_first_byte_is_401(open_server) -> No
 
     async with open_server(app=RecordingApp(respond=revoking)) as server:
         token, _ = server.sessions.issue()
-        answer = await server.client.get("/api/x", headers={"Cookie": server.cookie(token)})
-        assert answer.status_code == 401
+        response = await server.client.get("/api/x", headers={"Cookie": server.cookie(token)})
+        assert response.status_code == 401
         assert stream.cancelled.is_set()
 
 
