@@ -170,13 +170,13 @@ def _is_packet(frame: object) -> bool:
 
 
 def harden_server(server: AsyncServer, dropped: Counter[str]) -> None:
-    """Make a Socket.IO server drop and count what it would log or obey.
+    """Make a Socket.IO server drop and count malformed packets and unknown events.
 
     Args:
         server: Reflex's server.
         dropped: Counts what was dropped, by reason.
     """
-    take_message, take_event = server._handle_eio_message, server._handle_event
+    handle_message, handle_event = server._handle_eio_message, server._handle_event
     transport: Any = server.eio._async["websocket"]
 
     class Transport(transport):
@@ -192,13 +192,13 @@ def harden_server(server: AsyncServer, dropped: Counter[str]) -> None:
             dropped["frame"] += 1
             return
         try:
-            await take_message(eio_sid, data)
+            await handle_message(eio_sid, data)
         except Exception:  # any error of the parser
             dropped["frame"] += 1
 
     async def event(eio_sid: str, namespace: str, id: Any, data: Any) -> None:
         if isinstance(data, list) and len(data) <= 2 and data[0] in CLIENT_EVENTS:
-            await take_event(eio_sid, namespace, None, data)
+            await handle_event(eio_sid, namespace, None, data)
         else:
             dropped["unspoken"] += 1
 

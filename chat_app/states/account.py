@@ -168,7 +168,7 @@ class PasswordState(rx.State):
 
 _METHODS = {
     "password": "a password",
-    "email": "a link by e-mail",
+    "email": "a link by email",
     "passkey": "a passkey",
     "oauth": "another account",
 }

@@ -58,9 +58,9 @@ from chat_app.states.thread_list import ThreadListState
 class Access(Enum):
     """Who may send an event."""
 
-    ANYONE = "anyone"
+    PUBLIC = "public"
     SIGNED_IN = "signed in"
-    NOBODY = "nobody"
+    CLOSED = "closed"
 
 
 def _is_uuid(value: str) -> str:
@@ -139,16 +139,16 @@ def _framework() -> list[tuple[str, PolicyRow]]:
     """Reflex's own handlers. Nothing in this app lives in browser storage."""
     hashes = Annotated[list[_text(128)], Field(max_length=64)]
     empty = Annotated[dict[str, Any], Field(max_length=0)]
-    of, anyone, nobody = FRAMEWORK_HANDLERS, Access.ANYONE, Access.NOBODY
+    of, public, closed = FRAMEWORK_HANDLERS, Access.PUBLIC, Access.CLOSED
     return [
-        _row(anyone, of["hydrate"]),
-        _row(anyone, of["hydrate_and_load"], ("vars", "hashes"), vars=empty, hashes=hashes),
-        _row(anyone, of["set_is_hydrated"], value=bool),
-        _row(anyone, of["on_load"]),
-        _row(anyone, of["on_load_set_is_hydrated"], value=bool),
-        _row(nobody, of["update_vars"]),
-        _row(nobody, of["page_exception"]),
-        *((name, PolicyRow(nobody, {})) for name in setvar_names()),
+        _row(public, of["hydrate"]),
+        _row(public, of["hydrate_and_load"], ("vars", "hashes"), vars=empty, hashes=hashes),
+        _row(public, of["set_is_hydrated"], value=bool),
+        _row(public, of["on_load"]),
+        _row(public, of["on_load_set_is_hydrated"], value=bool),
+        _row(closed, of["update_vars"]),
+        _row(closed, of["page_exception"]),
+        *((name, PolicyRow(closed, {})) for name in setvar_names()),
     ]
 
 
@@ -179,7 +179,7 @@ def table(settings: Settings) -> dict[str, PolicyRow]:
     row = partial(_row, Access.SIGNED_IN)
     message = _text(settings.socket_frame_bytes)
     own = [
-        _row(Access.ANYONE, AuthState.on_auth_change),
+        _row(Access.PUBLIC, AuthState.on_auth_change),
         *map(row, without_arguments),
         row(threads.find, text=_text(200)),
         row(threads.begin_rename, thread_id=Id),
@@ -232,8 +232,8 @@ class Policy(EventPolicy):
             None to run the handler; else an update that stops it.
         """
         row = self.rows.get(event.name)
-        if row is None or row.access is Access.NOBODY:
-            return self._refuse("unknown" if row is None else "nobody")
+        if row is None or row.access is Access.CLOSED:
+            return self._refuse("unknown" if row is None else "closed")
         try:
             principal = await _sender(state)
         except ClaimsUnavailable:

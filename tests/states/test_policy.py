@@ -19,7 +19,7 @@ from testing.reflex_tabs import Harness, open_harness
 ROWS = table(read_settings())
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
 SIGNED_IN = sorted(name for name, row in ROWS.items() if row.access is Access.SIGNED_IN)
-CLOSED = sorted(name for name, row in ROWS.items() if row.access is Access.NOBODY)
+CLOSED = sorted(name for name, row in ROWS.items() if row.access is Access.CLOSED)
 
 SECRET = "kept between us"
 
@@ -72,7 +72,7 @@ def test_every_registered_handler_has_a_row() -> None:
 
 
 def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> None:
-    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.access is Access.ANYONE}
+    anyone = {name.rsplit(".", 1)[-1] for name, row in ROWS.items() if row.access is Access.PUBLIC}
     assert anyone == {
         "hydrate",
         "hydrate_and_load",
@@ -136,9 +136,9 @@ async def test_a_revoked_session_runs_no_handler(harness: Harness, name: str) ->
 @pytest.mark.parametrize("name", CLOSED)
 async def test_a_closed_handler_does_not_run(harness: Harness, name: str) -> None:
     tab = await harness.tab(await harness.user("ada@example.com"))
-    refused = app.policy.refused["nobody"]
+    refused = app.policy.refused["closed"]
     await tab.call(name, {"var_name": "thread", "value": "x"})
-    assert app.policy.refused["nobody"] == refused + 1
+    assert app.policy.refused["closed"] == refused + 1
 
 
 def model_calls(harness: Harness) -> int:
