@@ -224,7 +224,7 @@ async def _over_sockets(them: list[HttpUser], count: int) -> list[float]:
                 await stack.enter_async_context(open_tab(person, await person.new_thread()))
             )
         for one in tabs:
-            one.hook = lambda _handle, text: took.extend(ages(text) if "." in text else ())
+            one.hook = lambda _stream_id, text: took.extend(ages(text) if "." in text else ())
             await one.call(f"{CHAT}.send", client_id=uuid4().hex, thread=one.thread, text="go on")
         await _ends(tabs, 0.0, [])
     return took

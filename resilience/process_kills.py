@@ -37,7 +37,7 @@ class Watched:
             await asyncio.wait_for(self.heard.begun.wait(), 30)
         elif self.tab is not None:
             tab = self.tab
-            await tab.until(lambda: any(tab.text_of(m) for m in list(tab.handles)[1:]))
+            await tab.until(lambda: any(tab.text_of(m) for m in list(tab.stream_ids)[1:]))
 
     async def wrong(self) -> str:
         """What is wrong with the stored answer, or nothing; the program runs again."""
@@ -49,7 +49,7 @@ class Watched:
         stored = await self.person.messages(self.tab.thread)
         if self.tab.state.get("accepted") == self.client_id and len(stored) != 2:
             return "an accepted message is gone"
-        seen = {id: self.tab.text_of(id) for id in self.tab.handles}
+        seen = {id: self.tab.text_of(id) for id in self.tab.stream_ids}
         for message, text in seen.items():
             if said := await self._compare(self.tab.thread, message, text):
                 return said

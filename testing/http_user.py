@@ -15,13 +15,16 @@ from uuid import uuid4
 import httpx
 from websockets.exceptions import ConnectionClosed
 
+from chat_app.states.chat import ChatState
+from chat_app.states.feed import Feed
+from chat_app.states.thread_list import ThreadListState
 from testing.socket_client import SocketClient, connect
 
 PASSWORD = "a long enough pass phrase 7"
 HYDRATE = "reflex___state____state.hydrate_and_load"
-CHAT = "reflex___state____state.chat_app___states___chat____chat_state"
-LIST = "reflex___state____state.chat_app___states___thread_list____thread_list_state"
-LIVE = "reflex___state____state.chat_app___states___live____live"
+CHAT = ChatState.get_full_name()
+LIST = ThreadListState.get_full_name()
+FEED = Feed.get_full_name()
 
 Answer = tuple[int, Any]
 
@@ -180,9 +183,9 @@ class SocketTab:
     """An open socket with a thread on it.
 
     Attributes:
-        texts: The text under each handle.
-        ends: How the answer under a handle ended.
-        handles: The handle of each message by its id.
+        texts: The text under each stream id.
+        ends: How the answer under a stream id ended.
+        stream_ids: The stream id of each message by its id.
         state: The last value of each var of the chat and the list.
         closed: Set when the socket is gone.
     """
@@ -191,7 +194,7 @@ class SocketTab:
         self.thread = thread
         self.texts: dict[str, str] = {}
         self.ends: dict[str, str] = {}
-        self.handles: dict[str, str] = {}
+        self.stream_ids: dict[str, str] = {}
         self.state: dict[str, Any] = {}
         self.closed = asyncio.Event()
         self.frames = 0
@@ -221,7 +224,7 @@ class SocketTab:
 
     def text_of(self, message: str) -> str:
         """What came of a message's text."""
-        return self.texts.get(self.handles.get(message, ""), "")
+        return self.texts.get(self.stream_ids.get(message, ""), "")
 
     async def listen(self) -> None:
         """Take everything in, until the socket is gone."""
@@ -246,23 +249,23 @@ class SocketTab:
     def _take(self, frame: Any) -> None:
         if isinstance(frame, list) and frame[0] == "event":
             delta = frame[1].get("delta") or {}
-            if LIVE in delta and delta[LIVE].get("f_rx_state_"):
-                self._frame(*delta[LIVE]["f_rx_state_"])
+            if FEED in delta and delta[FEED].get("f_rx_state_"):
+                self._chunk(*delta[FEED]["f_rx_state_"])
             for name in (CHAT, LIST):
                 for var, value in delta.get(name, {}).items():
                     self.state[var.removesuffix("_rx_state_")] = value
                     if var == "recent_rx_state_":
-                        self.handles |= {row["id"]: row["handle"] for row in value}
+                        self.stream_ids |= {row["id"]: row["stream_id"] for row in value}
         self._news.set()
 
-    def _frame(self, handle: str, offset: int, text: str, end: str = "") -> None:
+    def _chunk(self, stream_id: str, offset: int, text: str, end: str = "") -> None:
         self.frames += 1
-        had = self.texts.get(handle, "").encode("utf-16-le")[: 2 * offset].decode("utf-16-le")
-        self.texts[handle] = had + text
+        had = self.texts.get(stream_id, "").encode("utf-16-le")[: 2 * offset].decode("utf-16-le")
+        self.texts[stream_id] = had + text
         if end:
-            self.ends[handle] = end
+            self.ends[stream_id] = end
         if self.hook is not None:
-            self.hook(handle, text)
+            self.hook(stream_id, text)
 
 
 @asynccontextmanager
