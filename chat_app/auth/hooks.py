@@ -1,4 +1,4 @@
-"""The operator's hooks: functions named by AUTH_ON_SIGN_IN and AUTH_SESSION_HOOK."""
+"""Functions of the operator's that are asked along the way, named in the settings."""
 
 import importlib
 import inspect
@@ -16,17 +16,17 @@ from chat_app.settings import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """A sign-in that is about to succeed.
+    """A sign-in that is about to be let through.
 
     Args:
         method: `password`, `email`, `passkey` or `oauth`.
-        provider: The id of the identity provider; empty for the other methods.
-        email: The email of the user.
-        email_verified: Whether the email is verified.
-        name: The display name.
-        user_id: The user; None for a new one.
-        is_new: Whether a user would be created.
-        claims: The claims of the identity provider.
+        provider: The provider's id in the settings; empty for the other methods.
+        email: The person's address.
+        email_verified: Whether somebody vouches for it.
+        name: What they are called.
+        user_id: The person; None for one who would be new.
+        is_new: Whether an account would be made.
+        claims: What the provider says of them.
     """
 
     method: str
@@ -41,15 +41,15 @@ class SignInAttempt:
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """A session that is being resolved.
+    """A session that somebody asks something in.
 
     Args:
-        user_id: The user.
-        email: Their current email.
-        name: Their current display name.
-        method: The method of the last authentication.
-        provider: The id of the identity provider; empty for the other methods.
-        claims: The claims of the identity provider at sign-in.
+        user_id: The person.
+        email: Their address now.
+        name: What they are called now.
+        method: How they last proved who they are.
+        provider: The provider's id in the settings; empty for the other methods.
+        claims: What the provider said of them when they signed in.
     """
 
     user_id: UUID
@@ -67,62 +67,62 @@ SessionHook = Callable[[SessionContext], Claims | Awaitable[Claims]]
 
 
 class ClaimsUnavailable(Unavailable):
-    """AUTH_SESSION_HOOK failed, so the permissions of the user are unknown."""
+    """The operator's function failed, so nobody can say what this person may do."""
 
     def __init__(self) -> None:
         super().__init__("Your account can't be checked right now. Try again soon.")
 
 
-def load_function(path: str, setting: str) -> Any:
-    """Import the function that a setting names.
+def load_function(named: str, setting: str) -> Any:
+    """The function that a setting names.
 
     Args:
-        path: `package.module:function`; may be empty.
+        named: `package.module:function`; empty names none.
         setting: The setting, for the error.
 
     Returns:
         The function, or None.
 
     Raises:
-        ConfigError: It does not exist or is not a function.
+        ConfigError: There is none of that name.
     """
-    if not path:
+    if not named:
         return None
-    module, _, name = path.partition(":")
+    module, _, name = named.partition(":")
     try:
-        function = getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
-        raise ConfigError(f"{setting}: there is no {path}") from None
-    if not callable(function):
-        raise ConfigError(f"{setting}: {path} is not a function")
-    return function
+        raise ConfigError(f"{setting}: there is no {named}") from None
+    if not callable(found):
+        raise ConfigError(f"{setting}: {named} is not a function")
+    return found
 
 
 async def allows(hook: OnSignIn | None, attempt: SignInAttempt) -> bool:
-    """Whether AUTH_ON_SIGN_IN allows a sign-in. False or any exception refuses it."""
+    """Whether the operator's function lets somebody in. False and any failure say no."""
     if hook is None:
         return True
     try:
-        result = hook(attempt)
-        allowed = await result if inspect.isawaitable(result) else result
-    except Exception as error:  # the operator's code: any exception refuses
+        answer = hook(attempt)
+        said = await answer if inspect.isawaitable(answer) else answer
+    except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
         log_unexpected_error(error, "AUTH_ON_SIGN_IN")
         return False
-    return allowed is not False
+    return said is not False
 
 
-async def claims_of(hook: SessionHook | None, context: SessionContext) -> Claims:
-    """The claims that AUTH_SESSION_HOOK returns for a session, as read-only plain JSON.
+async def claims_of(hook: SessionHook | None, seen: SessionContext) -> Claims:
+    """What the operator's function says of a session now, as plain JSON that nobody can change.
 
     Raises:
-        ClaimsUnavailable: The hook failed or did not return a JSON object.
+        NoClaims: The function failed, or said something that is no JSON object.
     """
     if hook is None:
         return _NONE
     try:
-        result = hook(context)
-        claims = await result if inspect.isawaitable(result) else result
-        return MappingProxyType(json.loads(json.dumps(dict(claims), allow_nan=False)))
-    except Exception as error:  # the operator's code: any exception refuses
+        answer = hook(seen)
+        said = await answer if inspect.isawaitable(answer) else answer
+        return MappingProxyType(json.loads(json.dumps(dict(said), allow_nan=False)))
+    except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
         log_unexpected_error(error, "AUTH_SESSION_HOOK")
         raise ClaimsUnavailable from None

@@ -1,4 +1,7 @@
-"""Second-factor codes: TOTP (RFC 6238) and backup codes. Pure: no users, no storage."""
+"""The codes themselves: those of the moment (TOTP, RFC 6238) and those for the drawer.
+
+Nothing here knows who they belong to or whether they were used.
+"""
 
 import base64
 import hmac
@@ -10,15 +13,15 @@ from pyotp.hotp import HOTP
 from pyotp.totp import TOTP
 
 STEP = timedelta(seconds=30)
-"""The time step of a TOTP code."""
+"""How long one code of the moment is shown."""
 BACKUP_CODES = 10
-"""Number of backup codes of a user."""
+"""How many backup codes somebody is given."""
 
-_BACKUP_BYTES = 10  # 80 bits cannot be guessed, so a plain hash is enough
+_BACKUP_BYTES = 10  # 80 bits: nothing to guess, so a plain hash keeps them
 _SPACES = re.compile(r"[\s-]+")
 _TOTP_CODE = re.compile(r"[0-9]{6}")
 _BACKUP = re.compile(r"[A-Z2-7]{16}")
-_MAX_LENGTH = 64  # characters; the rest is ignored
+_LONGEST = 64  # characters that are looked at at all
 
 
 def new_secret() -> str:
@@ -26,20 +29,20 @@ def new_secret() -> str:
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
-def uri_of(secret: str, *, account_name: str, site: str) -> str:
-    """The `otpauth:` URI for the QR code.
+def uri_of(secret: str, *, person: str, site: str) -> str:
+    """What the QR code says: an `otpauth:` URI.
 
     Args:
-        secret: The TOTP secret.
-        account_name: The account name that the authenticator shows.
-        site: The issuer that it shows.
+        secret: The secret that the authenticator will hold.
+        person: Whose it is, as the authenticator shows it.
+        site: Where it is for.
     """
-    return TOTP(secret).provisioning_uri(name=account_name, issuer_name=site)
+    return TOTP(secret).provisioning_uri(name=person, issuer_name=site)
 
 
 def normalize_code(code: str) -> str:
-    """A code without spaces and hyphens, in upper case."""
-    return _SPACES.sub("", code[:_MAX_LENGTH]).upper()
+    """A code without what people put between its parts, in capitals."""
+    return _SPACES.sub("", code[:_LONGEST]).upper()
 
 
 def is_totp_code(code: str) -> bool:
@@ -48,7 +51,7 @@ def is_totp_code(code: str) -> bool:
 
 
 def matching_step(secret: str, code: str, now: datetime) -> int | None:
-    """The time step that a code is valid for, or None.
+    """The step that a code belongs to, or None.
 
     A clock may be one step off (RFC 6238 §5.2).
 
@@ -59,15 +62,15 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
     """
     current = int(now.timestamp() // STEP.total_seconds())
     counter = HOTP(secret)
-    match = None
+    found = None
     for step in (current - 1, current, current + 1):
         if hmac.compare_digest(counter.at(step).encode(), code.encode("utf-8", "surrogatepass")):
-            match = step
-    return match
+            found = step
+    return found
 
 
 def new_backup_codes() -> tuple[str, ...]:
-    """Ten backup codes, formatted in groups of four."""
+    """Ten codes as they are shown, in groups of four."""
     return tuple(_grouped(secrets.token_bytes(_BACKUP_BYTES)) for _ in range(BACKUP_CODES))
 
 
