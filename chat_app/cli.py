@@ -150,7 +150,7 @@ def disable_user(
 
     async def disable(services: "Services") -> None:
         access = services.user_access
-        session_count = await access.disable(await access.named(email))
+        session_count = await access.disable(await access.find(email))
         typer.echo(f"{email} is disabled; {session_count} sessions ended.")
 
     _with_services(disable)
@@ -165,7 +165,7 @@ def enable_user(
 
     async def enable(services: "Services") -> None:
         access = services.user_access
-        await access.enable(await access.named(email))
+        await access.enable(await access.find(email))
 
     _with_services(enable)
     typer.echo(f"{email} can sign in again.")

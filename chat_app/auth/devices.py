@@ -1,4 +1,4 @@
-"""A device in three words, from a User-Agent header."""
+"""Devices: their names from the User-Agent header, and those remembered after two factors."""
 
 import re
 from datetime import timedelta
@@ -45,59 +45,54 @@ def device_name(user_agent: str) -> str:
 
 
 def clean_user_agent(user_agent: str) -> str:
-    """A User-Agent fit to be stored: printable ASCII, at most 200 characters."""
+    """A User-Agent to store: printable ASCII, at most 200 characters."""
     return re.sub(r"[^ -~]", "", user_agent)[:USER_AGENT_MAX_LENGTH]
 
 
 class RememberedDevices:
-    """Remembers and forgets browsers.
+    """Remembers devices that need no second factor.
 
     Args:
-        db: Where the hashes of their tokens are kept.
-        settings: For how long, or not at all.
+        db: Stores the hashes of their tokens.
+        settings: For how long.
         clock: The time.
     """
 
     def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
         self._db = db
-        self._lasts = timedelta(days=settings.remember_device_days)
+        self._lifetime = timedelta(days=settings.remember_device_days)
         self._clock = clock
 
     @property
     def max_age(self) -> int:
-        """For how many seconds a browser is remembered; 0 is not at all."""
-        return int(self._lasts.total_seconds())
+        """For how many seconds a device is remembered; 0 disables it."""
+        return int(self._lifetime.total_seconds())
 
     async def remember(self, user_id: UUID, user_agent: str) -> str:
-        """A token for a browser in which somebody has just shown the second factor.
-
-        Args:
-            user_id: The person.
-            user_agent: The browser's own name.
-        """
+        """Create the token of a device on which the second factor was just checked."""
         token, now = new_token(), self._clock()
         row = RememberedDevice(
             user_id=user_id,
             token_hash=hash_token(token),
             user_agent=clean_user_agent(user_agent),
             created_at=now,
-            expires_at=now + self._lasts,
+            expires_at=now + self._lifetime,
         )
         async with self._db.system("auth", write=True) as session:
             session.add(row)
         return token
 
     async def purge(self) -> None:
-        """Remove those whose time is over."""
-        over = col(RememberedDevice.expires_at) <= self._clock()
+        """Delete expired devices."""
+        expired = col(RememberedDevice.expires_at) <= self._clock()
         async with self._db.system("sweep") as session:
-            some = await session.exec(select(RememberedDevice.id).where(over).limit(1))
-            if some.first() is None:
+            rows = await session.exec(select(RememberedDevice.id).where(expired).limit(1))
+            if rows.first() is None:
                 return
         async with self._db.system("sweep", write=True) as session:
-            await session.exec(delete(RememberedDevice).where(over))
+            await session.exec(delete(RememberedDevice).where(expired))
 
 
 async def forget_devices(session: SystemSession, user_id: UUID) -> None:
-    """Make every browser of a person show the second factor again, in the caller's transaction."""
+    """Delete a user's remembered devices in the caller's transaction."""
     await session.exec(delete(RememberedDevice).where(col(RememberedDevice.user_id) == user_id))

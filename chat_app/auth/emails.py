@@ -1,4 +1,4 @@
-"""One strict form of an e-mail address, so that two spellings never make two people."""
+"""Normalised emails, so that two spellings of one email never make two accounts."""
 
 import re
 import unicodedata
@@ -17,13 +17,13 @@ _ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABE
 
 
 def normalise(raw: str) -> str:
-    """An address in its one form: NFKC, trimmed, lower case.
+    """Normalise an email: NFKC, trimmed, lower case.
 
-    Compatibility forms are folded before anything is judged, and an `@` that appears only by the
-    folding (U+FF20, U+FE6B) is refused: no two readers may see different domains in one address.
+    Compatibility forms are folded before validation, and an `@` that appears only by folding
+    (U+FF20, U+FE6B) is refused: no two parsers may see different domains in one email.
 
     Raises:
-        InvalidEmail: It is not exactly one plain address of at most 254 characters.
+        InvalidEmail: It is not exactly one plain email of at most 254 characters.
     """
     if len(raw) > _RAW_MAX_LENGTH:
         raise InvalidEmail

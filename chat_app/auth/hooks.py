@@ -1,4 +1,4 @@
-"""Functions of the operator's that are asked along the way, named in the settings."""
+"""The operator's hooks: functions, named in the settings, that are asked at sign-in."""
 
 import importlib
 import inspect
@@ -16,17 +16,17 @@ from chat_app.settings import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """A sign-in that is about to be let through.
+    """A sign-in that is about to succeed.
 
     Args:
         method: `password`, `email`, `passkey` or `oauth`.
         provider: The provider's id in the settings; empty for the other methods.
-        email: The person's address.
-        email_verified: Whether somebody vouches for it.
-        name: What they are called.
-        user_id: The person; None for one who would be new.
-        is_new: Whether an account would be made.
-        claims: What the provider says of them.
+        email: The user's email.
+        email_verified: Whether it is verified.
+        name: The display name.
+        user_id: The user; None for a new one.
+        is_new: Whether a user would be created.
+        claims: The provider's claims.
     """
 
     method: str
@@ -41,15 +41,15 @@ class SignInAttempt:
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """A session that somebody asks something in.
+    """The session of a request.
 
     Args:
-        user_id: The person.
-        email: Their address now.
-        name: What they are called now.
-        method: How they last proved who they are.
+        user_id: The user.
+        email: Their current email.
+        name: Their current display name.
+        method: The login method.
         provider: The provider's id in the settings; empty for the other methods.
-        claims: What the provider said of them when they signed in.
+        claims: The provider's claims at sign-in.
     """
 
     user_id: UUID
@@ -67,7 +67,7 @@ SessionHook = Callable[[SessionContext], Claims | Awaitable[Claims]]
 
 
 class ClaimsUnavailable(Unavailable):
-    """The operator's function failed, so nobody can say what this person may do."""
+    """The operator's hook failed, so the claims are unknown."""
 
     def __init__(self) -> None:
         super().__init__("Your account can't be checked right now. Try again soon.")
@@ -77,8 +77,8 @@ def load_function(named: str, setting: str) -> Any:
     """The function that a setting names.
 
     Args:
-        named: `package.module:function`; empty names none.
-        setting: The setting, for the error.
+        named: `package.module:function`, or empty.
+        setting: The setting's name, for the error.
 
     Returns:
         The function, or None.
@@ -99,30 +99,30 @@ def load_function(named: str, setting: str) -> Any:
 
 
 async def allows(hook: OnSignIn | None, attempt: SignInAttempt) -> bool:
-    """Whether the operator's function lets somebody in. False and any failure say no."""
+    """Whether the operator's hook allows a sign-in. False and any failure deny it."""
     if hook is None:
         return True
     try:
-        answer = hook(attempt)
-        said = await answer if inspect.isawaitable(answer) else answer
-    except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
+        returned = hook(attempt)
+        result = await returned if inspect.isawaitable(returned) else returned
+    except Exception as error:  # the operator's code may raise anything; access is denied
         log_unexpected_error(error, "AUTH_ON_SIGN_IN")
         return False
-    return said is not False
+    return result is not False
 
 
-async def claims_of(hook: SessionHook | None, seen: SessionContext) -> Claims:
-    """What the operator's function says of a session now, as plain JSON that nobody can change.
+async def claims_of(hook: SessionHook | None, context: SessionContext) -> Claims:
+    """The hook's claims of a session, as immutable JSON.
 
     Raises:
-        NoClaims: The function failed, or said something that is no JSON object.
+        ClaimsUnavailable: The hook failed, or returned no JSON object.
     """
     if hook is None:
         return _NONE
     try:
-        answer = hook(seen)
-        said = await answer if inspect.isawaitable(answer) else answer
-        return MappingProxyType(json.loads(json.dumps(dict(said), allow_nan=False)))
-    except Exception as error:  # somebody else's code: whatever it raises, nobody gets in
+        returned = hook(context)
+        result = await returned if inspect.isawaitable(returned) else returned
+        return MappingProxyType(json.loads(json.dumps(dict(result), allow_nan=False)))
+    except Exception as error:  # the operator's code may raise anything; access is denied
         log_unexpected_error(error, "AUTH_SESSION_HOOK")
         raise ClaimsUnavailable from None

@@ -1,4 +1,4 @@
-"""A person's passkeys: making, naming and removing them, and coming in with one."""
+"""Passkeys: registering, renaming and removing them, and signing in with one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ from chat_app.db.tables import Passkey, User
 from chat_app.settings import Settings
 
 PASSKEY_ISSUER = "passkey"
-"""The issuer of what a passkey proves."""
+"""The issuer of an identity verified by a passkey."""
 MAX_PASSKEYS = 20
-"""How many one person may have."""
+"""Passkeys per user."""
 
-_LASTS = timedelta(seconds=webauthn.CHALLENGE_SECONDS)
+_CHALLENGE_LIFETIME = timedelta(seconds=webauthn.CHALLENGE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class PasskeySummary:
-    """One line of a person's list.
+    """A passkey in the user's list.
 
     Args:
         id: Its row.
-        name: What the person calls it.
-        backed_up: Whether it is on more devices than the one it was made on.
-        created_at: When it was made.
-        last_used_at: When somebody last came in with it.
+        name: The name that the user chose.
+        backed_up: Whether it is synchronised to other devices.
+        created_at: When it was registered.
+        last_used_at: The last sign-in with it.
     """
 
     id: UUID
@@ -53,13 +53,13 @@ class PasskeySummary:
 
 
 class Passkeys:
-    """The passkeys of every person.
+    """Registers passkeys and signs in with them.
 
     Args:
-        db: Where their public keys are kept.
-        tokens: Makes challenges, each good for one ceremony.
-        throttle: Counts what anybody may begin.
-        settings: Where this is.
+        db: Stores public keys.
+        tokens: Creates challenges, each for one ceremony.
+        rate_limits: Limits how many sign-ins a client starts.
+        settings: The relying party's origin.
         clock: The time.
     """
 
@@ -78,7 +78,7 @@ class Passkeys:
         self._clock = clock
 
     async def list(self, principal: Principal) -> Sequence[PasskeySummary]:
-        """The person's passkeys, the oldest first."""
+        """The user's passkeys, the oldest first."""
         async with self._db.system("auth") as session:
             return [
                 PasskeySummary(row.id, row.name, row.backed_up, row.created_at, row.last_used_at)
@@ -86,38 +86,38 @@ class Passkeys:
             ]
 
     async def begin_registration(self, principal: Principal) -> Mapping[str, Any]:
-        """The options for making one, for this session of this person alone.
+        """The options for registering one, valid for this session only.
 
         Raises:
-            Conflict: They have as many as they may.
+            Conflict: The user has the maximum.
         """
         async with self._db.system("auth") as session:
             user = await session.get(User, principal.user_id)
             rows = await self._of(session, principal.user_id)
         if user is None:
             raise NotFound
-        _leave_room(len(rows))
+        _require_room(len(rows))
         challenge = await self._challenge("passkey_register", principal)
         return webauthn.registration(
             self._settings, challenge, user.id, user.email, user.name, map(_known, rows)
         )
 
     async def register(self, principal: Principal, credential: str, name: str) -> PasskeySummary:
-        """Keep a new passkey.
+        """Store a new passkey.
 
         Args:
-            principal: Whose it will be.
-            credential: What the browser made, as JSON.
-            name: What they call it; empty for one of ours.
+            principal: The user.
+            credential: The browser's response, as JSON.
+            name: As typed; empty for a default.
 
         Raises:
-            PasskeyRefused: It was not asked for here, or cannot be believed.
-            InvalidName: The name is no name.
-            Conflict: They have as many as they may.
+            InvalidPasskey: The challenge or the response is invalid.
+            InvalidName: The name is invalid.
+            Conflict: The user has the maximum.
         """
-        name, shown = clean_display_name(name), webauthn.read(credential)
-        await self._answered(shown, "passkey_register", principal)
-        new = webauthn.verify_new(self._settings, shown)
+        name, response = clean_display_name(name), webauthn.read(credential)
+        await self._consume_own(response, "passkey_register", principal)
+        new = webauthn.verify_new(self._settings, response)
         row = Passkey(
             user_id=principal.user_id,
             credential_id=new.credential_id,
@@ -133,19 +133,19 @@ class Passkeys:
             async with self._db.system("auth", write=True) as session:
                 mine = col(Passkey.user_id) == principal.user_id
                 count = select(func.count()).select_from(Passkey).where(mine)
-                _leave_room((await session.exec(count)).one())
+                _require_room((await session.exec(count)).one())
                 session.add(row)
                 await session.flush()
-        except IntegrityError:  # somebody has this very passkey, or the person is gone
+        except IntegrityError:  # the passkey is registered already, or the user was deleted
             raise InvalidPasskey from None
         return PasskeySummary(row.id, row.name, row.backed_up, row.created_at, None)
 
     async def rename(self, principal: Principal, passkey_id: UUID, name: str) -> None:
-        """Call one of the person's passkeys something else.
+        """Rename one of the user's passkeys.
 
         Raises:
-            NotFound: It is not theirs, or there is none.
-            InvalidName: The name is no name.
+            NotFound: The user has no such passkey.
+            InvalidName: The name is invalid.
         """
         name = clean_display_name(name) or "Passkey"
         async with self._db.system("auth", write=True) as session:
@@ -162,8 +162,8 @@ class Passkeys:
         """Remove one of the person's passkeys.
 
         Raises:
-            NotFound: It is not theirs, or there is none.
-            LastWayIn: Without it they could not come in again.
+            NotFound: The user has no such passkey.
+            LastLoginMethod: It is the only login method.
         """
         async with self._db.system("auth", write=True) as session:
             removed = await session.exec(
@@ -173,46 +173,46 @@ class Passkeys:
                 raise NotFound
             await require_login_method(session, principal.user_id)
 
-    async def begin_sign_in(self, binding: str, address: str) -> Mapping[str, Any]:
-        """The options for coming in without a user name.
+    async def begin_sign_in(self, binding: str, client_ip: str) -> Mapping[str, Any]:
+        """The options for signing in without a user name.
 
         Args:
-            binding: A secret of the browser; the answer must come from there.
-            address: The client's address.
+            binding: A secret of the browser; the response must come with it.
+            client_ip: For the rate limit.
 
         Raises:
-            RateLimited: Too many from this address.
+            TooManyAttempts: Of this client.
         """
-        async with self._rate_limits.start(address):
+        async with self._rate_limits.start(client_ip):
             challenge = await self._tokens.create(
-                "passkey_sign_in", lifetime=_LASTS, binding=binding
+                "passkey_sign_in", lifetime=_CHALLENGE_LIFETIME, binding=binding
             )
         return webauthn.authentication(self._settings, challenge)
 
     async def sign_in(self, credential: str, binding: str) -> VerifiedIdentity:
-        """Who a passkey says is there. It has verified its user, so it counts as two factors.
+        """Verify a passkey's response. User verification makes it count as two factors.
 
         Args:
-            credential: What the browser brings, as JSON.
+            credential: The browser's response, as JSON.
             binding: The secret of the browser.
 
         Raises:
-            PasskeyRefused: Nobody.
+            InvalidPasskey: It verifies no user.
         """
-        shown = webauthn.read(credential)
-        await self._spend(shown, "passkey_sign_in", binding)
-        if shown.user_handle is None:
+        response = webauthn.read(credential)
+        await self._consume(response, "passkey_sign_in", binding)
+        if response.user_handle is None:
             raise InvalidPasskey
-        row = await self._prove(shown, shown.user_handle)
+        row = await self._verify(response, response.user_handle)
         return VerifiedIdentity(
             "passkey", PASSKEY_ISSUER, row.credential_id, user_id=row.user_id, is_strong=True
         )
 
     async def begin_step_up(self, principal: Principal) -> Mapping[str, Any]:
-        """The options for proving again who one is, with any of the person's own passkeys.
+        """The options for a step-up with any of the user's passkeys.
 
         Raises:
-            NotFound: They have none.
+            NotFound: The user has none.
         """
         async with self._db.system("auth") as session:
             rows = await self._of(session, principal.user_id)
@@ -222,49 +222,54 @@ class Passkeys:
         return webauthn.authentication(self._settings, challenge, map(_known, rows))
 
     async def step_up(self, principal: Principal, credential: str) -> None:
-        """Prove again who one is.
+        """Verify a step-up.
 
         Raises:
-            PasskeyRefused: It is not one of theirs, or was not asked for here.
+            InvalidPasskey: It is not one of the user's, or the challenge is invalid.
         """
-        shown = webauthn.read(credential)
-        await self._answered(shown, "passkey_step_up", principal)
-        await self._prove(shown, principal.user_id)
+        response = webauthn.read(credential)
+        await self._consume_own(response, "passkey_step_up", principal)
+        await self._verify(response, principal.user_id)
 
     async def _challenge(self, purpose: Purpose, principal: Principal) -> str:
         return await self._tokens.create(
             purpose,
-            lifetime=_LASTS,
+            lifetime=_CHALLENGE_LIFETIME,
             user_id=principal.user_id,
             binding=principal.credential_id.hex,
         )
 
-    async def _answered(
-        self, shown: PasskeyResponse, purpose: Purpose, principal: Principal
+    async def _consume_own(
+        self, response: PasskeyResponse, purpose: Purpose, principal: Principal
     ) -> None:
-        spent = await self._spend(shown, purpose, principal.credential_id.hex)
-        if spent.user_id != principal.user_id:
+        challenge = await self._consume(response, purpose, principal.credential_id.hex)
+        if challenge.user_id != principal.user_id:
             raise InvalidPasskey
 
-    async def _spend(self, shown: PasskeyResponse, purpose: Purpose, binding: str) -> ConsumedToken:
-        """Use a challenge up, whatever comes of it."""
+    async def _consume(
+        self, response: PasskeyResponse, purpose: Purpose, binding: str
+    ) -> ConsumedToken:
+        """Consume the challenge, before the response is verified."""
         try:
-            return await self._tokens.consume(shown.challenge, purpose, binding=binding)
+            return await self._tokens.consume(response.challenge, purpose, binding=binding)
         except InvalidToken:
             raise InvalidPasskey from None
 
-    async def _prove(self, shown: PasskeyResponse, user_id: UUID) -> Passkey:
-        which = col(Passkey.credential_id) == shown.credential_id, col(Passkey.user_id) == user_id
+    async def _verify(self, response: PasskeyResponse, user_id: UUID) -> Passkey:
+        conditions = (
+            col(Passkey.credential_id) == response.credential_id,
+            col(Passkey.user_id) == user_id,
+        )
         async with self._db.system("auth") as session:
-            row = (await session.exec(select(Passkey).where(*which))).first()
+            row = (await session.exec(select(Passkey).where(*conditions))).first()
         if row is None:
             raise InvalidPasskey
-        count = webauthn.verify(self._settings, shown, row.public_key, row.sign_count)
+        count = webauthn.verify(self._settings, response, row.public_key, row.sign_count)
         async with self._db.system("auth", write=True) as session:
             used = await session.exec(
                 update(Passkey)
-                # Of two that counted to the same number one is a copy.
-                .where(*which, col(Passkey.sign_count) == row.sign_count)
+                # Two responses with one counter mean that one is from a clone.
+                .where(*conditions, col(Passkey.sign_count) == row.sign_count)
                 .values(sign_count=count, last_used_at=self._clock())
                 .returning(col(Passkey.id))
             )
@@ -289,6 +294,6 @@ def _known(row: Passkey) -> RegisteredPasskey:
     return RegisteredPasskey(row.credential_id, row.transports)
 
 
-def _leave_room(have: int) -> None:
-    if have >= MAX_PASSKEYS:
+def _require_room(count: int) -> None:
+    if count >= MAX_PASSKEYS:
         raise Conflict(f"You have {MAX_PASSKEYS} passkeys, the maximum. Remove one first.")

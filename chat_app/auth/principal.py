@@ -13,7 +13,7 @@ class UserProfile:
 
     Args:
         id: The person.
-        email: Their normalised address.
+        email: Their normalised email.
         name: What they call themselves; may be empty.
     """
 

@@ -1,7 +1,4 @@
-"""The codes themselves: those of the moment (TOTP, RFC 6238) and those for the drawer.
-
-Nothing here knows who they belong to or whether they were used.
-"""
+"""TOTP codes (RFC 6238) and backup codes. Pure: nothing is stored here."""
 
 import base64
 import hmac
@@ -13,15 +10,15 @@ from pyotp.hotp import HOTP
 from pyotp.totp import TOTP
 
 STEP = timedelta(seconds=30)
-"""How long one code of the moment is shown."""
+"""How long one TOTP code is valid."""
 BACKUP_CODES = 10
-"""How many backup codes somebody is given."""
+"""How many backup codes a user gets."""
 
 _BACKUP_BYTES = 10  # 80 bits: nothing to guess, so a plain hash keeps them
 _SPACES = re.compile(r"[\s-]+")
 _TOTP_CODE = re.compile(r"[0-9]{6}")
 _BACKUP = re.compile(r"[A-Z2-7]{16}")
-_LONGEST = 64  # characters that are looked at at all
+_MAX_LENGTH = 64  # characters of a code that are read
 
 
 def new_secret() -> str:
@@ -30,28 +27,28 @@ def new_secret() -> str:
 
 
 def uri_of(secret: str, *, person: str, site: str) -> str:
-    """What the QR code says: an `otpauth:` URI.
+    """The `otpauth:` URI of the QR code.
 
     Args:
-        secret: The secret that the authenticator will hold.
-        person: Whose it is, as the authenticator shows it.
-        site: Where it is for.
+        secret: In base32.
+        person: The account name that the authenticator shows.
+        site: The issuer that the authenticator shows.
     """
     return TOTP(secret).provisioning_uri(name=person, issuer_name=site)
 
 
 def normalize_code(code: str) -> str:
-    """A code without what people put between its parts, in capitals."""
-    return _SPACES.sub("", code[:_LONGEST]).upper()
+    """A code in capitals, without spaces and hyphens."""
+    return _SPACES.sub("", code[:_MAX_LENGTH]).upper()
 
 
 def is_totp_code(code: str) -> bool:
-    """Whether it looks like six digits from an authenticator."""
+    """Whether it has the form of a TOTP code: six digits."""
     return _TOTP_CODE.fullmatch(code) is not None
 
 
 def matching_step(secret: str, code: str, now: datetime) -> int | None:
-    """The step that a code belongs to, or None.
+    """The time step that a code belongs to, or None.
 
     A clock may be one step off (RFC 6238 §5.2).
 
@@ -70,12 +67,12 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
 
 
 def new_backup_codes() -> tuple[str, ...]:
-    """Ten codes as they are shown, in groups of four."""
+    """Ten codes in groups of four characters."""
     return tuple(_grouped(secrets.token_bytes(_BACKUP_BYTES)) for _ in range(BACKUP_CODES))
 
 
 def is_backup_code(code: str) -> bool:
-    """Whether it looks like a backup code."""
+    """Whether it has the form of a backup code."""
     return _BACKUP.fullmatch(code) is not None
 
 

@@ -1,7 +1,7 @@
-"""What a browser is asked for, and whether what it brings is that. Pure: nothing is kept here.
+"""WebAuthn ceremonies: the options for the browser, and verifying its response. Pure.
 
-A challenge is a one-time token: what a browser signs names the ceremony that it was asked in, and
-using that up comes before looking at the rest.
+A challenge is a one-time token, so that it names its ceremony; it is consumed before the response
+is verified.
 """
 
 import json
@@ -35,20 +35,20 @@ from chat_app.settings import Settings
 from chat_app.settings.validation import host_of
 
 CHALLENGE_SECONDS = 300
-"""How long a browser may take."""
+"""How long a challenge is valid."""
 
-_LONGEST = 1364  # characters of a credential's id (1,023 bytes, WebAuthn §5.8.3)
+_ID_MAX_LENGTH = 1364  # characters of a credential's id (1,023 bytes, WebAuthn §5.8.3)
 _VERIFIED = UserVerificationRequirement.REQUIRED
 _TRANSPORTS = {one.value: one for one in AuthenticatorTransport}
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredPasskey:
-    """A passkey that was registered before.
+    """A registered passkey.
 
     Args:
         credential_id: Its id in base64url.
-        transports: How its device is reached, as the browser said.
+        transports: How its device is reached, from the browser.
     """
 
     credential_id: str
@@ -57,15 +57,15 @@ class RegisteredPasskey:
 
 @dataclass(frozen=True, slots=True)
 class NewCredential:
-    """A new passkey, proved.
+    """A verified new passkey.
 
     Args:
         credential_id: Its id in base64url.
         public_key: In COSE form.
-        sign_count: How often it was used; devices that do not count say 0.
-        aaguid: The make of the device.
+        sign_count: The signature counter; 0 if the device has none.
+        aaguid: The model of the authenticator.
         transports: How it is reached.
-        backed_up: Whether it is on more devices than this one.
+        backed_up: Whether it is synchronised to other devices.
     """
 
     credential_id: str
@@ -78,13 +78,13 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True)
 class PasskeyResponse:
-    """What a browser brings, before anything of it is proved.
+    """A browser's response before it is verified.
 
     Args:
-        challenge: The token that it was asked with.
-        credential_id: Which passkey it says it is.
-        user_handle: Whose the device thinks it is.
-        content: All of it.
+        challenge: The challenge's token.
+        credential_id: The claimed passkey.
+        user_handle: The claimed user.
+        content: The whole response.
     """
 
     challenge: str
@@ -101,7 +101,7 @@ def registration(
     name: str,
     known: Iterable[RegisteredPasskey],
 ) -> dict[str, Any]:
-    """The options for making a passkey that needs no user name and always verifies its user."""
+    """The options for registering a discoverable passkey with user verification."""
     options = generate_registration_options(
         rp_id=host_of(settings.url),
         rp_name=host_of(settings.url),
@@ -121,12 +121,12 @@ def registration(
 def authentication(
     settings: Settings, challenge: str, known: Iterable[RegisteredPasskey] = ()
 ) -> dict[str, Any]:
-    """The options for showing a passkey.
+    """The options for signing in.
 
     Args:
-        settings: Where this is.
-        challenge: What to sign.
-        known: Which ones will do; none leaves it to the person, who needs no user name then.
+        settings: The relying party's origin.
+        challenge: The token to sign.
+        known: The allowed passkeys; none allows any discoverable one.
     """
     options = generate_authentication_options(
         rp_id=host_of(settings.url),
@@ -139,45 +139,48 @@ def authentication(
 
 
 def read(credential: str) -> PasskeyResponse:
-    """What a browser brings, as its `toJSON` wrote it.
+    """Parse a browser's response, as `toJSON` writes it.
 
     Raises:
-        PasskeyRefused: It cannot be read.
+        InvalidPasskey: It is malformed.
     """
     try:
         content = json.loads(credential)
-        response = content["response"]
-        client_data = parse_client_data_json(base64url_to_bytes(response["clientDataJSON"]))
-        handle = response.get("userHandle")
-        shown = PasskeyResponse(
+        attested = content["response"]
+        client_data = parse_client_data_json(base64url_to_bytes(attested["clientDataJSON"]))
+        handle = attested.get("userHandle")
+        response = PasskeyResponse(
             challenge=bytes_to_base64url(client_data.challenge),
             credential_id=content["id"],
             user_handle=UUID(bytes=base64url_to_bytes(handle)) if handle else None,
             content=content,
         )
-        if not isinstance(shown.credential_id, str) or len(shown.credential_id) > _LONGEST:
+        if (
+            not isinstance(response.credential_id, str)
+            or len(response.credential_id) > _ID_MAX_LENGTH
+        ):
             raise InvalidPasskey
-    except Exception:  # the library raises whatever a stranger's bytes make it stumble over
+    except Exception:  # malformed input makes the library raise anything
         raise InvalidPasskey from None
-    return shown
+    return response
 
 
-def verify_new(settings: Settings, shown: PasskeyResponse) -> NewCredential:
-    """Prove a new passkey against the challenge that it names, which is used up by now.
+def verify_new(settings: Settings, response: PasskeyResponse) -> NewCredential:
+    """Verify a new passkey against its challenge, which the caller has consumed.
 
     Raises:
-        PasskeyRefused: It was made elsewhere, for elsewhere, or without its user.
+        InvalidPasskey: Another origin, or no user verification.
     """
     try:
         found = verify_registration_response(
-            credential=shown.content,
-            expected_challenge=base64url_to_bytes(shown.challenge),
+            credential=response.content,
+            expected_challenge=base64url_to_bytes(response.challenge),
             expected_rp_id=host_of(settings.url),
             expected_origin=sorted(settings.origins),
             require_user_verification=True,
         )
-        said = shown.content["response"].get("transports") or []
-        transports = [one for one in _TRANSPORTS if one in said]
+        offered = response.content["response"].get("transports") or []
+        transports = [one for one in _TRANSPORTS if one in offered]
     except Exception:  # as in `read`
         raise InvalidPasskey from None
     return NewCredential(
@@ -190,25 +193,27 @@ def verify_new(settings: Settings, shown: PasskeyResponse) -> NewCredential:
     )
 
 
-def verify(settings: Settings, shown: PasskeyResponse, public_key: bytes, sign_count: int) -> int:
-    """Prove that a passkey was shown, against the challenge that it names, which is used up by now.
+def verify(
+    settings: Settings, response: PasskeyResponse, public_key: bytes, sign_count: int
+) -> int:
+    """Verify a passkey's signature over its challenge, which the caller has consumed.
 
     Args:
-        settings: Where this is.
-        shown: What the browser brought.
-        public_key: What the passkey was registered with.
-        sign_count: How often it had been used.
+        settings: The relying party's origin.
+        response: The browser's response.
+        public_key: The passkey's public key.
+        sign_count: The stored signature counter.
 
     Returns:
-        How often it has been used now.
+        The new signature counter.
 
     Raises:
-        PasskeyRefused: It is not that one, or a copy of it: its count went back.
+        InvalidPasskey: Another passkey, or a clone whose counter went back.
     """
     try:
         found = verify_authentication_response(
-            credential=shown.content,
-            expected_challenge=base64url_to_bytes(shown.challenge),
+            credential=response.content,
+            expected_challenge=base64url_to_bytes(response.challenge),
             expected_rp_id=host_of(settings.url),
             expected_origin=sorted(settings.origins),
             credential_public_key=public_key,

@@ -1,4 +1,4 @@
-"""Removing a person, with everything that is theirs."""
+"""Deleting an account with everything in it."""
 
 from sqlmodel import col, delete
 
@@ -11,11 +11,11 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import OneTimeToken, User
 
 DELETED = "removed"
-"""Why the sessions of somebody who is gone ended."""
+"""The reason for which the sessions of a deleted user are revoked."""
 
 
 class DeletionNotConfirmed(InvalidInput):
-    """What was typed is not the person's address."""
+    """The typed email is not the account's."""
 
     code = "not_confirmed"
 
@@ -24,11 +24,11 @@ class DeletionNotConfirmed(InvalidInput):
 
 
 class AccountDeletion:
-    """Removes people.
+    """Deletes users.
 
     Args:
-        db: Where they are kept.
-        sessions: Ends what they have open.
+        db: Stores users.
+        sessions: Revokes their sessions.
     """
 
     def __init__(self, db: Database, sessions: SessionService) -> None:
@@ -36,18 +36,17 @@ class AccountDeletion:
         self._sessions = sessions
 
     async def remove(self, principal: Principal, confirm: str) -> None:
-        """Delete the person: accounts, sessions, threads, letters. Nothing of it can be restored.
+        """Delete the user: accounts, sessions, threads, tokens. This can't be undone.
 
-        All of it goes in one transaction. What is still open for their sessions ends right after;
-        what an answer then wants to write has nowhere to go.
+        Everything is deleted in one transaction; sockets and runs of the sessions end right after.
 
         Args:
-            principal: Who leaves.
-            confirm: Their address, typed.
+            principal: The user.
+            confirm: Their email, as typed.
 
         Raises:
-            NotConfirmed: It is not theirs; nothing has changed.
-            NotFound: They are gone already.
+            DeletionNotConfirmed: It is another email; nothing has changed.
+            NotFound: The user was deleted already.
         """
         async with self._db.system("auth", write=True) as session:
             user = await session.get(User, principal.user_id)
@@ -56,7 +55,7 @@ class AccountDeletion:
             if not _is_same(confirm, user.email):
                 raise DeletionNotConfirmed
             ended = await self._sessions.revoke_all(session, user.id, reason=DELETED)
-            # These may be about somebody whom no account was made for yet.
+            # A sign-up that is not confirmed has only the email.
             await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
             await session.exec(delete(User).where(col(User.id) == user.id))
         self._sessions.publish_revoked(ended, DELETED)

@@ -1,4 +1,4 @@
-"""Shutting a person out, and letting them in again: the operator's last word."""
+"""Disabling and enabling a user, by the operator."""
 
 from uuid import UUID
 
@@ -15,15 +15,15 @@ from chat_app.db.sessions import SystemSession
 from chat_app.db.tables import User
 
 DISABLED = "disabled"
-"""Why the sessions of somebody who was shut out ended."""
+"""The reason for which the sessions of a disabled user are revoked."""
 
 
 class UserAccess:
-    """Disables and enables people. What they have is kept.
+    """Disables and enables users; their data is kept.
 
     Args:
-        db: Where they are kept.
-        sessions: Ends what they have open.
+        db: Stores users.
+        sessions: Revokes their sessions.
         clock: The time.
     """
 
@@ -33,19 +33,16 @@ class UserAccess:
         self._clock = clock
 
     async def disable(self, user_id: UUID) -> int:
-        """Shut a person out, whichever way they come, and end all they have open.
-
-        Letters and steps that are under way are worth nothing afterwards either, and no browser is
-        remembered.
+        """Disable a user: every login method, all sessions, tokens and remembered devices.
 
         Returns:
-            How many sessions were ended.
+            How many sessions were revoked.
 
         Raises:
-            NotFound: There is no such person.
+            NotFound: There is no such user.
         """
         async with self._db.system("auth", write=True) as session:
-            user = await _found(session, user_id)
+            user = await _user(session, user_id)
             if user.disabled_at is None:
                 user.disabled_at = self._clock()
                 session.add(user)
@@ -56,22 +53,22 @@ class UserAccess:
         return len(ended)
 
     async def enable(self, user_id: UUID) -> None:
-        """Let a person in again. Their sessions stay over.
+        """Enable a user. Revoked sessions stay revoked.
 
         Raises:
-            NotFound: There is no such person.
+            NotFound: There is no such user.
         """
         async with self._db.system("auth", write=True) as session:
-            user = await _found(session, user_id)
+            user = await _user(session, user_id)
             user.disabled_at = None
             session.add(user)
 
-    async def named(self, email: str) -> UUID:
-        """The person with an address.
+    async def find(self, email: str) -> UUID:
+        """The user with an email.
 
         Raises:
-            InvalidEmail: It is not an address.
-            NotFound: Nobody has it.
+            InvalidEmail: It is not an email.
+            NotFound: There is none.
         """
         async with self._db.system("auth") as session:
             found = await session.exec(select(User.id).where(User.email == normalise(email)))
@@ -81,7 +78,7 @@ class UserAccess:
         return user_id
 
 
-async def _found(session: SystemSession, user_id: UUID) -> User:
+async def _user(session: SystemSession, user_id: UUID) -> User:
     user = await session.get(User, user_id)
     if user is None:
         raise NotFound

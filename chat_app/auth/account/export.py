@@ -1,4 +1,4 @@
-"""What is kept about a person outside their conversations, as they may take it away."""
+"""Export of the account: profile, login methods and sessions, without threads."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,23 +13,25 @@ from chat_app.db.tables import Account, AuthSession, Passkey, Picture, Totp, Use
 
 
 async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
-    """Profile, ways in and sessions, as JSON values. No secret and no hash is among them.
+    """Profile, login methods and sessions as JSON values, without secrets and hashes.
 
     Raises:
-        NotFound: The person is gone.
+        NotFound: The user was deleted.
     """
-    mine = principal.user_id
+    user_id = principal.user_id
     async with db.system("auth") as session:
-        user = await session.get(User, mine)
+        user = await session.get(User, user_id)
         if user is None:
             raise NotFound
-        accounts = (await session.exec(select(Account).where(col(Account.user_id) == mine))).all()
-        keys = (await session.exec(select(Passkey).where(col(Passkey.user_id) == mine))).all()
-        totp = await session.get(Totp, mine)
-        visits = (
+        accounts = (
+            await session.exec(select(Account).where(col(Account.user_id) == user_id))
+        ).all()
+        keys = (await session.exec(select(Passkey).where(col(Passkey.user_id) == user_id))).all()
+        totp = await session.get(Totp, user_id)
+        sessions = (
             await session.exec(
                 select(AuthSession)
-                .where(col(AuthSession.user_id) == mine)
+                .where(col(AuthSession.user_id) == user_id)
                 .order_by(col(AuthSession.created_at))
             )
         ).all()
@@ -44,39 +46,39 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
         },
         "accounts": [
             {
-                "issuer": one.issuer,
-                "subject": one.subject,
-                "email": one.email,
-                "name": one.name,
-                "createdAt": timestamp(one.created_at),
-                "lastUsedAt": timestamp(one.last_used_at),
+                "issuer": row.issuer,
+                "subject": row.subject,
+                "email": row.email,
+                "name": row.name,
+                "createdAt": timestamp(row.created_at),
+                "lastUsedAt": timestamp(row.last_used_at),
             }
-            for one in accounts
+            for row in accounts
         ],
         "passkeys": [
             {
-                "name": one.name,
-                "createdAt": timestamp(one.created_at),
-                "lastUsedAt": timestamp(one.last_used_at),
+                "name": row.name,
+                "createdAt": timestamp(row.created_at),
+                "lastUsedAt": timestamp(row.last_used_at),
             }
-            for one in keys
+            for row in keys
         ],
         "sessions": [
             {
-                "device": device_name(one.user_agent),
-                "network": one.address,
-                "method": one.method,
-                "createdAt": timestamp(one.created_at),
-                "lastSeenAt": timestamp(one.last_seen_at),
-                "endedAt": timestamp(one.revoked_at),
+                "device": device_name(row.user_agent),
+                "network": row.address,
+                "method": row.method,
+                "createdAt": timestamp(row.created_at),
+                "lastSeenAt": timestamp(row.last_seen_at),
+                "endedAt": timestamp(row.revoked_at),
             }
-            for one in visits
+            for row in sessions
         ],
     }
 
 
 async def picture_of(db: Database, principal: Principal) -> tuple[str, bytes] | None:
-    """The person's picture: its media type and its bytes."""
+    """The user's picture: media type and bytes."""
     async with db.system("auth") as session:
         found = await session.get(Picture, principal.user_id)
     return None if found is None else (found.media_type, found.content)

@@ -1,6 +1,6 @@
-"""Accounts elsewhere that somebody has connected: seeing them, adding one, taking one away.
+"""Linked accounts of identity providers: listing, linking and unlinking.
 
-Connecting needs somebody who is signed in and said so lately; an e-mail address plays no part.
+Linking needs a signed-in user with a fresh session; the email plays no part.
 """
 
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from chat_app.db.tables import Account
 from chat_app.settings import Settings
 
 DISCONNECTED = "disconnected"
-"""Why the sessions ended that came in by what is connected no more."""
+"""The reason for which unlinking revokes the provider's sessions."""
 
-_ELSEWHERE = col(Account.provider) != ""
-"""Not a password and not a mailbox: those have pages of their own."""
+_HAS_PROVIDER = col(Account.provider) != ""
+"""Accounts of identity providers, without password and magic link."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedAccount:
-    """An account elsewhere that opens this one.
+    """A linked account.
 
     Args:
         id: Its row.
-        provider: The provider's id in the settings, which may have gone from there.
-        issuer: Who vouches.
-        email: The address there, when it was connected; empty when none was said.
-        name: What the person is called there.
-        created_at: When it was connected.
-        last_used_at: When it last let somebody in.
+        provider: The identity provider's id, which the settings may no longer have.
+        issuer: The provider's issuer.
+        email: The provider's email when it was linked; may be empty.
+        name: The provider's display name.
+        created_at: When it was linked.
+        last_used_at: The last sign-in with it.
     """
 
     id: UUID
@@ -55,13 +55,13 @@ class LinkedAccount:
 
 
 class LinkedAccounts:
-    """Reads and changes what is connected to a person.
+    """Lists and changes a user's linked accounts.
 
     Args:
-        db: Where accounts are kept.
-        bus: Told of every change.
-        sessions: Ends what came in by what is taken away.
-        settings: What a provider's people must have.
+        db: Stores accounts.
+        bus: Receives a signal after every change.
+        sessions: Revokes sessions of an unlinked provider.
+        settings: The claims that a provider requires.
         clock: The time.
     """
 
@@ -75,11 +75,11 @@ class LinkedAccounts:
         self._required = {one.id: one.require for one in settings.identity_providers}
 
     async def list(self, principal: Principal) -> list[LinkedAccount]:
-        """What is connected, the oldest first."""
+        """The user's linked accounts, the oldest first."""
         async with self._db.system("auth") as session:
             rows = await session.exec(
                 select(Account)
-                .where(col(Account.user_id) == principal.user_id, _ELSEWHERE)
+                .where(col(Account.user_id) == principal.user_id, _HAS_PROVIDER)
                 .order_by(col(Account.created_at), col(Account.id))
             )
             return [
@@ -96,12 +96,11 @@ class LinkedAccounts:
             ]
 
     async def link(self, principal: Principal, identity: VerifiedIdentity) -> None:
-        """Connect what somebody has proved to have; once is enough.
+        """Link a verified identity; idempotent.
 
         Raises:
-            AccessDenied: The provider's people must have something that this one has not, so it
-                would never let them in.
-            AccountTaken: It is connected to somebody else.
+            AccessDenied: It lacks the claim that the provider requires for sign-in.
+            AccountTaken: It is linked to another user.
         """
         if not has_claim(self._required.get(identity.provider, ""), identity):
             raise AccessDenied
@@ -118,30 +117,30 @@ class LinkedAccounts:
                     await session.flush()
                 elif owner != principal.user_id:
                     raise AccountTaken
-        except IntegrityError:  # another worker was quicker
+        except IntegrityError:  # linked concurrently
             raise AccountTaken from None
-        self._tell(principal)
+        self._publish(principal)
 
-    async def unlink(self, principal: Principal, connection_id: UUID) -> None:
-        """Take a connection away, and end what that provider let in, but for this session.
+    async def unlink(self, principal: Principal, account_id: UUID) -> None:
+        """Unlink an account and revoke the other sessions of its provider.
 
-        Whoever is asked for the second factor now, however they came, must begin again.
+        Pending two-factor challenges become invalid, whichever login method started them.
 
         Raises:
-            NotFound: It is not theirs, or there is none.
-            LastWayIn: They could not come in again.
+            NotFound: The user has no such account.
+            LastLoginMethod: It is the only login method.
         """
         async with self._db.system("auth", write=True) as session:
-            gone = await session.exec(
+            deleted = await session.exec(
                 delete(Account)
                 .where(
-                    col(Account.id) == connection_id,
+                    col(Account.id) == account_id,
                     col(Account.user_id) == principal.user_id,
-                    _ELSEWHERE,
+                    _HAS_PROVIDER,
                 )
                 .returning(col(Account.provider))
             )
-            provider = gone.scalar_one_or_none()
+            provider = deleted.scalar_one_or_none()
             if provider is None:
                 raise NotFound
             await require_login_method(session, principal.user_id)
@@ -154,7 +153,7 @@ class LinkedAccounts:
                 provider=provider,
             )
         self._sessions.publish_revoked(ended, DISCONNECTED)
-        self._tell(principal)
+        self._publish(principal)
 
     def _row(self, principal: Principal, identity: VerifiedIdentity) -> Account:
         return Account(
@@ -167,5 +166,5 @@ class LinkedAccounts:
             created_at=self._clock(),
         )
 
-    def _tell(self, principal: Principal) -> None:
+    def _publish(self, principal: Principal) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal("person"))

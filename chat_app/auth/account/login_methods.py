@@ -1,4 +1,4 @@
-"""How many ways in a person has. The last one cannot be removed."""
+"""Login methods: the last one cannot be removed; an unverified account can be claimed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,45 +14,45 @@ from chat_app.db.tables import Account, BackupCode, Passkey, RememberedDevice, T
 
 
 async def require_login_method(session: SystemSession, user_id: UUID) -> None:
-    """Refuse what has just been removed when nothing is left.
+    """Check that the user can still sign in.
 
-    Call it after the removal, in the same write transaction, which its refusal undoes. A mailbox
-    counts only for who came in by a letter: others may never have proved that it is theirs.
+    Called after a removal in the same write transaction, which the error rolls back. A mailbox
+    counts only for an account that signs in by magic link: others may be unverified.
 
     Raises:
-        LastWayIn: There is no other way in.
+        LastLoginMethod: No login method is left.
     """
-    # Two removals at once must not each count the other's way; SQLite has one writer anyway.
+    # Concurrent removals must not each count the other's method; SQLite has one writer.
     await session.exec(select(User.id).where(col(User.id) == user_id).with_for_update())
-    for way in (Account, Passkey):
-        count = select(func.count()).select_from(way).where(col(way.user_id) == user_id)
+    for table in (Account, Passkey):
+        count = select(func.count()).select_from(table).where(col(table.user_id) == user_id)
         if (await session.exec(count)).one():
             return
     raise LastLoginMethod
 
 
-_WAYS = (Account, Passkey, Totp, BackupCode, RememberedDevice)
+_METHOD_TABLES = (Account, Passkey, Totp, BackupCode, RememberedDevice)
 
 CLAIMED = "taken_over"
-"""Why the sessions of a cleared account ended."""
+"""The reason for which claiming an account revokes its sessions."""
 
 
 async def claim_unverified_account(
     session: SystemSession, sessions: SessionService, user_id: UUID, now: datetime
 ) -> Sequence[UUID]:
-    """Remove every way into an account and mark its address as proved.
+    """Remove every login method of an account and mark its email as verified.
 
     Args:
-        session: The transaction of the caller, who adds the new way in.
-        sessions: Ends the account's sessions.
-        user_id: Whose account.
+        session: The transaction of the caller, who adds the new login method.
+        sessions: Revokes the account's sessions.
+        user_id: The user.
         now: The time.
 
     Returns:
-        The sessions that ended. The caller tells of them after the commit.
+        The revoked sessions; the caller publishes them after the commit.
     """
-    for way in _WAYS:
-        await session.exec(delete(way).where(col(way.user_id) == user_id))
+    for table in _METHOD_TABLES:
+        await session.exec(delete(table).where(col(table.user_id) == user_id))
     await revoke_tokens(session, user_id)
     await session.exec(update(User).where(col(User.id) == user_id).values(email_verified_at=now))
     return await sessions.revoke_all(session, user_id, reason=CLAIMED)

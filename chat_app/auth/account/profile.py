@@ -1,4 +1,4 @@
-"""What people may call themselves."""
+"""The profile: display name and picture."""
 
 import hashlib
 import re
@@ -18,24 +18,24 @@ NAME_MAX_LENGTH = 100
 """Characters."""
 
 # Control characters, line breaks, halves of surrogate pairs, and marks that turn text around.
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean_display_name(name: str) -> str:
-    """A name as it was typed, without the spaces around it.
+    """Validate a display name; strips spaces around it.
 
     Raises:
-        InvalidName: It is too long or has characters that are no text.
+        InvalidName: It is too long or has control characters.
     """
     name = unicodedata.normalize("NFC", name).strip()
-    if len(name) > NAME_MAX_LENGTH or _UNFIT.search(name):
+    if len(name) > NAME_MAX_LENGTH or _FORBIDDEN.search(name):
         raise InvalidName
     return name
 
 
 def truncate_display_name(name: str) -> str:
-    """A name that a provider gave, made to fit: nobody is there to type it again."""
-    return _UNFIT.sub("", unicodedata.normalize("NFC", name)).strip()[:NAME_MAX_LENGTH].strip()
+    """A provider's name, cleaned and shortened instead of rejected."""
+    return _FORBIDDEN.sub("", unicodedata.normalize("NFC", name)).strip()[:NAME_MAX_LENGTH].strip()
 
 
 PICTURE_MAX_BYTES = 512_000
@@ -45,7 +45,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class UnsupportedPicture(InvalidInput):
-    """It is in none of the formats that every browser shows and that hold no script."""
+    """Not a format that every browser shows and that contains no script."""
 
     code = "wrong_picture"
 
@@ -58,7 +58,7 @@ def media_type(content: bytes) -> str:
 
     Raises:
         TooLarge: It has more than 512 kB.
-        WrongPicture: It is none that we take.
+        UnsupportedPicture: Another format.
     """
     if len(content) > PICTURE_MAX_BYTES:
         raise TooLarge(f"A picture can be at most {PICTURE_MAX_BYTES // 1000} kB.")
@@ -72,11 +72,11 @@ def media_type(content: bytes) -> str:
 
 
 class Profiles:
-    """Changes profiles and tells the person's tabs.
+    """Changes profiles and notifies the user's tabs.
 
     Args:
-        db: Where people are kept.
-        bus: Told of every change.
+        db: Stores users.
+        bus: Receives a signal after every change.
         clock: The time.
     """
 
@@ -86,23 +86,23 @@ class Profiles:
         self._clock = clock
 
     async def rename(self, principal: Principal, name: str) -> None:
-        """Call oneself something else; nothing is the address again.
+        """Change the display name; an empty one shows the email.
 
         Raises:
-            InvalidName: It is too long or no text.
+            InvalidName: It is invalid.
         """
         name = clean_display_name(name)
         async with self._db.system("auth", write=True) as session:
             await session.exec(
                 update(User).where(col(User.id) == principal.user_id).values(name=name)
             )
-        self._tell(principal)
+        self._publish(principal)
 
     async def set_picture(self, principal: Principal, content: bytes) -> None:
-        """Show oneself, in place of any picture before.
+        """Set or replace the picture.
 
         Raises:
-            TooLarge, WrongPicture: See `pictures.media_type`.
+            TooLarge, UnsupportedPicture: See `media_type`.
         """
         kind, digest = media_type(content), hashlib.sha256(content).hexdigest()
         async with self._db.system("auth", write=True) as session:
@@ -116,21 +116,21 @@ class Profiles:
             picture.media_type, picture.digest, picture.content = kind, digest, content
             picture.updated_at = self._clock()
             session.add(picture)
-        self._tell(principal)
+        self._publish(principal)
 
     async def remove_picture(self, principal: Principal) -> None:
-        """Show nothing again."""
+        """Remove the picture."""
         async with self._db.system("auth", write=True) as session:
             await session.exec(delete(Picture).where(col(Picture.user_id) == principal.user_id))
-        self._tell(principal)
+        self._publish(principal)
 
     async def picture_digest(self, principal: Principal) -> str:
-        """What changes when the picture does; empty when there is none."""
+        """The picture's hash; empty when there is none."""
         async with self._db.system("auth") as session:
             found = await session.exec(
                 select(Picture.digest).where(col(Picture.user_id) == principal.user_id)
             )
             return found.first() or ""
 
-    def _tell(self, principal: Principal) -> None:
+    def _publish(self, principal: Principal) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal("person"))

@@ -59,9 +59,9 @@ async def test_disabling_twice_is_harmless(stage: Stage, user_access: UserAccess
 
 async def test_disabling_an_unknown_user_fails(stage: Stage, user_access: UserAccess) -> None:
     ada = await stage.person()
-    assert await user_access.named(" Ada@Example.org ") == ada
+    assert await user_access.find(" Ada@Example.org ") == ada
     with pytest.raises(NotFound):
-        await user_access.named("nobody@example.org")
+        await user_access.find("nobody@example.org")
     for work in (user_access.disable, user_access.enable):
         with pytest.raises(NotFound):
             await work(uuid4())
