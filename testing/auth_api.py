@@ -1,4 +1,4 @@
-"""The routes of signing in behind a door of ten lines, and a browser that keeps its cookies."""
+"""The API's routes behind a gateway of ten lines, and a browser that keeps its cookies."""
 
 import contextlib
 import logging
@@ -28,8 +28,8 @@ from testing.auth_services import Stage, staged
 JSON = {"X-Auth-Return-Redirect": "1"}
 
 
-class Door:
-    """What the guard does for these routes: says who asks, and keeps the token to itself."""
+class FakeGateway:
+    """Does what the gateway does for these routes: resolves the session and removes its cookie."""
 
     def __init__(self, app: ASGIApp, stage: Stage) -> None:
         self.app, self.stage = app, stage
@@ -57,7 +57,7 @@ def browser(
     app = Starlette(
         routes=routes, exception_handlers=exception_handlers, middleware=[Middleware(CatchBugs)]
     )
-    transport = httpx.ASGITransport(Door(app, stage), client=(address, 50_000))
+    transport = httpx.ASGITransport(FakeGateway(app, stage), client=(address, 50_000))
     home = stage.settings.url
     return httpx.AsyncClient(
         transport=transport, base_url=home, headers={"Origin": home, **headers}

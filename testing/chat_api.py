@@ -23,7 +23,7 @@ WHO = "x-test-who"
 
 
 class Signed:
-    """Does what the guard does: puts the principal into the scope."""
+    """Does what the gateway does: puts the principal into the scope."""
 
     def __init__(self, app: ASGIApp, people: dict[str, Principal]) -> None:
         self._app = app

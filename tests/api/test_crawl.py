@@ -47,8 +47,8 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 
 
 def browser(harness: Harness) -> httpx.AsyncClient:
-    door = httpx.ASGITransport(Gateway(http_app(), services=services))
-    return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
+    transport = httpx.ASGITransport(Gateway(http_app(), services=services))
+    return httpx.AsyncClient(transport=transport, base_url=HOME, headers={"Origin": HOME})
 
 
 async def ask(tab: httpx.AsyncClient, method: str, path: str, **more: str) -> httpx.Response:

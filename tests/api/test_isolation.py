@@ -29,7 +29,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 
 
 class Visitor:
-    """Somebody who calls routes through the guard."""
+    """A client that calls the routes through the gateway."""
 
     def __init__(self, harness: Harness, token: str | None) -> None:
         home = harness.live.settings.url

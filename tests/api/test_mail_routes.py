@@ -43,8 +43,8 @@ async def post(tab: httpx.AsyncClient, path: str, **form: str) -> httpx.Response
     return await tab.post(f"/api/auth/{path}", data=form)
 
 
-async def letter(office: Office) -> str:
-    """What stands behind the `#` of the newest letter's link."""
+async def email_token(office: Office) -> str:
+    """The fragment of the link in the newest email."""
     return token_of(await office.read())
 
 
@@ -67,10 +67,10 @@ async def test_a_sign_in_link_redirects_to_its_callback_url(
     await office.person()
     asked = await post(tab, "signin/email", email=ADA, callbackUrl="/c/42")
     assert (asked.status_code, asked.json()) == (200, {"url": f"{HOME}/signin/link?sent=1"})
-    token = await letter(office)
-    seen = (await post(tab, "letter", token=token)).json()
-    assert seen == {"email": ADA, "needs": "click", "callbackUrl": f"{HOME}/c/42"}
-    entered = await post(tab, "callback/email", token=token, callbackUrl=seen["callbackUrl"])
+    token = await email_token(office)
+    link = (await post(tab, "letter", token=token)).json()
+    assert link == {"email": ADA, "needs": "click", "callbackUrl": f"{HOME}/c/42"}
+    entered = await post(tab, "callback/email", token=token, callbackUrl=link["callbackUrl"])
     assert entered.json() == {"url": f"{HOME}/c/42"}
     assert await who(tab) == ADA
 
@@ -87,18 +87,18 @@ async def test_a_form_without_a_script_is_redirected(office: Office) -> None:
 async def test_a_used_link_is_refused_with_its_code(office: Office, tab: httpx.AsyncClient) -> None:
     await office.person()
     await post(tab, "signin/email", email=ADA)
-    token = await letter(office)
+    token = await email_token(office)
     await post(tab, "callback/email", token=token)
     response = await post(tab, "callback/email", token=token)
     assert (response.status_code, error_of(response)["error"]) == (403, "Verification")
-    gone = await post(tab, "letter", token=token)
-    assert (gone.status_code, gone.json()["error"]) == (403, "invalid_token")
+    used = await post(tab, "letter", token=token)
+    assert (used.status_code, used.json()["error"]) == (403, "invalid_token")
 
 
 async def test_previewing_a_link_does_not_use_it_up(office: Office, tab: httpx.AsyncClient) -> None:
     await office.person()
     await post(tab, "signin/email", email=ADA)
-    token = await letter(office)
+    token = await email_token(office)
     for _ in range(3):
         assert (await post(tab, "letter", token=token)).status_code == 200
         assert (await tab.get(f"/api/auth/callback/email?token={token}")).status_code == 405
@@ -133,7 +133,7 @@ async def test_sign_up_is_finished_by_the_email(office: Office, tab: httpx.Async
     assert asked.json() == {"url": f"{HOME}/signup?sent=1"}
     assert "HttpOnly" in asked.headers["set-cookie"]
     assert await who(tab) is None
-    token = await letter(office)
+    token = await email_token(office)
     assert (await post(tab, "letter", token=token)).json()["needs"] == "click"
     assert (await post(tab, "verify", token=token)).json() == {"url": f"{HOME}/"}
     assert await who(tab) == ADA
@@ -144,7 +144,7 @@ async def test_another_browser_is_asked_for_the_password(
     office: Office, tab: httpx.AsyncClient
 ) -> None:
     await sign_up(tab)
-    token = await letter(office)
+    token = await email_token(office)
     async with elsewhere(office) as phone:
         assert (await post(phone, "letter", token=token)).json()["needs"] == "password"
         refused = await post(phone, "verify", token=token)
@@ -161,7 +161,7 @@ async def test_a_reset_changes_the_password_without_signing_in(
     await office.person()
     await sign_in(tab)
     assert (await post(tab, "reset", email=ADA)).json() == {"url": f"{HOME}/reset?sent=1"}
-    token = await letter(office)
+    token = await email_token(office)
     weak = await post(tab, "reset/confirm", token=token, password="short")
     assert (weak.status_code, error_of(weak)["error"]) == (422, "PasswordTooShort")
     done = await post(tab, "reset/confirm", token=token, password=NEW)
@@ -178,7 +178,7 @@ async def test_an_email_is_verified_in_the_session_of_its_user(
     await office.person(BOB)
     await sign_in(tab)
     assert (await tab.post("/api/account/verify")).status_code == 204
-    token = await letter(office)
+    token = await email_token(office)
     async with elsewhere(office) as other:
         assert (await post(other, "letter", token=token)).json()["needs"] == "session"
         refused = await post(other, "verify", token=token)
@@ -202,7 +202,7 @@ async def test_an_email_is_changed_in_a_fresh_session_of_its_user(
     assert (stale.status_code, stale.json()["error"]) == (403, "step_up_required")
     await sign_in(tab)
     assert (await tab.post("/api/account/email", json={"email": BOB})).status_code == 204
-    await post(tab, "verify", token=await letter(office))
+    await post(tab, "verify", token=await email_token(office))
     assert await who(tab) == BOB
 
 

@@ -36,7 +36,7 @@ AGAIN = {
     "the same cookie again": {"headers": {"Cookie": COOKIE + "={}"}},
     "a cookie inside another": {"headers": {"Cookie": 'theme="x; chat_session={}"'}},
 }
-"""Of nobody else these would be the cookie itself."""
+"""Without a session these would be the session cookie itself."""
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 
 
 def browser() -> httpx.AsyncClient:
-    door = httpx.ASGITransport(Gateway(http_app(), services=services))
-    return httpx.AsyncClient(transport=door, base_url=HOME, headers={"Origin": HOME})
+    transport = httpx.ASGITransport(Gateway(http_app(), services=services))
+    return httpx.AsyncClient(transport=transport, base_url=HOME, headers={"Origin": HOME})
 
 
 async def token_of(email: str) -> str:
-    """The session token of somebody new."""
+    """The session token of a new user."""
     async with browser() as tab:
         form = {"email": email, "password": PASSWORD, "name": ""}
         await tab.post("/api/auth/signup", data=form)
@@ -65,7 +65,7 @@ def filled(given: Any, token: str) -> Any:
 
 
 async def seen(place: dict[str, Any], token: str, own: str) -> str:
-    """What the routes of the session say to somebody with a cookie, and a token elsewhere."""
+    """The session as the routes report it, with a cookie and with a token elsewhere."""
     sent = {"method": "GET", "headers": {}, **filled(place, token)}
     cookies = "; ".join(filter(None, (own, sent["headers"].pop("Cookie", ""))))
     headers = {**sent.pop("headers"), **({"Cookie": cookies} if cookies else {})}
@@ -81,9 +81,9 @@ async def seen(place: dict[str, Any], token: str, own: str) -> str:
 async def test_a_token_outside_the_session_cookie_signs_nobody_in(
     harness: Harness, place: str
 ) -> None:
-    said = await seen(PLACES[place], await token_of("ada@example.com"), "")
-    assert said.endswith("null")
-    assert "ada@" not in said
+    body = await seen(PLACES[place], await token_of("ada@example.com"), "")
+    assert body.endswith("null")
+    assert "ada@" not in body
 
 
 @pytest.mark.parametrize("place", [*PLACES, *AGAIN])
@@ -91,6 +91,6 @@ async def test_a_token_outside_the_session_cookie_changes_no_user(
     harness: Harness, place: str
 ) -> None:
     hers, own = await token_of("ada@example.com"), await token_of("eve@example.com")
-    said = await seen({**PLACES, **AGAIN}[place], hers, f"{COOKIE}={own}")
-    assert "eve@example.com" in said
-    assert "ada@" not in said
+    body = await seen({**PLACES, **AGAIN}[place], hers, f"{COOKIE}={own}")
+    assert "eve@example.com" in body
+    assert "ada@" not in body

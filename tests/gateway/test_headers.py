@@ -68,7 +68,7 @@ def test_a_form_may_lead_to_an_identity_provider_and_nowhere_else() -> None:
 
 
 async def test_every_response_has_the_security_headers(open_server, build: Path) -> None:
-    """Every kind of answer the door gives or lets through."""
+    """Every kind of response that the gateway sends or passes."""
     async with open_server(build=build, request_bytes=10_000) as server:
         server.app.headers += [
             (b"Content-Security-Policy", b"default-src *"),

@@ -19,14 +19,14 @@ from testing.socket_client import SocketClient, connect, handshake_url
 
 
 async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> SocketClient:
-    """A socket that has been let in."""
+    """An accepted socket."""
     attacker = await stack.enter_async_context(connect(url, **how))
     assert await attacker.receive() == "4hello"
     return attacker
 
 
 def shown(server: GatewayServer) -> list[tuple[dict[str, str], str]]:
-    """The headers and the query of every socket, as the app behind the door sees them."""
+    """The headers and the query of every socket, as the app behind the gateway gets them."""
     return [
         (
             {key.decode(): value.decode() for key, value in scope["headers"]},
@@ -94,9 +94,9 @@ async def test_one_client_token_is_another_state_in_every_session(server: Gatewa
         for cookie in (*cookies, server.cookie(token)):
             await opened(stack, server.url, token=tab, cookie=cookie)
     queries = [query for _, query in shown(server)]
-    owner, other_user, dead, anonymous, again = queries
+    owner, other_user, revoked_query, anonymous, again = queries
     assert again == owner
-    assert dead == anonymous
+    assert revoked_query == anonymous
     assert len({owner, other_user, anonymous}) == 3
     for query in queries:
         assert tab not in query
@@ -354,17 +354,17 @@ async def test_a_client_that_never_reads_is_closed(open_server) -> None:
         transport.abort()  # the client has no other way to notice soon
 
 
-async def stop(guard: Gateway) -> None:
-    """Tell an app what a server tells it when it starts and stops."""
-    told = iter(("lifespan.startup", "lifespan.shutdown"))
+async def stop(gateway: Gateway) -> None:
+    """Send an app the messages of a server that starts and stops."""
+    messages = iter(("lifespan.startup", "lifespan.shutdown"))
 
     async def receive() -> Message:
-        return {"type": next(told)}
+        return {"type": next(messages)}
 
     async def send(message: Message) -> None:
         assert message["type"].endswith(".complete")
 
-    await guard({"type": "lifespan"}, receive, send)
+    await gateway({"type": "lifespan"}, receive, send)
 
 
 async def test_a_stopping_server_closes_its_sockets(server: GatewayServer) -> None:

@@ -80,7 +80,7 @@ async def test_no_other_host_of_the_site_is_served(open_server: Any, origin: str
 
 
 async def test_a_navigation_from_another_site_passes(open_server: Any) -> None:
-    """A link in a letter, or the way back from a provider: no Origin, and nothing is changed."""
+    """A link in an email, or the redirect from an identity provider: no Origin, and a GET."""
     async with open_server(**SPLIT) as server:
         pending_connection = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
         assert (
