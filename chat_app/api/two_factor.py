@@ -63,7 +63,7 @@ async def begin(request: Request, principal: Principal) -> Response:
     """A secret for an authenticator app: as text, as an `otpauth:` URI, and as its QR code."""
     user = await services().accounts.profile(principal)
     secret = await services().two_factor.begin(principal)
-    uri = uri_of(secret, person=user.email, site=host_of(services().settings.url))
+    uri = uri_of(secret, account=user.email, site=host_of(services().settings.url))
     picture = segno.make(uri, error="m").svg_data_uri(dark="#000", light="#fff", border=4)
     return json_response({"secret": secret, "uri": uri, "qr": picture})
 

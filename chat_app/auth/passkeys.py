@@ -159,7 +159,7 @@ class Passkeys:
                 raise NotFound
 
     async def remove(self, principal: Principal, passkey_id: UUID) -> None:
-        """Remove one of the person's passkeys.
+        """Remove one of the user's passkeys.
 
         Raises:
             NotFound: The user has no such passkey.

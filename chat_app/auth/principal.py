@@ -1,4 +1,4 @@
-"""A person as the faces show them."""
+"""The principal: the signed-in user of a request, with the credential that proved it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
-    """Who somebody is, without anything secret.
+    """What pages show of a user.
 
     Args:
-        id: The person.
+        id: The user.
         email: Their normalised email.
-        name: What they call themselves; may be empty.
+        name: The display name; may be empty.
     """
 
     id: UUID
@@ -24,16 +24,15 @@ class UserProfile:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A signed-in person, known by one session.
+    """An authenticated user and the credential of the request.
 
-    Only `Sessions.resolve` makes one for a request; system work (the command line, tests) makes
-    its own with a named session.
+    For a request only the session service creates one.
 
     Args:
-        user_id: The person.
-        credential_id: What proved it: a session, later an API key or an OAuth grant.
-        roles: The person's role in each organisation.
-        claims: What the operator's function says of them at this moment (`AUTH_SESSION_HOOK`).
+        user_id: The user.
+        credential_id: The session; later also an API key or an OAuth grant.
+        roles: The user's role in each organisation.
+        claims: What the operator's hook returned (`AUTH_SESSION_HOOK`).
 
     Raises:
         TypeError: An id is not a UUID. There is no unknown principal.

@@ -26,15 +26,15 @@ def new_secret() -> str:
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
-def uri_of(secret: str, *, person: str, site: str) -> str:
+def uri_of(secret: str, *, account: str, site: str) -> str:
     """The `otpauth:` URI of the QR code.
 
     Args:
         secret: In base32.
-        person: The account name that the authenticator shows.
+        account: The account name that the authenticator shows.
         site: The issuer that the authenticator shows.
     """
-    return TOTP(secret).provisioning_uri(name=person, issuer_name=site)
+    return TOTP(secret).provisioning_uri(name=account, issuer_name=site)
 
 
 def normalize_code(code: str) -> str:

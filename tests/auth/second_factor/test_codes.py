@@ -68,7 +68,7 @@ def test_a_secret_has_160_bits_and_its_uri_names_the_person_and_the_site() -> No
     secret = new_secret()
     assert len(secret) == 32
     assert secret != new_secret()
-    uri = uri_of(secret, person="ada@example.org", site="chat.example")
+    uri = uri_of(secret, account="ada@example.org", site="chat.example")
     assert uri.startswith("otpauth://totp/chat.example:ada%40example.org?")
     assert f"secret={secret}" in uri
     assert "issuer=chat.example" in uri
