@@ -93,7 +93,7 @@ def preload_route(client: Path, route: str) -> None:
     the browser would request them only when all others have run.
 
     Args:
-        client: The folder of the built page.
+        client: The folder of the built pages.
         route: The route, as React Router calls it.
 
     Raises:
@@ -114,9 +114,9 @@ def preload_route(client: Path, route: str) -> None:
     page.write_text(text.replace("</head>", f"{links}</head>", 1), encoding="utf-8")
 
 
-def is_same_json(one: Path, other: Path) -> bool:
+def is_same_json(path: Path, other: Path) -> bool:
     """Whether two JSON files have the same content. One that is missing or no JSON has none."""
     try:
-        return json.loads(one.read_bytes()) == json.loads(other.read_bytes())
+        return json.loads(path.read_bytes()) == json.loads(other.read_bytes())
     except (OSError, ValueError):
         return False
