@@ -1,4 +1,4 @@
-"""The run engine on a real database file, with models that say what the test tells them to."""
+"""The run service on a real database file, with models whose answers the test writes."""
 
 import asyncio
 import json
@@ -27,12 +27,12 @@ from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
 
 PATIENCE = 15.0
-"""Seconds after which what never comes is a failure and not a hang."""
+"""The timeout of a wait, in seconds, so that a bug is a failure and not a hang."""
 
 _DONE = object()
 
 
-class VirtualPace(FlushThrottle):
+class VirtualThrottle(FlushThrottle):
     """A throttle whose time passes only while a task waits."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class VirtualPace(FlushThrottle):
         self.held.clear()
 
     def hold(self) -> None:
-        """Let no rest end from now on; `held` says that the writer is in one."""
+        """Let no rest end from now on; `held` is set while the writer is in one."""
         self._free.clear()
 
     def now(self) -> float:
@@ -104,7 +104,7 @@ class Answer:
         self._deltas.put_nowait(error)
 
     async def taken(self) -> None:
-        """Wait until the engine has read everything said."""
+        """Wait until the executor has read every delta."""
         reached = asyncio.Event()
         self._deltas.put_nowait(reached)
         await reached.wait()
@@ -127,7 +127,7 @@ class Answer:
 
 
 class ScriptedModel:
-    """A model whose answers the test writes while they are read."""
+    """A model whose answers the test writes while they stream."""
 
     def __init__(self, model_id: str) -> None:
         self.id = model_id
@@ -153,7 +153,7 @@ class ScriptedModel:
 
 
 class ScriptedModels:
-    """What the engine needs of a registry."""
+    """The models of a `ScriptedModel` registry."""
 
     def __init__(self) -> None:
         self.one = ScriptedModel("one")
@@ -177,7 +177,7 @@ class ScriptedModels:
 
 
 class Watch:
-    """The hints of one person, in order."""
+    """The signals of one user, in order."""
 
     def __init__(self, bus: Bus, user_id: UUID) -> None:
         self.signals: list[Signal] = []
@@ -189,10 +189,10 @@ class Watch:
 
 
 class StageDatabase(Database):
-    """Notes the reason of every system transaction that writes; a person's can be made to fail.
+    """Records the reason of every system write; scoped writes can be made to fail.
 
     Attributes:
-        broken: Raised one by one where the next writes of a person would commit.
+        broken: Errors that the next scoped writes raise instead of their commit, one by one.
         mended: Set when the last of them is raised.
     """
 
@@ -241,7 +241,7 @@ class Stage:
     bus: Bus
     models: ScriptedModels
     clock: StageClock
-    flush_throttle: VirtualPace
+    flush_throttle: VirtualThrottle
     threads: Threads
     runs: RunService
 
@@ -311,7 +311,7 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     db = StageDatabase(f"sqlite+aiosqlite:///{path}")
     if fresh:
         await db.create_all()
-    bus, models, clock, flush_throttle = Bus(), ScriptedModels(), StageClock(), VirtualPace()
+    bus, models, clock, flush_throttle = Bus(), ScriptedModels(), StageClock(), VirtualThrottle()
     threads = Threads(db, bus, wanted, clock)
     runs = RunService(db, bus, models, wanted, clock, flush_throttle)  # pyright: ignore[reportArgumentType]
     if start:

@@ -1,4 +1,4 @@
-"""Time as an argument, so that tests need neither sleeping nor patching."""
+"""The clock: time as an argument, so that tests need neither sleeping nor patching."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

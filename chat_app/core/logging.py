@@ -1,22 +1,31 @@
-"""What is written down: what happened and how often, never what was said or by whom."""
+"""Logging: events and counts, never content, tokens or users."""
 
 import logging
 import secrets
 import traceback
 
-_QUIET = ("reflex", "reflex_base", "socketio", "engineio", "httpx", "httpx2", "openai", "authlib")
+_SILENCED = (
+    "reflex",
+    "reflex_base",
+    "socketio",
+    "engineio",
+    "httpx",
+    "httpx2",
+    "openai",
+    "authlib",
+)
 """Libraries that log content, tokens or cookies below this level."""
 
 logger = logging.getLogger("chat_app")
 
 
 def configure_logging(level: str) -> None:
-    """Log our own records at `level`, and of the libraries only what is critical.
+    """Log our own records at `level`, and those of `_SILENCED` libraries only if critical.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
     """
-    for name in _QUIET:
+    for name in _SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logger.setLevel(level.upper())
     if not logger.handlers:
@@ -27,19 +36,19 @@ def configure_logging(level: str) -> None:
 
 
 def log_unexpected_error(error: BaseException, where: str) -> str:
-    """Write down that a bug showed itself: its type and place, not its text.
+    """Log a bug: its type and place, not its text.
 
     Args:
-        error: What was raised.
-        where: What was being done, in a few words of ours.
+        error: The exception.
+        where: What was being done, in a few words.
 
     Returns:
-        A short id that is in the log and may be shown.
+        A short id that is in the log and may be shown to the user.
     """
-    mark = secrets.token_hex(4)
+    error_id = secrets.token_hex(4)
     frames = traceback.extract_tb(error.__traceback__)
-    # The innermost line of ours says more than the library's line below it.
+    # the innermost line of ours says more than the library's line below it
     ours = [frame for frame in frames if "chat_app" in frame.filename] or frames
     at = f"{ours[-1].filename.rsplit('/', 1)[-1]}:{ours[-1].lineno}" if ours else "?"
-    logger.error("unexpected %s in %s at %s [%s]", type(error).__name__, where, at, mark)
-    return mark
+    logger.error("unexpected %s in %s at %s [%s]", type(error).__name__, where, at, error_id)
+    return error_id

@@ -1,41 +1,41 @@
-"""Text that every database, socket and JSON encoder takes.
+"""Repair Unicode: text that every database, socket and JSON encoder accepts.
 
-A provider that cuts its answer by UTF-16 units sends half an emoji per chunk. Half an emoji
-crashes SQLite and JSON, and a NUL crashes Postgres, so both are repaired at the edge.
+A provider that splits its answer by UTF-16 code units sends lone surrogates: half an emoji per
+chunk. A lone surrogate crashes SQLite and JSON, a NUL crashes Postgres; both are repaired on input.
 """
 
 import re
 
-_WRONG = re.compile("[\ud800-\udfff\0]")
+_INVALID = re.compile("[\ud800-\udfff\0]")
 
 
 class SurrogateRepair:
-    """Join surrogate pairs that were split over pieces; replace what has no other half."""
+    """Joins surrogate pairs that are split over chunks; replaces lone surrogates and NULs."""
 
     def __init__(self) -> None:
-        self._high = ""
+        self._high_surrogate = ""
 
     def feed(self, text: str) -> str:
-        """Take the next piece and give what is safe to show; a high surrogate waits for more."""
-        if self._high:
-            text = self._high + text
-            self._high = ""
-        if not _WRONG.search(text):
+        """The next chunk, repaired; a high surrogate at its end waits for the next one."""
+        if self._high_surrogate:
+            text = self._high_surrogate + text
+            self._high_surrogate = ""
+        if not _INVALID.search(text):
             return text
         if "\ud800" <= text[-1] <= "\udbff":
-            self._high = text[-1]
+            self._high_surrogate = text[-1]
             text = text[:-1]
         joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return joined.replace("\0", "\ufffd")
 
     def end(self) -> str:
-        """What stands for a half that never met the other one."""
-        rest = "\ufffd" if self._high else ""
-        self._high = ""
-        return rest
+        """The replacement of a high surrogate that nothing followed, if there is one."""
+        replacement = "\ufffd" if self._high_surrogate else ""
+        self._high_surrogate = ""
+        return replacement
 
 
 def repair_surrogates(text: str) -> str:
-    """The whole text, repaired."""
+    """A whole text, repaired."""
     repair = SurrogateRepair()
     return repair.feed(text) + repair.end()

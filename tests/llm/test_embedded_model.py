@@ -132,7 +132,7 @@ async def test_killed_in_mid_answer_it_breaks_off_and_the_next_use_starts_it_aga
     assert pid_of(model) != killed
 
 
-async def test_a_death_nobody_noticed_yet_is_repaired_by_the_next_use(
+async def test_an_unnoticed_exit_is_repaired_by_the_next_use(
     model: EmbeddedModel,
 ) -> None:
     await ask(model)
@@ -171,11 +171,11 @@ async def test_others_on_this_machine_cannot_use_it(model: EmbeddedModel) -> Non
     await ask(model)
     assert model.process is not None
     assert model.process.url.startswith("http://127.0.0.1:")
-    async with httpx.AsyncClient(base_url=model.process.url, trust_env=False) as stranger:
+    async with httpx.AsyncClient(base_url=model.process.url, trust_env=False) as client:
         for path in ("/v1/chat/completions", "/completion", "/tokenize"):
             body = {"messages": [{"role": "user", "content": "hi"}]}
             for headers in ({}, {"authorization": "Bearer wrong"}):
-                answer = await stranger.post(path, json=body, headers=headers)
+                answer = await client.post(path, json=body, headers=headers)
                 assert answer.status_code == 401
 
 

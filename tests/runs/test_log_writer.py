@@ -21,7 +21,7 @@ from chat_app.runs.flush import (
 )
 from chat_app.runs.follow import Channel
 from chat_app.runs.log import BACK_OFF, LogEntry, LogWriter, RunLog, RunLogUnavailable
-from testing.run_services import VirtualPace
+from testing.run_services import VirtualThrottle
 
 BUSY = OperationalError("insert", {}, Exception("locked"))
 ORPHAN = IntegrityError("insert", {}, Exception("foreign key"))
@@ -32,7 +32,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.commits: list[list[LogEntry]] = []
-        self.tries = 0
+        self.attempts = 0
         self.errors: list[Exception] = []
         self.refused: dict[UUID, Exception] = {}
         self.open = asyncio.Event()
@@ -40,7 +40,7 @@ class Disk:
         self.entered = asyncio.Event()
 
     async def store(self, entries: Sequence[LogEntry]) -> None:
-        self.tries += 1
+        self.attempts += 1
         self.entered.set()
         await self.open.wait()
         if self.errors:
@@ -54,14 +54,14 @@ class Disk:
         return [[entry.text for entry in commit] for commit in self.commits]
 
 
-class HeldPace(VirtualPace):
+class HeldThrottle(VirtualThrottle):
     """Rests until the test lets it go on, or until `urgent` is set."""
 
     def __init__(self) -> None:
         super().__init__()
         self.go = asyncio.Event()
         self.resting = asyncio.Event()
-        self.late = 0.0
+        self.lag = 0.0
 
     async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
         self.rests.append(seconds)
@@ -76,7 +76,7 @@ class HeldPace(VirtualPace):
         if self.go.is_set():
             self.go.clear()
             self.time += seconds
-            return self.late
+            return self.lag
         return 0.0
 
     async def frame(self) -> None:
@@ -86,10 +86,10 @@ class HeldPace(VirtualPace):
         self.go.set()
 
 
-class Desk:
+class WriterHarness:
     def __init__(self) -> None:
         self.disk = Disk()
-        self.flush_throttle = HeldPace()
+        self.flush_throttle = HeldThrottle()
         self.writer = LogWriter(self.disk.store, self.flush_throttle)
         self.channels: list[Channel] = []
         self.ids: list[UUID] = []
@@ -106,208 +106,208 @@ class Desk:
 
 
 @pytest.fixture
-async def desk():
-    one = Desk()
+async def harness():
+    one = WriterHarness()
     one.writer.start()
     yield one
     await one.writer.stop()
 
 
-async def test_the_first_token_is_committed_without_a_rest(desk: Desk):
-    log = desk.open()
+async def test_the_first_token_is_committed_without_a_rest(harness: WriterHarness):
+    log = harness.open()
     log.add("text", "a")
-    await desk.flush_throttle.resting.wait()
-    assert desk.disk.texts() == [["a"]]
-    assert len(desk.flush_throttle.rests) == 1, "the writer rests after the commit, not before"
+    await harness.flush_throttle.resting.wait()
+    assert harness.disk.texts() == [["a"]]
+    assert len(harness.flush_throttle.rests) == 1, "the writer rests after the commit, not before"
 
 
-async def test_tokens_of_many_runs_are_one_transaction(desk: Desk):
-    logs = [desk.open() for _ in range(30)]
+async def test_tokens_of_many_runs_are_one_transaction(harness: WriterHarness):
+    logs = [harness.open() for _ in range(30)]
     for log in logs:
         log.add("text", "a")
-    await desk.flush_throttle.resting.wait()
-    assert [len(commit) for commit in desk.disk.commits] == [30]
+    await harness.flush_throttle.resting.wait()
+    assert [len(commit) for commit in harness.disk.commits] == [30]
     for log in logs:
         log.add("text", "b")
         log.add("text", "c")
-    await desk.flush_throttle.frame()
-    await desk.flush_throttle.resting.wait()
-    assert [len(commit) for commit in desk.disk.commits] == [30, 30], "one row per run"
-    assert set(desk.disk.texts()[1]) == {"bc"}
+    await harness.flush_throttle.frame()
+    await harness.flush_throttle.resting.wait()
+    assert [len(commit) for commit in harness.disk.commits] == [30, 30], "one row per run"
+    assert set(harness.disk.texts()[1]) == {"bc"}
 
 
-async def test_a_run_that_begins_does_not_wait_for_the_pace_of_others(desk: Desk):
-    first, second = desk.open(), desk.open()
+async def test_a_new_run_does_not_wait_for_the_flushes_of_others(harness: WriterHarness):
+    first, second = harness.open(), harness.open()
     first.add("text", "a")
-    await desk.flush_throttle.resting.wait()
+    await harness.flush_throttle.resting.wait()
     first.add("text", "b")
-    desk.disk.entered.clear()
+    harness.disk.entered.clear()
     second.add("text", "x")
-    await desk.disk.entered.wait()
-    assert desk.disk.texts() == [["a"], ["x"]], "the other run keeps its pace"
+    await harness.disk.entered.wait()
+    assert harness.disk.texts() == [["a"], ["x"]], "the other run keeps its pace"
 
 
-async def test_nothing_is_shown_before_its_commit_returned(desk: Desk):
-    log = desk.open()
-    desk.disk.open.clear()
+async def test_nothing_is_shown_before_its_commit_returned(harness: WriterHarness):
+    log = harness.open()
+    harness.disk.open.clear()
     log.add("text", "a")
-    await desk.disk.entered.wait()
-    assert desk.shown() == ""
-    desk.disk.open.set()
+    await harness.disk.entered.wait()
+    assert harness.shown() == ""
+    harness.disk.open.set()
     await log.flush()
-    assert desk.shown() == "a"
+    assert harness.shown() == "a"
 
 
-async def test_a_failed_commit_is_tried_again_and_loses_nothing(desk: Desk):
-    log = desk.open()
-    desk.disk.errors = [BUSY, BUSY]
+async def test_a_failed_commit_is_retried_and_loses_nothing(harness: WriterHarness):
+    log = harness.open()
+    harness.disk.errors = [BUSY, BUSY]
     log.add("text", "a")
     await log.flush()
-    assert desk.shown() == "a"
-    assert desk.flush_throttle.back_offs == list(BACK_OFF[:2])
-    assert desk.disk.texts() == [["a"]]
+    assert harness.shown() == "a"
+    assert harness.flush_throttle.back_offs == list(BACK_OFF[:2])
+    assert harness.disk.texts() == [["a"]]
 
 
-async def test_text_that_comes_while_a_commit_fails_is_kept_in_order(desk: Desk):
-    log = desk.open()
-    desk.disk.open.clear()
-    desk.disk.errors = [BUSY]
+async def test_text_that_comes_while_a_commit_fails_is_kept_in_order(harness: WriterHarness):
+    log = harness.open()
+    harness.disk.open.clear()
+    harness.disk.errors = [BUSY]
     log.add("text", "a")
-    await desk.disk.entered.wait()
+    await harness.disk.entered.wait()
     log.add("text", "b")
-    desk.disk.open.set()
+    harness.disk.open.set()
     await log.flush()
-    assert desk.shown() == "ab"
-    assert [entry.seq for commit in desk.disk.commits for entry in commit] == [1, 2]
+    assert harness.shown() == "ab"
+    assert [entry.seq for commit in harness.disk.commits for entry in commit] == [1, 2]
 
 
-async def test_a_writer_that_gives_up_shows_nothing_and_says_so(desk: Desk):
-    log = desk.open()
-    desk.disk.errors = [BUSY] * 20
+async def test_a_writer_that_gives_up_shows_nothing_and_raises(harness: WriterHarness):
+    log = harness.open()
+    harness.disk.errors = [BUSY] * 20
     log.add("text", "a")
     await log.failure()
     with pytest.raises(RunLogUnavailable):
         await log.flush()
-    assert desk.shown() == ""
-    assert desk.flush_throttle.back_offs == list(BACK_OFF)
+    assert harness.shown() == ""
+    assert harness.flush_throttle.back_offs == list(BACK_OFF)
 
 
-async def test_one_run_that_cannot_be_stored_does_not_stop_the_others(desk: Desk):
-    good, orphan = desk.open(), desk.open()
-    desk.disk.refused[desk.ids[1]] = ORPHAN
+async def test_one_run_that_cannot_be_stored_does_not_stop_the_others(harness: WriterHarness):
+    good, orphan = harness.open(), harness.open()
+    harness.disk.refused[harness.ids[1]] = ORPHAN
     good.add("text", "a")
     orphan.add("text", "x")
     await orphan.failure()
     await good.flush()
-    assert desk.shown(0) == "a"
-    assert desk.shown(1) == ""
-    assert desk.disk.tries == 3, "together, then one by one"
-    assert desk.flush_throttle.back_offs == [], "waiting cannot mend a row without an owner"
+    assert harness.shown(0) == "a"
+    assert harness.shown(1) == ""
+    assert harness.disk.attempts == 3, "together, then one by one"
+    assert harness.flush_throttle.back_offs == [], "waiting cannot repair a row without an owner"
 
 
-async def test_an_unexpected_fault_of_the_store_does_not_end_the_writer(desk: Desk):
-    first = desk.open()
-    desk.disk.errors = [RuntimeError("a bug")] * 20
+async def test_an_unexpected_fault_of_the_store_does_not_end_the_writer(harness: WriterHarness):
+    first = harness.open()
+    harness.disk.errors = [RuntimeError("a bug")] * 20
     first.add("text", "a")
     await first.failure()
-    desk.disk.errors = []
-    second = desk.open()
+    harness.disk.errors = []
+    second = harness.open()
     second.add("text", "b")
     await second.flush()
-    assert desk.shown(1) == "b"
+    assert harness.shown(1) == "b"
 
 
-async def test_a_full_disk_is_written_down_as_no_bug(
-    desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+async def test_a_full_disk_is_not_logged_as_a_bug(
+    harness: WriterHarness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(logging.getLogger("chat_app"), "propagate", True)
-    log = desk.open()
-    desk.disk.errors = [DatabaseFull()] * 20
+    log = harness.open()
+    harness.disk.errors = [DatabaseFull()] * 20
     log.add("text", "a")
     await log.failure()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert DatabaseFull().message in caplog.text
 
 
-async def test_closing_keeps_what_is_being_committed_and_drops_the_rest(desk: Desk):
-    log = desk.open()
-    desk.disk.open.clear()
+async def test_closing_keeps_what_is_being_committed_and_drops_the_rest(harness: WriterHarness):
+    log = harness.open()
+    harness.disk.open.clear()
     log.add("text", "shown")
-    await desk.disk.entered.wait()
+    await harness.disk.entered.wait()
     log.add("text", " dropped")
     closing = asyncio.create_task(log.close())
     await asyncio.sleep(0)
     assert not closing.done(), "what is on its way to the disk decides"
-    desk.disk.open.set()
+    harness.disk.open.set()
     await closing
     log.add("text", " too late")
-    await desk.flush_throttle.frame()
+    await harness.flush_throttle.frame()
     await asyncio.sleep(0)
-    assert desk.shown() == "shown"
-    assert desk.disk.texts() == [["shown"]]
+    assert harness.shown() == "shown"
+    assert harness.disk.texts() == [["shown"]]
 
 
-async def test_reasoning_is_stored_in_its_place_and_not_shown(desk: Desk):
-    log = desk.open()
+async def test_reasoning_is_stored_in_its_place_and_not_shown(harness: WriterHarness):
+    log = harness.open()
     log.add("reasoning", "hm")
     log.add("text", "a")
     log.add("text", "b")
     await log.flush()
-    assert [(e.seq, e.kind, e.text) for e in desk.disk.commits[0]] == [
+    assert [(e.seq, e.kind, e.text) for e in harness.disk.commits[0]] == [
         (1, "reasoning", "hm"),
         (2, "text", "ab"),
     ]
-    assert desk.shown() == "ab"
+    assert harness.shown() == "ab"
 
 
-async def test_half_a_surrogate_pair_never_reaches_the_disk(desk: Desk):
-    log = desk.open()
+async def test_half_a_surrogate_pair_never_reaches_the_disk(harness: WriterHarness):
+    log = harness.open()
     log.add("text", "a\ud83d")
     log.add("text", "b\0")
     await log.flush()
-    desk.shown().encode()
-    assert "\0" not in desk.shown()
+    harness.shown().encode()
+    assert "\0" not in harness.shown()
 
 
-async def test_a_fast_run_is_committed_every_second_frame(desk: Desk):
-    log = desk.open()
+async def test_a_fast_run_is_committed_every_second_frame(harness: WriterHarness):
+    log = harness.open()
     log.add("text", "first")
-    await desk.flush_throttle.resting.wait()
+    await harness.flush_throttle.resting.wait()
     commits = []
     for _ in range(20):
         for _ in range(10):
             log.add("text", "x")
-        before = len(desk.disk.commits)
-        await desk.flush_throttle.frame()
-        await desk.flush_throttle.resting.wait()
-        commits.append(len(desk.disk.commits) - before)
+        before = len(harness.disk.commits)
+        await harness.flush_throttle.frame()
+        await harness.flush_throttle.resting.wait()
+        commits.append(len(harness.disk.commits) - before)
     assert sum(commits[-10:]) == 5
 
 
-async def test_a_slow_run_is_committed_every_frame(desk: Desk):
-    log = desk.open()
+async def test_a_slow_run_is_committed_every_frame(harness: WriterHarness):
+    log = harness.open()
     log.add("text", "first")
-    await desk.flush_throttle.resting.wait()
+    await harness.flush_throttle.resting.wait()
     for _ in range(10):
         log.add("text", "x")
-        await desk.flush_throttle.frame()
-        await desk.flush_throttle.resting.wait()
-    assert len(desk.disk.commits) == 11
+        await harness.flush_throttle.frame()
+        await harness.flush_throttle.resting.wait()
+    assert len(harness.disk.commits) == 11
 
 
-async def test_a_late_event_loop_slows_the_commits_down(desk: Desk):
-    log = desk.open()
-    desk.flush_throttle.late = 0.2
+async def test_a_lagging_event_loop_slows_the_commits_down(harness: WriterHarness):
+    log = harness.open()
+    harness.flush_throttle.lag = 0.2
     log.add("text", "first")
     for _ in range(3):
-        await desk.flush_throttle.frame()
+        await harness.flush_throttle.frame()
         log.add("text", "x")
-    await desk.flush_throttle.resting.wait()
-    assert desk.flush_throttle.rests[-1] == BUSY_FRAME
-    assert desk.flush_throttle.rests[0] == FRAME
+    await harness.flush_throttle.resting.wait()
+    assert harness.flush_throttle.rests[-1] == BUSY_FRAME
+    assert harness.flush_throttle.rests[0] == FRAME
 
 
-async def test_a_rest_ends_at_a_hurry_or_by_itself():
+async def test_a_rest_ends_when_it_is_urgent_or_by_itself():
     flush_throttle, urgent = FlushThrottle(), asyncio.Event()
     assert await flush_throttle.rest(0, urgent) >= 0
     urgent.set()
@@ -315,7 +315,7 @@ async def test_a_rest_ends_at_a_hurry_or_by_itself():
     await flush_throttle.back_off(0)
 
 
-def test_the_pace_follows_the_stream_and_the_strain():
+def test_the_flush_interval_depends_on_the_stream_and_the_load():
     assert flush_interval(50, 0) == FRAME
     assert flush_interval(400, 0) == FAST_FRAME
     assert flush_interval(50, MAX_LAG * 1.1) == BUSY_FRAME

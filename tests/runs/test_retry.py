@@ -40,15 +40,13 @@ async def test_a_retry_shows_the_model_the_question_and_not_the_old_answer(
     assert [message.text for message in prompt[1:]] == ["hi"]
 
 
-async def test_an_answer_in_the_making_is_not_tried_again(stage: Stage, alice: Principal):
+async def test_a_running_answer_cannot_be_retried(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     with pytest.raises(Conflict):
         await stage.runs.retry(alice, sent.message_id)
 
 
-async def test_an_old_answer_is_not_tried_again_while_another_is_written(
-    stage: Stage, alice: Principal
-):
+async def test_an_old_answer_cannot_be_retried_during_another_run(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer(1)).say("a").finish()
     await stage.read(alice, first.run_id)
@@ -57,7 +55,7 @@ async def test_an_old_answer_is_not_tried_again_while_another_is_written(
         await stage.runs.retry(alice, first.message_id)
 
 
-async def test_an_answer_that_others_follow_is_not_tried_again(stage: Stage, alice: Principal):
+async def test_an_answer_with_later_messages_cannot_be_retried(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="one", client_id="c1")
     (await stage.models.one.answer(1)).say("uno").finish()
     await stage.read(alice, first.run_id)
@@ -71,7 +69,7 @@ async def test_an_answer_that_others_follow_is_not_tried_again(stage: Stage, ali
     assert len(stage.models.one.answers) == 2
 
 
-async def test_an_answer_beside_the_newer_one_is_not_tried_again(stage: Stage, alice: Principal):
+async def test_an_answer_beside_a_newer_one_cannot_be_retried(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer(1)).say("bad").finish()
     await stage.read(alice, first.run_id)
@@ -82,14 +80,14 @@ async def test_an_answer_beside_the_newer_one_is_not_tried_again(stage: Stage, a
         await stage.runs.retry(alice, first.message_id)
 
 
-async def test_only_an_answer_can_be_tried_again(stage: Stage, alice: Principal):
+async def test_only_an_answer_can_be_retried(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     await stage.runs.stop(alice, sent.run_id)
     with pytest.raises(InvalidInput):
         await stage.runs.retry(alice, sent.user_message_id)
 
 
-async def test_a_message_that_is_not_mine_is_not_there(
+async def test_a_message_of_another_user_is_not_found(
     stage: Stage, alice: Principal, bob: Principal
 ):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")

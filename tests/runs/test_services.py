@@ -13,7 +13,7 @@ from chat_app.db.tables import AuthSession, User
 from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
-from testing.run_services import StageClock, VirtualPace, rest_of, text_of
+from testing.run_services import StageClock, VirtualThrottle, rest_of, text_of
 
 SLOW = "fake:500x60000"
 """A model that says one word and then nothing for a minute."""
@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Services]:
-    live = Services(settings, clock=StageClock(), flush_throttle=VirtualPace())
+    live = Services(settings, clock=StageClock(), flush_throttle=VirtualThrottle())
     await live.db.create_all()
     await live.start()
     try:
@@ -88,7 +88,7 @@ async def test_a_start_after_a_crash_shows_what_was_seen(settings: Settings):
             assert events[-1].status == "interrupted"
 
 
-async def test_a_stopped_server_takes_nothing(settings: Settings):
+async def test_a_stopped_server_accepts_nothing(settings: Settings):
     async with serving(settings) as live:
         alice = await signed_in(live)
         await live.runs.drain()
@@ -98,7 +98,7 @@ async def test_a_stopped_server_takes_nothing(settings: Settings):
 
 async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: Settings):
     clock = StageClock()
-    live = Services(settings, clock=clock, flush_throttle=VirtualPace())
+    live = Services(settings, clock=clock, flush_throttle=VirtualThrottle())
     await live.db.create_all()
     await live.start()
     alice = await signed_in(live)
@@ -113,7 +113,7 @@ async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: S
     await live.stop()
 
 
-async def test_a_lost_hint_costs_no_more_than_a_sweep(settings: Settings):
+async def test_a_lost_signal_is_repaired_by_the_next_sweep(settings: Settings):
     async with serving(settings) as live:
         alice = await signed_in(live)
         sent = await live.runs.send(alice, text="hi", client_id="c1", model=SLOW)
@@ -122,7 +122,7 @@ async def test_a_lost_hint_costs_no_more_than_a_sweep(settings: Settings):
         async with live.db.system("auth", write=True) as session:
             row = await session.get(AuthSession, alice.credential_id)
             assert row is not None
-            row.revoked_at = row.created_at  # nobody is told
+            row.revoked_at = row.created_at  # no signal is published
         await live.sweep()
         (end,) = await rest_of(reader)
         assert isinstance(end, EndEvent)

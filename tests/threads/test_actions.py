@@ -1,4 +1,4 @@
-"""What a person can do with threads, and what is told."""
+"""The actions on threads, and their signals."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -27,7 +27,9 @@ async def test_a_thread_without_a_title_waits_for_one(stage: Stage, alice: Princ
     assert (thread.title, thread.title_origin) == ("", "start")
 
 
-async def test_a_rename_is_told_after_the_commit_and_moves_nothing(stage: Stage, alice: Principal):
+async def test_a_rename_is_published_after_the_commit_and_keeps_the_order(
+    stage: Stage, alice: Principal
+):
     first = await stage.threads.create(alice, title="First")
     await stage.threads.create(alice, title="Second")
     watch = stage.watch(alice)
@@ -38,7 +40,7 @@ async def test_a_rename_is_told_after_the_commit_and_moves_nothing(stage: Stage,
     assert [(signal.kind, signal.thread_id) for signal in watch.signals] == [("thread", first.id)]
 
 
-async def test_a_refused_rename_changes_and_tells_nothing(stage: Stage, alice: Principal):
+async def test_a_refused_rename_changes_and_publishes_nothing(stage: Stage, alice: Principal):
     thread = await stage.threads.create(alice, title="Mine")
     watch = stage.watch(alice)
     for title in ("", "x" * 201):
@@ -48,7 +50,7 @@ async def test_a_refused_rename_changes_and_tells_nothing(stage: Stage, alice: P
     assert watch.signals == []
 
 
-async def test_a_models_title_yields_to_a_persons(stage: Stage, alice: Principal):
+async def test_a_models_title_does_not_replace_a_users(stage: Stage, alice: Principal):
     thread = await stage.threads.create(alice)
     assert await stage.threads.set_model_title(alice, thread.id, "Model")
     assert not await stage.threads.set_model_title(alice, thread.id, "Again")
@@ -59,7 +61,7 @@ async def test_a_models_title_yields_to_a_persons(stage: Stage, alice: Principal
     assert watch.signals == []
 
 
-async def test_a_deleted_thread_is_gone_until_it_is_restored(stage: Stage, alice: Principal):
+async def test_a_deleted_thread_is_not_found_until_it_is_restored(stage: Stage, alice: Principal):
     thread = await stage.threads.create(alice, title="Mine")
     watch = stage.watch(alice)
     await stage.threads.delete(alice, thread.id)
@@ -78,7 +80,9 @@ async def test_a_deleted_thread_is_gone_until_it_is_restored(stage: Stage, alice
     assert watch.kinds == ["thread_deleted", "thread", "thread"]
 
 
-async def test_a_foreign_thread_is_a_missing_one(stage: Stage, alice: Principal, bob: Principal):
+async def test_a_thread_of_another_user_is_not_found(
+    stage: Stage, alice: Principal, bob: Principal
+):
     thread = await stage.threads.create(alice, title="Mine")
     sent = await stage.runs.send(alice, text="hi", client_id="c1", thread_id=thread.id)
     deleted = await stage.threads.create(alice)
@@ -106,9 +110,7 @@ async def test_a_foreign_thread_is_a_missing_one(stage: Stage, alice: Principal,
     assert watch.signals == []
 
 
-async def test_deleted_threads_are_removed_for_good_when_their_time_has_come(
-    stage: Stage, alice: Principal
-):
+async def test_deleted_threads_are_purged_after_deleted_days(stage: Stage, alice: Principal):
     old = await stage.runs.send(alice, text="old", client_id="c1")
     await stage.runs.stop(alice, old.run_id)
     again = await stage.runs.retry(alice, old.message_id)

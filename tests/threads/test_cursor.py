@@ -13,7 +13,7 @@ from chat_app.threads.queries import decode_cursor, encode_cursor
 
 
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), st.uuids())
-def test_a_cursor_says_exactly_where_a_page_ended(time: datetime, thread_id: UUID):
+def test_a_cursor_round_trips(time: datetime, thread_id: UUID):
     time = time.replace(tzinfo=UTC)
     assert decode_cursor(encode_cursor(time, thread_id)) == (time, thread_id)
 
@@ -40,7 +40,7 @@ def test_a_malformed_cursor_is_refused(cursor: str):
 
 
 @given(st.text())
-def test_no_text_breaks_the_decoder(cursor: str):
+def test_no_text_crashes_the_cursor_decoder(cursor: str):
     try:
         decode_cursor(cursor)
     except InvalidInput:

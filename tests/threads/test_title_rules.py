@@ -49,17 +49,17 @@ def test_a_thread_begins_with_the_first_words(text: str, title: str | None):
         "Rome  in\tItaly.",
     ],
 )
-def test_a_models_title_is_stripped_of_its_dress(answer: str):
+def test_a_models_title_loses_its_markup(answer: str):
     assert clean_model_title(answer) == "Rome in Italy"
 
 
 @pytest.mark.parametrize("answer", ["", " \n", "...", "***", '""', "x" * (AUTOMATIC_LENGTH + 1)])
-def test_what_is_no_title_is_none(answer: str):
+def test_an_unusable_model_title_is_none(answer: str):
     assert clean_model_title(answer) is None
 
 
 @given(st.text())
-def test_whatever_a_model_says_is_one_short_line_or_nothing(answer: str):
+def test_any_model_title_is_one_short_line_or_none(answer: str):
     title = clean_model_title(answer)
     if title is not None:
         assert 1 <= len(title) <= AUTOMATIC_LENGTH
@@ -74,7 +74,7 @@ def test_first_words_always_fit(text: str):
     made.encode()
 
 
-def test_a_given_title_is_taken_as_one_line():
+def test_a_users_title_becomes_one_line():
     assert as_given("  My \n thread ") == "My thread"
     assert as_given("x" * MAX_TITLE_LENGTH) == "x" * MAX_TITLE_LENGTH
 

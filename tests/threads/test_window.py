@@ -70,7 +70,7 @@ async def test_an_empty_thread_has_an_empty_window(stage: Stage, alice: Principa
     assert (window.messages, window.has_older, window.run) == ([], False, None)
 
 
-async def test_only_the_chosen_branch_is_shown(stage: Stage, alice: Principal):
+async def test_only_the_current_branch_is_shown(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="hi", client_id="c1")
     await stage.runs.stop(alice, first.run_id)
     second = await stage.runs.retry(alice, first.message_id)
@@ -78,7 +78,7 @@ async def test_only_the_chosen_branch_is_shown(stage: Stage, alice: Principal):
     assert [m.id for m in window.messages] == [first.user_message_id, second.message_id]
 
 
-async def test_a_running_answer_names_its_run(stage: Stage, alice: Principal):
+async def test_a_running_answer_has_its_run_id(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     window = await stage.threads.window(alice, sent.thread_id)
     assert window.run is not None

@@ -1,4 +1,4 @@
-"""However a session ends: its sockets close, its answers stop, and nobody hears another word."""
+"""However a session ends, its sockets close and its runs stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,8 +33,8 @@ class Socket:
 
 
 @dataclass
-class House:
-    """The live parts with the guard's registry, two devices of one person, and another person."""
+class Setup:
+    """The services with two sessions of one user and one of another user."""
 
     live: Services
     time: Time
@@ -51,7 +51,7 @@ async def _sign_in(live: Services, user_id: UUID) -> Principal:
 
 
 @pytest.fixture(params=["database", "jwt"])
-async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+async def setup(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Setup]:
     settings = read_settings(
         _env_file=None,
         data_dir=tmp_path,
@@ -66,7 +66,7 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     await live.start()
     ada = await live.accounts.add(EMAIL, PASSWORD, "Ada")
     bob = await live.accounts.add("bob@example.org", PASSWORD, "Bob")
-    yield House(
+    yield Setup(
         live,
         time,
         await _sign_in(live, ada),
@@ -76,52 +76,52 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     await live.stop()
 
 
-async def sign_out(house: House) -> None:
-    await house.live.sessions.revoke(house.mine, house.mine.credential_id)
+async def sign_out(setup: Setup) -> None:
+    await setup.live.sessions.revoke(setup.mine, setup.mine.credential_id)
 
 
-async def revoke_from_another_device(house: House) -> None:
-    await house.live.sessions.revoke(house.device, house.mine.credential_id)
+async def revoke_from_another_device(setup: Setup) -> None:
+    await setup.live.sessions.revoke(setup.device, setup.mine.credential_id)
 
 
-async def sign_out_everywhere(house: House) -> None:
-    await house.live.sessions.revoke_user(house.mine.user_id, reason="signed_out")
+async def sign_out_everywhere(setup: Setup) -> None:
+    await setup.live.sessions.revoke_user(setup.mine.user_id, reason="signed_out")
 
 
-async def revoke_all_others(house: House) -> None:
-    keep = house.device.credential_id
-    await house.live.sessions.revoke_user(house.mine.user_id, reason="signed_out", keep=keep)
+async def revoke_all_others(setup: Setup) -> None:
+    keep = setup.device.credential_id
+    await setup.live.sessions.revoke_user(setup.mine.user_id, reason="signed_out", keep=keep)
 
 
-async def change_the_password(house: House) -> None:
-    await house.live.password_changes.set(house.device, f"{PASSWORD}-new", "192.0.2.7")
+async def change_the_password(setup: Setup) -> None:
+    await setup.live.password_changes.set(setup.device, f"{PASSWORD}-new", "192.0.2.7")
 
 
-async def disable(house: House) -> None:
-    await house.live.user_access.disable(house.mine.user_id)
+async def disable(setup: Setup) -> None:
+    await setup.live.user_access.disable(setup.mine.user_id)
 
 
-async def expire(house: House) -> None:
-    house.time.passes(hours=house.live.settings.session_max_hours)
-    await house.live.sessions.expire_due()
+async def expire(setup: Setup) -> None:
+    setup.time.passes(hours=setup.live.settings.session_max_hours)
+    await setup.live.sessions.expire_due()
 
 
-async def delete(house: House) -> None:
-    await house.live.account_deletion.remove(house.mine, EMAIL)
+async def delete(setup: Setup) -> None:
+    await setup.live.account_deletion.remove(setup.mine, EMAIL)
 
 
-async def replace(house: House) -> None:
-    await house.live.sessions.issue(
-        house.other.user_id,
+async def replace(setup: Setup) -> None:
+    await setup.live.sessions.issue(
+        setup.other.user_id,
         method="password",
         remember=False,
         client_ip="192.0.2.7",
         user_agent="",
-        replaces=house.mine.credential_id,
+        replaces=setup.mine.credential_id,
     )
 
 
-End = Callable[[House], Awaitable[None]]
+End = Callable[[Setup], Awaitable[None]]
 ENDS: list[End] = [
     sign_out,
     revoke_from_another_device,
@@ -137,27 +137,27 @@ SPARES_OTHERS = [one for one in ENDS if one is not expire]
 
 
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
-async def test_its_sockets_close_and_its_answers_stop(house: House, how: End) -> None:
-    live, registry = house.live, ConnectionRegistry()
+async def test_its_sockets_close_and_its_answers_stop(setup: Setup, how: End) -> None:
+    live, registry = setup.live, ConnectionRegistry()
     live.bus.subscribe_callback(SESSIONS, registry.on_signal)
-    sockets = [Socket(one.credential_id) for one in (house.mine, house.mine, house.other)]
+    sockets = [Socket(one.credential_id) for one in (setup.mine, setup.mine, setup.other)]
     with registry.open(sockets[0]), registry.open(sockets[1]), registry.open(sockets[2]):
-        mine = await live.runs.send(house.mine, text="hi", client_id="c1", model=SLOW)
-        theirs = await live.runs.send(house.other, text="hi", client_id="c2", model=SLOW)
-        reader = live.runs.follow(house.mine, mine.run_id)
-        others = live.runs.follow(house.other, theirs.run_id)
+        mine = await live.runs.send(setup.mine, text="hi", client_id="c1", model=SLOW)
+        theirs = await live.runs.send(setup.other, text="hi", client_id="c2", model=SLOW)
+        reader = live.runs.follow(setup.mine, mine.run_id)
+        others = live.runs.follow(setup.other, theirs.run_id)
         await anext(reader)
         await anext(others)
-        await how(house)
+        await how(setup)
         said_after = [event async for event in reader]
         assert [one.codes for one in sockets[:2]] == [[SESSION_ENDED]] * 2
         if how in SPARES_OTHERS:
             assert sockets[2].codes == []
             assert not isinstance(await anext(others), EndEvent)
     async with asyncio.timeout(10):
-        while house.mine.credential_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
+        while setup.mine.credential_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
             await asyncio.sleep(0.01)
-    assert await live.sessions.principal(house.mine.credential_id) is None
+    assert await live.sessions.principal(setup.mine.credential_id) is None
     [end] = said_after
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"

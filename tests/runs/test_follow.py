@@ -78,7 +78,7 @@ async def test_two_readers_see_the_same_bytes(stage: Stage, alice: Principal):
     assert first[-1] == second[-1]
 
 
-async def test_a_second_device_of_the_same_person_reads_along(stage: Stage, alice: Principal):
+async def test_a_second_device_of_the_same_user_can_follow(stage: Stage, alice: Principal):
     device = Principal(alice.user_id, uuid4())
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer()).say("a").finish()
@@ -107,7 +107,7 @@ async def test_a_slow_reader_gets_what_it_missed_as_one_event(stage: Stage, alic
     assert await anext(slow) == TextEvent(4, 1, "bcd")
 
 
-async def test_an_answer_that_is_over_is_one_event_and_its_end(stage: Stage, alice: Principal):
+async def test_a_finished_answer_is_one_text_event_and_an_end_event(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer()).say("a", "b").finish()
     live = await stage.read(alice, sent.run_id)
@@ -118,7 +118,7 @@ async def test_an_answer_that_is_over_is_one_event_and_its_end(stage: Stage, ali
 
 
 @pytest.mark.parametrize("ended", [False, True])
-async def test_a_foreign_run_is_a_missing_one(
+async def test_a_run_of_another_user_is_not_found(
     stage: Stage, alice: Principal, bob: Principal, ended: bool
 ):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
@@ -136,7 +136,7 @@ async def test_a_foreign_run_is_a_missing_one(
             await stage.runs.stop(bob, run_id)
     assert len(set(errors)) == 1
     if not ended:
-        assert not answer.closed.is_set(), "a stranger stops nothing"
+        assert not answer.closed.is_set(), "another user stops nothing"
 
 
 async def test_a_reader_ends_with_its_own_session(stage: Stage, alice: Principal):

@@ -7,7 +7,7 @@ from chat_app.runs.follow import EndEvent, TextEvent
 from testing.run_services import Stage, staged, text_of
 
 
-async def test_what_anybody_saw_before_a_crash_is_there_after_it(tmp_path: Path):
+async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Path):
     path = tmp_path / "chat.db"
     async with staged(path) as lost:
         alice = await lost.person()
@@ -43,7 +43,7 @@ async def test_a_queued_run_is_interrupted_too(tmp_path: Path):
             assert (await stage.run(alice, sent.run_id)).status == "interrupted"
 
 
-async def test_an_interrupted_answer_can_be_tried_again(tmp_path: Path):
+async def test_an_interrupted_answer_can_be_retried(tmp_path: Path):
     path = tmp_path / "chat.db"
     async with staged(path) as lost:
         alice = await lost.person()

@@ -182,7 +182,7 @@ async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
     assert await stage.count(alice, RunEvent) == 0
 
 
-async def test_the_end_of_a_run_is_told_once_it_is_stored(stage: Stage, alice: Principal):
+async def test_the_end_of_a_run_is_published_after_it_is_stored(stage: Stage, alice: Principal):
     told: list[tuple[str, str]] = []
     sent, answer, _ = await begun(stage, alice)
     stage.bus.subscribe_callback(
@@ -196,7 +196,7 @@ async def test_the_end_of_a_run_is_told_once_it_is_stored(stage: Stage, alice: P
     assert run.status == "complete"
 
 
-async def test_a_run_whose_owner_is_gone_ends_without_hurting_others(
+async def test_a_run_whose_owner_is_deleted_ends_without_affecting_others(
     stage: Stage, alice: Principal, bob: Principal
 ):
     _, orphan, _ = await begun(stage, alice)
@@ -210,7 +210,7 @@ async def test_a_run_whose_owner_is_gone_ends_without_hurting_others(
     assert text_of(await stage.read(bob, kept.run_id)) == "shown kept on"
 
 
-async def test_an_answer_that_cannot_be_saved_fails_with_a_sentence(
+async def test_an_answer_that_cannot_be_saved_fails_with_a_message(
     stage: Stage, alice: Principal, bob: Principal
 ):
     sent, answer, reader = await begun(stage, alice)
@@ -260,7 +260,9 @@ async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(stage: Stage, alice
     await stage.read(alice, sent.run_id)
 
 
-async def test_a_model_that_never_pauses_does_not_keep_the_loop(stage: Stage, alice: Principal):
+async def test_a_model_that_never_pauses_does_not_block_the_event_loop(
+    stage: Stage, alice: Principal
+):
     sent, answer, _ = await begun(stage, alice)
     answer.say(*["x"] * 1000)
     texts = []

@@ -42,7 +42,7 @@ async def test_the_first_answer_gives_the_thread_a_title(stage: Stage, alice: Pr
     assert title.max_tokens is not None
 
 
-async def test_a_person_has_the_last_word_on_a_title(stage: Stage, alice: Principal):
+async def test_a_users_title_is_not_replaced_by_a_models(stage: Stage, alice: Principal):
     sent = await answered(stage, alice)
     title = await asked_for_title(stage)
     await stage.threads.rename(alice, sent.thread_id, "Mine")
@@ -52,7 +52,9 @@ async def test_a_person_has_the_last_word_on_a_title(stage: Stage, alice: Princi
     assert (thread.title, thread.title_origin) == ("Mine", "person")
 
 
-async def test_a_thread_named_by_a_person_asks_for_no_title(stage: Stage, alice: Principal):
+async def test_no_title_is_requested_for_a_thread_that_its_user_named(
+    stage: Stage, alice: Principal
+):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     await stage.threads.rename(alice, sent.thread_id, "Mine")
     (await stage.models.one.answer(1)).say("a").finish()
@@ -73,7 +75,7 @@ async def test_only_the_first_answer_names_the_thread(stage: Stage, alice: Princ
     assert (await stage.threads.get(alice, sent.thread_id)).title == "Where is Rome?"
 
 
-async def test_an_answer_that_did_not_end_well_names_nothing(stage: Stage, alice: Principal):
+async def test_a_failed_answer_requests_no_title(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer(1)).say("a").fail(Failure.REQUEST.error("One"))
     await stage.read(alice, sent.run_id)
@@ -103,14 +105,14 @@ async def test_a_failed_title_is_silent(stage: Stage, alice: Principal, error: E
     assert (message.status, message.error) == ("complete", "")
 
 
-async def test_a_drain_gives_titles_up(stage: Stage, alice: Principal):
+async def test_a_drain_cancels_title_requests(stage: Stage, alice: Principal):
     await answered(stage, alice)
     title = await asked_for_title(stage)
     await stage.runs.drain()
     assert title.closed.is_set()
 
 
-async def test_an_answer_that_completes_while_the_server_stops_asks_for_no_title(
+async def test_an_answer_that_completes_while_the_server_stops_requests_no_title(
     stage: Stage, alice: Principal
 ):
     sent = await stage.runs.send(alice, text="Where is Rome?", client_id="c1")
@@ -128,7 +130,7 @@ async def test_an_answer_that_completes_while_the_server_stops_asks_for_no_title
     assert len(stage.models.one.answers) == 1
 
 
-async def test_an_ended_session_gives_its_titles_up(stage: Stage, alice: Principal):
+async def test_an_ended_session_cancels_its_title_requests(stage: Stage, alice: Principal):
     await answered(stage, alice)
     title = await asked_for_title(stage)
     stage.end_session(alice)

@@ -12,7 +12,7 @@ from testing.sql_statements import statements
 
 
 async def fill(stage: Stage, who: Principal, count: int, *, tied: bool = False) -> list[UUID]:
-    """Threads of a person, the newest first in the answer."""
+    """Create threads of a user; returns them newest first."""
     moment = stage.clock()
     async with stage.db.write(who) as session:
         rows = []
@@ -39,7 +39,7 @@ async def walk(stage: Stage, who: Principal, limit: int = 50, between=None) -> l
 
 
 @pytest.mark.parametrize("tied", [False, True])
-async def test_pages_give_every_thread_once_newest_first(
+async def test_pagination_returns_every_thread_once_newest_first(
     stage: Stage, alice: Principal, bob: Principal, tied: bool
 ):
     ids = await fill(stage, alice, 120, tied=tied)
@@ -47,7 +47,7 @@ async def test_pages_give_every_thread_once_newest_first(
     assert await walk(stage, alice) == ids
 
 
-async def test_a_page_holds_what_was_asked_for(stage: Stage, alice: Principal):
+async def test_a_page_has_as_many_threads_as_requested(stage: Stage, alice: Principal):
     await fill(stage, alice, 120)
     first = await stage.threads.page(alice)
     assert len(first.threads) == 50
@@ -57,7 +57,7 @@ async def test_a_page_holds_what_was_asked_for(stage: Stage, alice: Principal):
     assert last.next is None
 
 
-async def test_threads_that_arrive_meanwhile_move_nothing(stage: Stage, alice: Principal):
+async def test_new_threads_do_not_shift_the_following_pages(stage: Stage, alice: Principal):
     ids = await fill(stage, alice, 120)
 
     async def arrive() -> None:
@@ -66,7 +66,7 @@ async def test_threads_that_arrive_meanwhile_move_nothing(stage: Stage, alice: P
     assert await walk(stage, alice, limit=25, between=arrive) == ids
 
 
-async def test_a_thread_that_vanishes_takes_no_other_with_it(stage: Stage, alice: Principal):
+async def test_a_deleted_thread_does_not_hide_another(stage: Stage, alice: Principal):
     ids = await fill(stage, alice, 60)
     doomed = iter(ids[10:])
 
@@ -78,7 +78,9 @@ async def test_a_thread_that_vanishes_takes_no_other_with_it(stage: Stage, alice
     assert set(ids) - set(seen) <= set(ids[10:20])
 
 
-async def test_a_strangers_cursor_shows_only_my_own(stage: Stage, alice: Principal, bob: Principal):
+async def test_another_users_cursor_shows_only_own_threads(
+    stage: Stage, alice: Principal, bob: Principal
+):
     await fill(stage, alice, 60)
     mine = await fill(stage, bob, 3)
     cursor = (await stage.threads.page(alice)).next
@@ -110,7 +112,7 @@ async def test_a_malformed_cursor_is_refused(stage: Stage, alice: Principal):
         ("  ", {"A haiku about Rain", "100% sure", "snake_case", "über alles"}),
     ],
 )
-async def test_a_search_finds_titles_that_hold_the_text(
+async def test_a_search_finds_titles_that_contain_the_text(
     stage: Stage, alice: Principal, bob: Principal, search: str, found: set[str]
 ):
     for title in ("A haiku about Rain", "100% sure", "snake_case", "über alles"):
@@ -120,7 +122,7 @@ async def test_a_search_finds_titles_that_hold_the_text(
     assert {thread.title for thread in page.threads} == found
 
 
-async def test_threads_with_a_running_answer_are_marked(stage: Stage, alice: Principal):
+async def test_threads_with_an_active_run_are_marked(stage: Stage, alice: Principal):
     quiet = await stage.threads.create(alice)
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     page = await stage.threads.page(alice)
@@ -130,7 +132,7 @@ async def test_threads_with_a_running_answer_are_marked(stage: Stage, alice: Pri
     assert not (await stage.threads.get(alice, sent.thread_id)).running
 
 
-async def test_the_last_page_costs_what_the_first_does(stage: Stage, alice: Principal):
+async def test_the_last_page_costs_as_much_as_the_first(stage: Stage, alice: Principal):
     await fill(stage, alice, 1000)
     pages = []
     after = None

@@ -64,7 +64,7 @@ async def test_a_run_is_queued_until_its_first_token(stage: Stage, alice: Princi
     assert run.first_event_at is not None
 
 
-async def test_the_next_message_hangs_below_the_last_answer(stage: Stage, alice: Principal):
+async def test_the_next_message_is_a_child_of_the_last_answer(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="one", client_id="c1")
     (await stage.models.one.answer(1)).say("answer").finish()
     await stage.read(alice, first.run_id)
@@ -73,7 +73,7 @@ async def test_the_next_message_hangs_below_the_last_answer(stage: Stage, alice:
     assert (await stage.message(alice, second.user_message_id)).parent_id == first.message_id
 
 
-async def test_a_send_tells_the_owner_after_the_commit(
+async def test_a_send_signals_the_owner_after_the_commit(
     stage: Stage, alice: Principal, bob: Principal
 ):
     seen: list[tuple[str, str]] = []
@@ -104,16 +104,14 @@ async def test_twenty_simultaneous_sends_of_one_message_are_one_run(stage: Stage
     assert len(stage.models.one.answers) == 1
 
 
-async def test_a_client_id_names_a_message_of_one_person_only(
-    stage: Stage, alice: Principal, bob: Principal
-):
+async def test_a_client_id_is_unique_per_user(stage: Stage, alice: Principal, bob: Principal):
     one = await stage.runs.send(alice, text="mine", client_id="same")
     two = await stage.runs.send(bob, text="other", client_id="same")
     assert not two.duplicate
     assert one.run_id != two.run_id
 
 
-async def test_a_repeated_send_finds_the_first_even_when_it_is_long_over(
+async def test_a_repeated_send_finds_the_first_after_its_run_has_finished(
     stage: Stage, alice: Principal
 ):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
@@ -124,7 +122,7 @@ async def test_a_repeated_send_finds_the_first_even_when_it_is_long_over(
     assert again.run_id == sent.run_id
 
 
-async def test_a_client_id_names_one_text_only(stage: Stage, alice: Principal):
+async def test_a_client_id_cannot_be_reused_for_another_text(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer()).say("a").finish()
     await stage.read(alice, sent.run_id)
@@ -137,7 +135,7 @@ async def test_a_client_id_names_one_text_only(stage: Stage, alice: Principal):
     assert stage.runs.session_ids() == set()
 
 
-async def test_a_client_id_names_a_message_of_one_thread_only(stage: Stage, alice: Principal):
+async def test_a_client_id_cannot_be_reused_in_another_thread(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     other = await stage.threads.create(alice, title="Other")
     with pytest.raises(Conflict):
@@ -146,7 +144,7 @@ async def test_a_client_id_names_a_message_of_one_thread_only(stage: Stage, alic
     assert await stage.count(alice, Message) == 2
 
 
-async def test_a_message_is_recognised_when_its_text_had_to_be_repaired(
+async def test_a_send_is_idempotent_when_its_text_had_to_be_repaired(
     stage: Stage, alice: Principal
 ):
     sent = await stage.runs.send(alice, text="a\ud83d", client_id="c1")
@@ -169,7 +167,7 @@ async def test_the_limit_counts_bytes(stage: Stage, alice: Principal):
 
 
 @pytest.mark.parametrize("client_id", ["", "a" * 65, "a b", "é", "a/b", "a\n"])
-async def test_a_strange_client_id_is_refused(stage: Stage, alice: Principal, client_id: str):
+async def test_a_malformed_client_id_is_refused(stage: Stage, alice: Principal, client_id: str):
     with pytest.raises(InvalidInput):
         await stage.runs.send(alice, text="hi", client_id=client_id)
 
@@ -190,7 +188,7 @@ async def test_an_unknown_model_is_refused_before_anything_is_written(
     assert await stage.count(alice, Thread) == 0
 
 
-async def test_a_thread_goes_on_with_the_model_it_was_last_given(stage: Stage, alice: Principal):
+async def test_a_thread_continues_with_its_last_model(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="hi", client_id="c1", model="two")
     (await stage.models.two.answer(1)).say("a").finish()
     await stage.read(alice, first.run_id)
@@ -209,7 +207,7 @@ async def test_one_answer_at_a_time_in_a_thread(stage: Stage, alice: Principal):
     assert await stage.count(alice, Message) == 2
 
 
-async def test_a_person_has_a_limited_number_of_answers_running(
+async def test_a_user_has_a_limited_number_of_active_runs(
     stage: Stage, alice: Principal, bob: Principal
 ):
     most = stage.settings.runs_per_user
@@ -221,7 +219,7 @@ async def test_a_person_has_a_limited_number_of_answers_running(
 
 
 @pytest.mark.parametrize("kind", ["missing", "foreign", "deleted"])
-async def test_a_thread_that_is_not_mine_is_not_there(
+async def test_a_thread_of_another_user_is_not_found(
     stage: Stage, alice: Principal, bob: Principal, kind: str
 ):
     match kind:
@@ -238,7 +236,7 @@ async def test_a_thread_that_is_not_mine_is_not_there(
     assert stage.models.one.answers == []
 
 
-async def test_the_model_sees_the_servers_own_branch(stage: Stage, alice: Principal):
+async def test_the_prompt_is_the_stored_branch(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="one", client_id="c1")
     (await stage.models.one.answer(1)).say("uno").finish()
     await stage.read(alice, first.run_id)
@@ -252,7 +250,7 @@ async def test_the_model_sees_the_servers_own_branch(stage: Stage, alice: Princi
     )
 
 
-async def test_the_model_sees_no_more_history_than_the_setting_allows(tmp_path: Path):
+async def test_the_prompt_has_no_more_history_than_the_setting_allows(tmp_path: Path):
     async with staged(tmp_path / "chat.db", chat_context_chars=1000) as stage:
         alice = await stage.person()
         thread = await stage.threads.create(alice)
@@ -279,9 +277,7 @@ async def test_the_model_sees_no_more_history_than_the_setting_allows(tmp_path: 
         assert len(prompt) > 40, "the setting is used up"
 
 
-async def test_a_caller_that_is_cancelled_leaves_a_whole_message_and_its_answer(
-    stage: Stage, alice: Principal
-):
+async def test_a_send_completes_when_its_caller_is_cancelled(stage: Stage, alice: Principal):
     call = asyncio.create_task(stage.runs.send(alice, text="hi", client_id="c1"))
     await asyncio.sleep(0)
     call.cancel()
@@ -301,7 +297,7 @@ async def test_a_session_that_has_ended_sends_nothing(stage: Stage, alice: Princ
     assert await stage.count(alice, Message) == 0
 
 
-async def test_a_server_that_stops_takes_no_messages(stage: Stage, alice: Principal):
+async def test_a_stopping_server_accepts_no_messages(stage: Stage, alice: Principal):
     await stage.runs.drain()
     with pytest.raises(Unavailable):
         await stage.runs.send(alice, text="hi", client_id="c1")
@@ -313,20 +309,20 @@ async def test_an_empty_thread_is_named_by_its_first_words(stage: Stage, alice: 
     assert (await stage.threads.get(alice, thread.id)).title == "Where is Rome?"
 
 
-async def test_a_given_title_is_not_replaced_by_the_first_words(stage: Stage, alice: Principal):
+async def test_a_users_title_is_not_replaced_by_the_first_words(stage: Stage, alice: Principal):
     thread = await stage.threads.create(alice, title="Mine")
     await stage.runs.send(alice, text="Where is Rome?", client_id="c1", thread_id=thread.id)
     assert (await stage.threads.get(alice, thread.id)).title == "Mine"
 
 
-async def test_a_message_stored_beside_us_at_the_same_time_is_found(stage: Stage, alice: Principal):
+async def test_a_message_stored_concurrently_is_found(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="hi", client_id="c1")
     stage.db.broken = [IntegrityError("insert", {}, Exception("client_id"))]
     again = await stage.runs.send(alice, text="hi", client_id="c1")
     assert (again.run_id, again.duplicate) == (first.run_id, True)
 
 
-async def test_a_send_that_cannot_be_stored_leaves_nothing_and_can_be_repeated(
+async def test_a_send_that_cannot_be_stored_leaves_nothing_and_can_be_retried(
     stage: Stage, alice: Principal
 ):
     watch = stage.watch(alice)
