@@ -1,6 +1,6 @@
 """The run service: send, retry, stop and follow.
 
-A run belongs to this service and not to a browser tab: whoever reads it is a follower.
+A run belongs to this service and not to a browser tab; every reader is a follower.
 """
 
 import asyncio
