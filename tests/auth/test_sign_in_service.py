@@ -387,8 +387,12 @@ async def test_the_operators_function_is_told_who_comes(stage: Stage) -> None:
 
 def test_a_function_that_is_not_there_stops_the_start() -> None:
     assert load_function("", "AUTH_ON_SIGN_IN") is None
-    assert load_function("tests.auth.test_admission:says_no", "AUTH_ON_SIGN_IN") is says_no
-    for named in ("no.such:thing", "tests.auth.test_admission:nothing", "chat_app.auth:__doc__"):
+    assert load_function("tests.auth.test_sign_in_service:says_no", "AUTH_ON_SIGN_IN") is says_no
+    for named in (
+        "no.such:thing",
+        "tests.auth.test_sign_in_service:nothing",
+        "chat_app.auth:__doc__",
+    ):
         with pytest.raises(ConfigError, match="AUTH_ON_SIGN_IN"):
             load_function(named, "AUTH_ON_SIGN_IN")
 
