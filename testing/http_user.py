@@ -25,6 +25,8 @@ HYDRATE = "reflex___state____state.hydrate_and_load"
 CHAT = ChatState.get_full_name()
 LIST = ThreadListState.get_full_name()
 FEED = Feed.get_full_name()
+TAIL = "tail"
+"""The var of `ChatState` that holds the newest messages."""
 
 Answer = tuple[int, Any]
 
@@ -254,7 +256,7 @@ class SocketTab:
             for name in (CHAT, LIST):
                 for var, value in delta.get(name, {}).items():
                     self.state[var.removesuffix("_rx_state_")] = value
-                    if var == "recent_rx_state_":
+                    if var == f"{TAIL}_rx_state_":
                         self.stream_ids |= {row["id"]: row["stream_id"] for row in value}
         self._news.set()
 
