@@ -1,4 +1,4 @@
-"""The operator's hooks: functions, named in the settings, that are asked at sign-in."""
+"""The operator's hooks: functions, named in the settings, for every sign-in and every request."""
 
 import importlib
 import inspect

@@ -52,7 +52,12 @@ class RateLimiter:
     async def attempt(
         self, *budgets: Budget, release_on_success: bool = False
     ) -> AsyncIterator[None]:
-        """Around one attempt, which is counted against every budget or none."""
+        """Around one attempt, which is counted against every budget or none.
+
+        Args:
+            budgets: What it is counted against.
+            release_on_success: Whether only failures count.
+        """
         for position, budget in enumerate(budgets):
             if not await self._limiter.hit(budget.rate, *budget.key):
                 await self._release(budgets[: position + 1])

@@ -43,7 +43,7 @@ async def retry(
 
 
 async def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-    """Run a job now and then periodically; a failure is logged and the next round tries again."""
+    """Run a job at once, then periodically. A failure is logged; the next round tries again."""
     while True:
         try:
             await job()

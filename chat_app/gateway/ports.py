@@ -19,7 +19,7 @@ class GatewayTimeouts:
     """Every duration of the gateway, in seconds.
 
     Args:
-        check: How often a socket checks its session's expiry and a frame that is not read.
+        check: How often a socket checks that its session has not expired and its client reads.
         unread: How long a client may leave a frame unread before its socket is closed.
         close: How long a client has to take a close frame before the connection is dropped.
         revalidate: How often all connected sessions are revalidated.

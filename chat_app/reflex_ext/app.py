@@ -56,7 +56,7 @@ class GatewayApp(rx.App):
 
     @contextlib.asynccontextmanager
     async def sweeping_states(self) -> AsyncIterator[None]:
-        """Drop states without a tab now and then, for as long as the context is open."""
+        """Drop states without a tab periodically, for as long as the context is open."""
         task = asyncio.create_task(self._sweep())
         try:
             yield

@@ -117,7 +117,7 @@ def _day(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class PasskeyItem:
-    """A row of the list."""
+    """A passkey as the page shows it; `made` and `used` are relative times."""
 
     id: str
     name: str
@@ -177,7 +177,7 @@ _STEPS = ((60, "minute"), (3_600, "hour"), (86_400, "day"))
 
 @dataclass(frozen=True)
 class SessionItem:
-    """A row of the list."""
+    """A session as the page shows it; `seen` is a relative time."""
 
     id: str
     device: str
@@ -226,7 +226,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 
 class TwoFactorState(rx.State):
-    """Whether two-factor authentication is on, and how many recovery codes are left."""
+    """Whether two-factor authentication is on, and how many backup codes are left."""
 
     is_on: rx.Field[bool] = rx.field(False)
     codes_left: rx.Field[int] = rx.field(0)

@@ -1,6 +1,6 @@
 """What an open tab follows: signals about what changed, and the chunks of the running answer.
 
-Names are short because the state's and the var's travel with every chunk.
+The names of the state and of its var are short, because they travel with every chunk.
 """
 
 import asyncio

@@ -33,7 +33,7 @@ class UserAccess:
         self._clock = clock
 
     async def disable(self, user_id: UUID) -> int:
-        """Disable a user: every login method, all sessions, tokens and remembered devices.
+        """Disable a user: no login method works, and sessions, tokens and remembered devices end.
 
         Returns:
             How many sessions were revoked.
