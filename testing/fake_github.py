@@ -1,4 +1,4 @@
-"""FakeGitHub, as far as signing in sees it: its paths, its answers, its way of saying no."""
+"""A fake GitHub: the OAuth endpoints and the user API that sign-in uses."""
 
 import base64
 import hashlib
@@ -42,7 +42,7 @@ class FakeGitHub:
             "code_challenge"
         )
         if not right or not self.client.items() <= said.items():
-            return JSONResponse({"error": "bad_verification_code"})  # FakeGitHub says it with 200
+            return JSONResponse({"error": "bad_verification_code"})  # GitHub says it with 200
         self._tokens.add(token := f"gho_{secrets.token_hex(18)}")
         return JSONResponse({"access_token": token, "scope": "", "token_type": "bearer"})
 
@@ -53,7 +53,7 @@ class FakeGitHub:
 
 
 class GitHub(FakeGitHub):
-    """A FakeGitHub that listens.
+    """A fake GitHub that listens.
 
     Attributes:
         url: Where.

@@ -91,7 +91,7 @@ class HttpUser:
         await self._enter("/api/auth/callback/credentials")
 
     async def _enter(self, path: str) -> None:
-        form = {"email": self.email, "password": PASSWORD, "name": "HttpUser"}
+        form = {"email": self.email, "password": PASSWORD, "name": "Ada"}
         answer = await self.http.post(path, data=form)
         assert "error" not in answer.headers["location"], answer.headers["location"]
 

@@ -17,7 +17,7 @@ from testing.program import Program, free_port
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Program]:
-    """A program with an OpenID provider and a FakeGitHub."""
+    """A program with an OpenID provider and a fake GitHub."""
     there, github = free_port(), free_port()
     given = {
         "FAKE_MODELS": "true",
@@ -43,7 +43,7 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     page = ada.page
     await page.goto(f"{served.url}/signin?callbackUrl=%2Fsettings%2Fconnections")
     names = page.locator(".provider")
-    await expect(names).to_have_text(["Continue with FakeGitHub", "Continue with Acme"])
+    await expect(names).to_have_text(["Continue with GitHub", "Continue with Acme"])
     waiting = await ada.tab()
     await waiting.goto(f"{served.url}/signin")
     await expect(waiting.locator(".provider")).to_have_count(2)
@@ -61,16 +61,16 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await disconnect.click()
     await expect(rows.get_by_role("alert")).to_have_text(re.compile("only way to sign in"))
 
-    await page.get_by_role("button", name="Connect FakeGitHub").click()
+    await page.get_by_role("button", name="Connect GitHub").click()
     await expect(rows).to_have_count(2, timeout=TIMEOUT_MS)
     await expect(rows.nth(1)).to_contain_text("octocat@example.org")
     await disconnect.click()
     await expect(rows).to_have_count(1, timeout=TIMEOUT_MS)
-    await expect(rows).to_contain_text("FakeGitHub")
+    await expect(rows).to_contain_text("GitHub")
 
     await page.goto(served.url)
     await ada.sign_out()
-    await page.get_by_role("button", name="Continue with FakeGitHub").click()
+    await page.get_by_role("button", name="Continue with GitHub").click()
     await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
     # The other one opens nothing of this person any more, and its address belongs to somebody.
