@@ -73,11 +73,11 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await page.get_by_role("button", name="Continue with GitHub").click()
     await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
 
-    # The other one opens nothing of this person any more, and its address belongs to somebody.
-    stranger = await meet("Eve", served.url)
-    await stranger.page.goto(f"{served.url}/signin")
-    await stranger.page.get_by_role("button", name="Continue with Acme").click()
-    await sign_in_at_acme(stranger.page)
-    await stranger.page.wait_for_url(re.compile(r"/signin/?\?error=OAuthAccountNotLinked"))
-    await expect(stranger.page.locator("#problem")).to_contain_text("account for this address")
-    assert ada.errors == stranger.errors == []
+    # The other one signs this user in no more, and its email belongs to an account.
+    other = await meet("Eve", served.url)
+    await other.page.goto(f"{served.url}/signin")
+    await other.page.get_by_role("button", name="Continue with Acme").click()
+    await sign_in_at_acme(other.page)
+    await other.page.wait_for_url(re.compile(r"/signin/?\?error=OAuthAccountNotLinked"))
+    await expect(other.page.locator("#problem")).to_contain_text("account with this email")
+    assert ada.errors == other.errors == []
