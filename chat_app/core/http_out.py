@@ -19,6 +19,8 @@ MAX_BODY_BYTES = 262_144
 """The largest response body."""
 READ_TIMEOUT_SECONDS = 10.0
 """How long a server may take to connect or to send its next bytes."""
+NEXT_ADDRESS_SECONDS = 3.0
+"""How long an address may take to accept the connection while another one is left to try."""
 TOTAL_TIMEOUT_SECONDS = 30.0
 """How long a whole response may take."""
 
@@ -130,13 +132,17 @@ class OutgoingTransport(httpx2.AsyncBaseTransport):
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url
         addresses = await self._checked_addresses(url)
-        request.extensions = {**request.extensions, "sni_hostname": url.host}
+        extensions = {**request.extensions, "sni_hostname": url.host}
+        timeouts = extensions.get("timeout", {})
         for position, address in enumerate(addresses, start=1):
             request.url = url.copy_with(host=address)
+            is_last = position == len(addresses)
+            connect = {} if is_last else {"connect": NEXT_ADDRESS_SECONDS}
+            request.extensions = {**extensions, "timeout": {**timeouts, **connect}}
             try:
                 return await self._inner.handle_async_request(request)
-            except httpx2.ConnectError:
-                if position == len(addresses):
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if is_last:
                     raise
             finally:
                 request.url = url

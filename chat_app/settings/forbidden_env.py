@@ -51,6 +51,7 @@ FORBIDDEN: dict[str, ForbiddenVariable] = {
     "REFLEX_VITE_ALLOWED_HOSTS": ForbiddenVariable(
         "the page would accept any host; unset it", _OFF
     ),
+    "REFLEX_WEB_WORKDIR": ForbiddenVariable("the page is built in .web; unset it"),
 }
 
 

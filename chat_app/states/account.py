@@ -168,6 +168,7 @@ class PasswordState(rx.State):
 
 _METHODS = {
     "password": "a password",
+    "code": "a two-factor code",
     "email": "a link by email",
     "passkey": "a passkey",
     "oauth": "another account",

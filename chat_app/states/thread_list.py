@@ -53,8 +53,9 @@ class ThreadListState(rx.State):
     async def find(self, text: str):
         """Show only threads whose title contains `text`."""
         self.search = text
+        self._view = replace(self._view, search=text)  # kept if the read fails: a refresh uses it
         page = await services().threads.page(current_principal(), limit=PAGE, search=text)
-        show(self, replace(self._view, search=text).loaded(page))
+        show(self, self._view.loaded(page))
         self.loaded = True
 
     @rx.event

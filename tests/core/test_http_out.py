@@ -1,6 +1,8 @@
 """Outgoing requests: which addresses they may reach, and what they accept."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,24 @@ async def test_the_next_address_is_tried_when_one_cannot_be_reached() -> None:
         port = int(server.origin.rpartition(":")[2])
         async with any_host(FakeResolver("127.0.0.2", "127.0.0.1")) as client:
             assert (await client.get(f"http://ada.example:{port}/")).json() == {}
+
+
+async def test_the_next_address_is_tried_when_one_does_not_accept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_out, "NEXT_ADDRESS_SECONDS", 0.05)
+    async with serve(answering("200 OK", b"{}")) as server:
+        port = int(server.origin.rpartition(":")[2])
+        with contextlib.ExitStack() as stack:
+            silent = stack.enter_context(socket.socket())
+            silent.bind(("127.0.0.2", port))
+            silent.listen(0)
+            for _ in range(4):  # a full queue: the kernel drops what comes after
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.2", port))
+            async with any_host(FakeResolver("127.0.0.2", "127.0.0.1")) as client:
+                assert (await client.get(f"http://ada.example:{port}/")).json() == {}
 
 
 async def test_tls_verifies_the_name_and_not_the_address(tmp_path: Path) -> None:
