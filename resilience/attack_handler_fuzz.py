@@ -63,6 +63,9 @@ async def handler_fuzz(tries: int = 6_000, seed: int = 1) -> Result:
     """
     heard = _Log()
     loggers = [logging.getLogger(), logging.getLogger("chat_app")]
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.WARNING)  # as in the program, whatever another test has left
     for logger in loggers:
         logger.addHandler(heard)
     try:
@@ -72,6 +75,7 @@ async def handler_fuzz(tries: int = 6_000, seed: int = 1) -> Result:
             ) as harness:
                 figures = await _fuzz(harness, tries, Random(seed))
     finally:
+        root.setLevel(level)
         for logger in loggers:
             logger.removeHandler(heard)
     told = [line for line in heard.lines if "slow" not in line]
