@@ -1,36 +1,111 @@
-"""Message parts: the JSON stored in a message, made by folding a run's events. Pure."""
+"""Message parts: the typed JSON that a message stores, in the order in which it is read. Pure.
+
+The names of types and states are stored in rows and sent to programs; they do not change.
+"""
 
 from collections.abc import Iterable
-from itertools import groupby
-from typing import Any, Literal
-
-Part = dict[str, Any]
-
-EventKind = Literal["text", "reasoning"]
-"""The kind of a run event: `text` is shown, `reasoning` is only stored."""
+from typing import Any, Literal, NotRequired, TypedDict
 
 
-def text_part(text: str) -> Part:
+class TextPart(TypedDict):
+    """Text of a user or a model; a model's is Markdown."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ReasoningPart(TypedDict):
+    """What a model thought before it answered.
+
+    Args:
+        seconds: How long that took; missing when it was cut off.
+    """
+
+    type: Literal["reasoning"]
+    text: str
+    seconds: NotRequired[float]
+
+
+class ToolCallPart(TypedDict):
+    """A call of a tool by a model.
+
+    Args:
+        arguments: The arguments as JSON text, as far as they have arrived.
+        state: `streaming` while arguments arrive, then `called`, then `done` or `failed`.
+        result: What the tool returned, a JSON value; only when `done`.
+        error: A message code; only when `failed`.
+    """
+
+    type: Literal["tool-call"]
+    call_id: str
+    name: str
+    arguments: str
+    state: Literal["streaming", "called", "done", "failed"]
+    result: NotRequired[Any]
+    error: NotRequired[str]
+
+
+class FilePart(TypedDict):
+    """A file of a user or a model."""
+
+    type: Literal["file"]
+    url: str
+    media_type: str
+    name: str
+
+
+class SourcePart(TypedDict):
+    """A page that an answer refers to."""
+
+    type: Literal["source"]
+    id: str
+    url: str
+    title: str
+
+
+class DataPart(TypedDict):
+    """A JSON value that a program shows in its own way.
+
+    Args:
+        name: The kind of value: lower-case letters, digits and hyphens.
+    """
+
+    type: Literal["data"]
+    name: str
+    data: Any
+
+
+class NoticePart(TypedDict):
+    """What the system says inside a thread.
+
+    Args:
+        code: A key of `core.errors.MESSAGES`.
+        params: The parameters of its message; JSON values.
+    """
+
+    type: Literal["notice"]
+    code: str
+    params: dict[str, Any]
+
+
+WholePart = FilePart | SourcePart | DataPart | NoticePart
+"""A part that arrives at once."""
+Part = TextPart | ReasoningPart | ToolCallPart | WholePart
+
+
+def text_part(text: str) -> TextPart:
     """A text part."""
     return {"type": "text", "text": text}
 
 
 def text_of(parts: Iterable[Part]) -> str:
-    """The visible text: the text parts joined, without reasoning."""
+    """The visible text: the text parts joined, without reasoning and all else."""
     return "".join(part["text"] for part in parts if part["type"] == "text")
 
 
-def fold(events: Iterable[tuple[str, str]]) -> list[Part]:
-    """The parts made from a run's events.
-
-    Args:
-        events: Kind and text of each event, in order.
-    """
-    joined = (
-        (kind, "".join(text for _, text in group))
-        for kind, group in groupby(events, lambda event: event[0])
-    )
-    return [{"type": kind, "text": text} for kind, text in joined if text]
+def has_notice(parts: Iterable[Part], code: str) -> bool:
+    """Whether a notice with this code is among the parts."""
+    return any(part["type"] == "notice" and part["code"] == code for part in parts)
 
 
 def utf16_length(text: str) -> int:

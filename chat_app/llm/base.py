@@ -1,10 +1,11 @@
-"""The model protocol: a prompt in, a stream of deltas out."""
+"""The model protocol: a prompt in, a stream of events out."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from chat_app.core.errors import StorableError
+from chat_app.core.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,38 +14,6 @@ class PromptMessage:
 
     role: Literal["system", "user", "assistant"]
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """The next piece of the answer. Never ends inside a surrogate pair."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """The next piece of the model's reasoning."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The token counts that the provider reports."""
-
-    input_tokens: int
-    output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The provider reported that the answer is complete."""
-
-    reason: Literal["stop", "length", "content-filter", "tool-calls", "other"]
-
-
-Delta = TextDelta | ReasoningDelta | Usage | Finish
 
 
 class ProviderError(StorableError):
@@ -91,7 +60,7 @@ class Model(Protocol):
 
     def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[Event]:
         """Answer the last message of a prompt.
 
         The iterator ends after `Finish`. Closing it early (`aclose`, or cancelling the task that

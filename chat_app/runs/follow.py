@@ -8,33 +8,69 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import NotFound, message_of
-from chat_app.core.parts import Part, fold, text_of, utf16_length
+from chat_app.core.events import (
+    Event,
+    FinishReason,
+    FoldedRun,
+    PartDelta,
+    PartLocator,
+    Usage,
+    decode_event,
+    events_of,
+    fold,
+    text_length,
+)
+from chat_app.core.parts import utf16_length
 from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
 
 EndStatus = Literal["complete", "stopped", "failed", "interrupted", "revoked"]
 """How a run ends: by itself, by its user, by a provider, by a lost worker, with its session."""
+StopReason = Literal["user", "thread-deleted"]
+"""Who stopped a run: its user, or the deletion of its thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class TextEvent:
-    """The next piece of an answer; it is stored before a reader sees it.
+class PartEvent:
+    """An event of an answer and the part it is about; it is stored before a reader sees it.
 
     Args:
         seq: The last log entry in it.
-        offset: The length of the answer before it, in UTF-16 code units.
-        text: The piece; it may join several log entries.
+        part: The index of the part that it begins or changes.
+        offset: The length of the part's text before it, in UTF-16 code units; 0 for an event
+            without text.
+        event: The event; its text may join several log entries.
     """
 
     seq: int
+    part: int
     offset: int
-    text: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """What an answer took. None is what is not known.
+
+    Args:
+        model: The model's id.
+        usage: The provider's token counts.
+        first_token_seconds: From the start of the run to the first token, reasoning included.
+        total_seconds: From the start of the run to its end.
+    """
+
+    model: str
+    usage: Usage | None = None
+    first_token_seconds: float | None = None
+    total_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +80,27 @@ class EndEvent:
     Args:
         seq: The last log entry of the run.
         status: How it ended.
+        reason: Why: a `FinishReason` when complete, a `StopReason` when stopped, else empty; empty
+            for runs of older revisions.
         error: The message for the user if it failed, else empty.
-        length: The length of the whole answer, in UTF-16 code units.
+        length: The length of all text and reasoning, in UTF-16 code units.
+        metrics: What it took.
     """
 
     seq: int
     status: EndStatus
+    reason: FinishReason | StopReason | Literal[""]
     error: str
     length: int
+    metrics: RunMetrics
 
 
 class Channel:
-    """The shown text of one active run, in memory.
+    """The shown events of one active run, in memory.
 
     Attributes:
         seq: The last stored log entry.
-        length: The length of the text, in UTF-16 code units.
+        length: The length of all text and reasoning, in UTF-16 code units.
         end: How the run ended, once it has.
     """
 
@@ -68,19 +109,27 @@ class Channel:
         self.length = 0
         self.end: EndEvent | None = None
         self._seqs: list[int] = []
-        self._offsets: list[int] = []
-        self._texts: list[str] = []
+        self._events: list[PartEvent] = []
+        self._lengths: list[int] = []  # of each part's text
+        self._locator = PartLocator()
         self._changed = asyncio.Event()
 
-    def put(self, seq: int, text: str) -> None:
-        """Show a stored log entry. An entry without text only moves `seq`."""
+    def put(self, seq: int, event: Event) -> None:
+        """Show a stored log entry. An event that is about no part only moves `seq`."""
         self.seq = seq
-        if not text:
+        part = self._locator.locate(event)
+        if part is None:
             return
+        if part == len(self._lengths):
+            self._lengths.append(0)
+        offset = 0
+        if isinstance(event, PartDelta):
+            offset = self._lengths[part]
+            length = utf16_length(event.text)
+            self._lengths[part] += length
+            self.length += length
         self._seqs.append(seq)
-        self._offsets.append(self.length)
-        self._texts.append(text)
-        self.length += utf16_length(text)
+        self._events.append(PartEvent(seq, part, offset, event))
         self.wake()
 
     def close(self, end: EndEvent) -> None:
@@ -101,13 +150,27 @@ class Channel:
         """The index at which a reader that has everything up to `seq` continues."""
         return bisect_right(self._seqs, seq)
 
-    def read(self, index: int) -> tuple[TextEvent | None, int]:
-        """Everything from an index on as one event, and the index to continue from."""
-        end = len(self._texts)
-        if index >= end:
-            return None, index
-        text = self._texts[index] if end - index == 1 else "".join(self._texts[index:])
-        return TextEvent(self._seqs[-1], self._offsets[index], text), end
+    def read(self, index: int) -> tuple[list[PartEvent], int]:
+        """Everything from an index on, and the index to continue from.
+
+        Texts that follow each other in one part are joined.
+        """
+        events = self._events[index:] if index else list(self._events)
+        return (events if len(events) < 2 else _joined(events)), index + len(events)
+
+
+def _joined(events: list[PartEvent]) -> list[PartEvent]:
+    joined: list[PartEvent] = []
+    for has_text, group in groupby(events, lambda event: isinstance(event.event, PartDelta)):
+        if not has_text:
+            joined.extend(group)
+            continue
+        for part, texts in groupby(group, lambda event: event.part):
+            first, *rest = texts
+            pieces = [cast(PartDelta, event.event).text for event in (first, *rest)]
+            delta = cast(type[PartDelta], type(first.event))("".join(pieces))
+            joined.append(PartEvent((first, *rest)[-1].seq, part, first.offset, delta))
+    return joined
 
 
 class RevokedSessions:
@@ -137,7 +200,7 @@ class RevokedSessions:
 
 async def follow_channel(
     channel: Channel, after: int, session_id: UUID, revoked: RevokedSessions
-) -> AsyncIterator[TextEvent | EndEvent]:
+) -> AsyncIterator[PartEvent | EndEvent]:
     """Replay what an active run has shown, then stream what it shows next.
 
     Args:
@@ -149,24 +212,26 @@ async def follow_channel(
     index = channel.index_after(after)
     while True:
         if session_id in revoked:
-            yield EndEvent(channel.seq, "revoked", "", channel.length)
+            metrics = RunMetrics("")
+            yield EndEvent(channel.seq, "revoked", "", "", channel.length, metrics)
             return
-        event, index = channel.read(index)
-        if event is not None:
+        events, index = channel.read(index)
+        for event in events:
             yield event
-        elif channel.end is not None:
+        if events:
+            continue
+        if channel.end is not None:
             yield channel.end
             return
-        else:
-            await channel.changed()
+        await channel.changed()
 
 
 async def stored_answer(
     session: AsyncSession, run_id: UUID, after: int
-) -> tuple[TextEvent | None, EndEvent]:
+) -> tuple[list[PartEvent], EndEvent]:
     """What is left to read of a finished run.
 
-    Its log is folded into the message, so a reader in the middle of it gets the text from the
+    Its log is folded into the message, so a reader in the middle of it gets every part from the
     beginning again, at offset 0.
 
     Args:
@@ -183,21 +248,46 @@ async def stored_answer(
         raise NotFound
     parts, seq = message.parts, run.last_seq
     if run.status in ACTIVE:  # its worker is lost; the next start closes the run
-        parts, seq = await fold_log(session, run_id)
-    text = text_of(parts)
+        folded, seq = await fold_log(session, run_id)
+        parts = folded.parts
     end = EndEvent(
-        seq, _end_status(run), message_of(run.error, run.error_params), utf16_length(text)
+        seq,
+        _end_status(run),
+        cast(Any, run.finish_reason),
+        message_of(run.error, run.error_params),
+        text_length(parts),
+        run_metrics(run),
     )
-    if after >= seq or not text:
-        return None, end
-    return TextEvent(seq, 0, text), end
+    if after >= seq:
+        return [], end
+    return [PartEvent(seq, part, 0, event) for part, event in events_of(parts)], end
 
 
-async def fold_log(session: AsyncSession, run_id: UUID) -> tuple[list[Part], int]:
-    """The message parts that a run's stored events fold to, and the last `seq`."""
-    log = select(RunEvent.seq, RunEvent.kind, RunEvent.text).where(RunEvent.run_id == run_id)
+async def fold_log(session: AsyncSession, run_id: UUID) -> tuple[FoldedRun, int]:
+    """What a run's stored events fold to, and the last `seq`."""
+    log = select(RunEvent.seq, RunEvent.kind, RunEvent.payload).where(RunEvent.run_id == run_id)
     entries = (await session.exec(log.order_by(col(RunEvent.seq)))).all()
-    return fold((kind, text) for _, kind, text in entries), entries[-1][0] if entries else 0
+    folded = fold(decode_event(kind, payload) for _, kind, payload in entries)
+    return folded, entries[-1][0] if entries else 0
+
+
+def run_metrics(run: Run) -> RunMetrics:
+    """What an answer took, as its run's row says."""
+    usage = None
+    if run.input_tokens is not None and run.output_tokens is not None:
+        usage = Usage(
+            run.input_tokens, run.output_tokens, run.reasoning_tokens, run.cached_input_tokens
+        )
+    return RunMetrics(
+        run.model,
+        usage,
+        _seconds(run.created_at, run.first_event_at),
+        _seconds(run.created_at, run.finished_at),
+    )
+
+
+def _seconds(start: datetime, end: datetime | None) -> float | None:
+    return None if end is None else max(0.0, (end - start).total_seconds())
 
 
 def _end_status(run: Run) -> EndStatus:

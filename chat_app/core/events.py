@@ -1,0 +1,294 @@
+"""Run events: what the stream of a model decodes to, and what the log of a run stores. Pure.
+
+`fold` makes the parts of a message from events, and `events_of` makes events from parts; so a
+reader of a stored answer gets the same events as one that followed it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+from chat_app.core.parts import Part, ToolCallPart, WholePart, utf16_length
+
+FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"]
+"""Why a model ended its answer: it was complete, reached the limit of tokens, or was withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of text. Never ends inside a surrogate pair."""
+
+    kind: ClassVar = "text"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of reasoning. Never ends inside a surrogate pair."""
+
+    kind: ClassVar = "reasoning"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEnd:
+    """The reasoning is complete.
+
+    Args:
+        seconds: How long it took.
+    """
+
+    kind: ClassVar = "reasoning-end"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """The next piece of the arguments of a tool call; the first one begins the call.
+
+    Args:
+        arguments: A piece of JSON text; may be empty.
+    """
+
+    kind: ClassVar = "tool-call-delta"
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEnd:
+    """The arguments of a tool call are complete."""
+
+    kind: ClassVar = "tool-call-end"
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """A tool has returned or failed.
+
+    Args:
+        result: A JSON value.
+        error: A message code when it failed, else empty.
+    """
+
+    kind: ClassVar = "tool-result"
+    call_id: str
+    result: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartAdded:
+    """A part that arrives at once: a file, a source, data or a notice."""
+
+    kind: ClassVar = "part"
+    part: WholePart
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The token counts that a provider reports.
+
+    Args:
+        output_tokens: With those of the reasoning.
+        reasoning_tokens: None when the provider does not say.
+        cached_input_tokens: Of the input; None when the provider does not say.
+    """
+
+    kind: ClassVar = "usage"
+    input_tokens: int
+    output_tokens: int
+    reasoning_tokens: int | None = None
+    cached_input_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The provider reported that the answer has ended."""
+
+    kind: ClassVar = "finish"
+    reason: FinishReason
+
+
+PartDelta = TextDelta | ReasoningDelta
+"""An event whose text makes a part longer."""
+ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
+Event = PartDelta | ReasoningEnd | ToolEvent | PartAdded | Usage | Finish
+
+_BY_KIND: dict[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        TextDelta,
+        ReasoningDelta,
+        ReasoningEnd,
+        ToolCallDelta,
+        ToolCallEnd,
+        ToolResult,
+        PartAdded,
+        Usage,
+        Finish,
+    )
+}
+
+
+def encode_payload(event: Event) -> str:
+    """What the log stores beside the event's kind: a text as it is, anything else as JSON."""
+    if isinstance(event, PartDelta):
+        return event.text
+    return json.dumps(asdict(event), ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_event(kind: str, payload: str) -> Event:
+    """The event of a log entry.
+
+    Raises:
+        KeyError: No event has this kind.
+    """
+    event = _BY_KIND[kind]
+    return event(payload) if event in (TextDelta, ReasoningDelta) else event(**json.loads(payload))
+
+
+class PartLocator:
+    """Finds the part that each event is about. The events are given in order.
+
+    A piece of text continues the last part when that has the same kind and is not ended.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open = ""
+        self._calls: dict[str, int] = {}
+
+    def locate(self, event: Event) -> int | None:
+        """The index of the part that an event begins or changes; None when it does neither."""
+        match event:
+            case TextDelta() | ReasoningDelta():
+                return self._count - 1 if self._open == event.kind else self._new(event.kind)
+            case ReasoningEnd():
+                if self._open != ReasoningDelta.kind:
+                    return None
+                self._open = ""
+                return self._count - 1
+            case ToolCallDelta():
+                if event.call_id not in self._calls:
+                    self._calls[event.call_id] = self._new("")
+                return self._calls[event.call_id]
+            case ToolCallEnd() | ToolResult():
+                return self._calls.get(event.call_id)
+            case PartAdded():
+                return self._new("")
+            case Usage() | Finish():
+                return None
+
+    def _new(self, kind: str) -> int:
+        self._open = kind
+        self._count += 1
+        return self._count - 1
+
+
+@dataclass(slots=True)
+class FoldedRun:
+    """What the events of a run add up to."""
+
+    parts: list[Part] = field(default_factory=list)
+    usage: Usage | None = None
+    finish: Finish | None = None
+
+
+def fold(events: Iterable[Event]) -> FoldedRun:
+    """Make the parts of a message from the events of a run, in time linear in their length."""
+    folded, locator = FoldedRun(), PartLocator()
+    texts: list[list[str]] = []
+    for event in events:
+        if isinstance(event, Usage):
+            folded.usage = event
+        elif isinstance(event, Finish):
+            folded.finish = event
+        index = locator.locate(event)
+        if index is None:
+            continue
+        if index == len(folded.parts):
+            folded.parts.append(_new_part(event))
+            texts.append([])
+        part = folded.parts[index]
+        match event:
+            case TextDelta(text) | ReasoningDelta(text):
+                texts[index].append(text)
+            case ReasoningEnd(seconds) if part["type"] == "reasoning":
+                part["seconds"] = seconds
+            case ToolCallDelta() if part["type"] == "tool-call" and part["state"] == "streaming":
+                texts[index].append(event.arguments)
+            case ToolCallEnd() | ToolResult() if part["type"] == "tool-call":
+                _change_call(part, event)
+            case _:
+                pass
+    for part, pieces in zip(folded.parts, texts, strict=True):
+        if part["type"] == "text" or part["type"] == "reasoning":
+            part["text"] = "".join(pieces)
+        elif part["type"] == "tool-call":
+            part["arguments"] = "".join(pieces)
+    return folded
+
+
+def events_of(parts: Iterable[Part]) -> Iterator[tuple[int, Event]]:
+    """The events that fold to the parts, each with the index of its part."""
+    for index, part in enumerate(parts):
+        match part["type"]:
+            case "text":
+                yield index, TextDelta(part["text"])
+            case "reasoning":
+                yield index, ReasoningDelta(part["text"])
+                if "seconds" in part:
+                    yield index, ReasoningEnd(part["seconds"])
+            case "tool-call":
+                call_id = part["call_id"]
+                yield index, ToolCallDelta(call_id, part["name"], part["arguments"])
+                if part["state"] != "streaming":
+                    yield index, ToolCallEnd(call_id)
+                if part["state"] in ("done", "failed"):
+                    yield index, ToolResult(call_id, part.get("result"), part.get("error", ""))
+            case _:
+                yield index, PartAdded(part)
+
+
+def text_length(parts: Iterable[Part]) -> int:
+    """The length of all text and reasoning, in UTF-16 code units."""
+    return sum(
+        utf16_length(part["text"])
+        for part in parts
+        if part["type"] == "text" or part["type"] == "reasoning"
+    )
+
+
+def _new_part(event: Event) -> Part:
+    match event:
+        case TextDelta():
+            return {"type": "text", "text": ""}
+        case ReasoningDelta():
+            return {"type": "reasoning", "text": ""}
+        case ToolCallDelta():
+            return {
+                "type": "tool-call",
+                "call_id": event.call_id,
+                "name": event.name,
+                "arguments": "",
+                "state": "streaming",
+            }
+        case PartAdded():
+            return event.part
+        case _:
+            raise AssertionError(f"The event {event.kind} begins no part.")
+
+
+def _change_call(part: ToolCallPart, event: ToolCallEnd | ToolResult) -> None:
+    if part["state"] in ("done", "failed"):
+        return
+    if isinstance(event, ToolCallEnd):
+        part["state"] = "called"
+    elif event.error:
+        part["state"], part["error"] = "failed", event.error
+    else:
+        part["state"], part["result"] = "done", event.result
