@@ -214,8 +214,9 @@ class Thread(Owned, table=True):
 class Message(Owned, table=True):
     """A node of a thread's message tree.
 
-    `parts` is a list of typed parts, `[{"type": "text", …}]`; `error` is a key of
-    `core.errors.MESSAGES`, and `error_params` are the parameters of its message.
+    `parts` is a list of `core.parts.Part`; `error` is a key of `core.errors.MESSAGES`, and
+    `error_params` are the parameters of its message; `finish_reason` is why an answer ended: a
+    `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown.
     """
 
     __table_args__ = (
@@ -239,10 +240,9 @@ class Message(Owned, table=True):
     thread_id: UUID
     parent_id: UUID | None = None
     role: str = Field(max_length=10)
-    parts: list[dict[str, Any]] = Field(
-        default_factory=list, sa_column=Column(JSON, nullable=False)
-    )
+    parts: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     status: str = Field(default="complete", max_length=12)
+    finish_reason: str = Field(default="", max_length=20, sa_column_kwargs=_EMPTY)
     error: str = Field(default="", max_length=300)
     error_params: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
@@ -253,7 +253,10 @@ class Message(Owned, table=True):
 
 
 class Run(Owned, table=True):
-    """The generation of one answer. `error` and `error_params` are those of its message row."""
+    """The generation of one answer.
+
+    `finish_reason`, `error` and `error_params` are those of its message row.
+    """
 
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
@@ -275,6 +278,7 @@ class Run(Owned, table=True):
     session_id: UUID
     model: str = Field(max_length=200)
     status: str = Field(default="queued", max_length=12)
+    finish_reason: str = Field(default="", max_length=20, sa_column_kwargs=_EMPTY)
     error: str = Field(default="", max_length=300)
     error_params: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
@@ -282,13 +286,18 @@ class Run(Owned, table=True):
     last_seq: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_input_tokens: int | None = None
     created_at: datetime = Field(default_factory=utc_now)
     first_event_at: datetime | None = None
     finished_at: datetime | None = None
 
 
 class RunEvent(Owned, table=True):
-    """An entry of an active run's log; folded into the message when the run ends."""
+    """An entry of an active run's log; folded into the message when the run ends.
+
+    `kind` and `payload` are those of a `core.events.Event`.
+    """
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -300,7 +309,7 @@ class RunEvent(Owned, table=True):
     seq: int = Field(primary_key=True)
     owner_id: UUID
     kind: str = Field(max_length=20)
-    text: str = ""
+    payload: str = ""
 
 
 OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent)
