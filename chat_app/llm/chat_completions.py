@@ -1,4 +1,4 @@
-"""Decode the chunks of a streamed chat completion: SSE payloads in, deltas out. Pure.
+"""Decode the chunks of a streamed chat completion: SSE payloads in, events out. Pure.
 
 Unknown fields and wrong types are ignored, because every compatible server adds its own.
 """
@@ -6,8 +6,8 @@ Unknown fields and wrong types are ignored, because every compatible server adds
 import json
 from typing import TypeGuard
 
+from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
 from chat_app.core.text import SurrogateRepair
-from chat_app.llm.base import Delta, Finish, ReasoningDelta, TextDelta, Usage
 from chat_app.llm.errors import Failure, codes_of, failure_of_codes
 
 _MAX_TOKENS = 1 << 31
@@ -20,7 +20,7 @@ class ChatCompletionDecoder:
         model: The display name of the model, for error messages.
 
     Attributes:
-        started: Whether any event came.
+        started: Whether any payload came.
         done: Whether `[DONE]` came; later payloads are ignored.
     """
 
@@ -38,11 +38,11 @@ class ChatCompletionDecoder:
         """Whether the provider reported that the answer is complete."""
         return self.done or self._finish is not None
 
-    def feed(self, payload: str) -> list[Delta]:
-        """The deltas of one event.
+    def feed(self, payload: str) -> list[Event]:
+        """What one payload decodes to.
 
         Raises:
-            ProviderError: The event is not a JSON object, or reports an error.
+            ProviderError: The payload is not a JSON object, or reports an error.
         """
         if self.done:
             return []
@@ -63,29 +63,29 @@ class ChatCompletionDecoder:
         self._decode_usage(chunk.get("usage"))
         return self._decode_choice(chunk.get("choices"))
 
-    def end(self, partial: str | None = None) -> list[Delta]:
-        """The last deltas, when the stream has ended.
+    def end(self, partial: str | None = None) -> list[Event]:
+        """The last events, when the stream has ended.
 
         Args:
-            partial: The payload of an event that the end of the stream cut off.
+            partial: A payload that the end of the stream cut off.
 
         Raises:
             ProviderError: The answer was cut off.
         """
-        deltas = self._feed_partial(partial) if partial is not None and not self.complete else []
+        events = self._feed_partial(partial) if partial is not None and not self.complete else []
         if not self.complete:
             failure = Failure.CUT_OFF if self.started else Failure.MALFORMED
             raise failure.error(self._model)
         if reasoning := self._reasoning.end():
-            deltas.append(ReasoningDelta(reasoning))
+            events.append(ReasoningDelta(reasoning))
         if text := self._text.end():
-            deltas.append(TextDelta(text))
+            events.append(TextDelta(text))
         if self._usage is not None:
-            deltas.append(self._usage)
-        deltas.append(self._finish or Finish("other"))
-        return deltas
+            events.append(self._usage)
+        events.append(self._finish or Finish("other"))
+        return events
 
-    def _feed_partial(self, payload: str) -> list[Delta]:
+    def _feed_partial(self, payload: str) -> list[Event]:
         if payload.strip() != "[DONE]":
             try:
                 json.loads(payload)
@@ -94,30 +94,41 @@ class ChatCompletionDecoder:
                 return []  # half an event means that the answer was cut off, not malformed
         return self.feed(payload)
 
-    def _decode_choice(self, choices: object) -> list[Delta]:
+    def _decode_choice(self, choices: object) -> list[Event]:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return []
         choice = choices[0]
-        deltas: list[Delta] = []
+        events: list[Event] = []
         delta = choice.get("delta")
         if isinstance(delta, dict):
             reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
             if reasoning and (reasoning := self._reasoning.feed(reasoning)):
-                deltas.append(ReasoningDelta(reasoning))
+                events.append(ReasoningDelta(reasoning))
             text = _text(delta.get("content")) or _text(delta.get("refusal"))
             if text and (text := self._text.feed(text)):
-                deltas.append(TextDelta(text))
+                events.append(TextDelta(text))
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             self._finish = _finish(reason)
-        return deltas
+        return events
 
     def _decode_usage(self, usage: object) -> None:
         if not isinstance(usage, dict):
             return
         input_tokens, output_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
         if _is_count(input_tokens) and _is_count(output_tokens):
-            self._usage = Usage(input_tokens, output_tokens)
+            self._usage = Usage(
+                input_tokens,
+                output_tokens,
+                reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
+                cached_input_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
+            )
+
+
+def _detail(usage: dict[str, object], group: str, field: str) -> int | None:
+    details = usage.get(group)
+    value = details.get(field) if isinstance(details, dict) else None
+    return value if _is_count(value) else None
 
 
 def _is_count(value: object) -> TypeGuard[int]:

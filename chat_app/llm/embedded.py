@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import chat_app
-from chat_app.llm.base import Delta, PromptMessage, ProviderError, fit_context
+from chat_app.core.events import Event, PartAdded
+from chat_app.core.parts import notice_part
+from chat_app.llm.base import PromptMessage, ProviderError, fit_context
 from chat_app.llm.errors import ContextTooLong, Failure
 from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 
@@ -180,17 +182,20 @@ class EmbeddedModel:
 
     async def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
         max_chars = _HISTORY_CHARS
-        restarted = False
+        restarted = trimmed = False
         while True:
             model = await self._ready()
             fitting = fit_context(prompt, max_chars)
+            if len(fitting) < len(prompt) and not trimmed:
+                trimmed = True
+                yield PartAdded(notice_part("context_trimmed"))
             answer = model.stream(fitting, max_tokens=max_tokens)
             try:
-                async for delta in answer:
-                    yield delta
+                async for event in answer:
+                    yield event
             except ContextTooLong:
                 # Other scripts than Latin take more tokens a character: send less history.
                 if fit_context(prompt, 0) == fitting:

@@ -1,6 +1,16 @@
 """Fake models: deterministic Markdown answers and provider faults, for tests and benchmarks.
 
 Tokens have about the size of real ones, 4.6 bytes, so that costs per token compare.
+
+An id is `fake`, then any of these, in this order, separated by colons:
+
+- `think` or `think40`: so many tokens of reasoning before the answer; 40 if no number is given;
+- an ending: `refuse`, `429`, `stall`, `drop` and `malformed` are faults, and the last three strike
+  after half of all tokens; `length` and `content-filter` end the answer with that finish reason;
+- `120x10`: so many tokens of text, and the milliseconds from token to token.
+
+So `fake:think40:drop:0x10` breaks off in the middle of its reasoning, `fake:content-filter:0x0` is
+withheld without a word, and `fake:think40:length:0x0` reaches the limit before it answers.
 """
 
 import asyncio
@@ -9,7 +19,16 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from enum import StrEnum
 from itertools import count, islice
 
-from chat_app.llm.base import Delta, Finish, PromptMessage, TextDelta, Usage
+from chat_app.core.events import (
+    Event,
+    Finish,
+    FinishReason,
+    PartDelta,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+from chat_app.llm.base import PromptMessage
 from chat_app.llm.errors import Failure
 
 _TOKEN = re.compile(r"\s{0,8}[^\W_]{1,8}|\s{0,8}[^\w\s]{1,6}|\s{1,8}|.", re.DOTALL)
@@ -54,8 +73,15 @@ def markdown_tokens() -> Iterator[str]:
         yield from tokens_of(_SECTION.format(n=n))
 
 
-class Fault(StrEnum):
-    """The provider fault of a fake model, as spelled in its id."""
+def reasoning_tokens() -> Iterator[str]:
+    """Endless reasoning, token by token."""
+    yield from tokens_of("The user asks for a **steady** answer. ")
+    for n in count(1):
+        yield from tokens_of(f"Step {n}: compare version {n} with the one before it.\n\n")
+
+
+class Ending(StrEnum):
+    """How the answer of a fake model ends, as spelled in its id."""
 
     NONE = ""
     REFUSE = "refuse"
@@ -63,9 +89,23 @@ class Fault(StrEnum):
     STALL = "stall"
     DROP = "drop"
     MALFORMED = "malformed"
+    LENGTH = "length"
+    CONTENT_FILTER = "content-filter"
 
 
-_ID = re.compile(r"fake(?::(?P<fault>[a-z0-9]+?))??(?::(?P<tokens>\d{1,6})x(?P<interval>\d{1,5}))?")
+_FINISH_REASONS: dict[Ending, FinishReason] = {
+    Ending.NONE: "stop",
+    Ending.LENGTH: "length",
+    Ending.CONTENT_FILTER: "content-filter",
+}
+_DEFAULT_REASONING = 40
+_DEFAULT_TOKENS = 120
+_DEFAULT_INTERVAL = 10
+_ID = re.compile(
+    r"fake(?P<think>:think(?P<reasoning>\d{1,6})?)?(?::(?P<ending>[a-z0-9-]+?))??"
+    r"(?::(?P<tokens>\d{1,6})x(?P<interval>\d{1,5}))?"
+)
+_THINK = re.compile(r"think: (.*?)(?=\s*echo: |$)", re.DOTALL)
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
 _RETRY_SECONDS = 20
 
@@ -73,12 +113,13 @@ _RETRY_SECONDS = 20
 class FakeModel:
     """A model with a deterministic answer.
 
-    If the last message contains `echo: `, the answer is exactly the text behind it. With a fault
-    in the middle of an answer, half of the tokens come before it.
+    If the last message contains `echo: `, the answer is exactly the text behind it. If it contains
+    `think: ` and the model reasons, the reasoning is the text between that and `echo: `.
 
     Args:
-        fault: The fault, if any.
-        tokens: The length of the answer.
+        ending: How the answer ends.
+        reasoning: The length of the reasoning, in tokens; 0 for a model that does not reason.
+        tokens: The length of the answer after it.
         interval: Milliseconds from token to token; 0 is as fast as the event loop turns.
         idle_seconds: How long a stalled answer hangs.
         model_id: The id; empty for one made from the other arguments.
@@ -91,19 +132,23 @@ class FakeModel:
 
     def __init__(
         self,
-        fault: Fault = Fault.NONE,
+        ending: Ending = Ending.NONE,
         *,
-        tokens: int = 120,
-        interval: int = 10,
+        reasoning: int = 0,
+        tokens: int = _DEFAULT_TOKENS,
+        interval: int = _DEFAULT_INTERVAL,
         idle_seconds: float = 30,
         model_id: str = "",
     ) -> None:
-        self.id = model_id or ":".join(filter(None, ("fake", fault, f"{tokens}x{interval}")))
+        think = f"think{reasoning}" if reasoning else ""
+        pace = f"{tokens}x{interval}"
+        self.id = model_id or ":".join(filter(None, ("fake", think, ending, pace)))
         self.name = self.id.replace("fake", "Fake", 1)
         self.calls = 0
         self.open = 0
         self.prompt: tuple[PromptMessage, ...] = ()
-        self._fault = fault
+        self._ending = ending
+        self._reasoning = reasoning
         self._tokens = tokens
         self._interval = interval / 1000
         self._idle_seconds = idle_seconds
@@ -115,63 +160,82 @@ class FakeModel:
         if match is None:
             return None
         try:
-            fault = Fault(match["fault"] or "")
+            ending = Ending(match["ending"] or "")
         except ValueError:
             return None
-        if match["tokens"] is None:
-            return cls(fault, idle_seconds=idle_seconds, model_id=model_id)
+        reasoning = int(match["reasoning"] or _DEFAULT_REASONING) if match["think"] else 0
         return cls(
-            fault,
-            tokens=int(match["tokens"]),
-            interval=int(match["interval"]),
+            ending,
+            reasoning=reasoning,
+            tokens=int(match["tokens"] or _DEFAULT_TOKENS),
+            interval=int(match["interval"] or _DEFAULT_INTERVAL),
             idle_seconds=idle_seconds,
             model_id=model_id,
         )
 
     async def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
         self.calls += 1
         self.open += 1
         self.prompt = tuple(prompt)
         try:
-            if self._fault is Fault.REFUSE:
+            if self._ending is Ending.REFUSE:
                 raise Failure.API_KEY.error(self.name)
-            if self._fault is Fault.LIMIT:
+            if self._ending is Ending.LIMIT:
                 raise Failure.RATE_LIMIT.error(self.name, _RETRY_SECONDS)
-            answer = list(self._answer())
-            length = len(answer)
-            if self._fault:
-                answer = answer[: length // 2]
-            elif max_tokens is not None:
-                answer = answer[:max_tokens]
+            answer = [*self._thoughts(), *self._answer()]
+            reason = _FINISH_REASONS.get(self._ending)
+            if reason is None:
+                answer = answer[: len(answer) // 2]
+            elif max_tokens is not None and max_tokens < len(answer):
+                answer, reason = answer[:max_tokens], "length"
             async for delta in self._paced(answer):
                 yield delta
-            await self._raise_fault()
-            yield Usage(sum(len(message.text) for message in prompt) // 4, len(answer))
-            yield Finish("stop" if len(answer) == length else "length")
+            if reason is None:
+                await self._raise_fault()
+                return
+            yield self._usage(answer)
+            yield Finish(reason)
         finally:
             self.open -= 1
 
-    def _answer(self) -> Iterator[str]:
-        echo = _ECHO.search(self.prompt[-1].text) if self.prompt else None
-        return tokens_of(echo[1]) if echo else islice(markdown_tokens(), self._tokens)
+    def _thoughts(self) -> Iterator[ReasoningDelta]:
+        think = _THINK.search(self._question) if self._reasoning else None
+        tokens = tokens_of(think[1]) if think else islice(reasoning_tokens(), self._reasoning)
+        return map(ReasoningDelta, tokens)
 
-    async def _paced(self, answer: list[str]) -> AsyncGenerator[TextDelta]:
+    def _answer(self) -> Iterator[TextDelta]:
+        echo = _ECHO.search(self._question)
+        tokens = tokens_of(echo[1]) if echo else islice(markdown_tokens(), self._tokens)
+        return map(TextDelta, tokens)
+
+    @property
+    def _question(self) -> str:
+        return self.prompt[-1].text if self.prompt else ""
+
+    def _usage(self, answer: Sequence[PartDelta]) -> Usage:
+        input_tokens = sum(len(message.text) for message in self.prompt) // 4
+        if not self._reasoning:
+            return Usage(input_tokens, len(answer))
+        thoughts = sum(isinstance(delta, ReasoningDelta) for delta in answer)
+        return Usage(input_tokens, len(answer), thoughts, cached_input_tokens=input_tokens // 2)
+
+    async def _paced(self, answer: Sequence[PartDelta]) -> AsyncGenerator[PartDelta]:
         now = asyncio.get_running_loop().time
         start = now()
-        for position, token in enumerate(answer):
+        for position, delta in enumerate(answer):
             # relative to the start, so that one late token does not delay the rest
             await asyncio.sleep(max(0.0, start + position * self._interval - now()))
-            yield TextDelta(token)
+            yield delta
 
     async def _raise_fault(self) -> None:
-        match self._fault:
-            case Fault.STALL:
+        match self._ending:
+            case Ending.STALL:
                 await asyncio.sleep(self._idle_seconds)
                 raise Failure.STALLED.error(self.name)
-            case Fault.DROP:
+            case Ending.DROP:
                 raise Failure.CUT_OFF.error(self.name)
-            case Fault.MALFORMED:
+            case Ending.MALFORMED:
                 raise Failure.MALFORMED.error(self.name)

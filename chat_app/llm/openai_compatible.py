@@ -25,8 +25,9 @@ from openai import (
 )
 from openai.resources.chat.completions import AsyncCompletions
 
+from chat_app.core.events import Event
 from chat_app.core.text import repair_surrogates
-from chat_app.llm.base import Delta, ModelTimeouts, PromptMessage, ProviderError
+from chat_app.llm.base import ModelTimeouts, PromptMessage, ProviderError
 from chat_app.llm.chat_completions import ChatCompletionDecoder
 from chat_app.llm.errors import Failure, codes_of, failure_of_status, parse_retry_after
 from chat_app.llm.sse import SSEParser, SSETooLarge
@@ -139,7 +140,7 @@ class OpenAIModel:
 
     async def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
         decoder = ChatCompletionDecoder(self.name)
         parser = SSEParser()
@@ -154,14 +155,14 @@ class OpenAIModel:
                     break
                 was_complete = decoder.complete
                 for payload in self._parse(parser, chunk):
-                    for delta in decoder.feed(payload):
-                        yield delta
+                    for event in decoder.feed(payload):
+                        yield event
                         timeout_failure = Failure.STALLED
                         deadline = now() + self._timeouts.idle
                 if decoder.complete and not was_complete:
                     deadline = now() + min(self._timeouts.idle, _USAGE_SECONDS)
-            for delta in decoder.end(parser.end()):
-                yield delta
+            for event in decoder.end(parser.end()):
+                yield event
 
     async def _open(
         self,

@@ -3,7 +3,7 @@
 from chat_app.core.errors import InvalidInput
 from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
-from chat_app.llm.fake import FakeModel, Fault
+from chat_app.llm.fake import Ending, FakeModel
 from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 from chat_app.settings import ConfigError, Settings
 
@@ -125,6 +125,7 @@ class Models:
     def _add_fakes(self) -> None:
         if not self._settings.fake_models:
             return
-        for fault in Fault:
-            model_id = f"fake:{fault}" if fault else "fake"
-            self._add(FakeModel(fault, idle_seconds=self._timeouts.idle, model_id=model_id))
+        for model_id in ("fake", "fake:think", *(f"fake:{ending}" for ending in Ending if ending)):
+            fake = FakeModel.from_id(model_id, idle_seconds=self._timeouts.idle)
+            assert fake is not None
+            self._add(fake)
