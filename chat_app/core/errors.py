@@ -31,11 +31,17 @@ MESSAGES = {
         "or install the embedded model."
     ),
     "empty_answer": "The model sent an empty answer. Try again, or choose another model.",
+    "answer_withheld": "{model}'s provider withheld this answer.",
+    "limit_before_answer": (
+        "The answer limit was used up before the answer began. Try again, or choose another model."
+    ),
     "internal_error": "Something went wrong while writing the answer. Try again.",
     "not_saved": "The answer couldn't be saved, so it was stopped. Try again in a moment.",
     "database_busy": "The database is busy. Try again in a moment.",
     "database_full": "The disk is full. Nothing was saved.",
     "database_unreachable": "The database can't be reached. Nothing was saved.",
+    "model_changed": "The model was changed from {before} to {after}.",
+    "context_trimmed": "This chat is long: the model no longer sees its oldest messages.",
     "unknown": "{text}",
 }
 """Messages by message code. Rows store the code and the parameters, never the message."""

@@ -164,9 +164,11 @@ class PartLocator:
 
     def locate(self, event: Event) -> int | None:
         """The index of the part that an event begins or changes; None when it does neither."""
+        if event.kind == self._open:  # nearly every event
+            return self._count - 1
         match event:
             case TextDelta() | ReasoningDelta():
-                return self._count - 1 if self._open == event.kind else self._new(event.kind)
+                return self._new(event.kind)
             case ReasoningEnd():
                 if self._open != ReasoningDelta.kind:
                     return None

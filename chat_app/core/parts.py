@@ -98,9 +98,19 @@ def text_part(text: str) -> TextPart:
     return {"type": "text", "text": text}
 
 
+def notice_part(code: str, **params: Any) -> NoticePart:
+    """A notice."""
+    return {"type": "notice", "code": code, "params": params}
+
+
 def text_of(parts: Iterable[Part]) -> str:
     """The visible text: the text parts joined, without reasoning and all else."""
     return "".join(part["text"] for part in parts if part["type"] == "text")
+
+
+def has_content(parts: Iterable[Part]) -> bool:
+    """Whether there is an answer among the parts, and not only what surrounds one."""
+    return any(part["type"] not in ("reasoning", "source", "notice") for part in parts)
 
 
 def has_notice(parts: Iterable[Part], code: str) -> bool:

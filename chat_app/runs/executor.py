@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -11,24 +11,28 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import StorableError
+from chat_app.core.errors import InvalidInput, StorableError
+from chat_app.core.events import (
+    Event,
+    Finish,
+    PartAdded,
+    ReasoningDelta,
+    ReasoningEnd,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from chat_app.core.logging import log_unexpected_error
+from chat_app.core.parts import has_content, has_notice, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.core.tasks import retry
 from chat_app.db.engine import Database
-from chat_app.llm.base import (
-    Delta,
-    Model,
-    PromptMessage,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-    fit_context,
-)
+from chat_app.llm.base import Model, PromptMessage, fit_context
+from chat_app.llm.registry import Models
 from chat_app.runs.create import CreatedRun
-from chat_app.runs.finalize import RunResult, finalize
+from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
-from chat_app.runs.follow import Channel, EndEvent
+from chat_app.runs.follow import Channel, EndEvent, EndStatus, RunMetrics
 from chat_app.runs.log import BACK_OFF, LogWriter, RunLog, RunLogUnavailable
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
@@ -46,8 +50,8 @@ _DISCARDING = ("stopped", "revoked")
 """Statuses that keep what readers have seen and discard what is buffered."""
 _MAX_BUFFERED_CHARS = 64_000
 """A model further ahead of the disk than this is made to wait."""
-_DELTAS_PER_TURN = 64
-"""Deltas after which the event loop gets a turn, however fast the model is."""
+_EVENTS_PER_TURN = 64
+"""Events after which the event loop gets a turn, however fast the model is."""
 _PROMPT_BATCH = 40
 """Messages read at a time, so that a long thread is not read whole."""
 
@@ -78,9 +82,12 @@ class ActiveRun:
             self.result = result
             self.cancelled.set()
 
-    def end_event(self, result: RunResult) -> EndEvent:
-        """The last event that readers get."""
-        return EndEvent(self.channel.seq, result.status, result.message, self.channel.length)
+    def end_event(self, result: RunResult, model: Model) -> EndEvent:
+        """The last event that readers get while its row cannot be stored."""
+        channel = self.channel
+        metrics = RunMetrics(model.id, channel.usage)
+        reason = result.reason(channel.finish)
+        return EndEvent(channel.seq, result.status, reason, result.message, channel.length, metrics)
 
 
 class RunExecutor:
@@ -89,10 +96,11 @@ class RunExecutor:
     Args:
         db: The database.
         bus: Where the ends of runs are published.
+        models: The models, for their names.
         settings: The prompt and its limits.
         clock: The time in rows.
         writer: The log of all runs.
-        flush_throttle: Waits between attempts to store the end of a run.
+        flush_throttle: A monotonic clock; waits between attempts to store the end of a run.
         titler: Names threads after their first answer.
     """
 
@@ -100,6 +108,7 @@ class RunExecutor:
         self,
         db: Database,
         bus: Bus,
+        models: Models,
         settings: Settings,
         clock: Clock,
         writer: LogWriter,
@@ -108,6 +117,7 @@ class RunExecutor:
     ) -> None:
         self._db = db
         self._bus = bus
+        self._models = models
         self._settings = settings
         self._clock = clock
         self._writer = writer
@@ -186,8 +196,8 @@ class RunExecutor:
             except RunLogUnavailable:
                 result = _NOT_SAVED
         await active_run.log.close()
-        await self._finalize(active_run, created, result)
-        if result.status == "complete":
+        status = await self._finalize(active_run, created, result, model)
+        if status == "complete":
             self._titler.start(
                 active_run.principal, created.thread_id, created.user_message_id, model
             )
@@ -221,26 +231,48 @@ class RunExecutor:
             system=self._settings.chat_system_prompt,
             max_chars=self._settings.chat_context_chars,
         )
+        notices = prompt.notices
+        if prompt.previous_model not in ("", model.id):
+            before = self._name_of(prompt.previous_model)
+            notice = notice_part("model_changed", before=before, after=model.name)
+            active_run.log.add(PartAdded(notice))
+        if prompt.trimmed and "context_trimmed" not in notices:
+            active_run.log.add(PartAdded(notice_part("context_trimmed")))
+            notices |= {"context_trimmed"}
         return await stream_answer(
-            model, prompt, active_run.log, max_tokens=self._settings.chat_max_tokens
+            model,
+            prompt.messages,
+            active_run.log,
+            max_tokens=self._settings.chat_max_tokens,
+            now=self._flush_throttle.now,
+            known_notices=notices,
         )
 
+    def _name_of(self, model_id: str) -> str:
+        try:
+            return self._models.get(model_id).name
+        except InvalidInput:
+            return model_id  # it is no longer offered
+
     async def _finalize(
-        self, active_run: ActiveRun, created: CreatedRun, result: RunResult
-    ) -> None:
+        self, active_run: ActiveRun, created: CreatedRun, result: RunResult, model: Model
+    ) -> EndStatus:
         """Store the end, then show it; readers do not wait for a broken disk."""
         attempts = 0
+        end = active_run.end_event(result, model)
 
         async def store() -> None:
+            nonlocal end
             async with self._db.write(active_run.principal) as session:
-                await finalize(session, active_run.run_id, result, self._clock())
+                stored = await finalize(session, active_run.run_id, result, self._clock())
+            end = stored or end
 
         def should_retry(error: Exception) -> bool:  # forever; the next start would close the run
             nonlocal attempts
             attempts += 1
             logger.warning("The end of an answer was not stored: %s", type(error).__name__)
             if attempts == len(BACK_OFF):
-                self._show_end(active_run, created, result)
+                self._show_end(active_run, created, end)
             return True
 
         await retry(
@@ -249,21 +281,39 @@ class RunExecutor:
             should_retry=should_retry,
             sleep=self._flush_throttle.back_off,
         )
-        self._show_end(active_run, created, result)
+        self._show_end(active_run, created, end)
         self.unregister(active_run)
+        return end.status
 
-    def _show_end(self, active_run: ActiveRun, created: CreatedRun, result: RunResult) -> None:
-        active_run.channel.close(active_run.end_event(result))
+    def _show_end(self, active_run: ActiveRun, created: CreatedRun, end: EndEvent) -> None:
+        active_run.channel.close(end)
         active_run.finished.set()
         topic = user_topic(active_run.principal.user_id)
         self._bus.publish(topic, Signal("run_ended", created.thread_id, active_run.run_id))
         self._bus.publish(topic, Signal("thread", created.thread_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model gets, and what was found on the way.
+
+    Args:
+        messages: The messages, oldest first.
+        trimmed: Whether older messages were left out.
+        previous_model: The id of the model of the answer above; empty if there is none.
+        notices: The codes of the notices in the answers above that are not repeated.
+    """
+
+    messages: tuple[PromptMessage, ...]
+    trimmed: bool
+    previous_model: str
+    notices: frozenset[str]
+
+
 async def build_prompt(
     db: Database, principal: Principal, leaf: UUID, *, system: str, max_chars: int
-) -> tuple[PromptMessage, ...]:
-    """The messages a model gets: the stored branch, oldest first, as much of it as fits.
+) -> Prompt:
+    """The messages a model gets: the stored branch, as much of it as fits.
 
     Args:
         db: The database.
@@ -273,12 +323,18 @@ async def build_prompt(
         max_chars: The most characters in all messages together.
     """
     prompt: list[PromptMessage] = []
+    notices: set[str] = set()
+    previous_model = ""
     remaining = max_chars
     start: UUID | None = leaf
     async with db.read(principal) as session:
         while start is not None and remaining > 0:
             messages = await branch_above(session, start, _PROMPT_BATCH)
             for message in messages:
+                if message.role == "assistant":
+                    previous_model = previous_model or message.model
+                    if has_notice(message.parts, "context_trimmed"):
+                        notices.add("context_trimmed")
                 if message.text and message.role in ("user", "assistant"):
                     remaining -= len(message.text)
                     role = "user" if message.role == "user" else "assistant"
@@ -286,11 +342,19 @@ async def build_prompt(
             start = messages[-1].parent_id if len(messages) == _PROMPT_BATCH else None
     if system:
         prompt.append(PromptMessage("system", system))
-    return fit_context(prompt[::-1], max_chars)
+    messages = fit_context(prompt[::-1], max_chars)
+    trimmed = start is not None or len(messages) < len(prompt)
+    return Prompt(messages, trimmed, previous_model, frozenset(notices))
 
 
 async def stream_answer(
-    model: Model, prompt: Sequence[PromptMessage], log: RunLog, *, max_tokens: int
+    model: Model,
+    prompt: Sequence[PromptMessage],
+    log: RunLog,
+    *,
+    max_tokens: int,
+    now: Callable[[], float],
+    known_notices: Container[str] = (),
 ) -> RunResult:
     """Stream a model's answer into a log. Cancelling it closes the connection to the provider.
 
@@ -299,34 +363,46 @@ async def stream_answer(
         prompt: What it gets.
         log: The run's log; it is not flushed at the end.
         max_tokens: The most tokens to answer with.
+        now: Seconds of a monotonic clock.
+        known_notices: The codes of the notices that the model must not repeat.
 
     Raises:
         ProviderError: The provider failed; the log has what came before.
         RunLogUnavailable: The log could not be written.
     """
-    usage: Usage | None = None
-    has_text = False
+    finish = Finish("other")
+    has_answer = False
+    reasoning_since: float | None = None
     # a model's iterator can be closed; only a generator's type says so
-    stream = cast(AsyncGenerator[Delta], model.stream(prompt, max_tokens=max_tokens))
-    async with aclosing(stream) as deltas:
+    stream = cast(AsyncGenerator[Event], model.stream(prompt, max_tokens=max_tokens))
+    async with aclosing(stream) as events:
         count = 0
-        async for delta in deltas:
-            match delta:
-                case TextDelta(text):
-                    log.add("text", text)
-                    has_text = has_text or bool(text)
-                case ReasoningDelta(text):
-                    log.add("reasoning", text)
-                case Usage():
-                    usage = delta
+        async for event in events:
+            if isinstance(event, ReasoningDelta):
+                reasoning_since = now() if reasoning_since is None else reasoning_since
+            elif reasoning_since is not None and not isinstance(event, Usage):
+                log.add(ReasoningEnd(round(now() - reasoning_since, 3)))
+                reasoning_since = None
+            match event:
+                case TextDelta():
+                    has_answer = has_answer or bool(event.text)
+                case ToolCallDelta():
+                    has_answer = True
+                case PartAdded(part):
+                    if part["type"] == "notice" and part["code"] in known_notices:
+                        continue
+                    has_answer = has_answer or has_content([part])
+                case Finish():
+                    finish = event
+                case _:
+                    pass
+            log.add(event)
             count += 1
             if log.buffered > _MAX_BUFFERED_CHARS:
                 await log.flush()
-            elif count % _DELTAS_PER_TURN == 0:
+            elif count % _EVENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
-    if has_text:
-        return RunResult("complete", usage=usage)
-    return RunResult("failed", "empty_answer", usage=usage)
+    return finished_result(finish, has_content=has_answer, model=model.name)
 
 
 _NOT_SAVED = RunResult("failed", "not_saved")

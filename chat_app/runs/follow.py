@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.core.errors import NotFound, message_of
 from chat_app.core.events import (
     Event,
+    Finish,
     FinishReason,
     FoldedRun,
     PartDelta,
@@ -29,7 +31,7 @@ from chat_app.core.events import (
     fold,
     text_length,
 )
-from chat_app.core.parts import utf16_length
+from chat_app.core.parts import Part, utf16_length
 from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
 
 EndStatus = Literal["complete", "stopped", "failed", "interrupted", "revoked"]
@@ -101,14 +103,17 @@ class Channel:
     Attributes:
         seq: The last stored log entry.
         length: The length of all text and reasoning, in UTF-16 code units.
+        usage: The provider's token counts, once they came.
+        finish: How the model finished, once it has.
         end: How the run ended, once it has.
     """
 
     def __init__(self) -> None:
         self.seq = 0
         self.length = 0
+        self.usage: Usage | None = None
+        self.finish: Finish | None = None
         self.end: EndEvent | None = None
-        self._seqs: list[int] = []
         self._events: list[PartEvent] = []
         self._lengths: list[int] = []  # of each part's text
         self._locator = PartLocator()
@@ -119,6 +124,10 @@ class Channel:
         self.seq = seq
         part = self._locator.locate(event)
         if part is None:
+            if isinstance(event, Usage):
+                self.usage = event
+            elif isinstance(event, Finish):
+                self.finish = event
             return
         if part == len(self._lengths):
             self._lengths.append(0)
@@ -128,7 +137,6 @@ class Channel:
             length = utf16_length(event.text)
             self._lengths[part] += length
             self.length += length
-        self._seqs.append(seq)
         self._events.append(PartEvent(seq, part, offset, event))
         self.wake()
 
@@ -148,14 +156,14 @@ class Channel:
 
     def index_after(self, seq: int) -> int:
         """The index at which a reader that has everything up to `seq` continues."""
-        return bisect_right(self._seqs, seq)
+        return bisect_right(self._events, seq, key=attrgetter("seq"))
 
     def read(self, index: int) -> tuple[list[PartEvent], int]:
         """Everything from an index on, and the index to continue from.
 
         Texts that follow each other in one part are joined.
         """
-        events = self._events[index:] if index else list(self._events)
+        events = self._events[index:]
         return (events if len(events) < 2 else _joined(events)), index + len(events)
 
 
@@ -250,7 +258,21 @@ async def stored_answer(
     if run.status in ACTIVE:  # its worker is lost; the next start closes the run
         folded, seq = await fold_log(session, run_id)
         parts = folded.parts
-    end = EndEvent(
+    end = end_event(run, seq, parts)
+    if after >= seq:
+        return [], end
+    return [PartEvent(seq, part, 0, event) for part, event in events_of(parts)], end
+
+
+def end_event(run: Run, seq: int, parts: list[Part]) -> EndEvent:
+    """The end event of a run, as its row says.
+
+    Args:
+        run: The row.
+        seq: The run's last log entry.
+        parts: What the log folds to.
+    """
+    return EndEvent(
         seq,
         _end_status(run),
         cast(Any, run.finish_reason),
@@ -258,9 +280,6 @@ async def stored_answer(
         text_length(parts),
         run_metrics(run),
     )
-    if after >= seq:
-        return [], end
-    return [PartEvent(seq, part, 0, event) for part, event in events_of(parts)], end
 
 
 async def fold_log(session: AsyncSession, run_id: UUID) -> tuple[FoldedRun, int]:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, update
@@ -19,8 +20,16 @@ from sqlalchemy.exc import IntegrityError
 
 from chat_app.core.clock import Clock
 from chat_app.core.errors import ChatError, StorableError
+from chat_app.core.events import (
+    Event,
+    PartDelta,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    decode_event,
+    encode_payload,
+)
 from chat_app.core.logging import log_unexpected_error
-from chat_app.core.parts import EventKind
 from chat_app.core.tasks import retry
 from chat_app.core.text import repair_surrogates
 from chat_app.db.engine import Database
@@ -30,6 +39,8 @@ from chat_app.runs.follow import Channel
 
 logger = logging.getLogger(__name__)
 
+_TEXT_TYPES = (TextDelta, ReasoningDelta)
+"""Neighbouring events of one of these types are joined."""
 BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds before each further attempt of a commit that failed."""
 
@@ -50,13 +61,17 @@ class LogEntry:
 
     Args:
         seq: Counts from 1 within the run.
+        event: The event.
+        payload: What is stored of it, beside its kind.
+        first_token: Whether it is the run's first output of the model.
     """
 
     run_id: UUID
     owner_id: UUID
     seq: int
-    kind: EventKind
-    text: str
+    event: Event
+    payload: str
+    first_token: bool
 
 
 StoreEntries = Callable[[Sequence[LogEntry]], Awaitable[None]]
@@ -77,7 +92,8 @@ class RunLog:
         self._owner_id = owner_id
         self._channel = channel
         self._seq = 0
-        self._added: list[tuple[EventKind, str]] = []
+        self._has_token = False
+        self._added: list[tuple[type[Event], Event, str]] = []  # type, event, payload
         self._taken: list[LogEntry] = []
         self._idle = asyncio.Event()
         self._idle.set()
@@ -87,13 +103,19 @@ class RunLog:
         self._committed_at = -math.inf
         self._rate = 0.0
 
-    def add(self, kind: EventKind, text: str) -> None:
-        """Buffer the next piece of the answer. The writer stores and shows it when it is due."""
-        if self._closed or not text:
+    def add(self, event: Event) -> None:
+        """Buffer the next event. The writer stores and shows it when it is due."""
+        if isinstance(event, _TEXT_TYPES):
+            if not event.text:
+                return
+            payload = repair_surrogates(event.text)
+        else:
+            payload = repair_surrogates(encode_payload(event))
+            event = decode_event(event.kind, payload)  # readers get what the log has
+        if self._closed:
             return
-        text = repair_surrogates(text)
-        self._added.append((kind, text))
-        self.buffered += len(text)
+        self._added.append((type(event), event, payload))
+        self.buffered += len(payload)
         self._idle.clear()
         self._writer.wake(self, urgent=self._urgent)
 
@@ -130,18 +152,29 @@ class RunLog:
         self._rate = (self._rate + len(self._added) / elapsed) / 2 if elapsed > 0 else self._rate
         self._committed_at = now
         self._urgent = False
-        for kind, pieces in groupby(self._added, _kind):
-            self._seq += 1
-            text = "".join(text for _, text in pieces)
-            self._taken.append(LogEntry(self._run_id, self._owner_id, self._seq, kind, text))
+        for event_type, added in groupby(self._added, itemgetter(0)):
+            if event_type in _TEXT_TYPES:
+                text = "".join([payload for _, _, payload in added])
+                self._take(event_type(text), text)
+            else:
+                for _, event, payload in added:
+                    self._take(event, payload)
         self._added.clear()
         return self._taken
+
+    def _take(self, event: Event, payload: str) -> None:
+        self._seq += 1
+        first_token = not self._has_token and isinstance(event, PartDelta | ToolCallDelta)
+        self._has_token = self._has_token or first_token
+        self._taken.append(
+            LogEntry(self._run_id, self._owner_id, self._seq, event, payload, first_token)
+        )
 
     def show(self) -> None:
         """The entries taken are stored: show them to the readers."""
         for entry in self._taken:
-            self.buffered -= len(entry.text)
-            self._channel.put(entry.seq, entry.text if entry.kind == "text" else "")
+            self.buffered -= len(entry.payload)
+            self._channel.put(entry.seq, entry.event)
         self._taken.clear()
         self._update_idle()
 
@@ -284,10 +317,6 @@ def _should_retry(error: Exception) -> bool:
     return True
 
 
-def _kind(piece: tuple[EventKind, str]) -> EventKind:
-    return piece[0]
-
-
 _EVENTS = metadata.tables["run_event"]
 _RUNS = metadata.tables["run"]
 _INSERT = insert(_EVENTS)
@@ -299,18 +328,18 @@ _START = (
 
 
 def event_store(db: Database, clock: Clock) -> StoreEntries:
-    """The `store` of a `LogWriter`; it also sets a run to `running` with its first event."""
+    """The `store` of a `LogWriter`; it also sets a run to `running` with its first token."""
 
     async def store(entries: Sequence[LogEntry]) -> None:
         # the run's last_seq is written at its end: until then the log itself has it
-        started = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.seq == 1]
+        started = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.first_token]
         rows = [
             {
                 "run_id": entry.run_id,
                 "seq": entry.seq,
                 "owner_id": entry.owner_id,
-                "kind": entry.kind,
-                "text": entry.text,
+                "kind": entry.event.kind,
+                "payload": entry.payload,
             }
             for entry in entries
         ]

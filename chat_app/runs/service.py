@@ -10,6 +10,7 @@ from functools import partial
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
@@ -26,9 +27,11 @@ from chat_app.runs.finalize import RunResult, reap_lost_runs
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import (
     EndEvent,
+    PartEvent,
     RevokedSessions,
-    TextEvent,
+    RunMetrics,
     follow_channel,
+    run_metrics,
     stored_answer,
 )
 from chat_app.runs.log import LogWriter, event_store
@@ -74,7 +77,7 @@ class RunService:
         self._writer = LogWriter(event_store(db, clock), flush_throttle)
         self._titler = ThreadTitler(db, Threads(db, bus, settings, clock), settings)
         self._executor = RunExecutor(
-            db, bus, settings, clock, self._writer, flush_throttle, self._titler
+            db, bus, models, settings, clock, self._writer, flush_throttle, self._titler
         )
         self._revoked = RevokedSessions()
         self._sends: set[asyncio.Task[CreatedRun]] = set()
@@ -151,7 +154,8 @@ class RunService:
         async with self._db.read(principal) as session:
             if await session.get(Run, run_id) is None:
                 raise NotFound
-        for run in self._executor.cancel(lambda run: run.run_id == run_id, RunResult("stopped")):
+        result = RunResult("stopped", stop_reason="user")
+        for run in self._executor.cancel(lambda run: run.run_id == run_id, result):
             await run.finished.wait()
 
     async def stop_thread(self, principal: Principal, thread_id: UUID) -> None:
@@ -168,11 +172,11 @@ class RunService:
 
     async def follow(
         self, principal: Principal, run_id: UUID, after: int = 0
-    ) -> AsyncGenerator[TextEvent | EndEvent]:
+    ) -> AsyncGenerator[PartEvent | EndEvent]:
         """Read an answer: what is stored, then what comes, then how it ended.
 
         A reader that leaves changes nothing; a slow one gets more at a time. When the run is
-        finished, a reader in the middle of it gets its text from the beginning, at offset 0.
+        finished, a reader in the middle of it gets every part from the beginning, at offset 0.
 
         Args:
             principal: The reader; the end of their session is the end of the stream.
@@ -182,21 +186,47 @@ class RunService:
         Raises:
             NotFound: The run is missing or foreign.
         """
-        active_run = self._executor.get(run_id)
-        if active_run is None or active_run.principal.user_id != principal.user_id:
-            # for another user the database has no such run
-            async with self._db.read(principal) as session:
-                text, end = await stored_answer(session, run_id, after)
-            if principal.credential_id in self._revoked:
-                text, end = None, replace(end, status="revoked", error="")
-            if text is not None:
-                yield text
-            yield end
+        active_run = self._active_run(principal, run_id)
+        if active_run is not None:
+            async for event in follow_channel(
+                active_run.channel, after, principal.credential_id, self._revoked
+            ):
+                yield event
             return
-        async for event in follow_channel(
-            active_run.channel, after, principal.credential_id, self._revoked
-        ):
+        async with self._db.read(principal) as session:
+            events, end = await stored_answer(session, run_id, after)
+        if principal.credential_id in self._revoked:
+            events, end = [], replace(end, status="revoked", reason="", error="")
+        for event in events:
             yield event
+        yield end
+
+    async def snapshot(self, principal: Principal, run_id: UUID) -> list[PartEvent]:
+        """What an answer has now, from its beginning; nothing if the reader's session has ended.
+
+        Raises:
+            NotFound: The run is missing or foreign.
+        """
+        active_run = self._active_run(principal, run_id)
+        if active_run is not None:
+            events, _ = active_run.channel.read(0)
+        else:
+            async with self._db.read(principal) as session:
+                events, _ = await stored_answer(session, run_id, after=-1)
+        return [] if principal.credential_id in self._revoked else events
+
+    async def metrics(self, principal: Principal, message_id: UUID) -> RunMetrics:
+        """What an answer took.
+
+        Raises:
+            NotFound: The message is missing, foreign or not an answer of a model.
+        """
+        async with self._db.read(principal) as session:
+            run = (await session.exec(select(Run).where(Run.message_id == message_id))).first()
+            if run is None:
+                raise NotFound
+            await thread_row(session, run.thread_id)
+            return run_metrics(run)
 
     async def drain(self) -> None:
         """Interrupt every run, keep its text, and accept no more. Takes less than 3 s."""
@@ -213,6 +243,13 @@ class RunService:
     async def titles_settled(self) -> None:
         """Wait until no thread is being named."""
         await self._titler.idle()
+
+    def _active_run(self, principal: Principal, run_id: UUID) -> ActiveRun | None:
+        """An active run of the user; for another user the database has no such run."""
+        active_run = self._executor.get(run_id)
+        if active_run is None or active_run.principal.user_id != principal.user_id:
+            return None
+        return active_run
 
     async def _start_shielded(
         self, principal: Principal, chosen: Model | None, write_rows: WriteRows
@@ -289,4 +326,5 @@ class RunService:
         self._executor.wake_readers()
 
     def _on_thread_deleted(self, signal: Signal) -> None:
-        self._executor.cancel(lambda run: run.thread_id == signal.thread_id, RunResult("stopped"))
+        result = RunResult("stopped", stop_reason="thread-deleted")
+        self._executor.cancel(lambda run: run.thread_id == signal.thread_id, result)

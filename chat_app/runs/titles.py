@@ -8,11 +8,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError
+from chat_app.core.events import TextDelta
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
-from chat_app.llm.base import Model, PromptMessage, TextDelta
+from chat_app.llm.base import Model, PromptMessage
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 from chat_app.threads.titles import AUTOMATIC_LENGTH, clean_model_title
@@ -49,9 +50,9 @@ async def suggest_title(model: Model, text: str) -> str | None:
         ProviderError: The provider failed.
     """
     title = ""
-    async for delta in model.stream(_prompt(text), max_tokens=_MAX_TOKENS):
-        if isinstance(delta, TextDelta) and len(title) <= 4 * AUTOMATIC_LENGTH:
-            title += delta.text
+    async for event in model.stream(_prompt(text), max_tokens=_MAX_TOKENS):
+        if isinstance(event, TextDelta) and len(title) <= 4 * AUTOMATIC_LENGTH:
+            title += event.text
     return clean_model_title(title)
 
 
