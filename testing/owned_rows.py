@@ -37,7 +37,7 @@ async def make_person(db: Database, name: str) -> Person:
         session_id=principal.credential_id,
         model=f"{name} model",
     )
-    event = RunEvent(run_id=run.id, seq=1, kind="text", text=f"{name} event")
+    event = RunEvent(run_id=run.id, seq=1, kind="text", payload=f"{name} event")
     async with db.write(principal) as session:
         for row in (thread, message, run, event):
             session.add(row)

@@ -15,13 +15,14 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
+from chat_app.core.events import Event, Finish, PartDelta, TextDelta
 from chat_app.core.signals import SESSIONS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.sqlite_driver import Statement
 from chat_app.db.tables import Message, Run, User
-from chat_app.llm.base import Delta, Finish, PromptMessage, TextDelta
+from chat_app.llm.base import PromptMessage
 from chat_app.runs.flush import FlushThrottle
-from chat_app.runs.follow import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, PartEvent
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
@@ -84,44 +85,44 @@ class Answer:
         self.max_tokens = max_tokens
         self.closed = asyncio.Event()
         self.finished = False
-        self._deltas: asyncio.Queue[Delta | Exception | object] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | Exception | object] = asyncio.Queue()
 
     def say(self, *texts: str) -> "Answer":
         for text in texts:
-            self._deltas.put_nowait(TextDelta(text))
+            self._events.put_nowait(TextDelta(text))
         return self
 
-    def send(self, *deltas: Delta) -> "Answer":
-        for delta in deltas:
-            self._deltas.put_nowait(delta)
+    def send(self, *events: Event) -> "Answer":
+        for event in events:
+            self._events.put_nowait(event)
         return self
 
     def finish(self) -> None:
         self.send(Finish("stop"))
-        self._deltas.put_nowait(_DONE)
+        self._events.put_nowait(_DONE)
 
     def fail(self, error: Exception) -> None:
-        self._deltas.put_nowait(error)
+        self._events.put_nowait(error)
 
     async def taken(self) -> None:
-        """Wait until the executor has read every delta."""
+        """Wait until the executor has read every event."""
         reached = asyncio.Event()
-        self._deltas.put_nowait(reached)
+        self._events.put_nowait(reached)
         await reached.wait()
 
-    async def deltas(self) -> AsyncGenerator[Delta]:
+    async def events(self) -> AsyncGenerator[Event]:
         try:
             while True:
-                delta = await self._deltas.get()
-                if delta is _DONE:
+                event = await self._events.get()
+                if event is _DONE:
                     self.finished = True
                     return
-                if isinstance(delta, asyncio.Event):
-                    delta.set()
+                if isinstance(event, asyncio.Event):
+                    event.set()
                     continue
-                if isinstance(delta, Exception):
-                    raise delta
-                yield delta  # pyright: ignore[reportReturnType]
+                if isinstance(event, Exception):
+                    raise event
+                yield event  # pyright: ignore[reportReturnType]
         finally:
             self.closed.set()
 
@@ -137,13 +138,13 @@ class ScriptedModel:
 
     async def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[Event]:
         answer = Answer(prompt, max_tokens)
         async with self._asked:
             self.answers.append(answer)
             self._asked.notify_all()
-        async for delta in answer.deltas():
-            yield delta
+        async for event in answer.events():
+            yield event
 
     async def answer(self, number: int = 1) -> Answer:
         """The `number`th call, once it was made."""
@@ -282,7 +283,7 @@ class Stage:
         file = sqlite3.connect(self.path)
         try:
             rows = file.execute(
-                "select text from run_event where run_id = ? and kind = 'text' order by seq",
+                "select payload from run_event where run_id = ? and kind = 'text' order by seq",
                 (run_id.hex,),
             ).fetchall()
             (parts,) = file.execute(
@@ -323,19 +324,29 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
         await db.close()
 
 
-async def rest_of(reader: AsyncIterator[TextEvent | EndEvent]) -> list[TextEvent | EndEvent]:
+async def rest_of(reader: AsyncIterator[PartEvent | EndEvent]) -> list[PartEvent | EndEvent]:
     """Everything a reader still gets."""
     async with asyncio.timeout(PATIENCE):
         return [event async for event in reader]
 
 
-def text_of(events: Sequence[TextEvent | EndEvent]) -> str:
-    """What a reader has at the end, given that offsets say where each piece goes."""
-    units = b""
+def parts_of(events: Sequence[PartEvent | EndEvent]) -> list[tuple[str, str]]:
+    """Kind and text of each text and reasoning part that a reader has at the end.
+
+    Offsets say where each piece goes.
+    """
+    parts: dict[int, tuple[str, bytes]] = {}
     for event in events:
-        if isinstance(event, TextEvent):
-            units = units[: 2 * event.offset] + event.text.encode("utf-16-le")
-    return units.decode("utf-16-le")
+        if isinstance(event, PartEvent) and isinstance(event.event, PartDelta):
+            _, units = parts.get(event.part, ("", b""))
+            units = units[: 2 * event.offset] + event.event.text.encode("utf-16-le")
+            parts[event.part] = event.event.kind, units
+    return [(kind, units.decode("utf-16-le")) for _, (kind, units) in sorted(parts.items())]
+
+
+def text_of(events: Sequence[PartEvent | EndEvent]) -> str:
+    """The visible text that a reader has at the end."""
+    return "".join(text for kind, text in parts_of(events) if kind == "text")
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from sqlmodel import col, select
 
 from chat_app.auth.account.export import export_account, picture_of, timestamp
 from chat_app.auth.principal import Principal
-from chat_app.core.parts import text_of
+from chat_app.core.errors import message_of
+from chat_app.core.parts import Part
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 
@@ -89,6 +90,7 @@ def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
                 "role": message.role,
                 "parts": message.parts,
                 "status": message.status,
+                "finishReason": message.finish_reason,
                 "model": message.model,
                 "createdAt": timestamp(message.created_at),
             }
@@ -104,9 +106,25 @@ def _markdown(thread: Thread, messages: Sequence[Message]) -> str:
     message = by_id.get(thread.head_id) if thread.head_id else None
     while message is not None:
         heading = _SPEAKERS.get(message.role, message.role)
-        sections.append(f"## {heading}\n\n{text_of(message.parts)}\n")
+        content = "\n\n".join(filter(None, map(_part_as_markdown, message.parts)))
+        sections.append(f"## {heading}\n\n{content}\n")
         message = by_id.get(message.parent_id) if message.parent_id else None
     return "\n".join([f"# {thread.title}\n", *reversed(sections)])
+
+
+def _part_as_markdown(part: Part) -> str:
+    match part["type"]:
+        case "text":
+            return part["text"]
+        case "reasoning":
+            seconds = part.get("seconds")
+            heading = "Thought" if seconds is None else f"Thought for {max(1, round(seconds))} s"
+            lines = (f"*{heading}*", "", *part["text"].strip().splitlines())
+            return "\n".join(f"> {line}".rstrip() for line in lines)
+        case "notice":
+            return f"*{message_of(part['code'], part['params'])}*"
+        case _:
+            return ""
 
 
 def _json(value: Any) -> str:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from chat_app.core.errors import message_of
-from chat_app.core.parts import text_of
+from chat_app.core.parts import Part, text_of
 from chat_app.db.tables import Message
 
 
@@ -56,6 +56,7 @@ class MessageView:
 
     Args:
         text: Its text parts joined; empty while the run is active.
+        finish_reason: Why the answer ended: a code, or empty if that is unknown.
         error: The message for the user if it failed, else empty.
         run_id: Its active run, if it has one.
     """
@@ -64,8 +65,9 @@ class MessageView:
     parent_id: UUID | None
     role: str
     text: str
-    parts: list[dict[str, Any]]
+    parts: list[Part]
     status: str
+    finish_reason: str
     error: str
     model: str
     created_at: datetime
@@ -122,6 +124,7 @@ def message_view(message: Message, run: RunRef | None) -> MessageView:
         text=text_of(message.parts),
         parts=message.parts,
         status=message.status,
+        finish_reason=message.finish_reason,
         error=message_of(message.error, message.error_params),
         model=message.model,
         created_at=in_utc(message.created_at),
