@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 CACHE = Path(__file__).parents[1] / ".build" / "test-packages"
@@ -32,13 +33,35 @@ def packages(*wanted: str) -> Path:
     Args:
         wanted: For example `marked@18.2.1`.
     """
-    name = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
-    folder = CACHE / name
+
+    def add(folder: Path) -> None:
+        (folder / "package.json").write_text("{}")
+        run("add", "--exact", *wanted, cwd=folder)
+
+    return _made("\n".join(wanted), add)
+
+
+def locked_packages(project: Path) -> Path:
+    """A folder with the packages that a `bun.lock` names; fetched once.
+
+    Args:
+        project: A folder with a `package.json` and its `bun.lock`.
+    """
+
+    def install(folder: Path) -> None:
+        for name in ("package.json", "bun.lock"):
+            shutil.copy(project / name, folder)
+        run("install", "--frozen-lockfile", cwd=folder)
+
+    return _made((project / "bun.lock").read_text(), install)
+
+
+def _made(key: str, make: Callable[[Path], None]) -> Path:
+    folder = CACHE / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(dir=CACHE))
-        (making / "package.json").write_text("{}")
-        run("add", "--exact", *wanted, cwd=making)
+        make(making)
         try:
             making.rename(folder)
         except OSError:

@@ -15,7 +15,7 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.core.events import Event, Finish, PartDelta, TextDelta
+from chat_app.core.events import Event, Finish, FinishReason, PartDelta, TextDelta
 from chat_app.core.signals import SESSIONS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.sqlite_driver import Statement
@@ -97,8 +97,8 @@ class Answer:
             self._events.put_nowait(event)
         return self
 
-    def finish(self) -> None:
-        self.send(Finish("stop"))
+    def finish(self, reason: FinishReason = "stop") -> None:
+        self.send(Finish(reason))
         self._events.put_nowait(_DONE)
 
     def fail(self, error: Exception) -> None:

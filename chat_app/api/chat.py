@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chat_app.api import ai_sdk_stream
 from chat_app.api.requests import id_of, read_json, signed_in
 from chat_app.api.responses import json_response, no_content
 from chat_app.api.streaming import StreamResponse
+from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.runs.create import CreatedRun, is_client_id
@@ -148,9 +148,9 @@ def _validated(last: dict[str, Any]) -> UserMessage:
 
 def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:
     events = services().runs.follow(principal, run.run_id)
-    chunks = ai_sdk_stream.encoded(events, message_id=run.message_id, thread_id=thread_id)
-    headers = {**ai_sdk_stream.HEADERS, THREAD_HEADER: str(thread_id)}
-    return StreamResponse(chunks, headers, keepalive=ai_sdk_stream.KEEPALIVE)
+    chunks = ai_sdk.encoded(events, message_id=run.message_id, thread_id=thread_id)
+    headers = {**ai_sdk.HEADERS, THREAD_HEADER: str(thread_id)}
+    return StreamResponse(chunks, headers, keepalive=ai_sdk.KEEPALIVE)
 
 
 routes = [

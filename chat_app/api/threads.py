@@ -8,8 +8,10 @@ from starlette.routing import Route
 
 from chat_app.api.requests import Body, id_of, number, read_json, signed_in
 from chat_app.api.responses import json_response, no_content, timestamp
+from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
+from chat_app.runs.follow import RunMetrics
 from chat_app.services import services
 from chat_app.threads.views import MessageView, ThreadSummary
 
@@ -113,12 +115,20 @@ def _message(message: MessageView) -> dict[str, Any]:
         "id": str(message.id),
         "parentId": str(message.parent_id) if message.parent_id else None,
         "role": message.role,
-        "parts": message.parts,
+        "metadata": _metadata(message),
+        "parts": ai_sdk.ui_parts(message.parts),
         "status": message.status,
         "error": message.error or None,
         "model": message.model or None,
         "createdAt": timestamp(message.created_at),
     }
+
+
+def _metadata(message: MessageView) -> dict[str, Any]:
+    if message.role != "assistant":
+        return {}
+    reason = ai_sdk.finish_reason(message.status, message.finish_reason)
+    return ai_sdk.metadata(RunMetrics(message.model), reason)
 
 
 routes = [

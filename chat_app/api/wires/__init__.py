@@ -1,0 +1,1 @@
+"""Encoders of runs and messages for programs: one for each family of clients."""

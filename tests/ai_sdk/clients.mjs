@@ -1,0 +1,139 @@
+// Chats of three versions of the AI SDK, told what to do by lines of JSON on stdin.
+//
+// A line is {id, do, …}; its answer on stdout is {id, value} or {id, error}. Commands run beside
+// each other, so that a test can watch a chat while it streams.
+
+import * as ai5 from "ai5";
+import * as ai6 from "ai6";
+import * as ai7 from "ai7";
+
+const VERSIONS = { 5: ai5, 6: ai6, 7: ai7 };
+
+/** What `useChat` keeps, with a way to wait for a change. */
+class ChatState {
+  status = "ready";
+  error = undefined;
+  #messages;
+  #watchers = new Set();
+
+  constructor(messages) {
+    this.#messages = messages;
+  }
+
+  get messages() {
+    return this.#messages;
+  }
+
+  set messages(messages) {
+    this.#messages = messages;
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  pushMessage = (message) => {
+    this.messages = [...this.#messages, message];
+  };
+
+  popMessage = () => {
+    this.messages = this.#messages.slice(0, -1);
+  };
+
+  replaceMessage = (index, message) => {
+    this.messages = this.#messages.with(index, message);
+  };
+
+  snapshot = (value) => structuredClone(value);
+
+  /** Wait until a text is in the messages. */
+  seen(text) {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!JSON.stringify(this.#messages).includes(text)) return;
+        this.#watchers.delete(look);
+        resolve();
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+}
+
+/** A chat of one version of the client. */
+function open({ version, messages = [], ...options }) {
+  const ai = VERSIONS[version];
+  class Chat extends ai.AbstractChat {
+    finish = undefined;
+    constructor(given) {
+      super({ ...given, onFinish: ({ message, messages, ...how }) => Object.assign(this, { finish: how }) });
+      this.watch = given.state;
+    }
+  }
+  const { chatId, ...transport } = options;
+  return new Chat({
+    ...(chatId && { id: chatId }),
+    state: new ChatState(messages),
+    transport: new ai.DefaultChatTransport(transport),
+  });
+}
+
+const view = ({ messages, status, error, finish }) => ({
+  messages,
+  status,
+  error: error?.message,
+  finish,
+});
+
+/** What a new chat makes of the body of a response. */
+async function read(version, body) {
+  const headers = { "content-type": "text/event-stream" };
+  const chat = open({
+    version,
+    api: "http://chat.example/api/chat",
+    fetch: async () => new Response(body, { headers }),
+  });
+  await chat.sendMessage({ text: "hi" });
+  return view(chat);
+}
+
+const chats = new Map();
+
+const COMMANDS = {
+  open: ({ chat, options }) => void chats.set(chat, open(options)),
+  send: async ({ chat, text }) => {
+    await chats.get(chat).sendMessage({ text });
+    return view(chats.get(chat));
+  },
+  resume: async ({ chat }) => {
+    await chats.get(chat).resumeStream();
+    return view(chats.get(chat));
+  },
+  disconnect: async ({ chat }) => void (await chats.get(chat).stop()),
+  seen: async ({ chat, text }) => {
+    await chats.get(chat).watch.seen(text);
+    return view(chats.get(chat));
+  },
+  read: async ({ version, bodies }) => {
+    const views = [];
+    for (const body of bodies) views.push(await read(version, body));
+    return views;
+  },
+  validate: async ({ version, messages }) => VERSIONS[version].validateUIMessages({ messages }),
+};
+
+async function answer(line) {
+  const { id, do: command, ...given } = JSON.parse(line);
+  try {
+    return { id, value: await COMMANDS[command](given) };
+  } catch (error) {
+    return { id, error: String(error?.stack ?? error) };
+  }
+}
+
+const decoder = new TextDecoder();
+let rest = "";
+for await (const bytes of Bun.stdin.stream()) {
+  const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+  rest = lines.pop();
+  for (const line of lines) {
+    answer(line).then((said) => process.stdout.write(`${JSON.stringify(said)}\n`));
+  }
+}

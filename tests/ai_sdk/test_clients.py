@@ -1,0 +1,228 @@
+"""The AI SDK's own clients, versions 5, 6 and 7, read our streams and our stored messages."""
+
+import asyncio
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chat_app.api.wires.ai_sdk import DONE, MessageStreamEncoder, encode, ui_parts
+from chat_app.core.events import (
+    Event,
+    PartAdded,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolResult,
+    Usage,
+    fold,
+)
+from chat_app.llm.errors import Failure
+from testing.event_sequences import ending, events, shown
+from tests.ai_sdk.conftest import VERSIONS, Clients, Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+each_version = pytest.mark.parametrize("version", VERSIONS)
+
+SEQUENCES = 1_000
+MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
+
+
+def parts_of(chat: Any) -> list[Any]:
+    """The parts of the last message that a client has, without its step marks."""
+    return [part for part in chat["messages"][-1]["parts"] if part["type"] != "step-start"]
+
+
+def plain(parts: list[Any]) -> list[Any]:
+    """Parts without what a stream cannot say or a client adds."""
+    return [
+        {
+            key: value
+            for key, value in part.items()
+            if key != "id" or part["type"] != "reasoning"
+            if key != "filename"
+            if key not in ("state", "id") or part["type"] != "text"
+            if key != "rawInput"
+            if key != "input" or part["state"] != "input-streaming"
+        }
+        for part in parts
+    ]
+
+
+@each_version
+async def test_reasoning_text_metadata_and_the_finish_reason(
+    clients: Clients, server: Server, version: int
+):
+    options = await server.options()
+    chat = await clients.open(version, **options)
+    sending = asyncio.create_task(chat.send("hi"))
+    answer = await server.next_answer()
+    answer.send(ReasoningDelta("Let me "), ReasoningDelta("think."))
+    thinking = await chat.seen("think.")
+    assert [part["type"] for part in parts_of(thinking)] == ["reasoning"]
+    assert parts_of(thinking)[0]["state"] == "streaming"
+    assert thinking["status"] == "streaming"
+    answer.send(TextDelta("Yes."), Usage(10, 20, 5, 4))
+    answer.finish()
+    done = await sending
+    assert done["status"] == "ready"
+    assert done["finish"]["finishReason"] == "stop"
+    reasoning, text = parts_of(done)
+    assert (reasoning["text"], reasoning["state"]) == ("Let me think.", "done")
+    assert reasoning["providerMetadata"]["chat-app"]["seconds"] >= 0
+    assert (text["type"], text["text"], text["state"]) == ("text", "Yes.", "done")
+    known = done["messages"][-1]["metadata"]
+    assert known["threadId"] == options["chatId"]
+    assert known["model"] == known["modelId"] == "one"
+    assert known["usage"] == {
+        "inputTokens": 10,
+        "outputTokens": 20,
+        "totalTokens": 30,
+        "reasoningTokens": 5,
+        "cachedInputTokens": 4,
+    }
+    assert set(known["timings"]) == {"firstTokenMs", "totalMs"}
+    stored = (await server.messages(options["chatId"]))[-1]
+    assert stored["id"] == done["messages"][-1]["id"]
+    assert plain(stored["parts"]) == plain(parts_of(done))
+    assert stored["metadata"].items() <= known.items()
+
+
+@each_version
+async def test_an_answer_at_the_limit_says_so(clients: Clients, server: Server, version: int):
+    options = await server.options()
+    chat = await clients.open(version, **options)
+    sending = asyncio.create_task(chat.send("hi"))
+    (await server.next_answer()).say("Half an").finish("length")
+    done = await sending
+    assert done["finish"]["finishReason"] == "length"
+    assert done["messages"][-1]["metadata"]["finishReason"] == "length"
+    stored = (await server.messages(options["chatId"]))[-1]
+    assert stored["metadata"]["finishReason"] == "length"
+
+
+@each_version
+async def test_a_failed_answer_is_an_error_and_keeps_what_it_has(
+    clients: Clients, server: Server, version: int
+):
+    chat = await clients.open(version, **await server.options())
+    sending = asyncio.create_task(chat.send("hi"))
+    answer = (await server.next_answer()).send(ReasoningDelta("Hm"), TextDelta("Half"))
+    answer.fail(Failure.STALLED.error("One"))
+    done = await sending
+    assert done["status"] == "error"
+    assert done["error"] == "One stopped responding in the middle of its answer."
+    assert [part["text"] for part in parts_of(done)] == ["Hm", "Half"]
+    assert {part["state"] for part in parts_of(done)} == {"done"}
+    assert done["messages"][-1]["metadata"]["modelId"] == "one"
+
+
+@each_version
+async def test_a_stopped_answer_ends_without_an_error(
+    clients: Clients, server: Server, version: int
+):
+    options = await server.options()
+    chat = await clients.open(version, **options)
+    sending = asyncio.create_task(chat.send("hi"))
+    (await server.next_answer()).send(ReasoningDelta("Hm"))
+    await chat.seen("Hm")
+    await server.stop(options["chatId"])
+    done = await sending
+    assert (done["status"], done.get("error")) == ("ready", None)
+    assert "finishReason" not in done["finish"]
+    assert [(part["text"], part["state"]) for part in parts_of(done)] == [("Hm", "done")]
+    assert done["messages"][-1]["metadata"]["modelId"] == "one"
+
+
+@each_version
+async def test_resuming_in_the_middle_of_reasoning_doubles_nothing(
+    clients: Clients, server: Server, version: int
+):
+    options = await server.options()
+    first = await clients.open(version, **options)
+    sending = asyncio.create_task(first.send("hi"))
+    answer = (await server.next_answer()).send(ReasoningDelta("one "))
+    held = await first.seen("one ")
+    await first.disconnect()
+    await sending
+    readers = {
+        "the same chat": first,
+        "a chat that has the part": await clients.open(
+            version, messages=held["messages"], **options
+        ),
+        "a chat that has the question": await clients.open(
+            version, messages=held["messages"][:1], **options
+        ),
+        "a chat that has nothing": await clients.open(version, **options),
+    }
+    resuming = [asyncio.create_task(chat.resume()) for chat in readers.values()]
+    for chat in readers.values():
+        await chat.seen("one ")
+    answer.send(ReasoningDelta("two"), TextDelta("three"))
+    answer.finish()
+    for name, done in zip(readers, await asyncio.gather(*resuming), strict=True):
+        assert done["status"] == "ready", name
+        assert [(part["type"], part["text"]) for part in parts_of(done)] == [
+            ("reasoning", "one two"),
+            ("text", "three"),
+        ], name
+        roles = [message["role"] for message in done["messages"]]
+        assert roles.count("assistant") == 1, name
+        assert done["messages"][-1]["id"] == held["messages"][-1]["id"], name
+
+
+@each_version
+async def test_a_chat_without_a_running_answer_resumes_nothing(
+    clients: Clients, server: Server, version: int
+):
+    chat = await clients.open(version, **await server.options())
+    done = await chat.resume()
+    assert (done["status"], done["messages"]) == ("ready", [])
+
+
+@each_version
+async def test_stored_messages_are_valid_for_the_client(
+    clients: Clients, server: Server, version: int
+):
+    log: list[Event] = [
+        PartAdded({"type": "notice", "code": "cut_off", "params": {"model": "One"}}),
+        ReasoningDelta("Hm"),
+        *(ToolCallDelta("c1", "sum", "{}"), ToolCallEnd("c1"), ToolResult("c1", 3)),
+        *(ToolCallDelta("c2", "sum", "{}"), ToolResult("c2", error="internal_error")),
+        *(ToolCallDelta("c3", "sum", "{"), ToolCallEnd("c3"), ToolCallDelta("c4", "sum", "{")),
+        PartAdded({"type": "source", "id": "s", "url": "https://example.com/", "title": "A"}),
+        PartAdded({"type": "file", "url": "/f", "media_type": "image/png", "name": "a.png"}),
+        PartAdded({"type": "data", "name": "chart", "data": [1]}),
+        TextDelta("Yes."),
+    ]
+    parts = ui_parts(fold(log).parts)
+    message = {"id": "m", "role": "assistant", "metadata": {"modelId": "one"}, "parts": parts}
+    (validated,) = await clients.call("validate", version=version, messages=[message])
+    assert [part["type"] for part in validated["parts"]] == [part["type"] for part in parts]
+
+
+@each_version
+async def test_random_event_sequences_fold_to_the_same_parts(clients: Clients, version: int):
+    random = Random(9)
+    bodies, folded, ends = [], [], []
+    for _ in range(SEQUENCES):
+        log, encoder, end = events(random), MessageStreamEncoder(MESSAGE_ID, MESSAGE_ID), None
+        body = encode(encoder.start())
+        for event in shown(random, log):
+            body += encode(encoder.event(event))
+        end = ending(random)
+        body += encode(encoder.end(end)) + DONE
+        bodies.append(body.decode())
+        folded.append(fold(log).parts)
+        ends.append(end)
+    views = await clients.call("read", version=version, bodies=bodies)
+    for body, parts, end, view in zip(bodies, folded, ends, views, strict=True):
+        failed = end.status in ("failed", "interrupted")
+        assert view["status"] == ("error" if failed else "ready"), (view, body)
+        assert not failed or view["error"].startswith(("It broke.", "The answer was")), view
+        assert plain(parts_of(view)) == plain(ui_parts(parts)), body
+        for kind in ("text", "reasoning"):
+            seen = [part["text"] for part in parts_of(view) if part["type"] == kind]
+            assert seen == [part["text"] for part in parts if part["type"] == kind], body
