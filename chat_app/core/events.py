@@ -115,6 +115,8 @@ class Finish:
 
 PartDelta = TextDelta | ReasoningDelta
 """An event whose text makes a part longer."""
+PART_DELTAS = (TextDelta, ReasoningDelta)
+"""The types of `PartDelta`; `isinstance` is faster with a tuple than with a union."""
 ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
 Event = PartDelta | ReasoningEnd | ToolEvent | PartAdded | Usage | Finish
 
@@ -136,7 +138,7 @@ _BY_KIND: dict[str, type[Event]] = {
 
 def encode_payload(event: Event) -> str:
     """What the log stores beside the event's kind: a text as it is, anything else as JSON."""
-    if isinstance(event, PartDelta):
+    if isinstance(event, PART_DELTAS):
         return event.text
     return json.dumps(asdict(event), ensure_ascii=False, separators=(",", ":"))
 
@@ -148,7 +150,7 @@ def decode_event(kind: str, payload: str) -> Event:
         KeyError: No event has this kind.
     """
     event = _BY_KIND[kind]
-    return event(payload) if event in (TextDelta, ReasoningDelta) else event(**json.loads(payload))
+    return event(payload) if event in PART_DELTAS else event(**json.loads(payload))
 
 
 class PartLocator:

@@ -37,5 +37,7 @@ class SurrogateRepair:
 
 def repair_surrogates(text: str) -> str:
     """A whole text, repaired."""
+    if not _INVALID.search(text):
+        return text
     repair = SurrogateRepair()
     return repair.feed(text) + repair.end()

@@ -9,8 +9,6 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -19,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import NotFound, message_of
 from chat_app.core.events import (
+    PART_DELTAS,
     Event,
     Finish,
     FinishReason,
@@ -114,7 +113,10 @@ class Channel:
         self.usage: Usage | None = None
         self.finish: Finish | None = None
         self.end: EndEvent | None = None
-        self._events: list[PartEvent] = []
+        self._seqs: list[int] = []
+        self._parts: list[int] = []
+        self._offsets: list[int] = []
+        self._events: list[Event] = []
         self._lengths: list[int] = []  # of each part's text
         self._locator = PartLocator()
         self._changed = asyncio.Event()
@@ -132,12 +134,15 @@ class Channel:
         if part == len(self._lengths):
             self._lengths.append(0)
         offset = 0
-        if isinstance(event, PartDelta):
+        if isinstance(event, PART_DELTAS):
             offset = self._lengths[part]
             length = utf16_length(event.text)
-            self._lengths[part] += length
+            self._lengths[part] = offset + length
             self.length += length
-        self._events.append(PartEvent(seq, part, offset, event))
+        self._seqs.append(seq)
+        self._parts.append(part)
+        self._offsets.append(offset)
+        self._events.append(event)
         self.wake()
 
     def close(self, end: EndEvent) -> None:
@@ -156,29 +161,34 @@ class Channel:
 
     def index_after(self, seq: int) -> int:
         """The index at which a reader that has everything up to `seq` continues."""
-        return bisect_right(self._events, seq, key=attrgetter("seq"))
+        return bisect_right(self._seqs, seq)
 
     def read(self, index: int) -> tuple[list[PartEvent], int]:
         """Everything from an index on, and the index to continue from.
 
         Texts that follow each other in one part are joined.
         """
-        events = self._events[index:]
-        return (events if len(events) < 2 else _joined(events)), index + len(events)
+        found: list[PartEvent] = []
+        end = len(self._events)
+        while index < end:
+            event, last = self._events[index], index
+            if isinstance(event, PART_DELTAS):
+                while last + 1 < end and self._continues(last + 1):
+                    last += 1
+                if last > index:
+                    deltas = cast(list[PartDelta], self._events[index : last + 1])
+                    event = type(event)("".join([delta.text for delta in deltas]))
+            found.append(
+                PartEvent(self._seqs[last], self._parts[index], self._offsets[index], event)
+            )
+            index = last + 1
+        return found, end
 
-
-def _joined(events: list[PartEvent]) -> list[PartEvent]:
-    joined: list[PartEvent] = []
-    for has_text, group in groupby(events, lambda event: isinstance(event.event, PartDelta)):
-        if not has_text:
-            joined.extend(group)
-            continue
-        for part, texts in groupby(group, lambda event: event.part):
-            first, *rest = texts
-            pieces = [cast(PartDelta, event.event).text for event in (first, *rest)]
-            delta = cast(type[PartDelta], type(first.event))("".join(pieces))
-            joined.append(PartEvent((first, *rest)[-1].seq, part, first.offset, delta))
-    return joined
+    def _continues(self, index: int) -> bool:
+        """Whether an event is text of the same part as the one before it."""
+        return self._parts[index] == self._parts[index - 1] and isinstance(
+            self._events[index], PART_DELTAS
+        )
 
 
 class RevokedSessions:

@@ -21,10 +21,8 @@ from sqlalchemy.exc import IntegrityError
 from chat_app.core.clock import Clock
 from chat_app.core.errors import ChatError, StorableError
 from chat_app.core.events import (
+    PART_DELTAS,
     Event,
-    PartDelta,
-    ReasoningDelta,
-    TextDelta,
     ToolCallDelta,
     decode_event,
     encode_payload,
@@ -39,8 +37,6 @@ from chat_app.runs.follow import Channel
 
 logger = logging.getLogger(__name__)
 
-_TEXT_TYPES = (TextDelta, ReasoningDelta)
-"""Neighbouring events of one of these types are joined."""
 BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds before each further attempt of a commit that failed."""
 
@@ -105,10 +101,12 @@ class RunLog:
 
     def add(self, event: Event) -> None:
         """Buffer the next event. The writer stores and shows it when it is due."""
-        if isinstance(event, _TEXT_TYPES):
+        if isinstance(event, PART_DELTAS):
             if not event.text:
                 return
             payload = repair_surrogates(event.text)
+            if payload is not event.text:
+                event = type(event)(payload)
         else:
             payload = repair_surrogates(encode_payload(event))
             event = decode_event(event.kind, payload)  # readers get what the log has
@@ -152,19 +150,19 @@ class RunLog:
         self._rate = (self._rate + len(self._added) / elapsed) / 2 if elapsed > 0 else self._rate
         self._committed_at = now
         self._urgent = False
-        for event_type, added in groupby(self._added, itemgetter(0)):
-            if event_type in _TEXT_TYPES:
+        for event_type, group in groupby(self._added, itemgetter(0)):
+            added = list(group)
+            if event_type in PART_DELTAS and len(added) > 1:
                 text = "".join([payload for _, _, payload in added])
-                self._take(event_type(text), text)
-            else:
-                for _, event, payload in added:
-                    self._take(event, payload)
+                added = [(event_type, event_type(text), text)]
+            for _, event, payload in added:
+                self._take(event, payload)
         self._added.clear()
         return self._taken
 
     def _take(self, event: Event, payload: str) -> None:
         self._seq += 1
-        first_token = not self._has_token and isinstance(event, PartDelta | ToolCallDelta)
+        first_token = not self._has_token and isinstance(event, (*PART_DELTAS, ToolCallDelta))
         self._has_token = self._has_token or first_token
         self._taken.append(
             LogEntry(self._run_id, self._owner_id, self._seq, event, payload, first_token)
