@@ -89,9 +89,12 @@ async def messages(request: Request, principal: Principal) -> Response:
         before=id_of(before) if before else None,
         limit=number(request, "limit", 30),
     )
+    metrics = await services().runs.metrics_of(
+        principal, [message.id for message in window.messages]
+    )
     run = window.run
     body = {
-        "messages": [_message(message) for message in window.messages],
+        "messages": [_message(message, metrics.get(message.id)) for message in window.messages],
         "hasOlder": window.has_older,
         "run": {"id": str(run.run_id), "messageId": str(run.message_id)} if run else None,
     }
@@ -110,12 +113,12 @@ def _thread(thread: ThreadSummary) -> dict[str, Any]:
     }
 
 
-def _message(message: MessageView) -> dict[str, Any]:
+def _message(message: MessageView, metrics: RunMetrics | None) -> dict[str, Any]:
     return {
         "id": str(message.id),
         "parentId": str(message.parent_id) if message.parent_id else None,
         "role": message.role,
-        "metadata": _metadata(message),
+        "metadata": _metadata(message, metrics),
         "parts": ai_sdk.ui_parts(message.parts),
         "status": message.status,
         "error": message.error or None,
@@ -124,11 +127,11 @@ def _message(message: MessageView) -> dict[str, Any]:
     }
 
 
-def _metadata(message: MessageView) -> dict[str, Any]:
+def _metadata(message: MessageView, metrics: RunMetrics | None) -> dict[str, Any]:
     if message.role != "assistant":
         return {}
     reason = ai_sdk.finish_reason(message.status, message.finish_reason)
-    return ai_sdk.metadata(RunMetrics(message.model), reason)
+    return ai_sdk.metadata(metrics or RunMetrics(message.model), reason)
 
 
 routes = [

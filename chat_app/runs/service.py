@@ -4,13 +4,13 @@ A run belongs to this service and not to a browser tab; every reader is a follow
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
@@ -227,6 +227,14 @@ class RunService:
                 raise NotFound
             await thread_row(session, run.thread_id)
             return run_metrics(run)
+
+    async def metrics_of(
+        self, principal: Principal, message_ids: Iterable[UUID]
+    ) -> dict[UUID, RunMetrics]:
+        """What each of these answers took; without what is missing, foreign or not an answer."""
+        runs = select(Run).where(col(Run.message_id).in_(message_ids))
+        async with self._db.read(principal) as session:
+            return {run.message_id: run_metrics(run) for run in await session.exec(runs)}
 
     async def drain(self) -> None:
         """Interrupt every run, keep its text, and accept no more. Takes less than 3 s."""

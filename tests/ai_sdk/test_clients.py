@@ -87,7 +87,7 @@ async def test_reasoning_text_metadata_and_the_finish_reason(
     stored = (await server.messages(options["chatId"]))[-1]
     assert stored["id"] == done["messages"][-1]["id"]
     assert plain(stored["parts"]) == plain(parts_of(done))
-    assert stored["metadata"].items() <= known.items()
+    assert {**stored["metadata"], "threadId": options["chatId"]} == known
 
 
 @each_version

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chat_app.core.events import ReasoningDelta, TextDelta, Usage
 from chat_app.llm.errors import Failure
 from testing.chat_api import Face, faced, user_message
 
@@ -19,7 +20,8 @@ SINCE_5 = {
     "text-delta": {"type", "id", "delta"},
     "text-end": {"type", "id"},
     "finish-step": {"type"},
-    "finish": {"type", "finishReason"},
+    "message-metadata": {"type", "messageMetadata"},
+    "finish": {"type", "finishReason", "messageMetadata"},
     "error": {"type", "errorText"},
     "abort": {"type"},
 }
@@ -85,6 +87,46 @@ async def test_the_first_token_is_sent_before_the_second_exists(face: Face):
     await call.until("first")
     answer.say("second").finish()
     assert (await call.done()).text == "firstsecond"
+
+
+async def test_reasoning_and_metadata_are_sent_and_stored(face: Face):
+    call = post(face)
+    answer = await face.stage.models.one.answer()
+    answer.send(ReasoningDelta("Hm"), TextDelta("a"), Usage(3, 4, 1)).finish("length")
+    await call.done()
+    kinds = [chunk["type"] for chunk in call.chunks[2:-3]]
+    assert kinds == [
+        *("reasoning-start", "reasoning-delta", "reasoning-end"),
+        *("text-start", "text-delta", "text-end"),
+    ]
+    finish = call.chunks[-2]
+    assert finish["finishReason"] == "length"
+    timings = finish["messageMetadata"]["timings"]
+    assert timings.keys() == {"firstTokenMs", "totalMs"}
+    assert finish["messageMetadata"] == {
+        "model": "one",
+        "modelId": "one",
+        "finishReason": "length",
+        "usage": {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7, "reasoningTokens": 1},
+        "timings": timings,
+    }
+    path = f"/api/threads/{call.headers['x-thread-id']}/messages"
+    question, stored = (await face.call("alice", "GET", path)).json()["messages"]
+    assert question["metadata"] == {}
+    assert stored["metadata"] == finish["messageMetadata"]
+    assert [(part["type"], part["text"]) for part in stored["parts"]] == [
+        *(("reasoning", "Hm"), ("text", "a")),
+    ]
+    assert stored["parts"][0]["providerMetadata"] == call.chunks[4]["providerMetadata"]
+
+
+async def test_a_finished_answer_is_replayed_with_every_part(face: Face):
+    first = post(face)
+    answer = await face.stage.models.one.answer()
+    answer.send(ReasoningDelta("Hm"), TextDelta("a")).finish()
+    await first.done()
+    again = await post(face).done()
+    assert again.chunks == first.chunks
 
 
 async def test_only_the_last_message_counts(face: Face):
@@ -171,7 +213,9 @@ async def test_a_stopped_answer_is_aborted(face: Face):
     stopped = await face.call("alice", "POST", f"/api/chat/{thread_id}/stop")
     assert (stopped.status_code, stopped.content) == (204, b"")
     await call.done()
-    assert [chunk["type"] for chunk in call.chunks[-4:-1]] == ["text-end", "finish-step", "abort"]
+    assert [chunk["type"] for chunk in call.chunks[-5:-1]] == [
+        *("text-end", "finish-step", "message-metadata", "abort"),
+    ]
     assert answer.closed.is_set()
     again = await face.call("alice", "POST", f"/api/chat/{thread_id}/stop")
     assert again.status_code == 204
