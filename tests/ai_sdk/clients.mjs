@@ -1,13 +1,16 @@
-// Chats of three versions of the AI SDK, told what to do by lines of JSON on stdin.
+// Chats of several versions of the AI SDK, told what to do by lines of JSON on stdin.
 //
 // A line is {id, do, …}; its answer on stdout is {id, value} or {id, error}. Commands run beside
 // each other, so that a test can watch a chat while it streams.
 
 import * as ai5 from "ai5";
+import * as ai5Strict from "ai5-strict";
 import * as ai6 from "ai6";
+import * as ai6Strict from "ai6-strict";
 import * as ai7 from "ai7";
 
-const VERSIONS = { 5: ai5, 6: ai6, 7: ai7 };
+// the strict ones reject a chunk with a key that they do not know
+const VERSIONS = { 5: ai5, "5-strict": ai5Strict, 6: ai6, "6-strict": ai6Strict, 7: ai7 };
 
 /** What `useChat` keeps, with a way to wait for a change. */
 class ChatState {

@@ -25,8 +25,10 @@ from testing.run_services import PATIENCE, Answer, ScriptedModels, VirtualThrott
 
 HERE = Path(__file__).parent
 EMAIL, PASSWORD = "ada@example.org", "plum-Otter-teapot-91"
-VERSIONS = (5, 6, 7)
-"""The major versions of `ai`; `package.json` has the exact ones."""
+LATEST = ("5", "6", "7")
+"""Major versions of `ai`; `package.json` has the exact ones."""
+VERSIONS = (*LATEST, "5-strict", "6-strict")
+"""With two older ones that reject a chunk with a key that they do not know."""
 READ_SECONDS = 120
 """The timeout of a command that reads many streams."""
 
@@ -75,7 +77,7 @@ class Clients:
         assert "error" not in said, said["error"]
         return said.get("value")
 
-    async def open(self, version: int, **options: Any) -> Chat:
+    async def open(self, version: str, **options: Any) -> Chat:
         """A new chat.
 
         Args:
