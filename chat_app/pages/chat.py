@@ -6,7 +6,7 @@ import reflex as rx
 
 from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.chat.composer import composer, starters
-from chat_app.components.chat.message import message, scroller
+from chat_app.components.chat.message import answer_details, message, scroller
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
 from chat_app.components.ui.feedback import (
@@ -22,6 +22,7 @@ from chat_app.reflex_ext.build import baked_settings
 from chat_app.reflex_ext.page import is_offline
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import MAX_PAGES
 from chat_app.states.thread_list import ThreadListState
@@ -35,7 +36,7 @@ def _signed_in() -> rx.Component:
         rx.el.a("Skip to the conversation", href=f"#{_CONVERSATION}", class_name="skip"),
         sidebar(),
         _conversation(),
-        chunk_feed(chunk=Feed.f.to(list[str | int]), on_resync=Feed.resync),
+        chunk_feed(chunk=Feed.f, on_resync=Feed.resync),
         document_title(title=ChatState.title, product=PRODUCT, on_zone=ThreadListState.set_zone),
         class_name="app",
     )
@@ -174,7 +175,20 @@ def _message(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
 # A row that has not changed is not rendered again when others come and go.
 @rx.memo
 def _row(item: rx.Var[MessageItem]) -> rx.Component:
-    return message(item.to(MessageItem), on_retry=ChatState.retry)
+    shown = item.to(MessageItem)
+    return message(shown, on_retry=ChatState.retry, details=_details(of=shown.id))
+
+
+# Opening the details of one answer renders no other row again.
+@rx.memo
+def _details(of: rx.Var[str]) -> rx.Component:
+    return answer_details(
+        message=of,
+        of=DetailsState.of,
+        items=DetailsState.items,
+        reading=DetailsState.reading,
+        on_show=DetailsState.show,
+    )
 
 
 def _beginning() -> rx.Component:

@@ -1,7 +1,9 @@
 """The open thread: a window of its messages, and what the user does in it."""
 
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import replace
+from itertools import chain
 from uuid import UUID
 
 import reflex as rx
@@ -231,16 +233,23 @@ async def read_news(
 
 async def streamed_message(
     chat: ChatState, principal: Principal, stream_id: str
-) -> MessageView | None:
-    """The message whose text travels under a stream id, as the database has it now."""
-    tail = chat._view.tail
-    item = next((item for item in tail if item.stream_id == stream_id), None)
-    if item is None or not chat.thread:
-        return None
-    window = await _read_end(principal, chat.thread, len(tail))
-    if window is None:
-        return None
-    return next((message for message in window.messages if str(message.id) == item.id), None)
+) -> tuple[MessageView, bool] | None:
+    """The message that travels under a stream id, as the database has it now.
+
+    Returns:
+        The message, and whether its other parts travelled with the list of messages; None when
+        the page shows no such message.
+    """
+    view = chat._view
+    pages = (item for page in view.history.pages for item in page)
+    items = ((item, False) for item in view.tail), ((item, True) for item in pages)
+    for item, is_listed in chain(*items):
+        if item.stream_id == stream_id and view.thread:
+            with contextlib.suppress(NotFound):
+                thread, message = UUID(view.thread), UUID(item.id)
+                return await services().threads.message(principal, thread, message), is_listed
+            return None
+    return None
 
 
 async def _read_end(principal: Principal, thread: str, limit: int) -> Window | None:

@@ -159,14 +159,21 @@ def advance(
     known = {row.id: row for row in tail}
     texts = [m for m in fresh if str(m.id) not in known and m.run_id is None]
     rows = [
-        replace(known.get(str(m.id)) or arrived(m), status=m.status, error=m.error) for m in fresh
+        replace(
+            known.get(str(m.id)) or arrived(m),
+            status=m.status,
+            error=m.error,
+            reason=m.finish_reason,
+        )
+        for m in fresh
     ]
     merged = [*kept, *rows]
     return reload if len(merged) > max_tail else WindowUpdate(merged, texts)
 
 
 def _differs(row: MessageItem, message: MessageView) -> bool:
-    return row.status != message.status or row.error != message.error
+    shown = (row.status, row.error, row.reason)
+    return shown != (message.status, message.error, message.finish_reason)
 
 
 def _before(

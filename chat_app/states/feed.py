@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import repeat
+from typing import Any
 from uuid import UUID
 
 import reflex as rx
@@ -19,7 +20,6 @@ from chat_app.core.tasks import retry
 from chat_app.db.errors import DatabaseError
 from chat_app.reflex_ext.events import client_token, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
-from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import services
 from chat_app.states import current_principal, views
 from chat_app.states.auth import AuthState, load_user
@@ -31,6 +31,7 @@ from chat_app.states.chat import (
     reload_thread,
     streamed_message,
 )
+from chat_app.states.chunks import Chunk, ChunkEncoder, stored_chunks
 from chat_app.states.thread_list import ThreadListState, update_thread
 from chat_app.threads.views import MessageView, Window
 
@@ -41,11 +42,10 @@ RETRY_SECONDS = 1.0
 class Feed(rx.State):
     """Stream chunks for the chat component. The var keeps its default, so a hydrate sends none.
 
-    A chunk is `[stream_id, offset, text]`, the last one `[stream_id, offset, text, status]`. The
-    offset counts UTF-16 code units, the browser's own.
+    Its value is one chunk, or a list of chunks that belong together; see `states.chunks`.
     """
 
-    f: rx.Field[list[str | int]] = rx.field(default_factory=list)
+    f: rx.Field[list[Any]] = rx.field(default_factory=list)
 
     @rx.event(supersedes=True)
     async def open(self):
@@ -64,24 +64,28 @@ class Feed(rx.State):
         await while_open(client_token(), self._watch(current_principal()))
 
     @rx.event
-    async def resync(self, stream_id: str, length: int):
-        """Send a text again from its beginning, because a chunk did not fit.
+    async def resync(self, stream_id: str, part: int, have: int):
+        """Send a part again, because a chunk did not fit or the page has not had its text yet.
 
         Args:
             stream_id: Of the run or message.
-            length: How much the page has, in UTF-16 code units.
+            part: The index of the part; those after it are sent too, unless they travelled with
+                the list.
+            have: How much of the part the page has, in UTF-16 code units.
         """
         principal = current_principal()
-        message = await streamed_message(await self.get_state(ChatState), principal, stream_id)
-        if message is None:
+        found = await streamed_message(await self.get_state(ChatState), principal, stream_id)
+        if found is None:
             return
+        message, is_listed = found
         if message.run_id is None:
-            await _emit([stream_id, 0, message.text, message.status])
-            return
-        async for event in services().runs.follow(principal, message.run_id):
-            if isinstance(event, TextEvent):
-                await _emit([stream_id, event.offset, event.text])
-            return
+            only = part if is_listed else None
+            chunks = stored_chunks(stream_id, message.parts, message.status, only)
+        else:
+            encoder, chunks = ChunkEncoder(stream_id), list[Chunk]()
+            for event in await services().runs.snapshot(principal, message.run_id):
+                chunks += encoder.encode(event)
+        await _send([chunk for chunk in chunks if not 0 <= chunk[1] < part])
 
     async def _watch(self, principal: Principal) -> None:
         answer = FollowedRun()
@@ -144,8 +148,10 @@ async def _show(
     principal: Principal, answer: FollowedRun, window: Window | None, texts: Sequence[MessageView]
 ) -> None:
     """Send the texts that are new, and follow the answer that is being written."""
+    chunks = list[Chunk]()
     for message in texts:
-        await _emit([views.stream_id(message.id), 0, message.text, message.status])
+        chunks += stored_chunks(views.stream_id(message.id), message.parts, message.status)
+    await _send(chunks)
     if window is not None and window.run is not None:
         answer.follow(principal, window.run.run_id)
 
@@ -160,14 +166,17 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _follow(principal: Principal, run_id: UUID) -> None:
-    stream_id, token = views.stream_id(run_id), client_token()
+    encoder, token = ChunkEncoder(views.stream_id(run_id)), client_token()
     with contextlib.suppress(NotFound):
         async for event in services().runs.follow(principal, run_id):
-            if isinstance(event, EndEvent):
-                await _emit([stream_id, event.length, "", event.status])
-            else:
-                await _emit([stream_id, event.offset, event.text])
+            await _send(encoder.encode(event))
             await tabs.wait_for_room(token)
+
+
+async def _send(chunks: Sequence[Chunk]) -> None:
+    """Send chunks as one value of the var: a page shows the last of two that come at once."""
+    if chunks:
+        await _emit(chunks[0] if len(chunks) == 1 else chunks)
 
 
 _emit = var_emitter(Feed, "f")

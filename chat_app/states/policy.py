@@ -51,6 +51,7 @@ from chat_app.states.account import (
 )
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
 
@@ -82,10 +83,11 @@ def _text(max_length: int, min_length: int = 0, pattern: str | None = None) -> A
 
 
 Id = Annotated[str, StringConstraints(strict=True, max_length=36), AfterValidator(_is_uuid)]
-NewOrThreadId = Id | Literal[""]
+IdOrNone = Id | Literal[""]
 _CLIENT_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 ClientId = _text(64, 1, _CLIENT_ID.pattern)
-StreamId = _text(8, 8, r"^[0-9a-f]{8}$")
+StreamId = _text(6, 6, r"^[A-Za-z0-9_-]{6}$")
+PartIndex = Annotated[int, Field(ge=0, le=10**5)]
 Length = Annotated[int, Field(ge=0, le=10**8)]
 Title = model_of("Title", __config__=ConfigDict(extra="forbid", strict=True), title=_text(1_000))
 
@@ -190,14 +192,15 @@ def table(settings: Settings) -> dict[str, PolicyRow]:
             chat.send,
             if_invalid=_message_is_invalid,
             client_id=ClientId,
-            thread=NewOrThreadId,
+            thread=IdOrNone,
             text=message,
         ),
-        row(chat.stop, thread=NewOrThreadId),
+        row(chat.stop, thread=IdOrNone),
         row(chat.retry, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),
         row(chat.show_notice, ("refused",), message=_text(300), refused=ClientId),
-        row(Feed.resync, stream_id=StreamId, length=Length),
+        row(Feed.resync, stream_id=StreamId, part=PartIndex, have=Length),
+        row(DetailsState.show, message_id=IdOrNone),
     ]
     return dict([*_framework(), *own])
 

@@ -1,11 +1,16 @@
 """The view models that pages show, and the pure rules that make them from rows."""
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from chat_app.core.parts import Part, utf16_length
+from chat_app.runs.follow import RunMetrics
+from chat_app.states.chunks import shown_part
 from chat_app.threads.views import MessageView, ThreadSummary
 
 
@@ -31,17 +36,31 @@ class ThreadItem:
 
 @dataclass(frozen=True)
 class MessageItem:
-    """A bubble. One that arrived while the page was open has a stream id instead of a text:
+    """A bubble. One that arrived while the page was open has a stream id instead of parts:
 
-    its text comes as stream chunks, once, so that changing the list costs nothing per character.
+    they come as stream chunks, once, so that changing the list costs nothing per character.
+
+    Args:
+        parts: As `item_parts` makes them.
+        stream_id: Under which chunks of it come; empty when nothing of it travels as chunks.
+        reason: Why it ended, if that is known: a `FinishReason` or a `StopReason`.
     """
 
     id: str
     role: str
-    text: str
+    parts: list[dict[str, Any]]
     stream_id: str
     status: str
     error: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class MetricItem:
+    """A line of what an answer took."""
+
+    name: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -70,8 +89,8 @@ def thread_of_route(argument: object) -> str | None:
 
 
 def stream_id(of: UUID) -> str:
-    """The short name under which the chunks of a run or a message travel."""
-    return of.hex[:8]
+    """The short name under which the chunks of a run or a message travel: 36 of the id's bits."""
+    return base64.urlsafe_b64encode(of.bytes[:5]).decode()[:6]
 
 
 def time_zone(name: str) -> tzinfo:
@@ -102,19 +121,81 @@ def thread_items(threads: Iterable[ThreadSummary], now: datetime, zone: tzinfo) 
     return items
 
 
+def item_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """The parts of a stored message as they travel with the list of messages.
+
+    Reasoning is seldom read again and often longer than its answer: only its duration and its
+    length travel. A tab asks for its text when the user opens it.
+    """
+    return [_item_part(part) for part in parts]
+
+
+def _item_part(part: Part) -> dict[str, Any]:
+    match part["type"]:
+        case "text":
+            return {"type": "text", "text": part["text"]}
+        case "reasoning":
+            item: dict[str, Any] = {"type": "reasoning", "length": utf16_length(part["text"])}
+            return item | ({"seconds": round(part["seconds"], 1)} if "seconds" in part else {})
+        case "tool-call":
+            return {"type": "tool-call", "name": part["name"], "state": part["state"]}
+        case _:
+            return shown_part(part)
+
+
 def stored(message: MessageView) -> MessageItem:
-    """A bubble whose text is known: it travels with the list."""
-    stream = stream_id(message.run_id) if message.run_id else ""
+    """A bubble whose parts are known: they travel with the list."""
+    run, parts = message.run_id, [] if message.run_id else item_parts(message.parts)
+    streams = run or (message.id if any(part["type"] == "reasoning" for part in parts) else None)
     return MessageItem(
         id=str(message.id),
         role=message.role,
-        text="" if stream else message.text,
-        stream_id=stream,
+        parts=parts,
+        stream_id=stream_id(streams) if streams else "",
         status=message.status,
         error=message.error,
+        reason=message.finish_reason,
     )
 
 
 def arrived(message: MessageView) -> MessageItem:
-    """A bubble that arrived while the page was open: its text travels as stream chunks."""
-    return replace(stored(message), text="", stream_id=stream_id(message.run_id or message.id))
+    """A bubble that arrived while the page was open: its parts travel as stream chunks."""
+    return replace(stored(message), parts=[], stream_id=stream_id(message.run_id or message.id))
+
+
+def metric_items(metrics: RunMetrics, model: str) -> list[MetricItem]:
+    """What an answer took, line by line; what is not known has no line.
+
+    Args:
+        metrics: Of its run.
+        model: The model's display name.
+    """
+    usage, first, total = metrics.usage, metrics.first_token_seconds, metrics.total_seconds
+    lines = {"Model": model}
+    if total is not None:
+        lines["Time"] = _duration(total)
+    if first is not None:
+        lines["Time to first token"] = _duration(first)
+    if usage is not None:
+        cached, thinking = usage.cached_input_tokens, usage.reasoning_tokens
+        lines["Input"] = _tokens(usage.input_tokens, cached, "cached")
+        lines["Output"] = _tokens(usage.output_tokens, thinking, "thinking")
+        writing = None if total is None else total - (first or 0.0)
+        if writing and writing > 0 and usage.output_tokens:
+            lines["Speed"] = f"{usage.output_tokens / writing:,.0f} tokens per second"
+    return [MetricItem(name, value) for name, value in lines.items() if value]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0.995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _tokens(count: int, among: int | None, word: str) -> str:
+    unit = "token" if count == 1 else "tokens"
+    of_these = f", {among:,} of them {word}" if among else ""
+    return f"{count:,} {unit}{of_these}"

@@ -7,7 +7,7 @@ import reflex as rx
 from chat_app.components import script
 from chat_app.components.markdown.message_text import copy_button, message_text
 from chat_app.components.ui.icons import icon, icon_button
-from chat_app.states.views import MessageItem
+from chat_app.states.views import MessageItem, MetricItem
 
 Item = rx.vars.ObjectVar[MessageItem]
 
@@ -17,6 +17,11 @@ _ENDINGS = {
     "interrupted": "Interrupted: the server restarted while it was answering.",
     "revoked": "Stopped because the session ended.",
 }
+_CUT = {
+    "length": "Reached the length limit.",
+    "content-filter": "The provider withheld the rest of this answer.",
+}
+"""What is said of an answer that is complete but not whole, by its reason."""
 
 
 class Scroller(rx.Component):
@@ -48,18 +53,46 @@ class Scroller(rx.Component):
     on_end: rx.EventHandler[rx.event.no_args_event_spec]
 
 
+class AnswerDetails(rx.Component):
+    """A button that shows what an answer took, and the list of it.
+
+    Args:
+        children: The content of the button.
+        message: The answer's id.
+        of: The id of the answer whose details are shown; empty for none.
+        items: Those details.
+        reading: Whether they are still being read.
+        on_show: Called with the id of the answer whose details are wanted, or empty to close them.
+    """
+
+    library = script("chat/answer_details")
+    tag = "AnswerDetails"
+
+    message: rx.Var[str]
+    of: rx.Var[str]
+    items: rx.Var[list[MetricItem]]
+    reading: rx.Var[bool]
+    on_show: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+
+
 scroller = Scroller.create
 
 
-def message(item: Item, *, on_retry: Any) -> rx.Component:
+def answer_details(**props: Any) -> rx.Component:
+    """The button and the list; see `AnswerDetails`."""
+    return AnswerDetails.create(icon("details"), **props)
+
+
+def message(item: Item, *, on_retry: Any, details: rx.Component) -> rx.Component:
     """A row of the conversation.
 
     Args:
         item: The message.
         on_retry: Called with the id of an answer to regenerate.
+        details: What the answer took, shown on request among the actions.
     """
     return rx.el.article(
-        rx.cond(item.role == "user", _question(item), _answer(item, on_retry)),
+        rx.cond(item.role == "user", _question(item), _answer(item, on_retry, details)),
         class_name="message",
         custom_attrs={
             "data-testid": "message",
@@ -73,19 +106,23 @@ def message(item: Item, *, on_retry: Any) -> rx.Component:
 def _question(item: Item) -> rx.Component:
     return rx.fragment(
         rx.el.h2("You said", class_name="sr-only"),
-        rx.el.div(
-            message_text(text=item.text, stream_id=item.stream_id, status=item.status, plain=True),
-            class_name="bubble",
-        ),
+        rx.el.div(_text(item, plain=True), class_name="bubble"),
     )
 
 
-def _answer(item: Item, on_retry: Any) -> rx.Component:
+def _answer(item: Item, on_retry: Any, details: rx.Component) -> rx.Component:
+    is_whole = (item.status == "complete") & ~_is_cut(item)
     return rx.fragment(
         rx.el.h2("Answer", class_name="sr-only"),
-        message_text(text=item.text, stream_id=item.stream_id, status=item.status),
-        rx.cond(_is_running(item) | (item.status == "complete"), None, _ending(item, on_retry)),
-        rx.cond(_is_running(item), None, _actions(item, on_retry)),
+        _text(item),
+        rx.cond(_is_running(item) | is_whole, None, _ending(item, on_retry)),
+        rx.cond(_is_running(item), None, _actions(item, on_retry, details)),
+    )
+
+
+def _text(item: Item, **props: Any) -> rx.Component:
+    return message_text(
+        parts=item.parts, stream_id=item.stream_id, status=item.status, message=item.id, **props
     )
 
 
@@ -93,29 +130,48 @@ def _is_running(item: Item) -> rx.Var[bool]:
     return (item.status == _RUNNING[0]) | (item.status == _RUNNING[1])
 
 
+def _is_cut(item: Item) -> rx.Var[bool]:
+    length, content_filter = _CUT
+    return (item.reason == length) | (item.reason == content_filter)
+
+
 def _ending(item: Item, on_retry: Any) -> rx.Component:
-    sentence = rx.match(item.status, *_ENDINGS.items(), "The model couldn't answer.")
+    cut = rx.match(item.reason, *_CUT.items(), "")
+    sentence = rx.match(
+        item.status, ("complete", cut), *_ENDINGS.items(), "The model couldn't answer."
+    )
+    is_complete = item.status == "complete"
     return rx.el.div(
-        rx.cond(item.status == "failed", icon("warning"), icon("stopped")),
+        rx.match(
+            item.status,
+            ("failed", icon("warning")),
+            ("complete", icon("cut")),
+            icon("stopped"),
+        ),
         rx.el.span(rx.cond(item.error != "", item.error, sentence)),
-        rx.el.button(
-            icon("retry"),
-            "Retry",
-            type="button",
-            class_name="small-button retry",
-            on_click=on_retry(item.id),
+        rx.cond(
+            is_complete,  # "Regenerate" stands among the actions
+            None,
+            rx.el.button(
+                icon("retry"),
+                "Retry",
+                type="button",
+                class_name="small-button retry",
+                on_click=on_retry(item.id),
+            ),
         ),
         class_name="ending",
-        custom_attrs={"data-status": item.status},
+        custom_attrs={"data-status": item.status, "data-reason": item.reason},
     )
 
 
-def _actions(item: Item, on_retry: Any) -> rx.Component:
+def _actions(item: Item, on_retry: Any, details: rx.Component) -> rx.Component:
     return rx.el.div(
-        copy_button(icon("copy"), icon("check"), text=item.text, stream_id=item.stream_id),
+        copy_button(icon("copy"), icon("check"), parts=item.parts, stream_id=item.stream_id),
         rx.cond(
             item.status == "complete",
             icon_button("retry", "Regenerate", class_name="retry", on_click=on_retry(item.id)),
         ),
+        details,
         class_name="message-actions",
     )

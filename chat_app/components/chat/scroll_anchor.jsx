@@ -15,6 +15,7 @@ export function createAnchor(view, body, isWhole = () => true) {
   /** @type {HTMLElement | null} The row that is kept in its place, while not at the end. */
   let row = null;
   let top = 0; // pixels of that row from the view's upper edge
+  let closing = false; // something below the reader's hand is about to go
 
   const toEnd = () => view.scrollHeight - view.clientHeight - view.scrollTop;
 
@@ -41,6 +42,8 @@ export function createAnchor(view, body, isWhole = () => true) {
     /** The rows have changed: stay at the end, or keep the row where it was. */
     resized() {
       row = standing(row, body);
+      if (closing && isWhole() && toEnd() <= NEAR) stuck = true;
+      closing = false;
       if (stuck || !row) {
         if (stuck) view.scrollTop = view.scrollHeight;
         note();
@@ -48,6 +51,19 @@ export function createAnchor(view, body, isWhole = () => true) {
       }
       view.scrollTop += distance(view, row) - top;
       before = view.scrollTop;
+    },
+    /**
+     * The reader opens or closes something in a row: keep that row where it is.
+     *
+     * @param {HTMLElement} changing
+     * @param {boolean} closes
+     */
+    hold(changing, closes) {
+      stuck = false;
+      closing = closes;
+      before = view.scrollTop;
+      row = changing;
+      top = distance(view, row);
     },
     /** Go to the end and stay there. */
     end() {

@@ -159,6 +159,13 @@ export function Scroller(props) {
     toEnd();
   }
 
+  /** @param {import("react").MouseEvent} event The keyboard's too. */
+  function clicked({ target }) {
+    const details = target instanceof Element && target.closest("summary")?.closest("details");
+    const row = details && details.closest("article");
+    if (row) scrollAnchor.current.hold(row, details.open);
+  }
+
   function showNew() {
     toEnd();
     view.current.focus({ preventScroll: true });
@@ -177,6 +184,7 @@ export function Scroller(props) {
         style={{ overflowAnchor: "none" }}
         onScroll={scrolled}
         onKeyDown={keyDown}
+        onClick={clicked}
         onFocus={(event) => {
           focused.current = event.target;
         }}

@@ -84,7 +84,7 @@ const ENDINGS = {
 const KEPT = 4; // paragraphs; older ones have been read
 
 /**
- * Say running answers in a live region.
+ * Say running answers in a live region. Reasoning is only named.
  *
  * @param {HTMLElement} region Empty, with aria-live.
  * @param {import("../markdown/chunk_store.jsx").ChunkStore} store
@@ -93,8 +93,8 @@ const KEPT = 4; // paragraphs; older ones have been read
  * @returns {() => void} Stops it.
  */
 export function announce(region, store, { pause = 1500 } = {}) {
-  /** @type {Map<string, ReturnType<typeof createSpeech>>} */
-  const speeches = new Map();
+  /** @type {Map<string, ReturnType<typeof createReading>>} By stream id. */
+  const readings = new Map();
   let timer = 0;
 
   /** @param {string | undefined} words */
@@ -108,28 +108,67 @@ export function announce(region, store, { pause = 1500 } = {}) {
 
   function speak() {
     timer = 0;
-    for (const [streamId, speech] of speeches)
-      say(speech.next(store.get(streamId)?.text ?? "", false));
+    for (const [streamId, reading] of readings)
+      say(reading.next(store.get(streamId)?.parts ?? [], false));
   }
 
   const unwatch = store.watch(({ streamId, grew, ended, status }) => {
-    const text = store.get(streamId)?.text ?? "";
+    const parts = store.get(streamId)?.parts ?? [];
     // A message that came whole is read by users who go there.
     const growing = grew && (status === "" || ended);
-    if (growing && !speeches.has(streamId)) {
-      speeches.set(streamId, createSpeech(text.length > LONGEST_START ? text.length : 0));
+    if (growing) {
+      const reading = readings.get(streamId) ?? createReading();
+      readings.set(streamId, reading);
+      say(reading.started(parts));
     }
     if (ended) {
-      say(speeches.get(streamId)?.next(text, true));
+      say(readings.get(streamId)?.next(parts, true));
       say(ENDINGS[status]);
-      speeches.delete(streamId);
+      readings.delete(streamId);
     } else if (growing) timer ||= setTimeout(speak, pause);
   });
 
   return () => {
     unwatch();
     clearTimeout(timer);
-    speeches.clear();
+    readings.clear();
     region.replaceChildren();
+  };
+}
+
+/**
+ * Reads the growing parts of one answer.
+ *
+ * @typedef {import("../markdown/chunk_store.jsx").Part} Part
+ */
+function createReading() {
+  /** @type {(ReturnType<typeof createSpeech> | null)[]} By part; null for what is not read. */
+  const speeches = [];
+  let isThinking = false;
+  return {
+    /**
+     * Begin with the parts that are new.
+     *
+     * @param {Part[]} parts
+     */
+    started(parts) {
+      for (const { type, text } of parts.slice(speeches.length)) {
+        const from = text.length > LONGEST_START ? text.length : 0;
+        speeches.push(type === "text" ? createSpeech(from) : null);
+      }
+      const thinks = parts.at(-1)?.type === "reasoning" && !isThinking;
+      isThinking ||= thinks;
+      return thinks ? "Thinking" : "";
+    },
+    /**
+     * @param {Part[]} parts
+     * @param {boolean} over Whether nothing more will come.
+     * @returns {string} What can be read now.
+     */
+    next(parts, over) {
+      const last = parts.length - 1;
+      const spokenParts = parts.map(({ text }, at) => speeches[at]?.next(text, over || at < last));
+      return spokenParts.filter(Boolean).join(" ");
+    },
   };
 }

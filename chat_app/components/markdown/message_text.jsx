@@ -2,7 +2,7 @@
 // biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
 // The message text as React sees it: elements whose insides React never touches.
 //
-// <div class="ct-text" data-state="waiting|live|done">   an answer; markdown.jsx says what is inside
+// <div class="ct-text" data-state="waiting|live|done">   an answer; part_views.jsx says what is inside
 //   <span class="ct-thinking" role="img" aria-label="Thinking"><i/><i/><i/></span>   while waiting
 // <div class="ct-text ct-plain" data-state>   the user's own text, as typed: white-space: pre-wrap
 // <button class="ct-copy-message" data-copied="true|false"?>…children, or two sheets of paper…</button>
@@ -10,25 +10,30 @@
 
 import { memo, useLayoutEffect, useRef } from "react";
 import { copyFrom } from "../ui/clipboard.jsx";
-import { chunks } from "./chunk_store.jsx";
+import { chunks, textOf } from "./chunk_store.jsx";
 import { mountMessage } from "./message_view.jsx";
 import { mountPlain } from "./plain_text.jsx";
 
 let feeds = 0;
 
 /**
- * Takes every chunk that the server sends into the store, and requests a resync after a gap.
+ * Takes every chunk that the server sends into the store, and requests what is missing there.
  *
  * @param {{
- *   chunk: import("./chunk_store.jsx").Chunk | [],
- *   onResync?: (streamId: string, have: number) => void,
+ *   chunk: Parameters<typeof chunks.receive>[0],
+ *   onResync?: (streamId: string, part: number, have: number) => void,
  * }} props
  */
 export function ChunkFeed({ chunk, onResync }) {
+  const latest = useRef(onResync);
   useLayoutEffect(() => {
-    const resync = chunks.receive(chunk);
-    if (resync) onResync?.(resync.streamId, resync.have);
-  }, [chunk]);
+    latest.current = onResync;
+  });
+  useLayoutEffect(
+    () => chunks.answer(({ streamId, part, have }) => latest.current?.(streamId, part, have)),
+    [],
+  );
+  useLayoutEffect(() => chunks.receive(chunk), [chunk]);
   useLayoutEffect(() => {
     feeds += 1;
     return () => {
@@ -42,17 +47,11 @@ export function ChunkFeed({ chunk, onResync }) {
 
 export const MessageText = memo(
   /**
-   * The text of one message.
+   * The parts of one message.
    *
-   * @param {{
-   *   text?: string,
-   *   streamId?: string,
-   *   status?: string,
-   *   plain?: boolean,
-   *   className?: string,
-   * }} props
+   * @param {import("./message_view.jsx").Message & {plain?: boolean, className?: string}} props
    */
-  function MessageText({ text = "", streamId = "", status = "", plain = false, className = "" }) {
+  function MessageText({ parts, streamId, status, message, plain = false, className = "" }) {
     /** @type {import("react").RefObject<HTMLDivElement>} */
     const root = useRef(/** @type {any} */ (null));
     /** @type {import("react").RefObject<ReturnType<typeof mountMessage>>} */
@@ -62,8 +61,8 @@ export const MessageText = memo(
       return () => view.current.destroy();
     }, [plain]);
     useLayoutEffect(
-      () => view.current.show({ text, streamId, status }),
-      [text, streamId, status, plain],
+      () => view.current.show({ parts, streamId, status, message }),
+      [parts, streamId, status, message, plain],
     );
     const name = `ct-text${plain ? " ct-plain" : ""} ${className}`.trim();
     return <div ref={root} className={name} />;
@@ -71,10 +70,10 @@ export const MessageText = memo(
 );
 
 /**
- * Copies a message's Markdown: the stored text, or what came as chunks.
+ * Copies a message's Markdown, without reasoning: the stored text, or what came as chunks.
  *
  * @param {{
- *   text?: string,
+ *   parts?: Record<string, any>[],
  *   streamId?: string,
  *   label?: string,
  *   className?: string,
@@ -82,14 +81,17 @@ export const MessageText = memo(
  * }} props
  */
 export function CopyButton({
-  text = "",
+  parts = [],
   streamId = "",
   label = "Copy message",
   className = "",
   children,
 }) {
   /** @param {import("react").MouseEvent<HTMLButtonElement>} event */
-  const copy = (event) => copyFrom(event.currentTarget, text || (chunks.get(streamId)?.text ?? ""));
+  const copy = (event) => {
+    const text = textOf(parts) || textOf(chunks.get(streamId)?.parts ?? []);
+    return copyFrom(event.currentTarget, text);
+  };
   return (
     <button
       type="button"

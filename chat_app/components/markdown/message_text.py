@@ -1,52 +1,58 @@
-"""The text of a message, the feed of stream chunks that makes it grow, and the copy button.
+"""The parts of a message, the feed of stream chunks that makes them grow, and the copy button.
 
 React renders an empty element once; `message_view.jsx` owns the DOM inside it.
 """
+
+from typing import Any
 
 import reflex as rx
 
 from chat_app.components import LIBRARIES, script
 
 
-def _resync_spec(stream_id: rx.Var[str], have: rx.Var[int]) -> tuple[rx.Var[str], rx.Var[int]]:
-    return stream_id, have
+def _resync_spec(
+    stream_id: rx.Var[str], part: rx.Var[int], have: rx.Var[int]
+) -> tuple[rx.Var[str], rx.Var[int], rx.Var[int]]:
+    return stream_id, part, have
 
 
 class ChunkFeed(rx.Component):
     """Takes the chunks of the running answer into the page's chunk store; one on a page.
 
     Args:
-        chunk: `[stream_id, offset, text]`, with a status as fourth at the end; `[]` is no news. The
-            offset counts UTF-16 code units.
-        on_resync: Called with (stream_id, have in UTF-16 code units) when a chunk does not fit:
-            answer with chunks from `have` or earlier.
+        chunk: A chunk or several, as `states.chunks` encodes them; `[]` is no news.
+        on_resync: Called with (stream_id, part, have in UTF-16 code units) when a chunk does not
+            fit, or when reasoning is opened whose text is not on the page: answer with the chunks
+            of this part from `have` or earlier, and with those of the parts after it.
     """
 
     library = script("markdown/message_text")
     tag = "ChunkFeed"
     lib_dependencies: list[str] = LIBRARIES
 
-    chunk: rx.Var[list[str | int]]
+    chunk: rx.Var[list[Any]]
     on_resync: rx.EventHandler[_resync_spec]
 
 
 class MessageText(rx.Component):
-    """The text of one message.
+    """The parts of one message.
 
     Args:
-        text: The stored text; empty while it arrives as chunks.
+        parts: The stored parts, reasoning without its text; none while they arrive as chunks.
         stream_id: The id of its chunks, or empty.
         status: The message's status; `queued` and `running` show that an answer is awaited.
-        plain: Show the text as typed, without Markdown.
+        message: Its id.
+        plain: Show the text alone, as typed, without Markdown.
     """
 
     library = script("markdown/message_text")
     tag = "MessageText"
     lib_dependencies: list[str] = LIBRARIES
 
-    text: rx.Var[str]
+    parts: rx.Var[list[dict[str, Any]]]
     stream_id: rx.Var[str]
     status: rx.Var[str]
+    message: rx.Var[str]
     plain: rx.Var[bool]
 
 
@@ -55,8 +61,8 @@ class CopyButton(rx.Component):
 
     Args:
         children: The content of the button.
-        text: The stored text, or empty.
-        stream_id: The id of its chunks, used when `text` is empty.
+        parts: The stored parts, or none; only text is copied.
+        stream_id: The id of its chunks, used when there are no parts.
         label: The button's name for a screen reader.
     """
 
@@ -64,7 +70,7 @@ class CopyButton(rx.Component):
     tag = "CopyButton"
     lib_dependencies: list[str] = LIBRARIES
 
-    text: rx.Var[str]
+    parts: rx.Var[list[dict[str, Any]]]
     stream_id: rx.Var[str]
     label: rx.Var[str]
 

@@ -1,59 +1,93 @@
 // @ts-check
-// The DOM of one message, without React: the stored text, or the running answer's text out of the
-// chunk store, whichever is longer.
+// The DOM of one message, without React: a view for each of its parts. They are the stored ones, or
+// those of the running answer out of the chunk store.
 
 import { copyFrom } from "../ui/clipboard.jsx";
-import { Blocks } from "./blocks.jsx";
 import { chunks } from "./chunk_store.jsx";
-import { highlightLater } from "./highlight.jsx";
-import { createSlices, createThrottle, whenIdle } from "./scheduling.jsx";
+import { createPartView } from "./part_views.jsx";
+import { createSlices, createThrottle } from "./scheduling.jsx";
 
 const RUNNING = new Set(["queued", "running"]);
 
 const slices = createSlices();
 
 /**
+ * A message as the page knows it.
+ *
+ * @typedef {{
+ *   parts?: Record<string, any>[],
+ *   streamId?: string,
+ *   status?: string,
+ *   message?: string,
+ * }} Message `parts`: those that travelled with the list; a reasoning part without its text.
+ *   `message`: its id.
+ */
+
+/**
  * Render a message into an element.
  *
  * @param {HTMLElement} root Empty; gets data-state "waiting" | "live" | "done".
- * @returns {{
- *   show: (message: {text?: string, streamId?: string, status?: string}) => void,
- *   destroy: () => void,
- * }}
+ * @returns {{show: (message: Message) => void, destroy: () => void}}
  */
 export function mountMessage(root, { store = chunks } = {}) {
-  const blocks = new Blocks(root, highlightLater);
   const throttle = createThrottle(draw);
-  let message = { text: "", streamId: "", status: "" };
+  let shown = { parts: /** @type {Record<string, any>[]} */ ([]), streamId: "", status: "", id: "" };
+  /** @type {import("./part_views.jsx").PartView[]} */
+  let views = [];
   let unsubscribe = () => {};
   /** @type {HTMLElement | null} */
   let thinking = null;
-  let mounted = true;
 
-  function now() {
-    const entry = message.streamId ? store.get(message.streamId) : undefined;
-    const streamed = entry?.text ?? "";
-    const text = streamed.length > message.text.length ? streamed : message.text;
-    const over = !RUNNING.has(message.status) && (message.text !== "" || !message.streamId);
-    const ended = entry?.ended || over;
-    return { text: ended && message.text ? message.text : text, ended };
+  const entry = () => (shown.streamId ? store.get(shown.streamId) : undefined);
+
+  function isOver() {
+    const isRunning = RUNNING.has(shown.status);
+    return entry()?.ended || (!isRunning && (shown.parts.length > 0 || !shown.streamId));
   }
 
   function draw() {
-    const { text, ended } = now();
-    root.dataset.state = ended ? "done" : text ? "live" : "waiting";
-    think(!ended && !text && (message.status === "" || RUNNING.has(message.status)));
-    if (!ended) blocks.update(text);
-    else if (blocks.isEmpty) blocks.finish(text);
-    else {
-      blocks.update(text);
-      whenIdle(finalize);
-    }
+    const isStored = shown.parts.length > 0;
+    const streamed = entry()?.parts ?? [];
+    const parts = isStored ? shown.parts : streamed;
+    const over = isOver();
+    trim(parts.length);
+    parts.forEach((part, index) => {
+      const known = isStored && part.type === "reasoning" ? (streamed[index] ?? part) : part;
+      view(index, part.type).update(/** @type {any} */ (known), {
+        isOver: over || index < parts.length - 1,
+        key: `${shown.id || shown.streamId}/${index}`,
+        isLoading: part.length > 0 && !known.text,
+        want: () => store.want(shown.streamId, index, parts),
+      });
+    });
+    const awaits = !over && (shown.status === "" || RUNNING.has(shown.status));
+    think(awaits && !isShowing(parts.at(-1)));
+    root.dataset.state = over ? "done" : views.length > 0 ? "live" : "waiting";
   }
 
-  function finalize() {
-    const { text, ended } = now();
-    if (mounted && ended) blocks.finish(text);
+  /** @param {number} count */
+  function trim(count) {
+    for (const old of views.slice(count)) {
+      old.destroy();
+      old.node.remove();
+    }
+    views = views.slice(0, count);
+  }
+
+  /**
+   * @param {number} index
+   * @param {string} type
+   */
+  function view(index, type) {
+    const had = views[index];
+    if (had?.type === type) return had;
+    const made = createPartView(type);
+    if (had) {
+      had.destroy();
+      had.node.replaceWith(made.node);
+    } else root.insertBefore(made.node, thinking);
+    views[index] = made;
+    return made;
   }
 
   /** @param {boolean} wanted */
@@ -81,26 +115,35 @@ export function mountMessage(root, { store = chunks } = {}) {
   root.addEventListener("click", click);
 
   return {
-    show({ text = "", streamId = "", status = "" }) {
-      if (streamId !== message.streamId) {
+    show({ parts = [], streamId = "", status = "", message = "" }) {
+      if (streamId !== shown.streamId) {
         unsubscribe();
         unsubscribe = streamId ? store.subscribe(streamId, throttle.request) : () => {};
       }
-      message = { text, streamId, status };
+      shown = { parts, streamId, status, id: message };
       throttle.cancel();
       // A page of old messages at once would hold up the page while the user scrolls.
-      if (now().ended && blocks.isEmpty) slices.request(draw);
+      if (isOver() && views.length === 0) slices.request(draw);
       else draw();
     },
     destroy() {
-      mounted = false;
       unsubscribe();
       throttle.cancel();
       slices.cancel(draw);
       root.removeEventListener("click", click);
       think(false);
-      blocks.clear();
+      trim(0);
       delete root.dataset.state;
     },
   };
+}
+
+/**
+ * Whether a part shows that the answer goes on.
+ *
+ * @param {Record<string, any> | undefined} part The last one.
+ */
+function isShowing(part) {
+  if (part?.type === "reasoning") return part.seconds === undefined;
+  return part?.type === "text";
 }

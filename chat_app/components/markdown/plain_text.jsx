@@ -1,7 +1,7 @@
 // @ts-check
 // The user's own text: shown as it was typed, no Markdown.
 
-import { chunks } from "./chunk_store.jsx";
+import { chunks, textOf } from "./chunk_store.jsx";
 
 /**
  * Like `mountMessage`, for text that is not an answer.
@@ -12,22 +12,22 @@ import { chunks } from "./chunk_store.jsx";
 export function mountPlain(root, { store = chunks } = {}) {
   const node = document.createTextNode("");
   root.append(node);
-  let message = { text: "", streamId: "" };
+  let message = { parts: /** @type {Record<string, any>[]} */ ([]), streamId: "" };
   let unsubscribe = () => {};
 
   function draw() {
-    const text = message.text || (store.get(message.streamId)?.text ?? "");
+    const text = textOf(message.parts) || textOf(store.get(message.streamId)?.parts ?? []);
     if (node.data !== text) node.data = text;
     root.dataset.state = text ? "done" : "waiting";
   }
 
   return {
-    show({ text = "", streamId = "" }) {
+    show({ parts = [], streamId = "" }) {
       if (streamId !== message.streamId) {
         unsubscribe();
         unsubscribe = streamId ? store.subscribe(streamId, draw) : () => {};
       }
-      message = { text, streamId };
+      message = { parts, streamId };
       draw();
     },
     destroy() {

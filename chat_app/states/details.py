@@ -1,0 +1,46 @@
+"""What an answer took, on request: model, time, tokens, speed."""
+
+import contextlib
+from uuid import UUID
+
+import reflex as rx
+
+from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.services import services
+from chat_app.states import current_principal
+from chat_app.states.chat import ChatState
+from chat_app.states.views import MetricItem, metric_items
+
+
+class DetailsState(ChatState):
+    """The one answer of the open thread whose details are shown; empty for none.
+
+    A state of its own: the rows that read it are not rendered again when the thread changes.
+    """
+
+    of: rx.Field[str] = rx.field("")
+    items: rx.Field[list[MetricItem]] = rx.field(default_factory=list)
+    reading: rx.Field[bool] = rx.field(False)
+
+    @rx.event(supersedes=True)
+    async def show(self, message_id: str):
+        """Show the details of an answer in place of another's.
+
+        Args:
+            message_id: The answer; empty closes them.
+        """
+        self.of, self.items, self.reading = message_id, [], bool(message_id)
+        if not message_id:
+            return
+        yield
+        with contextlib.suppress(NotFound):
+            metrics = await services().runs.metrics(current_principal(), UUID(message_id))
+            self.items = metric_items(metrics, _name_of(metrics.model))
+        self.reading = False
+
+
+def _name_of(model_id: str) -> str:
+    try:
+        return services().models.get(model_id).name
+    except InvalidInput:
+        return model_id  # it is no longer offered
