@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
 from chat_app.states.policy import Access, table
+from chat_app.states.views import stream_id
 from resilience.attacker import WORDS
 from resilience.fuzz_values import junk, payload
 from resilience.report import Result
@@ -34,7 +35,8 @@ def good(thread: str, message: str, handle: str) -> dict[str, Any]:
         "name": "UTC",
         "model_id": "fake",
         "stream_id": handle,
-        "length": 0,
+        "part": 0,
+        "have": 0,
         "message": "A sentence.",
         "refused": "client-1",
         "value": True,
@@ -104,7 +106,7 @@ async def _fuzz(harness: Harness, tries: int, random: Random) -> dict[str, int]:
                 old.close()
             tabs = {False: await harness.tab(None), True: await harness.tab(eve)}
         name = names[turn % len(names)]
-        mine = good(thread, message, sent.run_id.hex[:8])
+        mine = good(thread, message, stream_id(sent.run_id))
         arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
         where = random.choice(("", thread, str(uuid4()), str(junk(random, 0))[:2_000]))
         tab = tabs[rows[name].access is Access.SIGNED_IN or random.random() < 0.5]

@@ -19,6 +19,7 @@ from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
 from testing.socket_client import SocketClient, connect
+from testing.stream_chunks import chunks_of
 
 PASSWORD = "a long enough pass phrase 7"
 HYDRATE = "reflex___state____state.hydrate_and_load"
@@ -185,7 +186,7 @@ class SocketTab:
     """An open socket with a thread on it.
 
     Attributes:
-        texts: The text under each stream id.
+        texts: The last text part under each stream id.
         ends: How the answer under a stream id ended.
         stream_ids: The stream id of each message by its id.
         state: The last value of each var of the chat and the list.
@@ -251,8 +252,8 @@ class SocketTab:
     def _take(self, frame: Any) -> None:
         if isinstance(frame, list) and frame[0] == "event":
             delta = frame[1].get("delta") or {}
-            if FEED in delta and delta[FEED].get("f_rx_state_"):
-                self._chunk(*delta[FEED]["f_rx_state_"])
+            for chunk in chunks_of(delta.get(FEED, {}).get("f_rx_state_") or []):
+                self._chunk(*chunk)
             for name in (CHAT, LIST):
                 for var, value in delta.get(name, {}).items():
                     self.state[var.removesuffix("_rx_state_")] = value
@@ -260,12 +261,13 @@ class SocketTab:
                         self.stream_ids |= {row["id"]: row["stream_id"] for row in value}
         self._news.set()
 
-    def _chunk(self, stream_id: str, offset: int, text: str, end: str = "") -> None:
-        self.frames += 1
-        had = self.texts.get(stream_id, "").encode("utf-16-le")[: 2 * offset].decode("utf-16-le")
-        self.texts[stream_id] = had + text
-        if end:
+    def _chunk(self, stream_id: str, part: int, third: Any, text: str = "", end: str = "") -> None:
+        if part < 0:
             self.ends[stream_id] = end
+        elif isinstance(third, int):  # an offset; a patch is of no interest here
+            self.frames += 1
+            had = self.texts.get(stream_id, "").encode("utf-16-le")[: 2 * third]
+            self.texts[stream_id] = had.decode("utf-16-le") + text
         if self.hook is not None:
             self.hook(stream_id, text)
 

@@ -21,7 +21,9 @@ from chat_app.runs.flush import FlushThrottle
 from chat_app.services import Services, install
 from chat_app.settings import Settings, read_settings
 from chat_app.states.auth import AuthState
+from chat_app.states.chunks import END
 from chat_app.states.feed import Feed
+from testing.stream_chunks import chunks_of
 
 SAFETY_SECONDS = 120
 PASSWORD = "correct horse battery staple"
@@ -32,14 +34,14 @@ class UpdateRecorder:
 
     def __init__(self) -> None:
         self.sent: dict[str, list[Any]] = {}
-        self.chunks: dict[str, list[list[Any]]] = {}
+        self.values: dict[str, list[list[Any]]] = {}
         self.news: dict[str, asyncio.Event] = {}
 
     async def emit_update(self, update: Any, token: str) -> None:
         self.sent.setdefault(token, []).append(update)
-        frame = (update.delta or {}).get(Feed.get_full_name(), {}).get("f_rx_state_")
-        if frame:
-            self.chunks.setdefault(token, []).append(frame)
+        value = (update.delta or {}).get(Feed.get_full_name(), {}).get("f_rx_state_")
+        if value:
+            self.values.setdefault(token, []).append(value)
         self.news.setdefault(token, asyncio.Event()).set()
 
 
@@ -106,9 +108,14 @@ class Tab:
         return self._harness.recorder.sent.get(self.token, [])
 
     @property
+    def values(self) -> list[list[Any]]:
+        """The values of the feed's var among it: one chunk, or several that belong together."""
+        return self._harness.recorder.values.get(self.token, [])
+
+    @property
     def chunks(self) -> list[list[Any]]:
-        """The stream chunks among it."""
-        return self._harness.recorder.chunks.get(self.token, [])
+        """The stream chunks in them."""
+        return [chunk for value in self.values for chunk in chunks_of(value)]
 
     def text(self) -> str:
         """Everything the tab was sent, as it goes over the wire."""
@@ -201,7 +208,11 @@ async def wait_until(tab: Tab, condition: Callable[[], object]) -> None:
 
 
 def has_ended(tab: Tab) -> bool:
-    return any(len(frame) == 4 and frame[1] for frame in tab.chunks)
+    """Whether the tab was told of the end of an answer; a question comes with its end, at once."""
+    return any(
+        chunks[-1][1] == END and not any(chunk[1:3] == [0, 0] for chunk in chunks)
+        for chunks in map(chunks_of, tab.values)
+    )
 
 
 async def wait_for_value(tab: Tab, read: Callable[[], Awaitable[object]], wanted: object) -> None:

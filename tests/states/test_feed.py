@@ -1,6 +1,7 @@
 """What a tab is sent: the same answer in every tab, at a cost that does not grow."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from uuid import UUID
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.events import Event, PartDelta
 from chat_app.db.errors import DatabaseBusy
-from chat_app.llm.base import Delta, PromptMessage, TextDelta
+from chat_app.llm.base import PromptMessage
 from chat_app.runs.flush import FlushThrottle
 from chat_app.seed import seed_messages
 from chat_app.states import feed
@@ -18,6 +20,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState
+from chat_app.states.views import stream_id
 from testing.reflex_tabs import (
     Harness,
     Tab,
@@ -26,9 +29,11 @@ from testing.reflex_tabs import (
     open_harness,
     open_tab,
     size,
+    socket_frame,
     wait_for_value,
     wait_until,
 )
+from testing.stream_chunks import parts_of
 
 TOKENS = 2_000
 
@@ -40,34 +45,51 @@ class LockStep:
 
     def __init__(self, inner: object, tab: Tab) -> None:
         self._inner, self._tab = inner, tab
-        self._before = len(tab.chunks) + 1  # the question's own frame comes first
+        self._before = len(tab.values) + 1  # the question's own comes first
 
     async def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncIterator[Event]:
         tokens = 0
-        async for delta in self._inner.stream(prompt, max_tokens=max_tokens):  # pyright: ignore
-            yield delta
-            if isinstance(delta, TextDelta):
+        async for event in self._inner.stream(prompt, max_tokens=max_tokens):  # pyright: ignore
+            yield event
+            if isinstance(event, PartDelta):
                 tokens += 1
                 wanted = self._before + tokens
-                await wait_until(self._tab, lambda wanted=wanted: len(self._tab.chunks) >= wanted)
+                await wait_until(self._tab, lambda wanted=wanted: len(self._tab.values) >= wanted)
 
 
 async def cost(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, principal: Principal, thread: str
-) -> float:
-    """Bytes a token for an answer of 2,000 tokens in a thread, everything the tab is sent."""
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    principal: Principal,
+    thread: str,
+    model_id: str = f"fake:{TOKENS}x0",
+) -> tuple[float, float]:
+    """What an answer of 2,000 tokens costs in a thread, everything the tab is sent.
+
+    Returns:
+        Bytes a token, and how many of them are not what the token says.
+    """
     tab = await open_tab(harness, principal, thread)
-    model = harness.live.models.get(f"fake:{TOKENS}x0")
-    in_step = LockStep(model, tab)
+    in_step = LockStep(harness.live.models.get(model_id), tab)
     monkeypatch.setattr(harness.live.models, "get", lambda _: in_step)
-    before = len(tab.updates)
+    before, chunks = len(tab.updates), len(tab.chunks)
     await tab.send(ChatState.send("one-answer", thread, "Say a lot."), thread)
     await wait_until(tab, lambda: has_ended(tab))
     monkeypatch.undo()
     tab.close()
-    return size(tab.updates[before:]) / TOKENS
+    total = size(tab.updates[before:])
+    said = sum(len(json.dumps(text_in(chunk))) - 2 for chunk in tab.chunks[chunks:])
+    return total / TOKENS, (total - said) / TOKENS
+
+
+def begins_a_part(chunk: list[Any]) -> bool:
+    return chunk[2] == 0 or (isinstance(chunk[2], dict) and "type" in chunk[2])
+
+
+def text_in(chunk: list[Any]) -> str:
+    return chunk[2].get("text", "") if isinstance(chunk[2], dict) else chunk[3]
 
 
 class Unhurried(FlushThrottle):
@@ -118,12 +140,23 @@ async def test_a_token_costs_the_same_in_an_empty_and_in_a_long_thread(
     harness = on_harness_unhurried
     ada = await harness.user("ada@example.com")
     empty = (await harness.live.threads.create(ada)).id
-    in_empty = await cost(harness, monkeypatch, ada, str(empty))
+    in_empty, _ = await cost(harness, monkeypatch, ada, str(empty))
     bob = await harness.user("bob@example.com")
     long = await seed_messages(harness.live.db, bob, 1_000)
-    in_long = await cost(harness, monkeypatch, bob, str(long))
+    in_long, _ = await cost(harness, monkeypatch, bob, str(long))
     assert in_empty <= 150
     assert abs(in_long / in_empty - 1) <= 0.05
+
+
+async def test_a_token_of_reasoning_costs_what_one_of_text_does(
+    on_harness_unhurried: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = on_harness_unhurried
+    ada = await harness.user("ada@example.com")
+    one, two = [str((await harness.live.threads.create(ada)).id) for _ in range(2)]
+    _, of_text = await cost(harness, monkeypatch, ada, one)
+    _, of_reasoning = await cost(harness, monkeypatch, ada, two, f"fake:think{TOKENS}:1x0")
+    assert abs(of_reasoning / of_text - 1) <= 0.01
 
 
 async def test_a_second_tab_shows_the_same_answer(harness: Harness) -> None:
@@ -137,7 +170,7 @@ async def test_a_second_tab_shows_the_same_answer(harness: Harness) -> None:
     stored = window.messages[-1].text
     for tab in (first, second):
         state = await tab.state(ChatState)
-        assert [row.text for row in state._view.tail] == ["", ""]
+        assert [row.parts for row in state._view.tail] == [[], []]
         assert assembled(tab, state._view.tail[1].stream_id) == stored
         assert assembled(tab, state._view.tail[0].stream_id) == "Hello"
         tab.close()
@@ -167,9 +200,62 @@ async def test_a_resync_sends_the_whole_text(harness: Harness) -> None:
     await wait_until(tab, lambda: has_ended(tab))
     answer = (await tab.state(ChatState))._view.tail[-1]
     seen = len(tab.chunks)
-    await tab.send(Feed.resync(answer.stream_id, 3), thread)
+    await tab.send(Feed.resync(answer.stream_id, 0, 3), thread)
     window = await harness.live.threads.window(ada, UUID(thread))
-    assert tab.chunks[seen:] == [[answer.stream_id, 0, window.messages[-1].text, "complete"]]
+    text = window.messages[-1].text
+    assert tab.chunks[seen:] == [
+        [answer.stream_id, 0, 0, text],
+        [answer.stream_id, -1, len(text), "", "complete"],
+    ]
+    tab.close()
+
+
+async def test_a_resync_in_mid_answer_sends_what_is_there_from_the_part_on(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    thread = str((await harness.live.threads.create(ada)).id)
+    tab = await open_tab(harness, ada, thread)
+    await tab.send(ChatState.pick_model("fake:think20:2000x10"), thread)
+    sent = await harness.live.runs.send(
+        ada, text="Hello", client_id="c1", thread_id=UUID(thread), model="fake:think20:2000x10"
+    )
+    stream = stream_id(sent.run_id)
+    await wait_until(tab, lambda: any(chunk[:2] == [stream, 1] for chunk in tab.chunks))
+    late = await harness.tab(ada)
+    await late.begin(Feed.open(), thread)
+    await wait_until(late, lambda: bool(late.chunks))
+    for part in (0, 1):
+        seen = len(late.chunks)
+        await late.send(Feed.resync(stream, part, 0), thread)
+        begins = [chunk[1] for chunk in late.chunks[seen:] if begins_a_part(chunk)]
+        assert begins == list(range(part, 2))
+    await harness.live.runs.stop(ada, sent.run_id)
+    for one in (tab, late):
+        await wait_until(one, lambda one=one: has_ended(one))
+        window = await harness.live.threads.window(ada, UUID(thread))
+        assert assembled(one, stream) == window.messages[-1].text
+        one.close()
+
+
+async def test_the_text_of_stored_reasoning_is_sent_alone_when_it_is_asked_for(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    asked = "think: A secret thought. echo: The answer."
+    sent = await harness.live.runs.send(ada, text=asked, client_id="c1", model="fake:think")
+    async for _ in harness.live.runs.follow(ada, sent.run_id):
+        pass
+    thread = str(sent.thread_id)
+    tab = await open_tab(harness, ada, thread)
+    row = (await tab.state(ChatState))._view.history.end[-1]
+    assert [part["type"] for part in row.parts] == ["reasoning", "text"]
+    assert row.parts[0]["length"] == len("A secret thought.")
+    answer = "".join(socket_frame(update) for update in tab.updates).partition('"assistant"')[2]
+    assert "A secret thought." not in answer
+    await tab.send(Feed.resync(row.stream_id, 0, 0), thread)
+    assert parts_of(tab.chunks, row.stream_id)[0]["text"] == "A secret thought."
+    assert {chunk[1] for chunk in tab.chunks if chunk[0] == row.stream_id} == {0}
     tab.close()
 
 
@@ -233,11 +319,6 @@ async def test_a_tab_keeps_following_when_the_database_is_busy(
 
 
 def assembled(tab: Tab, stream_id: str) -> str:
-    """What the page's text component makes of the frames of one handle."""
-    text = ""
-    for run, offset, piece, *_ in tab.chunks:
-        if run == stream_id:
-            have = len(text.encode("utf-16-le")) // 2
-            assert offset <= have, "a gap"
-            text += piece.encode("utf-16-le")[2 * (have - offset) :].decode("utf-16-le")
-    return text
+    """The answer that the page makes of the chunks of one stream."""
+    parts = parts_of(tab.chunks, stream_id)
+    return "".join(part["text"] for part in parts if part["type"] == "text")

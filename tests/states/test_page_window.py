@@ -10,7 +10,7 @@ LENGTH = 1_000
 
 
 def row(number: int) -> MessageItem:
-    return MessageItem(str(number), "user", f"words {number}", "", "complete", "")
+    return MessageItem(str(number), "user", [], "", "complete", "")
 
 
 def rows(first: int, last: int) -> Rows:

@@ -14,6 +14,7 @@ from chat_app.chat_app import app
 from chat_app.settings import read_settings
 from chat_app.states.chat import ChatState
 from chat_app.states.policy import Access, PolicyRow, table
+from chat_app.states.views import stream_id
 from testing.reflex_tabs import Harness, open_harness
 
 ROWS = table(read_settings())
@@ -36,7 +37,8 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "name": "UTC",
         "model_id": "fake",
         "stream_id": of["stream_id"],
-        "length": 0,
+        "part": 0,
+        "have": 0,
         "message": "A sentence.",
         "refused": "client-1",
     }
@@ -51,7 +53,7 @@ async def belongings(harness: Harness, principal: Principal) -> dict[str, Any]:
     return {
         "thread": str(sent.thread_id),
         "message": str(sent.message_id),
-        "stream_id": sent.run_id.hex[:8],
+        "stream_id": stream_id(sent.run_id),
     }
 
 
@@ -102,7 +104,7 @@ async def test_another_user_changes_and_reads_nothing(harness: Harness, name: st
     hers = await belongings(harness, ada)
     before = await everything(harness, ada, hers)
     eve = await harness.user("eve@example.com")
-    missing = {"thread": str(uuid4()), "message": str(uuid4()), "stream_id": "00000000"}
+    missing = {"thread": str(uuid4()), "message": str(uuid4()), "stream_id": "AAAAAA"}
     texts = []
     for of in (hers, missing):
         tab = await harness.tab(eve)

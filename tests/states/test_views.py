@@ -1,11 +1,26 @@
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from chat_app.core.events import Usage
+from chat_app.core.parts import Part, text_part
+from chat_app.runs.follow import RunMetrics
 from chat_app.states.chat_view import advance
-from chat_app.states.views import arrived, section, stored, stream_id, thread_items, time_zone
+from chat_app.states.views import (
+    MetricItem,
+    arrived,
+    item_parts,
+    metric_items,
+    section,
+    stored,
+    stream_id,
+    thread_items,
+    time_zone,
+)
 from chat_app.threads.views import MessageView, RunRef, ThreadSummary, Window
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -17,8 +32,9 @@ def message(parent: UUID | None, *, text: str = "words", **given: object) -> Mes
         "parent_id": parent,
         "role": "user",
         "text": text,
-        "parts": [],
+        "parts": [text_part(text)],
         "status": "complete",
+        "finish_reason": "",
         "error": "",
         "model": "",
         "created_at": NOON,
@@ -77,7 +93,7 @@ def test_a_new_exchange_arrives_without_its_text_in_the_list() -> None:
     answer = message(asked.id, role="assistant", status="running", text="", run_id=uuid4())
     turn = advance([stored(m) for m in old], [], window(*old, asked, answer))
     assert [row.id for row in turn.tail] == [str(asked.id), str(answer.id)]
-    assert all(row.text == "" for row in turn.tail)
+    assert all(row.parts == [] for row in turn.tail)
     assert turn.tail[1].stream_id == stream_id(answer.run_id)  # pyright: ignore[reportArgumentType]
     assert turn.texts == [asked]
 
@@ -87,9 +103,7 @@ def test_a_finished_answer_keeps_its_stream_id_and_is_not_sent_again() -> None:
     run = uuid4()
     live = message(asked.id, role="assistant", status="running", text="", run_id=run)
     tail = [arrived(asked), arrived(live)]
-    done = MessageView(
-        live.id, asked.id, "assistant", "long text", [], "complete", "", "", NOON, None
-    )
+    done = message(asked.id, id=live.id, role="assistant", text="long text")
     turn = advance([], tail, window(asked, done))
     assert turn.tail[1].stream_id == stream_id(run)
     assert turn.tail[1].status == "complete"
@@ -131,7 +145,65 @@ def test_too_many_recent_rows_reload_the_window() -> None:
 def test_a_status_change_in_the_history_reloads_the_window() -> None:
     messages = chain(2)
     history = [stored(m) for m in messages]
-    changed = MessageView(
-        messages[1].id, messages[0].id, "user", "", [], "failed", "Sorry.", "", NOON, None
-    )
+    changed = replace(messages[1], status="failed", error="Sorry.")
     assert advance(history, [], window(messages[0], changed)).reload
+
+
+def test_a_reason_that_comes_after_the_status_reaches_the_row() -> None:
+    asked = message(None)
+    answer = message(asked.id, role="assistant", finish_reason="length")
+    shown = replace(answer, finish_reason="")
+    assert advance([stored(asked), stored(shown)], [], window(asked, answer)).reload
+    turn = advance([], [arrived(asked), arrived(shown)], window(asked, answer))
+    assert [row.reason for row in turn.tail] == ["", "length"]
+
+
+THOUGHT: list[Part] = [
+    {"type": "notice", "code": "model_changed", "params": {"before": "alpha", "after": "beta"}},
+    {"type": "reasoning", "text": "a 🤔 secret", "seconds": 12.34},
+    {"type": "text", "text": "The answer."},
+]
+
+
+def test_the_text_of_reasoning_does_not_travel_with_the_list() -> None:
+    assert item_parts(THOUGHT) == [
+        {"type": "notice", "text": "The model was changed from alpha to beta."},
+        {"type": "reasoning", "length": 11, "seconds": 12.3},
+        {"type": "text", "text": "The answer."},
+    ]
+    assert item_parts([{"type": "reasoning", "text": ""}]) == [{"type": "reasoning", "length": 0}]
+
+
+def test_only_an_answer_that_thought_can_be_asked_for_more() -> None:
+    thought = message(None, role="assistant", parts=THOUGHT)
+    assert stored(thought).stream_id == stream_id(thought.id)
+    assert stored(message(None)).stream_id == ""
+
+
+def test_a_stream_id_is_short_and_fits_its_policy() -> None:
+    ids = [uuid4() for _ in range(200)]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{6}", stream_id(one)) for one in ids)
+    assert len({stream_id(one) for one in ids}) == len(ids)
+
+
+def test_every_figure_of_an_answer_has_a_line() -> None:
+    metrics = RunMetrics("m", Usage(1_234, 450, 120, 1_024), 0.25, 9.25)
+    assert metric_items(metrics, "Model M") == [
+        MetricItem("Model", "Model M"),
+        MetricItem("Time", "9.2 s"),
+        MetricItem("Time to first token", "250 ms"),
+        MetricItem("Input", "1,234 tokens, 1,024 of them cached"),
+        MetricItem("Output", "450 tokens, 120 of them thinking"),
+        MetricItem("Speed", "50 tokens per second"),
+    ]
+
+
+def test_what_is_not_known_of_an_answer_has_no_line() -> None:
+    assert metric_items(RunMetrics("m"), "") == []
+    some = RunMetrics("m", Usage(1, 0), None, 75.0)
+    assert metric_items(some, "M") == [
+        MetricItem("Model", "M"),
+        MetricItem("Time", "1 min 15 s"),
+        MetricItem("Input", "1 token"),
+        MetricItem("Output", "0 tokens"),
+    ]
