@@ -115,6 +115,40 @@ class BrowserUser:
         return (page or self.page).locator(".row-title")
 
 
+async def ask_model(user: BrowserUser, text: str, model: str) -> None:
+    """Ask a model that the menu need not have, as a program would; the open tab shows the answer.
+
+    Args:
+        user: Who asks: in the open thread, or in a new one.
+        text: The question.
+        model: The model's id.
+    """
+    page = user.page
+    if "/c/" not in page.url:
+        await page.evaluate(
+            """async () => {
+                const made = await fetch("/api/threads", { method: "POST", body: "{}",
+                    headers: { "Content-Type": "application/json" } });
+                window.made = (await made.json()).id;
+            }"""
+        )
+        await user.open(f"/c/{await page.evaluate('window.made')}")
+        await expect(composer(page)).to_be_visible(timeout=TIMEOUT_MS)
+    before = await page.locator("[data-role=assistant]").count()
+    await page.evaluate(
+        """([id, text, model]) => {
+            const said = { id: crypto.randomUUID(), role: "user", parts: [{ type: "text", text }] };
+            void fetch("/api/chat", { method: "POST",
+                headers: { "Content-Type": "application/json" },
+                body: JSON.stringify({ id, messages: [said], model }) });
+        }""",
+        [await user.thread(), text, model],
+    )
+    await expect(page.locator("[data-role=assistant]")).to_have_count(
+        before + 1, timeout=TIMEOUT_MS
+    )
+
+
 def composer(page: Page) -> Any:
     """The field for the next message."""
     return page.get_by_test_id("composer")

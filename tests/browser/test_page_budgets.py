@@ -21,6 +21,7 @@ from chat_app.states.page_window import PAGE
 from testing.browser_user import PASSWORD, answers
 from testing.program import Program, running
 from testing.socket_client import SocketClient, connect
+from testing.stream_chunks import chunks_of
 
 QUESTION = "Tell me about the rain."
 TOKENS = 100
@@ -119,6 +120,13 @@ class Tab:
         frames = [packet for packet in self._socket.frames[begin:] if news(packet, Feed).get("f")]
         return [packet for packet in frames if text_of(packet) != QUESTION]
 
+    async def answer_in(self, thread: str, reader: "Reader", model: str) -> list[Any]:
+        """The frames of an answer that is asked for from another program."""
+        asked = asyncio.create_task(asyncio.to_thread(reader.ask, thread, model))
+        frames = await self.answer()
+        await asked
+        return frames
+
 
 def news(packet: Any, state: Any) -> dict[str, Any]:
     """What a packet says of a state's vars."""
@@ -129,7 +137,18 @@ def news(packet: Any, state: Any) -> dict[str, Any]:
 
 
 def text_of(frame: Any) -> str:
-    return news(frame, Feed)["f"][2]
+    """What the chunks of a frame add to the text of parts."""
+    chunks = chunks_of(news(frame, Feed)["f"])
+    return "".join(
+        chunk[2].get("text", "") if isinstance(chunk[2], dict) else chunk[3] for chunk in chunks
+    )
+
+
+def length_at_end(frames: list[Any]) -> int:
+    """The length that the last chunk tells."""
+    _, part, length, _, status = chunks_of(news(frames[-1], Feed)["f"])[-1]
+    assert (part, status) == (-1, "complete")
+    return length
 
 
 def size(packet: Any) -> int:
@@ -161,8 +180,7 @@ async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thr
         crowded = await tab.ask()
     for answer in (first, second, crowded):
         text = "".join(text_of(frame) for frame in answer)
-        offsets = [news(frame, Feed)["f"][1] for frame in answer]
-        assert offsets[-1] == len(text), "the frames are not the answer"
+        assert length_at_end(answer) == len(text), "the frames are not the answer"
         assert len(answer) <= TOKENS + 1, "more frames than tokens"
         assert sum(map(size, answer)) / TOKENS <= ENVELOPE
         fifth = len(answer) // 5
@@ -171,14 +189,25 @@ async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thr
     assert cost(crowded) <= GROWTH * cost(first)
 
 
+async def test_a_token_of_reasoning_costs_what_one_of_text_does(reader: Reader) -> None:
+    thread = reader.thread()
+    async with reader.tab(thread) as tab:
+        text = await tab.answer_in(thread, reader, f"fake:{TOKENS}x20")
+        both = await tab.answer_in(thread, reader, f"fake:think{TOKENS}:{TOKENS}x20")
+    assert length_at_end(both) == len("".join(map(text_of, both)))
+    thought = [frame for frame in both if chunks_of(news(frame, Feed)["f"])[0][1] == 0]
+    fifth = len(thought) // 5
+    assert fifth > 0
+    assert cost(thought[-fifth:-1]) <= GROWTH * cost(thought[1:fifth])
+    assert cost(thought[1:-1]) <= GROWTH * cost(text[1:-1])
+
+
 async def test_a_fast_answer_comes_in_fewer_frames_than_tokens(reader: Reader) -> None:
     thread = reader.thread()
     async with reader.tab(thread) as tab:
-        asked = asyncio.create_task(asyncio.to_thread(reader.ask, thread, f"fake:{LONG}x1"))
-        frames = await tab.answer()
-        await asked
+        frames = await tab.answer_in(thread, reader, f"fake:{LONG}x1")
     text = "".join(map(text_of, frames))
-    assert news(frames[-1], Feed)["f"][1] == len(text) > LONG
+    assert length_at_end(frames) == len(text) > LONG
     assert len(frames) <= LONG / 4
     assert sum(map(size, frames)) / LONG <= 40
 

@@ -3,6 +3,7 @@
 import { StrictMode } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
+import { AnswerDetails } from "./chat/answer_details.jsx";
 import { Composer } from "./chat/composer.jsx";
 import { Scroller } from "./chat/scroller.jsx";
 import { announce, createSpeech } from "./chat/speech.jsx";
@@ -14,7 +15,7 @@ import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx"
 import { mountMessage } from "./markdown/message_view.jsx";
 import { createSlices } from "./markdown/scheduling.jsx";
 
-const KINDS = { Composer, CopyButton, ChunkFeed, MessageText, Scroller };
+const KINDS = { AnswerDetails, Composer, CopyButton, ChunkFeed, MessageText, Scroller };
 
 /** Mount a component; `set` gives it further props, `calls` are the events it sent. */
 function mount(kind, props, { events = [], strict = false } = {}) {

@@ -7,12 +7,12 @@ from testing.markdown_attacks import ATTACKS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SHOW = """async ([texts, size]) => {
+SHOW = """async ([texts, size, type]) => {
     const bad = [];
     const allowed = new Set(("p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code " +
         "pre a span input table thead tbody tr th td div button").split(" "));
     const attributes = new Set(("class href title rel target start type disabled checked " +
-        "tabindex role aria-label aria-level data-copied").split(" "));
+        "tabindex role aria-label aria-level data-copied data-running open").split(" "));
     const ours = /^(ct-[a-z-]+|hljs|hljs-\\S+|.+_)$/;
     const places = [];
     for (const text of texts) {
@@ -20,14 +20,18 @@ SHOW = """async ([texts, size]) => {
         document.body.append(place);
         places.push([text, place]);
         const view = lab.mountMessage(place, { store: lab.chunks });
-        if (size === 0) view.show({ text, streamId: "", status: "complete" });
+        if (size === 0)
+            view.show({ parts: [{ type, text }], streamId: "", status: "complete" });
         else {
             const streamId = `r${Math.random()}`;
-            view.show({ text: "", streamId, status: "running" });
-            for (let at = 0; at < text.length; at += size)
-                lab.chunks.receive([streamId, at, text.slice(at, at + size)]);
-            lab.chunks.receive([streamId, text.length, "", "complete"]);
+            view.show({ streamId, status: "running" });
+            lab.chunks.receive([streamId, 0, { type, text: text.slice(0, size) }]);
+            for (let at = size; at < text.length; at += size)
+                lab.chunks.receive([streamId, 0, at, text.slice(at, at + size)]);
+            const length = type === "notice" ? 0 : text.length;
+            lab.chunks.receive([streamId, -1, length, "", "complete"]);
         }
+        for (const summary of place.querySelectorAll("summary")) summary.click();
     }
     // The clean-up after the end runs when the page is idle: let it.
     while (places.some(([, place]) => place.dataset.state !== "done"))
@@ -66,11 +70,12 @@ async def _outside(page: Page) -> list[str]:
     return asked
 
 
+@pytest.mark.parametrize("kind", ["text", "reasoning", "notice", "source"])
 @pytest.mark.parametrize("size", [0, 3], ids=["stored", "streamed"])
-async def test_no_text_runs_or_asks_anything(page: Page, size: int) -> None:
+async def test_no_text_runs_or_asks_anything(page: Page, size: int, kind: str) -> None:
     asked = await _outside(page)
     assert len(ATTACKS) > 120
-    assert await page.evaluate(SHOW, [ATTACKS, size]) == []
+    assert await page.evaluate(SHOW, [ATTACKS, size, kind]) == []
     assert await page.evaluate("window.__pwn") is None
     assert asked == []
     assert await page.evaluate("[document.title, document.scripts.length]") == ["Lab", 1]
@@ -114,8 +119,8 @@ async def test_code_is_coloured_and_tables_scroll_under_the_applications_policy(
     await page.goto(f"{origin}/strict/")
     await page.wait_for_function("window.lab")
     await page.evaluate(
-        """() => lab.mount("MessageText", { status: "complete",
-            text: "```python\\nimport os\\n```\\n\\n| a |\\n|---|\\n| b |\\n" })"""
+        "(part) => lab.mount('MessageText', { status: 'complete', parts: [part] })",
+        {"type": "text", "text": "```python\nimport os\n```\n\n| a |\n|---|\n| b |\n"},
     )
     await page.wait_for_selector("pre.ct-pre[tabindex='0'] > code.hljs .hljs-keyword")
     assert await page.locator("div.ct-table[tabindex='0'][role='group'] td").inner_text() == "b"

@@ -9,8 +9,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FEED = """(chunks) => {
     const store = lab.createChunkStore();
-    const asked = chunks.map((chunk) => store.receive(chunk)).filter(Boolean);
-    return { ...store.get(chunks.find((f) => f.length)?.[0]), asked };
+    const asked = [];
+    store.answer((resync) => asked.push(resync));
+    for (const chunk of chunks) store.receive(chunk);
+    return { parts: [], ...store.get("r"), asked };
 }"""
 
 
@@ -22,57 +24,137 @@ async def _feed(page: Page, *chunks: list) -> dict:
     return await page.evaluate(FEED, list(chunks))
 
 
+def _texts(got: dict) -> list[str]:
+    return [part["text"] for part in got["parts"]]
+
+
 async def test_chunks_in_order_join_to_the_text(page: Page) -> None:
     got = await _feed(
-        page, ["r", 0, "a👋"], ["r", 3, "é"], ["r", 4, "👨‍👩‍👧!"], ["r", 13, "", "complete"]
+        page,
+        *(["r", 0, 0, "a👋"], ["r", 0, 3, "é"], ["r", 0, 4, "👨‍👩‍👧!"]),
+        ["r", -1, 13, "", "complete"],
     )
-    assert got["text"] == "a👋é👨‍👩‍👧!"
+    assert got["parts"] == [{"type": "text", "text": "a👋é👨‍👩‍👧!"}]
     assert (got["ended"], got["status"], got["asked"]) == (True, "complete", [])
 
 
 async def test_no_news_is_no_chunk(page: Page) -> None:
-    got = await _feed(page, [], ["r", 0, "a"], [], ["r", 1, "b"])
-    assert (got["text"], got["ended"]) == ("ab", False)
+    got = await _feed(page, [], ["r", 0, 0, "a"], [], ["r", 0, 1, "b"])
+    assert (_texts(got), got["ended"]) == (["ab"], False)
+
+
+async def test_patches_are_merged_into_their_part(page: Page) -> None:
+    got = await _feed(
+        page,
+        ["r", 0, {"type": "notice", "text": "Another model."}],
+        ["r", 1, {"type": "reasoning", "text": "Hm"}],
+        ["r", 1, 2, ", so"],
+        [["r", 1, {"seconds": 1.5}], ["r", 2, 0, "Yes."]],
+        ["r", 3, {"type": "tool-call", "name": "clock", "state": "streaming"}],
+        ["r", 3, {"state": "done"}],
+        ["r", -1, 10, "", "complete"],
+    )
+    assert got["parts"] == [
+        {"type": "notice", "text": "Another model."},
+        {"type": "reasoning", "text": "Hm, so", "seconds": 1.5},
+        {"type": "text", "text": "Yes."},
+        {"type": "tool-call", "text": "", "name": "clock", "state": "done"},
+    ]
+    assert (got["ended"], got["asked"]) == (True, [])
 
 
 async def test_a_replay_adds_only_what_is_new(page: Page) -> None:
     got = await _feed(
-        page, ["r", 0, "one "], ["r", 0, "one two"], ["r", 2, "e"], ["r", 4, "two 👋"]
+        page,
+        ["r", 0, {"type": "reasoning", "text": "one "}],
+        ["r", 0, {"type": "reasoning", "text": "one two"}],
+        *(["r", 0, 2, "e"], ["r", 0, 4, "two 👋"]),
+        *(["r", 1, 0, "three"], ["r", 0, 0, "one"], ["r", 1, 0, "three four"]),
     )
-    assert (got["text"], got["asked"]) == ("one two 👋", [])
+    assert (_texts(got), got["asked"]) == (["one two 👋", "three four"], [])
 
 
 async def test_a_gap_is_asked_for_once_and_never_filled_with_what_comes_after(page: Page) -> None:
-    got = await _feed(page, ["r", 0, "👋"], ["r", 5, "x"], ["r", 6, "y"], ["r", 7, "", "complete"])
-    assert got["text"] == "👋"
-    assert got["asked"] == [{"streamId": "r", "have": 2}]
+    got = await _feed(
+        page,
+        *(["r", 0, 0, "👋"], ["r", 0, 5, "x"], ["r", 0, 6, "y"]),
+        ["r", -1, 7, "", "complete"],
+    )
+    assert _texts(got) == ["👋"]
+    assert got["asked"] == [{"streamId": "r", "part": 0, "have": 2}]
     assert got["ended"] is False
 
 
 async def test_a_second_gap_is_asked_for_again(page: Page) -> None:
-    got = await _feed(page, ["r", 3, "x"], ["r", 0, "abcx"], ["r", 9, "z"], ["r", 4, "12345z"])
-    assert got["text"] == "abcx12345z"
+    got = await _feed(
+        page, *(["r", 0, at, text] for at, text in ((3, "x"), (0, "abcx"), (9, "z"), (4, "12345z")))
+    )
+    assert _texts(got) == ["abcx12345z"]
     assert [asked["have"] for asked in got["asked"]] == [0, 4]
+
+
+async def test_a_missing_part_is_asked_for_from_the_last_one_that_is_there(page: Page) -> None:
+    got = await _feed(
+        page,
+        ["r", 0, {"type": "reasoning", "text": "Hm"}],
+        ["r", 2, 0, "later"],
+        [["r", 0, {"type": "reasoning", "text": "Hm."}], ["r", 1, 0, "in between"]],
+        ["r", 2, 0, "later"],
+    )
+    assert got["asked"] == [{"streamId": "r", "part": 0, "have": 2}]
+    assert _texts(got) == ["Hm.", "in between", "later"]
+
+
+async def test_a_wrong_length_at_the_end_is_asked_for_once(page: Page) -> None:
+    lost = [["r", 0, {"type": "reasoning", "text": "Hm"}], ["r", 1, 0, "Yes."]]
+    end = ["r", -1, 9, "", "complete"]
+    got = await _feed(page, lost, end)
+    assert (got["ended"], got["asked"]) == (False, [{"streamId": "r", "part": 0, "have": 2}])
+    got = await _feed(page, lost, end, [["r", 0, 2, ", so"], ["r", 1, 0, "Yes."], end])
+    assert (got["ended"], _texts(got), len(got["asked"])) == (True, ["Hm, so", "Yes."], 1)
+    got = await _feed(page, lost, end, [*lost, end])
+    assert (got["ended"], len(got["asked"])) == (True, 1), "it is what the server has"
 
 
 async def test_any_mix_of_lost_and_repeated_chunks_heals_with_replays(page: Page) -> None:
     chance = random.Random(5)
-    text = "Tide 👋🏽 naïve 中文 👨‍👩‍👧 end. " * 20
+    texts = ["Tide 👋🏽 naïve 中文 👨‍👩‍👧 end. " * 20, "One more. " * 20]
+    replay = [["r", part, 0, text] for part, text in enumerate(texts)]
     for _ in range(30):
-        chunks, at = [], 0
-        while at < len(text):
-            size = chance.randint(1, 9)
-            chunks.append(["r", _units(text[:at]), text[at : at + size]])
-            at += size
+        chunks = []
+        for part, text in enumerate(texts):
+            at = 0
+            while at < len(text):
+                size = chance.randint(1, 9)
+                chunks.append(["r", part, _units(text[:at]), text[at : at + size]])
+                at += size
         for _ in range(8):
             chunks.pop(chance.randrange(len(chunks)))
             chunks.insert(chance.randrange(len(chunks)), chance.choice(chunks))
-            chunks.insert(
-                chance.randrange(len(chunks)), ["r", 0, text[: chance.randrange(len(text))]]
-            )
-        chunks += [["r", 0, text], ["r", _units(text), "", "complete"]]
+            cut = texts[0][: chance.randrange(1, len(texts[0]))]
+            chunks.insert(chance.randrange(len(chunks)), ["r", 0, 0, cut])
+        chunks += [replay, ["r", -1, sum(map(_units, texts)), "", "complete"]]
         got = await _feed(page, *chunks)
-        assert (got["text"], got["ended"]) == (text, True)
+        assert (_texts(got), got["ended"]) == (texts, True)
+
+
+async def test_the_text_of_a_part_that_travelled_without_it_is_asked_for(page: Page) -> None:
+    got = await page.evaluate(
+        """() => {
+            const store = lab.createChunkStore();
+            const [asked, seen] = [[], []];
+            store.answer((resync) => asked.push(resync));
+            store.watch((change) => seen.push(change));
+            const parts = [{ type: "text", text: "Before." }, { type: "reasoning", length: 2 }];
+            store.want("r", 1, parts);
+            store.receive([["r", 1, { type: "reasoning", text: "Hm" }], ["r", 1, { seconds: 2 }]]);
+            return [asked, store.get("r").parts, seen.map(({ grew, ended }) => grew || ended)];
+        }"""
+    )
+    asked, parts, news = got
+    assert asked == [{"streamId": "r", "part": 1, "have": 0}]
+    assert parts[1] == {"type": "reasoning", "text": "Hm", "length": 2, "seconds": 2}
+    assert news == [False], "nothing new was said"
 
 
 async def test_texts_that_nobody_shows_are_forgotten_after_eight_more(page: Page) -> None:
@@ -81,7 +163,7 @@ async def test_texts_that_nobody_shows_are_forgotten_after_eight_more(page: Page
             const store = lab.createChunkStore();
             store.subscribe("shown", () => {});
             const runs = ["shown", ..."abcdefghij"];
-            for (const run of runs) store.receive([run, 0, run]);
+            for (const run of runs) store.receive([run, 0, 0, run]);
             return runs.filter((run) => store.get(run));
         }"""
     )
@@ -93,25 +175,25 @@ async def test_every_chunk_of_a_burst_arrives_through_react(page: Page) -> None:
         """async () => {
             const options = { events: ["onResync"], strict: true };
             const feed = lab.mount("ChunkFeed", { chunk: [] }, options);
-            for (let n = 0; n < 500; n += 1) feed.set({ chunk: ["r", n * 2, "👋"] });
-            feed.set({ chunk: ["r", 5000, "x"] });
-            const text = lab.chunks.get("r").text;
+            for (let n = 0; n < 500; n += 1) feed.set({ chunk: ["r", 0, n * 2, "👋"] });
+            feed.set({ chunk: ["r", 0, 5000, "x"] });
+            const text = lab.chunks.get("r").parts[0].text;
             feed.unmount();
             await null;
             return [text.length, feed.calls, lab.chunks.get("r") === undefined];
         }"""
     )
-    assert got == [1000, [["onResync", "r", 1000]], True]
+    assert got == [1000, [["onResync", "r", 0, 1000]], True]
 
 
 async def test_the_texts_go_on_when_one_page_takes_over_from_another(page: Page) -> None:
     kept = await page.evaluate(
         """async () => {
-            const before = lab.mount("ChunkFeed", { chunk: ["r", 0, "some words"] });
+            const before = lab.mount("ChunkFeed", { chunk: ["r", 0, 0, "some words"] });
             before.unmount();
             const after = lab.mount("ChunkFeed", { chunk: [] });
             await null;
-            const text = lab.chunks.get("r")?.text;
+            const text = lab.chunks.get("r")?.parts[0].text;
             after.unmount();
             await null;
             return [text, lab.chunks.get("r") === undefined];

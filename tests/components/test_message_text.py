@@ -10,6 +10,13 @@ async def _mount(page: Page, **props: object) -> None:
     await page.evaluate("(props) => { window.it = lab.mount('MessageText', props); }", props)
 
 
+THOUGHT = {"type": "reasoning", "text": "A thought.", "seconds": 12.3}
+
+
+def _text(text: str) -> dict:
+    return {"type": "text", "text": text}
+
+
 async def _send(page: Page, *chunks: list) -> None:
     await page.evaluate("(chunks) => chunks.forEach((f) => lab.chunks.receive(f))", list(chunks))
 
@@ -18,7 +25,7 @@ async def test_it_thinks_until_the_first_word(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
     thinking = page.get_by_role("img", name="Thinking")
     await expect(thinking).to_be_attached()
-    await _send(page, ["r", 0, "Hello"])
+    await _send(page, ["r", 0, 0, "Hello"])
     await expect(page.locator(".ct-text")).to_have_text("Hello")
     await expect(thinking).to_have_count(0)
 
@@ -29,7 +36,7 @@ async def test_a_finished_message_without_its_text_does_not_think(page: Page) ->
 
 
 async def test_words_that_came_before_the_bubble_are_in_it(page: Page) -> None:
-    await _send(page, ["r", 0, "early"])
+    await _send(page, ["r", 0, 0, "early"])
     await _mount(page, streamId="r", status="running")
     await expect(page.locator(".ct-text[data-state=live]")).to_have_text("early")
 
@@ -37,14 +44,14 @@ async def test_words_that_came_before_the_bubble_are_in_it(page: Page) -> None:
 async def test_the_stored_text_takes_over_without_touching_the_page(page: Page) -> None:
     text = "# Head\n\nSome *words* here.\n\n```js\nlet x = 1;\n```\n\n- a\n- b"
     await _mount(page, streamId="r", status="running")
-    await _send(page, ["r", 0, text], ["r", len(text), "", "complete"])
+    await _send(page, ["r", 0, 0, text], ["r", -1, len(text), "", "complete"])
     await expect(page.locator(".ct-text[data-state=done] .hljs-keyword")).to_have_text("let")
     changes = await page.evaluate(
         """async (text) => {
             const seen = [];
             const watch = new MutationObserver((changes) => seen.push(...changes));
             watch.observe(it.place, { childList: true, characterData: true, subtree: true });
-            it.set({ text, streamId: "", status: "complete" });
+            it.set({ parts: [{ type: "text", text }], streamId: "", status: "complete" });
             await new Promise((done) => requestIdleCallback(done));
             await new Promise((done) => requestIdleCallback(done));
             watch.disconnect();
@@ -57,15 +64,18 @@ async def test_the_stored_text_takes_over_without_touching_the_page(page: Page) 
 
 async def test_a_different_stored_text_wins(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
-    await _send(page, ["r", 0, "what was shown"], ["r", 14, "", "stopped"])
-    await page.evaluate("it.set({ text: 'what was kept', streamId: '', status: 'stopped' })")
+    await _send(page, ["r", 0, 0, "what was shown"], ["r", -1, 14, "", "stopped"])
+    await page.evaluate("""it.set({ parts: [{ type: "text", text: "what was kept" }], streamId: "",
+            status: "stopped" })""")
     await expect(page.locator(".ct-text")).to_have_text("what was kept")
 
 
 async def test_late_link_definitions_reach_finished_blocks(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
-    await _send(page, ["r", 0, "See [it].\n\n"], ["r", 11, "Next\n\n[it]: https://example.com\n"])
-    await _send(page, ["r", 44, "", "complete"])
+    await _send(
+        page, ["r", 0, 0, "See [it].\n\n"], ["r", 0, 11, "Next\n\n[it]: https://example.com\n"]
+    )
+    await _send(page, ["r", -1, 44, "", "complete"])
     link = page.get_by_role("link", name="it")
     await expect(link).to_have_attribute("href", "https://example.com/")
     await expect(link).to_have_attribute("title", "example.com")
@@ -73,24 +83,26 @@ async def test_late_link_definitions_reach_finished_blocks(page: Page) -> None:
 
 async def test_a_finished_block_that_changes_once_more_is_coloured_again(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
-    await _send(page, ["r", 0, "- [it]\n\n  ```js\n  let x\n  ```\n\nNext\n"])
+    await _send(page, ["r", 0, 0, "- [it]\n\n  ```js\n  let x\n  ```\n\nNext\n"])
     await expect(page.locator(".hljs-keyword")).to_have_text("let")
-    await _send(page, ["r", 36, "\n[it]: https://example.com\n"], ["r", 63, "", "complete"])
+    await _send(page, ["r", 0, 36, "\n[it]: https://example.com\n"], ["r", -1, 63, "", "complete"])
     await expect(page.get_by_role("link", name="it")).to_be_attached()
     await expect(page.locator(".hljs-keyword")).to_have_text("let")
 
 
 async def test_what_a_reader_has_marked_in_the_open_paragraph_stays_marked(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
-    await _send(page, ["r", 0, "Some **strong** words and"])
+    await _send(page, ["r", 0, 0, "Some **strong** words and"])
     await page.evaluate("getSelection().selectAllChildren(document.querySelector('.ct-text p'))")
-    await _send(page, ["r", 25, " `more` of"], ["r", 35, " them"])
+    await _send(page, ["r", 0, 25, " `more` of"], ["r", 0, 35, " them"])
     await expect(page.locator(".ct-text")).to_have_text("Some strong words and more of them")
     assert (await page.evaluate("String(getSelection())")).startswith("Some strong words and")
 
 
 async def test_an_image_is_a_link_that_names_its_host(page: Page) -> None:
-    await _mount(page, text="![A tide](https://pictures.example/t.png?d=1)", status="complete")
+    await _mount(
+        page, parts=[_text("![A tide](https://pictures.example/t.png?d=1)")], status="complete"
+    )
     link = page.get_by_role("link")
     await expect(link).to_have_text("Image: A tide — pictures.example")
     await expect(link).to_have_attribute("target", "_blank")
@@ -98,14 +110,16 @@ async def test_an_image_is_a_link_that_names_its_host(page: Page) -> None:
 
 
 async def test_a_link_names_where_it_leads_and_hides_no_user_name(page: Page) -> None:
-    await _mount(page, text="[google.com](https://google.com@evil.test/x)", status="complete")
+    await _mount(
+        page, parts=[_text("[google.com](https://google.com@evil.test/x)")], status="complete"
+    )
     link = page.get_by_role("link")
     await expect(link).to_have_attribute("href", "https://evil.test/x")
     await expect(link).to_have_attribute("title", "evil.test")
 
 
 async def test_the_code_button_copies_the_code_and_says_so(page: Page) -> None:
-    await _mount(page, text="```py\nif x:\n    y()\n```", status="complete")
+    await _mount(page, parts=[_text("```py\nif x:\n    y()\n```")], status="complete")
     await expect(page.locator(".ct-code-lang")).to_have_text("py")
     await page.get_by_role("button", name="Copy code").click()
     await expect(page.get_by_role("button", name="Copied")).to_have_text("Copied")
@@ -113,9 +127,9 @@ async def test_the_code_button_copies_the_code_and_says_so(page: Page) -> None:
 
 
 async def test_the_message_button_copies_the_markdown(page: Page) -> None:
-    await _send(page, ["r", 0, "**as chunks**"])
+    await _send(page, ["r", 0, 0, "**as chunks**"])
     for props, copied in (
-        ({"text": "**stored**"}, "**stored**"),
+        ({"parts": [_text("**sto"), THOUGHT, _text("red**")]}, "**stored**"),
         ({"streamId": "r"}, "**as chunks**"),
     ):
         await page.evaluate(
@@ -130,14 +144,14 @@ async def test_where_there_is_no_clipboard_copying_still_works(page: Page) -> No
     await page.evaluate(
         "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('insecure')); }"
     )
-    await page.evaluate("lab.mount('CopyButton', { text: 'plan b' })")
+    await page.evaluate("(parts) => lab.mount('CopyButton', { parts })", [_text("plan b")])
     await page.get_by_role("button", name="Copy message").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert await page.evaluate("navigator.clipboard.readText()") == "plan b"
 
 
 async def test_a_persons_own_words_stay_as_typed(page: Page) -> None:
-    await _mount(page, text="*a*\n <b>b</b>", plain=True)
+    await _mount(page, parts=[_text("*a*\n <b>b</b>")], plain=True)
     assert (
         await page.locator(".ct-plain").evaluate("(e) => e.innerHTML")
         == "*a*\n &lt;b&gt;b&lt;/b&gt;"
@@ -149,12 +163,12 @@ async def test_text_comes_also_while_the_tab_gets_no_animation_frames(page: Page
         "() => { window.requestAnimationFrame = () => 0; window.requestIdleCallback = undefined; }"
     )
     await _mount(page, streamId="r", status="running")
-    await _send(page, *(["r", n, "x"] for n in range(50)), ["r", 50, "", "complete"])
+    await _send(page, *(["r", 0, n, "x"] for n in range(50)), ["r", -1, 50, "", "complete"])
     await expect(page.locator(".ct-text[data-state=done]")).to_have_text("x" * 50)
 
 
 async def test_leaving_the_page_forgets_what_it_showed(page: Page) -> None:
-    await page.evaluate("window.feed = lab.mount('ChunkFeed', { chunk: ['r', 0, 'private'] })")
+    await page.evaluate("window.feed = lab.mount('ChunkFeed', { chunk: ['r', 0, 0, 'private'] })")
     await _mount(page, streamId="r", status="running")
     await expect(page.locator(".ct-text")).to_have_text("private")
     await page.evaluate("feed.unmount()")

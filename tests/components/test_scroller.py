@@ -50,7 +50,7 @@ async def test_a_reader_who_scrolled_up_is_left_alone_and_told(page: Page) -> No
     await _mount(page)
     await page.evaluate("scroll(view.scrollTop - 300)")
     before = await page.evaluate("view.scrollTop")
-    await page.evaluate("lab.chunks.receive(['r', 0, 'new words'])")
+    await page.evaluate("lab.chunks.receive(['r', 0, 0, 'new words'])")
     await _set(page, html=[*_rows(10, 29), ["m29", 900]])
     assert await page.evaluate("view.scrollTop") == before
     assert await _pill(page)
@@ -187,7 +187,7 @@ async def _far_above(page: Page) -> None:
 @pytest.mark.parametrize("how", ["End", "Jump to latest"])
 async def test_to_the_end_is_past_what_is_not_loaded(page: Page, how: str) -> None:
     await _far_above(page)
-    await page.evaluate("lab.chunks.receive(['r', 0, 'new words'])")
+    await page.evaluate("lab.chunks.receive(['r', 0, 0, 'new words'])")
     assert await _pill(page)
     if how == "End":
         await page.locator(".ct-scroll").focus()
@@ -225,3 +225,39 @@ async def test_a_focus_in_a_row_that_goes_stays_in_the_conversation(page: Page) 
     await page.locator("#m12 button").evaluate("(one) => one.focus({ preventScroll: true })")
     await _set(page, html=_rows(14, 40))
     assert await page.evaluate("document.activeElement === view")
+
+
+async def _toggle(page: Page) -> None:
+    await page.evaluate(
+        """async () => {
+            document.querySelector("#m29 summary").click();
+            await settled();
+        }"""
+    )
+
+
+async def test_what_a_reader_opens_at_the_end_stays_under_their_pointer(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate(
+        """async () => {
+            const details = document.createElement("details");
+            const body = document.createElement("div");
+            body.style.height = "900px";
+            details.append(document.createElement("summary"), body);
+            document.querySelector("#m29").prepend(details);
+            await settled();
+            scroll(view.scrollHeight);
+        }"""
+    )
+    assert await page.evaluate("below()") == 0
+    before = await page.evaluate("topOf('m29')")
+    await _toggle(page)
+    assert await page.evaluate("topOf('m29')") == before
+    assert await page.evaluate("below()") > 0
+    await page.evaluate("document.querySelector('#m29 div').style.height = '1200px'")
+    await page.evaluate("settled()")
+    assert await page.evaluate("topOf('m29')") == before, "what was asked for comes later"
+    await _toggle(page)
+    assert await page.evaluate("below()") == 0
+    await _set(page, html=_rows(10, 33))
+    assert await page.evaluate("below()") == 0, "closed again, the end is followed again"

@@ -61,18 +61,20 @@ async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
     assert await said.get_attribute("aria-live") == "polite"
     log = page.get_by_role("log", name="Conversation")
     assert await log.get_attribute("aria-live") == "off"
-    await page.evaluate(RECEIVE, [["mine", 0, "my own words", "complete"]])
-    await page.evaluate(RECEIVE, [["r", 0, "An answer. And m"]])
+    await page.evaluate(
+        RECEIVE, [[["mine", 0, 0, "my own words"], ["mine", -1, 12, "", "complete"]]]
+    )
+    await page.evaluate(RECEIVE, [["r", 0, 0, "An answer. And m"]])
     assert await said.inner_text() == ""
     await page.wait_for_function("document.querySelector('[aria-live=polite] p')")
     assert await said.locator("p").all_inner_texts() == ["An answer."]
-    await page.evaluate(RECEIVE, [["r", 16, "ore", "complete"]])
+    await page.evaluate(RECEIVE, [["r", 0, 16, "ore"], ["r", -1, 19, "", "complete"]])
     assert await said.locator("p").all_inner_texts() == [
         "An answer.",
         "And more",
         "Answer finished",
     ]
-    await page.evaluate(RECEIVE, [["s", 0, "", "failed"]])
+    await page.evaluate(RECEIVE, [["s", -1, 0, "", "failed"]])
     assert (await said.locator("p").all_inner_texts())[-1] == "Answer failed"
 
 
@@ -80,6 +82,25 @@ async def test_what_was_there_before_the_page_is_not_read_out_again(page: Page) 
     await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
     said = page.get_by_role("status", name="Spoken answer")
     await page.evaluate(
-        RECEIVE, [["r", 0, "Old words. " * 40], ["r", 440, "New ones.", "complete"]]
+        RECEIVE,
+        [
+            ["r", 0, 0, "Old words. " * 40],
+            ["r", 0, 440, "New ones."],
+            ["r", -1, 449, "", "complete"],
+        ],
     )
     assert await said.locator("p").all_inner_texts() == ["New ones.", "Answer finished"]
+
+
+async def test_reasoning_is_named_once_and_not_read_out(page: Page) -> None:
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer").locator("p")
+    await page.evaluate(RECEIVE, [["r", 0, {"type": "reasoning", "text": "One step. Two"}]])
+    assert await said.all_inner_texts() == ["Thinking"]
+    await page.evaluate(RECEIVE, [["r", 0, 13, " steps. "], ["r", 0, 21, "Three steps. "]])
+    await page.evaluate(
+        RECEIVE, [[["r", 0, {"seconds": 2}], ["r", 1, 0, "An answer. "]], ["r", 1, 11, "More. "]]
+    )
+    await page.wait_for_function("document.querySelectorAll('[aria-live=polite] p').length > 1")
+    await page.evaluate(RECEIVE, [["r", -1, 51, "", "complete"]])
+    assert await said.all_inner_texts() == ["Thinking", "An answer. More.", "Answer finished"]

@@ -4,6 +4,7 @@ import json
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import reflex as rx
@@ -15,8 +16,9 @@ from chat_app.components.auth.fields import code_field
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import auth_form, email_link
 from chat_app.components.chat.composer import composer
-from chat_app.components.chat.message import scroller
+from chat_app.components.chat.message import answer_details, scroller
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
+from chat_app.states.views import MetricItem
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +29,11 @@ class Wired(rx.State):
         pass
 
     @rx.event
-    def resync(self, stream_id: str, have: int):
+    def resync(self, stream_id: str, part: int, have: int):
+        pass
+
+    @rx.event
+    def show(self, message_id: str):
         pass
 
     @rx.event
@@ -36,11 +42,18 @@ class Wired(rx.State):
 
 
 MADE = {
-    "message_text": lambda: message_text(text="a", stream_id="r", status="running", plain=True),
-    "copy_button": lambda: copy_button(text="a", stream_id="r"),
-    "chunk_feed": lambda: chunk_feed(
-        chunk=rx.Var.create([]).to(list[str | int]), on_resync=Wired.resync
+    "answer_details": lambda: answer_details(
+        message="m", of="m", items=[MetricItem("Model", "M")], reading=False, on_show=Wired.show
     ),
+    "message_text": lambda: message_text(
+        parts=[{"type": "text", "text": "a"}],
+        stream_id="r",
+        status="running",
+        message="m",
+        plain=True,
+    ),
+    "copy_button": lambda: copy_button(parts=[{"type": "text", "text": "a"}], stream_id="r"),
+    "chunk_feed": lambda: chunk_feed(chunk=rx.Var.create([]).to(list[Any]), on_resync=Wired.resync),
     "account_form": lambda: account_form(
         action="/a", method="PUT", problem_id="p", done="d", ends_session=True, on_done=Wired.none
     ),

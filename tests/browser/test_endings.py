@@ -1,0 +1,107 @@
+"""How an answer ended, and what it took, as the page says it."""
+
+import pytest
+from playwright.async_api import expect
+
+from testing.browser_user import TIMEOUT_MS, Meet, ask_model, until_done
+from testing.program import Program
+
+CUT = {
+    "fake:length:30x1": ("length", "Reached the length limit."),
+    "fake:content-filter:30x1": (
+        "content-filter",
+        "The provider withheld the rest of this answer.",
+    ),
+}
+
+
+@pytest.mark.parametrize("model", CUT)
+async def test_an_answer_that_is_not_whole_says_so(
+    program: Program, meet: Meet, model: str
+) -> None:
+    reason, sentence = CUT[model]
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ask_model(ada, "Tell me all.", model)
+    row = ada.page.locator("[data-role=assistant]").last
+    for _ in range(2):
+        ending = row.locator(".ending")
+        await expect(ending).to_have_text(sentence, timeout=TIMEOUT_MS)
+        await expect(ending).to_have_attribute("data-reason", reason)
+        await expect(row).to_have_attribute("data-status", "complete")
+        await expect(ending.get_by_role("button")).to_have_count(0)
+        await expect(row.get_by_role("button", name="Regenerate")).to_be_visible()
+        await ada.page.reload()
+    await row.get_by_role("button", name="Regenerate").click()
+    await expect(row.locator(".ending")).to_have_count(0)
+    await until_done(ada.page)
+    await expect(row.locator(".ending")).to_have_text(sentence)
+
+
+async def test_a_whole_answer_says_nothing(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ask_model(ada, "Tell me all.", "fake:30x1")
+    row = ada.page.locator("[data-role=assistant]").last
+    await expect(row).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row.get_by_role("button", name="Regenerate")).to_be_visible()
+    await expect(row.locator(".ending")).to_have_count(0)
+
+
+async def test_the_details_of_one_answer_at_a_time_are_shown_by_keyboard(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    await ask_model(ada, "One.", "fake:think20:30x1")
+    row = page.locator("[data-role=assistant]")
+    await expect(row).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await ask_model(ada, "Two.", "fake:30x1")
+    await expect(row).to_have_count(2)
+    await until_done(page)
+    first, second = (row.nth(n).get_by_role("button", name="Details") for n in range(2))
+    shown = page.get_by_role("group", name="Details")
+
+    await first.focus()
+    await page.keyboard.press("Enter")
+    await expect(first).to_have_attribute("aria-expanded", "true")
+    await expect(shown.locator("dt")).to_have_text(
+        ["Model", "Time", "Time to first token", "Input", "Output", "Speed"]
+    )
+    await expect(shown.locator("dd").nth(0)).to_have_text("Fake:think20:30x1")
+    await expect(shown.locator("dd").nth(4)).to_contain_text("of them thinking")
+
+    await second.focus()
+    await page.keyboard.press("Enter")
+    await expect(second).to_have_attribute("aria-expanded", "true")
+    await expect(first).to_have_attribute("aria-expanded", "false")
+    await expect(shown).to_have_count(1)
+    await expect(shown.locator("dd").nth(0)).to_have_text("Fake:30x1")
+
+    await page.keyboard.press("Escape")
+    await expect(shown).to_have_count(0)
+    await expect(second).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(shown).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await expect(shown).to_have_count(0)
+    assert ada.errors == []
+
+
+async def test_a_change_of_the_model_is_noted_above_the_answer(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ask_model(ada, "One.", "fake:30x1")
+    row = ada.page.locator("[data-role=assistant]")
+    await expect(row).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row.locator(".ct-notice")).to_have_count(0)
+    await ask_model(ada, "Two.", "fake:29x1")
+    await expect(row.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    for _ in range(2):
+        notice = row.last.locator(".ct-text > :first-child")
+        await expect(notice).to_have_class("ct-notice")
+        await expect(notice).to_contain_text("Fake:29x1")
+        await ada.page.reload()
