@@ -61,7 +61,7 @@ async def test_the_details_of_one_answer_at_a_time_are_shown_by_keyboard(
     await expect(row).to_have_count(2)
     await until_done(page)
     first, second = (row.nth(n).get_by_role("button", name="Details") for n in range(2))
-    shown = page.get_by_role("group", name="Details")
+    shown = page.get_by_role("region", name="Details")
 
     await first.focus()
     await page.keyboard.press("Enter")

@@ -209,7 +209,7 @@ async def test_the_details_of_an_answer_are_asked_for_and_listed(page: Page) -> 
     await page.keyboard.press("Enter")
     assert await page.evaluate("it.calls") == [["onShow", "m"]]
     await _set(page, of="m", reading=True)
-    group = page.get_by_role("group", name="Details")
+    group = page.get_by_role("region", name="Details")
     await expect(group).to_have_text("Loading…")
     await _set(page, reading=False, items=ITEMS)
     await expect(button).to_have_attribute("aria-expanded", "true")
@@ -227,4 +227,4 @@ async def test_the_details_of_an_answer_are_asked_for_and_listed(page: Page) -> 
 
 async def test_an_answer_of_which_nothing_is_known_says_so(page: Page) -> None:
     await _mount_details(page, of="m")
-    await expect(page.get_by_role("group", name="Details")).to_contain_text("Nothing is known")
+    await expect(page.get_by_role("region", name="Details")).to_contain_text("Nothing is known")

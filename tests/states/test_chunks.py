@@ -36,10 +36,11 @@ SENTENCE = "The model was changed from alpha to beta."
 
 def encoded(*events: Event, end: str = "complete") -> list[list[list]]:
     """What is sent of a run with these events, value by value."""
-    channel, encoder = Channel(), ChunkEncoder("stream")
+    channel, encoder, index, sent = Channel(), ChunkEncoder("stream"), 0, list[list[list]]()
     for seq, event in enumerate(events, 1):
         channel.put(seq, event)
-    sent = [encoder.encode(event) for event in channel._events]
+        shown, index = channel.read(index)
+        sent += [encoder.encode(event) for event in shown]
     over = EndEvent(9, end, "", "", channel.length, RunMetrics("m"))  # pyright: ignore[reportArgumentType]
     return [chunks for chunks in [*sent, encoder.encode(over)] if chunks]
 

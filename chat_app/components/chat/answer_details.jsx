@@ -2,77 +2,72 @@
 // What an answer took: a button among its actions, and the list that it shows below them.
 //
 // <button aria-expanded aria-controls>
-// <div class="answer-details" role="group" aria-label="Details">   while it is this answer's turn
+// <section class="answer-details" aria-label="Details">   while it is this answer's turn
 //   <dl><div><dt>Model</dt><dd>…</dd></div>…</dl>
 
-import { memo, useId, useRef } from "react";
+import { useId, useRef } from "react";
 
-export const AnswerDetails = memo(
-  /**
-   * @param {{
-   *   message: string,
-   *   of?: string,
-   *   items?: {name: string, value: string}[],
-   *   reading?: boolean,
-   *   onShow?: (message: string) => void,
-   *   children?: import("react").ReactNode,
-   * }} props
-   */
-  function AnswerDetails({ message, of = "", items = [], reading = false, onShow, children }) {
-    const id = useId();
-    /** @type {import("react").RefObject<HTMLButtonElement>} */
-    const button = useRef(/** @type {any} */ (null));
-    const isOpen = of === message;
+/**
+ * @param {{
+ *   message: string,
+ *   of?: string,
+ *   items?: {name: string, value: string}[],
+ *   reading?: boolean,
+ *   onShow?: (message: string) => void,
+ *   children?: import("react").ReactNode,
+ * }} props
+ */
+export function AnswerDetails({ message, of = "", items = [], reading = false, onShow, children }) {
+  const id = useId();
+  /** @type {import("react").RefObject<HTMLButtonElement>} */
+  const button = useRef(/** @type {any} */ (null));
+  const isOpen = of === message;
 
-    /** @param {import("react").KeyboardEvent} event */
-    function keyDown(event) {
-      if (event.key !== "Escape" || !isOpen) return;
-      event.stopPropagation();
-      onShow?.("");
-      button.current.focus();
-    }
+  /** @param {import("react").KeyboardEvent} event */
+  function keyDown(event) {
+    if (event.key !== "Escape" || !isOpen) return;
+    event.stopPropagation();
+    onShow?.("");
+    button.current.focus();
+  }
 
-    return (
-      <>
-        <button
-          ref={button}
-          type="button"
-          className="icon-button"
-          title="Details"
+  return (
+    <>
+      <button
+        ref={button}
+        type="button"
+        className="icon-button"
+        title="Details"
+        aria-label="Details"
+        aria-expanded={isOpen}
+        aria-controls={isOpen ? id : undefined}
+        onClick={() => onShow?.(isOpen ? "" : message)}
+        onKeyDown={keyDown}
+      >
+        {children}
+      </button>
+      {isOpen && (
+        <section
+          id={id}
+          className="answer-details"
           aria-label="Details"
-          aria-expanded={isOpen}
-          aria-controls={isOpen ? id : undefined}
-          onClick={() => onShow?.(isOpen ? "" : message)}
+          aria-live="polite"
+          aria-busy={reading}
           onKeyDown={keyDown}
         >
-          {children}
-        </button>
-        {isOpen && (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: Escape closes it from inside too
-          <div
-            id={id}
-            className="answer-details"
-            role="group"
-            aria-label="Details"
-            aria-live="polite"
-            aria-busy={reading}
-            tabIndex={-1}
-            onKeyDown={keyDown}
-          >
-            {items.length > 0 && (
-              <dl>
-                {items.map(({ name, value }) => (
-                  <div key={name}>
-                    <dt>{name}</dt>
-                    <dd>{value}</dd>
-                  </div>
-                ))}
-              </dl>
-            )}
-            {items.length === 0 && <p>{reading ? "Loading…" : "Nothing is known of this answer."}</p>}
-          </div>
-        )}
-      </>
-    );
-  }
-);
+          {items.length > 0 && (
+            <dl>
+              {items.map(({ name, value }) => (
+                <div key={name}>
+                  <dt>{name}</dt>
+                  <dd>{value}</dd>
+                </div>
+              ))}
+            </dl>
+          )}
+          {items.length === 0 && <p>{reading ? "Loading…" : "Nothing is known of this answer."}</p>}
+        </section>
+      )}
+    </>
+  );
+}

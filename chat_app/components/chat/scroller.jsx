@@ -161,9 +161,10 @@ export function Scroller(props) {
 
   /** @param {import("react").MouseEvent} event The keyboard's too. */
   function clicked({ target }) {
-    const details = target instanceof Element && target.closest("summary")?.closest("details");
-    const row = details && details.closest("article");
-    if (row) scrollAnchor.current.hold(row, details.open);
+    const details =
+      target instanceof Element ? target.closest("summary")?.closest("details") : null;
+    const row = details?.closest("article");
+    if (details && row) scrollAnchor.current.hold(row, details.open);
   }
 
   function showNew() {

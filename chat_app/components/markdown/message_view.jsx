@@ -31,7 +31,12 @@ const slices = createSlices();
  */
 export function mountMessage(root, { store = chunks } = {}) {
   const throttle = createThrottle(draw);
-  let shown = { parts: /** @type {Record<string, any>[]} */ ([]), streamId: "", status: "", id: "" };
+  let shown = {
+    parts: /** @type {Record<string, any>[]} */ ([]),
+    streamId: "",
+    status: "",
+    id: "",
+  };
   /** @type {import("./part_views.jsx").PartView[]} */
   let views = [];
   let unsubscribe = () => {};
