@@ -22,8 +22,14 @@ TEXTS = (
     *("", " ", "word ", "\n\n", "\r\n", "\r", "data: {}\n\n", "[DONE]", '"\\', "\x00\x7f", "</p>"),
     *("\N{LINE SEPARATOR}", "\N{GRINNING FACE}", "e\N{COMBINING ACUTE ACCENT}", "\ufeff", "עברית"),
 )
-VALUES = (None, True, 0, -1.5, 10**20, "", "a\nb", [], {}, {"a": [1, {"b": None}]}, "__proto__")
-ARGUMENTS = ("", "{", "{}", '{"a": [1, "', 'x"]}', "null", "\n", '{"__proto__": 1}', "NaN", "1e999")
+VALUES = (
+    *(None, True, 0, -1.5, 10**20, "", "a\nb", [], {}, {"a": [1, {"b": None}]}, "__proto__"),
+    *([{"__proto__": {"a": 1}, "b": 2}], {"constructor": {"prototype": 1}}, {"constructor": None}),
+)
+ARGUMENTS = (
+    *("", "{", "{}", '{"a": [1, "', 'x"]}', "null", "\n", "NaN", "1e999"),
+    *('{"__proto__": 1}', '{"a": {"\\u005f_proto__": 1}}', '{"constructor": {"prototype": 1}}'),
+)
 ENDINGS = (
     *(("complete", reason) for reason in ("stop", "length", "content-filter", "tool-calls", "")),
     *(("stopped", "user"), ("failed", ""), ("failed", "length"), ("interrupted", "")),

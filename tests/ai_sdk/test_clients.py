@@ -1,13 +1,14 @@
 """The AI SDK's own clients, versions 5, 6 and 7, read our streams and our stored messages."""
 
 import asyncio
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from chat_app.api.wires.ai_sdk import DONE, MessageStreamEncoder, encode, ui_parts
+from chat_app.api.wires.ai_sdk import DONE, INTERRUPTED, MessageStreamEncoder, encode, ui_parts
 from chat_app.core.events import (
     Event,
     PartAdded,
@@ -19,7 +20,9 @@ from chat_app.core.events import (
     Usage,
     fold,
 )
+from chat_app.core.parts import Part
 from chat_app.llm.errors import Failure
+from chat_app.runs.follow import EndEvent
 from testing.event_sequences import ending, events, shown
 from tests.ai_sdk.conftest import LATEST, VERSIONS, Clients, Server
 
@@ -205,26 +208,44 @@ async def test_stored_messages_are_valid_for_the_client(
     assert [part["type"] for part in validated["parts"]] == [part["type"] for part in parts]
 
 
-@each_version
-async def test_random_event_sequences_fold_to_the_same_parts(clients: Clients, version: str):
+@dataclass(frozen=True)
+class EncodedRun:
+    """A random run and the body that our encoder makes of it."""
+
+    body: str
+    parts: list[Part]
+    end: EndEvent
+
+
+@pytest.fixture(scope="module")
+def random_runs() -> list[EncodedRun]:
+    """The same runs for every version."""
     random = Random(9)
-    bodies, folded, ends = [], [], []
-    for _ in range(SEQUENCES):
-        log, encoder, end = events(random), MessageStreamEncoder(MESSAGE_ID, MESSAGE_ID), None
-        body = encode(encoder.start())
-        for event in shown(random, log):
-            body += encode(encoder.event(event))
-        end = ending(random)
-        body += encode(encoder.end(end)) + DONE
-        bodies.append(body.decode())
-        folded.append(fold(log).parts)
-        ends.append(end)
-    views = await clients.call("read", version=version, bodies=bodies)
-    for body, parts, end, view in zip(bodies, folded, ends, views, strict=True):
-        failed = end.status in ("failed", "interrupted")
-        assert view["status"] == ("error" if failed else "ready"), (view, body)
-        assert not failed or view["error"].startswith(("It broke.", "The answer was")), view
-        assert plain(parts_of(view)) == plain(ui_parts(parts)), body
+    return [_encoded_run(random) for _ in range(SEQUENCES)]
+
+
+def _encoded_run(random: Random) -> EncodedRun:
+    log, end = events(random), ending(random)
+    encoder = MessageStreamEncoder(MESSAGE_ID, MESSAGE_ID)
+    chunks = encoder.start()
+    for event in shown(random, log):
+        chunks += encoder.event(event)
+    chunks += encoder.end(end)
+    return EncodedRun((encode(chunks) + DONE).decode(), fold(log).parts, end)
+
+
+@each_version
+async def test_random_event_sequences_fold_to_the_same_parts(
+    clients: Clients, random_runs: list[EncodedRun], version: str
+):
+    bodies = [run.body for run in random_runs]
+    chats = await clients.call("read", version=version, bodies=bodies)
+    for run, chat in zip(random_runs, chats, strict=True):
+        if run.end.status in ("failed", "interrupted"):
+            assert (chat["status"], chat["error"]) == ("error", run.end.error or INTERRUPTED)
+        else:
+            assert chat["status"] == "ready", f"{chat['error']}\n{run.body}"
+        assert plain(parts_of(chat)) == plain(ui_parts(run.parts)), run.body
         for kind in ("text", "reasoning"):
-            seen = [part["text"] for part in parts_of(view) if part["type"] == kind]
-            assert seen == [part["text"] for part in parts if part["type"] == kind], body
+            texts = [part["text"] for part in parts_of(chat) if part["type"] == kind]
+            assert texts == [part["text"] for part in run.parts if part["type"] == kind], run.body

@@ -1,5 +1,6 @@
 """The encoder of the UI message stream: the chunks of each kind of part and of each ending."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -343,6 +344,26 @@ def test_arguments_that_cannot_be_sent_on_are_an_error(arguments: str):
     stored = ui_parts(fold([ToolCallDelta("c1", "sum", arguments), ToolCallEnd("c1")]).parts)
     assert stored[0]["state"] == "output-error"
     assert (stored[0]["input"], stored[0]["errorText"]) == (arguments, INVALID_ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ({"__proto__": {"a": 1}, "b": 2}, {"b": 2}),
+        ([{"a": {"constructor": {"prototype": {}}}}], [{"a": {}}]),
+        ({"constructor": None}, {}),
+        ({"constructor": {"name": "a"}}, {"constructor": {"name": "a"}}),
+        ("__proto__", "__proto__"),
+        ({"prototype": "constructor"}, {"prototype": "constructor"}),
+    ],
+)
+def test_keys_of_prototypes_are_left_out_because_clients_stop_at_them(value: Any, sent: Any):
+    data = PartAdded({"type": "data", "name": "chart", "data": value})
+    call = (ToolCallDelta("c", "sum", json.dumps(value)), ToolResult("c", value))
+    chunks = encode_events(data, *call)
+    assert (chunks[0]["data"], chunks[3]["input"], chunks[4]["output"]) == (sent, sent, sent)
+    stored = ui_parts(fold([data, *call]).parts)
+    assert (stored[0]["data"], stored[1]["input"], stored[1]["output"]) == (sent, sent, sent)
 
 
 async def test_the_events_are_closed_with_the_stream():

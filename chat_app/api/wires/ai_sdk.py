@@ -160,7 +160,7 @@ class _OpenCall:
         self._state = "done"
         if event.error:
             return [self._chunk("tool-output-error", errorText=message_of(event.error, {}))]
-        return [self._chunk("tool-output-available", output=event.result)]
+        return [self._chunk("tool-output-available", output=_accepted(event.result))]
 
     def _chunk(self, type: str, **more: Any) -> Chunk:
         flags = {"providerExecuted": True, "dynamic": True}
@@ -257,7 +257,7 @@ def _ui_tool_call(part: ToolCallPart) -> dict[str, Any]:
     arguments = _input(part["arguments"])
     call["input"] = arguments["input"]
     if part["state"] == "done":
-        return {**call, "state": "output-available", "output": part.get("result")}
+        return {**call, "state": "output-available", "output": _accepted(part.get("result"))}
     if part["state"] == "failed":
         error = message_of(part.get("error", ""), {})
         return {**call, "state": "output-error", "errorText": error}
@@ -275,7 +275,11 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
             title = {"title": part["title"]} if part["title"] else {}
             return {"type": "source-url", "sourceId": part["id"], "url": part["url"], **title}
         case "data":
-            return {"type": f"data-{part['name']}", "id": f"d{index}", "data": part["data"]}
+            return {
+                "type": f"data-{part['name']}",
+                "id": f"d{index}",
+                "data": _accepted(part["data"]),
+            }
         case "notice":
             code, params = part["code"], part["params"]
             data = {"code": code, "params": params, "text": message_of(code, params)}
@@ -285,11 +289,31 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
 def _input(arguments: str) -> dict[str, Any]:
     """The arguments of a tool call; with an error if they are not JSON that can be sent on."""
     try:
-        value = json.loads(arguments or "{}")
+        value = _accepted(json.loads(arguments or "{}"))
         _dump(reduce(lambda nested, _: [nested], range(_ROOM), value)).encode()
     except (ValueError, RecursionError):
         return {"type": "tool-input-error", "input": arguments, "errorText": INVALID_ARGUMENTS}
     return {"type": "tool-input-available", "input": value}
+
+
+def _accepted(value: Any) -> Any:
+    """A JSON value without the keys of prototypes, at which clients stop reading the stream.
+
+    They are those of `packages/provider-utils/src/secure-json-parse.ts`.
+    """
+    text = _dump(value)
+    if "__proto__" not in text and '"constructor"' not in text:
+        return value
+    return json.loads(text, object_pairs_hook=_accepted_object)
+
+
+def _accepted_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    found.pop("__proto__", None)
+    constructor = found.get("constructor", "")
+    if constructor is None or (isinstance(constructor, dict) and "prototype" in constructor):
+        del found["constructor"]
+    return found
 
 
 def _reasoning_metadata(seconds: float) -> dict[str, Any]:
