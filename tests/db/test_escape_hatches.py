@@ -322,11 +322,11 @@ async def test_a_row_deleted_in_a_savepoint_comes_back_with_its_rollback(
         await session.delete(row)
         await session.flush()
         await savepoint.rollback()
-        row.text = "still mine"
+        row.payload = "still mine"
     async with db.read(alice.principal) as session:
         found = await session.get(RunEvent, (alice.run_id, 1))
         assert found is not None
-        assert found.text == "still mine"
+        assert found.payload == "still mine"
 
 
 async def test_the_compiled_statement_is_shared_but_not_its_owner(

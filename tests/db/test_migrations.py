@@ -8,10 +8,14 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlmodel import select
 
 from alembic import command
@@ -215,6 +219,66 @@ def test_error_sentences_of_older_revisions_become_codes_and_back(settings: Sett
         assert _execute(settings, f"SELECT error FROM {table} ORDER BY id") == [
             (sentence,) for sentence in sentences
         ]
+
+
+def test_run_events_of_the_third_revision_come_along_and_back(settings: Settings) -> None:
+    upgrade(settings)
+    _to(settings, "0003")
+    owner, thread, message = "0" * 31 + "1", "0" * 31 + "2", "0" * 31 + "3"
+    _execute(
+        settings,
+        'INSERT INTO "user" (id, email, name, created_at) '
+        f"VALUES ('{owner}', 'ada@example.org', 'Ada', '2026-01-01')",
+        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
+        f"VALUES ('{thread}', '{owner}', '', 'start', '', '2026-01-01', '2026-01-01')",
+        "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+        f"created_at) VALUES ('{message}', '{owner}', '{thread}', 'assistant', '[]', "
+        "'running', '', 'alpha', '2026-01-01')",
+        "INSERT INTO run (id, owner_id, thread_id, message_id, session_id, model, status, "
+        f"error, last_seq, created_at) VALUES ('{message}', '{owner}', '{thread}', "
+        f"'{message}', '{owner}', 'alpha', 'running', '', 0, '2026-01-01')",
+        "INSERT INTO run_event (run_id, seq, owner_id, kind, text) VALUES "
+        f"('{message}', 1, '{owner}', 'reasoning', 'hm'), ('{message}', 2, '{owner}', 'text', 'a')",
+    )
+    assert upgrade(settings)
+    texts = [(1, "reasoning", "hm"), (2, "text", "a")]
+    assert _execute(settings, "SELECT seq, kind, payload FROM run_event ORDER BY seq") == texts
+    assert _execute(settings, "SELECT finish_reason FROM message") == [("",)]
+    counts = "finish_reason, reasoning_tokens, cached_input_tokens"
+    assert _execute(settings, f"SELECT {counts} FROM run") == [("", None, None)]
+    _execute(
+        settings,
+        "UPDATE message SET finish_reason = 'length'",
+        f"INSERT INTO run_event VALUES ('{message}', 3, '{owner}', 'finish', '{{}}')",
+    )
+    _to(settings, "0003")
+    assert _execute(settings, "SELECT seq, kind, text FROM run_event ORDER BY seq") == texts
+    assert _execute(settings, "SELECT status FROM message") == [("running",)]
+
+
+def test_the_log_is_renamed_and_not_copied_on_postgres() -> None:
+    module = ScriptDirectory(str(PROJECT / "alembic")).get_revision("0004").module
+    output = StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": output}
+    )
+    with Operations.context(context):
+        module.upgrade()
+        module.downgrade()
+    statements = [" ".join(sql.split()) for sql in output.getvalue().split(";") if sql.strip()]
+    assert statements == [
+        "ALTER TABLE run_event RENAME text TO payload",
+        "ALTER TABLE message ADD COLUMN finish_reason VARCHAR(20) DEFAULT '' NOT NULL",
+        "ALTER TABLE run ADD COLUMN finish_reason VARCHAR(20) DEFAULT '' NOT NULL",
+        "ALTER TABLE run ADD COLUMN reasoning_tokens INTEGER",
+        "ALTER TABLE run ADD COLUMN cached_input_tokens INTEGER",
+        "ALTER TABLE run DROP COLUMN cached_input_tokens",
+        "ALTER TABLE run DROP COLUMN reasoning_tokens",
+        "ALTER TABLE message DROP COLUMN finish_reason",
+        "ALTER TABLE run DROP COLUMN finish_reason",
+        "DELETE FROM run_event WHERE kind NOT IN ('text', 'reasoning')",
+        "ALTER TABLE run_event RENAME payload TO text",
+    ]
 
 
 def test_a_database_at_the_newest_revision_is_left_alone_without_loading_alembic(

@@ -108,4 +108,4 @@ async def test_deleting_a_person_deletes_what_they_own(
         for model in OWNED:
             owners = await session.exec(select(model.owner_id))
             assert owners.all() == [bob.principal.user_id], model
-        assert (await session.exec(select(RunEvent.text))).all() == ["bob event"]
+        assert (await session.exec(select(RunEvent.payload))).all() == ["bob event"]

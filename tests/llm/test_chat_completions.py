@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.llm.base import Delta, Finish, ProviderError, ReasoningDelta, TextDelta, Usage
+from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from chat_app.llm.base import ProviderError
 from chat_app.llm.chat_completions import ChatCompletionDecoder
 
 WORDS = st.sampled_from(
@@ -18,10 +19,11 @@ JSON = st.recursive(
 )
 
 
-def decode(*payloads: object) -> list[Delta]:
+def decode(*payloads: object) -> list[Event]:
     decoder = ChatCompletionDecoder("Tiny")
-    deltas = [d for p in payloads for d in decoder.feed(p if isinstance(p, str) else json.dumps(p))]
-    return deltas + decoder.end()
+    texts = [payload if isinstance(payload, str) else json.dumps(payload) for payload in payloads]
+    events = [event for text in texts for event in decoder.feed(text)]
+    return events + decoder.end()
 
 
 def chunk(delta: object, **more: object) -> dict[str, object]:
@@ -30,7 +32,7 @@ def chunk(delta: object, **more: object) -> dict[str, object]:
 
 @given(st.lists(st.dictionaries(WORDS, JSON) | JSON, max_size=3))
 def test_whatever_comes_is_an_answer_or_a_sentence(payloads: list[object]) -> None:
-    ends: list[Delta | ProviderError] = []
+    ends: list[Event | ProviderError] = []
     try:
         ends = [*decode(*payloads, "[DONE]")[-1:]]
     except ProviderError as error:
@@ -63,6 +65,29 @@ def test_usage_after_the_finish_comes_before_it() -> None:
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -1, "completion_tokens": 1}, "x"])
 def test_usage_that_makes_no_sense_is_dropped(usage: object) -> None:
     assert decode({"usage": usage, **chunk({}, finish_reason="stop")}) == [Finish("stop")]
+
+
+@pytest.mark.parametrize(
+    ("details", "usage"),
+    [
+        ({"completion_tokens_details": {"reasoning_tokens": 4}}, Usage(9, 5, 4)),
+        ({"prompt_tokens_details": {"cached_tokens": 8}}, Usage(9, 5, None, 8)),
+        (
+            {
+                "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 1},
+                "prompt_tokens_details": {"cached_tokens": 0},
+            },
+            Usage(9, 5, 0, 0),
+        ),
+        ({"completion_tokens_details": None, "prompt_tokens_details": []}, Usage(9, 5)),
+        ({"completion_tokens_details": {"reasoning_tokens": "4"}}, Usage(9, 5)),
+        ({"prompt_tokens_details": {"cached_tokens": -1}}, Usage(9, 5)),
+        ({"completion_tokens_details": {"reasoning_tokens": True}}, Usage(9, 5)),
+    ],
+)
+def test_usage_has_the_tokens_of_reasoning_and_cache(details: Any, usage: Usage) -> None:
+    counts = {"prompt_tokens": 9, "completion_tokens": 5, **details}
+    assert decode({"usage": counts, **chunk({}, finish_reason="stop")}) == [usage, Finish("stop")]
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -14,8 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from chat_app.core.events import Finish, PartAdded, TextDelta, Usage
+from chat_app.core.parts import notice_part
 from chat_app.llm import embedded
-from chat_app.llm.base import Finish, PromptMessage, ProviderError, TextDelta, Usage
+from chat_app.llm.base import PromptMessage, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
 from chat_app.llm.openai_compatible import ModelTimeouts
 
@@ -158,7 +160,13 @@ async def test_a_title_need_not_wait_for_a_long_answer(model: EmbeddedModel) -> 
 
 async def test_a_history_that_is_too_long_is_cut_not_refused(model: EmbeddedModel) -> None:
     past = [PromptMessage("user", "ᚠ" * 5_000), PromptMessage("assistant", "ᚢ" * 500)]
-    assert await ask(model, [*past, PromptMessage("user", "Hello!")])
+    prompt = [*past, PromptMessage("user", "Hello!")]
+    async with asyncio.timeout(SAFETY):
+        events = [event async for event in model.stream(prompt, max_tokens=24)]
+    assert events[0] == PartAdded(notice_part("context_trimmed"))
+    assert isinstance(events[1], TextDelta)
+    assert sum(isinstance(event, PartAdded) for event in events) == 1
+    assert isinstance(events[-1], Finish)
 
 
 async def test_a_question_that_is_too_long_is_refused_with_a_sentence(model: EmbeddedModel) -> None:

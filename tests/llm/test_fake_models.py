@@ -4,8 +4,9 @@ from itertools import islice
 
 import pytest
 
-from chat_app.llm.base import Finish, PromptMessage, ProviderError, TextDelta, Usage
-from chat_app.llm.fake import FakeModel, Fault, markdown_tokens
+from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from chat_app.llm.base import PromptMessage, ProviderError
+from chat_app.llm.fake import Ending, FakeModel, markdown_tokens
 
 
 def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
@@ -14,12 +15,17 @@ def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
     return found
 
 
+async def events_of(
+    fake: FakeModel, question: str = "hi", max_tokens: int | None = None
+) -> list[Event]:
+    prompt = [PromptMessage("user", question)]
+    return [event async for event in fake.stream(prompt, max_tokens=max_tokens)]
+
+
 async def answer_of(fake: FakeModel, question: str = "hi", max_tokens: int | None = None) -> str:
-    deltas = [
-        d async for d in fake.stream([PromptMessage("user", question)], max_tokens=max_tokens)
-    ]
-    assert isinstance(deltas[-1], Finish)
-    return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+    events = await events_of(fake, question, max_tokens)
+    assert isinstance(events[-1], Finish)
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 async def test_an_answer_is_the_same_each_time() -> None:
@@ -37,6 +43,37 @@ async def test_an_answer_stops_at_the_most_tokens_allowed() -> None:
     fake = model("fake:50x0")
     deltas = [delta async for delta in fake.stream([PromptMessage("user", "hi")], max_tokens=7)]
     assert deltas[7:] == [Usage(0, 7), Finish("length")]
+
+
+async def test_a_thinking_model_reasons_before_it_answers() -> None:
+    events = await events_of(model("fake:think12:30x0"), "x" * 40)
+    assert all(isinstance(event, ReasoningDelta) for event in events[:12])
+    assert all(isinstance(event, TextDelta) for event in events[12:42])
+    assert events[42:] == [Usage(10, 42, 12, 5), Finish("stop")]
+
+
+async def test_reasoning_has_a_default_length_and_can_be_given() -> None:
+    events = await events_of(model("fake:think:0x0"))
+    assert sum(isinstance(event, ReasoningDelta) for event in events) == 40
+    events = await events_of(model("fake:think:0x0"), "think: <b>hm</b>\n echo: **yes**")
+    said = {
+        kind: "".join(event.text for event in events if isinstance(event, kind))
+        for kind in (ReasoningDelta, TextDelta)
+    }
+    assert said == {ReasoningDelta: "<b>hm</b>", TextDelta: "**yes**"}
+
+
+async def test_the_limit_of_tokens_counts_reasoning() -> None:
+    events = await events_of(model("fake:think12:30x0"), max_tokens=10)
+    assert [type(event) for event in events[:10]] == [ReasoningDelta] * 10
+    assert events[10:] == [Usage(0, 10, 10, 0), Finish("length")]
+
+
+@pytest.mark.parametrize("reason", ["length", "content-filter"])
+@pytest.mark.parametrize("tokens", [0, 5])
+async def test_an_answer_can_end_for_another_reason(reason: str, tokens: int) -> None:
+    events = await events_of(model(f"fake:{reason}:{tokens}x0"))
+    assert events[tokens:] == [Usage(0, tokens), Finish(reason)]  # pyright: ignore[reportArgumentType]
 
 
 def test_tokens_have_the_size_of_real_ones() -> None:
@@ -69,6 +106,7 @@ async def test_an_echo_comes_in_pieces() -> None:
         ("fake:drop:20x0", "broken_off", 10),
         ("fake:malformed:20x0", "malformed", 10),
         ("fake:stall:20x0", "stalled", 10),
+        ("fake:think40:drop:0x0", "broken_off", 20),
     ],
 )
 async def test_a_fault_strikes_as_a_real_one(model_id: str, code: str, tokens: int) -> None:
@@ -135,16 +173,32 @@ async def test_a_pace_lies_between_the_tokens(monkeypatch: pytest.MonkeyPatch) -
     assert waits == [0, 0.02, 0.02, 0.02]
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-def test_every_fault_has_an_id(fault: Fault) -> None:
-    name = f"fake:{fault}" if fault else "fake"
+@pytest.mark.parametrize("ending", list(Ending))
+def test_every_ending_has_an_id(ending: Ending) -> None:
+    name = f"fake:{ending}" if ending else "fake"
     assert model(name).id == name
     assert model(f"{name}:20x5").id == f"{name}:20x5"
+    assert FakeModel(ending, tokens=20, interval=5).id == f"{name}:20x5"
+    thinking = name.replace("fake", "fake:think7")
+    assert FakeModel(ending, reasoning=7, tokens=20, interval=5).id == f"{thinking}:20x5"
+    assert model(f"{thinking}:20x5").id == f"{thinking}:20x5"
 
 
 @pytest.mark.parametrize(
     "model_id",
-    ["", "xfake", "fake:", "fake:x", "fake:1x", "fake:drop:", "fake:1x1:drop", "fake:9999999x1"],
+    [
+        "",
+        "xfake",
+        "fake:",
+        "fake:x",
+        "fake:1x",
+        "fake:drop:",
+        "fake:1x1:drop",
+        "fake:9999999x1",
+        "fake:thinking",
+        "fake:drop:think",
+        "fake:think:think",
+    ],
 )
 def test_other_ids_are_no_fake(model_id: str) -> None:
     assert FakeModel.from_id(model_id) is None

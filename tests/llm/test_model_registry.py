@@ -5,15 +5,19 @@ from pathlib import Path
 import pytest
 
 from chat_app.core.errors import InvalidInput
+from chat_app.core.events import TextDelta
 from chat_app.llm import registry
-from chat_app.llm.base import PromptMessage, ProviderError, TextDelta
+from chat_app.llm.base import PromptMessage, ProviderError
 from chat_app.llm.fake import FakeModel
 from chat_app.llm.registry import MAX_UNLISTED, Models
 from chat_app.settings import ConfigError, Settings, read_settings
 from testing.fake_provider import API_KEY, DONE, finish, serve, streamed, text
 
 EMBEDDED = "smollm2-135m-instruct"
-FAKES = ["fake", "fake:refuse", "fake:429", "fake:stall", "fake:drop", "fake:malformed"]
+FAKES = [
+    *("fake", "fake:think", "fake:refuse", "fake:429", "fake:stall", "fake:drop"),
+    *("fake:malformed", "fake:length", "fake:content-filter"),
+]
 OLLAMA = [{"name": "ollama", "base_url": "http://localhost:11434/v1", "models": ["a", "b"]}]
 
 

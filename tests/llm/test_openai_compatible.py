@@ -8,15 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from chat_app.llm.base import (
-    Delta,
-    Finish,
-    PromptMessage,
-    ProviderError,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-)
+from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from chat_app.llm.base import PromptMessage, ProviderError
 from chat_app.llm.openai_compatible import ModelTimeouts, OpenAIModel
 from testing.certificates import contexts
 from testing.fake_provider import (
@@ -41,7 +34,7 @@ SAFETY = 30  # seconds; no test waits for it, it only ends one that would hang
 IMPATIENT = ModelTimeouts(first_token=1, idle=0.05)
 
 
-async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Delta]:
+async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Event]:
     async with asyncio.timeout(SAFETY):
         return [delta async for delta in model.stream(QUESTION, max_tokens=max_tokens)]
 

@@ -17,6 +17,7 @@ from chat_app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from chat_app.core.events import ReasoningDelta
 from chat_app.db.errors import DatabaseFull
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import PromptMessage
@@ -238,7 +239,7 @@ async def test_a_thread_of_another_user_is_not_found(
 
 async def test_the_prompt_is_the_stored_branch(stage: Stage, alice: Principal):
     first = await stage.runs.send(alice, text="one", client_id="c1")
-    (await stage.models.one.answer(1)).say("uno").finish()
+    (await stage.models.one.answer(1)).send(ReasoningDelta("hm")).say("uno").finish()
     await stage.read(alice, first.run_id)
     await stage.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
     shown = (await stage.models.one.answer(2)).prompt

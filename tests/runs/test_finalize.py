@@ -7,14 +7,24 @@ import pytest
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import MESSAGES, NotFound
+from chat_app.core.errors import MESSAGES, NotFound, message_of
+from chat_app.core.events import (
+    FinishReason,
+    PartAdded,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    Usage,
+)
 from chat_app.db.errors import DatabaseBusy
 from chat_app.db.tables import RunEvent, User
-from chat_app.llm.base import Finish
 from chat_app.llm.errors import Failure
-from chat_app.runs.follow import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 from chat_app.runs.log import BACK_OFF
 from testing.run_services import PATIENCE, Stage, rest_of, text_of
+
+SHOWN = PartEvent(1, 0, 0, TextDelta("shown"))
 
 
 async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
@@ -22,7 +32,7 @@ async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
     sent = await stage.runs.send(who, text="hi", client_id=client_id)
     answer = (await stage.models.one.answer(len(stage.models.one.answers) + 1)).say("shown")
     reader = stage.runs.follow(who, sent.run_id)
-    await anext(reader)
+    assert await anext(reader) == SHOWN
     return sent, answer, reader
 
 
@@ -35,13 +45,15 @@ async def test_stop_keeps_exactly_what_was_shown(stage: Stage, alice: Principal)
     await answer.taken()  # the model is ahead of the disk
     await stage.runs.stop(alice, sent.run_id)
     rest = await rest_of(reader)
-    shown = "shown" + "".join(event.text for event in rest if isinstance(event, TextEvent))
+    shown = text_of([SHOWN, *rest])
     message = await stage.message(alice, sent.message_id)
     assert stage.stored(sent.run_id) == shown
     assert message.status == "stopped"
     assert isinstance(rest[-1], EndEvent)
-    assert rest[-1].status == "stopped"
+    assert (rest[-1].status, rest[-1].reason) == ("stopped", "user")
     assert rest[-1].length == len(shown)
+    run = await stage.run(alice, sent.run_id)
+    assert (message.finish_reason, run.finish_reason) == ("user", "user")
     assert "never" not in shown
 
 
@@ -86,7 +98,9 @@ async def test_a_provider_error_keeps_the_text_and_stores_a_code(stage: Stage, a
     answer.say(" more").fail(Failure.RATE_LIMIT.error("One", retry_after=20))
     rest = await rest_of(reader)
     shown = "One is busy or rate-limited. Try again in 20 seconds."
-    assert rest[-1] == EndEvent(rest[-1].seq, "failed", shown, 10)
+    end = rest[-1]
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.reason, end.error, end.length) == ("failed", "", shown, 10)
     message = await stage.message(alice, sent.message_id)
     assert stage.stored(sent.run_id) == "shown more"
     assert (message.status, message.error) == ("failed", "rate_limited")
@@ -95,7 +109,7 @@ async def test_a_provider_error_keeps_the_text_and_stores_a_code(stage: Stage, a
     assert (run.error, run.error_params) == (message.error, message.error_params)
     view = await stage.threads.message(alice, sent.thread_id, sent.message_id)
     assert view.error == shown
-    assert (await stage.read(alice, sent.run_id))[-1] == rest[-1]
+    assert (await stage.read(alice, sent.run_id))[-1] == end
 
 
 async def test_a_bug_in_a_model_shows_no_secret(
@@ -110,12 +124,110 @@ async def test_a_bug_in_a_model_shows_no_secret(
     assert (await stage.message(alice, sent.message_id)).error == "internal_error"
 
 
-async def test_an_empty_answer_is_a_failure(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).send(Finish("stop")).finish()
-    (end,) = await stage.read(alice, sent.run_id)
+@pytest.mark.parametrize("reason", ["stop", "length", "content-filter", "tool-calls", "other"])
+async def test_an_answer_with_text_is_complete_and_says_why_it_ended(
+    stage: Stage, alice: Principal, reason: FinishReason
+):
+    sent, answer, reader = await begun(stage, alice)
+    answer.finish(reason)
+    end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
-    assert (end.status, end.error) == ("failed", MESSAGES["empty_answer"])
+    assert (end.status, end.reason, end.error) == ("complete", reason, "")
+    message = await stage.message(alice, sent.message_id)
+    run = await stage.run(alice, sent.run_id)
+    assert (message.status, message.finish_reason) == ("complete", reason)
+    assert (run.status, run.finish_reason) == ("complete", reason)
+    view = await stage.threads.message(alice, sent.thread_id, sent.message_id)
+    assert (view.finish_reason, view.error) == (reason, "")
+
+
+@pytest.mark.parametrize("thought", [False, True])
+@pytest.mark.parametrize(
+    ("reason", "error", "params"),
+    [
+        ("stop", "empty_answer", {}),
+        ("tool-calls", "empty_answer", {}),
+        ("other", "empty_answer", {}),
+        ("length", "limit_before_answer", {}),
+        ("content-filter", "answer_withheld", {"model": "One"}),
+    ],
+)
+async def test_an_answer_without_text_fails_and_says_why(
+    stage: Stage,
+    alice: Principal,
+    thought: bool,
+    reason: FinishReason,
+    error: str,
+    params: dict[str, str],
+):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    answer = await stage.models.one.answer()
+    if thought:
+        answer.send(ReasoningDelta("hm"))
+    answer.finish(reason)
+    end = (await stage.read(alice, sent.run_id))[-1]
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.reason, end.error) == ("failed", reason, message_of(error, params))
+    for row in (await stage.message(alice, sent.message_id), await stage.run(alice, sent.run_id)):
+        assert (row.status, row.finish_reason) == ("failed", reason)
+        assert (row.error, row.error_params) == (error, params)
+    (view,) = (await stage.threads.window(alice, sent.thread_id)).messages[1:]
+    assert [part["type"] for part in view.parts] == (["reasoning"] if thought else [])
+
+
+async def test_a_tool_call_is_an_answer(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    answer = (await stage.models.one.answer()).send(ToolCallDelta("c1", "add", "{}"))
+    answer.send(ToolCallEnd("c1")).finish("tool-calls")
+    await stage.read(alice, sent.run_id)
+    message = await stage.message(alice, sent.message_id)
+    assert (message.status, message.finish_reason) == ("complete", "tool-calls")
+    assert [(part["type"], part["state"]) for part in message.parts] == [("tool-call", "called")]
+
+
+async def test_an_answer_of_reasoning_and_a_source_is_none(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    source = PartAdded({"type": "source", "id": "s", "url": "https://a.example", "title": "A"})
+    (await stage.models.one.answer()).send(ReasoningDelta("hm"), source).finish()
+    await stage.read(alice, sent.run_id)
+    assert (await stage.message(alice, sent.message_id)).error == "empty_answer"
+
+
+async def test_the_end_is_the_same_for_a_live_and_a_late_reader(stage: Stage, alice: Principal):
+    sent, answer, reader = await begun(stage, alice)
+    answer.send(Usage(9, 5, 4, 3)).finish("length")
+    live = (await rest_of(reader))[-1]
+    (late,) = await stage.read(alice, sent.run_id, after=live.seq)
+    assert live == late
+    assert isinstance(live, EndEvent)
+    assert live.metrics == await stage.runs.metrics(alice, sent.message_id)
+    assert (live.metrics.model, live.metrics.usage) == ("one", Usage(9, 5, 4, 3))
+    assert live.metrics.first_token_seconds is not None
+    assert live.metrics.total_seconds is not None
+    assert 0 < live.metrics.first_token_seconds < live.metrics.total_seconds
+    run = await stage.run(alice, sent.run_id)
+    assert (run.input_tokens, run.output_tokens) == (9, 5)
+    assert (run.reasoning_tokens, run.cached_input_tokens) == (4, 3)
+
+
+async def test_what_an_answer_took_is_its_owners_alone(
+    stage: Stage, alice: Principal, bob: Principal
+):
+    sent, answer, reader = await begun(stage, alice)
+    unfinished = await stage.runs.metrics(alice, sent.message_id)
+    assert (unfinished.usage, unfinished.total_seconds) == (None, None)
+    answer.finish()
+    await rest_of(reader)
+    for who, message_id in [
+        (bob, sent.message_id),
+        (alice, sent.user_message_id),
+        (alice, uuid4()),
+    ]:
+        with pytest.raises(NotFound):
+            await stage.runs.metrics(who, message_id)
+    await stage.threads.delete(alice, sent.thread_id)
+    with pytest.raises(NotFound):
+        await stage.runs.metrics(alice, sent.message_id)
 
 
 async def test_a_revoked_session_stops_its_runs_and_no_others(
@@ -158,9 +270,10 @@ async def test_a_deleted_thread_stops_its_answer(stage: Stage, alice: Principal)
     await stage.threads.delete(alice, sent.thread_id)
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
-    assert end.status == "stopped"
+    assert (end.status, end.reason) == ("stopped", "thread-deleted")
     assert answer.closed.is_set()
     await stage.threads.restore(alice, sent.thread_id)
+    assert (await stage.message(alice, sent.message_id)).finish_reason == "thread-deleted"
     window = await stage.threads.window(alice, sent.thread_id)
     assert [message.text for message in window.messages] == ["hi", "shown"]
 
@@ -221,7 +334,8 @@ async def test_an_answer_that_cannot_be_saved_fails_with_a_message(
         )
     answer.say(" lost")
     end = (await rest_of(reader))[-1]
-    assert end == EndEvent(1, "failed", MESSAGES["not_saved"], 5)
+    assert isinstance(end, EndEvent)
+    assert (end.seq, end.status, end.error, end.length) == (1, "failed", MESSAGES["not_saved"], 5)
     assert stage.stored(sent.run_id) == "shown"
     assert answer.closed.is_set()
     assert (await stage.message(alice, sent.message_id)).error == "not_saved"
@@ -234,10 +348,11 @@ async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
     watch = stage.watch(alice)
     tries = len(BACK_OFF) + 3
     stage.db.broken = [DatabaseBusy() for _ in range(tries)]
-    answer.finish()
+    answer.send(Usage(7, 3)).finish()
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
-    assert end.status == "complete"
+    assert (end.status, end.reason, end.length) == ("complete", "stop", 5)
+    assert end.metrics == RunMetrics("one", Usage(7, 3))
     async with asyncio.timeout(PATIENCE):
         await stage.db.mended.wait()
     await stage.runs.drain()
@@ -253,7 +368,7 @@ async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(stage: Stage, alice
     answer.say(*["x" * 40_000] * 10)
     await answer.taken()
     async with stage.db.read(alice) as session:
-        lengths = [len(text) for text in await session.exec(select(RunEvent.text))]
+        lengths = [len(text) for text in await session.exec(select(RunEvent.payload))]
     assert sum(lengths) >= 300_000
     assert max(lengths) < 120_000
     answer.finish()
@@ -265,10 +380,7 @@ async def test_a_model_that_never_pauses_does_not_block_the_event_loop(
 ):
     sent, answer, _ = await begun(stage, alice)
     answer.say(*["x"] * 1000)
-    texts = []
-    follower = stage.runs.follow(alice, sent.run_id, after=1)
-    texts.append(await anext(follower))
-    assert isinstance(texts[0], TextEvent)
-    assert len(texts[0].text) < 1000
+    texts = [await anext(stage.runs.follow(alice, sent.run_id, after=1))]
+    assert 0 < len(text_of([SHOWN, *texts])) < 1000
     answer.finish()
     assert text_of(await stage.read(alice, sent.run_id)) == "shown" + "x" * 1000

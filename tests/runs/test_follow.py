@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
+from chat_app.core.events import ReasoningDelta, ReasoningEnd, TextDelta, Usage
 from chat_app.core.parts import utf16_length
 from chat_app.db.tables import RunEvent
-from chat_app.llm.base import ReasoningDelta, Usage
-from chat_app.runs.follow import EndEvent, TextEvent
-from testing.run_services import Stage, rest_of, staged, text_of
+from chat_app.runs.follow import EndEvent, PartEvent
+from testing.run_services import Stage, parts_of, rest_of, staged, text_of
 
 WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é", "\n\n", "# T"]
 
@@ -22,13 +22,12 @@ WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é"
 async def test_every_event_is_stored_before_a_reader_sees_it(stage: Stage, alice: Principal):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     answer = await stage.models.one.answer()
-    seen = ""
+    events, seen = [], ""
     reader = stage.runs.follow(alice, sent.run_id)
     for word in WORDS:
         answer.say(word)
-        event = await anext(reader)
-        assert isinstance(event, TextEvent)
-        seen += event.text
+        events.append(await anext(reader))
+        seen = text_of(events)
         assert stage.stored(sent.run_id).startswith(seen)
     answer.finish()
     end = await anext(reader)
@@ -44,7 +43,10 @@ async def test_a_reader_gets_the_whole_answer_and_how_it_ended(stage: Stage, ali
     whole = "".join(WORDS)
     assert text_of(events) == whole
     run = await stage.run(alice, sent.run_id)
-    assert events[-1] == EndEvent(run.last_seq, "complete", "", utf16_length(whole))
+    end = events[-1]
+    assert isinstance(end, EndEvent)
+    assert (end.seq, end.status, end.reason) == (run.last_seq, "complete", "stop")
+    assert (end.error, end.length) == ("", utf16_length(whole))
 
 
 async def test_the_log_is_folded_into_the_message_and_dropped(stage: Stage, alice: Principal):
@@ -56,13 +58,77 @@ async def test_the_log_is_folded_into_the_message_and_dropped(stage: Stage, alic
     message = await stage.message(alice, sent.message_id)
     run = await stage.run(alice, sent.run_id)
     assert message.parts == [
-        {"type": "reasoning", "text": "hmm"},
+        {"type": "reasoning", "text": "hmm", "seconds": 0.0},
         {"type": "text", "text": "Yes."},
     ]
     assert message.status == run.status == "complete"
     assert (run.input_tokens, run.output_tokens) == (7, 3)
     assert run.finished_at is not None
     assert await stage.count(alice, RunEvent) == 0
+
+
+async def test_reasoning_is_followed_and_timed(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    answer = (await stage.models.one.answer()).send(ReasoningDelta("hm"))
+    reader = stage.runs.follow(alice, sent.run_id)
+    assert await anext(reader) == PartEvent(1, 0, 0, ReasoningDelta("hm"))
+    stage.flush_throttle.time += 12.3456
+    answer.send(ReasoningDelta("m"))
+    assert await anext(reader) == PartEvent(2, 0, 2, ReasoningDelta("m"))
+    answer.say("Yes.")
+    end, text = await anext(reader), await anext(reader)
+    assert isinstance(end, PartEvent)
+    assert isinstance(end.event, ReasoningEnd)
+    assert 12.345 < end.event.seconds < 13
+    assert (end.part, end.seq) == (0, 3)
+    assert text == PartEvent(4, 1, 0, TextDelta("Yes."))
+    answer.finish()
+    await rest_of(reader)
+    (reasoning, _) = (await stage.message(alice, sent.message_id)).parts
+    assert reasoning == {"type": "reasoning", "text": "hmm", "seconds": end.event.seconds}
+
+
+async def test_every_stretch_of_reasoning_has_its_own_time(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    answer = (await stage.models.one.answer()).send(ReasoningDelta("a"), Usage(1, 1)).say("b")
+    answer.send(ReasoningDelta("c")).finish()
+    await stage.read(alice, sent.run_id)
+    parts = (await stage.message(alice, sent.message_id)).parts
+    assert [(part["type"], "seconds" in part) for part in parts] == [
+        ("reasoning", True),
+        ("text", False),
+        ("reasoning", True),
+    ]
+
+
+async def test_reasoning_that_is_stopped_has_no_time(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    (await stage.models.one.answer()).send(ReasoningDelta("hm"))
+    await anext(stage.runs.follow(alice, sent.run_id))
+    await stage.runs.stop(alice, sent.run_id)
+    parts = (await stage.message(alice, sent.message_id)).parts
+    assert parts == [{"type": "reasoning", "text": "hm"}]
+
+
+async def test_a_snapshot_is_what_is_there_now(stage: Stage, alice: Principal, bob: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    assert await stage.runs.snapshot(alice, sent.run_id) == []
+    answer = (await stage.models.one.answer()).send(ReasoningDelta("hm")).say("a")
+    reader = stage.runs.follow(alice, sent.run_id)
+    seen = [await anext(reader) for _ in range(3)]
+    assert await stage.runs.snapshot(alice, sent.run_id) == seen
+    answer.say("b").finish()
+    end = (await rest_of(reader))[-1]
+    assert await stage.runs.snapshot(alice, sent.run_id) == [
+        PartEvent(end.seq, 0, 0, ReasoningDelta("hm")),
+        PartEvent(end.seq, 0, 0, ReasoningEnd(0.0)),
+        PartEvent(end.seq, 1, 0, TextDelta("ab")),
+    ]
+    for who, run_id in [(bob, sent.run_id), (alice, uuid4())]:
+        with pytest.raises(NotFound):
+            await stage.runs.snapshot(who, run_id)
+    stage.end_session(alice)
+    assert await stage.runs.snapshot(alice, sent.run_id) == []
 
 
 async def test_two_readers_see_the_same_bytes(stage: Stage, alice: Principal):
@@ -104,16 +170,18 @@ async def test_a_slow_reader_gets_what_it_missed_as_one_event(stage: Stage, alic
     for word in "bcd":
         answer.say(word)
         await anext(quick)
-    assert await anext(slow) == TextEvent(4, 1, "bcd")
+    assert await anext(slow) == PartEvent(4, 0, 1, TextDelta("bcd"))
 
 
-async def test_a_finished_answer_is_one_text_event_and_an_end_event(stage: Stage, alice: Principal):
+async def test_a_finished_answer_is_an_event_for_each_part_and_an_end_event(
+    stage: Stage, alice: Principal
+):
     sent = await stage.runs.send(alice, text="hi", client_id="c1")
     (await stage.models.one.answer()).say("a", "b").finish()
     live = await stage.read(alice, sent.run_id)
     after = await stage.read(alice, sent.run_id)
     end = live[-1]
-    assert after == [TextEvent(end.seq, 0, "ab"), end]
+    assert after == [PartEvent(end.seq, 0, 0, TextDelta("ab")), end]
     assert await stage.read(alice, sent.run_id, after=end.seq) == [end]
 
 
@@ -172,10 +240,17 @@ async def test_an_ended_session_reads_no_more_text(stage: Stage, alice: Principa
     pieces=st.lists(
         st.lists(st.sampled_from(WORDS), min_size=1, max_size=4), min_size=1, max_size=5
     ),
+    thoughts=st.integers(0, 3),
     data=st.data(),
 )
-def test_from_any_point_the_whole_is_reached(tmp_path_factory, pieces, data: st.DataObject):
-    whole = "".join(word for piece in pieces for word in piece)
+def test_from_any_point_the_whole_is_reached(
+    tmp_path_factory, pieces, thoughts: int, data: st.DataObject
+):
+    said = [
+        (kind, "".join(word for piece in some for word in piece))
+        for kind, some in [("reasoning", pieces[:thoughts]), ("text", pieces[thoughts:])]
+    ]
+    whole = [(kind, text) for kind, text in said if text]
 
     async def scene() -> None:
         path = tmp_path_factory.mktemp("follow") / "chat.db"
@@ -184,23 +259,28 @@ def test_from_any_point_the_whole_is_reached(tmp_path_factory, pieces, data: st.
             sent = await stage.runs.send(alice, text="hi", client_id="c1")
             answer = await stage.models.one.answer()
             quick = stage.runs.follow(alice, sent.run_id)
-            seen: list[TextEvent | EndEvent] = []
+            seen: list[PartEvent | EndEvent] = []
             resumed = []
-            for piece in pieces:
-                answer.say(*piece)
+            for number, piece in enumerate(pieces):
+                kind = ReasoningDelta if number < thoughts else TextDelta
+                answer.send(*map(kind, piece))
                 seen.append(await anext(quick))
+                if number == thoughts > 0:  # that was the end of the reasoning
+                    seen.append(await anext(quick))
                 cut = data.draw(st.integers(0, len(seen)))
                 after = seen[cut - 1].seq if cut else 0
                 rest = asyncio.create_task(stage.read(alice, sent.run_id, after))
                 resumed.append((seen[:cut], rest))
             answer.finish()
             seen += await rest_of(quick)
-            assert text_of(seen) == whole
+            assert parts_of(seen) == whole
             for before, rest in resumed:
-                assert text_of([*before, *await rest]) == whole
+                assert parts_of([*before, *await rest]) == whole
             for cut in range(len(seen)):
                 after = seen[cut - 1].seq if cut else 0
                 again = await stage.read(alice, sent.run_id, after)
-                assert text_of([*seen[:cut], *again]) == whole
+                assert parts_of([*seen[:cut], *again]) == whole
+            stored = (await stage.message(alice, sent.message_id)).parts
+            assert [(part["type"], part["text"]) for part in stored] == whole
 
     asyncio.run(scene())

@@ -9,6 +9,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from chat_app.core.events import (
+    Finish,
+    PartAdded,
+    ReasoningDelta,
+    ReasoningEnd,
+    TextDelta,
+    ToolCallDelta,
+    ToolResult,
+    Usage,
+    encode_payload,
+)
+from chat_app.core.parts import notice_part
 from chat_app.db.errors import DatabaseFull
 from chat_app.runs.flush import (
     BUSY_FRAME,
@@ -21,7 +33,7 @@ from chat_app.runs.flush import (
 )
 from chat_app.runs.follow import Channel
 from chat_app.runs.log import BACK_OFF, LogEntry, LogWriter, RunLog, RunLogUnavailable
-from testing.run_services import VirtualThrottle
+from testing.run_services import VirtualThrottle, text_of
 
 BUSY = OperationalError("insert", {}, Exception("locked"))
 ORPHAN = IntegrityError("insert", {}, Exception("foreign key"))
@@ -51,7 +63,7 @@ class Disk:
         self.commits.append(list(entries))
 
     def texts(self) -> list[list[str]]:
-        return [[entry.text for entry in commit] for commit in self.commits]
+        return [[entry.payload for entry in commit] for commit in self.commits]
 
 
 class HeldThrottle(VirtualThrottle):
@@ -101,8 +113,8 @@ class WriterHarness:
         return self.writer.open(self.ids[-1], uuid4(), channel)
 
     def shown(self, index: int = 0) -> str:
-        event, _ = self.channels[index].read(0)
-        return event.text if event else ""
+        events, _ = self.channels[index].read(0)
+        return text_of(events)
 
 
 @pytest.fixture
@@ -115,7 +127,7 @@ async def harness():
 
 async def test_the_first_token_is_committed_without_a_rest(harness: WriterHarness):
     log = harness.open()
-    log.add("text", "a")
+    log.add(TextDelta("a"))
     await harness.flush_throttle.resting.wait()
     assert harness.disk.texts() == [["a"]]
     assert len(harness.flush_throttle.rests) == 1, "the writer rests after the commit, not before"
@@ -124,12 +136,12 @@ async def test_the_first_token_is_committed_without_a_rest(harness: WriterHarnes
 async def test_tokens_of_many_runs_are_one_transaction(harness: WriterHarness):
     logs = [harness.open() for _ in range(30)]
     for log in logs:
-        log.add("text", "a")
+        log.add(TextDelta("a"))
     await harness.flush_throttle.resting.wait()
     assert [len(commit) for commit in harness.disk.commits] == [30]
     for log in logs:
-        log.add("text", "b")
-        log.add("text", "c")
+        log.add(TextDelta("b"))
+        log.add(TextDelta("c"))
     await harness.flush_throttle.frame()
     await harness.flush_throttle.resting.wait()
     assert [len(commit) for commit in harness.disk.commits] == [30, 30], "one row per run"
@@ -138,11 +150,11 @@ async def test_tokens_of_many_runs_are_one_transaction(harness: WriterHarness):
 
 async def test_a_new_run_does_not_wait_for_the_flushes_of_others(harness: WriterHarness):
     first, second = harness.open(), harness.open()
-    first.add("text", "a")
+    first.add(TextDelta("a"))
     await harness.flush_throttle.resting.wait()
-    first.add("text", "b")
+    first.add(TextDelta("b"))
     harness.disk.entered.clear()
-    second.add("text", "x")
+    second.add(TextDelta("x"))
     await harness.disk.entered.wait()
     assert harness.disk.texts() == [["a"], ["x"]], "the other run keeps its pace"
 
@@ -150,7 +162,7 @@ async def test_a_new_run_does_not_wait_for_the_flushes_of_others(harness: Writer
 async def test_nothing_is_shown_before_its_commit_returned(harness: WriterHarness):
     log = harness.open()
     harness.disk.open.clear()
-    log.add("text", "a")
+    log.add(TextDelta("a"))
     await harness.disk.entered.wait()
     assert harness.shown() == ""
     harness.disk.open.set()
@@ -161,7 +173,7 @@ async def test_nothing_is_shown_before_its_commit_returned(harness: WriterHarnes
 async def test_a_failed_commit_is_retried_and_loses_nothing(harness: WriterHarness):
     log = harness.open()
     harness.disk.errors = [BUSY, BUSY]
-    log.add("text", "a")
+    log.add(TextDelta("a"))
     await log.flush()
     assert harness.shown() == "a"
     assert harness.flush_throttle.back_offs == list(BACK_OFF[:2])
@@ -172,9 +184,9 @@ async def test_text_that_comes_while_a_commit_fails_is_kept_in_order(harness: Wr
     log = harness.open()
     harness.disk.open.clear()
     harness.disk.errors = [BUSY]
-    log.add("text", "a")
+    log.add(TextDelta("a"))
     await harness.disk.entered.wait()
-    log.add("text", "b")
+    log.add(TextDelta("b"))
     harness.disk.open.set()
     await log.flush()
     assert harness.shown() == "ab"
@@ -184,7 +196,7 @@ async def test_text_that_comes_while_a_commit_fails_is_kept_in_order(harness: Wr
 async def test_a_writer_that_gives_up_shows_nothing_and_raises(harness: WriterHarness):
     log = harness.open()
     harness.disk.errors = [BUSY] * 20
-    log.add("text", "a")
+    log.add(TextDelta("a"))
     await log.failure()
     with pytest.raises(RunLogUnavailable):
         await log.flush()
@@ -195,8 +207,8 @@ async def test_a_writer_that_gives_up_shows_nothing_and_raises(harness: WriterHa
 async def test_one_run_that_cannot_be_stored_does_not_stop_the_others(harness: WriterHarness):
     good, orphan = harness.open(), harness.open()
     harness.disk.refused[harness.ids[1]] = ORPHAN
-    good.add("text", "a")
-    orphan.add("text", "x")
+    good.add(TextDelta("a"))
+    orphan.add(TextDelta("x"))
     await orphan.failure()
     await good.flush()
     assert harness.shown(0) == "a"
@@ -208,11 +220,11 @@ async def test_one_run_that_cannot_be_stored_does_not_stop_the_others(harness: W
 async def test_an_unexpected_fault_of_the_store_does_not_end_the_writer(harness: WriterHarness):
     first = harness.open()
     harness.disk.errors = [RuntimeError("a bug")] * 20
-    first.add("text", "a")
+    first.add(TextDelta("a"))
     await first.failure()
     harness.disk.errors = []
     second = harness.open()
-    second.add("text", "b")
+    second.add(TextDelta("b"))
     await second.flush()
     assert harness.shown(1) == "b"
 
@@ -223,7 +235,7 @@ async def test_a_full_disk_is_not_logged_as_a_bug(
     monkeypatch.setattr(logging.getLogger("chat_app"), "propagate", True)
     log = harness.open()
     harness.disk.errors = [DatabaseFull()] * 20
-    log.add("text", "a")
+    log.add(TextDelta("a"))
     await log.failure()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert DatabaseFull().message in caplog.text
@@ -232,51 +244,104 @@ async def test_a_full_disk_is_not_logged_as_a_bug(
 async def test_closing_keeps_what_is_being_committed_and_drops_the_rest(harness: WriterHarness):
     log = harness.open()
     harness.disk.open.clear()
-    log.add("text", "shown")
+    log.add(TextDelta("shown"))
     await harness.disk.entered.wait()
-    log.add("text", " dropped")
+    log.add(TextDelta(" dropped"))
     closing = asyncio.create_task(log.close())
     await asyncio.sleep(0)
     assert not closing.done(), "what is on its way to the disk decides"
     harness.disk.open.set()
     await closing
-    log.add("text", " too late")
+    log.add(TextDelta(" too late"))
     await harness.flush_throttle.frame()
     await asyncio.sleep(0)
     assert harness.shown() == "shown"
     assert harness.disk.texts() == [["shown"]]
 
 
-async def test_reasoning_is_stored_in_its_place_and_not_shown(harness: WriterHarness):
+async def test_every_event_is_stored_in_its_place_and_only_texts_are_joined(
+    harness: WriterHarness,
+):
     log = harness.open()
-    log.add("reasoning", "hm")
-    log.add("text", "a")
-    log.add("text", "b")
+    notice = PartAdded(notice_part("context_trimmed"))
+    added = [
+        notice,
+        *(ReasoningDelta("h"), ReasoningDelta("m"), ReasoningEnd(1.5)),
+        *(TextDelta("a"), TextDelta(""), TextDelta("b")),
+        *(ToolCallDelta("c", "n", "{"), ToolCallDelta("c", "n", "}")),
+        *(Usage(1, 2), Finish("stop")),
+    ]
+    for event in added:
+        log.add(event)
     await log.flush()
-    assert [(e.seq, e.kind, e.text) for e in harness.disk.commits[0]] == [
-        (1, "reasoning", "hm"),
-        (2, "text", "ab"),
+    entries = [(entry.seq, entry.event.kind, entry.payload) for entry in harness.disk.commits[0]]
+    assert entries == [
+        (1, "part", encode_payload(notice)),
+        (2, "reasoning", "hm"),
+        (3, "reasoning-end", '{"seconds":1.5}'),
+        (4, "text", "ab"),
+        (5, "tool-call-delta", '{"call_id":"c","name":"n","arguments":"{"}'),
+        (6, "tool-call-delta", '{"call_id":"c","name":"n","arguments":"}"}'),
+        (7, "usage", encode_payload(Usage(1, 2))),
+        (8, "finish", '{"reason":"stop"}'),
     ]
     assert harness.shown() == "ab"
+    assert harness.channels[0].finish == Finish("stop")
+
+
+async def test_the_first_token_is_no_notice(harness: WriterHarness):
+    log = harness.open()
+    log.add(PartAdded(notice_part("context_trimmed")))
+    log.add(ReasoningDelta("hm"))
+    log.add(TextDelta("a"))
+    await log.flush()
+    log.add(TextDelta("b"))
+    await log.flush()
+    entries = [entry for commit in harness.disk.commits for entry in commit]
+    assert [entry.first_token for entry in entries] == [False, True, False, False]
+
+
+async def test_what_is_buffered_counts_every_payload(harness: WriterHarness):
+    log = harness.open()
+    harness.disk.open.clear()
+    log.add(TextDelta("abc"))
+    log.add(ToolResult("c", "x" * 1_000))
+    assert log.buffered > 1_000
+    harness.disk.open.set()
+    await log.flush()
+    assert log.buffered == 0
 
 
 async def test_half_a_surrogate_pair_never_reaches_the_disk(harness: WriterHarness):
     log = harness.open()
-    log.add("text", "a\ud83d")
-    log.add("text", "b\0")
+    log.add(TextDelta("a\ud83d"))
+    log.add(TextDelta("b\0"))
     await log.flush()
     harness.shown().encode()
     assert "\0" not in harness.shown()
 
 
+async def test_a_result_with_half_a_surrogate_pair_is_shown_as_it_is_stored(
+    harness: WriterHarness,
+):
+    log = harness.open()
+    log.add(ToolCallDelta("c", "n", "{}"))
+    log.add(ToolResult("c", {"a\ud83d": "b"}))
+    await log.flush()
+    entry = harness.disk.commits[0][-1]
+    entry.payload.encode()
+    (*_, shown), _ = harness.channels[0].read(0)
+    assert shown.event == entry.event == ToolResult("c", {"a\ufffd": "b"})
+
+
 async def test_a_fast_run_is_committed_every_second_frame(harness: WriterHarness):
     log = harness.open()
-    log.add("text", "first")
+    log.add(TextDelta("first"))
     await harness.flush_throttle.resting.wait()
     commits = []
     for _ in range(20):
         for _ in range(10):
-            log.add("text", "x")
+            log.add(TextDelta("x"))
         before = len(harness.disk.commits)
         await harness.flush_throttle.frame()
         await harness.flush_throttle.resting.wait()
@@ -286,10 +351,10 @@ async def test_a_fast_run_is_committed_every_second_frame(harness: WriterHarness
 
 async def test_a_slow_run_is_committed_every_frame(harness: WriterHarness):
     log = harness.open()
-    log.add("text", "first")
+    log.add(TextDelta("first"))
     await harness.flush_throttle.resting.wait()
     for _ in range(10):
-        log.add("text", "x")
+        log.add(TextDelta("x"))
         await harness.flush_throttle.frame()
         await harness.flush_throttle.resting.wait()
     assert len(harness.disk.commits) == 11
@@ -298,10 +363,10 @@ async def test_a_slow_run_is_committed_every_frame(harness: WriterHarness):
 async def test_a_lagging_event_loop_slows_the_commits_down(harness: WriterHarness):
     log = harness.open()
     harness.flush_throttle.lag = 0.2
-    log.add("text", "first")
+    log.add(TextDelta("first"))
     for _ in range(3):
         await harness.flush_throttle.frame()
-        log.add("text", "x")
+        log.add(TextDelta("x"))
     await harness.flush_throttle.resting.wait()
     assert harness.flush_throttle.rests[-1] == BUSY_FRAME
     assert harness.flush_throttle.rests[0] == FRAME

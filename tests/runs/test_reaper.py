@@ -2,8 +2,19 @@
 
 from pathlib import Path
 
+import pytest
+
+from chat_app.core.events import (
+    Event,
+    Finish,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+    encode_payload,
+    fold,
+)
 from chat_app.db.tables import RunEvent
-from chat_app.runs.follow import EndEvent, TextEvent
+from chat_app.runs.follow import EndEvent, PartEvent
 from testing.run_services import Stage, staged, text_of
 
 
@@ -14,12 +25,11 @@ async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Pa
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         answer = await lost.models.one.answer()
         reader = lost.runs.follow(alice, sent.run_id)
-        seen = ""
+        events = []
         for word in ["It ", "rains", " cats \N{CAT}"]:
             answer.say(word)
-            event = await anext(reader)
-            assert isinstance(event, TextEvent)
-            seen += event.text
+            events.append(await anext(reader))
+        seen = text_of(events)
         # the first process is still there, as a killed one's file is: nothing is drained
         async with staged(path, fresh=False) as stage:
             message = await stage.message(alice, sent.message_id)
@@ -75,7 +85,7 @@ async def test_a_run_that_ended_stays_as_it_is(tmp_path: Path):
         before = await first.read(alice, sent.run_id)
         async with staged(path, fresh=False) as stage:
             assert await stage.read(alice, sent.run_id) == [
-                TextEvent(before[-1].seq, 0, "a"),
+                PartEvent(before[-1].seq, 0, 0, TextDelta("a")),
                 before[-1],
             ]
             assert isinstance(stage, Stage)
@@ -89,5 +99,65 @@ async def test_a_run_without_a_worker_can_be_read_before_it_is_closed(tmp_path: 
         (await lost.models.one.answer()).say("seen")
         await anext(lost.runs.follow(alice, sent.run_id))
         async with staged(path, fresh=False, start=False) as stage:
-            events = await stage.read(alice, sent.run_id)
-            assert events == [TextEvent(1, 0, "seen"), EndEvent(1, "interrupted", "", 4)]
+            text, end = await stage.read(alice, sent.run_id)
+            assert text == PartEvent(1, 0, 0, TextDelta("seen"))
+            assert isinstance(end, EndEvent)
+            assert (end.seq, end.status, end.reason, end.length) == (1, "interrupted", "", 4)
+            assert await stage.runs.snapshot(alice, sent.run_id) == [text]
+
+
+async def test_reasoning_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Path):
+    path = tmp_path / "chat.db"
+    async with staged(path) as lost:
+        alice = await lost.person()
+        sent = await lost.runs.send(alice, text="hi", client_id="c1")
+        (await lost.models.one.answer()).send(ReasoningDelta("Let me "), ReasoningDelta("see"))
+        await anext(lost.runs.follow(alice, sent.run_id))
+        async with staged(path, fresh=False) as stage:
+            message = await stage.message(alice, sent.message_id)
+            assert (message.status, message.finish_reason) == ("interrupted", "")
+            assert message.parts == [{"type": "reasoning", "text": "Let me see"}]
+
+
+@pytest.mark.parametrize(
+    ("log", "status", "error"),
+    [
+        ([TextDelta("a"), Usage(7, 3, 2, 1), Finish("length")], "complete", ""),
+        ([TextDelta("a"), Usage(7, 3, 2, 1)], "interrupted", ""),
+        ([ReasoningDelta("a"), Finish("length")], "failed", "limit_before_answer"),
+        ([Finish("content-filter")], "failed", "answer_withheld"),
+        ([Finish("stop")], "failed", "empty_answer"),
+    ],
+)
+async def test_an_answer_that_had_ended_before_the_crash_is_not_interrupted(
+    tmp_path: Path, log: list[Event], status: str, error: str
+):
+    path = tmp_path / "chat.db"
+    async with staged(path) as lost:
+        alice = await lost.person()
+        sent = await lost.runs.send(alice, text="hi", client_id="c1")
+        async with lost.db.write(alice) as session:
+            for seq, event in enumerate(log, 1):
+                payload = encode_payload(event)
+                session.add(
+                    RunEvent(
+                        run_id=sent.run_id,
+                        owner_id=alice.user_id,
+                        seq=seq,
+                        kind=event.kind,
+                        payload=payload,
+                    )
+                )
+        folded = fold(log)
+        async with staged(path, fresh=False) as stage:
+            message = await stage.message(alice, sent.message_id)
+            run = await stage.run(alice, sent.run_id)
+            reason = folded.finish.reason if folded.finish else ""
+            for row in (message, run):
+                assert (row.status, row.error) == (status, error)
+                assert row.finish_reason == reason
+            assert message.parts == folded.parts
+            assert (run.input_tokens, run.cached_input_tokens) == (
+                (7, 1) if folded.usage else (None, None)
+            )
+            assert run.last_seq == len(log)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.events import ReasoningDelta
 from chat_app.llm.errors import Failure
 from testing.run_services import PATIENCE, Answer, Stage, staged
 
@@ -40,6 +41,29 @@ async def test_the_first_answer_gives_the_thread_a_title(stage: Stage, alice: Pr
     assert watch.kinds == ["thread"]
     assert "Where is Rome?" in title.prompt[-1].text
     assert title.max_tokens is not None
+
+
+async def test_reasoning_is_no_part_of_a_title(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="Where is Rome?", client_id="c1")
+    answer = await stage.models.one.answer(1)
+    answer.send(ReasoningDelta("Rome, hm")).say("In Italy.").finish()
+    await stage.read(alice, sent.run_id)
+    title = await asked_for_title(stage)
+    assert "hm" not in "".join(message.text for message in title.prompt)
+    title.send(ReasoningDelta("A title about")).say("Rome in Italy").finish()
+    await stage.runs.titles_settled()
+    assert (await stage.threads.get(alice, sent.thread_id)).title == "Rome in Italy"
+
+
+async def test_an_answer_that_reached_the_limit_names_its_thread_too(
+    stage: Stage, alice: Principal
+):
+    sent = await stage.runs.send(alice, text="Where is Rome?", client_id="c1")
+    (await stage.models.one.answer(1)).say("In").finish("length")
+    await stage.read(alice, sent.run_id)
+    (await asked_for_title(stage)).say("Rome in Italy").finish()
+    await stage.runs.titles_settled()
+    assert (await stage.threads.get(alice, sent.thread_id)).title == "Rome in Italy"
 
 
 async def test_a_users_title_is_not_replaced_by_a_models(stage: Stage, alice: Principal):

@@ -1,0 +1,202 @@
+"""Run events: the codec of the log, the fold, and the events of stored parts."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_app.core.events import (
+    Event,
+    Finish,
+    PartAdded,
+    PartLocator,
+    ReasoningDelta,
+    ReasoningEnd,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolResult,
+    Usage,
+    decode_event,
+    encode_payload,
+    events_of,
+    fold,
+    text_length,
+)
+from chat_app.core.parts import notice_part, text_of, utf16_length
+from testing.event_strategies import answers, events
+
+SOURCE = PartAdded({"type": "source", "id": "s1", "url": "https://a.example", "title": "A"})
+
+
+@given(events)
+def test_an_event_comes_back_from_its_kind_and_payload(event: Event) -> None:
+    assert decode_event(event.kind, encode_payload(event)) == event
+
+
+def test_a_text_is_its_own_payload() -> None:
+    assert encode_payload(TextDelta('{"a": 1}')) == '{"a": 1}'
+    assert encode_payload(ReasoningDelta("hm")) == "hm"
+
+
+def test_the_payload_of_anything_else_is_json_under_stable_names() -> None:
+    stored = {
+        ("reasoning-end", '{"seconds":1.5}'): ReasoningEnd(1.5),
+        ("tool-call-delta", '{"call_id":"c","name":"n","arguments":"{"}'): ToolCallDelta(
+            "c", "n", "{"
+        ),
+        ("tool-call-end", '{"call_id":"c"}'): ToolCallEnd("c"),
+        ("tool-result", '{"call_id":"c","result":[1],"error":""}'): ToolResult("c", [1]),
+        (
+            "part",
+            '{"part":{"type":"source","id":"s1","url":"https://a.example","title":"A"}}',
+        ): SOURCE,
+        (
+            "usage",
+            '{"input_tokens":1,"output_tokens":2,"reasoning_tokens":null,'
+            '"cached_input_tokens":null}',
+        ): Usage(1, 2),
+        ("finish", '{"reason":"length"}'): Finish("length"),
+    }
+    for (kind, payload), event in stored.items():
+        assert (event.kind, encode_payload(event)) == (kind, payload)
+
+
+def test_a_usage_of_two_counts_is_read() -> None:
+    payload = json.dumps({"input_tokens": 1, "output_tokens": 2})
+    assert decode_event("usage", payload) == Usage(1, 2)
+
+
+def test_an_unknown_kind_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        decode_event("smell", "")
+
+
+def test_neighbouring_texts_of_a_kind_become_one_part() -> None:
+    log = [ReasoningDelta("hm"), ReasoningDelta("m"), TextDelta("Hel"), TextDelta("lo")]
+    assert fold(log).parts == [
+        {"type": "reasoning", "text": "hmm"},
+        {"type": "text", "text": "Hello"},
+    ]
+
+
+def test_an_empty_log_folds_to_nothing() -> None:
+    folded = fold([])
+    assert (folded.parts, folded.usage, folded.finish) == ([], None, None)
+
+
+def test_the_end_of_reasoning_gives_it_its_time_and_closes_it() -> None:
+    log = [ReasoningDelta("a"), ReasoningEnd(1.5), ReasoningDelta("b"), TextDelta("c")]
+    assert fold([*log, ReasoningEnd(9)]).parts == [
+        {"type": "reasoning", "text": "a", "seconds": 1.5},
+        {"type": "reasoning", "text": "b"},
+        {"type": "text", "text": "c"},
+    ]
+
+
+def test_a_tool_call_goes_through_its_states() -> None:
+    log = [
+        ToolCallDelta("c1", "add", '{"a":'),
+        ToolCallDelta("c2", "sub", "{}"),
+        ToolCallDelta("c1", "", "1}"),
+        ToolCallEnd("c1"),
+        ToolCallEnd("c2"),
+        ToolResult("c1", 3),
+        ToolResult("c2", None, "tool_failed"),
+        ToolResult("c1", 4),
+        ToolCallDelta("c1", "add", "too late"),
+    ]
+    add = {"type": "tool-call", "call_id": "c1", "name": "add", "arguments": '{"a":1}'}
+    sub = {"type": "tool-call", "call_id": "c2", "name": "sub", "arguments": "{}"}
+    states = [[part["state"] for part in fold(log[:n]).parts] for n in (1, 3, 4, 5, 6, 9)]  # pyright: ignore[reportTypedDictNotRequiredAccess, reportGeneralTypeIssues]
+    assert states == [
+        ["streaming"],
+        ["streaming", "streaming"],
+        ["called", "streaming"],
+        ["called", "called"],
+        ["done", "called"],
+        ["done", "failed"],
+    ]
+    assert fold(log).parts == [
+        {**add, "state": "done", "result": 3},
+        {**sub, "state": "failed", "error": "tool_failed"},
+    ]
+
+
+def test_the_result_of_an_unknown_call_is_ignored() -> None:
+    assert fold([ToolCallEnd("c"), ToolResult("c", 1), ReasoningEnd(1)]).parts == []
+
+
+def test_a_part_that_arrives_at_once_stands_where_it_came() -> None:
+    notice = notice_part("context_trimmed")
+    log = [PartAdded(notice), TextDelta("a"), SOURCE, TextDelta("b")]
+    assert fold(log).parts == [
+        notice,
+        {"type": "text", "text": "a"},
+        SOURCE.part,
+        {"type": "text", "text": "b"},
+    ]
+
+
+def test_usage_and_finish_are_no_parts_and_the_last_ones_count() -> None:
+    folded = fold([Usage(1, 1), TextDelta("a"), Usage(1, 2, 3, 4), Finish("length")])
+    assert folded.parts == [{"type": "text", "text": "a"}]
+    assert (folded.usage, folded.finish) == (Usage(1, 2, 3, 4), Finish("length"))
+
+
+@given(st.lists(events))
+def test_any_events_fold_and_each_is_about_a_part_of_the_fold(log: list[Event]) -> None:
+    locator = PartLocator()
+    located = [locator.locate(event) for event in log]
+    for end in range(len(log) + 1):
+        indices = {index for index in located[:end] if index is not None}
+        assert indices == set(range(len(fold(log[:end]).parts)))
+
+
+@given(st.lists(events))
+def test_a_prefix_folds_to_a_prefix_of_the_texts(log: list[Event]) -> None:
+    whole = fold(log).parts
+    for end in range(len(log)):
+        for before, after in zip(fold(log[:end]).parts, whole, strict=False):
+            assert before["type"] == after["type"]
+            if before["type"] == "text" or before["type"] == "reasoning":
+                assert after["text"].startswith(before["text"])  # pyright: ignore[reportGeneralTypeIssues, reportTypedDictNotRequiredAccess]
+
+
+@given(st.lists(events))
+def test_the_events_of_a_fold_fold_to_the_same(log: list[Event]) -> None:
+    parts = fold(log).parts
+    indices, again = [], []
+    for index, event in events_of(parts):
+        indices.append(index)
+        again.append(event)
+    assert fold(again).parts == parts
+    locator = PartLocator()
+    assert [locator.locate(event) for event in again] == indices
+
+
+@given(answers())
+def test_a_fold_can_be_stored_as_json(log: list[Event]) -> None:
+    parts = fold(log).parts
+    assert json.loads(json.dumps(parts)) == parts
+
+
+@given(st.lists(events))
+def test_a_fold_keeps_every_text_and_counts_it_as_a_browser_does(log: list[Event]) -> None:
+    parts = fold(log).parts
+    said = "".join(event.text for event in log if isinstance(event, TextDelta))
+    thought = "".join(event.text for event in log if isinstance(event, ReasoningDelta))
+    assert text_of(parts) == said
+    assert text_length(parts) == utf16_length(said) + utf16_length(thought)
+
+
+def test_folding_costs_the_same_for_each_event() -> None:
+    class Counted(str):
+        reads = 0
+
+        def __add__(self, other: str) -> str:
+            raise AssertionError("text is joined once, at the end")
+
+    log = [TextDelta(Counted("x")) for _ in range(1_000)]
+    assert text_of(fold(log).parts) == "x" * 1_000
