@@ -234,7 +234,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     page = await _thought(programs)
     await page.locator("summary").click()
-    await expect(page.locator("details .ct-part li").first).to_be_visible()
+    await expect(page.locator("details .ct-part > p").first).to_be_visible()
     return page
 
 
@@ -243,7 +243,7 @@ async def _(programs: Programs) -> Page:
     page = await _thought(programs)
     await page.reload()
     await page.locator("summary").click()
-    await expect(page.locator("details .ct-part li").first).to_be_visible()
+    await expect(page.locator("details .ct-part > p").first).to_be_visible()
     return page
 
 
@@ -259,7 +259,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     page = await _thought(programs)
     await pick(page, "fake")
-    await composer(page).fill("echo: At new moon and at full moon.")
+    await composer(page).fill("Say more.")
     await composer(page).press("Enter")
     await expect(page.locator(".ct-notice")).to_be_visible()
     await until_done(page)
@@ -271,7 +271,7 @@ def _cut(reason: str) -> None:
     async def _(programs: Programs) -> Page:
         ada = await programs.person(programs.program())
         await pick(ada.page, f"fake:{reason}")
-        await ada.ask(f"echo: {samples.TIDES[1][:220]}")
+        await ada.ask("Tell me about steady answers.")
         await expect(ada.page.locator(".ending")).to_be_visible()
         return ada.page
 
@@ -283,7 +283,7 @@ for _reason in ("length", "content-filter"):
 async def _thought(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
     await pick(ada.page, "fake:think")
-    await ada.ask(f"Why are there two? think: {samples.THOUGHT} echo: {samples.TIDES[1]}")
+    await ada.ask("Tell me about steady answers.")
     await ended(ada.page, "complete")
     await until_done(ada.page)
     return ada.page

@@ -51,16 +51,6 @@ Bays and river mouths shift it by up to an hour, so check it against the local t
 """,
 )
 
-THOUGHT = """\
-The user asks about **tides**. Two effects matter:
-
-- the pull of the Moon, which falls off with distance
-- the turning of the Earth, which carries a coast through both bulges
-
-The far bulge is the one that surprises people, so I should explain the *difference* of the pull, \
-not the pull itself. A short table of spring and neap tides may help too.
-"""
-
 COVER = (
     "How do I work out the time of the next high tide?",
     """\

@@ -105,7 +105,9 @@ async def test_the_text_of_a_stored_thought_is_asked_for_when_it_is_opened(page:
     await expect(page.locator("details")).to_contain_text("Loading…")
     assert await page.evaluate("feed.calls") == [["onResync", "s", 0, 0]]
     await page.locator("summary").click()
+    await expect(page.locator("details")).not_to_contain_text("Loading…")
     await page.locator("summary").click()
+    await expect(page.locator("details")).to_contain_text("Loading…")
     assert await page.evaluate("feed.calls.length") == 2, "a request that was lost is made again"
     await _send(
         page,

@@ -244,6 +244,7 @@ async def test_what_a_reader_opens_at_the_end_stays_under_their_pointer(page: Pa
             const body = document.createElement("div");
             body.style.height = "900px";
             details.append(document.createElement("summary"), body);
+            document.querySelector("#m29").style.height = "auto";
             document.querySelector("#m29").prepend(details);
             await settled();
             scroll(view.scrollHeight);

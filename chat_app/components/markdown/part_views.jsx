@@ -116,7 +116,7 @@ function createReasoning() {
     if (!isLoading) {
       loading?.remove();
       loading = null;
-      markdown.show(part.text, isOver);
+      markdown.show(part.text ?? "", isOver);
     } else if (!loading && markdown.isEmpty) {
       loading = document.createElement("p");
       loading.className = "ct-loading";
