@@ -23,8 +23,8 @@ from chat_app.core.events import (
 from chat_app.core.parts import Part
 from chat_app.llm.errors import Failure
 from chat_app.runs.follow import EndEvent
+from testing.ai_sdk_clients import LATEST, VERSIONS, Clients, Server
 from testing.event_sequences import ending, events, shown
-from tests.ai_sdk.conftest import LATEST, VERSIONS, Clients, Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 each_version = pytest.mark.parametrize("version", VERSIONS)
@@ -41,15 +41,13 @@ def parts_of(chat: Any) -> list[Any]:
 
 
 def plain(parts: list[Any]) -> list[Any]:
-    """Parts without what a stream cannot say or a client adds."""
+    """Parts without what only a client or only a stored message has."""
+    left_out = {"text": {"state"}, "reasoning": {"id"}, "file": {"filename"}}
     return [
         {
             key: value
             for key, value in part.items()
-            if key != "id" or part["type"] != "reasoning"
-            if key != "filename"
-            if key not in ("state", "id") or part["type"] != "text"
-            if key != "rawInput"
+            if key not in left_out.get(part["type"], {"rawInput"})
             if key != "input" or part["state"] != "input-streaming"
         }
         for part in parts
