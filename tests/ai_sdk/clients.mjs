@@ -66,7 +66,10 @@ function open({ version, messages = [], ...options }) {
   class Chat extends ai.AbstractChat {
     finish = undefined;
     constructor(given) {
-      super({ ...given, onFinish: ({ message, messages, ...how }) => Object.assign(this, { finish: how }) });
+      super({
+        ...given,
+        onFinish: ({ message, messages, ...how }) => Object.assign(this, { finish: how }),
+      });
       this.watch = given.state;
     }
   }
