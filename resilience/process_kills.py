@@ -17,7 +17,10 @@ from resilience.report import Result, Scenario
 from testing.http_user import CHAT, HttpUser, ReceivedAnswer, SocketTab, open_tab
 
 SEED = 20_240_601
-MODEL = "fake:150x20"
+MODEL = "fake:think50:150x20"
+"""A model that thinks for a second before it answers."""
+THINKING = "fake:think3000:10x20"
+"""A model that is killed in mid-thought."""
 ENDS = {"complete", "interrupted"}
 EXIT_SECONDS = 5.0
 
@@ -41,21 +44,23 @@ class Watched:
 
     async def wrong(self) -> str:
         """What is wrong with the stored answer, or nothing; the program runs again."""
-        if self.heard is not None:
-            if not self.heard.message:
+        if (heard := self.heard) is not None:
+            if not heard.message:
                 return ""
-            return await self._compare(self.heard.thread, self.heard.message, self.heard.text)
+            return await self._compare(heard.thread, heard.message, heard.text, heard.reasoning)
         assert self.tab is not None
         stored = await self.person.messages(self.tab.thread)
         if self.tab.state.get("accepted") == self.client_id and len(stored) != 2:
             return "an accepted message is gone"
-        seen = {id: self.tab.text_of(id) for id in self.tab.stream_ids}
-        for message, text in seen.items():
-            if said := await self._compare(self.tab.thread, message, text):
+        for message, stream_id in self.tab.stream_ids.items():
+            text, reasoning = (
+                seen.get(stream_id, "") for seen in (self.tab.texts, self.tab.reasoning)
+            )
+            if said := await self._compare(self.tab.thread, message, text, reasoning):
                 return said
         return ""
 
-    async def _compare(self, thread: str, message: str, text: str) -> str:
+    async def _compare(self, thread: str, message: str, text: str, reasoning: str) -> str:
         stored = await self.person.message(thread, message)
         if stored is None:
             return "a message is gone"
@@ -63,27 +68,52 @@ class Watched:
             return f"an answer is {stored['status']}"
         if not text_of(stored).startswith(text):
             return "text is gone"
+        if not text_of(stored, "reasoning").startswith(reasoning):
+            return "reasoning is gone"
         return ""
 
     @property
     def seen(self) -> int:
-        """How many characters of answers reached the reader."""
+        """How many characters of text reached the reader."""
         if self.heard is not None:
             return len(self.heard.text)
         assert self.tab is not None
         return sum(map(len, self.tab.texts.values()))
 
+    @property
+    def thought(self) -> int:
+        """How many characters of reasoning reached the reader."""
+        if self.heard is not None:
+            return len(self.heard.reasoning)
+        assert self.tab is not None
+        return sum(map(len, self.tab.reasoning.values()))
 
-def text_of(message: dict[str, object]) -> str:
-    """The text of a message as the routes give it."""
+
+def text_of(message: dict[str, object], kind: str = "text") -> str:
+    """The text of a message's parts of one kind, as the routes give it."""
     parts: list[dict[str, str]] = message["parts"]  # pyright: ignore[reportAssignmentType]
-    return "".join(part["text"] for part in parts if part["type"] == "text")
+    return "".join(part["text"] for part in parts if part["type"] == kind)
 
 
 async def begin(
-    stack: AsyncExitStack, persons: list[HttpUser], count: int, model: str, readers: set
+    stack: AsyncExitStack,
+    persons: list[HttpUser],
+    count: int,
+    model: str,
+    readers: set,
+    *,
+    also: str = "",
 ) -> list[Watched]:
-    """Let `count` answers begin, by turns watched over HTTP and over a socket."""
+    """Let `count` answers begin, by turns watched over HTTP and over a socket.
+
+    Args:
+        stack: Closes the sockets.
+        persons: Who asks, by turns.
+        count: How many answers.
+        model: The model.
+        readers: Gets the tasks that read over HTTP.
+        also: The model of every second answer over HTTP; empty for the same.
+    """
     watched = []
     for number in range(count):
         person = persons[number % len(persons)]
@@ -92,9 +122,10 @@ async def begin(
             watched.append(Watched(person, tab=one, client_id=uuid4().hex))
         else:
             watched.append(Watched(person, heard=ReceivedAnswer()))
-    for one in watched:
+    for number, one in enumerate(watched):
         if one.heard is not None:
-            work = one.person.ask("go on", one.heard, model=model)
+            asked = also if also and number % 4 == 0 else model
+            work = one.person.ask("go on", one.heard, model=asked)
             readers.add(asyncio.create_task(work))
         elif one.tab is not None:
             await one.tab.call(f"{CHAT}.pick_model", model_id=model)
@@ -107,6 +138,8 @@ async def begin(
 async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
     """Kill the process group at random moments under many streams; start again; compare.
 
+    Every fourth answer is killed in mid-thought for certain, others by chance.
+
     Args:
         rounds: How many kills.
         streams: How many answers each time.
@@ -114,7 +147,7 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
     """
     chance = random.Random(seed)
     wrong: list[str] = []
-    seen = cut = 0
+    seen = thought = cut = 0
     with temporary_folder() as at:
         async with (
             running_program(at, {"CHAT_MODEL": MODEL}) as program,
@@ -123,7 +156,7 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
             for _ in range(rounds):
                 readers: set[asyncio.Task[ReceivedAnswer]] = set()
                 async with AsyncExitStack() as stack:
-                    watched = await begin(stack, them, streams, MODEL, readers)
+                    watched = await begin(stack, them, streams, MODEL, readers, also=THINKING)
                     await asyncio.sleep(chance.uniform(0, 4))
                     program.kill()
                     await asyncio.gather(*readers)
@@ -133,12 +166,16 @@ async def kill(rounds: int = 20, streams: int = 20, seed: int = SEED) -> Result:
                 await asyncio.to_thread(program.start)
                 for one in watched:
                     seen += one.seen
+                    thought += one.thought
                     cut += one.heard is not None and not one.heard.end
                     if said := await one.wrong():
                         wrong.append(said)
                 wrong += await left_running(them)
             wrong += log_errors(program)
-    figures = f"{rounds} kills, {cut} HTTP readers cut off, {seen} characters seen and all kept"
+    figures = (
+        f"{rounds} kills, {cut} HTTP readers cut off, {seen} characters of text and {thought} of "
+        "reasoning seen and all kept"
+    )
     return Result("kill", rounds * streams, len(wrong), "; ".join(wrong[:3]) or figures)
 
 

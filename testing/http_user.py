@@ -40,6 +40,7 @@ class ReceivedAnswer:
         status: The HTTP status, 0 when none came.
         refusal: The sentence of an answer that is no stream.
         text: The text so far.
+        reasoning: The reasoning so far.
         end: The kind of the last event: `finish`, `abort` or `error`; empty when it was cut off.
         error: The sentence the stream ended with.
     """
@@ -49,6 +50,7 @@ class ReceivedAnswer:
     status: int = 0
     refusal: str = ""
     text: str = ""
+    reasoning: str = ""
     end: str = ""
     error: str = ""
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +63,9 @@ class ReceivedAnswer:
                 self.thread = event["messageMetadata"]["threadId"]
             case "text-delta":
                 self.text += event["delta"]
+                self.begun.set()
+            case "reasoning-delta":
+                self.reasoning += event["delta"]
                 self.begun.set()
             case "error":
                 self.end, self.error = "error", event["errorText"]
@@ -187,6 +192,7 @@ class SocketTab:
 
     Attributes:
         texts: The last text part under each stream id.
+        reasoning: The last reasoning part under each stream id.
         ends: How the answer under a stream id ended.
         stream_ids: The stream id of each message by its id.
         state: The last value of each var of the chat and the list.
@@ -196,6 +202,8 @@ class SocketTab:
     def __init__(self, socket: SocketClient, thread: str) -> None:
         self.thread = thread
         self.texts: dict[str, str] = {}
+        self.reasoning: dict[str, str] = {}
+        self._reasoning_parts: set[tuple[str, int]] = set()
         self.ends: dict[str, str] = {}
         self.stream_ids: dict[str, str] = {}
         self.state: dict[str, Any] = {}
@@ -264,10 +272,15 @@ class SocketTab:
     def _chunk(self, stream_id: str, part: int, third: Any, text: str = "", end: str = "") -> None:
         if part < 0:
             self.ends[stream_id] = end
-        elif isinstance(third, int):  # an offset; a patch is of no interest here
+        elif isinstance(third, int):  # an offset
             self.frames += 1
-            had = self.texts.get(stream_id, "").encode("utf-16-le")[: 2 * third]
-            self.texts[stream_id] = had.decode("utf-16-le") + text
+            is_reasoning = (stream_id, part) in self._reasoning_parts
+            texts = self.reasoning if is_reasoning else self.texts
+            had = texts.get(stream_id, "").encode("utf-16-le")[: 2 * third]
+            texts[stream_id] = had.decode("utf-16-le") + text
+        elif third.get("type") == "reasoning":
+            self._reasoning_parts.add((stream_id, part))
+            self.reasoning[stream_id] = third["text"]
         if self.hook is not None:
             self.hook(stream_id, text)
 
