@@ -3,6 +3,7 @@
 They are raised where a rule lives and shown by the interfaces. Every other exception is a bug.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -47,6 +48,17 @@ MESSAGES = {
 """Messages by message code. Rows store the code and the parameters, never the message."""
 
 
+_UNITS = (
+    ("second", 1, 90),
+    ("minute", 60, 90),
+    ("hour", 3_600, 48),
+    ("day", 86_400, 60),
+    ("month", 30 * 86_400, 24),
+    ("year", 365 * 86_400, math.inf),
+)
+"""Each unit of time: its length in seconds, and up to how many of it are said."""
+
+
 def message_of(code: str, params: Mapping[str, object]) -> str:
     """The message for the user; empty for no code.
 
@@ -57,9 +69,20 @@ def message_of(code: str, params: Mapping[str, object]) -> str:
     if not code:
         return ""
     seconds = params.get("retry_after")
-    when = f"in {seconds} second{'' if seconds == 1 else 's'}" if seconds else "in a moment"
+    when = wait_phrase(seconds) if isinstance(seconds, int) and seconds > 0 else "in a moment"
     template = MESSAGES.get(code, "The model couldn't answer.")
     return template.format_map(defaultdict(str, params, when=when))
+
+
+def wait_phrase(seconds: int) -> str:
+    """How long to wait as people say it, rounded up: `in 20 seconds`, `in 24 hours`, `in 3 days`.
+
+    Args:
+        seconds: At least 1.
+    """
+    unit, length = next((unit, length) for unit, length, most in _UNITS if seconds <= most * length)
+    count = math.ceil(seconds / length)
+    return f"in {count} {unit}" if count == 1 else f"in {count} {unit}s"
 
 
 class ChatError(Exception):

@@ -44,6 +44,13 @@ class ReasoningEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWasReasoning:
+    """The text part that is open is reasoning: only its closing tag told so."""
+
+    kind: ClassVar = "text-was-reasoning"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     """The next piece of the arguments of a tool call; the first one begins the call.
 
@@ -118,7 +125,7 @@ PartDelta = TextDelta | ReasoningDelta
 PART_DELTAS = (TextDelta, ReasoningDelta)
 """The types of `PartDelta`; `isinstance` is faster with a tuple than with a union."""
 ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
-Event = PartDelta | ReasoningEnd | ToolEvent | PartAdded | Usage | Finish
+Event = PartDelta | ReasoningEnd | TextWasReasoning | ToolEvent | PartAdded | Usage | Finish
 
 _BY_KIND: dict[str, type[Event]] = {
     event.kind: event
@@ -126,6 +133,7 @@ _BY_KIND: dict[str, type[Event]] = {
         TextDelta,
         ReasoningDelta,
         ReasoningEnd,
+        TextWasReasoning,
         ToolCallDelta,
         ToolCallEnd,
         ToolResult,
@@ -176,6 +184,11 @@ class PartLocator:
                     return None
                 self._open = ""
                 return self._count - 1
+            case TextWasReasoning():
+                if self._open != TextDelta.kind:
+                    return None
+                self._open = ReasoningDelta.kind
+                return self._count - 1
             case ToolCallDelta():
                 if event.call_id not in self._calls:
                     self._calls[event.call_id] = self._new("")
@@ -223,6 +236,8 @@ def fold(events: Iterable[Event]) -> FoldedRun:
                 texts[index].append(text)
             case ReasoningEnd(seconds) if part["type"] == "reasoning":
                 part["seconds"] = seconds
+            case TextWasReasoning() if part["type"] == "text":
+                folded.parts[index] = {"type": "reasoning", "text": ""}
             case ToolCallDelta() if part["type"] == "tool-call" and part["state"] == "streaming":
                 texts[index].append(event.arguments)
             case ToolCallEnd() | ToolResult() if part["type"] == "tool-call":

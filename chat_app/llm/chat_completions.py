@@ -1,120 +1,228 @@
-"""Decode the chunks of a streamed chat completion: SSE payloads in, events out. Pure.
+"""Decode the chunks of a streamed chat completion: decoded JSON in, events out. Pure.
 
-Unknown fields and wrong types are ignored, because every compatible server adds its own.
+Compatible servers differ in where they put text, reasoning and errors; `docs/models.md` lists what
+is read. Unknown fields and wrong types are ignored, because every server adds its own.
 """
 
-import json
-from typing import TypeGuard
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeGuard
 
-from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from chat_app.core.events import Event, Finish, FinishReason, ReasoningDelta, Usage
 from chat_app.core.text import SurrogateRepair
-from chat_app.llm.errors import Failure, codes_of, failure_of_codes
+from chat_app.llm.base import ProviderError
+from chat_app.llm.errors import ErrorDetails, Failure, failure_in_stream
+from chat_app.llm.reasoning_tags import ReasoningTags
+from chat_app.llm.sse import DONE, SSEvent
 
 _MAX_TOKENS = 1 << 31
+_MAX_DEPTH = 4
+_MAX_WORD = 1_000
+_ERROR_WORDS = ("error", "exception", "traceback", "failed", "failure", "timed out", "bad gateway")
+
+_REASONS: dict[str, FinishReason | Literal["error"]] = {
+    reason: meaning
+    for meaning, reasons in {
+        "stop": "stop eos eos_token stop_token stop_sequence end_turn complete completed",
+        "length": (
+            "length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length"
+            " model_length token_limit limit truncated incomplete model_context_window_exceeded"
+        ),
+        "content-filter": (
+            "content_filter content_filtered content_policy_violation safety image_safety"
+            " recitation image_recitation blocklist prohibited_content image_prohibited_content"
+            " spii refusal sensitive guardrail_intervened blocked moderation error_toxic"
+        ),
+        "tool-calls": "tool_calls tool_call tool_use function_call",
+        "error": (
+            "error failed failure exception network_error server_error internal_error model_error"
+            " upstream_error timeout abort aborted cancelled canceled overloaded error_limit"
+            " insufficient_system_resource malformed_function_call malformed_response"
+            " unexpected_tool_call"
+        ),
+    }.items()
+    for reason in reasons.split()
+}
+_WEAK = ("stop", "other")
+"""Reasons that say little: they do not replace another one."""
 
 
 class ChatCompletionDecoder:
-    """Decodes the payloads of one answer.
+    """Decodes the events of one answer.
 
     Args:
         model: The display name of the model, for error messages.
 
     Attributes:
-        started: Whether any payload came.
-        done: Whether `[DONE]` came; later payloads are ignored.
+        done: Whether the stream has ended, by `[DONE]` or an error; later events are ignored.
+        chunks: How many chunks came; events that only keep the connection alive are none.
     """
 
     def __init__(self, model: str) -> None:
-        self.started = False
         self.done = False
+        self.chunks = 0
         self._model = model
+        self._error: ProviderError | None = None
+        self._reported: object = None  # an error of this chunk
         self._finish: Finish | None = None
         self._usage: Usage | None = None
         self._text = SurrogateRepair()
         self._reasoning = SurrogateRepair()
+        self._tags = ReasoningTags()
+        self._has_output = False
 
     @property
     def complete(self) -> bool:
         """Whether the provider reported that the answer is complete."""
         return self.done or self._finish is not None
 
-    def feed(self, payload: str) -> list[Event]:
-        """What one payload decodes to.
+    def feed(self, event: SSEvent) -> list[Event]:
+        """What one event of the stream decodes to.
 
-        Raises:
-            ProviderError: The payload is not a JSON object, or reports an error.
+        An error in it ends the stream, and is raised by `end`.
         """
         if self.done:
             return []
-        self.started = True
-        if payload.strip() == "[DONE]":
-            self.done = True
-            return []
-        try:
-            chunk = json.loads(payload)
-        except (ValueError, RecursionError):
-            raise Failure.MALFORMED.error(self._model) from None
-        if not isinstance(chunk, dict):
-            raise Failure.MALFORMED.error(self._model)
-        if error := chunk.get("error"):
-            raise failure_of_codes(codes_of(error)).error(self._model)
-        if chunk.get("object") == "error":
-            raise failure_of_codes(codes_of(chunk)).error(self._model)
-        self._decode_usage(chunk.get("usage"))
-        return self._decode_choice(chunk.get("choices"))
+        data, name = event
+        if name and "error" in name.lower():
+            return self._fail(data)
+        if isinstance(data, dict):
+            return self._decode_chunk(data)
+        if isinstance(data, list):
+            chunks = (chunk for chunk in data if isinstance(chunk, dict))
+            return [event for chunk in chunks for event in self._decode_chunk(chunk)]
+        return self._decode_word(data.strip()) if isinstance(data, str) else []
 
-    def end(self, partial: str | None = None) -> list[Event]:
-        """The last events, when the stream has ended.
-
-        Args:
-            partial: A payload that the end of the stream cut off.
-
-        Raises:
-            ProviderError: The answer was cut off.
-        """
-        events = self._feed_partial(partial) if partial is not None and not self.complete else []
-        if not self.complete:
-            failure = Failure.CUT_OFF if self.started else Failure.MALFORMED
-            raise failure.error(self._model)
+    def flush(self) -> list[Event]:
+        """The events of what still waits for the next piece of the answer."""
+        events: list[Event] = []
         if reasoning := self._reasoning.end():
             events.append(ReasoningDelta(reasoning))
         if text := self._text.end():
-            events.append(TextDelta(text))
+            events += self._tags.feed(text)
+        return events + self._tags.end()
+
+    def end(self, rest: Iterable[SSEvent] = ()) -> Iterator[Event]:
+        """The last events, when the stream has ended.
+
+        Args:
+            rest: What the parser had left.
+
+        Raises:
+            ProviderError: The answer was cut off, or the stream reported an error. It is raised
+                after the events of what came before.
+        """
+        for event in rest:
+            if _is_cut_json(event.data):
+                self.chunks += 1  # half an event means that the answer was cut off, not malformed
+            else:
+                yield from self.feed(event)
+        yield from self.flush()
+        if self._error is not None:
+            raise self._error
+        if not self.complete:
+            failure = Failure.CUT_OFF if self.chunks else Failure.MALFORMED
+            raise failure.error(self._model)
         if self._usage is not None:
-            events.append(self._usage)
-        events.append(self._finish or Finish("other"))
-        return events
+            yield self._usage
+        yield self._finish or Finish("other")
 
-    def _feed_partial(self, payload: str) -> list[Event]:
-        if payload.strip() != "[DONE]":
-            try:
-                json.loads(payload)
-            except (ValueError, RecursionError):
-                self.started = True
-                return []  # half an event means that the answer was cut off, not malformed
-        return self.feed(payload)
-
-    def _decode_choice(self, choices: object) -> list[Event]:
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            return []
-        choice = choices[0]
+    def _decode_chunk(self, chunk: dict[str, Any]) -> list[Event]:
         events: list[Event] = []
+        choices = chunk.get("choices")
+        if choices and isinstance(choices, list) and isinstance(choices[0], dict):
+            self.chunks += 1
+            self._decode_choice(choices[0], events)
+            if events:
+                self._has_output = True
+        elif _is_error(chunk):
+            self._reported = chunk
+        if usage := chunk.get("usage"):
+            self._decode_usage(usage)
+        self._reported = chunk.get("error") or self._reported
+        return events if self._reported is None else [*events, *self._fail(self._reported)]
+
+    def _decode_choice(self, choice: dict[str, Any], events: list[Event]) -> None:
         delta = choice.get("delta")
         if isinstance(delta, dict):
-            reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
-            if reasoning and (reasoning := self._reasoning.feed(reasoning)):
-                events.append(ReasoningDelta(reasoning))
-            text = _text(delta.get("content")) or _text(delta.get("refusal"))
-            if text and (text := self._text.feed(text)):
-                events.append(TextDelta(text))
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
-            self._finish = _finish(reason)
-        return events
+            self._decode_message(delta, events)
+        if not events:
+            self._decode_unstreamed(choice, events)
+        if reason := choice.get("finish_reason"):
+            self._decode_finish(reason, choice.get("native_finish_reason"))
+
+    def _decode_unstreamed(self, choice: dict[str, Any], events: list[Event]) -> None:
+        """What a choice holds beside a delta: an error, or a whole message."""
+        self._reported = choice.get("error") or self._reported
+        message, text = choice.get("message"), choice.get("text")
+        if isinstance(message, dict):
+            # some servers repeat the whole answer in the last chunk
+            if not self._has_output:
+                self._decode_message(message, events)
+            self._finish = self._finish or Finish("other")
+        elif text and isinstance(text, str):
+            self._add_text(text, events)
+
+    def _decode_message(self, message: dict[str, Any], events: list[Event]) -> None:
+        if reasoning := message.get("reasoning_content") or message.get("reasoning"):
+            for _, text in _pieces(reasoning):
+                self._add_reasoning(text, events)
+        content = message.get("content")
+        if content and isinstance(content, str):
+            self._add_text(content, events)
+        elif content:
+            for kind, text in _pieces(content):
+                if kind == "reasoning":
+                    self._add_reasoning(text, events)
+                else:
+                    self._add_text(text, events)
+        elif not reasoning:
+            for _, text in _pieces(message.get("thinking") or message.get("reasoning_details")):
+                self._add_reasoning(text, events)
+            for _, text in _pieces(message.get("refusal")):
+                self._add_text(text, events)
+
+    def _add_reasoning(self, text: str, events: list[Event]) -> None:
+        if text := self._reasoning.feed(text):
+            self._tags.has_reasoning = True
+            events.append(ReasoningDelta(text))
+
+    def _add_text(self, text: str, events: list[Event]) -> None:
+        if text := self._text.feed(text):
+            events += self._tags.feed(text)
+
+    def _decode_finish(self, reason: object, native: object) -> None:
+        meaning, said = _meaning(reason), _meaning(native)
+        if meaning in _WEAK and said not in (*_WEAK, "tool-calls"):
+            meaning = said
+        if meaning == "error":
+            self._reported = self._reported or {}
+        elif self._finish is None or meaning not in _WEAK or self._finish.reason in _WEAK:
+            self._finish = Finish(meaning)
+
+    def _decode_word(self, word: str) -> list[Event]:
+        """Decode what is no JSON: the end, an error, or a word that keeps the connection alive."""
+        if word.strip('"') == DONE:
+            self.done = True
+        elif _is_cut_json(word):
+            self._error = Failure.MALFORMED.error(self._model)
+            self.done = True
+        elif _says_error(word):
+            return self._fail(word)
+        return []
+
+    def _fail(self, error: object) -> list[Event]:
+        failure = failure_in_stream(ErrorDetails.of(error))
+        if failure is Failure.REPORTED and not self._has_output:
+            failure = Failure.SERVER
+        self._error = failure.error(self._model)
+        self.done = True
+        return self.flush()
 
     def _decode_usage(self, usage: object) -> None:
         if not isinstance(usage, dict):
             return
+        self.chunks += 1
         input_tokens, output_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
         if _is_count(input_tokens) and _is_count(output_tokens):
             self._usage = Usage(
@@ -135,17 +243,68 @@ def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < _MAX_TOKENS
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _pieces(content: object, kind: str = "text", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """The kind, `text` or `reasoning`, and the text of each part of a content."""
+    if isinstance(content, str):
+        if content:
+            yield kind, content
+    elif depth == _MAX_DEPTH:
+        return
+    elif isinstance(content, list):
+        for part in content:
+            yield from _pieces(part, kind, depth + 1)
+    elif isinstance(content, dict):
+        type_ = str(content.get("type") or "text")
+        if "think" in type_ or "reason" in type_:
+            kind, fields = "reasoning", ("thinking", "reasoning", "text", "summary", "content")
+        elif "text" in type_ or type_ == "refusal":
+            fields = ("text", "value", "refusal", "content")
+        else:
+            return
+        found = next((content[field] for field in fields if content.get(field)), None)
+        yield from _pieces(found, kind, depth + 1)
 
 
-def _finish(reason: str) -> Finish:
-    match reason:
-        case "stop" | "length":
-            return Finish(reason)
-        case "content_filter":
-            return Finish("content-filter")
-        case "tool_calls" | "function_call":
-            return Finish("tool-calls")
-        case _:
-            return Finish("other")
+def _meaning(reason: object) -> FinishReason | Literal["error"]:
+    """What a finish reason means, in our words."""
+    if not isinstance(reason, str):
+        return "other"
+    if reason in _REASONS:
+        return _REASONS[reason]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[- ]", "_", reason[:60])
+    return _REASONS.get(words.lower().removeprefix("finish_reason_"), "other")
+
+
+def _is_error(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk without choices reports an error."""
+    kinds = (chunk.get("object"), chunk.get("type"), chunk.get("event"))
+    if any(isinstance(kind, str) and "error" in kind.lower() for kind in kinds):
+        return True
+    if chunk.get("detail") or chunk.get("errors"):
+        return True
+    result = chunk.get("base_resp")
+    if isinstance(result, dict) and result.get("status_code"):
+        return True
+    if any(_is_error_status(chunk.get(name)) for name in ("code", "status", "status_code")):
+        return True
+    message, code = chunk.get("message"), chunk.get("code")
+    if not isinstance(message, str):
+        return False
+    return _says_error(message) or (isinstance(code, str) and not code.isdigit() and code != "ok")
+
+
+def _is_error_status(value: object) -> bool:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+        value = int(value)
+    return type(value) is int and value >= 400
+
+
+def _says_error(text: str) -> bool:
+    words = text[:_MAX_WORD].lower()
+    if any(word in words for word in _ERROR_WORDS):
+        return True
+    return failure_in_stream(ErrorDetails.of(words)) is not Failure.REPORTED
+
+
+def _is_cut_json(data: object) -> bool:
+    return isinstance(data, str) and data.lstrip().startswith("{")

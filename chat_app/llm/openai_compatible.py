@@ -7,33 +7,39 @@ cost of httpx's own.
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import aiohttp
 import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
-from openai import (
-    APIConnectionError,
-    APIStatusError,
-    AsyncOpenAI,
-    BadRequestError,
-    UnprocessableEntityError,
-)
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 from openai.resources.chat.completions import AsyncCompletions
 
 from chat_app.core.events import Event
 from chat_app.core.text import repair_surrogates
 from chat_app.llm.base import ModelTimeouts, PromptMessage, ProviderError
 from chat_app.llm.chat_completions import ChatCompletionDecoder
-from chat_app.llm.errors import Failure, codes_of, failure_of_status, parse_retry_after
-from chat_app.llm.sse import SSEParser, SSETooLarge
+from chat_app.llm.errors import ErrorDetails, Failure, failure_of_status, parse_retry_after
+from chat_app.llm.sse import SSEParser, SSETooLarge, SSEvent
 
 _CONNECT_SECONDS = 10.0
-_USAGE_SECONDS = 2.0  # how long to wait for the usage, once the answer is complete
+_AFTER_FINISH_SECONDS = 15.0
+"""The longest wait for each further chunk (usage, more text), once one had a finish reason."""
+
+_MAX_ERROR_CHARS = 20_000
+_NO_SYSTEM_ROLE = re.compile(
+    r"\bsystem\b.{0,60}(not (be )?(supported|allowed|enabled|permitted|valid)|unsupported|invalid)"
+    r"|(not|n't|unsupported|invalid|unexpected|unknown)\b.{0,60}\bsystem\b"
+    r"|developer instruction is not|roles must alternate"
+    r"|only (support\w* )?.?user.? and .?assistant|(should|must) be .?user.? or .?assistant"
+)
+"""How servers say that a model has no system role; templates of some only see one turn too many."""
 
 # The transport passes some of aiohttp's own errors on: of a response that is not HTTP, for one.
 _CONNECTION_ERRORS = (httpx2.HTTPError, aiohttp.ClientError)
@@ -107,6 +113,27 @@ def _client_session(tls_context: ssl.SSLContext) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
+def alternate(prompt: Sequence[PromptMessage], *, fold_system: bool) -> list[PromptMessage]:
+    """The prompt with turns that alternate: strict servers reject two of one role in a row.
+
+    An answer without text is left out, and neighbours of one role are merged.
+
+    Args:
+        prompt: The conversation, oldest message first.
+        fold_system: Make system messages the beginning of the user's first turn.
+    """
+    turns: list[PromptMessage] = []
+    for message in prompt:
+        role = "user" if fold_system and message.role == "system" else message.role
+        if role == "assistant" and not message.text.strip():
+            continue
+        if turns and turns[-1].role == role:
+            turns[-1] = PromptMessage(role, f"{turns[-1].text}\n\n{message.text}")
+        else:
+            turns.append(PromptMessage(role, message.text))
+    return turns
+
+
 class OpenAIModel:
     """One model of one server.
 
@@ -137,6 +164,7 @@ class OpenAIModel:
         self._options = options or {}
         self._include_usage = True
         self._limit_field = "max_tokens"
+        self._fold_system = False
 
     async def stream(
         self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
@@ -148,19 +176,24 @@ class OpenAIModel:
             now = asyncio.get_running_loop().time
             deadline = now() + self._timeouts.first_token
             timeout_failure = Failure.SLOW
-            chunks = await self._open(stack, prompt, max_tokens, deadline)
-            while not decoder.done:
-                chunk = await self._next(chunks, deadline, timeout_failure, decoder)
-                if chunk is None:
-                    break
-                was_complete = decoder.complete
-                for payload in self._parse(parser, chunk):
-                    for event in decoder.feed(payload):
-                        yield event
-                        timeout_failure = Failure.STALLED
-                        deadline = now() + self._timeouts.idle
-                if decoder.complete and not was_complete:
-                    deadline = now() + min(self._timeouts.idle, _USAGE_SECONDS)
+            body = await self._open(stack, prompt, max_tokens, deadline)
+            try:
+                while not decoder.done:
+                    piece = await self._next(body, deadline, timeout_failure, decoder)
+                    if piece is None:
+                        break
+                    chunks = decoder.chunks
+                    for sent in self._parse(parser, piece):
+                        for event in decoder.feed(sent):
+                            yield event
+                            timeout_failure = Failure.STALLED
+                            deadline = now() + self._timeouts.idle
+                    if decoder.complete and decoder.chunks > chunks:
+                        deadline = now() + min(self._timeouts.idle, _AFTER_FINISH_SECONDS)
+            except ProviderError:
+                for event in decoder.flush():
+                    yield event
+                raise
             for event in decoder.end(parser.end()):
                 yield event
 
@@ -177,8 +210,8 @@ class OpenAIModel:
                     request = self._endpoint.create(**self._request(prompt, max_tokens))
                     try:
                         response = await stack.enter_async_context(request)
-                    except (BadRequestError, UnprocessableEntityError) as error:
-                        if not self._adapt_request(error, max_tokens):
+                    except APIStatusError as error:
+                        if not self._adapt_request(error, prompt, max_tokens):
                             raise
                     else:
                         return response.http_response.aiter_bytes()
@@ -194,7 +227,7 @@ class OpenAIModel:
             "model": self._model,
             "messages": [
                 {"role": message.role, "content": repair_surrogates(message.text)}
-                for message in prompt
+                for message in alternate(prompt, fold_system=self._fold_system)
             ],
             "stream": True,
             **self._options,
@@ -205,22 +238,29 @@ class OpenAIModel:
             request[self._limit_field] = max_tokens
         return request
 
-    def _adapt_request(self, error: APIStatusError, max_tokens: int | None) -> bool:
-        """Omit or rename the field that this server rejects; False if that is not the reason."""
-        body = error.response.text
-        if self._include_usage and "stream_options" in body:
-            self._include_usage = False
-            return True
-        if max_tokens and self._limit_field == "max_tokens" and "max_completion_tokens" in body:
-            self._limit_field = "max_completion_tokens"
-            return True
+    def _adapt_request(
+        self, error: APIStatusError, prompt: Sequence[PromptMessage], max_tokens: int | None
+    ) -> bool:
+        """Omit or rename what this server rejects; False if that is not the reason."""
+        body = error.response.text[:_MAX_ERROR_CHARS]
+        if error.status_code in (400, 422):
+            if self._include_usage and "stream_options" in body:
+                self._include_usage = False
+                return True
+            if max_tokens and self._limit_field == "max_tokens" and "max_completion_tokens" in body:
+                self._limit_field = "max_completion_tokens"
+                return True
+        has_system = any(message.role == "system" for message in prompt)
+        # a server that runs the model's chat template may report its error as a 500
+        if has_system and not self._fold_system and error.status_code in (400, 422, 500):
+            self._fold_system = bool(_NO_SYSTEM_ROLE.search(body.lower()))
+            return self._fold_system
         return False
 
     def _error_of(self, error: APIStatusError) -> ProviderError:
-        failure = failure_of_status(error.status_code, codes_of(error.body))
-        return failure.error(
-            self.name, parse_retry_after(error.response.headers.get("retry-after"))
-        )
+        failure = failure_of_status(error.status_code, ErrorDetails.of(error.body))
+        wait = parse_retry_after(error.response.headers, datetime.now(UTC))
+        return failure.error(self.name, wait)
 
     async def _next(
         self,
@@ -241,7 +281,7 @@ class OpenAIModel:
             return None
         raise failure.error(self.name)
 
-    def _parse(self, parser: SSEParser, chunk: bytes) -> list[str]:
+    def _parse(self, parser: SSEParser, chunk: bytes) -> list[SSEvent]:
         try:
             return parser.feed(chunk)
         except SSETooLarge:

@@ -1,18 +1,44 @@
-"""A parser of server-sent events (SSE): bytes in, payloads out. Pure.
+"""A parser of server-sent events (SSE) and JSON bodies: bytes in, decoded payloads out. Pure.
 
 The SDK's stream objects cost six to twelve times the CPU of splitting lines, so the token loop
-splits lines.
+splits lines. Servers of chat completions write events in more ways than the standard has: with one
+newline between them, without `data:`, or as one JSON body. So an event also ends where its JSON is
+whole; no JSON object goes on after that.
 """
+
+import json
+import re
+from typing import Any, NamedTuple
 
 
 class SSETooLarge(ValueError):
     """An event is larger than the limit."""
 
 
+class SSEvent(NamedTuple):
+    """One event of a stream.
+
+    Args:
+        data: The decoded JSON; a string if it is no JSON, or is cut off.
+        name: The event's name; empty for none.
+    """
+
+    data: Any
+    name: str = ""
+
+
+DONE = "[DONE]"
+"""The data that ends a stream."""
+_raw_decode = json.JSONDecoder().raw_decode  # without the checks of `loads`, which cost a third
+_REPEATED_FIELD = re.compile(r"^\s*(data:\s*)+")
+_MAX_CLOSERS = 4
+"""How many lines with only a `}` are tried as the end of JSON that is written over many lines."""
+
+
 class SSEParser:
     """Collects the `data` of each event (WHATWG HTML §9.2.6) from chunks of any size.
 
-    Comments and the `event`, `id` and `retry` fields are ignored.
+    Comments and the fields `id` and `retry` are ignored. An `error` field is an event of that name.
 
     Args:
         max_bytes: The largest event that is accepted.
@@ -23,11 +49,14 @@ class SSEParser:
         self._event_bytes = 0
         self._partial: list[bytes] = []
         self._data: list[str] = []
+        self._json: list[str] = []  # lines of JSON without `data:`
+        self._closers = 0
+        self._name = ""
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, chunk: bytes) -> list[str]:
-        """The payloads of the events that the next bytes complete.
+    def feed(self, chunk: bytes) -> list[SSEvent]:
+        """The events that the next bytes complete.
 
         Raises:
             SSETooLarge: An event is larger than the limit.
@@ -40,7 +69,7 @@ class SSEParser:
             if not chunk:
                 return []
         self._after_cr = chunk.endswith(b"\r")
-        payloads: list[str] = []
+        events: list[SSEvent] = []
         for line in chunk.splitlines(keepends=True):
             self._event_bytes += len(line)
             if self._event_bytes > self._max_bytes:
@@ -48,15 +77,19 @@ class SSEParser:
             if not line.endswith((b"\n", b"\r")):
                 self._partial.append(line)
                 continue
-            self._process_line(self._complete_line(line.rstrip(b"\r\n")), payloads)
-        return payloads
+            line = line.rstrip(b"\r\n")
+            if self._partial or self._at_start:
+                line = self._complete_line(line)
+            self._process_line(line, events)
+        return events
 
-    def end(self) -> str | None:
-        """The payload of an event that the end of the stream cut off, if there is one."""
-        payloads: list[str] = []
-        self._process_line(self._complete_line(b""), payloads)
-        self._process_line(b"", payloads)
-        return payloads[0] if payloads else None
+    def end(self) -> list[SSEvent]:
+        """The events that the end of the stream completes or cuts off."""
+        events: list[SSEvent] = []
+        self._process_line(self._complete_line(b""), events)
+        self._end_json(events)
+        self._process_line(b"", events)
+        return events
 
     def _complete_line(self, tail: bytes) -> bytes:
         if self._partial:
@@ -67,16 +100,81 @@ class SSEParser:
             return tail.removeprefix(b"\xef\xbb\xbf")
         return tail
 
-    def _process_line(self, line: bytes, payloads: list[str]) -> None:
+    def _process_line(self, line: bytes, events: list[SSEvent]) -> None:
         if not line:
-            if self._data:
-                payloads.append("\n".join(self._data))
-                self._data.clear()
-            self._event_bytes = 0
+            self._end_event(events)
         elif line.startswith(b"data:"):
-            value = line[6:] if line[5:6] == b" " else line[5:]
-            self._data.append(value.decode("utf-8", "replace"))
+            if self._json:
+                self._end_json(events)
+            self._add_data(line[5:].decode("utf-8", "replace").removeprefix(" "), events)
+        elif self._json or line == b"[" or line.startswith((b"{", b"[{", b"[DONE]")):
+            self._add_json(line.decode("utf-8", "replace"), events)
         elif line == b"data":
             self._data.append("")
+        elif line.startswith(b"event:"):
+            self._name = line[6:].decode("utf-8", "replace").strip()
+        elif line.startswith(b"error:"):
+            self._name = "error"
+            self._add_data(line[6:].decode("utf-8", "replace").removeprefix(" "), events)
         elif not self._data:
             self._event_bytes = 0
+
+    def _add_data(self, line: str, events: list[SSEvent]) -> None:
+        is_inside = self._data and self._data[0].startswith(("{", "["))
+        value = None if is_inside else _whole(line)
+        if value is None:
+            self._data.append(line)
+            return
+        if self._data:  # a word such as `ping`, ended with one newline
+            self._emit("\n".join(self._data), events)
+            self._data.clear()
+        self._emit(value, events)
+
+    def _end_event(self, events: list[SSEvent]) -> None:
+        if self._json:
+            return  # a blank line inside a JSON body
+        if self._data or self._name:
+            self._emit(_decoded("\n".join(self._data)), events)
+            self._data.clear()
+        self._event_bytes = 0
+
+    def _add_json(self, line: str, events: list[SSEvent]) -> None:
+        self._json.append(line)
+        # the rest is decoded at the end: decoding at each line would cost the square of the size
+        if len(self._json) == 1 or (line == "}" and self._closers < _MAX_CLOSERS):
+            self._closers += line == "}"
+            if (value := _whole("\n".join(self._json))) is not None:
+                self._json.clear()
+                self._emit(value, events)
+
+    def _end_json(self, events: list[SSEvent]) -> None:
+        if self._json:
+            value = _decoded("\n".join(self._json))
+            self._json.clear()
+            self._emit(value, events)
+
+    def _emit(self, data: Any, events: list[SSEvent]) -> None:
+        events.append(SSEvent(data, self._name))
+        self._name = ""
+        self._event_bytes = 0
+
+
+def _whole(text: str) -> Any:
+    """The JSON object or list, or the end mark, that a text is; None if it is none."""
+    if text.startswith(("{", "[")):
+        try:
+            value, end = _raw_decode(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if end == len(text) or text[end:].isspace():
+                return value
+    return DONE if text.strip() == DONE else None
+
+
+def _decoded(text: str) -> Any:
+    text = _REPEATED_FIELD.sub("", text)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -19,6 +19,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextWasReasoning,
     ToolCallDelta,
     Usage,
 )
@@ -386,6 +387,8 @@ async def stream_answer(
             match event:
                 case TextDelta():
                     has_answer = has_answer or bool(event.text)
+                case TextWasReasoning():
+                    has_answer = False
                 case ToolCallDelta():
                     has_answer = True
                 case PartAdded(part):

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError
-from chat_app.core.events import TextDelta
+from chat_app.core.events import Finish, TextDelta, TextWasReasoning
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
@@ -16,7 +16,7 @@ from chat_app.db.tables import Message, Thread
 from chat_app.llm.base import Model, PromptMessage
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
-from chat_app.threads.titles import AUTOMATIC_LENGTH, clean_model_title
+from chat_app.threads.titles import clean_model_title
 
 _SYSTEM_PROMPT = "You give conversations a short title."
 _USER_PROMPT = (
@@ -24,7 +24,9 @@ _USER_PROMPT = (
     "Answer with the title only.\n\n"
 )
 _MAX_MESSAGE_CHARS = 1_000
-_MAX_TOKENS = 24
+_MAX_TITLE_CHARS = 2_000
+_MAX_TOKENS = 48
+"""Room for a title with what models put around it; an answer that needs more has none."""
 
 
 async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID) -> str | None:
@@ -46,13 +48,22 @@ async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID
 async def suggest_title(model: Model, text: str) -> str | None:
     """A model's title for a conversation that begins with a text; None if it is unusable.
 
+    An answer that was cut off or withheld is unusable: it may be half a title, or no title yet.
+
     Raises:
         ProviderError: The provider failed.
     """
     title = ""
     async for event in model.stream(_prompt(text), max_tokens=_MAX_TOKENS):
-        if isinstance(event, TextDelta) and len(title) <= 4 * AUTOMATIC_LENGTH:
-            title += event.text
+        match event:
+            case TextDelta() if len(title) <= _MAX_TITLE_CHARS:
+                title += event.text
+            case TextWasReasoning():
+                title = ""
+            case Finish("length" | "content-filter"):
+                return None
+            case _:
+                pass
     return clean_model_title(title)
 
 

@@ -16,6 +16,7 @@ from chat_app.core.events import (
     PartAdded,
     PartDelta,
     ReasoningEnd,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     ToolEvent,
@@ -82,6 +83,8 @@ class MessageStreamEncoder:
                 chunks.append({"type": f"{kind}-start", "id": id_})
             if event.text:
                 chunks.append({"type": f"{kind}-delta", "id": id_, "delta": event.text})
+        elif isinstance(event, TextWasReasoning):
+            chunks += self._end_open()  # what was sent as text stays so here
         elif isinstance(event, ReasoningEnd):
             chunks += self._end_open(_reasoning_metadata(event.seconds))
         elif isinstance(event, ToolEvent):
