@@ -45,7 +45,7 @@ class ReasoningEnd:
 
 @dataclass(frozen=True, slots=True)
 class TextWasReasoning:
-    """The text part that is open is reasoning: only its closing tag told so."""
+    """The text part that is open is reasoning, and complete; only its closing tag told so."""
 
     kind: ClassVar = "text-was-reasoning"
 
@@ -187,7 +187,7 @@ class PartLocator:
             case TextWasReasoning():
                 if self._open != TextDelta.kind:
                     return None
-                self._open = ReasoningDelta.kind
+                self._open = ""
                 return self._count - 1
             case ToolCallDelta():
                 if event.call_id not in self._calls:

@@ -16,6 +16,7 @@ from chat_app.core.events import (
     PartDelta,
     ReasoningDelta,
     ReasoningEnd,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -46,14 +47,14 @@ class ChunkEncoder:
         """The chunks of an event, to be sent together.
 
         A page may drop one of two values that come at once. A gap in a text shows; a missing
-        duration would not, so it waits for what follows it at once.
+        duration or type would not, so these wait for what follows them at once.
         """
         if isinstance(event, EndEvent):
             return self.end(event.length, event.status)
         chunk = self._part_chunk(event)
         if chunk is None:
             return []
-        if isinstance(event.event, ReasoningEnd):
+        if isinstance(event.event, ReasoningEnd | TextWasReasoning):
             self._held.append(chunk)
             return []
         return self._release(chunk)
@@ -84,6 +85,8 @@ class ChunkEncoder:
         match event.event:
             case ReasoningEnd(seconds):
                 return {"seconds": round(seconds, 1)}
+            case TextWasReasoning():
+                return {"type": "reasoning"}
             case ToolCallDelta(call_id, name) if call_id not in self._calls:
                 self._calls.add(call_id)
                 return {"type": "tool-call", "name": name, "state": "streaming"}

@@ -25,6 +25,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -162,6 +163,17 @@ def test_reasoning_that_was_cut_off_ends_without_a_duration():
         {"type": "reasoning-delta", "id": "r0", "delta": "Hm"},
         {"type": "reasoning-end", "id": "r0"},
         {"type": "finish-step"},
+    ]
+
+
+def test_a_text_that_was_reasoning_ends_before_the_answer_begins():
+    assert encode_events(TextDelta("Hm"), TextWasReasoning(), TextDelta("Yes.")) == [
+        {"type": "text-start", "id": "t0"},
+        {"type": "text-delta", "id": "t0", "delta": "Hm"},
+        {"type": "text-end", "id": "t0"},
+        {"type": "text-start", "id": "t1"},
+        {"type": "text-delta", "id": "t1", "delta": "Yes."},
+        {"type": "text-end", "id": "t1"},
     ]
 
 

@@ -14,6 +14,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -46,6 +47,7 @@ def test_the_payload_of_anything_else_is_json_under_stable_names() -> None:
         ("tool-call-delta", '{"call_id":"c","name":"n","arguments":"{"}'): ToolCallDelta(
             "c", "n", "{"
         ),
+        ("text-was-reasoning", "{}"): TextWasReasoning(),
         ("tool-call-end", '{"call_id":"c"}'): ToolCallEnd("c"),
         ("tool-result", '{"call_id":"c","result":[1],"error":""}'): ToolResult("c", [1]),
         (
@@ -159,7 +161,8 @@ def test_a_prefix_folds_to_a_prefix_of_the_texts(log: list[Event]) -> None:
     whole = fold(log).parts
     for end in range(len(log)):
         for before, after in zip(fold(log[:end]).parts, whole, strict=False):
-            assert before["type"] == after["type"]
+            was_text = TextWasReasoning() in log and before["type"] == "text"
+            assert before["type"] == after["type"] or (was_text and after["type"] == "reasoning")
             if before["type"] == "text" or before["type"] == "reasoning":
                 assert after["text"].startswith(before["text"])  # pyright: ignore[reportGeneralTypeIssues, reportTypedDictNotRequiredAccess]
 
@@ -184,6 +187,7 @@ def test_a_fold_can_be_stored_as_json(log: list[Event]) -> None:
 
 @given(st.lists(events))
 def test_a_fold_keeps_every_text_and_counts_it_as_a_browser_does(log: list[Event]) -> None:
+    log = [event for event in log if not isinstance(event, TextWasReasoning)]
     parts = fold(log).parts
     said = "".join(event.text for event in log if isinstance(event, TextDelta))
     thought = "".join(event.text for event in log if isinstance(event, ReasoningDelta))
@@ -200,3 +204,16 @@ def test_folding_costs_the_same_for_each_event() -> None:
 
     log = [TextDelta(Counted("x")) for _ in range(1_000)]
     assert text_of(fold(log).parts) == "x" * 1_000
+
+
+def test_a_text_that_was_reasoning_becomes_it_and_the_answer_is_a_new_part() -> None:
+    log = [TextDelta("Hm"), TextDelta("."), TextWasReasoning(), TextDelta("Yes."), Finish("stop")]
+    assert fold(log).parts == [
+        {"type": "reasoning", "text": "Hm."},
+        {"type": "text", "text": "Yes."},
+    ]
+
+
+def test_only_an_open_text_can_have_been_reasoning() -> None:
+    log = [TextWasReasoning(), ReasoningDelta("a"), TextWasReasoning(), SOURCE, TextWasReasoning()]
+    assert fold(log).parts == [{"type": "reasoning", "text": "a"}, SOURCE.part]

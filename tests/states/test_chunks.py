@@ -14,6 +14,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -50,6 +51,14 @@ def test_text_is_sent_with_its_offset() -> None:
         [["stream", 0, 0, "Hi \U0001f44b"]],
         [["stream", 0, 5, " there"]],
         [["stream", -1, 11, "", "stopped"]],
+    ]
+
+
+def test_a_text_that_was_reasoning_changes_with_what_follows_it() -> None:
+    assert encoded(TextDelta("Hm"), TextWasReasoning(), TextDelta("Yes.")) == [
+        [["stream", 0, 0, "Hm"]],
+        [["stream", 0, {"type": "reasoning"}], ["stream", 1, 0, "Yes."]],
+        [["stream", -1, 6, "", "complete"]],
     ]
 
 
