@@ -87,8 +87,8 @@ def signed_in(program: Program, email: str, strategy: str = "database") -> Brows
 
 
 def parts_of(message: dict[str, Any]) -> list[tuple[str, str]]:
-    """Type and text of each part."""
-    return [(part["type"], part["text"]) for part in message["parts"]]
+    """Type and text of each part that has a text."""
+    return [(part["type"], part["text"]) for part in message["parts"] if "text" in part]
 
 
 def digest(messages: list[dict[str, Any]]) -> str:
@@ -229,6 +229,18 @@ def test_finished_answers_keep_their_status(program: Program) -> None:
     assert [statuses[one["message"]] for one in ANSWERS["failed"]] == ["failed"] * 24
 
 
+def test_it_is_not_known_why_an_old_answer_ended(program: Program, folder: Path) -> None:
+    query = (
+        "SELECT message.finish_reason, run.finish_reason, run.reasoning_tokens "
+        "FROM message JOIN run ON run.message_id = message.id WHERE message.id = ?"
+    )
+    names = ("killed", "queued", "stopped", "drained")
+    with closing(sqlite3.connect(folder / "data" / "chat.db")) as db:
+        for answer in (*(ANSWERS[name] for name in names), *ANSWERS["failed"]):
+            message = answer["message"].replace("-", "")
+            assert db.execute(query, (message,)).fetchall() == [("", "", None)]
+
+
 UNCHANGED = ("length", "empty", "embedded", "unknown")
 MESSAGES = {
     "key": "alpha's provider rejected this server's API key. Tell your administrator.",
@@ -279,3 +291,4 @@ def test_an_old_thread_can_be_continued(program: Program) -> None:
     assert browser.http.post("/api/chat", json=request).text.endswith("data: [DONE]\n\n")
     answer = browser.messages(thread_id)[-1]
     assert (answer["status"], parts_of(answer)) == ("complete", [("text", "It goes on.")])
+    assert [part["type"] for part in answer["parts"]] == ["data-notice", "text"]
