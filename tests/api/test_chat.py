@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.core.events import ReasoningDelta, TextDelta, Usage
+from chat_app.core.errors import message_of
+from chat_app.core.events import FinishReason, ReasoningDelta, TextDelta, Usage
 from chat_app.llm.errors import Failure
 from testing.chat_api import Face, faced, user_message
 
@@ -118,6 +119,50 @@ async def test_reasoning_and_metadata_are_sent_and_stored(face: Face):
         *(("reasoning", "Hm"), ("text", "a")),
     ]
     assert stored["parts"][0]["providerMetadata"] == call.chunks[4]["providerMetadata"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("content-filter", "answer_withheld"), ("length", "limit_before_answer")],
+)
+async def test_an_answer_without_text_fails_with_the_models_reason(
+    face: Face, reason: FinishReason, code: str
+):
+    call = post(face)
+    (await face.stage.models.one.answer()).send(ReasoningDelta("Hm")).finish(reason)
+    await call.done()
+    sentence = message_of(code, {"model": "One"})
+    assert call.chunks[-3:-1] == [
+        {"type": "error", "errorText": sentence},
+        {"type": "finish", "finishReason": reason},
+    ]
+    metadata = call.chunks[-4]["messageMetadata"]
+    assert metadata["finishReason"] == reason
+    path = f"/api/threads/{call.headers['x-thread-id']}/messages"
+    stored = (await face.call("alice", "GET", path)).json()["messages"][-1]
+    assert (stored["status"], stored["error"]) == ("failed", sentence)
+    assert stored["metadata"] == metadata
+
+
+async def test_a_change_of_the_model_is_a_notice(face: Face):
+    first = post(face)
+    (await face.stage.models.one.answer()).say("a").finish()
+    thread_id = (await first.done()).headers["x-thread-id"]
+    second = post(face, id=thread_id, model="two", messages=[user_message("more", "m2")])
+    answer = await face.stage.models.two.answer()
+    answer.say("b").finish()
+    await second.done()
+    notice = second.chunks[2]
+    params = {"before": "One", "after": "Two"}
+    text = message_of("model_changed", params)
+    assert notice == {
+        "type": "data-notice",
+        "id": "d0",
+        "data": {"code": "model_changed", "params": params, "text": text},
+    }
+    assert all(text not in message.text for message in answer.prompt)
+    stored = (await face.call("alice", "GET", f"/api/threads/{thread_id}/messages")).json()
+    assert stored["messages"][-1]["parts"] == [notice, {"type": "text", "text": "b"}]
 
 
 async def test_a_finished_answer_is_replayed_with_every_part(face: Face):
