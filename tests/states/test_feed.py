@@ -29,7 +29,6 @@ from testing.reflex_tabs import (
     open_harness,
     open_tab,
     size,
-    socket_frame,
     wait_for_value,
     wait_until,
 )
@@ -152,10 +151,13 @@ async def test_a_token_of_reasoning_costs_what_one_of_text_does(
     on_harness_unhurried: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = on_harness_unhurried
-    ada = await harness.user("ada@example.com")
-    one, two = [str((await harness.live.threads.create(ada)).id) for _ in range(2)]
-    _, of_text = await cost(harness, monkeypatch, ada, one)
-    _, of_reasoning = await cost(harness, monkeypatch, ada, two, f"fake:think{TOKENS}:1x0")
+    costs: list[float] = []
+    for name, model_id in (("ada", f"fake:{TOKENS}x0"), ("bob", f"fake:think{TOKENS}:1x0")):
+        user = await harness.user(f"{name}@example.com")
+        thread = str((await harness.live.threads.create(user)).id)
+        _, of_token = await cost(harness, monkeypatch, user, thread, model_id)
+        costs.append(of_token)
+    of_text, of_reasoning = costs
     assert abs(of_reasoning / of_text - 1) <= 0.01
 
 
@@ -242,19 +244,18 @@ async def test_the_text_of_stored_reasoning_is_sent_alone_when_it_is_asked_for(
     harness: Harness,
 ) -> None:
     ada = await harness.user("ada@example.com")
-    asked = "think: A secret thought. echo: The answer."
-    sent = await harness.live.runs.send(ada, text=asked, client_id="c1", model="fake:think")
+    sent = await harness.live.runs.send(ada, text="Hello", client_id="c1", model="fake:think")
     async for _ in harness.live.runs.follow(ada, sent.run_id):
         pass
     thread = str(sent.thread_id)
     tab = await open_tab(harness, ada, thread)
     row = (await tab.state(ChatState))._view.history.end[-1]
     assert [part["type"] for part in row.parts] == ["reasoning", "text"]
-    assert row.parts[0]["length"] == len("A secret thought.")
-    answer = "".join(socket_frame(update) for update in tab.updates).partition('"assistant"')[2]
-    assert "A secret thought." not in answer
+    assert "steady** answer" not in tab.text()
     await tab.send(Feed.resync(row.stream_id, 0, 0), thread)
-    assert parts_of(tab.chunks, row.stream_id)[0]["text"] == "A secret thought."
+    (thought,) = parts_of(tab.chunks, row.stream_id)
+    assert thought["text"].startswith("The user asks for a **steady** answer")
+    assert len(thought["text"]) == row.parts[0]["length"]
     assert {chunk[1] for chunk in tab.chunks if chunk[0] == row.stream_id} == {0}
     tab.close()
 
