@@ -61,7 +61,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TextDelta, texts),
     st.builds(ReasoningDelta, texts),
     st.builds(ReasoningEnd, _seconds),
-    st.just(TextWasReasoning()),
+    st.builds(TextWasReasoning, _seconds),
     st.builds(ToolCallDelta, _call_ids, _names, texts),
     st.builds(ToolCallEnd, _call_ids),
     _results,
@@ -80,7 +80,10 @@ def _reasoning(draw: st.DrawFn) -> list[Event]:
 
 @st.composite
 def _text(draw: st.DrawFn) -> list[Event]:
-    return [TextDelta(piece) for piece in draw(st.lists(_words, min_size=1, max_size=4))]
+    texts = [TextDelta(piece) for piece in draw(st.lists(_words, min_size=1, max_size=4))]
+    if draw(st.booleans()):
+        return texts
+    return [*texts, TextWasReasoning(draw(_seconds))]
 
 
 @st.composite

@@ -45,9 +45,14 @@ class ReasoningEnd:
 
 @dataclass(frozen=True, slots=True)
 class TextWasReasoning:
-    """The text part that is open is reasoning, and complete; only its closing tag told so."""
+    """The text part that is open is reasoning, and complete; only its closing tag told so.
+
+    Args:
+        seconds: How long it took; a model leaves that to the run.
+    """
 
     kind: ClassVar = "text-was-reasoning"
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +241,8 @@ def fold(events: Iterable[Event]) -> FoldedRun:
                 texts[index].append(text)
             case ReasoningEnd(seconds) if part["type"] == "reasoning":
                 part["seconds"] = seconds
-            case TextWasReasoning() if part["type"] == "text":
-                folded.parts[index] = {"type": "reasoning", "text": ""}
+            case TextWasReasoning(seconds) if part["type"] == "text":
+                folded.parts[index] = {"type": "reasoning", "text": "", "seconds": seconds}
             case ToolCallDelta() if part["type"] == "tool-call" and part["state"] == "streaming":
                 texts[index].append(event.arguments)
             case ToolCallEnd() | ToolResult() if part["type"] == "tool-call":

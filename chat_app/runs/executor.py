@@ -13,6 +13,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import InvalidInput, StorableError
 from chat_app.core.events import (
+    PART_DELTAS,
     Event,
     Finish,
     PartAdded,
@@ -373,22 +374,28 @@ async def stream_answer(
     """
     finish = Finish("other")
     has_answer = False
-    reasoning_since: float | None = None
+    last_type: type[Event] | None = None
+    since = 0.0
     # a model's iterator can be closed; only a generator's type says so
     stream = cast(AsyncGenerator[Event], model.stream(prompt, max_tokens=max_tokens))
     async with aclosing(stream) as events:
         count = 0
         async for event in events:
-            if isinstance(event, ReasoningDelta):
-                reasoning_since = now() if reasoning_since is None else reasoning_since
-            elif reasoning_since is not None and not isinstance(event, Usage):
-                log.add(ReasoningEnd(round(now() - reasoning_since, 3)))
-                reasoning_since = None
+            if isinstance(event, PART_DELTAS) and not event.text:
+                continue
+            event_type = type(event)
+            if event_type is not last_type and event_type is not Usage:
+                seconds = round(now() - since, 3)
+                if last_type is ReasoningDelta:
+                    log.add(ReasoningEnd(seconds))
+                elif last_type is TextDelta and event_type is TextWasReasoning:
+                    event = TextWasReasoning(seconds)
+                elif last_type is TextDelta:
+                    has_answer = True
+                last_type, since = event_type, now()
             match event:
-                case TextDelta():
-                    has_answer = has_answer or bool(event.text)
-                case TextWasReasoning():
-                    has_answer = False
+                case TextDelta() | ReasoningDelta():
+                    pass
                 case ToolCallDelta():
                     has_answer = True
                 case PartAdded(part):
@@ -405,6 +412,7 @@ async def stream_answer(
                 await log.flush()
             elif count % _EVENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
+    has_answer = has_answer or last_type is TextDelta
     return finished_result(finish, has_content=has_answer, model=model.name)
 
 

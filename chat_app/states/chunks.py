@@ -85,8 +85,8 @@ class ChunkEncoder:
         match event.event:
             case ReasoningEnd(seconds):
                 return {"seconds": round(seconds, 1)}
-            case TextWasReasoning():
-                return {"type": "reasoning"}
+            case TextWasReasoning(seconds):
+                return {"type": "reasoning", "seconds": round(seconds, 1)}
             case ToolCallDelta(call_id, name) if call_id not in self._calls:
                 self._calls.add(call_id)
                 return {"type": "tool-call", "name": name, "state": "streaming"}

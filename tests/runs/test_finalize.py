@@ -13,6 +13,7 @@ from chat_app.core.events import (
     PartAdded,
     ReasoningDelta,
     TextDelta,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     Usage,
@@ -173,6 +174,20 @@ async def test_an_answer_without_text_fails_and_says_why(
         assert (row.error, row.error_params) == (error, params)
     (view,) = (await stage.threads.window(alice, sent.thread_id)).messages[1:]
     assert [part["type"] for part in view.parts] == (["reasoning"] if thought else [])
+
+
+@pytest.mark.parametrize("before", [False, True])
+async def test_a_text_that_was_reasoning_is_no_answer(stage: Stage, alice: Principal, before: bool):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    answer = await stage.models.one.answer()
+    if before:
+        answer.say("Yes.").send(ReasoningDelta("hm"))
+    answer.say("Well.").send(TextWasReasoning()).finish()
+    await stage.read(alice, sent.run_id)
+    message = await stage.message(alice, sent.message_id)
+    assert message.error == ("" if before else "empty_answer")
+    kinds = ["text", "reasoning", "reasoning"] if before else ["reasoning"]
+    assert [part["type"] for part in message.parts] == kinds
 
 
 async def test_a_tool_call_is_an_answer(stage: Stage, alice: Principal):

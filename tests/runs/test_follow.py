@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
-from chat_app.core.events import ReasoningDelta, ReasoningEnd, TextDelta, Usage
+from chat_app.core.events import (
+    ReasoningDelta,
+    ReasoningEnd,
+    TextDelta,
+    TextWasReasoning,
+    Usage,
+)
 from chat_app.core.parts import utf16_length
 from chat_app.db.tables import RunEvent
 from chat_app.runs.follow import EndEvent, PartEvent
@@ -99,6 +105,20 @@ async def test_every_stretch_of_reasoning_has_its_own_time(stage: Stage, alice: 
         ("text", False),
         ("reasoning", True),
     ]
+
+
+async def test_a_text_that_was_reasoning_is_timed_too(stage: Stage, alice: Principal):
+    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+    answer = (await stage.models.one.answer()).say("Hm")
+    reader = stage.runs.follow(alice, sent.run_id)
+    assert await anext(reader) == PartEvent(1, 0, 0, TextDelta("Hm"))
+    stage.flush_throttle.time += 12
+    answer.say(".").send(TextWasReasoning()).say("Yes.").finish()
+    await rest_of(reader)
+    (reasoning, text) = (await stage.message(alice, sent.message_id)).parts
+    assert (reasoning["type"], reasoning["text"]) == ("reasoning", "Hm.")
+    assert 12 <= reasoning["seconds"] < 13
+    assert text == {"type": "text", "text": "Yes."}
 
 
 async def test_reasoning_that_is_stopped_has_no_time(stage: Stage, alice: Principal):

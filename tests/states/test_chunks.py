@@ -55,9 +55,9 @@ def test_text_is_sent_with_its_offset() -> None:
 
 
 def test_a_text_that_was_reasoning_changes_with_what_follows_it() -> None:
-    assert encoded(TextDelta("Hm"), TextWasReasoning(), TextDelta("Yes.")) == [
+    assert encoded(TextDelta("Hm"), TextWasReasoning(1.26), TextDelta("Yes.")) == [
         [["stream", 0, 0, "Hm"]],
-        [["stream", 0, {"type": "reasoning"}], ["stream", 1, 0, "Yes."]],
+        [["stream", 0, {"type": "reasoning", "seconds": 1.3}], ["stream", 1, 0, "Yes."]],
         [["stream", -1, 6, "", "complete"]],
     ]
 
