@@ -118,7 +118,9 @@ def clean_model_title(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None
         answer: The model's answer to the request for a title.
         length: The longest usable title, in characters; a longer one is a sentence, not a title.
     """
-    text = _without_wrapping(repair_surrogates(answer[:_MAX_ANSWER_LENGTH]))
+    if len(answer) > _MAX_ANSWER_LENGTH:
+        return None
+    text = _without_wrapping(repair_surrogates(answer))
     line = _title_line([line.strip() for line in text.splitlines() if _one_line(line)])
     if line is None:
         return None

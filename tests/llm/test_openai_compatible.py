@@ -200,7 +200,20 @@ async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_ans
         (refused(429), "limited", "again in a moment"),
         (refused(429, retry_after="20"), "limited", "again in 20 seconds"),
         (refused(429, retry_after="0.2"), "limited", "again in 1 second."),
-        (refused(429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT"), "limited", "in a moment"),
+        (refused(429, retry_after="86400"), "limited", "again in 24 hours."),
+        (
+            refused(
+                429,
+                retry_after="Wed, 21 Oct 2037 07:28:00 GMT",
+                date="Sun, 18 Oct 2037 07:28:00 GMT",
+            ),
+            "limited",
+            "again in 3 days.",
+        ),
+        (refused(429, retry_after="Wed, 21 Oct 2020 07:28:00 GMT"), "limited", "in a moment"),
+        (refused(200, {"error": {"message": "Slow down", "code": 429}}), "limited", "is busy"),
+        (refused(400, {"object": "error", "message": "prompt is too long"}), "refused", "too long"),
+        (refused(400, b"the request exceeds the context window"), "refused", "too long"),
         (refused(429, {"error": {"code": "insufficient_quota"}}), "refused", "used up"),
         (refused(500), "unreachable", "returned an error"),
         (refused(503), "limited", "busy"),
@@ -384,7 +397,7 @@ async def test_text_before_an_error_in_the_same_packet_is_kept(model_of: ModelOf
     assert SECRET not in "".join(traceback.format_exception(error))
 
 
-@pytest.mark.parametrize("wrong", [b"data: {oops\n\n", b"data: [1]\n\n", b"x" * (1 << 21)])
+@pytest.mark.parametrize("wrong", [b"data: {oops\n\n", b"x" * (1 << 21)])
 async def test_what_is_no_event_is_malformed(model_of: ModelOf, wrong: bytes) -> None:
     async with serve(streamed(text("half"), wrong)) as provider:
         shown, error = await shown_and_error(model_of(provider.url))
@@ -430,6 +443,124 @@ async def test_a_server_that_refuses_everything_is_asked_once_per_reason(model_o
         with pytest.raises(ProviderError):
             await collect(model_of(provider.url), max_tokens=9)
     assert len(provider.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "error", "message": "System role not supported", "code": 400},
+        {"error": {"message": "Developer instruction is not enabled for models/gemma-3"}},
+        {"message": "Conversation roles must alternate user/assistant/user/assistant/..."},
+        {"error": {"message": "'messages[0].role' does not support 'system' with this model."}},
+        {"detail": [{"msg": "Input should be 'user' or 'assistant'"}]},
+    ],
+)
+async def test_a_server_without_a_system_role_is_asked_without(
+    model_of: ModelOf, body: object
+) -> None:
+    async def answer(request: Request) -> None:
+        if request.body["messages"][0]["role"] == "system":
+            await refused(400, body)(request)
+        else:
+            await streamed(text("a"), finish(), DONE)(request)
+
+    async with serve(answer) as provider:
+        model = model_of(provider.url)
+        assert await collect(model) == [TextDelta("a"), Finish("stop")]
+        assert provider.requests[1].body["messages"] == [
+            {"role": "user", "content": "be kind\n\nhéllo 😀"}
+        ]
+        await collect(model)
+        assert len(provider.requests) == 3, "asked once, then remembered"
+        await collect(model_of(provider.url))
+        assert len(provider.requests) == 5, "and only for this model"
+
+
+async def test_a_server_that_refuses_the_folded_system_role_too_is_not_asked_for_ever(
+    model_of: ModelOf,
+) -> None:
+    async with serve(refused(400, {"message": "System role not supported"})) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+    assert error.message_code == "request_rejected"
+    assert len(provider.requests) == 2
+
+
+async def test_two_turns_of_one_role_are_never_sent_in_a_row(model_of: ModelOf) -> None:
+    prompt = [
+        PromptMessage("system", "be kind"),
+        PromptMessage("system", "be short"),
+        PromptMessage("user", "one"),
+        PromptMessage("assistant", " \n"),
+        PromptMessage("user", "two"),
+        PromptMessage("user", "three"),
+        PromptMessage("assistant", "ok"),
+        PromptMessage("assistant", "so"),
+        PromptMessage("user", "four"),
+    ]
+    async with serve(streamed(text("a"), finish(), DONE)) as provider:
+        async for _ in model_of(provider.url).stream(prompt):
+            pass
+    sent = [(turn["role"], turn["content"]) for turn in provider.requests[0].body["messages"]]
+    assert sent == [
+        ("system", "be kind\n\nbe short"),
+        ("user", "one\n\ntwo\n\nthree"),
+        ("assistant", "ok\n\nso"),
+        ("user", "four"),
+    ]
+
+
+async def test_a_json_body_in_place_of_a_stream_is_the_answer(model_of: ModelOf) -> None:
+    message = {"role": "assistant", "content": "Hello there."}
+    body = {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+    }
+    answer = refused(200, body, content_type="application/json")
+    async with serve(answer) as provider:
+        assert await collect(model_of(provider.url)) == [
+            TextDelta("Hello there."),
+            Usage(1, 2),
+            Finish("stop"),
+        ]
+
+
+async def test_text_after_an_early_finish_reason_counts_while_the_stream_is_open(
+    model_of: ModelOf,
+) -> None:
+    may_go_on = asyncio.Event()
+
+    async def answer(request: Request) -> None:
+        await request.send(STREAM_HEAD, text("One ", finish_reason="stop"))
+        await may_go_on.wait()
+        await request.send(text("two.", finish_reason="stop"), DONE)
+
+    async with (
+        asyncio.timeout(SAFETY),
+        serve(answer) as provider,
+        aclosing(model_of(provider.url).stream(QUESTION)) as events,
+    ):
+        assert await anext(events) == TextDelta("One ")
+        may_go_on.set()
+        assert [event async for event in events] == [TextDelta("two."), Finish("stop")]
+
+
+async def test_keepalives_after_the_finish_do_not_hold_the_answer(model_of: ModelOf) -> None:
+    async def answer(request: Request) -> None:
+        await request.send(STREAM_HEAD, text("a"), finish())
+        while not request.writer.is_closing():
+            await request.send(b": ping\n\n", b"data: ping\n\n", event({}))
+            await asyncio.sleep(0)
+
+    async with serve(answer) as provider:
+        model = model_of(provider.url, ModelTimeouts(30, 0.05))
+        assert await collect(model) == [TextDelta("a"), Finish("stop")]
+
+
+async def test_what_waits_for_a_tag_is_kept_when_the_model_stalls(model_of: ModelOf) -> None:
+    async with serve(held_open(STREAM_HEAD, text("half <thi"))) as provider:
+        model = model_of(provider.url, ModelTimeouts(first_token=30, idle=0.05))
+        shown, error = await shown_and_error(model)
+    assert (shown, error.code) == ("half <thi", "stalled")
 
 
 async def test_closing_the_answer_closes_the_connection(model_of: ModelOf) -> None:

@@ -217,8 +217,8 @@ def test_a_keepalive_is_no_part_of_an_answer(keepalive: bytes) -> None:
         (b"data: Internal Server Error\n\n", "error_in_stream"),
         (b"data: [ERROR] upstream timed out\n\n", "error_in_stream"),
         (
-            b'data: {"error": {"object": "error", "type": "BadRequestError", "code": 400, "message": '
-            b'"Requested token count exceeds the model\'s maximum context length of 8192"}}\n\n',
+            b'data: {"error": {"object": "error", "code": 400, "message": "Requested token '
+            b"count exceeds the model's maximum context length of 8192\"}}\n\n",
             "context_too_long",
         ),
         (b'data: {"error": {"code": "content_filter"}}\n\n', "answer_withheld"),

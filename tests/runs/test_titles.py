@@ -8,6 +8,7 @@ import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.core.events import ReasoningDelta
+from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
 from chat_app.llm.errors import Failure
 from testing.run_services import PATIENCE, Answer, Stage, staged
 
@@ -116,6 +117,25 @@ async def test_an_unusable_title_is_ignored(stage: Stage, alice: Principal, said
     await stage.runs.titles_settled()
     thread = await stage.threads.get(alice, sent.thread_id)
     assert (thread.title, thread.title_origin) == ("Where is Rome?", "start")
+
+
+@pytest.mark.parametrize("reason", ["length", "content-filter"])
+async def test_a_title_that_was_cut_or_withheld_is_ignored(
+    stage: Stage, alice: Principal, reason: FinishReason
+):
+    sent = await answered(stage, alice)
+    (await asked_for_title(stage)).say("Rome in").finish(reason)
+    await stage.runs.titles_settled()
+    thread = await stage.threads.get(alice, sent.thread_id)
+    assert (thread.title, thread.title_origin) == ("Where is Rome?", "start")
+
+
+async def test_reasoning_is_no_title(stage: Stage, alice: Principal):
+    sent = await answered(stage, alice)
+    title = await asked_for_title(stage)
+    title.send(ReasoningDelta("Hm.")).say("So").send(TextWasReasoning()).say("Rome").finish()
+    await stage.runs.titles_settled()
+    assert (await stage.threads.get(alice, sent.thread_id)).title == "Rome"
 
 
 @pytest.mark.parametrize("error", [Failure.REQUEST.error("One"), RuntimeError("a bug")])
