@@ -20,29 +20,27 @@ _MAX_DEPTH = 4
 _MAX_WORD = 1_000
 _ERROR_WORDS = ("error", "exception", "traceback", "failed", "failure", "timed out", "bad gateway")
 
-_REASONS: dict[str, FinishReason | Literal["error"]] = {
-    reason: meaning
-    for meaning, reasons in {
-        "stop": "stop eos eos_token stop_token stop_sequence end_turn complete completed",
-        "length": (
-            "length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length"
-            " model_length token_limit limit truncated incomplete model_context_window_exceeded"
-        ),
-        "content-filter": (
-            "content_filter content_filtered content_policy_violation safety image_safety"
-            " recitation image_recitation blocklist prohibited_content image_prohibited_content"
-            " spii refusal sensitive guardrail_intervened blocked moderation error_toxic"
-        ),
-        "tool-calls": "tool_calls tool_call tool_use function_call",
-        "error": (
-            "error failed failure exception network_error server_error internal_error model_error"
-            " upstream_error timeout abort aborted cancelled canceled overloaded error_limit"
-            " insufficient_system_resource malformed_function_call malformed_response"
-            " unexpected_tool_call"
-        ),
-    }.items()
-    for reason in reasons.split()
+_REASONS: dict[FinishReason | Literal["error"], str] = {
+    "stop": "stop eos eos_token stop_token stop_sequence end_turn complete completed",
+    "length": (
+        "length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length"
+        " model_length token_limit limit truncated incomplete model_context_window_exceeded"
+    ),
+    "content-filter": (
+        "content_filter content_filtered content_policy_violation safety image_safety"
+        " recitation image_recitation blocklist prohibited_content image_prohibited_content"
+        " spii refusal sensitive guardrail_intervened blocked moderation error_toxic"
+    ),
+    "tool-calls": "tool_calls tool_call tool_use function_call",
+    "error": (
+        "error failed failure exception network_error server_error internal_error model_error"
+        " upstream_error timeout abort aborted cancelled canceled overloaded error_limit"
+        " insufficient_system_resource malformed_function_call malformed_response"
+        " unexpected_tool_call"
+    ),
 }
+"""The words of servers for each finish reason, and for none: the answer failed."""
+_MEANINGS = {word: reason for reason, words in _REASONS.items() for word in words.split()}
 _WEAK = ("stop", "other")
 """Reasons that say little: they do not replace another one."""
 
@@ -269,10 +267,10 @@ def _meaning(reason: object) -> FinishReason | Literal["error"]:
     """What a finish reason means, in our words."""
     if not isinstance(reason, str):
         return "other"
-    if reason in _REASONS:
-        return _REASONS[reason]
+    if reason in _MEANINGS:
+        return _MEANINGS[reason]
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|[- ]", "_", reason[:60])
-    return _REASONS.get(words.lower().removeprefix("finish_reason_"), "other")
+    return _MEANINGS.get(words.lower().removeprefix("finish_reason_"), "other")
 
 
 def _is_error(chunk: dict[str, Any]) -> bool:

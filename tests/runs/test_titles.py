@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from chat_app.auth.principal import Principal
-from chat_app.core.events import ReasoningDelta
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
 from chat_app.llm.errors import Failure
 from testing.run_services import PATIENCE, Answer, Stage, staged
