@@ -40,7 +40,9 @@ _REASONS: dict[FinishReason | Literal["error"], str] = {
     ),
 }
 """The words of servers for each finish reason, and for none: the answer failed."""
-_MEANINGS = {word: reason for reason, words in _REASONS.items() for word in words.split()}
+_MEANINGS: dict[str, FinishReason | Literal["error"]] = {
+    word: reason for reason, words in _REASONS.items() for word in words.split()
+}
 _WEAK = ("stop", "other")
 """Reasons that say little: they do not replace another one."""
 
