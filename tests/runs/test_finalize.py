@@ -208,14 +208,6 @@ async def test_an_answer_of_reasoning_and_a_source_is_none(stage: Stage, alice: 
     assert (await stage.message(alice, sent.message_id)).error == "empty_answer"
 
 
-async def test_a_text_that_was_reasoning_is_no_answer(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("hm").send(TextWasReasoning()).finish()
-    await stage.read(alice, sent.run_id)
-    message = await stage.message(alice, sent.message_id)
-    assert (message.error, message.parts) == ("empty_answer", [{"type": "reasoning", "text": "hm"}])
-
-
 async def test_the_end_is_the_same_for_a_live_and_a_late_reader(stage: Stage, alice: Principal):
     sent, answer, reader = await begun(stage, alice)
     answer.send(Usage(9, 5, 4, 3)).finish("length")
