@@ -94,7 +94,9 @@ async def test_a_chat_is_left_before_the_list_is_read(
     async with open_harness(tmp_path) as harness:
         ada = await harness.user("ada@example.com")
         thread = await harness.live.threads.create(ada)
-        tab = await open_tab(harness, ada, str(thread.id))
+        tab = await harness.tab(ada)  # unwatched, so that nothing else reads the list
+        await tab.send(AuthState.on_auth_change(), str(thread.id))
+        assert (await tab.state(ChatState)).thread == str(thread.id)
         read, seen = harness.live.threads.page, []
 
         async def page(*args: Any, **kwargs: Any):
