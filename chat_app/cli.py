@@ -151,7 +151,8 @@ def disable_user(
     async def disable(services: "Services") -> None:
         access = services.user_access
         session_count = await access.disable(await access.find(email))
-        typer.echo(f"{email} is disabled; {session_count} sessions ended.")
+        sessions = "session" if session_count == 1 else "sessions"
+        typer.echo(f"{email} is disabled; {session_count} {sessions} ended.")
 
     _with_services(disable)
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chat_app.services import Services
+from chat_app.settings import read_settings
+
 ROOT = Path(__file__).parents[2]
 HEAVY = {"reflex", "sqlalchemy", "openai", "granian", "alembic", "xllamacpp", "sqlmodel"}
 PASSWORD = "four correct battery horses\n"
@@ -87,6 +90,25 @@ def test_the_operators_hooks_are_imported_from_the_project_folder(
         check=False,
     )
     assert done.stderr == "chat-app: Not found.\n"
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 session ended"), (2, "2 sessions ended")])
+async def test_the_ended_sessions_of_a_disabled_user_are_counted(
+    chat_app: CommandLine, count: int, words: str
+) -> None:
+    chat_app("migrate")
+    live = Services(read_settings(data_dir=chat_app.data, embedded_model=False))
+    await live.start()
+    try:
+        user_id = await live.accounts.add("ada@example.org", PASSWORD.strip(), "")
+        for _ in range(count):
+            await live.sessions.issue(
+                user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
+            )
+    finally:
+        await live.stop()
+    disabled = chat_app("user", "disable", "ada@example.org")
+    assert disabled.stdout == f"ada@example.org is disabled; {words}.\n"
 
 
 def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
