@@ -7,7 +7,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chat_app.api.errors import NO_STORE
-from chat_app.api.oauth import CONNECTIONS_PAGE, remember_transaction
+from chat_app.api.oauth import LINKED_ACCOUNTS_PAGE, remember_transaction
 from chat_app.api.requests import Body, fresh, id_of, read_body, read_json, signed_in
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
@@ -144,10 +144,10 @@ async def revoke_all(request: Request, principal: Principal) -> Response:
 
 
 @fresh
-async def connect(request: Request, principal: Principal) -> Response:
+async def link_account(request: Request, principal: Principal) -> Response:
     """Start linking an account at an identity provider; the response names the URL to go to."""
     oauth_request = OAuthRequest(
-        callback_url=home_of(request) + CONNECTIONS_PAGE, link_to=principal
+        callback_url=home_of(request) + LINKED_ACCOUNTS_PAGE, link_to=principal
     )
     provider = request.path_params["provider"]
     started = await services().oauth.start(provider, oauth_request, client_of(request))
@@ -157,7 +157,7 @@ async def connect(request: Request, principal: Principal) -> Response:
 
 
 @fresh
-async def disconnect(request: Request, principal: Principal) -> Response:
+async def unlink_account(request: Request, principal: Principal) -> Response:
     """Unlink one of the user's accounts."""
     await services().linked_accounts.unlink(principal, id_of(request.path_params["id"]))
     return no_content()
@@ -201,8 +201,8 @@ routes = [
     Route("/api/account/sessions/{id}", revoke, methods=["DELETE"]),
     Route("/api/account/sessions/revoke-others", revoke_others, methods=["POST"]),
     Route("/api/account/sessions/revoke-all", revoke_all, methods=["POST"]),
-    Route("/api/account/connections/{provider}", connect, methods=["POST"]),
-    Route("/api/account/connections/{id}", disconnect, methods=["DELETE"]),
+    Route("/api/account/connections/{provider}", link_account, methods=["POST"]),
+    Route("/api/account/connections/{id}", unlink_account, methods=["DELETE"]),
     Route("/api/account/export", export, methods=["GET"]),
 ]
 

@@ -33,7 +33,7 @@ from chat_app.core.errors import ChatError
 from chat_app.gateway import cookies
 from chat_app.services import services
 
-CONNECTIONS_PAGE = "/settings/connections"
+LINKED_ACCOUNTS_PAGE = "/settings/connections"
 
 _MAX_TRANSACTIONS = 5  # started sign-ins of one browser; the oldest are dropped
 
@@ -71,7 +71,7 @@ async def callback(request: Request) -> Response:
             response = await _link(request, returned, authorization, principal)
     except ChatError as error:
         # A signed-in user is never shown the sign-in page.
-        page = CONNECTIONS_PAGE if principal else SIGN_IN_PAGE
+        page = LINKED_ACCOUNTS_PAGE if principal else SIGN_IN_PAGE
         response = error_redirect(request, error, page, fields)
     if binding:
         clear_cookie(response, name)
