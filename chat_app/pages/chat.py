@@ -126,27 +126,14 @@ def _messages() -> rx.Component:
     return scroller(
         rx.el.div(
             rx.cond(
-                ChatState.has_older,
-                rx.el.button(
-                    icon("up"),
-                    "Show earlier messages",
-                    type="button",
-                    class_name="quiet-button",
-                    on_click=ChatState.older,
-                ),
+                ChatState.has_older, _page_button("up", "Show earlier messages", ChatState.older)
             ),
             rx.cond(ChatState.loading, conversation_skeleton()),
             rx.foreach(ChatState.order, _page),
             # What comes after this button is not shown until all before it is (conversation.css).
             rx.cond(
                 ChatState.has_newer,
-                rx.el.button(
-                    icon("down"),
-                    "Show later messages",
-                    type="button",
-                    class_name="quiet-button later",
-                    on_click=ChatState.newer,
-                ),
+                _page_button("down", "Show later messages", ChatState.newer, "quiet-button later"),
             ),
             rx.foreach(ChatState.tail, _message),
             class_name="messages",
@@ -158,6 +145,14 @@ def _messages() -> rx.Component:
         sent=ChatState.accepted,
         older=ChatState.has_older,
         newer=ChatState.has_newer,
+    )
+
+
+def _page_button(
+    picture: str, label: str, on_click: Any, class_name: str = "quiet-button"
+) -> rx.Component:
+    return rx.el.button(
+        icon(picture), label, type="button", class_name=class_name, on_click=on_click
     )
 
 

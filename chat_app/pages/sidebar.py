@@ -4,10 +4,8 @@ import reflex as rx
 
 from chat_app.components.auth.account import account_menu
 from chat_app.components.chat.thread_list import load_more, roving_list, thread_row
-from chat_app.components.ui.feedback import notice, thread_list_skeleton, undo_bar
+from chat_app.components.ui.feedback import notice, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
-from chat_app.pages.settings.layout import path_of
-from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.thread_list import ThreadListState
@@ -56,20 +54,10 @@ def sidebar() -> rx.Component:
         rx.el.nav(_threads(), aria_label="Chats", class_name="threads"),
         rx.el.div(
             notice(ThreadListState.notice, ThreadListState.dismiss),
-            undo_bar(
-                ThreadListState.undo_id,
-                ThreadListState.undo_title,
-                on_undo=ThreadListState.undo_delete,
-                on_dismiss=ThreadListState.dismiss,
-            ),
+            _undo_bar(),
             class_name="sidebar-notices",
         ),
-        account_menu(
-            AuthState.user,
-            settings=path_of("profile"),
-            sign_out=api_url("/api/auth/signout"),
-            picture=api_url("/api/account/picture"),
-        ),
+        account_menu(AuthState.user),
         id=SIDEBAR,
         class_name="sidebar",
         aria_label="Your chats",
@@ -77,25 +65,42 @@ def sidebar() -> rx.Component:
     )
 
 
+def _undo_bar() -> rx.Component:
+    """A toast with a deletion that can still be undone; it disappears by itself."""
+    return rx.el.div(
+        rx.cond(
+            ThreadListState.undo_id != "",
+            rx.el.div(
+                rx.el.span("Deleted “", ThreadListState.undo_title, "”", class_name="undo-words"),
+                rx.el.button(
+                    "Undo",
+                    type="button",
+                    class_name="text-button",
+                    # The row that had the focus is gone.
+                    auto_focus=True,
+                    on_click=ThreadListState.undo_delete,
+                ),
+                icon_button("close", "Dismiss", on_click=ThreadListState.dismiss),
+                key=ThreadListState.undo_id,
+                class_name="undo",
+            ),
+        ),
+        role="status",
+    )
+
+
 def _threads() -> rx.Component:
+    items, older = ThreadListState.items, ThreadListState.older
+    length = (items.length() + older.length()).to(int)
     return rx.cond(
         ThreadListState.loaded,
         rx.cond(
-            ThreadListState.items.length() > 0,
+            items.length() > 0,
             rx.fragment(
-                roving_list(
-                    rx.foreach(ThreadListState.items, _row),
-                    rx.foreach(ThreadListState.older, _row),
-                ),
+                roving_list(rx.foreach(items, _row), rx.foreach(older, _row)),
                 rx.cond(
                     ThreadListState.has_more,
-                    load_more(
-                        label="Show more",
-                        length=(ThreadListState.items.length() + ThreadListState.older.length()).to(
-                            int
-                        ),
-                        on_reach=ThreadListState.more,
-                    ),
+                    load_more(label="Show more", length=length, on_reach=ThreadListState.more),
                 ),
             ),
             rx.el.p(

@@ -163,7 +163,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
     without_arguments = (
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
-        *(account.PasswordState.load, account.ConnectionsState.load, account.PasskeysState.load),
+        *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
     )
     row = partial(_row, Access.SIGNED_IN)

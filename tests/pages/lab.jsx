@@ -6,7 +6,7 @@ import { AccountForm, UrlProblem } from "./auth/account_form.jsx";
 import { PasswordField } from "./auth/fields.jsx";
 import { SignOutForm } from "./auth/forms.jsx";
 import { SessionWatch } from "./auth/session.jsx";
-import { AuthForm, ProviderForm } from "./auth/sign_in.jsx";
+import { AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
 import { LoadMore, TitleField } from "./chat/thread_list.jsx";
 
@@ -70,9 +70,9 @@ window.lab = {
     draw(
       <>
         {signIn(messages)}
-        <ProviderForm action="/api/auth/signin/acme" messages={messages}>
+        <IdentityProviderForm action="/api/auth/signin/acme" messages={messages}>
           <button type="submit">Continue with Acme</button>
-        </ProviderForm>
+        </IdentityProviderForm>
       </>,
     ),
   showAccountForm: (given) => draw(accountForm(given)),

@@ -1,10 +1,11 @@
-"""Labelled fields of sign-in and account forms: email, password, one-time code."""
+"""Fields of sign-in and account forms (email, password, one-time code), and their buttons."""
 
 from typing import Any
 
 import reflex as rx
 
 from chat_app.components import script
+from chat_app.reflex_ext.build import baked_settings
 
 PROBLEM_ID = "problem"
 """The element with the error of a sign-in form; its fields are described by it."""
@@ -81,6 +82,11 @@ def text_field(label: str, name: str, *, optional: bool = False, **props: Any) -
     return field(label, props["id"], control, optional=optional)
 
 
+def submit_button(*label: Any, class_name: str = "button", **props: Any) -> rx.Component:
+    """The button that sends a form."""
+    return rx.el.button(*label, type="submit", class_name=class_name, **props)
+
+
 def email_field(*, auto_focus: bool = False) -> rx.Component:
     """The user's email, as their user name.
 
@@ -121,6 +127,7 @@ def new_password_field(label: str, described_by: str = PROBLEM_ID) -> rx.Compone
             auto_complete="new-password", described_by=f"{_HINT_ID} {described_by}"
         ),
         rx.el.p(
+            f"At least {baked_settings().password_min_length} characters. "
             "A few unrelated words are easy to remember and hard to guess.",
             id=_HINT_ID,
             class_name="hint",

@@ -116,7 +116,7 @@ const isRemembered = () =>
  *   children?: import("react").ReactNode,
  * }} props
  */
-export const ProviderForm = ({ action, messages, children }) => {
+export const IdentityProviderForm = ({ action, messages, children }) => {
   const state = useRequest();
 
   useEffect(() => {

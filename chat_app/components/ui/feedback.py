@@ -1,4 +1,4 @@
-"""Feedback of the app: notices, the undo bar, the offline bar, skeletons, and the tab's title."""
+"""Feedback of the app: notices, the offline bar, skeletons, and the tab's title."""
 
 from typing import Any
 
@@ -19,32 +19,6 @@ def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:
             icon_button("close", "Dismiss", on_click=on_dismiss),
             class_name="notice",
         ),
-    )
-
-
-def undo_bar(
-    undo_id: rx.Var[str], title: rx.Var[str], *, on_undo: Any, on_dismiss: Any
-) -> rx.Component:
-    """A toast with a deletion that can still be undone; it disappears by itself."""
-    return rx.el.div(
-        rx.cond(
-            undo_id != "",
-            rx.el.div(
-                rx.el.span("Deleted “", title, "”", class_name="undo-words"),
-                rx.el.button(
-                    "Undo",
-                    type="button",
-                    class_name="text-button",
-                    # The row that had the focus is gone.
-                    auto_focus=True,
-                    on_click=on_undo,
-                ),
-                icon_button("close", "Dismiss", on_click=on_dismiss),
-                key=undo_id,
-                class_name="undo",
-            ),
-        ),
-        role="status",
     )
 
 
