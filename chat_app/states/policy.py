@@ -26,7 +26,6 @@ from pydantic import (
 from pydantic import create_model as model_of
 
 from chat_app.auth.hooks import ClaimsUnavailable
-from chat_app.auth.principal import Principal
 from chat_app.reflex_ext.events import (
     FRAMEWORK_HANDLERS,
     BaseState,
@@ -219,8 +218,13 @@ class Policy(EventPolicy):
         row = self.rows.get(event.name)
         if row is None or row.access is Access.CLOSED:
             return self._refuse("unknown" if row is None else "closed")
+        # The gateway put the session on the socket. The state key is bound to that session, so a
+        # stored value is never another session's.
+        session_id = authorization(state)
         try:
-            principal = await _sender(state)
+            principal = (
+                await services().sessions.principal(UUID(session_id)) if session_id else None
+            )
         except ClaimsUnavailable:
             return self._refuse("no claims")
         if principal is None and row.access is Access.SIGNED_IN:
@@ -238,12 +242,3 @@ class Policy(EventPolicy):
     def _refuse(self, reason: str, instead: Any = None) -> StateUpdate:
         self.refused[reason] += 1
         return stop_event(instead) if instead is not None else stop_event()
-
-
-async def _sender(state: BaseState) -> Principal | None:
-    """The principal of the session that the gateway put on the socket.
-
-    The state key is bound to that session, so a stored value is never another session's.
-    """
-    session_id = authorization(state)
-    return await services().sessions.principal(UUID(session_id)) if session_id else None
