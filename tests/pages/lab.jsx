@@ -21,7 +21,7 @@ const note =
 const signIn = (messages) => (
   <AuthForm action="/api/auth/callback/credentials" messages={messages} problemId="problem">
     <input name="email" aria-label="E-mail" />
-    <PasswordField fieldId="password" autoComplete="current-password" describedBy="problem" />
+    <PasswordField autoComplete="current-password" describedBy="problem" />
     <button type="submit">Sign in</button>
   </AuthForm>
 );
@@ -37,7 +37,7 @@ const accountForm = (given) => (
     my words
     <AccountForm action="/api/account" method="PATCH" onDone={note("done")} {...given}>
       <input name="name" aria-label="Name" />
-      <PasswordField fieldId="password" autoComplete="new-password" />
+      <PasswordField autoComplete="new-password" />
       <button type="submit">Save</button>
     </AccountForm>
   </SessionWatch>

@@ -14,19 +14,17 @@ _HINT_ID = "password-hint"
 
 
 class PasswordField(rx.Component):
-    """The field named `password`, with a button that shows what was typed.
+    """The field named `password`, which is its id too, with a button that shows what was typed.
 
     Args:
-        field_id: What its label points to.
-        auto_complete: `current-password` or `new-password`.
+        auto_complete: `new-password`, or `current-password` by default.
         described_by: Ids of the elements that explain it.
     """
 
     library = script("auth/fields")
     tag = "PasswordField"
 
-    field_id: rx.Var[str] = rx.Var.create("password")
-    auto_complete: rx.Var[str] = rx.Var.create("current-password")
+    auto_complete: rx.Var[str]
     described_by: rx.Var[str]
 
 
@@ -34,7 +32,6 @@ class CodeField(rx.Component):
     """The field named `code`, for a one-time code or a backup code, with its label.
 
     Args:
-        field_id: Its id.
         described_by: Ids of the elements that explain it.
         offers_backup: Whether a backup code may be used instead.
     """
@@ -42,7 +39,6 @@ class CodeField(rx.Component):
     library = script("auth/fields")
     tag = "CodeField"
 
-    field_id: rx.Var[str] = rx.Var.create("code")
     described_by: rx.Var[str]
     offers_backup: rx.Var[bool]
 
