@@ -13,7 +13,7 @@ _PROBLEM = "delete-problem"
 
 
 def profile() -> rx.Component:
-    """What other people and programs could know the user by."""
+    """The user's name, email and picture."""
     return rx.fragment(
         form_section(
             "Name",

@@ -20,23 +20,18 @@ class SettingsPage:
     """A settings page.
 
     Args:
-        slug: The last part of its path.
+        path: The URL's.
         title: Its heading, which is its title in the menu and in the browser's tab too.
         sections: Makes its content.
         load: The handler that loads what it shows, if that is more than the signed-in user.
         is_in_menu: Whether the menu lists it; else it is reached from another page.
     """
 
-    slug: str
+    path: str
     title: str
     sections: Callable[[], rx.Component]
     load: Any = None
     is_in_menu: bool = True
-
-    @property
-    def path(self) -> str:
-        """Its path."""
-        return f"/settings/{self.slug}"
 
     def show(self) -> rx.Component:
         """The page as a signed-in user sees it."""
@@ -44,16 +39,18 @@ class SettingsPage:
 
 
 PAGES = (
-    SettingsPage("profile", "Profile", profile),
-    SettingsPage("password", "Password", password, states.PasswordState.load),
-    SettingsPage("connections", "Connections", linked_accounts, states.LinkedAccountsState.load),
-    SettingsPage("passkeys", "Passkeys", passkeys, states.PasskeysState.load),
-    SettingsPage("two-factor", "Two-factor", two_factor, states.TwoFactorState.load),
+    SettingsPage("/settings/profile", "Profile", profile),
+    SettingsPage("/settings/password", "Password", password, states.PasswordState.load),
     SettingsPage(
-        "confirm", "Confirm it's you", confirm, states.ConfirmState.load, is_in_menu=False
+        "/settings/connections", "Connections", linked_accounts, states.LinkedAccountsState.load
     ),
-    SettingsPage("sessions", "Sessions", sessions, states.SessionsState.load),
-    SettingsPage("data", "Your data", account_data),
+    SettingsPage("/settings/passkeys", "Passkeys", passkeys, states.PasskeysState.load),
+    SettingsPage("/settings/two-factor", "Two-factor", two_factor, states.TwoFactorState.load),
+    SettingsPage(
+        "/settings/confirm", "Confirm it's you", confirm, states.ConfirmState.load, is_in_menu=False
+    ),
+    SettingsPage("/settings/sessions", "Sessions", sessions, states.SessionsState.load),
+    SettingsPage("/settings/data", "Your data", account_data),
 )
 """All of them, in the order of the menu. A new page is a function that makes its sections, and an
 entry here; its `load` needs a row in `states/policy.py`."""
