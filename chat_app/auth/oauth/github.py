@@ -33,12 +33,9 @@ class GitHubProvider:
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 (a method)
         )
 
-    async def discover(self) -> None:
-        """GitHub's endpoints are fixed."""
-
-    async def authorization_url(self, transaction: OAuthTransaction) -> str:
-        """Where the browser is redirected to sign in."""
-        return await self._client.authorization_url(transaction)
+    async def discover(self) -> OAuthClient:
+        """The OAuth client; GitHub's endpoints are fixed."""
+        return self._client
 
     async def verify(
         self, response: AuthorizationResponse, transaction: OAuthTransaction
