@@ -89,7 +89,7 @@ async def providers(request: Request) -> Response:
     for provider in settings.identity_providers:
         kind = "oauth" if provider.kind == "github" else "oidc"
         methods.append((provider.id, provider.label, kind))
-    if services().email_flows.mailer.delivery != "none":
+    if services().mailer.delivery != "none":
         methods.append(("email", "E-mail link", "email"))
     body = {
         name: {

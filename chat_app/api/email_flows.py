@@ -28,7 +28,7 @@ from chat_app.api.responses import (
 )
 from chat_app.auth.errors import InvalidToken, SessionRequired
 from chat_app.auth.principal import Principal
-from chat_app.auth.sign_in import sign_up
+from chat_app.auth.sign_in.email_flows import SIGN_UP_LIFETIME, preview_link
 from chat_app.gateway import cookies
 from chat_app.services import services
 
@@ -47,7 +47,7 @@ class NewEmail(Body):
 @form_route(LINK_PAGE)
 async def send_link(request: Request, fields: Fields) -> Response:
     """Send a sign-in link to `email`."""
-    await services().email_flows.magic_links.send(
+    await services().magic_links.send(
         fields.get("email", ""), client_of(request), callback_url=target_of(request, fields)
     )
     return _to_page(request, f"{LINK_PAGE}?sent=1")
@@ -56,7 +56,7 @@ async def send_link(request: Request, fields: Fields) -> Response:
 @form_route(SIGN_IN_PAGE)
 async def follow_link(request: Request, fields: Fields) -> Response:
     """Sign in with the `token` of a link."""
-    outcome = await services().email_flows.magic_links.follow(
+    outcome = await services().magic_links.follow(
         _token_of(fields, "sign_in_link"), browser_of(request, fields)
     )
     return sign_in_response(request, outcome, fields)
@@ -65,7 +65,7 @@ async def follow_link(request: Request, fields: Fields) -> Response:
 @form_route(RESET_PAGE)
 async def send_reset(request: Request, fields: Fields) -> Response:
     """Send a link to reset the password to `email`."""
-    await services().email_flows.password_resets.send(fields.get("email", ""), client_of(request))
+    await services().password_changes.send_reset(fields.get("email", ""), client_of(request))
     return _to_page(request, f"{RESET_PAGE}?sent=1")
 
 
@@ -73,7 +73,7 @@ async def send_reset(request: Request, fields: Fields) -> Response:
 async def finish_reset(request: Request, fields: Fields) -> Response:
     """Set a new `password` with the `token` of a link."""
     token, password = _token_of(fields, "reset_password"), fields.get("password", "")
-    await services().email_flows.password_resets.finish(token, password, client_of(request))
+    await services().password_changes.reset(token, password, client_of(request))
     return _to_page(request, f"{RESET_PAGE}?done=1")
 
 
@@ -83,7 +83,7 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     Raises:
         ChatError: See `EmailSignUps.begin`.
     """
-    browser_secret = await services().email_flows.sign_ups.begin(
+    browser_secret = await services().email_sign_ups.begin(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         name=fields.get("name", ""),
@@ -92,7 +92,7 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     )
     response = _to_page(request, f"{SIGN_UP_PAGE}?sent=1")
     name = cookies.sign_up_name(services().settings)
-    set_cookie(response, name, browser_secret, max_age=sign_up.SIGN_UP_LIFETIME)
+    set_cookie(response, name, browser_secret, max_age=SIGN_UP_LIFETIME)
     return response
 
 
@@ -100,7 +100,8 @@ async def preview(request: Request) -> Response:
     """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)
     purpose, _, token = fields.get("token", "").partition(".")
-    link = await services().email_flows.preview(
+    link = await preview_link(
+        services().tokens,
         purpose,
         token,
         browser_secret=_sign_up_cookie(request),
@@ -120,7 +121,7 @@ async def verify(request: Request, fields: Fields) -> Response:
     principal: Principal | None = request.scope.get("principal")
     if principal is None:
         raise SessionRequired
-    token, changes = _token_of(fields, purpose), services().email_flows.email_changes
+    token, changes = _token_of(fields, purpose), services().email_changes
     if purpose == "verify_email":
         await changes.verify(principal, token)
     elif purpose == "change_email":
@@ -133,7 +134,7 @@ async def verify(request: Request, fields: Fields) -> Response:
 @signed_in
 async def send_verification(request: Request, principal: Principal) -> Response:
     """Send the email that verifies the user's address again."""
-    await services().email_flows.email_changes.send_verification(principal, client_of(request))
+    await services().email_changes.send_verification(principal, client_of(request))
     return no_content()
 
 
@@ -141,8 +142,7 @@ async def send_verification(request: Request, principal: Principal) -> Response:
 async def send_change(request: Request, principal: Principal) -> Response:
     """Send an email to the address that the user wants to change to."""
     body = await read_json(request, NewEmail, max_bytes=MAX_BYTES)
-    addresses = services().email_flows.email_changes
-    await addresses.send_change(principal, body.email, client_of(request))
+    await services().email_changes.send_change(principal, body.email, client_of(request))
     return no_content()
 
 
@@ -159,7 +159,7 @@ routes = [
 
 
 async def _finish_sign_up(request: Request, fields: Fields) -> Response:
-    outcome = await services().email_flows.sign_ups.finish(
+    outcome = await services().email_sign_ups.finish(
         _token_of(fields, "sign_up"),
         browser_secret=_sign_up_cookie(request),
         password=fields.get("password", ""),

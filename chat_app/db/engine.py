@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.db.dialect import engines, writer_thread_engine
@@ -84,10 +83,12 @@ class Database:
         """
         check_reason(reason)
         if write:
-            async with self._committing(_system(self._all.writers)) as session:
+            async with self._committing(SystemSession(self._all.writers)) as session:
                 yield session
+            for publish in session.after_commit:
+                publish()
         else:
-            async with self._reading(_system(self._all.readers)) as session:
+            async with self._reading(SystemSession(self._all.readers)) as session:
                 yield session
 
     async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
@@ -110,7 +111,7 @@ class Database:
                 await _shielded(self._writer_thread.run(statements))
             return
         # The log writer needs no lock: it counts no rows, and there is one of it.
-        async with self._storing(_system(self._all.writers)) as session:
+        async with self._storing(SystemSession(self._all.writers)) as session:
             connection = await session.connection()
             for statement, rows in statements:
                 if rows:
@@ -185,10 +186,6 @@ class Database:
         finally:
             self._writing = None
             self._write_lock.release()
-
-
-def _system(engine: AsyncEngine) -> SystemSession:
-    return SystemSession(engine, expire_on_commit=False)
 
 
 async def _shielded(work: Coroutine[Any, Any, None]) -> None:

@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 
 import reflex as rx
 
-from chat_app.auth.account.linked_accounts import LinkedAccount
-from chat_app.auth.passkeys import PasskeySummary
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import SessionSummary
 from chat_app.auth.sign_in.step_up import StepUpMethods
 from chat_app.core.clock import utc_now
+from chat_app.db.tables import Account, Passkey
 from chat_app.services import services
 from chat_app.states import current_principal
 
@@ -146,7 +145,7 @@ class SessionsState(SettingsList, rx.State):
         self.items = [session_entry(session, now) for session in found]
 
 
-def linked_account_entry(account: LinkedAccount, labels: Mapping[str, str]) -> SettingsEntry:
+def linked_account_entry(account: Account, labels: Mapping[str, str]) -> SettingsEntry:
     """A linked account.
 
     Args:
@@ -163,7 +162,7 @@ def linked_account_entry(account: LinkedAccount, labels: Mapping[str, str]) -> S
     )
 
 
-def passkey_entry(passkey: PasskeySummary, now: datetime) -> SettingsEntry:
+def passkey_entry(passkey: Passkey, now: datetime) -> SettingsEntry:
     """A passkey, with relative times."""
     used = f"last used {ago(passkey.last_used_at, now)}" if passkey.last_used_at else _UNUSED
     return SettingsEntry(

@@ -5,10 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat_app.auth.account.linked_accounts import LinkedAccount
-from chat_app.auth.passkeys import PasskeySummary
 from chat_app.auth.sessions.models import SessionSummary
 from chat_app.auth.sign_in.identity import VerifiedIdentity
+from chat_app.db.tables import Account, Passkey
 from chat_app.states.account import (
     LinkedAccountsState,
     SessionsState,
@@ -21,9 +20,11 @@ from testing.reflex_tabs import Harness
 MARCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def linked_account(**given: object) -> LinkedAccount:
+def linked_account(**given: object) -> Account:
     known = {
         "id": uuid4(),
+        "user_id": uuid4(),
+        "subject": "7",
         "provider": "acme",
         "issuer": "https://id.acme.example",
         "email": "ada@example.org",
@@ -31,7 +32,7 @@ def linked_account(**given: object) -> LinkedAccount:
         "created_at": MARCH,
         "last_used_at": None,
     }
-    return LinkedAccount(**{**known, **given})  # pyright: ignore[reportArgumentType]
+    return Account(**{**known, **given})
 
 
 def test_a_linked_account_has_the_label_of_its_provider() -> None:
@@ -44,12 +45,17 @@ def test_a_linked_account_has_the_label_of_its_provider() -> None:
     assert used.detail == "Connected 1 March 2026, last used 2 April 2026"
 
 
+def passkey(**given: object) -> Passkey:
+    known = {"user_id": uuid4(), "credential_id": "x", "public_key": b"", "created_at": MARCH}
+    return Passkey(**{**known, **given})
+
+
 def test_a_passkey_says_when_it_was_used() -> None:
-    fresh = PasskeySummary(uuid4(), "Laptop", False, MARCH, None)
+    fresh = passkey(name="Laptop")
     shown = passkey_entry(fresh, MARCH + timedelta(minutes=70))
     assert (shown.title, shown.tag) == ("Laptop", "")
     assert shown.detail == "added 1 hour ago · not used yet"
-    used = PasskeySummary(uuid4(), "Phone", True, MARCH, MARCH + timedelta(days=2))
+    used = passkey(name="Phone", backed_up=True, last_used_at=MARCH + timedelta(days=2))
     shown = passkey_entry(used, MARCH + timedelta(days=2))
     assert (shown.tag, shown.detail) == ("Synced", "added 2 days ago · last used just now")
 

@@ -21,24 +21,22 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 async def link(office: Office, email: str) -> None:
-    await office.stage.email_flows.magic_links.send(email, HERE)
+    await office.stage.magic_links.send(email, HERE)
 
 
 async def reset(office: Office, email: str) -> None:
-    await office.stage.email_flows.password_resets.send(email, HERE)
+    await office.stage.password_changes.send_reset(email, HERE)
 
 
 async def sign_up(office: Office, email: str) -> None:
-    await office.stage.email_flows.sign_ups.begin(
+    await office.stage.email_sign_ups.begin(
         email=email, password="another-Lemon-44-chair", name="", client_ip=HERE
     )
 
 
 async def change(office: Office, email: str) -> None:
     eve = await office.stage.person("eve@evil.example")
-    await office.stage.email_flows.email_changes.send_change(
-        await office.principal(eve), email, HERE
-    )
+    await office.stage.email_changes.send_change(await office.principal(eve), email, HERE)
 
 
 async def work_of(office: Office, ask: Ask, email: str) -> dict[str, Any]:

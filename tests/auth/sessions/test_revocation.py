@@ -93,7 +93,6 @@ async def test_the_sessions_of_one_identity_provider_can_be_revoked_alone(stage:
     others.append(await stage.sign_in(ada))
     async with stage.db.system("auth", write=True) as session:
         ended = await stage.sessions.revoke_all(session, ada, reason="over", provider="acme")
-    stage.sessions.publish_revoked(ended, "over")
     assert ended == [theirs.session_id]
     assert await stage.sessions.resolve(theirs.token) is None
     for one in others:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.keyring import KeyRing
 from testing.auth_services import Stage, renewal_of, settings_of, staged
@@ -33,9 +34,8 @@ class Installation:
             auth_secret_previous=secrets[1:],
         )
         stage = self.stage
-        self.live = SessionService.create(
-            stage.db, stage.bus, settings, stage.time, KeyRing(settings)
-        )
+        codec = create_token_codec(settings, KeyRing(settings))
+        self.live = SessionService(stage.db, stage.bus, codec, settings, stage.time)
 
     async def sign_in(self, email: str) -> str:
         person = await self.stage.person(email)

@@ -279,7 +279,7 @@ async def test_a_remembered_browser_is_not_asked_for_as_long_as_the_setting_says
     hers = Browser("192.0.2.7", FIREFOX, device=await stage.devices.remember(eve.user_id, FIREFOX))
     assert isinstance(await stage.sign_in_service.sign_in(letter, hers), MfaRequired)
     stage.time.passes(days=30)
-    await stage.devices.purge()
+    await stage.tokens.purge()
     assert isinstance(await stage.sign_in_service.sign_in(letter, known), MfaRequired)
     assert await all_of(stage, RememberedDevice) == []
 
