@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from argon2 import PasswordHasher
+from chat_app.core.keyring import KeyRing
 from sqlmodel import col, delete, update
 
 from chat_app.auth.account.change_email import EmailChanges
@@ -31,7 +32,6 @@ from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
-from chat_app.core.keyring import KeyRing
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, User

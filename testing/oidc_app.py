@@ -12,13 +12,14 @@ from uuid import UUID
 import httpx
 from pydantic import SecretStr
 from sqlmodel import SQLModel, select
+from testing.database import create_tables
 
 from chat_app import services as installed
 from chat_app.api.routes import http_app
 from chat_app.db.tables import Account, AuthSession, User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from testing.auth_services import FIREFOX, Time, settings_of
 
 JSON = {"X-Auth-Return-Redirect": "1"}
@@ -207,7 +208,7 @@ async def program(
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
     live = Services(settings_of(folder, **{**fixed, **given}), clock=time)
-    await live.db.create_all()
+    await create_tables(live.db)
     installed.install(live)
     running = Program(live, time, Gateway(http_app(), services=installed.services))
     try:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from chat_app.db.errors import DataFolderInUse
 
 from chat_app.db.data_folder import DataFolder, make_private_file
-from chat_app.db.errors import DataFolderInUse
 
 OWNER = """
 import sys

@@ -12,6 +12,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from chat_app.db.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnreachable,
+    QueryRefused,
+)
 from sqlalchemy import UnaryExpression, column, delete, func, insert, select, text, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.operators import custom_op
@@ -20,13 +27,6 @@ from sqlmodel import col
 from chat_app.auth.principal import Principal
 from chat_app.db.dialect import Engines, convert_error, engines
 from chat_app.db.engine import Database, NestedWrite
-from chat_app.db.errors import (
-    DatabaseBusy,
-    DatabaseError,
-    DatabaseFull,
-    DatabaseUnreachable,
-    QueryRefused,
-)
 from chat_app.db.row_level_security import restrict_to_owner
 from chat_app.db.tables import Message, Thread, User
 

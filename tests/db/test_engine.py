@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_app.db.errors import DatabaseBusy, DatabaseFull
+from chat_app.db.sessions import UnknownReason
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select, update
 
 from chat_app.db import dialect
 from chat_app.db.engine import Database, NestedWrite
-from chat_app.db.errors import DatabaseBusy, DatabaseFull
-from chat_app.db.sessions import UnknownReason
 from chat_app.db.tables import Thread, User
 from testing.owned_rows import Person
 

@@ -16,6 +16,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from chat_app.db.errors import QueryRefused
+from chat_app.db.sessions import ScopedSession, SyncScopedSession
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -28,8 +30,6 @@ from chat_app.auth.principal import Principal
 from chat_app.db import engine as engine_module
 from chat_app.db import sessions
 from chat_app.db.engine import Database
-from chat_app.db.errors import QueryRefused
-from chat_app.db.sessions import ScopedSession, SyncScopedSession
 from chat_app.db.tables import Message, Thread, User, metadata
 from testing.query_shapes import SHAPES, Owns, flat
 

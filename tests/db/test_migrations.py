@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from alembic.config import Config
+from chat_app.db.backup import MAX_BACKUPS, back_up
+from chat_app.db.errors import DatabaseBusy, DatabaseFull, RevisionMismatch
 from sqlmodel import select
 
 from alembic import command
 from chat_app.db import migrations
-from chat_app.db.backup import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseBusy, DatabaseFull, RevisionMismatch
 from chat_app.db.migrations import PROJECT, check, upgrade
 from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings

@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from chat_app.db.errors import DatabaseFull
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
@@ -17,7 +18,6 @@ from chat_app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from chat_app.db.errors import DatabaseFull
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import PromptMessage
 from testing.run_services import Stage, staged

@@ -6,7 +6,7 @@ from chat_app.auth.oauth import client
 from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuthTransaction
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.http_out import UnexpectedResponse
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from chat_app.settings.validation import host_of
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}

@@ -16,7 +16,7 @@ from chat_app.auth.oauth import client
 from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuthTransaction
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.http_out import UnexpectedResponse, client_options
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from chat_app.settings.validation import host_of, is_loopback, is_plain_url
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")

@@ -27,8 +27,9 @@ from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
-from chat_app.core.tokens import new_token
-from chat_app.settings import IdentityProvider, Settings
+from chat_app.core.crypto import new_token
+from chat_app.settings import Settings
+from chat_app.settings.identity_providers import IdentityProvider
 
 TRANSACTION_LIFETIME = timedelta(minutes=10)
 """How long a user may take at the provider."""

@@ -31,12 +31,13 @@ from chat_app.auth.sign_in.identity import (
 )
 from chat_app.auth.two_factor import confirmed_totp
 from chat_app.core.clock import Clock
+from chat_app.core.crypto import hash_token
 from chat_app.core.errors import Conflict, Unauthenticated
-from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, RememberedDevice, User
-from chat_app.settings import IdentityProvider, Settings
+from chat_app.settings import Settings
+from chat_app.settings.identity_providers import IdentityProvider
 
 MFA_LIFETIME = timedelta(minutes=10)
 """How long a two-factor challenge is valid."""

@@ -4,9 +4,9 @@ import asyncio
 import logging
 
 import pytest
+from chat_app.core.tasks import every, retry
 
 from chat_app.core.errors import Unavailable
-from chat_app.core.tasks import every, retry
 
 
 class Job:
