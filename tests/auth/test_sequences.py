@@ -20,7 +20,7 @@ from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, CountingHasher
 from testing.email_flows import Office, opened
-from testing.mail_server import link_of, text_of
+from testing.mail_server import flush, link_of, text_of
 
 ADDRESS = "ada@example.org"
 ISSUER, OTHER = "https://id.acme.example", "https://id.other.example"
@@ -179,7 +179,7 @@ class Somebody:
 
     async def open_letters(self, browser_secret: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
-        await self.stage.mailer.flush()
+        await flush(self.stage.mailer)
         letters = self.office.mailbox.to(ADDRESS)
         new, self._opened = letters[self._opened :], len(letters)
         for one in new:

@@ -12,7 +12,7 @@ from chat_app.db.tables import Account, OneTimeToken, Totp, User
 from chat_app.mail.mailer import MailUnavailable
 from testing.auth_services import PASSWORD, staged
 from testing.email_flows import ADA, BOB, BROWSER, HERE, Office, entered, opened
-from testing.mail_server import link_of, text_of
+from testing.mail_server import flush, link_of, text_of
 
 
 def says_no(*_: object) -> bool:
@@ -148,7 +148,7 @@ async def test_a_mailbox_is_not_flooded(tmp_path: Path) -> None:
         with pytest.raises(RateLimited):
             await send(office, ADA.upper(), "192.0.2.9")
         await send(office, BOB)
-        await office.stage.mailer.flush()
+        await flush(office.stage.mailer)
         assert [letter["To"] for letter in office.mailbox.letters] == [ADA] * 3 + [BOB]
 
 

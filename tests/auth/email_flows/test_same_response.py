@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from chat_app.db.tables import Account
 from testing.email_flows import ADA, BOB, HERE, Office, opened
+from testing.mail_server import flush
 
 Ask = Callable[[Office, str], Awaitable[Any]]
 SETTINGS: list[dict[str, Any]] = [
@@ -104,7 +105,7 @@ async def test_the_letter_alone_tells_them_apart(office: Office) -> None:
     await office.person()
     for email in (ADA, BOB):
         await reset(office, email)
-    await office.stage.mailer.flush()
+    await flush(office.stage.mailer)
     known, unknown = office.mailbox.letters
     assert (known["To"], unknown["To"]) == (ADA, BOB)
     assert known["Subject"] != unknown["Subject"]
