@@ -11,12 +11,13 @@ import reflex as rx
 
 from chat_app.api.routes import http_app
 from chat_app.core import logging
+from chat_app.core.clock import every
 from chat_app.core.errors import ChatError
 from chat_app.db import migrations
-from chat_app.db.data_folder import DataFolder
+from chat_app.db.data_folder import lock_data_folder
 from chat_app.gateway import Gateway
 from chat_app.pages import add_pages
-from chat_app.reflex_ext.app import GatewayApp
+from chat_app.reflex_ext.app import SWEEP_SECONDS, GatewayApp
 from chat_app.reflex_ext.build import set_frame_bytes
 from chat_app.services import Services, install, services
 from chat_app.settings import settings
@@ -28,16 +29,17 @@ from chat_app.states.policy import Policy
 async def _running() -> AsyncIterator[None]:
     """Own the data folder, migrate the database, and keep the services running."""
     config = settings()
-    with DataFolder(config.data_dir):
+    with lock_data_folder(config.data_dir):
         await asyncio.to_thread(migrations.upgrade, config)
         all_services = Services(config)
         install(all_services)
         await all_services.start()
         _freeze_memory()
+        sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
         try:
-            async with app.sweeping_states():
-                yield
+            yield
         finally:
+            sweeping.cancel()
             await all_services.stop()
 
 

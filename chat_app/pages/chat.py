@@ -18,8 +18,8 @@ from chat_app.components.ui.feedback import (
 )
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.pages.sidebar import SIDEBAR, sidebar
+from chat_app.reflex_ext.app import is_offline
 from chat_app.reflex_ext.build import baked_settings
-from chat_app.reflex_ext.page import is_offline
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed

@@ -13,11 +13,10 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.core.clock import retry
+from chat_app.core.errors import DatabaseError, NotFound
 from chat_app.core.signals import Signal, user_topic
-from chat_app.core.tasks import retry
-from chat_app.db.errors import DatabaseError
-from chat_app.reflex_ext.events import client_token, var_emitter
+from chat_app.reflex_ext.events import state_key, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.runs.follow import EndEvent, TextEvent
 from chat_app.services import services
@@ -61,7 +60,7 @@ class Feed(rx.State):
     @rx.event(background=True, supersedes=True)
     async def watch(self):
         """Follow the user's signals and the open thread's answer until the socket is closed."""
-        await while_open(client_token(), self._watch(current_principal()))
+        await while_open(state_key(), self._watch(current_principal()))
 
     @rx.event
     async def resync(self, stream_id: str, length: int):
@@ -160,14 +159,14 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _follow(principal: Principal, run_id: UUID) -> None:
-    stream_id, token = views.stream_id(run_id), client_token()
+    stream_id, key = views.stream_id(run_id), state_key()
     with contextlib.suppress(NotFound):
         async for event in services().runs.follow(principal, run_id):
             if isinstance(event, EndEvent):
                 await _emit([stream_id, event.length, "", event.status])
             else:
                 await _emit([stream_id, event.offset, event.text])
-            await tabs.wait_for_room(token)
+            await tabs.wait_for_room(key)
 
 
 _emit = var_emitter(Feed, "f")

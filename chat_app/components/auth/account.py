@@ -6,8 +6,8 @@ from chat_app.components import script
 from chat_app.components.auth.fields import submit_button
 from chat_app.components.auth.sign_in import ErrorCodeComponent, sign_out_form
 from chat_app.components.ui.icons import icon, page_link
+from chat_app.reflex_ext.app import LiteralColorMode, color_mode, set_color_mode
 from chat_app.reflex_ext.build import api_url
-from chat_app.reflex_ext.page import LiteralColorMode, color_mode, set_color_mode
 from chat_app.states.views import UserItem
 
 _MENU_ID = "account-menu"

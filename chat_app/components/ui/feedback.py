@@ -6,7 +6,7 @@ import reflex as rx
 
 from chat_app.components import script
 from chat_app.components.ui.icons import icon, icon_button
-from chat_app.reflex_ext.page import is_offline
+from chat_app.reflex_ext.app import is_offline
 
 
 def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:

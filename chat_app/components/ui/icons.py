@@ -4,7 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.reflex_ext.page import ReactRouterLink
+from chat_app.reflex_ext.app import ReactRouterLink
 
 _PATHS = {
     "new": "M12 5v14M5 12h14",
