@@ -3,14 +3,11 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlmodel import select
-
-from chat_app.auth.emails import normalise
+from chat_app.auth.account.disable import find_user
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock, utc_now
-from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
-from chat_app.db.tables import Message, Thread, User
+from chat_app.db.tables import Message, Thread
 
 _BATCH = 500
 _INTERVAL = timedelta(minutes=20)
@@ -43,12 +40,6 @@ _ANSWERS = (
 )
 
 
-class UserNotFound(InvalidInput):
-    """No user has this email."""
-
-    code = "user_not_found"
-
-
 async def principal_by_email(db: Database, email: str) -> Principal:
     """A principal for the user with this email, without a sign-in.
 
@@ -56,12 +47,7 @@ async def principal_by_email(db: Database, email: str) -> Principal:
         UserNotFound: No user has this email.
         InvalidInput: It is not a valid email.
     """
-    query = select(User.id).where(User.email == normalise(email))
-    async with db.system("command line") as session:
-        user_id = (await session.exec(query)).first()
-    if user_id is None:
-        raise UserNotFound(f"No user has the email {email}; add one: chat-app user add {email}")
-    return Principal(user_id, uuid4())
+    return Principal(await find_user(db, email), uuid4())
 
 
 async def seed_threads(

@@ -10,9 +10,15 @@ from chat_app.auth.emails import normalise
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.engine import Database
 from chat_app.db.tables import User
+
+
+class UserNotFound(InvalidInput):
+    """No user has this email."""
+
+    code = "user_not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +62,17 @@ class UserAccess:
             user = await session.require(User, user_id)
             user.disabled_at = None
 
-    async def find(self, email: str) -> UUID:
-        """The user with an email.
 
-        Raises:
-            InvalidEmail: It is not an email.
-            NotFound: There is none.
-        """
-        async with self.db.system("auth") as session:
-            found = await session.exec(select(User.id).where(User.email == normalise(email)))
-            user_id = found.first()
-        if user_id is None:
-            raise NotFound
-        return user_id
+async def find_user(db: Database, email: str) -> UUID:
+    """The user that the operator names by an email.
+
+    Raises:
+        InvalidEmail: It is not an email.
+        UserNotFound: No user has this email.
+    """
+    async with db.system("command line") as session:
+        found = await session.exec(select(User.id).where(User.email == normalise(email)))
+        user_id = found.first()
+    if user_id is None:
+        raise UserNotFound(f"No user has the email {email}.")
+    return user_id
