@@ -23,10 +23,9 @@ from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
-from chat_app.core.clock import Clock, utc_now
-from chat_app.core.keyring import KeyRing
+from chat_app.core.clock import Clock, every, utc_now
+from chat_app.core.crypto import KeyRing
 from chat_app.core.signals import Bus
-from chat_app.core.tasks import every
 from chat_app.db.engine import Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
@@ -100,6 +99,8 @@ class Services:
 
     async def start(self) -> None:
         """Finalize interrupted runs, then start. The database must be migrated."""
+        if self.settings.has_unserved_models:
+            logger.warning("CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL.")
         await self.runs.start()
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(every(seconds, job)))

@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from chat_app.core.keyring import KeyRing
 from sqlmodel import col, delete, update
 
 from chat_app.auth.account.change_email import EmailChanges
@@ -32,11 +31,13 @@ from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
+from chat_app.core.crypto import KeyRing
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, User
 from chat_app.mail.mailer import Mailer
 from chat_app.settings import Settings
+from testing.database import create_tables
 
 PASSWORD = "plum-Otter-teapot-91"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -199,7 +200,7 @@ async def staged(
     """A stage on a new database in `folder`, with these settings."""
     settings = settings_of(folder, **given)
     db = database(settings.sqlalchemy_url)
-    await db.create_all()
+    await create_tables(db)
     stage = Stage(settings, db, Time(), hasher or CountingHasher())
     try:
         yield stage

@@ -12,7 +12,6 @@ from uuid import UUID
 import httpx
 from pydantic import SecretStr
 from sqlmodel import SQLModel, select
-from testing.database import create_tables
 
 from chat_app import services as installed
 from chat_app.api.routes import http_app
@@ -21,6 +20,7 @@ from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
 from chat_app.settings.identity_providers import IdentityProvider
 from testing.auth_services import FIREFOX, Time, settings_of
+from testing.database import create_tables
 
 JSON = {"X-Auth-Return-Redirect": "1"}
 CLIENT = "chat"

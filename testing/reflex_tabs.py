@@ -22,6 +22,7 @@ from chat_app.services import Services, install
 from chat_app.settings import Settings, read_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
+from testing.database import create_tables
 
 SAFETY_SECONDS = 120
 PASSWORD = "correct horse battery staple"
@@ -157,7 +158,7 @@ async def open_harness(
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
     live = Services(wanted, clock=clock, flush_throttle=flush_throttle)
-    await live.db.create_all()
+    await create_tables(live.db)
     install(live)
     await live.start()
     recorder, manager = UpdateRecorder(), StateManagerMemory()
@@ -190,7 +191,7 @@ async def open_tab(harness: Harness, principal: Principal, thread: str = "") -> 
 
 
 def is_watched(harness: Harness, principal: Principal) -> bool:
-    return bool(harness.live.bus.subscriber_count(f"user:{principal.user_id}"))
+    return f"user:{principal.user_id}" in harness.live.bus._queues
 
 
 async def wait_until(tab: Tab, condition: Callable[[], object]) -> None:

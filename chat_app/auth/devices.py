@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlmodel import col, delete
 
 from chat_app.core.clock import Clock
-from chat_app.core.tokens import hash_token, new_token
+from chat_app.core.crypto import hash_token, new_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import RememberedDevice
 from chat_app.settings import Settings
 

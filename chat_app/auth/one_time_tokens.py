@@ -15,9 +15,9 @@ from sqlmodel import col, delete, select, update
 
 from chat_app.auth.errors import InvalidToken
 from chat_app.core.clock import Clock
-from chat_app.core.tokens import hash_token, new_token
+from chat_app.core.crypto import hash_token, new_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import OneTimeToken, RememberedDevice
 
 Purpose = Literal[

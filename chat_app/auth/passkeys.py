@@ -21,7 +21,7 @@ from chat_app.auth.webauthn import PasskeyResponse
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, NotFound
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Passkey, User
 from chat_app.settings import Settings
 

@@ -26,12 +26,11 @@ from chat_app.auth.totp import (
     normalize_code,
 )
 from chat_app.core.clock import Clock
+from chat_app.core.crypto import DecryptionError, KeyRing, hash_token
 from chat_app.core.errors import Conflict, Unavailable
-from chat_app.core.keyring import DecryptionError, KeyRing
 from chat_app.core.rate_limit import releasing
-from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import BackupCode, RememberedDevice, Totp
 from chat_app.settings import Settings
 

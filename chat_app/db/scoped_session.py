@@ -1,4 +1,4 @@
-"""Scoped sessions, restricted to one user's rows, and system sessions, which need a reason.
+"""Scoped database sessions, restricted to one user's rows, and system sessions, with a reason.
 
 A test compares the call sites of system sessions with an allow-list.
 """
@@ -15,8 +15,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import NotFound
-from chat_app.db.errors import QueryRefused, Unscoped
-from chat_app.db.row_level_security import owned_by
+from chat_app.db.row_level_security import QueryRefused, owned_by
 from chat_app.db.tables import OWNED, Owned
 
 _T = TypeVar("_T")
@@ -34,11 +33,6 @@ REASONS: dict[str, str] = {
 
 class UnknownReason(Exception):
     """The reason of a system session is not registered."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"{reason!r} is not a reason for a system session; see REASONS in db/sessions.py."
-        )
 
 
 class SystemSession(AsyncSession):
@@ -71,10 +65,12 @@ def check_reason(reason: str) -> None:
         UnknownReason: It is not in `REASONS`.
     """
     if reason not in REASONS:
-        raise UnknownReason(reason)
+        raise UnknownReason(f"{reason!r} is not in {__name__}.REASONS.")
 
 
-__all__ = ["QueryRefused", "Scope", "ScopedSession", "Unscoped"]
+class Unscoped(QueryRefused):
+    """A scoped session was opened without a user."""
+
 
 _OPTIONS = frozenset(
     {"populate_existing", "autoflush", "yield_per", "stream_results", "max_row_buffer"}

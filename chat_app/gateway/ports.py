@@ -9,8 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat_app.auth.hooks import ClaimsUnavailable
 from chat_app.auth.sessions.models import ResolvedSession
+from chat_app.core.errors import DatabaseError
 from chat_app.core.signals import Bus
-from chat_app.db.errors import DatabaseError
 from chat_app.settings import Settings
 
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from chat_app.db.errors import DatabaseBusy
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -12,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chat_app.api.errors import CatchBugs, InternalError, exception_handlers
-from chat_app.core.errors import InvalidInput, NotFound, RateLimited
+from chat_app.core.errors import DatabaseBusy, InvalidInput, NotFound, RateLimited
 from testing.auth_api import everything_logged
 
 ERRORS: dict[str, Exception] = {

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from chat_app.db.errors import DatabaseBusy
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from chat_app.api.routes import http_app
+from chat_app.core.errors import DatabaseBusy
 from chat_app.gateway import Gateway
 from chat_app.services import services
 from testing.reflex_tabs import Harness, open_harness

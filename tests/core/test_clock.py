@@ -1,11 +1,11 @@
-"""Retry with back-off, and periodic tasks."""
+"""Retries with back-off, and periodic jobs."""
 
 import asyncio
 import logging
 
 import pytest
-from chat_app.core.tasks import every, retry
 
+from chat_app.core.clock import every, retry
 from chat_app.core.errors import Unavailable
 
 

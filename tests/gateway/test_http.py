@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from chat_app.db.errors import DatabaseBusy, DatabaseFull
 from sqlalchemy.exc import OperationalError
 from starlette.types import Receive, Scope, Send
 
+from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.gateway.request_context import relative_target
 from chat_app.gateway.responses import unknown_host_page

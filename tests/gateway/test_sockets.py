@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from chat_app.db.errors import DatabaseBusy
 from starlette.types import Message, Send
 from websockets.exceptions import InvalidStatus
 
+from chat_app.core.errors import DatabaseBusy
 from chat_app.core.signals import SESSIONS, Signal
 from chat_app.gateway import Gateway
 from chat_app.gateway.ports import GatewayTimeouts

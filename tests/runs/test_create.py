@@ -5,13 +5,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from chat_app.db.errors import DatabaseFull
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import (
     Conflict,
+    DatabaseFull,
     InvalidInput,
     NotFound,
     TooLarge,

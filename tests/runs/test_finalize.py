@@ -4,11 +4,10 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from chat_app.db.errors import DatabaseBusy
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import MESSAGES, NotFound
+from chat_app.core.errors import MESSAGES, DatabaseBusy, NotFound
 from chat_app.db.tables import RunEvent, User
 from chat_app.llm.base import Finish
 from chat_app.llm.errors import Failure

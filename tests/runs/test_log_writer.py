@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
-from chat_app.db.errors import DatabaseFull
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from chat_app.core.errors import DatabaseFull
 from chat_app.runs.flush import (
     BUSY_FRAME,
     FAST_FRAME,

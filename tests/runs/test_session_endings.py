@@ -15,6 +15,7 @@ from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.auth_services import PASSWORD, Time
+from testing.database import create_tables
 
 EMAIL = "ada@example.org"
 SLOW = "fake:10000x20"
@@ -62,7 +63,7 @@ async def setup(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     )
     time = Time()
     live = Services(settings, clock=time)
-    await live.db.create_all()
+    await create_tables(live.db)
     await live.start()
     ada = await live.accounts.add(EMAIL, PASSWORD, "Ada")
     bob = await live.accounts.add("bob@example.org", PASSWORD, "Bob")

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from chat_app.db.errors import DatabaseBusy
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import DatabaseBusy
 from chat_app.llm.base import Delta, PromptMessage, TextDelta
 from chat_app.runs.flush import FlushThrottle
 from chat_app.seed import seed_messages

@@ -10,7 +10,7 @@ from chat_app.auth.emails import normalise
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
-from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.tables import User
 

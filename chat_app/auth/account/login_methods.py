@@ -10,7 +10,7 @@ from chat_app.auth.errors import LastLoginMethod
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import VerifiedIdentity
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, BackupCode, Passkey, RememberedDevice, Totp, User
 
 

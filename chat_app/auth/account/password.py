@@ -22,7 +22,7 @@ from chat_app.auth.sign_in.passwords import (
     password_account,
 )
 from chat_app.core.errors import NotFound
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
 
 

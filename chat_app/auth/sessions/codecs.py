@@ -16,8 +16,7 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import Select
 
 from chat_app.auth.sessions.revocation import JWT_PREFIX, is_denied
-from chat_app.core.keyring import DecryptionError, KeyRing
-from chat_app.core.tokens import hash_token, new_token
+from chat_app.core.crypto import DecryptionError, KeyRing, hash_token, new_token
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 

@@ -12,7 +12,7 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession, DeniedSession, User
 
 JWT_PREFIX = "sealed:"

@@ -20,11 +20,10 @@ from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, SessionSummary
 from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live
 from chat_app.core.clock import Clock
-from chat_app.core.errors import Unauthenticated
+from chat_app.core.errors import DatabaseError, Unauthenticated
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import SESSIONS, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseError
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 

@@ -15,7 +15,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import domain_of
 from chat_app.core.clock import Clock
-from chat_app.core.tokens import hash_token
+from chat_app.core.crypto import hash_token
 from chat_app.db.engine import Database
 from chat_app.mail.mailer import Mailer
 from chat_app.mail.templates import EmailTemplates

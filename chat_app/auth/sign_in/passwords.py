@@ -37,7 +37,7 @@ from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.clock import Clock
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
 from chat_app.settings import Settings
 

@@ -22,7 +22,7 @@ from chat_app.auth.sign_in.email_flows import SIGN_UP_LIFETIME, EmailFlow, is_sa
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
-from chat_app.core.tokens import hash_token, new_token
+from chat_app.core.crypto import hash_token, new_token
 from chat_app.db.tables import User
 from chat_app.mail.templates import Email
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from chat_app.core.keyring import KeyRing
 from sqlmodel import select
 
 from chat_app.auth.sessions.codecs import PURPOSE
+from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import NotFound
 from chat_app.db.tables import DeniedSession
 from testing.auth_services import Stage, renewal_of, settings_of

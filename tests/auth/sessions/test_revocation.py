@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from chat_app.db.sessions import SystemSession
 from sqlmodel import select
 
 from chat_app.core.signals import SESSIONS, Signal
 from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession
 from testing.auth_services import OpenStage, Stage
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from chat_app.core.keyring import KeyRing
 
 from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.service import SessionService
+from chat_app.core.crypto import KeyRing
 from testing.auth_services import Stage, renewal_of, settings_of, staged
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_app.core.keyring import KeyRing
 from pyotp.totp import TOTP
 from sqlmodel import SQLModel, select
 
@@ -14,6 +13,7 @@ from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.errors import InvalidToken, InvalidTwoFactorCode, TwoFactorLocked
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.two_factor import TwoFactor
+from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import Conflict, Unavailable
 from chat_app.db.tables import BackupCode, OneTimeToken, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, Stage, settings_of, staged
