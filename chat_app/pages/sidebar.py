@@ -3,7 +3,7 @@
 import reflex as rx
 
 from chat_app.components.auth.account import account_menu
-from chat_app.components.chat.thread_list import load_more, roving_list, thread_row
+from chat_app.components.chat.thread_list import load_more, roving_list, thread_title, title_field
 from chat_app.components.ui.feedback import notice, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
 from chat_app.states.auth import AuthState
@@ -117,13 +117,36 @@ def _threads() -> rx.Component:
 
 
 def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
-    return thread_row(
-        item,
-        is_open=item.id == ChatState.thread,
-        is_running=ThreadListState.running.contains(item.id),
-        is_renaming=item.id == ThreadListState.renaming,
-        on_begin_rename=ThreadListState.begin_rename,
-        on_rename=ThreadListState.rename,
-        on_cancel_rename=ThreadListState.cancel_rename,
-        on_delete=ThreadListState.delete,
+    """A thread: its link with two actions, or its title field; above it the day, on the first."""
+    title = thread_title(item.title)
+    title_editor = title_field(
+        title=item.title, on_save=ThreadListState.rename, on_cancel=ThreadListState.cancel_rename
+    )
+    rename, delete = ThreadListState.begin_rename(item.id), ThreadListState.delete(item.id)
+    answering = rx.el.span(rx.el.span("answering", class_name="sr-only"), class_name="pulse")
+    return rx.el.li(
+        rx.cond(item.section != "", rx.el.h3(item.section, class_name="day")),
+        rx.cond(
+            item.id == ThreadListState.renaming,
+            title_editor,
+            rx.el.div(
+                page_link(
+                    rx.el.span(title, class_name="row-title"),
+                    rx.cond(ThreadListState.running.contains(item.id), answering),
+                    to=f"/c/{item.id}",
+                    class_name="row-link",
+                    custom_attrs={
+                        "data-testid": "thread",
+                        "aria-current": rx.cond(item.id == ChatState.thread, "page", "false"),
+                    },
+                ),
+                rx.el.span(
+                    icon_button("rename", f"Rename {title}", on_click=rename),
+                    icon_button("delete", f"Delete {title}", on_click=delete),
+                    class_name="row-actions",
+                ),
+                class_name="row",
+            ),
+        ),
+        key=item.id,
     )
