@@ -37,10 +37,12 @@ class IdentityProvidersState(rx.State):
     @rx.var(initial_value=[])
     def offered(self) -> list[IdentityProviderItem]:
         """The providers in the operator's order."""
-        return [IdentityProviderItem(id, label) for id, label in _provider_labels().items()]
+        return [
+            IdentityProviderItem(id, label) for id, label in _identity_provider_labels().items()
+        ]
 
 
-def _provider_labels() -> dict[str, str]:
+def _identity_provider_labels() -> dict[str, str]:
     return {one.id: one.label for one in services().settings.identity_providers}
 
 
@@ -121,7 +123,7 @@ class LinkedAccountsState(SettingsList, rx.State):
     """The user's accounts at identity providers."""
 
     async def _read(self, principal: Principal) -> None:
-        labels = _provider_labels()
+        labels = _identity_provider_labels()
         found = await services().linked_accounts.list(principal)
         self.items = [linked_account_entry(account, labels) for account in found]
 
