@@ -23,11 +23,8 @@ class GitHubProvider:
         self.settings = settings
         hosts = {host_of(settings.url), host_of(settings.api_url)}
         self._client = OAuthClient(
-            settings.id,
-            scope=settings.scope,
+            settings,
             allow_private=hosts.__contains__,  # the operator names both
-            client_id=settings.client_id,
-            client_secret=settings.client_secret.get_secret_value(),
             authorize_url=f"{settings.url}/login/oauth/authorize",
             access_token_url=f"{settings.url}/login/oauth/access_token",
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 (a method)

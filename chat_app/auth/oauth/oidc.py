@@ -158,12 +158,7 @@ class OidcProvider:
         if self._client is None or self._time() >= self._expires_at:
             metadata = await discover(self.settings.issuer)
             self._client = OAuthClient(
-                self.settings.id,
-                scope=self.settings.scope,
-                allow_private=private_hosts(self.settings.issuer),
-                client_id=self.settings.client_id,
-                client_secret=self.settings.client_secret.get_secret_value(),
-                **metadata,
+                self.settings, allow_private=private_hosts(self.settings.issuer), **metadata
             )
             self._expires_at = self._time() + METADATA_TTL_SECONDS
         return self._client

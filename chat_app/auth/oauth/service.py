@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from chat_app.auth.errors import (
@@ -20,7 +20,7 @@ from chat_app.auth.errors import (
     OAuthCallbackFailed,
     UnknownIdentityProvider,
 )
-from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuthTransaction
+from chat_app.auth.oauth.client import AuthorizationResponse, OAuthTransaction
 from chat_app.auth.oauth.github import GitHubProvider
 from chat_app.auth.oauth.oidc import OidcProvider
 from chat_app.auth.one_time_tokens import OneTimeTokens
@@ -41,20 +41,8 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class IdentityProviderClient(Protocol):
-    """An identity provider, whichever protocol it speaks."""
-
-    settings: IdentityProvider
-
-    async def discover(self) -> OAuthClient:
-        """The OAuth client, whose metadata is fetched unless it is cached."""
-        ...
-
-    async def verify(
-        self, response: AuthorizationResponse, transaction: OAuthTransaction
-    ) -> VerifiedIdentity:
-        """The identity that a callback verifies."""
-        ...
+IdentityProviderClient = GitHubProvider | OidcProvider
+"""An identity provider, whichever protocol it speaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import not_
@@ -44,7 +43,7 @@ class DecodedToken:
     Args:
         query: Selects the user and the session's row. A user without a row is accepted only with
             `fallback`.
-        fingerprint: See `TokenCodec.fingerprint`.
+        fingerprint: What the codec's `fingerprint` returned for the session's row.
         fallback: Stands in for the row while the token is valid without it; None when it is not.
         is_old: Whether the next request replaces the token.
     """
@@ -55,29 +54,11 @@ class DecodedToken:
     is_old: bool = False
 
 
-class TokenCodec(Protocol):
-    """Issues and decodes the tokens of one strategy."""
-
-    stateless_lifetime: timedelta
-    """How long a token can be valid without its row."""
-
-    def issue(self, row: AuthSession, user: User, now: datetime) -> str:
-        """Issue a token for a row, and set the row's `token_hash`."""
-        ...
-
-    def decode(self, token: str, now: datetime) -> DecodedToken | None:
-        """Decode a token; None when this installation cannot have issued it."""
-        ...
-
-    def fingerprint(self, row: AuthSession) -> str:
-        """What the valid tokens of a session have in common; it changes with a step-up."""
-        ...
-
-
 class DatabaseTokenCodec:
     """Random tokens; the row holds their SHA-256. The default strategy."""
 
     stateless_lifetime = timedelta(0)
+    """How long a token can be valid without its row."""
 
     def issue(self, row: AuthSession, user: User, now: datetime) -> str:
         """Issue a token for a row, and set the row's `token_hash`."""
@@ -209,6 +190,10 @@ class JwtTokenCodec:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+TokenCodec = DatabaseTokenCodec | JwtTokenCodec
+"""Issues and decodes the tokens of one strategy."""
 
 
 def create_token_codec(settings: Settings, keys: KeyRing) -> TokenCodec:
