@@ -14,7 +14,7 @@ from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.core.http_out import UnexpectedResponse, client_options
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 
 MAX_ID_TOKEN = 16_384
 """The longest id token that is decoded, in characters."""
