@@ -9,13 +9,13 @@ from chat_app.components.ui.icons import icon, icon_button
 from chat_app.reflex_ext.app import is_offline
 
 
-def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:
+def notice(message: rx.Var[str], on_dismiss: Any) -> rx.Component:
     """An error message, until it is dismissed."""
     return rx.cond(
-        sentence != "",
+        message != "",
         rx.el.div(
             icon("warning"),
-            rx.el.span(sentence, role="alert"),
+            rx.el.span(message, role="alert"),
             icon_button("close", "Dismiss", on_click=on_dismiss),
             class_name="notice",
         ),
