@@ -66,9 +66,11 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Migrate the database, build the page if its sources changed, and serve."""
+    import uvloop
+
     from chat_app.reflex_ext.build import SERVING, BakedSettings
     from chat_app.server import frontend
-    from chat_app.server.server import check_port
+    from chat_app.server.server import check_port, serve
 
     if port is not None:
         os.environ["PORT"] = str(port)
@@ -83,14 +85,12 @@ def run(
         typer.echo("Building the page; this takes a few seconds.")
         frontend.build(PROJECT, baked)
 
-    from chat_app.server.server import serve
-
     ports = {"REFLEX_FRONTEND_PORT": str(config.port), "REFLEX_BACKEND_PORT": str(config.port)}
     os.environ.update(SERVING | ports)
     settings.cache_clear()
     config = settings()
     program = importlib.import_module("chat_app.chat_app").app()
-    serve(
+    serving = serve(
         program,
         host=config.host,
         port=config.port,
@@ -98,6 +98,7 @@ def run(
         ready=lambda: typer.echo(f"The chat is at {config.url}"),
         with_parent=with_parent,
     )
+    uvloop.run(serving)
 
 
 @cli.command()
@@ -133,11 +134,7 @@ def add_user(
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-
-    async def add(services: "Services") -> None:
-        await services.accounts.add(email, password, name)
-
-    _with_services(add)
+    _with_services(lambda services: services.accounts.add(email, password, name))
     typer.echo(f"{email} can sign in now.")
 
 
@@ -209,7 +206,7 @@ def _migrate() -> bool:
         return upgrade(config)
 
 
-def _with_services(command: Callable[["Services"], Awaitable[None]]) -> None:
+def _with_services(command: Callable[["Services"], Awaitable[object]]) -> None:
     """Migrate and run a command with the services of the program, without a server."""
     from chat_app.db.data_folder import DataFolderInUse
     from chat_app.db.migrations import check
