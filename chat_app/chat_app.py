@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import reflex as rx
 
@@ -53,17 +52,13 @@ def _freeze_memory() -> None:
     gc.freeze()
 
 
-def _gateway(inner: Any, page_folder: Path | None) -> Gateway:
-    return Gateway(inner, services=services, build=page_folder)
-
-
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:
     """Show an error to the user; a bug is logged with its type and place only."""
     if isinstance(exception, ChatError):
         message = exception.message
     else:
-        fault_id = logging.log_unexpected_error(exception, "a handler")
-        message = f"Something went wrong on our side. Error ID: {fault_id}."
+        error_id = logging.log_unexpected_error(exception, "a handler")
+        message = f"Something went wrong on our side. Error ID: {error_id}."
     return cast(rx.event.EventSpec, ChatState.show_notice(message))
 
 
@@ -77,7 +72,7 @@ set_frame_bytes(settings().socket_frame_bytes)
 
 app = GatewayApp(
     policy=Policy(),
-    gateway=_gateway,
+    gateway=lambda inner, pages: Gateway(inner, services=services, build=pages),
     app_wraps={},
     toaster=None,
     reset_style=False,

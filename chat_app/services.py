@@ -1,7 +1,9 @@
 """Dependency wiring: builds the services, starts and stops them, runs the background jobs."""
 
 import asyncio
+import contextlib
 import logging
+from datetime import UTC, datetime, timedelta
 
 from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.delete import AccountDeletion
@@ -26,7 +28,7 @@ from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock, every, utc_now
 from chat_app.core.crypto import KeyRing
 from chat_app.core.signals import Bus
-from chat_app.db.engine import Database
+from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
@@ -43,6 +45,35 @@ PURGE_SECONDS = 3600.0
 """Interval of the job that removes deleted threads and used tokens for good."""
 CLOSE_SECONDS = 0.7
 """Timeout for closing models and the database."""
+READINESS_LIFETIME = timedelta(seconds=1)
+"""How long the result of a readiness check counts."""
+
+
+class Readiness:
+    """Whether the database answers: one check at a time, and its result is shared.
+
+    Args:
+        db: The database; a check takes one of its connections.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._checked_at = datetime.min.replace(tzinfo=UTC)
+        self._is_ready = False
+
+    async def check(self) -> bool:
+        """Whether the database answers now, or did so within the last second."""
+        async with self._lock:
+            if not timedelta() <= self._clock() - self._checked_at < READINESS_LIFETIME:
+                self._is_ready = False
+                with contextlib.suppress(*DATABASE_ERRORS):
+                    await self._db.ping()
+                    self._is_ready = True
+                self._checked_at = self._clock()
+            return self._is_ready
 
 
 class Services:
@@ -67,6 +98,7 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.db = db = Database(settings.sqlalchemy_url)
+        self.readiness = Readiness(db, clock)
         self.bus = bus = Bus()
         self.models = Models(settings)
         self.keyring = KeyRing(settings)

@@ -182,7 +182,7 @@ class Visitor:
 
     def cookies(self) -> set[str]:
         """The names of our cookies that it holds, but for the session's."""
-        return set(self.ours) - {cookies.session_name(self.program.live.settings)}
+        return set(self.ours) - {cookies.full_name(self.program.live.settings, cookies.SESSION)}
 
 
 def page_of(url: str, home: str) -> str | None:

@@ -6,16 +6,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.core.errors import DatabaseBusy
+from chat_app.core.errors import DatabaseBusy, DatabaseError
 from chat_app.db.dialect import engines, writer_thread_engine
 from chat_app.db.row_level_security import restrict_to_owner
 from chat_app.db.scoped_session import Scope, ScopedSession, SystemSession, check_reason
 from chat_app.db.sqlite_driver import Statement, WriterThread
 
 _S = TypeVar("_S", bound=AsyncSession)
+
+DATABASE_ERRORS = (DatabaseError, SQLAlchemyError, OSError)
+"""What is raised when the database cannot answer."""
 
 
 class NestedWrite(Exception):
