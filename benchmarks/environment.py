@@ -130,7 +130,7 @@ async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, 
     settings = read_settings(data_dir=data, embedded_model=False)
     await asyncio.to_thread(upgrade, settings)
     live = Services(settings)
-    name = cookies.session_name(settings)
+    name = cookies.full_name(settings, cookies.SESSION)
 
     async def join(user_id: UUID) -> tuple[Principal, BenchmarkUser]:
         issued = await live.sessions.issue(

@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import reflex as rx
 
 from chat_app.api.routes import http_app
 from chat_app.core import logging
+from chat_app.core.clock import every
 from chat_app.core.errors import ChatError
 from chat_app.db import migrations
-from chat_app.db.data_folder import DataFolder
+from chat_app.db.data_folder import lock_data_folder
 from chat_app.gateway import Gateway
 from chat_app.pages import add_pages
-from chat_app.reflex_ext.app import GatewayApp
+from chat_app.reflex_ext.app import SWEEP_SECONDS, GatewayApp
 from chat_app.reflex_ext.build import set_frame_bytes
 from chat_app.services import Services, install, services
 from chat_app.settings import settings
@@ -28,16 +28,17 @@ from chat_app.states.policy import Policy
 async def _running() -> AsyncIterator[None]:
     """Own the data folder, migrate the database, and keep the services running."""
     config = settings()
-    with DataFolder(config.data_dir):
+    with lock_data_folder(config.data_dir):
         await asyncio.to_thread(migrations.upgrade, config)
         all_services = Services(config)
         install(all_services)
         await all_services.start()
         _freeze_memory()
+        sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
         try:
-            async with app.sweeping_states():
-                yield
+            yield
         finally:
+            sweeping.cancel()
             await all_services.stop()
 
 
@@ -51,17 +52,13 @@ def _freeze_memory() -> None:
     gc.freeze()
 
 
-def _gateway(inner: Any, page_folder: Path | None) -> Gateway:
-    return Gateway(inner, services=services, build=page_folder)
-
-
 def _handler_failed(exception: Exception) -> rx.event.EventSpec:
     """Show an error to the user; a bug is logged with its type and place only."""
     if isinstance(exception, ChatError):
         message = exception.message
     else:
-        fault_id = logging.log_unexpected_error(exception, "a handler")
-        message = f"Something went wrong on our side. Error ID: {fault_id}."
+        error_id = logging.log_unexpected_error(exception, "a handler")
+        message = f"Something went wrong on our side. Error ID: {error_id}."
     return cast(rx.event.EventSpec, ChatState.show_notice(message))
 
 
@@ -75,7 +72,7 @@ set_frame_bytes(settings().socket_frame_bytes)
 
 app = GatewayApp(
     policy=Policy(),
-    gateway=_gateway,
+    gateway=lambda inner, pages: Gateway(inner, services=services, build=pages),
     app_wraps={},
     toaster=None,
     reset_style=False,

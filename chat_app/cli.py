@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from chat_app.core.errors import ChatError
-from chat_app.db.errors import DatabaseUnreachable
+from chat_app.core.errors import ChatError, DatabaseUnreachable
 from chat_app.settings import ConfigError, settings
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ _DATABASE_UNREACHABLE = (
     "The database cannot be reached. Check that it is running, that its disk has free space, and "
     "that DATABASE_URL has the right host, user and password."
 )
+
+_UserEmail = Annotated[str, typer.Argument(help="The email of the user.")]
 
 cli = typer.Typer(
     name="chat-app",
@@ -65,9 +66,11 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Migrate the database, build the page if its sources changed, and serve."""
+    import uvloop
+
     from chat_app.reflex_ext.build import SERVING, BakedSettings
     from chat_app.server import frontend
-    from chat_app.server.server import check_port
+    from chat_app.server.server import check_port, serve
 
     if port is not None:
         os.environ["PORT"] = str(port)
@@ -82,14 +85,12 @@ def run(
         typer.echo("Building the page; this takes a few seconds.")
         frontend.build(PROJECT, baked)
 
-    from chat_app.server.server import serve
-
     ports = {"REFLEX_FRONTEND_PORT": str(config.port), "REFLEX_BACKEND_PORT": str(config.port)}
     os.environ.update(SERVING | ports)
     settings.cache_clear()
     config = settings()
     program = importlib.import_module("chat_app.chat_app").app()
-    serve(
+    serving = serve(
         program,
         host=config.host,
         port=config.port,
@@ -97,6 +98,7 @@ def run(
         ready=lambda: typer.echo(f"The chat is at {config.url}"),
         with_parent=with_parent,
     )
+    uvloop.run(serving)
 
 
 @cli.command()
@@ -132,40 +134,31 @@ def add_user(
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    _ensure_migrated()
-
-    async def add(services: "Services") -> None:
-        await services.accounts.add(email, password, name)
-
-    _with_services(add)
+    _with_services(lambda services: services.accounts.add(email, password, name))
     typer.echo(f"{email} can sign in now.")
 
 
 @user.command("disable")
-def disable_user(
-    email: Annotated[str, typer.Argument(help="The email of the user.")],
-) -> None:
+def disable_user(email: _UserEmail) -> None:
     """Disable a user and end their sessions; a running server follows within 15 seconds."""
-    _ensure_migrated()
+    from chat_app.auth.account.disable import find_user
 
     async def disable(services: "Services") -> None:
-        access = services.user_access
-        session_count = await access.disable(await access.find(email))
-        typer.echo(f"{email} is disabled; {session_count} sessions ended.")
+        user_id = await find_user(services.db, email)
+        session_count = await services.user_access.disable(user_id)
+        sessions = "session" if session_count == 1 else "sessions"
+        typer.echo(f"{email} is disabled; {session_count} {sessions} ended.")
 
     _with_services(disable)
 
 
 @user.command("enable")
-def enable_user(
-    email: Annotated[str, typer.Argument(help="The email of the user.")],
-) -> None:
+def enable_user(email: _UserEmail) -> None:
     """Let a disabled user sign in again."""
-    _ensure_migrated()
+    from chat_app.auth.account.disable import find_user
 
     async def enable(services: "Services") -> None:
-        access = services.user_access
-        await access.enable(await access.find(email))
+        await services.user_access.enable(await find_user(services.db, email))
 
     _with_services(enable)
     typer.echo(f"{email} can sign in again.")
@@ -173,7 +166,7 @@ def enable_user(
 
 @cli.command()
 def seed(
-    email: Annotated[str, typer.Argument(help="The email of the user.")],
+    email: _UserEmail,
     threads: Annotated[int, typer.Option(min=0, help="Number of short threads.")] = 0,
     messages: Annotated[int, typer.Option(min=0, help="One thread with this many messages.")] = 0,
 ) -> None:
@@ -182,7 +175,6 @@ def seed(
 
     if not threads and not messages:
         _fail("Pass --threads N, --messages N, or both.", _EXIT_USAGE)
-    _ensure_migrated()
 
     async def fill(services: "Services") -> None:
         principal = await principal_by_email(services.db, email)
@@ -206,28 +198,24 @@ def models() -> None:
 
 
 def _migrate() -> bool:
-    from chat_app.db.data_folder import DataFolder
+    from chat_app.db.data_folder import lock_data_folder
     from chat_app.db.migrations import upgrade
 
     config = settings()
-    with DataFolder(config.data_dir):
+    with lock_data_folder(config.data_dir):
         return upgrade(config)
 
 
-def _ensure_migrated() -> None:
-    """Migrate; a running server has done that already."""
-    from chat_app.db.errors import DataFolderInUse
+def _with_services(command: Callable[["Services"], Awaitable[object]]) -> None:
+    """Migrate and run a command with the services of the program, without a server."""
+    from chat_app.db.data_folder import DataFolderInUse
     from chat_app.db.migrations import check
+    from chat_app.services import Services
 
     try:
         _migrate()
-    except DataFolderInUse:
+    except DataFolderInUse:  # a running server has migrated already
         check(settings())
-
-
-def _with_services(command: Callable[["Services"], Awaitable[None]]) -> None:
-    """Run a command with the services of the program, without a server."""
-    from chat_app.services import Services
 
     async def execute() -> None:
         services = Services(settings())

@@ -1,16 +1,13 @@
 """Sample conversations: fill an account for demos, measurements and tests."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlmodel import select
-
-from chat_app.auth.emails import normalise
+from chat_app.auth.account.disable import find_user
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock, utc_now
-from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
-from chat_app.db.tables import Message, Thread, User
+from chat_app.db.tables import Message, Thread
 
 _BATCH = 500
 _INTERVAL = timedelta(minutes=20)
@@ -43,12 +40,6 @@ _ANSWERS = (
 )
 
 
-class UserNotFound(InvalidInput):
-    """No user has this email."""
-
-    code = "user_not_found"
-
-
 async def principal_by_email(db: Database, email: str) -> Principal:
     """A principal for the user with this email, without a sign-in.
 
@@ -56,12 +47,7 @@ async def principal_by_email(db: Database, email: str) -> Principal:
         UserNotFound: No user has this email.
         InvalidInput: It is not a valid email.
     """
-    query = select(User.id).where(User.email == normalise(email))
-    async with db.system("command line") as session:
-        user_id = (await session.exec(query)).first()
-    if user_id is None:
-        raise UserNotFound(f"No user has the email {email}; add one: chat-app user add {email}")
-    return Principal(user_id, uuid4())
+    return Principal(await find_user(db, email), uuid4())
 
 
 async def seed_threads(
@@ -77,19 +63,11 @@ async def seed_threads(
     """
     now = clock()
     for first in range(0, count, _BATCH):
-        threads: list[Thread] = []
-        messages: list[Message] = []
-        for number in range(first, min(first + _BATCH, count)):
-            at = now - _INTERVAL * number
-            thread = _thread(principal.user_id, number)
-            rows = _messages(thread, number, 2)
-            for row in rows:
-                row.created_at = at - timedelta(seconds=len(rows))
-                at += timedelta(seconds=1)
-            thread.created_at, thread.updated_at = rows[0].created_at, rows[-1].created_at
-            threads.append(thread)
-            messages += rows
-        await _store(db, principal, threads, messages)
+        conversations = [
+            _conversation(principal.user_id, number, 2, now - _INTERVAL * number)
+            for number in range(first, min(first + _BATCH, count))
+        ]
+        await _store(db, principal, conversations)
 
 
 async def seed_messages(
@@ -106,26 +84,19 @@ async def seed_messages(
     Returns:
         The id of the thread.
     """
-    now = clock()
-    thread = _thread(principal.user_id, 0)
-    messages = _messages(thread, 0, count)
-    for number, row in enumerate(reversed(messages)):
-        row.created_at = now - timedelta(seconds=number)
+    thread, messages = _conversation(principal.user_id, 0, count, clock())
     thread.title = f"A thread of {count} messages"
-    thread.created_at = messages[0].created_at if messages else now
-    thread.updated_at = now
-    await _store(db, principal, [thread], messages)
+    await _store(db, principal, [(thread, messages)])
     return thread.id
 
 
-def _thread(owner_id: UUID, number: int) -> Thread:
+def _conversation(
+    owner_id: UUID, number: int, count: int, ended_at: datetime
+) -> tuple[Thread, list[Message]]:
+    """A thread with one branch of messages, a second apart; the last one is its head."""
     topic = _TOPICS[number % len(_TOPICS)]
     title = f"{topic[0].upper()}{topic[1:]}, part {number // len(_TOPICS) + 1}"
-    return Thread(owner_id=owner_id, title=title, title_origin="model", model=_MODEL)
-
-
-def _messages(thread: Thread, number: int, count: int) -> list[Message]:
-    """A branch of messages; the last one becomes the head of the thread."""
+    thread = Thread(owner_id=owner_id, title=title, title_origin="model", model=_MODEL)
     rows: list[Message] = []
     for index in range(count):
         exchange = number + index // 2
@@ -138,24 +109,28 @@ def _messages(thread: Thread, number: int, count: int) -> list[Message]:
         )
         rows.append(
             Message(
-                owner_id=thread.owner_id,
+                owner_id=owner_id,
                 thread_id=thread.id,
                 parent_id=rows[-1].id if rows else None,
                 role="user" if is_user else "assistant",
                 parts=[{"type": "text", "text": text}],
                 model="" if is_user else _MODEL,
+                created_at=ended_at - timedelta(seconds=count - 1 - index),
             )
         )
     thread.head_id = rows[-1].id if rows else None
-    return rows
+    thread.created_at = rows[0].created_at if rows else ended_at
+    thread.updated_at = ended_at
+    return thread, rows
 
 
 async def _store(
-    db: Database, principal: Principal, threads: list[Thread], messages: list[Message]
+    db: Database, principal: Principal, conversations: list[tuple[Thread, list[Message]]]
 ) -> None:
     # A row references earlier rows, so the order of the lists is the order of the inserts.
+    messages = [message for _, rows in conversations for message in rows]
     async with db.write(principal) as session:
-        session.add_all(threads)
+        session.add_all([thread for thread, _ in conversations])
         await session.flush()
         for first in range(0, len(messages), _BATCH):
             session.add_all(messages[first : first + _BATCH])

@@ -1,30 +1,34 @@
 """Dependency wiring: builds the services, starts and stops them, runs the background jobs."""
 
 import asyncio
+import contextlib
 import logging
+from datetime import UTC, datetime, timedelta
 
+from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.delete import AccountDeletion
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.linked_accounts import LinkedAccounts
-from chat_app.auth.account.password import PasswordChange
+from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
 from chat_app.auth.oauth.service import OAuthService
 from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.rate_limits import AuthRateLimits
+from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.service import SessionService
-from chat_app.auth.sign_in.email_flows import EmailFlows
-from chat_app.auth.sign_in.magic_link import MailContext
+from chat_app.auth.sign_in.email_flows import MailContext
+from chat_app.auth.sign_in.magic_link import MagicLinks
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
 from chat_app.auth.sign_in.service import SignInService
+from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
-from chat_app.core.clock import Clock, utc_now
-from chat_app.core.keyring import KeyRing
+from chat_app.core.clock import Clock, every, utc_now
+from chat_app.core.crypto import KeyRing
 from chat_app.core.signals import Bus
-from chat_app.core.tasks import every
-from chat_app.db.engine import Database
+from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
@@ -41,6 +45,35 @@ PURGE_SECONDS = 3600.0
 """Interval of the job that removes deleted threads and used tokens for good."""
 CLOSE_SECONDS = 0.7
 """Timeout for closing models and the database."""
+READINESS_LIFETIME = timedelta(seconds=1)
+"""How long the result of a readiness check counts."""
+
+
+class Readiness:
+    """Whether the database answers: one check at a time, and its result is shared.
+
+    Args:
+        db: The database; a check takes one of its connections.
+        clock: The time.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._checked_at = datetime.min.replace(tzinfo=UTC)
+        self._is_ready = False
+
+    async def check(self) -> bool:
+        """Whether the database answers now, or did so within the last second."""
+        async with self._lock:
+            if not timedelta() <= self._clock() - self._checked_at < READINESS_LIFETIME:
+                self._is_ready = False
+                with contextlib.suppress(*DATABASE_ERRORS):
+                    await self._db.ping()
+                    self._is_ready = True
+                self._checked_at = self._clock()
+            return self._is_ready
 
 
 class Services:
@@ -65,14 +98,16 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.db = db = Database(settings.sqlalchemy_url)
+        self.readiness = Readiness(db, clock)
         self.bus = bus = Bus()
         self.models = Models(settings)
         self.keyring = KeyRing(settings)
         self.passwords = passwords = PasswordHashing(settings)
-        self.sessions = sessions = SessionService.create(db, bus, settings, clock, self.keyring)
+        codec = create_token_codec(settings, self.keyring)
+        self.sessions = sessions = SessionService(db, bus, codec, settings, clock)
         self.tokens = tokens = OneTimeTokens(db, clock)
         limits = AuthRateLimits(settings)
-        mailer = Mailer.from_settings(settings)
+        self.mailer = mailer = Mailer.from_settings(settings)
         self.accounts = PasswordAccounts(db, passwords, limits, settings, clock)
         self.sign_in_service = sign_in = SignInService(db, sessions, tokens, settings, clock)
         self.two_factor = TwoFactor(db, tokens, self.keyring, settings, clock)
@@ -81,16 +116,11 @@ class Services:
         self.step_up = StepUp(db, sessions, passwords, limits, self.two_factor, self.passkeys)
         self.oauth = OAuthService(settings, tokens, limits)
         self.linked_accounts = LinkedAccounts(db, bus, sessions, settings, clock)
-        self.email_flows = EmailFlows(
-            MailContext.create(mailer, limits, settings),
-            db,
-            sessions,
-            tokens,
-            sign_in,
-            passwords,
-            clock,
-        )
-        self.password_changes = PasswordChange(db, passwords, limits, sessions, clock)
+        flow = (db, tokens, MailContext.create(mailer, limits, settings), clock)
+        self.magic_links = MagicLinks(*flow, sign_in)
+        self.email_sign_ups = EmailSignUps(*flow, sign_in, passwords)
+        self.email_changes = EmailChanges(*flow)
+        self.password_changes = PasswordChanges(*flow, passwords, sessions)
         self.account_deletion = AccountDeletion(db, sessions)
         self.user_access = UserAccess(db, sessions, clock)
         self.profiles = Profiles(db, bus, clock)
@@ -101,6 +131,8 @@ class Services:
 
     async def start(self) -> None:
         """Finalize interrupted runs, then start. The database must be migrated."""
+        if self.settings.has_unserved_models:
+            logger.warning("CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL.")
         await self.runs.start()
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(every(seconds, job)))
@@ -123,7 +155,7 @@ class Services:
 
     async def _close(self) -> None:
         self.passwords.close()
-        await asyncio.gather(self.email_flows.mailer.stop(), self.models.close(), self.db.close())
+        await asyncio.gather(self.mailer.stop(), self.models.close(), self.db.close())
 
     async def sweep(self) -> None:
         """End expired sessions, and the runs of sessions that another process revoked."""
@@ -133,7 +165,6 @@ class Services:
     async def purge(self) -> None:
         """Remove deleted threads, and expired tokens and devices, for good."""
         await self.tokens.purge()
-        await self.devices.purge()
         await self.threads.purge()
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from chat_app.gateway.ports import DEFAULT_TIMEOUTS
+from chat_app.gateway.connections import DEFAULT_TIMEOUTS
 from resilience.attack_flood import percentile
 from resilience.attack_revocation import ENDED, MOST_MS, MOST_PROVIDER_MS
 from resilience.attacker import Caller, signed_up, with_own_program

@@ -15,6 +15,7 @@ from chat_app.cli import main
 from chat_app.db.engine import Database
 from chat_app.gateway.headers import Headers, SecurityHeaders
 from chat_app.gateway.paths import RouteKind
+from chat_app.gateway.request_context import RequestContext
 
 _seconds = float(os.environ.get("READ_SECONDS", "0.4"))
 _read, _system, _dress = Database.read, Database.system, SecurityHeaders.apply
@@ -40,9 +41,9 @@ def _system_later(
     return session if write else _later(session)
 
 
-def _keep(self: SecurityHeaders, place: RouteKind, *answer: Any) -> Headers:
-    dressed = _dress(self, place, *answer)
-    if place not in _PAGES:
+def _keep(self: SecurityHeaders, context: RequestContext, *answer: Any) -> Headers:
+    dressed = _dress(self, context, *answer)
+    if context.route not in _PAGES:
         return dressed
     # Not from the cache of files, though: `*` is never what was asked before.
     return [*((name, value) for name, value in dressed if name not in _CACHING), (b"vary", b"*")]

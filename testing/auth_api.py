@@ -37,7 +37,7 @@ class FakeGateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self.stage.settings
         pairs = cookies.parse(scope["headers"])
-        token = cookies.first(pairs, cookies.session_name(settings))
+        token = cookies.first(pairs, settings, cookies.SESSION)
         found = await self.stage.sessions.resolve(token) if token else None
         who = {"principal": found.principal if found else None, "session": found}
         rest = cookies.without_session(pairs, settings).encode()
@@ -104,7 +104,7 @@ async def signed_in(
 ) -> httpx.AsyncClient:
     """A browser in which a person has signed in."""
     issued = issued or await stage.sign_in(user_id, **given)
-    name = cookies.session_name(stage.settings)
+    name = cookies.full_name(stage.settings, cookies.SESSION)
     return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
 
 

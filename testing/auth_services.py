@@ -12,28 +12,32 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from sqlmodel import col, delete, update
 
+from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.delete import AccountDeletion
-from chat_app.auth.account.password import PasswordChange
+from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
 from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
+from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.auth.sessions.service import SessionService
-from chat_app.auth.sign_in.email_flows import EmailFlows
-from chat_app.auth.sign_in.magic_link import MailContext
+from chat_app.auth.sign_in.email_flows import MailContext
+from chat_app.auth.sign_in.magic_link import MagicLinks
 from chat_app.auth.sign_in.passwords import PasswordAccounts, PasswordHashing
 from chat_app.auth.sign_in.service import SignInService
+from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
-from chat_app.core.keyring import KeyRing
+from chat_app.core.crypto import KeyRing
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, User
 from chat_app.mail.mailer import Mailer
 from chat_app.settings import Settings
+from testing.database import create_tables
 
 PASSWORD = "plum-Otter-teapot-91"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -99,9 +103,8 @@ class Stage:
         self.passwords = PasswordHashing(self.settings, self.hasher)
         self.rate_limits = AuthRateLimits(self.settings)
         self.keyring = KeyRing(self.settings)
-        self.sessions = SessionService.create(
-            self.db, self.bus, self.settings, self.time, self.keyring
-        )
+        codec = create_token_codec(self.settings, self.keyring)
+        self.sessions = SessionService(self.db, self.bus, codec, self.settings, self.time)
         self.accounts = PasswordAccounts(
             self.db, self.passwords, self.rate_limits, self.settings, self.time
         )
@@ -110,22 +113,16 @@ class Stage:
             self.db, self.sessions, self.tokens, self.settings, self.time
         )
         self.mailer = Mailer.from_settings(self.settings)
-        self.email_flows = EmailFlows(
-            MailContext.create(self.mailer, self.rate_limits, self.settings),
-            self.db,
-            self.sessions,
-            self.tokens,
-            self.sign_in_service,
-            self.passwords,
-            self.time,
-        )
+        mail = MailContext.create(self.mailer, self.rate_limits, self.settings)
+        flow = (self.db, self.tokens, mail, self.time)
+        self.magic_links = MagicLinks(*flow, self.sign_in_service)
+        self.email_sign_ups = EmailSignUps(*flow, self.sign_in_service, self.passwords)
+        self.email_changes = EmailChanges(*flow)
+        self.password_changes = PasswordChanges(*flow, self.passwords, self.sessions)
         self.profiles = Profiles(self.db, self.bus, self.time)
         self.account_deletion = AccountDeletion(self.db, self.sessions)
         self.two_factor = TwoFactor(self.db, self.tokens, self.keyring, self.settings, self.time)
         self.devices = RememberedDevices(self.db, self.settings, self.time)
-        self.password_changes = PasswordChange(
-            self.db, self.passwords, self.rate_limits, self.sessions, self.time
-        )
         self.passkeys = Passkeys(self.db, self.tokens, self.rate_limits, self.settings, self.time)
         self.step_up = StepUp(
             self.db,
@@ -203,7 +200,7 @@ async def staged(
     """A stage on a new database in `folder`, with these settings."""
     settings = settings_of(folder, **given)
     db = database(settings.sqlalchemy_url)
-    await db.create_all()
+    await create_tables(db)
     stage = Stage(settings, db, Time(), hasher or CountingHasher())
     try:
         yield stage

@@ -9,7 +9,9 @@ import signal
 import sys
 import threading
 
-from chat_app.server.open_requests import Receive, Scope, Send
+import uvloop
+from starlette.types import Receive, Scope, Send
+
 from chat_app.server.server import serve
 
 
@@ -77,7 +79,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     port = int(sys.argv[1])
-    serve(
+    serving = serve(
         Program(),
         host="127.0.0.1",
         port=port,
@@ -85,3 +87,4 @@ if __name__ == "__main__":
         ready=lambda: say("ready"),
         with_parent="--with-parent" in sys.argv,
     )
+    uvloop.run(serving)

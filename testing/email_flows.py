@@ -15,7 +15,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn
 from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
 from testing.auth_services import PASSWORD, Stage, staged
-from testing.mail_server import Mailbox, listening, token_of
+from testing.mail_server import Mailbox, flush, listening, token_of
 
 HERE = "192.0.2.1"
 BROWSER = Browser(client_ip=HERE, user_agent="test")
@@ -32,7 +32,7 @@ class Office:
 
     async def read(self) -> EmailMessage:
         """The newest letter, once all are delivered."""
-        await self.stage.mailer.flush()
+        await flush(self.stage.mailer)
         return self.mailbox.letters[-1]
 
     async def token(self) -> str:
@@ -72,7 +72,7 @@ class Office:
 
     async def counts(self) -> tuple[int, int, int, int, int]:
         """What has been done: people, accounts, sessions, tokens, letters."""
-        await self.stage.mailer.flush()
+        await flush(self.stage.mailer)
         tables = (User, Account, AuthSession, OneTimeToken)
         rows = [len(await self.all(table)) for table in tables]
         return rows[0], rows[1], rows[2], rows[3], len(self.mailbox.letters)

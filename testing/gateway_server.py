@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
+from chat_app.core.clock import Clock, utc_now
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.gateway import Gateway
 from chat_app.settings import Settings
@@ -77,6 +78,7 @@ class FakeServices:
     settings: Settings
     bus: Bus
     sessions: FakeSessions
+    clock: Clock = utc_now
 
 
 @dataclass

@@ -14,6 +14,8 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from aiosmtpd.smtp import Session as SMTPSession
 
+from chat_app.mail.mailer import Mailer
+
 PATIENCE = 30
 """Seconds; only a test that will fail waits so long."""
 
@@ -78,6 +80,12 @@ class _Hooks:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.handle_DATA = mailbox.handle_DATA
+
+
+async def flush(mailer: Mailer) -> None:
+    """Wait until every email is delivered or given up."""
+    while mailer._deliveries:
+        await asyncio.wait(mailer._deliveries)
 
 
 def text_of(letter: EmailMessage) -> str:

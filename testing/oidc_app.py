@@ -18,8 +18,9 @@ from chat_app.api.routes import http_app
 from chat_app.db.tables import Account, AuthSession, User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from testing.auth_services import FIREFOX, Time, settings_of
+from testing.database import create_tables
 
 JSON = {"X-Auth-Return-Redirect": "1"}
 CLIENT = "chat"
@@ -181,7 +182,7 @@ class Visitor:
 
     def cookies(self) -> set[str]:
         """The names of our cookies that it holds, but for the session's."""
-        return set(self.ours) - {cookies.session_name(self.program.live.settings)}
+        return set(self.ours) - {cookies.full_name(self.program.live.settings, cookies.SESSION)}
 
 
 def page_of(url: str, home: str) -> str | None:
@@ -207,7 +208,7 @@ async def program(
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
     live = Services(settings_of(folder, **{**fixed, **given}), clock=time)
-    await live.db.create_all()
+    await create_tables(live.db)
     installed.install(live)
     running = Program(live, time, Gateway(http_app(), services=installed.services))
     try:

@@ -23,6 +23,7 @@ from chat_app.settings import Settings, read_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chunks import END
 from chat_app.states.feed import Feed
+from testing.database import create_tables
 from testing.stream_chunks import chunks_of
 
 SAFETY_SECONDS = 120
@@ -164,7 +165,7 @@ async def open_harness(
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
     live = Services(wanted, clock=clock, flush_throttle=flush_throttle)
-    await live.db.create_all()
+    await create_tables(live.db)
     install(live)
     await live.start()
     recorder, manager = UpdateRecorder(), StateManagerMemory()
@@ -197,7 +198,7 @@ async def open_tab(harness: Harness, principal: Principal, thread: str = "") -> 
 
 
 def is_watched(harness: Harness, principal: Principal) -> bool:
-    return bool(harness.live.bus.subscriber_count(f"user:{principal.user_id}"))
+    return f"user:{principal.user_id}" in harness.live.bus._queues
 
 
 async def wait_until(tab: Tab, condition: Callable[[], object]) -> None:

@@ -26,6 +26,7 @@ from chat_app.runs.follow import EndEvent, PartEvent
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
+from testing.database import create_tables
 
 PATIENCE = 15.0
 """The timeout of a wait, in seconds, so that a bug is a failure and not a hang."""
@@ -311,7 +312,7 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     wanted = read_settings(_env_file=None, **{**usual, **settings})
     db = StageDatabase(f"sqlite+aiosqlite:///{path}")
     if fresh:
-        await db.create_all()
+        await create_tables(db)
     bus, models, clock, flush_throttle = Bus(), ScriptedModels(), StageClock(), VirtualThrottle()
     threads = Threads(db, bus, wanted, clock)
     runs = RunService(db, bus, models, wanted, clock, flush_throttle)  # pyright: ignore[reportArgumentType]

@@ -1,39 +1,46 @@
 """`/api/auth`: sign-in, sign-up and sign-out, in the paths and shapes of Auth.js (version 5).
 
-What each POST answers is in `responses`; `auth.errors` has every error code.
+What each POST answers is in `responses`; `auth.errors` has every error code. The URLs of Auth.js's
+own pages redirect to the page of this app that does the same: its client navigates to them by
+itself (`useSession({required: true})`), and links in other programs point there.
 """
 
 import contextlib
 from typing import Any
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import RedirectResponse, Response
 
 from chat_app.api import forms
-from chat_app.api.email_flows import SIGN_UP_PAGE, begin_sign_up
-from chat_app.api.forms import FORM_MAX_BYTES, check_csrf, form_route
+from chat_app.api.email_flows import LINK_PAGE, SIGN_UP_PAGE, begin_sign_up
+from chat_app.api.errors import NO_STORE
+from chat_app.api.forms import FORM_MAX_BYTES, check_csrf
 from chat_app.api.requests import read_json
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
-    browser_of,
     clear_session_cookie,
     client_of,
+    complete_sign_in,
     json_response,
     read_cookie,
     redirect,
+    safe_callback_url,
     set_cookie,
-    sign_in_response,
     target_of,
     timestamp,
 )
+from chat_app.api.routing import Routes
+from chat_app.auth.errors import known_error_code
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.core.errors import NotFound
 from chat_app.gateway import cookies
 from chat_app.services import services
+
+routes = Routes()
 
 
 class SessionUpdate(BaseModel):
@@ -42,6 +49,7 @@ class SessionUpdate(BaseModel):
     csrf_token: str | None = Field(None, alias="csrfToken")
 
 
+@routes.public("GET POST", "/api/auth/session")
 async def session(request: Request) -> Response:
     """The session as Auth.js's `useSession` reads it: null, or a user and an expiry."""
     if request.method == "POST":
@@ -67,20 +75,21 @@ async def session(request: Request) -> Response:
     return json_response(body)
 
 
-async def csrf_token(request: Request) -> Response:
+@routes.public("GET", "/api/auth/csrf")
+async def csrf_token(request: Request) -> Response | dict[str, str]:
     """The token that a form may send back; the browser keeps the signed one in a cookie."""
     settings = services().settings
-    name = cookies.csrf_name(settings)
-    token = forms.csrf_token_of(settings, read_cookie(request, name))
+    token = forms.csrf_token_of(settings, read_cookie(request, cookies.CSRF))
     if token is not None:
-        return json_response({"csrfToken": token})
+        return {"csrfToken": token}
     cookie = forms.make_csrf_token(settings)
     response = json_response({"csrfToken": forms.csrf_token_of(settings, cookie)})
-    set_cookie(response, name, cookie)
+    set_cookie(response, cookies.CSRF, cookie)
     return response
 
 
-async def providers(request: Request) -> Response:
+@routes.public("GET", "/api/auth/providers")
+async def providers(request: Request) -> dict[str, dict[str, str]]:
     """The sign-in methods, in the order of the page."""
     settings = services().settings
     # The host of the request, which may be another than the page's.
@@ -89,9 +98,9 @@ async def providers(request: Request) -> Response:
     for provider in settings.identity_providers:
         kind = "oauth" if provider.kind == "github" else "oidc"
         methods.append((provider.id, provider.label, kind))
-    if services().email_flows.mailer.delivery != "none":
+    if services().mailer.delivery != "none":
         methods.append(("email", "E-mail link", "email"))
-    body = {
+    return {
         name: {
             "id": name,
             "name": label,
@@ -101,10 +110,10 @@ async def providers(request: Request) -> Response:
         }
         for name, label, kind in methods
     }
-    return json_response(body)
 
 
-@form_route(SIGN_IN_PAGE)
+@routes.form("/api/auth/callback/credentials", error_page=SIGN_IN_PAGE)
+@routes.form("/api/auth/signin/credentials", error_page=SIGN_IN_PAGE)
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Sign in with `email` and `password`; `remember` keeps the session when the browser closes."""
     identity = await services().accounts.sign_in(
@@ -112,11 +121,10 @@ async def sign_in(request: Request, fields: Fields) -> Response:
         password=fields.get("password", ""),
         client_ip=client_of(request),
     )
-    outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
-    return sign_in_response(request, outcome, fields)
+    return await complete_sign_in(request, identity, fields)
 
 
-@form_route(SIGN_UP_PAGE)
+@routes.form("/api/auth/signup", error_page=SIGN_UP_PAGE)
 async def sign_up(request: Request, fields: Fields) -> Response:
     """Create an account from `email`, `password` and `name`; sign in, or send an email first."""
     if services().settings.sign_up_requires_verification:
@@ -128,11 +136,10 @@ async def sign_up(request: Request, fields: Fields) -> Response:
         client_ip=client_of(request),
         check=services().sign_in_service.check,
     )
-    outcome = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
-    return sign_in_response(request, outcome, fields)
+    return await complete_sign_in(request, identity, fields)
 
 
-@form_route(SIGN_IN_PAGE)
+@routes.form("/api/auth/signout", error_page=SIGN_IN_PAGE)
 async def sign_out(request: Request, fields: Fields) -> Response:
     """Revoke the session, and with it its sockets and running answers."""
     principal: Principal | None = request.scope.get("principal")
@@ -144,12 +151,37 @@ async def sign_out(request: Request, fields: Fields) -> Response:
     return response
 
 
-routes = [
-    Route("/api/auth/session", session, methods=["GET", "POST"]),
-    Route("/api/auth/csrf", csrf_token, methods=["GET"]),
-    Route("/api/auth/providers", providers, methods=["GET"]),
-    Route("/api/auth/callback/credentials", sign_in, methods=["POST"]),
-    Route("/api/auth/signin/credentials", sign_in, methods=["POST"]),
-    Route("/api/auth/signup", sign_up, methods=["POST"]),
-    Route("/api/auth/signout", sign_out, methods=["POST"]),
-]
+@routes.public("GET", "/api/auth/signin", "/api/auth/signin/{provider}")
+async def sign_in_page(request: Request) -> Response:
+    """To the sign-in page; `error` and `callbackUrl` are kept."""
+    return _to_page(request, SIGN_IN_PAGE)
+
+
+@routes.public("GET", "/api/auth/signout")
+async def sign_out_page(request: Request) -> Response:
+    """To the page with the sign-out button: a link must not sign anyone out."""
+    return _to_page(request, "/")
+
+
+@routes.public("GET", "/api/auth/error")
+async def error_page(request: Request) -> Response:
+    """To the sign-in page, which shows the error."""
+    return _to_page(request, SIGN_IN_PAGE, otherwise="Default")
+
+
+@routes.public("GET", "/api/auth/verify-request")
+async def verify_request_page(request: Request) -> Response:
+    """To the page that reports a sent email."""
+    return _to_page(request, LINK_PAGE, sent="1")
+
+
+def _to_page(request: Request, page: str, *, otherwise: str = "", **query: str) -> Response:
+    settings, params = services().settings, request.query_params
+    if code := known_error_code(params.get("error", ""), otherwise):
+        query["error"] = code
+    # A URL that is not ours becomes `/`, and so is left out.
+    target = safe_callback_url(params.get("callbackUrl"), settings).removeprefix(settings.url)
+    if target != "/":
+        query["callbackUrl"] = target
+    url = f"{settings.url}{page}" + (f"?{urlencode(query)}" if query else "")
+    return RedirectResponse(url, 303, NO_STORE)

@@ -7,28 +7,25 @@ use nothing up.
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from chat_app.api.forms import form_route, read_form
-from chat_app.api.requests import Body, fresh, read_json, signed_in
+from chat_app.api.forms import read_form
+from chat_app.api.requests import Body, read_json
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
     browser_of,
     clear_cookie,
     client_of,
-    home_of,
-    json_response,
-    no_content,
     read_cookie,
-    redirect,
+    redirect_to_page,
     set_cookie,
     sign_in_response,
     target_of,
 )
+from chat_app.api.routing import Routes
 from chat_app.auth.errors import InvalidToken, SessionRequired
 from chat_app.auth.principal import Principal
-from chat_app.auth.sign_in import sign_up
+from chat_app.auth.sign_in.email_flows import SIGN_UP_LIFETIME, preview_link
 from chat_app.gateway import cookies
 from chat_app.services import services
 
@@ -37,6 +34,8 @@ SIGN_UP_PAGE, CONFIRM_PAGE, PROFILE_PAGE = "/signup", "/confirm", "/settings/pro
 MAX_BYTES = 4_000
 """The largest JSON request."""
 
+routes = Routes()
+
 
 class NewEmail(Body):
     """The body of `POST /api/account/email`."""
@@ -44,37 +43,37 @@ class NewEmail(Body):
     email: str
 
 
-@form_route(LINK_PAGE)
+@routes.form("/api/auth/signin/email", error_page=LINK_PAGE)
 async def send_link(request: Request, fields: Fields) -> Response:
     """Send a sign-in link to `email`."""
-    await services().email_flows.magic_links.send(
+    await services().magic_links.send(
         fields.get("email", ""), client_of(request), callback_url=target_of(request, fields)
     )
-    return _to_page(request, f"{LINK_PAGE}?sent=1")
+    return redirect_to_page(request, LINK_PAGE, {"sent": "1"})
 
 
-@form_route(SIGN_IN_PAGE)
+@routes.form("/api/auth/callback/email", error_page=SIGN_IN_PAGE)
 async def follow_link(request: Request, fields: Fields) -> Response:
     """Sign in with the `token` of a link."""
-    outcome = await services().email_flows.magic_links.follow(
+    result = await services().magic_links.follow(
         _token_of(fields, "sign_in_link"), browser_of(request, fields)
     )
-    return sign_in_response(request, outcome, fields)
+    return sign_in_response(request, result, fields)
 
 
-@form_route(RESET_PAGE)
+@routes.form("/api/auth/reset", error_page=RESET_PAGE)
 async def send_reset(request: Request, fields: Fields) -> Response:
     """Send a link to reset the password to `email`."""
-    await services().email_flows.password_resets.send(fields.get("email", ""), client_of(request))
-    return _to_page(request, f"{RESET_PAGE}?sent=1")
+    await services().password_changes.send_reset(fields.get("email", ""), client_of(request))
+    return redirect_to_page(request, RESET_PAGE, {"sent": "1"})
 
 
-@form_route(NEW_PASSWORD_PAGE)
+@routes.form("/api/auth/reset/confirm", error_page=NEW_PASSWORD_PAGE)
 async def finish_reset(request: Request, fields: Fields) -> Response:
     """Set a new `password` with the `token` of a link."""
     token, password = _token_of(fields, "reset_password"), fields.get("password", "")
-    await services().email_flows.password_resets.finish(token, password, client_of(request))
-    return _to_page(request, f"{RESET_PAGE}?done=1")
+    await services().password_changes.reset(token, password, client_of(request))
+    return redirect_to_page(request, RESET_PAGE, {"done": "1"})
 
 
 async def begin_sign_up(request: Request, fields: Fields) -> Response:
@@ -83,101 +82,78 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     Raises:
         ChatError: See `EmailSignUps.begin`.
     """
-    browser_secret = await services().email_flows.sign_ups.begin(
+    browser_secret = await services().email_sign_ups.begin(
         email=fields.get("email", ""),
         password=fields.get("password", ""),
         name=fields.get("name", ""),
         client_ip=client_of(request),
         callback_url=target_of(request, fields),
     )
-    response = _to_page(request, f"{SIGN_UP_PAGE}?sent=1")
-    name = cookies.sign_up_name(services().settings)
-    set_cookie(response, name, browser_secret, max_age=sign_up.SIGN_UP_LIFETIME)
+    response = redirect_to_page(request, SIGN_UP_PAGE, {"sent": "1"})
+    set_cookie(response, cookies.SIGN_UP, browser_secret, max_age=SIGN_UP_LIFETIME)
     return response
 
 
-async def preview(request: Request) -> Response:
+@routes.public("POST", "/api/auth/letter")
+async def preview(request: Request) -> dict[str, str | None]:
     """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)
     purpose, _, token = fields.get("token", "").partition(".")
-    link = await services().email_flows.preview(
+    link = await preview_link(
+        services().tokens,
         purpose,
         token,
-        browser_secret=_sign_up_cookie(request),
+        browser_secret=read_cookie(request, cookies.SIGN_UP),
         principal=request.scope.get("principal"),
     )
-    return json_response(
-        {"email": link.email, "needs": link.requirement, "callbackUrl": link.callback_url or None}
-    )
+    callback_url = link.callback_url or None
+    return {"email": link.email, "needs": link.requirement, "callbackUrl": callback_url}
 
 
-@form_route(CONFIRM_PAGE)
+@routes.form("/api/auth/verify", error_page=CONFIRM_PAGE)
 async def verify(request: Request, fields: Fields) -> Response:
-    """Use the `token` of an email: create an account, verify an address, or change it."""
+    """Use the `token` of an email: create an account, verify an email, or change it."""
     purpose = fields.get("token", "").partition(".")[0]
     if purpose == "sign_up":
         return await _finish_sign_up(request, fields)
     principal: Principal | None = request.scope.get("principal")
     if principal is None:
         raise SessionRequired
-    token, changes = _token_of(fields, purpose), services().email_flows.email_changes
+    token, changes = _token_of(fields, purpose), services().email_changes
     if purpose == "verify_email":
         await changes.verify(principal, token)
     elif purpose == "change_email":
         await changes.change(principal, token)
     else:
         raise InvalidToken
-    return _to_page(request, PROFILE_PAGE)
+    return redirect_to_page(request, PROFILE_PAGE)
 
 
-@signed_in
-async def send_verification(request: Request, principal: Principal) -> Response:
-    """Send the email that verifies the user's address again."""
-    await services().email_flows.email_changes.send_verification(principal, client_of(request))
-    return no_content()
+@routes.signed_in("POST", "/api/account/verify")
+async def send_verification(request: Request, principal: Principal) -> None:
+    """Send the verification of the user's email again."""
+    await services().email_changes.send_verification(principal, client_of(request))
 
 
-@fresh
-async def send_change(request: Request, principal: Principal) -> Response:
-    """Send an email to the address that the user wants to change to."""
+@routes.fresh("POST", "/api/account/email")
+async def send_change(request: Request, principal: Principal) -> None:
+    """Send a verification to the email that the user wants to change to."""
     body = await read_json(request, NewEmail, max_bytes=MAX_BYTES)
-    addresses = services().email_flows.email_changes
-    await addresses.send_change(principal, body.email, client_of(request))
-    return no_content()
-
-
-routes = [
-    Route("/api/auth/signin/email", send_link, methods=["POST"]),
-    Route("/api/auth/callback/email", follow_link, methods=["POST"]),
-    Route("/api/auth/reset", send_reset, methods=["POST"]),
-    Route("/api/auth/reset/confirm", finish_reset, methods=["POST"]),
-    Route("/api/auth/letter", preview, methods=["POST"]),
-    Route("/api/auth/verify", verify, methods=["POST"]),
-    Route("/api/account/verify", send_verification, methods=["POST"]),
-    Route("/api/account/email", send_change, methods=["POST"]),
-]
+    await services().email_changes.send_change(principal, body.email, client_of(request))
 
 
 async def _finish_sign_up(request: Request, fields: Fields) -> Response:
-    outcome = await services().email_flows.sign_ups.finish(
+    result = await services().email_sign_ups.finish(
         _token_of(fields, "sign_up"),
-        browser_secret=_sign_up_cookie(request),
+        browser_secret=read_cookie(request, cookies.SIGN_UP),
         password=fields.get("password", ""),
         browser=browser_of(request, fields),
     )
-    response = sign_in_response(request, outcome, fields)
-    clear_cookie(response, cookies.sign_up_name(services().settings))
+    response = sign_in_response(request, result, fields)
+    clear_cookie(response, cookies.SIGN_UP)
     return response
 
 
 def _token_of(fields: Fields, purpose: str) -> str:
     """The token as it is in the link, with its purpose before it, or alone."""
     return fields.get("token", "").removeprefix(f"{purpose}.")
-
-
-def _sign_up_cookie(request: Request) -> str | None:
-    return read_cookie(request, cookies.sign_up_name(services().settings))
-
-
-def _to_page(request: Request, path: str) -> Response:
-    return redirect(request, home_of(request) + path)

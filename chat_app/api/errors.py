@@ -5,6 +5,7 @@
 """
 
 import html
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -33,14 +34,14 @@ class InternalError(ChatError):
     """A bug.
 
     Args:
-        fault_id: The short id under which it was logged.
+        error_id: The short id under which it was logged.
     """
 
     code = "internal"
     status = 500
 
-    def __init__(self, fault_id: str) -> None:
-        super().__init__(f"Something went wrong on the server (code {fault_id}).")
+    def __init__(self, error_id: str) -> None:
+        super().__init__(f"Something went wrong on the server (code {error_id}).")
 
 
 class MethodNotAllowed(ChatError):
@@ -72,25 +73,21 @@ def wants_url(request: Request) -> bool:
     return "x-auth-return-redirect" in request.headers
 
 
-async def chat_error(request: Request, error: Exception) -> Response:
-    """Starlette's exception handler for `ChatError`."""
+async def handle_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler for `ChatError`, and for its own error: no such route or method."""
+    headers: Mapping[str, str] = {}
+    if isinstance(error, HTTPException):
+        headers = error.headers or {}
+        is_method = error.status_code == 405
+        error = MethodNotAllowed("Method not allowed.") if is_method else NotFound()
     if not isinstance(error, ChatError):
         raise error
-    return error_response(request, error)
+    response = error_response(request, error)
+    response.headers.update(headers)
+    return response
 
 
-async def http_error(request: Request, error: Exception) -> Response:
-    """Starlette's exception handler for its own `HTTPException`: no such route or method."""
-    if not isinstance(error, HTTPException):
-        raise error
-    if error.status_code == 405:
-        response = error_response(request, MethodNotAllowed("Method not allowed."))
-        response.headers.update(error.headers or {})
-        return response
-    return error_response(request, NotFound())
-
-
-exception_handlers = {ChatError: chat_error, HTTPException: http_error}
+exception_handlers = {ChatError: handle_error, HTTPException: handle_error}
 """For `Starlette(exception_handlers=…)`."""
 
 
@@ -120,10 +117,6 @@ class CatchBugs:
             await self._app(scope, receive, watch_send)
         except ClientDisconnect:
             return
-        except ChatError as error:
-            if started:
-                raise
-            await error_response(Request(scope), error)(scope, receive, send)
         except Exception as error:
             bug = InternalError(log_unexpected_error(error, f"a {scope['method']} route"))
             if started:

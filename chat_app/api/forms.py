@@ -5,7 +5,6 @@ stops a foreign page is the gateway's check of Origin and Sec-Fetch-Site. Client
 request a token and send it, so one that is sent must be right.
 """
 
-import functools
 import hashlib
 import hmac
 import secrets
@@ -67,26 +66,23 @@ class UnsupportedFormType(ChatError):
     status = 415
 
 
-def form_route(error_page: str) -> Callable[[FormRoute], Callable[[Request], Awaitable[Response]]]:
+def take_form(route: FormRoute, error_page: str) -> Callable[[Request], Awaitable[Response]]:
     """A route that takes a form, checks its CSRF token, and redirects to a page with an error.
 
     Args:
+        route: Takes the request and the fields.
         error_page: The path of the page that shows errors.
     """
 
-    def decorate(route: FormRoute) -> Callable[[Request], Awaitable[Response]]:
-        @functools.wraps(route)
-        async def handle(request: Request) -> Response:
-            fields = await read_form(request)
-            try:
-                check_csrf(request, fields)
-                return await route(request, fields)
-            except ChatError as error:
-                return error_redirect(request, error, error_page, fields)
+    async def handle(request: Request) -> Response:
+        fields = await read_form(request)
+        try:
+            check_csrf(request, fields)
+            return await route(request, fields)
+        except ChatError as error:
+            return error_redirect(request, error, error_page, fields)
 
-        return handle
-
-    return decorate
+    return handle
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -135,6 +131,6 @@ def check_csrf(request: Request, fields: Mapping[str, str]) -> None:
     """
     settings = services().settings
     sent = fields.get("csrfToken")
-    cookie = read_cookie(request, cookies.csrf_name(settings))
+    cookie = read_cookie(request, cookies.CSRF)
     if sent is not None and not is_csrf_token_valid(settings, cookie, sent):
         raise InvalidCsrfToken

@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
 
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import ResolvedSession
@@ -15,7 +14,7 @@ from chat_app.auth.sign_in.step_up import require_fresh
 from chat_app.core.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
 from chat_app.services import services
 
-PrincipalRoute = Callable[[Request, Principal], Awaitable[Response]]
+PrincipalRoute = Callable[[Request, Principal], Awaitable[Any]]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _UUID_LENGTH = 36
@@ -39,7 +38,7 @@ def current_principal(request: Request) -> Principal:
     return principal
 
 
-def signed_in(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]:
+def signed_in(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
     """A route for signed-in users; other requests are refused before the body is read.
 
     Args:
@@ -47,13 +46,13 @@ def signed_in(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]
     """
 
     @functools.wraps(route)
-    async def handle(request: Request) -> Response:
+    async def handle(request: Request) -> Any:
         return await route(request, current_principal(request))
 
     return handle
 
 
-def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]:
+def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
     """A route for sensitive changes: the user must have authenticated lately (ASVS 7.5.1).
 
     Other requests are refused before the body is read: without a session with 401, and with 403
@@ -63,9 +62,8 @@ def fresh(route: PrincipalRoute) -> Callable[[Request], Awaitable[Response]]:
         route: Takes the request and its principal.
     """
 
-    @functools.wraps(route)
-    async def handle(request: Request) -> Response:
-        principal = current_principal(request)
+    @signed_in
+    async def handle(request: Request, principal: Principal) -> Any:
         resolved = request.scope.get("session")
         if not isinstance(resolved, ResolvedSession):
             raise Unauthenticated

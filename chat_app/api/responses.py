@@ -12,7 +12,7 @@ from chat_app.api.errors import NO_STORE, wants_url
 from chat_app.auth.errors import InvalidCredentials, error_code_of
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
-from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn
+from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.core.errors import ChatError, RateLimited
 from chat_app.core.network import client_ip
 from chat_app.gateway import cookies
@@ -106,7 +106,7 @@ def browser_of(request: Request, fields: Fields) -> Browser:
         user_agent=request.headers.get("user-agent", ""),
         replaces=previous.credential_id if previous else None,
         remember=is_checked(fields, "remember"),
-        device=read_cookie(request, cookies.device_name(services().settings)),
+        device=read_cookie(request, cookies.DEVICE),
     )
 
 
@@ -115,17 +115,24 @@ def is_checked(fields: Fields, name: str) -> bool:
     return fields.get(name) in _CHECKED
 
 
-def sign_in_response(request: Request, outcome: SignedIn | MfaRequired, fields: Fields) -> Response:
+async def complete_sign_in(
+    request: Request, identity: VerifiedIdentity, fields: Fields
+) -> Response:
+    """Sign in with a verified identity, and respond."""
+    result = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
+    return sign_in_response(request, result, fields)
+
+
+def sign_in_response(request: Request, result: SignedIn | MfaRequired, fields: Fields) -> Response:
     """Redirect to `callbackUrl`, or to the page for the second factor."""
-    challenge = cookies.challenge_name(services().settings)
-    if isinstance(outcome, MfaRequired):
-        response = redirect(request, _page(request, CODE_PAGE, _callback_query(request, fields)))
-        set_cookie(response, challenge, outcome.token, max_age=outcome.lifetime)
+    if isinstance(result, MfaRequired):
+        response = redirect_to_page(request, CODE_PAGE, _callback_query(request, fields))
+        set_cookie(response, cookies.CHALLENGE, result.token, max_age=result.lifetime)
         return response
     response = redirect(request, target_of(request, fields))
-    set_session_cookie(response, outcome.issued)
-    if read_cookie(request, challenge):
-        clear_cookie(response, challenge)
+    set_session_cookie(response, result.issued)
+    if read_cookie(request, cookies.CHALLENGE):
+        clear_cookie(response, cookies.CHALLENGE)
     return response
 
 
@@ -149,8 +156,7 @@ def error_redirect(request: Request, error: ChatError, page: str, fields: Fields
     if isinstance(error, InvalidCredentials):
         query["code"] = "credentials"
     status = 200 if isinstance(error, InvalidCredentials) else error.status
-    url = _page(request, page, query | _callback_query(request, fields))
-    response = redirect(request, url, status)
+    response = redirect_to_page(request, page, query | _callback_query(request, fields), status)
     if isinstance(error, RateLimited):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -169,9 +175,17 @@ def redirect(request: Request, url: str, status: int = 200) -> Response:
     return RedirectResponse(url, 303, NO_STORE)
 
 
+def redirect_to_page(
+    request: Request, page: str, query: Fields | None = None, status: int = 200
+) -> Response:
+    """`redirect` to a path of the page that sent the request."""
+    url = f"{home_of(request)}{page}"
+    return redirect(request, f"{url}?{urlencode(query)}" if query else url, status)
+
+
 def read_cookie(request: Request, name: str) -> str | None:
     """The value of a cookie, or None."""
-    return cookies.read(request.scope["headers"], name)
+    return cookies.first(cookies.parse(request.scope["headers"]), services().settings, name)
 
 
 def set_cookie(
@@ -197,13 +211,12 @@ def clear_cookie(response: Response, name: str) -> None:
 
 def set_session_cookie(response: Response, issued: IssuedSession) -> None:
     """Set the session cookie to a new token."""
-    name = cookies.session_name(services().settings)
-    set_cookie(response, name, issued.token, max_age=issued.max_age)
+    set_cookie(response, cookies.SESSION, issued.token, max_age=issued.max_age)
 
 
 def clear_session_cookie(response: Response) -> None:
     """Delete the session cookie."""
-    clear_cookie(response, cookies.session_name(services().settings))
+    clear_cookie(response, cookies.SESSION)
 
 
 def target_of(request: Request, fields: Fields, default: str = "/") -> str:
@@ -219,11 +232,6 @@ def home_of(request: Request) -> str:
     settings = services().settings
     origin = request.headers.get("origin", "").lower()
     return origin if origin in settings.origins else settings.url
-
-
-def _page(request: Request, page: str, query: Fields) -> str:
-    url = f"{home_of(request)}{page}"
-    return f"{url}?{urlencode(query)}" if query else url
 
 
 def _callback_query(request: Request, fields: Fields) -> dict[str, str]:

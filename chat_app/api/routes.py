@@ -6,14 +6,13 @@ What no route serves below the prefixes of the API is a JSON 404 or 405.
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Mount, Route, Router
+from starlette.responses import Response
+from starlette.routing import Match, Mount, Router
 from starlette.types import Scope
 
 from chat_app.api import (
     account,
     auth,
-    authjs,
     chat,
     email_flows,
     oauth,
@@ -23,38 +22,32 @@ from chat_app.api import (
     two_factor,
 )
 from chat_app.api.errors import CatchBugs, exception_handlers
+from chat_app.api.responses import json_response
+from chat_app.api.routing import Routes
 from chat_app.core.errors import Unavailable
 from chat_app.gateway.paths import WELL_KNOWN_PREFIX, is_api, is_under
-from chat_app.gateway.ports import LOOKUP_ERRORS
 from chat_app.services import services
 
-_NO_STORE = {"Cache-Control": "no-store"}
+health_routes = Routes()
 
 
-async def health(_request: Request) -> Response:
+@health_routes.public("GET", "/api/health", "/healthz")
+async def health(_request: Request) -> dict[str, str]:
     """Liveness: the server answers."""
-    return JSONResponse({"status": "ok"}, headers=_NO_STORE)
+    return {"status": "ok"}
 
 
-async def ready(_request: Request) -> Response:
+@health_routes.public("GET", "/readyz")
+async def ready(_request: Request) -> Response | dict[str, str]:
     """Readiness: the database answers too."""
-    try:
-        await services().db.ping()
-    except LOOKUP_ERRORS:
-        body = {"error": Unavailable.code, "message": "The database does not answer."}
-        return JSONResponse(body, Unavailable.status, _NO_STORE)
-    return JSONResponse({"status": "ok"}, headers=_NO_STORE)
+    if await services().readiness.check():
+        return {"status": "ok"}
+    body = {"error": Unavailable.code, "message": "The database does not answer."}
+    return json_response(body, Unavailable.status)
 
-
-health_routes = [
-    Route("/api/health", health, methods=["GET"]),
-    Route("/healthz", health, methods=["GET"]),
-    Route("/readyz", ready, methods=["GET"]),
-]
 
 routes = [
     *auth.routes,
-    *authjs.routes,
     *email_flows.routes,
     *oauth.routes,
     *account.routes,

@@ -2,10 +2,10 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from chat_app.api.requests import Body, read_json, signed_in
+from chat_app.api.requests import Body, read_json
 from chat_app.api.responses import client_of, json_response, set_session_cookie, target_of
+from chat_app.api.routing import Routes
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.core.errors import InvalidInput
@@ -13,6 +13,8 @@ from chat_app.services import services
 
 MAX_BYTES = 16_384
 """The largest request: a credential and a URL."""
+
+routes = Routes()
 
 
 class PasswordOrCode(Body):
@@ -30,7 +32,7 @@ class PasskeyAssertion(Body):
     callbackUrl: str = ""
 
 
-@signed_in
+@routes.signed_in("POST", "/api/account/step-up")
 async def step_up(request: Request, principal: Principal) -> Response:
     """Authenticate again with the password or a two-factor code."""
     body = await read_json(request, PasswordOrCode, max_bytes=MAX_BYTES)
@@ -44,13 +46,13 @@ async def step_up(request: Request, principal: Principal) -> Response:
     return _stepped_up(request, issued, body.callbackUrl)
 
 
-@signed_in
-async def begin_passkey(request: Request, principal: Principal) -> Response:
+@routes.signed_in("POST", "/api/account/step-up/passkey/options")
+async def begin_passkey(request: Request, principal: Principal) -> object:
     """The options for an assertion."""
-    return json_response(await services().passkeys.begin_step_up(principal))
+    return await services().passkeys.begin_step_up(principal)
 
 
-@signed_in
+@routes.signed_in("POST", "/api/account/step-up/passkey")
 async def by_passkey(request: Request, principal: Principal) -> Response:
     """Authenticate again with a passkey."""
     body = await read_json(request, PasskeyAssertion, max_bytes=MAX_BYTES)
@@ -63,10 +65,3 @@ def _stepped_up(request: Request, issued: IssuedSession, callback_url: str) -> R
     response = json_response({"url": url})
     set_session_cookie(response, issued)
     return response
-
-
-routes = [
-    Route("/api/account/step-up", step_up, methods=["POST"]),
-    Route("/api/account/step-up/passkey/options", begin_passkey, methods=["POST"]),
-    Route("/api/account/step-up/passkey", by_passkey, methods=["POST"]),
-]

@@ -4,10 +4,10 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from chat_app.api.requests import Body, id_of, number, read_json, signed_in
-from chat_app.api.responses import json_response, no_content, timestamp
+from chat_app.api.requests import Body, id_of, number, read_json
+from chat_app.api.responses import json_response, timestamp
+from chat_app.api.routing import Routes
 from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
@@ -18,6 +18,8 @@ from chat_app.threads.views import MessageView, ThreadSummary
 MAX_BYTES = 16_000
 """The largest request."""
 _MAX_SEARCH = 200
+
+routes = Routes()
 
 
 class NewThread(Body):
@@ -32,8 +34,8 @@ class ThreadChange(Body):
     title: str
 
 
-@signed_in
-async def list_threads(request: Request, principal: Principal) -> Response:
+@routes.signed_in("GET", "/api/threads")
+async def list_threads(request: Request, principal: Principal) -> dict[str, Any]:
     """A page of the user's threads, newest first."""
     search = request.query_params.get("search", "")
     if len(search) > _MAX_SEARCH:
@@ -44,11 +46,10 @@ async def list_threads(request: Request, principal: Principal) -> Response:
         limit=number(request, "limit", 50),
         search=search,
     )
-    body = {"threads": [_thread(thread) for thread in page.threads], "nextCursor": page.next}
-    return json_response(body)
+    return {"threads": [_thread(thread) for thread in page.threads], "nextCursor": page.next}
 
 
-@signed_in
+@routes.signed_in("POST", "/api/threads")
 async def create(request: Request, principal: Principal) -> Response:
     """Create an empty thread."""
     body = await read_json(request, NewThread, max_bytes=MAX_BYTES)
@@ -56,31 +57,28 @@ async def create(request: Request, principal: Principal) -> Response:
     return json_response(_thread(thread), 201)
 
 
-@signed_in
-async def fetch(request: Request, principal: Principal) -> Response:
+@routes.signed_in("GET", "/api/threads/{id}")
+async def fetch(request: Request, principal: Principal) -> dict[str, Any]:
     """One thread."""
-    thread = await services().threads.get(principal, id_of(request.path_params["id"]))
-    return json_response(_thread(thread))
+    return _thread(await services().threads.get(principal, id_of(request.path_params["id"])))
 
 
-@signed_in
-async def change(request: Request, principal: Principal) -> Response:
+@routes.signed_in("PATCH", "/api/threads/{id}")
+async def change(request: Request, principal: Principal) -> None:
     """Rename a thread."""
     thread_id = id_of(request.path_params["id"])
     body = await read_json(request, ThreadChange, max_bytes=MAX_BYTES)
     await services().threads.rename(principal, thread_id, body.title)
-    return no_content()
 
 
-@signed_in
-async def delete(request: Request, principal: Principal) -> Response:
+@routes.signed_in("DELETE", "/api/threads/{id}")
+async def delete(request: Request, principal: Principal) -> None:
     """Delete a thread and stop its run."""
     await services().threads.delete(principal, id_of(request.path_params["id"]))
-    return no_content()
 
 
-@signed_in
-async def messages(request: Request, principal: Principal) -> Response:
+@routes.signed_in("GET", "/api/threads/{id}/messages")
+async def messages(request: Request, principal: Principal) -> dict[str, Any]:
     """A window of a thread's messages, oldest first: the newest, or those before `before`."""
     before = request.query_params.get("before")
     window = await services().threads.window(
@@ -93,12 +91,11 @@ async def messages(request: Request, principal: Principal) -> Response:
         principal, [message.id for message in window.messages]
     )
     run = window.run
-    body = {
+    return {
         "messages": [_message(message, metrics.get(message.id)) for message in window.messages],
         "hasOlder": window.has_older,
         "run": {"id": str(run.run_id), "messageId": str(run.message_id)} if run else None,
     }
-    return json_response(body)
 
 
 def _thread(thread: ThreadSummary) -> dict[str, Any]:
@@ -132,13 +129,3 @@ def _metadata(message: MessageView, metrics: RunMetrics | None) -> dict[str, Any
         return {}
     reason = ai_sdk.finish_reason(message.status, message.finish_reason)
     return ai_sdk.metadata(metrics or RunMetrics(message.model), reason)
-
-
-routes = [
-    Route("/api/threads", list_threads, methods=["GET"]),
-    Route("/api/threads", create, methods=["POST"]),
-    Route("/api/threads/{id}", fetch, methods=["GET"]),
-    Route("/api/threads/{id}", change, methods=["PATCH"]),
-    Route("/api/threads/{id}", delete, methods=["DELETE"]),
-    Route("/api/threads/{id}/messages", messages, methods=["GET"]),
-]

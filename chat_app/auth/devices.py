@@ -4,12 +4,12 @@ import re
 from datetime import timedelta
 from uuid import UUID
 
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete
 
 from chat_app.core.clock import Clock
-from chat_app.core.tokens import hash_token, new_token
+from chat_app.core.crypto import hash_token, new_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import RememberedDevice
 from chat_app.settings import Settings
 
@@ -37,10 +37,10 @@ _SYSTEMS = (
 )
 
 
-def device_name(user_agent: str) -> str:
+def device_label(user_agent: str) -> str:
     """For example `Firefox on Linux`; `Unknown device` when nothing is recognised."""
-    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    browser = next((name for product, name in _BROWSERS if product in user_agent), "")
+    system = next((name for token, name in _SYSTEMS if token in user_agent), "")
     return " on ".join(part for part in (browser, system) if part) or "Unknown device"
 
 
@@ -81,16 +81,6 @@ class RememberedDevices:
         async with self._db.system("auth", write=True) as session:
             session.add(row)
         return token
-
-    async def purge(self) -> None:
-        """Delete expired devices."""
-        expired = col(RememberedDevice.expires_at) <= self._clock()
-        async with self._db.system("sweep") as session:
-            rows = await session.exec(select(RememberedDevice.id).where(expired).limit(1))
-            if rows.first() is None:
-                return
-        async with self._db.system("sweep", write=True) as session:
-            await session.exec(delete(RememberedDevice).where(expired))
 
 
 async def forget_devices(session: SystemSession, user_id: UUID) -> None:

@@ -23,12 +23,17 @@ PASSWORD_MAX_LENGTH = 1024
 class AuthError(ChatError):
     """An error that a sign-in page can show.
 
+    Its `?error=` code is the name of its class, unless `error_code` says otherwise.
+
     Args:
         values: The parameters of `message_template`.
     """
 
     error_code: ClassVar[str]
     message_template: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.error_code = vars(cls).get("error_code", cls.__name__)
 
     def __init__(self, **values: object) -> None:
         ChatError.__init__(self, self.message_template.format(**values))
@@ -45,7 +50,6 @@ class SignUpClosed(AuthError, Forbidden):
     """Only the operator creates accounts here."""
 
     code = "sign_up_closed"
-    error_code = "SignUpClosed"
     message_template = "Sign-up is closed. Ask your administrator for an account."
 
 
@@ -53,7 +57,6 @@ class InvalidEmail(AuthError, InvalidInput):
     """Not exactly one plain email address."""
 
     code = "invalid_email"
-    error_code = "InvalidEmail"
     message_template = "Enter a valid email address, such as you@example.org."
 
 
@@ -61,7 +64,6 @@ class InvalidName(AuthError, InvalidInput):
     """A display name that is too long or has control characters."""
 
     code = "invalid_name"
-    error_code = "InvalidName"
     message_template = "A name can have at most 100 characters, and no control characters."
 
 
@@ -69,7 +71,6 @@ class EmailTaken(AuthError, Conflict):
     """The email has an account. Shown only where no email can be sent instead."""
 
     code = "email_taken"
-    error_code = "EmailTaken"
     message_template = "An account with this email already exists. Sign in instead."
 
 
@@ -77,7 +78,6 @@ class PasswordTooShort(AuthError, InvalidInput):
     """Below the operator's minimum."""
 
     code = "password_too_short"
-    error_code = "PasswordTooShort"
     message_template = "Use at least {min_length} characters for the password."
 
 
@@ -85,7 +85,6 @@ class PasswordTooLong(AuthError, InvalidInput):
     """Above `PASSWORD_MAX_LENGTH`."""
 
     code = "password_too_long"
-    error_code = "PasswordTooLong"
     message_template = "Use at most {max_length} characters for the password."
 
 
@@ -93,7 +92,6 @@ class WeakPassword(AuthError, InvalidInput):
     """Guessable, by zxcvbn's estimate."""
 
     code = "weak_password"
-    error_code = "WeakPassword"
     message_template = "This password is easy to guess. Use a longer or less common one."
 
 
@@ -109,7 +107,6 @@ class AccessDenied(AuthError, Forbidden):
     """Disabled, not on an allow-list, or refused by the operator's hook; one response for all."""
 
     code = "access_denied"
-    error_code = "AccessDenied"
     message_template = "This account can't sign in here."
 
 
@@ -128,7 +125,6 @@ class AccountTaken(AuthError, Conflict):
     """The identity is linked to another user."""
 
     code = "account_taken"
-    error_code = "AccountTaken"
     message_template = "That account is already connected to another user."
 
 
@@ -136,7 +132,6 @@ class EmailRequired(AuthError, Forbidden):
     """The identity provider returned no usable email."""
 
     code = "email_required"
-    error_code = "EmailRequired"
     message_template = "That account has no email address that can be used here."
 
 
@@ -152,7 +147,6 @@ class StepUpRequired(AuthError, Forbidden):
     """The session is not fresh enough for a sensitive change."""
 
     code = "step_up_required"
-    error_code = "StepUpRequired"
     message_template = "Confirm that it's you first."
 
 
@@ -240,7 +234,6 @@ class InvalidPasskey(AuthError, Forbidden):
 class SessionRequired(AuthError, Unauthenticated):
     """An action that needs a signed-in user."""
 
-    error_code = "SessionRequired"
     message_template = "Sign in first."
 
 

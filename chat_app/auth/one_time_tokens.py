@@ -15,10 +15,10 @@ from sqlmodel import col, delete, select, update
 
 from chat_app.auth.errors import InvalidToken
 from chat_app.core.clock import Clock
-from chat_app.core.tokens import hash_token, new_token
+from chat_app.core.crypto import hash_token, new_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
-from chat_app.db.tables import OneTimeToken
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import OneTimeToken, RememberedDevice
 
 Purpose = Literal[
     "sign_in_link",
@@ -172,15 +172,14 @@ class OneTimeTokens:
             )
 
     async def purge(self) -> None:
-        """Delete expired tokens."""
-        expired = col(OneTimeToken.expires_at) <= self._clock()
-        async with self._db.system("sweep") as session:
-            if (
-                await session.exec(select(OneTimeToken.id).where(expired).limit(1))
-            ).first() is None:
-                return
-        async with self._db.system("sweep", write=True) as session:
-            await session.exec(delete(OneTimeToken).where(expired))
+        """Delete expired tokens, and expired remembered devices."""
+        for table in (OneTimeToken, RememberedDevice):
+            expired = col(table.expires_at) <= self._clock()
+            async with self._db.system("sweep") as session:
+                due = (await session.exec(select(table.id).where(expired).limit(1))).first()
+            if due is not None:
+                async with self._db.system("sweep", write=True) as session:
+                    await session.exec(delete(table).where(expired))
 
     async def _update(
         self,

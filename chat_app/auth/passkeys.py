@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, func, select, update
+from sqlmodel import col, delete, select, update
 
 from chat_app.auth import webauthn
 from chat_app.auth.account.login_methods import require_login_method
@@ -17,11 +17,11 @@ from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, Purpose
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
-from chat_app.auth.webauthn import PasskeyResponse, RegisteredPasskey
+from chat_app.auth.webauthn import PasskeyResponse
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, NotFound
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Passkey, User
 from chat_app.settings import Settings
 
@@ -34,24 +34,6 @@ _CHALLENGE_LIFETIME = timedelta(seconds=webauthn.CHALLENGE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class PasskeySummary:
-    """A passkey in the user's list.
-
-    Args:
-        id: Its row.
-        name: The name that the user chose.
-        backed_up: Whether it is synchronised to other devices.
-        created_at: When it was registered.
-        last_used_at: The last sign-in with it.
-    """
-
-    id: UUID
-    name: str
-    backed_up: bool
-    created_at: datetime
-    last_used_at: datetime | None
-
-
 class Passkeys:
     """Registers passkeys and signs in with them.
 
@@ -63,27 +45,16 @@ class Passkeys:
         clock: The time.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        tokens: OneTimeTokens,
-        rate_limits: AuthRateLimits,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._db = db
-        self._tokens = tokens
-        self._rate_limits = rate_limits
-        self._settings = settings
-        self._clock = clock
+    db: Database
+    tokens: OneTimeTokens
+    rate_limits: AuthRateLimits
+    settings: Settings
+    clock: Clock
 
-    async def list(self, principal: Principal) -> Sequence[PasskeySummary]:
+    async def list(self, principal: Principal) -> Sequence[Passkey]:
         """The user's passkeys, the oldest first."""
-        async with self._db.system("auth") as session:
-            return [
-                PasskeySummary(row.id, row.name, row.backed_up, row.created_at, row.last_used_at)
-                for row in await self._of(session, principal.user_id)
-            ]
+        async with self.db.system("auth") as session:
+            return await _passkeys_of(session, principal)
 
     async def begin_registration(self, principal: Principal) -> Mapping[str, Any]:
         """The options for registering one, valid for this session only.
@@ -91,18 +62,14 @@ class Passkeys:
         Raises:
             Conflict: The user has the maximum.
         """
-        async with self._db.system("auth") as session:
-            user = await session.get(User, principal.user_id)
-            rows = await self._of(session, principal.user_id)
-        if user is None:
-            raise NotFound
-        _require_room(len(rows))
+        async with self.db.system("auth") as session:
+            user = await session.require(User, principal.user_id)
+            rows = await _passkeys_of(session, principal)
+        _require_room(rows)
         challenge = await self._challenge("passkey_register", principal)
-        return webauthn.registration(
-            self._settings, challenge, user.id, user.email, user.name, map(_known, rows)
-        )
+        return webauthn.registration(self.settings, challenge, user, rows)
 
-    async def register(self, principal: Principal, credential: str, name: str) -> PasskeySummary:
+    async def register(self, principal: Principal, credential: str, name: str) -> Passkey:
         """Store a new passkey.
 
         Args:
@@ -117,28 +84,21 @@ class Passkeys:
         """
         name, response = clean_display_name(name), webauthn.read(credential)
         await self._consume_own(response, "passkey_register", principal)
-        new = webauthn.verify_new(self._settings, response)
-        row = Passkey(
+        row = webauthn.verify_new(
+            self.settings,
+            response,
             user_id=principal.user_id,
-            credential_id=new.credential_id,
-            public_key=new.public_key,
-            sign_count=new.sign_count,
-            aaguid=new.aaguid,
-            transports=list(new.transports),
-            backed_up=new.backed_up,
             name=name or "Passkey",
-            created_at=self._clock(),
+            now=self.clock(),
         )
         try:
-            async with self._db.system("auth", write=True) as session:
-                mine = col(Passkey.user_id) == principal.user_id
-                count = select(func.count()).select_from(Passkey).where(mine)
-                _require_room((await session.exec(count)).one())
+            async with self.db.system("auth", write=True) as session:
+                _require_room(await _passkeys_of(session, principal))
                 session.add(row)
                 await session.flush()
         except IntegrityError:  # the passkey is registered already, or the user was deleted
             raise InvalidPasskey from None
-        return PasskeySummary(row.id, row.name, row.backed_up, row.created_at, None)
+        return row
 
     async def rename(self, principal: Principal, passkey_id: UUID, name: str) -> None:
         """Rename one of the user's passkeys.
@@ -148,14 +108,11 @@ class Passkeys:
             InvalidName: The name is invalid.
         """
         name = clean_display_name(name) or "Passkey"
-        async with self._db.system("auth", write=True) as session:
+        async with self.db.system("auth", write=True) as session:
             renamed = await session.exec(
-                update(Passkey)
-                .where(*_mine(principal, passkey_id))
-                .values(name=name)
-                .returning(col(Passkey.id))
+                update(Passkey).where(*_mine(principal, passkey_id)).values(name=name)
             )
-            if renamed.first() is None:
+            if not renamed.rowcount:
                 raise NotFound
 
     async def remove(self, principal: Principal, passkey_id: UUID) -> None:
@@ -165,11 +122,9 @@ class Passkeys:
             NotFound: The user has no such passkey.
             LastLoginMethod: It is the only login method.
         """
-        async with self._db.system("auth", write=True) as session:
-            removed = await session.exec(
-                delete(Passkey).where(*_mine(principal, passkey_id)).returning(col(Passkey.id))
-            )
-            if removed.first() is None:
+        async with self.db.system("auth", write=True) as session:
+            removed = await session.exec(delete(Passkey).where(*_mine(principal, passkey_id)))
+            if not removed.rowcount:
                 raise NotFound
             await require_login_method(session, principal.user_id)
 
@@ -183,11 +138,11 @@ class Passkeys:
         Raises:
             TooManyAttempts: Of this client.
         """
-        async with self._rate_limits.start(client_ip):
-            challenge = await self._tokens.create(
+        async with self.rate_limits.start(client_ip):
+            challenge = await self.tokens.create(
                 "passkey_sign_in", lifetime=_CHALLENGE_LIFETIME, binding=binding
             )
-        return webauthn.authentication(self._settings, challenge)
+        return webauthn.authentication(self.settings, challenge)
 
     async def sign_in(self, credential: str, binding: str) -> VerifiedIdentity:
         """Verify a passkey's response. User verification makes it count as two factors.
@@ -214,12 +169,12 @@ class Passkeys:
         Raises:
             NotFound: The user has none.
         """
-        async with self._db.system("auth") as session:
-            rows = await self._of(session, principal.user_id)
+        async with self.db.system("auth") as session:
+            rows = await _passkeys_of(session, principal)
         if not rows:
             raise NotFound
         challenge = await self._challenge("passkey_step_up", principal)
-        return webauthn.authentication(self._settings, challenge, map(_known, rows))
+        return webauthn.authentication(self.settings, challenge, rows)
 
     async def step_up(self, principal: Principal, credential: str) -> None:
         """Verify a step-up.
@@ -232,7 +187,7 @@ class Passkeys:
         await self._verify(response, principal.user_id)
 
     async def _challenge(self, purpose: Purpose, principal: Principal) -> str:
-        return await self._tokens.create(
+        return await self.tokens.create(
             purpose,
             lifetime=_CHALLENGE_LIFETIME,
             user_id=principal.user_id,
@@ -251,7 +206,7 @@ class Passkeys:
     ) -> ConsumedToken:
         """Consume the challenge, before the response is verified."""
         try:
-            return await self._tokens.consume(response.challenge, purpose, binding=binding)
+            return await self.tokens.consume(response.challenge, purpose, binding=binding)
         except InvalidToken:
             raise InvalidPasskey from None
 
@@ -260,40 +215,36 @@ class Passkeys:
             col(Passkey.credential_id) == response.credential_id,
             col(Passkey.user_id) == user_id,
         )
-        async with self._db.system("auth") as session:
+        async with self.db.system("auth") as session:
             row = (await session.exec(select(Passkey).where(*conditions))).first()
         if row is None:
             raise InvalidPasskey
-        count = webauthn.verify(self._settings, response, row.public_key, row.sign_count)
-        async with self._db.system("auth", write=True) as session:
+        count = webauthn.verify(self.settings, response, row)
+        async with self.db.system("auth", write=True) as session:
             used = await session.exec(
                 update(Passkey)
                 # Two responses with one counter mean that one is from a clone.
                 .where(*conditions, col(Passkey.sign_count) == row.sign_count)
-                .values(sign_count=count, last_used_at=self._clock())
-                .returning(col(Passkey.id))
+                .values(sign_count=count, last_used_at=self.clock())
             )
-            if used.first() is None:
+            if not used.rowcount:
                 raise InvalidPasskey
         return row
 
-    async def _of(self, session: SystemSession, user_id: UUID) -> Sequence[Passkey]:
-        rows = await session.exec(
-            select(Passkey)
-            .where(col(Passkey.user_id) == user_id)
-            .order_by(col(Passkey.created_at), col(Passkey.id))
-        )
-        return rows.all()
+
+async def _passkeys_of(session: SystemSession, principal: Principal) -> Sequence[Passkey]:
+    rows = await session.exec(
+        select(Passkey)
+        .where(col(Passkey.user_id) == principal.user_id)
+        .order_by(col(Passkey.created_at), col(Passkey.id))
+    )
+    return rows.all()
 
 
 def _mine(principal: Principal, passkey_id: UUID) -> tuple[Any, ...]:
     return col(Passkey.id) == passkey_id, col(Passkey.user_id) == principal.user_id
 
 
-def _known(row: Passkey) -> RegisteredPasskey:
-    return RegisteredPasskey(row.credential_id, row.transports)
-
-
-def _require_room(count: int) -> None:
-    if count >= MAX_PASSKEYS:
+def _require_room(registered: Sequence[Passkey]) -> None:
+    if len(registered) >= MAX_PASSKEYS:
         raise Conflict(f"You have {MAX_PASSKEYS} passkeys, the maximum. Remove one first.")

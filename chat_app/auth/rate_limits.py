@@ -50,7 +50,7 @@ class AuthRateLimits:
         """
         network = client_network_of(client_ip)
         budgets = (
-            Budget(self._client, ("address", network)),
+            Budget(self._client, ("client", network)),
             Budget(self._account, ("account", account)),
             Budget(self._pair, ("pair", network, account)),
         )
@@ -66,7 +66,7 @@ class AuthRateLimits:
         Raises:
             TooManyAttempts: Before it is judged.
         """
-        budget = Budget(self._client, ("address", client_network_of(client_ip)))
+        budget = Budget(self._client, ("client", client_network_of(client_ip)))
         return self._limiter.attempt(budget, release_on_success=True)
 
     def sign_up(self, client_ip: str) -> AbstractAsyncContextManager[None]:

@@ -26,70 +26,13 @@ from chat_app.auth.totp import (
     normalize_code,
 )
 from chat_app.core.clock import Clock
+from chat_app.core.crypto import DecryptionError, KeyRing, hash_token
 from chat_app.core.errors import Conflict, Unavailable
-from chat_app.core.keyring import DecryptionError, KeyRing
 from chat_app.core.rate_limit import releasing
-from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import BackupCode, RememberedDevice, Totp
 from chat_app.settings import Settings
-
-
-async def reserve_attempt(
-    session: SystemSession, user_id: UUID, now: datetime, until: datetime, rate: RateLimitItem
-) -> None:
-    """Count an attempt as failed before its code is checked; `reset_attempts` when it is correct.
-
-    Args:
-        session: A transaction of its own, committed before the code is checked.
-        user_id: The user.
-        now: The time.
-        until: When a lock that begins now ends.
-        rate: How many failures begin a lock.
-
-    Raises:
-        TwoFactorLocked: Too many failures.
-        InvalidToken: The user has no second factor.
-    """
-    mine = col(Totp.user_id) == user_id, col(Totp.confirmed_at).is_not(None)
-    await session.exec(
-        update(Totp)
-        .where(*mine, col(Totp.locked_until) <= now)
-        .values(failures=0, locked_until=None)
-    )
-    counted = await session.exec(
-        update(Totp)
-        .where(*mine, col(Totp.locked_until).is_(None))
-        .values(
-            failures=Totp.failures + 1,
-            locked_until=case((col(Totp.failures) + 1 >= rate.amount, until), else_=None),
-        )
-        .returning(col(Totp.user_id))
-    )
-    if counted.first() is not None:
-        return
-    locked = (await session.exec(select(Totp.locked_until).where(*mine))).first()
-    if locked is None:
-        raise InvalidToken
-    raise TwoFactorLocked(max(1, int((locked - now).total_seconds())))
-
-
-async def release_attempt(session: SystemSession, user_id: UUID) -> None:
-    """Undo `reserve_attempt` after a failure of this server."""
-    await session.exec(
-        update(Totp)
-        .where(col(Totp.user_id) == user_id, col(Totp.failures) > 0)
-        .values(failures=Totp.failures - 1, locked_until=None)
-    )
-
-
-async def reset_attempts(session: SystemSession, user_id: UUID) -> None:
-    """Reset the count after a correct code."""
-    await session.exec(
-        update(Totp).where(col(Totp.user_id) == user_id).values(failures=0, locked_until=None)
-    )
-
 
 _KEY_PURPOSE = "second factor"
 
@@ -109,6 +52,7 @@ class TwoFactorStatus:
     devices: int
 
 
+@dataclass(frozen=True, slots=True)
 class TwoFactor:
     """Enrols second factors and checks their codes.
 
@@ -120,32 +64,28 @@ class TwoFactor:
         clock: The time.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        tokens: OneTimeTokens,
-        keyring: KeyRing,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._db = db
-        self._tokens = tokens
-        self._keyring = keyring
-        self._rate = parse(settings.limit_second_factor)
-        self._lock = timedelta(seconds=self._rate.get_expiry())
-        self._clock = clock
+    db: Database
+    tokens: OneTimeTokens
+    keyring: KeyRing
+    settings: Settings
+    clock: Clock
+
+    @property
+    def _rate(self) -> RateLimitItem:
+        """How many failures lock the second factor, and for how long."""
+        return parse(self.settings.limit_second_factor)
 
     async def status(self, principal: Principal) -> TwoFactorStatus:
         """The user's second factor."""
         user_id = principal.user_id
-        async with self._db.system("auth") as session:
-            row = await session.get(Totp, user_id)
-            if row is None or row.confirmed_at is None:
+        async with self.db.system("auth") as session:
+            row = await confirmed_totp(session, user_id)
+            if row is None:
                 return TwoFactorStatus(None, 0, 0)
             unused = col(BackupCode.user_id) == user_id, col(BackupCode.used_at).is_(None)
             known = (
                 col(RememberedDevice.user_id) == user_id,
-                col(RememberedDevice.expires_at) > self._clock(),
+                col(RememberedDevice.expires_at) > self.clock(),
             )
             codes = select(func.count()).select_from(BackupCode).where(*unused)
             devices = select(func.count()).select_from(RememberedDevice).where(*known)
@@ -164,9 +104,9 @@ class TwoFactor:
         Raises:
             Conflict: Two-factor authentication is already on.
         """
-        secret, now = new_secret(), self._clock()
-        encrypted = self._keyring.encrypt(_KEY_PURPOSE, secret.encode())
-        async with self._db.system("auth", write=True) as session:
+        secret, now = new_secret(), self.clock()
+        encrypted = self.keyring.encrypt(_KEY_PURPOSE, secret.encode())
+        async with self.db.system("auth", write=True) as session:
             row = await session.get(Totp, principal.user_id)
             if row is not None and row.confirmed_at is not None:
                 raise Conflict("Two-factor authentication is already on. Turn it off first.")
@@ -185,8 +125,8 @@ class TwoFactor:
             InvalidTwoFactorCode: It is not the current code.
             Conflict: It is already on, or enrolment was not started.
         """
-        now, user_id = self._clock(), principal.user_id
-        async with self._db.system("auth", write=True) as session:
+        now, user_id = self.clock(), principal.user_id
+        async with self.db.system("auth", write=True) as session:
             row = await session.get(Totp, user_id)
             if row is None or row.confirmed_at is not None:
                 raise Conflict("Start again; there is nothing to confirm.")
@@ -204,16 +144,15 @@ class TwoFactor:
         Raises:
             Conflict: Two-factor authentication is off.
         """
-        async with self._db.system("auth", write=True) as session:
-            row = await session.get(Totp, principal.user_id)
-            if row is None or row.confirmed_at is None:
+        async with self.db.system("auth", write=True) as session:
+            if await confirmed_totp(session, principal.user_id) is None:
                 raise Conflict("Turn on two-factor authentication first.")
             return await self._new_codes(session, principal.user_id)
 
     async def turn_off(self, principal: Principal) -> None:
         """Remove the secret, backup codes, remembered devices and pending challenges."""
         user_id = principal.user_id
-        async with self._db.system("auth", write=True) as session:
+        async with self.db.system("auth", write=True) as session:
             for table in (BackupCode, Totp):
                 await session.exec(delete(table).where(col(table.user_id) == user_id))
             await forget_devices(session, user_id)
@@ -231,7 +170,7 @@ class TwoFactor:
             TwoFactorLocked: Too many failures; it was not checked.
             InvalidToken: The user has no second factor.
         """
-        async with self._attempt(user_id), self._db.system("auth", write=True) as session:
+        async with self._attempt(user_id), self.db.system("auth", write=True) as session:
             await self._consume_code(session, user_id, normalize_code(code))
 
     async def pass_challenge(self, token: str, code: str) -> ConsumedToken:
@@ -245,63 +184,98 @@ class TwoFactor:
             InvalidToken: The challenge is expired, used or unknown.
             InvalidTwoFactorCode, TwoFactorLocked: As in `check`.
         """
-        challenge = await self._tokens.reserve_attempt(
+        challenge = await self.tokens.reserve_attempt(
             token, "second_factor", max_attempts=self._rate.amount
         )
         user_id = challenge.user_id
         if user_id is None:
             raise ValueError("A two-factor challenge has no user.")
         async with (
-            releasing(lambda: self._tokens.release_attempt(challenge)),
+            releasing(lambda: self.tokens.release_attempt(challenge)),
             self._attempt(user_id),
-            self._db.system("auth", write=True) as session,
+            self.db.system("auth", write=True) as session,
         ):
             await self._consume_code(session, user_id, normalize_code(code))
-            return await self._tokens.consume_in(session, token, "second_factor")
+            return await self.tokens.consume_in(session, token, "second_factor")
 
     @asynccontextmanager
     async def _attempt(self, user_id: UUID) -> AsyncIterator[None]:
-        async def release() -> None:
-            async with self._db.system("auth", write=True) as session:
-                await release_attempt(session, user_id)
+        """Around one attempt, which counts as failed until its code is known to be correct.
 
-        now = self._clock()
-        async with self._db.system("auth", write=True) as session:
-            await reserve_attempt(session, user_id, now, now + self._lock, self._rate)
-        async with releasing(release):
+        Raises:
+            TwoFactorLocked: Too many failures.
+            InvalidToken: The user has no second factor.
+        """
+        await self._reserve_attempt(user_id)
+        async with releasing(lambda: self._release_attempt(user_id)):
             yield
 
+    async def _reserve_attempt(self, user_id: UUID) -> None:
+        now, rate = self.clock(), self._rate
+        until = now + timedelta(seconds=rate.get_expiry())
+        mine = col(Totp.user_id) == user_id, col(Totp.confirmed_at).is_not(None)
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(
+                update(Totp)
+                .where(*mine, col(Totp.locked_until) <= now)
+                .values(failures=0, locked_until=None)
+            )
+            counted = await session.exec(
+                update(Totp)
+                .where(*mine, col(Totp.locked_until).is_(None))
+                .values(
+                    failures=Totp.failures + 1,
+                    locked_until=case((col(Totp.failures) + 1 >= rate.amount, until), else_=None),
+                )
+            )
+            if counted.rowcount:
+                return
+            locked = (await session.exec(select(Totp.locked_until).where(*mine))).first()
+            if locked is None:
+                raise InvalidToken
+            raise TwoFactorLocked(max(1, int((locked - now).total_seconds())))
+
+    async def _release_attempt(self, user_id: UUID) -> None:
+        """Undo the reservation after a failure of this server."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(
+                update(Totp)
+                .where(col(Totp.user_id) == user_id, col(Totp.failures) > 0)
+                .values(failures=Totp.failures - 1, locked_until=None)
+            )
+
     async def _consume_code(self, session: SystemSession, user_id: UUID, code: str) -> None:
-        """Consume a code, or raise InvalidTwoFactorCode."""
+        """Consume a code and reset the count of failures, or raise InvalidTwoFactorCode."""
         if is_totp_code(code):
             await self._use_step(session, user_id, code)
         elif is_backup_code(code):
             await self._use_backup_code(session, user_id, code)
         else:
             raise InvalidTwoFactorCode
-        await reset_attempts(session, user_id)
+        await session.exec(
+            update(Totp).where(col(Totp.user_id) == user_id).values(failures=0, locked_until=None)
+        )
 
     async def _use_step(self, session: SystemSession, user_id: UUID, code: str) -> None:
         row = await session.get(Totp, user_id)
         if row is None:
             raise InvalidTwoFactorCode
         secret = self._secret_of(row)
-        step = matching_step(secret, code, self._clock())
+        step = matching_step(secret, code, self.clock())
         if step is None:
             raise InvalidTwoFactorCode
         # Rotates the secret to the newest key.
-        is_outdated = self._keyring.is_outdated(_KEY_PURPOSE, row.secret)
+        is_outdated = self.keyring.is_outdated(_KEY_PURPOSE, row.secret)
         encrypted = (
-            self._keyring.encrypt(_KEY_PURPOSE, secret.encode()) if is_outdated else row.secret
+            self.keyring.encrypt(_KEY_PURPOSE, secret.encode()) if is_outdated else row.secret
         )
         used = await session.exec(
             update(Totp)
             # A code is accepted once (RFC 6238 §5.2).
             .where(col(Totp.user_id) == user_id, col(Totp.last_step) < step)
             .values(last_step=step, secret=encrypted)
-            .returning(col(Totp.user_id))
         )
-        if used.first() is None:
+        if not used.rowcount:
             raise InvalidTwoFactorCode
 
     async def _use_backup_code(self, session: SystemSession, user_id: UUID, code: str) -> None:
@@ -312,24 +286,28 @@ class TwoFactor:
                 col(BackupCode.code_hash) == hash_token(code),
                 col(BackupCode.used_at).is_(None),
             )
-            .values(used_at=self._clock())
-            .returning(col(BackupCode.id))
+            .values(used_at=self.clock())
         )
-        if used.first() is None:
+        if not used.rowcount:
             raise InvalidTwoFactorCode
 
     async def _new_codes(self, session: SystemSession, user_id: UUID) -> Sequence[str]:
-        codes, now = new_backup_codes(), self._clock()
+        codes, now = new_backup_codes(), self.clock()
         await session.exec(delete(BackupCode).where(col(BackupCode.user_id) == user_id))
-        hashes = (hash_token(normalize_code(code)) for code in codes)
-        session.add_all(
-            BackupCode(user_id=user_id, code_hash=code_hash, created_at=now) for code_hash in hashes
-        )
+        for code in codes:
+            code_hash = hash_token(normalize_code(code))
+            session.add(BackupCode(user_id=user_id, code_hash=code_hash, created_at=now))
         return codes
 
     def _secret_of(self, row: Totp) -> str:
         try:
-            return self._keyring.decrypt(_KEY_PURPOSE, row.secret).decode()
+            return self.keyring.decrypt(_KEY_PURPOSE, row.secret).decode()
         except DecryptionError:
             # The operator removed the key; backup codes still work.
             raise Unavailable("Codes can't be checked right now. Use a backup code.") from None
+
+
+async def confirmed_totp(session: SystemSession, user_id: UUID) -> Totp | None:
+    """The user's second factor; None while two-factor authentication is off."""
+    row = await session.get(Totp, user_id)
+    return None if row is None or row.confirmed_at is None else row

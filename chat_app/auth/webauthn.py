@@ -5,8 +5,9 @@ is verified.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from webauthn.helpers.structs import (
 )
 
 from chat_app.auth.errors import InvalidPasskey
+from chat_app.db.tables import Passkey, User
 from chat_app.settings import Settings
 from chat_app.settings.validation import host_of
 
@@ -40,40 +42,6 @@ CHALLENGE_SECONDS = 300
 _ID_MAX_LENGTH = 1364  # characters of a credential's id (1,023 bytes, WebAuthn §5.8.3)
 _VERIFIED = UserVerificationRequirement.REQUIRED
 _TRANSPORTS = {one.value: one for one in AuthenticatorTransport}
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredPasskey:
-    """A registered passkey.
-
-    Args:
-        credential_id: Its id in base64url.
-        transports: How its device is reached, from the browser.
-    """
-
-    credential_id: str
-    transports: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class NewCredential:
-    """A verified new passkey.
-
-    Args:
-        credential_id: Its id in base64url.
-        public_key: In COSE form.
-        sign_count: The signature counter; 0 if the device has none.
-        aaguid: The model of the authenticator.
-        transports: How it is reached.
-        backed_up: Whether it is synchronised to other devices.
-    """
-
-    credential_id: str
-    public_key: bytes
-    sign_count: int
-    aaguid: str
-    transports: Sequence[str]
-    backed_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +62,15 @@ class PasskeyResponse:
 
 
 def registration(
-    settings: Settings,
-    challenge: str,
-    user_id: UUID,
-    email: str,
-    name: str,
-    known: Iterable[RegisteredPasskey],
+    settings: Settings, challenge: str, user: User, known: Iterable[Passkey]
 ) -> dict[str, Any]:
     """The options for registering a discoverable passkey with user verification."""
     options = generate_registration_options(
         rp_id=host_of(settings.url),
         rp_name=host_of(settings.url),
-        user_id=user_id.bytes,
-        user_name=email,
-        user_display_name=name or email,
+        user_id=user.id.bytes,
+        user_name=user.email,
+        user_display_name=user.name or user.email,
         challenge=base64url_to_bytes(challenge),
         timeout=CHALLENGE_SECONDS * 1000,
         authenticator_selection=AuthenticatorSelectionCriteria(
@@ -119,7 +82,7 @@ def registration(
 
 
 def authentication(
-    settings: Settings, challenge: str, known: Iterable[RegisteredPasskey] = ()
+    settings: Settings, challenge: str, known: Iterable[Passkey] = ()
 ) -> dict[str, Any]:
     """The options for signing in.
 
@@ -165,8 +128,20 @@ def read(credential: str) -> PasskeyResponse:
     return response
 
 
-def verify_new(settings: Settings, response: PasskeyResponse) -> NewCredential:
+def verify_new(
+    settings: Settings, response: PasskeyResponse, *, user_id: UUID, name: str, now: datetime
+) -> Passkey:
     """Verify a new passkey against its challenge, which the caller has consumed.
+
+    Args:
+        settings: The relying party's origin.
+        response: The browser's response.
+        user_id: The user who registers it.
+        name: The name that they chose.
+        now: The time.
+
+    Returns:
+        The row to store.
 
     Raises:
         InvalidPasskey: Another origin, or no user verification.
@@ -183,26 +158,26 @@ def verify_new(settings: Settings, response: PasskeyResponse) -> NewCredential:
         transports = [one for one in _TRANSPORTS if one in offered]
     except Exception:  # as in `read`
         raise InvalidPasskey from None
-    return NewCredential(
+    return Passkey(
+        user_id=user_id,
         credential_id=bytes_to_base64url(found.credential_id),
         public_key=found.credential_public_key,
         sign_count=found.sign_count,
         aaguid=found.aaguid,
         transports=transports,
         backed_up=found.credential_backed_up,
+        name=name,
+        created_at=now,
     )
 
 
-def verify(
-    settings: Settings, response: PasskeyResponse, public_key: bytes, sign_count: int
-) -> int:
+def verify(settings: Settings, response: PasskeyResponse, passkey: Passkey) -> int:
     """Verify a passkey's signature over its challenge, which the caller has consumed.
 
     Args:
         settings: The relying party's origin.
         response: The browser's response.
-        public_key: The passkey's public key.
-        sign_count: The stored signature counter.
+        passkey: The registered passkey, with its public key and signature counter.
 
     Returns:
         The new signature counter.
@@ -216,8 +191,8 @@ def verify(
             expected_challenge=base64url_to_bytes(response.challenge),
             expected_rp_id=host_of(settings.url),
             expected_origin=sorted(settings.origins),
-            credential_public_key=public_key,
-            credential_current_sign_count=sign_count,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
     except Exception:  # as in `read`
@@ -225,7 +200,7 @@ def verify(
     return found.new_sign_count
 
 
-def _descriptors(known: Iterable[RegisteredPasskey]) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(known: Iterable[Passkey]) -> list[PublicKeyCredentialDescriptor]:
     return [
         PublicKeyCredentialDescriptor(
             id=base64url_to_bytes(one.credential_id),

@@ -1,6 +1,7 @@
 """Errors with a message for the user and a code for programs, and the table of messages.
 
 They are raised where a rule lives and shown by the interfaces. Every other exception is a bug.
+The errors that several layers raise or catch are here; others stand in the module that raises them.
 """
 
 import math
@@ -187,3 +188,36 @@ class Unavailable(ChatError):
 
     code = "unavailable"
     status = 503
+
+
+class DatabaseError(ChatError):
+    """The database cannot do this now; nothing has changed."""
+
+    code = "unavailable"
+    status = 503
+
+
+class DatabaseBusy(DatabaseError, StorableError):
+    """Another process holds the database, or no connection came free in time."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("database_busy")
+
+
+class DatabaseFull(DatabaseError, StorableError):
+    """The disk that holds the database is full."""
+
+    code = "full"
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__("database_full")
+
+
+class DatabaseUnreachable(DatabaseError, StorableError):
+    """The file cannot be read or written (a quota, a broken disk), or the server is down."""
+
+    def __init__(self) -> None:
+        super().__init__("database_unreachable")

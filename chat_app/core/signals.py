@@ -75,10 +75,6 @@ class Bus:
         """Call `callback` inside `publish`, for the life of the process."""
         self._callbacks[topic].append(callback)
 
-    def subscriber_count(self, topic: str) -> int:
-        """How many are subscribed to a topic with `subscribe`."""
-        return len(self._queues.get(topic, ()))
-
     @contextlib.contextmanager
     def subscribe(self, topic: str) -> Iterator[AsyncIterator[list[Signal]]]:
         """Receive the signals of a topic in order, until the block ends.

@@ -1,13 +1,24 @@
-"""The data folder: a lock file for one process, private file permissions."""
+"""The data folder: its lock for one process, private file permissions, backups of the database."""
 
+import contextlib
 import fcntl
 import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 
-from chat_app.db.errors import DataFolderInUse
+from chat_app.core.errors import DatabaseError
+from chat_app.settings.database import using_data_dir
 
-_LOCK = "lock"
+MAX_BACKUPS = 5
+"""Number of backups to keep; the oldest are deleted."""
+
+
+class DataFolderInUse(DatabaseError):
+    """Another process owns the data folder."""
+
+    code = "folder_in_use"
 
 
 def make_private_folder(path: Path) -> None:
@@ -24,67 +35,74 @@ def make_private_file(path: Path) -> None:
     SQLite gives its journal files the mode of the database, so this covers them too.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    os.close(_open_private(path))
 
 
-class DataFolder:
-    """The lock on the data folder, a context manager.
+def _open_private(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def lock_data_folder(path: Path) -> Iterator[None]:
+    """Own the data folder until the block ends.
 
     The kernel releases the lock with the process, so a crash leaves nothing to clean up.
 
     Args:
         path: The folder; created with mode 0700.
+
+    Raises:
+        ConfigError: The folder cannot be used.
+        DataFolderInUse: Another process owns it.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: int | None = None
-
-    def lock(self) -> None:
-        """Acquire the lock.
-
-        Raises:
-            DataFolderInUse: Another process owns it.
-        """
-        if self._file is not None:
-            return
-        make_private_folder(self.path)
-        file = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    with using_data_dir(path):
+        make_private_folder(path)
+        file = _open_private(path / "lock")
+    try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.pread(file, 20, 0).decode("ascii", "replace").strip()
-            os.close(file)
-            raise DataFolderInUse(_message(self.path, owner)) from None
-        except BaseException:
-            os.close(file)
-            raise
+            process = f" (process {owner})" if owner.isdigit() else ""
+            raise DataFolderInUse(
+                f"Another process{process} is using the data folder {path}; "
+                "stop it or set DATA_DIR to another folder."
+            ) from None
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode("ascii"), 0)
-        self._file = file
-
-    def unlock(self) -> None:
-        """Release the lock. Can be called twice."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-    def __enter__(self) -> "DataFolder":
-        self.lock()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.unlock()
+        yield
+    finally:
+        os.close(file)
 
 
-def _message(path: Path, owner: str) -> str:
-    process = f" (process {owner})" if owner.isdigit() else ""
-    return (
-        f"Another process{process} is using the data folder {path}; "
-        "stop it or set DATA_DIR to another folder."
-    )
+def back_up(database: Path, folder: Path, *, revision: str, now: datetime) -> Path:
+    """Back up a SQLite file with SQLite's backup API, and delete the oldest backups.
+
+    Args:
+        database: The SQLite file.
+        folder: The folder of the backups.
+        revision: The revision of the database, for the name.
+        now: The time, for the name.
+
+    Returns:
+        The new backup.
+
+    Raises:
+        sqlite3.Error: The backup failed; no partial file is left.
+    """
+    make_private_folder(folder)
+    backup = folder / f"{database.stem}-{now:%Y%m%dT%H%M%S%f}-{revision}.db"
+    part = backup.with_suffix(".part")
+    try:
+        make_private_file(part)
+        with (
+            contextlib.closing(sqlite3.connect(database)) as source,
+            contextlib.closing(sqlite3.connect(part)) as target,
+        ):
+            source.backup(target)
+        part.rename(backup)
+    finally:
+        part.unlink(missing_ok=True)
+    for old in sorted(folder.glob(f"{database.stem}-*.db"))[:-MAX_BACKUPS]:
+        old.unlink()
+    return backup

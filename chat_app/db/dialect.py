@@ -1,19 +1,18 @@
 """Database dialects: everything that differs between SQLite and PostgreSQL."""
 
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 from chat_app.db import sqlite_driver
 from chat_app.db.data_folder import make_private_file
-from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 
 READERS = 10
 """Pool size of readers; as many again may be opened under load."""
@@ -36,11 +35,6 @@ class Engines:
 
     readers: AsyncEngine
     writers: AsyncEngine
-
-    def in_use(self) -> int:
-        """How many connections are checked out."""
-        pools = {engine.sync_engine.pool for engine in (self.readers, self.writers)}
-        return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
     async def dispose(self) -> None:
         """Close every connection."""
@@ -79,19 +73,31 @@ def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file.")
     make_private_file(Path(url.database))
-    shared: dict[str, Any] = {
-        # None: sqlite3 itself opens no transaction; the listeners below do
-        "connect_args": {"isolation_level": None, "timeout": busy_seconds},
+    shared = _sqlite_options(busy_seconds) | {
         "pool_timeout": WAIT_SECONDS,
-        "hide_parameters": True,
         "module": sqlite_driver.sqlite_driver(),
     }
     readers = create_async_engine(url, pool_size=READERS, max_overflow=READERS, **shared)
     # the overflow serves a writer whose cancelled predecessor still closes its connection
     writers = create_async_engine(url, pool_size=1, max_overflow=1, **shared)
-    _listen_sqlite(readers.sync_engine, begin="BEGIN", pragmas=("query_only=ON",))
-    _listen_sqlite(writers.sync_engine, begin="BEGIN IMMEDIATE")
+    _listen_sqlite(readers.sync_engine, "BEGIN", "query_only=ON")
+    _listen_sqlite(writers.sync_engine, "BEGIN IMMEDIATE")
     return Engines(readers, writers)
+
+
+def _sqlite_options(busy_seconds: float) -> dict[str, Any]:
+    return {
+        # None: sqlite3 itself opens no transaction; the listeners below do
+        "connect_args": {"isolation_level": None, "timeout": busy_seconds},
+        "hide_parameters": True,
+    }
+
+
+def _sync_sqlite_engine(url: URL, busy_seconds: float, *pragmas: str, **pool: Any) -> Engine:
+    options = _sqlite_options(busy_seconds) | pool
+    engine = create_engine(url.set(drivername="sqlite"), **options)
+    _listen_sqlite(engine, "BEGIN IMMEDIATE", *pragmas)
+    return engine
 
 
 def writer_thread_engine(url: str, busy_seconds: float) -> Engine | None:
@@ -107,15 +113,7 @@ def writer_thread_engine(url: str, busy_seconds: float) -> Engine | None:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
-    engine = create_engine(
-        parsed.set(drivername="sqlite"),
-        pool_size=1,
-        max_overflow=0,
-        connect_args={"isolation_level": None, "timeout": busy_seconds},
-        hide_parameters=True,
-    )
-    _listen_sqlite(engine, begin="BEGIN IMMEDIATE")
-    return engine
+    return _sync_sqlite_engine(parsed, busy_seconds, pool_size=1, max_overflow=0)
 
 
 def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
@@ -129,18 +127,11 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
         busy_seconds: How long to wait for another process's lock, in seconds.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
-        event.listen(engine, "handle_error", _convert_server_error, retval=True)
-        return engine
-    make_private_file(Path(parsed.database or ""))
-    engine = create_engine(
-        parsed.set(drivername="sqlite"),
-        poolclass=NullPool,
-        connect_args={"isolation_level": None, "timeout": busy_seconds},
-        hide_parameters=True,
-    )
-    _listen_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=OFF",))
+    if parsed.get_backend_name() == "sqlite":
+        make_private_file(Path(parsed.database or ""))
+        return _sync_sqlite_engine(parsed, busy_seconds, "foreign_keys=OFF", poolclass=NullPool)
+    engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
+    event.listen(engine, "handle_error", _convert_server_error, retval=True)
     return engine
 
 
@@ -151,29 +142,21 @@ def broken_references(connection: Connection) -> int:
     return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
 
 
-def _listen_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:
-    event.listen(engine, "connect", _set_pragmas(pragmas))
-    event.listen(engine, "begin", _begin_with(begin))
-    event.listen(engine, "handle_error", _convert_error, retval=True)
-
-
-def _set_pragmas(pragmas: tuple[str, ...]) -> Callable[[Any, Any], None]:
+def _listen_sqlite(engine: Engine, begin: str, *pragmas: str) -> None:
     statements = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", *pragmas)
 
-    def connected(connection: Any, _record: Any) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         for pragma in statements:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    return connected
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
 
-
-def _begin_with(statement: str) -> Callable[[Connection], None]:
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
-
-    return begin
+    event.listen(engine, "handle_error", _convert_error, retval=True)
 
 
 def _convert_error(context: ExceptionContext) -> BaseException | None:

@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chat_app.core.errors import DatabaseBusy, DatabaseError
 from chat_app.db.dialect import engines, writer_thread_engine
-from chat_app.db.errors import DatabaseBusy
 from chat_app.db.row_level_security import restrict_to_owner
-from chat_app.db.sessions import Scope, ScopedSession, SystemSession, check_reason
+from chat_app.db.scoped_session import Scope, ScopedSession, SystemSession, check_reason
 from chat_app.db.sqlite_driver import Statement, WriterThread
-from chat_app.db.tables import metadata
 
 _S = TypeVar("_S", bound=AsyncSession)
+
+DATABASE_ERRORS = (DatabaseError, SQLAlchemyError, OSError)
+"""What is raised when the database cannot answer."""
 
 
 class NestedWrite(Exception):
@@ -42,21 +44,16 @@ class Database:
         self._write_lock = asyncio.Lock()
         self._writing: asyncio.Task[Any] | None = None
 
-    @asynccontextmanager
-    async def read(self, principal: Scope) -> AsyncIterator[ScopedSession]:
+    def read(self, principal: Scope) -> AbstractAsyncContextManager[ScopedSession]:
         """A read-only session, restricted to the rows of the principal.
 
         Raises:
             Unscoped: The principal has no real ids.
             DatabaseBusy: No connection was free in time.
         """
-        async with self._reading(
-            ScopedSession(self._own.readers, principal, read_only=True)
-        ) as session:
-            yield session
+        return self._reading(ScopedSession(self._own.readers, principal, read_only=True))
 
-    @asynccontextmanager
-    async def write(self, principal: Scope) -> AsyncIterator[ScopedSession]:
+    def write(self, principal: Scope) -> AbstractAsyncContextManager[ScopedSession]:
         """A read-write session, restricted to the rows of the principal; commits on a clean exit.
 
         Keep it short: it holds the write lock of this process. On PostgreSQL, a concurrent change
@@ -68,15 +65,15 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
-        async with self._committing(ScopedSession(self._own.writers, principal)) as session:
-            yield session
+        return self._committing(ScopedSession(self._own.writers, principal))
 
-    @asynccontextmanager
-    async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
+    def system(
+        self, reason: str, *, write: bool = False
+    ) -> AbstractAsyncContextManager[SystemSession]:
         """An unrestricted session, for work that has no principal.
 
         Args:
-            reason: One of `sessions.REASONS`.
+            reason: One of `scoped_session.REASONS`.
             write: Whether it may write.
 
         Raises:
@@ -84,11 +81,8 @@ class Database:
         """
         check_reason(reason)
         if write:
-            async with self._committing(_system(self._all.writers)) as session:
-                yield session
-        else:
-            async with self._reading(_system(self._all.readers)) as session:
-                yield session
+            return self._publishing(SystemSession(self._all.writers))
+        return self._reading(SystemSession(self._all.readers))
 
     async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
         """Execute Core statements in one unrestricted transaction: all or none.
@@ -96,7 +90,7 @@ class Database:
         On SQLite it wakes the event loop once, where a session wakes it once per statement.
 
         Args:
-            reason: One of `sessions.REASONS`.
+            reason: One of `scoped_session.REASONS`.
             statements: What to execute, in order, each with its rows.
 
         Raises:
@@ -110,7 +104,7 @@ class Database:
                 await _shielded(self._writer_thread.run(statements))
             return
         # The log writer needs no lock: it counts no rows, and there is one of it.
-        async with self._storing(_system(self._all.writers)) as session:
+        async with self._storing(SystemSession(self._all.writers)) as session:
             connection = await session.connection()
             for statement, rows in statements:
                 if rows:
@@ -125,16 +119,6 @@ class Database:
         """
         async with self.system("health") as session:
             await (await session.connection()).execute(select(1))
-
-    async def create_all(self) -> None:
-        """Create all tables, for tests; the program migrates instead."""
-        async with self._all.writers.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-
-    @property
-    def connections_in_use(self) -> int:
-        """Number of connections in use."""
-        return self._own.in_use() + self._all.in_use()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -156,6 +140,13 @@ class Database:
     async def _committing(self, session: _S) -> AsyncIterator[_S]:
         async with self._locked_write(), self._storing(session):
             yield session
+
+    @asynccontextmanager
+    async def _publishing(self, session: SystemSession) -> AsyncIterator[SystemSession]:
+        async with self._committing(session):
+            yield session
+        for publish in session.after_commit:
+            publish()
 
     @asynccontextmanager
     async def _storing(self, session: _S) -> AsyncIterator[_S]:
@@ -185,10 +176,6 @@ class Database:
         finally:
             self._writing = None
             self._write_lock.release()
-
-
-def _system(engine: AsyncEngine) -> SystemSession:
-    return SystemSession(engine, expire_on_commit=False)
 
 
 async def _shielded(work: Coroutine[Any, Any, None]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from chat_app.core.clock import Clock, utc_now
-from chat_app.db.backup import back_up
+from chat_app.core.errors import DatabaseError
+from chat_app.db.data_folder import back_up
 from chat_app.db.dialect import broken_references, convert_error, migration_engine
-from chat_app.db.errors import RevisionMismatch
 from chat_app.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,6 +20,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 _VERSIONS = PROJECT / "alembic" / "versions"
 _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*["'](\w+)["']""", re.MULTILINE)
+
+
+class RevisionMismatch(DatabaseError):
+    """The database has a revision of another version of the program."""
+
+    code = "wrong_revision"
 
 
 def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float = 5) -> bool:
@@ -80,19 +86,18 @@ def check(settings: Settings) -> None:
 def _revision(connection: Connection) -> str:
     """The revision of the database; empty for an empty database."""
     tables = set(inspect(connection).get_table_names())
+    revision = ""
     if "alembic_version" in tables:
-        rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
-        revision = rows[0][0] if rows else ""
-        if revision and revision not in _revisions():
-            raise RevisionMismatch(
-                f"The database has revision {revision}, which this program does not know; "
-                "use the newer program that made it, or restore a backup."
-            )
-        if revision:
-            return revision
-    if tables - {"alembic_version"}:
+        query = "SELECT version_num FROM alembic_version"
+        revision = connection.exec_driver_sql(query).scalar() or ""
+    if revision and revision not in _revisions():
+        raise RevisionMismatch(
+            f"The database has revision {revision}, which this program does not know; "
+            "use the newer program that made it, or restore a backup."
+        )
+    if not revision and tables - {"alembic_version"}:
         raise RevisionMismatch("The database has tables but no revision; use an empty database.")
-    return ""
+    return revision
 
 
 def _run_alembic(connection: Connection) -> None:

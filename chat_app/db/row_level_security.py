@@ -19,7 +19,6 @@ from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from chat_app.db.errors import QueryRefused
 from chat_app.db.tables import OWNED
 
 _OPTION = "chat_owner"
@@ -33,6 +32,10 @@ _SETS_OWNER = re.compile(r"\bowner_id=")  # a SET has no blank before the sign, 
 _CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as text
 _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
+
+
+class QueryRefused(Exception):
+    """A scoped session got a statement that it cannot restrict to its owner: a bug of ours."""
 
 
 class _OwnerFilter(SQLCompiler):

@@ -54,26 +54,23 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
         self._rows.clear()
 
     async def _execute_async(self, operation: Any, parameters: Any) -> None:
-        def step(cursor: sqlite3.Cursor) -> None:
-            cursor.execute(operation, () if parameters is None else parameters)
-
-        await self._call(step)
+        await self._call(sqlite3.Cursor.execute, operation, parameters or ())
 
     async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> None:
-        await self._call(lambda cursor: cursor.executemany(operation, seq_of_parameters))
+        await self._call(sqlite3.Cursor.executemany, operation, seq_of_parameters)
 
-    async def _call(self, step: Callable[[sqlite3.Cursor], object]) -> None:
+    async def _call(self, *step: Any) -> None:
         connection: Any = self._connection
         async with self._adapt_connection._execute_mutex:
-            self._cursor, self._rows = await connection._execute(_run, connection._conn, step)
+            self._cursor, self._rows = await connection._execute(_run, connection._conn, *step)
 
 
 def _run(
-    connection: sqlite3.Connection, step: Callable[[sqlite3.Cursor], object]
+    connection: sqlite3.Connection, method: Callable[..., object], *arguments: Any
 ) -> tuple[_Result, deque[Any]]:
     cursor = connection.cursor()
     try:
-        step(cursor)
+        method(cursor, *arguments)
         rows = deque(cursor.fetchall() if cursor.description else ())
         result = _Result(cursor.description, cursor.rowcount, cursor.lastrowid, cursor.arraysize)
     finally:

@@ -24,9 +24,6 @@ SQLModel.metadata.naming_convention = {
 }
 metadata: MetaData = SQLModel.metadata
 
-TitleOrigin = Literal["start", "model", "person"]
-"""Where a thread's title comes from: its first words, a model, or its owner."""
-
 MessageStatus = Literal["running", "complete", "stopped", "failed", "interrupted", "revoked"]
 RunStatus = Literal["queued", "running", "complete", "stopped", "failed", "interrupted", "revoked"]
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
@@ -44,16 +41,21 @@ class Table(SQLModel):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
+class Row(Table):
+    """A row whose key is a random id."""
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+
+
 class Owned(Table):
     """A row of one user: reached only through a session scoped to that user."""
 
     owner_id: UUID
 
 
-class User(Table, table=True):
+class User(Row, table=True):
     """A user."""
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     email: str = Field(max_length=254, unique=True)
     name: str = Field(default="", max_length=100)
     created_at: datetime = Field(default_factory=utc_now)
@@ -62,12 +64,11 @@ class User(Table, table=True):
     session_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
-class Account(Table, table=True):
+class Account(Row, table=True):
     """A login method: a password or a linked account. Its key is issuer and subject, not email."""
 
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
     issuer: str = Field(max_length=255)
     subject: str = Field(max_length=255)
@@ -79,13 +80,12 @@ class Account(Table, table=True):
     last_used_at: datetime | None = None
 
 
-class AuthSession(Table, table=True):
+class AuthSession(Row, table=True):
     """A session: one sign-in on one device. The token itself is never stored.
 
     With encrypted tokens (jwt) `token_hash` is `sealed:` and the id, which is no token's hash.
     """
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     token_hash: str = Field(max_length=64, unique=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
     created_at: datetime
@@ -113,10 +113,9 @@ class DeniedSession(Table, table=True):
     expires_at: datetime = Field(index=True)
 
 
-class OneTimeToken(Table, table=True):
+class OneTimeToken(Row, table=True):
     """A token that can be used once; only its hash is stored."""
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     token_hash: str = Field(max_length=64, unique=True)
     purpose: str = Field(max_length=20)
     user_id: UUID | None = Field(
@@ -131,10 +130,9 @@ class OneTimeToken(Table, table=True):
     used_at: datetime | None = None
 
 
-class Passkey(Table, table=True):
+class Passkey(Row, table=True):
     """A passkey (WebAuthn): the public key of a credential."""
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
     credential_id: str = Field(max_length=1364, unique=True)
     public_key: bytes
@@ -159,22 +157,20 @@ class Totp(Table, table=True):
     locked_until: datetime | None = None
 
 
-class BackupCode(Table, table=True):
+class BackupCode(Row, table=True):
     """A backup code of the second factor. It has 80 random bits, so a plain hash is enough."""
 
     __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE")
     code_hash: str = Field(max_length=64)
     created_at: datetime
     used_at: datetime | None = None
 
 
-class RememberedDevice(Table, table=True):
+class RememberedDevice(Row, table=True):
     """A browser that is not asked for the second factor until it expires."""
 
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
     token_hash: str = Field(max_length=64, unique=True)
     user_agent: str = Field(default="", max_length=200)

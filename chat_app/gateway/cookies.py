@@ -14,44 +14,36 @@ Cookies = tuple[tuple[str, str], ...]
 """Names and values, in the order of the request."""
 
 
-def session_name(settings: Settings) -> str:
-    """The name of the session cookie."""
-    return _prefix(settings) + "chat_session"
+SESSION = "chat_session"
+"""The session's token."""
+CSRF = "chat_csrf"
+"""What a form's `csrfToken` is compared with."""
+CHALLENGE = "chat_challenge"
+"""A sign-in that still needs a second factor."""
+DEVICE = "chat_device"
+"""A remembered browser."""
+SIGN_UP = "chat_signup"
+"""A browser whose new account waits for its email."""
+PASSKEY = "chat_passkey"
+"""Binds a passkey challenge to the browser that requested it."""
+_TRANSACTION = "chat_oauth_"
 
 
-def csrf_name(settings: Settings) -> str:
-    """The name of the cookie that a form's `csrfToken` is compared with."""
-    return _prefix(settings) + "chat_csrf"
+def full_name(settings: Settings, name: str) -> str:
+    """The name under which a browser stores one of these cookies."""
+    return f"__Host-{name}" if settings.is_https else name
 
 
-def challenge_name(settings: Settings) -> str:
-    """The name of the cookie of a sign-in that still needs a second factor."""
-    return _prefix(settings) + "chat_challenge"
-
-
-def device_name(settings: Settings) -> str:
-    """The name of the cookie of a remembered browser."""
-    return _prefix(settings) + "chat_device"
-
-
-def transaction_name(settings: Settings, state: str) -> str:
-    """The name of the cookie that binds one OAuth sign-in to the browser that started it."""
-    return _transaction(settings) + hashlib.sha256(state.encode()).hexdigest()[:12]
+def transaction(state: str) -> str:
+    """The cookie that binds one OAuth sign-in to the browser that started it."""
+    return _TRANSACTION + hashlib.sha256(state.encode()).hexdigest()[:12]
 
 
 def transactions(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> list[str]:
-    """The names of a request's OAuth cookies, the oldest first (RFC 6265 §5.4)."""
-    return [key for key, _ in parse(headers) if key.startswith(_transaction(settings))]
-
-
-def sign_up_name(settings: Settings) -> str:
-    """The name of the cookie of a browser whose new account waits for its email."""
-    return _prefix(settings) + "chat_signup"
-
-
-def passkey_name(settings: Settings) -> str:
-    """The name of the cookie that binds a passkey challenge to the browser that requested it."""
-    return _prefix(settings) + "chat_passkey"
+    """The OAuth cookies of a request, the oldest first (RFC 6265 §5.4)."""
+    prefix = full_name(settings, _TRANSACTION)
+    names = [name for name, _ in parse(headers) if name.startswith(prefix)]
+    return [_TRANSACTION + name.removeprefix(prefix) for name in names]
 
 
 def parse(headers: Iterable[tuple[bytes, bytes]]) -> Cookies:
@@ -67,19 +59,15 @@ def parse(headers: Iterable[tuple[bytes, bytes]]) -> Cookies:
     )
 
 
-def first(cookies: Cookies, name: str) -> str | None:
+def first(cookies: Cookies, settings: Settings, name: str) -> str | None:
     """The first cookie of a name, or None."""
-    return next((value for key, value in cookies if key == name), None)
-
-
-def read(headers: Iterable[tuple[bytes, bytes]], name: str) -> str | None:
-    """The first cookie of a name in the raw headers of an ASGI scope, or None."""
-    return first(parse(headers), name)
+    stored = full_name(settings, name)
+    return next((value for key, value in cookies if key == stored), None)
 
 
 def without_session(cookies: Cookies, settings: Settings) -> str:
     """The value of a Cookie header without the session cookie; empty when nothing is left."""
-    session = session_name(settings)
+    session = full_name(settings, SESSION)
     return "; ".join(f"{key}={value}" for key, value in cookies if key != session)
 
 
@@ -92,22 +80,9 @@ def write(settings: Settings, name: str, value: str, *, max_age: int | None = No
         value: Printable ASCII without `;`; the callers only pass base64url and hex.
         max_age: Seconds the browser keeps it; None keeps it until the browser is closed.
     """
-    parts = [f"{name}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
+    parts = [f"{full_name(settings, name)}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]
     if settings.is_https:
         parts.append("Secure")
     if max_age is not None:
         parts.append(f"Max-Age={max_age}")
     return "; ".join(parts)
-
-
-def clear(settings: Settings, name: str) -> str:
-    """A `Set-Cookie` value that deletes a cookie."""
-    return write(settings, name, "", max_age=0)
-
-
-def _transaction(settings: Settings) -> str:
-    return _prefix(settings) + "chat_oauth_"
-
-
-def _prefix(settings: Settings) -> str:
-    return "__Host-" if settings.is_https else ""

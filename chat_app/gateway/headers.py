@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from chat_app.gateway.paths import RouteKind
+from chat_app.gateway.request_context import RequestContext
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -124,6 +125,12 @@ _REPLACED = frozenset(
     }
 )
 
+_PREFLIGHT: Headers = [
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-headers", b"content-type, last-event-id, x-auth-return-redirect"),
+    (b"access-control-max-age", b"600"),
+]
+
 _CACHEABLE = frozenset({200, 206, 304})
 
 
@@ -135,29 +142,22 @@ def content_type(headers: Headers) -> bytes:
     return b""
 
 
-def cors(origin: str) -> Headers:
-    """The CORS headers that let a page of an allowed origin read a response."""
-    return [
-        (b"access-control-allow-origin", origin.encode("latin-1")),
+def _cors(context: RequestContext) -> Headers:
+    """The CORS headers that let a page of an allowed origin read a response, or send a request."""
+    if not context.allowed_origin:
+        return []
+    headers = [
+        (b"access-control-allow-origin", context.allowed_origin.encode("latin-1")),
         (b"access-control-allow-credentials", b"true"),
         (b"access-control-expose-headers", b"retry-after"),
     ]
+    return headers + _PREFLIGHT if context.method == "OPTIONS" else headers
 
 
-def preflight(origin: str) -> Headers:
-    """The headers of the response to a preflight from an allowed origin."""
-    return [
-        *cors(origin),
-        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
-        (b"access-control-allow-headers", b"content-type, last-event-id, x-auth-return-redirect"),
-        (b"access-control-max-age", b"600"),
-    ]
-
-
-def _caching(route: RouteKind, path: str, status: int, headers: Headers) -> Headers:
-    if route is RouteKind.ASSET and status in _CACHEABLE:
+def _caching(context: RequestContext, status: int, headers: Headers) -> Headers:
+    if context.route is RouteKind.ASSET and status in _CACHEABLE:
         # The build names these files by their content.
-        is_immutable = path.startswith("/assets/")
+        is_immutable = context.path.startswith("/assets/")
         value = b"public, max-age=31536000, immutable" if is_immutable else b"no-cache"
     elif content_type(headers) == b"text/event-stream":
         # no-transform and nginx's own header keep proxies from buffering a stream.
@@ -194,25 +194,21 @@ class SecurityHeaders:
         self._page = [*fixed, (b"content-security-policy", page_policy.encode())]
         self._other = [*fixed, (b"content-security-policy", DENY_ALL.encode())]
 
-    def apply(
-        self, route: RouteKind, path: str, status: int, headers: Headers, cors_headers: Headers
-    ) -> Headers:
+    def apply(self, context: RequestContext, status: int, headers: Headers) -> Headers:
         """The headers of a response, in place of those the app wrote.
 
         Args:
-            route: What the path leads to.
-            path: The path of the request.
+            context: The request.
             status: The status of the response.
             headers: The headers that the app wrote.
-            cors_headers: From `cors` or `preflight`, when the origin is allowed.
         """
-        is_page = route not in _NEVER_PAGES and (
-            content_type(headers) == b"text/html" or route is RouteKind.ASSET
+        is_page = context.route not in _NEVER_PAGES and (
+            content_type(headers) == b"text/html" or context.route is RouteKind.ASSET
         )
         return [
             *without(headers, _REPLACED | _CACHING),
             *(self._page if is_page else self._other),
-            *_caching(route, path, status, headers),
+            *_caching(context, status, headers),
             (b"vary", _vary(headers)),
-            *cors_headers,
+            *_cors(context),
         ]

@@ -2,36 +2,30 @@
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from urllib.parse import quote
 from uuid import UUID
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.sessions.models import ResolvedSession
-from chat_app.core.errors import TooLarge
+from chat_app.auth.sessions.service import SessionService
+from chat_app.core.errors import ChatError, TooLarge, Unavailable
 from chat_app.gateway import cookies
-from chat_app.gateway.connections import SESSION_ENDED, ConnectionRegistry, PendingConnection
-from chat_app.gateway.headers import SecurityHeaders, content_type, cors, preflight, without
-from chat_app.gateway.origins import UNSAFE_METHODS
-from chat_app.gateway.paths import RouteKind, is_api, is_for_programs
-from chat_app.gateway.ports import LOOKUP_ERRORS, GatewayServices
+from chat_app.gateway.connections import CloseCode, ConnectionRegistry, PendingConnection
+from chat_app.gateway.headers import SecurityHeaders, content_type, without
+from chat_app.gateway.paths import RouteKind, is_for_programs
 from chat_app.gateway.request_context import RequestContext, header_values
 from chat_app.gateway.responses import (
-    CROSS_SITE,
-    FOREIGN_ORIGIN,
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
     UNAUTHENTICATED,
-    UNAVAILABLE,
-    UNKNOWN_HOST,
     GatewayError,
-    respond,
-    respond_error,
-    respond_page,
+    error_of,
+    error_page,
+    error_response,
 )
 from chat_app.settings import Settings
 
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
 _SECRET_HEADERS = frozenset({b"cookie", b"authorization"})
 
 
@@ -85,8 +79,7 @@ def with_renewed_cookie(
     if resolved is None or resolved.renewed is None:
         return send
     renewed, session_id = resolved.renewed, resolved.principal.credential_id
-    name = cookies.session_name(settings)
-    prefix = f"{name}=".encode()
+    prefix = f"{cookies.full_name(settings, cookies.SESSION)}=".encode()
 
     async def send_renewed(message: Message) -> None:
         if message["type"] == "http.response.start" and not pending.is_outdated(session_id):
@@ -94,14 +87,17 @@ def with_renewed_cookie(
             if not any(
                 key.lower() == b"set-cookie" and value.startswith(prefix) for key, value in headers
             ):
-                value = cookies.write(settings, name, renewed.token, max_age=renewed.max_age)
-                headers.append((b"set-cookie", value.encode()))
+                cookie = cookies.write(
+                    settings, cookies.SESSION, renewed.token, max_age=renewed.max_age
+                )
+                headers.append((b"set-cookie", cookie.encode()))
                 message = {**message, "headers": headers}
         await send(message)
 
     return send_renewed
 
 
+@dataclass(eq=False)
 class StreamingRequest:
     """Runs one request, and can cut off its event stream.
 
@@ -116,24 +112,15 @@ class StreamingRequest:
         pending: Has recorded the revocations since the session was resolved.
     """
 
-    def __init__(
-        self,
-        send: Send,
-        *,
-        session_id: UUID,
-        client_network: str,
-        connections: ConnectionRegistry,
-        pending: PendingConnection,
-    ) -> None:
-        self.session_id = session_id
-        self.client_network = client_network
-        self._send = send
-        self._connections = connections
-        self._pending = pending
-        self._started = False
-        self._ended = False
-        self._app_task: asyncio.Task[None] | None = None
-        self._registration = ExitStack()
+    send: Send
+    session_id: UUID
+    client_network: str
+    connections: ConnectionRegistry
+    pending: PendingConnection
+    _has_started: bool = field(default=False, init=False)
+    _has_ended: bool = field(default=False, init=False)
+    _app_task: asyncio.Task[None] | None = field(default=None, init=False)
+    _registration: ExitStack = field(default_factory=ExitStack, init=False)
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run the app until it has responded, or until `end`."""
@@ -143,38 +130,36 @@ class StreamingRequest:
             try:
                 await self._app_task
             except asyncio.CancelledError:
-                if not self._ended:
+                if not self._has_ended:
                     raise
-                await self._finish()
+                if self._has_started:
+                    await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+                else:
+                    await error_response(UNAUTHENTICATED)(scope, receive, self.send)
             finally:
                 self._app_task.cancel()
 
     def end(self, code: int) -> None:
         """Let nothing more through, and finish the response where it is."""
-        if not self._ended and self._app_task is not None:
-            self._ended = True
+        if not self._has_ended and self._app_task is not None:
+            self._has_ended = True
             self._app_task.cancel()
-
-    async def _finish(self) -> None:
-        if self._started:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-        else:
-            await respond_error(self._send, UNAUTHENTICATED)
 
     async def _send_through(self, message: Message) -> None:
         if (
             message["type"] == "http.response.start"
             and content_type(message["headers"]) == b"text/event-stream"
         ):
-            self._registration.enter_context(self._connections.open(self))
-            if self._pending.is_revoked(self.session_id):
-                self.end(SESSION_ENDED)
-        if self._ended:
+            self._registration.enter_context(self.connections.open(self))
+            if self.session_id in self.pending.revoked:
+                self.end(CloseCode.SESSION_ENDED)
+        if self._has_ended:
             return
-        self._started = True
-        await self._send(message)
+        self._has_started = True
+        await self.send(message)
 
 
+@dataclass(frozen=True, slots=True)
 class HttpGateway:
     """Passes a request to the app, or responds itself.
 
@@ -184,102 +169,86 @@ class HttpGateway:
 
     Args:
         app: The app behind the gateway.
-        services: The settings, and the sessions.
+        settings: The settings.
+        sessions: Resolves sessions.
         headers: Sets the headers of every response.
         connections: The registry of event streams; counts what is refused.
         requires_sign_in: Whether a page requires a session.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        services: GatewayServices,
-        headers: SecurityHeaders,
-        connections: ConnectionRegistry,
-        *,
-        requires_sign_in: bool,
-    ) -> None:
-        self._app = app
-        self._settings = services.settings
-        self._sessions = services.sessions
-        self._headers = headers
-        self._connections = connections
-        self._requires_sign_in = requires_sign_in
+    app: ASGIApp
+    settings: Settings
+    sessions: SessionService
+    headers: SecurityHeaders
+    connections: ConnectionRegistry
+    requires_sign_in: bool
 
     async def __call__(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Handle one request."""
-        is_preflight = context.method == "OPTIONS"
-        cors_headers = (
-            (preflight if is_preflight else cors)(context.allowed_origin)
-            if context.allowed_origin
-            else []
-        )
         started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = self._headers.apply(
-                    context.route,
-                    context.path,
-                    message["status"],
-                    message.get("headers", []),
-                    cors_headers,
-                )
+                headers = self.headers.apply(context, message["status"], message.get("headers", []))
                 message = {**message, "headers": headers}
             await send(message)
 
-        error = _error_of(context)
-        if error is not None:
-            await self._refuse(context, send_with_headers, error)
-        elif is_preflight:
-            await respond(send_with_headers, 204)
-        else:
-            try:
+        error = error_of(context)
+        try:
+            if error is not None:
+                await self._refused(context, error)(scope, receive, send_with_headers)
+            elif context.method == "OPTIONS":
+                await Response(status_code=204)(scope, receive, send_with_headers)
+            else:
                 await self._handle(context, scope, receive, send_with_headers)
-            except TooLarge as too_large:
-                if started:
-                    raise
-                error = GatewayError(too_large.code, too_large.status, too_large.message)
-                await self._refuse(context, send_with_headers, error)
-
-    async def _refuse(self, context: RequestContext, send: Send, error: GatewayError) -> None:
-        self._connections.refused[error.code] += 1
-        if is_for_programs(context.path):
-            await respond_error(send, error)
-        else:
-            await respond_page(send, error, host=context.host, url=self._settings.url)
+        except (TooLarge, Unavailable) as refusal:
+            if started:
+                raise
+            await self._refused(context, refusal)(scope, receive, send_with_headers)
 
     async def _handle(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if context.route in (RouteKind.PROBE, RouteKind.ASSET, RouteKind.WELL_KNOWN):
-            await self._app(self._inner_scope(context, scope, None), receive, send)
+            await self.app(self._inner_scope(context, scope, None), receive, send)
             return
-        with self._connections.pending() as pending:
-            try:
-                token = context.session_token
-                resolved = await self._sessions.resolve(token) if token else None
-            except LOOKUP_ERRORS:
-                await self._refuse(context, send, UNAVAILABLE)
+        with self.connections.pending() as pending:
+            resolved = await pending.resolve(self.sessions, context.session_token)
+            send = with_renewed_cookie(send, resolved, pending, self.settings)
+            response = self._response_to(context, resolved)
+            if response is not None:
+                await response(scope, receive, send)
                 return
-            if resolved is not None and pending.is_revoked(resolved.principal.credential_id):
-                resolved = None
-            send = with_renewed_cookie(send, resolved, pending, self._settings)
-            if context.route is RouteKind.API and resolved is None:
-                await self._refuse(context, send, UNAUTHENTICATED)
-            elif (location := self._redirect(context, resolved)) is not None:
-                await respond(send, 303, headers=[(b"location", location.encode())])
+            receive = limit_body(scope, receive, self.settings.request_bytes)
+            inner = self._inner_scope(context, scope, resolved)
+            if context.route is RouteKind.API and resolved is not None:
+                session_id, network = resolved.principal.credential_id, context.client_network
+                request = StreamingRequest(send, session_id, network, self.connections, pending)
+                await request.run(self.app, inner, receive)
             else:
-                await self._pass(context, scope, receive, send, resolved, pending)
+                await self.app(inner, receive, send)
+
+    def _response_to(
+        self, context: RequestContext, resolved: ResolvedSession | None
+    ) -> Response | None:
+        """The gateway's own response to a request with or without a session, if it has one."""
+        if context.route is RouteKind.API and resolved is None:
+            return self._refused(context, UNAUTHENTICATED)
+        location = self._redirect(context, resolved) if self.requires_sign_in else None
+        return Response(status_code=303, headers={"location": location}) if location else None
+
+    def _refused(self, context: RequestContext, error: GatewayError | ChatError) -> Response:
+        self.connections.refused[error.code] += 1
+        if is_for_programs(context.path):
+            return error_response(error)
+        return error_page(error, host=context.host, url=self.settings.url)
 
     def _redirect(self, context: RequestContext, resolved: ResolvedSession | None) -> str | None:
         """Where the browser is redirected instead of the page, if anywhere."""
-        if not self._requires_sign_in:
-            return None
         if context.route is RouteKind.PUBLIC_PAGE and resolved is not None:
             return "/"
         if context.route is RouteKind.PAGE and resolved is None:
@@ -287,35 +256,12 @@ class HttpGateway:
             return "/signin" if target == "/" else f"/signin?callbackUrl={quote(target, safe='')}"
         return None
 
-    async def _pass(
-        self,
-        context: RequestContext,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        resolved: ResolvedSession | None,
-        pending: PendingConnection,
-    ) -> None:
-        receive = limit_body(scope, receive, self._settings.request_bytes)
-        inner = self._inner_scope(context, scope, resolved)
-        if context.route is not RouteKind.API or resolved is None:
-            await self._app(inner, receive, send)
-            return
-        request = StreamingRequest(
-            send,
-            session_id=resolved.principal.credential_id,
-            client_network=context.client_network,
-            connections=self._connections,
-            pending=pending,
-        )
-        await request.run(self._app, inner, receive)
-
     def _inner_scope(
         self, context: RequestContext, scope: Scope, resolved: ResolvedSession | None
     ) -> Scope:
         headers = without(scope["headers"], _SECRET_HEADERS)
         if context.route is RouteKind.AUTH:
-            others = cookies.without_session(context.cookies, self._settings)
+            others = cookies.without_session(context.cookies, self.settings)
             headers += [(b"cookie", others.encode("latin-1"))] if others else []
         return context.public_scope(
             scope,
@@ -324,22 +270,3 @@ class HttpGateway:
             session=resolved,
             session_token=context.session_token,
         )
-
-
-def _error_of(context: RequestContext) -> GatewayError | None:
-    """The error of a request that does not depend on its session, or None."""
-    method = context.method
-    if context.route is RouteKind.PROBE and method in _SAFE_METHODS:
-        return None
-    if context.public_scheme is None:
-        return UNKNOWN_HOST
-    if context.route is RouteKind.CLOSED:
-        return NOT_FOUND
-    if not context.is_origin_allowed:
-        return FOREIGN_ORIGIN
-    # A preflight passes: its response shows nothing.
-    if context.origin == "ours" and method != "OPTIONS" and context.is_cross_site:
-        return CROSS_SITE
-    if method in _SAFE_METHODS or method == "OPTIONS":
-        return None
-    return None if method in UNSAFE_METHODS and is_api(context.path) else METHOD_NOT_ALLOWED

@@ -22,18 +22,6 @@ def serialize_origin(origin: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def is_cross_site(fetch_site: Sequence[str]) -> bool:
-    """Whether the browser reports that the page is on another site than this server.
-
-    Only a browser knows where a site ends (the public suffix list), and it sends no session
-    cookie across sites (SameSite=Lax).
-
-    Args:
-        fetch_site: Every Sec-Fetch-Site header.
-    """
-    return "cross-site" in fetch_site
-
-
 def permits(method: str, origin: Verdict, fetch_site: Sequence[str], *, has_cookie: bool) -> bool:
     """Whether a request may act for a user (ASVS 3.5.1).
 

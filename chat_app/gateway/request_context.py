@@ -1,14 +1,12 @@
 """The context of a request: everything the gateway reads from it, parsed once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.types import Scope
 
 from chat_app.core.network import client_ip, client_network_of
-from chat_app.gateway.cookies import Cookies, first, parse, session_name
-from chat_app.gateway.headers import Headers
-from chat_app.gateway.origins import Origins, Verdict, is_cross_site, permits
+from chat_app.gateway.cookies import SESSION, Cookies, first, parse
+from chat_app.gateway.origins import Origins, permits
 from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.settings import Settings
 
@@ -26,13 +24,14 @@ class RequestContext:
         route: What the path leads to.
         host: The Host header, empty unless there is exactly one.
         public_scheme: The scheme under which this server has that host; None when it has not.
-        origin: The verdict on the Origin header.
         allowed_origin: The Origin header when it is one of ours, else empty.
-        fetch_site: Every Sec-Fetch-Site header.
+        is_origin_allowed: Whether the request may act for a user; see `permits`.
+        is_cross_site: Whether the browser reports that the page is on another site than this
+            server. Only a browser knows where a site ends (the public suffix list), and it sends
+            no session cookie across sites (SameSite=Lax).
         cookies: The cookies, in order.
-        has_cookie: Whether there is a Cookie header, parsable or not.
         session_token: The value of the session cookie, unchecked, or None.
-        client_ip: The address of the client, behind the trusted proxies.
+        client_ip: The IP address of the client, behind the trusted proxies.
         client_network: What limits per client count.
     """
 
@@ -42,27 +41,16 @@ class RequestContext:
     route: RouteKind
     host: str
     public_scheme: str | None
-    origin: Verdict
     allowed_origin: str
-    fetch_site: Sequence[str]
+    is_origin_allowed: bool
+    is_cross_site: bool
     cookies: Cookies
-    has_cookie: bool
     session_token: str | None
     client_ip: str
     client_network: str
 
-    @property
-    def is_origin_allowed(self) -> bool:
-        """Whether the request may act for a user, by its Origin, method and cookies."""
-        return permits(self.method, self.origin, self.fetch_site, has_cookie=self.has_cookie)
-
-    @property
-    def is_cross_site(self) -> bool:
-        """Whether the browser reports a page of another site."""
-        return is_cross_site(self.fetch_site)
-
     def public_scope(self, scope: Scope, **changes: object) -> Scope:
-        """A copy of the ASGI scope with the client's address and scheme before all proxies."""
+        """A copy of the ASGI scope with the client's IP address and scheme before all proxies."""
         port = (scope.get("client") or ("", 0))[1]
         scheme = self.public_scheme or scope["scheme"]
         if scope["type"] == "websocket":
@@ -78,38 +66,35 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         settings: The cookie's name and the number of trusted proxies.
         origins: The origins and hosts of this server.
     """
-    host = _only(scope, b"host")
+    hosts = header_values(scope, b"host")
+    host = hosts[0] if len(hosts) == 1 else None
     origin_headers = header_values(scope, b"origin")
     verdict = origins.judge(origin_headers)
+    method = scope.get("method", "GET")
+    fetch_site = header_values(scope, b"sec-fetch-site")
+    has_cookie = bool(header_values(scope, b"cookie"))  # parsable or not
     cookies = parse(scope["headers"])
-    address = client_ip(scope, settings.trusted_proxy_hops)
+    ip = client_ip(scope, settings.trusted_proxy_hops)
     return RequestContext(
-        method=scope.get("method", "GET"),
+        method=method,
         path=scope["path"],
         target=relative_target(scope),
         route=route_kind(scope["path"]),
         host=host or "",
         public_scheme=origins.scheme_for(host),
-        origin=verdict,
         allowed_origin=origin_headers[0] if verdict == "ours" else "",
-        fetch_site=tuple(header_values(scope, b"sec-fetch-site")),
+        is_origin_allowed=permits(method, verdict, fetch_site, has_cookie=has_cookie),
+        is_cross_site="cross-site" in fetch_site,
         cookies=cookies,
-        has_cookie=bool(header_values(scope, b"cookie")),
-        session_token=first(cookies, session_name(settings)),
-        client_ip=address,
-        client_network=client_network_of(address),
+        session_token=first(cookies, settings, SESSION),
+        client_ip=ip,
+        client_network=client_network_of(ip),
     )
 
 
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Every value of a header, in order; `name` in lower case."""
-    headers: Headers = scope["headers"]
-    return [value.decode("latin-1") for key, value in headers if key.lower() == name]
-
-
-def _only(scope: Scope, name: bytes) -> str | None:
-    values = header_values(scope, name)
-    return values[0] if len(values) == 1 else None
+    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
 
 
 def relative_target(scope: Scope) -> str:

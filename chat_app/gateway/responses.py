@@ -1,13 +1,15 @@
-"""Responses that the gateway sends itself: JSON errors, and the pages for two of them."""
+"""Errors of the gateway: which requests get one, as JSON, and the pages for two of them."""
 
-import json
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlsplit
 
-from starlette.types import Message, Send
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from chat_app.gateway.headers import Headers
+from chat_app.core.errors import ChatError, Unavailable
+from chat_app.gateway.origins import UNSAFE_METHODS
+from chat_app.gateway.paths import RouteKind, is_api
+from chat_app.gateway.request_context import RequestContext
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -31,6 +33,7 @@ _UNKNOWN_HOST_BODY = """<p>This server is not configured for {host}.</p>
 <code>https://chat.example</code>, or add this one to <code>APP_ORIGINS</code>, and restart the
 server.</p>"""
 
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -65,56 +68,45 @@ CROSS_SITE = GatewayError(
 )
 METHOD_NOT_ALLOWED = GatewayError("method", 405, "Method not allowed.")
 UNAUTHENTICATED = GatewayError("unauthenticated", 401, "Sign in first.")
-UNAVAILABLE = GatewayError(
-    "unavailable", 503, "Your account can't be checked right now. Try again soon."
-)
 
 
-async def respond(
-    send: Send,
-    status: int,
-    body: bytes = b"",
-    content_type: str = "text/plain; charset=utf-8",
-    headers: Headers | None = None,
-) -> None:
-    """Send a complete response."""
-    entity: Headers = [(b"content-length", str(len(body)).encode())]
-    if body:
-        entity.append((b"content-type", content_type.encode()))
-    if status == 204:
-        entity = []  # RFC 9110 §8.6
-    start: Message = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [*entity, *(headers or [])],
-    }
-    await send(start)
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+def error_of(context: RequestContext) -> GatewayError | None:
+    """The error of a request that does not depend on its session, or None."""
+    method = context.method
+    if context.route is RouteKind.PROBE and method in _SAFE_METHODS:
+        return None
+    if context.public_scheme is None:
+        return UNKNOWN_HOST
+    if context.route is RouteKind.CLOSED:
+        return NOT_FOUND
+    if not context.is_origin_allowed:
+        return FOREIGN_ORIGIN
+    # A preflight passes: its response shows nothing.
+    if context.allowed_origin and method != "OPTIONS" and context.is_cross_site:
+        return CROSS_SITE
+    if method in _SAFE_METHODS or method == "OPTIONS":
+        return None
+    return None if method in UNSAFE_METHODS and is_api(context.path) else METHOD_NOT_ALLOWED
 
 
-async def respond_error(send: Send, error: GatewayError) -> None:
-    """Send an error as JSON, in the form of every API route."""
-    body = json.dumps({"error": error.code, "message": error.message}).encode()
-    await respond(send, error.status, body, "application/json")
+def error_response(error: GatewayError | ChatError) -> Response:
+    """An error as JSON, in the form of every API route."""
+    return JSONResponse({"error": error.code, "message": error.message}, error.status)
 
 
-async def respond_page(send: Send, error: GatewayError, *, host: str, url: str) -> None:
-    """Send an error as a page where there is one for it, else as JSON.
+def error_page(error: GatewayError | ChatError, *, host: str, url: str) -> Response:
+    """An error as a page where there is one for it, else as JSON.
 
     Args:
-        send: Receives the response.
         error: The error.
         host: The Host header, as it came.
         url: The URL people should use.
     """
     if error is UNKNOWN_HOST:
-        page = unknown_host_page(host, url)
-    elif error is UNAVAILABLE:
-        page = _unavailable_page(error.message)
-    else:
-        await respond_error(send, error)
-        return
-    await respond(send, error.status, page, "text/html; charset=utf-8")
+        return HTMLResponse(unknown_host_page(host, url), error.status)
+    if isinstance(error, Unavailable):
+        return HTMLResponse(_unavailable_page(error.message), error.status)
+    return error_response(error)
 
 
 def unknown_host_page(host: str, url: str) -> bytes:

@@ -1,26 +1,28 @@
 """The socket gateway: checks a handshake, derives the Reflex state's key, and relays the frames.
 
 A Reflex client token is a bearer key to the state on the server. So the token that Reflex sees is
-derived from the session as well: the same token in another session addresses another state.
+derived from the session as well: the same token in another session means another state.
 """
 
 import asyncio
 import hmac
 import re
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.sessions.models import ResolvedSession
+from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
+from chat_app.core.errors import Unavailable
 from chat_app.core.rate_limit import TokenBucket
-from chat_app.gateway.connections import TOO_BIG, TOO_MANY, TOO_SLOW, ConnectionRegistry
+from chat_app.gateway.connections import CloseCode, ConnectionRegistry, GatewayTimeouts
 from chat_app.gateway.headers import Headers
 from chat_app.gateway.paths import EVENT_PATH
-from chat_app.gateway.ports import LOOKUP_ERRORS, GatewayServices, GatewayTimeouts
 from chat_app.gateway.request_context import RequestContext
 from chat_app.settings import Settings
 
@@ -28,25 +30,19 @@ _T = TypeVar("_T")
 _TOKEN = re.compile(r"[0-9A-Za-z-]{8,64}")
 
 
-class StateKeys:
-    """Derives state keys; without the secret they cannot be made or linked.
+def state_key(secret: bytes, session_id: UUID | None, token: str) -> str:
+    """The state key of one tab of one session: 128 bits, written as a UUID.
+
+    Without the secret it cannot be made or linked to the session.
 
     Args:
         secret: The secret of this installation.
+        session_id: The session, or None when anonymous.
+        token: The client token of the tab.
     """
-
-    def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, b"chat_app state key", "sha256")
-
-    def derive(self, session_id: UUID | None, token: str) -> str:
-        """The state key of one tab of one session: 128 bits, written as a UUID.
-
-        Args:
-            session_id: The session, or None when anonymous.
-            token: The client token of the tab.
-        """
-        owner = b"anonymous:" if session_id is None else b"session:" + session_id.bytes
-        return str(UUID(bytes=hmac.digest(self._key, owner + token.encode(), "sha256")[:16]))
+    key = hmac.digest(secret, b"chat_app state key", "sha256")
+    owner = b"anonymous:" if session_id is None else b"session:" + session_id.bytes
+    return str(UUID(bytes=hmac.digest(key, owner + token.encode(), "sha256")[:16]))
 
 
 def client_token(query: bytes) -> str | None:
@@ -57,12 +53,9 @@ def client_token(query: bytes) -> str | None:
         with exactly one well-formed token.
     """
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=16)
+        values = parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=16)
     except ValueError:
         return None
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
     if values.get("EIO") != ["4"] or values.get("transport") != ["websocket"]:
         return None
     tokens = values.get("token", [])
@@ -71,15 +64,12 @@ def client_token(query: bytes) -> str | None:
     return tokens[0]
 
 
-def handshake_query(state_key: str) -> bytes:
+def handshake_query(key: str) -> bytes:
     """The query string that Reflex sees; it holds nothing from the client."""
-    return f"token={state_key}&EIO=4&transport=websocket".encode()
+    return f"token={key}&EIO=4&transport=websocket".encode()
 
 
-class _ConnectionEnded(Exception):
-    """The socket was ended during an await."""
-
-
+@dataclass(eq=False)
 class SocketConnection:
     """Relays one WebSocket between the server and the app.
 
@@ -98,36 +88,26 @@ class SocketConnection:
         timeouts: How long it waits.
     """
 
-    def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        *,
-        resolved: ResolvedSession | None,
-        client_network: str,
-        recheck: asyncio.Event,
-        settings: Settings,
-        clock: Clock,
-        timeouts: GatewayTimeouts,
-    ) -> None:
-        self.session_id = resolved.principal.credential_id if resolved else None
-        self.client_network = client_network
-        self.end_code: int | None = None
-        self._receive = receive
-        self._send = send
-        self._expires_at = resolved.expires_at if resolved else None
-        self._recheck = recheck
-        self._clock = clock
-        self._timeouts = timeouts
+    receive: Receive
+    send: Send
+    resolved: ResolvedSession | None
+    client_network: str
+    recheck: asyncio.Event
+    settings: Settings
+    clock: Clock
+    timeouts: GatewayTimeouts
+    end_code: int | None = field(default=None, init=False)
+    _waits: set[asyncio.Timeout] = field(default_factory=set[asyncio.Timeout], init=False)
+    _sending_since: float | None = field(default=None, init=False)
+    _closing: asyncio.Task[None] | None = field(default=None, init=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.session_id = self.resolved.principal.credential_id if self.resolved else None
+        self._expires_at = self.resolved.expires_at if self.resolved else None
         self._loop = asyncio.get_running_loop()
-        self._frame_bytes = settings.socket_frame_bytes
-        self._bucket = TokenBucket(
-            settings.socket_events_per_second, settings.socket_event_burst, self._loop.time()
-        )
-        self._waits: set[asyncio.Timeout] = set()
-        self._sending_since: float | None = None
-        self._closing: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        rate, burst = self.settings.socket_events_per_second, self.settings.socket_event_burst
+        self._bucket = TokenBucket(rate, burst, self._loop.time())
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Run the app until either side, or `end`, ends the socket."""
@@ -154,14 +134,14 @@ class SocketConnection:
 
     async def _close(self, code: int) -> None:
         try:
-            async with asyncio.timeout(self._timeouts.close):
-                await self._send({"type": "websocket.close", "code": code, "reason": ""})
+            async with asyncio.timeout(self.timeouts.close):
+                await self.send({"type": "websocket.close", "code": code, "reason": ""})
         except (OSError, RuntimeError):
             # Closed already, or too slow: the connection is dropped when `run` returns.
             return
 
-    async def _unless_ended(self, awaitable: Awaitable[_T]) -> _T:
-        """Await the server, but not beyond the end of the socket."""
+    async def _unless_ended(self, awaitable: Awaitable[_T]) -> _T | None:
+        """Await the server, but not beyond the end of the socket; None when it has ended."""
         try:
             async with asyncio.timeout(None) as wait:
                 self._waits.add(wait)
@@ -170,59 +150,52 @@ class SocketConnection:
                 finally:
                     self._waits.discard(wait)
         except TimeoutError:
-            raise _ConnectionEnded from None
+            return None
 
     async def _receive_through(self) -> Message:
         if self.end_code is None:
-            try:
-                message = await self._unless_ended(self._receive())
-            except _ConnectionEnded:
-                return self._disconnect()
-            if message["type"] == "websocket.receive":
+            message = await self._unless_ended(self.receive())
+            if message is not None and message["type"] == "websocket.receive":
                 self._check_limits(message)
-            if self.end_code is None:
+            if message is not None and self.end_code is None:
                 return message
-        return self._disconnect()
-
-    def _disconnect(self) -> Message:
         return {"type": "websocket.disconnect", "code": self.end_code, "reason": ""}
 
     def _check_limits(self, message: Message) -> None:
         text = message.get("text")
         frame = message.get("bytes") or b"" if text is None else text
         # A character has at most four bytes, so most frames need not be encoded to be measured.
-        if len(frame) * 4 > self._frame_bytes:
+        limit = self.settings.socket_frame_bytes
+        if len(frame) * 4 > limit:
             size = len(frame.encode()) if isinstance(frame, str) else len(frame)
-            if size > self._frame_bytes:
-                self.end(TOO_BIG)
+            if size > limit:
+                self.end(CloseCode.TOO_BIG)
                 return
         if not self._bucket.take(self._loop.time()):
-            self.end(TOO_MANY)
+            self.end(CloseCode.TOO_MANY)
 
     async def _send_through(self, message: Message) -> None:
         if self.end_code is not None:
             return
         self._sending_since = self._loop.time()
         try:
-            await self._unless_ended(self._send(message))
-        except _ConnectionEnded:
-            return
+            await self._unless_ended(self.send(message))
         finally:
             self._sending_since = None
 
     def _check(self) -> None:
         """Check the expiry by the wall clock, which a suspended machine's loop clock is not."""
-        delay = self._timeouts.check
+        delay = self.timeouts.check
         if self._expires_at is not None:
-            seconds_left = (self._expires_at - self._clock()).total_seconds()
+            seconds_left = (self._expires_at - self.clock()).total_seconds()
             if seconds_left <= 0:
                 self._expires_at = None
-                self._recheck.set()
+                self.recheck.set()
             else:
                 delay = min(delay, seconds_left)
         since = self._sending_since
-        if since is not None and self._loop.time() - since > self._timeouts.unread:
-            self.end(TOO_SLOW)
+        if since is not None and self._loop.time() - since > self.timeouts.unread:
+            self.end(CloseCode.TOO_SLOW)
             return
         self._timer = self._loop.call_later(delay, self._check)
 
@@ -234,32 +207,25 @@ _PASSED_HEADERS = frozenset(
 """Reflex shows most headers to the browser and keeps them in its state, so it gets no others."""
 
 
+@dataclass(frozen=True, slots=True)
 class SocketGateway:
     """Accepts a socket, or refuses its handshake.
 
     Args:
         app: The app behind the gateway.
-        services: The settings, and the sessions.
+        settings: The secret, and the limits.
+        sessions: Resolves sessions.
         connections: The registry of open sockets; counts what is refused.
         clock: The current time.
         timeouts: How long sockets wait.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        services: GatewayServices,
-        connections: ConnectionRegistry,
-        clock: Clock,
-        timeouts: GatewayTimeouts,
-    ) -> None:
-        self._app = app
-        self._settings = services.settings
-        self._sessions = services.sessions
-        self._keys = StateKeys(services.settings.secret)
-        self._connections = connections
-        self._clock = clock
-        self._timeouts = timeouts
+    app: ASGIApp
+    settings: Settings
+    sessions: SessionService
+    connections: ConnectionRegistry
+    clock: Clock
+    timeouts: GatewayTimeouts
 
     async def __call__(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
@@ -270,50 +236,43 @@ class SocketGateway:
         if reason is not None or token is None:
             await self._refuse(send, reason or "token")
             return
-        with self._connections.pending() as pending:
-            try:
-                cookie = context.session_token
-                resolved = await self._sessions.resolve(cookie) if cookie else None
-            except LOOKUP_ERRORS:
-                await self._refuse(send, "unavailable")
-                return
-            if resolved is not None and pending.is_revoked(resolved.principal.credential_id):
-                resolved = None
-        # Nothing is awaited from here to the registration, so no revocation is missed.
-        session_id = resolved.principal.credential_id if resolved else None
-        limit = (
-            self._settings.sockets_per_address
-            if session_id is None
-            else self._settings.sockets_per_session
-        )
-        if self._connections.count(session_id or context.client_network) >= limit:
-            await self._refuse_over_limit(scope, receive, send)
+        try:
+            with self.connections.pending() as pending:
+                resolved = await pending.resolve(self.sessions, context.session_token)
+        except Unavailable as error:
+            await self._refuse(send, error.code)
             return
+        # Nothing is awaited from here to the registration, so no revocation is missed.
         socket = SocketConnection(
             receive,
             send,
-            resolved=resolved,
-            client_network=context.client_network,
-            recheck=self._connections.recheck,
-            settings=self._settings,
-            clock=self._clock,
-            timeouts=self._timeouts,
+            resolved,
+            context.client_network,
+            self.connections.recheck,
+            self.settings,
+            self.clock,
+            self.timeouts,
         )
-        with self._connections.open(socket):
-            await socket.run(self._app, self._inner_scope(context, scope, session_id, token))
+        settings, session_id = self.settings, socket.session_id
+        limit = settings.sockets_per_session if session_id else settings.sockets_per_address
+        if self.connections.count(session_id or context.client_network) >= limit:
+            await self._refuse_over_limit(scope, receive, send)
+            return
+        with self.connections.open(socket):
+            await socket.run(self.app, self._inner_scope(context, scope, session_id, token))
 
     async def _refuse(self, send: Send, reason: str) -> None:
         """Close before accepting, which the server turns into HTTP 403."""
-        self._connections.refused[reason] += 1
+        self.connections.refused[reason] += 1
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
 
     async def _refuse_over_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept first: a page can read a close code, but not the status of a refused handshake."""
-        self._connections.refused["sockets"] += 1
+        self.connections.refused["sockets"] += 1
         await receive()
         subprotocol = next(iter(scope.get("subprotocols") or ()), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
-        await send({"type": "websocket.close", "code": TOO_MANY, "reason": ""})
+        await send({"type": "websocket.close", "code": CloseCode.TOO_MANY, "reason": ""})
 
     def _inner_scope(
         self, context: RequestContext, scope: Scope, session_id: UUID | None, token: str
@@ -325,8 +284,8 @@ class SocketGateway:
         if session_id is not None:
             # Reflex shows every other header to the browser, but not this one.
             headers.append((b"authorization", str(session_id).encode()))
-        state_key = self._keys.derive(session_id, token)
-        return context.public_scope(scope, headers=headers, query_string=handshake_query(state_key))
+        query = handshake_query(state_key(self.settings.secret, session_id, token))
+        return context.public_scope(scope, headers=headers, query_string=query)
 
 
 def _handshake_error(context: RequestContext) -> str | None:
@@ -334,6 +293,6 @@ def _handshake_error(context: RequestContext) -> str | None:
         return "path"
     if context.public_scheme is None:
         return "host"
-    if context.origin != "ours":
+    if not context.allowed_origin:
         return "origin"
     return "cross_site" if context.is_cross_site else None

@@ -7,8 +7,7 @@ An email with a link is a key to an account, so it crosses a network encrypted o
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -20,33 +19,34 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from chat_app.core.clock import Sleep, retry
 from chat_app.core.errors import Unavailable
-from chat_app.core.tasks import retry
 from chat_app.mail.templates import Email
 from chat_app.settings import Settings
 from chat_app.settings.validation import is_loopback
 
-Security = Literal["tls", "starttls", "none"]
-"""TLS from the first byte, mandatory STARTTLS, or no encryption."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpConfig:
-    """How to reach the mail server.
+    """How to reach the mail server; the names are those of `aiosmtplib.send`.
 
     Args:
-        host: Host name.
+        hostname: Host name.
         port: TCP port.
-        security: How the connection is encrypted.
-        user: The SMTP user name; empty for no authentication.
+        use_tls: Whether the connection is encrypted from the first byte.
+        start_tls: Whether it must be encrypted by STARTTLS.
+        username: The SMTP user name; None for no authentication.
         password: The SMTP password.
     """
 
-    host: str
+    hostname: str
     port: int
-    security: Security
-    user: str = ""
-    password: str = field(default="", repr=False)
+    use_tls: bool = False
+    start_tls: bool = False
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 def smtp_config(url: str) -> SmtpConfig:
@@ -55,17 +55,16 @@ def smtp_config(url: str) -> SmtpConfig:
     `smtp` to another machine requires STARTTLS; to this machine it is not encrypted.
     """
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "smtps":
-        security, port = "tls", 465
-    else:
-        security, port = ("none", 25) if is_loopback(host) else ("starttls", 587)
+    hostname = parts.hostname or ""
+    use_tls = parts.scheme == "smtps"
+    start_tls = not use_tls and not is_loopback(hostname)
     return SmtpConfig(
-        host,
-        parts.port or port,
-        security,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
+        hostname,
+        parts.port or (465 if use_tls else 587 if start_tls else 25),
+        use_tls,
+        start_tls,
+        unquote(parts.username or "") or None,
+        unquote(parts.password or "") or None,
     )
 
 
@@ -128,8 +127,6 @@ def _html(email: Email) -> str:
     return _PAGE.format(subject=escape(email.subject), body=body)
 
 
-logger = logging.getLogger(__name__)
-
 EmailDelivery = Literal["smtp", "log", "none"]
 """Whether emails are sent, written to the log, or refused."""
 
@@ -150,6 +147,7 @@ class MailUnavailable(Unavailable):
     code = "no_letters"
 
 
+@dataclass(eq=False)
 class Mailer:
     """Sends emails in the background.
 
@@ -161,22 +159,16 @@ class Mailer:
         tls_context: Verifies the mail server; None for the system's trust store.
     """
 
-    def __init__(
-        self,
-        smtp: SmtpConfig | None,
-        sender: str = "",
-        *,
-        log_emails: bool = False,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        tls_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._smtp = smtp
-        self._sender = sender
-        self._sleep = sleep
-        self._tls_context = tls_context
+    smtp: SmtpConfig | None
+    sender: str = ""
+    log_emails: bool = False
+    sleep: Sleep = asyncio.sleep
+    tls_context: ssl.SSLContext | None = None
+
+    def __post_init__(self) -> None:
+        self.delivery: EmailDelivery = "smtp" if self.smtp else "log" if self.log_emails else "none"
         self._connections = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._deliveries: set[asyncio.Task[None]] = set()
-        self.delivery: EmailDelivery = "smtp" if smtp else "log" if log_emails else "none"
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Mailer":
@@ -187,11 +179,6 @@ class Mailer:
             settings.mail_from,
             log_emails=settings.email_delivery == "log",
         )
-
-    @property
-    def pending(self) -> int:
-        """How many emails are queued or in delivery."""
-        return len(self._deliveries)
 
     def require_available(self) -> None:
         """Check before an action that only an email can complete.
@@ -211,21 +198,16 @@ class Mailer:
             MailUnavailable: No email can be sent now.
         """
         self.require_available()
-        if self._smtp is None:
+        if self.smtp is None:
             logger.warning(
                 "No mail server is set up (SMTP_URL), so this email was not sent: %s%s",
                 email.subject,
                 f": {email.link}" if email.link else "",
             )
             return
-        task = asyncio.create_task(self._deliver(email, self._smtp))
+        task = asyncio.create_task(self._deliver(email, self.smtp))
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
-
-    async def flush(self) -> None:
-        """Wait until every email is delivered or given up."""
-        while self._deliveries:
-            await asyncio.wait(self._deliveries)
 
     async def stop(self) -> None:
         """Wait at most half a second for emails in delivery, then drop the rest."""
@@ -244,7 +226,7 @@ class Mailer:
                 partial(self._transmit, email, smtp),
                 RETRY_DELAYS,
                 should_retry=_is_temporary,
-                sleep=self._sleep,
+                sleep=self.sleep,
             )
         except _SMTP_ERRORS as error:
             reason = f"{type(error).__name__} {getattr(error, 'code', '')}".rstrip()
@@ -254,14 +236,9 @@ class Mailer:
     async def _transmit(self, email: Email, smtp: SmtpConfig) -> None:
         async with self._connections:
             await aiosmtplib.send(
-                mime_message(email, self._sender),
-                hostname=smtp.host,
-                port=smtp.port,
-                username=smtp.user or None,
-                password=smtp.password or None,
-                use_tls=smtp.security == "tls",
-                start_tls=smtp.security == "starttls",
-                tls_context=self._tls_context,
+                mime_message(email, self.sender),
+                **asdict(smtp),
+                tls_context=self.tls_context,
                 timeout=_SMTP_TIMEOUT_SECONDS,
             )
 

@@ -3,12 +3,15 @@
 `add_pages` says which routes there are. A page without `require_auth` is public, and loads nothing.
 """
 
+from functools import partial
+
 import reflex as rx
 
+from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.ui.icons import PRODUCT
 from chat_app.pages import email_links
 from chat_app.pages.chat import chat
-from chat_app.pages.settings import add_settings
+from chat_app.pages.settings.layout import PAGES, waiting
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
@@ -21,6 +24,7 @@ def add_pages(app: rx.App) -> None:
     """Add the routes and their style sheets to the app."""
     app.stylesheets.extend(f"/styles/{name}.css" for name in _STYLES)
     app.head_components.extend(_head())
+    add = partial(app.add_page, description=_DESCRIPTION)
     for route, title, page in (
         ("/signin", "Sign in", sign_in),
         ("/signin/code", "Enter your code", second_factor),
@@ -30,16 +34,16 @@ def add_pages(app: rx.App) -> None:
         ("/reset/new", "Choose a new password", email_links.new_password),
         ("/confirm", "One more click", email_links.confirm),
     ):
-        app.add_page(page, route=route, title=f"{title} · {PRODUCT}", description=_DESCRIPTION)
+        add(page, route=route, title=f"{title} · {PRODUCT}")
     for route in ("/", "/c/[thread]"):
-        app.add_page(
-            chat,
-            route=route,
-            title=PRODUCT,
-            description=_DESCRIPTION,
-            on_load=[AuthState.on_auth_change, Feed.open],
+        add(chat, route=route, title=PRODUCT, on_load=[AuthState.on_auth_change, Feed.open])
+    for page in PAGES:
+        add(
+            require_auth(page.show, waiting=waiting),
+            route=page.path,
+            title=f"{page.title} · {PRODUCT}",
+            on_load=[AuthState.on_auth_change, *([page.load] if page.load else [])],
         )
-    add_settings(app, PRODUCT, _DESCRIPTION)
 
 
 def _head() -> list[rx.Component]:

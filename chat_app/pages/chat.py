@@ -18,8 +18,8 @@ from chat_app.components.ui.feedback import (
 )
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.pages.sidebar import SIDEBAR, sidebar
+from chat_app.reflex_ext.app import is_offline
 from chat_app.reflex_ext.build import baked_settings
-from chat_app.reflex_ext.page import is_offline
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.details import DetailsState
@@ -127,27 +127,14 @@ def _messages() -> rx.Component:
     return scroller(
         rx.el.div(
             rx.cond(
-                ChatState.has_older,
-                rx.el.button(
-                    icon("up"),
-                    "Show earlier messages",
-                    type="button",
-                    class_name="quiet-button",
-                    on_click=ChatState.older,
-                ),
+                ChatState.has_older, _page_button("up", "Show earlier messages", ChatState.older)
             ),
             rx.cond(ChatState.loading, conversation_skeleton()),
             rx.foreach(ChatState.order, _page),
             # What comes after this button is not shown until all before it is (conversation.css).
             rx.cond(
                 ChatState.has_newer,
-                rx.el.button(
-                    icon("down"),
-                    "Show later messages",
-                    type="button",
-                    class_name="quiet-button later",
-                    on_click=ChatState.newer,
-                ),
+                _page_button("down", "Show later messages", ChatState.newer, "quiet-button later"),
             ),
             rx.foreach(ChatState.tail, _message),
             class_name="messages",
@@ -159,6 +146,14 @@ def _messages() -> rx.Component:
         sent=ChatState.accepted,
         older=ChatState.has_older,
         newer=ChatState.has_newer,
+    )
+
+
+def _page_button(
+    picture: str, label: str, on_click: Any, class_name: str = "quiet-button"
+) -> rx.Component:
+    return rx.el.button(
+        icon(picture), label, type="button", class_name=class_name, on_click=on_click
     )
 
 

@@ -6,8 +6,12 @@ verifies an email and finishes a sign-up or a sign-in.
 
 import reflex as rx
 
-from chat_app.auth.errors import error_messages
-from chat_app.components.auth.fields import email_field, new_password_field, password_field
+from chat_app.components.auth.fields import (
+    email_field,
+    new_password_field,
+    password_field,
+    submit_button,
+)
 from chat_app.components.auth.sign_in import (
     auth_form,
     auth_sheet,
@@ -16,7 +20,7 @@ from chat_app.components.auth.sign_in import (
     if_query,
     otherwise,
 )
-from chat_app.reflex_ext.build import api_url, baked_settings
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
 
@@ -32,7 +36,6 @@ def magic_link() -> rx.Component:
 def reset() -> rx.Component:
     """`/reset`: requests a link to choose a new password; and afterwards, that it was chosen."""
     done = auth_sheet(
-        rx.fragment(),
         title="Password changed",
         lead="All your devices have been signed out.",
         otherwise=otherwise("Your new password is ready:", "Sign in", "/signin"),
@@ -51,9 +54,8 @@ def new_password() -> rx.Component:
         auth_form(
             email_token(purpose="reset_password"),
             new_password_field("New password"),
-            rx.el.button("Change password", type="submit", class_name="button wide"),
+            submit_button("Change password", class_name="button wide"),
             action=api_url("/api/auth/reset/confirm"),
-            messages=error_messages(baked_settings().password_min_length),
         ),
         title="Choose a new password",
         lead="All devices that are signed in now will be signed out.",
@@ -71,7 +73,6 @@ def confirm() -> rx.Component:
             lookup=api_url("/api/auth/letter"),
             actions={"sign_in_link": api_url("/api/auth/callback/email")}
             | dict.fromkeys(purposes, verify),
-            messages=error_messages(baked_settings().password_min_length),
         ),
         title="One more click",
         lead="The link in your email works once.",
@@ -81,13 +82,9 @@ def confirm() -> rx.Component:
 
 def sent(title: str = "Check your inbox") -> rx.Component:
     """Instead of a form: an email was sent. The same whether or not there is an account."""
+    in_log = "No mail server is set up; find the link in the server log."
     return auth_sheet(
-        rx.cond(
-            AuthState.email_delivery == "log",
-            rx.el.p(
-                "No mail server is set up; find the link in the server log.", class_name="hint"
-            ),
-        ),
+        rx.cond(AuthState.email_delivery == "log", rx.el.p(in_log, class_name="hint")),
         title=title,
         lead="We sent you an email. Open its link in this browser.",
         otherwise=otherwise("Nothing came?", "Back to sign in", "/signin"),
@@ -99,9 +96,8 @@ def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
     has_email = AuthState.email_delivery != "none"
     form = auth_form(
         email_field(auto_focus=True),
-        rx.el.button("Send link", type="submit", class_name="button wide"),
+        submit_button("Send link", class_name="button wide"),
         action=api_url(action),
-        messages=error_messages(baked_settings().password_min_length),
     )
     sheet = auth_sheet(
         rx.cond(has_email, form),

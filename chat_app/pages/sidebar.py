@@ -3,11 +3,9 @@
 import reflex as rx
 
 from chat_app.components.auth.account import account_menu
-from chat_app.components.chat.thread_list import load_more, roving_list, thread_row
-from chat_app.components.ui.feedback import notice, thread_list_skeleton, undo_bar
+from chat_app.components.chat.thread_list import load_more, roving_list, thread_title, title_field
+from chat_app.components.ui.feedback import notice, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
-from chat_app.pages.settings.layout import path_of
-from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.thread_list import ThreadListState
@@ -56,20 +54,10 @@ def sidebar() -> rx.Component:
         rx.el.nav(_threads(), aria_label="Chats", class_name="threads"),
         rx.el.div(
             notice(ThreadListState.notice, ThreadListState.dismiss),
-            undo_bar(
-                ThreadListState.undo_id,
-                ThreadListState.undo_title,
-                on_undo=ThreadListState.undo_delete,
-                on_dismiss=ThreadListState.dismiss,
-            ),
+            _undo_bar(),
             class_name="sidebar-notices",
         ),
-        account_menu(
-            AuthState.user,
-            settings=path_of("profile"),
-            sign_out=api_url("/api/auth/signout"),
-            picture=api_url("/api/account/picture"),
-        ),
+        account_menu(AuthState.user),
         id=SIDEBAR,
         class_name="sidebar",
         aria_label="Your chats",
@@ -77,25 +65,42 @@ def sidebar() -> rx.Component:
     )
 
 
+def _undo_bar() -> rx.Component:
+    """A toast with a deletion that can still be undone; it disappears by itself."""
+    return rx.el.div(
+        rx.cond(
+            ThreadListState.undo_id != "",
+            rx.el.div(
+                rx.el.span("Deleted “", ThreadListState.undo_title, "”", class_name="undo-words"),
+                rx.el.button(
+                    "Undo",
+                    type="button",
+                    class_name="text-button",
+                    # The row that had the focus is gone.
+                    auto_focus=True,
+                    on_click=ThreadListState.undo_delete,
+                ),
+                icon_button("close", "Dismiss", on_click=ThreadListState.dismiss),
+                key=ThreadListState.undo_id,
+                class_name="undo",
+            ),
+        ),
+        role="status",
+    )
+
+
 def _threads() -> rx.Component:
+    items, older = ThreadListState.items, ThreadListState.older
+    length = (items.length() + older.length()).to(int)
     return rx.cond(
         ThreadListState.loaded,
         rx.cond(
-            ThreadListState.items.length() > 0,
+            items.length() > 0,
             rx.fragment(
-                roving_list(
-                    rx.foreach(ThreadListState.items, _row),
-                    rx.foreach(ThreadListState.older, _row),
-                ),
+                roving_list(rx.foreach(items, _row), rx.foreach(older, _row)),
                 rx.cond(
                     ThreadListState.has_more,
-                    load_more(
-                        label="Show more",
-                        length=(ThreadListState.items.length() + ThreadListState.older.length()).to(
-                            int
-                        ),
-                        on_reach=ThreadListState.more,
-                    ),
+                    load_more(label="Show more", length=length, on_reach=ThreadListState.more),
                 ),
             ),
             rx.el.p(
@@ -112,13 +117,36 @@ def _threads() -> rx.Component:
 
 
 def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
-    return thread_row(
-        item,
-        is_open=item.id == ChatState.thread,
-        is_running=ThreadListState.running.contains(item.id),
-        is_renaming=item.id == ThreadListState.renaming,
-        on_begin_rename=ThreadListState.begin_rename,
-        on_rename=ThreadListState.rename,
-        on_cancel_rename=ThreadListState.cancel_rename,
-        on_delete=ThreadListState.delete,
+    """A thread: its link with two actions, or its title field; above it the day, on the first."""
+    title = thread_title(item.title)
+    title_editor = title_field(
+        title=item.title, on_save=ThreadListState.rename, on_cancel=ThreadListState.cancel_rename
+    )
+    rename, delete = ThreadListState.begin_rename(item.id), ThreadListState.delete(item.id)
+    answering = rx.el.span(rx.el.span("answering", class_name="sr-only"), class_name="pulse")
+    return rx.el.li(
+        rx.cond(item.section != "", rx.el.h3(item.section, class_name="day")),
+        rx.cond(
+            item.id == ThreadListState.renaming,
+            title_editor,
+            rx.el.div(
+                page_link(
+                    rx.el.span(title, class_name="row-title"),
+                    rx.cond(ThreadListState.running.contains(item.id), answering),
+                    to=f"/c/{item.id}",
+                    class_name="row-link",
+                    custom_attrs={
+                        "data-testid": "thread",
+                        "aria-current": rx.cond(item.id == ChatState.thread, "page", "false"),
+                    },
+                ),
+                rx.el.span(
+                    icon_button("rename", f"Rename {title}", on_click=rename),
+                    icon_button("delete", f"Delete {title}", on_click=delete),
+                    class_name="row-actions",
+                ),
+                class_name="row",
+            ),
+        ),
+        key=item.id,
     )

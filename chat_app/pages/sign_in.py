@@ -2,22 +2,23 @@
 
 import reflex as rx
 
-from chat_app.auth.errors import error_messages
+from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.fields import (
     PROBLEM_ID,
     code_field,
     email_field,
     new_password_field,
     password_field,
+    submit_button,
     text_field,
 )
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import (
     auth_form,
     auth_sheet,
+    identity_provider_buttons,
     if_query,
     otherwise,
-    provider_buttons,
 )
 from chat_app.pages.email_links import sent
 from chat_app.reflex_ext.build import api_url, baked_settings
@@ -26,25 +27,18 @@ from chat_app.states.auth import AuthState
 
 def sign_in() -> rx.Component:
     """`/signin`: every login method of a user who has an account."""
-    messages = error_messages(baked_settings().password_min_length)
     return auth_sheet(
-        rx.fragment(
-            auth_form(
-                email_field(auto_focus=True),
-                password_field(),
-                _checkbox("remember", "Keep me signed in on this device"),
-                rx.el.button(
-                    "Sign in",
-                    type="submit",
-                    class_name="button wide",
-                    custom_attrs={"data-testid": "sign-in"},
-                ),
-                *([_passkey(messages)] if baked_settings().has_passkeys else []),
-                action=api_url("/api/auth/callback/credentials"),
-                messages=messages,
+        auth_form(
+            email_field(auto_focus=True),
+            password_field(),
+            _checkbox("remember", "Keep me signed in on this device"),
+            submit_button(
+                "Sign in", class_name="button wide", custom_attrs={"data-testid": "sign-in"}
             ),
-            provider_buttons(start=api_url("/api/auth/signin/"), messages=messages),
+            _passkey() if baked_settings().has_passkeys else rx.fragment(),
+            action=api_url("/api/auth/callback/credentials"),
         ),
+        identity_provider_buttons(),
         title="Welcome back",
         lead="Sign in to pick up where you left off.",
         otherwise=rx.fragment(
@@ -63,12 +57,11 @@ def sign_in() -> rx.Component:
     )
 
 
-def _passkey(messages: dict[str, str]) -> rx.Component:
+def _passkey() -> rx.Component:
     return passkey_sign_in(
         "Sign in with a passkey",
         options=api_url("/api/auth/passkey/options"),
         action=api_url("/api/auth/callback/passkey"),
-        messages=messages,
     )
 
 
@@ -85,10 +78,9 @@ def second_factor() -> rx.Component:
     return auth_sheet(
         auth_form(
             code_field(described_by=PROBLEM_ID),
-            *([_checkbox("trust", trust)] if days else []),
-            rx.el.button("Sign in", type="submit", class_name="button wide"),
+            _checkbox("trust", trust) if days else rx.fragment(),
+            submit_button("Sign in", class_name="button wide"),
             action=api_url("/api/auth/callback/second-factor"),
-            messages=error_messages(baked_settings().password_min_length),
         ),
         title="Enter your code",
         lead="Your account is protected by two-factor authentication.",
@@ -99,8 +91,23 @@ def second_factor() -> rx.Component:
 def sign_up() -> rx.Component:
     """`/signup`: a new account, where sign-up is open; and afterwards, that an email was sent."""
     is_open = AuthState.sign_up_is_open
+    form = auth_form(
+        text_field(
+            "Name",
+            "name",
+            optional=True,
+            auto_complete="name",
+            auto_focus=True,
+            max_length=NAME_MAX_LENGTH,
+            aria_describedby=PROBLEM_ID,
+        ),
+        email_field(),
+        new_password_field("Password"),
+        submit_button("Create account", class_name="button wide"),
+        action=api_url("/api/auth/signup"),
+    )
     sheet = auth_sheet(
-        rx.cond(is_open, _sign_up_form(), rx.fragment()),
+        rx.cond(is_open, form),
         title=rx.cond(is_open, "Create your account", "Invitation only"),
         lead=rx.cond(
             is_open, "Your conversations stay yours.", "Ask your administrator for an account."
@@ -108,22 +115,3 @@ def sign_up() -> rx.Component:
         otherwise=otherwise("Already have an account?", "Sign in", "/signin"),
     )
     return if_query("sent", sent("Verify your email"), sheet)
-
-
-def _sign_up_form() -> rx.Component:
-    return auth_form(
-        text_field(
-            "Name",
-            "name",
-            optional=True,
-            auto_complete="name",
-            auto_focus=True,
-            max_length=100,
-            aria_describedby=PROBLEM_ID,
-        ),
-        email_field(),
-        new_password_field("Password"),
-        rx.el.button("Create account", type="submit", class_name="button wide"),
-        action=api_url("/api/auth/signup"),
-        messages=error_messages(baked_settings().password_min_length),
-    )

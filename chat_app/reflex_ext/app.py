@@ -1,20 +1,27 @@
-"""A Reflex app with a policy in front of its handlers and a gateway around it."""
+"""A Reflex app with a policy and a gateway, and what its pages use of Reflex beside `rx`."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import reflex as rx
+from reflex.style import color_mode, set_color_mode
+from reflex_base.style import LiteralColorMode
+from reflex_components_core.core.banner import has_connection_errors
+from reflex_components_core.react_router.dom import ReactRouterLink
 from starlette.types import ASGIApp
 
 from chat_app.reflex_ext.build import page_folder
 from chat_app.reflex_ext.event_namespace import SafeEventNamespace, harden_server
 from chat_app.reflex_ext.events import EventPolicy
 
+__all__ = ["LiteralColorMode", "ReactRouterLink", "color_mode", "set_color_mode"]
+
 SWEEP_SECONDS = 60.0
 """How often states without a tab are looked for."""
+
+is_offline = has_connection_errors
+"""Whether the websocket is disconnected; Reflex reconnects by itself."""
 
 
 class GatewayApp(rx.App):
@@ -54,17 +61,7 @@ class GatewayApp(rx.App):
         """The program as one ASGI app, the gateway outermost."""
         return self._gateway(super().__call__(), page_folder())
 
-    @contextlib.asynccontextmanager
-    async def sweeping_states(self) -> AsyncIterator[None]:
-        """Drop states without a tab periodically, for as long as the context is open."""
-        task = asyncio.create_task(self._sweep())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            if isinstance(self.event_namespace, SafeEventNamespace):
-                self.event_namespace.sweep()
+    async def sweep_states(self) -> None:
+        """Drop the states without a tab."""
+        if isinstance(self.event_namespace, SafeEventNamespace):
+            self.event_namespace.sweep()

@@ -17,19 +17,10 @@ FOLDER = Path(".web", "build", "client")
 """Where Reflex builds the pages, relative to the project's folder, where it runs."""
 
 _SERVES_PAGES = "__REFLEX_MOUNT_FRONTEND_COMPILED_APP"
-_SKIP_COMPILE = "__REFLEX_SKIP_COMPILE"
-_FRAME_BYTES = "REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE"
 
-PRODUCTION = {
-    "REFLEX_ENV_MODE": "prod",
-    "REFLEX_CHECK_LATEST_VERSION": "false",
-}
+PRODUCTION = {"REFLEX_ENV_MODE": "prod", "REFLEX_CHECK_LATEST_VERSION": "false"}
 """For building and for serving."""
-SERVING = {
-    **PRODUCTION,
-    _SERVES_PAGES: "true",
-    _SKIP_COMPILE: "true",
-}
+SERVING = {**PRODUCTION, _SERVES_PAGES: "true", "__REFLEX_SKIP_COMPILE": "true"}
 """For serving the built pages."""
 COMMANDS = {
     "REFLEX_CHECK_LATEST_VERSION": "false",
@@ -51,7 +42,7 @@ def set_frame_bytes(size: int) -> None:
     Args:
         size: In bytes.
     """
-    os.environ[_FRAME_BYTES] = str(size)
+    os.environ["REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE"] = str(size)
 
 
 def page_folder() -> Path | None:

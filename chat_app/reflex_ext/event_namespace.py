@@ -8,6 +8,7 @@ sends an event called `connect` would otherwise choose its own token.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from engineio.packet import MESSAGE
@@ -75,7 +76,7 @@ class SafeEventNamespace(EventNamespace):
 
         Args:
             update: What to send.
-            token: Reflex's client token of the tab.
+            token: The state key of the tab.
         """
         linked = self._token_manager.token_to_socket.get(token)
         socket = self._engine_socket(linked.sid) if linked else None
@@ -91,7 +92,7 @@ class SafeEventNamespace(EventNamespace):
         await super().link_token_to_sid(sid, token, update_state=update_state)
         linked = self.sid_to_token.get(sid)
         if linked is not None:
-            tabs.opened(linked, self._waiting(sid))
+            tabs.opened(linked, partial(self._queued, sid))
 
     def on_disconnect(self, sid: str) -> Any:
         """Note that the tab of a socket is closed, and drop its state soon."""
@@ -129,12 +130,10 @@ class SafeEventNamespace(EventNamespace):
         engine_sid = server.manager.eio_sid_from_sid(sid, self.namespace)
         return server.eio.sockets.get(engine_sid)
 
-    def _waiting(self, sid: str) -> Callable[[], int]:
-        def waiting() -> int:
-            socket = self._engine_socket(sid)
-            return 0 if socket is None else socket.queue.qsize()
-
-        return waiting
+    def _queued(self, sid: str) -> int:
+        """How many packets wait for a socket."""
+        socket = self._engine_socket(sid)
+        return 0 if socket is None else socket.queue.qsize()
 
 
 def parse_event(data: Any) -> dict[str, Any] | None:

@@ -78,8 +78,8 @@ def route_argument(state: BaseState, name: str) -> Any:
     return state.router_data.get("query", {}).get(name)
 
 
-def client_token() -> str:
-    """Reflex's client token of the tab whose event is being handled."""
+def state_key() -> str:
+    """The key of the state whose event is being handled; Reflex calls it the client token."""
     return EventContext.get().token
 
 

@@ -18,44 +18,44 @@ class _Socket:
 
 
 class Tabs:
-    """The open sockets of this process, by Reflex's client token."""
+    """The open sockets of this process, by state key."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Socket] = {}
 
-    def opened(self, token: str, queued: Callable[[], int]) -> None:
-        """Note a socket of this token. An older one of the same token counts as closed.
+    def opened(self, state_key: str, queued: Callable[[], int]) -> None:
+        """Note a socket of this state. An older one of the same state counts as closed.
 
         Args:
-            token: Reflex's client token of the tab.
+            state_key: The key of the tab's state; Reflex calls it the client token.
             queued: Returns how many packets wait for the socket.
         """
-        self.closed(token)
-        self._open[token] = _Socket(asyncio.Event(), queued)
+        self.closed(state_key)
+        self._open[state_key] = _Socket(asyncio.Event(), queued)
 
-    def closed(self, token: str) -> None:
-        """Note that the token's socket is closed."""
-        socket = self._open.pop(token, None)
+    def closed(self, state_key: str) -> None:
+        """Note that the socket of a state is closed."""
+        socket = self._open.pop(state_key, None)
         if socket is not None:
             socket.closed.set()
 
-    def __contains__(self, token: str) -> bool:
-        return token in self._open
+    def __contains__(self, state_key: str) -> bool:
+        return state_key in self._open
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def until_closed(self, token: str) -> Coroutine[Any, Any, object]:
-        """Wait until the socket that the token has now is closed; not at all without one."""
-        socket = self._open.get(token)
+    def until_closed(self, state_key: str) -> Coroutine[Any, Any, object]:
+        """Wait until the socket that the state has now is closed; not at all without one."""
+        socket = self._open.get(state_key)
         return asyncio.sleep(0) if socket is None else socket.closed.wait()
 
-    async def wait_for_room(self, token: str) -> None:
+    async def wait_for_room(self, state_key: str) -> None:
         """Wait until the socket has sent most of its queue.
 
         A slow reader then holds a place in the run's log, not a queue of packets.
         """
-        socket = self._open.get(token)
+        socket = self._open.get(state_key)
         while socket and not socket.closed.is_set() and socket.queued() > MAX_QUEUED:  # noqa: ASYNC110 a queue that is not ours
             await asyncio.sleep(POLL_SECONDS)
 
@@ -63,14 +63,14 @@ class Tabs:
 tabs = Tabs()
 
 
-async def while_open(token: str, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` for as long as the token's socket is open, then cancel it.
+async def while_open(state_key: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` for as long as the state's socket is open, then cancel it.
 
     Args:
-        token: Reflex's client token of the tab.
+        state_key: The key of the tab's state; Reflex calls it the client token.
         work: It is also cancelled when the caller is.
     """
-    async with _task(work) as task, _task(tabs.until_closed(token)) as closing:
+    async with _task(work) as task, _task(tabs.until_closed(state_key)) as closing:
         await asyncio.wait({task, closing}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()

@@ -10,7 +10,7 @@ from typing import cast
 from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
-from chat_app.core.clock import Clock
+from chat_app.core.clock import Clock, retry
 from chat_app.core.errors import InvalidInput, StorableError
 from chat_app.core.events import (
     PART_DELTAS,
@@ -27,7 +27,6 @@ from chat_app.core.events import (
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import has_content, has_notice, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
-from chat_app.core.tasks import retry
 from chat_app.db.engine import Database
 from chat_app.llm.base import Model, PromptMessage, fit_context
 from chat_app.llm.registry import Models

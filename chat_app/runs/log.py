@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from chat_app.core.clock import Clock
+from chat_app.core.clock import Clock, retry
 from chat_app.core.errors import ChatError, StorableError
 from chat_app.core.events import (
     PART_DELTAS,
@@ -28,7 +28,6 @@ from chat_app.core.events import (
     encode_payload,
 )
 from chat_app.core.logging import log_unexpected_error
-from chat_app.core.tasks import retry
 from chat_app.core.text import repair_surrogates
 from chat_app.db.engine import Database
 from chat_app.db.tables import metadata

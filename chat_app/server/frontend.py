@@ -29,7 +29,7 @@ class BuildFailed(ChatError):
     code = "not_built"
 
 
-def fingerprint(
+def build_digest(
     root: Path, baked: BakedSettings, patterns: Iterable[str] = (*_SOURCES, *_LOCK)
 ) -> str:
     """A value that changes with everything the pages are made from.
@@ -60,7 +60,7 @@ def is_built(root: Path, baked: BakedSettings) -> bool:
     return (
         built_from.is_file()
         and (root / FOLDER).is_dir()
-        and built_from.read_text() == fingerprint(root, baked)
+        and built_from.read_text() == build_digest(root, baked)
     )
 
 
@@ -76,10 +76,10 @@ def build(root: Path, baked: BakedSettings) -> None:
     """
     with _one_at_a_time(root) as lock:
         if not is_built(root, baked):
-            sources = fingerprint(root, baked, _SOURCES)
+            sources = build_digest(root, baked, _SOURCES)
             _export(root, lock)
-            if sources == fingerprint(root, baked, _SOURCES):  # else a file was written meanwhile
-                _built_from(root).write_text(fingerprint(root, baked))
+            if sources == build_digest(root, baked, _SOURCES):  # else a file was written meanwhile
+                _built_from(root).write_text(build_digest(root, baked))
 
 
 def _export(root: Path, lock: int) -> None:

@@ -5,9 +5,9 @@ miss the end of their answers.
 """
 
 import asyncio
-from typing import Any, NoReturn
+from typing import Any
 
-from chat_app.server.open_requests import App, Message
+from starlette.types import ASGIApp, Message
 
 
 class StartupFailed(Exception):
@@ -21,12 +21,12 @@ class Lifespan:
         app: The ASGI app.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.state: dict[str, Any] = {}
         self._app = app
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Run the startup.
@@ -35,14 +35,12 @@ class Lifespan:
             StartupFailed: The startup failed; its own exception is raised instead if there is one.
         """
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self.state}
-
-        async def run() -> None:
-            await self._app(scope, self._to_app.get, self._from_app.put)
-
-        self._task = asyncio.create_task(run())
+        self._task = asyncio.ensure_future(self._app(scope, self._to_app.get, self._from_app.put))
         message = await self._send("startup")
         if message is None or message["type"] != "lifespan.startup.complete":
-            await self._raise(message)
+            await asyncio.wait({self._task})
+            self._task.result()
+            raise StartupFailed(str((message or {}).get("message", "")))
 
     async def stop(self) -> None:
         """Run the shutdown."""
@@ -59,9 +57,3 @@ class Lifespan:
             return receiving.result() if receiving.done() else None
         finally:
             receiving.cancel()
-
-    async def _raise(self, message: Message | None) -> NoReturn:
-        assert self._task is not None
-        await asyncio.wait({self._task})
-        self._task.result()
-        raise StartupFailed(str((message or {}).get("message", "")))

@@ -5,14 +5,9 @@ process alive. The connections are ended here first.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 _GOING_AWAY = 1001  # RFC 6455 §7.4.1
 
@@ -25,7 +20,7 @@ class OpenRequests:
         state: The lifespan state of the app.
     """
 
-    def __init__(self, app: App, state: dict[str, Any]) -> None:
+    def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
         self._app = app
         self._state = state
         self._open: set[asyncio.Task[Any]] = set()

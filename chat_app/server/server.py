@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
+from starlette.types import ASGIApp
 
 from chat_app.core.errors import Conflict
 from chat_app.server.lifespan import Lifespan
-from chat_app.server.open_requests import App, OpenRequests
+from chat_app.server.open_requests import OpenRequests
 
 
 class PortTaken(Conflict):
@@ -53,22 +53,21 @@ def check_port(host: str, port: int) -> None:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind((candidate, port))
         except OSError as error:
-            _raise_port_taken(error, candidate, port)
-
-
-def _raise_port_taken(error: OSError, host: str, port: int) -> None:
-    if error.errno == errno.EADDRINUSE:
-        raise PortTaken(
-            f"Port {port} is in use by another program; stop it, or choose another port "
-            f"with PORT={port + 1 if port < 65535 else 3001}."
-        ) from None
-    if error.errno == errno.EACCES:
-        raise PortTaken(
-            f"Port {port} is reserved for the system; choose one above 1023 with PORT=3000."
-        ) from None
-    if host == "::1":
-        return  # this machine has no IPv6
-    raise PortTaken(f"Cannot listen on {host} port {port}: {error.strerror}.") from None
+            if error.errno == errno.EADDRINUSE:
+                other = port + 1 if port < 65535 else 3001
+                message = (
+                    f"Port {port} is in use by another program; stop it, or choose another port "
+                    f"with PORT={other}."
+                )
+            elif error.errno == errno.EACCES:
+                message = (
+                    f"Port {port} is reserved for the system; choose one above 1023 with PORT=3000."
+                )
+            elif candidate == "::1":
+                continue  # this machine has no IPv6
+            else:
+                message = f"Cannot listen on {candidate} port {port}: {error.strerror}."
+            raise PortTaken(message) from None
 
 
 _SHUTDOWN_SECONDS = 3.7
@@ -78,15 +77,15 @@ _MAX_CONNECTIONS = 10_000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def serve(
-    app: App,
+async def serve(
+    app: ASGIApp,
     *,
     host: str,
     port: int,
     name: str,
     ready: Callable[[], None],
     with_parent: bool = False,
-) -> None:
+) -> NoReturn:
     """Serve the app until a signal, shut down gracefully, and end the process.
 
     The shutdown refuses new requests, drains the runs while their readers are still connected, and
@@ -103,12 +102,6 @@ def serve(
     Raises:
         StartupFailed: The startup failed; its own exception is raised instead if there is one.
     """
-    uvloop.run(_serve(app, host, port, name, ready, with_parent))
-
-
-async def _serve(
-    app: App, host: str, port: int, name: str, ready: Callable[[], None], with_parent: bool
-) -> NoReturn:
     stop = _stop_signal()
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -179,19 +172,14 @@ def _stop_with_parent(parent: int) -> None:
 
 
 async def _call_when_ready(host: str, port: int, name: str, ready: Callable[[], None]) -> None:
-    while not await _responds(host, port, name):  # noqa: ASYNC110 - the server has no such event
-        await asyncio.sleep(0.02)
-    ready()
-
-
-async def _responds(host: str, port: int, name: str) -> bool:
     target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    try:
-        reader, writer = await asyncio.open_connection(target, port)
-    except OSError:
-        return False
-    try:
-        writer.write(f"GET /ping HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
-        return (await reader.readline()).startswith(b"HTTP/")
-    finally:
-        writer.close()
+    request = f"GET /ping HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode()
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(target, port)
+            with contextlib.closing(writer):
+                writer.write(request)
+                if (await reader.readline()).startswith(b"HTTP/"):
+                    break
+        await asyncio.sleep(0.02)  # the server has no event for this
+    ready()

@@ -10,33 +10,25 @@ from functools import cached_property, lru_cache
 from typing import Literal, Self
 
 from pydantic import ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from chat_app.settings.database import DatabaseSettings
 from chat_app.settings.forbidden_env import forbidden_variable
-from chat_app.settings.identity_providers import (
-    IdentityProvider,
-    IdentityProviderSettings,
-    IdentityProviderSource,
-)
+from chat_app.settings.identity_providers import IdentityProviderSettings, values_by_pattern
 from chat_app.settings.limits import LimitSettings
 from chat_app.settings.mail import MailSettings
-from chat_app.settings.models import ModelSettings, ProviderSettings
+from chat_app.settings.models import ModelSettings
 from chat_app.settings.rate_limits import RateLimitSettings
 from chat_app.settings.secret import SecretSettings, load_or_create_secret
 from chat_app.settings.server import ServerSettings
 from chat_app.settings.sessions import SessionSettings
 from chat_app.settings.sign_in import SignInSettings
 from chat_app.settings.validation import ConfigError
-
-__all__ = [
-    "ConfigError",
-    "IdentityProvider",
-    "ProviderSettings",
-    "Settings",
-    "read_settings",
-    "settings",
-]
 
 
 class Settings(
@@ -69,7 +61,7 @@ class Settings(
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The sources of values, highest priority first."""
         environment = (env_settings, dotenv_settings)
-        by_pattern = IdentityProviderSource(settings_cls, *environment)
+        by_pattern = InitSettingsSource(settings_cls, values_by_pattern(*environment))
         return (init_settings, *environment, by_pattern, file_secret_settings)
 
     @model_validator(mode="after")
@@ -106,8 +98,7 @@ class Settings(
         """The key that all other keys are derived from: AUTH_SECRET, or the file in DATA_DIR.
 
         Raises:
-            ConfigError: The stored key cannot be used.
-            OSError: DATA_DIR can be neither read nor written.
+            ConfigError: DATA_DIR or the key in it cannot be used.
         """
         configured = self.auth_secret.get_secret_value()
         return configured.encode() if configured else load_or_create_secret(self.data_dir)
@@ -129,7 +120,7 @@ def read_settings(**overrides: object) -> Settings:
         name = "_".join(str(part) for part in first["loc"][:1]).upper()
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{name}: {message}" if name else message) from None
-    except Exception as error:  # pydantic-settings wraps JSON errors in its own type
+    except Exception as error:  # of an identity provider, or of the file .env
         raise ConfigError(str(error).splitlines()[0]) from None
 
 

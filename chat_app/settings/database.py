@@ -3,11 +3,13 @@
 SQLite in the data folder is the default; PostgreSQL works with psycopg.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from chat_app.settings.validation import SettingsGroup, has_plain_port
+from chat_app.settings.validation import ConfigError, SettingsGroup, split_url
 
 
 class DatabaseSettings(SettingsGroup):
@@ -30,7 +32,7 @@ class DatabaseSettings(SettingsGroup):
                 value = "postgresql+psycopg://" + value.removeprefix(prefix)
         if value and not value.startswith(("postgresql+psycopg://", "sqlite+aiosqlite:///")):
             raise ValueError("must begin with postgresql:// (or be empty for SQLite)")
-        if not has_plain_port(value):
+        if split_url(value) is None:
             raise ValueError(
                 "must look like postgresql://user:password@host:5432/name, with / ? # @ and : in "
                 "the password written as %2F %3F %23 %40 and %3A"
@@ -49,3 +51,21 @@ class DatabaseSettings(SettingsGroup):
         """The URL for `create_async_engine`."""
         path = self.sqlite_path
         return self.database_url if path is None else f"sqlite+aiosqlite:///{path}"
+
+
+@contextlib.contextmanager
+def using_data_dir(path: Path) -> Iterator[None]:
+    """Around work on files of the data folder: an error of the file system names DATA_DIR.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        ConfigError: The folder cannot be used.
+    """
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"DATA_DIR: {path} is not a folder") from None
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: {path} cannot be used: {error.strerror}") from error

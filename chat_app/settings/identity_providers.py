@@ -10,13 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-)
+from pydantic_settings import EnvSettingsSource, NoDecode, PydanticBaseSettingsSource
 
 from chat_app.settings.validation import SettingsGroup, host_of, is_loopback, is_plain_url
 
@@ -194,36 +188,22 @@ class IdentityProviderSettings(SettingsGroup):
     identity_providers: Annotated[tuple[IdentityProvider, ...], NoDecode] = Field((), repr=False)
 
 
-class IdentityProviderSource(PydanticBaseSettingsSource):
-    """Reads the identity providers, and `AUTH_URL` as another name of `APP_URL`.
+def values_by_pattern(*sources: PydanticBaseSettingsSource) -> dict[str, Any]:
+    """The identity providers, and `APP_URL` where only its other name `AUTH_URL` is set.
 
     Args:
-        settings_cls: The settings class.
         sources: The sources of environment variables, highest priority first.
+
+    Raises:
+        ValueError: A provider is incomplete.
     """
-
-    def __init__(
-        self, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource
-    ) -> None:
-        super().__init__(settings_cls)
-        self._environment: dict[str, str | None] = {}
-        for source in reversed(sources):
-            if isinstance(source, EnvSettingsSource):
-                self._environment |= source.env_vars
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Required by the base class; unused."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """The values, by field name.
-
-        Raises:
-            ValueError: A provider is incomplete.
-        """
-        values: dict[str, Any] = {"identity_providers": identity_providers(self._environment)}
-        url = self._environment.get("auth_url")
-        if url and not self._environment.get("app_url"):
-            # Auth.js allows its own path at the end.
-            values["app_url"] = url.rstrip("/").removesuffix("/api/auth")
-        return values
+    environment: dict[str, str | None] = {}
+    for source in reversed(sources):
+        if isinstance(source, EnvSettingsSource):
+            environment |= source.env_vars
+    values: dict[str, Any] = {"identity_providers": identity_providers(environment)}
+    url = environment.get("auth_url")
+    if url and not environment.get("app_url"):
+        # Auth.js allows its own path at the end.
+        values["app_url"] = url.rstrip("/").removesuffix("/api/auth")
+    return values

@@ -2,11 +2,10 @@
 
 from email.utils import parseaddr
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr, model_validator
 
-from chat_app.settings.validation import SettingsGroup
+from chat_app.settings.validation import SettingsGroup, split_url
 
 
 class MailSettings(SettingsGroup):
@@ -33,10 +32,7 @@ class MailSettings(SettingsGroup):
 
 
 def _is_smtp_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        # A password that is not percent-encoded usually breaks the port.
-        is_valid = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
-    except ValueError:
+    parts = split_url(url)
+    if parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         return False
-    return bool(is_valid) and parts.path in ("", "/") and not parts.query and not parts.fragment
+    return parts.path in ("", "/") and not parts.query and not parts.fragment

@@ -2,9 +2,9 @@
 
 from typing import Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from chat_app.settings.validation import CommaList, SettingsGroup, api_base_url, host_of
+from chat_app.settings.validation import ApiUrl, CommaList, Json, SettingsGroup, host_of
 
 
 class ProviderSettings(BaseModel):
@@ -18,29 +18,24 @@ class ProviderSettings(BaseModel):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
-    base_url: str
+    base_url: ApiUrl = Field(min_length=1)
     api_key: SecretStr = SecretStr("")
     models: tuple[str, ...] = Field(min_length=1)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_url(cls, value: str) -> str:
-        return api_base_url(value)
 
 
 class ModelSettings(SettingsGroup):
     """Models."""
 
-    openai_base_url: str = ""
+    openai_base_url: ApiUrl = ""
     """An OpenAI-compatible server; empty means OpenAI's own."""
 
     openai_api_key: SecretStr = SecretStr("")
     """Its API key."""
 
-    chat_models: CommaList = ()
+    chat_models: CommaList[str] = ()
     """The models of that server, comma separated; the first is the default."""
 
-    chat_providers: tuple[ProviderSettings, ...] = ()
+    chat_providers: Json[tuple[ProviderSettings, ...]] = ()
     """More providers, as JSON:
     [{"name":"ollama","base_url":"http://localhost:11434/v1","models":["llama3.2"]}]"""
 
@@ -65,13 +60,14 @@ class ModelSettings(SettingsGroup):
     chat_idle_seconds: float = Field(30, gt=0)
     """Timeout between two tokens of an answer, in seconds."""
 
-    @field_validator("openai_base_url")
-    @classmethod
-    def _is_url(cls, value: str) -> str:
-        return api_base_url(value) if value else value
-
     @model_validator(mode="after")
     def _names_its_models(self) -> Self:
         if host_of(self.openai_base_url) not in ("", "api.openai.com") and not self.chat_models:
             raise ValueError("CHAT_MODELS must list the models of OPENAI_BASE_URL")
         return self
+
+    @property
+    def has_unserved_models(self) -> bool:
+        """Whether CHAT_MODELS has no effect, because no server is configured for it."""
+        has_server = self.openai_base_url or self.openai_api_key.get_secret_value()
+        return bool(self.chat_models) and not has_server

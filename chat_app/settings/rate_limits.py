@@ -4,23 +4,15 @@ Counters are kept in memory, per process; wrong second-factor codes are counted 
 The checks are in `auth/rate_limits.py` and `gateway/sockets.py`.
 """
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from chat_app.settings.validation import SettingsGroup
+from chat_app.settings.validation import SettingsGroup, matching
 
-_RATE = re.compile(r"^\d+/(\d+ )?(second|minute|hour|day)s?$")
-
-
-def _validate_rate(value: str) -> str:
-    if not _RATE.match(value):
-        raise ValueError("must look like 5/15 minutes")
-    return value
-
-
-Rate = Annotated[str, AfterValidator(_validate_rate)]
+Rate = Annotated[
+    str, matching(r"\d+/(\d+ )?(second|minute|hour|day)s?", "must look like 5/15 minutes")
+]
 """A count per period, for example `5/15 minutes`."""
 
 

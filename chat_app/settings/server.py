@@ -2,15 +2,15 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from chat_app.settings.validation import (
     CommaList,
+    Origin,
     SettingsGroup,
     host_of,
     is_ip_address,
     is_loopback,
-    is_origin,
 )
 
 
@@ -23,11 +23,11 @@ class ServerSettings(SettingsGroup):
     host: str = "127.0.0.1"
     """The IP address to listen on."""
 
-    app_url: str = ""
+    app_url: Origin = ""
     """The public URL of the app, for example https://chat.example. Empty means
     http://localhost:PORT."""
 
-    app_origins: CommaList = ()
+    app_origins: CommaList[Origin] = ()
     """Further origins that may use the app (exact, no patterns), comma separated."""
 
     trusted_proxy_hops: int = Field(0, ge=0, le=8)
@@ -42,41 +42,16 @@ class ServerSettings(SettingsGroup):
     reflex_backend_port: int | None = Field(None, repr=False)
     reflex_backend_host: str = Field("", repr=False)
 
-    @field_validator("app_url")
-    @classmethod
-    def _is_origin(cls, value: str) -> str:
-        value = value.rstrip("/").lower()
-        if value and not is_origin(value):
-            raise ValueError("must look like https://chat.example, without a path")
-        return value
-
-    @field_validator("app_origins")
-    @classmethod
-    def _are_origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        values = tuple(value.rstrip("/").lower() for value in values)
-        for value in values:
-            if not is_origin(value):
-                raise ValueError(f"{value!r} is not an exact origin such as https://chat.example")
-        return values
-
     @model_validator(mode="after")
-    def _has_public_url(self) -> Self:
+    def _host_and_url_agree(self) -> Self:
         if not self.is_loopback and not self.app_url:
             raise ValueError("APP_URL must be set when HOST is not a loopback address")
         if self.app_url.startswith("http://") and not self.has_loopback_url:
             raise ValueError("APP_URL must begin with https:// unless its host is this machine")
-        return self
-
-    @model_validator(mode="after")
-    def _backend_host_is_host(self) -> Self:
         # In development rxconfig.py gives Reflex the loopback address whatever HOST is.
         allowed = (self.host, "127.0.0.1") if self.is_dev else (self.host,)
         if self.reflex_backend_host and self.reflex_backend_host not in allowed:
             raise ValueError("REFLEX_BACKEND_HOST (--backend-host) must equal HOST")
-        return self
-
-    @model_validator(mode="after")
-    def _dev_is_local(self) -> Self:
         if self.is_dev and not self.is_loopback:
             raise ValueError("HOST must be a loopback address in development")
         if self.is_dev and not self.has_loopback_url:

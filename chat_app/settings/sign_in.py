@@ -5,13 +5,18 @@ Connect in `identity_providers.py`.
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from chat_app.settings.validation import CommaList, FunctionPath, SettingsGroup
 
-_DOMAIN = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")
+
+def _validate_domain(value: str) -> str:
+    domain = value.lower().removeprefix("@")
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", domain):
+        raise ValueError(f"{domain!r} is not a domain such as chat.example")
+    return domain
 
 
 class SignInSettings(SettingsGroup):
@@ -24,7 +29,7 @@ class SignInSettings(SettingsGroup):
     """Whether a new account must verify its email first; auto means yes when there is a mail
     server."""
 
-    auth_allowed_domains: CommaList = ()
+    auth_allowed_domains: CommaList[Annotated[str, AfterValidator(_validate_domain)]] = ()
     """Only emails of these domains may sign in, comma separated; they may also sign up where
     sign-up is closed. Empty allows all."""
 
@@ -40,12 +45,3 @@ class SignInSettings(SettingsGroup):
 
     password_min_score: int = Field(2, ge=0, le=4)
     """Minimum strength of a password (zxcvbn score, 0 to 4)."""
-
-    @field_validator("auth_allowed_domains")
-    @classmethod
-    def _are_domains(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        values = tuple(value.lower().removeprefix("@") for value in values)
-        for value in values:
-            if not _DOMAIN.match(value):
-                raise ValueError(f"{value!r} is not a domain such as chat.example")
-        return values

@@ -4,16 +4,17 @@ No URL is resolved or fetched here.
 """
 
 import ipaddress
+import json
 import re
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-_FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+_T = TypeVar("_T")
+
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")  # printable ASCII except the backslash
-_ORIGIN = re.compile(r"^https?://[a-z0-9.\-\[\]:]+$")
 
 
 class SettingsGroup(BaseSettings):
@@ -32,20 +33,44 @@ def _split(value: object) -> object:
     return value
 
 
-def _validate_function(value: str) -> str:
-    if value and not _FUNCTION.match(value):
-        raise ValueError("must look like package.module:function")
-    return value
+def _parse_json(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("must be valid JSON") from None
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""Texts separated by commas, without the spaces around them."""
+def matching(pattern: str, message: str) -> AfterValidator:
+    """A validator that raises a `ValueError` with `message` unless the whole text matches."""
 
-SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-"""The same for secrets."""
+    def validate(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(message)
+        return value
 
-FunctionPath = Annotated[str, AfterValidator(_validate_function)]
+    return AfterValidator(validate)
+
+
+def _validate_origin(value: str) -> str:
+    origin = value.rstrip("/").lower()
+    if value and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
+        raise ValueError("must look like https://chat.example, without a path or a pattern")
+    return origin
+
+
+CommaList = Annotated[tuple[_T, ...], NoDecode, BeforeValidator(_split)]
+"""Values separated by commas, without the spaces around them."""
+
+Json = Annotated[_T, NoDecode, BeforeValidator(_parse_json)]
+"""A value written as JSON."""
+
+FunctionPath = Annotated[
+    str, matching(r"([A-Za-z_][\w.]*:[A-Za-z_]\w*)?", "must look like package.module:function")
+]
 """The name of a function, as `package.module:function`; may be empty."""
+
+Origin = Annotated[str, AfterValidator(_validate_origin)]
+"""A scheme, a host and maybe a port, in lower case; may be empty."""
 
 
 def host_of(url: str) -> str:
@@ -55,12 +80,9 @@ def host_of(url: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Whether a host (name or IP address) is always this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
+    if is_ip_address(host):
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def is_ip_address(host: str) -> bool:
@@ -72,40 +94,29 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
-def is_origin(value: str) -> bool:
-    """Whether a lower-case text is an exact origin (scheme, host, port), not a pattern."""
-    return _ORIGIN.match(value) is not None
-
-
-def has_plain_port(url: str) -> bool:
-    """Whether the port of a URL is a number, or absent."""
+def split_url(url: str) -> SplitResult | None:
+    """The parts of a URL; None when its port is not a number."""
     try:
-        return urlsplit(url).port != 0
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
     except ValueError:  # usually a password that is not percent-encoded
-        return False
+        return None
 
 
 def is_plain_url(url: str) -> bool:
     """Whether all URL parsers find the same host: no user part, no invisible characters."""
-    try:
-        parts = urlsplit(url)
-        is_valid = parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        return False
-    return bool(is_valid) and _PRINTABLE.fullmatch(url) is not None
+    parts = split_url(url)
+    has_host = parts is not None and parts.hostname and "@" not in parts.netloc
+    return bool(has_host) and _PRINTABLE.fullmatch(url) is not None
 
 
-def api_base_url(url: str) -> str:
-    """The base URL of an HTTP API, without a trailing slash.
-
-    Raises:
-        ValueError: It is not an HTTP URL, or has a user, a query or a fragment.
-    """
-    try:
-        parts = urlsplit(url)
-        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        is_valid = False
-    if not is_valid or "@" in url or re.search(r"[\s?#]", url):
+def _validate_api_url(url: str) -> str:
+    parts = split_url(url)
+    is_http = parts is not None and parts.scheme in ("http", "https") and parts.hostname
+    if url and (not is_http or re.search(r"[\s?#@]", url)):
         raise ValueError("must look like https://host/v1, without a user, a query or a fragment")
     return url.rstrip("/")
+
+
+ApiUrl = Annotated[str, AfterValidator(_validate_api_url)]
+"""The base URL of an HTTP API, without a trailing slash; may be empty."""

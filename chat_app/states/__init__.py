@@ -1,13 +1,16 @@
-"""One thin Reflex state per concern, and the principal whose event is being handled.
+"""One thin Reflex state per concern; here, what they share: the principal, and notices.
 
 The policy middleware sets the principal before a handler's body runs, in the same task, so that a
 background handler and everything it starts see the same one.
 """
 
+from collections.abc import Awaitable
 from contextvars import ContextVar
 
+import reflex as rx
+
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import Unauthenticated
+from chat_app.core.errors import ChatError, Unauthenticated
 
 _principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
 
@@ -32,3 +35,18 @@ def current_principal() -> Principal:
 def current_principal_or_none() -> Principal | None:
     """The sender of the event, or None for a tab without a session."""
     return _principal.get()
+
+
+class NoticeState(rx.State, mixin=True):
+    """A state with a notice: a message that the page shows until it is dismissed."""
+
+    notice: rx.Field[str] = rx.field("")
+
+    async def _try(self, action: Awaitable[object]) -> bool:
+        """Whether an action succeeds; its error becomes the notice."""
+        try:
+            await action
+        except ChatError as error:
+            self.notice = error.message
+            return False
+        return True

@@ -1,4 +1,4 @@
-"""The states of the settings pages: providers, connected accounts, passkeys, sessions and MFA."""
+"""The states of the settings pages: identity providers, login methods, sessions and MFA."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,17 @@ from urllib.parse import urlsplit
 
 import reflex as rx
 
-from chat_app.auth.account.linked_accounts import LinkedAccount
-from chat_app.auth.passkeys import PasskeySummary
+from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import SessionSummary
+from chat_app.auth.sign_in.step_up import StepUpMethods
 from chat_app.core.clock import utc_now
+from chat_app.db.tables import Account, Passkey
 from chat_app.services import services
 from chat_app.states import current_principal
 
 
 @dataclass(frozen=True)
-class ProviderItem:
+class IdentityProviderItem:
     """An identity provider.
 
     Args:
@@ -28,144 +29,169 @@ class ProviderItem:
     label: str
 
 
-class ProvidersState(rx.State):
+class IdentityProvidersState(rx.State):
     """The identity providers to sign in with; the same for every user."""
 
     # The settings may have changed since the build: a button that is replaced while it is being
     # clicked would lead to the wrong provider.
     @rx.var(initial_value=[])
-    def offered(self) -> list[ProviderItem]:
+    def offered(self) -> list[IdentityProviderItem]:
         """The providers in the operator's order."""
         return [
-            ProviderItem(provider.id, provider.label)
-            for provider in services().settings.identity_providers
+            IdentityProviderItem(id, label) for id, label in _identity_provider_labels().items()
         ]
 
 
-class ConfirmState(rx.State):
-    """The login methods with which the user can confirm a change."""
+def _identity_provider_labels() -> dict[str, str]:
+    return {one.id: one.label for one in services().settings.identity_providers}
 
-    by_code: rx.Field[bool] = rx.field(False)
-    by_password: rx.Field[bool] = rx.field(False)
-    by_passkey: rx.Field[bool] = rx.field(False)
+
+class SettingsState(rx.State, mixin=True):
+    """What a settings page shows, read when the page is opened and after each change."""
+
     loaded: rx.Field[bool] = rx.field(False)
 
     @rx.event
     async def load(self):
-        """Read the login methods."""
-        methods = await services().step_up.methods(current_principal())
-        self.by_code, self.by_password = methods.code, methods.password
-        self.by_passkey = methods.passkey
+        """Read what the page shows."""
+        await self._read(current_principal())
         self.loaded = True
 
-
-@dataclass(frozen=True)
-class ConnectionItem:
-    """A connected account as the page shows it.
-
-    Args:
-        id: Names it when it is disconnected.
-        label: The provider.
-        account: The user's email or name there.
-        since: When it was connected, and when it was used.
-    """
-
-    id: str
-    label: str
-    account: str
-    since: str
+    async def _read(self, principal: Principal) -> None:
+        raise NotImplementedError
 
 
-class ConnectionsState(rx.State):
-    """The accounts at identity providers that the user has connected."""
+class ConfirmState(SettingsState, rx.State):
+    """The login methods with which the user can confirm a change (step-up)."""
 
-    items: rx.Field[list[ConnectionItem]] = rx.field(default_factory=list)
-    loaded: rx.Field[bool] = rx.field(False)
-
-    @rx.event
-    async def load(self):
-        """Read the list."""
-        labels = {
-            provider.id: provider.label for provider in services().settings.identity_providers
-        }
-        found = await services().linked_accounts.list(current_principal())
-        self.items = [connection_item(account, labels) for account in found]
-        self.loaded = True
-
-
-def connection_item(connection: LinkedAccount, labels: Mapping[str, str]) -> ConnectionItem:
-    """A connected account as the page shows it.
-
-    Args:
-        connection: The account.
-        labels: The labels of the providers that are set up; for another one the host is shown.
-    """
-    host = urlsplit(connection.issuer).hostname or connection.issuer
-    used = connection.last_used_at
-    since = f"Connected {_day(connection.created_at)}"
-    return ConnectionItem(
-        id=str(connection.id),
-        label=labels.get(connection.provider, host),
-        account=connection.email or connection.name,
-        since=f"{since}, last used {_day(used)}" if used else f"{since}, not used yet",
+    methods: rx.Field[StepUpMethods] = rx.field(
+        default_factory=lambda: StepUpMethods(code=False, password=False, passkey=False)
     )
 
-
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"
-
-
-@dataclass(frozen=True)
-class PasskeyItem:
-    """A passkey as the page shows it; `made` and `used` are relative times."""
-
-    id: str
-    name: str
-    made: str
-    used: str
-    is_synced: bool
+    async def _read(self, principal: Principal) -> None:
+        self.methods = await services().step_up.methods(principal)
 
 
-class PasskeysState(rx.State):
-    """The user's passkeys, the oldest first."""
-
-    items: rx.Field[list[PasskeyItem]] = rx.field(default_factory=list)
-    loaded: rx.Field[bool] = rx.field(False)
-
-    @rx.event
-    async def load(self):
-        """Read the list."""
-        now = utc_now()
-        self.items = [
-            passkey_item(one, now) for one in await services().passkeys.list(current_principal())
-        ]
-        self.loaded = True
-
-
-def passkey_item(passkey: PasskeySummary, now: datetime) -> PasskeyItem:
-    """A passkey as the page shows it."""
-    return PasskeyItem(
-        id=str(passkey.id),
-        name=passkey.name,
-        made=ago(passkey.created_at, now),
-        used=ago(passkey.last_used_at, now) if passkey.last_used_at else "",
-        is_synced=passkey.backed_up,
-    )
-
-
-class PasswordState(rx.State):
+class PasswordState(SettingsState, rx.State):
     """Whether the user has a password."""
 
     is_set: rx.Field[bool] = rx.field(False)
-    loaded: rx.Field[bool] = rx.field(False)
 
-    @rx.event
-    async def load(self):
-        """Read it."""
-        self.is_set = await services().password_changes.is_set(current_principal())
-        self.loaded = True
+    async def _read(self, principal: Principal) -> None:
+        self.is_set = await services().password_changes.is_set(principal)
 
 
+class TwoFactorState(SettingsState, rx.State):
+    """Whether two-factor authentication is on, and how many backup codes are left."""
+
+    is_on: rx.Field[bool] = rx.field(False)
+    codes_left: rx.Field[int] = rx.field(0)
+
+    async def _read(self, principal: Principal) -> None:
+        factor = await services().two_factor.status(principal)
+        self.is_on, self.codes_left = factor.since is not None, factor.codes_left
+
+
+@dataclass(frozen=True)
+class SettingsEntry:
+    """A linked account, a passkey or a session, as its settings page lists it.
+
+    Args:
+        id: Names it in routes.
+        title: Its name.
+        detail: The line below: when it was used, and how.
+        subtitle: A line between them; may be empty.
+        tag: A word beside the title; may be empty.
+        is_current: Whether it is in use right now, so that it has no button.
+    """
+
+    id: str
+    title: str
+    detail: str
+    subtitle: str = ""
+    tag: str = ""
+    is_current: bool = False
+
+
+class SettingsList(SettingsState, mixin=True):
+    """The entries of a settings page."""
+
+    items: rx.Field[list[SettingsEntry]] = rx.field(default_factory=list)
+
+
+class LinkedAccountsState(SettingsList, rx.State):
+    """The user's accounts at identity providers."""
+
+    async def _read(self, principal: Principal) -> None:
+        labels = _identity_provider_labels()
+        found = await services().linked_accounts.list(principal)
+        self.items = [linked_account_entry(account, labels) for account in found]
+
+
+class PasskeysState(SettingsList, rx.State):
+    """The user's passkeys, the oldest first."""
+
+    async def _read(self, principal: Principal) -> None:
+        now = utc_now()
+        found = await services().passkeys.list(principal)
+        self.items = [passkey_entry(passkey, now) for passkey in found]
+
+
+class SessionsState(SettingsList, rx.State):
+    """The user's sessions: the current one, then the others, the last used first."""
+
+    async def _read(self, principal: Principal) -> None:
+        now = utc_now()
+        found = await services().sessions.list(principal)
+        found = sorted(found, key=lambda session: not session.is_current)
+        self.items = [session_entry(session, now) for session in found]
+
+
+def linked_account_entry(account: Account, labels: Mapping[str, str]) -> SettingsEntry:
+    """A linked account.
+
+    Args:
+        account: The account.
+        labels: The labels of the providers that are set up; for another one the host is shown.
+    """
+    host = urlsplit(account.issuer).hostname or account.issuer
+    used = f"last used {_day(account.last_used_at)}" if account.last_used_at else _UNUSED
+    return SettingsEntry(
+        str(account.id),
+        labels.get(account.provider, host),
+        f"Connected {_day(account.created_at)}, {used}",
+        subtitle=account.email or account.name,
+    )
+
+
+def passkey_entry(passkey: Passkey, now: datetime) -> SettingsEntry:
+    """A passkey, with relative times."""
+    used = f"last used {ago(passkey.last_used_at, now)}" if passkey.last_used_at else _UNUSED
+    return SettingsEntry(
+        str(passkey.id),
+        passkey.name,
+        f"added {ago(passkey.created_at, now)} · {used}",
+        tag="Synced" if passkey.backed_up else "",
+    )
+
+
+def session_entry(session: SessionSummary, now: datetime) -> SettingsEntry:
+    """A session, with relative times."""
+    detail = (
+        session.network,
+        f"used {ago(session.last_seen_at, now)}",
+        f"signed in with {_METHODS.get(session.method, session.method)}",
+    )
+    return SettingsEntry(
+        str(session.id),
+        session.device,
+        " · ".join(filter(None, detail)),
+        tag="This device" if session.is_current else "",
+        is_current=session.is_current,
+    )
+
+
+_UNUSED = "not used yet"
 _METHODS = {
     "password": "a password",
     "code": "a two-factor code",
@@ -176,44 +202,8 @@ _METHODS = {
 _STEPS = ((60, "minute"), (3_600, "hour"), (86_400, "day"))
 
 
-@dataclass(frozen=True)
-class SessionItem:
-    """A session as the page shows it; `seen` is a relative time."""
-
-    id: str
-    device: str
-    place: str
-    method: str
-    seen: str
-    is_current: bool
-
-
-class SessionsState(rx.State):
-    """The user's sessions, the last used first."""
-
-    items: rx.Field[list[SessionItem]] = rx.field(default_factory=list)
-    loaded: rx.Field[bool] = rx.field(False)
-
-    @rx.event
-    async def load(self):
-        """Read the list."""
-        found = await services().sessions.list(current_principal())
-        now = utc_now()
-        rows = [session_item(session, now) for session in found]
-        self.items = sorted(rows, key=lambda row: not row.is_current)
-        self.loaded = True
-
-
-def session_item(session: SessionSummary, now: datetime) -> SessionItem:
-    """A session as the page shows it."""
-    return SessionItem(
-        id=str(session.id),
-        device=session.device,
-        place=session.network,
-        method=_METHODS.get(session.method, session.method),
-        seen=ago(session.last_seen_at, now),
-        is_current=session.is_current,
-    )
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def ago(at: datetime, now: datetime) -> str:
@@ -224,20 +214,3 @@ def ago(at: datetime, now: datetime) -> str:
     size, unit = next(step for step in reversed(_STEPS) if seconds >= step[0])
     count = int(seconds // size)
     return f"{count} {unit}{'' if count == 1 else 's'} ago"
-
-
-class TwoFactorState(rx.State):
-    """Whether two-factor authentication is on, and how many backup codes are left."""
-
-    is_on: rx.Field[bool] = rx.field(False)
-    codes_left: rx.Field[int] = rx.field(0)
-    devices: rx.Field[int] = rx.field(0)
-    loaded: rx.Field[bool] = rx.field(False)
-
-    @rx.event
-    async def load(self):
-        """Read it."""
-        factor = await services().two_factor.status(current_principal())
-        self.is_on = factor.since is not None
-        self.codes_left, self.devices = factor.codes_left, factor.devices
-        self.loaded = True

@@ -5,7 +5,7 @@ import contextlib
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.db.errors import DatabaseError
+from chat_app.core.errors import DatabaseError
 from chat_app.services import services
 from chat_app.settings import settings
 from chat_app.states import current_principal_or_none

@@ -1,7 +1,6 @@
 """The open thread: a window of its messages, and what the user does in it."""
 
 import contextlib
-from collections.abc import Awaitable
 from dataclasses import replace
 from itertools import chain
 from uuid import UUID
@@ -12,14 +11,14 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
-from chat_app.states import current_principal
+from chat_app.states import NoticeState, current_principal
 from chat_app.states.chat_view import NEWEST, ChatView, advance
 from chat_app.states.page_window import PAGE, PageWindow
 from chat_app.states.views import MessageItem, ModelItem, stored, thread_of_route
 from chat_app.threads.views import MessageView, Window
 
 
-class ChatState(rx.State):
+class ChatState(NoticeState, rx.State):
     """The open thread: pages of what was there when it was opened, and `tail` for the rest.
 
     A var is sent whole, so each page has one: scrolling sends one page, however many were read.
@@ -42,7 +41,6 @@ class ChatState(rx.State):
     missing: rx.Field[bool] = rx.field(False)
     accepted: rx.Field[str] = rx.field("")
     refused: rx.Field[str] = rx.field("")
-    notice: rx.Field[str] = rx.field("")
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
 
@@ -153,12 +151,6 @@ class ChatState(rx.State):
     async def dismiss(self):
         """Close the notice."""
         self.notice = ""
-
-    async def _try(self, action: Awaitable[object]) -> None:
-        try:
-            await action
-        except ChatError as error:
-            self.notice = error.message
 
 
 def show(chat: ChatState, view: ChatView) -> None:

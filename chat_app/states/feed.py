@@ -14,11 +14,10 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.core.clock import retry
+from chat_app.core.errors import DatabaseError, NotFound
 from chat_app.core.signals import Signal, user_topic
-from chat_app.core.tasks import retry
-from chat_app.db.errors import DatabaseError
-from chat_app.reflex_ext.events import client_token, var_emitter
+from chat_app.reflex_ext.events import state_key, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.services import services
 from chat_app.states import current_principal, views
@@ -61,7 +60,7 @@ class Feed(rx.State):
     @rx.event(background=True, supersedes=True)
     async def watch(self):
         """Follow the user's signals and the open thread's answer until the socket is closed."""
-        await while_open(client_token(), self._watch(current_principal()))
+        await while_open(state_key(), self._watch(current_principal()))
 
     @rx.event
     async def resync(self, stream_id: str, part: int, have: int):
@@ -166,7 +165,7 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _follow(principal: Principal, run_id: UUID) -> None:
-    encoder, token = ChunkEncoder(views.stream_id(run_id)), client_token()
+    encoder, token = ChunkEncoder(views.stream_id(run_id)), state_key()
     with contextlib.suppress(NotFound):
         async for event in services().runs.follow(principal, run_id):
             await _send(encoder.encode(event))

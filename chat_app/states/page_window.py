@@ -65,8 +65,7 @@ class PageWindow:
 
     def down(self, rows: Rows) -> "PageWindow":
         """Show the page below again; the highest one makes room for it."""
-        rest = replace(self, evicted=self.evicted[:-1])
-        return rest._under(rows)
+        return replace(self, evicted=self.evicted[:-1])._under(rows)
 
     def renewed(self, rows: Rows) -> "PageWindow":
         """Take in how the newest page is now.
@@ -91,10 +90,7 @@ class PageWindow:
             rows: They reach above that page unless the thread has changed there.
         """
         first = self.end[0].id if self.end else ""
-        for position, row in enumerate(rows):
-            if row.id == first:
-                return rows[position:]
-        return None
+        return next((rows[place:] for place, row in enumerate(rows) if row.id == first), None)
 
     @property
     def _free(self) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from pydantic import (
 from pydantic import create_model as model_of
 
 from chat_app.auth.hooks import ClaimsUnavailable
-from chat_app.auth.principal import Principal
 from chat_app.reflex_ext.events import (
     FRAMEWORK_HANDLERS,
     BaseState,
@@ -39,16 +38,7 @@ from chat_app.reflex_ext.events import (
     stop_event,
 )
 from chat_app.services import services
-from chat_app.settings import Settings
-from chat_app.states import set_principal
-from chat_app.states.account import (
-    ConfirmState,
-    ConnectionsState,
-    PasskeysState,
-    PasswordState,
-    SessionsState,
-    TwoFactorState,
-)
+from chat_app.states import account, set_principal
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.details import DetailsState
@@ -89,7 +79,14 @@ ClientId = _text(64, 1, _CLIENT_ID.pattern)
 StreamId = _text(6, 6, r"^[A-Za-z0-9_-]{6}$")
 PartIndex = Annotated[int, Field(ge=0, le=10**5)]
 Length = Annotated[int, Field(ge=0, le=10**8)]
-Title = model_of("Title", __config__=ConfigDict(extra="forbid", strict=True), title=_text(1_000))
+_STRICT = ConfigDict(extra="forbid", strict=True)
+Title = model_of("Title", __config__=_STRICT, title=_text(1_000))
+
+Replacement = Callable[[Mapping[str, Any]], Any]
+
+
+def _optional(kind: Any) -> Any:
+    return Annotated[kind | None, Field(default=None)]
 
 
 @dataclass(frozen=True)
@@ -99,15 +96,13 @@ class PolicyRow:
     Args:
         access: Who may send the event.
         arguments: The type of each argument, as pydantic reads it, strictly.
-        optional: Arguments that may be missing.
         if_invalid: Makes the event that is handled in place of one whose arguments are not valid;
             None drops it.
     """
 
     access: Access
     arguments: Mapping[str, Any]
-    optional: frozenset[str] = frozenset()
-    if_invalid: Callable[[Mapping[str, Any]], Any] | None = None
+    if_invalid: Replacement | None = None
 
     def check(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The payload, validated.
@@ -119,32 +114,23 @@ class PolicyRow:
 
     @cached_property
     def _model(self) -> type[BaseModel]:
-        fields: dict[str, Any] = {
-            name: (kind | None, None) if name in self.optional else (kind, ...)
-            for name, kind in self.arguments.items()
-        }
-        return model_of("Payload", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        return model_of("Payload", __config__=_STRICT, **self.arguments)
 
 
 def _row(
-    access: Access,
-    handler: Any,
-    /,
-    optional: tuple[str, ...] = (),
-    if_invalid: Callable[[Mapping[str, Any]], Any] | None = None,
-    **arguments: Any,
+    access: Access, handler: Any, /, if_invalid: Replacement | None = None, **arguments: Any
 ) -> tuple[str, PolicyRow]:
-    return handler_name(handler), PolicyRow(access, arguments, frozenset(optional), if_invalid)
+    return handler_name(handler), PolicyRow(access, arguments, if_invalid)
 
 
 def _framework() -> list[tuple[str, PolicyRow]]:
     """Reflex's own handlers. Nothing in this app lives in browser storage."""
-    hashes = Annotated[list[_text(128)], Field(max_length=64)]
-    empty = Annotated[dict[str, Any], Field(max_length=0)]
+    hashes = _optional(Annotated[list[_text(128)], Field(max_length=64)])
+    empty = _optional(Annotated[dict[str, Any], Field(max_length=0)])
     of, public, closed = FRAMEWORK_HANDLERS, Access.PUBLIC, Access.CLOSED
     return [
         _row(public, of["hydrate"]),
-        _row(public, of["hydrate_and_load"], ("vars", "hashes"), vars=empty, hashes=hashes),
+        _row(public, of["hydrate_and_load"], vars=empty, hashes=hashes),
         _row(public, of["set_is_hydrated"], value=bool),
         _row(public, of["on_load"]),
         _row(public, of["on_load_set_is_hydrated"], value=bool),
@@ -164,22 +150,25 @@ def _message_is_invalid(payload: Mapping[str, Any]) -> Any:
     )
 
 
-def table(settings: Settings) -> dict[str, PolicyRow]:
+@lru_cache(1)
+def table(frame_bytes: int) -> dict[str, PolicyRow]:
     """Every row, by the handler's full name.
 
+    It is made when the first event arrives: by then every state is registered.
+
     Args:
-        settings: Those of the installation. A text may fill a whole frame, so that one that is
-            too long reaches `send` and comes back with a message.
+        frame_bytes: The largest frame of a socket. A text may fill it, so that one that is too
+            long reaches `send` and comes back with a message.
     """
     threads, chat = ThreadListState, ChatState
     without_arguments = (
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
-        *(PasswordState.load, SessionsState.load, PasskeysState.load, TwoFactorState.load),
-        *(ConnectionsState.load, ConfirmState.load),
+        *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
+        *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
     )
     row = partial(_row, Access.SIGNED_IN)
-    message = _text(settings.socket_frame_bytes)
+    message = _text(frame_bytes)
     own = [
         _row(Access.PUBLIC, AuthState.on_auth_change),
         *map(row, without_arguments),
@@ -198,7 +187,7 @@ def table(settings: Settings) -> dict[str, PolicyRow]:
         row(chat.stop, thread=IdOrNone),
         row(chat.retry, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),
-        row(chat.show_notice, ("refused",), message=_text(300), refused=ClientId),
+        row(chat.show_notice, message=_text(300), refused=_optional(ClientId)),
         row(Feed.resync, stream_id=StreamId, part=PartIndex, have=Length),
         row(DetailsState.show, message_id=IdOrNone),
     ]
@@ -213,17 +202,12 @@ class Policy(EventPolicy):
     """
 
     def __init__(self) -> None:
-        self._settings: Settings | None = None
-        self._rows: dict[str, PolicyRow] = {}
         self.refused: Counter[str] = Counter()
 
     @property
     def rows(self) -> dict[str, PolicyRow]:
-        """The table, made when the first event arrives: by then every state is registered."""
-        settings = services().settings
-        if settings is not self._settings:
-            self._settings, self._rows = settings, table(settings)
-        return self._rows
+        """The table."""
+        return table(services().settings.socket_frame_bytes)
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Let the handler run as the session's principal, or stop the event.
@@ -237,8 +221,13 @@ class Policy(EventPolicy):
         row = self.rows.get(event.name)
         if row is None or row.access is Access.CLOSED:
             return self._refuse("unknown" if row is None else "closed")
+        # The gateway put the session on the socket. The state key is bound to that session, so a
+        # stored value is never another session's.
+        session_id = authorization(state)
         try:
-            principal = await _sender(state)
+            principal = (
+                await services().sessions.principal(UUID(session_id)) if session_id else None
+            )
         except ClaimsUnavailable:
             return self._refuse("no claims")
         if principal is None and row.access is Access.SIGNED_IN:
@@ -256,12 +245,3 @@ class Policy(EventPolicy):
     def _refuse(self, reason: str, instead: Any = None) -> StateUpdate:
         self.refused[reason] += 1
         return stop_event(instead) if instead is not None else stop_event()
-
-
-async def _sender(state: BaseState) -> Principal | None:
-    """The principal of the session that the gateway put on the socket.
-
-    The state key is bound to that session, so a stored value is never another session's.
-    """
-    session_id = authorization(state)
-    return await services().sessions.principal(UUID(session_id)) if session_id else None

@@ -8,10 +8,10 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError, NotFound
+from chat_app.core.errors import NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
-from chat_app.states import current_principal, views
+from chat_app.states import NoticeState, current_principal, views
 from chat_app.states.thread_list_view import PAGE, ThreadListView
 from chat_app.states.views import ThreadItem
 from chat_app.threads.views import ThreadSummary
@@ -20,7 +20,7 @@ UNDO_TIME = timedelta(seconds=10)
 """How long a deletion's notice stands; the page takes it away by itself (`.undo` in its style)."""
 
 
-class ThreadListState(rx.State):
+class ThreadListState(NoticeState, rx.State):
     """A growing window of the thread list, newest first, updated by signals."""
 
     items: rx.Field[list[ThreadItem]] = rx.field(default_factory=list)
@@ -32,7 +32,6 @@ class ThreadListState(rx.State):
     renaming: rx.Field[str] = rx.field("")
     undo_id: rx.Field[str] = rx.field("")
     undo_title: rx.Field[str] = rx.field("")
-    notice: rx.Field[str] = rx.field("")
 
     # What the vars show; Reflex hands out the items of a list wrapped.
     _view: ThreadListView = ThreadListView()
@@ -73,21 +72,14 @@ class ThreadListState(rx.State):
         """Give the thread in the field a new title; a blank one changes nothing."""
         thread_id, self.renaming = self.renaming, ""
         title = form["title"].strip()
-        if not thread_id or not title:
-            return
-        try:
-            await services().threads.rename(current_principal(), UUID(thread_id), title)
-        except ChatError as error:
-            self.notice = error.message
+        if thread_id and title:
+            await self._try(services().threads.rename(current_principal(), UUID(thread_id), title))
 
     @rx.event
     async def delete(self, thread_id: str):
         """Delete a thread; the notice that appears can undo it."""
         title = next((t.title for t in self._view.threads if str(t.id) == thread_id), "")
-        try:
-            await services().threads.delete(current_principal(), UUID(thread_id))
-        except ChatError as error:
-            self.notice = error.message
+        if not await self._try(services().threads.delete(current_principal(), UUID(thread_id))):
             return
         self.undo_id, self.undo_title = thread_id, title
         self._deleted_at = services().clock()
@@ -98,14 +90,10 @@ class ThreadListState(rx.State):
     async def undo_delete(self):
         """Bring the deleted thread back and open it."""
         thread_id, self.undo_id = self.undo_id, ""
-        if not thread_id:
-            return
-        try:
-            await services().threads.restore(current_principal(), UUID(thread_id))
-        except ChatError as error:
-            self.notice = error.message
-            return
-        yield rx.redirect(f"/c/{thread_id}")
+        if thread_id and await self._try(
+            services().threads.restore(current_principal(), UUID(thread_id))
+        ):
+            yield rx.redirect(f"/c/{thread_id}")
 
     @rx.event
     async def dismiss(self):

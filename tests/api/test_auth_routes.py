@@ -263,9 +263,9 @@ async def test_sign_out_succeeds_for_a_user_deleted_meanwhile(
 
 async def test_only_a_post_signs_out(tab: httpx.AsyncClient) -> None:
     await sign_in(tab)
-    for method in ("GET", "HEAD", "PUT", "DELETE"):
+    for method, status in (("GET", 303), ("HEAD", 303), ("PUT", 405), ("DELETE", 405)):
         response = await tab.request(method, "/api/auth/signout")
-        assert response.status_code == 405
+        assert response.status_code == status
     assert await who(tab) is not None
 
 

@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from chat_app.api import auth, authjs, oauth
+from chat_app.api import auth, oauth
 from testing.auth_api import JSON, browser, error_of, served
 from testing.auth_services import PASSWORD, Stage
 from testing.oidc_app import github_at, oidc_at
 
 ADA = "ada@example.org"
 HOME = "http://localhost:3000"
-ROUTES = (*auth.routes, *authjs.routes, *oauth.routes)
+ROUTES = (*auth.routes, *oauth.routes)
 
 
 @pytest.fixture

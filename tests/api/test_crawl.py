@@ -109,7 +109,7 @@ async def test_every_signed_in_response_has_its_headers(harness: Harness) -> Non
             person.id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
         )
         async with browser(harness) as tab:
-            tab.headers["Cookie"] = f"{cookies.session_name(settings)}={issued.token}"
+            tab.headers["Cookie"] = f"{cookies.full_name(settings, cookies.SESSION)}={issued.token}"
             assert (await tab.get("/api/auth/session")).json() is not None
             wrong |= await crawl(tab, [one])
     assert wrong == {}
@@ -137,5 +137,5 @@ async def test_a_form_made_for_another_browser_is_refused_everywhere(
         response = await ask(tab, "POST", path, csrfToken="0" * 64)
         asked = httpx.URL(response.headers["location"]).params if response.is_redirect else {}
         assert asked.get("error") == "MissingCSRF" or response.status_code == 403, response.text
-        name = cookies.session_name(harness.live.settings)
+        name = cookies.full_name(harness.live.settings, cookies.SESSION)
         assert name not in tab.cookies

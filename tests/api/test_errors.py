@@ -11,8 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chat_app.api.errors import CatchBugs, InternalError, exception_handlers
-from chat_app.core.errors import InvalidInput, NotFound, RateLimited
-from chat_app.db.errors import DatabaseBusy
+from chat_app.core.errors import DatabaseBusy, InvalidInput, NotFound, RateLimited
 from testing.auth_api import everything_logged
 
 ERRORS: dict[str, Exception] = {

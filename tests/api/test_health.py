@@ -1,7 +1,9 @@
 """Health checks, and JSON errors for what no route serves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -10,9 +12,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from chat_app.api.routes import http_app
-from chat_app.db.errors import DatabaseBusy
+from chat_app.core.errors import DatabaseBusy
+from chat_app.db.engine import Database
 from chat_app.gateway import Gateway
-from chat_app.services import services
+from chat_app.services import Readiness, services
+from testing.auth_services import Time
 from testing.reflex_tabs import Harness, open_harness
 
 
@@ -54,6 +58,51 @@ async def test_the_server_is_not_ready_while_the_database_does_not_answer(
     response = await client.get("/readyz", headers={"Accept": "text/html"})
     assert (response.status_code, response.json()["error"]) == (503, "unavailable")
     assert (await client.get("/healthz")).status_code == 200
+
+
+class CountingDatabase:
+    """Answers a ping when it is let, or fails."""
+
+    def __init__(self) -> None:
+        self.pings = 0
+        self.was_asked = asyncio.Event()
+        self.is_broken = False
+        self.may_answer = asyncio.Event()
+
+    async def ping(self) -> None:
+        self.pings += 1
+        self.was_asked.set()
+        await self.may_answer.wait()
+        if self.is_broken:
+            raise DatabaseBusy
+
+
+async def test_one_readiness_check_runs_at_a_time_and_its_result_is_shared() -> None:
+    db, time = CountingDatabase(), Time()
+    readiness = Readiness(cast(Database, db), time)
+    checks = [asyncio.create_task(readiness.check()) for _ in range(20)]
+    db.may_answer.set()
+    assert await asyncio.gather(*checks) == [True] * 20
+    assert db.pings == 1
+    db.is_broken = True
+    time.passes(seconds=0.9)
+    assert await readiness.check()
+    time.passes(seconds=0.1)
+    assert not await readiness.check()
+    assert db.pings == 2
+
+
+async def test_a_readiness_check_that_was_cancelled_leaves_no_result() -> None:
+    db = CountingDatabase()
+    readiness = Readiness(cast(Database, db), Time())
+    check = asyncio.create_task(readiness.check())
+    await db.was_asked.wait()
+    check.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await check
+    db.may_answer.set()
+    assert await readiness.check()
+    assert db.pings == 2
 
 
 async def test_what_no_route_serves_is_a_json_error(

@@ -35,7 +35,9 @@ class Visitor:
         home = harness.live.settings.url
         headers = {"Origin": home, "X-Auth-Return-Redirect": "1"}
         if token:
-            headers["Cookie"] = f"{cookies.session_name(harness.live.settings)}={token}"
+            headers["Cookie"] = (
+                f"{cookies.full_name(harness.live.settings, cookies.SESSION)}={token}"
+            )
         transport = httpx.ASGITransport(Gateway(http_app(), services=services))
         self.http = httpx.AsyncClient(transport=transport, base_url=home, headers=headers)
 

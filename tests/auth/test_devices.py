@@ -1,6 +1,6 @@
 import pytest
 
-from chat_app.auth.devices import clean_user_agent, device_name
+from chat_app.auth.devices import clean_user_agent, device_label
 
 _APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 
@@ -26,7 +26,7 @@ _APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
     ],
 )
 def test_a_device_is_named_in_a_few_words(user_agent: str, name: str) -> None:
-    assert device_name(user_agent) == name
+    assert device_label(user_agent) == name
 
 
 def test_a_stored_user_agent_is_short_and_on_one_line() -> None:

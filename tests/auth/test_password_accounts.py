@@ -18,7 +18,7 @@ from chat_app.auth.errors import (
     WeakPassword,
 )
 from chat_app.auth.principal import Principal
-from chat_app.auth.sign_in.identity import SignInAs, VerifiedIdentity
+from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER
 from chat_app.core.errors import NotFound, RateLimited, Unauthenticated
 from chat_app.db.tables import Account, User
@@ -31,7 +31,8 @@ ADA = "ada@example.org"
 async def whose(stage: Stage, proof: VerifiedIdentity) -> UUID:
     """The person whom a proof opens the account of."""
     decision = await stage.sign_in_service.check(proof)
-    assert isinstance(decision, SignInAs)
+    assert decision.user is not None
+    assert not decision.claims_account
     return decision.user.user_id
 
 

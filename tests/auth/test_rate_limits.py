@@ -7,8 +7,7 @@ import pytest
 
 from chat_app.auth.errors import EmailTaken, InvalidCredentials, WeakPassword
 from chat_app.auth.rate_limits import AuthRateLimits
-from chat_app.core.errors import RateLimited
-from chat_app.db.errors import DatabaseBusy
+from chat_app.core.errors import DatabaseBusy, RateLimited
 from testing.auth_services import settings_of
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"

@@ -6,11 +6,9 @@ import pytest
 
 from chat_app.auth.errors import AccessDenied, AccountNotLinked, EmailRequired, SignUpClosed
 from chat_app.auth.sign_in.identity import (
-    ClaimUnverified,
-    CreateUser,
+    Decision,
     ExistingUser,
     Method,
-    SignInAs,
     VerifiedIdentity,
     has_claim,
     resolve_account,
@@ -44,7 +42,7 @@ def judge(
 def test_issuer_and_subject_open_the_account_whatever_the_address_says(verified: bool) -> None:
     ada, email_owner = user(verified=False), user()
     given = proof(verified=verified, email="somebody-else@example.org")
-    assert judge(given, owner=ada, email_owner=email_owner, create=False) == SignInAs(ada)
+    assert judge(given, owner=ada, email_owner=email_owner, create=False) == Decision(ada)
 
 
 @pytest.mark.parametrize("method", ["password", "passkey", "oauth", "email"])
@@ -64,13 +62,13 @@ def test_an_address_joins_no_accounts(method: Method, verified: bool) -> None:
 
 def test_a_mailbox_opens_the_account_that_proved_it() -> None:
     ada = user()
-    assert judge(proof("email"), email_owner=ada) == SignInAs(ada)
+    assert judge(proof("email"), email_owner=ada) == Decision(ada)
 
 
 @pytest.mark.parametrize("method", ["email", "oauth"])
 def test_who_proves_the_address_of_an_unproved_account_gets_it_cleared(method: Method) -> None:
     squatted = user(verified=False)
-    assert judge(proof(method), email_owner=squatted) == ClaimUnverified(squatted)
+    assert judge(proof(method), email_owner=squatted) == Decision(squatted, claims_account=True)
     with pytest.raises(AccountNotLinked):
         judge(proof(method), email_owner=squatted, take_over=False)
 
@@ -82,7 +80,7 @@ def test_who_only_claims_it_does_not(method: Method) -> None:
 
 
 def test_a_stranger_gets_an_account_where_strangers_do() -> None:
-    assert judge(proof()) == CreateUser()
+    assert judge(proof()) == Decision(None)
     with pytest.raises(SignUpClosed):
         judge(proof(), create=False)
     with pytest.raises(EmailRequired):

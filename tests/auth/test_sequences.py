@@ -20,7 +20,7 @@ from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, CountingHasher
 from testing.email_flows import Office, opened
-from testing.mail_server import link_of, text_of
+from testing.mail_server import flush, link_of, text_of
 
 ADDRESS = "ada@example.org"
 ISSUER, OTHER = "https://id.acme.example", "https://id.other.example"
@@ -70,7 +70,7 @@ class Somebody:
 
     async def sign_up_by_mail(self) -> None:
         """Choose a password where the address is confirmed; who reads the letter confirms."""
-        browser_secret = await self.stage.email_flows.sign_ups.begin(
+        browser_secret = await self.stage.email_sign_ups.begin(
             email=ADDRESS, password=self.password, name=self.name, client_ip=self.browser.client_ip
         )
         if self.reads_mail:
@@ -83,13 +83,13 @@ class Somebody:
         await self._enter(proof)
 
     async def reset(self) -> None:
-        await self.stage.email_flows.password_resets.send(ADDRESS, self.browser.client_ip)
+        await self.stage.password_changes.send_reset(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
             await self.open_letters()
             await self.password_in()
 
     async def letter_in(self) -> None:
-        await self.stage.email_flows.magic_links.send(ADDRESS, self.browser.client_ip)
+        await self.stage.magic_links.send(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
             await self.open_letters()
 
@@ -166,14 +166,12 @@ class Somebody:
         )
         who = await self.principal()
         assert who is not None
-        await self.stage.email_flows.email_changes.send_change(who, ADDRESS, self.browser.client_ip)
+        await self.stage.email_changes.send_change(who, ADDRESS, self.browser.client_ip)
 
     async def ask_for_proof(self) -> None:
         """Ask for the letter that proves the address of the account one is in."""
         if (who := await self.principal()) is not None:
-            await self.stage.email_flows.email_changes.send_verification(
-                who, self.browser.client_ip
-            )
+            await self.stage.email_changes.send_verification(who, self.browser.client_ip)
 
     async def sign_out(self) -> None:
         if (who := await self.principal()) is not None:
@@ -181,7 +179,7 @@ class Somebody:
 
     async def open_letters(self, browser_secret: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
-        await self.stage.mailer.flush()
+        await flush(self.stage.mailer)
         letters = self.office.mailbox.to(ADDRESS)
         new, self._opened = letters[self._opened :], len(letters)
         for one in new:
@@ -191,23 +189,23 @@ class Somebody:
     async def _click(self, link: str, browser_secret: str | None) -> None:
         page, _, said = link.partition("#")
         purpose, _, token = said.rpartition(".")
-        who, mail = await self.principal(), self.stage.email_flows
+        who, stage = await self.principal(), self.stage
         if page.endswith("/reset/new"):
-            await mail.password_resets.finish(token, self.password, self.browser.client_ip)
+            await stage.password_changes.reset(token, self.password, self.browser.client_ip)
         elif purpose == "sign_in_link":
-            outcome = await mail.magic_links.follow(token, self.browser)
+            outcome = await stage.magic_links.follow(token, self.browser)
             if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "sign_up":
-            outcome = await mail.sign_ups.finish(
+            outcome = await stage.email_sign_ups.finish(
                 token, browser_secret=browser_secret, password=self.password, browser=self.browser
             )
             if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "verify_email" and who is not None:
-            await mail.email_changes.verify(who, token)
+            await stage.email_changes.verify(who, token)
         elif purpose == "change_email" and who is not None:
-            await mail.email_changes.change(who, token)
+            await stage.email_changes.change(who, token)
         else:
             assert purpose in ("verify_email", "change_email"), link
 

@@ -22,7 +22,7 @@ from chat_app.auth.errors import (
 from chat_app.auth.hooks import OnSignIn, SignInAttempt, load_function
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.sign_in.service import SignInService
-from chat_app.core.tokens import hash_token
+from chat_app.core.crypto import hash_token
 from chat_app.db.tables import (
     Account,
     AuthSession,
@@ -33,7 +33,8 @@ from chat_app.db.tables import (
     Totp,
     User,
 )
-from chat_app.settings import ConfigError, IdentityProvider
+from chat_app.settings import ConfigError
+from chat_app.settings.identity_providers import IdentityProvider
 from testing.auth_services import FIREFOX, PASSWORD, Stage, staged
 
 EMAIL = "ada@example.org"

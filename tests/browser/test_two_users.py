@@ -23,9 +23,10 @@ async def test_two_people_have_two_lists(program: Program, meet: Meet) -> None:
     assert [t["title"] for t in await bob.threads()] == ["Only for Bob"]
     looks = []
     for thread in (await ada.thread(), "00000000-0000-4000-8000-000000000000"):
-        await bob.open(f"/c/{thread}")
-        await expect(bob.page.locator("main")).to_contain_text("Chat not found")
-        looks.append(await bob.page.locator("main").inner_text())
+        tab = await bob.tab()  # a new one each time: it shows nothing of the page before
+        await tab.goto(f"{program.url}/c/{thread}")
+        await expect(tab.locator("main")).to_contain_text("Chat not found")
+        looks.append(await tab.locator("main").inner_text())
     assert looks[0] == looks[1]
     assert ada.errors == bob.errors == []
 

@@ -55,12 +55,18 @@ MADE = {
     "copy_button": lambda: copy_button(parts=[{"type": "text", "text": "a"}], stream_id="r"),
     "chunk_feed": lambda: chunk_feed(chunk=rx.Var.create([]).to(list[Any]), on_resync=Wired.resync),
     "account_form": lambda: account_form(
-        action="/a", method="PUT", problem_id="p", done="d", ends_session=True, on_done=Wired.none
+        action="/a",
+        method="PUT",
+        problem_id="p",
+        done="d",
+        file_name="f",
+        ends_session=True,
+        on_done=Wired.none,
     ),
-    "auth_form": lambda: auth_form(action="/a", messages={}),
+    "auth_form": lambda: auth_form(action="/a"),
     "code_field": lambda: code_field(described_by="p", offers_backup=False),
-    "email_link": lambda: email_link(lookup="/a", actions={}, messages={}),
-    "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b", messages={}),
+    "email_link": lambda: email_link(lookup="/a", actions={}),
+    "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b"),
     "composer": lambda: composer(on_send=Wired.send, on_stop=Wired.none, notice="Hm."),
     "scroller": lambda: scroller(
         rx.el.article(),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.db.engine import Database
+from testing.database import create_tables
 from testing.owned_rows import Person, make_person
 
 
@@ -22,7 +23,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make(path: Path) -> None:
         database = Database(f"sqlite+aiosqlite:///{path}")
-        await database.create_all()
+        await create_tables(database)
         await database.close()
 
     path = tmp_path_factory.mktemp("empty") / "chat.db"

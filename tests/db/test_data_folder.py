@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.db.data_folder import DataFolder, make_private_file
-from chat_app.db.errors import DataFolderInUse
+from chat_app.db.data_folder import DataFolderInUse, lock_data_folder, make_private_file
+from chat_app.settings import ConfigError
 
 OWNER = """
 import sys
 from pathlib import Path
-from chat_app.db.data_folder import DataFolder
-DataFolder(Path(sys.argv[1])).lock()
-print("locked", flush=True)
-sys.stdin.read()
+from chat_app.db.data_folder import lock_data_folder
+with lock_data_folder(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
 """
 
 
@@ -47,8 +47,12 @@ def _umask(mask: int) -> Iterator[None]:
 
 def test_a_folder_owned_by_another_process_is_a_sentence_that_names_it(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with _another_process(folder) as process, pytest.raises(DataFolderInUse) as refused:
-        DataFolder(folder).lock()
+    with (
+        _another_process(folder) as process,
+        pytest.raises(DataFolderInUse) as refused,
+        lock_data_folder(folder),
+    ):
+        pass
     assert refused.value.message == (
         f"Another process (process {process.pid}) is using the data folder {folder}; "
         "stop it or set DATA_DIR to another folder."
@@ -58,25 +62,35 @@ def test_a_folder_owned_by_another_process_is_a_sentence_that_names_it(tmp_path:
 def test_a_killed_owner_leaves_nothing_to_clean_up(tmp_path: Path) -> None:
     with _another_process(tmp_path):
         pass
-    with DataFolder(tmp_path):
+    with lock_data_folder(tmp_path):
         assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_a_folder_can_be_given_back_and_taken_again(tmp_path: Path) -> None:
-    first, second = DataFolder(tmp_path), DataFolder(tmp_path)
-    first.lock()
-    first.lock()
-    with pytest.raises(DataFolderInUse):
-        second.lock()
-    first.unlock()
-    first.unlock()
-    second.lock()
-    second.unlock()
+    with lock_data_folder(tmp_path), pytest.raises(DataFolderInUse), lock_data_folder(tmp_path):
+        pass
+    with lock_data_folder(tmp_path):
+        pass
+
+
+def test_a_path_that_is_no_folder_is_one_sentence_that_names_the_setting(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    for path in (file, file / "below"):
+        with pytest.raises(ConfigError, match=r"^DATA_DIR: .* is not a folder$"):
+            lock_data_folder(path).__enter__()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence_that_says_why() -> None:
+    path = Path("/proc/chat-app")  # nobody can create a folder there
+    message = f"DATA_DIR: {path} cannot be used: No such file or directory"
+    with pytest.raises(ConfigError, match=message):
+        lock_data_folder(path).__enter__()
 
 
 def test_the_folder_and_its_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "data"
-    with _umask(0), DataFolder(folder):
+    with _umask(0), lock_data_folder(folder):
         make_private_file(folder / "chat.db")
     assert folder.stat().st_mode & 0o777 == 0o700
     for file in folder.iterdir():
@@ -87,7 +101,7 @@ def test_an_open_folder_is_closed(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(0o755)
-    with DataFolder(folder):
+    with lock_data_folder(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
 
 

@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select, update
 
+from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.db import dialect
 from chat_app.db.engine import Database, NestedWrite
-from chat_app.db.errors import DatabaseBusy, DatabaseFull
-from chat_app.db.sessions import UnknownReason
+from chat_app.db.scoped_session import UnknownReason
 from chat_app.db.tables import Thread, User
+from testing.database import connections_in_use
 from testing.owned_rows import Person
 
 
@@ -175,7 +176,7 @@ async def test_a_writer_cancelled_at_any_pause_is_all_or_nothing_and_leaks_nothi
 ) -> None:
     before, pause = "alice thread", 0
     while await _cancel_at(_set_title(db, alice, f"new {pause}"), pause):
-        assert db.connections_in_use == 0
+        assert connections_in_use(db) == 0
         assert await _title(db, alice) in {before, f"new {pause}"}
         before = f"after {pause}"
         await asyncio.gather(*(_set_title(db, alice, before) for _ in range(2)))
@@ -201,7 +202,7 @@ async def test_cancelled_twice_still_cleans_up(db: Database, alice: Person) -> N
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
-    assert db.connections_in_use == 0
+    assert connections_in_use(db) == 0
     await _set_title(db, alice, "after")
     assert await _title(db, alice) == "after"
 

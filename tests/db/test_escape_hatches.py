@@ -30,8 +30,8 @@ from sqlalchemy.orm import aliased, join, make_transient_to_detached
 from sqlmodel import col
 
 from chat_app.db.engine import Database
-from chat_app.db.errors import QueryRefused, Unscoped
-from chat_app.db.sessions import ScopedSession
+from chat_app.db.row_level_security import QueryRefused
+from chat_app.db.scoped_session import ScopedSession, Unscoped
 from chat_app.db.tables import Account, AuthSession, Message, Run, RunEvent, Thread, User
 from testing.owned_rows import Person
 

@@ -26,10 +26,10 @@ from sqlmodel import col, delete, select, update
 
 from chat_app.auth.principal import Principal
 from chat_app.db import engine as engine_module
-from chat_app.db import sessions
+from chat_app.db import scoped_session
 from chat_app.db.engine import Database
-from chat_app.db.errors import QueryRefused
-from chat_app.db.sessions import ScopedSession, SyncScopedSession
+from chat_app.db.row_level_security import QueryRefused
+from chat_app.db.scoped_session import ScopedSession, SyncScopedSession
 from chat_app.db.tables import Message, Thread, User, metadata
 from testing.query_shapes import SHAPES, Owns, flat
 
@@ -305,13 +305,13 @@ def _without_flush_check() -> Iterator[None]:
         for row in session.new:
             row.owner_id = row.owner_id if "owner_id" in row.model_fields_set else session.owner
 
-    event.remove(SyncScopedSession, "before_flush", sessions._check_rows)
+    event.remove(SyncScopedSession, "before_flush", scoped_session._check_rows)
     event.listen(SyncScopedSession, "before_flush", only_fill_in)
     try:
         yield
     finally:
         event.remove(SyncScopedSession, "before_flush", only_fill_in)
-        event.listen(SyncScopedSession, "before_flush", sessions._check_rows)
+        event.listen(SyncScopedSession, "before_flush", scoped_session._check_rows)
 
 
 def test_everybody_sees_exactly_what_they_own(tmp_path: Path) -> None:

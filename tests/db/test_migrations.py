@@ -19,14 +19,15 @@ from alembic.script import ScriptDirectory
 from sqlmodel import select
 
 from alembic import command
+from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.db import migrations
-from chat_app.db.backup import MAX_BACKUPS, back_up
+from chat_app.db.data_folder import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseBusy, DatabaseFull, RevisionMismatch
-from chat_app.db.migrations import PROJECT, check, upgrade
+from chat_app.db.migrations import PROJECT, RevisionMismatch, check, upgrade
 from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
+from testing.database import create_tables
 
 HEAD = migrations._head()
 MORE = "9999_more.py"
@@ -108,7 +109,7 @@ def test_migrations_and_models_agree(settings: Settings) -> None:
 def test_migrations_make_exactly_what_create_all_makes(settings: Settings, tmp_path: Path) -> None:
     async def make() -> None:
         db = Database(f"sqlite+aiosqlite:///{tmp_path / 'models' / 'chat.db'}")
-        await db.create_all()
+        await create_tables(db)
         await db.close()
 
     upgrade(settings)

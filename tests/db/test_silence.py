@@ -10,9 +10,9 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import DatabaseUnreachable
 from chat_app.db.dialect import engines, migration_engine
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseUnreachable
 from chat_app.db.tables import Thread
 
 

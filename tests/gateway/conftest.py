@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_app.core.signals import Bus
 from chat_app.gateway import Gateway
-from chat_app.gateway.ports import DEFAULT_TIMEOUTS, GatewayTimeouts
+from chat_app.gateway.connections import DEFAULT_TIMEOUTS, GatewayTimeouts
+from chat_app.services import Services
 from chat_app.settings import Settings
 from testing.asgi_server import serve
 from testing.gateway_server import FakeServices, FakeSessions, GatewayServer, RecordingApp
@@ -28,7 +29,6 @@ def open_server(tmp_path: Path) -> Any:
         *,
         app: ASGIApp | None = None,
         build: Path | None = None,
-        extra_origins: tuple[str, ...] = (),
         timeouts: GatewayTimeouts = DEFAULT_TIMEOUTS,
         **values: object,
     ) -> AsyncIterator[GatewayServer]:
@@ -40,9 +40,8 @@ def open_server(tmp_path: Path) -> Any:
         behind = app or RecordingApp()
         gateway = Gateway(
             behind,
-            services=lambda: services,
+            services=lambda: cast(Services, services),
             build=build,
-            extra_origins=extra_origins,
             timeouts=timeouts,
         )
         url = f"http://localhost:{port}"

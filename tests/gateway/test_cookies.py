@@ -14,26 +14,30 @@ def settings(tmp_path: Path) -> Settings:
     return settings_of(tmp_path)
 
 
+def session_in(settings: Settings, *headers: tuple[bytes, bytes]) -> str | None:
+    return cookies.first(cookies.parse(headers), settings, cookies.SESSION)
+
+
 def test_over_https_a_cookie_is_secure_and_bound_to_its_host(
     tmp_path: Path,
 ) -> None:
     settings = settings_of(tmp_path, app_url="https://chat.example")
-    name = cookies.session_name(settings)
-    assert name == "__Host-chat_session"
-    written = cookies.write(settings, name, "abc")
+    assert cookies.full_name(settings, cookies.SESSION) == "__Host-chat_session"
+    written = cookies.write(settings, cookies.SESSION, "abc")
     assert written == "__Host-chat_session=abc; Path=/; HttpOnly; SameSite=Lax; Secure"
 
 
 def test_over_http_a_cookie_is_not_secure_but_still_http_only(
     settings: Settings,
 ) -> None:
-    written = cookies.write(settings, cookies.session_name(settings), "abc", max_age=60)
+    written = cookies.write(settings, cookies.SESSION, "abc", max_age=60)
     assert written == "chat_session=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=60"
 
 
 def test_a_cleared_cookie_expires_at_once(settings: Settings) -> None:
-    assert cookies.clear(settings, "chat_session").startswith("chat_session=; ")
-    assert cookies.clear(settings, "chat_session").endswith("Max-Age=0")
+    cleared = cookies.write(settings, cookies.SESSION, "", max_age=0)
+    assert cleared.startswith("chat_session=; ")
+    assert cleared.endswith("Max-Age=0")
 
 
 def test_the_token_is_found_among_other_cookies(settings: Settings) -> None:
@@ -41,22 +45,16 @@ def test_the_token_is_found_among_other_cookies(settings: Settings) -> None:
         (b"accept", b"chat_session=no"),
         (b"Cookie", b"theme=dark; xchat_session=no;chat_session=a=b ; chat_session=second"),
     ]
-    assert cookies.read(headers, cookies.session_name(settings)) == "a=b"
+    assert session_in(settings, *headers) == "a=b"
 
 
 def test_without_the_cookie_there_is_no_token(settings: Settings) -> None:
-    assert cookies.read([], "chat_session") is None
-    assert (
-        cookies.read([(b"cookie", b"chat_session; \xff=\xfe;;=")], cookies.session_name(settings))
-        is None
-    )
+    assert session_in(settings) is None
+    assert session_in(settings, (b"cookie", b"chat_session; \xff=\xfe;;=")) is None
 
 
 def test_the_secure_name_is_not_read_over_http(settings: Settings) -> None:
-    assert (
-        cookies.read([(b"cookie", b"__Host-chat_session=x")], cookies.session_name(settings))
-        is None
-    )
+    assert session_in(settings, (b"cookie", b"__Host-chat_session=x")) is None
 
 
 def test_every_cookie_but_the_session_is_passed_on(settings: Settings) -> None:

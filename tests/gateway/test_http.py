@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.types import Receive, Scope, Send
 
-from chat_app.db.errors import DatabaseBusy, DatabaseFull
+from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.gateway.request_context import relative_target
 from chat_app.gateway.responses import unknown_host_page
@@ -262,7 +262,7 @@ async def test_a_body_without_a_length_is_cut_at_the_limit(open_server) -> None:
         with contextlib.suppress(httpx.TransportError):
             response = await server.client.post("/api/chat", headers=who, content=endless())
             assert response.status_code == 413
-        assert server.gateway.refused["too_large"] == 1
+        assert server.gateway.connections.refused["too_large"] == 1
         assert taken <= 50_000
 
 
@@ -387,4 +387,4 @@ async def test_metrics_and_unknown_probes_are_not_found(server: GatewayServer) -
 async def test_an_error_has_the_form_of_every_api_error(server: GatewayServer) -> None:
     response = await server.client.get("/api/threads")
     assert set(json.loads(response.text)) == {"error", "message"}
-    assert server.gateway.refused["unauthenticated"] == 1
+    assert server.gateway.connections.refused["unauthenticated"] == 1

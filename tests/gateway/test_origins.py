@@ -146,7 +146,7 @@ async def test_nothing_can_be_changed_outside_the_api(server: GatewayServer) -> 
 
 async def test_cors_allows_another_origin_of_ours_and_no_foreign_one(open_server) -> None:
     page = "http://localhost:5999"
-    async with open_server(extra_origins=(page,)) as server:
+    async with open_server(app_origins=(page,)) as server:
         server.app.headers += [
             (b"Access-Control-Allow-Origin", b"*"),
             (b"access-control-allow-credentials", b"true"),
@@ -165,7 +165,7 @@ async def test_cors_allows_another_origin_of_ours_and_no_foreign_one(open_server
 async def test_a_preflight_is_answered_by_the_gateway(open_server) -> None:
     page = "http://localhost:5999"
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x"}
-    async with open_server(extra_origins=(page,)) as server:
+    async with open_server(app_origins=(page,)) as server:
         response = await server.client.options("/api/chat", headers={"Origin": page, **asks})
         assert response.status_code == 204
         assert response.headers["access-control-allow-origin"] == page

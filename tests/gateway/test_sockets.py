@@ -10,10 +10,10 @@ import pytest
 from starlette.types import Message, Send
 from websockets.exceptions import InvalidStatus
 
+from chat_app.core.errors import DatabaseBusy
 from chat_app.core.signals import SESSIONS, Signal
-from chat_app.db.errors import DatabaseBusy
 from chat_app.gateway import Gateway
-from chat_app.gateway.ports import GatewayTimeouts
+from chat_app.gateway.connections import GatewayTimeouts
 from testing.gateway_server import GatewayServer
 from testing.socket_client import SocketClient, connect, handshake_url
 
@@ -296,7 +296,7 @@ async def test_a_socket_over_the_limit_is_closed_with_a_code(open_server) -> Non
                 assert await extra.closed_code() == 4429
                 assert extra.frames == []
             await server.finished.get()
-        assert server.gateway.refused["sockets"] == 2
+        assert server.gateway.connections.refused["sockets"] == 2
         await opened(stack, server.url, cookie=server.cookie(other))
         await first.socket.close()
         await server.finished.get()

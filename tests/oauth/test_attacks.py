@@ -75,7 +75,9 @@ async def test_the_cookie_of_another_transaction_is_no_help(chat: Program) -> No
     back = await attacker.back_at(await attacker.start("acme"))
     await victim.start("acme")
     [binding] = victim.ours.values()
-    victim.hold({cookies.transaction_name(chat.live.settings, value(back, "state")): binding})
+    victim.hold(
+        {cookies.full_name(chat.live.settings, cookies.transaction(value(back, "state"))): binding}
+    )
     assert await victim.walk(back) == REFUSED
     await nothing_came_of_it(chat, victim)
     victim.hold(attacker.ours)  # only with their very cookie it would be the same browser
@@ -169,7 +171,7 @@ async def test_a_transaction_is_not_another_kind_of_token(chat: Program) -> None
     [row] = await chat.rows(OneTimeToken)
     assert row.purpose == "oauth"
     assert state not in row.token_hash
-    tab.hold({cookies.session_name(chat.live.settings): state})
+    tab.hold({cookies.full_name(chat.live.settings, cookies.SESSION): state})
     assert await tab.who() is None
 
 

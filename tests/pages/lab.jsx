@@ -6,7 +6,7 @@ import { AccountForm, UrlProblem } from "./auth/account_form.jsx";
 import { PasswordField } from "./auth/fields.jsx";
 import { SignOutForm } from "./auth/forms.jsx";
 import { SessionWatch } from "./auth/session.jsx";
-import { AuthForm, ProviderForm } from "./auth/sign_in.jsx";
+import { AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
 import { LoadMore, TitleField } from "./chat/thread_list.jsx";
 
@@ -21,7 +21,7 @@ const note =
 const signIn = (messages) => (
   <AuthForm action="/api/auth/callback/credentials" messages={messages} problemId="problem">
     <input name="email" aria-label="E-mail" />
-    <PasswordField fieldId="password" autoComplete="current-password" describedBy="problem" />
+    <PasswordField autoComplete="current-password" describedBy="problem" />
     <button type="submit">Sign in</button>
   </AuthForm>
 );
@@ -37,7 +37,7 @@ const accountForm = (given) => (
     my words
     <AccountForm action="/api/account" method="PATCH" onDone={note("done")} {...given}>
       <input name="name" aria-label="Name" />
-      <PasswordField fieldId="password" autoComplete="new-password" />
+      <PasswordField autoComplete="new-password" />
       <button type="submit">Save</button>
     </AccountForm>
   </SessionWatch>
@@ -70,9 +70,9 @@ window.lab = {
     draw(
       <>
         {signIn(messages)}
-        <ProviderForm action="/api/auth/signin/acme" messages={messages}>
+        <IdentityProviderForm action="/api/auth/signin/acme" messages={messages}>
           <button type="submit">Continue with Acme</button>
-        </ProviderForm>
+        </IdentityProviderForm>
       </>,
     ),
   showAccountForm: (given) => draw(accountForm(given)),

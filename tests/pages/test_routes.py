@@ -8,8 +8,10 @@ import pytest
 from chat_app.components.ui.icons import icon
 from chat_app.pages import add_pages
 from chat_app.pages.chat import chat
-from chat_app.pages.settings import PAGES
-from chat_app.pages.settings.layout import MENU, path_of
+from chat_app.pages.email_links import new_password
+from chat_app.pages.settings.layout import PAGES
+from chat_app.pages.settings.login_methods import password
+from chat_app.pages.settings.sessions import sessions
 from chat_app.pages.sign_in import sign_in, sign_up
 from chat_app.reflex_ext import build
 from chat_app.settings import read_settings
@@ -51,8 +53,24 @@ def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
     listed = {route: page for route, page in app.pages.items() if route.startswith("/settings/")}
     assert len(listed) == len(PAGES)
     assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
-    assert {path_of(slug) for slug, _ in MENU} <= set(listed)
+    assert {page.path for page in PAGES} == set(listed)
     assert "/settings/confirm" in listed  # `auth/request.jsx` goes there for a step-up
+
+
+def test_a_settings_page_is_marked_in_the_menu_of_all_but_the_step_up() -> None:
+    for page in PAGES:
+        shown = str(page.show().render())
+        assert all((other.path in shown) is other.is_in_menu for other in PAGES)
+        assert shown.count("aria-current") == page.is_in_menu
+
+
+def test_a_new_password_says_how_long_it_must_be() -> None:
+    for page in (sign_up, new_password, password):
+        assert "At least 10 characters." in str(page().render())
+
+
+def test_the_sessions_page_explains_nothing_that_it_does_not_show() -> None:
+    assert "Location" not in str(sessions().render())
 
 
 def test_a_new_chat_and_a_thread_are_one_page(app: _App) -> None:

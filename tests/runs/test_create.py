@@ -11,6 +11,7 @@ from sqlmodel import select
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import (
     Conflict,
+    DatabaseFull,
     InvalidInput,
     NotFound,
     TooLarge,
@@ -18,7 +19,6 @@ from chat_app.core.errors import (
     Unavailable,
 )
 from chat_app.core.events import ReasoningDelta
-from chat_app.db.errors import DatabaseFull
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import PromptMessage
 from testing.run_services import Stage, staged

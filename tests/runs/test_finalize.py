@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import MESSAGES, NotFound, message_of
+from chat_app.core.errors import MESSAGES, DatabaseBusy, NotFound, message_of
 from chat_app.core.events import (
     FinishReason,
     PartAdded,
@@ -18,7 +18,6 @@ from chat_app.core.events import (
     ToolCallEnd,
     Usage,
 )
-from chat_app.db.errors import DatabaseBusy
 from chat_app.db.tables import RunEvent, User
 from chat_app.llm.errors import Failure
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics

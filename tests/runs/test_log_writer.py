@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from chat_app.core.errors import DatabaseFull
 from chat_app.core.events import (
     Finish,
     PartAdded,
@@ -21,7 +22,6 @@ from chat_app.core.events import (
     encode_payload,
 )
 from chat_app.core.parts import notice_part
-from chat_app.db.errors import DatabaseFull
 from chat_app.runs.flush import (
     BUSY_FRAME,
     FAST_FRAME,

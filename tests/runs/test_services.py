@@ -13,6 +13,8 @@ from chat_app.db.tables import AuthSession, User
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
+from testing.auth_api import everything_logged
+from testing.database import create_tables
 from testing.run_services import StageClock, VirtualThrottle, rest_of, text_of
 
 SLOW = "fake:500x60000"
@@ -35,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Services]:
     live = Services(settings, clock=StageClock(), flush_throttle=VirtualThrottle())
-    await live.db.create_all()
+    await create_tables(live.db)
     await live.start()
     try:
         yield live
@@ -98,7 +100,7 @@ async def test_a_stopped_server_accepts_nothing(settings: Settings):
 async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: Settings):
     clock = StageClock()
     live = Services(settings, clock=clock, flush_throttle=VirtualThrottle())
-    await live.db.create_all()
+    await create_tables(live.db)
     await live.start()
     alice = await signed_in(live)
     sent = await live.runs.send(alice, text="hi", client_id="c1", model=SLOW)
@@ -141,3 +143,18 @@ def test_services_that_were_not_installed_are_an_error(settings: Settings):
     install(live)
     assert services() is live
     install(None)
+
+
+async def test_models_without_a_server_are_named_at_the_start(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+):
+    unserved = settings.model_copy(update={"chat_models": ("gpt-5.4",)})
+    with everything_logged(caplog):
+        async with serving(unserved):
+            pass
+    assert (
+        caplog.messages.count(
+            "CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL."
+        )
+        == 1
+    )

@@ -10,11 +10,12 @@ import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.core.signals import SESSIONS
-from chat_app.gateway.connections import SESSION_ENDED, ConnectionRegistry
+from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.auth_services import PASSWORD, Time
+from testing.database import create_tables
 
 EMAIL = "ada@example.org"
 SLOW = "fake:10000x20"
@@ -62,7 +63,7 @@ async def setup(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     )
     time = Time()
     live = Services(settings, clock=time)
-    await live.db.create_all()
+    await create_tables(live.db)
     await live.start()
     ada = await live.accounts.add(EMAIL, PASSWORD, "Ada")
     bob = await live.accounts.add("bob@example.org", PASSWORD, "Bob")
@@ -150,7 +151,7 @@ async def test_its_sockets_close_and_its_answers_stop(setup: Setup, how: End) ->
         await anext(others)
         await how(setup)
         said_after = [event async for event in reader]
-        assert [one.codes for one in sockets[:2]] == [[SESSION_ENDED]] * 2
+        assert [one.codes for one in sockets[:2]] == [[CloseCode.SESSION_ENDED]] * 2
         if how in SPARES_OTHERS:
             assert sockets[2].codes == []
             assert not isinstance(await anext(others), EndEvent)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chat_app.services import Services
+from chat_app.settings import read_settings
+
 ROOT = Path(__file__).parents[2]
 HEAVY = {"reflex", "sqlalchemy", "openai", "granian", "alembic", "xllamacpp", "sqlmodel"}
 PASSWORD = "four correct battery horses\n"
@@ -86,7 +89,26 @@ def test_the_operators_hooks_are_imported_from_the_project_folder(
         timeout=120,
         check=False,
     )
-    assert done.stderr == "chat-app: Not found.\n"
+    assert done.stderr == "chat-app: No user has the email ada@example.org.\n"
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 session ended"), (2, "2 sessions ended")])
+async def test_the_ended_sessions_of_a_disabled_user_are_counted(
+    chat_app: CommandLine, count: int, words: str
+) -> None:
+    chat_app("migrate")
+    live = Services(read_settings(data_dir=chat_app.data, embedded_model=False))
+    await live.start()
+    try:
+        user_id = await live.accounts.add("ada@example.org", PASSWORD.strip(), "")
+        for _ in range(count):
+            await live.sessions.issue(
+                user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
+            )
+    finally:
+        await live.stop()
+    disabled = chat_app("user", "disable", "ada@example.org")
+    assert disabled.stdout == f"ada@example.org is disabled; {words}.\n"
 
 
 def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
@@ -101,8 +123,23 @@ def test_a_user_is_disabled_and_enabled_again(chat_app: CommandLine) -> None:
         enabled = chat_app("user", "enable", "ada@example.org")
         assert (enabled.returncode, enabled.stdout) == (0, "ada@example.org can sign in again.\n")
         assert database.execute("SELECT disabled_at FROM user").fetchone()[0] is None
-    unknown = chat_app("user", "disable", "bob@example.org")
-    assert (unknown.returncode, unknown.stderr) == (1, "chat-app: Not found.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("user", "disable"), ("user", "enable"), ("seed", "--threads", "1")]
+)
+def test_an_unknown_email_is_named(chat_app: CommandLine, arguments: tuple[str, ...]) -> None:
+    unknown = chat_app(*arguments, "bob@example.org")
+    message = "chat-app: No user has the email bob@example.org.\n"
+    assert (unknown.returncode, unknown.stderr) == (1, message)
+
+
+@pytest.mark.parametrize("command", ["run", "migrate"])
+def test_a_data_folder_that_is_a_file_is_one_line(chat_app: CommandLine, command: str) -> None:
+    chat_app.data.touch()
+    refused = chat_app(command)
+    message = f"chat-app: Invalid setting. DATA_DIR: {chat_app.data} is not a folder\n"
+    assert (refused.returncode, refused.stderr) == (2, message)
 
 
 def test_a_user_is_added_while_the_server_owns_the_folder(chat_app: CommandLine) -> None:

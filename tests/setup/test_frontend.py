@@ -10,7 +10,7 @@ from chat_app.reflex_ext.build import BakedSettings
 from chat_app.server.frontend import (
     BuildFailed,
     build,
-    fingerprint,
+    build_digest,
     is_built,
 )
 from chat_app.settings import read_settings
@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
 
 def built(project: Path) -> None:
     (project / ".web" / "build" / "client").mkdir(parents=True, exist_ok=True)
-    (project / ".web" / "build" / "made-from").write_text(fingerprint(project, BAKED))
+    (project / ".web" / "build" / "made-from").write_text(build_digest(project, BAKED))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from chat_app.core.errors import Conflict
 from chat_app.server.lifespan import Lifespan, StartupFailed
-from chat_app.server.open_requests import Receive, Scope, Send
 
 
 async def test_the_lifespan_runs_between_start_and_stop() -> None:

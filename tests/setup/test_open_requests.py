@@ -2,8 +2,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from chat_app.server.open_requests import Message, OpenRequests, Receive, Scope, Send
+from chat_app.server.open_requests import OpenRequests
 
 
 class FakeClient:

@@ -6,11 +6,13 @@ from uuid import uuid4
 import pytest
 from sqlmodel import col, func, select
 
+from chat_app.auth.account.disable import UserNotFound
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
-from chat_app.seed import UserNotFound, principal_by_email, seed_messages, seed_threads
+from chat_app.seed import principal_by_email, seed_messages, seed_threads
+from testing.database import create_tables
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -18,7 +20,7 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'chat.db'}")
-    await database.create_all()
+    await create_tables(database)
     async with database.system("command line", write=True) as session:
         session.add_all([User(email="ada@example.org"), User(email="bob@example.org")])
     yield database

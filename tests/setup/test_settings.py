@@ -55,6 +55,12 @@ def test_the_example_names_every_setting_of_the_operator() -> None:
     assert not any(name.startswith("REFLEX_") for name in named)
 
 
+def test_a_list_of_providers_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_PROVIDERS", "[{'name': 'ollama'}]")
+    with pytest.raises(ConfigError, match=r"^CHAT_PROVIDERS: must be valid JSON$"):
+        read_settings()
+
+
 def test_no_two_groups_define_the_same_name() -> None:
     groups = Settings.__bases__
     names = [name for group in groups for name in vars(group) if _is_own(name)]

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from chat_app.db.errors import DatabaseBusy
+from chat_app.core.errors import DatabaseBusy
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.thread_list import ThreadListState

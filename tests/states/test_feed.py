@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import DatabaseBusy
 from chat_app.core.events import Event, PartDelta
-from chat_app.db.errors import DatabaseBusy
 from chat_app.llm.base import PromptMessage
 from chat_app.runs.flush import FlushThrottle
 from chat_app.seed import seed_messages
@@ -115,7 +115,9 @@ async def test_a_chat_is_left_before_the_list_is_read(
     async with open_harness(tmp_path) as harness:
         ada = await harness.user("ada@example.com")
         thread = await harness.live.threads.create(ada)
-        tab = await open_tab(harness, ada, str(thread.id))
+        tab = await harness.tab(ada)  # unwatched, so that nothing else reads the list
+        await tab.send(AuthState.on_auth_change(), str(thread.id))
+        assert (await tab.state(ChatState)).thread == str(thread.id)
         read, seen = harness.live.threads.page, []
 
         async def page(*args: Any, **kwargs: Any):

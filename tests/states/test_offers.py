@@ -6,7 +6,7 @@ import pytest
 
 from chat_app.settings import read_settings
 from chat_app.states import auth
-from chat_app.states.account import ProviderItem, ProvidersState
+from chat_app.states.account import IdentityProviderItem, IdentityProvidersState
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from testing.oidc_app import oidc_at
@@ -46,9 +46,11 @@ async def test_an_anonymous_user_sees_whether_sign_up_is_open(
 
 async def test_a_built_page_names_no_provider_until_the_server_does(tmp_path: Path) -> None:
     providers = (oidc_at("https://id.acme.example"),)
-    built = ProvidersState(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
-    assert built.dict(initial=True)[ProvidersState.get_full_name()]["offered_rx_state_"] == []
+    built = IdentityProvidersState(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue]
+    assert (
+        built.dict(initial=True)[IdentityProvidersState.get_full_name()]["offered_rx_state_"] == []
+    )
     async with open_harness(tmp_path, identity_providers=providers) as harness:
         tab = await harness.tab(None)
-        offered = (await tab.state(ProvidersState)).offered
-        assert offered == [ProviderItem("acme", "Acme")]
+        offered = (await tab.state(IdentityProvidersState)).offered
+        assert offered == [IdentityProviderItem("acme", "Acme")]

@@ -8,38 +8,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, update
 
 from chat_app.auth.errors import EmailTaken, InvalidToken
-from chat_app.auth.one_time_tokens import OneTimeTokens, Purpose, revoke_tokens
+from chat_app.auth.one_time_tokens import Purpose, revoke_tokens
 from chat_app.auth.principal import Principal
+from chat_app.auth.sign_in.email_flows import LINK_LIFETIME, EmailFlow
 from chat_app.auth.sign_in.magic_link import EMAIL_ISSUER as EMAIL
-from chat_app.auth.sign_in.magic_link import LINK_LIFETIME, MailContext
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER as PASSWORD
-from chat_app.core.clock import Clock
-from chat_app.core.errors import Conflict, NotFound
-from chat_app.db.engine import Database
+from chat_app.core.errors import Conflict
 from chat_app.db.tables import Account, User
 
 
-class EmailChanges:
-    """Verifies and changes emails.
-
-    Args:
-        db: Stores users.
-        tokens: Creates the tokens of links.
-        mail: Sends emails.
-        clock: The time.
-    """
-
-    def __init__(
-        self,
-        db: Database,
-        tokens: OneTimeTokens,
-        mail: MailContext,
-        clock: Clock,
-    ) -> None:
-        self._db = db
-        self._tokens = tokens
-        self._mail = mail
-        self._clock = clock
+class EmailChanges(EmailFlow):
+    """Verifies and changes emails."""
 
     async def send_verification(self, principal: Principal, client_ip: str) -> None:
         """Send a link that verifies the user's email, unless it is verified.
@@ -49,18 +28,16 @@ class EmailChanges:
             NotFound: The user was deleted.
             TooManyAttempts: Too many emails.
         """
-        self._mail.mailer.require_available()
-        async with self._db.system("auth") as session:
-            user = await session.get(User, principal.user_id)
-        if user is None:
-            raise NotFound
+        self.mail.mailer.require_available()
+        async with self.db.system("auth") as session:
+            user = await session.require(User, principal.user_id)
         if user.email_verified_at is not None:
             return
-        async with self._mail.rate_limits.email(user.email, client_ip):
-            token = await self._tokens.create(
+        async with self.mail.rate_limits.email(user.email, client_ip):
+            token = await self.tokens.create(
                 "verify_email", lifetime=LINK_LIFETIME, user_id=user.id, subject=user.email
             )
-        self._mail.mailer.send(self._mail.templates.verify_email(user.email, token))
+        self.mail.mailer.send(self.mail.templates.verify_email(user.email, token))
 
     async def send_change(self, principal: Principal, email: str, client_ip: str) -> None:
         """Send a link to the new email. Only its mailbox learns whether it has an account.
@@ -75,19 +52,18 @@ class EmailChanges:
             Conflict: It is the user's email.
             TooManyAttempts: Too many emails.
         """
-        subject = self._mail.recipient(email)
-        async with self._mail.rate_limits.email(subject, client_ip):
-            async with self._db.system("auth") as session:
-                owner_id = (
-                    await session.exec(select(User.id).where(User.email == subject))
-                ).first()
+        subject = self.mail.recipient(email)
+        async with self.mail.rate_limits.email(subject, client_ip):
+            async with self.db.system("auth") as session:
+                found = await session.exec(select(User.id).where(User.email == subject))
+                owner_id = found.first()
             if owner_id == principal.user_id:
                 raise Conflict("This is already your email.")
-            token = await self._tokens.create(
+            token = await self.tokens.create(
                 "change_email", lifetime=LINK_LIFETIME, user_id=principal.user_id, subject=subject
             )
-        templates = self._mail.templates
-        self._mail.mailer.send(
+        templates = self.mail.templates
+        self.mail.mailer.send(
             templates.change_email(subject, token)
             if owner_id is None
             else templates.email_in_use(subject)
@@ -112,13 +88,13 @@ class EmailChanges:
             old = await self._apply(principal, token, "change_email")
         except IntegrityError:
             raise EmailTaken from None
-        self._mail.mailer.send(self._mail.templates.email_changed(old))
+        self.mail.mailer.send(self.mail.templates.email_changed(old))
 
     async def _apply(self, principal: Principal, token: str, purpose: Purpose) -> str:
         """Consume a token and set its email; return the previous one."""
-        now = self._clock()
-        async with self._db.system("auth", write=True) as session:
-            link = await self._tokens.consume_in(session, token, purpose)
+        now = self.clock()
+        async with self.db.system("auth", write=True) as session:
+            link = await self.tokens.consume_in(session, token, purpose)
             user = await session.get(User, principal.user_id)
             # Raised inside the transaction, so that the token stays valid for its user.
             if user is None or link.user_id != user.id:

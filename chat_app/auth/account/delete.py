@@ -1,17 +1,16 @@
 """Deleting an account with everything in it."""
 
+from dataclasses import dataclass
+
 from sqlmodel import col, delete
 
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
 from chat_app.db.tables import OneTimeToken, User
-
-DELETED = "removed"
-"""The reason for which the sessions of a deleted user are revoked."""
 
 
 class DeletionNotConfirmed(InvalidInput):
@@ -23,6 +22,7 @@ class DeletionNotConfirmed(InvalidInput):
         super().__init__("Type your account's email to delete it.")
 
 
+@dataclass(frozen=True, slots=True)
 class AccountDeletion:
     """Deletes users.
 
@@ -31,9 +31,8 @@ class AccountDeletion:
         sessions: Revokes their sessions.
     """
 
-    def __init__(self, db: Database, sessions: SessionService) -> None:
-        self._db = db
-        self._sessions = sessions
+    db: Database
+    sessions: SessionService
 
     async def remove(self, principal: Principal, confirm: str) -> None:
         """Delete the user: accounts, sessions, threads, tokens. This can't be undone.
@@ -48,17 +47,14 @@ class AccountDeletion:
             DeletionNotConfirmed: It is another email; nothing has changed.
             NotFound: The user was deleted already.
         """
-        async with self._db.system("auth", write=True) as session:
-            user = await session.get(User, principal.user_id)
-            if user is None:
-                raise NotFound
+        async with self.db.system("auth", write=True) as session:
+            user = await session.require(User, principal.user_id)
             if not _is_same(confirm, user.email):
                 raise DeletionNotConfirmed
-            ended = await self._sessions.revoke_all(session, user.id, reason=DELETED)
+            await self.sessions.revoke_all(session, user.id, reason="removed")
             # A sign-up that is not confirmed has only the email.
             await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
             await session.exec(delete(User).where(col(User.id) == user.id))
-        self._sessions.publish_revoked(ended, DELETED)
 
 
 def _is_same(typed: str, email: str) -> bool:

@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from sqlmodel import col, select
 
-from chat_app.auth.devices import device_name
+from chat_app.auth.devices import device_label
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.auth.two_factor import confirmed_totp
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, AuthSession, Passkey, Picture, Totp, User
+from chat_app.db.tables import Account, AuthSession, Passkey, Picture, Table, User
 
 
 async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
@@ -18,62 +19,45 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
     Raises:
         NotFound: The user was deleted.
     """
-    user_id = principal.user_id
     async with db.system("auth") as session:
-        user = await session.get(User, user_id)
-        if user is None:
-            raise NotFound
-        accounts = (
-            await session.exec(select(Account).where(col(Account.user_id) == user_id))
-        ).all()
-        keys = (await session.exec(select(Passkey).where(col(Passkey.user_id) == user_id))).all()
-        totp = await session.get(Totp, user_id)
-        sessions = (
-            await session.exec(
-                select(AuthSession)
-                .where(col(AuthSession.user_id) == user_id)
-                .order_by(col(AuthSession.created_at))
-            )
-        ).all()
+        user = await session.require(User, principal.user_id)
+        totp = await confirmed_totp(session, user.id)
+        accounts = await session.exec(select(Account).where(col(Account.user_id) == user.id))
+        passkeys = await session.exec(select(Passkey).where(col(Passkey.user_id) == user.id))
+        sessions = await session.exec(
+            select(AuthSession)
+            .where(col(AuthSession.user_id) == user.id)
+            .order_by(col(AuthSession.created_at))
+        )
+        return {
+            "profile": {
+                "id": str(user.id),
+                **_fields(user, "email", "email_verified_at", "name", "created_at"),
+                "twoFactor": totp is not None,
+            },
+            "accounts": [
+                _fields(row, "issuer", "subject", "email", "name", "created_at", "last_used_at")
+                for row in accounts
+            ],
+            "passkeys": [_fields(row, "name", "created_at", "last_used_at") for row in passkeys],
+            "sessions": [
+                {
+                    "device": device_label(row.user_agent),
+                    "network": row.address,
+                    **_fields(row, "method", "created_at", "last_seen_at"),
+                    "endedAt": timestamp(row.revoked_at),
+                }
+                for row in sessions
+            ],
+        }
+
+
+def _fields(row: Table, *names: str) -> dict[str, str | None]:
+    """Columns of a row as JSON values, named in camel case."""
+    values = {to_camel(name): getattr(row, name) for name in names}
     return {
-        "profile": {
-            "id": str(user.id),
-            "email": user.email,
-            "emailVerifiedAt": timestamp(user.email_verified_at),
-            "name": user.name,
-            "createdAt": timestamp(user.created_at),
-            "twoFactor": totp is not None and totp.confirmed_at is not None,
-        },
-        "accounts": [
-            {
-                "issuer": row.issuer,
-                "subject": row.subject,
-                "email": row.email,
-                "name": row.name,
-                "createdAt": timestamp(row.created_at),
-                "lastUsedAt": timestamp(row.last_used_at),
-            }
-            for row in accounts
-        ],
-        "passkeys": [
-            {
-                "name": row.name,
-                "createdAt": timestamp(row.created_at),
-                "lastUsedAt": timestamp(row.last_used_at),
-            }
-            for row in keys
-        ],
-        "sessions": [
-            {
-                "device": device_name(row.user_agent),
-                "network": row.address,
-                "method": row.method,
-                "createdAt": timestamp(row.created_at),
-                "lastSeenAt": timestamp(row.last_seen_at),
-                "endedAt": timestamp(row.revoked_at),
-            }
-            for row in sessions
-        ],
+        name: timestamp(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
     }
 
 

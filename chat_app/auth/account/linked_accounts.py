@@ -3,15 +3,14 @@
 Linking needs a signed-in user with a fresh session; the email plays no part.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select
 
-from chat_app.auth.account.login_methods import require_login_method
-from chat_app.auth.account.profile import truncate_display_name
+from chat_app.auth.account.login_methods import new_account, require_login_method
 from chat_app.auth.errors import AccessDenied, AccountTaken
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.principal import Principal
@@ -24,36 +23,11 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import Account
 from chat_app.settings import Settings
 
-DISCONNECTED = "disconnected"
-"""The reason for which unlinking revokes the provider's sessions."""
-
 _HAS_PROVIDER = col(Account.provider) != ""
 """Accounts of identity providers, without password and magic link."""
 
 
 @dataclass(frozen=True, slots=True)
-class LinkedAccount:
-    """A linked account.
-
-    Args:
-        id: Its row.
-        provider: The identity provider's id, which the settings may no longer have.
-        issuer: The provider's issuer.
-        email: The provider's email when it was linked; may be empty.
-        name: The provider's display name.
-        created_at: When it was linked.
-        last_used_at: The last sign-in with it.
-    """
-
-    id: UUID
-    provider: str
-    issuer: str
-    email: str
-    name: str
-    created_at: datetime
-    last_used_at: datetime | None
-
-
 class LinkedAccounts:
     """Lists and changes a user's linked accounts.
 
@@ -65,35 +39,21 @@ class LinkedAccounts:
         clock: The time.
     """
 
-    def __init__(
-        self, db: Database, bus: Bus, sessions: SessionService, settings: Settings, clock: Clock
-    ) -> None:
-        self._db = db
-        self._bus = bus
-        self._sessions = sessions
-        self._clock = clock
-        self._required = {one.id: one.require for one in settings.identity_providers}
+    db: Database
+    bus: Bus
+    sessions: SessionService
+    settings: Settings
+    clock: Clock
 
-    async def list(self, principal: Principal) -> list[LinkedAccount]:
+    async def list(self, principal: Principal) -> Sequence[Account]:
         """The user's linked accounts, the oldest first."""
-        async with self._db.system("auth") as session:
+        async with self.db.system("auth") as session:
             rows = await session.exec(
                 select(Account)
                 .where(col(Account.user_id) == principal.user_id, _HAS_PROVIDER)
                 .order_by(col(Account.created_at), col(Account.id))
             )
-            return [
-                LinkedAccount(
-                    id=row.id,
-                    provider=row.provider,
-                    issuer=row.issuer,
-                    email=row.email,
-                    name=row.name,
-                    created_at=row.created_at,
-                    last_used_at=row.last_used_at,
-                )
-                for row in rows.all()
-            ]
+            return rows.all()
 
     async def link(self, principal: Principal, identity: VerifiedIdentity) -> None:
         """Link a verified identity; idempotent.
@@ -102,10 +62,11 @@ class LinkedAccounts:
             AccessDenied: It lacks the claim that the provider requires for sign-in.
             AccountTaken: It is linked to another user.
         """
-        if not has_claim(self._required.get(identity.provider, ""), identity):
-            raise AccessDenied
+        for provider in self.settings.identity_providers:
+            if provider.id == identity.provider and not has_claim(provider.require, identity):
+                raise AccessDenied
         try:
-            async with self._db.system("auth", write=True) as session:
+            async with self.db.system("auth", write=True) as session:
                 found = await session.exec(
                     select(Account.user_id).where(
                         Account.issuer == identity.issuer, Account.subject == identity.subject
@@ -113,7 +74,7 @@ class LinkedAccounts:
                 )
                 owner = found.first()
                 if owner is None:
-                    session.add(self._row(principal, identity))
+                    session.add(new_account(principal.user_id, identity, self.clock()))
                     await session.flush()
                 elif owner != principal.user_id:
                     raise AccountTaken
@@ -130,7 +91,7 @@ class LinkedAccounts:
             NotFound: The user has no such account.
             LastLoginMethod: It is the only login method.
         """
-        async with self._db.system("auth", write=True) as session:
+        async with self.db.system("auth", write=True) as session:
             deleted = await session.exec(
                 delete(Account)
                 .where(
@@ -145,26 +106,14 @@ class LinkedAccounts:
                 raise NotFound
             await require_login_method(session, principal.user_id)
             await revoke_tokens(session, principal.user_id, "second_factor")
-            ended = await self._sessions.revoke_all(
+            await self.sessions.revoke_all(
                 session,
                 principal.user_id,
-                reason=DISCONNECTED,
+                reason="disconnected",
                 keep=principal.credential_id,
                 provider=provider,
             )
-        self._sessions.publish_revoked(ended, DISCONNECTED)
         self._publish(principal)
 
-    def _row(self, principal: Principal, identity: VerifiedIdentity) -> Account:
-        return Account(
-            user_id=principal.user_id,
-            issuer=identity.issuer,
-            subject=identity.subject,
-            provider=identity.provider,
-            email=identity.email,
-            name=truncate_display_name(identity.name),
-            created_at=self._clock(),
-        )
-
     def _publish(self, principal: Principal) -> None:
-        self._bus.publish(user_topic(principal.user_id), Signal("person"))
+        self.bus.publish(user_topic(principal.user_id), Signal("person"))

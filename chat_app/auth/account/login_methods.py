@@ -1,15 +1,16 @@
 """Login methods: the last one cannot be removed; an unverified account can be claimed."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import col, delete, func, select, update
 
+from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.errors import LastLoginMethod
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
-from chat_app.db.sessions import SystemSession
+from chat_app.auth.sign_in.identity import VerifiedIdentity
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, BackupCode, Passkey, RememberedDevice, Totp, User
 
 
@@ -33,26 +34,33 @@ async def require_login_method(session: SystemSession, user_id: UUID) -> None:
 
 _METHOD_TABLES = (Account, Passkey, Totp, BackupCode, RememberedDevice)
 
-CLAIMED = "taken_over"
-"""The reason for which claiming an account revokes its sessions."""
-
 
 async def claim_unverified_account(
     session: SystemSession, sessions: SessionService, user_id: UUID, now: datetime
-) -> Sequence[UUID]:
-    """Remove every login method of an account and mark its email as verified.
+) -> None:
+    """Remove every login method of an account, end its sessions, and mark its email as verified.
 
     Args:
         session: The transaction of the caller, who adds the new login method.
         sessions: Revokes the account's sessions.
         user_id: The user.
         now: The time.
-
-    Returns:
-        The revoked sessions; the caller publishes them after the commit.
     """
     for table in _METHOD_TABLES:
         await session.exec(delete(table).where(col(table.user_id) == user_id))
     await revoke_tokens(session, user_id)
     await session.exec(update(User).where(col(User.id) == user_id).values(email_verified_at=now))
-    return await sessions.revoke_all(session, user_id, reason=CLAIMED)
+    await sessions.revoke_all(session, user_id, reason="taken_over")
+
+
+def new_account(user_id: UUID, identity: VerifiedIdentity, now: datetime) -> Account:
+    """The row that lets a user sign in with an identity."""
+    return Account(
+        user_id=user_id,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        provider=identity.provider,
+        email=identity.email,
+        name=truncate_display_name(identity.name),
+        created_at=now,
+    )

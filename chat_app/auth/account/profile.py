@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from dataclasses import dataclass
 
 from sqlmodel import col, delete, select, update
 
@@ -71,6 +72,7 @@ def media_type(content: bytes) -> str:
     raise UnsupportedPicture
 
 
+@dataclass(frozen=True, slots=True)
 class Profiles:
     """Changes profiles and notifies the user's tabs.
 
@@ -80,10 +82,9 @@ class Profiles:
         clock: The time.
     """
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
-        self._db = db
-        self._bus = bus
-        self._clock = clock
+    db: Database
+    bus: Bus
+    clock: Clock
 
     async def rename(self, principal: Principal, name: str) -> None:
         """Change the display name; an empty one shows the email.
@@ -92,7 +93,7 @@ class Profiles:
             InvalidName: It is invalid.
         """
         name = clean_display_name(name)
-        async with self._db.system("auth", write=True) as session:
+        async with self.db.system("auth", write=True) as session:
             await session.exec(
                 update(User).where(col(User.id) == principal.user_id).values(name=name)
             )
@@ -104,33 +105,30 @@ class Profiles:
         Raises:
             TooLarge, UnsupportedPicture: See `media_type`.
         """
-        kind, digest = media_type(content), hashlib.sha256(content).hexdigest()
-        async with self._db.system("auth", write=True) as session:
-            picture = await session.get(Picture, principal.user_id) or Picture(
-                user_id=principal.user_id,
-                media_type="",
-                digest="",
-                content=b"",
-                updated_at=self._clock(),
-            )
-            picture.media_type, picture.digest, picture.content = kind, digest, content
-            picture.updated_at = self._clock()
-            session.add(picture)
+        picture = Picture(
+            user_id=principal.user_id,
+            media_type=media_type(content),
+            digest=hashlib.sha256(content).hexdigest(),
+            content=content,
+            updated_at=self.clock(),
+        )
+        async with self.db.system("auth", write=True) as session:
+            await session.merge(picture)
         self._publish(principal)
 
     async def remove_picture(self, principal: Principal) -> None:
         """Remove the picture."""
-        async with self._db.system("auth", write=True) as session:
+        async with self.db.system("auth", write=True) as session:
             await session.exec(delete(Picture).where(col(Picture.user_id) == principal.user_id))
         self._publish(principal)
 
     async def picture_digest(self, principal: Principal) -> str:
         """The picture's hash; empty when there is none."""
-        async with self._db.system("auth") as session:
+        async with self.db.system("auth") as session:
             found = await session.exec(
                 select(Picture.digest).where(col(Picture.user_id) == principal.user_id)
             )
             return found.first() or ""
 
     def _publish(self, principal: Principal) -> None:
-        self._bus.publish(user_topic(principal.user_id), Signal("person"))
+        self.bus.publish(user_topic(principal.user_id), Signal("person"))

@@ -14,6 +14,7 @@ from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.core.http_out import UnexpectedResponse, client_options
+from chat_app.settings.identity_providers import IdentityProvider
 
 MAX_ID_TOKEN = 16_384
 """The longest id token that is decoded, in characters."""
@@ -145,17 +146,22 @@ class OAuthClient(StarletteOAuth2App):
     """authlib's client of one identity provider, always with PKCE S256 (RFC 9700 §2.1.1).
 
     Args:
-        name: The provider's id.
-        scope: The requested scopes, separated by spaces.
+        settings: The operator's settings of the provider.
         allow_private: Which hosts may have private addresses.
-        options: Further arguments of authlib: URLs, credentials, validated metadata.
+        options: Further arguments of authlib: URLs, validated metadata.
     """
 
     def __init__(
-        self, name: str, *, scope: str, allow_private: Callable[[str], bool], **options: Any
+        self, settings: IdentityProvider, *, allow_private: Callable[[str], bool], **options: Any
     ) -> None:
-        kwargs = {"scope": scope, "code_challenge_method": "S256"}
-        super().__init__(_OneTransaction(name), name, client_kwargs=kwargs, **options)
+        super().__init__(
+            _OneTransaction(settings.id),
+            settings.id,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret.get_secret_value(),
+            client_kwargs={"scope": settings.scope, "code_challenge_method": "S256"},
+            **options,
+        )
         self.client_cls = partial(OAuthHttpClient, allow_private=allow_private)
 
     async def authorization_url(self, transaction: OAuthTransaction) -> str:

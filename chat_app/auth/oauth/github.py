@@ -6,7 +6,7 @@ from chat_app.auth.oauth import client
 from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuthTransaction
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.http_out import UnexpectedResponse
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from chat_app.settings.validation import host_of
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -23,22 +23,16 @@ class GitHubProvider:
         self.settings = settings
         hosts = {host_of(settings.url), host_of(settings.api_url)}
         self._client = OAuthClient(
-            settings.id,
-            scope=settings.scope,
+            settings,
             allow_private=hosts.__contains__,  # the operator names both
-            client_id=settings.client_id,
-            client_secret=settings.client_secret.get_secret_value(),
             authorize_url=f"{settings.url}/login/oauth/authorize",
             access_token_url=f"{settings.url}/login/oauth/access_token",
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 (a method)
         )
 
-    async def discover(self) -> None:
-        """GitHub's endpoints are fixed."""
-
-    async def authorization_url(self, transaction: OAuthTransaction) -> str:
-        """Where the browser is redirected to sign in."""
-        return await self._client.authorization_url(transaction)
+    async def discover(self) -> OAuthClient:
+        """The OAuth client; GitHub's endpoints are fixed."""
+        return self._client
 
     async def verify(
         self, response: AuthorizationResponse, transaction: OAuthTransaction

@@ -16,7 +16,7 @@ from chat_app.auth.oauth import client
 from chat_app.auth.oauth.client import AuthorizationResponse, OAuthClient, OAuthTransaction
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.http_out import UnexpectedResponse, client_options
-from chat_app.settings import IdentityProvider
+from chat_app.settings.identity_providers import IdentityProvider
 from chat_app.settings.validation import host_of, is_loopback, is_plain_url
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -149,17 +149,19 @@ class OidcProvider:
         self._client: OAuthClient | None = None
         self._expires_at = 0.0
 
-    async def discover(self) -> None:
-        """Fetch the metadata unless it is cached.
+    async def discover(self) -> OAuthClient:
+        """The OAuth client, whose metadata is fetched unless it is cached.
 
         Raises:
             Exception: The discovery failed, for any reason.
         """
-        await self._discovered()
-
-    async def authorization_url(self, transaction: OAuthTransaction) -> str:
-        """Where the browser is redirected to sign in."""
-        return await (await self._discovered()).authorization_url(transaction)
+        if self._client is None or self._time() >= self._expires_at:
+            metadata = await discover(self.settings.issuer)
+            self._client = OAuthClient(
+                self.settings, allow_private=private_hosts(self.settings.issuer), **metadata
+            )
+            self._expires_at = self._time() + METADATA_TTL_SECONDS
+        return self._client
 
     async def verify(
         self, response: AuthorizationResponse, transaction: OAuthTransaction
@@ -169,7 +171,7 @@ class OidcProvider:
         Raises:
             Exception: The callback verifies none, for any reason.
         """
-        app = await self._discovered()
+        app = await self.discover()
         sends_issuer = app.server_metadata["authorization_response_iss_parameter_supported"]
         if response.issuer != self.settings.issuer and (
             sends_issuer or response.issuer is not None
@@ -219,17 +221,3 @@ class OidcProvider:
             provider=self.settings.id,
             claims={key: value for key, value in claims.items() if key not in _TOKEN_CLAIMS},
         )
-
-    async def _discovered(self) -> OAuthClient:
-        if self._client is None or self._time() >= self._expires_at:
-            metadata = await discover(self.settings.issuer)
-            self._client = OAuthClient(
-                self.settings.id,
-                scope=self.settings.scope,
-                allow_private=private_hosts(self.settings.issuer),
-                client_id=self.settings.client_id,
-                client_secret=self.settings.client_secret.get_secret_value(),
-                **metadata,
-            )
-            self._expires_at = self._time() + METADATA_TTL_SECONDS
-        return self._client

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from chat_app.auth.errors import (
@@ -27,8 +27,9 @@ from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
-from chat_app.core.tokens import new_token
-from chat_app.settings import IdentityProvider, Settings
+from chat_app.core.crypto import new_token
+from chat_app.settings import Settings
+from chat_app.settings.identity_providers import IdentityProvider
 
 TRANSACTION_LIFETIME = timedelta(minutes=10)
 """How long a user may take at the provider."""
@@ -40,24 +41,8 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class IdentityProviderClient(Protocol):
-    """An identity provider, whichever protocol it speaks."""
-
-    settings: IdentityProvider
-
-    async def discover(self) -> None:
-        """Fetch the metadata unless it is cached."""
-        ...
-
-    async def authorization_url(self, transaction: OAuthTransaction) -> str:
-        """Where the browser is redirected to sign in."""
-        ...
-
-    async def verify(
-        self, response: AuthorizationResponse, transaction: OAuthTransaction
-    ) -> VerifiedIdentity:
-        """The identity that a callback verifies."""
-        ...
+IdentityProviderClient = GitHubProvider | OidcProvider
+"""An identity provider, whichever protocol it speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,36 +121,31 @@ class OAuthService:
         """
         if provider_id not in self._providers:
             raise UnknownIdentityProvider
-        async with self._rate_limits.start(client_ip):
-            return await self._start(self._providers[provider_id], oauth_request)
-
-    async def _start(
-        self, provider: IdentityProviderClient, oauth_request: OAuthRequest
-    ) -> AuthorizationRedirect:
-        provider_id, user = provider.settings.id, oauth_request.link_to
-        await _or_else(IdentityProviderUnavailable, provider, provider.discover())
+        provider, user = self._providers[provider_id], oauth_request.link_to
         binding = new_token()
         nonce, verifier = new_token(), secrets.token_urlsafe(48)
         redirect_uri = f"{self._settings.api_url}/api/auth/callback/{provider_id}"
-        state = await self._tokens.create(
-            "oauth",
-            lifetime=TRANSACTION_LIFETIME,
-            user_id=user.user_id if user else None,
-            subject=provider_id,
-            binding=binding,
-            data={
-                "nonce": nonce,
-                "verifier": verifier,
-                "redirect_uri": redirect_uri,
-                "callback_url": oauth_request.callback_url,
-                "remember": oauth_request.remember,
-                "session_id": str(user.credential_id) if user else None,
-            },
-        )
-        transaction = OAuthTransaction(state, nonce, verifier, redirect_uri)
-        url = await _or_else(
-            IdentityProviderUnavailable, provider, provider.authorization_url(transaction)
-        )
+        async with self._rate_limits.start(client_ip):
+            client = await _or_else(IdentityProviderUnavailable, provider, provider.discover())
+            state = await self._tokens.create(
+                "oauth",
+                lifetime=TRANSACTION_LIFETIME,
+                user_id=user.user_id if user else None,
+                subject=provider_id,
+                binding=binding,
+                data={
+                    "nonce": nonce,
+                    "verifier": verifier,
+                    "redirect_uri": redirect_uri,
+                    "callback_url": oauth_request.callback_url,
+                    "remember": oauth_request.remember,
+                    "session_id": str(user.credential_id) if user else None,
+                },
+            )
+            transaction = OAuthTransaction(state, nonce, verifier, redirect_uri)
+            url = await _or_else(
+                IdentityProviderUnavailable, provider, client.authorization_url(transaction)
+            )
         return AuthorizationRedirect(url, state, binding)
 
     async def resume(
@@ -192,16 +172,15 @@ class OAuthService:
             raise OAuthCallbackFailed from None
         if consumed.subject != provider_id:
             raise OAuthCallbackFailed
-        return OAuthCallback(
-            provider=self._providers[provider_id],
-            oauth_request=_oauth_request(consumed.user_id, consumed.data),
-            transaction=OAuthTransaction(
-                state=response.state,
-                nonce=consumed.data["nonce"],
-                verifier=consumed.data["verifier"],
-                redirect_uri=consumed.data["redirect_uri"],
-            ),
+        data = consumed.data
+        transaction = OAuthTransaction(
+            state=response.state,
+            nonce=data["nonce"],
+            verifier=data["verifier"],
+            redirect_uri=data["redirect_uri"],
         )
+        oauth_request = _oauth_request(consumed.user_id, data)
+        return OAuthCallback(self._providers[provider_id], oauth_request, transaction)
 
     async def verify(
         self, callback: OAuthCallback, response: AuthorizationResponse

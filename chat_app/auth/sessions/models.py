@@ -38,7 +38,7 @@ class ResolvedSession:
         expires_at: When the session expires unless it is used again.
         authenticated_at: When the user last authenticated.
         user: The user's profile.
-        method: The sign-in method.
+        method: The login method.
         renewed: The token that replaces the browser's, where there is one.
     """
 
@@ -58,7 +58,7 @@ class SessionSummary:
         id: The session.
         device: For example `Firefox on Linux`.
         network: The network it started on.
-        method: The sign-in method.
+        method: The login method.
         created_at: When it started.
         last_seen_at: When it was last used, to within five minutes.
         expires_at: When it expires unless it is used again.

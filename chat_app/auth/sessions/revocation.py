@@ -12,7 +12,7 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession, DeniedSession, User
 
 JWT_PREFIX = "sealed:"
@@ -39,33 +39,6 @@ def is_denied(session_id: UUID) -> Condition:
     return select(DeniedSession).where(col(DeniedSession.session_id) == session_id).exists()
 
 
-async def revoke_rows(
-    session: SystemSession, conditions: Iterable[Condition], now: datetime, reason: str
-) -> list[UUID]:
-    """Revoke the sessions that match and are not revoked yet; their JWTs are denied too.
-
-    Returns:
-        The sessions that this call revoked. The caller publishes them after the commit.
-    """
-    result = await session.exec(
-        update(AuthSession)
-        .where(*conditions, col(AuthSession.revoked_at).is_(None))
-        .values(revoked_at=now, revoked_reason=reason)
-        .returning(
-            col(AuthSession.id), col(AuthSession.token_hash), col(AuthSession.idle_expires_at)
-        )
-    )
-    revoked = result.all()
-    # No JWT is valid after the idle end that its row had when it was issued.
-    jwt_expiry = {
-        session_id: expires_at
-        for session_id, token_hash, expires_at in revoked
-        if token_hash.startswith(JWT_PREFIX) and expires_at > now
-    }
-    await _deny(session, jwt_expiry)
-    return [session_id for session_id, *_ in revoked]
-
-
 async def _deny(session: SystemSession, expiry: Mapping[UUID, datetime]) -> None:
     """Deny the JWTs of sessions until the last of each has expired."""
     for session_id, expires_at in expiry.items():
@@ -74,7 +47,7 @@ async def _deny(session: SystemSession, expiry: Mapping[UUID, datetime]) -> None
 
 
 class SessionRevocation:
-    """Revokes sessions, and publishes it after the commit.
+    """Revokes sessions, and publishes it once the transaction has committed.
 
     Args:
         db: The database of the sessions.
@@ -100,16 +73,14 @@ class SessionRevocation:
             NotFound: The user has no such session.
         """
         is_own = [col(AuthSession.id) == session_id, col(AuthSession.user_id) == principal.user_id]
-        now = self._clock()
         async with self._db.system("auth", write=True) as session:
             if (await session.exec(select(AuthSession.id).where(*is_own))).first() is not None:
-                revoked = await revoke_rows(session, is_own, now, reason)
+                await self._revoke_rows(session, is_own, reason)
             elif session_id == principal.credential_id and self._stateless_lifetime:
-                await _deny(session, {session_id: now + self._stateless_lifetime})
-                revoked = [session_id]
+                await _deny(session, {session_id: self._clock() + self._stateless_lifetime})
+                session.after_commit.append(lambda: self._publish_revoked([session_id], reason))
             else:
                 raise NotFound
-        self.publish_revoked(revoked, reason)
 
     async def revoke_user(self, user_id: UUID, *, reason: str, keep: UUID | None = None) -> int:
         """Revoke every session of a user, except `keep`.
@@ -119,7 +90,6 @@ class SessionRevocation:
         """
         async with self._db.system("auth", write=True) as session:
             revoked = await self.revoke_all(session, user_id, reason=reason, keep=keep)
-        self.publish_revoked(revoked, reason)
         return len(revoked)
 
     async def revoke_all(
@@ -141,7 +111,7 @@ class SessionRevocation:
             provider: The identity provider whose sessions are revoked; empty for all.
 
         Returns:
-            The revoked sessions, for `publish_revoked` after the commit.
+            The revoked sessions.
         """
         conditions: list[Condition] = [col(AuthSession.user_id) == user_id]
         if keep is not None:
@@ -155,9 +125,34 @@ class SessionRevocation:
                 .where(col(User.id) == user_id)
                 .values(session_epoch=col(User.session_epoch) + 1)
             )
-        return await revoke_rows(session, conditions, self._clock(), reason)
+        return await self._revoke_rows(session, conditions, reason)
 
-    def publish_revoked(self, session_ids: Iterable[UUID], reason: str) -> None:
+    async def _revoke_rows(
+        self, session: SystemSession, conditions: Iterable[Condition], reason: str
+    ) -> list[UUID]:
+        """Revoke the sessions that match and are not revoked yet; their JWTs are denied too."""
+        now = self._clock()
+        result = await session.exec(
+            update(AuthSession)
+            .where(*conditions, col(AuthSession.revoked_at).is_(None))
+            .values(revoked_at=now, revoked_reason=reason)
+            .returning(
+                col(AuthSession.id), col(AuthSession.token_hash), col(AuthSession.idle_expires_at)
+            )
+        )
+        rows = result.all()
+        # No JWT is valid after the idle end that its row had when it was issued.
+        jwt_expiry = {
+            session_id: expires_at
+            for session_id, token_hash, expires_at in rows
+            if token_hash.startswith(JWT_PREFIX) and expires_at > now
+        }
+        await _deny(session, jwt_expiry)
+        revoked = [session_id for session_id, *_ in rows]
+        session.after_commit.append(lambda: self._publish_revoked(revoked, reason))
+        return revoked
+
+    def _publish_revoked(self, session_ids: Iterable[UUID], reason: str) -> None:
         """Publish revoked sessions, so that their sockets, runs and caches end."""
         for session_id in session_ids:
             signal = Signal("session_ended", session_id=session_id, reason=reason)
@@ -170,10 +165,7 @@ class SessionRevocation:
             How many sessions had expired.
         """
         now = self._clock()
-        expired = [
-            col(AuthSession.revoked_at).is_(None),
-            col(AuthSession.idle_expires_at) <= now,
-        ]
+        expired = [col(AuthSession.revoked_at).is_(None), col(AuthSession.idle_expires_at) <= now]
         is_old = col(AuthSession.revoked_at) <= now - _KEEP_REVOKED
         is_denial_over = col(DeniedSession.expires_at) <= now
         async with self._db.system("sweep") as session:
@@ -184,10 +176,9 @@ class SessionRevocation:
             ).first() is None:
                 return 0
         async with self._db.system("sweep", write=True) as session:
-            revoked = await revoke_rows(session, expired, now, "expired")
+            revoked = await self._revoke_rows(session, expired, "expired")
             await session.exec(delete(AuthSession).where(is_old))
             await session.exec(delete(DeniedSession).where(is_denial_over))
-        self.publish_revoked(revoked, "expired")
         return len(revoked)
 
     async def revalidate(self, session_ids: Iterable[UUID]) -> set[UUID]:
@@ -215,5 +206,5 @@ class SessionRevocation:
                     )
                 )
                 over.difference_update(result.all())
-        self.publish_revoked(over, "ended")
+        self._publish_revoked(over, "ended")
         return over

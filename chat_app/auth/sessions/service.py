@@ -13,19 +13,17 @@ from uuid import UUID, uuid4
 from cachetools import TLRUCache, TTLCache
 from sqlmodel import col, select, update
 
-from chat_app.auth.devices import clean_user_agent, device_name
+from chat_app.auth.devices import clean_user_agent, device_label
 from chat_app.auth.hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
-from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec, create_token_codec
+from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, SessionSummary
-from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live, revoke_rows
+from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live
 from chat_app.core.clock import Clock
-from chat_app.core.errors import Unauthenticated
-from chat_app.core.keyring import KeyRing
+from chat_app.core.errors import DatabaseError, Unauthenticated
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import SESSIONS, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseError
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
@@ -89,17 +87,6 @@ class SessionService(SessionRevocation):
         self._no_touch_before: datetime | None = None
         bus.subscribe_callback(SESSIONS, self._on_revoked)
 
-    @classmethod
-    def create(
-        cls, db: Database, bus: Bus, settings: Settings, clock: Clock, keys: KeyRing
-    ) -> "SessionService":
-        """The service with the codec that `AUTH_SESSION_STRATEGY` names.
-
-        Raises:
-            ConfigError: The settings name a function that does not exist.
-        """
-        return cls(db, bus, create_token_codec(settings, keys), settings, clock)
-
     async def issue(
         self,
         user_id: UUID,
@@ -117,7 +104,7 @@ class SessionService(SessionRevocation):
 
         Args:
             user_id: The user.
-            method: The sign-in method, for example `password`.
+            method: The login method, for example `password`.
             remember: Whether the session outlives the browser, and lasts longer.
             client_ip: Only its network is stored.
             user_agent: The browser's `User-Agent`, for the list of devices.
@@ -153,24 +140,19 @@ class SessionService(SessionRevocation):
             user = await session.get(User, user_id)
             if user is None or user.disabled_at is not None:
                 raise Unauthenticated
-            replaced = []
             previous = None if replaces is None else await session.get(AuthSession, replaces)
             if previous is not None:
                 self._replaced[self._codec.fingerprint(previous)] = True
-                is_previous = [col(AuthSession.id) == replaces]
-                replaced = await revoke_rows(session, is_previous, now, "replaced")
+                await self._revoke_rows(session, [col(AuthSession.id) == replaces], "replaced")
             excess = await session.exec(
                 select(AuthSession.id)
                 .where(col(AuthSession.user_id) == user_id, *live(now))
                 .order_by(col(AuthSession.created_at).desc())
                 .offset(self._settings.sessions_per_user - 1)
             )
-            is_excess = [col(AuthSession.id).in_(excess.all())]
-            too_many = await revoke_rows(session, is_excess, now, "too_many")
+            await self._revoke_rows(session, [col(AuthSession.id).in_(excess.all())], "too_many")
             token = self._codec.issue(row, user, now)
             session.add(row)
-        self.publish_revoked(replaced, "replaced")
-        self.publish_revoked(too_many, "too_many")
         return _issued(token, row, now)
 
     async def resolve(self, token: str) -> ResolvedSession | None:
@@ -195,9 +177,8 @@ class SessionService(SessionRevocation):
             if not is_live(row, now) or self._codec.fingerprint(row) != decoded.fingerprint:
                 return None
             await self._touch(row, now)
-            if not decoded.is_old:
-                return await self._resolved(row, user)
-            renewed = _issued(self._codec.issue(row, user, now), row, now)
+            is_old = decoded.is_old
+            renewed = _issued(self._codec.issue(row, user, now), row, now) if is_old else None
             return await self._resolved(row, user, renewed)
 
         return await self._current(load)
@@ -218,13 +199,7 @@ class SessionService(SessionRevocation):
             return cached.principal
 
         async def load() -> ResolvedSession | None:
-            pair = await self._first(
-                select(User, AuthSession)
-                .join(AuthSession, col(User.id) == AuthSession.user_id)
-                .where(
-                    col(AuthSession.id) == session_id, col(User.disabled_at).is_(None), *live(now)
-                )
-            )
+            pair = await self._first(_live_session(session_id, now))
             if pair is None or pair[1] is None:
                 return None
             user, row = pair[0], pair[1]
@@ -254,20 +229,12 @@ class SessionService(SessionRevocation):
         """
         now = self._clock()
         async with self._db.system("auth", write=True) as session:
-            result = await session.exec(
-                select(AuthSession, User)
-                .join(User, col(User.id) == col(AuthSession.user_id))
-                .where(
-                    col(AuthSession.id) == principal.credential_id,
-                    col(AuthSession.user_id) == principal.user_id,
-                    col(User.disabled_at).is_(None),
-                    *live(now),
-                )
-            )
+            mine = col(AuthSession.user_id) == principal.user_id
+            result = await session.exec(_live_session(principal.credential_id, now).where(mine))
             pair = result.first()
             if pair is None:
                 raise Unauthenticated
-            row, user = pair
+            user, row = pair
             self._replaced[self._codec.fingerprint(row)] = True
             row.authenticated_at, row.method = now, method
             row.last_seen_at, row.idle_expires_at = now, self._idle_end(row, now)
@@ -295,7 +262,7 @@ class SessionService(SessionRevocation):
             return [
                 SessionSummary(
                     id=row.id,
-                    device=device_name(row.user_agent),
+                    device=device_label(row.user_agent),
                     network=row.address,
                     method=row.method,
                     created_at=row.created_at,
@@ -372,6 +339,14 @@ class SessionService(SessionRevocation):
         self._revocations += 1
         if signal.session_id is not None:
             self._principals.pop(signal.session_id, None)
+
+
+def _live_session(session_id: UUID, now: datetime) -> SessionQuery:
+    return (
+        select(User, AuthSession)
+        .join(AuthSession, col(User.id) == AuthSession.user_id)
+        .where(col(AuthSession.id) == session_id, col(User.disabled_at).is_(None), *live(now))
+    )
 
 
 def _issued(token: str, row: AuthSession, now: datetime) -> IssuedSession:

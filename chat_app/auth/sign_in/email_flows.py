@@ -1,31 +1,104 @@
-"""The flows that need an email: magic links, password reset, sign-up, verifying and changing."""
+"""What the email flows share: magic links, sign-up, password resets, verifying and changing emails.
 
+Each issues a one-time token, sends it in a link, and consumes it when the link is used.
+"""
+
+import hmac
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from typing import Literal, get_args
 
-from chat_app.auth.account.change_email import EmailChanges
-from chat_app.auth.account.password import PasswordResets
-from chat_app.auth.errors import InvalidToken
-from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens, Purpose
+from chat_app.auth.emails import normalise
+from chat_app.auth.errors import AccessDenied, InvalidToken
+from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
 from chat_app.auth.principal import Principal
-from chat_app.auth.sessions.service import SessionService
-from chat_app.auth.sign_in.magic_link import MagicLinks, MailContext
-from chat_app.auth.sign_in.passwords import PasswordHashing
-from chat_app.auth.sign_in.service import SignInService
-from chat_app.auth.sign_in.sign_up import EmailSignUps, is_same_browser
+from chat_app.auth.rate_limits import AuthRateLimits
+from chat_app.auth.sign_in.identity import domain_of
 from chat_app.core.clock import Clock
+from chat_app.core.crypto import hash_token
 from chat_app.db.engine import Database
+from chat_app.mail.mailer import Mailer
+from chat_app.mail.templates import EmailTemplates
+from chat_app.settings import Settings
 
+LINK_LIFETIME = timedelta(minutes=10)
+"""How long a link is valid."""
+SIGN_UP_LIFETIME = timedelta(hours=24)
+"""How long a sign-up can be confirmed. Its link alone does not sign in, so it may be this long."""
+
+LinkPurpose = Literal["sign_in_link", "sign_up", "verify_email", "change_email", "reset_password"]
+"""The purposes of tokens that are sent in links."""
 LinkRequirement = Literal["click", "password", "session"]
 """What a link needs besides its token: nothing, the chosen password, or a signed-in user."""
 
-_PURPOSES: tuple[Purpose, ...] = (
-    "sign_in_link",
-    "sign_up",
-    "verify_email",
-    "change_email",
-    "reset_password",
-)
+
+@dataclass(frozen=True, slots=True)
+class MailContext:
+    """What an email is written with, sent with and limited by.
+
+    Args:
+        mailer: Sends emails.
+        templates: The texts.
+        rate_limits: Emails per client and recipient; shared with password sign-in.
+        settings: Allowed domains and the sign-up rules.
+    """
+
+    mailer: Mailer
+    templates: EmailTemplates
+    rate_limits: AuthRateLimits
+    settings: Settings
+
+    @classmethod
+    def create(
+        cls, mailer: Mailer, rate_limits: AuthRateLimits, settings: Settings
+    ) -> "MailContext":
+        """With the templates for this application's URL."""
+        templates = EmailTemplates(
+            settings.url,
+            minutes=int(LINK_LIFETIME.total_seconds()) // 60,
+            hours=int(SIGN_UP_LIFETIME.total_seconds()) // 3600,
+        )
+        return cls(mailer, templates, rate_limits, settings)
+
+    def recipient(self, email: str) -> str:
+        """The normalised recipient of an email that a client requests.
+
+        Raises:
+            MailUnavailable: No email can be sent.
+            InvalidEmail: It is not an email address.
+            AccessDenied: Its domain is not allowed to sign in.
+        """
+        self.mailer.require_available()
+        recipient = normalise(email)
+        self.require_allowed_domain(recipient)
+        return recipient
+
+    def require_allowed_domain(self, email: str) -> None:
+        """Refuse an email that no user could sign in with; reveals nothing about users.
+
+        Raises:
+            AccessDenied: Its domain is not among `AUTH_ALLOWED_DOMAINS`.
+        """
+        domains = self.settings.auth_allowed_domains
+        if domains and domain_of(email) not in domains:
+            raise AccessDenied
+
+
+@dataclass(frozen=True, slots=True)
+class EmailFlow:
+    """What every email flow works with.
+
+    Args:
+        db: Stores users and accounts.
+        tokens: Creates the tokens of links.
+        mail: Sends emails.
+        clock: The time.
+    """
+
+    db: Database
+    tokens: OneTimeTokens
+    mail: MailContext
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,64 +116,33 @@ class EmailLinkPreview:
     callback_url: str
 
 
-class EmailFlows:
-    """All email flows.
+async def preview_link(
+    tokens: OneTimeTokens,
+    purpose: str,
+    token: str,
+    *,
+    browser_secret: str | None,
+    principal: Principal | None,
+) -> EmailLinkPreview:
+    """What a link would do; its token stays valid.
 
     Args:
-        mail: Sends emails.
-        db: Users and accounts.
-        sessions: Revoked by a password reset.
-        tokens: Creates the tokens of links.
-        sign_in_service: Decides who may sign in.
-        passwords: Judges and hashes passwords.
-        clock: The time.
+        tokens: Reads the token.
+        purpose: From the link.
+        token: From the link.
+        browser_secret: What `EmailSignUps.begin` gave this browser, if anything.
+        principal: The signed-in user, if any.
+
+    Raises:
+        InvalidToken: It is used, expired or unknown.
     """
-
-    def __init__(
-        self,
-        mail: MailContext,
-        db: Database,
-        sessions: SessionService,
-        tokens: OneTimeTokens,
-        sign_in_service: SignInService,
-        passwords: PasswordHashing,
-        clock: Clock,
-    ) -> None:
-        self.mailer = mail.mailer
-        self.magic_links = MagicLinks(tokens, sign_in_service, mail)
-        self.password_resets = PasswordResets(db, tokens, sessions, passwords, mail, clock)
-        self.sign_ups = EmailSignUps(db, tokens, sign_in_service, passwords, mail, clock)
-        self.email_changes = EmailChanges(db, tokens, mail, clock)
-        self._tokens = tokens
-
-    async def preview(
-        self,
-        purpose: str,
-        token: str,
-        *,
-        browser_secret: str | None,
-        principal: Principal | None,
-    ) -> EmailLinkPreview:
-        """What a link would do; its token stays valid.
-
-        Args:
-            purpose: From the link.
-            token: From the link.
-            browser_secret: What `EmailSignUps.begin` gave this browser, if anything.
-            principal: The signed-in user, if any.
-
-        Raises:
-            InvalidToken: It is used, expired or unknown.
-        """
-        for known in _PURPOSES:
-            if known == purpose:
-                link = await self._tokens.peek(token, known)
-                return EmailLinkPreview(
-                    link.subject,
-                    _requirement(link, browser_secret, principal),
-                    link.data.get("goes_to", ""),
-                )
-        raise InvalidToken
+    known: LinkPurpose
+    for known in get_args(LinkPurpose):
+        if known == purpose:
+            link = await tokens.peek(token, known)
+            requirement = _requirement(link, browser_secret, principal)
+            return EmailLinkPreview(link.subject, requirement, link.data.get("goes_to", ""))
+    raise InvalidToken
 
 
 def _requirement(
@@ -112,3 +154,8 @@ def _requirement(
         is_own = principal is not None and principal.user_id == link.user_id
         return "click" if is_own else "session"
     return "password" if link.purpose == "reset_password" else "click"
+
+
+def is_same_browser(pending: ConsumedToken, browser_secret: str | None) -> bool:
+    """Whether a sign-up was started in the browser with this secret."""
+    return hmac.compare_digest(pending.data["browser"], hash_token(browser_secret or ""))

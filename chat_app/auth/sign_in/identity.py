@@ -104,25 +104,16 @@ class ExistingUser:
 
 
 @dataclass(frozen=True, slots=True)
-class SignInAs:
-    """Sign in as this user."""
+class Decision:
+    """Which user an identity signs in as.
 
-    user: ExistingUser
+    Args:
+        user: The existing user; None creates one.
+        claims_account: Whether every other login method of this user is removed first.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class ClaimUnverified:
-    """Remove every other login method of this user, and sign in as them."""
-
-    user: ExistingUser
-
-
-@dataclass(frozen=True, slots=True)
-class CreateUser:
-    """Create a user."""
-
-
-Decision = SignInAs | ClaimUnverified | CreateUser
+    user: ExistingUser | None
+    claims_account: bool = False
 
 
 def resolve_account(
@@ -151,23 +142,23 @@ def resolve_account(
     if owner is not None:
         if owner.is_disabled:
             raise AccessDenied
-        return SignInAs(owner)
+        return Decision(owner)
     if not identity.email:
         raise EmailRequired
     if email_owner is None:
         if not may_create:
             raise SignUpClosed
-        return CreateUser()
+        return Decision(None)
     if email_owner.is_disabled:
         raise AccessDenied
     if email_owner.is_verified:
         # A verified mailbox proves the account; no other method links by email.
         if identity.method == "email":
-            return SignInAs(email_owner)
+            return Decision(email_owner)
         raise AccountNotLinked
     if not (identity.email_verified and may_claim):
         raise AccountNotLinked
-    return ClaimUnverified(email_owner)
+    return Decision(email_owner, claims_account=True)
 
 
 def domain_of(email: str) -> str:

@@ -8,6 +8,7 @@ import secrets
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -35,9 +36,8 @@ from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.clock import Clock
-from chat_app.core.errors import NotFound
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
 from chat_app.settings import Settings
 
@@ -137,11 +137,12 @@ def _encode(password: str) -> bytes | None:
 
 
 PASSWORD_ISSUER = "password"  # noqa: S105 - an issuer
-"""The issuer of an account with a password; its subject is the normalised address."""
+"""The issuer of an account with a password; its subject is the normalised email."""
 
 _INVALID_EMAIL = "?"  # no email has this form: one rate limit for all invalid ones
 
 
+@dataclass(frozen=True, slots=True)
 class PasswordAccounts:
     """Sign-up and sign-in by password.
 
@@ -153,19 +154,11 @@ class PasswordAccounts:
         clock: The time.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        passwords: PasswordHashing,
-        rate_limits: AuthRateLimits,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._db = db
-        self._passwords = passwords
-        self._rate_limits = rate_limits
-        self._settings = settings
-        self._clock = clock
+    db: Database
+    passwords: PasswordHashing
+    rate_limits: AuthRateLimits
+    settings: Settings
+    clock: Clock
 
     async def sign_up(
         self,
@@ -196,13 +189,13 @@ class PasswordAccounts:
             AccessDenied: `check` refuses.
             TooManyAttempts: Too many sign-ups of this client.
         """
-        if not self._settings.sign_up_is_open:
+        if not self.settings.sign_up_is_open:
             raise SignUpClosed
         subject, name = normalise(email), clean_display_name(name)
-        async with self._rate_limits.new_password(client_ip):
-            await self._passwords.judge(password, known_words(subject, name))
+        async with self.rate_limits.new_password(client_ip):
+            await self.passwords.judge(password, known_words(subject, name))
         identity = VerifiedIdentity("password", PASSWORD_ISSUER, subject, email=subject, name=name)
-        async with self._rate_limits.sign_up(client_ip):
+        async with self.rate_limits.sign_up(client_ip):
             try:
                 await check(identity)
             except AccountNotLinked:
@@ -218,7 +211,7 @@ class PasswordAccounts:
                 As in `sign_up`.
         """
         subject, name = normalise(email), clean_display_name(name)
-        await self._passwords.judge(password, known_words(subject, name))
+        await self.passwords.judge(password, known_words(subject, name))
         return await self._create(subject, password, name, email_verified=True)
 
     async def sign_in(self, *, email: str, password: str, client_ip: str) -> VerifiedIdentity:
@@ -235,13 +228,13 @@ class PasswordAccounts:
             subject = normalise(email)
         except InvalidEmail:
             subject = _INVALID_EMAIL
-        async with self._rate_limits.sign_in(subject, client_ip):
+        async with self.rate_limits.sign_in(subject, client_ip):
             user_id, stored, is_enabled = await self._look_up(subject)
-            matches = await self._passwords.verify(stored, password)
+            matches = await self.passwords.verify(stored, password)
             if user_id is None or stored is None or not matches or not is_enabled:
                 raise InvalidCredentials
-        if self._passwords.is_outdated(stored):
-            await self._rehash(user_id, stored, await self._passwords.hash(password))
+        if self.passwords.is_outdated(stored):
+            await self._rehash(user_id, stored, await self.passwords.hash(password))
         return VerifiedIdentity("password", PASSWORD_ISSUER, subject, email=subject)
 
     async def profile(self, principal: Principal) -> UserProfile:
@@ -250,14 +243,12 @@ class PasswordAccounts:
         Raises:
             NotFound: The user was deleted.
         """
-        async with self._db.system("auth") as session:
-            user = await session.get(User, principal.user_id)
-        if user is None:
-            raise NotFound
+        async with self.db.system("auth") as session:
+            user = await session.require(User, principal.user_id)
         return UserProfile(user.id, user.email, user.name)
 
     async def _look_up(self, subject: str) -> tuple[UUID | None, str | None, bool]:
-        async with self._db.system("auth") as session:
+        async with self.db.system("auth") as session:
             found = await session.exec(
                 select(User.id, Account.password_hash, User.disabled_at)
                 .join(Account, col(Account.user_id) == col(User.id))
@@ -269,19 +260,18 @@ class PasswordAccounts:
     async def _create(
         self, subject: str, password: str, name: str, *, email_verified: bool = False
     ) -> UUID:
-        password_hash = await self._passwords.hash(password)
-        now = self._clock()
+        password_hash = await self.passwords.hash(password)
+        now = self.clock()
         verified_at = now if email_verified else None
+        user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
         try:
-            async with self._db.system("auth", write=True) as session:
-                return await add_user(
-                    session, subject, password_hash, name, now=now, verified_at=verified_at
-                )
+            async with self.db.system("auth", write=True) as session:
+                return await add_user(session, user, password_hash)
         except IntegrityError:
             raise EmailTaken from None
 
     async def _rehash(self, user_id: UUID, old: str, new: str) -> None:
-        async with self._db.system("auth", write=True) as session:
+        async with self.db.system("auth", write=True) as session:
             await session.exec(
                 update(Account)
                 .where(
@@ -294,41 +284,33 @@ class PasswordAccounts:
             )
 
 
-async def add_user(
-    session: SystemSession,
-    subject: str,
-    password_hash: str,
-    name: str,
-    *,
-    now: datetime,
-    verified_at: datetime | None,
-) -> UUID:
+async def add_user(session: SystemSession, user: User, password_hash: str) -> UUID:
     """Add a user with a password in the caller's transaction.
 
     Args:
         session: The transaction.
-        subject: The normalised email.
+        user: With a normalised email and a clean name.
         password_hash: From `PasswordHashing.hash`.
-        name: From `clean_display_name`.
-        now: The time.
-        verified_at: When the email was verified, if it was.
 
     Raises:
         IntegrityError: The email has an account.
     """
-    user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
     session.add(user)
     await session.flush()
-    account = Account(
+    session.add(password_account(user, user.created_at, password_hash))
+    await session.flush()
+    return user.id
+
+
+def password_account(user: User, now: datetime, password_hash: str | None = None) -> Account:
+    """The row that lets a user sign in with a password."""
+    return Account(
         user_id=user.id,
         issuer=PASSWORD_ISSUER,
-        subject=subject,
+        subject=user.email,
         password_hash=password_hash,
         created_at=now,
     )
-    session.add(account)
-    await session.flush()
-    return user.id
 
 
 def known_words(subject: str, name: str) -> list[str]:

@@ -4,14 +4,15 @@ Account rules, allow-lists, the operator's hook and the second factor each have 
 login method cannot forget one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select, update
 
-from chat_app.auth.account.login_methods import CLAIMED, claim_unverified_account
+from chat_app.auth.account.login_methods import claim_unverified_account, new_account
 from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.errors import AccessDenied
 from chat_app.auth.hooks import OnSignIn, SignInAttempt, allows, load_function
@@ -19,25 +20,24 @@ from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import (
     Browser,
-    ClaimUnverified,
-    CreateUser,
     Decision,
     ExistingUser,
     MfaRequired,
     SignedIn,
-    SignInAs,
     VerifiedIdentity,
     domain_of,
     has_claim,
     resolve_account,
 )
+from chat_app.auth.two_factor import confirmed_totp
 from chat_app.core.clock import Clock
+from chat_app.core.crypto import hash_token
 from chat_app.core.errors import Conflict, Unauthenticated
-from chat_app.core.tokens import hash_token
 from chat_app.db.engine import Database
-from chat_app.db.sessions import SystemSession
-from chat_app.db.tables import Account, RememberedDevice, Totp, User
-from chat_app.settings import IdentityProvider, Settings
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import Account, RememberedDevice, User
+from chat_app.settings import Settings
+from chat_app.settings.identity_providers import IdentityProvider
 
 MFA_LIFETIME = timedelta(minutes=10)
 """How long a two-factor challenge is valid."""
@@ -45,6 +45,7 @@ MFA_LIFETIME = timedelta(minutes=10)
 _MAX_TRIES = 3  # a concurrent sign-in of the same identity may change the decision
 
 
+@dataclass(slots=True)
 class SignInService:
     """Signs users in.
 
@@ -60,22 +61,15 @@ class SignInService:
         ConfigError: The settings name a function that does not exist.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        sessions: SessionService,
-        tokens: OneTimeTokens,
-        settings: Settings,
-        clock: Clock,
-        hook: OnSignIn | None = None,
-    ) -> None:
-        self._db = db
-        self._sessions = sessions
-        self._tokens = tokens
-        self._settings = settings
-        self._clock = clock
-        self._hook = hook or load_function(settings.auth_on_sign_in, "AUTH_ON_SIGN_IN")
-        self._providers = {one.id: one for one in settings.identity_providers}
+    db: Database
+    sessions: SessionService
+    tokens: OneTimeTokens
+    settings: Settings
+    clock: Clock
+    hook: OnSignIn | None = None
+
+    def __post_init__(self) -> None:
+        self.hook = self.hook or load_function(self.settings.auth_on_sign_in, "AUTH_ON_SIGN_IN")
 
     async def check(self, identity: VerifiedIdentity) -> Decision:
         """Whether an identity may sign in, and as which user. Nothing is written.
@@ -86,9 +80,9 @@ class SignInService:
             AccountNotLinked, EmailRequired, SignUpClosed: See `resolve_account`.
             AccessDenied: Disabled, not on an allow-list, or refused by the operator's hook.
         """
-        async with self._db.system("auth") as session:
+        async with self.db.system("auth") as session:
             decision = await self._decide(session, identity)
-        user = None if isinstance(decision, CreateUser) else decision.user
+        user = decision.user
         self._check_lists(identity, user)
         attempt = SignInAttempt(
             method=identity.method,
@@ -100,7 +94,7 @@ class SignInService:
             is_new=user is None,
             claims=identity.claims,
         )
-        if not await allows(self._hook, attempt):
+        if not await allows(self.hook, attempt):
             raise AccessDenied
         return decision
 
@@ -116,35 +110,24 @@ class SignInService:
         """
         for _ in range(_MAX_TRIES):
             decision = await self.check(identity)
-            user_id, ended = None, []
-            async with self._db.system("auth", write=True) as session:
+            async with self.db.system("auth", write=True) as session:
                 if await self._decide(session, identity) == decision:
-                    user_id, ended = await self._apply(session, identity, decision)
-            self._sessions.publish_revoked(ended, CLAIMED)
-            if user_id is not None:
-                break
+                    user_id = await self._apply(session, identity, decision)
+                    break
         else:
             raise Conflict("Another sign-in to this account is in progress. Try again.")
+        details = {
+            "method": identity.method,
+            "provider": identity.provider,
+            "remember": browser.remember,
+            "claims": dict(identity.claims),
+        }
         if await self._needs_second_factor(user_id, identity, browser):
-            data = {
-                "method": identity.method,
-                "provider": identity.provider,
-                "remember": browser.remember,
-                "claims": dict(identity.claims),
-            }
-            token = await self._tokens.create(
-                "second_factor", lifetime=MFA_LIFETIME, user_id=user_id, data=data
+            token = await self.tokens.create(
+                "second_factor", lifetime=MFA_LIFETIME, user_id=user_id, data=details
             )
             return MfaRequired(token, MFA_LIFETIME)
-        return await self._issue(
-            user_id,
-            browser,
-            method=identity.method,
-            provider=identity.provider,
-            remember=browser.remember,
-            claims=dict(identity.claims),
-            second_factor=identity.is_strong,
-        )
+        return await self._issue(user_id, browser, details, second_factor=identity.is_strong)
 
     async def finish(self, challenge: ConsumedToken, browser: Browser) -> SignedIn:
         """Issue the session of a sign-in whose second factor was checked.
@@ -158,27 +141,18 @@ class SignInService:
         """
         if challenge.purpose != "second_factor" or challenge.user_id is None:
             raise AccessDenied
-        data = challenge.data
-        return await self._issue(
-            challenge.user_id,
-            browser,
-            method=data["method"],
-            provider=data["provider"],
-            remember=data["remember"],
-            claims=data["claims"],
-            second_factor=True,
-        )
+        return await self._issue(challenge.user_id, browser, challenge.data, second_factor=True)
 
     async def _issue(
-        self, user_id: UUID, browser: Browser, *, remember: bool, **details: Any
+        self, user_id: UUID, browser: Browser, details: Mapping[str, Any], *, second_factor: bool
     ) -> SignedIn:
         try:
-            issued = await self._sessions.issue(
+            issued = await self.sessions.issue(
                 user_id,
-                remember=remember,
                 client_ip=browser.client_ip,
                 user_agent=browser.user_agent,
                 replaces=browser.replaces,
+                second_factor=second_factor,
                 **details,
             )
         except Unauthenticated:
@@ -205,18 +179,18 @@ class SignInService:
             owner,
             email_owner,
             may_create=self._may_create(identity),
-            may_claim=self._settings.auth_unverified_accounts == "take_over",
+            may_claim=self.settings.auth_unverified_accounts == "take_over",
         )
 
     def _may_create(self, identity: VerifiedIdentity) -> bool:
         # An allow-list also lets in new users; `_check_lists` enforces it.
         provider = self._provider(identity)
         invited = provider is not None and (provider.sign_up or bool(provider.require))
-        named = identity.email_verified and bool(self._settings.auth_allowed_domains)
-        return self._settings.sign_up_is_open or invited or named
+        named = identity.email_verified and bool(self.settings.auth_allowed_domains)
+        return self.settings.sign_up_is_open or invited or named
 
     def _check_lists(self, identity: VerifiedIdentity, user: ExistingUser | None) -> None:
-        domains = self._settings.auth_allowed_domains
+        domains = self.settings.auth_allowed_domains
         if domains:
             if user is None and not identity.email_verified:
                 raise AccessDenied  # an unverified email can be anyone's
@@ -227,15 +201,15 @@ class SignInService:
             raise AccessDenied
 
     def _provider(self, identity: VerifiedIdentity) -> IdentityProvider | None:
-        return self._providers.get(identity.provider)
+        providers = self.settings.identity_providers
+        return next((one for one in providers if one.id == identity.provider), None)
 
     async def _apply(
         self, session: SystemSession, identity: VerifiedIdentity, decision: Decision
-    ) -> tuple[UUID, Iterable[UUID]]:
-        """Apply the decision; returns the user and the revoked sessions."""
-        now = self._clock()
-        if isinstance(decision, SignInAs):
-            user = decision.user
+    ) -> UUID:
+        """Apply the decision; returns the user."""
+        now, user = self.clock(), decision.user
+        if user is not None and not decision.claims_account:
             await session.exec(
                 update(Account)
                 .where(
@@ -247,51 +221,39 @@ class SignInService:
                 await session.exec(
                     update(User).where(col(User.id) == user.user_id).values(email_verified_at=now)
                 )
-            return user.user_id, []
-        ended: Iterable[UUID] = ()
-        if isinstance(decision, ClaimUnverified):
-            user_id = decision.user.user_id
-            ended = await claim_unverified_account(session, self._sessions, user_id, now)
+            return user.user_id
+        if user is not None:
+            user_id = user.user_id
+            await claim_unverified_account(session, self.sessions, user_id, now)
         else:
-            verified_at = now if identity.email_verified else None
             new = User(
                 email=identity.email,
                 name=truncate_display_name(identity.name),
                 created_at=now,
-                email_verified_at=verified_at,
+                email_verified_at=now if identity.email_verified else None,
             )
             session.add(new)
             await session.flush()
             user_id = new.id
-        session.add(
-            Account(
-                user_id=user_id,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                provider=identity.provider,
-                email=identity.email,
-                name=truncate_display_name(identity.name),
-                created_at=now,
-                last_used_at=now,
-            )
-        )
+        account = new_account(user_id, identity, now)
+        account.last_used_at = now
+        session.add(account)
         await session.flush()
-        return user_id, ended
+        return user_id
 
     async def _needs_second_factor(
         self, user_id: UUID, identity: VerifiedIdentity, browser: Browser
     ) -> bool:
         if identity.is_strong:
             return False
-        async with self._db.system("auth") as session:
-            factor = await session.get(Totp, user_id)
-            if factor is None or factor.confirmed_at is None:
+        async with self.db.system("auth") as session:
+            if await confirmed_totp(session, user_id) is None:
                 return False
             device = await session.exec(
                 select(RememberedDevice.id).where(
                     col(RememberedDevice.user_id) == user_id,
                     col(RememberedDevice.token_hash) == hash_token(browser.device or ""),
-                    col(RememberedDevice.expires_at) > self._clock(),
+                    col(RememberedDevice.expires_at) > self.clock(),
                 )
             )
             return device.first() is None

@@ -4,8 +4,8 @@ Until then there is only a token. So an attacker can't plant an account and wait
 owner, and the response is the same whether or not an account exists.
 """
 
-import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 
@@ -18,50 +18,26 @@ from chat_app.auth.errors import (
     InvalidCredentials,
     SignUpClosed,
 )
-from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
-from chat_app.auth.sign_in.identity import (
-    Browser,
-    CreateUser,
-    MfaRequired,
-    SignedIn,
-    VerifiedIdentity,
-)
-from chat_app.auth.sign_in.magic_link import SIGN_UP_LIFETIME, MailContext
+from chat_app.auth.sign_in.email_flows import SIGN_UP_LIFETIME, EmailFlow, is_same_browser
+from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
-from chat_app.core.clock import Clock
-from chat_app.core.tokens import hash_token, new_token
-from chat_app.db.engine import Database
+from chat_app.core.crypto import hash_token, new_token
+from chat_app.db.tables import User
 from chat_app.mail.templates import Email
 
 
-class EmailSignUps:
+@dataclass(frozen=True, slots=True)
+class EmailSignUps(EmailFlow):
     """Takes sign-ups, and creates users of those that are confirmed.
 
     Args:
-        db: Stores users.
-        tokens: Stores a sign-up until it is confirmed.
         sign_in_service: Decides who may sign in.
         passwords: Judges and hashes passwords.
-        mail: Sends the email.
-        clock: The time.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        tokens: OneTimeTokens,
-        sign_in_service: SignInService,
-        passwords: PasswordHashing,
-        mail: MailContext,
-        clock: Clock,
-    ) -> None:
-        self._db = db
-        self._tokens = tokens
-        self._sign_in_service = sign_in_service
-        self._passwords = passwords
-        self._mail = mail
-        self._clock = clock
+    sign_in_service: SignInService
+    passwords: PasswordHashing
 
     async def begin(
         self, *, email: str, password: str, name: str, client_ip: str, callback_url: str = ""
@@ -86,19 +62,19 @@ class EmailSignUps:
             PasswordTooLong, PasswordTooShort, WeakPassword: See `PasswordHashing.judge`.
             TooManyAttempts: Of this client, or too many emails.
         """
-        self._mail.mailer.require_available()
-        if not (self._mail.settings.sign_up_is_open or self._mail.settings.auth_allowed_domains):
+        self.mail.mailer.require_available()
+        if not (self.mail.settings.sign_up_is_open or self.mail.settings.auth_allowed_domains):
             raise SignUpClosed
         subject, name = normalise(email), clean_display_name(name)
-        self._mail.require_allowed_domain(subject)
-        async with self._mail.rate_limits.new_password(client_ip):
-            await self._passwords.judge(password, known_words(subject, name))
+        self.mail.require_allowed_domain(subject)
+        async with self.mail.rate_limits.new_password(client_ip):
+            await self.passwords.judge(password, known_words(subject, name))
         browser_secret = new_token()
         async with (
-            self._mail.rate_limits.sign_up(client_ip),
-            self._mail.rate_limits.email(subject, client_ip),
+            self.mail.rate_limits.sign_up(client_ip),
+            self.mail.rate_limits.email(subject, client_ip),
         ):
-            password_hash = await self._passwords.hash(password)
+            password_hash = await self.passwords.hash(password)
             template = await self._template_for(subject, name)
             data = {
                 "name": name,
@@ -106,10 +82,10 @@ class EmailSignUps:
                 "browser": hash_token(browser_secret),
                 "goes_to": callback_url,
             }
-            token = await self._tokens.create(
+            token = await self.tokens.create(
                 "sign_up", lifetime=SIGN_UP_LIFETIME, subject=subject, data=data
             )
-        self._mail.mailer.send(template(subject, token))
+        self.mail.mailer.send(template(subject, token))
         return browser_secret
 
     async def finish(
@@ -134,51 +110,45 @@ class EmailSignUps:
             AccessDenied, SignUpClosed: No longer allowed.
             TooManyAttempts: Too many incorrect passwords.
         """
-        pending = await self._tokens.peek(token, "sign_up")
+        pending = await self.tokens.peek(token, "sign_up")
         if not is_same_browser(pending, browser_secret):
-            async with self._mail.rate_limits.sign_in(pending.subject, browser.client_ip):
-                if not await self._passwords.verify(pending.data["password"], password):
+            async with self.mail.rate_limits.sign_in(pending.subject, browser.client_ip):
+                if not await self.passwords.verify(pending.data["password"], password):
                     raise InvalidCredentials
         identity = _identity(pending.subject, pending.data["name"])
-        if not isinstance(await self._sign_in_service.check(identity), CreateUser):
+        if (await self.sign_in_service.check(identity)).user is not None:
             raise EmailTaken
         try:
             await self._create_user(token)
         except IntegrityError:
             raise EmailTaken from None
-        return await self._sign_in_service.sign_in(identity, browser)
+        return await self.sign_in_service.sign_in(identity, browser)
 
     async def _create_user(self, token: str) -> None:
-        now = self._clock()
-        async with self._db.system("auth", write=True) as session:
-            confirmed = await self._tokens.consume_in(session, token, "sign_up")
-            await add_user(
-                session,
-                confirmed.subject,
-                confirmed.data["password"],
-                confirmed.data["name"],
-                now=now,
-                verified_at=now,
+        now = self.clock()
+        async with self.db.system("auth", write=True) as session:
+            confirmed = await self.tokens.consume_in(session, token, "sign_up")
+            user = User(
+                email=confirmed.subject,
+                name=confirmed.data["name"],
+                created_at=now,
+                email_verified_at=now,
             )
+            await add_user(session, user, confirmed.data["password"])
 
     async def _template_for(self, subject: str, name: str) -> Callable[[str, str], Email]:
         """The email to send; only one of the templates contains the token."""
         try:
-            decision = await self._sign_in_service.check(_identity(subject, name))
+            decision = await self.sign_in_service.check(_identity(subject, name))
         except AccountNotLinked:
-            return self._mail.templates.account_exists
+            return self.mail.templates.account_exists
         except AuthError:
-            return self._mail.templates.email_not_allowed
-        is_new = isinstance(decision, CreateUser)
-        return self._mail.templates.sign_up if is_new else self._mail.templates.account_exists
+            return self.mail.templates.email_not_allowed
+        is_new = decision.user is None
+        return self.mail.templates.sign_up if is_new else self.mail.templates.account_exists
 
 
 def _identity(subject: str, name: str) -> VerifiedIdentity:
     return VerifiedIdentity(
         "password", PASSWORD_ISSUER, subject, email=subject, email_verified=True, name=name
     )
-
-
-def is_same_browser(pending: ConsumedToken, browser_secret: str | None) -> bool:
-    """Whether a sign-up was started in the browser with this secret."""
-    return hmac.compare_digest(pending.data["browser"], hash_token(browser_secret or ""))

@@ -13,9 +13,9 @@ from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing
-from chat_app.auth.two_factor import TwoFactor
+from chat_app.auth.two_factor import TwoFactor, confirmed_totp
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, Passkey, Totp
+from chat_app.db.tables import Account, Passkey
 from chat_app.settings import Settings
 
 
@@ -44,6 +44,7 @@ class StepUpMethods:
     passkey: bool
 
 
+@dataclass(frozen=True, slots=True)
 class StepUp:
     """Makes a session fresh.
 
@@ -56,28 +57,18 @@ class StepUp:
         passkeys: Checks passkeys.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        sessions: SessionService,
-        passwords: PasswordHashing,
-        rate_limits: AuthRateLimits,
-        two_factor: TwoFactor,
-        passkeys: Passkeys,
-    ) -> None:
-        self._db = db
-        self._sessions = sessions
-        self._passwords = passwords
-        self._rate_limits = rate_limits
-        self._two_factor = two_factor
-        self._passkeys = passkeys
+    db: Database
+    sessions: SessionService
+    passwords: PasswordHashing
+    rate_limits: AuthRateLimits
+    two_factor: TwoFactor
+    passkeys: Passkeys
 
     async def methods(self, principal: Principal) -> StepUpMethods:
         """The user's step-up methods."""
         user_id = principal.user_id
-        async with self._db.system("auth") as session:
-            factor = await session.get(Totp, user_id)
-            has_code = factor is not None and factor.confirmed_at is not None
+        async with self.db.system("auth") as session:
+            has_code = await confirmed_totp(session, user_id) is not None
             account = await session.exec(_password_of(user_id))
             passkey = await session.exec(
                 select(Passkey.id).where(col(Passkey.user_id) == user_id).limit(1)
@@ -97,15 +88,15 @@ class StepUp:
             PasswordNotConfirmed: It is incorrect or not enough.
             TooManyAttempts: Too many failures; it was not checked.
         """
-        async with self._db.system("auth") as session:
+        async with self.db.system("auth") as session:
             account = (await session.exec(_password_of(principal.user_id))).first()
         if account is None or not (await self.methods(principal)).password:
             raise PasswordNotConfirmed
         subject, stored = account
-        async with self._rate_limits.sign_in(subject, client_ip):
-            if not await self._passwords.verify(stored, password):
+        async with self.rate_limits.sign_in(subject, client_ip):
+            if not await self.passwords.verify(stored, password):
                 raise PasswordNotConfirmed
-        return await self._sessions.step_up(principal, method="password")
+        return await self.sessions.step_up(principal, method="password")
 
     async def by_code(self, principal: Principal, code: str) -> IssuedSession:
         """By two-factor code.
@@ -113,8 +104,8 @@ class StepUp:
         Raises:
             InvalidTwoFactorCode, TwoFactorLocked, InvalidToken: See `TwoFactor.check`.
         """
-        await self._two_factor.check(principal.user_id, code)
-        return await self._sessions.step_up(principal, method="code")
+        await self.two_factor.check(principal.user_id, code)
+        return await self.sessions.step_up(principal, method="code")
 
     async def by_passkey(self, principal: Principal, credential: str) -> IssuedSession:
         """By one of the user's passkeys.
@@ -122,8 +113,8 @@ class StepUp:
         Raises:
             InvalidPasskey: See `Passkeys.step_up`.
         """
-        await self._passkeys.step_up(principal, credential)
-        return await self._sessions.step_up(principal, method="passkey")
+        await self.passkeys.step_up(principal, credential)
+        return await self.sessions.step_up(principal, method="passkey")
 
 
 def _password_of(user_id: UUID):

@@ -3,21 +3,19 @@
 import reflex as rx
 
 from chat_app.components import script
-from chat_app.components.auth.sign_in import sign_out_form
+from chat_app.components.auth.fields import submit_button
+from chat_app.components.auth.sign_in import ErrorCodeComponent, sign_out_form
 from chat_app.components.ui.icons import icon, page_link
-from chat_app.reflex_ext.page import LiteralColorMode, color_mode, set_color_mode
+from chat_app.reflex_ext.app import LiteralColorMode, color_mode, set_color_mode
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.views import UserItem
 
 _MENU_ID = "account-menu"
-_COLOR_MODES: tuple[tuple[LiteralColorMode, str], ...] = (
-    ("light", "Light"),
-    ("dark", "Dark"),
-    ("system", "System"),
-)
+_COLOR_MODES: dict[LiteralColorMode, str] = {"light": "Light", "dark": "Dark", "system": "System"}
 
 
 class AccountForm(rx.Component):
-    """A form whose fields are sent as one JSON object, with texts as values.
+    """A form whose fields are sent as one JSON object, with texts as values; with GET, nothing is.
 
     An error is shown above the fields, in the server's own words. A user who needs a step-up first
     is sent to the page for that, and comes back. An answer with a `url` is followed.
@@ -28,6 +26,7 @@ class AccountForm(rx.Component):
         method: The HTTP method, POST by default.
         problem_id: The id of the element with the error, for fields that are described by it.
         done: The message after a success.
+        file_name: The name of the file that the response is saved as.
         ends_session: Whether a success ends this session: the page goes blank and every tab of the
             browser is told.
         on_done: The event that follows a success, such as the `load` of the page's state.
@@ -40,24 +39,9 @@ class AccountForm(rx.Component):
     method: rx.Var[str]
     problem_id: rx.Var[str]
     done: rx.Var[str]
+    file_name: rx.Var[str]
     ends_session: rx.Var[bool]
     on_done: rx.EventHandler[rx.event.no_args_event_spec]
-
-
-class DownloadForm(rx.Component):
-    """A form that saves the response of a route as a file, after a step-up.
-
-    Args:
-        children: The button.
-        action: The route, requested with GET.
-        file_name: The name of the file.
-    """
-
-    library = script("auth/account_form")
-    tag = "DownloadForm"
-
-    action: rx.Var[str]
-    file_name: rx.Var[str]
 
 
 class PictureField(rx.Component):
@@ -77,17 +61,11 @@ class PictureField(rx.Component):
     on_done: rx.EventHandler[rx.event.no_args_event_spec]
 
 
-class UrlProblem(rx.Component):
-    """The message of the `?error=` code in the page's URL.
-
-    Args:
-        messages: The message of each code; `Default` must be there.
-    """
+class UrlProblem(ErrorCodeComponent):
+    """The message of the `?error=` code in the page's URL."""
 
     library = script("auth/account_form")
     tag = "UrlProblem"
-
-    messages: rx.Var[dict[str, str]]
 
 
 class CallbackUrl(rx.Component):
@@ -98,30 +76,19 @@ class CallbackUrl(rx.Component):
 
 
 account_form = AccountForm.create
-download_form = DownloadForm.create
 picture_field = PictureField.create
 url_problem = UrlProblem.create
 callback_url = CallbackUrl.create
 
 
-def account_menu(
-    person: rx.vars.ObjectVar[UserItem], *, settings: str, sign_out: str, picture: str
-) -> rx.Component:
-    """A button with the user's name that opens a menu.
-
-    Args:
-        person: The signed-in user.
-        settings: The page with the user's settings.
-        sign_out: The route that the sign-out form is posted to.
-        picture: The route of the user's picture.
-    """
+def account_menu(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
+    """A button with the signed-in user's name that opens a menu."""
+    name = rx.cond(person.name, person.name, person.email)
     return rx.el.div(
         rx.el.button(
-            avatar(person, picture),
+            avatar(person),
             rx.el.span(
-                rx.el.span("Account of ", class_name="sr-only"),
-                _name(person),
-                class_name="person-name",
+                rx.el.span("Account of ", class_name="sr-only"), name, class_name="person-name"
             ),
             icon("updown"),
             type="button",
@@ -130,25 +97,20 @@ def account_menu(
         ),
         rx.el.div(
             rx.el.div(
-                avatar(person, picture),
-                rx.el.div(
-                    rx.el.strong(_name(person)),
-                    rx.el.span(person.email),
-                    class_name="person",
-                ),
+                avatar(person),
+                rx.el.div(rx.el.strong(name), rx.el.span(person.email), class_name="person"),
                 class_name="account-user",
             ),
             theme_control(),
-            page_link(icon("settings"), "Settings", to=settings, class_name="menu-item"),
+            page_link(icon("settings"), "Settings", to="/settings/profile", class_name="menu-item"),
             sign_out_form(
-                rx.el.button(
+                submit_button(
                     icon("sign_out"),
                     "Sign out",
-                    type="submit",
                     class_name="menu-item",
                     custom_attrs={"data-testid": "sign-out"},
                 ),
-                action=sign_out,
+                action=api_url("/api/auth/signout"),
             ),
             id=_MENU_ID,
             class_name="menu",
@@ -160,25 +122,11 @@ def account_menu(
     )
 
 
-def _name(person: rx.vars.ObjectVar[UserItem]) -> rx.Var[str]:
-    return rx.cond(person.name, person.name, person.email)
-
-
-def avatar(person: rx.vars.ObjectVar[UserItem], picture: str) -> rx.Component:
-    """The user's picture, or their initial.
-
-    Args:
-        person: The signed-in user.
-        picture: The route of the user's picture.
-    """
+def avatar(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
+    """The signed-in user's picture, or their initial."""
+    picture = rx.el.img(src=f"{api_url('/api/account/picture')}?{person.picture}", alt="")
     return rx.el.span(
-        rx.cond(
-            person.picture,
-            rx.el.img(src=f"{picture}?{person.picture}", alt=""),
-            person.initial,
-        ),
-        class_name="avatar",
-        aria_hidden="true",
+        rx.cond(person.picture, picture, person.initial), class_name="avatar", aria_hidden="true"
     )
 
 
@@ -196,7 +144,7 @@ def theme_control() -> rx.Component:
                 on_click=set_color_mode(mode),
                 aria_pressed=color_mode == mode,
             )
-            for mode, label in _COLOR_MODES
+            for mode, label in _COLOR_MODES.items()
         ),
         role="group",
         aria_label="Theme",

@@ -1,5 +1,5 @@
 // @ts-check
-// Forms that change the account of a signed-in user: each is one HTTP request, answered in place.
+// Forms about the account of a signed-in user: each is one HTTP request, answered in place.
 
 import { useEffect, useRef, useState } from "react";
 import { ActionForm, Problem } from "./forms.jsx";
@@ -15,13 +15,27 @@ const clearSecrets = (form) => {
 };
 
 /**
- * A form that sends its fields as one JSON object.
+ * @param {Blob} blob
+ * @param {string} name
+ */
+const save = (blob, name) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+};
+
+/**
+ * A form that sends its fields as one JSON object, or sends nothing with GET.
  *
  * @param {{
  *   action: string,
  *   method?: string,
  *   problemId?: string,
  *   done?: string,
+ *   fileName?: string,
  *   endsSession?: boolean,
  *   onDone?: () => void,
  *   className?: string,
@@ -33,6 +47,7 @@ export const AccountForm = ({
   method = "POST",
   problemId,
   done,
+  fileName,
   endsSession,
   onDone,
   className,
@@ -44,9 +59,10 @@ export const AccountForm = ({
   /** @param {HTMLFormElement} form */
   const submit = (form) => {
     setIsDone(false);
-    const json = Object.fromEntries(new FormData(form));
+    const json = method === "GET" ? undefined : Object.fromEntries(new FormData(form));
     return state.run(async () => {
-      const { data } = await accountRequest(action, { method, json });
+      const { response, data } = await accountRequest(action, { method, json });
+      if (fileName) save(await response.blob(), fileName);
       if (endsSession) signedOut();
       if (endsSession || typeof data.url === "string") {
         location.assign(data.url ?? "/signin");
@@ -68,38 +84,6 @@ export const AccountForm = ({
       onSubmit={submit}
       onInput={() => setIsDone(false)}
     >
-      {children}
-    </ActionForm>
-  );
-};
-
-/**
- * @param {Blob} blob
- * @param {string} name
- */
-const save = (blob, name) => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // The browser has begun to read it by then.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-};
-
-/**
- * A form that saves the response of a route as a file.
- *
- * @param {{action: string, fileName: string, children?: import("react").ReactNode}} props
- */
-export const DownloadForm = ({ action, fileName, children }) => {
-  const state = useRequest();
-  const submit = () =>
-    state.run(async () => {
-      const { response } = await accountRequest(action, { method: "GET" });
-      save(await response.blob(), fileName);
-    });
-  return (
-    <ActionForm className="account-form" state={state} onSubmit={submit}>
       {children}
     </ActionForm>
   );

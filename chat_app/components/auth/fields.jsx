@@ -7,14 +7,14 @@ import { useHydrated } from "../ui/use_hydrated.jsx";
 /**
  * The field named `password`, with a button that shows what was typed.
  *
- * @param {{fieldId: string, autoComplete: string, describedBy?: string}} props
+ * @param {{autoComplete?: string, describedBy?: string}} props
  */
-export const PasswordField = ({ fieldId, autoComplete, describedBy }) => {
+export const PasswordField = ({ autoComplete = "current-password", describedBy }) => {
   const [isShown, setIsShown] = useState(false);
   return (
     <span className="password">
       <input
-        id={fieldId}
+        id="password"
         name="password"
         className="field"
         type={isShown ? "text" : "password"}
@@ -28,7 +28,7 @@ export const PasswordField = ({ fieldId, autoComplete, describedBy }) => {
         type="button"
         className="show"
         aria-pressed={isShown}
-        aria-controls={fieldId}
+        aria-controls="password"
         aria-label="Show password"
         onClick={() => setIsShown(!isShown)}
       >
@@ -42,9 +42,9 @@ export const PasswordField = ({ fieldId, autoComplete, describedBy }) => {
  * The field named `code`: six digits nearly always, for which a phone shows its number keys, or a
  * backup code, which has letters.
  *
- * @param {{fieldId: string, describedBy?: string, offersBackup?: boolean}} props
+ * @param {{describedBy?: string, offersBackup?: boolean}} props
  */
-export const CodeField = ({ fieldId, describedBy, offersBackup = true }) => {
+export const CodeField = ({ describedBy, offersBackup = true }) => {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const [isBackup, setIsBackup] = useState(false);
   const [wasChanged, setWasChanged] = useState(false);
@@ -60,14 +60,13 @@ export const CodeField = ({ fieldId, describedBy, offersBackup = true }) => {
     setIsBackup(!isBackup);
   };
 
-  const hint = `${fieldId}-hint`;
   return (
     <div className="labelled">
-      <label htmlFor={fieldId}>{isBackup ? "Backup code" : "Code"}</label>
+      <label htmlFor="code">{isBackup ? "Backup code" : "Code"}</label>
       <input
         key={isBackup ? "backup" : "totp"}
         ref={field}
-        id={fieldId}
+        id="code"
         name="code"
         className="field code"
         autoComplete={isBackup ? "off" : "one-time-code"}
@@ -76,9 +75,9 @@ export const CodeField = ({ fieldId, describedBy, offersBackup = true }) => {
         spellCheck={false}
         maxLength={isBackup ? 32 : 12}
         required
-        aria-describedby={`${hint} ${describedBy}`}
+        aria-describedby={`code-hint ${describedBy}`}
       />
-      <p id={hint} className="hint">
+      <p id="code-hint" className="hint">
         {isBackup
           ? "Enter one of your backup codes. Each works once."
           : "Enter the 6-digit code from your authenticator app."}

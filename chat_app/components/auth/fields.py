@@ -1,10 +1,11 @@
-"""Labelled fields of sign-in and account forms: email, password, one-time code."""
+"""Fields of sign-in and account forms (email, password, one-time code), and their buttons."""
 
 from typing import Any
 
 import reflex as rx
 
 from chat_app.components import script
+from chat_app.reflex_ext.build import baked_settings
 
 PROBLEM_ID = "problem"
 """The element with the error of a sign-in form; its fields are described by it."""
@@ -13,19 +14,17 @@ _HINT_ID = "password-hint"
 
 
 class PasswordField(rx.Component):
-    """The field named `password`, with a button that shows what was typed.
+    """The field named `password`, which is its id too, with a button that shows what was typed.
 
     Args:
-        field_id: What its label points to.
-        auto_complete: `current-password` or `new-password`.
+        auto_complete: `new-password`, or `current-password` by default.
         described_by: Ids of the elements that explain it.
     """
 
     library = script("auth/fields")
     tag = "PasswordField"
 
-    field_id: rx.Var[str] = rx.Var.create("password")
-    auto_complete: rx.Var[str] = rx.Var.create("current-password")
+    auto_complete: rx.Var[str]
     described_by: rx.Var[str]
 
 
@@ -33,7 +32,6 @@ class CodeField(rx.Component):
     """The field named `code`, for a one-time code or a backup code, with its label.
 
     Args:
-        field_id: Its id.
         described_by: Ids of the elements that explain it.
         offers_backup: Whether a backup code may be used instead.
     """
@@ -41,7 +39,6 @@ class CodeField(rx.Component):
     library = script("auth/fields")
     tag = "CodeField"
 
-    field_id: rx.Var[str] = rx.Var.create("code")
     described_by: rx.Var[str]
     offers_backup: rx.Var[bool]
 
@@ -79,6 +76,11 @@ def text_field(label: str, name: str, *, optional: bool = False, **props: Any) -
     props.setdefault("id", name)
     control = rx.el.input(name=name, class_name="field", **props)
     return field(label, props["id"], control, optional=optional)
+
+
+def submit_button(*label: Any, class_name: str = "button", **props: Any) -> rx.Component:
+    """The button that sends a form."""
+    return rx.el.button(*label, type="submit", class_name=class_name, **props)
 
 
 def email_field(*, auto_focus: bool = False) -> rx.Component:
@@ -121,6 +123,7 @@ def new_password_field(label: str, described_by: str = PROBLEM_ID) -> rx.Compone
             auto_complete="new-password", described_by=f"{_HINT_ID} {described_by}"
         ),
         rx.el.p(
+            f"At least {baked_settings().password_min_length} characters. "
             "A few unrelated words are easy to remember and hard to guess.",
             id=_HINT_ID,
             class_name="hint",

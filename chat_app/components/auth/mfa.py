@@ -3,57 +3,47 @@
 import reflex as rx
 
 from chat_app.components import script
+from chat_app.components.auth.sign_in import ErrorCodeComponent
 
 
-class PasskeySignIn(rx.Component):
-    """A button that signs in with a passkey, without a user name.
+class WebAuthnComponent(rx.Component):
+    """What runs a WebAuthn ceremony.
 
     Args:
-        children: Its label.
-        options: The route that makes the options of the WebAuthn ceremony.
+        options: The route that makes the options of the ceremony.
         action: The route that verifies the credential.
-        messages: The message of each `?error=` code.
     """
 
     library = script("auth/passkeys")
+
+    options: rx.Var[str]
+    action: rx.Var[str]
+
+
+class PasskeySignIn(WebAuthnComponent, ErrorCodeComponent):
+    """A button, around its label, that signs in with a passkey, without a user name."""
+
     tag = "PasskeySignIn"
 
-    options: rx.Var[str]
-    action: rx.Var[str]
-    messages: rx.Var[dict[str, str]]
 
+class PasskeyConfirm(WebAuthnComponent):
+    """A button, around its label, by which a user proves again who they are (step-up).
 
-class PasskeyConfirm(rx.Component):
-    """A button by which a signed-in user proves again who they are (step-up).
-
-    Args:
-        children: Its label.
-        options: The route that makes the options of the WebAuthn ceremony.
-        action: The route that verifies the credential; its response names the next page.
+    The response of `action` names the next page.
     """
 
-    library = script("auth/passkeys")
     tag = "PasskeyConfirm"
 
-    options: rx.Var[str]
-    action: rx.Var[str]
 
-
-class PasskeyAdd(rx.Component):
-    """A form that registers a passkey.
+class PasskeyAdd(WebAuthnComponent):
+    """A form that registers a passkey, around its field `name` and its button.
 
     Args:
-        children: Its field `name` and its button.
-        options: The route that makes the options of the WebAuthn ceremony.
-        action: The route that stores the passkey.
         on_done: The event that follows.
     """
 
-    library = script("auth/passkeys")
     tag = "PasskeyAdd"
 
-    options: rx.Var[str]
-    action: rx.Var[str]
     on_done: rx.EventHandler[rx.event.no_args_event_spec]
 
 

@@ -40,13 +40,13 @@ const AT_PROVIDER = "chat-at-provider";
  *
  * @param {string | URL} url
  */
-export const goToProvider = (url) => {
+export const goToIdentityProvider = (url) => {
   sessionStorage.setItem(AT_PROVIDER, "1");
   location.assign(url);
 };
 
 /** @param {boolean} isSignedIn Whether the user came back with a session. */
-export const backFromProvider = (isSignedIn) => {
+export const backFromIdentityProvider = (isSignedIn) => {
   if (sessionStorage.getItem(AT_PROVIDER) === null) return;
   sessionStorage.removeItem(AT_PROVIDER);
   if (isSignedIn) channel?.postMessage("in");
@@ -127,7 +127,7 @@ export const SessionWatch = ({ route, children }) => {
   }, []);
 
   // The gateway gives such a page to signed-in users only.
-  useEffect(() => backFromProvider(true), []);
+  useEffect(() => backFromIdentityProvider(true), []);
 
   useEffect(
     () =>

@@ -14,7 +14,13 @@ import {
   messageOf,
   useRequest,
 } from "./request.jsx";
-import { backFromProvider, goToProvider, onOtherTab, onPageHide, signedIn } from "./session.jsx";
+import {
+  backFromIdentityProvider,
+  goToIdentityProvider,
+  onOtherTab,
+  onPageHide,
+  signedIn,
+} from "./session.jsx";
 
 // Asking for an email, or for the code of a second factor, is not a sign-in yet.
 /** @param {URL} url */
@@ -53,7 +59,7 @@ export const AuthForm = ({ action, messages, problemId, children }) => {
   const accepted = useRef(false);
 
   useEffect(() => {
-    backFromProvider(false);
+    backFromIdentityProvider(false);
     const code = new URLSearchParams(location.search).get("error");
     if (code !== null) setProblem(messageOf(messages, code));
   }, []);
@@ -116,7 +122,7 @@ const isRemembered = () =>
  *   children?: import("react").ReactNode,
  * }} props
  */
-export const ProviderForm = ({ action, messages, children }) => {
+export const IdentityProviderForm = ({ action, messages, children }) => {
   const state = useRequest();
 
   useEffect(() => {
@@ -130,7 +136,7 @@ export const ProviderForm = ({ action, messages, children }) => {
     const fields = fieldsOf(form);
     fields.set("remember", isRemembered() ? "1" : "");
     return state.run(async () => {
-      goToProvider(await authRequest(action, fields, messages));
+      goToIdentityProvider(await authRequest(action, fields, messages));
       return leaving();
     });
   };

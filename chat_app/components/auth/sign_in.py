@@ -2,14 +2,16 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any, Self
 
 import reflex as rx
 
+from chat_app.auth.errors import error_messages
 from chat_app.components import script
 from chat_app.components.auth.fields import PROBLEM_ID
 from chat_app.components.ui.icons import brand, page_link
-from chat_app.reflex_ext.build import api_url
-from chat_app.states.account import ProvidersState
+from chat_app.reflex_ext.build import api_url, baked_settings
+from chat_app.states.account import IdentityProviderItem, IdentityProvidersState
 from chat_app.states.auth import AuthState
 
 _HAIKU = ("Rain taps on the glass,", "a slow conversation with", "no one and the leaves.")
@@ -17,13 +19,24 @@ _HAIKU = ("Rain taps on the glass,", "a slow conversation with", "no one and the
 Page = Callable[[], rx.Component]
 
 
-class AuthForm(rx.Component):
+class ErrorCodeComponent(rx.Component):
+    """A component that shows what an `?error=` code means, with the messages it needs for that."""
+
+    messages: rx.Var[dict[str, str]]
+
+    @classmethod
+    def create(cls, *children: Any, **props: Any) -> Self:
+        """Make the component, with the message of each code."""
+        messages = error_messages(baked_settings().password_min_length)
+        return super().create(*children, messages=messages, **props)
+
+
+class AuthForm(ErrorCodeComponent):
     """A native form post that keeps what was typed when it is refused.
 
     Args:
         children: The fields and the button.
         action: The route that it is posted to.
-        messages: The message of each `?error=` code; `Default` must be there.
         problem_id: The id of the element with the error; fields are described by it.
     """
 
@@ -31,24 +44,21 @@ class AuthForm(rx.Component):
     tag = "AuthForm"
 
     action: rx.Var[str]
-    messages: rx.Var[dict[str, str]]
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 
-class ProviderForm(rx.Component):
+class IdentityProviderForm(ErrorCodeComponent):
     """A form that goes to an identity provider.
 
     Args:
         children: The button.
         action: The route that starts the OAuth flow.
-        messages: The message of each `?error=` code.
     """
 
     library = script("auth/sign_in")
-    tag = "ProviderForm"
+    tag = "IdentityProviderForm"
 
     action: rx.Var[str]
-    messages: rx.Var[dict[str, str]]
 
 
 class SignOutForm(rx.Component):
@@ -110,14 +120,13 @@ class EmailToken(rx.Component):
     purpose: rx.Var[str]
 
 
-class EmailLink(rx.Component):
+class EmailLink(ErrorCodeComponent):
     """What the link of an email leads to: it shows what it will do, and does it at a click.
 
     Args:
         children: A field for the password, for a link that is opened in another browser.
         lookup: The route that tells what a token is for.
         actions: The route of each purpose.
-        messages: The message of each `?error=` code.
         problem_id: The id of the element with the error.
     """
 
@@ -126,7 +135,6 @@ class EmailLink(rx.Component):
 
     lookup: rx.Var[str]
     actions: rx.Var[dict[str, str]]
-    messages: rx.Var[dict[str, str]]
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 
@@ -163,20 +171,14 @@ def if_query(parameter: str, then: rx.Component, otherwise: rx.Component) -> rx.
     return IfQuery.create(otherwise, then, parameter=parameter)
 
 
-def provider_buttons(*, start: str, messages: dict[str, str]) -> rx.Component:
-    """A button for each identity provider, below another login method; nothing without providers.
+def identity_provider_buttons() -> rx.Component:
+    """A button for each identity provider, below another login method; nothing without one."""
+    offered = IdentityProvidersState.offered
 
-    Args:
-        start: The route, without the provider's id at its end.
-        messages: The message of each `?error=` code.
-    """
-    offered = ProvidersState.offered
-
-    def button(provider: rx.vars.ObjectVar) -> rx.Component:
-        return ProviderForm.create(
+    def button(provider: rx.vars.ObjectVar[IdentityProviderItem]) -> rx.Component:
+        return IdentityProviderForm.create(
             rx.el.button(f"Continue with {provider.label}", type="submit", class_name="provider"),
-            action=f"{start}{provider.id}",
-            messages=messages,
+            action=f"{api_url('/api/auth/signin/')}{provider.id}",
         )
 
     return rx.cond(
@@ -190,8 +192,7 @@ def provider_buttons(*, start: str, messages: dict[str, str]) -> rx.Component:
 
 
 def auth_sheet(
-    form: rx.Component,
-    *,
+    *content: rx.Component,
     title: str | rx.Var[str],
     lead: str | rx.Var[str],
     otherwise: rx.Component,
@@ -199,7 +200,7 @@ def auth_sheet(
     """The layout of the sign-in and sign-up pages.
 
     Args:
-        form: What the page is for.
+        content: What the page is for: a form, or nothing where there is nothing to do.
         title: Its heading.
         lead: The sentence below.
         otherwise: Links to the other pages, made by `otherwise`.
@@ -210,7 +211,7 @@ def auth_sheet(
             rx.el.div(
                 rx.el.h1(title),
                 rx.el.p(lead, class_name="lead"),
-                form,
+                *content,
                 otherwise,
                 class_name="auth-body",
             ),

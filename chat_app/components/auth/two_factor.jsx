@@ -84,7 +84,7 @@ export const TwoFactorSetUp = ({ begin, confirm, onDone }) => {
       <img className="qr" src={offer.qr} alt="The key as a QR code" width="200" height="200" />
       <span className="sr-only">The key:</span>
       <code className="secret">{offer.secret.match(/.{1,4}/g)?.join(" ")}</code>
-      <CodeField fieldId="code" describedBy={PROBLEM_ID} offersBackup={false} />
+      <CodeField describedBy={PROBLEM_ID} offersBackup={false} />
       <button type="submit" className="button">
         Turn on
       </button>

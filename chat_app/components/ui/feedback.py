@@ -1,4 +1,4 @@
-"""Feedback of the app: notices, the undo bar, the offline bar, skeletons, and the tab's title."""
+"""Feedback of the app: notices, the offline bar, skeletons, and the tab's title."""
 
 from typing import Any
 
@@ -6,45 +6,19 @@ import reflex as rx
 
 from chat_app.components import script
 from chat_app.components.ui.icons import icon, icon_button
-from chat_app.reflex_ext.page import is_offline
+from chat_app.reflex_ext.app import is_offline
 
 
-def notice(sentence: rx.Var[str], on_dismiss: Any) -> rx.Component:
+def notice(message: rx.Var[str], on_dismiss: Any) -> rx.Component:
     """An error message, until it is dismissed."""
     return rx.cond(
-        sentence != "",
+        message != "",
         rx.el.div(
             icon("warning"),
-            rx.el.span(sentence, role="alert"),
+            rx.el.span(message, role="alert"),
             icon_button("close", "Dismiss", on_click=on_dismiss),
             class_name="notice",
         ),
-    )
-
-
-def undo_bar(
-    undo_id: rx.Var[str], title: rx.Var[str], *, on_undo: Any, on_dismiss: Any
-) -> rx.Component:
-    """A toast with a deletion that can still be undone; it disappears by itself."""
-    return rx.el.div(
-        rx.cond(
-            undo_id != "",
-            rx.el.div(
-                rx.el.span("Deleted “", title, "”", class_name="undo-words"),
-                rx.el.button(
-                    "Undo",
-                    type="button",
-                    class_name="text-button",
-                    # The row that had the focus is gone.
-                    auto_focus=True,
-                    on_click=on_undo,
-                ),
-                icon_button("close", "Dismiss", on_click=on_dismiss),
-                key=undo_id,
-                class_name="undo",
-            ),
-        ),
-        role="status",
     )
 
 

@@ -1,60 +1,61 @@
-"""The layout of every settings page: the menu, and the sections of one page."""
+"""The settings pages: the list of them all, and the layout around each, with the menu."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from chat_app.auth.errors import error_messages
 from chat_app.components.auth.account import url_problem
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
-from chat_app.reflex_ext.build import baked_settings
+from chat_app.pages.settings.account import account_data, profile
+from chat_app.pages.settings.login_methods import linked_accounts, passkeys, password, two_factor
+from chat_app.pages.settings.sessions import confirm, sessions
+from chat_app.states import account as states
 
-MENU: tuple[tuple[str, str], ...] = (
-    ("profile", "Profile"),
-    ("password", "Password"),
-    ("connections", "Connections"),
-    ("passkeys", "Passkeys"),
-    ("two-factor", "Two-factor"),
-    ("sessions", "Sessions"),
-    ("data", "Your data"),
+
+@dataclass(frozen=True)
+class SettingsPage:
+    """A settings page.
+
+    Args:
+        path: The URL's.
+        title: Its heading, which is its title in the menu and in the browser's tab too.
+        sections: Makes its content.
+        load: The handler that loads what it shows, if that is more than the signed-in user.
+        is_in_menu: Whether the menu lists it; else it is reached from another page.
+    """
+
+    path: str
+    title: str
+    sections: Callable[[], rx.Component]
+    load: Any = None
+    is_in_menu: bool = True
+
+    def show(self) -> rx.Component:
+        """The page as a signed-in user sees it."""
+        return _layout(self.title, rx.el.h1(self.title), url_problem(), self.sections())
+
+
+PAGES = (
+    SettingsPage("/settings/profile", "Profile", profile),
+    SettingsPage("/settings/password", "Password", password, states.PasswordState.load),
+    SettingsPage(
+        "/settings/connections", "Connections", linked_accounts, states.LinkedAccountsState.load
+    ),
+    SettingsPage("/settings/passkeys", "Passkeys", passkeys, states.PasskeysState.load),
+    SettingsPage("/settings/two-factor", "Two-factor", two_factor, states.TwoFactorState.load),
+    SettingsPage(
+        "/settings/confirm", "Confirm it's you", confirm, states.ConfirmState.load, is_in_menu=False
+    ),
+    SettingsPage("/settings/sessions", "Sessions", sessions, states.SessionsState.load),
+    SettingsPage("/settings/data", "Your data", account_data),
 )
-"""The last part of each page's path, and its title, in the order of the menu. What a page shows is
-in `PAGES`; a page that is not listed here is reached from another one."""
+"""All of them, in the order of the menu. A new page is a function that makes its sections, and an
+entry here; its `load` needs a row in `states/policy.py`."""
 
 _CONTENT = "settings-content"
-
-
-def path_of(slug: str) -> str:
-    """The path of a settings page."""
-    return f"/settings/{slug}"
-
-
-def settings_page(title: str, *sections: Any) -> rx.Component:
-    """One settings page.
-
-    Args:
-        title: Its heading; the menu entry with the same title is marked as the current page.
-        sections: Its content, each made by `section`.
-    """
-    return _layout(
-        title,
-        rx.el.h1(title),
-        url_problem(messages=error_messages(baked_settings().password_min_length)),
-        *sections,
-    )
-
-
-def section(title: str, *children: Any, lead: Any = None) -> rx.Component:
-    """A part of a page.
-
-    Args:
-        title: Its heading.
-        children: Its content.
-        lead: A sentence below the heading.
-    """
-    above = [rx.el.p(lead, class_name="section-lead")] if lead is not None else []
-    return rx.el.section(rx.el.h2(title), *above, *children, class_name="settings-section")
 
 
 def waiting() -> rx.Component:
@@ -71,7 +72,7 @@ def _layout(title: str, *content: Any) -> rx.Component:
             class_name="settings-head",
         ),
         rx.el.nav(
-            rx.el.ul(*(rx.el.li(_link(slug, name, name == title)) for slug, name in MENU)),
+            rx.el.ul(*(_menu_item(page, page.title == title) for page in PAGES if page.is_in_menu)),
             aria_label="Settings",
             class_name="settings-menu",
         ),
@@ -80,6 +81,6 @@ def _layout(title: str, *content: Any) -> rx.Component:
     )
 
 
-def _link(slug: str, name: str, is_here: bool) -> rx.Component:
+def _menu_item(page: SettingsPage, is_here: bool) -> rx.Component:
     here = {"aria_current": "page"} if is_here else {}
-    return page_link(name, to=path_of(slug), class_name="settings-link", **here)
+    return rx.el.li(page_link(page.title, to=page.path, class_name="settings-link", **here))

@@ -1,86 +1,80 @@
-"""`/settings/sessions`: where the user is signed in, and signing out there."""
+"""`/settings/sessions`, and `/settings/confirm`: the step-up, which makes a session fresh again."""
 
 import reflex as rx
 
-from chat_app.components.auth.account import account_form
-from chat_app.components.ui.feedback import section_skeleton
-from chat_app.pages.settings.layout import section, settings_page
+from chat_app.components.auth.account import callback_url
+from chat_app.components.auth.fields import code_field, password_field, submit_button
+from chat_app.components.auth.mfa import passkey_confirm
+from chat_app.components.auth.sign_in import sign_out_form
+from chat_app.pages.settings.sections import entry_list, form_section, section, when_loaded
 from chat_app.reflex_ext.build import api_url
-from chat_app.states.account import SessionItem, SessionsState
+from chat_app.states.account import ConfirmState, SessionsState
+
+_SESSIONS = "/api/account/sessions"
+_STEP_UP = "/api/account/step-up"
+_PROBLEM = "confirm-problem"
 
 
 def sessions() -> rx.Component:
-    """The page."""
-    return settings_page("Sessions", _list(), _others(), _everywhere())
-
-
-def _list() -> rx.Component:
-    return section(
-        "Where you're signed in",
-        rx.cond(
-            SessionsState.loaded,
-            rx.el.ul(rx.foreach(SessionsState.items, _row), class_name="entries"),
-            section_skeleton(),
-        ),
-        lead="Location is the network the session started on.",
-    )
-
-
-def _row(item: rx.vars.ObjectVar[SessionItem]) -> rx.Component:
-    return rx.el.li(
-        rx.el.div(
-            rx.el.strong(
-                item.device,
-                rx.cond(item.is_current, rx.el.span("This device", class_name="tag")),
-            ),
-            rx.el.span(
-                rx.cond(item.place, rx.fragment(item.place, " · "), ""),
-                "used ",
-                item.seen,
-                " · signed in with ",
-                item.method,
-            ),
-            class_name="entry",
-        ),
-        rx.cond(
-            item.is_current,
-            rx.fragment(),
-            account_form(
-                rx.el.button(
-                    "Sign out",
-                    rx.el.span(" ", item.device, class_name="sr-only"),
-                    type="submit",
-                    class_name="small-button",
-                ),
-                action=f"{api_url('/api/account/sessions')}/{item.id}",
-                method="DELETE",
-                on_done=SessionsState.load,
-            ),
-        ),
-        key=item.id,
-    )
-
-
-def _others() -> rx.Component:
-    return section(
-        "All other sessions",
-        account_form(
-            rx.el.button("Sign out other sessions", type="submit", class_name="small-button"),
-            action=api_url("/api/account/sessions/revoke-others"),
+    """Where the user is signed in, and signing out there."""
+    return rx.fragment(
+        section("Where you're signed in", entry_list(SessionsState, "Sign out", _SESSIONS)),
+        form_section(
+            "All other sessions",
+            submit_button("Sign out other sessions", class_name="small-button"),
+            lead="Your other devices are signed out at once; running answers stop.",
+            action=api_url(f"{_SESSIONS}/revoke-others"),
             on_done=SessionsState.load,
             done="Only this session is left.",
         ),
-        lead="Your other devices are signed out at once; running answers stop.",
+        form_section(
+            "Everywhere",
+            submit_button("Sign out everywhere", class_name="small-button"),
+            lead="Including this device: you'll have to sign in again.",
+            action=api_url(f"{_SESSIONS}/revoke-all"),
+            ends_session=True,
+        ),
     )
 
 
-def _everywhere() -> rx.Component:
-    return section(
-        "Everywhere",
-        account_form(
-            rx.el.button("Sign out everywhere", type="submit", class_name="small-button"),
-            action=api_url("/api/account/sessions/revoke-all"),
-            ends_session=True,
+def confirm() -> rx.Component:
+    """One section for each method of step-up that the user has, and signing in again."""
+    methods = ConfirmState.methods
+    by_passkey = passkey_confirm(
+        "Use a passkey",
+        options=api_url(f"{_STEP_UP}/passkey/options"),
+        action=api_url(f"{_STEP_UP}/passkey"),
+    )
+    by_password = _step_up_form(
+        "With your password",
+        password_field(described_by=_PROBLEM),
+        lead="This change is sensitive, and you signed in a while ago.",
+    )
+    by_code = _step_up_form("With a code", code_field(described_by=_PROBLEM))
+    return when_loaded(
+        ConfirmState,
+        rx.cond(methods.passkey, section("With a passkey", by_passkey)),
+        rx.cond(methods.code, by_code),
+        rx.cond(methods.password, by_password),
+        section(
+            "Another way",
+            sign_out_form(
+                submit_button("Sign in again", class_name="small-button"),
+                action=api_url("/api/auth/signout"),
+                comes_back=True,
+            ),
+            lead="Sign out, then sign in again any way you like. That confirms it too.",
         ),
-        lead="Including this device: you'll have to sign in again.",
+    )
+
+
+def _step_up_form(title: str, field: rx.Component, lead: str | None = None) -> rx.Component:
+    return form_section(
+        title,
+        callback_url(),
+        field,
+        submit_button("Confirm"),
+        lead=lead,
+        action=api_url(_STEP_UP),
+        problem_id=_PROBLEM,
     )

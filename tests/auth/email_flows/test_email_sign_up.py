@@ -28,7 +28,7 @@ def says_no(*_: object) -> bool:
 
 
 async def begin(office: Office, email: str = ADA, password: str = PASSWORD, name: str = "") -> str:
-    return await office.stage.email_flows.sign_ups.begin(
+    return await office.stage.email_sign_ups.begin(
         email=email, password=password, name=name, client_ip=HERE
     )
 
@@ -36,7 +36,7 @@ async def begin(office: Office, email: str = ADA, password: str = PASSWORD, name
 async def finish(
     office: Office, token: str, *, browser_secret: str | None = None, password: str = ""
 ) -> SignedIn:
-    outcome = await office.stage.email_flows.sign_ups.finish(
+    outcome = await office.stage.email_sign_ups.finish(
         token, browser_secret=browser_secret, password=password, browser=BROWSER
     )
     assert isinstance(outcome, SignedIn)

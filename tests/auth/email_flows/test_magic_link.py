@@ -12,7 +12,7 @@ from chat_app.db.tables import Account, OneTimeToken, Totp, User
 from chat_app.mail.mailer import MailUnavailable
 from testing.auth_services import PASSWORD, staged
 from testing.email_flows import ADA, BOB, BROWSER, HERE, Office, entered, opened
-from testing.mail_server import link_of, text_of
+from testing.mail_server import flush, link_of, text_of
 
 
 def says_no(*_: object) -> bool:
@@ -21,11 +21,11 @@ def says_no(*_: object) -> bool:
 
 
 async def send(office: Office, email: str = ADA, address: str = HERE) -> None:
-    await office.stage.email_flows.magic_links.send(email, address)
+    await office.stage.magic_links.send(email, address)
 
 
 async def follow(office: Office, token: str) -> object:
-    return entered(await office.stage.email_flows.magic_links.follow(token, BROWSER))
+    return entered(await office.stage.magic_links.follow(token, BROWSER))
 
 
 async def test_a_link_lets_its_reader_in(office: Office) -> None:
@@ -137,9 +137,7 @@ async def test_the_second_factor_is_asked_for(office: Office) -> None:
     await send(office)
     before = (await office.counts())[2]
     token = await office.token()
-    assert isinstance(
-        await office.stage.email_flows.magic_links.follow(token, BROWSER), MfaRequired
-    )
+    assert isinstance(await office.stage.magic_links.follow(token, BROWSER), MfaRequired)
     assert (await office.counts())[2] == before
 
 
@@ -150,7 +148,7 @@ async def test_a_mailbox_is_not_flooded(tmp_path: Path) -> None:
         with pytest.raises(RateLimited):
             await send(office, ADA.upper(), "192.0.2.9")
         await send(office, BOB)
-        await office.stage.mailer.flush()
+        await flush(office.stage.mailer)
         assert [letter["To"] for letter in office.mailbox.letters] == [ADA] * 3 + [BOB]
 
 
@@ -159,9 +157,9 @@ async def test_a_link_is_worth_nothing_for_anything_else(office: Office) -> None
     await send(office)
     token = await office.token()
     with pytest.raises(InvalidToken):
-        await office.stage.email_flows.password_resets.finish(token, "another-Lemon-44-chair", HERE)
+        await office.stage.password_changes.reset(token, "another-Lemon-44-chair", HERE)
     with pytest.raises(InvalidToken):
-        await office.stage.email_flows.sign_ups.finish(
+        await office.stage.email_sign_ups.finish(
             token, browser_secret=None, password="", browser=BROWSER
         )
 
@@ -171,7 +169,7 @@ async def test_the_browsers_old_session_ends(office: Office) -> None:
     await office.person()
     await send(office)
     here = Browser(client_ip=HERE, user_agent="test", replaces=old.session_id)
-    await office.stage.email_flows.magic_links.follow(await office.token(), here)
+    await office.stage.magic_links.follow(await office.token(), here)
     assert (old.session_id, "replaced") in office.stage.ended
 
 
@@ -179,6 +177,6 @@ async def test_without_letters_nothing_is_promised(tmp_path: Path) -> None:
     public = {"app_url": "https://chat.example", "fake_models": False}
     async with staged(tmp_path, **public) as stage:
         with pytest.raises(MailUnavailable):
-            await stage.email_flows.magic_links.send(ADA, HERE)
+            await stage.magic_links.send(ADA, HERE)
         async with stage.db.system("auth") as session:
             assert (await session.exec(select(OneTimeToken))).all() == []

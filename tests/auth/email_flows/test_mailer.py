@@ -1,16 +1,16 @@
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from chat_app.mail import mailer as module
-from chat_app.mail.mailer import Mailer, MailUnavailable, Security, SmtpConfig, smtp_config
+from chat_app.mail.mailer import Mailer, MailUnavailable, SmtpConfig, smtp_config
 from chat_app.mail.templates import Email, EmailTemplates
 from testing.auth_api import everything_logged
 from testing.certificates import contexts
-from testing.mail_server import Mailbox, link_of, listening, text_of
+from testing.mail_server import Mailbox, flush, link_of, listening, text_of
 
 SENDER = "Chat <chat@chat.example>"
 TEMPLATES = EmailTemplates("https://chat.example", minutes=10, hours=24)
@@ -27,10 +27,19 @@ class FakeSleep:
         self.seconds.append(seconds)
 
 
-def mailer(mailbox: Mailbox, security: Security = "none", **more: object) -> Mailer:
-    user, password = str(more.pop("user", "")), str(more.pop("password", ""))
-    smtp = SmtpConfig("127.0.0.1", mailbox.port, security, user, password)
-    return Mailer(smtp, SENDER, **more)  # pyright: ignore[reportArgumentType]
+Encryption = Literal["none", "tls", "starttls"]
+
+
+def mailer(
+    mailbox: Mailbox,
+    encryption: Encryption = "none",
+    username: str | None = None,
+    password: str | None = None,
+    **more: Any,
+) -> Mailer:
+    use_tls, start_tls = encryption == "tls", encryption == "starttls"
+    smtp = SmtpConfig("127.0.0.1", mailbox.port, use_tls, start_tls, username, password)
+    return Mailer(smtp, SENDER, **more)
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 async def delivered(sender: Mailer, email: Email = EMAIL) -> None:
     sender.send(email)
-    await sender.flush()
+    await flush(sender)
 
 
 async def test_an_email_arrives_as_it_was_written(mailbox: Mailbox) -> None:
@@ -62,11 +71,11 @@ async def test_an_email_arrives_as_it_was_written(mailbox: Mailbox) -> None:
 
 
 async def test_sending_does_not_wait_for_the_server() -> None:
-    sender = Mailer(SmtpConfig("127.0.0.1", 9, "none"), SENDER, sleep=FakeSleep())
+    sender = Mailer(SmtpConfig("127.0.0.1", 9), SENDER, sleep=FakeSleep())
     sender.send(EMAIL)
-    assert sender.pending == 1
-    await sender.flush()
-    assert sender.pending == 0
+    assert len(sender._deliveries) == 1
+    await flush(sender)
+    assert not sender._deliveries
 
 
 async def test_a_temporary_error_is_retried(mailbox: Mailbox) -> None:
@@ -106,48 +115,55 @@ async def test_a_failed_delivery_is_logged_without_the_recipient(
 async def test_it_authenticates_to_the_server(tmp_path: Path) -> None:
     server, client = contexts(tmp_path)
     async with listening(starttls=server, login=True) as mailbox:
-        known = {"user": "chat", "password": "s3cret pass"}
-        await delivered(mailer(mailbox, "starttls", tls_context=client, **known))
+        sender = mailer(mailbox, "starttls", "chat", "s3cret pass", tls_context=client)
+        await delivered(sender)
         assert len(mailbox.letters) == 1
         assert mailbox.logins == [("chat", "s3cret pass")]
 
 
-@pytest.mark.parametrize("security", ["tls", "starttls"])
-async def test_email_crosses_a_network_encrypted(tmp_path: Path, security: Security) -> None:
+@pytest.mark.parametrize("encryption", ["tls", "starttls"])
+async def test_email_crosses_a_network_encrypted(tmp_path: Path, encryption: Encryption) -> None:
     server, client = contexts(tmp_path)
-    offers: dict[str, Any] = {security: server}
+    offers: dict[str, Any] = {encryption: server}
     async with listening(**offers) as mailbox:
-        await delivered(mailer(mailbox, security, tls_context=client))
+        await delivered(mailer(mailbox, encryption, tls_context=client))
         assert mailbox.was_encrypted == [True]
 
 
-@pytest.mark.parametrize("security", ["tls", "starttls"])
-async def test_email_is_not_sent_without_encryption(mailbox: Mailbox, security: Security) -> None:
-    await delivered(mailer(mailbox, security, sleep=FakeSleep()))
+@pytest.mark.parametrize("encryption", ["tls", "starttls"])
+async def test_email_is_not_sent_without_encryption(
+    mailbox: Mailbox, encryption: Encryption
+) -> None:
+    await delivered(mailer(mailbox, encryption, sleep=FakeSleep()))
     assert (mailbox.letters, mailbox.tries) == ([], 0)
 
 
-@pytest.mark.parametrize("security", ["tls", "starttls"])
-async def test_an_untrusted_certificate_gets_no_email(tmp_path: Path, security: Security) -> None:
+@pytest.mark.parametrize("encryption", ["tls", "starttls"])
+async def test_an_untrusted_certificate_gets_no_email(
+    tmp_path: Path, encryption: Encryption
+) -> None:
     server, _ = contexts(tmp_path)
-    offers: dict[str, Any] = {security: server}
+    offers: dict[str, Any] = {encryption: server}
     async with listening(**offers) as mailbox:
-        await delivered(mailer(mailbox, security, sleep=FakeSleep()))
+        await delivered(mailer(mailbox, encryption, sleep=FakeSleep()))
         assert (mailbox.letters, mailbox.tries) == ([], 0)
 
 
 @pytest.mark.parametrize(
     ("url", "smtp"),
     [
-        ("smtp://mail.example", SmtpConfig("mail.example", 587, "starttls")),
-        ("smtps://mail.example", SmtpConfig("mail.example", 465, "tls")),
+        ("smtp://mail.example", SmtpConfig("mail.example", 587, start_tls=True)),
+        ("smtps://mail.example", SmtpConfig("mail.example", 465, use_tls=True)),
         (
             "smtp://u%40x:p%3A%2F@mail.example:25",
-            SmtpConfig("mail.example", 25, "starttls", "u@x", "p:/"),
+            SmtpConfig("mail.example", 25, False, True, "u@x", "p:/"),
         ),
-        ("smtp://localhost", SmtpConfig("localhost", 25, "none")),
-        ("smtp://[::1]:1025", SmtpConfig("::1", 1025, "none")),
-        ("smtp://localhost.evil.example", SmtpConfig("localhost.evil.example", 587, "starttls")),
+        ("smtp://localhost", SmtpConfig("localhost", 25)),
+        ("smtp://[::1]:1025", SmtpConfig("::1", 1025)),
+        (
+            "smtp://localhost.evil.example",
+            SmtpConfig("localhost.evil.example", 587, start_tls=True),
+        ),
     ],
 )
 def test_the_url_decides_the_encryption(url: str, smtp: SmtpConfig) -> None:
@@ -189,19 +205,19 @@ async def test_the_queue_is_bounded(mailbox: Mailbox, monkeypatch: pytest.Monkey
         sender.send(EMAIL)
     with pytest.raises(MailUnavailable):
         sender.send(EMAIL)
-    await sender.flush()
+    await flush(sender)
     assert len(mailbox.letters) == 3
     sender.send(EMAIL)
-    await sender.flush()
+    await flush(sender)
 
 
 async def test_stop_drops_what_cannot_be_delivered(
     mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "STOP_SECONDS", 0.0)
-    sender = Mailer(SmtpConfig("127.0.0.1", mailbox.port, "tls"), SENDER)
+    sender = Mailer(SmtpConfig("127.0.0.1", mailbox.port, use_tls=True), SENDER)
     with everything_logged(caplog):
         sender.send(EMAIL)
         await sender.stop()
-    assert sender.pending == 0
+    assert not sender._deliveries
     assert "1 emails not delivered" in caplog.text

@@ -16,12 +16,12 @@ NEW = "another-Lemon-44-chair"
 
 
 async def send(office: Office, email: str = ADA) -> str:
-    await office.stage.email_flows.password_resets.send(email, HERE)
+    await office.stage.password_changes.send_reset(email, HERE)
     return await office.token()
 
 
 async def finish(office: Office, token: str, password: str = NEW) -> None:
-    await office.stage.email_flows.password_resets.finish(token, password, HERE)
+    await office.stage.password_changes.reset(token, password, HERE)
 
 
 async def test_the_new_password_opens_the_account_and_the_old_one_does_not(office: Office) -> None:
@@ -58,7 +58,7 @@ async def test_devices_are_forgotten_and_other_letters_are_worth_nothing(office:
     async with office.stage.db.system("auth", write=True) as session:
         session.add(RememberedDevice(user_id=ada, **device))
     first = await send(office)
-    await office.stage.email_flows.magic_links.send(ADA, HERE)
+    await office.stage.magic_links.send(ADA, HERE)
     link = await office.token()
     await finish(office, await send(office))
     assert await office.all(RememberedDevice) == []
@@ -152,7 +152,7 @@ async def test_an_account_that_nobody_proved_is_cleared(office: Office) -> None:
     await finish(office, await send(office))
     assert await office.all(Passkey) == []
     assert [one.issuer for one in await office.all(Account)] == ["password"]
-    assert office.stage.ended == [(session_of.session_id, "password_reset")]
+    assert office.stage.ended == [(session_of.session_id, "taken_over")]
     assert (await office.all(User))[0].email_verified_at is not None
     assert await office.knows(NEW)
 
@@ -160,7 +160,7 @@ async def test_an_account_that_nobody_proved_is_cleared(office: Office) -> None:
 async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) -> None:
     async with opened(tmp_path, auth_unverified_accounts="refuse") as office:
         await office.person(is_verified=False)
-        await office.stage.email_flows.password_resets.send(ADA, HERE)
+        await office.stage.password_changes.send_reset(ADA, HERE)
         assert "http" not in text_of(await office.read())
 
 
@@ -168,7 +168,7 @@ async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) 
 async def test_who_may_not_come_in_gets_no_link(office: Office, is_there: bool) -> None:
     if is_there:
         await office.stage.disable(await office.person())
-    await office.stage.email_flows.password_resets.send(ADA, HERE)
+    await office.stage.password_changes.send_reset(ADA, HERE)
     letter = await office.read()
     assert letter["To"] == ADA
     assert "http" not in text_of(letter)

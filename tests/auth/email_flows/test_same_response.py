@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from chat_app.db.tables import Account
 from testing.email_flows import ADA, BOB, HERE, Office, opened
+from testing.mail_server import flush
 
 Ask = Callable[[Office, str], Awaitable[Any]]
 SETTINGS: list[dict[str, Any]] = [
@@ -21,24 +22,22 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 async def link(office: Office, email: str) -> None:
-    await office.stage.email_flows.magic_links.send(email, HERE)
+    await office.stage.magic_links.send(email, HERE)
 
 
 async def reset(office: Office, email: str) -> None:
-    await office.stage.email_flows.password_resets.send(email, HERE)
+    await office.stage.password_changes.send_reset(email, HERE)
 
 
 async def sign_up(office: Office, email: str) -> None:
-    await office.stage.email_flows.sign_ups.begin(
+    await office.stage.email_sign_ups.begin(
         email=email, password="another-Lemon-44-chair", name="", client_ip=HERE
     )
 
 
 async def change(office: Office, email: str) -> None:
     eve = await office.stage.person("eve@evil.example")
-    await office.stage.email_flows.email_changes.send_change(
-        await office.principal(eve), email, HERE
-    )
+    await office.stage.email_changes.send_change(await office.principal(eve), email, HERE)
 
 
 async def work_of(office: Office, ask: Ask, email: str) -> dict[str, Any]:
@@ -106,7 +105,7 @@ async def test_the_letter_alone_tells_them_apart(office: Office) -> None:
     await office.person()
     for email in (ADA, BOB):
         await reset(office, email)
-    await office.stage.mailer.flush()
+    await flush(office.stage.mailer)
     known, unknown = office.mailbox.letters
     assert (known["To"], unknown["To"]) == (ADA, BOB)
     assert known["Subject"] != unknown["Subject"]

@@ -18,46 +18,46 @@ Attempt = Callable[[int], Awaitable[Any]]
 
 async def sign_in_link(office: Office) -> Attempt:
     await office.person()
-    await office.stage.email_flows.magic_links.send(ADA, HERE)
+    await office.stage.magic_links.send(ADA, HERE)
     token = await office.token()
-    return lambda _: office.stage.email_flows.magic_links.follow(token, BROWSER)
+    return lambda _: office.stage.magic_links.follow(token, BROWSER)
 
 
 async def strangers_link(office: Office) -> Attempt:
-    await office.stage.email_flows.magic_links.send(ADA, HERE)
+    await office.stage.magic_links.send(ADA, HERE)
     token = await office.token()
-    return lambda _: office.stage.email_flows.magic_links.follow(token, BROWSER)
+    return lambda _: office.stage.magic_links.follow(token, BROWSER)
 
 
 async def reset(office: Office) -> Attempt:
     await office.person()
-    await office.stage.email_flows.password_resets.send(ADA, HERE)
+    await office.stage.password_changes.send_reset(ADA, HERE)
     token = await office.token()
-    return lambda number: office.stage.email_flows.password_resets.finish(token, NEW[number], HERE)
+    return lambda number: office.stage.password_changes.reset(token, NEW[number], HERE)
 
 
 async def sign_up(office: Office) -> Attempt:
-    known = await office.stage.email_flows.sign_ups.begin(
+    known = await office.stage.email_sign_ups.begin(
         email=ADA, password=NEW[0], name="", client_ip=HERE
     )
     token = await office.token()
-    return lambda _: office.stage.email_flows.sign_ups.finish(
+    return lambda _: office.stage.email_sign_ups.finish(
         token, browser_secret=known, password="", browser=BROWSER
     )
 
 
 async def proof(office: Office) -> Attempt:
     ada = await office.principal(await office.person(is_verified=False))
-    await office.stage.email_flows.email_changes.send_verification(ada, HERE)
+    await office.stage.email_changes.send_verification(ada, HERE)
     token = await office.token()
-    return lambda _: office.stage.email_flows.email_changes.verify(ada, token)
+    return lambda _: office.stage.email_changes.verify(ada, token)
 
 
 async def change(office: Office) -> Attempt:
     ada = await office.principal(await office.person())
-    await office.stage.email_flows.email_changes.send_change(ada, "ada@new.example", HERE)
+    await office.stage.email_changes.send_change(ada, "ada@new.example", HERE)
     token = await office.token()
-    return lambda _: office.stage.email_flows.email_changes.change(ada, token)
+    return lambda _: office.stage.email_changes.change(ada, token)
 
 
 @pytest.mark.parametrize("begin", [sign_in_link, strangers_link, reset, sign_up, proof, change])

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat_app.auth.account.disable import UserAccess
+from chat_app.auth.account.disable import UserAccess, UserNotFound, find_user
 from chat_app.auth.errors import InvalidToken
 from chat_app.core.errors import NotFound, Unauthenticated
 from testing.auth_services import Stage
@@ -59,9 +59,9 @@ async def test_disabling_twice_is_harmless(stage: Stage, user_access: UserAccess
 
 async def test_disabling_an_unknown_user_fails(stage: Stage, user_access: UserAccess) -> None:
     ada = await stage.person()
-    assert await user_access.find(" Ada@Example.org ") == ada
-    with pytest.raises(NotFound):
-        await user_access.find("nobody@example.org")
+    assert await find_user(stage.db, " Ada@Example.org ") == ada
+    with pytest.raises(UserNotFound):
+        await find_user(stage.db, "nobody@example.org")
     for work in (user_access.disable, user_access.enable):
         with pytest.raises(NotFound):
             await work(uuid4())

@@ -8,8 +8,8 @@ import pytest
 from sqlmodel import select
 
 from chat_app.auth.sessions.codecs import PURPOSE
+from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import NotFound
-from chat_app.core.keyring import KeyRing
 from chat_app.db.tables import DeniedSession
 from testing.auth_services import Stage, renewal_of, settings_of
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.keyring import KeyRing
+from chat_app.core.crypto import KeyRing
 from testing.auth_services import Stage, renewal_of, settings_of, staged
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
@@ -33,9 +34,8 @@ class Installation:
             auth_secret_previous=secrets[1:],
         )
         stage = self.stage
-        self.live = SessionService.create(
-            stage.db, stage.bus, settings, stage.time, KeyRing(settings)
-        )
+        codec = create_token_codec(settings, KeyRing(settings))
+        self.live = SessionService(stage.db, stage.bus, codec, settings, stage.time)
 
     async def sign_in(self, email: str) -> str:
         person = await self.stage.person(email)

@@ -11,11 +11,16 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import ResolvedSession
-from chat_app.core.errors import NotFound, Unauthenticated
+from chat_app.core.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    NotFound,
+    Unauthenticated,
+)
 from chat_app.core.signals import TOKENS, Signal
 from chat_app.db.engine import Database
-from chat_app.db.errors import DatabaseBusy, DatabaseError, DatabaseFull
-from chat_app.db.sessions import SystemSession
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession
 from testing.auth_services import OpenStage, Stage, renewal_of
 

@@ -13,8 +13,8 @@ from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.errors import InvalidToken, InvalidTwoFactorCode, TwoFactorLocked
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.two_factor import TwoFactor
+from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import Conflict, Unavailable
-from chat_app.core.keyring import KeyRing
 from chat_app.db.tables import BackupCode, OneTimeToken, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, Stage, settings_of, staged
 from testing.second_factor import Holder, holder, turned_on
@@ -279,7 +279,7 @@ async def test_a_remembered_browser_is_not_asked_for_as_long_as_the_setting_says
     hers = Browser("192.0.2.7", FIREFOX, device=await stage.devices.remember(eve.user_id, FIREFOX))
     assert isinstance(await stage.sign_in_service.sign_in(letter, hers), MfaRequired)
     stage.time.passes(days=30)
-    await stage.devices.purge()
+    await stage.tokens.purge()
     assert isinstance(await stage.sign_in_service.sign_in(letter, known), MfaRequired)
     assert await all_of(stage, RememberedDevice) == []
 

@@ -1,12 +1,12 @@
-"""Retry with back-off, and periodic tasks."""
+"""Retries with back-off, and periodic jobs."""
 
 import asyncio
 import logging
 
 import pytest
 
+from chat_app.core.clock import every, retry
 from chat_app.core.errors import Unavailable
-from chat_app.core.tasks import every, retry
 
 
 class Job:

@@ -1,13 +1,12 @@
-"""Authenticated encryption with keys derived from the installation's secret (JWE, HKDF).
+"""Cryptography: encryption (JWE) with derived keys (HKDF), random tokens and their hashes.
 
 Each purpose has its own key, so that a value encrypted for one purpose does not decrypt for
 another. The newest secret encrypts; the previous ones still decrypt, so that a secret can be
 rotated without signing users out.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import hashlib
+import secrets
 
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -25,12 +24,6 @@ class DecryptionError(Exception):
     """The value was encrypted with another key or for another purpose, or was tampered with."""
 
 
-@dataclass(frozen=True)
-class _Key:
-    header: str  # as `encrypt` writes it; any other header is not ours
-    key: OctKey
-
-
 class KeyRing:
     """Encrypts with the newest secret and decrypts with all of them.
 
@@ -40,7 +33,7 @@ class KeyRing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._cache: dict[str, Mapping[str, _Key]] = {}
+        self._cache: dict[str, dict[str, OctKey]] = {}
 
     def encrypt(self, purpose: str, content: bytes) -> str:
         """Encrypt with the newest key (JWE compact serialization, RFC 7516 §3.1).
@@ -49,7 +42,8 @@ class KeyRing:
             purpose: Only the same purpose decrypts it.
             content: At most 64 kB.
         """
-        return _encrypt(self._newest(purpose).key, content)
+        newest = next(iter(self._keys(purpose).values()))
+        return _encrypt(newest, content)
 
     def decrypt(self, purpose: str, encrypted: str) -> bytes:
         """Decrypt with the key that encrypted it.
@@ -57,38 +51,31 @@ class KeyRing:
         Raises:
             DecryptionError: None of our keys for this purpose did.
         """
-        key = self._key_of(purpose, encrypted)
-        if key is None:
+        # The header is compared as text before anything is parsed, so that no other algorithm,
+        # compression or extension of the format is ever processed.
+        key = self._keys(purpose).get(_header(encrypted))
+        if key is None or not encrypted.isascii():
             raise DecryptionError
         try:
-            return decrypt_compact(encrypted, key.key, registry=_REGISTRY).plaintext or b""
+            return decrypt_compact(encrypted, key, registry=_REGISTRY).plaintext or b""
         except (JoseError, ValueError):
             raise DecryptionError from None
 
     def is_outdated(self, purpose: str, encrypted: str) -> bool:
         """Whether a previous key encrypted it, so that it should be encrypted again."""
-        return self._key_of(purpose, encrypted) is not self._newest(purpose)
+        return _header(encrypted) != next(iter(self._keys(purpose)))
 
-    def _newest(self, purpose: str) -> _Key:
-        return next(iter(self._keys(purpose).values()))
-
-    def _key_of(self, purpose: str, encrypted: str) -> _Key | None:
-        # The header is compared as text before anything is parsed, so that no other algorithm,
-        # compression or extension of the format is ever processed.
-        header, _, rest = encrypted.partition(".")
-        return self._keys(purpose).get(header) if rest.isascii() else None
-
-    def _keys(self, purpose: str) -> Mapping[str, _Key]:
-        """The keys of a purpose by their header, the newest first."""
+    def _keys(self, purpose: str) -> dict[str, OctKey]:
+        """The keys of a purpose by the header that they encrypt with, the newest first."""
         if purpose not in self._cache:
-            keys = [_key(secret, purpose) for secret in self._secrets]
-            self._cache[purpose] = {key.header: key for key in keys}
+            previous = self._settings.auth_secret_previous
+            all_secrets = (
+                self._settings.secret,
+                *(secret.get_secret_value().encode() for secret in previous),
+            )
+            keys = [_key(secret, purpose) for secret in all_secrets]
+            self._cache[purpose] = {_header(_encrypt(key, b"")): key for key in keys}
         return self._cache[purpose]
-
-    @cached_property
-    def _secrets(self) -> Iterable[bytes]:
-        previous = self._settings.auth_secret_previous
-        return (self._settings.secret, *(one.get_secret_value().encode() for one in previous))
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
@@ -96,10 +83,27 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
     return HKDF(SHA512(), length=64, salt=None, info=purpose.encode()).derive(secret)
 
 
-def _key(secret: bytes, purpose: str) -> _Key:
+def new_token() -> str:
+    """256 random bits in base64url, 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 in hexadecimal: what is stored of a token.
+
+    A fast hash is enough because tokens are random. Lone surrogates are hashed too, so that an
+    untrusted token never raises.
+    """
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key(secret: bytes, purpose: str) -> OctKey:
     kid = derive_key(secret, f"key id of {purpose}")[:4].hex()
-    key = OctKey.import_key(derive_key(secret, purpose), {"kid": kid, "use": "enc"})
-    return _Key(_encrypt(key, b"").partition(".")[0], key)
+    return OctKey.import_key(derive_key(secret, purpose), {"kid": kid, "use": "enc"})
+
+
+def _header(encrypted: str) -> str:
+    return encrypted.partition(".")[0]
 
 
 def _encrypt(key: OctKey, content: bytes) -> str:

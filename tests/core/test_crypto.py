@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwe import JWERegistry, encrypt_compact
 from joserfc.jwk import OctKey
 
-from chat_app.core.keyring import DecryptionError, KeyRing, derive_key
+from chat_app.core.crypto import DecryptionError, KeyRing, derive_key
 from chat_app.settings import ConfigError, read_settings
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))

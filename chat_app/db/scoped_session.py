@@ -1,9 +1,10 @@
-"""Scoped sessions, restricted to one user's rows, and system sessions, which need a reason.
+"""Scoped database sessions, restricted to one user's rows, and system sessions, with a reason.
 
 A test compares the call sites of system sessions with an allow-list.
 """
 
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import event, inspect
@@ -13,9 +14,11 @@ from sqlalchemy.orm.attributes import History
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.db.errors import QueryRefused, Unscoped
-from chat_app.db.row_level_security import owned_by
+from chat_app.core.errors import NotFound
+from chat_app.db.row_level_security import QueryRefused, owned_by
 from chat_app.db.tables import OWNED, Owned
+
+_T = TypeVar("_T")
 
 REASONS: dict[str, str] = {
     "auth": "Sessions and accounts are looked up before the user is known.",
@@ -31,14 +34,28 @@ REASONS: dict[str, str] = {
 class UnknownReason(Exception):
     """The reason of a system session is not registered."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"{reason!r} is not a reason for a system session; see REASONS in db/sessions.py."
-        )
-
 
 class SystemSession(AsyncSession):
-    """An unscoped session. Created by `Database.system` only."""
+    """An unscoped session. Created by `Database.system` only.
+
+    What is appended to `after_commit` is called when the block has committed, and never otherwise:
+    a change is published there.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self.after_commit: list[Callable[[], None]] = []
+
+    async def require(self, table: type[_T], key: object) -> _T:
+        """The row with a primary key.
+
+        Raises:
+            NotFound: There is none.
+        """
+        row = await self.get(table, key)
+        if row is None:
+            raise NotFound
+        return row
 
 
 def check_reason(reason: str) -> None:
@@ -48,10 +65,12 @@ def check_reason(reason: str) -> None:
         UnknownReason: It is not in `REASONS`.
     """
     if reason not in REASONS:
-        raise UnknownReason(reason)
+        raise UnknownReason(f"{reason!r} is not in {__name__}.REASONS.")
 
 
-__all__ = ["QueryRefused", "Scope", "ScopedSession", "Unscoped"]
+class Unscoped(QueryRefused):
+    """A scoped session was opened without a user."""
+
 
 _OPTIONS = frozenset(
     {"populate_existing", "autoflush", "yield_per", "stream_results", "max_row_buffer"}
