@@ -175,7 +175,9 @@ async def test_a_part_whose_kind_becomes_known_late_is_drawn_anew(page: Page) ->
     await _mount(page, streamId="r", status="running", message="late")
     await _send(page, ["r", 0, 0, "Hm"])
     await expect(page.locator(".ct-text > .ct-part")).to_have_text("Hm")
-    await _send(page, _thinks("Hm"))
+    await _send(page, ["r", 0, {"type": "reasoning", "seconds": 2.0}])
+    await expect(_details(page)).to_have_text("Thought for 2 s")
+    await page.locator("summary").click()
     await expect(_details(page)).to_contain_text("Hm")
     await expect(page.locator(".ct-text > .ct-part")).to_have_count(0)
 
