@@ -10,6 +10,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -40,7 +41,7 @@ def events(random: Random) -> list[Event]:
     """A sequence of at most 40 events, valid in the eyes of `PartLocator`."""
     calls = [f"call-{number}" for number in range(random.randint(1, 3))]
     makers = (
-        *(_text, _text, _reasoning, _reasoning, _reasoning_end),
+        *(_text, _text, _reasoning, _reasoning, _reasoning_end, _text_was_reasoning),
         *(_tool_call, _tool_call, _tool_call_end, _tool_result),
         *(_part, _usage, _finish),
     )
@@ -79,6 +80,10 @@ def _reasoning(random: Random, _calls: list[str]) -> Event:
 
 def _reasoning_end(random: Random, _calls: list[str]) -> Event:
     return ReasoningEnd(random.choice((0.0, 12.25)))
+
+
+def _text_was_reasoning(random: Random, _calls: list[str]) -> Event:
+    return TextWasReasoning(random.choice((0.0, 12.25)))
 
 
 def _tool_call(random: Random, calls: list[str]) -> Event:

@@ -80,7 +80,9 @@ def _reasoning(draw: st.DrawFn) -> list[Event]:
 
 @st.composite
 def _text(draw: st.DrawFn) -> list[Event]:
-    texts = [TextDelta(piece) for piece in draw(st.lists(_words, min_size=1, max_size=4))]
+    texts: list[Event] = [
+        TextDelta(piece) for piece in draw(st.lists(_words, min_size=1, max_size=4))
+    ]
     if draw(st.booleans()):
         return texts
     return [*texts, TextWasReasoning(draw(_seconds))]

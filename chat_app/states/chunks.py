@@ -12,8 +12,8 @@ from typing import Any
 
 from chat_app.core.errors import message_of
 from chat_app.core.events import (
+    PART_DELTAS,
     PartAdded,
-    PartDelta,
     ReasoningDelta,
     ReasoningEnd,
     TextWasReasoning,
@@ -29,6 +29,7 @@ from chat_app.runs.follow import EndEvent, PartEvent
 Chunk = list[Any]
 END = -1
 """In place of a part, in the chunk that ends a stream."""
+_HELD = (ReasoningEnd, TextWasReasoning)
 
 
 class ChunkEncoder:
@@ -54,7 +55,7 @@ class ChunkEncoder:
         chunk = self._part_chunk(event)
         if chunk is None:
             return []
-        if isinstance(event.event, ReasoningEnd | TextWasReasoning):
+        if isinstance(event.event, _HELD):
             self._held.append(chunk)
             return []
         return self._release(chunk)
@@ -73,7 +74,7 @@ class ChunkEncoder:
         return released
 
     def _part_chunk(self, event: PartEvent) -> Chunk | None:
-        if isinstance(event.event, PartDelta):
+        if isinstance(event.event, PART_DELTAS):
             text = event.event.text
             if isinstance(event.event, ReasoningDelta) and event.offset == 0:
                 return [self._stream_id, event.part, {"type": "reasoning", "text": text}]

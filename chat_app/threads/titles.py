@@ -25,6 +25,7 @@ _REASONING_END = re.compile(r"^.*(</(think|thinking|thought|reasoning)>|\[/THINK
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>\n]{1,30}\|>(?:assistant\b)?|</?s>|\[/?INST\]")
 _TEX_BOX = re.compile(r"\\(?:boxed|text)\{([^{}\n]{0,200})\}")
 _TITLE_TAG = re.compile(r"<title>(.*?)(</title>|\Z)", re.S | re.I)
+_ONE_TAG = re.compile(r"^\s*<([a-z][\w-]{0,30})>([^<>]*)</\1>\s*$", re.I)
 _TAG = re.compile(
     r"</?(title|b|i|u|s|em|strong|mark|small|su[bp]|h[1-6]|p|br|hr|div|span|font|code|pre|a|q|ul|ol"
     r"|li|center|html|head|body|answer|response|output|result|topic|summary)(\s[^<>]{0,200})?/?>",
@@ -79,9 +80,10 @@ _NOT_TITLES = (
     r"the (?:conversation|message|question|request) (?:\w+ ){0,2}(?:is|asks?|begins|says?)\b",
     r"(?:thinking|thought) process|analy[sz](?:e|ing) the",
     r"(?:i'm |i am )?sorry\b|my apologies|as an ai\b|please (?:provide|share|let me)|thank you for",
+    "\u597d\u7684[\uff0c,]|\u55ef[\uff0c,]|\u7528\u6237|\u6211\u4eec?\u9700\u8981",
     r"(?:hello|hi)[!,.] +(?:how|i|what)\b|how (?:can|may) i (?:help|assist)\b",
 )
-"""How models begin that think aloud, refuse, or answer the message."""
+"""How models begin that think aloud (also in Chinese), refuse, or answer the message."""
 _NO_TITLE = re.compile("|".join(_NOT_TITLES), re.I)
 _HELP = re.compile(r"\b(?:can|may) i (?:help|assist) you\b|\bhappy to help\b|\blet me know\b", re.I)
 _NEXT_SENTENCE = re.compile(r"[^\W\d_]{4,}\.[\"')]*\s+[A-Z]")
@@ -158,6 +160,8 @@ def _without_wrapping(text: str) -> str:
         return ""  # half a JSON object
     if found := _TITLE_TAG.search(text):
         text = found[1]
+    elif found := _ONE_TAG.match(text):
+        text = found[2]
     text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("```"))
     return html.unescape(_TAG.sub("", _TEX_BOX.sub(r"\1", text)))
 

@@ -166,11 +166,15 @@ def test_reasoning_that_was_cut_off_ends_without_a_duration():
     ]
 
 
-def test_a_text_that_was_reasoning_ends_before_the_answer_begins():
-    assert encode_events(TextDelta("Hm"), TextWasReasoning(), TextDelta("Yes.")) == [
+def test_a_text_that_was_reasoning_ends_with_a_hint():
+    assert encode_events(TextDelta("Hm"), TextWasReasoning(1.5), TextDelta("Yes.")) == [
         {"type": "text-start", "id": "t0"},
         {"type": "text-delta", "id": "t0", "delta": "Hm"},
-        {"type": "text-end", "id": "t0"},
+        {
+            "type": "text-end",
+            "id": "t0",
+            "providerMetadata": {"chat-app": {"reasoning": True, "seconds": 1.5}},
+        },
         {"type": "text-start", "id": "t1"},
         {"type": "text-delta", "id": "t1", "delta": "Yes."},
         {"type": "text-end", "id": "t1"},

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SHOW = """async ([texts, size, type]) => {
     const bad = [];
     const allowed = new Set(("p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code " +
-        "pre a span input table thead tbody tr th td div button").split(" "));
+        "pre a span input table thead tbody tr th td div button details summary").split(" "));
     const attributes = new Set(("class href title rel target start type disabled checked " +
         "tabindex role aria-label aria-level data-copied data-running open").split(" "));
     const ours = /^(ct-[a-z-]+|hljs|hljs-\\S+|.+_)$/;
@@ -31,11 +31,13 @@ SHOW = """async ([texts, size, type]) => {
             const length = type === "notice" ? 0 : text.length;
             lab.chunks.receive([streamId, -1, length, "", "complete"]);
         }
-        for (const summary of place.querySelectorAll("summary")) summary.click();
     }
     // The clean-up after the end runs when the page is idle: let it.
     while (places.some(([, place]) => place.dataset.state !== "done"))
         await new Promise(requestAnimationFrame);
+    for (const details of document.querySelectorAll("details:not([open])"))
+        details.querySelector("summary").click();
+    await new Promise(requestAnimationFrame);
     await new Promise((done) => requestIdleCallback(done));
     for (const [text, place] of places) {
         for (const made of place.querySelectorAll("*")) {

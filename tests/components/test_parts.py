@@ -59,6 +59,18 @@ async def test_between_a_thought_and_its_answer_the_page_shows_that_it_goes_on(p
     await expect(page.get_by_role("img", name="Thinking")).to_be_attached()
 
 
+async def test_a_text_that_was_a_thought_folds_when_its_closing_tag_comes(page: Page) -> None:
+    await _mount(page, streamId="r", status="running", message="found")
+    await _send(page, ["r", 0, 0, "One *step*."])
+    await expect(page.locator(".ct-text em")).to_have_text("step")
+    await expect(_details(page)).to_have_count(0)
+    change = {"type": "reasoning", "seconds": 3.0}
+    await _send(page, [["r", 0, change], ["r", 1, 0, "The answer."]])
+    await expect(page.locator("summary")).to_have_text("Thought for 3 s")
+    assert not await _is_open(page)
+    await expect(page.locator(".ct-text > .ct-part")).to_have_text("The answer.")
+
+
 async def test_a_thought_that_was_cut_off_has_no_duration(page: Page) -> None:
     await _running(page)
     await _send(page, ["r", -1, 11, "", "stopped"])
@@ -163,7 +175,9 @@ async def test_a_part_whose_kind_becomes_known_late_is_drawn_anew(page: Page) ->
     await _mount(page, streamId="r", status="running", message="late")
     await _send(page, ["r", 0, 0, "Hm"])
     await expect(page.locator(".ct-text > .ct-part")).to_have_text("Hm")
-    await _send(page, _thinks("Hm"))
+    await _send(page, ["r", 0, {"type": "reasoning", "seconds": 2.0}])
+    await expect(_details(page)).to_have_text("Thought for 2 s")
+    await page.locator("summary").click()
     await expect(_details(page)).to_contain_text("Hm")
     await expect(page.locator(".ct-text > .ct-part")).to_have_count(0)
 

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from chat_app.core.errors import message_of
 from chat_app.core.events import (
+    PART_DELTAS,
     PartAdded,
-    PartDelta,
     ReasoningEnd,
     TextWasReasoning,
     ToolCallDelta,
@@ -75,7 +75,7 @@ class MessageStreamEncoder:
         if begins := part == self._parts:
             chunks += self._end_open()
             self._parts += 1
-        if isinstance(event, PartDelta):
+        if isinstance(event, PART_DELTAS):
             kind = event.kind
             id_ = f"{kind[0]}{part}"
             if begins:
@@ -84,9 +84,10 @@ class MessageStreamEncoder:
             if event.text:
                 chunks.append({"type": f"{kind}-delta", "id": id_, "delta": event.text})
         elif isinstance(event, TextWasReasoning):
-            chunks += self._end_open()  # what was sent as text stays so here
+            # the type of a part that is sent cannot change
+            chunks += self._end_open(_our_metadata(reasoning=True, seconds=event.seconds))
         elif isinstance(event, ReasoningEnd):
-            chunks += self._end_open(_reasoning_metadata(event.seconds))
+            chunks += self._end_open(_our_metadata(seconds=event.seconds))
         elif isinstance(event, ToolEvent):
             chunks += self._tool_chunks(event)
         elif isinstance(event, PartAdded):
@@ -228,7 +229,8 @@ def metadata(metrics: RunMetrics, reason: str | None) -> dict[str, Any]:
 def ui_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """The parts of a stored message as those of a UI message.
 
-    They are what a client has after it has read the stream of the answer.
+    They are what a client has after it has read the stream of the answer, but that reasoning which
+    was sent as text is reasoning here, and that files have names.
     """
     return [_ui_part(part, index) for index, part in enumerate(parts)]
 
@@ -238,7 +240,7 @@ def _ui_part(part: Part, index: int) -> dict[str, Any]:
         case "text":
             return {"type": "text", "text": part["text"]}
         case "reasoning":
-            more = _reasoning_metadata(part["seconds"]) if "seconds" in part else {}
+            more = _our_metadata(seconds=part["seconds"]) if "seconds" in part else {}
             return {"type": "reasoning", "text": part["text"], "state": "done", **more}
         case "tool-call":
             return _ui_tool_call(part)
@@ -319,8 +321,8 @@ def _accepted_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _reasoning_metadata(seconds: float) -> dict[str, Any]:
-    return {"providerMetadata": {"chat-app": {"seconds": seconds}}}
+def _our_metadata(**values: Any) -> dict[str, Any]:
+    return {"providerMetadata": {"chat-app": values}}
 
 
 def _usage(usage: Usage | None) -> dict[str, int] | None:
