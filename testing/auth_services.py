@@ -89,7 +89,7 @@ def settings_of(folder: Path, **given: Any) -> Settings:
 
 
 @dataclass
-class Stage:
+class AuthHarness:
     """Everything a test of this layer holds."""
 
     settings: Settings
@@ -191,22 +191,22 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def staged(
+async def auth_harness(
     folder: Path,
     database: type[Database] = Database,
     hasher: CountingHasher | None = None,
     **given: Any,
-) -> AsyncIterator[Stage]:
-    """A stage on a new database in `folder`, with these settings."""
+) -> AsyncIterator[AuthHarness]:
+    """A harness on a new database in `folder`, with these settings."""
     settings = settings_of(folder, **given)
     db = database(settings.sqlalchemy_url)
     await create_tables(db)
-    stage = Stage(settings, db, Time(), hasher or CountingHasher())
+    harness = AuthHarness(settings, db, Time(), hasher or CountingHasher())
     try:
-        yield stage
+        yield harness
     finally:
-        await stage.mailer.stop()
-        stage.passwords.close()
+        await harness.mailer.stop()
+        harness.passwords.close()
         await db.close()
 
 
@@ -216,7 +216,7 @@ async def renewal_of(sessions: SessionService, token: str) -> IssuedSession | No
     return None if resolved is None else resolved.renewed
 
 
-class OpenStage(Protocol):
+class OpenAuthHarness(Protocol):
     def __call__(
         self, database: type[Database] = Database, **given: Any
-    ) -> AbstractAsyncContextManager[Stage]: ...
+    ) -> AbstractAsyncContextManager[AuthHarness]: ...

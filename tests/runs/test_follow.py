@@ -14,47 +14,51 @@ from chat_app.core.parts import utf16_length
 from chat_app.db.tables import RunEvent
 from chat_app.llm.base import ReasoningDelta, Usage
 from chat_app.runs.follow import EndEvent, TextEvent
-from testing.run_services import Stage, rest_of, staged, text_of
+from testing.run_services import RunHarness, rest_of, run_harness, text_of
 
 WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é", "\n\n", "# T"]
 
 
-async def test_every_event_is_stored_before_a_reader_sees_it(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
+async def test_every_event_is_stored_before_a_reader_sees_it(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
     seen = ""
-    reader = stage.runs.follow(alice, sent.run_id)
+    reader = harness.runs.follow(alice, sent.run_id)
     for word in WORDS:
         answer.say(word)
         event = await anext(reader)
         assert isinstance(event, TextEvent)
         seen += event.text
-        assert stage.stored(sent.run_id).startswith(seen)
+        assert harness.stored(sent.run_id).startswith(seen)
     answer.finish()
     end = await anext(reader)
     assert isinstance(end, EndEvent)
-    assert stage.stored(sent.run_id) == seen == "".join(WORDS)
-    assert (await stage.run(alice, sent.run_id)).status == "complete"
+    assert harness.stored(sent.run_id) == seen == "".join(WORDS)
+    assert (await harness.run(alice, sent.run_id)).status == "complete"
 
 
-async def test_a_reader_gets_the_whole_answer_and_how_it_ended(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say(*WORDS).finish()
-    events = await stage.read(alice, sent.run_id)
+async def test_a_reader_gets_the_whole_answer_and_how_it_ended(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say(*WORDS).finish()
+    events = await harness.read(alice, sent.run_id)
     whole = "".join(WORDS)
     assert text_of(events) == whole
-    run = await stage.run(alice, sent.run_id)
+    run = await harness.run(alice, sent.run_id)
     assert events[-1] == EndEvent(run.last_seq, "complete", "", utf16_length(whole))
 
 
-async def test_the_log_is_folded_into_the_message_and_dropped(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
+async def test_the_log_is_folded_into_the_message_and_dropped(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
     answer.send(ReasoningDelta("hm"), ReasoningDelta("m")).say("Yes", ".").send(Usage(7, 3))
     answer.finish()
-    await stage.read(alice, sent.run_id)
-    message = await stage.message(alice, sent.message_id)
-    run = await stage.run(alice, sent.run_id)
+    await harness.read(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
+    run = await harness.run(alice, sent.run_id)
     assert message.parts == [
         {"type": "reasoning", "text": "hmm"},
         {"type": "text", "text": "Yes."},
@@ -62,43 +66,45 @@ async def test_the_log_is_folded_into_the_message_and_dropped(stage: Stage, alic
     assert message.status == run.status == "complete"
     assert (run.input_tokens, run.output_tokens) == (7, 3)
     assert run.finished_at is not None
-    assert await stage.count(alice, RunEvent) == 0
+    assert await harness.count(alice, RunEvent) == 0
 
 
-async def test_two_readers_see_the_same_bytes(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
-    early = asyncio.create_task(stage.read(alice, sent.run_id))
+async def test_two_readers_see_the_same_bytes(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
+    early = asyncio.create_task(harness.read(alice, sent.run_id))
     for word in WORDS:
         answer.say(word)
-    late = asyncio.create_task(stage.read(alice, sent.run_id))
+    late = asyncio.create_task(harness.read(alice, sent.run_id))
     answer.finish()
     first, second = await asyncio.gather(early, late)
     assert text_of(first) == text_of(second) == "".join(WORDS)
     assert first[-1] == second[-1]
 
 
-async def test_a_second_device_of_the_same_user_can_follow(stage: Stage, alice: Principal):
+async def test_a_second_device_of_the_same_user_can_follow(harness: RunHarness, alice: Principal):
     device = Principal(alice.user_id, uuid4())
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("a").finish()
-    assert text_of(await stage.read(device, sent.run_id)) == "a"
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("a").finish()
+    assert text_of(await harness.read(device, sent.run_id)) == "a"
 
 
-async def test_a_reader_that_leaves_changes_nothing(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    reader = stage.runs.follow(alice, sent.run_id)
+async def test_a_reader_that_leaves_changes_nothing(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    reader = harness.runs.follow(alice, sent.run_id)
     await anext(reader)
     await reader.aclose()  # pyright: ignore[reportAttributeAccessIssue]
     answer.say("b").finish()
-    assert text_of(await stage.read(alice, sent.run_id)) == "ab"
+    assert text_of(await harness.read(alice, sent.run_id)) == "ab"
 
 
-async def test_a_slow_reader_gets_what_it_missed_as_one_event(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    slow, quick = (stage.runs.follow(alice, sent.run_id) for _ in range(2))
+async def test_a_slow_reader_gets_what_it_missed_as_one_event(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    slow, quick = (harness.runs.follow(alice, sent.run_id) for _ in range(2))
     await anext(slow)
     await anext(quick)
     for word in "bcd":
@@ -107,60 +113,62 @@ async def test_a_slow_reader_gets_what_it_missed_as_one_event(stage: Stage, alic
     assert await anext(slow) == TextEvent(4, 1, "bcd")
 
 
-async def test_a_finished_answer_is_one_text_event_and_an_end_event(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("a", "b").finish()
-    live = await stage.read(alice, sent.run_id)
-    after = await stage.read(alice, sent.run_id)
+async def test_a_finished_answer_is_one_text_event_and_an_end_event(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("a", "b").finish()
+    live = await harness.read(alice, sent.run_id)
+    after = await harness.read(alice, sent.run_id)
     end = live[-1]
     assert after == [TextEvent(end.seq, 0, "ab"), end]
-    assert await stage.read(alice, sent.run_id, after=end.seq) == [end]
+    assert await harness.read(alice, sent.run_id, after=end.seq) == [end]
 
 
 @pytest.mark.parametrize("ended", [False, True])
 async def test_a_run_of_another_user_is_not_found(
-    stage: Stage, alice: Principal, bob: Principal, ended: bool
+    harness: RunHarness, alice: Principal, bob: Principal, ended: bool
 ):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    await anext(stage.runs.follow(alice, sent.run_id))
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    await anext(harness.runs.follow(alice, sent.run_id))
     if ended:
         answer.finish()
-        await stage.read(alice, sent.run_id)
+        await harness.read(alice, sent.run_id)
     errors = []
     for run_id in (sent.run_id, uuid4()):
         with pytest.raises(NotFound) as raised:
-            await stage.read(bob, run_id)
+            await harness.read(bob, run_id)
         errors.append(str(raised.value))
         with pytest.raises(NotFound):
-            await stage.runs.stop(bob, run_id)
+            await harness.runs.stop(bob, run_id)
     assert len(set(errors)) == 1
     if not ended:
         assert not answer.closed.is_set(), "another user stops nothing"
 
 
-async def test_a_reader_ends_with_its_own_session(stage: Stage, alice: Principal):
+async def test_a_reader_ends_with_its_own_session(harness: RunHarness, alice: Principal):
     device = Principal(alice.user_id, uuid4())
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    reader = stage.runs.follow(device, sent.run_id)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    reader = harness.runs.follow(device, sent.run_id)
     await anext(reader)
     waiting = asyncio.create_task(rest_of(reader))
     await asyncio.sleep(0)
-    stage.end_session(device)
+    harness.end_session(device)
     (end,) = await waiting
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"
     answer.say("b").finish()
-    assert text_of(await stage.read(alice, sent.run_id)) == "ab", "the run is another session's"
+    assert text_of(await harness.read(alice, sent.run_id)) == "ab", "the run is another session's"
 
 
-async def test_an_ended_session_reads_no_more_text(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("a").finish()
-    await stage.read(alice, sent.run_id)
-    stage.end_session(alice)
-    (only,) = await stage.read(alice, sent.run_id)
+async def test_an_ended_session_reads_no_more_text(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("a").finish()
+    await harness.read(alice, sent.run_id)
+    harness.end_session(alice)
+    (only,) = await harness.read(alice, sent.run_id)
     assert isinstance(only, EndEvent)
     assert only.status == "revoked"
 
@@ -179,11 +187,11 @@ def test_from_any_point_the_whole_is_reached(tmp_path_factory, pieces, data: st.
 
     async def scene() -> None:
         path = tmp_path_factory.mktemp("follow") / "chat.db"
-        async with staged(path) as stage:
-            alice = await stage.person()
-            sent = await stage.runs.send(alice, text="hi", client_id="c1")
-            answer = await stage.models.one.answer()
-            quick = stage.runs.follow(alice, sent.run_id)
+        async with run_harness(path) as harness:
+            alice = await harness.person()
+            sent = await harness.runs.send(alice, text="hi", client_id="c1")
+            answer = await harness.models.one.answer()
+            quick = harness.runs.follow(alice, sent.run_id)
             seen: list[TextEvent | EndEvent] = []
             resumed = []
             for piece in pieces:
@@ -191,7 +199,7 @@ def test_from_any_point_the_whole_is_reached(tmp_path_factory, pieces, data: st.
                 seen.append(await anext(quick))
                 cut = data.draw(st.integers(0, len(seen)))
                 after = seen[cut - 1].seq if cut else 0
-                rest = asyncio.create_task(stage.read(alice, sent.run_id, after))
+                rest = asyncio.create_task(harness.read(alice, sent.run_id, after))
                 resumed.append((seen[:cut], rest))
             answer.finish()
             seen += await rest_of(quick)
@@ -200,7 +208,7 @@ def test_from_any_point_the_whole_is_reached(tmp_path_factory, pieces, data: st.
                 assert text_of([*before, *await rest]) == whole
             for cut in range(len(seen)):
                 after = seen[cut - 1].seq if cut else 0
-                again = await stage.read(alice, sent.run_id, after)
+                again = await harness.read(alice, sent.run_id, after)
                 assert text_of([*seen[:cut], *again]) == whole
 
     asyncio.run(scene())
