@@ -13,7 +13,6 @@ from argon2 import PasswordHasher
 from sqlmodel import col, delete, update
 
 from chat_app.auth.account.change_email import EmailChanges
-from chat_app.auth.account.delete import AccountDeletion
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
@@ -120,7 +119,6 @@ class AuthHarness:
         self.email_changes = EmailChanges(*flow)
         self.password_changes = PasswordChanges(*flow, self.passwords, self.sessions)
         self.profiles = Profiles(self.db, self.bus, self.time)
-        self.account_deletion = AccountDeletion(self.db, self.sessions)
         self.two_factor = TwoFactor(self.db, self.tokens, self.keyring, self.settings, self.time)
         self.devices = RememberedDevices(self.db, self.settings, self.time)
         self.passkeys = Passkeys(self.db, self.tokens, self.rate_limits, self.settings, self.time)

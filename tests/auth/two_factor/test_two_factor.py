@@ -9,6 +9,7 @@ import pytest
 from pyotp.totp import TOTP
 from sqlmodel import SQLModel, select
 
+from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.errors import InvalidToken, InvalidTwoFactorCode, TwoFactorLocked
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
@@ -294,7 +295,8 @@ async def test_a_device_of_before_is_unknown_after_turning_it_on_again(ada: MfaU
 
 
 async def leaves(ada: MfaUser) -> None:
-    await ada.harness.account_deletion.remove(ada.principal, "ada@example.org")
+    harness = ada.harness
+    await delete_account(harness.db, harness.sessions, ada.principal, "ada@example.org")
 
 
 async def is_shut_out_for_a_while(ada: MfaUser) -> None:
