@@ -6,7 +6,6 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from chat_app.auth.account.change_email import EmailChanges
-from chat_app.auth.account.delete import AccountDeletion
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
@@ -121,7 +120,6 @@ class Services:
         self.email_sign_ups = EmailSignUps(*flow, sign_in, passwords)
         self.email_changes = EmailChanges(*flow)
         self.password_changes = PasswordChanges(*flow, passwords, sessions)
-        self.account_deletion = AccountDeletion(db, sessions)
         self.user_access = UserAccess(db, sessions, clock)
         self.profiles = Profiles(db, bus, clock)
         self.threads = Threads(db, bus, settings, clock)

@@ -20,7 +20,7 @@ _WAYS = {
 
 @scene("sign-in-ways")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program(**_WAYS))
+    ada = await programs.anonymous_user(programs.program(**_WAYS))
     await ada.open("/signin")
     await expect(ada.page.locator(".provider")).to_have_count(3)
     return ada.page
@@ -28,7 +28,7 @@ async def _(programs: Programs) -> Page:
 
 @scene("sign-in-by-mail")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program())
+    ada = await programs.anonymous_user(programs.program())
     await ada.open("/signin/link")
     await ada.page.fill("[name=email]", "ada@example.com")
     return ada.page
@@ -36,7 +36,7 @@ async def _(programs: Programs) -> Page:
 
 @scene("letter-sent")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program())
+    ada = await programs.anonymous_user(programs.program())
     await ada.open("/reset")
     await ada.page.fill("[name=email]", "ada@example.com")
     await ada.page.get_by_role("button", name="Send link").click()
@@ -46,7 +46,7 @@ async def _(programs: Programs) -> Page:
 
 @scene("letter-worn-out")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program())
+    ada = await programs.anonymous_user(programs.program())
     await ada.open("/reset/new#a-link-that-nobody-was-sent")
     await ada.page.fill("[name=password]", "violet kettle harbour thirty eight")
     await ada.page.get_by_role("button", name="Change password").click()
@@ -118,7 +118,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     program = programs.program()
     ada = await programs.person(program)
-    phone = await programs.visitor(program)
+    phone = await programs.anonymous_user(program)
     phone.email = ada.email
     await phone.sign_in()
     await ada.open("/settings/sessions")

@@ -15,7 +15,7 @@ from testing.browser_user import until_done, until_text
 
 @scene("sign-in")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program())
+    ada = await programs.anonymous_user(programs.program())
     await ada.open("/signin")
     await ada.page.get_by_label("Email").fill("ada@example.com")
     return ada.page
@@ -23,7 +23,7 @@ async def _(programs: Programs) -> Page:
 
 @scene("sign-in-refused")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program())
+    ada = await programs.anonymous_user(programs.program())
     await ada.open("/signin")
     await ada.page.get_by_label("Email").fill("ada@example.com")
     await ada.page.locator("[name=password]").fill("not the password")
@@ -34,14 +34,14 @@ async def _(programs: Programs) -> Page:
 
 @scene("sign-up")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program())
+    ada = await programs.anonymous_user(programs.program())
     await ada.open("/signup")
     return ada.page
 
 
 @scene("sign-in-closed")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program(SIGN_UP="closed"))
+    ada = await programs.anonymous_user(programs.program(SIGN_UP="closed"))
     await ada.open("/signin")
     await expect(ada.page.get_by_text("Create an account")).to_have_count(0)
     return ada.page
@@ -49,7 +49,7 @@ async def _(programs: Programs) -> Page:
 
 @scene("sign-up-closed")
 async def _(programs: Programs) -> Page:
-    ada = await programs.visitor(programs.program(SIGN_UP="closed"))
+    ada = await programs.anonymous_user(programs.program(SIGN_UP="closed"))
     await ada.open("/signup")
     await expect(ada.page.get_by_text("administrator")).to_be_visible()
     return ada.page

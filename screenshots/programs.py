@@ -39,7 +39,7 @@ class Programs:
             self._programs[name] = self.closing.enter_context(running(folder, given=given))
         return self._programs[name]
 
-    async def visitor(self, program: Program) -> BrowserUser:
+    async def anonymous_user(self, program: Program) -> BrowserUser:
         """A browser user who is not signed in."""
         context = await self.browser.new_context(
             viewport={"width": 1440, "height": 900}, timezone_id="UTC"
@@ -49,7 +49,7 @@ class Programs:
 
     async def person(self, program: Program) -> BrowserUser:
         """A browser user with a new account, signed in."""
-        ada = await self.visitor(program)
+        ada = await self.anonymous_user(program)
         await ada.sign_up()
         return ada
 

@@ -23,7 +23,7 @@ from chat_app.api.requests import current_principal, fresh
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.gateway import cookies
-from testing.auth_services import Stage, staged
+from testing.auth_services import AuthHarness, auth_harness
 
 JSON = {"X-Auth-Return-Redirect": "1"}
 
@@ -31,14 +31,14 @@ JSON = {"X-Auth-Return-Redirect": "1"}
 class FakeGateway:
     """Does what the gateway does for these routes: resolves the session and removes its cookie."""
 
-    def __init__(self, app: ASGIApp, stage: Stage) -> None:
-        self.app, self.stage = app, stage
+    def __init__(self, app: ASGIApp, harness: AuthHarness) -> None:
+        self.app, self.harness = app, harness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        settings = self.stage.settings
+        settings = self.harness.settings
         pairs = cookies.parse(scope["headers"])
         token = cookies.first(pairs, settings, cookies.SESSION)
-        found = await self.stage.sessions.resolve(token) if token else None
+        found = await self.harness.sessions.resolve(token) if token else None
         who = {"principal": found.principal if found else None, "session": found}
         rest = cookies.without_session(pairs, settings).encode()
         headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
@@ -47,7 +47,7 @@ class FakeGateway:
 
 
 def browser(
-    stage: Stage,
+    harness: AuthHarness,
     address: str = "192.0.2.7",
     *,
     routes: Sequence[BaseRoute] = auth.routes,
@@ -57,20 +57,20 @@ def browser(
     app = Starlette(
         routes=routes, exception_handlers=exception_handlers, middleware=[Middleware(CatchBugs)]
     )
-    transport = httpx.ASGITransport(FakeGateway(app, stage), client=(address, 50_000))
-    home = stage.settings.url
+    transport = httpx.ASGITransport(FakeGateway(app, harness), client=(address, 50_000))
+    home = harness.settings.url
     return httpx.AsyncClient(
         transport=transport, base_url=home, headers={"Origin": home, **headers}
     )
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, **given: Any) -> AsyncIterator[Stage]:
-    """A stage whose parts are the services of the process."""
-    async with staged(folder, **given) as stage:
-        services.install(cast(services.Services, stage))
+async def auth_api_harness(folder: Path, **given: Any) -> AsyncIterator[AuthHarness]:
+    """A harness whose parts are the services of the process."""
+    async with auth_harness(folder, **given) as harness:
+        services.install(cast(services.Services, harness))
         try:
-            yield stage
+            yield harness
         finally:
             services.install(None)
 
@@ -100,12 +100,12 @@ ROUTES = [*account.routes, Route("/api/sensitive", sensitive, methods=["POST"])]
 
 
 async def signed_in(
-    stage: Stage, user_id: UUID, issued: IssuedSession | None = None, **given: Any
+    harness: AuthHarness, user_id: UUID, issued: IssuedSession | None = None, **given: Any
 ) -> httpx.AsyncClient:
     """A browser in which a person has signed in."""
-    issued = issued or await stage.sign_in(user_id, **given)
-    name = cookies.full_name(stage.settings, cookies.SESSION)
-    return browser(stage, routes=ROUTES, Cookie=f"{name}={issued.token}")
+    issued = issued or await harness.sign_in(user_id, **given)
+    name = cookies.full_name(harness.settings, cookies.SESSION)
+    return browser(harness, routes=ROUTES, Cookie=f"{name}={issued.token}")
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

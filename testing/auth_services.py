@@ -13,7 +13,6 @@ from argon2 import PasswordHasher
 from sqlmodel import col, delete, update
 
 from chat_app.auth.account.change_email import EmailChanges
-from chat_app.auth.account.delete import AccountDeletion
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
@@ -89,7 +88,7 @@ def settings_of(folder: Path, **given: Any) -> Settings:
 
 
 @dataclass
-class Stage:
+class AuthHarness:
     """Everything a test of this layer holds."""
 
     settings: Settings
@@ -120,7 +119,6 @@ class Stage:
         self.email_changes = EmailChanges(*flow)
         self.password_changes = PasswordChanges(*flow, self.passwords, self.sessions)
         self.profiles = Profiles(self.db, self.bus, self.time)
-        self.account_deletion = AccountDeletion(self.db, self.sessions)
         self.two_factor = TwoFactor(self.db, self.tokens, self.keyring, self.settings, self.time)
         self.devices = RememberedDevices(self.db, self.settings, self.time)
         self.passkeys = Passkeys(self.db, self.tokens, self.rate_limits, self.settings, self.time)
@@ -191,22 +189,22 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def staged(
+async def auth_harness(
     folder: Path,
     database: type[Database] = Database,
     hasher: CountingHasher | None = None,
     **given: Any,
-) -> AsyncIterator[Stage]:
-    """A stage on a new database in `folder`, with these settings."""
+) -> AsyncIterator[AuthHarness]:
+    """A harness on a new database in `folder`, with these settings."""
     settings = settings_of(folder, **given)
     db = database(settings.sqlalchemy_url)
     await create_tables(db)
-    stage = Stage(settings, db, Time(), hasher or CountingHasher())
+    harness = AuthHarness(settings, db, Time(), hasher or CountingHasher())
     try:
-        yield stage
+        yield harness
     finally:
-        await stage.mailer.stop()
-        stage.passwords.close()
+        await harness.mailer.stop()
+        harness.passwords.close()
         await db.close()
 
 
@@ -216,7 +214,7 @@ async def renewal_of(sessions: SessionService, token: str) -> IssuedSession | No
     return None if resolved is None else resolved.renewed
 
 
-class OpenStage(Protocol):
+class OpenAuthHarness(Protocol):
     def __call__(
         self, database: type[Database] = Database, **given: Any
-    ) -> AbstractAsyncContextManager[Stage]: ...
+    ) -> AbstractAsyncContextManager[AuthHarness]: ...

@@ -16,11 +16,11 @@ def smtp_settings(mailbox: Mailbox) -> dict[str, str]:
 
 async def sign_up_by_email(person: BrowserUser, mailbox: Mailbox) -> str:
     """Sign up where the address must be confirmed; the link in the letter."""
-    page, before = person.page, len(mailbox.letters)
+    page, before = person.page, len(mailbox.emails)
     await person.open("/signup")
     await page.fill("[name=email]", person.email)
     await page.fill("[name=password]", PASSWORD)
     await page.get_by_role("button", name="Create account").click()
     await expect(page.get_by_role("heading", name="Verify your email")).to_be_visible()
     await mailbox.until(before + 1)
-    return link_of(mailbox.letters[-1])
+    return link_of(mailbox.emails[-1])

@@ -105,7 +105,7 @@ class BrowserUser:
         )
 
     async def threads(self) -> list[dict[str, Any]]:
-        """The person's threads, as the HTTP face lists them."""
+        """The person's threads, as the HTTP API lists them."""
         return await self.page.evaluate(
             "async () => (await (await fetch('/api/threads')).json()).threads"
         )

@@ -17,7 +17,7 @@ from chat_app.api import chat, threads
 from chat_app.api.errors import exception_handlers
 from chat_app.api.routes import health_routes
 from chat_app.auth.principal import Principal
-from testing.run_services import PATIENCE, Stage, staged
+from testing.run_services import PATIENCE, RunHarness, run_harness
 
 WHO = "x-test-who"
 
@@ -97,9 +97,11 @@ class Exchange:
         )
 
 
-class Face:
-    def __init__(self, stage: Stage, people: dict[str, Principal]) -> None:
-        self.stage = stage
+class ChatApi:
+    """The HTTP API, called in process."""
+
+    def __init__(self, harness: RunHarness, people: dict[str, Principal]) -> None:
+        self.harness = harness
         self.people = people
         routes = [*chat.routes, *threads.routes, *health_routes]
         self.app = Signed(Starlette(routes=routes, exception_handlers=exception_handlers), people)
@@ -130,17 +132,17 @@ class Face:
 
 
 @asynccontextmanager
-async def faced(path: Path, **settings: Any) -> AsyncIterator[Face]:
-    """The face, with `alice` and `bob` signed in."""
-    async with staged(path, **settings) as stage:
-        people = {"alice": await stage.person(), "bob": await stage.person()}
-        parts = SimpleNamespace(**vars(stage))
+async def chat_api_harness(path: Path, **settings: Any) -> AsyncIterator[ChatApi]:
+    """The API, with `alice` and `bob` signed in."""
+    async with run_harness(path, **settings) as harness:
+        people = {"alice": await harness.person(), "bob": await harness.person()}
+        parts = SimpleNamespace(**vars(harness))
         installed.install(parts)  # pyright: ignore[reportArgumentType]
-        face = Face(stage, people)
+        chat_api = ChatApi(harness, people)
         try:
-            yield face
+            yield chat_api
         finally:
-            await face.close()
+            await chat_api.close()
             installed.install(None)
 
 

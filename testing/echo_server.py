@@ -19,7 +19,7 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-class Program:
+class EchoApp:
     """Echoes on sockets, streams on `/stream`, and hangs where it is told to."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     port = int(sys.argv[1])
     serving = serve(
-        Program(),
+        EchoApp(),
         host="127.0.0.1",
         port=port,
         name=f"localhost:{port}",

@@ -24,11 +24,11 @@ _LINK = re.compile(r"^https?://[^\s]+(?=\s*$)", re.MULTILINE)
 
 @dataclass
 class Mailbox:
-    """Takes every letter, unless told to answer otherwise first.
+    """Takes every email, unless told to answer otherwise first.
 
     Attributes:
-        answers: What the server says to the next letters instead of taking them.
-        tries: How many letters it was shown.
+        answers: What the server says to the next emails instead of taking them.
+        tries: How many emails it was shown.
     """
 
     port: int = 0
@@ -40,7 +40,7 @@ class Mailbox:
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """aiosmtpd's hook: one letter, whole."""
+        """aiosmtpd's hook: one email, whole."""
         self.tries += 1
         if self.answers:
             return self.answers.pop(0)
@@ -58,24 +58,24 @@ class Mailbox:
         return AuthResult(success=given.password == b"s3cret pass")
 
     async def until(self, count: int) -> None:
-        """Wait until so many letters have come."""
+        """Wait until so many emails have come."""
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(lambda: len(self.envelopes) >= count)
 
     @property
-    def letters(self) -> list[EmailMessage]:
+    def emails(self) -> list[EmailMessage]:
         """What came, in order."""
         contents = (cast(bytes, envelope.content) for envelope in self.envelopes)
         return [message_from_bytes(content, policy=default) for content in contents]
 
     def to(self, address: str) -> list[EmailMessage]:
         """What came for one address."""
-        return [letter for letter in self.letters if letter["To"] == address]
+        return [email for email in self.emails if email["To"] == address]
 
 
 class _Hooks:
     """What aiosmtpd sees of a mailbox: it asks for every attribute at each connection, and
-    `letters` would be read anew each time.
+    `emails` would be read anew each time.
     """
 
     def __init__(self, mailbox: Mailbox) -> None:
@@ -88,22 +88,22 @@ async def flush(mailer: Mailer) -> None:
         await asyncio.wait(mailer._deliveries)
 
 
-def text_of(letter: EmailMessage) -> str:
-    """The plain text of a letter."""
-    body = letter.get_body(("plain",))
+def text_of(email: EmailMessage) -> str:
+    """The plain text of an email."""
+    body = email.get_body(("plain",))
     assert body is not None
     return body.get_content()
 
 
-def link_of(letter: EmailMessage) -> str:
-    """The one address in a letter."""
-    (link,) = _LINK.findall(text_of(letter))
+def link_of(email: EmailMessage) -> str:
+    """The one address in an email."""
+    (link,) = _LINK.findall(text_of(email))
     return link
 
 
-def token_of(letter: EmailMessage) -> str:
+def token_of(email: EmailMessage) -> str:
     """What stands behind the `#` of its address: for `/confirm` with the purpose before it."""
-    return link_of(letter).partition("#")[2]
+    return link_of(email).partition("#")[2]
 
 
 @asynccontextmanager
@@ -118,7 +118,7 @@ async def listening(
     Args:
         tls: Speak TLS from the first byte.
         starttls: Offer STARTTLS.
-        login: Take letters only from who signs in; they must have said STARTTLS.
+        login: Take emails only from who signs in; they must have said STARTTLS.
     """
     mailbox = Mailbox()
     more: dict[str, Any] = {"auth_require_tls": starttls is not None}

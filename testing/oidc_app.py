@@ -65,20 +65,20 @@ def oidc_at(issuer: str, **given: Any) -> IdentityProvider:
 
 
 @dataclass
-class Program:
+class InProcessProgram:
     """The whole app in process, as the server would run it, without a port."""
 
     live: Services
     time: Time
-    door: Gateway
-    browsers: list["Visitor"] = field(default_factory=list)
+    gateway: Gateway
+    browsers: list["BrowserClient"] = field(default_factory=list)
 
     @property
     def home(self) -> str:
         return self.live.settings.url
 
-    def browser(self, **headers: str) -> "Visitor":
-        self.browsers.append(Visitor(self, headers))
+    def browser(self, **headers: str) -> "BrowserClient":
+        self.browsers.append(BrowserClient(self, headers))
         return self.browsers[-1]
 
     async def rows(self, table: type[SQLModel]) -> list[Any]:
@@ -101,7 +101,7 @@ class Program:
         return user_id
 
 
-class Visitor:
+class BrowserClient:
     """A browser: cookies for each host, and redirects followed one by one.
 
     Attributes:
@@ -109,11 +109,11 @@ class Visitor:
         seen: Every address it was at.
     """
 
-    def __init__(self, program: Program, headers: dict[str, str]) -> None:
+    def __init__(self, program: InProcessProgram, headers: dict[str, str]) -> None:
         self.program = program
         self.home = program.home
         host = urlsplit(self.home).netloc
-        inside = httpx.ASGITransport(program.door, client=("192.0.2.7", 50_000))
+        inside = httpx.ASGITransport(program.gateway, client=("192.0.2.7", 50_000))
         self.http = httpx.AsyncClient(
             mounts={f"all://{host.partition(':')[0]}": inside},
             headers={"User-Agent": FIREFOX, **headers},
@@ -203,14 +203,14 @@ def error_in(page: str) -> str | None:
 @contextlib.asynccontextmanager
 async def program(
     folder: Path, *providers: IdentityProvider, **given: Any
-) -> AsyncIterator[Program]:
+) -> AsyncIterator[InProcessProgram]:
     """The program with these providers, on a new database."""
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
     live = Services(settings_of(folder, **{**fixed, **given}), clock=time)
     await create_tables(live.db)
     installed.install(live)
-    running = Program(live, time, Gateway(http_app(), services=installed.services))
+    running = InProcessProgram(live, time, Gateway(http_app(), services=installed.services))
     try:
         yield running
     finally:

@@ -190,7 +190,7 @@ class Watch:
         return [signal.kind for signal in self.signals]
 
 
-class StageDatabase(Database):
+class ScriptedDatabase(Database):
     """Records the reason of every system write; scoped writes can be made to fail.
 
     Attributes:
@@ -224,7 +224,7 @@ class StageDatabase(Database):
         await super().system_batch(reason, statements)
 
 
-class StageClock:
+class SteppingClock:
     """A clock that steps a millisecond each time it is read."""
 
     def __init__(self) -> None:
@@ -236,13 +236,13 @@ class StageClock:
 
 
 @dataclass
-class Stage:
+class RunHarness:
     path: Path
     settings: Settings
-    db: StageDatabase
+    db: ScriptedDatabase
     bus: Bus
     models: ScriptedModels
-    clock: StageClock
+    clock: SteppingClock
     flush_throttle: VirtualThrottle
     threads: Threads
     runs: RunService
@@ -299,8 +299,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settings: object):
-    """A stage on a database file.
+async def run_harness(path: Path, *, fresh: bool = True, start: bool = True, **settings: object):
+    """A harness on a database file.
 
     Args:
         path: The file.
@@ -310,16 +310,16 @@ async def staged(path: Path, *, fresh: bool = True, start: bool = True, **settin
     """
     usual = {"chat_titles": False, "embedded_model": False, "data_dir": path.parent}
     wanted = read_settings(_env_file=None, **{**usual, **settings})
-    db = StageDatabase(f"sqlite+aiosqlite:///{path}")
+    db = ScriptedDatabase(f"sqlite+aiosqlite:///{path}")
     if fresh:
         await create_tables(db)
-    bus, models, clock, flush_throttle = Bus(), ScriptedModels(), StageClock(), VirtualThrottle()
+    bus, models, clock, flush_throttle = Bus(), ScriptedModels(), SteppingClock(), VirtualThrottle()
     threads = Threads(db, bus, wanted, clock)
     runs = RunService(db, bus, models, wanted, clock, flush_throttle)  # pyright: ignore[reportArgumentType]
     if start:
         await runs.start()
     try:
-        yield Stage(path, wanted, db, bus, models, clock, flush_throttle, threads, runs)
+        yield RunHarness(path, wanted, db, bus, models, clock, flush_throttle, threads, runs)
     finally:
         await runs.drain()
         await db.close()
@@ -351,16 +351,16 @@ def text_of(events: Sequence[PartEvent | EndEvent]) -> str:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path / "chat.db") as one:
+async def harness(tmp_path: Path) -> AsyncIterator[RunHarness]:
+    async with run_harness(tmp_path / "chat.db") as one:
         yield one
 
 
 @pytest.fixture
-async def alice(stage: Stage) -> Principal:
-    return await stage.person()
+async def alice(harness: RunHarness) -> Principal:
+    return await harness.person()
 
 
 @pytest.fixture
-async def bob(stage: Stage) -> Principal:
-    return await stage.person()
+async def bob(harness: RunHarness) -> Principal:
+    return await harness.person()

@@ -7,14 +7,14 @@ from uuid import UUID
 from pyotp.totp import TOTP
 
 from chat_app.auth.principal import Principal
-from testing.auth_services import Stage
+from testing.auth_services import AuthHarness
 
 
 @dataclass
-class Holder:
+class MfaUser:
     """A person whose second factor is on."""
 
-    stage: Stage
+    harness: AuthHarness
     principal: Principal
     secret: str
     backup: Sequence[str]
@@ -25,7 +25,7 @@ class Holder:
 
     def code(self, steps: int = 0) -> str:
         """What the authenticator shows now, or some steps of 30 seconds from now."""
-        return TOTP(self.secret).at(self.stage.time(), counter_offset=steps)
+        return TOTP(self.secret).at(self.harness.time(), counter_offset=steps)
 
     def wrong(self) -> str:
         """Six digits that it does not show."""
@@ -34,24 +34,24 @@ class Holder:
 
     async def challenge(self) -> str:
         """A sign-in of theirs that waits for the code."""
-        return await self.stage.tokens.create(
+        return await self.harness.tokens.create(
             "second_factor",
-            lifetime=self.stage.time.hour,
+            lifetime=self.harness.time.hour,
             user_id=self.user_id,
             data={"method": "password", "provider": "", "remember": False, "claims": {}},
         )
 
 
-async def holder(stage: Stage, email: str = "ada@example.org") -> Holder:
+async def mfa_user(harness: AuthHarness, email: str = "ada@example.org") -> MfaUser:
     """A user who has just enabled it; the code that confirmed it is used up."""
-    return await turned_on(stage, await stage.person(email))
+    return await enable_mfa(harness, await harness.person(email))
 
 
-async def turned_on(stage: Stage, user_id: UUID) -> Holder:
+async def enable_mfa(harness: AuthHarness, user_id: UUID) -> MfaUser:
     """A person, after they turned it on and half a minute has passed."""
-    principal = await stage.principal_of(await stage.sign_in(user_id))
-    secret = await stage.two_factor.begin(principal)
-    code = TOTP(secret).at(stage.time())
-    backup = await stage.two_factor.confirm(principal, code)
-    stage.time.passes(seconds=30)
-    return Holder(stage, principal, secret, backup)
+    principal = await harness.principal_of(await harness.sign_in(user_id))
+    secret = await harness.two_factor.begin(principal)
+    code = TOTP(secret).at(harness.time())
+    backup = await harness.two_factor.confirm(principal, code)
+    harness.time.passes(seconds=30)
+    return MfaUser(harness, principal, secret, backup)

@@ -20,6 +20,7 @@ from chat_app.api.responses import (
     timestamp,
 )
 from chat_app.api.routing import Routes
+from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.export import picture_of
 from chat_app.auth.account.profile import PICTURE_MAX_BYTES as PICTURE_MAX_BYTES
 from chat_app.auth.principal import Principal
@@ -158,7 +159,7 @@ async def export(request: Request, principal: Principal) -> Response:
 async def remove(request: Request, principal: Principal) -> Response:
     """Delete the user with everything they own."""
     body = await read_json(request, DeletionConfirmation, max_bytes=MAX_BYTES)
-    await services().account_deletion.remove(principal, body.confirm)
+    await delete_account(services().db, services().sessions, principal, body.confirm)
     return _signed_out(request)
 
 

@@ -19,6 +19,12 @@ from chat_app.gateway import cookies
 from chat_app.services import services
 from chat_app.settings import Settings
 
+SIGN_IN_PAGE = "/signin"
+CODE_PAGE = "/signin/code"
+
+Fields = Mapping[str, str]
+
+_CHECKED = ("on", "true", "1")
 _MAX_LENGTH = 2_048
 
 
@@ -63,14 +69,6 @@ def _is_plain(path: str) -> bool:
             return False
         path = unquote(path)
     return True
-
-
-SIGN_IN_PAGE = "/signin"
-CODE_PAGE = "/signin/code"
-
-_CHECKED = ("on", "true", "1")
-
-Fields = Mapping[str, str]
 
 
 def no_content() -> Response:

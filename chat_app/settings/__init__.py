@@ -1,7 +1,7 @@
 """The settings of the program: typed, documented, validated at start.
 
 Values come from the environment, then from `.env`, then from the defaults. Each group of settings
-is a class in a file of its own; `.env.example` is generated from them
+is a class; `.env.example` is generated from them
 (`python -m chat_app.settings > .env.example`).
 """
 
@@ -18,16 +18,14 @@ from pydantic_settings import (
 )
 
 from chat_app.settings.database import DatabaseSettings
-from chat_app.settings.forbidden_env import forbidden_variable
 from chat_app.settings.identity_providers import IdentityProviderSettings, values_by_pattern
 from chat_app.settings.limits import LimitSettings
-from chat_app.settings.mail import MailSettings
 from chat_app.settings.models import ModelSettings
 from chat_app.settings.rate_limits import RateLimitSettings
 from chat_app.settings.secret import SecretSettings, load_or_create_secret
-from chat_app.settings.server import ServerSettings
+from chat_app.settings.server import ServerSettings, forbidden_variable
 from chat_app.settings.sessions import SessionSettings
-from chat_app.settings.sign_in import SignInSettings
+from chat_app.settings.sign_in import MailSettings, SignInSettings
 from chat_app.settings.validation import ConfigError
 
 

@@ -1,15 +1,16 @@
-"""Who may sign in and sign up, and what a password must be.
+"""Who may sign in and sign up, what a password must be, and the mail server that sends links.
 
 Session lifetimes are in `sessions.py`, attempts in `rate_limits.py`, GitHub, Google and OpenID
 Connect in `identity_providers.py`.
 """
 
 import re
-from typing import Annotated, Literal
+from email.utils import parseaddr
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from chat_app.settings.validation import CommaList, FunctionPath, SettingsGroup
+from chat_app.settings.validation import CommaList, FunctionPath, SettingsGroup, split_url
 
 
 def _validate_domain(value: str) -> str:
@@ -45,3 +46,33 @@ class SignInSettings(SettingsGroup):
 
     password_min_score: int = Field(2, ge=0, le=4)
     """Minimum strength of a password (zxcvbn score, 0 to 4)."""
+
+
+class MailSettings(SettingsGroup):
+    """Email."""
+
+    smtp_url: SecretStr = SecretStr("")
+    """smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. Empty: a local
+    server writes links to the log; a public one sends no emails."""
+
+    mail_from: str = ""
+    """The sender, for example Chat <chat@chat.example>."""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        url = self.smtp_url.get_secret_value()
+        if not url:
+            return self
+        if not _is_smtp_url(url):
+            raise ValueError("SMTP_URL must look like smtp://user:password@host:587")
+        sender = parseaddr(self.mail_from)[1]
+        if not sender.isascii() or "@" not in sender.strip("@"):
+            raise ValueError("MAIL_FROM must be an email address when SMTP_URL is set")
+        return self
+
+
+def _is_smtp_url(url: str) -> bool:
+    parts = split_url(url)
+    if parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        return False
+    return parts.path in ("", "/") and not parts.query and not parts.fragment

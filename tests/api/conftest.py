@@ -4,16 +4,16 @@ from uuid import UUID
 
 import pytest
 
-from testing.auth_api import served
-from testing.auth_services import PASSWORD, Stage
+from testing.auth_api import auth_api_harness
+from testing.auth_services import PASSWORD, AuthHarness
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with served(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(tmp_path) as one:
         yield one
 
 
 @pytest.fixture
-async def ada(stage: Stage) -> UUID:
-    return await stage.accounts.add("ada@example.org", PASSWORD, "Ada")
+async def ada(harness: AuthHarness) -> UUID:
+    return await harness.accounts.add("ada@example.org", PASSWORD, "Ada")

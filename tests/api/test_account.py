@@ -8,44 +8,46 @@ import pytest
 from chat_app.core.signals import Signal, user_topic
 from chat_app.db.tables import User
 from testing.auth_api import PNG, ROUTES, browser, signed_in
-from testing.auth_services import PASSWORD, Stage
+from testing.auth_services import PASSWORD, AuthHarness
 
 
-async def name_of(stage: Stage, user_id: UUID) -> str:
-    async with stage.db.system("auth") as session:
+async def name_of(harness: AuthHarness, user_id: UUID) -> str:
+    async with harness.db.system("auth") as session:
         user = await session.get(User, user_id)
         assert user is not None
         return user.name
 
 
-async def test_a_sensitive_route_accepts_a_fresh_session(stage: Stage, ada: UUID) -> None:
-    response = await (await signed_in(stage, ada)).post("/api/sensitive")
+async def test_a_sensitive_route_accepts_a_fresh_session(harness: AuthHarness, ada: UUID) -> None:
+    response = await (await signed_in(harness, ada)).post("/api/sensitive")
     assert (response.status_code, response.text) == (200, "True")
 
 
 async def test_a_sensitive_route_requires_a_step_up_when_the_session_is_not_fresh(
-    stage: Stage, ada: UUID
+    harness: AuthHarness, ada: UUID
 ) -> None:
-    her_browser = await signed_in(stage, ada)
-    stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
+    her_browser = await signed_in(harness, ada)
+    harness.time.passes(minutes=harness.settings.fresh_minutes, seconds=1)
     response = await her_browser.post("/api/sensitive")
     assert response.status_code == 403
     assert response.json()["error"] == "step_up_required"
 
 
-async def test_a_sensitive_route_refuses_anonymous_requests(stage: Stage) -> None:
-    response = await browser(stage, routes=ROUTES).post("/api/sensitive")
+async def test_a_sensitive_route_refuses_anonymous_requests(harness: AuthHarness) -> None:
+    response = await browser(harness, routes=ROUTES).post("/api/sensitive")
     assert response.status_code == 401
 
 
-async def test_a_user_can_change_their_name(stage: Stage, ada: UUID) -> None:
+async def test_a_user_can_change_their_name(harness: AuthHarness, ada: UUID) -> None:
     told: list[Signal] = []
-    other = await stage.accounts.add("aaron@example.org", PASSWORD, "Aaron")
-    stage.bus.subscribe_callback(user_topic(ada), told.append)
-    response = await (await signed_in(stage, ada)).patch("/api/account", json={"name": " Ada L. "})
+    other = await harness.accounts.add("aaron@example.org", PASSWORD, "Aaron")
+    harness.bus.subscribe_callback(user_topic(ada), told.append)
+    response = await (await signed_in(harness, ada)).patch(
+        "/api/account", json={"name": " Ada L. "}
+    )
     assert response.status_code == 204
-    assert await name_of(stage, ada) == "Ada L."
-    assert await name_of(stage, other) == "Aaron"
+    assert await name_of(harness, ada) == "Ada L."
+    assert await name_of(harness, other) == "Aaron"
     assert [hint.kind for hint in told] == ["person"]
 
 
@@ -61,11 +63,11 @@ async def test_a_user_can_change_their_name(stage: Stage, ada: UUID) -> None:
     ],
 )
 async def test_an_invalid_name_or_another_field_changes_nothing(
-    stage: Stage, ada: UUID, body: dict[str, Any]
+    harness: AuthHarness, ada: UUID, body: dict[str, Any]
 ) -> None:
-    response = await (await signed_in(stage, ada)).patch("/api/account", json=body)
+    response = await (await signed_in(harness, ada)).patch("/api/account", json=body)
     assert response.status_code == 422
-    assert await name_of(stage, ada) == "Ada"
+    assert await name_of(harness, ada) == "Ada"
 
 
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + bytes(8)
@@ -76,9 +78,9 @@ WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + bytes(8)
     [(PNG, "image/png"), (b"\xff\xd8\xff\xe0" + bytes(9), "image/jpeg"), (WEBP, "image/webp")],
 )
 async def test_a_picture_is_stored_and_served_with_its_type(
-    stage: Stage, ada: UUID, content: bytes, kind: str
+    harness: AuthHarness, ada: UUID, content: bytes, kind: str
 ) -> None:
-    her_browser = await signed_in(stage, ada)
+    her_browser = await signed_in(harness, ada)
     response = await her_browser.put(
         "/api/account/picture", content=content, headers={"Content-Type": "text/html"}
     )
@@ -87,8 +89,8 @@ async def test_a_picture_is_stored_and_served_with_its_type(
     assert (shown.content, shown.headers["content-type"]) == (content, kind)
 
 
-async def test_a_second_picture_replaces_the_first(stage: Stage, ada: UUID) -> None:
-    her_browser = await signed_in(stage, ada)
+async def test_a_second_picture_replaces_the_first(harness: AuthHarness, ada: UUID) -> None:
+    her_browser = await signed_in(harness, ada)
     for content in (PNG, WEBP):
         assert (await her_browser.put("/api/account/picture", content=content)).is_success
     assert (await her_browser.get("/api/account/picture")).content == WEBP
@@ -107,15 +109,17 @@ async def test_a_second_picture_replaces_the_first(stage: Stage, ada: UUID) -> N
     ],
 )
 async def test_a_body_that_is_no_picture_is_refused(
-    stage: Stage, ada: UUID, content: bytes, status: int
+    harness: AuthHarness, ada: UUID, content: bytes, status: int
 ) -> None:
-    her_browser = await signed_in(stage, ada)
+    her_browser = await signed_in(harness, ada)
     response = await her_browser.put("/api/account/picture", content=content)
     assert response.status_code == status
     assert (await her_browser.get("/api/account/picture")).status_code == 404
 
 
-async def test_a_user_cannot_see_the_picture_of_another_user(stage: Stage, ada: UUID) -> None:
-    await (await signed_in(stage, ada)).put("/api/account/picture", content=PNG)
-    eve = await signed_in(stage, await stage.person("eve@example.org"))
+async def test_a_user_cannot_see_the_picture_of_another_user(
+    harness: AuthHarness, ada: UUID
+) -> None:
+    await (await signed_in(harness, ada)).put("/api/account/picture", content=PNG)
+    eve = await signed_in(harness, await harness.person("eve@example.org"))
     assert (await eve.get("/api/account/picture")).status_code == 404

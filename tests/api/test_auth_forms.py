@@ -6,22 +6,22 @@ from pathlib import Path
 import httpx
 import pytest
 
-from testing.auth_api import JSON, browser, served
-from testing.auth_services import Stage
+from testing.auth_api import JSON, auth_api_harness, browser
+from testing.auth_services import AuthHarness
 
 PATHS = ("callback/credentials", "signup", "signout")
 FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with served(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(tmp_path) as one:
         yield one
 
 
 @pytest.fixture
-async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(stage) as one:
+async def tab(harness: AuthHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(harness) as one:
         yield one
 
 
@@ -78,7 +78,7 @@ async def test_an_endless_form_is_cut_at_the_limit(tab: httpx.AsyncClient) -> No
     [b"", b"&&&", b"=", b"email", b"email=%00&password=%00", b"email=%&password=%zz", b"a=b;c=d"],
 )
 async def test_a_random_form_signs_nobody_in(
-    stage: Stage, tab: httpx.AsyncClient, path: str, body: bytes
+    harness: AuthHarness, tab: httpx.AsyncClient, path: str, body: bytes
 ) -> None:
     headers = JSON | {"Content-Type": FORM + "; charset=UTF-8"}
     response = await tab.post(f"/api/auth/{path}", content=body, headers=headers)

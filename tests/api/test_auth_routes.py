@@ -12,8 +12,8 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Totp, User
-from testing.auth_api import JSON, browser, error_of, everything_logged, served
-from testing.auth_services import PASSWORD, Stage
+from testing.auth_api import JSON, auth_api_harness, browser, error_of, everything_logged
+from testing.auth_services import PASSWORD, AuthHarness
 
 ADA = "ada@example.org"
 HOME = "http://localhost:3000"
@@ -21,15 +21,15 @@ NO_STORE = "private, no-cache, no-store"
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with served(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(tmp_path) as one:
         await one.accounts.add(ADA, PASSWORD, "Ada")
         yield one
 
 
 @pytest.fixture
-async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(stage) as one:
+async def tab(harness: AuthHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(harness) as one:
         yield one
 
 
@@ -54,7 +54,9 @@ async def test_an_anonymous_session_is_null_and_not_cached(tab: httpx.AsyncClien
     assert "set-cookie" not in response.headers
 
 
-async def test_a_session_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_a_session_is_a_user_and_an_expiry(
+    harness: AuthHarness, tab: httpx.AsyncClient
+) -> None:
     await sign_in(tab)
     response = await tab.get("/api/auth/session")
     body = response.json()
@@ -64,9 +66,11 @@ async def test_a_session_is_a_user_and_an_expiry(stage: Stage, tab: httpx.AsyncC
     assert response.headers["cache-control"] == NO_STORE
 
 
-async def test_reading_the_session_extends_its_expiry(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_reading_the_session_extends_its_expiry(
+    harness: AuthHarness, tab: httpx.AsyncClient
+) -> None:
     await sign_in(tab)
-    stage.time.passes(hours=1)
+    harness.time.passes(hours=1)
     assert (await who(tab))["expires"] == "2026-03-02T01:00:00.000Z"
 
 
@@ -81,10 +85,10 @@ async def test_a_bad_cookie_is_null_and_is_cleared(tab: httpx.AsyncClient, bad: 
 
 
 async def test_an_expired_session_is_null_and_its_cookie_is_cleared(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
     await sign_in(tab)
-    stage.time.passes(hours=12)
+    harness.time.passes(hours=12)
     response = await tab.get("/api/auth/session")
     assert response.text == "null"
     assert not tab.cookies
@@ -117,22 +121,22 @@ async def test_a_form_that_signs_in_is_redirected(tab: httpx.AsyncClient) -> Non
 
 
 async def test_the_cookie_ends_with_the_browser_unless_remembered(
-    stage: Stage,
+    harness: AuthHarness,
 ) -> None:
-    async with browser(stage) as tab:
+    async with browser(harness) as tab:
         cookie = (await sign_in(tab)).headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Lax" in cookie
         assert "Max-Age" not in cookie
         remembered = (await sign_in(tab, remember="on")).headers["set-cookie"]
         assert remembered.endswith("; Max-Age=2592000")
-        stage.time.passes(days=6)
+        harness.time.passes(days=6)
         assert await who(tab) is not None
 
 
 async def test_over_https_the_cookie_is_secure_and_of_one_host(tmp_path: Path) -> None:
     https = {"app_url": "https://chat.example", "sign_up": "open"}
-    async with served(tmp_path, **https) as stage, browser(stage) as tab:
+    async with auth_api_harness(tmp_path, **https) as harness, browser(harness) as tab:
         cookie = (await sign_up(tab)).headers["set-cookie"]
         assert cookie.startswith("__Host-chat_session=")
         assert "; Secure" in cookie
@@ -152,9 +156,9 @@ async def test_over_https_the_cookie_is_secure_and_of_one_host(tmp_path: Path) -
     ],
 )
 async def test_every_failed_sign_in_gets_the_same_bytes(
-    stage: Stage, tab: httpx.AsyncClient, given: dict[str, Any]
+    harness: AuthHarness, tab: httpx.AsyncClient, given: dict[str, Any]
 ) -> None:
-    await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
+    await harness.disable(await harness.accounts.add("off@example.org", PASSWORD, ""))
     response = await sign_in(tab, **given)
     url = f"{HOME}/signin?error=CredentialsSignin&code=credentials"
     assert response.status_code == 200
@@ -191,21 +195,21 @@ async def test_a_foreign_callback_url_is_not_followed(
 
 async def test_a_redirect_stays_on_the_origin_of_the_page(tmp_path: Path) -> None:
     page = "http://localhost:5173"
-    async with served(tmp_path, app_origins=(page,)) as stage:
-        async with browser(stage, Origin=page) as tab:
+    async with auth_api_harness(tmp_path, app_origins=(page,)) as harness:
+        async with browser(harness, Origin=page) as tab:
             assert (await sign_up(tab, callbackUrl="/")).json() == {"url": f"{page}/"}
             failed = await sign_in(tab, password="wrong")
             assert failed.json()["url"].startswith(f"{page}/signin?error=")
             response = await tab.post("/api/auth/signout")
             assert response.headers["location"] == f"{page}/signin"
-        async with browser(stage, Origin="http://evil.example") as tab:
+        async with browser(harness, Origin="http://evil.example") as tab:
             assert (await sign_up(tab, email="c@example.org")).json() == {"url": f"{HOME}/"}
 
 
 async def test_a_planted_session_is_revoked_at_sign_in(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
-    async with browser(stage) as eve:
+    async with browser(harness) as eve:
         await sign_up(eve, email="eve@example.org")
         planted = eve.cookies["chat_session"]
         tab.cookies.set("chat_session", planted, domain="localhost.local")
@@ -214,14 +218,14 @@ async def test_a_planted_session_is_revoked_at_sign_in(
         assert tab.cookies["chat_session"] != planted
         assert (await who(tab))["user"]["email"] == ADA
         assert await who(eve) is None
-    assert [reason for _, reason in stage.ended] == ["replaced"]
+    assert [reason for _, reason in harness.ended] == ["replaced"]
 
 
 async def test_sign_out_revokes_the_session_and_every_copy_of_its_cookie(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
     await sign_in(tab)
-    async with browser(stage) as copy:
+    async with browser(harness) as copy:
         copy.cookies.set("chat_session", tab.cookies["chat_session"], domain="localhost.local")
         assert await who(copy) is not None
         response = await tab.post("/api/auth/signout")
@@ -229,7 +233,7 @@ async def test_sign_out_revokes_the_session_and_every_copy_of_its_cookie(
         assert response.headers["cache-control"] == NO_STORE
         assert not tab.cookies
         assert await who(copy) is None
-    assert [reason for _, reason in stage.ended] == ["signed_out"]
+    assert [reason for _, reason in harness.ended] == ["signed_out"]
 
 
 async def test_a_script_that_signs_out_gets_a_url(tab: httpx.AsyncClient) -> None:
@@ -245,17 +249,17 @@ async def test_an_anonymous_sign_out_succeeds(tab: httpx.AsyncClient) -> None:
 
 
 async def test_sign_out_succeeds_for_a_user_deleted_meanwhile(
-    stage: Stage, tab: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    harness: AuthHarness, tab: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sign_in(tab)
-    revoke = stage.sessions.revoke
+    revoke = harness.sessions.revoke
 
     async def removed_first(principal: Principal, session_id: UUID, reason: str) -> None:
-        async with stage.db.system("auth", write=True) as session:
+        async with harness.db.system("auth", write=True) as session:
             await session.delete(await session.get_one(User, principal.user_id))
         await revoke(principal, session_id, reason)
 
-    monkeypatch.setattr(stage.sessions, "revoke", removed_first)
+    monkeypatch.setattr(harness.sessions, "revoke", removed_first)
     response = await tab.post("/api/auth/signout")
     assert (response.status_code, response.headers["location"]) == (303, f"{HOME}/signin")
     assert not tab.cookies
@@ -281,7 +285,7 @@ async def test_a_form_that_signs_up_is_redirected(tab: httpx.AsyncClient) -> Non
     assert await who(tab) is not None
 
 
-async def test_unknown_fields_change_nothing(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_unknown_fields_change_nothing(harness: AuthHarness, tab: httpx.AsyncClient) -> None:
     more: dict[str, Any] = {
         "id": "1",
         "user_id": "1",
@@ -322,36 +326,38 @@ async def test_a_refused_sign_up_has_an_error_code(
 
 
 async def test_a_closed_sign_up_has_its_own_code(tmp_path: Path) -> None:
-    async with served(tmp_path, sign_up="closed") as stage, browser(stage) as tab:
+    async with auth_api_harness(tmp_path, sign_up="closed") as harness, browser(harness) as tab:
         response = await sign_up(tab)
         assert response.status_code == 403
         assert response.json() == {"url": f"{HOME}/signup?error=SignUpClosed"}
 
 
-async def test_too_many_failures_have_a_retry_after(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_too_many_failures_have_a_retry_after(
+    harness: AuthHarness, tab: httpx.AsyncClient
+) -> None:
     burst = await asyncio.gather(*(sign_in(tab, password=f"guess {n}") for n in range(50)))
     assert sorted(response.status_code for response in burst) == [200] * 5 + [429] * 45
-    assert stage.hasher.verified == 5
+    assert harness.hasher.verified == 5
     refused = await sign_in(tab)
     assert error_of(refused) == {"error": "RateLimited"}
     assert 1 <= int(refused.headers["retry-after"]) <= 900
     form = await sign_in(tab, headers={})
     assert form.headers["location"] == f"{HOME}/signin?error=RateLimited"
-    async with browser(stage, address="198.51.100.9") as elsewhere:
+    async with browser(harness, address="198.51.100.9") as elsewhere:
         assert (await sign_in(elsewhere)).json() == {"url": f"{HOME}/"}
 
 
 async def test_a_forged_forwarding_header_does_not_reset_the_limit(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
     for n in range(8):
         headers = JSON | {"X-Forwarded-For": f"203.0.113.{n}", "Forwarded": f"for=203.0.113.{n}"}
         await sign_in(tab, headers=headers, password="wrong")
-    assert stage.hasher.verified == 5
+    assert harness.hasher.verified == 5
 
 
 async def test_five_hundred_guesses_check_five_passwords_and_the_owner_still_signs_in(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
     for n in range(500):
         invented = f"203.0.113.{n % 250}"
@@ -362,30 +368,30 @@ async def test_five_hundred_guesses_check_five_passwords_and_the_owner_still_sig
             "True-Client-IP": invented,
         }
         await sign_in(tab, headers=headers, password=f"guess {n}", email=ADA.swapcase())
-    assert stage.hasher.verified == 5
-    async with browser(stage, address="198.51.100.9") as elsewhere:
+    assert harness.hasher.verified == 5
+    async with browser(harness, address="198.51.100.9") as elsewhere:
         assert (await sign_in(elsewhere)).json() == {"url": f"{HOME}/"}
-    assert stage.hasher.verified == 6
+    assert harness.hasher.verified == 6
 
 
 async def test_behind_a_proxy_each_client_has_its_own_limit(tmp_path: Path) -> None:
-    async with served(tmp_path, trusted_proxy_hops=1) as stage, browser(stage) as tab:
+    async with auth_api_harness(tmp_path, trusted_proxy_hops=1) as harness, browser(harness) as tab:
         for n in range(8):
             headers = JSON | {"X-Forwarded-For": f"10.0.0.{n}, 203.0.113.1"}
             await sign_in(tab, headers=headers, password="wrong")
-        assert stage.hasher.verified == 5
+        assert harness.hasher.verified == 5
         await sign_in(tab, headers=JSON | {"X-Forwarded-For": "203.0.113.2"}, password="wrong")
-        assert stage.hasher.verified == 6
+        assert harness.hasher.verified == 6
 
 
-async def test_forty_sign_ins_at_once_all_succeed(stage: Stage) -> None:
+async def test_forty_sign_ins_at_once_all_succeed(harness: AuthHarness) -> None:
     async def one() -> str:
-        async with browser(stage) as tab:
+        async with browser(harness) as tab:
             await sign_in(tab)
             return (await who(tab) or {"user": {"email": ""}})["user"]["email"]
 
     assert await asyncio.gather(*(one() for _ in range(20))) == [ADA] * 20
-    async with browser(stage) as tab:
+    async with browser(harness) as tab:
         responses = await asyncio.gather(*(sign_in(tab) for _ in range(40)))
         assert {response.status_code for response in responses} == {200}
 
@@ -403,9 +409,9 @@ async def test_the_right_csrf_token_is_accepted(tab: httpx.AsyncClient) -> None:
 
 
 async def test_a_wrong_csrf_token_is_refused_wherever_one_is_sent(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
-    async with browser(stage) as other:
+    async with browser(harness) as other:
         foreign = (await other.get("/api/auth/csrf")).json()["csrfToken"]
     await sign_in(tab)
     mine = (await tab.get("/api/auth/csrf")).json()["csrfToken"]
@@ -415,18 +421,18 @@ async def test_a_wrong_csrf_token_is_refused_wherever_one_is_sent(
             response = await tab.post(f"/api/auth/{path}", data=form, headers=JSON)
             assert response.status_code == 403
             assert error_of(response) == {"error": "MissingCSRF"}
-    assert stage.ended == []
+    assert harness.ended == []
 
 
 async def test_passwords_are_never_logged(
-    stage: Stage, tab: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    harness: AuthHarness, tab: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with everything_logged(caplog):
         await sign_in(tab)
         token = tab.cookies["chat_session"]
         await sign_in(tab, password="wrong-canary")
         await sign_up(tab, email="canary", password="wrong-canary")
-        stage.passwords.close()
+        harness.passwords.close()
         broken = await sign_in(tab, password="wrong-canary")
     assert broken.status_code == 500
     assert "RuntimeError" in caplog.text
@@ -435,11 +441,11 @@ async def test_passwords_are_never_logged(
 
 
 async def test_a_user_with_two_factor_is_asked_for_a_code_and_gets_no_session(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
-    async with stage.db.system("auth", write=True) as session:
+    async with harness.db.system("auth", write=True) as session:
         ada = (await session.exec(select(User.id))).one()
-        now = stage.time()
+        now = harness.time()
         session.add(Totp(user_id=ada, secret="sealed", created_at=now, confirmed_at=now))
     response = await sign_in(tab, callbackUrl="/c/1?x=2")
     assert response.json() == {"url": f"{HOME}/signin/code?callbackUrl=%2Fc%2F1%3Fx%3D2"}
@@ -452,11 +458,11 @@ async def test_a_user_with_two_factor_is_asked_for_a_code_and_gets_no_session(
 
 
 async def test_a_sign_in_refused_by_the_hook_creates_no_account(tmp_path: Path) -> None:
-    async with served(tmp_path, auth_allowed_domains=("acme.example",)) as stage:
-        await stage.accounts.add(ADA, PASSWORD, "Ada")
-        async with browser(stage) as tab:
+    async with auth_api_harness(tmp_path, auth_allowed_domains=("acme.example",)) as harness:
+        await harness.accounts.add(ADA, PASSWORD, "Ada")
+        async with browser(harness) as tab:
             for response in (await sign_in(tab), await sign_up(tab)):
                 assert (response.status_code, error_of(response)["error"]) == (403, "AccessDenied")
             assert await who(tab) is None
-        async with stage.db.system("auth") as session:
+        async with harness.db.system("auth") as session:
             assert (await session.exec(select(User.email))).all() == [ADA]

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from chat_app.api import auth, oauth
-from testing.auth_api import JSON, browser, error_of, served
-from testing.auth_services import PASSWORD, Stage
+from testing.auth_api import JSON, auth_api_harness, browser, error_of
+from testing.auth_services import PASSWORD, AuthHarness
 from testing.oidc_app import github_at, oidc_at
 
 ADA = "ada@example.org"
@@ -19,16 +19,16 @@ ROUTES = (*auth.routes, *oauth.routes)
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
     ways = (oidc_at("https://id.example", label="Acme Inc"), github_at("https://github.com"))
-    async with served(tmp_path, identity_providers=ways) as one:
+    async with auth_api_harness(tmp_path, identity_providers=ways) as one:
         await one.accounts.add(ADA, PASSWORD, "Ada")
         yield one
 
 
 @pytest.fixture
-async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(stage, routes=ROUTES) as one:
+async def tab(harness: AuthHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(harness, routes=ROUTES) as one:
         yield one
 
 
@@ -61,7 +61,10 @@ async def test_the_sign_in_methods_are_in_the_order_of_the_page(tab: httpx.Async
 
 async def test_without_a_mail_server_there_is_no_email_method(tmp_path: Path) -> None:
     given = {"app_url": "https://chat.example"}
-    async with served(tmp_path, **given) as stage, browser(stage, routes=ROUTES) as tab:
+    async with (
+        auth_api_harness(tmp_path, **given) as harness,
+        browser(harness, routes=ROUTES) as tab,
+    ):
         assert list((await tab.get("/api/auth/providers")).json()) == ["credentials"]
 
 

@@ -9,7 +9,7 @@ from starlette.types import Message
 from chat_app.api.streaming import StreamResponse
 
 
-class Wire:
+class FakeConnection:
     """The server's side of one exchange."""
 
     def __init__(self) -> None:
@@ -55,68 +55,68 @@ class Source:
             self.closed = True
 
 
-def begin(source: Source, wire: Wire, silence: float) -> asyncio.Task[None]:
+def begin(source: Source, connection: FakeConnection, silence: float) -> asyncio.Task[None]:
     answer = StreamResponse(source.chunks(), {"x-a": "b"}, keepalive=b":\n\n", idle_seconds=silence)
-    return asyncio.create_task(answer({"type": "http"}, wire.receive, wire.send))
+    return asyncio.create_task(answer({"type": "http"}, connection.receive, connection.send))
 
 
 async def test_an_idle_stream_gets_keepalives_and_nothing_else():
-    source, wire = Source(), Wire()
-    task = begin(source, wire, silence=0)
-    await wire.until(b":\n\n", 2)
+    source, connection = Source(), FakeConnection()
+    task = begin(source, connection, silence=0)
+    await connection.until(b":\n\n", 2)
     source.queue.put_nowait(b"a")
     source.queue.put_nowait(None)
     await task
-    assert [body for body in wire.bodies if body != b":\n\n"] == [b"a", b""]
-    assert wire.sent[0]["status"] == 200
-    assert (b"x-a", b"b") in wire.sent[0]["headers"]
-    ends = [message["more_body"] for message in wire.sent[1:]]
+    assert [body for body in connection.bodies if body != b":\n\n"] == [b"a", b""]
+    assert connection.sent[0]["status"] == 200
+    assert (b"x-a", b"b") in connection.sent[0]["headers"]
+    ends = [message["more_body"] for message in connection.sent[1:]]
     assert ends == [True] * (len(ends) - 1) + [False]
 
 
 async def test_a_busy_stream_gets_no_keepalive():
-    source, wire = Source(), Wire()
-    task = begin(source, wire, silence=3600)
+    source, connection = Source(), FakeConnection()
+    task = begin(source, connection, silence=3600)
     for chunk in (b"a", b"b", None):
         source.queue.put_nowait(chunk)
     await task
-    assert wire.bodies == [b"a", b"b", b""]
+    assert connection.bodies == [b"a", b"b", b""]
 
 
 async def test_a_disconnect_closes_the_source():
-    source, wire = Source(), Wire()
-    task = begin(source, wire, silence=3600)
+    source, connection = Source(), FakeConnection()
+    task = begin(source, connection, silence=3600)
     source.queue.put_nowait(b"a")
-    await wire.until(b"a")
-    wire.left.set()
+    await connection.until(b"a")
+    connection.left.set()
     await task
     assert source.closed
 
 
 async def test_a_broken_connection_closes_the_source_quietly():
-    source, wire = Source(), Wire()
-    task = begin(source, wire, silence=3600)
+    source, connection = Source(), FakeConnection()
+    task = begin(source, connection, silence=3600)
     source.queue.put_nowait(b"a")
-    await wire.until(b"a")
-    wire.error = OSError("gone")
+    await connection.until(b"a")
+    connection.error = OSError("gone")
     source.queue.put_nowait(b"b")
     await task
     assert source.closed
 
 
 async def test_a_bug_in_the_source_is_not_hidden():
-    source, wire = Source(), Wire()
-    task = begin(source, wire, silence=3600)
+    source, connection = Source(), FakeConnection()
+    task = begin(source, connection, silence=3600)
     source.queue.put_nowait(RuntimeError("a bug"))
     with pytest.raises(RuntimeError):
         await task
 
 
 async def test_a_cancelled_answer_leaves_nothing_running():
-    source, wire = Source(), Wire()
-    task = begin(source, wire, silence=3600)
+    source, connection = Source(), FakeConnection()
+    task = begin(source, connection, silence=3600)
     source.queue.put_nowait(b"a")
-    await wire.until(b"a")
+    await connection.until(b"a")
     before = asyncio.all_tasks()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -28,7 +28,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
         yield harness
 
 
-class Visitor:
+class ApiClient:
     """A client that calls the routes through the gateway."""
 
     def __init__(self, harness: Harness, token: str | None) -> None:
@@ -51,12 +51,12 @@ class Visitor:
         return await self.http.request(method, path.replace("{id}", thread), **wanted)
 
 
-async def signed_in(harness: Harness, email: str) -> tuple[Principal, Visitor]:
+async def signed_in(harness: Harness, email: str) -> tuple[Principal, ApiClient]:
     user_id = await harness.live.accounts.add(email, "correct horse battery staple", "")
     issued = await harness.live.sessions.issue(
         user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
     )
-    return Principal(user_id, issued.session_id), Visitor(harness, issued.token)
+    return Principal(user_id, issued.session_id), ApiClient(harness, issued.token)
 
 
 async def answered(harness: Harness, who: Principal) -> str:
@@ -93,7 +93,7 @@ async def test_anonymous_is_refused(harness: Harness, method: str, path: str) ->
     thread = await answered(harness, ada)
     before, asked = await everything(harness, ada, thread), calls(harness)
     for token in (None, "forged"):
-        response = await Visitor(harness, token).call(method, path, thread)
+        response = await ApiClient(harness, token).call(method, path, thread)
         assert response.status_code == 401
         assert SECRET not in response.text
     assert await everything(harness, ada, thread) == before
@@ -106,12 +106,12 @@ async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
 ) -> None:
     ada, _ = await signed_in(harness, "ada@example.com")
     thread = await answered(harness, ada)
-    eve, visitor = await signed_in(harness, "eve@example.com")
+    eve, client = await signed_in(harness, "eve@example.com")
     deleted = await answered(harness, eve)
     await harness.live.threads.delete(eve, UUID(deleted))
     before, asked = await everything(harness, ada, thread), calls(harness)
     ids = [thread, str(uuid4()), deleted, "not-an-id", thread.upper(), "0" * 300]
-    responses = [await visitor.call(method, path, one) for one in ids]
+    responses = [await client.call(method, path, one) for one in ids]
     assert {(response.status_code, response.content) for response in responses} == {
         (404, responses[0].content)
     }
@@ -126,9 +126,9 @@ async def test_other_routes_reveal_nothing_to_another_user(
 ) -> None:
     ada, _ = await signed_in(harness, "ada@example.com")
     thread = await answered(harness, ada)
-    _, visitor = await signed_in(harness, "eve@example.com")
+    _, client = await signed_in(harness, "eve@example.com")
     before = await everything(harness, ada, thread)
-    response = await visitor.call(method, path, thread)
+    response = await client.call(method, path, thread)
     assert response.status_code < 500
     assert SECRET not in response.text
     assert thread not in response.text

@@ -12,16 +12,16 @@ from sqlmodel import func, select
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Message, OneTimeToken, Picture, Thread, metadata
 from testing.auth_api import PNG, signed_in
-from testing.auth_services import PASSWORD, Stage
+from testing.auth_services import PASSWORD, AuthHarness
 
 EMAIL = "ada@example.org"
 
 
-async def write(stage: Stage, user_id: UUID, title: str, *texts: str) -> UUID:
+async def write(harness: AuthHarness, user_id: UUID, title: str, *texts: str) -> UUID:
     """A thread in which texts follow each other."""
     who = Principal(user_id, user_id)
     thread = Thread(owner_id=user_id, title=title)
-    async with stage.db.write(who) as session:
+    async with harness.db.write(who) as session:
         session.add(thread)
         await session.flush()
         parent = None
@@ -40,10 +40,10 @@ async def write(stage: Stage, user_id: UUID, title: str, *texts: str) -> UUID:
     return thread.id
 
 
-async def counts(stage: Stage) -> dict[str, int]:
+async def counts(harness: AuthHarness) -> dict[str, int]:
     """How many rows each table has."""
     found = {}
-    async with stage.db.system("auth") as session:
+    async with harness.db.system("auth") as session:
         for name, table in metadata.tables.items():
             found[name] = (await session.exec(select(func.count()).select_from(table))).one()
     return found
@@ -53,13 +53,15 @@ async def leave(browser: httpx.AsyncClient, confirm: str) -> httpx.Response:
     return await browser.request("DELETE", "/api/account", json={"confirm": confirm})
 
 
-async def test_everything_stored_of_a_user_is_in_the_export(stage: Stage, ada: UUID) -> None:
-    await write(stage, ada, "Rain / wind?", "A haiku, please", "Rain taps on the glass")
-    await write(stage, ada, "🌧", "And now?")
-    eve = await stage.accounts.add("eve@example.org", PASSWORD, "Eve")
-    await write(stage, eve, "Eves own", "kept between us")
-    await stage.sign_in(eve, user_agent="curl/8")
-    her_browser = await signed_in(stage, ada)
+async def test_everything_stored_of_a_user_is_in_the_export(
+    harness: AuthHarness, ada: UUID
+) -> None:
+    await write(harness, ada, "Rain / wind?", "A haiku, please", "Rain taps on the glass")
+    await write(harness, ada, "🌧", "And now?")
+    eve = await harness.accounts.add("eve@example.org", PASSWORD, "Eve")
+    await write(harness, eve, "Eves own", "kept between us")
+    await harness.sign_in(eve, user_agent="curl/8")
+    her_browser = await signed_in(harness, ada)
     await her_browser.put("/api/account/picture", content=PNG)
     response = await her_browser.get("/api/account/export")
     assert response.headers["content-type"] == "application/zip"
@@ -91,42 +93,42 @@ async def test_everything_stored_of_a_user_is_in_the_export(stage: Stage, ada: U
         assert never not in everything
 
 
-async def test_deleting_an_account_leaves_nothing(stage: Stage, ada: UUID) -> None:
-    eve = await stage.accounts.add("eve@example.org", PASSWORD, "Eve")
-    await write(stage, eve, "Eves own", "kept between us")
-    await stage.sign_in(eve)
-    before = await counts(stage)
-    ada = await stage.accounts.add("new@example.org", PASSWORD, "New")
-    await write(stage, ada, "Gone soon", "one", "two", "three")
-    her_browser, elsewhere = await signed_in(stage, ada), await signed_in(stage, ada)
+async def test_deleting_an_account_leaves_nothing(harness: AuthHarness, ada: UUID) -> None:
+    eve = await harness.accounts.add("eve@example.org", PASSWORD, "Eve")
+    await write(harness, eve, "Eves own", "kept between us")
+    await harness.sign_in(eve)
+    before = await counts(harness)
+    ada = await harness.accounts.add("new@example.org", PASSWORD, "New")
+    await write(harness, ada, "Gone soon", "one", "two", "three")
+    her_browser, elsewhere = await signed_in(harness, ada), await signed_in(harness, ada)
     await her_browser.put("/api/account/picture", content=PNG)
-    hour = stage.time.hour
-    await stage.tokens.create(
+    hour = harness.time.hour
+    await harness.tokens.create(
         "reset_password", lifetime=hour, user_id=ada, subject="new@example.org"
     )
-    await stage.tokens.create("sign_in_link", lifetime=hour, subject="new@example.org")
+    await harness.tokens.create("sign_in_link", lifetime=hour, subject="new@example.org")
     response = await leave(her_browser, " New@Example.org ")
-    assert response.json() == {"url": f"{stage.settings.url}/signin"}
+    assert response.json() == {"url": f"{harness.settings.url}/signin"}
     assert "chat_session=;" in response.headers["set-cookie"]
-    assert await counts(stage) == before
-    assert [reason for _, reason in stage.ended] == ["removed", "removed"]
+    assert await counts(harness) == before
+    assert [reason for _, reason in harness.ended] == ["removed", "removed"]
     assert (await elsewhere.get("/api/account/sessions")).status_code == 401
     assert before[OneTimeToken.__tablename__] == before[Picture.__tablename__] == 0
 
 
 @pytest.mark.parametrize("typed", ["", "ada", "eve@example.org", "ada@example.org, b@c.d"])
-async def test_deletion_needs_the_typed_email(stage: Stage, ada: UUID, typed: str) -> None:
-    before = await counts(stage)
-    her_browser = await signed_in(stage, ada)
+async def test_deletion_needs_the_typed_email(harness: AuthHarness, ada: UUID, typed: str) -> None:
+    before = await counts(harness)
+    her_browser = await signed_in(harness, ada)
     response = await leave(her_browser, typed)
     assert (response.status_code, response.json()["error"]) == (422, "not_confirmed")
-    assert await counts(stage) == before | {"auth_session": before["auth_session"] + 1}
-    assert stage.ended == []
+    assert await counts(harness) == before | {"auth_session": before["auth_session"] + 1}
+    assert harness.ended == []
 
 
-async def test_export_and_deletion_need_a_fresh_session(stage: Stage, ada: UUID) -> None:
-    her_browser = await signed_in(stage, ada)
-    stage.time.passes(minutes=stage.settings.fresh_minutes, seconds=1)
+async def test_export_and_deletion_need_a_fresh_session(harness: AuthHarness, ada: UUID) -> None:
+    her_browser = await signed_in(harness, ada)
+    harness.time.passes(minutes=harness.settings.fresh_minutes, seconds=1)
     responses = [
         await leave(her_browser, EMAIL),
         await her_browser.get("/api/account/export"),
@@ -134,12 +136,12 @@ async def test_export_and_deletion_need_a_fresh_session(stage: Stage, ada: UUID)
         await her_browser.delete("/api/account/password"),
     ]
     assert {one.json()["error"] for one in responses} == {"step_up_required"}
-    assert await stage.sessions.resolve(her_browser.headers["cookie"].partition("=")[2])
+    assert await harness.sessions.resolve(her_browser.headers["cookie"].partition("=")[2])
 
 
-async def test_a_new_account_with_the_same_email_is_empty(stage: Stage, ada: UUID) -> None:
-    await write(stage, ada, "Gone", "soon")
-    await leave(await signed_in(stage, ada), EMAIL)
-    again = await stage.accounts.add(EMAIL, PASSWORD, "")
-    async with stage.db.read(Principal(again, again)) as session:
+async def test_a_new_account_with_the_same_email_is_empty(harness: AuthHarness, ada: UUID) -> None:
+    await write(harness, ada, "Gone", "soon")
+    await leave(await signed_in(harness, ada), EMAIL)
+    again = await harness.accounts.add(EMAIL, PASSWORD, "")
+    async with harness.db.read(Principal(again, again)) as session:
         assert (await session.exec(select(Thread))).all() == []

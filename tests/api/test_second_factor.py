@@ -7,28 +7,28 @@ import httpx
 import pytest
 
 from chat_app.api.routes import routes
-from testing.auth_api import JSON, browser, error_of, served
-from testing.auth_services import PASSWORD, Stage
-from testing.second_factor import Holder, turned_on
+from testing.auth_api import JSON, auth_api_harness, browser, error_of
+from testing.auth_services import PASSWORD, AuthHarness
+from testing.second_factor import MfaUser, enable_mfa
 
 EMAIL = "ada@example.org"
 FINISH = "/api/auth/callback/second-factor"
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with served(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(tmp_path) as one:
         yield one
 
 
 @pytest.fixture
-async def ada(stage: Stage) -> Holder:
-    return await turned_on(stage, await stage.accounts.add(EMAIL, PASSWORD, "Ada"))
+async def ada(harness: AuthHarness) -> MfaUser:
+    return await enable_mfa(harness, await harness.accounts.add(EMAIL, PASSWORD, "Ada"))
 
 
 @pytest.fixture
-async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(stage, routes=routes) as one:
+async def tab(harness: AuthHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(harness, routes=routes) as one:
         yield one
 
 
@@ -47,10 +47,10 @@ async def who(tab: httpx.AsyncClient) -> str | None:
 
 
 async def test_a_password_alone_leaves_no_session(
-    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+    harness: AuthHarness, ada: MfaUser, tab: httpx.AsyncClient
 ) -> None:
     response = await begin(tab, callbackUrl="/c/7")
-    assert response.json()["url"] == f"{stage.settings.url}/signin/code?callbackUrl=%2Fc%2F7"
+    assert response.json()["url"] == f"{harness.settings.url}/signin/code?callbackUrl=%2Fc%2F7"
     assert list(tab.cookies) == ["chat_challenge"]
     assert "HttpOnly" in response.headers["set-cookie"]
     assert await who(tab) is None
@@ -59,7 +59,7 @@ async def test_a_password_alone_leaves_no_session(
     assert await who(tab) is None
 
 
-async def test_the_code_finishes_it(ada: Holder, tab: httpx.AsyncClient) -> None:
+async def test_the_code_finishes_it(ada: MfaUser, tab: httpx.AsyncClient) -> None:
     await begin(tab, remember="1")
     response = await finish(tab, ada.code(), callbackUrl="/c/7")
     assert response.json()["url"].endswith("/c/7")
@@ -72,7 +72,7 @@ async def test_the_code_finishes_it(ada: Holder, tab: httpx.AsyncClient) -> None
     assert "Max-Age=2592000" in session  # what was asked with the password still holds
 
 
-async def test_a_backup_code_works_once(ada: Holder, tab: httpx.AsyncClient) -> None:
+async def test_a_backup_code_works_once(ada: MfaUser, tab: httpx.AsyncClient) -> None:
     for expected in (EMAIL, None):
         tab.cookies.clear()
         await begin(tab)
@@ -82,19 +82,21 @@ async def test_a_backup_code_works_once(ada: Holder, tab: httpx.AsyncClient) -> 
 
 
 async def test_a_wrong_code_stays_on_the_page_and_keeps_the_callback_url(
-    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+    harness: AuthHarness, ada: MfaUser, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
     response = await finish(tab, ada.wrong(), callbackUrl="/c/7")
     assert response.status_code == 403
-    assert response.json()["url"].startswith(f"{stage.settings.url}/signin/code?")
+    assert response.json()["url"].startswith(f"{harness.settings.url}/signin/code?")
     assert error_of(response) == {"error": "SecondFactorWrong", "callbackUrl": "/c/7"}
     assert "chat_session" not in tab.cookies
     await finish(tab, ada.code())
     assert await who(tab) == EMAIL
 
 
-async def test_too_many_wrong_codes_have_a_retry_after(ada: Holder, tab: httpx.AsyncClient) -> None:
+async def test_too_many_wrong_codes_have_a_retry_after(
+    ada: MfaUser, tab: httpx.AsyncClient
+) -> None:
     await begin(tab)
     for _ in range(5):
         await finish(tab, ada.wrong())
@@ -106,22 +108,22 @@ async def test_too_many_wrong_codes_have_a_retry_after(ada: Holder, tab: httpx.A
 
 
 async def test_a_code_without_a_challenge_is_refused(
-    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+    harness: AuthHarness, ada: MfaUser, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
-    async with browser(stage, routes=routes) as elsewhere:
+    async with browser(harness, routes=routes) as elsewhere:
         for cookie in (None, "x" * 43, "%ff"):
             if cookie:
                 elsewhere.cookies.set("chat_challenge", cookie)
             response = await finish(elsewhere, ada.code())
-            assert response.json()["url"].startswith(f"{stage.settings.url}/signin?")
+            assert response.json()["url"].startswith(f"{harness.settings.url}/signin?")
             assert error_of(response) == {"error": "Verification"}
             assert await who(elsewhere) is None
     await finish(tab, ada.code())
     assert await who(tab) == EMAIL
 
 
-async def test_a_wrong_csrf_token_is_refused(ada: Holder, tab: httpx.AsyncClient) -> None:
+async def test_a_wrong_csrf_token_is_refused(ada: MfaUser, tab: httpx.AsyncClient) -> None:
     await begin(tab)
     response = await finish(tab, ada.code(), csrfToken="0" * 64)
     assert error_of(response) == {"error": "MissingCSRF"}
@@ -130,37 +132,37 @@ async def test_a_wrong_csrf_token_is_refused(ada: Holder, tab: httpx.AsyncClient
 
 
 async def test_a_user_disabled_meanwhile_is_refused(
-    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+    harness: AuthHarness, ada: MfaUser, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
-    await stage.disable(ada.user_id)
+    await harness.disable(ada.user_id)
     response = await finish(tab, ada.code())
     assert error_of(response) == {"error": "AccessDenied"}
     assert "chat_session" not in tab.cookies
 
 
 async def test_a_trusted_browser_is_not_asked_again_until_it_is_turned_off(
-    stage: Stage, ada: Holder, tab: httpx.AsyncClient
+    harness: AuthHarness, ada: MfaUser, tab: httpx.AsyncClient
 ) -> None:
     await begin(tab)
     response = await finish(tab, ada.code(), trust="1")
     device = next(c for c in response.headers.get_list("set-cookie") if c.startswith("chat_device"))
     assert {"HttpOnly", "SameSite=Lax", "Max-Age=2592000"} <= set(device.split("; "))
     response = await begin(tab)
-    assert response.json()["url"] == f"{stage.settings.url}/"
+    assert response.json()["url"] == f"{harness.settings.url}/"
     assert await who(tab) == EMAIL
-    await stage.two_factor.turn_off(ada.principal)
-    await turned_on(stage, ada.user_id)
+    await harness.two_factor.turn_off(ada.principal)
+    await enable_mfa(harness, ada.user_id)
     response = await begin(tab)
     assert response.json()["url"].endswith("/signin/code")
 
 
 async def test_settings_can_require_the_code_each_time(tmp_path: Path) -> None:
     async with (
-        served(tmp_path, remember_device_days=0) as stage,
-        browser(stage, routes=routes) as tab,
+        auth_api_harness(tmp_path, remember_device_days=0) as harness,
+        browser(harness, routes=routes) as tab,
     ):
-        ada = await turned_on(stage, await stage.accounts.add(EMAIL, PASSWORD, "Ada"))
+        ada = await enable_mfa(harness, await harness.accounts.add(EMAIL, PASSWORD, "Ada"))
         await begin(tab)
         await finish(tab, ada.code(), trust="1")
         assert await who(tab) == EMAIL

@@ -9,10 +9,10 @@ import pytest
 from pyotp.totp import TOTP
 
 from chat_app.api.routes import routes
-from testing.auth_api import JSON, browser, served
-from testing.auth_services import PASSWORD, Stage
+from testing.auth_api import JSON, auth_api_harness, browser
+from testing.auth_services import PASSWORD, AuthHarness
 from testing.authenticator import Authenticator
-from testing.second_factor import turned_on
+from testing.second_factor import enable_mfa
 
 EMAIL = "ada@example.org"
 STEP_UP = "/api/account/step-up"
@@ -28,22 +28,22 @@ FRESH = [
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with served(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(tmp_path) as one:
         await one.accounts.add(EMAIL, PASSWORD, "Ada")
         yield one
 
 
 @pytest.fixture
-async def tab(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser(stage, routes=routes) as one:
+async def tab(harness: AuthHarness) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(harness, routes=routes) as one:
         form = {"email": EMAIL, "password": PASSWORD, "remember": "1"}
         await one.post("/api/auth/callback/credentials", data=form, headers=JSON)
         yield one
 
 
-async def own_id(stage: Stage, tab: httpx.AsyncClient) -> Any:
-    found = await stage.sessions.resolve(tab.cookies["chat_session"])
+async def own_id(harness: AuthHarness, tab: httpx.AsyncClient) -> Any:
+    found = await harness.sessions.resolve(tab.cookies["chat_session"])
     assert found is not None
     return found.principal
 
@@ -55,9 +55,9 @@ async def is_fresh(tab: httpx.AsyncClient) -> bool:
 
 @pytest.mark.parametrize(("method", "path", "body"), FRESH)
 async def test_an_old_authentication_is_not_fresh(
-    stage: Stage, tab: httpx.AsyncClient, method: str, path: str, body: dict[str, str]
+    harness: AuthHarness, tab: httpx.AsyncClient, method: str, path: str, body: dict[str, str]
 ) -> None:
-    stage.time.passes(minutes=10, seconds=1)
+    harness.time.passes(minutes=10, seconds=1)
     response = await tab.request(method, path, json=body)
     assert (response.status_code, response.json()["error"]) == (403, "step_up_required")
     await tab.post(STEP_UP, json={"password": PASSWORD})
@@ -67,17 +67,17 @@ async def test_an_old_authentication_is_not_fresh(
 
 
 async def test_a_password_step_up_makes_the_session_fresh_under_a_new_token(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
-    stage.time.passes(minutes=11)
-    before, who = tab.cookies["chat_session"], await own_id(stage, tab)
+    harness.time.passes(minutes=11)
+    before, who = tab.cookies["chat_session"], await own_id(harness, tab)
     response = await tab.post(
         STEP_UP, json={"password": PASSWORD, "callbackUrl": "/settings/passkeys"}
     )
-    assert response.json() == {"url": f"{stage.settings.url}/settings/passkeys"}
+    assert response.json() == {"url": f"{harness.settings.url}/settings/passkeys"}
     assert "Max-Age=" in response.headers["set-cookie"]
-    assert await own_id(stage, tab) == who
-    assert await stage.sessions.resolve(before) is None
+    assert await own_id(harness, tab) == who
+    assert await harness.sessions.resolve(before) is None
     assert await is_fresh(tab)
 
 
@@ -88,26 +88,26 @@ async def test_a_step_up_redirects_only_to_our_pages(tab: httpx.AsyncClient, wan
 
 
 async def test_a_wrong_step_up_password_counts_as_a_failed_sign_in(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
-    stage.time.passes(minutes=11)
+    harness.time.passes(minutes=11)
     for _ in range(5):
         response = await tab.post(STEP_UP, json={"password": "wrong wrong wrong"})
         assert (response.status_code, response.json()["error"]) == (403, "not_confirmed")
-    checked = stage.hasher.verified
+    checked = harness.hasher.verified
     response = await tab.post(STEP_UP, json={"password": PASSWORD})
     assert response.status_code == 429
     assert int(response.headers["retry-after"]) > 0
-    assert stage.hasher.verified == checked
+    assert harness.hasher.verified == checked
     assert not await is_fresh(tab)
 
 
 async def test_a_user_with_two_factor_steps_up_with_a_code(
-    stage: Stage, tab: httpx.AsyncClient
+    harness: AuthHarness, tab: httpx.AsyncClient
 ) -> None:
-    who = await own_id(stage, tab)
-    ada = await turned_on(stage, who.user_id)
-    stage.time.passes(minutes=11)
+    who = await own_id(harness, tab)
+    ada = await enable_mfa(harness, who.user_id)
+    harness.time.passes(minutes=11)
     response = await tab.post(STEP_UP, json={"password": PASSWORD})
     assert response.json()["error"] == "not_confirmed"
     response = await tab.post(STEP_UP, json={"code": ada.wrong()})
@@ -119,12 +119,14 @@ async def test_a_user_with_two_factor_steps_up_with_a_code(
     assert again.json()["error"] == "second_factor_wrong"
 
 
-async def test_a_user_steps_up_with_their_own_passkey(stage: Stage, tab: httpx.AsyncClient) -> None:
-    key = Authenticator(stage.settings.url)
+async def test_a_user_steps_up_with_their_own_passkey(
+    harness: AuthHarness, tab: httpx.AsyncClient
+) -> None:
+    key = Authenticator(harness.settings.url)
     options = (await tab.post("/api/account/passkeys/options")).json()
     body = {"credential": key.create(options), "name": "Key"}
     assert (await tab.post("/api/account/passkeys", json=body)).status_code == 201
-    stage.time.passes(minutes=11)
+    harness.time.passes(minutes=11)
     options = (await tab.post(f"{STEP_UP}/passkey/options")).json()
     assert [one["id"] for one in options["allowCredentials"]]
     response = await tab.post(f"{STEP_UP}/passkey", json={"credential": key.get(options)})
@@ -137,28 +139,28 @@ async def test_a_step_up_takes_one_credential(tab: httpx.AsyncClient, body: dict
     assert (await tab.post(STEP_UP, json=body)).status_code == 422
 
 
-async def test_a_passkey_alone_signs_in(stage: Stage, tab: httpx.AsyncClient) -> None:
-    key = Authenticator(stage.settings.url)
+async def test_a_passkey_alone_signs_in(harness: AuthHarness, tab: httpx.AsyncClient) -> None:
+    key = Authenticator(harness.settings.url)
     options = (await tab.post("/api/account/passkeys/options")).json()
     await tab.post("/api/account/passkeys", json={"credential": key.create(options)})
-    await turned_on(stage, (await own_id(stage, tab)).user_id)
-    async with browser(stage, routes=routes) as other:
+    await enable_mfa(harness, (await own_id(harness, tab)).user_id)
+    async with browser(harness, routes=routes) as other:
         options = (await other.post("/api/auth/passkey/options")).json()
         form = {"credential": key.get(options), "callbackUrl": "/c/7"}
-        async with browser(stage, routes=routes) as thief:
+        async with browser(harness, routes=routes) as thief:
             stolen = await thief.post("/api/auth/callback/passkey", data=form, headers=JSON)
             assert "error=PasskeyRefused" in stolen.json()["url"]
             assert "chat_session" not in thief.cookies
         response = await other.post("/api/auth/callback/passkey", data=form, headers=JSON)
-        assert response.json()["url"] == f"{stage.settings.url}/c/7"  # it counts as both factors
+        assert response.json()["url"] == f"{harness.settings.url}/c/7"  # it counts as both factors
         assert list(other.cookies) == ["chat_session"]
 
 
-async def test_two_factor_is_turned_on(stage: Stage, tab: httpx.AsyncClient) -> None:
+async def test_two_factor_is_turned_on(harness: AuthHarness, tab: httpx.AsyncClient) -> None:
     begun = (await tab.post("/api/account/totp")).json()
     assert begun["qr"].startswith("data:image/svg+xml")
     assert f"secret={begun['secret']}" in begun["uri"]
-    code = TOTP(begun["secret"]).at(stage.time())
+    code = TOTP(begun["secret"]).at(harness.time())
     codes = (await tab.post("/api/account/totp/confirm", json={"code": code})).json()["codes"]
     assert len(set(codes)) == 10
     newer = (await tab.post("/api/account/backup-codes")).json()["codes"]
@@ -172,19 +174,19 @@ async def test_two_factor_is_turned_on(stage: Stage, tab: httpx.AsyncClient) -> 
 async def test_reading_the_session_with_the_old_token_does_not_clear_the_cookie(
     tmp_path: Path, strategy: str
 ) -> None:
-    async with served(tmp_path, auth_session_strategy=strategy) as stage:
-        await stage.accounts.add(EMAIL, PASSWORD, "Ada")
-        async with browser(stage, routes=routes) as tab, browser(stage, routes=routes) as late:
+    async with auth_api_harness(tmp_path, auth_session_strategy=strategy) as harness:
+        await harness.accounts.add(EMAIL, PASSWORD, "Ada")
+        async with browser(harness, routes=routes) as tab, browser(harness, routes=routes) as late:
             form = {"email": EMAIL, "password": PASSWORD}
             await tab.post("/api/auth/callback/credentials", data=form, headers=JSON)
             # what was under way in the same browser while this one was answered
             late.cookies.update(tab.cookies)
-            stage.time.passes(seconds=1)
+            harness.time.passes(seconds=1)
             proved = await tab.post(STEP_UP, json={"password": PASSWORD})
             assert proved.status_code == 200
             response = await late.get("/api/auth/session")
             assert (response.json(), response.headers.get("set-cookie")) == (None, None)
-            stage.time.passes(minutes=2)
+            harness.time.passes(minutes=2)
             response = await late.get("/api/auth/session")
             assert "Max-Age=0" in response.headers["set-cookie"]
             assert (await tab.get("/api/auth/session")).json() is not None

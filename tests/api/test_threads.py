@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chat_app.api.threads import MAX_BYTES, timestamp
-from testing.chat_api import Face, faced
+from testing.chat_api import ChatApi, chat_api_harness
 
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -17,20 +17,20 @@ JS_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @pytest.fixture
-async def face(tmp_path: Path) -> AsyncIterator[Face]:
-    async with faced(tmp_path / "chat.db") as one:
+async def chat_api(tmp_path: Path) -> AsyncIterator[ChatApi]:
+    async with chat_api_harness(tmp_path / "chat.db") as one:
         yield one
 
 
-async def create(face: Face, who: str = "alice", **body: object) -> str:
-    got = await face.call(who, "POST", "/api/threads", json=body)
+async def create(chat_api: ChatApi, who: str = "alice", **body: object) -> str:
+    got = await chat_api.call(who, "POST", "/api/threads", json=body)
     assert got.status_code == 201
     return got.json()["id"]
 
 
-async def test_a_thread_is_created_fetched_renamed_and_deleted(face: Face):
-    thread_id = await create(face, title="Mine")
-    got = await face.call("alice", "GET", f"/api/threads/{thread_id}")
+async def test_a_thread_is_created_fetched_renamed_and_deleted(chat_api: ChatApi):
+    thread_id = await create(chat_api, title="Mine")
+    got = await chat_api.call("alice", "GET", f"/api/threads/{thread_id}")
     thread = got.json()
     assert got.headers["cache-control"] == "private, no-cache, no-store"
     assert (thread["id"], thread["title"], thread["titleOrigin"], thread["running"]) == (
@@ -41,30 +41,32 @@ async def test_a_thread_is_created_fetched_renamed_and_deleted(face: Face):
     )
     assert JS_TIME.fullmatch(thread["createdAt"])
     assert JS_TIME.fullmatch(thread["updatedAt"])
-    renamed = await face.call("alice", "PATCH", f"/api/threads/{thread_id}", json={"title": " N "})
+    renamed = await chat_api.call(
+        "alice", "PATCH", f"/api/threads/{thread_id}", json={"title": " N "}
+    )
     assert (renamed.status_code, renamed.content) == (204, b"")
-    listed = (await face.call("alice", "GET", "/api/threads")).json()
+    listed = (await chat_api.call("alice", "GET", "/api/threads")).json()
     assert [(row["id"], row["title"]) for row in listed["threads"]] == [(thread_id, "N")]
     assert listed["nextCursor"] is None
-    deleted = await face.call("alice", "DELETE", f"/api/threads/{thread_id}")
+    deleted = await chat_api.call("alice", "DELETE", f"/api/threads/{thread_id}")
     assert (deleted.status_code, deleted.content) == (204, b"")
-    assert (await face.call("alice", "GET", "/api/threads")).json()["threads"] == []
-    assert (await face.call("alice", "GET", f"/api/threads/{thread_id}")).status_code == 404
+    assert (await chat_api.call("alice", "GET", "/api/threads")).json()["threads"] == []
+    assert (await chat_api.call("alice", "GET", f"/api/threads/{thread_id}")).status_code == 404
 
 
-async def test_a_thread_can_be_created_without_a_body(face: Face):
-    got = await face.call("alice", "POST", "/api/threads")
+async def test_a_thread_can_be_created_without_a_body(chat_api: ChatApi):
+    got = await chat_api.call("alice", "POST", "/api/threads")
     assert got.status_code == 201
     assert got.json()["title"] == ""
 
 
-async def test_pages_follow_the_cursor(face: Face):
-    made = [await create(face, title=f"t{n}") for n in range(7)]
-    await create(face, "bob", title="other")
+async def test_pages_follow_the_cursor(chat_api: ChatApi):
+    made = [await create(chat_api, title=f"t{n}") for n in range(7)]
+    await create(chat_api, "bob", title="other")
     seen, after = [], ""
     while True:
         path = "/api/threads?limit=3" + (f"&after={after}" if after else "")
-        page = (await face.call("alice", "GET", path)).json()
+        page = (await chat_api.call("alice", "GET", path)).json()
         seen += [row["id"] for row in page["threads"]]
         if page["nextCursor"] is None:
             break
@@ -72,11 +74,11 @@ async def test_pages_follow_the_cursor(face: Face):
     assert seen == made[::-1]
 
 
-async def test_titles_are_searched(face: Face):
-    await create(face, title="Rain in Rome")
-    await create(face, title="Sun")
-    await create(face, "bob", title="Rain")
-    got = await face.call("alice", "GET", "/api/threads", params={"search": "rain"})
+async def test_titles_are_searched(chat_api: ChatApi):
+    await create(chat_api, title="Rain in Rome")
+    await create(chat_api, title="Sun")
+    await create(chat_api, "bob", title="Rain")
+    got = await chat_api.call("alice", "GET", "/api/threads", params={"search": "rain"})
     assert [row["title"] for row in got.json()["threads"]] == ["Rain in Rome"]
 
 
@@ -94,8 +96,8 @@ async def test_titles_are_searched(face: Face):
         "search=" + "x" * 201,
     ],
 )
-async def test_an_invalid_query_is_refused(face: Face, query: str):
-    got = await face.call("alice", "GET", f"/api/threads?{query}")
+async def test_an_invalid_query_is_refused(chat_api: ChatApi, query: str):
+    got = await chat_api.call("alice", "GET", f"/api/threads?{query}")
     assert got.status_code == 422
     assert set(got.json()) == {"error", "message"}
 
@@ -119,34 +121,36 @@ async def test_an_invalid_query_is_refused(face: Face, query: str):
         b'{"status": "archived"}',
     ],
 )
-async def test_a_change_takes_a_title_and_nothing_else(face: Face, body: bytes):
-    thread_id = await create(face, title="Mine")
-    got = await face.call("alice", "PATCH", f"/api/threads/{thread_id}", content=body)
+async def test_a_change_takes_a_title_and_nothing_else(chat_api: ChatApi, body: bytes):
+    thread_id = await create(chat_api, title="Mine")
+    got = await chat_api.call("alice", "PATCH", f"/api/threads/{thread_id}", content=body)
     assert got.status_code == 422
-    assert (await face.call("alice", "GET", f"/api/threads/{thread_id}")).json()["title"] == "Mine"
+    assert (await chat_api.call("alice", "GET", f"/api/threads/{thread_id}")).json()[
+        "title"
+    ] == "Mine"
 
 
 @pytest.mark.parametrize("body", [b'{"id": "x"}', b'{"owner_id": "x"}', b'{"title": 1}', b"["])
-async def test_a_new_thread_takes_a_title_and_nothing_else(face: Face, body: bytes):
-    got = await face.call("alice", "POST", "/api/threads", content=body)
+async def test_a_new_thread_takes_a_title_and_nothing_else(chat_api: ChatApi, body: bytes):
+    got = await chat_api.call("alice", "POST", "/api/threads", content=body)
     assert got.status_code == 422
-    assert (await face.call("alice", "GET", "/api/threads")).json()["threads"] == []
+    assert (await chat_api.call("alice", "GET", "/api/threads")).json()["threads"] == []
 
 
-async def test_an_endless_body_is_refused(face: Face):
-    got = await face.call("alice", "POST", "/api/threads", content=b" " * (MAX_BYTES + 1))
+async def test_an_endless_body_is_refused(chat_api: ChatApi):
+    got = await chat_api.call("alice", "POST", "/api/threads", content=b" " * (MAX_BYTES + 1))
     assert got.status_code == 413
 
 
-async def test_messages_come_in_windows(face: Face):
-    alice = face.people["alice"]
-    sent = await face.stage.runs.send(alice, text="hi", client_id="c1")
+async def test_messages_come_in_windows(chat_api: ChatApi):
+    alice = chat_api.people["alice"]
+    sent = await chat_api.harness.runs.send(alice, text="hi", client_id="c1")
     path = f"/api/threads/{sent.thread_id}/messages"
-    running = (await face.call("alice", "GET", path)).json()
+    running = (await chat_api.call("alice", "GET", path)).json()
     assert running["run"] == {"id": str(sent.run_id), "messageId": str(sent.message_id)}
-    (await face.stage.models.one.answer()).say("a").finish()
-    await face.stage.read(alice, sent.run_id)
-    whole = (await face.call("alice", "GET", path)).json()
+    (await chat_api.harness.models.one.answer()).say("a").finish()
+    await chat_api.harness.read(alice, sent.run_id)
+    whole = (await chat_api.call("alice", "GET", path)).json()
     question, answer = whole["messages"]
     assert (whole["hasOlder"], whole["run"]) == (False, None)
     assert (question["role"], question["parentId"], question["parts"]) == (
@@ -160,18 +164,18 @@ async def test_messages_come_in_windows(face: Face):
         "one",
     )
     assert JS_TIME.fullmatch(answer["createdAt"])
-    last = (await face.call("alice", "GET", f"{path}?limit=1")).json()
+    last = (await chat_api.call("alice", "GET", f"{path}?limit=1")).json()
     assert ([m["id"] for m in last["messages"]], last["hasOlder"]) == ([answer["id"]], True)
-    older = (await face.call("alice", "GET", f"{path}?before={answer['id']}")).json()
+    older = (await chat_api.call("alice", "GET", f"{path}?before={answer['id']}")).json()
     assert [m["id"] for m in older["messages"]] == [question["id"]]
 
 
-async def test_a_thread_of_another_user_is_not_found(face: Face):
-    alice = face.people["alice"]
-    sent = await face.stage.runs.send(alice, text="hi", client_id="c1")
-    deleted = await create(face, "bob")
-    await face.call("bob", "DELETE", f"/api/threads/{deleted}")
-    own = await create(face, "bob")
+async def test_a_thread_of_another_user_is_not_found(chat_api: ChatApi):
+    alice = chat_api.people["alice"]
+    sent = await chat_api.harness.runs.send(alice, text="hi", client_id="c1")
+    deleted = await create(chat_api, "bob")
+    await chat_api.call("bob", "DELETE", f"/api/threads/{deleted}")
+    own = await create(chat_api, "bob")
     responses = set()
     ids = [
         str(sent.thread_id),
@@ -190,15 +194,15 @@ async def test_a_thread_of_another_user_is_not_found(face: Face):
             ("GET", "/messages", None),
             ("GET", f"/messages?before={sent.message_id}", None),
         ):
-            got = await face.call("bob", method, f"/api/threads/{target}{end}", json=body)
+            got = await chat_api.call("bob", method, f"/api/threads/{target}{end}", json=body)
             responses.add((got.status_code, got.content))
     for before in (sent.message_id, uuid4(), "nonsense"):
-        got = await face.call("bob", "GET", f"/api/threads/{own}/messages?before={before}")
+        got = await chat_api.call("bob", "GET", f"/api/threads/{own}/messages?before={before}")
         responses.add((got.status_code, got.content))
     assert len(responses) == 1
     assert responses.pop()[0] == 404
-    assert (await face.stage.threads.get(alice, sent.thread_id)).title == "hi"
-    assert (await face.call("bob", "GET", "/api/threads")).json()["threads"][0]["id"] == own
+    assert (await chat_api.harness.threads.get(alice, sent.thread_id)).title == "hi"
+    assert (await chat_api.call("bob", "GET", "/api/threads")).json()["threads"][0]["id"] == own
 
 
 @pytest.mark.parametrize(
@@ -213,9 +217,9 @@ async def test_a_thread_of_another_user_is_not_found(face: Face):
     ],
 )
 async def test_an_anonymous_request_is_refused_before_the_body_is_read(
-    face: Face, method: str, path: str
+    chat_api: ChatApi, method: str, path: str
 ):
-    call = face.open("", method, path, {"title": "x"})
+    call = chat_api.open("", method, path, {"title": "x"})
     await call.done()
     assert call.status == 401
     assert not call.body_was_read

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings import Settings
-from testing.auth_services import Stage, settings_of, staged
+from testing.auth_services import AuthHarness, auth_harness, settings_of
 
 
 @pytest.fixture
@@ -13,6 +13,6 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_harness(tmp_path) as one:
         yield one

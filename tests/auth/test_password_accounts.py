@@ -22,77 +22,77 @@ from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER
 from chat_app.core.errors import NotFound, RateLimited, Unauthenticated
 from chat_app.db.tables import Account, User
-from testing.auth_services import PASSWORD, CountingHasher, Stage, staged
+from testing.auth_services import PASSWORD, AuthHarness, CountingHasher, auth_harness
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 ADA = "ada@example.org"
 
 
-async def whose(stage: Stage, proof: VerifiedIdentity) -> UUID:
+async def whose(harness: AuthHarness, proof: VerifiedIdentity) -> UUID:
     """The person whom a proof opens the account of."""
-    decision = await stage.sign_in_service.check(proof)
+    decision = await harness.sign_in_service.check(proof)
     assert decision.user is not None
     assert not decision.claims_account
     return decision.user.user_id
 
 
-async def sign_up(stage: Stage, **given: str) -> Any:
+async def sign_up(harness: AuthHarness, **given: str) -> Any:
     form = {"email": ADA, "password": PASSWORD, "name": "Ada", "client_ip": HERE, **given}
-    proof = await stage.accounts.sign_up(**form, check=stage.sign_in_service.check)
-    return await whose(stage, proof)
+    proof = await harness.accounts.sign_up(**form, check=harness.sign_in_service.check)
+    return await whose(harness, proof)
 
 
-async def sign_in(stage: Stage, **given: str) -> Any:
+async def sign_in(harness: AuthHarness, **given: str) -> Any:
     form = {"email": ADA, "password": PASSWORD, "client_ip": HERE, **given}
-    return await whose(stage, await stage.accounts.sign_in(**form))
+    return await whose(harness, await harness.accounts.sign_in(**form))
 
 
-async def people(stage: Stage) -> list[str]:
-    async with stage.db.system("auth") as session:
+async def people(harness: AuthHarness) -> list[str]:
+    async with harness.db.system("auth") as session:
         return list((await session.exec(select(User.email).order_by(User.email))).all())
 
 
-async def account(stage: Stage) -> Account:
-    async with stage.db.system("auth") as session:
+async def account(harness: AuthHarness) -> Account:
+    async with harness.db.system("auth") as session:
         return (await session.exec(select(Account))).one()
 
 
-async def set_hash(stage: Stage, password_hash: str) -> None:
-    async with stage.db.system("auth", write=True) as session:
+async def set_hash(harness: AuthHarness, password_hash: str) -> None:
+    async with harness.db.system("auth", write=True) as session:
         kept = (await session.exec(select(Account))).one()
         kept.password_hash = password_hash
         session.add(kept)
 
 
-async def test_who_signs_up_can_sign_in(stage: Stage) -> None:
-    ada = await sign_up(stage, email=" Ada@Example.org ", name=" Ada ")
-    assert await sign_in(stage, email="ADA@example.org") == ada
-    kept = await account(stage)
+async def test_who_signs_up_can_sign_in(harness: AuthHarness) -> None:
+    ada = await sign_up(harness, email=" Ada@Example.org ", name=" Ada ")
+    assert await sign_in(harness, email="ADA@example.org") == ada
+    kept = await account(harness)
     assert (kept.issuer, kept.subject, kept.user_id) == (PASSWORD_ISSUER, ADA, ada)
     assert kept.password_hash is not None
     assert kept.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-async def test_a_person_is_shown_by_name_and_address(stage: Stage) -> None:
-    ada = await sign_up(stage, name="Ada L\u0301ovelace \U0001f469\u200d\U0001f4bb")
-    issued = await stage.sign_in(ada)
-    shown = await stage.accounts.profile(await stage.principal_of(issued))
+async def test_a_person_is_shown_by_name_and_address(harness: AuthHarness) -> None:
+    ada = await sign_up(harness, name="Ada L\u0301ovelace \U0001f469\u200d\U0001f4bb")
+    issued = await harness.sign_in(ada)
+    shown = await harness.accounts.profile(await harness.principal_of(issued))
     assert (shown.id, shown.email) == (ada, ADA)
     assert shown.name == "Ada \u0139ovelace \U0001f469\u200d\U0001f4bb"
 
 
-async def test_nobody_is_shown_for_a_person_who_is_gone(stage: Stage) -> None:
+async def test_nobody_is_shown_for_a_person_who_is_gone(harness: AuthHarness) -> None:
     with pytest.raises(NotFound):
-        await stage.accounts.profile(Principal(uuid4(), uuid4()))
+        await harness.accounts.profile(Principal(uuid4(), uuid4()))
 
 
 async def test_sign_up_can_be_closed(tmp_path: Path) -> None:
-    async with staged(tmp_path, sign_up="closed") as stage:
+    async with auth_harness(tmp_path, sign_up="closed") as harness:
         with pytest.raises(SignUpClosed):
-            await sign_up(stage)
-        assert await people(stage) == []
-        ada = await stage.accounts.add(ADA, PASSWORD, "Ada")
-        assert await sign_in(stage) == ada
+            await sign_up(harness)
+        assert await people(harness) == []
+        ada = await harness.accounts.add(ADA, PASSWORD, "Ada")
+        assert await sign_in(harness) == ada
 
 
 @pytest.mark.parametrize(
@@ -110,55 +110,55 @@ async def test_sign_up_can_be_closed(tmp_path: Path) -> None:
     ],
 )
 async def test_what_cannot_be_taken_makes_nobody(
-    stage: Stage, given: dict[str, str], refusal: type[Exception]
+    harness: AuthHarness, given: dict[str, str], refusal: type[Exception]
 ) -> None:
     with pytest.raises(refusal):
-        await sign_up(stage, **given)
-    assert await people(stage) == []
+        await sign_up(harness, **given)
+    assert await people(harness) == []
 
 
-async def test_an_address_has_one_account_however_it_is_spelt(stage: Stage) -> None:
-    await sign_up(stage)
+async def test_an_address_has_one_account_however_it_is_spelt(harness: AuthHarness) -> None:
+    await sign_up(harness)
     with pytest.raises(EmailTaken):
-        await sign_up(stage, email="ADA@EXAMPLE.ORG", password="another-Lemon-44-chair")
-    assert await people(stage) == [ADA]
+        await sign_up(harness, email="ADA@EXAMPLE.ORG", password="another-Lemon-44-chair")
+    assert await people(harness) == [ADA]
     with pytest.raises(InvalidCredentials):
-        await sign_in(stage, password="another-Lemon-44-chair")
+        await sign_in(harness, password="another-Lemon-44-chair")
 
 
-async def test_of_simultaneous_sign_ups_with_one_address_one_succeeds(stage: Stage) -> None:
-    answers = await asyncio.gather(*(sign_up(stage) for _ in range(5)), return_exceptions=True)
+async def test_of_simultaneous_sign_ups_with_one_address_one_succeeds(harness: AuthHarness) -> None:
+    answers = await asyncio.gather(*(sign_up(harness) for _ in range(5)), return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == ["EmailTaken"] * 4 + ["UUID"]
-    assert await people(stage) == [ADA]
+    assert await people(harness) == [ADA]
 
 
-async def test_a_sign_up_that_fails_half_way_leaves_nobody(stage: Stage) -> None:
-    bob = await stage.person("bob@example.org")
-    async with stage.db.system("auth", write=True) as session:
+async def test_a_sign_up_that_fails_half_way_leaves_nobody(harness: AuthHarness) -> None:
+    bob = await harness.person("bob@example.org")
+    async with harness.db.system("auth", write=True) as session:
         session.add(Account(user_id=bob, issuer=PASSWORD_ISSUER, subject=ADA))
     with pytest.raises(EmailTaken):
-        await sign_up(stage)
-    assert await people(stage) == ["bob@example.org"]
+        await sign_up(harness)
+    assert await people(harness) == ["bob@example.org"]
 
 
 async def test_a_person_without_a_password_account_is_not_found_by_their_address(
-    stage: Stage,
+    harness: AuthHarness,
 ) -> None:
-    await stage.person(ADA)
+    await harness.person(ADA)
     with pytest.raises(InvalidCredentials):
-        await sign_in(stage)
+        await sign_in(harness)
     with pytest.raises(EmailTaken):
-        await sign_up(stage)
+        await sign_up(harness)
 
 
-async def test_another_way_in_has_no_password(stage: Stage) -> None:
-    ada = await stage.person(ADA)
-    async with stage.db.system("auth", write=True) as session:
+async def test_another_way_in_has_no_password(harness: AuthHarness) -> None:
+    ada = await harness.person(ADA)
+    async with harness.db.system("auth", write=True) as session:
         session.add(Account(user_id=ada, issuer="https://id.example", subject=ADA))
         session.add(Account(user_id=ada, issuer=PASSWORD_ISSUER, subject=ADA, password_hash=None))
     for password in ("", PASSWORD):
         with pytest.raises(InvalidCredentials):
-            await sign_in(stage, password=password)
+            await sign_in(harness, password=password)
 
 
 @pytest.mark.parametrize(
@@ -173,87 +173,87 @@ async def test_another_way_in_has_no_password(stage: Stage) -> None:
     ],
 )
 async def test_every_failed_sign_in_says_the_same_after_the_same_work(
-    stage: Stage, given: dict[str, str]
+    harness: AuthHarness, given: dict[str, str]
 ) -> None:
-    await stage.accounts.add(ADA, PASSWORD, "")
-    await stage.disable(await stage.accounts.add("off@example.org", PASSWORD, ""))
-    before = stage.hasher.verified, stage.hasher.hashed
+    await harness.accounts.add(ADA, PASSWORD, "")
+    await harness.disable(await harness.accounts.add("off@example.org", PASSWORD, ""))
+    before = harness.hasher.verified, harness.hasher.hashed
     with pytest.raises(Unauthenticated) as refused:
-        await sign_in(stage, **given)
+        await sign_in(harness, **given)
     assert str(refused.value) == "Incorrect email or password."
-    assert (stage.hasher.verified, stage.hasher.hashed) == (before[0] + 1, before[1])
+    assert (harness.hasher.verified, harness.hasher.hashed) == (before[0] + 1, before[1])
 
 
-async def test_five_hundred_guesses_are_five_looks_at_the_password(stage: Stage) -> None:
-    await stage.accounts.add(ADA, PASSWORD, "")
-    guesses = (sign_in(stage, password=f"guess {n}") for n in range(500))
+async def test_five_hundred_guesses_are_five_looks_at_the_password(harness: AuthHarness) -> None:
+    await harness.accounts.add(ADA, PASSWORD, "")
+    guesses = (sign_in(harness, password=f"guess {n}") for n in range(500))
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     kinds = [type(answer) for answer in answers]
     assert kinds.count(InvalidCredentials) == 5
     assert kinds.count(TooManyAttempts) == 495
-    assert stage.hasher.verified == 5
+    assert harness.hasher.verified == 5
     with pytest.raises(RateLimited):
-        await sign_in(stage)
-    assert await sign_in(stage, client_ip=THERE)
+        await sign_in(harness)
+    assert await sign_in(harness, client_ip=THERE)
 
 
-async def test_unknown_addresses_are_limited_like_known_ones(stage: Stage) -> None:
-    guesses = (sign_in(stage, email="nobody@example.org", password="x") for _ in range(20))
+async def test_unknown_addresses_are_limited_like_known_ones(harness: AuthHarness) -> None:
+    guesses = (sign_in(harness, email="nobody@example.org", password="x") for _ in range(20))
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     assert [type(answer) for answer in answers].count(InvalidCredentials) == 5
 
 
-async def test_forty_people_can_sign_in_at_once(stage: Stage) -> None:
-    ada = await stage.accounts.add(ADA, PASSWORD, "")
-    assert await asyncio.gather(*(sign_in(stage) for _ in range(40))) == [ada] * 40
-    assert stage.hasher.verified == 40
+async def test_forty_people_can_sign_in_at_once(harness: AuthHarness) -> None:
+    ada = await harness.accounts.add(ADA, PASSWORD, "")
+    assert await asyncio.gather(*(sign_in(harness) for _ in range(40))) == [ada] * 40
+    assert harness.hasher.verified == 40
 
 
-async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(stage: Stage) -> None:
-    await stage.accounts.add(ADA, PASSWORD, "")
+async def test_a_hash_of_an_older_cost_is_renewed_at_sign_in(harness: AuthHarness) -> None:
+    await harness.accounts.add(ADA, PASSWORD, "")
     old = CountingHasher(time_cost=1).hash(PASSWORD)
-    await set_hash(stage, old)
+    await set_hash(harness, old)
     with pytest.raises(InvalidCredentials):
-        await sign_in(stage, password="wrong")
-    assert (await account(stage)).password_hash == old
-    await sign_in(stage)
-    renewed = (await account(stage)).password_hash
+        await sign_in(harness, password="wrong")
+    assert (await account(harness)).password_hash == old
+    await sign_in(harness)
+    renewed = (await account(harness)).password_hash
     assert renewed is not None
     assert "t=2" in renewed
     assert PasswordHasher().verify(renewed, PASSWORD)
-    await sign_in(stage)
-    assert (await account(stage)).password_hash == renewed
+    await sign_in(harness)
+    assert (await account(harness)).password_hash == renewed
 
 
 async def test_a_password_changed_during_sign_in_is_not_set_back(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: AuthHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stage.accounts.add(ADA, PASSWORD, "")
-    await set_hash(stage, CountingHasher(time_cost=1).hash(PASSWORD))
-    changed = await stage.passwords.hash("another-Lemon-44-chair")
+    await harness.accounts.add(ADA, PASSWORD, "")
+    await set_hash(harness, CountingHasher(time_cost=1).hash(PASSWORD))
+    changed = await harness.passwords.hash("another-Lemon-44-chair")
 
     async def hash_meanwhile(password: str) -> str:
-        await set_hash(stage, changed)
+        await set_hash(harness, changed)
         return "a hash of the old password"
 
-    monkeypatch.setattr(stage.passwords, "hash", hash_meanwhile)
-    await sign_in(stage)
-    assert (await account(stage)).password_hash == changed
+    monkeypatch.setattr(harness.passwords, "hash", hash_meanwhile)
+    await sign_in(harness)
+    assert (await account(harness)).password_hash == changed
 
 
 async def test_new_accounts_of_one_address_are_limited(tmp_path: Path) -> None:
-    async with staged(tmp_path, limit_sign_up_address="2/hour") as stage:
+    async with auth_harness(tmp_path, limit_sign_up_address="2/hour") as harness:
         for n in range(2):
-            await sign_up(stage, email=f"user{n}@example.org")
+            await sign_up(harness, email=f"user{n}@example.org")
         with pytest.raises(RateLimited):
-            await sign_up(stage, email="user2@example.org")
-        await sign_up(stage, email="user2@example.org", client_ip=THERE)
-        assert await people(stage) == [f"user{n}@example.org" for n in range(3)]
+            await sign_up(harness, email="user2@example.org")
+        await sign_up(harness, email="user2@example.org", client_ip=THERE)
+        assert await people(harness) == [f"user{n}@example.org" for n in range(3)]
 
 
 async def test_mistakes_while_signing_up_cost_no_account(tmp_path: Path) -> None:
-    async with staged(tmp_path, limit_sign_up_address="1/hour") as stage:
+    async with auth_harness(tmp_path, limit_sign_up_address="1/hour") as harness:
         for _ in range(3):
             with pytest.raises(WeakPassword):
-                await sign_up(stage, password="password123")
-        assert await sign_up(stage)
+                await sign_up(harness, password="password123")
+        assert await sign_up(harness)

@@ -19,7 +19,7 @@ from chat_app.auth.sign_in.identity import Browser, SignedIn, VerifiedIdentity
 from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, CountingHasher
-from testing.email_flows import Office, opened
+from testing.email_flows import EmailHarness, email_harness
 from testing.mail_server import flush, link_of, text_of
 
 ADDRESS = "ada@example.org"
@@ -30,13 +30,18 @@ class Somebody:
     """A person with a browser, a password, an account at a provider and a passkey.
 
     Args:
-        office: Where everything happens.
+        harness: Where everything happens.
         name: Who.
         reads_mail: Whether the mailbox of `ADDRESS` is theirs; then the provider knows it too.
     """
 
-    def __init__(self, office: Office, name: str, *, reads_mail: bool) -> None:
-        self.office, self.stage, self.name, self.reads_mail = office, office.stage, name, reads_mail
+    def __init__(self, harness: EmailHarness, name: str, *, reads_mail: bool) -> None:
+        self.harness, self.auth, self.name, self.reads_mail = (
+            harness,
+            harness.auth,
+            name,
+            reads_mail,
+        )
         self.password = f"{name}-plum-Otter-teapot-91"
         self.browser = Browser(f"192.0.2.{len(name)}", FIREFOX)
         self.tokens: list[str] = []
@@ -44,14 +49,14 @@ class Somebody:
         self._opened = 0
 
     async def _enter(self, proof: VerifiedIdentity) -> None:
-        outcome = await self.stage.sign_in_service.sign_in(proof, self.browser)
+        outcome = await self.auth.sign_in_service.sign_in(proof, self.browser)
         if isinstance(outcome, SignedIn):
             self.tokens.append(outcome.issued.token)
 
     async def principal(self) -> Principal | None:
         """Who they are signed in as, most lately."""
         for token in reversed(self.tokens):
-            if found := await self.stage.sessions.resolve(token):
+            if found := await self.auth.sessions.resolve(token):
                 return found.principal
         return None
 
@@ -59,37 +64,37 @@ class Somebody:
 
     async def sign_up(self) -> None:
         """Choose a password where no letter is asked for."""
-        proof = await self.stage.accounts.sign_up(
+        proof = await self.auth.accounts.sign_up(
             email=ADDRESS,
             password=self.password,
             name=self.name,
             client_ip=self.browser.client_ip,
-            check=self.stage.sign_in_service.check,
+            check=self.auth.sign_in_service.check,
         )
         await self._enter(proof)
 
     async def sign_up_by_mail(self) -> None:
         """Choose a password where the address is confirmed; who reads the letter confirms."""
-        browser_secret = await self.stage.email_sign_ups.begin(
+        browser_secret = await self.auth.email_sign_ups.begin(
             email=ADDRESS, password=self.password, name=self.name, client_ip=self.browser.client_ip
         )
         if self.reads_mail:
             await self.open_letters(browser_secret)
 
     async def password_in(self) -> None:
-        proof = await self.stage.accounts.sign_in(
+        proof = await self.auth.accounts.sign_in(
             email=ADDRESS, password=self.password, client_ip=self.browser.client_ip
         )
         await self._enter(proof)
 
     async def reset(self) -> None:
-        await self.stage.password_changes.send_reset(ADDRESS, self.browser.client_ip)
+        await self.auth.password_changes.send_reset(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
             await self.open_letters()
             await self.password_in()
 
     async def letter_in(self) -> None:
-        await self.stage.magic_links.send(ADDRESS, self.browser.client_ip)
+        await self.auth.magic_links.send(ADDRESS, self.browser.client_ip)
         if self.reads_mail:
             await self.open_letters()
 
@@ -112,7 +117,7 @@ class Somebody:
         )
 
     async def passkey_in(self) -> None:
-        async with self.stage.db.system("auth") as session:
+        async with self.auth.db.system("auth") as session:
             mine = col(Passkey.credential_id).in_(self.keys)
             found = (await session.exec(select(Passkey).where(mine))).all()
         for key in found:
@@ -128,34 +133,34 @@ class Somebody:
                 user_id=who.user_id,
                 credential_id=self.keys[-1],
                 public_key=b"key",
-                created_at=self.stage.time(),
+                created_at=self.auth.time(),
             )
-            async with self.stage.db.system("auth", write=True) as session:
+            async with self.auth.db.system("auth", write=True) as session:
                 session.add(key)
 
     async def connect(self) -> None:
         if (who := await self.principal()) is not None:
             connections = LinkedAccounts(
-                self.stage.db,
-                self.stage.bus,
-                self.stage.sessions,
-                self.stage.settings,
-                self.stage.time,
+                self.auth.db,
+                self.auth.bus,
+                self.auth.sessions,
+                self.auth.settings,
+                self.auth.time,
             )
             await connections.link(who, self._claim(ISSUER, self.name))
 
     async def set_a_second_factor(self) -> None:
         """Theirs alone: whoever meets it is locked out."""
         if (who := await self.principal()) is not None:
-            now = self.stage.time()
+            now = self.auth.time()
             factor = Totp(user_id=who.user_id, secret="sealed", created_at=now, confirmed_at=now)
             device = RememberedDevice(
                 user_id=who.user_id,
                 token_hash=uuid4().hex,
                 created_at=now,
-                expires_at=now + self.stage.time.hour,
+                expires_at=now + self.auth.time.hour,
             )
-            async with self.stage.db.system("auth", write=True) as session:
+            async with self.auth.db.system("auth", write=True) as session:
                 await session.merge(factor)
                 session.add(device)
 
@@ -166,21 +171,21 @@ class Somebody:
         )
         who = await self.principal()
         assert who is not None
-        await self.stage.email_changes.send_change(who, ADDRESS, self.browser.client_ip)
+        await self.auth.email_changes.send_change(who, ADDRESS, self.browser.client_ip)
 
     async def ask_for_proof(self) -> None:
         """Ask for the letter that proves the address of the account one is in."""
         if (who := await self.principal()) is not None:
-            await self.stage.email_changes.send_verification(who, self.browser.client_ip)
+            await self.auth.email_changes.send_verification(who, self.browser.client_ip)
 
     async def sign_out(self) -> None:
         if (who := await self.principal()) is not None:
-            await self.stage.sessions.revoke(who, who.credential_id, "signed_out")
+            await self.auth.sessions.revoke(who, who.credential_id, "signed_out")
 
     async def open_letters(self, browser_secret: str | None = None) -> None:
         """Click on everything that has come since, whoever asked for it."""
-        await flush(self.stage.mailer)
-        letters = self.office.mailbox.to(ADDRESS)
+        await flush(self.auth.mailer)
+        letters = self.harness.mailbox.to(ADDRESS)
         new, self._opened = letters[self._opened :], len(letters)
         for one in new:
             if re.search(r"#\S", text_of(one)):
@@ -189,23 +194,23 @@ class Somebody:
     async def _click(self, link: str, browser_secret: str | None) -> None:
         page, _, said = link.partition("#")
         purpose, _, token = said.rpartition(".")
-        who, stage = await self.principal(), self.stage
+        who, auth = await self.principal(), self.auth
         if page.endswith("/reset/new"):
-            await stage.password_changes.reset(token, self.password, self.browser.client_ip)
+            await auth.password_changes.reset(token, self.password, self.browser.client_ip)
         elif purpose == "sign_in_link":
-            outcome = await stage.magic_links.follow(token, self.browser)
+            outcome = await auth.magic_links.follow(token, self.browser)
             if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "sign_up":
-            outcome = await stage.email_sign_ups.finish(
+            outcome = await auth.email_sign_ups.finish(
                 token, browser_secret=browser_secret, password=self.password, browser=self.browser
             )
             if isinstance(outcome, SignedIn):
                 self.tokens.append(outcome.issued.token)
         elif purpose == "verify_email" and who is not None:
-            await stage.email_changes.verify(who, token)
+            await auth.email_changes.verify(who, token)
         elif purpose == "change_email" and who is not None:
-            await stage.email_changes.change(who, token)
+            await auth.email_changes.change(who, token)
         else:
             assert purpose in ("verify_email", "change_email"), link
 
@@ -218,7 +223,7 @@ class Somebody:
             ways += [self.provider_in, self.same_subject_in]
         for way in ways:
             await tried(way())
-        found = [await self.stage.sessions.resolve(token) for token in self.tokens]
+        found = [await self.auth.sessions.resolve(token) for token in self.tokens]
         return {one.principal.user_id for one in found if one is not None}
 
 
@@ -260,17 +265,17 @@ QUICK = CountingHasher(memory_cost=8, time_cost=1)
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with opened(tmp_path, hasher=QUICK, limit_sign_in_pair="1000/hour") as one:
+async def harness(tmp_path: Path) -> AsyncIterator[EmailHarness]:
+    async with email_harness(tmp_path, hasher=QUICK, limit_sign_in_pair="1000/hour") as one:
         yield one
 
 
 @pytest.mark.parametrize("ada_by", ADA)
 @pytest.mark.parametrize("eve_did", EVE)
 async def test_who_came_first_has_nothing_of_who_owns_the_address(
-    office: Office, eve_did: str, ada_by: str
+    harness: EmailHarness, eve_did: str, ada_by: str
 ) -> None:
-    ada, eve = Somebody(office, "ada", reads_mail=True), Somebody(office, "eve", reads_mail=False)
+    ada, eve = Somebody(harness, "ada", reads_mail=True), Somebody(harness, "eve", reads_mail=False)
     await act(eve, EVE[eve_did])
     await ada.open_letters()
     await act(ada, ADA[ada_by])
@@ -282,8 +287,10 @@ async def test_who_came_first_has_nothing_of_who_owns_the_address(
 
 
 @pytest.mark.parametrize("ada_by", ADA)
-async def test_who_comes_later_gets_nothing_of_what_is_there(office: Office, ada_by: str) -> None:
-    ada, eve = Somebody(office, "ada", reads_mail=True), Somebody(office, "eve", reads_mail=False)
+async def test_who_comes_later_gets_nothing_of_what_is_there(
+    harness: EmailHarness, ada_by: str
+) -> None:
+    ada, eve = Somebody(harness, "ada", reads_mail=True), Somebody(harness, "eve", reads_mail=False)
     await act(ada, ADA[ada_by])
     hers = await ada.reaches()
     assert len(hers) == 1

@@ -54,7 +54,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     await phone.page.get_by_role("button", name="Send link").click()
     await expect(phone.page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     await mailbox.until(2)
-    link = link_of(mailbox.letters[-1])
+    link = link_of(mailbox.emails[-1])
     await phone.page.goto(link)
     await phone.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(composer(phone.page)).to_be_visible(timeout=TIMEOUT_MS)
@@ -67,7 +67,7 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
     await eve.page.get_by_role("button", name="Send link").click()
     await expect(eve.page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     await mailbox.until(3)
-    await eve.page.goto(link_of(mailbox.letters[-1]))
+    await eve.page.goto(link_of(mailbox.emails[-1]))
     for password in ("short", NEW):
         await eve.page.fill("[name=password]", password)
         await eve.page.get_by_role("button", name="Change password").click()

@@ -16,7 +16,7 @@ from chat_app.gateway import Gateway
 from testing import bun
 from testing.asgi_server import serve
 from testing.browser import chromium
-from testing.oidc_app import CLIENT, SECRET, Program, oidc_at, program
+from testing.oidc_app import CLIENT, SECRET, InProcessProgram, oidc_at, program
 from testing.oidc_provider import run_oidc
 from testing.program import free_port
 
@@ -64,8 +64,8 @@ class Beside:
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
-    """The program behind its door on a port of its own, with a real OpenID provider."""
+async def chat(tmp_path: Path, site: Path) -> AsyncIterator[InProcessProgram]:
+    """The program behind its gateway on a port of its own, with a real OpenID provider."""
     port, issuer_port = free_port(), free_port()
     home = f"http://localhost:{port}"
     with run_oidc(
@@ -79,8 +79,8 @@ async def chat(tmp_path: Path, site: Path) -> AsyncIterator[Program]:
         acme = oidc_at(f"http://127.0.0.1:{issuer_port}")
         async with program(tmp_path, acme, port=port) as one:
             assert one.home == home
-            door = Gateway(Beside(site, http_app()), services=installed.services)
-            async with serve(door, port):
+            gateway = Gateway(Beside(site, http_app()), services=installed.services)
+            async with serve(gateway, port):
                 yield one
 
 
@@ -104,7 +104,7 @@ async def profile(browser: Browser) -> BrowserContext:
 
 
 @pytest.fixture
-async def tab(chat: Program, profile: BrowserContext) -> Page:
+async def tab(chat: InProcessProgram, profile: BrowserContext) -> Page:
     """A tab with the page."""
     page = await profile.new_page()
     await page.goto(chat.home)

@@ -14,7 +14,7 @@ from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing.asgi_server import serve
 from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
-from testing.oidc_app import Program, program
+from testing.oidc_app import InProcessProgram, program
 from testing.program import free_port
 
 THREADS = """async (api) => {
@@ -31,7 +31,7 @@ WHY = """async (api) => {
 
 
 @pytest.fixture
-async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[Program, str, str]]:
+async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[InProcessProgram, str, str]]:
     """The server, the page on another host of its site, and the page on another site."""
     port, page_port = free_port(), free_port()
     api = f"http://api.chat.localhost:{port}"
@@ -46,8 +46,8 @@ async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[Program, str, 
     )
     given = {"app_url": api, "app_origins": (near, far)}
     async with program(tmp_path, port=port, **given) as one:
-        door = Gateway(http_app(), services=installed.services)
-        async with serve(door, port), serve(pages, page_port):
+        gateway = Gateway(http_app(), services=installed.services)
+        async with serve(gateway, port), serve(pages, page_port):
             yield one, near, far
 
 
@@ -57,7 +57,7 @@ async def wide(browser) -> BrowserContext:  # type: ignore[no-untyped-def]
 
 
 async def test_on_another_host_of_the_site_one_comes_in_and_goes(
-    pair: tuple[Program, str, str], wide: BrowserContext
+    pair: tuple[InProcessProgram, str, str], wide: BrowserContext
 ) -> None:
     chat, near, _ = pair
     await chat.user(ADA)
@@ -77,7 +77,7 @@ async def test_on_another_host_of_the_site_one_comes_in_and_goes(
 
 
 async def test_a_page_of_another_site_reads_why_it_cannot(
-    pair: tuple[Program, str, str], wide: BrowserContext
+    pair: tuple[InProcessProgram, str, str], wide: BrowserContext
 ) -> None:
     chat, _, far = pair
     tab = await wide.new_page()

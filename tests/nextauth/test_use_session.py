@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import AuthSession, OneTimeToken
 from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
-from testing.oidc_app import Program
+from testing.oidc_app import InProcessProgram
 
 
 async def leave_by(page: Page, name: str, *arguments: Any) -> None:
@@ -24,7 +24,7 @@ async def cookie_of(profile: BrowserContext) -> str | None:
     return found[0].get("value") if found else None
 
 
-async def other_tab(profile: BrowserContext, chat: Program) -> Page:
+async def other_tab(profile: BrowserContext, chat: InProcessProgram) -> Page:
     """A second tab that will be seen to stay as it is: whoever reloads it loses the mark."""
     page = await profile.new_page()
     await page.goto(chat.home)
@@ -34,7 +34,7 @@ async def other_tab(profile: BrowserContext, chat: Program) -> Page:
 
 
 async def test_with_credentials_one_comes_in_and_goes_and_a_second_tab_follows(
-    chat: Program, profile: BrowserContext, tab: Page
+    chat: InProcessProgram, profile: BrowserContext, tab: Page
 ) -> None:
     await chat.user(ADA)
     second = await other_tab(profile, chat)
@@ -64,7 +64,7 @@ async def test_with_credentials_one_comes_in_and_goes_and_a_second_tab_follows(
 
 
 async def test_with_a_provider_one_comes_in_and_goes_and_a_second_tab_follows(
-    chat: Program, profile: BrowserContext, tab: Page
+    chat: InProcessProgram, profile: BrowserContext, tab: Page
 ) -> None:
     second = await other_tab(profile, chat)
     await shows(tab, "unauthenticated")
@@ -87,7 +87,7 @@ async def test_with_a_provider_one_comes_in_and_goes_and_a_second_tab_follows(
 
 
 async def test_without_leaving_the_page_the_client_is_told_what_happened(
-    chat: Program, tab: Page
+    chat: InProcessProgram, tab: Page
 ) -> None:
     await chat.user(ADA)
     await shows(tab, "unauthenticated")
@@ -107,7 +107,7 @@ async def test_without_leaving_the_page_the_client_is_told_what_happened(
 
 
 async def test_what_went_wrong_stands_in_the_address_of_the_sign_in_page(
-    chat: Program, tab: Page
+    chat: InProcessProgram, tab: Page
 ) -> None:
     typed = {"email": ADA, "password": "wrong", "redirectTo": "/inside"}
     await leave_by(tab, "signIn", "credentials", typed)
@@ -116,7 +116,7 @@ async def test_what_went_wrong_stands_in_the_address_of_the_sign_in_page(
 
 
 async def test_a_page_that_needs_somebody_sends_to_the_sign_in_page(
-    chat: Program, tab: Page
+    chat: InProcessProgram, tab: Page
 ) -> None:
     await tab.goto(f"{chat.home}/required")
     await tab.wait_for_url(re.compile(r"/signin\?"))
@@ -125,14 +125,16 @@ async def test_a_page_that_needs_somebody_sends_to_the_sign_in_page(
 
 
 async def test_a_way_in_that_is_not_there_leads_to_the_sign_in_page(
-    chat: Program, tab: Page
+    chat: InProcessProgram, tab: Page
 ) -> None:
     assert list(await call(tab, "getProviders")) == ["credentials", "acme", "email"]
     await leave_by(tab, "signIn", "nobody-knows", {"redirectTo": "/inside"})
     assert tab.url == f"{chat.home}/signin?callbackUrl=%2Finside"
 
 
-async def test_a_link_by_letter_is_asked_for_like_any_other_way(chat: Program, tab: Page) -> None:
+async def test_a_link_by_letter_is_asked_for_like_any_other_way(
+    chat: InProcessProgram, tab: Page
+) -> None:
     await shows(tab, "unauthenticated")
     said = await call(tab, "signIn", "email", {"email": ADA, "redirect": False})
     assert (said["ok"], said.get("error")) == (True, None)
@@ -141,7 +143,9 @@ async def test_a_link_by_letter_is_asked_for_like_any_other_way(chat: Program, t
     assert (token.purpose, token.subject) == ("sign_in_link", ADA)
 
 
-async def test_an_update_answers_the_session_and_writes_nothing(chat: Program, tab: Page) -> None:
+async def test_an_update_answers_the_session_and_writes_nothing(
+    chat: InProcessProgram, tab: Page
+) -> None:
     await chat.user(ADA)
     typed = {"email": ADA, "password": PASSWORD, "redirect": False}
     await call(tab, "signIn", "credentials", typed)
@@ -153,7 +157,7 @@ async def test_an_update_answers_the_session_and_writes_nothing(chat: Program, t
 
 
 async def test_a_session_that_ended_elsewhere_is_gone_when_one_looks_again(
-    chat: Program, tab: Page
+    chat: InProcessProgram, tab: Page
 ) -> None:
     await chat.user(ADA)
     typed = {"email": ADA, "password": PASSWORD, "redirect": False}

@@ -10,19 +10,19 @@ import pytest
 from chat_app.db.tables import OneTimeToken
 from chat_app.gateway import cookies
 from testing.fake_github import GitHub
-from testing.oidc_app import Program, Visitor, error_in, github_at, oidc_at, program
+from testing.oidc_app import BrowserClient, InProcessProgram, error_in, github_at, oidc_at, program
 from testing.program import free_port
 
 REFUSED = "/signin?error=OAuthCallback"
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[InProcessProgram]:
     async with program(tmp_path, oidc_at(issuer), github_at(github.url)) as one:
         yield one
 
 
-async def nothing_came_of_it(chat: Program, tab: Visitor) -> None:
+async def nothing_came_of_it(chat: InProcessProgram, tab: BrowserClient) -> None:
     assert await tab.who() is None
     assert await chat.counts() == (0, 0, 0)
 
@@ -40,7 +40,7 @@ def value(url: str, name: str) -> str:
     return found
 
 
-async def test_a_callback_works_once(chat: Program) -> None:
+async def test_a_callback_works_once(chat: InProcessProgram) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     kept = tab.ours
@@ -50,7 +50,7 @@ async def test_a_callback_works_once(chat: Program) -> None:
     assert await chat.counts() == (1, 1, 1)
 
 
-async def test_of_twenty_at_once_one_gets_in(chat: Program) -> None:
+async def test_of_twenty_at_once_one_gets_in(chat: InProcessProgram) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     tabs = [chat.browser() for _ in range(20)]
@@ -61,7 +61,7 @@ async def test_of_twenty_at_once_one_gets_in(chat: Program) -> None:
     assert await chat.counts() == (1, 1, 1)
 
 
-async def test_a_callback_without_a_transaction_is_refused(chat: Program) -> None:
+async def test_a_callback_without_a_transaction_is_refused(chat: InProcessProgram) -> None:
     """Login CSRF: the address of the attacker's own callback, opened by somebody else."""
     attacker, victim = chat.browser(), chat.browser()
     back = await attacker.back_at(await attacker.start("acme"))
@@ -70,7 +70,7 @@ async def test_a_callback_without_a_transaction_is_refused(chat: Program) -> Non
     assert await attacker.walk(back) == "/"  # which spends nothing of theirs
 
 
-async def test_the_cookie_of_another_transaction_is_no_help(chat: Program) -> None:
+async def test_the_cookie_of_another_transaction_is_no_help(chat: InProcessProgram) -> None:
     attacker, victim = chat.browser(), chat.browser()
     back = await attacker.back_at(await attacker.start("acme"))
     await victim.start("acme")
@@ -87,14 +87,14 @@ async def test_the_cookie_of_another_transaction_is_no_help(chat: Program) -> No
 @pytest.mark.parametrize(
     "state", [None, "", "x", "%00", "☃", "A" * 43, "A" * 9000], ids=lambda one: f"{one}"[:9]
 )
-async def test_a_changed_state_is_refused(chat: Program, state: str | None) -> None:
+async def test_a_changed_state_is_refused(chat: InProcessProgram, state: str | None) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     assert await tab.walk(with_query(back, state=state)) == REFUSED
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_code_of_another_transaction_is_refused(chat: Program) -> None:
+async def test_a_code_of_another_transaction_is_refused(chat: InProcessProgram) -> None:
     """The attacker's code, in a transaction that the victim began: PKCE refuses it."""
     attacker, victim = chat.browser(), chat.browser()
     code = value(await attacker.back_at(await attacker.start("acme"), "eve"), "code")
@@ -104,7 +104,7 @@ async def test_a_code_of_another_transaction_is_refused(chat: Program) -> None:
 
 
 @pytest.mark.parametrize("code", [None, "", "made-up", "x" * 5000], ids=lambda one: f"{one}"[:9])
-async def test_a_code_that_nobody_gave_is_refused(chat: Program, code: str | None) -> None:
+async def test_a_code_that_nobody_gave_is_refused(chat: InProcessProgram, code: str | None) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     assert await tab.walk(with_query(back, code=code)) == REFUSED
@@ -113,7 +113,9 @@ async def test_a_code_that_nobody_gave_is_refused(chat: Program, code: str | Non
 
 
 @pytest.mark.parametrize("iss", ["https://evil.example", "", None])
-async def test_an_answer_of_another_issuer_is_refused(chat: Program, iss: str | None) -> None:
+async def test_an_answer_of_another_issuer_is_refused(
+    chat: InProcessProgram, iss: str | None
+) -> None:
     """RFC 9207: also when it says nothing although its provider promised to."""
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
@@ -122,7 +124,9 @@ async def test_an_answer_of_another_issuer_is_refused(chat: Program, iss: str | 
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_state_of_one_provider_is_refused_at_another(chat: Program, github: GitHub) -> None:
+async def test_a_state_of_one_provider_is_refused_at_another(
+    chat: InProcessProgram, github: GitHub
+) -> None:
     for one, other in (("acme", "github"), ("github", "acme")):
         tab = chat.browser()
         back = with_query(await tab.back_at(await tab.start(one)), iss=None)
@@ -132,7 +136,7 @@ async def test_a_state_of_one_provider_is_refused_at_another(chat: Program, gith
     assert [kind for kind, _ in github.asked] == ["authorize"]  # no code was shown to it
 
 
-async def test_without_pkce_the_provider_says_no(chat: Program) -> None:
+async def test_without_pkce_the_provider_says_no(chat: InProcessProgram) -> None:
     tab = chat.browser()
     url = await tab.start("acme")
     assert value(url, "code_challenge_method") == "S256"
@@ -141,13 +145,13 @@ async def test_without_pkce_the_provider_says_no(chat: Program) -> None:
     await nothing_came_of_it(chat, tab)
 
 
-async def test_the_nonce_of_another_sign_in_is_refused(chat: Program) -> None:
+async def test_the_nonce_of_another_sign_in_is_refused(chat: InProcessProgram) -> None:
     tab = chat.browser()
     assert await tab.walk(with_query(await tab.start("acme"), nonce="another")) == REFUSED
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_transaction_lasts_ten_minutes(chat: Program) -> None:
+async def test_a_transaction_lasts_ten_minutes(chat: InProcessProgram) -> None:
     tab = chat.browser()
     early = await tab.back_at(await tab.start("acme"))
     late = await tab.back_at(await tab.start("acme"))
@@ -158,14 +162,16 @@ async def test_a_transaction_lasts_ten_minutes(chat: Program) -> None:
 
 
 @pytest.mark.parametrize("more", ["&state=x", "&code=x", "&iss=x", "&%FF=1", "&a" * 30])
-async def test_a_query_that_can_be_read_in_two_ways_is_refused(chat: Program, more: str) -> None:
+async def test_a_query_that_can_be_read_in_two_ways_is_refused(
+    chat: InProcessProgram, more: str
+) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     assert await tab.walk(back + more) == REFUSED
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_transaction_is_not_another_kind_of_token(chat: Program) -> None:
+async def test_a_transaction_is_not_another_kind_of_token(chat: InProcessProgram) -> None:
     tab = chat.browser()
     state = value(await tab.start("acme"), "state")
     [row] = await chat.rows(OneTimeToken)
@@ -175,12 +181,12 @@ async def test_a_transaction_is_not_another_kind_of_token(chat: Program) -> None
     assert await tab.who() is None
 
 
-async def test_a_callback_url_is_a_page_of_ours_whoever_asks(chat: Program) -> None:
+async def test_a_callback_url_is_a_page_of_ours_whoever_asks(chat: InProcessProgram) -> None:
     for wanted in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"):
         assert await chat.browser().sign_in("acme", callbackUrl=wanted) == "/"
 
 
-async def test_a_post_to_a_callback_is_refused(chat: Program) -> None:
+async def test_a_post_to_a_callback_is_refused(chat: InProcessProgram) -> None:
     tab = chat.browser()
     back = await tab.back_at(await tab.start("acme"))
     answer = await tab.http.post(back, headers={"Origin": chat.home})
@@ -190,7 +196,7 @@ async def test_a_post_to_a_callback_is_refused(chat: Program) -> None:
     await nothing_came_of_it(chat, tab)
 
 
-async def test_a_foreign_page_cannot_begin_a_sign_in(chat: Program) -> None:
+async def test_a_foreign_page_cannot_begin_a_sign_in(chat: InProcessProgram) -> None:
     tab = chat.browser()
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         answer = await tab.http.post(f"{chat.home}/api/auth/signin/acme", headers=headers)
@@ -214,7 +220,7 @@ async def test_a_provider_that_is_down_is_said_where_one_began(tmp_path: Path) -
         assert error_in(native.headers["location"].removeprefix(chat.home)) == "OAuthSignin"
 
 
-async def test_who_signs_in_as_another_ends_the_session_they_had(chat: Program) -> None:
+async def test_who_signs_in_as_another_ends_the_session_they_had(chat: InProcessProgram) -> None:
     tab = chat.browser()
     await tab.sign_in("github")
     thief = chat.browser()

@@ -8,17 +8,17 @@ import pytest
 
 from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
 from testing.fake_github import GitHub
-from testing.oidc_app import CLIENT, SECRET, Program, error_in, github_at, program
+from testing.oidc_app import CLIENT, SECRET, InProcessProgram, error_in, github_at, program
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, github: GitHub) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, github: GitHub) -> AsyncIterator[InProcessProgram]:
     async with program(tmp_path, github_at(github.url)) as one:
         yield one
 
 
 async def test_a_stranger_signs_in_with_the_verified_primary_address(
-    chat: Program, github: GitHub
+    chat: InProcessProgram, github: GitHub
 ) -> None:
     github.emails.insert(0, {"email": "old@example.org", "primary": False, "verified": True})
     tab = chat.browser()
@@ -37,7 +37,7 @@ async def test_a_stranger_signs_in_with_the_verified_primary_address(
 
 
 async def test_the_second_time_it_is_the_same_person_whatever_the_address_is_now(
-    chat: Program, github: GitHub
+    chat: InProcessProgram, github: GitHub
 ) -> None:
     await chat.browser().sign_in("github")
     github.emails[0]["email"] = "renamed@example.org"
@@ -49,7 +49,7 @@ async def test_the_second_time_it_is_the_same_person_whatever_the_address_is_now
 
 
 async def test_pkce_is_used_and_the_secret_never_passes_the_browser(
-    chat: Program, github: GitHub
+    chat: InProcessProgram, github: GitHub
 ) -> None:
     tab = chat.browser()
     await tab.sign_in("github")
@@ -64,7 +64,7 @@ async def test_pkce_is_used_and_the_secret_never_passes_the_browser(
         assert redeemed["code_verifier"] not in address
 
 
-async def test_a_subject_is_the_number_not_the_name(chat: Program, github: GitHub) -> None:
+async def test_a_subject_is_the_number_not_the_name(chat: InProcessProgram, github: GitHub) -> None:
     await chat.browser().sign_in("github")
     github.user = {"id": 9, "login": "octocat", "name": "Somebody else"}
     assert error_in(await chat.browser().sign_in("github")) == "OAuthAccountNotLinked"
@@ -83,14 +83,16 @@ async def test_a_subject_is_the_number_not_the_name(chat: Program, github: GitHu
     ],
 )
 async def test_without_a_verified_primary_address_no_account_is_made(
-    chat: Program, github: GitHub, emails: list[dict[str, object]]
+    chat: InProcessProgram, github: GitHub, emails: list[dict[str, object]]
 ) -> None:
     github.emails = emails
     assert error_in(await chat.browser().sign_in("github")) == "EmailRequired"
     assert await chat.counts() == (0, 0, 0)
 
 
-async def test_an_address_that_somebody_proved_is_not_linked(chat: Program, github: GitHub) -> None:
+async def test_an_address_that_somebody_proved_is_not_linked(
+    chat: InProcessProgram, github: GitHub
+) -> None:
     await chat.user("octocat@example.org", verified=True)
     tab = chat.browser()
     assert error_in(await tab.sign_in("github")) == "OAuthAccountNotLinked"
@@ -99,7 +101,7 @@ async def test_an_address_that_somebody_proved_is_not_linked(chat: Program, gith
 
 
 async def test_an_address_that_nobody_proved_is_taken_over_clean(
-    chat: Program, github: GitHub
+    chat: InProcessProgram, github: GitHub
 ) -> None:
     planted = await chat.user("octocat@example.org")
     tab = chat.browser()
@@ -111,7 +113,7 @@ async def test_an_address_that_nobody_proved_is_taken_over_clean(
 
 @pytest.mark.parametrize("suffix", ["", "/login/oauth"])
 async def test_an_issuer_that_github_names_is_compared(
-    chat: Program, github: GitHub, suffix: str
+    chat: InProcessProgram, github: GitHub, suffix: str
 ) -> None:
     github.message_template = {"iss": github.url + suffix}
     page = await chat.browser().sign_in("github")
@@ -123,7 +125,7 @@ async def test_an_issuer_that_github_names_is_compared(
 
 
 async def test_a_person_who_says_no_at_the_provider_comes_back_to_the_sign_in_page(
-    chat: Program, github: GitHub
+    chat: InProcessProgram, github: GitHub
 ) -> None:
     tab = chat.browser()
     state = parse_qs(urlsplit(await tab.start("github", callbackUrl="/c/7")).query)["state"][0]
@@ -135,7 +137,7 @@ async def test_a_person_who_says_no_at_the_provider_comes_back_to_the_sign_in_pa
 
 
 async def test_an_answer_of_another_shape_is_one_sentence_and_nothing_is_made(
-    chat: Program, github: GitHub
+    chat: InProcessProgram, github: GitHub
 ) -> None:
     github.user = {"message": "Not an object of the kind that is expected"}
     tab = chat.browser()
@@ -144,7 +146,7 @@ async def test_an_answer_of_another_shape_is_one_sentence_and_nothing_is_made(
     assert await chat.counts() == (0, 0, 0)
 
 
-async def test_an_unknown_provider_is_a_refusal(chat: Program) -> None:
+async def test_an_unknown_provider_is_a_refusal(chat: InProcessProgram) -> None:
     tab = chat.browser()
     answer = await tab.post("/api/auth/signin/gitlab")
     assert answer.status_code == 404
@@ -152,7 +154,7 @@ async def test_an_unknown_provider_is_a_refusal(chat: Program) -> None:
     assert error_in(await tab.walk(f"{chat.home}/api/auth/callback/gitlab")) == "Configuration"
 
 
-async def test_a_form_without_script_is_sent_on(chat: Program, github: GitHub) -> None:
+async def test_a_form_without_script_is_sent_on(chat: InProcessProgram, github: GitHub) -> None:
     tab = chat.browser()
     answer = await tab.http.post(
         f"{chat.home}/api/auth/signin/github", headers={"Origin": chat.home}
@@ -161,7 +163,7 @@ async def test_a_form_without_script_is_sent_on(chat: Program, github: GitHub) -
     assert answer.headers["location"].startswith(f"{github.url}/login/oauth/authorize?")
 
 
-async def test_at_most_five_begun_sign_ins_are_kept_in_a_browser(chat: Program) -> None:
+async def test_at_most_five_begun_sign_ins_are_kept_in_a_browser(chat: InProcessProgram) -> None:
     tab = chat.browser()
     first = await tab.start("github")
     for _ in range(4):

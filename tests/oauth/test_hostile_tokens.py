@@ -8,7 +8,7 @@ import pytest
 
 from chat_app.db.tables import Account, User
 from testing.auth_api import everything_logged
-from testing.oidc_app import Program, Visitor, oidc_at, program
+from testing.oidc_app import BrowserClient, InProcessProgram, oidc_at, program
 from testing.oidc_provider import run_oidc
 from testing.program import free_port
 
@@ -73,27 +73,27 @@ def liar() -> Iterator[str]:
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, liar: str) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, liar: str) -> AsyncIterator[InProcessProgram]:
     async with program(tmp_path, oidc_at(liar)) as one:
         yield one
 
 
-async def tell(tab: Visitor, liar: str, lie: str) -> None:
+async def tell(tab: BrowserClient, liar: str, lie: str) -> None:
     """Have the issuer lie from now on."""
     (await tab.http.post(f"{liar}/lie", json={"lie": lie})).raise_for_status()
 
 
-async def told(tab: Visitor, liar: str) -> int:
+async def told(tab: BrowserClient, liar: str) -> int:
     """How often it has lied since."""
     return (await tab.http.get(f"{liar}/told")).json()
 
 
-async def test_every_lie_has_a_case(chat: Program, liar: str) -> None:
+async def test_every_lie_has_a_case(chat: InProcessProgram, liar: str) -> None:
     known = (await chat.browser().http.get(f"{liar}/lies")).json()
     assert set(known) == {"none", *LIES}
 
 
-async def test_without_a_lie_somebody_is_in(chat: Program, liar: str) -> None:
+async def test_without_a_lie_somebody_is_in(chat: InProcessProgram, liar: str) -> None:
     tab = chat.browser()
     await tell(tab, liar, "none")
     assert await tab.sign_in("acme") == "/"
@@ -104,7 +104,7 @@ async def test_without_a_lie_somebody_is_in(chat: Program, liar: str) -> None:
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_lie_is_refused(
-    chat: Program, liar: str, lie: str, caplog: pytest.LogCaptureFixture
+    chat: InProcessProgram, liar: str, lie: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tab = chat.browser()
     await tell(tab, liar, lie)

@@ -14,51 +14,51 @@ from chat_app.auth.sign_in.identity import Browser
 from chat_app.db.tables import Account, AuthSession, Passkey
 from testing.auth_services import FIREFOX
 from testing.fake_github import GitHub
-from testing.oidc_app import Program, Visitor, github_at, oidc_at, program
+from testing.oidc_app import BrowserClient, InProcessProgram, github_at, oidc_at, program
 
 PAGE = "/settings/connections"
 REFUSED = f"{PAGE}?error=OAuthCallback"
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, issuer: str, github: GitHub) -> AsyncIterator[InProcessProgram]:
     async with program(tmp_path, oidc_at(issuer), github_at(github.url)) as one:
         yield one
 
 
 @pytest.fixture
-async def ada(chat: Program) -> Visitor:
+async def ada(chat: InProcessProgram) -> BrowserClient:
     """Somebody who came in at the OpenID provider."""
     tab = chat.browser()
     await tab.sign_in("acme")
     return tab
 
 
-async def ask(tab: Visitor, method: str, path: str, **headers: str) -> httpx.Response:
+async def ask(tab: BrowserClient, method: str, path: str, **headers: str) -> httpx.Response:
     sent = {"Origin": tab.home, **headers}
     return await tab.http.request(
         method, f"{tab.home}/api/account/connections/{path}", headers=sent
     )
 
 
-async def begin(tab: Visitor, provider: str = "github") -> str:
+async def begin(tab: BrowserClient, provider: str = "github") -> str:
     """Begin to connect; where the browser is sent."""
     answer = await ask(tab, "POST", provider)
     assert answer.status_code == 200, answer.text
     return answer.json()["url"]
 
 
-async def connect(tab: Visitor, provider: str = "github", login: str = "ada") -> str:
+async def connect(tab: BrowserClient, provider: str = "github", login: str = "ada") -> str:
     """Connect; the page where that ends."""
     return await tab.walk(await begin(tab, provider), login)
 
 
-async def owners(chat: Program) -> dict[str, Any]:
+async def owners(chat: InProcessProgram) -> dict[str, Any]:
     return {one.subject: one.user_id for one in await chat.rows(Account)}
 
 
 async def test_a_connected_account_opens_the_same_person(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     assert await connect(ada) == PAGE
     other = chat.browser()
@@ -68,7 +68,7 @@ async def test_a_connected_account_opens_the_same_person(
 
 
 async def test_an_account_is_connected_whatever_its_address(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     await chat.user("octocat@example.org", verified=True)
     assert await connect(ada) == PAGE
@@ -77,7 +77,9 @@ async def test_an_account_is_connected_whatever_its_address(
     assert len(await chat.rows(Account)) == 3
 
 
-async def test_an_account_of_somebody_else_stays_theirs(chat: Program, ada: Visitor) -> None:
+async def test_an_account_of_somebody_else_stays_theirs(
+    chat: InProcessProgram, ada: BrowserClient
+) -> None:
     await chat.browser().sign_in("github")
     before = await owners(chat)
     assert await connect(ada) == f"{PAGE}?error=AccountTaken"
@@ -85,12 +87,12 @@ async def test_an_account_of_somebody_else_stays_theirs(chat: Program, ada: Visi
     assert await ada.who() == "ada@example.org"
 
 
-async def test_who_is_not_signed_in_connects_nothing(chat: Program) -> None:
+async def test_who_is_not_signed_in_connects_nothing(chat: InProcessProgram) -> None:
     answer = await ask(chat.browser(), "POST", "github")
     assert answer.status_code == 401
 
 
-async def test_an_old_proof_is_asked_for_again(chat: Program, ada: Visitor) -> None:
+async def test_an_old_proof_is_asked_for_again(chat: InProcessProgram, ada: BrowserClient) -> None:
     await connect(ada)
     [one] = [row.id for row in await chat.rows(Account) if row.provider == "github"]
     chat.time.passes(minutes=10, seconds=1)
@@ -101,7 +103,7 @@ async def test_an_old_proof_is_asked_for_again(chat: Program, ada: Visitor) -> N
 
 
 async def test_a_foreign_page_can_neither_connect_nor_disconnect(
-    chat: Program, ada: Visitor
+    chat: InProcessProgram, ada: BrowserClient
 ) -> None:
     [one] = await chat.rows(Account)
     for method, path in (("POST", "github"), ("DELETE", str(one.id))):
@@ -111,7 +113,7 @@ async def test_a_foreign_page_can_neither_connect_nor_disconnect(
 
 
 async def test_the_attackers_callback_connects_nothing_to_a_victim(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     """Link CSRF: the attacker began it, signed in as themselves; the victim opens the end."""
     attacker = chat.browser()
@@ -125,7 +127,7 @@ async def test_the_attackers_callback_connects_nothing_to_a_victim(
 
 
 async def test_what_one_session_began_another_cannot_finish(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     back = await ada.back_at(await begin(ada))
     await ada.sign_in("acme")  # the same person, anew
@@ -134,7 +136,7 @@ async def test_what_one_session_began_another_cannot_finish(
 
 
 async def test_who_signed_out_meanwhile_connects_nothing_and_comes_in_as_nobody(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     back = await ada.back_at(await begin(ada))
     await ada.post("/api/auth/signout")
@@ -143,7 +145,7 @@ async def test_who_signed_out_meanwhile_connects_nothing_and_comes_in_as_nobody(
     assert len(await chat.rows(Account)) == 1
 
 
-async def test_a_sign_in_never_connects(chat: Program, ada: Visitor) -> None:
+async def test_a_sign_in_never_connects(chat: InProcessProgram, ada: BrowserClient) -> None:
     """Who is signed in and signs in elsewhere becomes the other person; nothing is joined."""
     assert await ada.sign_in("github") == "/"
     assert await ada.who() == "octocat@example.org"
@@ -161,7 +163,7 @@ async def test_a_claim_that_is_missing_is_missing_here_too(
         assert len(await chat.rows(Account)) == 1
 
 
-async def test_the_last_way_in_stays(chat: Program, ada: Visitor) -> None:
+async def test_the_last_way_in_stays(chat: InProcessProgram, ada: BrowserClient) -> None:
     [first] = await chat.rows(Account)
     answer = await ask(ada, "DELETE", str(first.id))
     assert (answer.status_code, answer.json()["error"]) == (409, "last_way_in")
@@ -174,7 +176,7 @@ async def test_the_last_way_in_stays(chat: Program, ada: Visitor) -> None:
 
 
 async def test_taking_one_away_ends_what_came_in_by_it_elsewhere(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     await connect(ada)
     laptop, phone, mallory = chat.browser(), chat.browser(), chat.browser()
@@ -191,7 +193,7 @@ async def test_taking_one_away_ends_what_came_in_by_it_elsewhere(
 
 
 async def test_who_is_half_way_in_by_it_does_not_come_in_after_it_is_gone(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     await connect(ada)
     [session] = await chat.rows(AuthSession)
@@ -206,7 +208,7 @@ async def test_who_is_half_way_in_by_it_does_not_come_in_after_it_is_gone(
     assert await laptop.who() is None
 
 
-async def test_a_refused_removal_ends_nothing(chat: Program, ada: Visitor) -> None:
+async def test_a_refused_removal_ends_nothing(chat: InProcessProgram, ada: BrowserClient) -> None:
     laptop = chat.browser()
     await laptop.sign_in("acme")
     [only] = await chat.rows(Account)
@@ -214,7 +216,7 @@ async def test_a_refused_removal_ends_nothing(chat: Program, ada: Visitor) -> No
     assert await laptop.who() == "ada@example.org"
 
 
-async def test_a_passkey_is_a_way_in(chat: Program, ada: Visitor) -> None:
+async def test_a_passkey_is_a_way_in(chat: InProcessProgram, ada: BrowserClient) -> None:
     [only] = await chat.rows(Account)
     async with chat.live.db.system("auth", write=True) as session:
         session.add(
@@ -225,7 +227,9 @@ async def test_a_passkey_is_a_way_in(chat: Program, ada: Visitor) -> None:
     assert (await ask(ada, "DELETE", str(only.id))).status_code == 204
 
 
-async def test_what_is_not_theirs_to_take_away_is_not_there(chat: Program, ada: Visitor) -> None:
+async def test_what_is_not_theirs_to_take_away_is_not_there(
+    chat: InProcessProgram, ada: BrowserClient
+) -> None:
     other = chat.browser()
     await other.sign_in("github")
     [theirs] = [one.id for one in await chat.rows(Account) if one.provider == "github"]
@@ -236,7 +240,7 @@ async def test_what_is_not_theirs_to_take_away_is_not_there(chat: Program, ada: 
     assert len(await chat.rows(Account)) == 2
 
 
-async def test_a_password_is_no_connection(chat: Program) -> None:
+async def test_a_password_is_no_connection(chat: InProcessProgram) -> None:
     await chat.user("ada@example.org")
     proof = await chat.live.accounts.sign_in(
         email="ada@example.org", password="plum-Otter-teapot-91", client_ip="192.0.2.7"
@@ -253,13 +257,13 @@ async def test_a_password_is_no_connection(chat: Program) -> None:
     assert (await ask(tab, "DELETE", str(rows["github"]))).status_code == 204
 
 
-async def test_a_provider_that_nobody_set_up_is_not_there(ada: Visitor) -> None:
+async def test_a_provider_that_nobody_set_up_is_not_there(ada: BrowserClient) -> None:
     answer = await ask(ada, "POST", "gitlab")
     assert (answer.status_code, answer.json()["error"]) == (404, "provider_unknown")
 
 
 async def test_a_person_who_says_no_is_back_in_the_settings(
-    chat: Program, ada: Visitor, github: GitHub
+    chat: InProcessProgram, ada: BrowserClient, github: GitHub
 ) -> None:
     state = httpx.URL(await begin(ada)).params["state"]
     back = f"{chat.home}/api/auth/callback/github?error=access_denied&state={state}"

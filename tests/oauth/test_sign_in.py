@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from chat_app.db.tables import Account, AuthSession, User
-from testing.oidc_app import Program, error_in, oidc_at, program
+from testing.oidc_app import InProcessProgram, error_in, oidc_at, program
 
 
 @pytest.fixture
-async def chat(tmp_path: Path, issuer: str) -> AsyncIterator[Program]:
+async def chat(tmp_path: Path, issuer: str) -> AsyncIterator[InProcessProgram]:
     async with program(tmp_path, oidc_at(issuer)) as one:
         yield one
 
 
-async def test_a_stranger_signs_in(chat: Program, issuer: str) -> None:
+async def test_a_stranger_signs_in(chat: InProcessProgram, issuer: str) -> None:
     tab = chat.browser()
     assert await tab.sign_in("acme", callbackUrl="/c/4", remember="1") == "/c/4"
     assert await tab.who() == "ada@example.org"
@@ -34,7 +34,9 @@ async def test_a_stranger_signs_in(chat: Program, issuer: str) -> None:
     }
 
 
-async def test_the_provider_remembers_its_own_session_and_we_the_person(chat: Program) -> None:
+async def test_the_provider_remembers_its_own_session_and_we_the_person(
+    chat: InProcessProgram,
+) -> None:
     tab = chat.browser()
     for _ in range(2):
         assert await tab.sign_in("acme") == "/"
@@ -54,7 +56,9 @@ async def test_what_the_id_token_leaves_out_is_asked_for(
         assert account.subject == "ada"
 
 
-async def test_the_same_address_without_proof_is_not_the_same_person(chat: Program) -> None:
+async def test_the_same_address_without_proof_is_not_the_same_person(
+    chat: InProcessProgram,
+) -> None:
     await chat.browser().sign_in("acme")
     before = await chat.counts()
     tab = chat.browser()
@@ -64,7 +68,7 @@ async def test_the_same_address_without_proof_is_not_the_same_person(chat: Progr
 
 
 async def test_an_unproved_address_makes_an_unproved_account_that_is_taken_over(
-    chat: Program,
+    chat: InProcessProgram,
 ) -> None:
     tab = chat.browser()
     await tab.sign_in("acme", "eve")

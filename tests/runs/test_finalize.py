@@ -22,122 +22,122 @@ from chat_app.db.tables import RunEvent, User
 from chat_app.llm.errors import Failure
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 from chat_app.runs.log import BACK_OFF
-from testing.run_services import PATIENCE, Stage, rest_of, text_of
+from testing.run_services import PATIENCE, RunHarness, rest_of, text_of
 
 SHOWN = PartEvent(1, 0, 0, TextDelta("shown"))
 
 
-async def begun(stage: Stage, who: Principal, client_id: str = "c1"):
+async def begun(harness: RunHarness, who: Principal, client_id: str = "c1"):
     """A run that has shown `shown`."""
-    sent = await stage.runs.send(who, text="hi", client_id=client_id)
-    answer = (await stage.models.one.answer(len(stage.models.one.answers) + 1)).say("shown")
-    reader = stage.runs.follow(who, sent.run_id)
+    sent = await harness.runs.send(who, text="hi", client_id=client_id)
+    answer = (await harness.models.one.answer(len(harness.models.one.answers) + 1)).say("shown")
+    reader = harness.runs.follow(who, sent.run_id)
     assert await anext(reader) == SHOWN
     return sent, answer, reader
 
 
-async def test_stop_keeps_exactly_what_was_shown(stage: Stage, alice: Principal):
-    sent, answer, reader = await begun(stage, alice)
-    stage.flush_throttle.hold()
+async def test_stop_keeps_exactly_what_was_shown(harness: RunHarness, alice: Principal):
+    sent, answer, reader = await begun(harness, alice)
+    harness.flush_throttle.hold()
     answer.say(" and")
-    await stage.flush_throttle.held.wait()
+    await harness.flush_throttle.held.wait()
     answer.say(" never")
     await answer.taken()  # the model is ahead of the disk
-    await stage.runs.stop(alice, sent.run_id)
+    await harness.runs.stop(alice, sent.run_id)
     rest = await rest_of(reader)
     shown = text_of([SHOWN, *rest])
-    message = await stage.message(alice, sent.message_id)
-    assert stage.stored(sent.run_id) == shown
+    message = await harness.message(alice, sent.message_id)
+    assert harness.stored(sent.run_id) == shown
     assert message.status == "stopped"
     assert isinstance(rest[-1], EndEvent)
     assert (rest[-1].status, rest[-1].reason) == ("stopped", "user")
     assert rest[-1].length == len(shown)
-    run = await stage.run(alice, sent.run_id)
+    run = await harness.run(alice, sent.run_id)
     assert (message.finish_reason, run.finish_reason) == ("user", "user")
     assert "never" not in shown
 
 
-async def test_stop_closes_the_connection_to_the_provider(stage: Stage, alice: Principal):
-    sent, answer, _ = await begun(stage, alice)
-    await stage.runs.stop(alice, sent.run_id)
+async def test_stop_closes_the_connection_to_the_provider(harness: RunHarness, alice: Principal):
+    sent, answer, _ = await begun(harness, alice)
+    await harness.runs.stop(alice, sent.run_id)
     assert answer.closed.is_set()
     assert not answer.finished
 
 
 async def test_stop_before_the_first_token_leaves_an_empty_stopped_answer(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    await stage.runs.stop(alice, sent.run_id)
-    message = await stage.message(alice, sent.message_id)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    await harness.runs.stop(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
     assert (message.parts, message.status) == ([], "stopped")
 
 
-async def test_stopping_twice_or_too_late_is_harmless(stage: Stage, alice: Principal):
-    sent, answer, _ = await begun(stage, alice)
+async def test_stopping_twice_or_too_late_is_harmless(harness: RunHarness, alice: Principal):
+    sent, answer, _ = await begun(harness, alice)
     answer.finish()
-    await stage.read(alice, sent.run_id)
-    await stage.runs.stop(alice, sent.run_id)
-    await stage.runs.stop_thread(alice, sent.thread_id)
-    assert (await stage.message(alice, sent.message_id)).status == "complete"
+    await harness.read(alice, sent.run_id)
+    await harness.runs.stop(alice, sent.run_id)
+    await harness.runs.stop_thread(alice, sent.thread_id)
+    assert (await harness.message(alice, sent.message_id)).status == "complete"
 
 
 async def test_a_thread_is_stopped_by_its_owner_only(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    sent, answer, _ = await begun(stage, alice)
+    sent, answer, _ = await begun(harness, alice)
     with pytest.raises(NotFound):
-        await stage.runs.stop_thread(bob, sent.thread_id)
+        await harness.runs.stop_thread(bob, sent.thread_id)
     assert not answer.closed.is_set()
-    await stage.runs.stop_thread(alice, sent.thread_id)
+    await harness.runs.stop_thread(alice, sent.thread_id)
     assert answer.closed.is_set()
 
 
-async def test_a_provider_error_keeps_the_text_and_stores_a_code(stage: Stage, alice: Principal):
-    sent, answer, reader = await begun(stage, alice)
+async def test_a_provider_error_keeps_the_text_and_stores_a_code(harness: RunHarness, alice: Principal):
+    sent, answer, reader = await begun(harness, alice)
     answer.say(" more").fail(Failure.RATE_LIMIT.error("One", retry_after=20))
     rest = await rest_of(reader)
     shown = "One is busy or rate-limited. Try again in 20 seconds."
     end = rest[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason, end.error, end.length) == ("failed", "", shown, 10)
-    message = await stage.message(alice, sent.message_id)
-    assert stage.stored(sent.run_id) == "shown more"
+    message = await harness.message(alice, sent.message_id)
+    assert harness.stored(sent.run_id) == "shown more"
     assert (message.status, message.error) == ("failed", "rate_limited")
     assert message.error_params == {"model": "One", "retry_after": 20}
-    run = await stage.run(alice, sent.run_id)
+    run = await harness.run(alice, sent.run_id)
     assert (run.error, run.error_params) == (message.error, message.error_params)
-    view = await stage.threads.message(alice, sent.thread_id, sent.message_id)
+    view = await harness.threads.message(alice, sent.thread_id, sent.message_id)
     assert view.error == shown
-    assert (await stage.read(alice, sent.run_id))[-1] == end
+    assert (await harness.read(alice, sent.run_id))[-1] == end
 
 
 async def test_a_bug_in_a_model_shows_no_secret(
-    stage: Stage, alice: Principal, caplog: pytest.LogCaptureFixture
+    harness: RunHarness, alice: Principal, caplog: pytest.LogCaptureFixture
 ):
-    sent, answer, reader = await begun(stage, alice)
+    sent, answer, reader = await begun(harness, alice)
     answer.fail(RuntimeError("sk-secret"))
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.error) == ("failed", MESSAGES["internal_error"])
     assert "sk-secret" not in caplog.text
-    assert (await stage.message(alice, sent.message_id)).error == "internal_error"
+    assert (await harness.message(alice, sent.message_id)).error == "internal_error"
 
 
 @pytest.mark.parametrize("reason", ["stop", "length", "content-filter", "tool-calls", "other"])
 async def test_an_answer_with_text_is_complete_and_says_why_it_ended(
-    stage: Stage, alice: Principal, reason: FinishReason
+    harness: RunHarness, alice: Principal, reason: FinishReason
 ):
-    sent, answer, reader = await begun(stage, alice)
+    sent, answer, reader = await begun(harness, alice)
     answer.finish(reason)
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason, end.error) == ("complete", reason, "")
-    message = await stage.message(alice, sent.message_id)
-    run = await stage.run(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
+    run = await harness.run(alice, sent.run_id)
     assert (message.status, message.finish_reason) == ("complete", reason)
     assert (run.status, run.finish_reason) == ("complete", reason)
-    view = await stage.threads.message(alice, sent.thread_id, sent.message_id)
+    view = await harness.threads.message(alice, sent.thread_id, sent.message_id)
     assert (view.finish_reason, view.error) == (reason, "")
 
 
@@ -153,82 +153,82 @@ async def test_an_answer_with_text_is_complete_and_says_why_it_ended(
     ],
 )
 async def test_an_answer_without_text_fails_and_says_why(
-    stage: Stage,
+    harness: RunHarness,
     alice: Principal,
     thought: bool,
     reason: FinishReason,
     error: str,
     params: dict[str, str],
 ):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
     if thought:
         answer.send(ReasoningDelta("hm"))
     answer.finish(reason)
-    end = (await stage.read(alice, sent.run_id))[-1]
+    end = (await harness.read(alice, sent.run_id))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason, end.error) == ("failed", reason, message_of(error, params))
-    for row in (await stage.message(alice, sent.message_id), await stage.run(alice, sent.run_id)):
+    for row in (await harness.message(alice, sent.message_id), await harness.run(alice, sent.run_id)):
         assert (row.status, row.finish_reason) == ("failed", reason)
         assert (row.error, row.error_params) == (error, params)
-    (view,) = (await stage.threads.window(alice, sent.thread_id)).messages[1:]
+    (view,) = (await harness.threads.window(alice, sent.thread_id)).messages[1:]
     assert [part["type"] for part in view.parts] == (["reasoning"] if thought else [])
 
 
 @pytest.mark.parametrize("before", [False, True])
-async def test_a_text_that_was_reasoning_is_no_answer(stage: Stage, alice: Principal, before: bool):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
+async def test_a_text_that_was_reasoning_is_no_answer(harness: RunHarness, alice: Principal, before: bool):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
     if before:
         answer.say("Yes.").send(ReasoningDelta("hm"))
     answer.say("Well.").send(TextWasReasoning()).finish()
-    await stage.read(alice, sent.run_id)
-    message = await stage.message(alice, sent.message_id)
+    await harness.read(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
     assert message.error == ("" if before else "empty_answer")
     kinds = ["text", "reasoning", "reasoning"] if before else ["reasoning"]
     assert [part["type"] for part in message.parts] == kinds
 
 
-async def test_a_tool_call_is_an_answer(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).send(ToolCallDelta("c1", "add", "{}"))
+async def test_a_tool_call_is_an_answer(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).send(ToolCallDelta("c1", "add", "{}"))
     answer.send(ToolCallEnd("c1")).finish("tool-calls")
-    await stage.read(alice, sent.run_id)
-    message = await stage.message(alice, sent.message_id)
+    await harness.read(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
     assert (message.status, message.finish_reason) == ("complete", "tool-calls")
     assert [(part["type"], part["state"]) for part in message.parts] == [("tool-call", "called")]
 
 
-async def test_an_answer_of_reasoning_and_a_source_is_none(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
+async def test_an_answer_of_reasoning_and_a_source_is_none(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
     source = PartAdded({"type": "source", "id": "s", "url": "https://a.example", "title": "A"})
-    (await stage.models.one.answer()).send(ReasoningDelta("hm"), source).finish()
-    await stage.read(alice, sent.run_id)
-    assert (await stage.message(alice, sent.message_id)).error == "empty_answer"
+    (await harness.models.one.answer()).send(ReasoningDelta("hm"), source).finish()
+    await harness.read(alice, sent.run_id)
+    assert (await harness.message(alice, sent.message_id)).error == "empty_answer"
 
 
-async def test_the_end_is_the_same_for_a_live_and_a_late_reader(stage: Stage, alice: Principal):
-    sent, answer, reader = await begun(stage, alice)
+async def test_the_end_is_the_same_for_a_live_and_a_late_reader(harness: RunHarness, alice: Principal):
+    sent, answer, reader = await begun(harness, alice)
     answer.send(Usage(9, 5, 4, 3)).finish("length")
     live = (await rest_of(reader))[-1]
-    (late,) = await stage.read(alice, sent.run_id, after=live.seq)
+    (late,) = await harness.read(alice, sent.run_id, after=live.seq)
     assert live == late
     assert isinstance(live, EndEvent)
-    assert live.metrics == await stage.runs.metrics(alice, sent.message_id)
+    assert live.metrics == await harness.runs.metrics(alice, sent.message_id)
     assert (live.metrics.model, live.metrics.usage) == ("one", Usage(9, 5, 4, 3))
     assert live.metrics.first_token_seconds is not None
     assert live.metrics.total_seconds is not None
     assert 0 < live.metrics.first_token_seconds < live.metrics.total_seconds
-    run = await stage.run(alice, sent.run_id)
+    run = await harness.run(alice, sent.run_id)
     assert (run.input_tokens, run.output_tokens) == (9, 5)
     assert (run.reasoning_tokens, run.cached_input_tokens) == (4, 3)
 
 
 async def test_what_an_answer_took_is_its_owners_alone(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    sent, answer, reader = await begun(stage, alice)
-    unfinished = await stage.runs.metrics(alice, sent.message_id)
+    sent, answer, reader = await begun(harness, alice)
+    unfinished = await harness.runs.metrics(alice, sent.message_id)
     assert (unfinished.usage, unfinished.total_seconds) == (None, None)
     answer.finish()
     await rest_of(reader)
@@ -238,20 +238,20 @@ async def test_what_an_answer_took_is_its_owners_alone(
         (alice, uuid4()),
     ]:
         with pytest.raises(NotFound):
-            await stage.runs.metrics(who, message_id)
-    await stage.threads.delete(alice, sent.thread_id)
+            await harness.runs.metrics(who, message_id)
+    await harness.threads.delete(alice, sent.thread_id)
     with pytest.raises(NotFound):
-        await stage.runs.metrics(alice, sent.message_id)
+        await harness.runs.metrics(alice, sent.message_id)
 
 
 async def test_a_revoked_session_stops_its_runs_and_no_others(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
     device = Principal(alice.user_id, uuid4())
-    mine, stopped, reader = await begun(stage, alice)
-    other, goes_on, _ = await begun(stage, device, "c2")
-    _, bobs, _ = await begun(stage, bob)
-    stage.end_session(alice)
+    mine, stopped, reader = await begun(harness, alice)
+    other, goes_on, _ = await begun(harness, device, "c2")
+    _, bobs, _ = await begun(harness, bob)
+    harness.end_session(alice)
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"
@@ -259,89 +259,89 @@ async def test_a_revoked_session_stops_its_runs_and_no_others(
     assert not goes_on.closed.is_set()
     assert not bobs.closed.is_set()
     goes_on.finish()
-    await stage.read(device, other.run_id)  # both ends are stored by now, in this order
-    assert (await stage.message(device, mine.message_id)).status == "revoked"
-    assert stage.stored(mine.run_id) == "shown"
+    await harness.read(device, other.run_id)  # both ends are stored by now, in this order
+    assert (await harness.message(device, mine.message_id)).status == "revoked"
+    assert harness.stored(mine.run_id) == "shown"
 
 
 async def test_a_session_that_ends_during_the_send_never_reaches_the_model(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    stage.bus.subscribe_callback(
+    harness.bus.subscribe_callback(
         f"user:{alice.user_id}",
-        lambda signal: stage.end_session(alice) if signal.kind == "run_started" else None,
+        lambda signal: harness.end_session(alice) if signal.kind == "run_started" else None,
     )
     device = Principal(alice.user_id, uuid4())
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (end,) = await stage.read(device, sent.run_id)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (end,) = await harness.read(device, sent.run_id)
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"
-    assert stage.models.one.answers == []
+    assert harness.models.one.answers == []
 
 
-async def test_a_deleted_thread_stops_its_answer(stage: Stage, alice: Principal):
-    sent, answer, reader = await begun(stage, alice)
-    await stage.threads.delete(alice, sent.thread_id)
+async def test_a_deleted_thread_stops_its_answer(harness: RunHarness, alice: Principal):
+    sent, answer, reader = await begun(harness, alice)
+    await harness.threads.delete(alice, sent.thread_id)
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason) == ("stopped", "thread-deleted")
     assert answer.closed.is_set()
-    await stage.threads.restore(alice, sent.thread_id)
-    assert (await stage.message(alice, sent.message_id)).finish_reason == "thread-deleted"
-    window = await stage.threads.window(alice, sent.thread_id)
+    await harness.threads.restore(alice, sent.thread_id)
+    assert (await harness.message(alice, sent.message_id)).finish_reason == "thread-deleted"
+    window = await harness.threads.window(alice, sent.thread_id)
     assert [message.text for message in window.messages] == ["hi", "shown"]
 
 
 async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    runs = [await begun(stage, alice), await begun(stage, alice, "c2"), await begun(stage, bob)]
+    runs = [await begun(harness, alice), await begun(harness, alice, "c2"), await begun(harness, bob)]
     for _, answer, _ in runs:
         answer.say(" and sent")
         await answer.taken()
-    await stage.runs.drain()
+    await harness.runs.drain()
     for sent, answer, reader in runs:
         assert answer.closed.is_set()
         end = (await rest_of(reader))[-1]
         assert isinstance(end, EndEvent)
         assert (end.status, end.length) == ("interrupted", len("shown and sent"))
-        assert stage.stored(sent.run_id) == "shown and sent"
-    assert await stage.count(alice, RunEvent) == 0
+        assert harness.stored(sent.run_id) == "shown and sent"
+    assert await harness.count(alice, RunEvent) == 0
 
 
-async def test_the_end_of_a_run_is_published_after_it_is_stored(stage: Stage, alice: Principal):
+async def test_the_end_of_a_run_is_published_after_it_is_stored(harness: RunHarness, alice: Principal):
     told: list[tuple[str, str]] = []
-    sent, answer, _ = await begun(stage, alice)
-    stage.bus.subscribe_callback(
+    sent, answer, _ = await begun(harness, alice)
+    harness.bus.subscribe_callback(
         f"user:{alice.user_id}",
-        lambda signal: told.append((signal.kind, stage.stored(sent.run_id))),
+        lambda signal: told.append((signal.kind, harness.stored(sent.run_id))),
     )
     answer.finish()
-    await stage.read(alice, sent.run_id)
+    await harness.read(alice, sent.run_id)
     assert told == [("run_ended", "shown"), ("thread", "shown")]
-    run = await stage.run(alice, sent.run_id)
+    run = await harness.run(alice, sent.run_id)
     assert run.status == "complete"
 
 
 async def test_a_run_whose_owner_is_deleted_ends_without_affecting_others(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    _, orphan, _ = await begun(stage, alice)
-    kept, answer, _ = await begun(stage, bob)
-    async with stage.db.system("auth", write=True) as session:
+    _, orphan, _ = await begun(harness, alice)
+    kept, answer, _ = await begun(harness, bob)
+    async with harness.db.system("auth", write=True) as session:
         await session.exec(delete(User).where(col(User.id) == alice.user_id))
     orphan.say(" lost")
     answer.say(" kept")
     await orphan.closed.wait()
     answer.say(" on").finish()
-    assert text_of(await stage.read(bob, kept.run_id)) == "shown kept on"
+    assert text_of(await harness.read(bob, kept.run_id)) == "shown kept on"
 
 
 async def test_an_answer_that_cannot_be_saved_fails_with_a_message(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    sent, answer, reader = await begun(stage, alice)
-    async with stage.db.system("auth", write=True) as session:
+    sent, answer, reader = await begun(harness, alice)
+    async with harness.db.system("auth", write=True) as session:
         connection = await session.connection()
         await connection.exec_driver_sql(
             "create trigger full before insert on run_event begin select raise(fail, 'full'); end"
@@ -350,51 +350,51 @@ async def test_an_answer_that_cannot_be_saved_fails_with_a_message(
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert (end.seq, end.status, end.error, end.length) == (1, "failed", MESSAGES["not_saved"], 5)
-    assert stage.stored(sent.run_id) == "shown"
+    assert harness.stored(sent.run_id) == "shown"
     assert answer.closed.is_set()
-    assert (await stage.message(alice, sent.message_id)).error == "not_saved"
+    assert (await harness.message(alice, sent.message_id)).error == "not_saved"
 
 
 async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    sent, answer, reader = await begun(stage, alice)
-    watch = stage.watch(alice)
+    sent, answer, reader = await begun(harness, alice)
+    watch = harness.watch(alice)
     tries = len(BACK_OFF) + 3
-    stage.db.broken = [DatabaseBusy() for _ in range(tries)]
+    harness.db.broken = [DatabaseBusy() for _ in range(tries)]
     answer.send(Usage(7, 3)).finish()
     end = (await rest_of(reader))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason, end.length) == ("complete", "stop", 5)
     assert end.metrics == RunMetrics("one", Usage(7, 3))
     async with asyncio.timeout(PATIENCE):
-        await stage.db.mended.wait()
-    await stage.runs.drain()
-    assert (await stage.message(alice, sent.message_id)).status == "complete"
-    assert stage.stored(sent.run_id) == "shown"
+        await harness.db.mended.wait()
+    await harness.runs.drain()
+    assert (await harness.message(alice, sent.message_id)).status == "complete"
+    assert harness.stored(sent.run_id) == "shown"
     assert watch.kinds.count("run_ended") == 2, "once when shown, once when the row agrees"
-    assert stage.flush_throttle.back_offs[: len(BACK_OFF)] == list(BACK_OFF)
-    assert len(stage.flush_throttle.back_offs) == tries
+    assert harness.flush_throttle.back_offs[: len(BACK_OFF)] == list(BACK_OFF)
+    assert len(harness.flush_throttle.back_offs) == tries
 
 
-async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(stage: Stage, alice: Principal):
-    sent, answer, _ = await begun(stage, alice)
+async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(harness: RunHarness, alice: Principal):
+    sent, answer, _ = await begun(harness, alice)
     answer.say(*["x" * 40_000] * 10)
     await answer.taken()
-    async with stage.db.read(alice) as session:
+    async with harness.db.read(alice) as session:
         lengths = [len(text) for text in await session.exec(select(RunEvent.payload))]
     assert sum(lengths) >= 300_000
     assert max(lengths) < 120_000
     answer.finish()
-    await stage.read(alice, sent.run_id)
+    await harness.read(alice, sent.run_id)
 
 
 async def test_a_model_that_never_pauses_does_not_block_the_event_loop(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    sent, answer, _ = await begun(stage, alice)
+    sent, answer, _ = await begun(harness, alice)
     answer.say(*["x"] * 1000)
-    texts = [await anext(stage.runs.follow(alice, sent.run_id, after=1))]
+    texts = [await anext(harness.runs.follow(alice, sent.run_id, after=1))]
     assert 0 < len(text_of([SHOWN, *texts])) < 1000
     answer.finish()
-    assert text_of(await stage.read(alice, sent.run_id)) == "shown" + "x" * 1000
+    assert text_of(await harness.read(alice, sent.run_id)) == "shown" + "x" * 1000

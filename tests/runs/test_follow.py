@@ -20,49 +20,49 @@ from chat_app.core.events import (
 from chat_app.core.parts import utf16_length
 from chat_app.db.tables import RunEvent
 from chat_app.runs.follow import EndEvent, PartEvent
-from testing.run_services import Stage, parts_of, rest_of, staged, text_of
+from testing.run_services import RunHarness, parts_of, rest_of, run_harness, text_of
 
 WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é", "\n\n", "# T"]
 
 
-async def test_every_event_is_stored_before_a_reader_sees_it(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
+async def test_every_event_is_stored_before_a_reader_sees_it(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
     events, seen = [], ""
-    reader = stage.runs.follow(alice, sent.run_id)
+    reader = harness.runs.follow(alice, sent.run_id)
     for word in WORDS:
         answer.say(word)
         events.append(await anext(reader))
         seen = text_of(events)
-        assert stage.stored(sent.run_id).startswith(seen)
+        assert harness.stored(sent.run_id).startswith(seen)
     answer.finish()
     end = await anext(reader)
     assert isinstance(end, EndEvent)
-    assert stage.stored(sent.run_id) == seen == "".join(WORDS)
-    assert (await stage.run(alice, sent.run_id)).status == "complete"
+    assert harness.stored(sent.run_id) == seen == "".join(WORDS)
+    assert (await harness.run(alice, sent.run_id)).status == "complete"
 
 
-async def test_a_reader_gets_the_whole_answer_and_how_it_ended(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say(*WORDS).finish()
-    events = await stage.read(alice, sent.run_id)
+async def test_a_reader_gets_the_whole_answer_and_how_it_ended(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say(*WORDS).finish()
+    events = await harness.read(alice, sent.run_id)
     whole = "".join(WORDS)
     assert text_of(events) == whole
-    run = await stage.run(alice, sent.run_id)
+    run = await harness.run(alice, sent.run_id)
     end = events[-1]
     assert isinstance(end, EndEvent)
     assert (end.seq, end.status, end.reason) == (run.last_seq, "complete", "stop")
     assert (end.error, end.length) == ("", utf16_length(whole))
 
 
-async def test_the_log_is_folded_into_the_message_and_dropped(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
+async def test_the_log_is_folded_into_the_message_and_dropped(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
     answer.send(ReasoningDelta("hm"), ReasoningDelta("m")).say("Yes", ".").send(Usage(7, 3))
     answer.finish()
-    await stage.read(alice, sent.run_id)
-    message = await stage.message(alice, sent.message_id)
-    run = await stage.run(alice, sent.run_id)
+    await harness.read(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
+    run = await harness.run(alice, sent.run_id)
     assert message.parts == [
         {"type": "reasoning", "text": "hmm", "seconds": 0.0},
         {"type": "text", "text": "Yes."},
@@ -70,15 +70,15 @@ async def test_the_log_is_folded_into_the_message_and_dropped(stage: Stage, alic
     assert message.status == run.status == "complete"
     assert (run.input_tokens, run.output_tokens) == (7, 3)
     assert run.finished_at is not None
-    assert await stage.count(alice, RunEvent) == 0
+    assert await harness.count(alice, RunEvent) == 0
 
 
-async def test_reasoning_is_followed_and_timed(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).send(ReasoningDelta("hm"))
-    reader = stage.runs.follow(alice, sent.run_id)
+async def test_reasoning_is_followed_and_timed(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).send(ReasoningDelta("hm"))
+    reader = harness.runs.follow(alice, sent.run_id)
     assert await anext(reader) == PartEvent(1, 0, 0, ReasoningDelta("hm"))
-    stage.flush_throttle.time += 12.3456
+    harness.flush_throttle.time += 12.3456
     answer.send(ReasoningDelta("m"))
     assert await anext(reader) == PartEvent(2, 0, 2, ReasoningDelta("m"))
     answer.say("Yes.")
@@ -90,16 +90,16 @@ async def test_reasoning_is_followed_and_timed(stage: Stage, alice: Principal):
     assert text == PartEvent(4, 1, 0, TextDelta("Yes."))
     answer.finish()
     await rest_of(reader)
-    (reasoning, _) = (await stage.message(alice, sent.message_id)).parts
+    (reasoning, _) = (await harness.message(alice, sent.message_id)).parts
     assert reasoning == {"type": "reasoning", "text": "hmm", "seconds": end.event.seconds}
 
 
-async def test_every_stretch_of_reasoning_has_its_own_time(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).send(ReasoningDelta("a"), Usage(1, 1)).say("b")
+async def test_every_stretch_of_reasoning_has_its_own_time(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).send(ReasoningDelta("a"), Usage(1, 1)).say("b")
     answer.send(ReasoningDelta("c")).finish()
-    await stage.read(alice, sent.run_id)
-    parts = (await stage.message(alice, sent.message_id)).parts
+    await harness.read(alice, sent.run_id)
+    parts = (await harness.message(alice, sent.message_id)).parts
     assert [(part["type"], "seconds" in part) for part in parts] == [
         ("reasoning", True),
         ("text", False),
@@ -107,84 +107,84 @@ async def test_every_stretch_of_reasoning_has_its_own_time(stage: Stage, alice: 
     ]
 
 
-async def test_a_text_that_was_reasoning_is_timed_too(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("Hm")
-    reader = stage.runs.follow(alice, sent.run_id)
+async def test_a_text_that_was_reasoning_is_timed_too(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("Hm")
+    reader = harness.runs.follow(alice, sent.run_id)
     assert await anext(reader) == PartEvent(1, 0, 0, TextDelta("Hm"))
-    stage.flush_throttle.time += 12
+    harness.flush_throttle.time += 12
     answer.say(".").send(TextWasReasoning()).say("Yes.").finish()
     await rest_of(reader)
-    (reasoning, text) = (await stage.message(alice, sent.message_id)).parts
+    (reasoning, text) = (await harness.message(alice, sent.message_id)).parts
     assert (reasoning["type"], reasoning["text"]) == ("reasoning", "Hm.")
     assert 12 <= reasoning["seconds"] < 13
     assert text == {"type": "text", "text": "Yes."}
 
 
-async def test_reasoning_that_is_stopped_has_no_time(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).send(ReasoningDelta("hm"))
-    await anext(stage.runs.follow(alice, sent.run_id))
-    await stage.runs.stop(alice, sent.run_id)
-    parts = (await stage.message(alice, sent.message_id)).parts
+async def test_reasoning_that_is_stopped_has_no_time(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).send(ReasoningDelta("hm"))
+    await anext(harness.runs.follow(alice, sent.run_id))
+    await harness.runs.stop(alice, sent.run_id)
+    parts = (await harness.message(alice, sent.message_id)).parts
     assert parts == [{"type": "reasoning", "text": "hm"}]
 
 
-async def test_a_snapshot_is_what_is_there_now(stage: Stage, alice: Principal, bob: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    assert await stage.runs.snapshot(alice, sent.run_id) == []
-    answer = (await stage.models.one.answer()).send(ReasoningDelta("hm")).say("a")
-    reader = stage.runs.follow(alice, sent.run_id)
+async def test_a_snapshot_is_what_is_there_now(harness: RunHarness, alice: Principal, bob: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    assert await harness.runs.snapshot(alice, sent.run_id) == []
+    answer = (await harness.models.one.answer()).send(ReasoningDelta("hm")).say("a")
+    reader = harness.runs.follow(alice, sent.run_id)
     seen = [await anext(reader) for _ in range(3)]
-    assert await stage.runs.snapshot(alice, sent.run_id) == seen
+    assert await harness.runs.snapshot(alice, sent.run_id) == seen
     answer.say("b").finish()
     end = (await rest_of(reader))[-1]
-    assert await stage.runs.snapshot(alice, sent.run_id) == [
+    assert await harness.runs.snapshot(alice, sent.run_id) == [
         PartEvent(end.seq, 0, 0, ReasoningDelta("hm")),
         PartEvent(end.seq, 0, 0, ReasoningEnd(0.0)),
         PartEvent(end.seq, 1, 0, TextDelta("ab")),
     ]
     for who, run_id in [(bob, sent.run_id), (alice, uuid4())]:
         with pytest.raises(NotFound):
-            await stage.runs.snapshot(who, run_id)
-    stage.end_session(alice)
-    assert await stage.runs.snapshot(alice, sent.run_id) == []
+            await harness.runs.snapshot(who, run_id)
+    harness.end_session(alice)
+    assert await harness.runs.snapshot(alice, sent.run_id) == []
 
 
-async def test_two_readers_see_the_same_bytes(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = await stage.models.one.answer()
-    early = asyncio.create_task(stage.read(alice, sent.run_id))
+async def test_two_readers_see_the_same_bytes(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
+    early = asyncio.create_task(harness.read(alice, sent.run_id))
     for word in WORDS:
         answer.say(word)
-    late = asyncio.create_task(stage.read(alice, sent.run_id))
+    late = asyncio.create_task(harness.read(alice, sent.run_id))
     answer.finish()
     first, second = await asyncio.gather(early, late)
     assert text_of(first) == text_of(second) == "".join(WORDS)
     assert first[-1] == second[-1]
 
 
-async def test_a_second_device_of_the_same_user_can_follow(stage: Stage, alice: Principal):
+async def test_a_second_device_of_the_same_user_can_follow(harness: RunHarness, alice: Principal):
     device = Principal(alice.user_id, uuid4())
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("a").finish()
-    assert text_of(await stage.read(device, sent.run_id)) == "a"
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("a").finish()
+    assert text_of(await harness.read(device, sent.run_id)) == "a"
 
 
-async def test_a_reader_that_leaves_changes_nothing(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    reader = stage.runs.follow(alice, sent.run_id)
+async def test_a_reader_that_leaves_changes_nothing(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    reader = harness.runs.follow(alice, sent.run_id)
     await anext(reader)
     await reader.aclose()  # pyright: ignore[reportAttributeAccessIssue]
     answer.say("b").finish()
-    assert text_of(await stage.read(alice, sent.run_id)) == "ab"
+    assert text_of(await harness.read(alice, sent.run_id)) == "ab"
 
 
-async def test_a_slow_reader_gets_what_it_missed_as_one_event(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    slow, quick = (stage.runs.follow(alice, sent.run_id) for _ in range(2))
+async def test_a_slow_reader_gets_what_it_missed_as_one_event(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    slow, quick = (harness.runs.follow(alice, sent.run_id) for _ in range(2))
     await anext(slow)
     await anext(quick)
     for word in "bcd":
@@ -194,61 +194,61 @@ async def test_a_slow_reader_gets_what_it_missed_as_one_event(stage: Stage, alic
 
 
 async def test_a_finished_answer_is_an_event_for_each_part_and_an_end_event(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("a", "b").finish()
-    live = await stage.read(alice, sent.run_id)
-    after = await stage.read(alice, sent.run_id)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("a", "b").finish()
+    live = await harness.read(alice, sent.run_id)
+    after = await harness.read(alice, sent.run_id)
     end = live[-1]
     assert after == [PartEvent(end.seq, 0, 0, TextDelta("ab")), end]
-    assert await stage.read(alice, sent.run_id, after=end.seq) == [end]
+    assert await harness.read(alice, sent.run_id, after=end.seq) == [end]
 
 
 @pytest.mark.parametrize("ended", [False, True])
 async def test_a_run_of_another_user_is_not_found(
-    stage: Stage, alice: Principal, bob: Principal, ended: bool
+    harness: RunHarness, alice: Principal, bob: Principal, ended: bool
 ):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    await anext(stage.runs.follow(alice, sent.run_id))
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    await anext(harness.runs.follow(alice, sent.run_id))
     if ended:
         answer.finish()
-        await stage.read(alice, sent.run_id)
+        await harness.read(alice, sent.run_id)
     errors = []
     for run_id in (sent.run_id, uuid4()):
         with pytest.raises(NotFound) as raised:
-            await stage.read(bob, run_id)
+            await harness.read(bob, run_id)
         errors.append(str(raised.value))
         with pytest.raises(NotFound):
-            await stage.runs.stop(bob, run_id)
+            await harness.runs.stop(bob, run_id)
     assert len(set(errors)) == 1
     if not ended:
         assert not answer.closed.is_set(), "another user stops nothing"
 
 
-async def test_a_reader_ends_with_its_own_session(stage: Stage, alice: Principal):
+async def test_a_reader_ends_with_its_own_session(harness: RunHarness, alice: Principal):
     device = Principal(alice.user_id, uuid4())
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    answer = (await stage.models.one.answer()).say("a")
-    reader = stage.runs.follow(device, sent.run_id)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).say("a")
+    reader = harness.runs.follow(device, sent.run_id)
     await anext(reader)
     waiting = asyncio.create_task(rest_of(reader))
     await asyncio.sleep(0)
-    stage.end_session(device)
+    harness.end_session(device)
     (end,) = await waiting
     assert isinstance(end, EndEvent)
     assert end.status == "revoked"
     answer.say("b").finish()
-    assert text_of(await stage.read(alice, sent.run_id)) == "ab", "the run is another session's"
+    assert text_of(await harness.read(alice, sent.run_id)) == "ab", "the run is another session's"
 
 
-async def test_an_ended_session_reads_no_more_text(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    (await stage.models.one.answer()).say("a").finish()
-    await stage.read(alice, sent.run_id)
-    stage.end_session(alice)
-    (only,) = await stage.read(alice, sent.run_id)
+async def test_an_ended_session_reads_no_more_text(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("a").finish()
+    await harness.read(alice, sent.run_id)
+    harness.end_session(alice)
+    (only,) = await harness.read(alice, sent.run_id)
     assert isinstance(only, EndEvent)
     assert only.status == "revoked"
 
@@ -274,11 +274,11 @@ def test_from_any_point_the_whole_is_reached(
 
     async def scene() -> None:
         path = tmp_path_factory.mktemp("follow") / "chat.db"
-        async with staged(path) as stage:
-            alice = await stage.person()
-            sent = await stage.runs.send(alice, text="hi", client_id="c1")
-            answer = await stage.models.one.answer()
-            quick = stage.runs.follow(alice, sent.run_id)
+        async with run_harness(path) as harness:
+            alice = await harness.person()
+            sent = await harness.runs.send(alice, text="hi", client_id="c1")
+            answer = await harness.models.one.answer()
+            quick = harness.runs.follow(alice, sent.run_id)
             seen: list[PartEvent | EndEvent] = []
             resumed = []
             for number, piece in enumerate(pieces):
@@ -289,7 +289,7 @@ def test_from_any_point_the_whole_is_reached(
                     seen.append(await anext(quick))
                 cut = data.draw(st.integers(0, len(seen)))
                 after = seen[cut - 1].seq if cut else 0
-                rest = asyncio.create_task(stage.read(alice, sent.run_id, after))
+                rest = asyncio.create_task(harness.read(alice, sent.run_id, after))
                 resumed.append((seen[:cut], rest))
             answer.finish()
             seen += await rest_of(quick)
@@ -298,9 +298,9 @@ def test_from_any_point_the_whole_is_reached(
                 assert parts_of([*before, *await rest]) == whole
             for cut in range(len(seen)):
                 after = seen[cut - 1].seq if cut else 0
-                again = await stage.read(alice, sent.run_id, after)
+                again = await harness.read(alice, sent.run_id, after)
                 assert parts_of([*seen[:cut], *again]) == whole
-            stored = (await stage.message(alice, sent.message_id)).parts
+            stored = (await harness.message(alice, sent.message_id)).parts
             assert [(part["type"], part["text"]) for part in stored] == whole
 
     asyncio.run(scene())

@@ -5,27 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from testing.run_services import staged, text_of
+from testing.run_services import run_harness, text_of
 
 
 @pytest.mark.parametrize("count", [1, 30])
 async def test_a_token_of_every_answer_costs_at_most_two_transactions(tmp_path: Path, count: int):
-    async with staged(tmp_path / "chat.db", runs_per_user=count) as stage:
-        alice = await stage.person()
+    async with run_harness(tmp_path / "chat.db", runs_per_user=count) as harness:
+        alice = await harness.person()
         readers = []
         for n in range(count):
-            sent = await stage.runs.send(alice, text="hi", client_id=f"c{n}")
-            (await stage.models.one.answer(n + 1)).say("a")
-            readers.append(stage.runs.follow(alice, sent.run_id))
+            sent = await harness.runs.send(alice, text="hi", client_id=f"c{n}")
+            (await harness.models.one.answer(n + 1)).say("a")
+            readers.append(harness.runs.follow(alice, sent.run_id))
             await anext(readers[-1])
-        before = stage.db.system_writes.count("run log")
-        stage.flush_throttle.hold()
-        for answer in stage.models.one.answers:
+        before = harness.db.system_writes.count("run log")
+        harness.flush_throttle.hold()
+        for answer in harness.models.one.answers:
             answer.say("b")
-        for answer in stage.models.one.answers:
+        for answer in harness.models.one.answers:
             await answer.taken()
-        stage.flush_throttle.release()
+        harness.flush_throttle.release()
         events = await asyncio.gather(*(anext(reader) for reader in readers))
         assert [text_of([event]) for event in events] == ["b"] * count
         # one for the token that came first, one for all that came while it was written
-        assert 1 <= stage.db.system_writes.count("run log") - before <= 2
+        assert 1 <= harness.db.system_writes.count("run log") - before <= 2

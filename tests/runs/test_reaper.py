@@ -15,12 +15,12 @@ from chat_app.core.events import (
 )
 from chat_app.db.tables import RunEvent
 from chat_app.runs.follow import EndEvent, PartEvent
-from testing.run_services import Stage, staged, text_of
+from testing.run_services import RunHarness, run_harness, text_of
 
 
 async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path) as lost:
+    async with run_harness(path) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         answer = await lost.models.one.answer()
@@ -31,14 +31,14 @@ async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Pa
             events.append(await anext(reader))
         seen = text_of(events)
         # the first process is still there, as a killed one's file is: nothing is drained
-        async with staged(path, fresh=False) as stage:
-            message = await stage.message(alice, sent.message_id)
-            run = await stage.run(alice, sent.run_id)
-            assert stage.stored(sent.run_id) == seen
+        async with run_harness(path, fresh=False) as harness:
+            message = await harness.message(alice, sent.message_id)
+            run = await harness.run(alice, sent.run_id)
+            assert harness.stored(sent.run_id) == seen
             assert message.status == run.status == "interrupted"
             assert run.finished_at is not None
-            assert await stage.count(alice, RunEvent) == 0
-            events = await stage.read(alice, sent.run_id)
+            assert await harness.count(alice, RunEvent) == 0
+            events = await harness.read(alice, sent.run_id)
             assert text_of(events) == seen
             assert isinstance(events[-1], EndEvent)
             assert events[-1].status == "interrupted"
@@ -46,75 +46,75 @@ async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Pa
 
 async def test_a_queued_run_is_interrupted_too(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path) as lost:
+    async with run_harness(path) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
-        async with staged(path, fresh=False) as stage:
-            assert (await stage.run(alice, sent.run_id)).status == "interrupted"
+        async with run_harness(path, fresh=False) as harness:
+            assert (await harness.run(alice, sent.run_id)).status == "interrupted"
 
 
 async def test_an_interrupted_answer_can_be_retried(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path) as lost:
+    async with run_harness(path) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
-        async with staged(path, fresh=False) as stage:
-            again = await stage.runs.retry(alice, sent.message_id)
-            (await stage.models.one.answer()).say("now").finish()
-            assert text_of(await stage.read(alice, again.run_id)) == "now"
+        async with run_harness(path, fresh=False) as harness:
+            again = await harness.runs.retry(alice, sent.message_id)
+            (await harness.models.one.answer()).say("now").finish()
+            assert text_of(await harness.read(alice, again.run_id)) == "now"
 
 
 async def test_many_lost_runs_are_all_closed(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path, runs_per_user=250) as lost:
+    async with run_harness(path, runs_per_user=250) as lost:
         alice = await lost.person()
         for n in range(203):
             await lost.runs.send(alice, text="hi", client_id=f"c{n}")
-        async with staged(path, fresh=False) as stage:
-            page = await stage.threads.page(alice, limit=200)
+        async with run_harness(path, fresh=False) as harness:
+            page = await harness.threads.page(alice, limit=200)
             assert len(page.threads) == 200
             assert not any(thread.running for thread in page.threads)
 
 
 async def test_a_run_that_ended_stays_as_it_is(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path) as first:
+    async with run_harness(path) as first:
         alice = await first.person()
         sent = await first.runs.send(alice, text="hi", client_id="c1")
         (await first.models.one.answer()).say("a").finish()
         before = await first.read(alice, sent.run_id)
-        async with staged(path, fresh=False) as stage:
-            assert await stage.read(alice, sent.run_id) == [
+        async with run_harness(path, fresh=False) as harness:
+            assert await harness.read(alice, sent.run_id) == [
                 PartEvent(before[-1].seq, 0, 0, TextDelta("a")),
                 before[-1],
             ]
-            assert isinstance(stage, Stage)
+            assert isinstance(harness, RunHarness)
 
 
 async def test_a_run_without_a_worker_can_be_read_before_it_is_closed(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path) as lost:
+    async with run_harness(path) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         (await lost.models.one.answer()).say("seen")
         await anext(lost.runs.follow(alice, sent.run_id))
-        async with staged(path, fresh=False, start=False) as stage:
-            text, end = await stage.read(alice, sent.run_id)
+        async with run_harness(path, fresh=False, start=False) as harness:
+            text, end = await harness.read(alice, sent.run_id)
             assert text == PartEvent(1, 0, 0, TextDelta("seen"))
             assert isinstance(end, EndEvent)
             assert (end.seq, end.status, end.reason, end.length) == (1, "interrupted", "", 4)
-            assert await stage.runs.snapshot(alice, sent.run_id) == [text]
+            assert await harness.runs.snapshot(alice, sent.run_id) == [text]
 
 
 async def test_reasoning_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with staged(path) as lost:
+    async with run_harness(path) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         (await lost.models.one.answer()).send(ReasoningDelta("Let me "), ReasoningDelta("see"))
         await anext(lost.runs.follow(alice, sent.run_id))
-        async with staged(path, fresh=False) as stage:
-            message = await stage.message(alice, sent.message_id)
+        async with run_harness(path, fresh=False) as harness:
+            message = await harness.message(alice, sent.message_id)
             assert (message.status, message.finish_reason) == ("interrupted", "")
             assert message.parts == [{"type": "reasoning", "text": "Let me see"}]
 
@@ -133,7 +133,7 @@ async def test_an_answer_that_had_ended_before_the_crash_is_not_interrupted(
     tmp_path: Path, log: list[Event], status: str, error: str
 ):
     path = tmp_path / "chat.db"
-    async with staged(path) as lost:
+    async with run_harness(path) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         async with lost.db.write(alice) as session:
@@ -149,9 +149,9 @@ async def test_an_answer_that_had_ended_before_the_crash_is_not_interrupted(
                     )
                 )
         folded = fold(log)
-        async with staged(path, fresh=False) as stage:
-            message = await stage.message(alice, sent.message_id)
-            run = await stage.run(alice, sent.run_id)
+        async with run_harness(path, fresh=False) as harness:
+            message = await harness.message(alice, sent.message_id)
+            run = await harness.run(alice, sent.run_id)
             reason = folded.finish.reason if folded.finish else ""
             for row in (message, run):
                 assert (row.status, row.error) == (status, error)

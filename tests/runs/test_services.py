@@ -15,7 +15,7 @@ from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
 from testing.auth_api import everything_logged
 from testing.database import create_tables
-from testing.run_services import StageClock, VirtualThrottle, rest_of, text_of
+from testing.run_services import SteppingClock, VirtualThrottle, rest_of, text_of
 
 SLOW = "fake:500x60000"
 """A model that says one word and then nothing for a minute."""
@@ -36,7 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Services]:
-    live = Services(settings, clock=StageClock(), flush_throttle=VirtualThrottle())
+    live = Services(settings, clock=SteppingClock(), flush_throttle=VirtualThrottle())
     await create_tables(live.db)
     await live.start()
     try:
@@ -98,7 +98,7 @@ async def test_a_stopped_server_accepts_nothing(settings: Settings):
 
 
 async def test_an_expired_session_ends_its_answers_at_the_next_sweep(settings: Settings):
-    clock = StageClock()
+    clock = SteppingClock()
     live = Services(settings, clock=clock, flush_throttle=VirtualThrottle())
     await create_tables(live.db)
     await live.start()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from chat_app.auth.account.delete import delete_account
 from chat_app.auth.principal import Principal
 from chat_app.core.signals import SESSIONS
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry
@@ -108,7 +109,7 @@ async def expire(setup: Setup) -> None:
 
 
 async def delete(setup: Setup) -> None:
-    await setup.live.account_deletion.remove(setup.mine, EMAIL)
+    await delete_account(setup.live.db, setup.live.sessions, setup.mine, EMAIL)
 
 
 async def replace(setup: Setup) -> None:

@@ -20,7 +20,7 @@ class FakeClient:
         self.sent.append(message)
 
 
-class Program:
+class FakeApp:
     """An app whose requests stay open until they are ended."""
 
     def __init__(self) -> None:
@@ -34,27 +34,27 @@ class Program:
 
 
 async def test_an_open_socket_gets_close_code_1001() -> None:
-    program, wire = Program(), FakeClient()
+    program, client = FakeApp(), FakeClient()
     connections = OpenRequests(program, {})
-    task = asyncio.create_task(connections({"type": "websocket"}, wire.receive, wire.send))
+    task = asyncio.create_task(connections({"type": "websocket"}, client.receive, client.send))
     await program.is_open.wait()
     await connections.end(within=10)
     await task
-    assert wire.sent == [{"type": "websocket.close", "code": 1001}]
+    assert client.sent == [{"type": "websocket.close", "code": 1001}]
 
 
 async def test_an_open_stream_is_cut_off_without_a_final_chunk() -> None:
-    program, wire = Program(), FakeClient()
+    program, client = FakeApp(), FakeClient()
     connections = OpenRequests(program, {})
-    task = asyncio.create_task(connections({"type": "http"}, wire.receive, wire.send))
+    task = asyncio.create_task(connections({"type": "http"}, client.receive, client.send))
     await program.is_open.wait()
     await connections.end(within=10)
     await task
-    assert wire.sent == []
+    assert client.sent == []
 
 
 async def test_new_requests_are_refused_during_shutdown() -> None:
-    program, http, socket = Program(), FakeClient(), FakeClient()
+    program, http, socket = FakeApp(), FakeClient(), FakeClient()
     connections = OpenRequests(program, {})
     connections.close()
     await connections({"type": "http"}, http.receive, http.send)
@@ -65,9 +65,9 @@ async def test_new_requests_are_refused_during_shutdown() -> None:
 
 
 async def test_open_requests_continue_until_the_end() -> None:
-    program, wire = Program(), FakeClient()
+    program, client = FakeApp(), FakeClient()
     connections = OpenRequests(program, {})
-    task = asyncio.create_task(connections({"type": "websocket"}, wire.receive, wire.send))
+    task = asyncio.create_task(connections({"type": "websocket"}, client.receive, client.send))
     await program.is_open.wait()
     connections.close()
     assert not task.done()
@@ -76,8 +76,10 @@ async def test_open_requests_continue_until_the_end() -> None:
 
 
 async def test_a_request_that_was_cancelled_elsewhere_stays_cancelled() -> None:
-    program, wire = Program(), FakeClient()
-    task = asyncio.create_task(OpenRequests(program, {})({"type": "http"}, wire.receive, wire.send))
+    program, client = FakeApp(), FakeClient()
+    task = asyncio.create_task(
+        OpenRequests(program, {})({"type": "http"}, client.receive, client.send)
+    )
     await program.is_open.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -85,9 +87,9 @@ async def test_a_request_that_was_cancelled_elsewhere_stays_cancelled() -> None:
 
 
 async def test_each_request_gets_its_own_copy_of_the_lifespan_state() -> None:
-    program, wire, state = Program(), FakeClient(), {"pool": object()}
+    program, client, state = FakeApp(), FakeClient(), {"pool": object()}
     connections = OpenRequests(program, state)
-    task = asyncio.create_task(connections({"type": "http"}, wire.receive, wire.send))
+    task = asyncio.create_task(connections({"type": "http"}, client.receive, client.send))
     await program.is_open.wait()
     assert program.states == [state]
     assert program.states[0] is not state

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT = 60  # seconds; only a server that never ends needs them
 
 
-class Served:
+class ServerProcess:
     """The small program, being served by another process."""
 
     def __init__(self, *arguments: str) -> None:
@@ -45,15 +45,15 @@ class Served:
         return said.splitlines()
 
 
-Serve = Callable[..., Served]
+Serve = Callable[..., ServerProcess]
 
 
 @pytest.fixture
 def served() -> Iterator[Serve]:
-    started: list[Served] = []
+    started: list[ServerProcess] = []
 
-    def serve(*arguments: str) -> Served:
-        started.append(Served(*arguments))
+    def serve(*arguments: str) -> ServerProcess:
+        started.append(ServerProcess(*arguments))
         return started[-1]
 
     yield serve

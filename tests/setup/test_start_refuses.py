@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.settings.forbidden_env import FORBIDDEN, forbidden_variable
+from chat_app.settings.server import FORBIDDEN, forbidden_variable
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = {"HOST": "0.0.0.0", "APP_URL": "https://chat.example"}

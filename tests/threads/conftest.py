@@ -1,3 +1,3 @@
-from testing.run_services import alice, bob, stage
+from testing.run_services import alice, bob, harness
 
-__all__ = ["alice", "bob", "stage"]
+__all__ = ["alice", "bob", "harness"]

@@ -7,17 +7,19 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.tables import Thread
-from testing.run_services import Stage
+from testing.run_services import RunHarness
 from testing.sql_statements import statements
 
 
-async def fill(stage: Stage, who: Principal, count: int, *, tied: bool = False) -> list[UUID]:
+async def fill(
+    harness: RunHarness, who: Principal, count: int, *, tied: bool = False
+) -> list[UUID]:
     """Create threads of a user; returns them newest first."""
-    moment = stage.clock()
-    async with stage.db.write(who) as session:
+    moment = harness.clock()
+    async with harness.db.write(who) as session:
         rows = []
         for n in range(count):
-            time = moment if tied else stage.clock()
+            time = moment if tied else harness.clock()
             rows.append(
                 Thread(owner_id=who.user_id, title=f"t{n}", created_at=time, updated_at=time)
             )
@@ -25,11 +27,11 @@ async def fill(stage: Stage, who: Principal, count: int, *, tied: bool = False) 
     return [row.id for row in sorted(rows, key=lambda r: (r.updated_at, r.id.hex), reverse=True)]
 
 
-async def walk(stage: Stage, who: Principal, limit: int = 50, between=None) -> list[UUID]:
+async def walk(harness: RunHarness, who: Principal, limit: int = 50, between=None) -> list[UUID]:
     seen: list[UUID] = []
     after = None
     while True:
-        page = await stage.threads.page(who, after=after, limit=limit)
+        page = await harness.threads.page(who, after=after, limit=limit)
         seen += [thread.id for thread in page.threads]
         if page.next is None:
             return seen
@@ -40,63 +42,63 @@ async def walk(stage: Stage, who: Principal, limit: int = 50, between=None) -> l
 
 @pytest.mark.parametrize("tied", [False, True])
 async def test_pagination_returns_every_thread_once_newest_first(
-    stage: Stage, alice: Principal, bob: Principal, tied: bool
+    harness: RunHarness, alice: Principal, bob: Principal, tied: bool
 ):
-    ids = await fill(stage, alice, 120, tied=tied)
-    await fill(stage, bob, 5)
-    assert await walk(stage, alice) == ids
+    ids = await fill(harness, alice, 120, tied=tied)
+    await fill(harness, bob, 5)
+    assert await walk(harness, alice) == ids
 
 
-async def test_a_page_has_as_many_threads_as_requested(stage: Stage, alice: Principal):
-    await fill(stage, alice, 120)
-    first = await stage.threads.page(alice)
+async def test_a_page_has_as_many_threads_as_requested(harness: RunHarness, alice: Principal):
+    await fill(harness, alice, 120)
+    first = await harness.threads.page(alice)
     assert len(first.threads) == 50
     assert first.next is not None
-    last = await stage.threads.page(alice, limit=120)
+    last = await harness.threads.page(alice, limit=120)
     assert len(last.threads) == 120
     assert last.next is None
 
 
-async def test_new_threads_do_not_shift_the_following_pages(stage: Stage, alice: Principal):
-    ids = await fill(stage, alice, 120)
+async def test_new_threads_do_not_shift_the_following_pages(harness: RunHarness, alice: Principal):
+    ids = await fill(harness, alice, 120)
 
     async def arrive() -> None:
-        await stage.threads.create(alice)
+        await harness.threads.create(alice)
 
-    assert await walk(stage, alice, limit=25, between=arrive) == ids
+    assert await walk(harness, alice, limit=25, between=arrive) == ids
 
 
-async def test_a_deleted_thread_does_not_hide_another(stage: Stage, alice: Principal):
-    ids = await fill(stage, alice, 60)
+async def test_a_deleted_thread_does_not_hide_another(harness: RunHarness, alice: Principal):
+    ids = await fill(harness, alice, 60)
     doomed = iter(ids[10:])
 
     async def vanish() -> None:
-        await stage.threads.delete(alice, next(doomed))
+        await harness.threads.delete(alice, next(doomed))
 
-    seen = await walk(stage, alice, limit=10, between=vanish)
+    seen = await walk(harness, alice, limit=10, between=vanish)
     assert len(seen) == len(set(seen))
     assert set(ids) - set(seen) <= set(ids[10:20])
 
 
 async def test_another_users_cursor_shows_only_own_threads(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    await fill(stage, alice, 60)
-    mine = await fill(stage, bob, 3)
-    cursor = (await stage.threads.page(alice)).next
-    page = await stage.threads.page(bob, after=cursor)
+    await fill(harness, alice, 60)
+    mine = await fill(harness, bob, 3)
+    cursor = (await harness.threads.page(alice)).next
+    page = await harness.threads.page(bob, after=cursor)
     assert {thread.id for thread in page.threads} <= set(mine)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 201])
-async def test_a_limit_out_of_range_is_refused(stage: Stage, alice: Principal, limit: int):
+async def test_a_limit_out_of_range_is_refused(harness: RunHarness, alice: Principal, limit: int):
     with pytest.raises(InvalidInput):
-        await stage.threads.page(alice, limit=limit)
+        await harness.threads.page(alice, limit=limit)
 
 
-async def test_a_malformed_cursor_is_refused(stage: Stage, alice: Principal):
+async def test_a_malformed_cursor_is_refused(harness: RunHarness, alice: Principal):
     with pytest.raises(InvalidInput):
-        await stage.threads.page(alice, after="nonsense")
+        await harness.threads.page(alice, after="nonsense")
 
 
 @pytest.mark.parametrize(
@@ -113,39 +115,39 @@ async def test_a_malformed_cursor_is_refused(stage: Stage, alice: Principal):
     ],
 )
 async def test_a_search_finds_titles_that_contain_the_text(
-    stage: Stage, alice: Principal, bob: Principal, search: str, found: set[str]
+    harness: RunHarness, alice: Principal, bob: Principal, search: str, found: set[str]
 ):
     for title in ("A haiku about Rain", "100% sure", "snake_case", "über alles"):
-        await stage.threads.create(alice, title=title)
-    await stage.threads.create(bob, title="Rain 100% snake_case über")
-    page = await stage.threads.page(alice, search=search)
+        await harness.threads.create(alice, title=title)
+    await harness.threads.create(bob, title="Rain 100% snake_case über")
+    page = await harness.threads.page(alice, search=search)
     assert {thread.title for thread in page.threads} == found
 
 
-async def test_threads_with_an_active_run_are_marked(stage: Stage, alice: Principal):
-    quiet = await stage.threads.create(alice)
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    page = await stage.threads.page(alice)
+async def test_threads_with_an_active_run_are_marked(harness: RunHarness, alice: Principal):
+    quiet = await harness.threads.create(alice)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    page = await harness.threads.page(alice)
     assert {t.id: t.running for t in page.threads} == {sent.thread_id: True, quiet.id: False}
-    assert (await stage.threads.get(alice, sent.thread_id)).running
-    await stage.runs.stop(alice, sent.run_id)
-    assert not (await stage.threads.get(alice, sent.thread_id)).running
+    assert (await harness.threads.get(alice, sent.thread_id)).running
+    await harness.runs.stop(alice, sent.run_id)
+    assert not (await harness.threads.get(alice, sent.thread_id)).running
 
 
-async def test_the_last_page_costs_as_much_as_the_first(stage: Stage, alice: Principal):
-    await fill(stage, alice, 1000)
+async def test_the_last_page_costs_as_much_as_the_first(harness: RunHarness, alice: Principal):
+    await fill(harness, alice, 1000)
     pages = []
     after = None
     while True:
         with statements() as noted:
-            page = await stage.threads.page(alice, after=after)
+            page = await harness.threads.page(alice, after=after)
         pages.append(noted)
         if page.next is None:
             break
         after = page.next
     assert len(pages) == 20
     assert len({len(noted.ran) for noted in pages}) == 1
-    plans = [plan for noted in pages for plan in noted.plans(stage.path, "ORDER BY thread")]
+    plans = [plan for noted in pages for plan in noted.plans(harness.path, "ORDER BY thread")]
     assert len(plans) == 20
     assert all("ix_thread_owner_id_updated_at_id" in plan for plan in plans)
     assert all("(updated_at,id)<(?,?)" in plan for plan in plans[1:]), "entered at the cursor"

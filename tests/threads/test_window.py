@@ -7,15 +7,15 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import Message, Thread
-from testing.run_services import Stage
+from testing.run_services import RunHarness
 from testing.sql_statements import statements
 
 
-async def thread_of(stage: Stage, who: Principal, count: int) -> tuple[UUID, list[UUID]]:
+async def thread_of(harness: RunHarness, who: Principal, count: int) -> tuple[UUID, list[UUID]]:
     """A thread of so many messages, and their ids from the oldest on."""
-    thread = await stage.threads.create(who)
+    thread = await harness.threads.create(who)
     ids: list[UUID] = []
-    async with stage.db.write(who) as session:
+    async with harness.db.write(who) as session:
         for n in range(count):
             message = Message(
                 thread_id=thread.id,
@@ -23,7 +23,7 @@ async def thread_of(stage: Stage, who: Principal, count: int) -> tuple[UUID, lis
                 parent_id=ids[-1] if ids else None,
                 role="user" if n % 2 == 0 else "assistant",
                 parts=[{"type": "text", "text": f"m{n}"}],
-                created_at=stage.clock(),
+                created_at=harness.clock(),
             )
             session.add(message)
             await session.flush()
@@ -34,53 +34,53 @@ async def thread_of(stage: Stage, who: Principal, count: int) -> tuple[UUID, lis
     return thread.id, ids
 
 
-async def test_the_newest_messages_come_oldest_first(stage: Stage, alice: Principal):
-    thread_id, ids = await thread_of(stage, alice, 50)
-    window = await stage.threads.window(alice, thread_id)
+async def test_the_newest_messages_come_oldest_first(harness: RunHarness, alice: Principal):
+    thread_id, ids = await thread_of(harness, alice, 50)
+    window = await harness.threads.window(alice, thread_id)
     assert [message.id for message in window.messages] == ids[-30:]
     assert window.has_older
     assert window.messages[0].text == "m20"
     assert window.run is None
 
 
-async def test_windows_join_without_a_gap(stage: Stage, alice: Principal):
-    thread_id, ids = await thread_of(stage, alice, 100)
-    window = await stage.threads.window(alice, thread_id)
+async def test_windows_join_without_a_gap(harness: RunHarness, alice: Principal):
+    thread_id, ids = await thread_of(harness, alice, 100)
+    window = await harness.threads.window(alice, thread_id)
     seen = [message.id for message in window.messages]
     while window.has_older:
-        window = await stage.threads.window(alice, thread_id, before=seen[0])
+        window = await harness.threads.window(alice, thread_id, before=seen[0])
         seen = [*(message.id for message in window.messages), *seen]
     assert seen == ids
 
 
 async def test_a_window_that_ends_exactly_at_the_root_has_nothing_older(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    thread_id, ids = await thread_of(stage, alice, 30)
-    window = await stage.threads.window(alice, thread_id)
+    thread_id, ids = await thread_of(harness, alice, 30)
+    window = await harness.threads.window(alice, thread_id)
     assert len(window.messages) == 30
     assert not window.has_older
-    above = await stage.threads.window(alice, thread_id, before=ids[0])
+    above = await harness.threads.window(alice, thread_id, before=ids[0])
     assert (above.messages, above.has_older) == ([], False)
 
 
-async def test_an_empty_thread_has_an_empty_window(stage: Stage, alice: Principal):
-    thread = await stage.threads.create(alice)
-    window = await stage.threads.window(alice, thread.id)
+async def test_an_empty_thread_has_an_empty_window(harness: RunHarness, alice: Principal):
+    thread = await harness.threads.create(alice)
+    window = await harness.threads.window(alice, thread.id)
     assert (window.messages, window.has_older, window.run) == ([], False, None)
 
 
-async def test_only_the_current_branch_is_shown(stage: Stage, alice: Principal):
-    first = await stage.runs.send(alice, text="hi", client_id="c1")
-    await stage.runs.stop(alice, first.run_id)
-    second = await stage.runs.retry(alice, first.message_id)
-    window = await stage.threads.window(alice, first.thread_id)
+async def test_only_the_current_branch_is_shown(harness: RunHarness, alice: Principal):
+    first = await harness.runs.send(alice, text="hi", client_id="c1")
+    await harness.runs.stop(alice, first.run_id)
+    second = await harness.runs.retry(alice, first.message_id)
+    window = await harness.threads.window(alice, first.thread_id)
     assert [m.id for m in window.messages] == [first.user_message_id, second.message_id]
 
 
-async def test_a_running_answer_has_its_run_id(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="hi", client_id="c1")
-    window = await stage.threads.window(alice, sent.thread_id)
+async def test_a_running_answer_has_its_run_id(harness: RunHarness, alice: Principal):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    window = await harness.threads.window(alice, sent.thread_id)
     assert window.run is not None
     assert (window.run.run_id, window.run.message_id) == (sent.run_id, sent.message_id)
     assert [message.run_id for message in window.messages] == [None, sent.run_id]
@@ -88,36 +88,36 @@ async def test_a_running_answer_has_its_run_id(stage: Stage, alice: Principal):
 
 
 @pytest.mark.parametrize("limit", [0, 201])
-async def test_a_limit_out_of_range_is_refused(stage: Stage, alice: Principal, limit: int):
-    thread = await stage.threads.create(alice)
+async def test_a_limit_out_of_range_is_refused(harness: RunHarness, alice: Principal, limit: int):
+    thread = await harness.threads.create(alice)
     with pytest.raises(InvalidInput):
-        await stage.threads.window(alice, thread.id, limit=limit)
+        await harness.threads.window(alice, thread.id, limit=limit)
 
 
 async def test_before_must_be_a_message_of_this_thread(
-    stage: Stage, alice: Principal, bob: Principal
+    harness: RunHarness, alice: Principal, bob: Principal
 ):
-    thread_id, _ = await thread_of(stage, alice, 2)
-    _, other = await thread_of(stage, alice, 2)
-    _, foreign = await thread_of(stage, bob, 2)
+    thread_id, _ = await thread_of(harness, alice, 2)
+    _, other = await thread_of(harness, alice, 2)
+    _, foreign = await thread_of(harness, bob, 2)
     for before in (other[1], foreign[1], uuid4()):
         with pytest.raises(NotFound):
-            await stage.threads.window(alice, thread_id, before=before)
+            await harness.threads.window(alice, thread_id, before=before)
 
 
 async def test_a_window_of_a_long_thread_reads_no_more_than_of_a_short_one(
-    stage: Stage, alice: Principal
+    harness: RunHarness, alice: Principal
 ):
-    short, _ = await thread_of(stage, alice, 31)
-    long, _ = await thread_of(stage, alice, 1000)
+    short, _ = await thread_of(harness, alice, 31)
+    long, _ = await thread_of(harness, alice, 1000)
     costs = []
     for thread_id in (short, long):
         with statements() as noted:
-            window = await stage.threads.window(alice, thread_id)
+            window = await harness.threads.window(alice, thread_id)
         assert len(window.messages) == 30
         assert window.has_older
         costs.append(len(noted.ran))
-        plans = noted.plans(stage.path, "message")
+        plans = noted.plans(harness.path, "message")
         assert plans
         assert not any("SCAN message" in plan for plan in plans), "rows are found by id"
         climbs = [parameters for sql, parameters in noted.ran if "RECURSIVE" in sql]

@@ -1,7 +1,5 @@
 """Deleting an account with everything in it."""
 
-from dataclasses import dataclass
-
 from sqlmodel import col, delete
 
 from chat_app.auth.emails import normalise
@@ -22,39 +20,31 @@ class DeletionNotConfirmed(InvalidInput):
         super().__init__("Type your account's email to delete it.")
 
 
-@dataclass(frozen=True, slots=True)
-class AccountDeletion:
-    """Deletes users.
+async def delete_account(
+    db: Database, sessions: SessionService, principal: Principal, confirm: str
+) -> None:
+    """Delete the user: accounts, sessions, threads, tokens. This can't be undone.
+
+    Everything is deleted in one transaction; sockets and runs of the sessions end right after.
 
     Args:
         db: Stores users.
         sessions: Revokes their sessions.
+        principal: The user.
+        confirm: Their email, as typed.
+
+    Raises:
+        DeletionNotConfirmed: It is another email; nothing has changed.
+        NotFound: The user was deleted already.
     """
-
-    db: Database
-    sessions: SessionService
-
-    async def remove(self, principal: Principal, confirm: str) -> None:
-        """Delete the user: accounts, sessions, threads, tokens. This can't be undone.
-
-        Everything is deleted in one transaction; sockets and runs of the sessions end right after.
-
-        Args:
-            principal: The user.
-            confirm: Their email, as typed.
-
-        Raises:
-            DeletionNotConfirmed: It is another email; nothing has changed.
-            NotFound: The user was deleted already.
-        """
-        async with self.db.system("auth", write=True) as session:
-            user = await session.require(User, principal.user_id)
-            if not _is_same(confirm, user.email):
-                raise DeletionNotConfirmed
-            await self.sessions.revoke_all(session, user.id, reason="removed")
-            # A sign-up that is not confirmed has only the email.
-            await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
-            await session.exec(delete(User).where(col(User.id) == user.id))
+    async with db.system("auth", write=True) as session:
+        user = await session.require(User, principal.user_id)
+        if not _is_same(confirm, user.email):
+            raise DeletionNotConfirmed
+        await sessions.revoke_all(session, user.id, reason="removed")
+        # A sign-up that is not confirmed has only the email.
+        await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
+        await session.exec(delete(User).where(col(User.id) == user.id))
 
 
 def _is_same(typed: str, email: str) -> bool:

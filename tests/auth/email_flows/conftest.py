@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from testing.email_flows import Office, opened
+from testing.email_flows import EmailHarness, email_harness
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with opened(tmp_path) as one:
+async def harness(tmp_path: Path) -> AsyncIterator[EmailHarness]:
+    async with email_harness(tmp_path) as one:
         yield one

@@ -55,7 +55,7 @@ async def delivered(sender: Mailer, email: Email = EMAIL) -> None:
 
 async def test_an_email_arrives_as_it_was_written(mailbox: Mailbox) -> None:
     await delivered(mailer(mailbox))
-    (email,) = mailbox.letters
+    (email,) = mailbox.emails
     assert email["From"] == SENDER
     assert email["To"] == "ada@example.org"
     assert email["Subject"] == "Your sign-in link for chat.example"
@@ -82,7 +82,7 @@ async def test_a_temporary_error_is_retried(mailbox: Mailbox) -> None:
     mailbox.answers += ["451 come back", "421 later"]
     sleep = FakeSleep()
     await delivered(mailer(mailbox, sleep=sleep))
-    assert len(mailbox.letters) == 1
+    assert len(mailbox.emails) == 1
     assert sleep.seconds == [2, 10]
 
 
@@ -90,7 +90,7 @@ async def test_a_permanent_error_is_not_retried(mailbox: Mailbox) -> None:
     mailbox.answers += ["550 no such mailbox"]
     sleep = FakeSleep()
     await delivered(mailer(mailbox, sleep=sleep))
-    assert (mailbox.letters, mailbox.tries, sleep.seconds) == ([], 1, [])
+    assert (mailbox.emails, mailbox.tries, sleep.seconds) == ([], 1, [])
 
 
 async def test_an_unreachable_server_is_given_up_after_the_last_retry() -> None:
@@ -117,7 +117,7 @@ async def test_it_authenticates_to_the_server(tmp_path: Path) -> None:
     async with listening(starttls=server, login=True) as mailbox:
         sender = mailer(mailbox, "starttls", "chat", "s3cret pass", tls_context=client)
         await delivered(sender)
-        assert len(mailbox.letters) == 1
+        assert len(mailbox.emails) == 1
         assert mailbox.logins == [("chat", "s3cret pass")]
 
 
@@ -135,7 +135,7 @@ async def test_email_is_not_sent_without_encryption(
     mailbox: Mailbox, encryption: Encryption
 ) -> None:
     await delivered(mailer(mailbox, encryption, sleep=FakeSleep()))
-    assert (mailbox.letters, mailbox.tries) == ([], 0)
+    assert (mailbox.emails, mailbox.tries) == ([], 0)
 
 
 @pytest.mark.parametrize("encryption", ["tls", "starttls"])
@@ -146,7 +146,7 @@ async def test_an_untrusted_certificate_gets_no_email(
     offers: dict[str, Any] = {encryption: server}
     async with listening(**offers) as mailbox:
         await delivered(mailer(mailbox, encryption, sleep=FakeSleep()))
-        assert (mailbox.letters, mailbox.tries) == ([], 0)
+        assert (mailbox.emails, mailbox.tries) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ async def test_the_queue_is_bounded(mailbox: Mailbox, monkeypatch: pytest.Monkey
     with pytest.raises(MailUnavailable):
         sender.send(EMAIL)
     await flush(sender)
-    assert len(mailbox.letters) == 3
+    assert len(mailbox.emails) == 3
     sender.send(EMAIL)
     await flush(sender)
 

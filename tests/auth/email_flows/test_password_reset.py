@@ -9,188 +9,194 @@ from chat_app.auth.errors import InvalidToken, PasswordTooShort, WeakPassword
 from chat_app.core.errors import RateLimited
 from chat_app.db.tables import Account, Passkey, RememberedDevice, User
 from testing.auth_services import PASSWORD
-from testing.email_flows import ADA, BOB, HERE, Office, opened
+from testing.email_flows import ADA, BOB, HERE, EmailHarness, email_harness
 from testing.mail_server import link_of, text_of
 
 NEW = "another-Lemon-44-chair"
 
 
-async def send(office: Office, email: str = ADA) -> str:
-    await office.stage.password_changes.send_reset(email, HERE)
-    return await office.token()
+async def send(harness: EmailHarness, email: str = ADA) -> str:
+    await harness.auth.password_changes.send_reset(email, HERE)
+    return await harness.token()
 
 
-async def finish(office: Office, token: str, password: str = NEW) -> None:
-    await office.stage.password_changes.reset(token, password, HERE)
+async def finish(harness: EmailHarness, token: str, password: str = NEW) -> None:
+    await harness.auth.password_changes.reset(token, password, HERE)
 
 
-async def test_the_new_password_opens_the_account_and_the_old_one_does_not(office: Office) -> None:
-    await office.person()
-    token = await send(office)
-    assert link_of(await office.read()) == f"http://localhost:3000/reset/new#{token}"
-    await finish(office, token)
-    assert await office.knows(NEW)
-    assert not await office.knows(PASSWORD)
+async def test_the_new_password_opens_the_account_and_the_old_one_does_not(
+    harness: EmailHarness,
+) -> None:
+    await harness.person()
+    token = await send(harness)
+    assert link_of(await harness.read()) == f"http://localhost:3000/reset/new#{token}"
+    await finish(harness, token)
+    assert await harness.knows(NEW)
+    assert not await harness.knows(PASSWORD)
 
 
-async def test_every_session_ends(office: Office) -> None:
-    ada = await office.person()
-    one, two = await office.stage.sign_in(ada), await office.stage.sign_in(ada)
-    other = await office.stage.sign_in(await office.person(BOB))
-    await finish(office, await send(office))
+async def test_every_session_ends(harness: EmailHarness) -> None:
+    ada = await harness.person()
+    one, two = await harness.auth.sign_in(ada), await harness.auth.sign_in(ada)
+    other = await harness.auth.sign_in(await harness.person(BOB))
+    await finish(harness, await send(harness))
     reason = "password_reset"
-    assert set(office.stage.ended) == {(one.session_id, reason), (two.session_id, reason)}
-    assert await office.stage.sessions.resolve(one.token) is None
-    assert await office.stage.sessions.resolve(other.token) is not None
+    assert set(harness.auth.ended) == {(one.session_id, reason), (two.session_id, reason)}
+    assert await harness.auth.sessions.resolve(one.token) is None
+    assert await harness.auth.sessions.resolve(other.token) is not None
 
 
-async def test_nobody_is_signed_in_by_it(office: Office) -> None:
-    await office.person()
-    before = (await office.counts())[2]
-    await finish(office, await send(office))
-    assert (await office.counts())[2] == before
+async def test_nobody_is_signed_in_by_it(harness: EmailHarness) -> None:
+    await harness.person()
+    before = (await harness.counts())[2]
+    await finish(harness, await send(harness))
+    assert (await harness.counts())[2] == before
 
 
-async def test_devices_are_forgotten_and_other_letters_are_worth_nothing(office: Office) -> None:
-    ada = await office.person()
-    now = office.stage.time()
+async def test_devices_are_forgotten_and_other_letters_are_worth_nothing(
+    harness: EmailHarness,
+) -> None:
+    ada = await harness.person()
+    now = harness.auth.time()
     device = {"token_hash": "x", "created_at": now, "expires_at": now + timedelta(days=30)}
-    async with office.stage.db.system("auth", write=True) as session:
+    async with harness.auth.db.system("auth", write=True) as session:
         session.add(RememberedDevice(user_id=ada, **device))
-    first = await send(office)
-    await office.stage.magic_links.send(ADA, HERE)
-    link = await office.token()
-    await finish(office, await send(office))
-    assert await office.all(RememberedDevice) == []
+    first = await send(harness)
+    await harness.auth.magic_links.send(ADA, HERE)
+    link = await harness.token()
+    await finish(harness, await send(harness))
+    assert await harness.all(RememberedDevice) == []
     with pytest.raises(InvalidToken):
-        await finish(office, first)
+        await finish(harness, first)
     with pytest.raises(InvalidToken):
-        await office.stage.tokens.peek(link, "sign_in_link")
+        await harness.auth.tokens.peek(link, "sign_in_link")
 
 
-async def test_it_works_once(office: Office) -> None:
-    await office.person()
-    token = await send(office)
-    await finish(office, token)
+async def test_it_works_once(harness: EmailHarness) -> None:
+    await harness.person()
+    token = await send(harness)
+    await finish(harness, token)
     with pytest.raises(InvalidToken):
-        await finish(office, token, "yet-Another-91-door")
-    assert await office.knows(NEW)
+        await finish(harness, token, "yet-Another-91-door")
+    assert await harness.knows(NEW)
 
 
-async def test_it_works_for_ten_minutes(office: Office) -> None:
-    await office.person()
-    token = await send(office)
-    office.stage.time.passes(minutes=10)
+async def test_it_works_for_ten_minutes(harness: EmailHarness) -> None:
+    await harness.person()
+    token = await send(harness)
+    harness.auth.time.passes(minutes=10)
     with pytest.raises(InvalidToken):
-        await finish(office, token)
-    assert await office.knows(PASSWORD)
+        await finish(harness, token)
+    assert await harness.knows(PASSWORD)
 
 
 @pytest.mark.parametrize(
     ("password", "refusal"), [("short-7x", PasswordTooShort), ("ada@example.org", WeakPassword)]
 )
 async def test_a_refused_password_leaves_the_link_as_it_is(
-    office: Office, password: str, refusal: type[Exception]
+    harness: EmailHarness, password: str, refusal: type[Exception]
 ) -> None:
-    await office.person()
-    token = await send(office)
+    await harness.person()
+    token = await send(harness)
     with pytest.raises(refusal):
-        await finish(office, token, password)
-    assert await office.knows(PASSWORD)
-    await finish(office, token)
-    assert await office.knows(NEW)
+        await finish(harness, token, password)
+    assert await harness.knows(PASSWORD)
+    await finish(harness, token)
+    assert await harness.knows(NEW)
 
 
 async def test_refused_passwords_are_counted(tmp_path: Path) -> None:
-    async with opened(tmp_path, limit_sign_in_address="3/hour") as office:
-        await office.person()
-        token = await send(office)
+    async with email_harness(tmp_path, limit_sign_in_address="3/hour") as harness:
+        await harness.person()
+        token = await send(harness)
         for _ in range(3):
             with pytest.raises(PasswordTooShort):
-                await finish(office, token, "x")
+                await finish(harness, token, "x")
         with pytest.raises(RateLimited):
-            await finish(office, token)
+            await finish(harness, token)
 
 
-async def test_guessed_links_cost_no_hashing(office: Office) -> None:
-    await office.person()
-    before = office.stage.hasher.hashed
+async def test_guessed_links_cost_no_hashing(harness: EmailHarness) -> None:
+    await harness.person()
+    before = harness.auth.hasher.hashed
     for token in ("", "x" * 43, "\ud800", "é" * 300_000):
         with pytest.raises(InvalidToken):
-            await finish(office, token)
-    assert office.stage.hasher.hashed == before
+            await finish(harness, token)
+    assert harness.auth.hasher.hashed == before
 
 
-async def test_the_mailbox_is_told(office: Office) -> None:
-    await office.person()
-    await finish(office, await send(office))
-    letter = await office.read()
+async def test_the_mailbox_is_told(harness: EmailHarness) -> None:
+    await harness.person()
+    await finish(harness, await send(harness))
+    letter = await harness.read()
     assert letter["To"] == ADA
     assert "has a new password" in text_of(letter)
 
 
-async def test_somebody_without_a_password_gets_one(office: Office) -> None:
-    ada = await office.stage.person(ADA)
-    async with office.stage.db.system("auth", write=True) as session:
+async def test_somebody_without_a_password_gets_one(harness: EmailHarness) -> None:
+    ada = await harness.auth.person(ADA)
+    async with harness.auth.db.system("auth", write=True) as session:
         user = await session.get(User, ada)
         assert user is not None
-        user.email_verified_at = office.stage.time()
+        user.email_verified_at = harness.auth.time()
         session.add_all([user, Account(user_id=ada, issuer="https://idp.example", subject="1")])
-    await finish(office, await send(office))
-    assert await office.knows(NEW)
-    assert {one.issuer for one in await office.all(Account)} == {"password", "https://idp.example"}
+    await finish(harness, await send(harness))
+    assert await harness.knows(NEW)
+    assert {one.issuer for one in await harness.all(Account)} == {"password", "https://idp.example"}
 
 
-async def test_an_account_that_nobody_proved_is_cleared(office: Office) -> None:
-    ada = await office.person(is_verified=False)
+async def test_an_account_that_nobody_proved_is_cleared(harness: EmailHarness) -> None:
+    ada = await harness.person(is_verified=False)
     planted = Passkey(
-        user_id=ada, credential_id="x", public_key=b"", created_at=office.stage.time()
+        user_id=ada, credential_id="x", public_key=b"", created_at=harness.auth.time()
     )
-    async with office.stage.db.system("auth", write=True) as session:
+    async with harness.auth.db.system("auth", write=True) as session:
         session.add_all([planted, Account(user_id=ada, issuer="https://idp.example", subject="1")])
-    session_of = await office.stage.sign_in(ada)
-    await finish(office, await send(office))
-    assert await office.all(Passkey) == []
-    assert [one.issuer for one in await office.all(Account)] == ["password"]
-    assert office.stage.ended == [(session_of.session_id, "taken_over")]
-    assert (await office.all(User))[0].email_verified_at is not None
-    assert await office.knows(NEW)
+    session_of = await harness.auth.sign_in(ada)
+    await finish(harness, await send(harness))
+    assert await harness.all(Passkey) == []
+    assert [one.issuer for one in await harness.all(Account)] == ["password"]
+    assert harness.auth.ended == [(session_of.session_id, "taken_over")]
+    assert (await harness.all(User))[0].email_verified_at is not None
+    assert await harness.knows(NEW)
 
 
 async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) -> None:
-    async with opened(tmp_path, auth_unverified_accounts="refuse") as office:
-        await office.person(is_verified=False)
-        await office.stage.password_changes.send_reset(ADA, HERE)
-        assert "http" not in text_of(await office.read())
+    async with email_harness(tmp_path, auth_unverified_accounts="refuse") as harness:
+        await harness.person(is_verified=False)
+        await harness.auth.password_changes.send_reset(ADA, HERE)
+        assert "http" not in text_of(await harness.read())
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-async def test_who_may_not_come_in_gets_no_link(office: Office, is_there: bool) -> None:
+async def test_who_may_not_come_in_gets_no_link(harness: EmailHarness, is_there: bool) -> None:
     if is_there:
-        await office.stage.disable(await office.person())
-    await office.stage.password_changes.send_reset(ADA, HERE)
-    letter = await office.read()
+        await harness.auth.disable(await harness.person())
+    await harness.auth.password_changes.send_reset(ADA, HERE)
+    letter = await harness.read()
     assert letter["To"] == ADA
     assert "http" not in text_of(letter)
 
 
-async def test_who_was_disabled_after_the_letter_gets_no_new_password(office: Office) -> None:
-    ada = await office.person()
-    token = await send(office)
-    await office.stage.disable(ada)
+async def test_who_was_disabled_after_the_letter_gets_no_new_password(
+    harness: EmailHarness,
+) -> None:
+    ada = await harness.person()
+    token = await send(harness)
+    await harness.auth.disable(ada)
     with pytest.raises(InvalidToken):
-        await finish(office, token)
-    assert len(await office.all(Account)) == 1
-    assert office.stage.ended == []
+        await finish(harness, token)
+    assert len(await harness.all(Account)) == 1
+    assert harness.auth.ended == []
 
 
-async def test_who_has_moved_to_another_address_is_out_of_its_reach(office: Office) -> None:
-    ada = await office.person()
-    token = await send(office)
-    async with office.stage.db.system("auth", write=True) as session:
+async def test_who_has_moved_to_another_address_is_out_of_its_reach(harness: EmailHarness) -> None:
+    ada = await harness.person()
+    token = await send(harness)
+    async with harness.auth.db.system("auth", write=True) as session:
         user = await session.get(User, ada)
         assert user is not None
         user.email = BOB
         session.add(user)
     with pytest.raises(InvalidToken):
-        await finish(office, token)
+        await finish(harness, token)

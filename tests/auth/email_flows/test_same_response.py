@@ -9,10 +9,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from chat_app.db.tables import Account
-from testing.email_flows import ADA, BOB, HERE, Office, opened
+from testing.email_flows import ADA, BOB, HERE, EmailHarness, email_harness
 from testing.mail_server import flush
 
-Ask = Callable[[Office, str], Awaitable[Any]]
+Ask = Callable[[EmailHarness, str], Awaitable[Any]]
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"sign_up": "closed"},
@@ -21,40 +21,40 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 
-async def link(office: Office, email: str) -> None:
-    await office.stage.magic_links.send(email, HERE)
+async def link(harness: EmailHarness, email: str) -> None:
+    await harness.auth.magic_links.send(email, HERE)
 
 
-async def reset(office: Office, email: str) -> None:
-    await office.stage.password_changes.send_reset(email, HERE)
+async def reset(harness: EmailHarness, email: str) -> None:
+    await harness.auth.password_changes.send_reset(email, HERE)
 
 
-async def sign_up(office: Office, email: str) -> None:
-    await office.stage.email_sign_ups.begin(
+async def sign_up(harness: EmailHarness, email: str) -> None:
+    await harness.auth.email_sign_ups.begin(
         email=email, password="another-Lemon-44-chair", name="", client_ip=HERE
     )
 
 
-async def change(office: Office, email: str) -> None:
-    eve = await office.stage.person("eve@evil.example")
-    await office.stage.email_changes.send_change(await office.principal(eve), email, HERE)
+async def change(harness: EmailHarness, email: str) -> None:
+    eve = await harness.auth.person("eve@evil.example")
+    await harness.auth.email_changes.send_change(await harness.principal(eve), email, HERE)
 
 
-async def work_of(office: Office, ask: Ask, email: str) -> dict[str, Any]:
+async def work_of(harness: EmailHarness, ask: Ask, email: str) -> dict[str, Any]:
     """What one request makes the program do."""
     statements: list[str] = []
 
     def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement.split()[0])
 
-    before, hasher = await office.counts(), office.stage.hasher
+    before, hasher = await harness.counts(), harness.auth.hasher
     hashed, verified = hasher.hashed, hasher.verified
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        raised = await outcome(ask(office, email))
+        raised = await outcome(ask(harness, email))
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    after = await office.counts()
+    after = await harness.counts()
     return {
         "raised": raised,
         "rows": [one - other for one, other in zip(after[3:], before[3:], strict=True)],
@@ -75,15 +75,15 @@ async def outcome(asking: Awaitable[Any]) -> str:
 KINDS = ("nobody", "somebody", "somebody by letter", "unproved", "disabled")
 
 
-async def there_is(office: Office, kind: str) -> None:
+async def there_is(harness: EmailHarness, kind: str) -> None:
     """Put somebody of a kind behind the address."""
     if kind == "nobody":
         return
-    user_id = await office.person(ADA, is_verified=kind != "unproved")
+    user_id = await harness.person(ADA, is_verified=kind != "unproved")
     if kind == "disabled":
-        await office.stage.disable(user_id)
+        await harness.auth.disable(user_id)
     if kind == "somebody by letter":
-        async with office.stage.db.system("auth", write=True) as session:
+        async with harness.auth.db.system("auth", write=True) as session:
             session.add(Account(user_id=user_id, issuer="email", subject=ADA))
 
 
@@ -94,18 +94,18 @@ async def test_the_same_work_is_done_for_everybody(
 ) -> None:
     seen: list[dict[str, Any]] = []
     for number, kind in enumerate(KINDS):
-        async with opened(tmp_path / str(number), **given) as office:
-            await there_is(office, kind)
-            seen.append(await work_of(office, ask, ADA))
+        async with email_harness(tmp_path / str(number), **given) as harness:
+            await there_is(harness, kind)
+            seen.append(await work_of(harness, ask, ADA))
     assert seen[1:] == seen[:1] * (len(KINDS) - 1)
     assert seen[0]["raised"] != "nothing" or seen[0]["rows"] == [1, 1]
 
 
-async def test_the_letter_alone_tells_them_apart(office: Office) -> None:
-    await office.person()
+async def test_the_letter_alone_tells_them_apart(harness: EmailHarness) -> None:
+    await harness.person()
     for email in (ADA, BOB):
-        await reset(office, email)
-    await flush(office.stage.mailer)
-    known, unknown = office.mailbox.letters
+        await reset(harness, email)
+    await flush(harness.auth.mailer)
+    known, unknown = harness.mailbox.emails
     assert (known["To"], unknown["To"]) == (ADA, BOB)
     assert known["Subject"] != unknown["Subject"]

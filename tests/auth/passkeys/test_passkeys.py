@@ -15,7 +15,7 @@ from chat_app.auth.passkeys import MAX_PASSKEYS
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, NotFound, RateLimited
 from chat_app.db.tables import Account
-from testing.auth_services import Stage, settings_of, staged
+from testing.auth_services import AuthHarness, auth_harness, settings_of
 from testing.authenticator import UP, Authenticator
 
 HERE = "192.0.2.7"
@@ -26,47 +26,47 @@ TAB = "a secret of the browser"
 class Owner:
     """Somebody with a passkey and another way in."""
 
-    stage: Stage
+    harness: AuthHarness
     principal: Principal
     key: Authenticator
 
     async def options(self) -> dict[str, Any]:
-        return dict(await self.stage.passkeys.begin_sign_in(TAB, HERE))
+        return dict(await self.harness.passkeys.begin_sign_in(TAB, HERE))
 
 
-async def principal_of(stage: Stage, email: str) -> Principal:
-    user_id = await stage.person(email)
-    async with stage.db.system("auth", write=True) as session:
+async def principal_of(harness: AuthHarness, email: str) -> Principal:
+    user_id = await harness.person(email)
+    async with harness.db.system("auth", write=True) as session:
         session.add(Account(user_id=user_id, issuer="https://id.example", subject=email))
-    return await stage.principal_of(await stage.sign_in(user_id))
+    return await harness.principal_of(await harness.sign_in(user_id))
 
 
-async def make(stage: Stage, who: Principal, name: str = "Phone") -> Authenticator:
-    key = Authenticator(stage.settings.url)
-    options = await stage.passkeys.begin_registration(who)
-    await stage.passkeys.register(who, key.create(dict(options)), name)
+async def make(harness: AuthHarness, who: Principal, name: str = "Phone") -> Authenticator:
+    key = Authenticator(harness.settings.url)
+    options = await harness.passkeys.begin_registration(who)
+    await harness.passkeys.register(who, key.create(dict(options)), name)
     return key
 
 
 @pytest.fixture
-async def ada(stage: Stage) -> Owner:
-    who = await principal_of(stage, "ada@example.org")
-    return Owner(stage, who, await make(stage, who))
+async def ada(harness: AuthHarness) -> Owner:
+    who = await principal_of(harness, "ada@example.org")
+    return Owner(harness, who, await make(harness, who))
 
 
 async def test_a_passkey_says_who_is_there(ada: Owner) -> None:
-    proof = await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
+    proof = await ada.harness.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
     assert (proof.method, proof.user_id, proof.is_strong) == (
         "passkey",
         ada.principal.user_id,
         True,
     )
-    [shown] = await ada.stage.passkeys.list(ada.principal)
-    assert (shown.name, shown.last_used_at) == ("Phone", ada.stage.time())
+    [shown] = await ada.harness.passkeys.list(ada.principal)
+    assert (shown.name, shown.last_used_at) == ("Phone", ada.harness.time())
 
 
 async def test_it_is_asked_for_with_its_user_verified_and_without_a_name(ada: Owner) -> None:
-    making = await ada.stage.passkeys.begin_registration(ada.principal)
+    making = await ada.harness.passkeys.begin_registration(ada.principal)
     chosen = making["authenticatorSelection"]
     assert (chosen["residentKey"], chosen["userVerification"]) == ("required", "required")
     assert len(making["excludeCredentials"]) == 1
@@ -79,24 +79,24 @@ async def test_it_is_asked_for_with_its_user_verified_and_without_a_name(ada: Ow
 async def test_a_challenge_is_good_for_one_sign_in_whatever_comes_of_it(ada: Owner) -> None:
     options = await ada.options()
     shown = ada.key.get(options)
-    await ada.stage.passkeys.sign_in(shown, TAB)
+    await ada.harness.passkeys.sign_in(shown, TAB)
     for again in (shown, ada.key.get(options)):
         with pytest.raises(InvalidPasskey):
-            await ada.stage.passkeys.sign_in(again, TAB)
+            await ada.harness.passkeys.sign_in(again, TAB)
     options = await ada.options()
     ada.key.origin = "https://evil.example"
     with pytest.raises(InvalidPasskey):
-        await ada.stage.passkeys.sign_in(ada.key.get(options), TAB)
-    ada.key.origin = ada.stage.settings.url
+        await ada.harness.passkeys.sign_in(ada.key.get(options), TAB)
+    ada.key.origin = ada.harness.settings.url
     with pytest.raises(InvalidPasskey):
-        await ada.stage.passkeys.sign_in(ada.key.get(options), TAB)
+        await ada.harness.passkeys.sign_in(ada.key.get(options), TAB)
 
 
 async def test_of_twenty_with_one_challenge_one_gets_in(ada: Owner) -> None:
     options = await ada.options()
     shown = [ada.key.get(options) for _ in range(20)]
     found = await asyncio.gather(
-        *(ada.stage.passkeys.sign_in(one, TAB) for one in shown), return_exceptions=True
+        *(ada.harness.passkeys.sign_in(one, TAB) for one in shown), return_exceptions=True
     )
     assert sum(not isinstance(one, BaseException) for one in found) == 1
     assert sum(isinstance(one, InvalidPasskey) for one in found) == 19
@@ -166,48 +166,50 @@ def unknown(key: Authenticator) -> None:
     ],
 )
 async def test_what_cannot_be_believed_is_refused(ada: Owner, spoil: Spoil) -> None:
-    await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
-    await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
+    await ada.harness.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
+    await ada.harness.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
     spoil(ada.key)
     with pytest.raises(InvalidPasskey):
-        await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
+        await ada.harness.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
 
 
 @pytest.mark.parametrize("spoil", [elsewhere, for_another_site, unverified, absent])
-async def test_a_new_one_that_cannot_be_believed_is_not_kept(stage: Stage, spoil: Spoil) -> None:
-    who = await principal_of(stage, "ada@example.org")
-    key = Authenticator(stage.settings.url)
+async def test_a_new_one_that_cannot_be_believed_is_not_kept(
+    harness: AuthHarness, spoil: Spoil
+) -> None:
+    who = await principal_of(harness, "ada@example.org")
+    key = Authenticator(harness.settings.url)
     spoil(key)
-    options = await stage.passkeys.begin_registration(who)
+    options = await harness.passkeys.begin_registration(who)
     with pytest.raises(InvalidPasskey):
-        await stage.passkeys.register(who, key.create(dict(options)), "")
-    assert await stage.passkeys.list(who) == []
+        await harness.passkeys.register(who, key.create(dict(options)), "")
+    assert await harness.passkeys.list(who) == []
 
 
-async def test_a_key_that_does_not_count_works_again_and_again(stage: Stage) -> None:
-    who = await principal_of(stage, "ada@example.org")
-    key = await make(stage, who)
+async def test_a_key_that_does_not_count_works_again_and_again(harness: AuthHarness) -> None:
+    who = await principal_of(harness, "ada@example.org")
+    key = await make(harness, who)
     key.counts = False
     for _ in range(3):
-        options = dict(await stage.passkeys.begin_sign_in(TAB, HERE))
-        assert (await stage.passkeys.sign_in(key.get(options), TAB)).user_id == who.user_id
+        options = dict(await harness.passkeys.begin_sign_in(TAB, HERE))
+        assert (await harness.passkeys.sign_in(key.get(options), TAB)).user_id == who.user_id
 
 
 async def test_an_answer_from_another_browser_is_refused(ada: Owner) -> None:
     for binding in ("", "another"):
         with pytest.raises(InvalidPasskey):
-            await ada.stage.passkeys.sign_in(ada.key.get(await ada.options()), binding)
+            await ada.harness.passkeys.sign_in(ada.key.get(await ada.options()), binding)
 
 
 async def test_a_late_answer_is_refused(ada: Owner) -> None:
     shown = ada.key.get(await ada.options())
-    ada.stage.time.passes(minutes=5)
+    ada.harness.time.passes(minutes=5)
     with pytest.raises(InvalidPasskey):
-        await ada.stage.passkeys.sign_in(shown, TAB)
+        await ada.harness.passkeys.sign_in(shown, TAB)
 
 
 async def test_each_ceremony_has_its_own_challenges(ada: Owner) -> None:
-    keys, who = ada.stage.passkeys, ada.principal
+    keys, who = ada.harness.passkeys, ada.principal
 
     async def asked() -> list[dict[str, Any]]:
         return [
@@ -232,9 +234,9 @@ async def test_each_ceremony_has_its_own_challenges(ada: Owner) -> None:
 
 
 async def test_a_challenge_is_one_sessions_own(ada: Owner) -> None:
-    keys = ada.stage.passkeys
-    other = await ada.stage.principal_of(await ada.stage.sign_in(ada.principal.user_id))
-    eve = await principal_of(ada.stage, "eve@example.org")
+    keys = ada.harness.passkeys
+    other = await ada.harness.principal_of(await ada.harness.sign_in(ada.principal.user_id))
+    eve = await principal_of(ada.harness, "eve@example.org")
     for who in (other, eve):
         with pytest.raises(InvalidPasskey):
             await keys.step_up(who, ada.key.get(dict(await keys.begin_step_up(ada.principal))))
@@ -244,28 +246,28 @@ async def test_a_challenge_is_one_sessions_own(ada: Owner) -> None:
 
 
 async def test_one_steps_up_with_ones_own(ada: Owner) -> None:
-    keys = ada.stage.passkeys
+    keys = ada.harness.passkeys
     await keys.step_up(ada.principal, ada.key.get(dict(await keys.begin_step_up(ada.principal))))
-    eve = await principal_of(ada.stage, "eve@example.org")
+    eve = await principal_of(ada.harness, "eve@example.org")
     with pytest.raises(NotFound):
         await keys.begin_step_up(eve)
-    await make(ada.stage, eve)
+    await make(ada.harness, eve)
     with pytest.raises(InvalidPasskey):
         await keys.step_up(eve, ada.key.get(dict(await keys.begin_step_up(eve))))
 
 
 async def test_one_passkey_is_registered_once(ada: Owner) -> None:
-    keys = ada.stage.passkeys
-    for who in (ada.principal, await principal_of(ada.stage, "eve@example.org")):
+    keys = ada.harness.passkeys
+    for who in (ada.principal, await principal_of(ada.harness, "eve@example.org")):
         options = dict(await keys.begin_registration(who))
         with pytest.raises(InvalidPasskey):
             await keys.register(who, ada.key.create(options), "")
 
 
 async def test_somebody_elses_is_neither_renamed_nor_removed(ada: Owner) -> None:
-    keys = ada.stage.passkeys
+    keys = ada.harness.passkeys
     [mine] = await keys.list(ada.principal)
-    eve = await principal_of(ada.stage, "eve@example.org")
+    eve = await principal_of(ada.harness, "eve@example.org")
 
     async def both(passkey_id: UUID) -> list[Awaitable[None]]:
         return [keys.rename(eve, passkey_id, "Eve's"), keys.remove(eve, passkey_id)]
@@ -278,7 +280,7 @@ async def test_somebody_elses_is_neither_renamed_nor_removed(ada: Owner) -> None
 
 
 async def test_it_has_the_name_that_its_owner_gave(ada: Owner) -> None:
-    keys = ada.stage.passkeys
+    keys = ada.harness.passkeys
     [mine] = await keys.list(ada.principal)
     await keys.rename(ada.principal, mine.id, "  Blue key ")
     assert [one.name for one in await keys.list(ada.principal)] == ["Blue key"]
@@ -289,13 +291,15 @@ async def test_it_has_the_name_that_its_owner_gave(ada: Owner) -> None:
 
 
 async def test_a_removed_one_opens_nothing_and_the_last_way_in_stays(ada: Owner) -> None:
-    keys = ada.stage.passkeys
+    keys = ada.harness.passkeys
     [mine] = await keys.list(ada.principal)
     await keys.remove(ada.principal, mine.id)
     with pytest.raises(InvalidPasskey):
         await keys.sign_in(ada.key.get(await ada.options()), TAB)
-    lone = await ada.stage.principal_of(await ada.stage.sign_in(await ada.stage.person("b@b.org")))
-    key = await make(ada.stage, lone)
+    lone = await ada.harness.principal_of(
+        await ada.harness.sign_in(await ada.harness.person("b@b.org"))
+    )
+    key = await make(ada.harness, lone)
     [only] = await keys.list(lone)
     with pytest.raises(LastLoginMethod):
         await keys.remove(lone, only.id)
@@ -304,9 +308,9 @@ async def test_a_removed_one_opens_nothing_and_the_last_way_in_stays(ada: Owner)
 
 async def test_nobody_has_more_than_enough(ada: Owner) -> None:
     for _ in range(MAX_PASSKEYS - 1):
-        await make(ada.stage, ada.principal)
+        await make(ada.harness, ada.principal)
     with pytest.raises(Conflict):
-        await ada.stage.passkeys.begin_registration(ada.principal)
+        await ada.harness.passkeys.begin_registration(ada.principal)
 
 
 @pytest.mark.parametrize(
@@ -329,20 +333,20 @@ async def test_nobody_has_more_than_enough(ada: Owner) -> None:
 )
 async def test_junk_is_refused(ada: Owner, junk: str) -> None:
     for attempt in (
-        ada.stage.passkeys.sign_in(junk, TAB),
-        ada.stage.passkeys.step_up(ada.principal, junk),
-        ada.stage.passkeys.register(ada.principal, junk, ""),
+        ada.harness.passkeys.sign_in(junk, TAB),
+        ada.harness.passkeys.step_up(ada.principal, junk),
+        ada.harness.passkeys.register(ada.principal, junk, ""),
     ):
         with pytest.raises(InvalidPasskey):
             await attempt
 
 
 async def test_what_anybody_may_begin_has_a_limit(tmp_path: Path) -> None:
-    async with staged(tmp_path, limit_start_address="2/hour") as stage:
+    async with auth_harness(tmp_path, limit_start_address="2/hour") as harness:
         for _ in range(2):
-            await stage.passkeys.begin_sign_in(TAB, HERE)
+            await harness.passkeys.begin_sign_in(TAB, HERE)
         with pytest.raises(RateLimited):
-            await stage.passkeys.begin_sign_in(TAB, HERE)
+            await harness.passkeys.begin_sign_in(TAB, HERE)
 
 
 def test_a_site_without_a_name_has_no_passkeys(tmp_path: Path) -> None:

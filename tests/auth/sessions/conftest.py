@@ -1,4 +1,4 @@
-"""Every test that takes `stage` or `open_stage` runs once for each kind of session."""
+"""Every test that takes `harness` or `open_harness` runs once for each kind of session."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat_app.db.engine import Database
-from testing.auth_services import OpenStage, Stage, staged
+from testing.auth_services import AuthHarness, OpenAuthHarness, auth_harness
 
 
 @pytest.fixture(params=["database", "jwt"])
@@ -18,34 +18,34 @@ def strategy(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def open_stage(tmp_path: Path, strategy: str) -> OpenStage:
+def open_harness(tmp_path: Path, strategy: str) -> OpenAuthHarness:
     def opened(
         database: type[Database] = Database, **given: Any
-    ) -> AbstractAsyncContextManager[Stage]:
-        return staged(tmp_path, database, auth_session_strategy=strategy, **given)
+    ) -> AbstractAsyncContextManager[AuthHarness]:
+        return auth_harness(tmp_path, database, auth_session_strategy=strategy, **given)
 
     return opened
 
 
 @pytest.fixture
-async def stage(open_stage: OpenStage) -> AsyncIterator[Stage]:
-    async with open_stage() as one:
+async def harness(open_harness: OpenAuthHarness) -> AsyncIterator[AuthHarness]:
+    async with open_harness() as one:
         yield one
 
 
 @pytest.fixture
-async def database_stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(tmp_path, auth_session_strategy="database") as one:
+async def database_harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+    async with auth_harness(tmp_path, auth_session_strategy="database") as one:
         yield one
 
 
 @pytest.fixture
-def open_jwt_stage(tmp_path: Path) -> Any:
-    """Opens a stage with encrypted JWTs and more settings."""
-    return partial(staged, tmp_path, auth_session_strategy="jwt")
+def open_jwt_harness(tmp_path: Path) -> Any:
+    """Opens a harness with encrypted JWTs and more settings."""
+    return partial(auth_harness, tmp_path, auth_session_strategy="jwt")
 
 
 @pytest.fixture
-async def jwt_stage(open_jwt_stage: Any) -> AsyncIterator[Stage]:
-    async with open_jwt_stage() as one:
+async def jwt_harness(open_jwt_harness: Any) -> AsyncIterator[AuthHarness]:
+    async with open_jwt_harness() as one:
         yield one

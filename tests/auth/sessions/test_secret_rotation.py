@@ -10,7 +10,7 @@ import pytest
 from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.crypto import KeyRing
-from testing.auth_services import Stage, renewal_of, settings_of, staged
+from testing.auth_services import AuthHarness, auth_harness, renewal_of, settings_of
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
 PEOPLE = 12
@@ -20,7 +20,7 @@ PEOPLE = 12
 class Installation:
     """A program that is started again with other secrets, on the same database."""
 
-    stage: Stage
+    harness: AuthHarness
     live: SessionService = field(init=False)
 
     def __post_init__(self) -> None:
@@ -28,17 +28,17 @@ class Installation:
 
     def restart(self, *secrets: str) -> None:
         settings = settings_of(
-            self.stage.settings.data_dir,
+            self.harness.settings.data_dir,
             auth_session_strategy="jwt",
             auth_secret=secrets[0],
             auth_secret_previous=secrets[1:],
         )
-        stage = self.stage
+        harness = self.harness
         codec = create_token_codec(settings, KeyRing(settings))
-        self.live = SessionService(stage.db, stage.bus, codec, settings, stage.time)
+        self.live = SessionService(harness.db, harness.bus, codec, settings, harness.time)
 
     async def sign_in(self, email: str) -> str:
-        person = await self.stage.person(email)
+        person = await self.harness.person(email)
         issued = await self.live.issue(
             person, method="password", remember=False, client_ip="192.0.2.7", user_agent=""
         )
@@ -73,8 +73,8 @@ class Browser:
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with staged(tmp_path, auth_session_strategy="jwt") as stage:
-        yield Installation(stage)
+    async with auth_harness(tmp_path, auth_session_strategy="jwt") as harness:
+        yield Installation(harness)
 
 
 async def test_rotating_the_secret_twice_under_load_signs_nobody_out(

@@ -7,7 +7,7 @@ import pytest
 from chat_app.auth.hooks import ClaimsUnavailable, SessionContext
 from chat_app.settings import ConfigError, read_settings
 from testing import session_hooks
-from testing.auth_services import OpenStage, Stage
+from testing.auth_services import AuthHarness, OpenAuthHarness
 
 ADA = "ada@example.org"
 
@@ -20,55 +20,55 @@ def directory() -> dict[str, list[str]]:
     return session_hooks.roles
 
 
-async def claims_everywhere(stage: Stage, token: str) -> list[object]:
+async def claims_everywhere(harness: AuthHarness, token: str) -> list[object]:
     """What a request and an event of the session know."""
-    found = await stage.sessions.resolve(token)
+    found = await harness.sessions.resolve(token)
     assert found is not None
-    who = await stage.sessions.principal(found.principal.credential_id)
+    who = await harness.sessions.principal(found.principal.credential_id)
     assert who is not None
     return [dict(found.principal.claims), dict(who.claims)]
 
 
 @pytest.mark.parametrize("named", ["with_roles", "with_roles_later"])
 async def test_requests_and_events_have_the_claims_of_the_hook(
-    open_stage: OpenStage, named: str
+    open_harness: OpenAuthHarness, named: str
 ) -> None:
-    async with open_stage(auth_session_hook=f"testing.session_hooks:{named}") as stage:
-        issued = await stage.sign_in(await stage.person())
-        assert await claims_everywhere(stage, issued.token) == [{"roles": ["admin"]}] * 2
+    async with open_harness(auth_session_hook=f"testing.session_hooks:{named}") as harness:
+        issued = await harness.sign_in(await harness.person())
+        assert await claims_everywhere(harness, issued.token) == [{"roles": ["admin"]}] * 2
 
 
-async def test_the_hook_gets_the_user_and_the_sign_in_method(open_stage: OpenStage) -> None:
-    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
-        ada = await stage.person()
-        issued = await stage.sign_in(
+async def test_the_hook_gets_the_user_and_the_sign_in_method(open_harness: OpenAuthHarness) -> None:
+    async with open_harness(auth_session_hook="testing.session_hooks:with_roles") as harness:
+        ada = await harness.person()
+        issued = await harness.sign_in(
             ada, method="oauth", provider="acme", claims={"groups": ["staff"]}
         )
-        await stage.sessions.resolve(issued.token)
+        await harness.sessions.resolve(issued.token)
     assert session_hooks.seen == [
         SessionContext(ada, ADA, "Ada", "oauth", "acme", {"groups": ["staff"]})
     ]
 
 
 async def test_a_removed_claim_is_gone_at_the_next_event_and_request(
-    open_stage: OpenStage, directory: dict[str, list[str]]
+    open_harness: OpenAuthHarness, directory: dict[str, list[str]]
 ) -> None:
-    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
-        issued = await stage.sign_in(await stage.person())
-        assert await claims_everywhere(stage, issued.token) == [{"roles": ["admin"]}] * 2
+    async with open_harness(auth_session_hook="testing.session_hooks:with_roles") as harness:
+        issued = await harness.sign_in(await harness.person())
+        assert await claims_everywhere(harness, issued.token) == [{"roles": ["admin"]}] * 2
         directory[ADA] = []
-        assert await claims_everywhere(stage, issued.token) == [{"roles": []}] * 2
+        assert await claims_everywhere(harness, issued.token) == [{"roles": []}] * 2
 
 
-async def test_without_a_hook_there_are_no_claims(stage: Stage) -> None:
-    issued = await stage.sign_in(await stage.person(), claims={"roles": ["admin"]})
-    assert await claims_everywhere(stage, issued.token) == [{}, {}]
+async def test_without_a_hook_there_are_no_claims(harness: AuthHarness) -> None:
+    issued = await harness.sign_in(await harness.person(), claims={"roles": ["admin"]})
+    assert await claims_everywhere(harness, issued.token) == [{}, {}]
 
 
-async def test_claims_are_read_only(open_stage: OpenStage) -> None:
-    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
-        issued = await stage.sign_in(await stage.person())
-        found = await stage.sessions.resolve(issued.token)
+async def test_claims_are_read_only(open_harness: OpenAuthHarness) -> None:
+    async with open_harness(auth_session_hook="testing.session_hooks:with_roles") as harness:
+        issued = await harness.sign_in(await harness.person())
+        found = await harness.sessions.resolve(issued.token)
         assert found is not None
         with pytest.raises(TypeError):
             found.principal.claims["roles"] = ["owner"]  # pyright: ignore[reportIndexIssue]
@@ -78,35 +78,37 @@ async def test_claims_are_read_only(open_stage: OpenStage) -> None:
 
 @pytest.mark.parametrize("named", ["failing", "silent", "no_json", "no_number"])
 async def test_a_failing_hook_lets_nobody_in(
-    open_stage: OpenStage, named: str, caplog: pytest.LogCaptureFixture
+    open_harness: OpenAuthHarness, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_stage(auth_session_hook=f"testing.session_hooks:{named}") as stage:
-        issued = await stage.sign_in(await stage.person())
+    async with open_harness(auth_session_hook=f"testing.session_hooks:{named}") as harness:
+        issued = await harness.sign_in(await harness.person())
         with caplog.at_level(logging.DEBUG, "chat_app"), pytest.MonkeyPatch.context() as patch:
             patch.setattr(logging.getLogger("chat_app"), "propagate", True)
             with pytest.raises(ClaimsUnavailable):
-                await stage.sessions.resolve(issued.token)
+                await harness.sessions.resolve(issued.token)
             with pytest.raises(ClaimsUnavailable):
-                await stage.sessions.principal(issued.session_id)
+                await harness.sessions.principal(issued.session_id)
         assert "AUTH_SESSION_HOOK" in caplog.text
         assert ADA not in caplog.text
-        assert stage.ended == [], "the session waits for a better day"
+        assert harness.ended == [], "the session waits for a better day"
 
 
 async def test_principals_with_different_claims_are_equal(
-    open_stage: OpenStage, directory: dict[str, list[str]]
+    open_harness: OpenAuthHarness, directory: dict[str, list[str]]
 ) -> None:
-    async with open_stage(auth_session_hook="testing.session_hooks:with_roles") as stage:
-        issued = await stage.sign_in(await stage.person())
-        before = await stage.sessions.principal(issued.session_id)
+    async with open_harness(auth_session_hook="testing.session_hooks:with_roles") as harness:
+        issued = await harness.sign_in(await harness.person())
+        before = await harness.sessions.principal(issued.session_id)
         directory[ADA] = []
-        assert await stage.sessions.principal(issued.session_id) == before
+        assert await harness.sessions.principal(issued.session_id) == before
 
 
 @pytest.mark.parametrize("named", ["testing.session_hooks:none", "tests.auth.nowhere:with_roles"])
-async def test_a_missing_hook_is_reported_at_start(open_stage: OpenStage, named: str) -> None:
+async def test_a_missing_hook_is_reported_at_start(
+    open_harness: OpenAuthHarness, named: str
+) -> None:
     with pytest.raises(ConfigError, match="AUTH_SESSION_HOOK"):
-        await open_stage(auth_session_hook=named).__aenter__()
+        await open_harness(auth_session_hook=named).__aenter__()
 
 
 def test_a_setting_that_names_no_function_is_refused() -> None:
