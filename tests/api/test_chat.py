@@ -212,7 +212,9 @@ async def test_the_id_of_a_message_is_not_taken_for_another_one(chat_api: ChatAp
     call = post(chat_api)
     (await chat_api.harness.models.one.answer()).say("a").finish()
     await call.done()
-    got = await chat_api.call("alice", "POST", "/api/chat", json={"messages": [user_message("other")]})
+    got = await chat_api.call(
+        "alice", "POST", "/api/chat", json={"messages": [user_message("other")]}
+    )
     assert (got.status_code, got.json()["error"]) == (409, "conflict")
 
 

@@ -65,7 +65,9 @@ async def test_a_run_is_queued_until_its_first_token(harness: RunHarness, alice:
     assert run.first_event_at is not None
 
 
-async def test_the_next_message_is_a_child_of_the_last_answer(harness: RunHarness, alice: Principal):
+async def test_the_next_message_is_a_child_of_the_last_answer(
+    harness: RunHarness, alice: Principal
+):
     first = await harness.runs.send(alice, text="one", client_id="c1")
     (await harness.models.one.answer(1)).say("answer").finish()
     await harness.read(alice, first.run_id)
@@ -93,7 +95,9 @@ async def test_a_send_signals_the_owner_after_the_commit(
     assert other.signals == []
 
 
-async def test_twenty_simultaneous_sends_of_one_message_are_one_run(harness: RunHarness, alice: Principal):
+async def test_twenty_simultaneous_sends_of_one_message_are_one_run(
+    harness: RunHarness, alice: Principal
+):
     sends = [harness.runs.send(alice, text="hi", client_id="same") for _ in range(20)]
     results = await asyncio.gather(*sends)
     assert len({(s.thread_id, s.user_message_id, s.message_id, s.run_id) for s in results}) == 1
@@ -105,7 +109,9 @@ async def test_twenty_simultaneous_sends_of_one_message_are_one_run(harness: Run
     assert len(harness.models.one.answers) == 1
 
 
-async def test_a_client_id_is_unique_per_user(harness: RunHarness, alice: Principal, bob: Principal):
+async def test_a_client_id_is_unique_per_user(
+    harness: RunHarness, alice: Principal, bob: Principal
+):
     one = await harness.runs.send(alice, text="mine", client_id="same")
     two = await harness.runs.send(bob, text="other", client_id="same")
     assert not two.duplicate
@@ -136,7 +142,9 @@ async def test_a_client_id_cannot_be_reused_for_another_text(harness: RunHarness
     assert harness.runs.session_ids() == set()
 
 
-async def test_a_client_id_cannot_be_reused_in_another_thread(harness: RunHarness, alice: Principal):
+async def test_a_client_id_cannot_be_reused_in_another_thread(
+    harness: RunHarness, alice: Principal
+):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     other = await harness.threads.create(alice, title="Other")
     with pytest.raises(Conflict):
@@ -168,7 +176,9 @@ async def test_the_limit_counts_bytes(harness: RunHarness, alice: Principal):
 
 
 @pytest.mark.parametrize("client_id", ["", "a" * 65, "a b", "é", "a/b", "a\n"])
-async def test_a_malformed_client_id_is_refused(harness: RunHarness, alice: Principal, client_id: str):
+async def test_a_malformed_client_id_is_refused(
+    harness: RunHarness, alice: Principal, client_id: str
+):
     with pytest.raises(InvalidInput):
         await harness.runs.send(alice, text="hi", client_id=client_id)
 
@@ -310,7 +320,9 @@ async def test_an_empty_thread_is_named_by_its_first_words(harness: RunHarness, 
     assert (await harness.threads.get(alice, thread.id)).title == "Where is Rome?"
 
 
-async def test_a_users_title_is_not_replaced_by_the_first_words(harness: RunHarness, alice: Principal):
+async def test_a_users_title_is_not_replaced_by_the_first_words(
+    harness: RunHarness, alice: Principal
+):
     thread = await harness.threads.create(alice, title="Mine")
     await harness.runs.send(alice, text="Where is Rome?", client_id="c1", thread_id=thread.id)
     assert (await harness.threads.get(alice, thread.id)).title == "Mine"

@@ -93,7 +93,9 @@ async def test_a_thread_is_stopped_by_its_owner_only(
     assert answer.closed.is_set()
 
 
-async def test_a_provider_error_keeps_the_text_and_stores_a_code(harness: RunHarness, alice: Principal):
+async def test_a_provider_error_keeps_the_text_and_stores_a_code(
+    harness: RunHarness, alice: Principal
+):
     sent, answer, reader = await begun(harness, alice)
     answer.say(" more").fail(Failure.RATE_LIMIT.error("One", retry_after=20))
     rest = await rest_of(reader)
@@ -168,7 +170,10 @@ async def test_an_answer_without_text_fails_and_says_why(
     end = (await harness.read(alice, sent.run_id))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason, end.error) == ("failed", reason, message_of(error, params))
-    for row in (await harness.message(alice, sent.message_id), await harness.run(alice, sent.run_id)):
+    for row in (
+        await harness.message(alice, sent.message_id),
+        await harness.run(alice, sent.run_id),
+    ):
         assert (row.status, row.finish_reason) == ("failed", reason)
         assert (row.error, row.error_params) == (error, params)
     (view,) = (await harness.threads.window(alice, sent.thread_id)).messages[1:]
@@ -176,7 +181,9 @@ async def test_an_answer_without_text_fails_and_says_why(
 
 
 @pytest.mark.parametrize("before", [False, True])
-async def test_a_text_that_was_reasoning_is_no_answer(harness: RunHarness, alice: Principal, before: bool):
+async def test_a_text_that_was_reasoning_is_no_answer(
+    harness: RunHarness, alice: Principal, before: bool
+):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     answer = await harness.models.one.answer()
     if before:
@@ -207,7 +214,9 @@ async def test_an_answer_of_reasoning_and_a_source_is_none(harness: RunHarness, 
     assert (await harness.message(alice, sent.message_id)).error == "empty_answer"
 
 
-async def test_the_end_is_the_same_for_a_live_and_a_late_reader(harness: RunHarness, alice: Principal):
+async def test_the_end_is_the_same_for_a_live_and_a_late_reader(
+    harness: RunHarness, alice: Principal
+):
     sent, answer, reader = await begun(harness, alice)
     answer.send(Usage(9, 5, 4, 3)).finish("length")
     live = (await rest_of(reader))[-1]
@@ -295,7 +304,11 @@ async def test_a_deleted_thread_stops_its_answer(harness: RunHarness, alice: Pri
 async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
     harness: RunHarness, alice: Principal, bob: Principal
 ):
-    runs = [await begun(harness, alice), await begun(harness, alice, "c2"), await begun(harness, bob)]
+    runs = [
+        await begun(harness, alice),
+        await begun(harness, alice, "c2"),
+        await begun(harness, bob),
+    ]
     for _, answer, _ in runs:
         answer.say(" and sent")
         await answer.taken()
@@ -309,7 +322,9 @@ async def test_a_drain_interrupts_every_answer_and_keeps_its_text(
     assert await harness.count(alice, RunEvent) == 0
 
 
-async def test_the_end_of_a_run_is_published_after_it_is_stored(harness: RunHarness, alice: Principal):
+async def test_the_end_of_a_run_is_published_after_it_is_stored(
+    harness: RunHarness, alice: Principal
+):
     told: list[tuple[str, str]] = []
     sent, answer, _ = await begun(harness, alice)
     harness.bus.subscribe_callback(

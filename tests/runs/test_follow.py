@@ -42,7 +42,9 @@ async def test_every_event_is_stored_before_a_reader_sees_it(harness: RunHarness
     assert (await harness.run(alice, sent.run_id)).status == "complete"
 
 
-async def test_a_reader_gets_the_whole_answer_and_how_it_ended(harness: RunHarness, alice: Principal):
+async def test_a_reader_gets_the_whole_answer_and_how_it_ended(
+    harness: RunHarness, alice: Principal
+):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     (await harness.models.one.answer()).say(*WORDS).finish()
     events = await harness.read(alice, sent.run_id)
@@ -55,7 +57,9 @@ async def test_a_reader_gets_the_whole_answer_and_how_it_ended(harness: RunHarne
     assert (end.error, end.length) == ("", utf16_length(whole))
 
 
-async def test_the_log_is_folded_into_the_message_and_dropped(harness: RunHarness, alice: Principal):
+async def test_the_log_is_folded_into_the_message_and_dropped(
+    harness: RunHarness, alice: Principal
+):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     answer = await harness.models.one.answer()
     answer.send(ReasoningDelta("hm"), ReasoningDelta("m")).say("Yes", ".").send(Usage(7, 3))
@@ -130,7 +134,9 @@ async def test_reasoning_that_is_stopped_has_no_time(harness: RunHarness, alice:
     assert parts == [{"type": "reasoning", "text": "hm"}]
 
 
-async def test_a_snapshot_is_what_is_there_now(harness: RunHarness, alice: Principal, bob: Principal):
+async def test_a_snapshot_is_what_is_there_now(
+    harness: RunHarness, alice: Principal, bob: Principal
+):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     assert await harness.runs.snapshot(alice, sent.run_id) == []
     answer = (await harness.models.one.answer()).send(ReasoningDelta("hm")).say("a")
@@ -181,7 +187,9 @@ async def test_a_reader_that_leaves_changes_nothing(harness: RunHarness, alice: 
     assert text_of(await harness.read(alice, sent.run_id)) == "ab"
 
 
-async def test_a_slow_reader_gets_what_it_missed_as_one_event(harness: RunHarness, alice: Principal):
+async def test_a_slow_reader_gets_what_it_missed_as_one_event(
+    harness: RunHarness, alice: Principal
+):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     answer = (await harness.models.one.answer()).say("a")
     slow, quick = (harness.runs.follow(alice, sent.run_id) for _ in range(2))

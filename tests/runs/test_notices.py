@@ -50,7 +50,9 @@ async def test_the_first_answer_has_no_notice(harness: RunHarness, alice: Princi
     assert notices == []
 
 
-async def test_a_change_of_the_model_is_said_once_and_by_name(harness: RunHarness, alice: Principal):
+async def test_a_change_of_the_model_is_said_once_and_by_name(
+    harness: RunHarness, alice: Principal
+):
     sent, _ = await ask(harness, alice, None, "one")
     _, notices = await ask(harness, alice, sent.thread_id, "two")
     assert notices == [notice_part("model_changed", before="One", after="Two")]
@@ -58,7 +60,9 @@ async def test_a_change_of_the_model_is_said_once_and_by_name(harness: RunHarnes
     assert notices == []
 
 
-async def test_a_model_that_is_no_longer_offered_is_named_by_its_id(harness: RunHarness, alice: Principal):
+async def test_a_model_that_is_no_longer_offered_is_named_by_its_id(
+    harness: RunHarness, alice: Principal
+):
     sent, _ = await ask(harness, alice, None, "one")
     harness.models.gone.add("one")
     _, notices = await ask(harness, alice, sent.thread_id, "two")
@@ -101,7 +105,9 @@ async def test_an_answer_of_a_notice_alone_is_empty(harness: RunHarness, alice: 
     assert (await harness.message(alice, sent.message_id)).error == "empty_answer"
 
 
-async def test_the_first_answer_without_its_oldest_messages_says_so(harness: RunHarness, alice: Principal):
+async def test_the_first_answer_without_its_oldest_messages_says_so(
+    harness: RunHarness, alice: Principal
+):
     sent, notices = await ask(harness, alice, None)
     thread_id, found = sent.thread_id, [notices]
     for _ in range(4):

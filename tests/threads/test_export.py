@@ -8,34 +8,36 @@ from uuid import UUID
 from chat_app.auth.principal import Principal
 from chat_app.core.events import PartAdded, ReasoningDelta
 from chat_app.threads.export import export
-from testing.run_services import Stage
+from testing.run_services import RunHarness
 
 
-async def exported(stage: Stage, who: Principal) -> tuple[dict[str, Any], str]:
+async def exported(harness: RunHarness, who: Principal) -> tuple[dict[str, Any], str]:
     """The one thread of a user: its JSON and its Markdown."""
-    file = await export(stage.db, who)
+    file = await export(harness.db, who)
     with file, zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.startswith("threads/")]
         texts = {name.rpartition(".")[2]: archive.read(name).decode() for name in names}
     return json.loads(texts["json"]), texts["md"]
 
 
-async def test_reasoning_is_quoted_and_a_notice_is_a_quiet_line(stage: Stage, alice: Principal):
-    sent = await stage.runs.send(alice, text="Why?", client_id="c1")
-    answer = (await stage.models.one.answer()).send(ReasoningDelta("Well.\n\n# So\n"))
-    await anext(stage.runs.follow(alice, sent.run_id))
-    stage.flush_throttle.time += 12
+async def test_reasoning_is_quoted_and_a_notice_is_a_quiet_line(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="Why?", client_id="c1")
+    answer = (await harness.models.one.answer()).send(ReasoningDelta("Well.\n\n# So\n"))
+    await anext(harness.runs.follow(alice, sent.run_id))
+    harness.flush_throttle.time += 12
     answer.say("Because.").finish("length")
-    await stage.read(alice, sent.run_id)
-    more = await stage.runs.send(
+    await harness.read(alice, sent.run_id)
+    more = await harness.runs.send(
         alice, text="And?", client_id="c2", thread_id=sent.thread_id, model="two"
     )
     source = PartAdded({"type": "source", "id": "s", "url": "https://a.example", "title": "A"})
-    second = (await stage.models.two.answer()).say("So.").send(source, ReasoningDelta("hm"))
+    second = (await harness.models.two.answer()).say("So.").send(source, ReasoningDelta("hm"))
     await second.taken()
-    await stage.runs.drain()
+    await harness.runs.drain()
 
-    thread, markdown = await exported(stage, alice)
+    thread, markdown = await exported(harness, alice)
     assert markdown == (
         "# Why?\n\n"
         "## You\n\nWhy?\n\n"
@@ -50,5 +52,5 @@ async def test_reasoning_is_quoted_and_a_notice_is_a_quiet_line(stage: Stage, al
     ]:
         message = exported_rows.pop(answer_id)
         assert (message["status"], message["finishReason"]) == (status, reason)
-        assert message["parts"] == (await stage.message(alice, answer_id)).parts
+        assert message["parts"] == (await harness.message(alice, answer_id)).parts
     assert [message["finishReason"] for message in exported_rows.values()] == ["", ""]
