@@ -118,7 +118,9 @@ class Tab:
         begin = len(self._socket.frames)
         await self._socket.until(lambda packet: news(packet, ChatState).get("busy") is False)
         frames = [packet for packet in self._socket.frames[begin:] if news(packet, Feed).get("f")]
-        return [packet for packet in frames if text_of(packet) != QUESTION]
+        return [
+            packet for packet in frames if text_of(packet) not in ("", QUESTION) or ends(packet)
+        ]
 
     async def answer_in(self, thread: str, reader: "Reader", model: str) -> list[Any]:
         """The frames of an answer that is asked for from another program."""
@@ -137,11 +139,17 @@ def news(packet: Any, state: Any) -> dict[str, Any]:
 
 
 def text_of(frame: Any) -> str:
-    """What the chunks of a frame add to the text of parts."""
-    chunks = chunks_of(news(frame, Feed)["f"])
-    return "".join(
-        chunk[2].get("text", "") if isinstance(chunk[2], dict) else chunk[3] for chunk in chunks
-    )
+    """What the chunks of a frame add to the text of an answer; a notice is no such text."""
+    added = ""
+    for chunk in chunks_of(news(frame, Feed)["f"]):
+        patch = chunk[2] if isinstance(chunk[2], dict) else {"type": "text", "text": chunk[3]}
+        added += patch.get("text", "") if patch.get("type") in ("text", "reasoning") else ""
+    return added
+
+
+def ends(frame: Any) -> bool:
+    """Whether a frame has the end of an answer, and not that of a question with its text."""
+    return chunks_of(news(frame, Feed)["f"])[-1][1] == -1 and text_of(frame) != QUESTION
 
 
 def length_at_end(frames: list[Any]) -> int:
@@ -190,10 +198,12 @@ async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thr
 
 
 async def test_a_token_of_reasoning_costs_what_one_of_text_does(reader: Reader) -> None:
-    thread = reader.thread()
-    async with reader.tab(thread) as tab:
-        text = await tab.answer_in(thread, reader, f"fake:{TOKENS}x20")
-        both = await tab.answer_in(thread, reader, f"fake:think{TOKENS}:{TOKENS}x20")
+    told: list[list[Any]] = []
+    for model in (f"fake:{TOKENS}x20", f"fake:think{TOKENS}:{TOKENS}x20"):
+        thread = reader.thread()
+        async with reader.tab(thread) as tab:
+            told.append(await tab.answer_in(thread, reader, model))
+    text, both = told
     assert length_at_end(both) == len("".join(map(text_of, both)))
     thought = [frame for frame in both if chunks_of(news(frame, Feed)["f"])[0][1] == 0]
     fifth = len(thought) // 5
