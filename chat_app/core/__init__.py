@@ -1,1 +1,1 @@
-"""What every layer may use: errors, parts, clock, signals, tasks, text, keys, logging."""
+"""What every layer may use: errors, parts, clock, signals, text, cryptography, logging."""
