@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat_app.auth.hooks import SessionContext
+from chat_app.auth.operator_hooks import SessionContext
 
 roles: dict[str, list[str]] = {}
 """What the operator's own directory says now, by e-mail address."""

@@ -26,7 +26,7 @@ THREAD_HEADER = "x-thread-id"
 """The thread that a client's first message created."""
 
 
-class TextPart(BaseModel):
+class MessagePart(BaseModel):
     """A part of a message; of parts other than text only the type is read."""
 
     type: Annotated[str, Field(max_length=200)]
@@ -38,7 +38,7 @@ class UserMessage(BaseModel):
 
     id: str = ""
     role: Literal["user"]
-    parts: Annotated[list[TextPart], Field(min_length=1, max_length=100)]
+    parts: Annotated[list[MessagePart], Field(min_length=1, max_length=100)]
 
     @property
     def text(self) -> str:

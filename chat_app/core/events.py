@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from chat_app.core.parts import Part, ToolCallPart, WholePart, utf16_length
+from chat_app.core.parts import Part, ToolCallPart, WholePart
+from chat_app.core.text import utf16_length
 
 FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"]
 """Why a model ended its answer: it was complete, reached the limit of tokens, or was withheld."""

@@ -116,8 +116,3 @@ def has_content(parts: Iterable[Part]) -> bool:
 def has_notice(parts: Iterable[Part], code: str) -> bool:
     """Whether a notice with this code is among the parts."""
     return any(part["type"] == "notice" and part["code"] == code for part in parts)
-
-
-def utf16_length(text: str) -> int:
-    """The length of a text in UTF-16 code units, as a browser counts it."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,4 +1,4 @@
-"""Repair Unicode: text that every database, socket and JSON encoder accepts.
+"""Unicode: repair text for databases, sockets and JSON, and measure it as a browser does.
 
 A provider that splits its answer by UTF-16 code units sends lone surrogates: half an emoji per
 chunk. A lone surrogate crashes SQLite and JSON, a NUL crashes Postgres; both are repaired on input.
@@ -41,3 +41,8 @@ def repair_surrogates(text: str) -> str:
         return text
     repair = SurrogateRepair()
     return repair.feed(text) + repair.end()
+
+
+def utf16_length(text: str) -> int:
+    """The length of a text in UTF-16 code units, as a browser counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Protocol
 from uuid import UUID
 
-from chat_app.auth.hooks import ClaimsUnavailable
+from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import Unavailable

@@ -11,7 +11,7 @@ from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.ui.icons import PRODUCT
 from chat_app.pages import email_links
 from chat_app.pages.chat import chat
-from chat_app.pages.settings.layout import PAGES, waiting
+from chat_app.pages.settings.pages import PAGES, waiting
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed

@@ -30,7 +30,8 @@ from chat_app.core.events import (
     fold,
     text_length,
 )
-from chat_app.core.parts import Part, utf16_length
+from chat_app.core.parts import Part
+from chat_app.core.text import utf16_length
 from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
 
 EndStatus = Literal["complete", "stopped", "failed", "interrupted", "revoked"]

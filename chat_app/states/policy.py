@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic import create_model as model_of
 
-from chat_app.auth.hooks import ClaimsUnavailable
+from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.reflex_ext.events import (
     FRAMEWORK_HANDLERS,
     BaseState,

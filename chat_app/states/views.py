@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from chat_app.core.parts import Part, utf16_length
+from chat_app.core.parts import Part
+from chat_app.core.text import utf16_length
 from chat_app.runs.follow import RunMetrics
 from chat_app.states.chunks import shown_part
 from chat_app.threads.views import MessageView, ThreadSummary

@@ -19,7 +19,7 @@ from chat_app.auth.errors import (
     LastLoginMethod,
     SignUpClosed,
 )
-from chat_app.auth.hooks import OnSignIn, SignInAttempt, load_function
+from chat_app.auth.operator_hooks import OnSignIn, SignInAttempt, load_function
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.crypto import hash_token

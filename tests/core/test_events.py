@@ -25,7 +25,8 @@ from chat_app.core.events import (
     fold,
     text_length,
 )
-from chat_app.core.parts import notice_part, text_of, utf16_length
+from chat_app.core.parts import notice_part, text_of
+from chat_app.core.text import utf16_length
 from testing.event_strategies import answers, events
 
 SOURCE = PartAdded({"type": "source", "id": "s1", "url": "https://a.example", "title": "A"})

@@ -9,8 +9,8 @@ from chat_app.components.ui.icons import icon
 from chat_app.pages import add_pages
 from chat_app.pages.chat import chat
 from chat_app.pages.email_links import new_password
-from chat_app.pages.settings.layout import PAGES
 from chat_app.pages.settings.login_methods import password
+from chat_app.pages.settings.pages import PAGES
 from chat_app.pages.settings.sessions import sessions
 from chat_app.pages.sign_in import sign_in, sign_up
 from chat_app.reflex_ext import build

@@ -20,7 +20,8 @@ from chat_app.core.events import (
     fold,
     text_length,
 )
-from chat_app.core.parts import notice_part, utf16_length
+from chat_app.core.parts import notice_part
+from chat_app.core.text import utf16_length
 from chat_app.runs.follow import Channel, EndEvent, PartEvent, RevokedSessions, RunMetrics
 from testing.event_strategies import answers, events
 

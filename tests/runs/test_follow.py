@@ -17,7 +17,7 @@ from chat_app.core.events import (
     TextWasReasoning,
     Usage,
 )
-from chat_app.core.parts import utf16_length
+from chat_app.core.text import utf16_length
 from chat_app.db.tables import RunEvent
 from chat_app.runs.follow import EndEvent, PartEvent
 from testing.run_services import RunHarness, parts_of, rest_of, run_harness, text_of

@@ -21,7 +21,8 @@ from chat_app.core.events import (
     fold,
     text_length,
 )
-from chat_app.core.parts import NoticePart, Part, utf16_length
+from chat_app.core.parts import NoticePart, Part
+from chat_app.core.text import utf16_length
 from chat_app.runs.follow import Channel, EndEvent, RunMetrics
 from chat_app.states.chunks import ChunkEncoder, stored_chunks
 from chat_app.states.views import item_parts

@@ -14,7 +14,7 @@ from cachetools import TLRUCache, TTLCache
 from sqlmodel import col, select, update
 
 from chat_app.auth.devices import clean_user_agent, device_label
-from chat_app.auth.hooks import SessionContext, SessionHook, claims_of, load_function
+from chat_app.auth.operator_hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, SessionSummary

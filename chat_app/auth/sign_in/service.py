@@ -15,8 +15,8 @@ from sqlmodel import col, select, update
 from chat_app.auth.account.login_methods import claim_unverified_account, new_account
 from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.errors import AccessDenied
-from chat_app.auth.hooks import OnSignIn, SignInAttempt, allows, load_function
 from chat_app.auth.one_time_tokens import ConsumedToken, OneTimeTokens
+from chat_app.auth.operator_hooks import OnSignIn, SignInAttempt, allows, load_function
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import (
     Browser,

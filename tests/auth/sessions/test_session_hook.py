@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from chat_app.auth.hooks import ClaimsUnavailable, SessionContext
+from chat_app.auth.operator_hooks import ClaimsUnavailable, SessionContext
 from chat_app.settings import ConfigError, read_settings
 from testing import session_hooks
 from testing.auth_services import AuthHarness, OpenAuthHarness
