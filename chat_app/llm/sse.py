@@ -29,7 +29,7 @@ class SSEvent(NamedTuple):
 
 DONE = "[DONE]"
 """The data that ends a stream."""
-_raw_decode = json.JSONDecoder().raw_decode  # without the checks of `loads`, which cost a third
+_raw_decode = json.JSONDecoder().raw_decode  # what `loads` does around it costs a third more
 _REPEATED_FIELD = re.compile(r"^\s*(data:\s*)+")
 _MAX_CLOSERS = 4
 """How many lines with only a `}` are tried as the end of JSON that is written over many lines."""
@@ -80,15 +80,19 @@ class SSEParser:
             line = line.rstrip(b"\r\n")
             if self._partial or self._at_start:
                 line = self._complete_line(line)
-            self._process_line(line, events)
+            if line:
+                self._process_line(line, events)
+            else:
+                self._end_event(events)
         return events
 
     def end(self) -> list[SSEvent]:
         """The events that the end of the stream completes or cuts off."""
         events: list[SSEvent] = []
-        self._process_line(self._complete_line(b""), events)
+        if line := self._complete_line(b""):
+            self._process_line(line, events)
         self._end_json(events)
-        self._process_line(b"", events)
+        self._end_event(events)
         return events
 
     def _complete_line(self, tail: bytes) -> bytes:
@@ -101,12 +105,10 @@ class SSEParser:
         return tail
 
     def _process_line(self, line: bytes, events: list[SSEvent]) -> None:
-        if not line:
-            self._end_event(events)
-        elif line.startswith(b"data:"):
+        if line.startswith(b"data:"):
             if self._json:
                 self._end_json(events)
-            self._add_data(line[5:].decode("utf-8", "replace").removeprefix(" "), events)
+            self._add_data(line[5:], events)
         elif self._json or line == b"[" or line.startswith((b"{", b"[{", b"[DONE]")):
             self._add_json(line.decode("utf-8", "replace"), events)
         elif line == b"data":
@@ -115,20 +117,23 @@ class SSEParser:
             self._name = line[6:].decode("utf-8", "replace").strip()
         elif line.startswith(b"error:"):
             self._name = "error"
-            self._add_data(line[6:].decode("utf-8", "replace").removeprefix(" "), events)
+            self._add_data(line[6:], events)
         elif not self._data:
             self._event_bytes = 0
 
-    def _add_data(self, line: str, events: list[SSEvent]) -> None:
-        is_inside = self._data and self._data[0].startswith(("{", "["))
-        value = None if is_inside else _whole(line)
+    def _add_data(self, raw: bytes, events: list[SSEvent]) -> None:
+        line = raw.decode("utf-8", "replace").removeprefix(" ")
+        data = self._data
+        value = None if data and data[0].startswith(("{", "[")) else _whole(line)
         if value is None:
-            self._data.append(line)
+            data.append(line)
             return
-        if self._data:  # a word such as `ping`, ended with one newline
-            self._emit("\n".join(self._data), events)
-            self._data.clear()
-        self._emit(value, events)
+        if data:  # a word such as `ping`, ended with one newline
+            self._emit("\n".join(data), events)
+            data.clear()
+        events.append(SSEvent(value, self._name))
+        self._name = ""
+        self._event_bytes = 0
 
     def _end_event(self, events: list[SSEvent]) -> None:
         if self._json:
@@ -164,11 +169,10 @@ def _whole(text: str) -> Any:
     if text.startswith(("{", "[")):
         try:
             value, end = _raw_decode(text)
-        except (ValueError, RecursionError):
-            pass
-        else:
             if end == len(text) or text[end:].isspace():
                 return value
+        except (ValueError, RecursionError):
+            pass
     return DONE if text.strip() == DONE else None
 
 
