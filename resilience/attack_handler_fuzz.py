@@ -93,7 +93,7 @@ async def _fuzz(harness: Harness, tries: int, random: Random) -> dict[str, int]:
     thread, message = str(sent.thread_id), str(sent.message_id)
     before = await _everything(harness, ada, sent.thread_id)
     eve = await harness.user("eve@example.com")
-    rows, leaks, stuck, raised = table(harness.live.settings), 0, 0, list[str]()
+    rows, leaks, stuck, raised = table(harness.live.settings.socket_frame_bytes), 0, 0, list[str]()
     names = sorted(rows)
     faults = app.policy.refused.copy()
     tabs: dict[bool, Tab] = {}

@@ -113,7 +113,9 @@ async def foreign_handlers(program: Program) -> Result:
     message = (await ada.everything())[0][1]["messages"][-1]["id"]
     before = await ada.everything()
     rows = {
-        name: row for name, row in table(read_settings()).items() if row.access is Access.SIGNED_IN
+        name: row
+        for name, row in table(read_settings().socket_frame_bytes).items()
+        if row.access is Access.SIGNED_IN
     }
     wrong: list[str] = []
     for name, row in rows.items():

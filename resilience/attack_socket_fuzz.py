@@ -134,7 +134,11 @@ async def frame_fuzz(program: Program, tries: int = 2_000, seed: int = 1) -> Res
     """
     ada, eve = await signed_up(program), await signed_up(program)
     thread = await ada.ask(WORDS)
-    before, random, rows = await ada.everything(), Random(seed), table(read_settings())
+    before, random, rows = (
+        await ada.everything(),
+        Random(seed),
+        table(read_settings().socket_frame_bytes),
+    )
     canary = f"canary{uuid4().hex}"
     sent, leaks, closed = 0, 0, Counter[str]()
     while sent < tries:
