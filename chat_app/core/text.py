@@ -5,8 +5,12 @@ chunk. A lone surrogate crashes SQLite and JSON, a NUL crashes Postgres; both ar
 """
 
 import re
+import unicodedata
 
 _INVALID = re.compile("[\ud800-\udfff\0]")
+_JOINERS = "\u200c\u200d"
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that are drawn as nothing, though they are letters, marks or symbols."""
 
 
 class SurrogateRepair:
@@ -46,3 +50,19 @@ def repair_surrogates(text: str) -> str:
 def utf16_length(text: str) -> int:
     """The length of a text in UTF-16 code units, as a browser counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def visible_line(text: str) -> str:
+    """The text on one line, without what cannot be seen; empty if nothing can."""
+    seen = "".join(map(_visible, repair_surrogates(text)))
+    line = " ".join(seen.split()).strip(_JOINERS)
+    return line if any(unicodedata.category(character)[0] in "LNPS" for character in line) else ""
+
+
+def _visible(character: str) -> str:
+    if character.isascii():
+        return character if character.isprintable() else " "
+    if character in _BLANKS or unicodedata.category(character) == "Cc":
+        return " "
+    is_hidden = unicodedata.category(character) == "Cf" and character not in _JOINERS
+    return "" if is_hidden else character

@@ -3,10 +3,9 @@
 import html
 import json
 import re
-import unicodedata
 
 from chat_app.core.errors import InvalidInput
-from chat_app.core.text import repair_surrogates
+from chat_app.core.text import repair_surrogates, visible_line
 
 AUTOMATIC_LENGTH = 60
 """The longest automatic title, in characters."""
@@ -14,9 +13,6 @@ MAX_TITLE_LENGTH = 200
 """The longest title of a user, in characters."""
 
 _MAX_ANSWER_LENGTH = 4_000
-_JOINERS = "\u200c\u200d"
-_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Characters that are drawn as nothing, though they are letters, marks or symbols."""
 
 _REASONING = re.compile(
     r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)|\[THINK\].*?(\[/THINK\]|\Z)", re.S | re.I
@@ -102,7 +98,7 @@ def first_words(text: str, length: int = AUTOMATIC_LENGTH) -> str:
         text: The message.
         length: The longest result, in characters.
     """
-    line = _one_line(text)
+    line = visible_line(text)
     if len(line) <= length:
         return line
     words, space, _ = line[:length].rpartition(" ")
@@ -123,10 +119,10 @@ def clean_model_title(answer: str, length: int = AUTOMATIC_LENGTH) -> str | None
     if len(answer) > _MAX_ANSWER_LENGTH:
         return None
     text = _without_wrapping(repair_surrogates(answer))
-    line = _title_line([line.strip() for line in text.splitlines() if _one_line(line)])
+    line = _title_line([line.strip() for line in text.splitlines() if visible_line(line)])
     if line is None:
         return None
-    line = _one_line(re.sub(r"\*\*|__|`", "", line))
+    line = visible_line(re.sub(r"\*\*|__|`", "", line))
     is_sentence = line.endswith((".", "\u3002")) and len(line.split()) > _MAX_SENTENCE_WORDS
     if is_sentence or _NO_TITLE.match(line) or _HELP.search(line) or _NEXT_SENTENCE.search(line):
         return None
@@ -142,7 +138,7 @@ def clean_user_title(title: str) -> str:
     Raises:
         InvalidInput: It is empty or longer than `MAX_TITLE_LENGTH` characters.
     """
-    line = _one_line(title)
+    line = visible_line(title)
     if not line:
         raise InvalidInput("Enter a title.")
     if len(line) > MAX_TITLE_LENGTH:
@@ -194,19 +190,3 @@ def _title_line(lines: list[str]) -> str | None:
             continue
         return _PREFIX.sub("", _BLOCK_MARK.sub("", rest))
     return None
-
-
-def _one_line(text: str) -> str:
-    """The text on one line, without what cannot be seen; empty if nothing can."""
-    seen = "".join(map(_seen, repair_surrogates(text)))
-    line = " ".join(seen.split()).strip(_JOINERS)
-    return line if any(unicodedata.category(character)[0] in "LNPS" for character in line) else ""
-
-
-def _seen(character: str) -> str:
-    if character.isascii():
-        return character if character.isprintable() else " "
-    if character in _BLANKS or unicodedata.category(character) == "Cc":
-        return " "
-    is_hidden = unicodedata.category(character) == "Cf" and character not in _JOINERS
-    return "" if is_hidden else character

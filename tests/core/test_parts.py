@@ -12,8 +12,8 @@ from chat_app.core.parts import (
     notice_part,
     text_of,
     text_part,
-    utf16_length,
 )
+from chat_app.core.text import utf16_length
 
 REASONING: Part = {"type": "reasoning", "text": "secret", "seconds": 1.0}
 SOURCE: Part = {"type": "source", "id": "s", "url": "https://a.example", "title": "A"}
