@@ -32,7 +32,7 @@ DONE = "[DONE]"
 _raw_decode = json.JSONDecoder().raw_decode  # what `loads` does around it costs a third more
 _REPEATED_FIELD = re.compile(r"^\s*(data:\s*)+")
 _MAX_CLOSERS = 4
-"""How many lines with only a `}` are tried as the end of JSON that is written over many lines."""
+"""How many lines with only a `}` are tried as the end of one JSON object of many lines."""
 
 
 class SSEParser:
@@ -149,14 +149,16 @@ class SSEParser:
         if len(self._json) == 1 or (line == "}" and self._closers < _MAX_CLOSERS):
             self._closers += line == "}"
             if (value := _whole("\n".join(self._json))) is not None:
-                self._json.clear()
-                self._emit(value, events)
+                self._emit_json(value, events)
 
     def _end_json(self, events: list[SSEvent]) -> None:
         if self._json:
-            value = _decoded("\n".join(self._json))
-            self._json.clear()
-            self._emit(value, events)
+            self._emit_json(_decoded("\n".join(self._json)), events)
+
+    def _emit_json(self, value: Any, events: list[SSEvent]) -> None:
+        self._json.clear()
+        self._closers = 0
+        self._emit(value, events)
 
     def _emit(self, data: Any, events: list[SSEvent]) -> None:
         events.append(SSEvent(data, self._name))

@@ -95,6 +95,14 @@ def test_a_byte_order_mark_is_dropped() -> None:
             b'{"a": 1}\n{"b": 2}\n', [SSEvent({"a": 1}), SSEvent({"b": 2})], id="JSON lines"
         ),
         pytest.param(b'{\n  "a": {\n  }\n}\n', [SSEvent({"a": {}})], id="a printed JSON body"),
+        pytest.param(
+            b'{\n"a": 1\n}\n' * 9, [SSEvent({"a": 1})] * 9, id="many printed JSON objects"
+        ),
+        pytest.param(
+            b'{\n"a":\n}\n}\n}\n}\ndata: ping\n\n{\n"a": 1\n}\n',
+            [SSEvent('{\n"a":\n}\n}\n}\n}'), SSEvent("ping"), SSEvent({"a": 1})],
+            id="a printed JSON object after broken JSON",
+        ),
         pytest.param(b"event: ping\ndata: {}\n\n", [SSEvent({}, "ping")], id="a named event"),
         pytest.param(
             b'error: {"code": 500}\n\n', [SSEvent({"code": 500}, "error")], id="an error field"
