@@ -43,7 +43,7 @@ _REASONS: dict[FinishReason | Literal["error"], str] = {
 _MEANINGS: dict[str, FinishReason | Literal["error"]] = {
     word: reason for reason, words in _REASONS.items() for word in words.split()
 }
-_WEAK = ("stop", "other")
+_UNSPECIFIC = ("stop", "other")
 """Reasons that say little: they do not replace another one."""
 
 
@@ -70,6 +70,7 @@ class ChatCompletionDecoder:
         self._reasoning = SurrogateRepair()
         self._tags = ReasoningTags()
         self._has_output = False
+        self._has_text = False
 
     @property
     def complete(self) -> bool:
@@ -91,7 +92,7 @@ class ChatCompletionDecoder:
         if isinstance(data, list):
             chunks = (chunk for chunk in data if isinstance(chunk, dict))
             return [event for chunk in chunks for event in self._decode_chunk(chunk)]
-        return self._decode_word(data.strip()) if isinstance(data, str) else []
+        return self._decode_non_json(data.strip()) if isinstance(data, str) else []
 
     def flush(self) -> list[Event]:
         """The events of what still waits for the next piece of the answer."""
@@ -156,9 +157,13 @@ class ChatCompletionDecoder:
         self._reported = choice.get("error") or self._reported
         message, text = choice.get("message"), choice.get("text")
         if isinstance(message, dict):
-            # some servers repeat the whole answer in the last chunk
-            if not self._has_output:
-                self._decode_message(message, events)
+            # some servers repeat in the last chunk what they have streamed, or a part of it
+            if not self._has_text:
+                whole: list[Event] = []
+                self._decode_message(message, whole)
+                if self._has_output:
+                    whole = [event for event in whole if not isinstance(event, ReasoningDelta)]
+                events += whole
             self._finish = self._finish or Finish("other")
         elif text and isinstance(text, str):
             self._add_text(text, events)
@@ -188,19 +193,25 @@ class ChatCompletionDecoder:
             events.append(ReasoningDelta(text))
 
     def _add_text(self, text: str, events: list[Event]) -> None:
+        self._has_text = True
         if text := self._text.feed(text):
             events += self._tags.feed(text)
 
     def _decode_finish(self, reason: object, native: object) -> None:
-        meaning, said = _meaning(reason), _meaning(native)
-        if meaning in _WEAK and said not in (*_WEAK, "tool-calls"):
-            meaning = said
-        if meaning == "error":
+        normalized = normalize_finish_reason(reason)
+        native_reason = normalize_finish_reason(native)
+        if normalized in _UNSPECIFIC and native_reason not in (*_UNSPECIFIC, "tool-calls"):
+            normalized = native_reason
+        if normalized == "error":
             self._reported = self._reported or {}
-        elif self._finish is None or meaning not in _WEAK or self._finish.reason in _WEAK:
-            self._finish = Finish(meaning)
+        elif (
+            self._finish is None
+            or normalized not in _UNSPECIFIC
+            or self._finish.reason in _UNSPECIFIC
+        ):
+            self._finish = Finish(normalized)
 
-    def _decode_word(self, word: str) -> list[Event]:
+    def _decode_non_json(self, word: str) -> list[Event]:
         """Decode what is no JSON: the end, an error, or a word that keeps the connection alive."""
         if word.strip('"') == DONE:
             self.done = True
@@ -265,8 +276,8 @@ def _pieces(content: object, kind: str = "text", depth: int = 0) -> Iterator[tup
         yield from _pieces(found, kind, depth + 1)
 
 
-def _meaning(reason: object) -> FinishReason | Literal["error"]:
-    """What a finish reason means, in our words."""
+def normalize_finish_reason(reason: object) -> FinishReason | Literal["error"]:
+    """A server's finish reason in our words."""
     if not isinstance(reason, str):
         return "other"
     if reason in _MEANINGS:

@@ -130,6 +130,15 @@ def test_an_answer_is_not_said_twice_by_a_last_chunk_that_repeats_it() -> None:
     assert parts_of(sse(piece("Hel"), piece("lo"), whole)) == ("", "Hello", "stop")
 
 
+@pytest.mark.parametrize(
+    "again", [{}, {"reasoning_content": "Hm."}, {"content": "<think>Hm.</think>Yes."}]
+)
+def test_a_whole_answer_after_streamed_reasoning_is_kept(again: dict[str, str]) -> None:
+    whole = choice(message={"content": "Yes.", **again}, finish_reason="stop")
+    body = sse(choice(delta={"reasoning_content": "Hm."}), whole) + DONE
+    assert parts_of(body) == ("Hm.", "Yes.", "stop")
+
+
 WHOLE = choice(message={"role": "assistant", "content": "Hello there."}, finish_reason="stop")
 
 
