@@ -104,7 +104,7 @@ def notice_part(code: str, **params: Any) -> NoticePart:
 
 
 def text_of(parts: Iterable[Part]) -> str:
-    """The visible text: the text parts joined, without reasoning and all else."""
+    """The visible text: the text parts joined, without reasoning and other parts."""
     return "".join(part["text"] for part in parts if part["type"] == "text")
 
 

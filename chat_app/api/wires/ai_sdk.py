@@ -68,9 +68,9 @@ class MessageStreamEncoder:
         start = {"type": "start", "messageId": str(self._message_id), "messageMetadata": metadata}
         return [start, {"type": "start-step"}]
 
-    def event(self, shown: PartEvent) -> list[Chunk]:
+    def event(self, part_event: PartEvent) -> list[Chunk]:
         """The chunks of an event."""
-        part, event = shown.part, shown.event
+        part, event = part_event.part, part_event.event
         chunks: list[Chunk] = []
         if begins := part == self._parts:
             chunks += self._end_open()
@@ -85,9 +85,9 @@ class MessageStreamEncoder:
                 chunks.append({"type": f"{kind}-delta", "id": id_, "delta": event.text})
         elif isinstance(event, TextWasReasoning):
             # the type of a part that is sent cannot change
-            chunks += self._end_open(_our_metadata(reasoning=True, seconds=event.seconds))
+            chunks += self._end_open(_provider_metadata(reasoning=True, seconds=event.seconds))
         elif isinstance(event, ReasoningEnd):
-            chunks += self._end_open(_our_metadata(seconds=event.seconds))
+            chunks += self._end_open(_provider_metadata(seconds=event.seconds))
         elif isinstance(event, ToolEvent):
             chunks += self._tool_chunks(event)
         elif isinstance(event, PartAdded):
@@ -164,7 +164,7 @@ class _OpenCall:
         self._state = "done"
         if event.error:
             return [self._chunk("tool-output-error", errorText=message_of(event.error, {}))]
-        return [self._chunk("tool-output-available", output=_accepted(event.result))]
+        return [self._chunk("tool-output-available", output=_without_prototype_keys(event.result))]
 
     def _chunk(self, type: str, **more: Any) -> Chunk:
         flags = {"providerExecuted": True, "dynamic": True}
@@ -219,11 +219,11 @@ def metadata(metrics: RunMetrics, reason: str | None) -> dict[str, Any]:
     """
     model = metrics.model or None
     found = {"model": model, "modelId": model, "finishReason": reason}
-    timings = _known(
+    timings = _without_none(
         firstTokenMs=_milliseconds(metrics.first_token_seconds),
         totalMs=_milliseconds(metrics.total_seconds),
     )
-    return _known(**found, usage=_usage(metrics.usage), timings=timings or None)
+    return _without_none(**found, usage=_usage(metrics.usage), timings=timings or None)
 
 
 def ui_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
@@ -240,7 +240,7 @@ def _ui_part(part: Part, index: int) -> dict[str, Any]:
         case "text":
             return {"type": "text", "text": part["text"]}
         case "reasoning":
-            more = _our_metadata(seconds=part["seconds"]) if "seconds" in part else {}
+            more = _provider_metadata(seconds=part["seconds"]) if "seconds" in part else {}
             return {"type": "reasoning", "text": part["text"], "state": "done", **more}
         case "tool-call":
             return _ui_tool_call(part)
@@ -262,7 +262,11 @@ def _ui_tool_call(part: ToolCallPart) -> dict[str, Any]:
     arguments = _input(part["arguments"])
     call["input"] = arguments["input"]
     if part["state"] == "done":
-        return {**call, "state": "output-available", "output": _accepted(part.get("result"))}
+        return {
+            **call,
+            "state": "output-available",
+            "output": _without_prototype_keys(part.get("result")),
+        }
     if part["state"] == "failed":
         error = message_of(part.get("error", ""), {})
         return {**call, "state": "output-error", "errorText": error}
@@ -283,7 +287,7 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
             return {
                 "type": f"data-{part['name']}",
                 "id": f"d{index}",
-                "data": _accepted(part["data"]),
+                "data": _without_prototype_keys(part["data"]),
             }
         case "notice":
             code, params = part["code"], part["params"]
@@ -294,14 +298,14 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
 def _input(arguments: str) -> dict[str, Any]:
     """The arguments of a tool call; with an error if they are not JSON that can be sent on."""
     try:
-        value = _accepted(json.loads(arguments or "{}"))
-        _dump(reduce(lambda nested, _: [nested], range(_ROOM), value)).encode()
+        value = _without_prototype_keys(json.loads(arguments or "{}"))
+        _dump(reduce(lambda nested, _: [nested], range(_MAX_ADDED_DEPTH), value)).encode()
     except (ValueError, RecursionError):
         return {"type": "tool-input-error", "input": arguments, "errorText": INVALID_ARGUMENTS}
     return {"type": "tool-input-available", "input": value}
 
 
-def _accepted(value: Any) -> Any:
+def _without_prototype_keys(value: Any) -> Any:
     """A JSON value without the keys of prototypes, at which clients stop reading the stream.
 
     They are those of `packages/provider-utils/src/secure-json-parse.ts`.
@@ -309,10 +313,10 @@ def _accepted(value: Any) -> Any:
     text = _dump(value)
     if "__proto__" not in text and '"constructor"' not in text:
         return value
-    return json.loads(text, object_pairs_hook=_accepted_object)
+    return json.loads(text, object_pairs_hook=_object_without_prototype_keys)
 
 
-def _accepted_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_without_prototype_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     found.pop("__proto__", None)
     constructor = found.get("constructor", "")
@@ -321,14 +325,14 @@ def _accepted_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _our_metadata(**values: Any) -> dict[str, Any]:
+def _provider_metadata(**values: Any) -> dict[str, Any]:
     return {"providerMetadata": {"chat-app": values}}
 
 
 def _usage(usage: Usage | None) -> dict[str, int] | None:
     if usage is None:
         return None
-    return _known(
+    return _without_none(
         inputTokens=usage.input_tokens,
         outputTokens=usage.output_tokens,
         totalTokens=usage.input_tokens + usage.output_tokens,
@@ -341,10 +345,10 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _known(**values: Any) -> dict[str, Any]:
+def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-_ROOM = 100
+_MAX_ADDED_DEPTH = 100
 """How much deeper JSON may be nested where it is sent than where it is read."""
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
