@@ -10,10 +10,9 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from chat_app.api.requests import id_of, read_json, signed_in
-from chat_app.api.responses import json_response, no_content
+from chat_app.api.requests import id_of, read_json
+from chat_app.api.routing import Routes
 from chat_app.api.streaming import StreamResponse
 from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
@@ -24,6 +23,8 @@ from chat_app.threads.views import RunRef, Window
 
 THREAD_HEADER = "x-thread-id"
 """The thread that a client's first message created."""
+
+routes = Routes()
 
 
 class MessagePart(BaseModel):
@@ -65,7 +66,7 @@ class ChatRequest(BaseModel):
     model: Annotated[str, Field(max_length=200)] = ""
 
 
-@signed_in
+@routes.signed_in("POST", "/api/chat")
 async def chat(request: Request, principal: Principal) -> Response:
     """Send a message, or regenerate an answer, and stream the run."""
     # Clients send the whole conversation, though only its end is read.
@@ -79,28 +80,27 @@ async def chat(request: Request, principal: Principal) -> Response:
     return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
 
 
-@signed_in
-async def resume(request: Request, principal: Principal) -> Response:
+@routes.signed_in("GET", "/api/chat/{id}/stream")
+async def resume(request: Request, principal: Principal) -> Response | None:
     """Resume the active run of a thread from its start; 204 when there is none."""
     window = await _last_window(principal, id_of(request.path_params["id"]))
     if window.run is None:
-        return no_content()
+        return None
     return _stream(principal, window.run, window.thread.id)
 
 
-@signed_in
-async def stop(request: Request, principal: Principal) -> Response:
+@routes.signed_in("POST", "/api/chat/{id}/stop")
+async def stop(request: Request, principal: Principal) -> None:
     """Stop the active run of a thread; no error when there is none."""
     await services().runs.stop_thread(principal, id_of(request.path_params["id"]))
-    return no_content()
 
 
-@signed_in
-async def models(_request: Request, _principal: Principal) -> Response:
+@routes.signed_in("GET", "/api/models")
+async def models(_request: Request, _principal: Principal) -> dict[str, Any]:
     """The models that users can choose."""
     offered = [{"id": model.id, "name": model.name} for model in services().models.all()]
     default = services().models.default().id if offered else None
-    return json_response({"models": offered, "default": default})
+    return {"models": offered, "default": default}
 
 
 async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | None) -> CreatedRun:
@@ -151,11 +151,3 @@ def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:
     chunks = ai_sdk.encoded(events, message_id=run.message_id, thread_id=thread_id)
     headers = {**ai_sdk.HEADERS, THREAD_HEADER: str(thread_id)}
     return StreamResponse(chunks, headers, keepalive=ai_sdk.KEEPALIVE)
-
-
-routes = [
-    Route("/api/chat", chat, methods=["POST"]),
-    Route("/api/chat/{id}/stream", resume, methods=["GET"]),
-    Route("/api/chat/{id}/stop", stop, methods=["POST"]),
-    Route("/api/models", models, methods=["GET"]),
-]
