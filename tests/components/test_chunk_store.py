@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 FEED = """(chunks) => {
     const store = lab.createChunkStore();
     const asked = [];
-    store.answer((resync) => asked.push(resync));
+    store.onResync((resync) => asked.push(resync));
     for (const chunk of chunks) store.receive(chunk);
     return { parts: [], ...store.get("r"), asked };
 }"""
@@ -78,7 +78,6 @@ async def test_a_gap_is_asked_for_once_and_never_filled_with_what_comes_after(pa
     got = await _feed(
         page,
         *(["r", 0, 0, "👋"], ["r", 0, 5, "x"], ["r", 0, 6, "y"]),
-        ["r", -1, 7, "", "complete"],
     )
     assert _texts(got) == ["👋"]
     assert got["asked"] == [{"streamId": "r", "part": 0, "have": 2}]
@@ -105,9 +104,85 @@ async def test_a_missing_part_is_asked_for_from_the_last_one_that_is_there(page:
     assert _texts(got) == ["Hm.", "in between", "later"]
 
 
+async def test_a_part_whose_beginning_was_lost_is_asked_for_from_the_one_before(
+    page: Page,
+) -> None:
+    thought = ["r", 0, {"type": "reasoning", "seconds": 2.0}]  # lost, with the part after it
+    got = await _feed(
+        page,
+        ["r", 0, 0, "Hm."],
+        ["r", 1, 3, ", it"],
+        [["r", 0, {"type": "reasoning", "text": "Hm."}], thought, ["r", 1, 0, "Yes, it"]],
+        ["r", 1, 7, " is."],
+        ["r", -1, 14, "", "complete"],
+    )
+    assert got["asked"] == [{"streamId": "r", "part": 0, "have": 3}]
+    assert got["parts"] == [
+        {"type": "reasoning", "text": "Hm.", "seconds": 2.0},
+        {"type": "text", "text": "Yes, it is."},
+    ]
+    assert got["ended"] is True
+
+
+async def test_a_change_of_a_part_that_is_not_there_is_a_gap(page: Page) -> None:
+    got = await _feed(page, ["r", 0, 0, "Hm"], ["r", 1, {"state": "done"}])
+    assert got["asked"] == [{"streamId": "r", "part": 0, "have": 2}]
+    assert _texts(got) == ["Hm"]
+
+
+async def test_the_end_asks_for_what_a_lost_reply_did_not_bring(page: Page) -> None:
+    end = ["r", -1, 5, "", "complete"]
+    lost = [["r", 0, 0, "a"], *(["r", 0, at, "x"] for at in (2, 3, 4)), end]
+    got = await _feed(page, *lost)
+    assert [asked["have"] for asked in got["asked"]] == [1, 1]
+    got = await _feed(page, *lost, [["r", 0, 0, "axxxx"], end])
+    assert (got["ended"], _texts(got), len(got["asked"])) == (True, ["axxxx"], 2)
+    got = await _feed(page, *lost, [["r", 0, 0, "ax"], end], [["r", 0, 0, "axx"], end], end)
+    assert (got["ended"], len(got["asked"])) == (True, 4), "each reply has brought some"
+
+
+RETRY = """({ first, then, shown }) => {
+    const [timers, asked] = [[], []];
+    const later = (work, delay) => timers.push({ work, delay });
+    const store = lab.createChunkStore({ later });
+    store.onResync(({ have }) => asked.push(have));
+    const hide = store.subscribe("r", () => {});
+    if (shown === false) hide();
+    const delays = [];
+    const pass = () => {
+        const due = timers.splice(0);
+        delays.push(...due.map(({ delay }) => delay));
+        due.forEach(({ work }) => work());
+    };
+    first.forEach(store.receive);
+    for (let n = 0; n < 7; n += 1) pass();
+    const before = asked.length;
+    then.forEach(store.receive);
+    pass();
+    pass();
+    return { before, asked, delays, parts: store.get("r").parts };
+}"""
+
+
+async def test_a_reply_that_does_not_come_is_asked_for_again_later_and_later(page: Page) -> None:
+    given = {"first": [["r", 0, 0, "a"], ["r", 0, 2, "c"]], "then": [["r", 0, 0, "abc"]]}
+    got = await page.evaluate(RETRY, given)
+    assert got["asked"] == [1] * 8
+    assert got["delays"] == [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]
+    assert got["before"] == 8, "and no more once it is there"
+    got = await page.evaluate(RETRY, {**given, "then": [["r", 0, 0, "ab"], ["r", 0, 9, "z"]]})
+    assert got["asked"] == [1] * 8 + [2] * 3, "another gap is asked for at once"
+
+
+async def test_what_nobody_shows_is_not_asked_for_again_until_the_next_gap(page: Page) -> None:
+    given = {"first": [["r", 0, 2, "c"]], "then": [["r", 0, 3, "d"]], "shown": False}
+    got = await page.evaluate(RETRY, given)
+    assert (got["before"], got["asked"]) == (1, [0, 0])
+
+
 async def test_a_wrong_length_at_the_end_is_asked_for_once(page: Page) -> None:
     lost = [["r", 0, {"type": "reasoning", "text": "Hm"}], ["r", 1, 0, "Yes."]]
-    end = ["r", -1, 9, "", "complete"]
+    end = ["r", -1, 10, "", "complete"]
     got = await _feed(page, lost, end)
     assert (got["ended"], got["asked"]) == (False, [{"streamId": "r", "part": 0, "have": 2}])
     got = await _feed(page, lost, end, [["r", 0, 2, ", so"], ["r", 1, 0, "Yes."], end])
@@ -138,21 +213,104 @@ async def test_any_mix_of_lost_and_repeated_chunks_heals_with_replays(page: Page
         assert (_texts(got), got["ended"]) == (texts, True)
 
 
-async def test_the_text_of_a_part_that_travelled_without_it_is_asked_for(page: Page) -> None:
+LOSSY = """({ values, lost }) => {
+    // A server that knows all it has sent, and a page that loses some of what it is sent.
+    const sent = lab.createChunkStore();
+    const [timers, replies] = [[], []];
+    const page = lab.createChunkStore({ later: (work) => timers.push(work) });
+    page.subscribe("r", () => {});
+    let asked = 0;
+    page.onResync(({ part }) => {
+        asked += 1;
+        const { parts, ended, status } = sent.get("r");
+        const whole = parts.map((known, index) =>
+            known.type === "text" ? ["r", index, 0, known.text] : ["r", index, { ...known }]);
+        const length = parts.reduce((sum, { type, text }) =>
+            sum + (type === "notice" ? 0 : text.length), 0);
+        if (ended) whole.push(["r", -1, length, "", status]);
+        replies.push(whole.filter(([, index]) => index < 0 || index >= part));
+    });
+    let arrivals = 0;
+    const arrive = (value) => {
+        // A value is lost when another follows at once, so the last is not.
+        if (value === values.at(-1) || !lost.includes(arrivals++)) page.receive(value);
+    };
+    for (const value of values) {
+        sent.receive(value);
+        arrive(value);
+        replies.splice(0).forEach(arrive);
+    }
+    for (let n = 0; n < 20; n += 1) {
+        replies.splice(0).forEach(arrive);
+        timers.splice(0).forEach((work) => work());
+    }
+    return { ...page.get("r"), expected: sent.get("r").parts, asked };
+}"""
+
+
+async def test_any_mix_of_lost_values_and_replies_heals_with_every_change_of_a_part(
+    page: Page,
+) -> None:
+    chance = random.Random(7)
+    for _ in range(150):
+        values = _values(chance)
+        lost = [at for at in range(2 * len(values)) if chance.random() < 0.25]
+        got = await page.evaluate(LOSSY, {"values": values, "lost": lost})
+        assert got["parts"] == got["expected"], (values, lost)
+        assert got["ended"] is True
+        assert got["asked"] <= 2 * len(values)
+
+
+def _values(chance: random.Random) -> list[list]:
+    """An answer of every kind of part, as the server sends it."""
+    values: list[list] = []
+    deferred: list[list] = []
+    length = 0
+    kinds = chance.choices(["text", "reasoning", "found", "notice"], k=chance.randint(0, 5))
+    for part, kind in enumerate([*kinds, "text"]):
+        words = [
+            chance.choice(["Tide 👋🏽 ", "naïve ", "中文 "]) for _ in range(chance.randint(1, 5))
+        ]
+        if kind == "notice":
+            values.append([*deferred, ["r", part, {"type": "notice", "text": words[0]}]])
+            deferred = []
+            continue
+        offset = 0
+        for word in words:
+            begins = kind == "reasoning" and offset == 0
+            patch = {"type": "reasoning", "text": word}
+            chunk = ["r", part, patch] if begins else ["r", part, offset, word]
+            values.append([*deferred, chunk])
+            deferred = []
+            offset += _units(word)
+        length += offset
+        if kind == "reasoning":
+            deferred = [["r", part, {"seconds": 1.5}]]
+        elif kind == "found":
+            deferred = [["r", part, {"type": "reasoning", "seconds": 2.5}]]
+    return [*values, [*deferred, ["r", -1, length, "", "complete"]]]
+
+
+async def test_the_text_of_a_part_that_travelled_without_it_is_asked_for_until_it_comes(
+    page: Page,
+) -> None:
     got = await page.evaluate(
         """() => {
-            const store = lab.createChunkStore();
-            const [asked, seen] = [[], []];
-            store.answer((resync) => asked.push(resync));
+            const [timers, asked, seen] = [[], [], []];
+            const store = lab.createChunkStore({ later: (work) => timers.push(work) });
+            store.subscribe("r", () => {});
+            store.onResync((resync) => asked.push(resync));
             store.watch((change) => seen.push(change));
             const parts = [{ type: "text", text: "Before." }, { type: "reasoning", length: 2 }];
-            store.want("r", 1, parts);
+            store.requestPart("r", 1, parts);
+            timers.shift()();
             store.receive([["r", 1, { type: "reasoning", text: "Hm" }], ["r", 1, { seconds: 2 }]]);
+            timers.shift()();
             return [asked, store.get("r").parts, seen.map(({ grew, ended }) => grew || ended)];
         }"""
     )
     asked, parts, news = got
-    assert asked == [{"streamId": "r", "part": 1, "have": 0}]
+    assert asked == [{"streamId": "r", "part": 1, "have": 0}] * 2, "until it is there"
     assert parts[1] == {"type": "reasoning", "text": "Hm", "length": 2, "seconds": 2}
     assert news == [False], "nothing new was said"
 
@@ -168,6 +326,31 @@ async def test_texts_that_nobody_shows_are_forgotten_after_eight_more(page: Page
         }"""
     )
     assert kept == ["shown", *"cdefghij"]
+
+
+async def test_a_value_costs_no_more_than_its_chunks(page: Page) -> None:
+    short, long = await page.evaluate(
+        """() => {
+            const iterator = Array.prototype[Symbol.iterator];
+            let steps = 0;
+            const cost = (count) => {
+                const value = Array.from({ length: count }, (_, at) => ["r", 0, at, "x"]);
+                steps = 0;
+                lab.createChunkStore().receive(value);
+                return steps;
+            };
+            Array.prototype[Symbol.iterator] = function* () {
+                for (const value of { [Symbol.iterator]: () => iterator.call(this) }) {
+                    steps += 1;
+                    yield value;
+                }
+            };
+            const costs = [cost(200), cost(400)];
+            Array.prototype[Symbol.iterator] = iterator;
+            return costs;
+        }"""
+    )
+    assert long <= 2.2 * short
 
 
 async def test_every_chunk_of_a_burst_arrives_through_react(page: Page) -> None:

@@ -115,21 +115,23 @@ async def test_the_text_of_a_stored_thought_is_asked_for_when_it_is_opened(page:
     assert await page.evaluate("feed.calls") == []
     await page.locator("summary").click()
     await expect(page.locator("details")).to_contain_text("Loading…")
-    assert await page.evaluate("feed.calls") == [["onResync", "s", 0, 0]]
+    assert await page.evaluate("feed.calls[0]") == ["onResync", "s", 0, 0]
     await page.locator("summary").click()
     await expect(page.locator("details")).not_to_contain_text("Loading…")
+    asked = await page.evaluate("feed.calls.length")
     await page.locator("summary").click()
     await expect(page.locator("details")).to_contain_text("Loading…")
-    assert await page.evaluate("feed.calls.length") == 2, "a request that was lost is made again"
+    assert await page.evaluate("feed.calls.length") > asked, "opened again, it is asked for again"
     await _send(
         page,
         [["s", 0, {"type": "reasoning", "text": "One *step*."}], ["s", 0, {"seconds": 3.0}]],
     )
     await expect(page.locator("details .ct-part")).to_have_text("One step.")
     await expect(page.locator(".ct-text > .ct-part")).to_have_text("The answer.")
+    asked = await page.evaluate("feed.calls.length")
     await page.locator("summary").click()
     await page.locator("summary").click()
-    assert await page.evaluate("feed.calls.length") == 2
+    assert await page.evaluate("feed.calls.length") == asked
     await page.evaluate("feed.unmount()")
 
 

@@ -19,11 +19,14 @@
  *   parts: Part[],
  *   ended: boolean,
  *   status: string,
- *   resyncing: boolean,
- *   checked: boolean,
- * }} Entry `resyncing`: a resync was requested; `checked`: one was because of a wrong length.
+ *   missing: Missing | null,
+ *   lengthResynced: number,
+ * }} Entry `missing`: what is requested, until a chunk fits; `lengthResynced`: how much was here
+ *   when the end last showed that it was too little, -1 before that.
  *
- * @typedef {{streamId: string, part: number, have: number}} Resync What to send again: this part,
+ * @typedef {{part: number, have: number}} Missing
+ *
+ * @typedef {Missing & {streamId: string}} Resync What to send again: this part,
  *   of which so much is here, and those after it.
  *
  * @typedef {{grew: boolean, ended: boolean, status: string}} Change
@@ -32,9 +35,11 @@
  */
 
 const GROWING = new Set(["text", "reasoning"]);
+const RETRY_MS = 1000;
+const MAX_RETRY_MS = 30_000;
 
 /**
- * The text that is copied and read aloud, without reasoning and all else.
+ * The text that is copied and read aloud, without reasoning and other parts.
  *
  * @param {Record<string, any>[]} parts
  * @returns {string}
@@ -44,9 +49,10 @@ export function textOf(parts) {
 }
 
 /**
- * @param {{keep?: number}} options How many texts that are shown no more are kept.
+ * @param {{keep?: number, later?: (work: () => void, delay: number) => unknown}} options `keep`: how
+ *   many texts that are shown no more are kept; `later`: calls `work` after so many milliseconds.
  */
-export function createChunkStore({ keep = 8 } = {}) {
+export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
   /** @type {Map<string, Entry>} By stream id, the least recently changed first. */
   const entries = new Map();
   /** @type {Map<string, Set<() => void>>} By stream id. */
@@ -85,13 +91,31 @@ export function createChunkStore({ keep = 8 } = {}) {
       parts: [],
       ended: false,
       status: "",
-      resyncing: false,
-      checked: false,
+      missing: null,
+      lengthResynced: -1,
     };
     entries.delete(streamId);
     entries.set(streamId, entry);
     forget();
     return entry;
+  }
+
+  /**
+   * Request what is missing; again and again, ever later, while nothing fits and the stream is shown.
+   *
+   * @param {string} streamId
+   * @param {Entry} entry The stream's.
+   * @param {Missing} missing
+   */
+  function resync(streamId, entry, missing, delay = RETRY_MS) {
+    entry.missing = missing;
+    later(() => {
+      if (entry.missing !== missing) return;
+      entry.missing = null;
+      if (entries.get(streamId) !== entry || !readers.has(streamId)) return;
+      resync(streamId, entry, missing, Math.min(2 * delay, MAX_RETRY_MS));
+    }, delay);
+    request({ streamId, ...missing });
   }
 
   /**
@@ -109,12 +133,10 @@ export function createChunkStore({ keep = 8 } = {}) {
     for (const chunk of group) {
       const took = take(entry, chunk);
       if (typeof took === "object") {
-        if (entry.resyncing) continue;
-        entry.resyncing = true;
-        entry.checked ||= chunk[1] < 0;
-        request({ streamId, ...took });
+        // After the end no further chunk shows that something is missing.
+        if (!entry.missing || chunk[1] < 0) resync(streamId, entry, took);
       } else {
-        entry.resyncing = false;
+        entry.missing = null;
         changed ||= took;
       }
     }
@@ -131,8 +153,7 @@ export function createChunkStore({ keep = 8 } = {}) {
 
   return {
     /**
-     * Take in a chunk, or chunks that belong together. What does not fit is requested again, once
-     * until a chunk fits.
+     * Take in a chunk, or chunks that belong together. What does not fit is requested again.
      *
      * @param {Chunk | Chunk[] | []} value
      */
@@ -141,7 +162,11 @@ export function createChunkStore({ keep = 8 } = {}) {
       const all = /** @type {Chunk[]} */ (Array.isArray(value[0]) ? value : [value]);
       /** @type {Map<string, Chunk[]>} */
       const groups = new Map();
-      for (const chunk of all) groups.set(chunk[0], [...(groups.get(chunk[0]) ?? []), chunk]);
+      for (const chunk of all) {
+        const group = groups.get(chunk[0]);
+        if (group) group.push(chunk);
+        else groups.set(chunk[0], [chunk]);
+      }
       for (const [streamId, group] of groups) receiveStream(streamId, group);
     },
 
@@ -158,11 +183,11 @@ export function createChunkStore({ keep = 8 } = {}) {
      * @param {number} part
      * @param {Record<string, any>[]} parts All parts of the message, as far as they are known.
      */
-    want(streamId, part, parts) {
+    requestPart(streamId, part, parts) {
       const entry = touch(streamId);
       if (entry.parts.length === 0) entry.parts = parts.map((known) => newPart(known));
       entry.ended = true;
-      request({ streamId, part, have: entry.parts[part]?.text.length ?? 0 });
+      resync(streamId, entry, rest(entry.parts, part));
     },
 
     /**
@@ -171,7 +196,7 @@ export function createChunkStore({ keep = 8 } = {}) {
      * @param {(resync: Resync) => void} handler
      * @returns {() => void} Stops it.
      */
-    answer(handler) {
+    onResync(handler) {
       request = handler;
       return () => {
         if (request === handler) request = () => {};
@@ -228,25 +253,23 @@ function newPart(known = {}) {
 /**
  * @param {Entry} entry
  * @param {Chunk} chunk
- * @returns {boolean | {part: number, have: number}} Whether something has changed; or what is
- *   missing.
+ * @returns {boolean | Missing} Whether something has changed; or what is missing.
  */
 function take(entry, chunk) {
   const [, part, third] = chunk;
   if (part < 0) return end(entry, /** @type {TextChunk} */ (chunk));
   const { parts } = entry;
-  if (part > parts.length) {
-    const last = Math.max(parts.length - 1, 0);
-    return { part: last, have: parts[last]?.text.length ?? 0 };
-  }
   const isPatch = typeof third === "object";
+  const isNew = part === parts.length;
+  const begins = isPatch ? "type" in third : third === 0;
+  // What was lost may have changed the part before, too.
+  if (part > parts.length || (isNew && !begins)) return rest(parts, Math.max(parts.length - 1, 0));
   const { text = "", ...patch } = isPatch ? third : { text: chunk[3] };
   const offset = isPatch ? 0 : third;
-  const have = parts[part]?.text.length ?? 0;
-  if (offset > have) return { part, have };
-  const isNew = part === parts.length;
   if (isNew) parts.push(newPart());
   const known = parts[part];
+  const have = known.text.length;
+  if (offset > have) return rest(parts, part);
   const fresh = text.slice(have - offset);
   const merged = Object.keys(patch).filter((key) => known[key] !== patch[key]);
   for (const key of merged) known[key] = patch[key];
@@ -255,16 +278,27 @@ function take(entry, chunk) {
 }
 
 /**
+ * @param {Part[]} parts
+ * @param {number} part
+ * @returns {Missing} What comes after the text that this part has.
+ */
+function rest(parts, part) {
+  return { part, have: parts[part]?.text.length ?? 0 };
+}
+
+/**
  * @param {Entry} entry
  * @param {TextChunk} chunk
+ * @returns {false | Missing}
  */
 function end(entry, [, , length, , status = ""]) {
+  if (entry.ended) return false;
   let have = 0;
   for (const part of entry.parts) if (GROWING.has(part.type)) have += part.text.length;
-  if (entry.ended) return false;
-  // A length that stays wrong is no reason to go on asking.
-  if (have !== length && !entry.checked) {
-    return { part: 0, have: entry.parts[0]?.text.length ?? 0 };
+  // When a resync has brought nothing, it is all that the server has.
+  if (have !== length && have !== entry.lengthResynced) {
+    entry.lengthResynced = have;
+    return rest(entry.parts, 0);
   }
   entry.ended = true;
   entry.status = status;

@@ -30,7 +30,7 @@ export function ChunkFeed({ chunk, onResync }) {
     latest.current = onResync;
   });
   useLayoutEffect(
-    () => chunks.answer(({ streamId, part, have }) => latest.current?.(streamId, part, have)),
+    () => chunks.onResync(({ streamId, part, have }) => latest.current?.(streamId, part, have)),
     [],
   );
   useLayoutEffect(() => chunks.receive(chunk), [chunk]);

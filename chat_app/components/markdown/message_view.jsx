@@ -62,7 +62,7 @@ export function mountMessage(root, { store = chunks } = {}) {
         isOver: over || index < parts.length - 1,
         key: `${shown.id || shown.streamId}/${index}`,
         isLoading: part.length > 0 && !known.text,
-        want: () => store.want(shown.streamId, index, parts),
+        want: () => store.requestPart(shown.streamId, index, parts),
       });
     });
     const awaits = !over && (shown.status === "" || RUNNING.has(shown.status));
