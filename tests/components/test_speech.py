@@ -92,6 +92,21 @@ async def test_what_was_there_before_the_page_is_not_read_out_again(page: Page) 
     assert await said.locator("p").all_inner_texts() == ["New ones.", "Answer finished"]
 
 
+async def test_a_text_that_was_reasoning_is_not_read_out_any_further(page: Page) -> None:
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer").locator("p")
+    await page.evaluate(
+        RECEIVE,
+        [
+            ["r", 0, 0, "The user wants a thing. A secret"],
+            ["r", 0, 32, " plan. "],
+            [["r", 0, {"type": "reasoning", "seconds": 1}], ["r", 1, 0, "Hello there. "]],
+            ["r", -1, 52, "", "complete"],
+        ],
+    )
+    assert await said.all_inner_texts() == ["Hello there.", "Answer finished"]
+
+
 async def test_reasoning_is_named_once_and_not_read_out(page: Page) -> None:
     await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
     said = page.get_by_role("status", name="Spoken answer").locator("p")

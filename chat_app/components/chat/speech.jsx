@@ -167,7 +167,10 @@ function createReading() {
      */
     next(parts, over) {
       const last = parts.length - 1;
-      const spokenParts = parts.map(({ text }, at) => speeches[at]?.next(text, over || at < last));
+      // What began as text may have been reasoning.
+      const spokenParts = parts.map(({ type, text }, at) =>
+        type === "text" ? speeches[at]?.next(text, over || at < last) : "",
+      );
       return spokenParts.filter(Boolean).join(" ");
     },
   };
