@@ -4,6 +4,12 @@ Servers without a parser for a model's reasoning leave `<think>…</think>` in t
 templates write the opening tag into the prompt, so that only the closing one comes: then what
 looked like text until there was reasoning. Only reasoning before the answer counts; a tag in the
 middle of an answer, or in code, is text.
+
+A closing tag without an opening one is text unless all of this holds: it is the first tag, in code
+or not; it ends its line, or begins it and the answer follows directly; it is not in code, a
+heading, a quote, a table or a list item of its own; at most `_MAX_BEFORE` characters came before,
+among them no heading and no table. Lists and closed code blocks are common in reasoning, so they
+decide nothing.
 """
 
 import re
@@ -25,6 +31,15 @@ _MAX_HELD = 64
 """How many characters may wait for what follows them."""
 _MAX_TAGS = 32
 """How many tags are looked for; an answer has one pair, seldom two."""
+_MAX_BEFORE = 64_000
+"""How many characters of reasoning without an opening tag may be shown as text at first."""
+
+_FENCE = re.compile(r"\s*(`{3,}(?=[^`]*$)|~{3,})")
+_BACKTICKS = re.compile("`+")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
+_MARKUP = re.compile(r" {4}|\t| {0,3}(?:[#>|]|(?:[-*+]|\d{1,9}[.)])\s*$)")
+"""The beginning of a line that is indented code, a heading, a quote, a table or an empty item."""
+_LINE_END = re.compile(r"[ \t]*[\r\n]")
 
 
 def _either(*tags: str) -> re.Pattern[str]:
@@ -54,15 +69,14 @@ class ReasoningTags:
         self._tags = 0
         self._began_text = False
         self._after_tag = False
-        self._backticks = 0
-        self._at_line_start = True
+        self._before = _TextBefore()
 
     def end(self) -> list[Event]:
         """The events of what still waits for the next piece."""
         held, self._held = self._held, ""
         if self.feed == self._reason:
             return self._reasoning(held.rstrip())
-        if self.feed == self._look_for_closing and _CLOSING.fullmatch(held):
+        if self.feed == self._look_for_closing and _CLOSING.fullmatch(held.rstrip(" \t")):
             return self._close("", "")
         if self.feed == self._begin and not held.strip():
             return []
@@ -117,36 +131,33 @@ class ReasoningTags:
             self._held = ""
         if "<" in text or "[" in text or "◁" in text:
             return self._look_at(text)
-        self._backticks += text.count("`")
-        self._at_line_start = text.endswith("\n")
-        self._began_text = True
-        return [TextDelta(text)]
+        return self._pass(text)
 
     def _look_at(self, text: str) -> list[Event]:
-        backticks, counted = self._backticks, 0
-        for tag in _ANY.finditer(text):
-            backticks += text.count("`", counted, tag.start())
-            counted = tag.start()
-            if backticks % 2:
-                continue  # in code
-            if _OPENING.fullmatch(tag[0]):
-                self.feed = self._text  # the answer is about tags
-                return self._text(text)
-            before, rest = text[: tag.start()], text[tag.end() :]
-            begins_line = before.endswith("\n") if before else self._at_line_start
-            if begins_line or rest.startswith(("\n", "\r")):
-                return self._close(before, rest)
-            if not rest:
-                self._held = tag[0]
-                return self._pass(before)
-        cut = _cut_tag_start(text)
-        self._held = text[cut:]
-        return self._pass(text[:cut])
+        tag = _ANY.search(text)
+        if tag is None:
+            cut = _cut_tag_start(text)
+            self._held = text[cut:]
+            return self._pass(text[:cut])
+        before = text[: tag.start()]
+        self._before.add(before)
+        if _CLOSING.fullmatch(tag[0]) and self._before.can_be_reasoning:
+            if len(text) - tag.start() <= _MAX_HELD and not text[tag.end() :].strip(" \t"):
+                self._held = text[tag.start() :]
+                return self._text(before)
+            follows = text[tag.end()]
+            begins_line = self._before.ends_line and not follows.isspace()
+            if begins_line or _LINE_END.match(text, tag.end()):
+                return self._close(before, text[tag.end() :])
+        self.feed = self._text  # the answer is about tags
+        return self._text(text)
 
     def _pass(self, text: str) -> list[Event]:
-        if text:
-            self._backticks += text.count("`")
-            self._at_line_start = text.endswith("\n")
+        self._before.add(text)
+        if self._before.is_answer:
+            self.feed = self._text
+            text += self._held
+            self._held = ""
         return self._text(text)
 
     def _close(self, before: str, rest: str) -> list[Event]:
@@ -172,6 +183,69 @@ class ReasoningTags:
             return []
         self.has_reasoning = True
         return [ReasoningDelta(text)]
+
+
+class _TextBefore:
+    """The text before the first tag: whether it can be reasoning.
+
+    Attributes:
+        is_answer: Whether it is no reasoning, whatever follows.
+    """
+
+    def __init__(self) -> None:
+        self.is_answer = False
+        self._length = 0
+        self._line: list[str] = []  # the pieces of the last line
+        self._fence = ""  # of the open code block
+        self._backticks = 0  # runs of them in the lines of this paragraph
+
+    def add(self, text: str) -> None:
+        """The next piece."""
+        self._length += len(text)
+        if self._length > _MAX_BEFORE:
+            self.is_answer = True
+        if self.is_answer:
+            return
+        *ended, last = text.split("\n")
+        for line in ended:
+            self._end_line("".join((*self._line, line)))
+            self._line.clear()
+        if last:
+            self._line.append(last)
+
+    @property
+    def ends_line(self) -> bool:
+        """Whether what follows begins a line."""
+        return not self._line
+
+    @property
+    def can_be_reasoning(self) -> bool:
+        """Whether a closing tag that follows can be that of reasoning."""
+        if self.is_answer or self._fence:
+            return False
+        line = "".join(self._line)
+        in_code = (self._backticks + _runs_of_backticks(line)) % 2
+        return not in_code and not _MARKUP.match(line)
+
+    def _end_line(self, line: str) -> None:
+        content = line.strip()
+        if self._fence:
+            if content.startswith(self._fence) and not content.strip(self._fence[0]):
+                self._fence = ""
+        elif fence := _FENCE.match(line):
+            self._fence = fence[1]
+            self._backticks = 0
+        elif not content:
+            self._backticks = 0  # code ends with its paragraph
+        else:
+            self._backticks += _runs_of_backticks(line)
+            is_table = "|" in content and "--" in content and not content.strip("|:- \t")
+            if is_table or _HEADING.match(line):
+                self.is_answer = True
+
+
+def _runs_of_backticks(text: str) -> int:
+    return len(_BACKTICKS.findall(text)) if "`" in text else 0
 
 
 def _is_cut_tag(text: str) -> bool:

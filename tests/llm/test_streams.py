@@ -3,6 +3,7 @@
 import json
 from itertools import chain
 from pathlib import Path
+from typing import SupportsIndex
 
 import pytest
 
@@ -11,6 +12,7 @@ from chat_app.core.events import Event, Finish, fold
 from chat_app.core.parts import text_of
 from chat_app.llm.base import ProviderError
 from chat_app.llm.chat_completions import ChatCompletionDecoder
+from chat_app.llm.reasoning_tags import ReasoningTags
 from chat_app.llm.sse import SSEParser
 
 BODIES = Path(__file__).parent / "bodies"
@@ -309,7 +311,16 @@ def test_a_cut_is_not_forgotten_when_stop_is_said_later() -> None:
         ("<think>Hm.</thi", "Hm.</thi", ""),
         ("Hm.\n</think>\n\nYes.", "Hm.", "Yes."),
         ("Hm. So 4.</think>\n\nYes.", "Hm. So 4.", "Yes."),
-        ("Hm.\nThe tag is `</think>`.\n</think>\nYes.", "Hm.\nThe tag is `</think>`.", "Yes."),
+        ("Hm.\n</think>Yes.", "Hm.", "Yes."),
+        ("Hm.</think> \nYes.", "Hm.", "Yes."),
+        ("Hm.\n</think>\t", "Hm.", ""),
+        ("Is 1 < 2?\n- a\n    - b\n\n</think>\nYes.", "Is 1 < 2?\n- a\n    - b", "Yes."),
+        (
+            "Hm: ```x``` or `\n\n~~~\n`\n~~~\n</think>\nYes.",
+            "Hm: ```x``` or `\n\n~~~\n`\n~~~",
+            "Yes.",
+        ),
+        ("```py\n# a\n```\nHm.\n</think>\nYes.", "```py\n# a\n```\nHm.", "Yes."),
         ("Hm.\n</think>", "Hm.", ""),
         ("Hm.\n</think>\n\n`</think>`\n</think>\n", "Hm.", "`</think>`\n</think>\n"),
     ],
@@ -333,6 +344,18 @@ def test_reasoning_between_tags_is_no_text(
         "```\n</think>\n```\n",
         "Models write <think>\nHm.\n</think>\nbefore they answer.",
         "The </think> tag ends it.",
+        "A reasoning ends with\n</think> and a newline.",
+        "The tag is `</think>`. It looks so:\n</think>\nThen comes the answer.",
+        "The </think> tag ends it:\n</think>\nThen comes the answer.",
+        "# Tags\n\nThe last one is\n\n</think>\n\nThen comes the answer.",
+        "| tag |\n|---|\n| b |\n\n</think>\n",
+        "The tag:\n\n    </think>\n",
+        "The tags:\n\n- </think>\n",
+        "The tags:\n\n1. </think>\n",
+        "The tags:\n\n> </think>\n",
+        "The end:\n~~~\nHm.\n</think>\n~~~\n",
+        "The end:\n\n- xml\n\n  ````xml\n  ```\n  Hm.\n</think>\n  ````\n",
+        "`Hm.\n</think>\n`",
         "A < B, <thi",
         "[think](https://example.com) about it",
         "<b>Yes.</b>",
@@ -362,6 +385,35 @@ def test_a_million_tags_cost_their_length(tag: str) -> None:
     events, error = read(sse(piece(content), STOP))
     assert error is None
     assert events[-1] == Finish("stop")
+
+
+@pytest.mark.parametrize(("length", "parts"), [(60_000, 2), (70_000, 1)])
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_reasoning_without_an_opening_tag_has_a_limit(length: int, parts: int, size: int) -> None:
+    content = "x" * length + "\n</think>\nYes."
+    pieces = [piece(content[start : start + size]) for start in range(0, len(content), size)]
+    events, _ = read(sse(*pieces, STOP))
+    assert len(fold(events).parts) == parts
+
+
+class CopiedText(str):
+    """A text that counts the characters of its slices."""
+
+    copied = 0
+
+    def __getitem__(self, key: SupportsIndex | slice) -> str:
+        found = super().__getitem__(key)
+        CopiedText.copied += len(found)
+        return found
+
+
+@pytest.mark.parametrize("tag", ["x</think>", "`x`</think>x", "`</think>`", "x </think> "])
+def test_tags_that_do_not_count_are_not_copied_again_for_each(tag: str) -> None:
+    tags, content = ReasoningTags(), CopiedText(tag * 1_000)
+    CopiedText.copied = 0
+    said = [*tags.feed("Hm"), *tags.feed(content), *tags.end()]
+    assert fold(said).parts == [{"type": "text", "text": "Hm" + content}]
+    assert CopiedText.copied <= 3 * len(content)
 
 
 def test_nothing_that_a_server_says_of_an_error_is_in_our_message() -> None:
