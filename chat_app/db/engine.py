@@ -18,6 +18,9 @@ from chat_app.db.sqlite_driver import Statement, WriterThread
 
 _S = TypeVar("_S", bound=AsyncSession)
 
+_COMMITTED = "committed"
+"""A key of a session's `info`."""
+
 DATABASE_ERRORS = (DatabaseError, SQLAlchemyError, OSError)
 """What is raised when the database cannot answer."""
 
@@ -143,16 +146,19 @@ class Database:
 
     @asynccontextmanager
     async def _publishing(self, session: SystemSession) -> AsyncIterator[SystemSession]:
-        async with self._committing(session):
-            yield session
-        for publish in session.after_commit:
-            publish()
+        try:
+            async with self._committing(session):
+                yield session
+        finally:
+            if session.info.get(_COMMITTED):  # also when the task was cancelled meanwhile
+                for publish in session.after_commit:
+                    publish()
 
     @asynccontextmanager
     async def _storing(self, session: _S) -> AsyncIterator[_S]:
         async with self._reading(session):
             yield session
-            await _shielded(session.commit())
+            await _shielded(_commit(session))
 
     @asynccontextmanager
     async def _locked_write(self) -> AsyncIterator[None]:
@@ -176,6 +182,11 @@ class Database:
         finally:
             self._writing = None
             self._write_lock.release()
+
+
+async def _commit(session: AsyncSession) -> None:
+    await session.commit()
+    session.info[_COMMITTED] = True
 
 
 async def _shielded(work: Coroutine[Any, Any, None]) -> None:

@@ -54,7 +54,8 @@ def matching(pattern: str, message: str) -> AfterValidator:
 def _validate_origin(value: str) -> str:
     origin = value.rstrip("/").lower()
     if value and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
-        raise ValueError("must look like https://chat.example, without a path or a pattern")
+        found = "" if "@" in value else f", and not like {value!r}"  # no password in a log
+        raise ValueError(f"must look like https://chat.example, without a path or pattern{found}")
     return origin
 
 

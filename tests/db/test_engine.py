@@ -186,6 +186,26 @@ async def test_a_writer_cancelled_at_any_pause_is_all_or_nothing_and_leaks_nothi
     assert pause > 3, "the writer paused too seldom for this test to mean anything"
 
 
+async def test_a_cancelled_writer_publishes_exactly_what_it_committed(
+    db: Database, alice: Person
+) -> None:
+    published: list[str] = []
+
+    async def set_title(title: str) -> None:
+        async with db.system("auth", write=True) as session:
+            session.after_commit.append(lambda: published.append(title))
+            await session.exec(update(Thread).values(title=title))
+
+    pause, late = 0, 0
+    while await _cancel_at(set_title(f"new {pause}"), pause):
+        is_committed = await _title(db, alice) == f"new {pause}"
+        assert published == ([f"new {pause}"] if is_committed else [])
+        late += is_committed
+        published.clear()
+        pause += 1
+    assert late, "no cancellation came after the commit had begun"
+
+
 async def test_cancelled_twice_still_cleans_up(db: Database, alice: Person) -> None:
     written = asyncio.Event()
 
