@@ -171,17 +171,17 @@ def _message(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
 @rx.memo
 def _row(item: rx.Var[MessageItem]) -> rx.Component:
     shown = item.to(MessageItem)
-    return message(shown, on_retry=ChatState.retry, details=_details(of=shown.id))
+    return message(shown, on_retry=ChatState.retry, details=_details(message_id=shown.id))
 
 
 # Opening the details of one answer renders no other row again.
 @rx.memo
-def _details(of: rx.Var[str]) -> rx.Component:
+def _details(message_id: rx.Var[str]) -> rx.Component:
     return answer_details(
-        message=of,
-        of=DetailsState.of,
+        message=message_id,
+        shown_message=DetailsState.message_id,
         items=DetailsState.items,
-        reading=DetailsState.reading,
+        loading=DetailsState.loading_details,
         on_show=DetailsState.show,
     )
 

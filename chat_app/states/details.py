@@ -5,7 +5,7 @@ from uuid import UUID
 
 import reflex as rx
 
-from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.core.errors import DatabaseError, InvalidInput, NotFound
 from chat_app.services import services
 from chat_app.states import current_principal
 from chat_app.states.chat import ChatState
@@ -13,14 +13,14 @@ from chat_app.states.views import MetricItem, metric_items
 
 
 class DetailsState(ChatState):
-    """The one answer of the open thread whose details are shown; empty for none.
+    """The details panel: of one answer of the open thread, or of none when `message_id` is empty.
 
     A state of its own: the rows that read it are not rendered again when the thread changes.
     """
 
-    of: rx.Field[str] = rx.field("")
+    message_id: rx.Field[str] = rx.field("")
     items: rx.Field[list[MetricItem]] = rx.field(default_factory=list)
-    reading: rx.Field[bool] = rx.field(False)
+    loading_details: rx.Field[bool] = rx.field(False)
 
     @rx.event(supersedes=True)
     async def show(self, message_id: str):
@@ -29,14 +29,18 @@ class DetailsState(ChatState):
         Args:
             message_id: The answer; empty closes them.
         """
-        self.of, self.items, self.reading = message_id, [], bool(message_id)
+        self.message_id, self.items, self.loading_details = message_id, [], bool(message_id)
         if not message_id:
             return
         yield
-        with contextlib.suppress(NotFound):
-            metrics = await services().runs.metrics(current_principal(), UUID(message_id))
-            self.items = metric_items(metrics, _name_of(metrics.model))
-        self.reading = False
+        try:
+            with contextlib.suppress(NotFound):
+                metrics = await services().runs.metrics(current_principal(), UUID(message_id))
+                self.items = metric_items(metrics, _name_of(metrics.model))
+        except DatabaseError as error:
+            self.message_id, self.notice = "", error.message
+        finally:
+            self.loading_details = False
 
 
 def _name_of(model_id: str) -> str:

@@ -226,10 +226,10 @@ async def test_the_details_of_an_answer_are_asked_for_and_listed(page: Page) -> 
     await button.focus()
     await page.keyboard.press("Enter")
     assert await page.evaluate("it.calls") == [["onShow", "m"]]
-    await _set(page, of="m", reading=True)
+    await _set(page, shownMessage="m", loading=True)
     group = page.get_by_role("region", name="Details")
     await expect(group).to_have_text("Loading…")
-    await _set(page, reading=False, items=ITEMS)
+    await _set(page, loading=False, items=ITEMS)
     await expect(button).to_have_attribute("aria-expanded", "true")
     assert await button.get_attribute("aria-controls") == await group.get_attribute("id")
     await expect(group.locator("dt")).to_have_text(["Model", "Time"])
@@ -238,11 +238,11 @@ async def test_the_details_of_an_answer_are_asked_for_and_listed(page: Page) -> 
     assert await page.evaluate("it.calls.at(-1)") == ["onShow", ""]
     await button.click()
     assert await page.evaluate("it.calls.length") == 3
-    await _set(page, of="another")
+    await _set(page, shownMessage="another")
     await expect(group).to_have_count(0)
     await expect(button).to_have_attribute("aria-expanded", "false")
 
 
 async def test_an_answer_of_which_nothing_is_known_says_so(page: Page) -> None:
-    await _mount_details(page, of="m")
+    await _mount_details(page, shownMessage="m")
     await expect(page.get_by_role("region", name="Details")).to_contain_text("Nothing is known")

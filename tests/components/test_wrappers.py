@@ -43,7 +43,11 @@ class Wired(rx.State):
 
 MADE = {
     "answer_details": lambda: answer_details(
-        message="m", of="m", items=[MetricItem("Model", "M")], reading=False, on_show=Wired.show
+        message="m",
+        shown_message="m",
+        items=[MetricItem("Model", "M")],
+        loading=False,
+        on_show=Wired.show,
     ),
     "message_text": lambda: message_text(
         parts=[{"type": "text", "text": "a"}],

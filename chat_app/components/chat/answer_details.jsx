@@ -10,18 +10,25 @@ import { useId, useRef } from "react";
 /**
  * @param {{
  *   message: string,
- *   of?: string,
+ *   shownMessage?: string,
  *   items?: {name: string, value: string}[],
- *   reading?: boolean,
+ *   loading?: boolean,
  *   onShow?: (message: string) => void,
  *   children?: import("react").ReactNode,
  * }} props
  */
-export function AnswerDetails({ message, of = "", items = [], reading = false, onShow, children }) {
+export function AnswerDetails({
+  message,
+  shownMessage = "",
+  items = [],
+  loading = false,
+  onShow,
+  children,
+}) {
   const id = useId();
   /** @type {import("react").RefObject<HTMLButtonElement>} */
   const button = useRef(/** @type {any} */ (null));
-  const isOpen = of === message;
+  const isOpen = shownMessage === message;
 
   /** @param {import("react").KeyboardEvent} event */
   function keyDown(event) {
@@ -52,7 +59,7 @@ export function AnswerDetails({ message, of = "", items = [], reading = false, o
           className="answer-details"
           aria-label="Details"
           aria-live="polite"
-          aria-busy={reading}
+          aria-busy={loading}
           onKeyDown={keyDown}
         >
           {items.length > 0 && (
@@ -65,7 +72,7 @@ export function AnswerDetails({ message, of = "", items = [], reading = false, o
               ))}
             </dl>
           )}
-          {items.length === 0 && <p>{reading ? "Loading…" : "Nothing is known of this answer."}</p>}
+          {items.length === 0 && <p>{loading ? "Loading…" : "Nothing is known of this answer."}</p>}
         </section>
       )}
     </>

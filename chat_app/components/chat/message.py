@@ -59,9 +59,9 @@ class AnswerDetails(rx.Component):
     Args:
         children: The content of the button.
         message: The answer's id.
-        of: The id of the answer whose details are shown; empty for none.
+        shown_message: The id of the answer whose details are shown; empty for none.
         items: Those details.
-        reading: Whether they are still being read.
+        loading: Whether they are still being read.
         on_show: Called with the id of the answer whose details are wanted, or empty to close them.
     """
 
@@ -69,9 +69,9 @@ class AnswerDetails(rx.Component):
     tag = "AnswerDetails"
 
     message: rx.Var[str]
-    of: rx.Var[str]
+    shown_message: rx.Var[str]
     items: rx.Var[list[MetricItem]]
-    reading: rx.Var[bool]
+    loading: rx.Var[bool]
     on_show: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 
 
