@@ -174,6 +174,9 @@ class ScriptedModels:
                 return model
         raise InvalidInput("There is no such model.")
 
+    def name_of(self, model_id: str) -> str:
+        return model_id if model_id in self.gone else self.get(model_id).name
+
     async def close(self) -> None:
         pass
 

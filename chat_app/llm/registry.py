@@ -67,6 +67,11 @@ class Models:
             raise InvalidInput("There is no such model. Choose another one.")
         return model
 
+    def name_of(self, model_id: str) -> str:
+        """The display name of a model; its id if it is no longer offered."""
+        model = self._find(model_id)
+        return model_id if model is None else model.name
+
     async def close(self) -> None:
         """Close every connection and stop the embedded model."""
         if self._embedded is not None:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock, retry
-from chat_app.core.errors import InvalidInput, StorableError
+from chat_app.core.errors import StorableError
 from chat_app.core.events import (
     PART_DELTAS,
     Event,
@@ -234,7 +234,7 @@ class RunExecutor:
         )
         notices = prompt.notices
         if prompt.previous_model not in ("", model.id):
-            before = self._name_of(prompt.previous_model)
+            before = self._models.name_of(prompt.previous_model)
             notice = notice_part("model_changed", before=before, after=model.name)
             active_run.log.add(PartAdded(notice))
         if prompt.trimmed and "context_trimmed" not in notices:
@@ -249,12 +249,6 @@ class RunExecutor:
             known_notices=notices,
         )
 
-    def _name_of(self, model_id: str) -> str:
-        try:
-            return self._models.get(model_id).name
-        except InvalidInput:
-            return model_id  # it is no longer offered
-
     async def _finalize(
         self, active_run: ActiveRun, created: CreatedRun, result: RunResult, model: Model
     ) -> EndStatus:
@@ -265,7 +259,13 @@ class RunExecutor:
         async def store() -> None:
             nonlocal end
             async with self._db.write(active_run.principal) as session:
-                stored = await finalize(session, active_run.run_id, result, self._clock())
+                stored = await finalize(
+                    session,
+                    active_run.run_id,
+                    result,
+                    self._clock(),
+                    name_of=self._models.name_of,
+                )
             end = stored or end
 
         def should_retry(error: Exception) -> bool:  # forever; the next start would close the run

@@ -1,6 +1,6 @@
 """Finalize a run: fold its log into the message and close it; reap runs of a lost process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -70,7 +70,12 @@ def finished_result(finish: Finish, *, has_content: bool, model: str) -> RunResu
 
 
 async def finalize(
-    session: AsyncSession, run_id: UUID, result: RunResult, now: datetime
+    session: AsyncSession,
+    run_id: UUID,
+    result: RunResult,
+    now: datetime,
+    *,
+    name_of: Callable[[str], str],
 ) -> EndEvent | None:
     """Fold a run's events into its message, close the run, and delete the events.
 
@@ -79,6 +84,7 @@ async def finalize(
         run_id: The run.
         result: How it ended; if its log has the end of the answer, it was not interrupted.
         now: When.
+        name_of: The display name of the model with an id.
 
     Returns:
         The end event that readers get; None if the run's rows are deleted.
@@ -90,7 +96,7 @@ async def finalize(
     folded, run.last_seq = await fold_log(session, run_id)
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
-            folded.finish, has_content=has_content(folded.parts), model=run.model
+            folded.finish, has_content=has_content(folded.parts), model=name_of(run.model)
         )
     message.parts = folded.parts
     message.status = run.status = result.status
@@ -107,10 +113,15 @@ async def finalize(
     return end_event(run, run.last_seq, folded.parts)
 
 
-async def reap_lost_runs(db: Database, clock: Clock) -> int:
+async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], str]) -> int:
     """The reaper: finalize every active run at start, before any run is active.
 
     A run is `interrupted` unless its log has the end of the answer.
+
+    Args:
+        db: The database.
+        clock: The time in rows.
+        name_of: The display name of the model with an id.
 
     Returns:
         How many runs were finalized.
@@ -124,7 +135,7 @@ async def reap_lost_runs(db: Database, clock: Clock) -> int:
         async with db.system("run recovery", write=True) as session:
             run_ids = (await session.exec(lost.limit(_BATCH))).all()
             for run_id in run_ids:
-                await finalize(session, run_id, RunResult("interrupted"), clock())
+                await finalize(session, run_id, RunResult("interrupted"), clock(), name_of=name_of)
         count += len(run_ids)
         if len(run_ids) < _BATCH:
             return count

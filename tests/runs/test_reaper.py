@@ -156,6 +156,8 @@ async def test_an_answer_that_had_ended_before_the_crash_is_not_interrupted(
             for row in (message, run):
                 assert (row.status, row.error) == (status, error)
                 assert row.finish_reason == reason
+                params = {"model": "One"} if error == "answer_withheld" else {}
+                assert row.error_params == params, "the sentence has the name, not the id"
             assert message.parts == folded.parts
             assert (run.input_tokens, run.cached_input_tokens) == (
                 (7, 1) if folded.usage else (None, None)
