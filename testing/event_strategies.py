@@ -25,7 +25,11 @@ _counts = st.integers(0, 2**31 - 1)
 _maybe_counts = st.none() | _counts
 _seconds = st.floats(0, 1e6)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
 )

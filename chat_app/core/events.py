@@ -6,9 +6,10 @@ reader of a stored answer gets the same events as one that followed it.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
+from chat_app.core.json_values import json_value
 from chat_app.core.parts import Part, ToolCallPart, WholePart
 from chat_app.core.text import utf16_length
 
@@ -133,6 +134,7 @@ PART_DELTAS = (TextDelta, ReasoningDelta)
 ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
 Event = PartDelta | ReasoningEnd | TextWasReasoning | ToolEvent | PartAdded | Usage | Finish
 
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _BY_KIND: dict[str, type[Event]] = {
     event.kind: event
     for event in (
@@ -151,10 +153,13 @@ _BY_KIND: dict[str, type[Event]] = {
 
 
 def encode_payload(event: Event) -> str:
-    """What the log stores beside the event's kind: a text as it is, anything else as JSON."""
+    """What the log stores beside the event's kind: a text as it is, anything else as JSON.
+
+    Values of tools and programs are made safe here; see `json_value`.
+    """
     if isinstance(event, PART_DELTAS):
         return event.text
-    return json.dumps(asdict(event), ensure_ascii=False, separators=(",", ":"))
+    return _dump(json_value({each.name: getattr(event, each.name) for each in fields(event)}))
 
 
 def decode_event(kind: str, payload: str) -> Event:

@@ -1,7 +1,9 @@
 """The group-committing writer, with a store that records and a clock that the test moves."""
 
 import asyncio
+import json
 import logging
+import math
 import time
 from collections.abc import Sequence
 from uuid import UUID, uuid4
@@ -9,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from chat_app.api.wires.ai_sdk import ui_parts
 from chat_app.core.errors import DatabaseFull
 from chat_app.core.events import (
     Finish,
@@ -20,7 +23,9 @@ from chat_app.core.events import (
     ToolResult,
     Usage,
     encode_payload,
+    fold,
 )
+from chat_app.core.json_values import LEFT_OUT
 from chat_app.core.parts import notice_part
 from chat_app.runs.flush import (
     BUSY_FRAME,
@@ -332,6 +337,33 @@ async def test_a_result_with_half_a_surrogate_pair_is_shown_as_it_is_stored(
     entry.payload.encode()
     (*_, shown), _ = harness.channels[0].read(0)
     assert shown.event == entry.event == ToolResult("c", {"a\ufffd": "b"})
+
+
+@pytest.mark.parametrize(
+    ("value", "safe"),
+    [
+        (math.nan, None),
+        ({"a": [math.inf, 1]}, {"a": [None, 1]}),
+        (json.loads("[" * 900 + "]" * 900), None),
+    ],
+)
+async def test_a_value_that_cannot_be_sent_is_shown_and_stored_without_what_is_wrong(
+    harness: WriterHarness, value: object, safe: object
+):
+    log = harness.open()
+    log.add(ToolCallDelta("c", "n", "{}"))
+    log.add(ToolResult("c", value))
+    log.add(PartAdded({"type": "data", "name": "n", "data": value}))
+    await log.flush()
+    events = [shown.event for shown in harness.channels[0].read(0)[0]]
+    assert events == [entry.event for entry in harness.disk.commits[0]]
+    call, data = fold(events).parts
+    sent = json.dumps(ui_parts([call, data]), allow_nan=False)
+    if isinstance(value, list):
+        assert sent.count(LEFT_OUT) == 2
+    else:
+        assert call == {**call, "state": "done", "result": safe}
+        assert data == {"type": "data", "name": "n", "data": safe}
 
 
 async def test_a_fast_run_is_committed_every_second_frame(harness: WriterHarness):
