@@ -29,7 +29,7 @@ from chat_app.runs.follow import EndEvent, PartEvent
 Chunk = list[Any]
 END = -1
 """In place of a part, in the chunk that ends a stream."""
-_HELD = (ReasoningEnd, TextWasReasoning)
+_DEFERRED = (ReasoningEnd, TextWasReasoning)
 
 
 class ChunkEncoder:
@@ -41,7 +41,7 @@ class ChunkEncoder:
 
     def __init__(self, stream_id: str) -> None:
         self._stream_id = stream_id
-        self._held: list[Chunk] = []
+        self._deferred: list[Chunk] = []
         self._calls: set[str] = set()
 
     def encode(self, event: PartEvent | EndEvent) -> list[Chunk]:
@@ -55,8 +55,8 @@ class ChunkEncoder:
         chunk = self._part_chunk(event)
         if chunk is None:
             return []
-        if isinstance(event.event, _HELD):
-            self._held.append(chunk)
+        if isinstance(event.event, _DEFERRED):
+            self._deferred.append(chunk)
             return []
         return self._release(chunk)
 
@@ -70,7 +70,7 @@ class ChunkEncoder:
         return self._release([self._stream_id, END, length, "", status])
 
     def _release(self, chunk: Chunk) -> list[Chunk]:
-        released, self._held = [*self._held, chunk], []
+        released, self._deferred = [*self._deferred, chunk], []
         return released
 
     def _part_chunk(self, event: PartEvent) -> Chunk | None:

@@ -37,9 +37,10 @@ class ThreadItem:
 
 @dataclass(frozen=True)
 class MessageItem:
-    """A bubble. One that arrived while the page was open has a stream id instead of parts:
+    """One message of the conversation, as the page shows it.
 
-    they come as stream chunks, once, so that changing the list costs nothing per character.
+    One that arrived while the page was open has a stream id instead of parts: they come as stream
+    chunks, once, so that changing the list costs nothing per character.
 
     Args:
         parts: As `item_parts` makes them.

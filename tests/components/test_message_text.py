@@ -21,18 +21,18 @@ async def _send(page: Page, *chunks: list) -> None:
     await page.evaluate("(chunks) => chunks.forEach((f) => lab.chunks.receive(f))", list(chunks))
 
 
-async def test_it_thinks_until_the_first_word(page: Page) -> None:
+async def test_it_waits_until_the_first_word(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
-    thinking = page.get_by_role("img", name="Thinking")
-    await expect(thinking).to_be_attached()
+    waiting = page.get_by_role("img", name="Waiting for the answer")
+    await expect(waiting).to_be_attached()
     await _send(page, ["r", 0, 0, "Hello"])
     await expect(page.locator(".ct-text")).to_have_text("Hello")
-    await expect(thinking).to_have_count(0)
+    await expect(waiting).to_have_count(0)
 
 
-async def test_a_finished_message_without_its_text_does_not_think(page: Page) -> None:
+async def test_a_finished_message_without_its_text_does_not_wait(page: Page) -> None:
     await _mount(page, streamId="r", status="complete")
-    await expect(page.get_by_role("img", name="Thinking")).to_have_count(0)
+    await expect(page.get_by_role("img", name="Waiting for the answer")).to_have_count(0)
 
 
 async def test_words_that_came_before_the_bubble_are_in_it(page: Page) -> None:

@@ -42,7 +42,7 @@ async def _running(page: Page, message: str = "m") -> None:
 async def test_reasoning_is_open_while_it_runs_and_folds_when_the_answer_begins(page: Page) -> None:
     await _running(page, "folds")
     await expect(page.locator("summary")).to_have_text("Thinking…")
-    await expect(page.get_by_role("img", name="Thinking")).to_have_count(0)
+    await expect(page.get_by_role("img", name="Waiting for the answer")).to_have_count(0)
     await expect(page.locator("details em")).to_have_text("step")
     await _send(page, ["r", 0, 11, " Another."])
     await expect(page.locator("details p")).to_have_text("One step. Another.")
@@ -56,7 +56,7 @@ async def test_between_a_thought_and_its_answer_the_page_shows_that_it_goes_on(p
     await _running(page)
     await _send(page, ["r", 0, {"seconds": 75.0}])
     await expect(page.locator("summary")).to_have_text("Thought for 1 min 15 s")
-    await expect(page.get_by_role("img", name="Thinking")).to_be_attached()
+    await expect(page.get_by_role("img", name="Waiting for the answer")).to_be_attached()
 
 
 async def test_a_text_that_was_a_thought_folds_when_its_closing_tag_comes(page: Page) -> None:
@@ -160,7 +160,7 @@ async def test_a_notice_is_a_quiet_line_above_the_answer(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, {"type": "notice", "text": "Now *another* model."}])
     await expect(page.locator("p.ct-notice")).to_have_text("Now *another* model.")
-    await expect(page.get_by_role("img", name="Thinking")).to_be_attached()
+    await expect(page.get_by_role("img", name="Waiting for the answer")).to_be_attached()
     await _send(page, ["r", 1, 0, "Yes."])
     await expect(page.locator(".ct-text > *")).to_have_text(["Now *another* model.", "Yes."])
 

@@ -3,7 +3,8 @@
 // The message text as React sees it: elements whose insides React never touches.
 //
 // <div class="ct-text" data-state="waiting|live|done">   an answer; part_views.jsx says what is inside
-//   <span class="ct-thinking" role="img" aria-label="Thinking"><i/><i/><i/></span>   while waiting
+//   <span class="ct-waiting" role="img" aria-label="Waiting for the answer"><i/><i/><i/></span>
+//                                        while it waits
 // <div class="ct-text ct-plain" data-state>   the user's own text, as typed: white-space: pre-wrap
 // <button class="ct-copy-message" data-copied="true|false"?>…children, or two sheets of paper…</button>
 // ChunkFeed renders nothing.

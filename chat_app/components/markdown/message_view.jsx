@@ -41,11 +41,11 @@ export function mountMessage(root, { store = chunks } = {}) {
   let views = [];
   let unsubscribe = () => {};
   /** @type {HTMLElement | null} */
-  let thinking = null;
+  let waiting = null;
 
   const entry = () => (shown.streamId ? store.get(shown.streamId) : undefined);
 
-  function isOver() {
+  function isDone() {
     const isRunning = RUNNING.has(shown.status);
     return entry()?.ended || (!isRunning && (shown.parts.length > 0 || !shown.streamId));
   }
@@ -54,20 +54,20 @@ export function mountMessage(root, { store = chunks } = {}) {
     const isStored = shown.parts.length > 0;
     const streamed = entry()?.parts ?? [];
     const parts = isStored ? shown.parts : streamed;
-    const over = isOver();
+    const done = isDone();
     trim(parts.length);
     parts.forEach((part, index) => {
       const known = isStored && part.type === "reasoning" ? (streamed[index] ?? part) : part;
       view(index, part.type).update(/** @type {any} */ (known), {
-        isOver: over || index < parts.length - 1,
+        isDone: done || index < parts.length - 1,
         key: `${shown.id || shown.streamId}/${index}`,
         isLoading: part.length > 0 && !known.text,
-        want: () => store.requestPart(shown.streamId, index, parts),
+        requestPart: () => store.requestPart(shown.streamId, index, parts),
       });
     });
-    const awaits = !over && (shown.status === "" || RUNNING.has(shown.status));
-    think(awaits && !isShowing(parts.at(-1)));
-    root.dataset.state = over ? "done" : views.length > 0 ? "live" : "waiting";
+    const awaits = !done && (shown.status === "" || RUNNING.has(shown.status));
+    showWaiting(awaits && !isShowing(parts.at(-1)));
+    root.dataset.state = done ? "done" : views.length > 0 ? "live" : "waiting";
   }
 
   /** @param {number} count */
@@ -90,23 +90,23 @@ export function mountMessage(root, { store = chunks } = {}) {
     if (had) {
       had.destroy();
       had.node.replaceWith(made.node);
-    } else root.insertBefore(made.node, thinking);
+    } else root.insertBefore(made.node, waiting);
     views[index] = made;
     return made;
   }
 
   /** @param {boolean} wanted */
-  function think(wanted) {
-    if (wanted && !thinking) {
-      thinking = document.createElement("span");
-      thinking.className = "ct-thinking";
-      thinking.setAttribute("role", "img");
-      thinking.setAttribute("aria-label", "Thinking");
-      for (let dot = 0; dot < 3; dot += 1) thinking.append(document.createElement("i"));
-      root.append(thinking);
-    } else if (!wanted && thinking) {
-      thinking.remove();
-      thinking = null;
+  function showWaiting(wanted) {
+    if (wanted && !waiting) {
+      waiting = document.createElement("span");
+      waiting.className = "ct-waiting";
+      waiting.setAttribute("role", "img");
+      waiting.setAttribute("aria-label", "Waiting for the answer");
+      for (let dot = 0; dot < 3; dot += 1) waiting.append(document.createElement("i"));
+      root.append(waiting);
+    } else if (!wanted && waiting) {
+      waiting.remove();
+      waiting = null;
     }
   }
 
@@ -128,7 +128,7 @@ export function mountMessage(root, { store = chunks } = {}) {
       shown = { parts, streamId, status, id: message };
       throttle.cancel();
       // A page of old messages at once would hold up the page while the user scrolls.
-      if (isOver() && views.length === 0) slices.request(draw);
+      if (isDone() && views.length === 0) slices.request(draw);
       else draw();
     },
     destroy() {
@@ -136,7 +136,7 @@ export function mountMessage(root, { store = chunks } = {}) {
       throttle.cancel();
       slices.cancel(draw);
       root.removeEventListener("click", click);
-      think(false);
+      showWaiting(false);
       trim(0);
       delete root.dataset.state;
     },

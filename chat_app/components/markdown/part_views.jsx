@@ -4,7 +4,7 @@
 // text        div.ct-part > Markdown; see markdown.jsx
 // reasoning   details.ct-reasoning[data-running] > summary + div.ct-part > Markdown or p.ct-loading
 // notice      p.ct-notice
-// all else    p.ct-notice, which says that it can't be shown
+// other parts p.ct-notice, which says that it can't be shown
 
 import { Blocks } from "./blocks.jsx";
 import { highlightLater } from "./highlight.jsx";
@@ -14,23 +14,23 @@ import { whenIdle } from "./scheduling.jsx";
  * @typedef {Record<string, any> & {type: string, text: string}} Part
  *
  * @typedef {{
- *   isOver: boolean,
+ *   isDone: boolean,
  *   key: string,
  *   isLoading: boolean,
- *   want: () => void,
- * }} Situation `isOver`: nothing more comes; `key`: the part's own, as long as the page is open;
- *   `isLoading`: its text is not here yet; `want`: requests it.
+ *   requestPart: () => void,
+ * }} PartContext `isDone`: nothing more comes; `key`: the part's own, as long as the page is open;
+ *   `isLoading`: its text is not here yet; `requestPart`: requests it.
  *
  * @typedef {{
  *   type: string,
  *   node: HTMLElement,
- *   update: (part: Part, situation: Situation) => void,
+ *   update: (part: Part, context: PartContext) => void,
  *   destroy: () => void,
  * }} PartView
  */
 
 const MINUTE = 60; // seconds
-const MOST_CHOICES = 500;
+const MAX_CHOICES = 500;
 
 /** @type {Map<string, boolean>} By a part's key: whether the user opened it, or closed it. */
 const choices = new Map();
@@ -53,7 +53,7 @@ function createText() {
   return {
     type: "text",
     node,
-    update: ({ text }, { isOver }) => markdown.show(text, isOver),
+    update: ({ text }, { isDone }) => markdown.show(text, isDone),
     destroy: markdown.clear,
   };
 }
@@ -70,17 +70,17 @@ function growingMarkdown(node) {
   return {
     /**
      * @param {string} text
-     * @param {boolean} isOver
+     * @param {boolean} isDone
      */
-    show(text, isOver) {
-      if (isOver && text === last) return;
-      last = isOver ? text : null;
-      if (isOver && blocks.isEmpty) {
+    show(text, isDone) {
+      if (isDone && text === last) return;
+      last = isDone ? text : null;
+      if (isDone && blocks.isEmpty) {
         blocks.finish(text);
         return;
       }
       blocks.update(text);
-      if (!isOver) return;
+      if (!isDone) return;
       whenIdle(() => {
         if (last === text) blocks.finish(text);
       });
@@ -107,22 +107,22 @@ function createReasoning() {
   /** @type {HTMLElement | null} */
   let loading = null;
   let wanted = false; // open, as far as this object knows
-  /** @type {[Part, Situation] | null} */
+  /** @type {[Part, PartContext] | null} */
   let latest = null;
 
   function draw() {
     if (!latest || !node.open) return;
-    const [part, { isOver, isLoading, want }] = latest;
+    const [part, { isDone, isLoading, requestPart }] = latest;
     if (!isLoading) {
       loading?.remove();
       loading = null;
-      markdown.show(part.text ?? "", isOver);
+      markdown.show(part.text ?? "", isDone);
     } else if (!loading && markdown.isEmpty) {
       loading = document.createElement("p");
       loading.className = "ct-loading";
       loading.textContent = "Loading…";
       body.append(loading);
-      want();
+      requestPart();
     }
   }
 
@@ -142,13 +142,13 @@ function createReasoning() {
   return {
     type: "reasoning",
     node,
-    update(part, situation) {
-      latest = [part, situation];
-      const isRunning = !situation.isOver && part.seconds === undefined;
+    update(part, context) {
+      latest = [part, context];
+      const isRunning = !context.isDone && part.seconds === undefined;
       const title = isRunning ? "Thinking…" : thoughtFor(part.seconds);
       if (summary.textContent !== title) summary.textContent = title;
       node.dataset.running = String(isRunning);
-      const open = choices.get(situation.key) ?? isRunning;
+      const open = choices.get(context.key) ?? isRunning;
       if (open !== wanted && node.open === wanted) node.open = wanted = open;
       draw();
     },
@@ -161,7 +161,7 @@ function createReasoning() {
  * @param {boolean} isOpen
  */
 function remember(key, isOpen) {
-  if (choices.size === MOST_CHOICES) choices.clear();
+  if (choices.size === MAX_CHOICES) choices.clear();
   choices.set(key, isOpen);
 }
 
