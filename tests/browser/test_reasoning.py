@@ -35,8 +35,7 @@ async def until_thinking(page: Page, least: int) -> str:
 async def thought_shown(page: Page) -> str:
     """The text of the last answer's thought, once it is open and there."""
     await expect(details(page)).to_have_attribute("open", "")
-    await expect(details(page)).not_to_contain_text("Loading")
-    await expect(details(page).locator(".ct-part > *").first).to_be_visible()
+    await expect(details(page).locator(".ct-part > :not(.ct-loading)").first).to_be_visible()
     return await details(page).locator(".ct-part").inner_text()
 
 
