@@ -42,11 +42,12 @@ class NoticeState(rx.State, mixin=True):
 
     notice: rx.Field[str] = rx.field("")
 
-    async def _try(self, action: Awaitable[object]) -> bool:
-        """Whether an action succeeds; its error becomes the notice."""
-        try:
-            await action
-        except ChatError as error:
-            self.notice = error.message
-            return False
-        return True
+
+async def try_action(state: NoticeState, action: Awaitable[object]) -> bool:
+    """Whether an action succeeds; its error becomes the notice of the state."""
+    try:
+        await action
+    except ChatError as error:
+        state.notice = error.message
+        return False
+    return True

@@ -11,7 +11,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
-from chat_app.states import NoticeState, current_principal
+from chat_app.states import NoticeState, current_principal, try_action
 from chat_app.states.chat_view import NEWEST, ChatView, advance
 from chat_app.states.page_window import PAGE, PageWindow
 from chat_app.states.views import MessageItem, ModelItem, stored, thread_of_route
@@ -120,12 +120,12 @@ class ChatState(NoticeState, rx.State):
     async def stop(self, thread: str):
         """Stop the answer of the thread on the page; what is on screen is kept."""
         if thread:
-            await self._try(services().runs.stop_thread(current_principal(), UUID(thread)))
+            await try_action(self, services().runs.stop_thread(current_principal(), UUID(thread)))
 
     @rx.event
     async def retry(self, message_id: str):
         """Create another answer to the same message; the old one stays beside it."""
-        await self._try(services().runs.retry(current_principal(), UUID(message_id)))
+        await try_action(self, services().runs.retry(current_principal(), UUID(message_id)))
 
     @rx.event
     async def pick_model(self, model_id: str):

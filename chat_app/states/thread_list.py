@@ -11,7 +11,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
-from chat_app.states import NoticeState, current_principal, views
+from chat_app.states import NoticeState, current_principal, try_action, views
 from chat_app.states.thread_list_view import PAGE, ThreadListView
 from chat_app.states.views import ThreadItem
 from chat_app.threads.views import ThreadSummary
@@ -73,13 +73,17 @@ class ThreadListState(NoticeState, rx.State):
         thread_id, self.renaming = self.renaming, ""
         title = form["title"].strip()
         if thread_id and title:
-            await self._try(services().threads.rename(current_principal(), UUID(thread_id), title))
+            await try_action(
+                self, services().threads.rename(current_principal(), UUID(thread_id), title)
+            )
 
     @rx.event
     async def delete(self, thread_id: str):
         """Delete a thread; the notice that appears can undo it."""
         title = next((t.title for t in self._view.threads if str(t.id) == thread_id), "")
-        if not await self._try(services().threads.delete(current_principal(), UUID(thread_id))):
+        if not await try_action(
+            self, services().threads.delete(current_principal(), UUID(thread_id))
+        ):
             return
         self.undo_id, self.undo_title = thread_id, title
         self._deleted_at = services().clock()
@@ -90,8 +94,8 @@ class ThreadListState(NoticeState, rx.State):
     async def undo_delete(self):
         """Bring the deleted thread back and open it."""
         thread_id, self.undo_id = self.undo_id, ""
-        if thread_id and await self._try(
-            services().threads.restore(current_principal(), UUID(thread_id))
+        if thread_id and await try_action(
+            self, services().threads.restore(current_principal(), UUID(thread_id))
         ):
             yield rx.redirect(f"/c/{thread_id}")
 

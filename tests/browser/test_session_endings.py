@@ -3,10 +3,12 @@
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import pytest
 from playwright.async_api import Page, WebSocket, expect
 
+from chat_app.states.chunks import END
 from testing.browser_user import (
     SIGN_IN,
     TIMEOUT_MS,
@@ -16,6 +18,7 @@ from testing.browser_user import (
     until_text,
 )
 from testing.program import Program, running
+from testing.stream_chunks import chunks_of
 
 NEW_PASSWORD = "violet kettle harbour thirty eight"
 QUESTION = "What does the phone say?"
@@ -62,8 +65,9 @@ class Heard:
             if '"f_rx_state_":[' in frame
             else []
         )
-        for piece in filter(None, pieces):
-            self.text = self.text[: piece[1]] + piece[2]
+        for _, part, third, *rest in chain.from_iterable(map(chunks_of, pieces)):
+            if part != END and isinstance(third, int):
+                self.text = self.text[:third] + rest[0]
         if not any(pieces):
             self.others[number] = self.others.get(number, "") + frame
 

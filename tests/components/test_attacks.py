@@ -20,15 +20,17 @@ SHOW = """async ([texts, size, type]) => {
         document.body.append(place);
         places.push([text, place]);
         const view = lab.mountMessage(place, { store: lab.chunks });
+        const part = { type, text, url: text, title: text };
+        const grows = type === "text" || type === "reasoning";
         if (size === 0)
-            view.show({ parts: [{ type, text }], streamId: "", status: "complete" });
+            view.show({ parts: [part], streamId: "", status: "complete" });
         else {
             const streamId = `r${Math.random()}`;
             view.show({ streamId, status: "running" });
-            lab.chunks.receive([streamId, 0, { type, text: text.slice(0, size) }]);
-            for (let at = size; at < text.length; at += size)
+            lab.chunks.receive([streamId, 0, grows ? { type, text: text.slice(0, size) } : part]);
+            for (let at = size; grows && at < text.length; at += size)
                 lab.chunks.receive([streamId, 0, at, text.slice(at, at + size)]);
-            const length = type === "notice" ? 0 : text.length;
+            const length = grows ? text.length : 0;
             lab.chunks.receive([streamId, -1, length, "", "complete"]);
         }
     }
