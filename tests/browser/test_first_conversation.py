@@ -41,6 +41,7 @@ async def test_a_stranger_clones_it_and_loses_nothing(
 
         # a chat of its own: after a haiku the small model is short with whatever it is asked
         await ada.open("/")
+        await expect(ada.page.get_by_role("heading", name="What can I help with?")).to_be_visible()
         await ada.ask(LONG)
         before = await until_text(ada.page, 40, nth=0)
         await ada.page.reload()

@@ -106,6 +106,8 @@ async def test_a_long_list_is_one_stop_of_the_tab_key(program: Program, meet: Me
     await ada.sign_up()
     for n in range(3):
         await ada.open("/")
+        # until then the tab still holds the chat before, and what is sent opens no page
+        await expect(ada.page.get_by_role("heading", name="What can I help with?")).to_be_visible()
         await ada.ask(f"echo: Number {n}")
         await ada.thread()
         await until_done(ada.page)

@@ -47,7 +47,7 @@ async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: 
     for page in (ada.page, other):
         picture = page.locator(".avatar img").first
         await expect(picture).to_be_attached()
-        await page.wait_for_function("document.querySelector('.avatar img').naturalWidth === 4")
+        await expect(picture).to_have_js_property("naturalWidth", 4)
     fake = FilePayload(name="me.png", mimeType="image/png", buffer=b"<svg onload='x'/>")
     await ada.page.locator("input[type=file]").set_input_files(fake)
     await expect(ada.page.get_by_text("Choose a PNG, JPEG or WebP picture.")).to_be_visible()
