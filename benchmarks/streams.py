@@ -18,6 +18,7 @@ from chat_app.states.chat import ChatState
 TIMES = 3
 _SEND = f"{ChatState.get_full_name()}.send"
 _OVER = b'"busy_rx_state_":false'
+_REFUSED = '"refused_rx_state_":"{}"'
 _TOKENS, _PACE = 500, 20
 _MANY = 100
 _ARRIVING = 5.0
@@ -34,6 +35,7 @@ class _Crowd:
         behind: The latest end of a stream after its model's, in milliseconds.
         first: Of each stream's first marker, in milliseconds.
         rate: Tokens per second that the model server kept.
+        refused: Questions that the program has refused because it was busy.
     """
 
     cpu: float
@@ -41,6 +43,7 @@ class _Crowd:
     behind: float
     first: list[float]
     rate: float
+    refused: int
 
     @property
     def p95(self) -> float:
@@ -138,7 +141,8 @@ async def _together(env: Environment) -> list[Row]:
                 budget=50 if many == _MANY else None,
                 yardstick=other.p95,
                 remark=f"the last stream ends {max(one.behind for one in found):.0f} ms after its "
-                f"model, which kept {min(one.rate for one in found):.0f} tok/s",
+                f"model, which kept {min(one.rate for one in found):.0f} tok/s; "
+                f"{max(one.refused for one in found)} questions refused",
             )
         )
     return rows
@@ -160,24 +164,35 @@ async def _crowd(env: Environment, pid: int, kind, many: int) -> _Crowd:
 
     seen = await asyncio.gather(*(one(number) for number in range(many)))
     used = cpu(pid) - began
-    sent = [await env.sent(ask) for ask in asks]
     late, first, behind, rates = [], [], [], []
-    for (marks, last), (came, ended) in zip(sent, seen, strict=True):
+    answered = [(ask, *found) for ask, found in zip(asks, seen, strict=True) if found[0]]
+    for ask, came, ended in answered:
+        marks, last = await env.sent(ask)
         lags = [(came[n] - at) * 1000 for n, at in enumerate(marks)]
         late += lags
         first.append(lags[0])
         behind.append((ended - last) * 1000)
         rates.append((_TOKENS - 1) / (last - marks[0]))
-    return _Crowd(used / (many * _TOKENS / 1000), late, max(behind), first, min(rates))
+    thousands = len(answered) * _TOKENS / 1000
+    refused = many - len(answered)
+    return _Crowd(used / thousands, late, max(behind), first, min(rates), refused)
 
 
 async def _in_tab(env: Environment, member: BenchmarkUser):
     tab = await open_tab(env.url, member.header, member.thread)
 
     async def answered(ask: Ask) -> dict[int, float]:
+        """When each marker came; empty when the question was refused."""
         tab.seen.clear()
+        message = _message(tab, ask)
         over = tab.expect(_OVER)
-        tab.call(_SEND, _message(tab, ask))
+        refused = tab.expect(_REFUSED.format(message["client_id"]).encode())
+        tab.call(_SEND, message)
+        first, _ = await asyncio.wait({over, refused}, return_when=asyncio.FIRST_COMPLETED)
+        refused.cancel()
+        if over not in first:
+            over.cancel()
+            return {}
         await over
         return dict(tab.seen)
 
