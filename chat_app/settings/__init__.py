@@ -6,12 +6,14 @@ is a class; `.env.example` is generated from them
 """
 
 import os
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Literal, Self
 
 from pydantic import ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -21,12 +23,13 @@ from chat_app.settings.database import DatabaseSettings
 from chat_app.settings.identity_providers import IdentityProviderSettings, values_by_pattern
 from chat_app.settings.limits import LimitSettings
 from chat_app.settings.models import ModelSettings
+from chat_app.settings.names import misspelt, unknown_name
 from chat_app.settings.rate_limits import RateLimitSettings
 from chat_app.settings.secret import SecretSettings, load_or_create_secret
 from chat_app.settings.server import ServerSettings, forbidden_variable
 from chat_app.settings.sessions import SessionSettings
 from chat_app.settings.sign_in import MailSettings, SignInSettings
-from chat_app.settings.validation import ConfigError
+from chat_app.settings.validation import ConfigError, error_sentence
 
 
 class Settings(
@@ -59,6 +62,10 @@ class Settings(
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The sources of values, highest priority first."""
         environment = (env_settings, dotenv_settings)
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            names = [name.upper() for name in dotenv_settings.env_vars]
+            if message := unknown_name(names, setting_names()):
+                raise ValueError(message)
         by_pattern = InitSettingsSource(settings_cls, values_by_pattern(*environment))
         return (init_settings, *environment, by_pattern, file_secret_settings)
 
@@ -102,6 +109,51 @@ class Settings(
         return configured.encode() if configured else load_or_create_secret(self.data_dir)
 
 
+_SECURITY_GROUPS = (SecretSettings, SignInSettings, SessionSettings, RateLimitSettings)
+_SECURITY_NAMES = {"TRUSTED_PROXY_HOPS"} | {
+    name.upper() for group in _SECURITY_GROUPS for name in group.model_fields
+}
+"""Settings without which the server is less safe than its operator believes."""
+
+
+@lru_cache(maxsize=1)
+def setting_names() -> frozenset[str]:
+    """The names of the operator's settings, but for the variables of identity providers."""
+    fields = {name.upper() for name in Settings.model_fields if not name.startswith("reflex_")}
+    return frozenset((fields | IdentityProviderSettings.by_pattern.keys()) - {"IDENTITY_PROVIDERS"})
+
+
+def misspelt_security_setting(environment: Mapping[str, str]) -> str | None:
+    """A one-line message about a variable that is probably meant as a security setting, or None."""
+    for name, setting in misspelt(environment, setting_names()):
+        if setting in _SECURITY_NAMES:
+            return f"{name} is not a setting; did you mean {setting}?"
+    return None
+
+
+def start_warnings(config: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """What an operator probably did not intend, in one line each; it does not stop the start.
+
+    Args:
+        config: The settings.
+        environment: The process environment.
+    """
+    for name, setting in misspelt(environment, setting_names()):
+        yield f"{name} is not a setting and has no effect; did you mean {setting}?"
+    if config.has_unserved_models:
+        yield "CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL."
+    if config.is_https and config.is_loopback and not config.trusted_proxy_hops:
+        yield (
+            "TRUSTED_PROXY_HOPS is 0, but APP_URL is https: behind a proxy on this machine all "
+            "clients look like one. Set it to the number of proxies."
+        )
+    if config.sign_up_is_open and not config.is_local_only and config.email_delivery != "smtp":
+        yield (
+            "SIGN_UP is open on a public address without a mail server: emails are not verified "
+            "and passwords can't be reset. Set SMTP_URL, or SIGN_UP=closed."
+        )
+
+
 def read_settings(**overrides: object) -> Settings:
     """Read and validate the settings.
 
@@ -114,10 +166,7 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"][:1]).upper()
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{name}: {message}" if name else message) from None
+        raise ConfigError(error_sentence(error.errors()[0])) from None
     except Exception as error:  # of an identity provider, or of the file .env
         raise ConfigError(str(error).splitlines()[0]) from None
 
@@ -127,8 +176,8 @@ def settings() -> Settings:
     """The settings of this process, read once.
 
     Raises:
-        ConfigError: A value is invalid, or Reflex would override a setting.
+        ConfigError: A value is invalid, a name is misspelt, or Reflex would override a setting.
     """
-    if message := forbidden_variable(os.environ):
+    if message := forbidden_variable(os.environ) or misspelt_security_setting(os.environ):
         raise ConfigError(message)
     return read_settings()

@@ -12,7 +12,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import EnvSettingsSource, NoDecode, PydanticBaseSettingsSource
 
-from chat_app.settings.validation import SettingsGroup, host_of, is_loopback, is_plain_url
+from chat_app.settings.validation import (
+    SettingsGroup,
+    did_you_mean,
+    host_of,
+    is_loopback,
+    is_plain_url,
+)
 
 Kind = Literal["github", "google", "oidc"]
 
@@ -97,13 +103,35 @@ def identity_providers(environment: Mapping[str, str | None]) -> tuple[IdentityP
     return _in_order(providers, environment.get("auth_providers") or "")
 
 
+def is_provider_variable(name: str) -> bool:
+    """Whether a variable, in upper case, is about an identity provider; it may be a wrong one."""
+    return _VARIABLE.match(name.lower()) is not None
+
+
+def provider_variables(name: str) -> set[str]:
+    """The variables that a misspelt one can mean: with each kind and each field in its place.
+
+    Args:
+        name: In upper case, for example `AUTH_OICD_ACME_ISSUER`.
+    """
+    words = name.split("_")
+    found: set[str] = set()
+    for kind, fields in _FIELDS.items():
+        for field in fields:
+            chosen = words[2 : len(words) - field.count("_") - 1]
+            found.add("_".join(("AUTH", kind.upper(), *chosen, field.upper())))
+    return found
+
+
 def _split(kind: str, rest: str) -> tuple[str, str]:
     for field in sorted(_FIELDS[kind], key=len, reverse=True):
         if rest == field:
             return "", field
         if rest.endswith(f"_{field}"):
             return rest.removesuffix(f"_{field}"), field
-    raise ValueError(f"AUTH_{kind.upper()}_{rest.upper()} is not a setting of an identity provider")
+    name = f"AUTH_{kind}_{rest}".upper()
+    meant = did_you_mean(name, provider_variables(name))
+    raise ValueError(f"{name} is not a setting of an identity provider{meant}")
 
 
 def _provider(kind: str, name: str, values: Mapping[str, str]) -> IdentityProvider:

@@ -1,10 +1,18 @@
 """The models and their providers: OpenAI-compatible servers, the embedded model, timeouts."""
 
-from typing import Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from chat_app.settings.validation import ApiUrl, CommaList, Json, SettingsGroup, host_of
+from chat_app.settings.validation import (
+    ApiUrl,
+    CommaList,
+    Json,
+    SettingsGroup,
+    did_you_mean,
+    host_of,
+    matching,
+)
 
 
 class ProviderSettings(BaseModel):
@@ -17,10 +25,22 @@ class ProviderSettings(BaseModel):
         models: The models to offer.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    name: Annotated[
+        str, matching(r"[a-z0-9][a-z0-9-]{0,30}", "must have lower-case letters, digits and -")
+    ]
     base_url: ApiUrl = Field(min_length=1)
     api_key: SecretStr = SecretStr("")
-    models: tuple[str, ...] = Field(min_length=1)
+    models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_key(cls, value: Any) -> Any:
+        for key in value if isinstance(value, dict) else ():
+            if key not in cls.model_fields:
+                raise ValueError(
+                    f"has the unknown key {key!r}{did_you_mean(key, cls.model_fields)}"
+                )
+        return value
 
 
 class ModelSettings(SettingsGroup):

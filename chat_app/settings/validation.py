@@ -6,15 +6,20 @@ No URL is resolved or fetched here.
 import ipaddress
 import json
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _T = TypeVar("_T")
 
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")  # printable ASCII except the backslash
+_OURS = "Value error, "
+"""What pydantic puts before the message of a validator of ours."""
 
 
 class SettingsGroup(BaseSettings):
@@ -25,6 +30,57 @@ class SettingsGroup(BaseSettings):
 
 class ConfigError(Exception):
     """A setting is invalid; the message is one line that names it."""
+
+
+_SIMILARITY = 0.7
+"""From this similarity on (0 to 1) a known name is suggested for an unknown one."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: `; did you mean SIGN_UP?`, or nothing.
+
+    Args:
+        name: The unknown name.
+        known: The names that exist.
+    """
+    close = get_close_matches(name, sorted(known), n=1, cutoff=_SIMILARITY)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+_SENTENCES = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "missing": "is missing",
+    "model_type": "must be an object in braces",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list in brackets",
+}
+"""What is wrong with a value, by the type of pydantic's error."""
+
+
+def error_sentence(error: ErrorDetails) -> str:
+    """What is wrong with a setting, in one line that names it and does not repeat its value.
+
+    Args:
+        error: An error of a `ValidationError`.
+    """
+    name, *path = error["loc"] or ("",)
+    known = _SENTENCES.get(error["type"])
+    problem = known.format_map(error.get("ctx", {})) if known else error["msg"]
+    places = [f"entry {part + 1}" if isinstance(part, int) else part for part in reversed(path)]
+    sentence = " ".join([*filter(None, [" of ".join(places)]), problem.removeprefix(_OURS)])
+    return f"{str(name).upper()}: {sentence}" if name else sentence
 
 
 def _split(value: object) -> object:

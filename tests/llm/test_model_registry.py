@@ -155,7 +155,10 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
             {"openai_base_url": "https://user:pass@host/v1", "chat_models": "x"},
             "OPENAI_BASE_URL: must look like",
         ),
-        ({"chat_providers": [{**OLLAMA[0], "base_url": "file:///x"}]}, "CHAT_PROVIDERS: must look"),
+        (
+            {"chat_providers": [{**OLLAMA[0], "base_url": "file:///x"}]},
+            "CHAT_PROVIDERS: base_url of entry 1 must look",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_used_stops_the_start(

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -171,3 +172,56 @@ def test_sign_up_requires_verification_with_a_mail_server_or_when_required() -> 
     assert read_settings(sign_up_verify="required").sign_up_requires_verification
     assert read_settings(**server).sign_up_requires_verification
     assert not read_settings(**server, sign_up_verify="off").sign_up_requires_verification
+
+
+_OLLAMA = {"name": "ollama", "base_url": "http://localhost:11434/v1", "models": ["llama3.2"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"base_url": ""}, "base_url of entry 2 must not be empty"),
+        ({"base_url": None}, "base_url of entry 2 must be a text"),
+        ({"base_url": "localhost"}, "base_url of entry 2 must look like https://host/v1"),
+        ({"models": []}, "models of entry 2 must not be empty"),
+        ({"models": [""]}, "entry 1 of models of entry 2 must not be empty"),
+        ({"models": "llama3.2"}, "models of entry 2 must be a list in brackets"),
+        ({"name": "My Server"}, "name of entry 2 must have lower-case letters, digits and -"),
+        ({"base_ur": "x"}, "entry 2 has the unknown key 'base_ur'; did you mean base_url?"),
+    ],
+)
+def test_a_wrong_provider_is_one_sentence_that_says_which_and_what(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], sentence: str
+) -> None:
+    monkeypatch.setenv("CHAT_PROVIDERS", json.dumps([_OLLAMA, {**_OLLAMA, **changes}]))
+    with pytest.raises(ConfigError) as refused:
+        read_settings()
+    assert str(refused.value).startswith(f"CHAT_PROVIDERS: {sentence}")
+
+
+def test_a_provider_that_lacks_something_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_PROVIDERS", '[{"name": "ollama", "models": ["llama3.2"]}, "x"]')
+    with pytest.raises(ConfigError, match=r"^CHAT_PROVIDERS: base_url of entry 1 is missing$"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "eighty", "PORT: must be a whole number"),
+        ("PORT", "99999", "PORT: must be at most 65535"),
+        ("PORT", "0", "PORT: must be at least 1"),
+        ("CHAT_TITLES", "perhaps", "CHAT_TITLES: must be true or false"),
+        ("CHAT_IDLE_SECONDS", "soon", "CHAT_IDLE_SECONDS: must be a number"),
+        ("CHAT_IDLE_SECONDS", "0", "CHAT_IDLE_SECONDS: must be more than 0"),
+        ("SIGN_UP", "never", "SIGN_UP: must be 'auto', 'open' or 'closed'"),
+        ("CHAT_PROVIDERS", "{}", "CHAT_PROVIDERS: must be a list in brackets"),
+    ],
+)
+def test_a_wrong_value_is_told_in_our_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        read_settings()
+    assert str(refused.value).startswith(sentence)

@@ -51,6 +51,8 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
         {"REFLEX_TRANSPORT": "polling"},
     ),
     "another host, by Reflex's name": ("REFLEX_BACKEND_HOST", {"REFLEX_BACKEND_HOST": "::"}),
+    "closed sign-up, misspelt": ("SIGNUP", {"SIGNUP": "closed"}),
+    "counted proxies, misspelt": ("TRUSTED_PROXY_HOP", {"TRUSTED_PROXY_HOP": "1"}),
     "trusted proxies, by Reflex's name": (
         "REFLEX_TRUSTED_PROXY_HOPS",
         {"REFLEX_TRUSTED_PROXY_HOPS": "2"},
