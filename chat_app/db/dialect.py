@@ -20,6 +20,11 @@ WAIT_SECONDS = 30
 """Timeout for a free connection of the pool."""
 
 _BUSY_CODES = ("SQLITE_BUSY", "SQLITE_LOCKED")
+# SQLITE_READONLY itself is what a reader gets that writes, which is a bug.
+_UNREACHABLE_CODES = (
+    *("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY_"),
+    *("SQLITE_NOTADB", "SQLITE_CORRUPT"),
+)
 _PG_BUSY = ("55P03", "40001", "40P01", "53300")  # lock, serialisation, deadlock, connections
 _PG_FULL = "53100"
 
@@ -69,10 +74,22 @@ def engines(url: str, busy_seconds: float) -> Engines:
     return Engines(engine.execution_options(postgresql_readonly=True), engine)
 
 
+def _make_sqlite_file(url: URL) -> None:
+    """Create the file of a SQLite database unless it exists; one that can't be written is refused.
+
+    Raises:
+        DatabaseUnreachable, DatabaseFull: It cannot be used; the cause says why.
+    """
+    try:
+        make_private_file(Path(url.database or ""))
+    except OSError as error:
+        raise convert_error(error) or DatabaseUnreachable() from error
+
+
 def _sqlite_engines(url: URL, busy_seconds: float) -> Engines:
     if not url.database or url.database == ":memory:":
         raise ValueError("SQLite needs a file.")
-    make_private_file(Path(url.database))
+    _make_sqlite_file(url)
     shared = _sqlite_options(busy_seconds) | {
         "pool_timeout": WAIT_SECONDS,
         "module": sqlite_driver.sqlite_driver(),
@@ -128,7 +145,7 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        make_private_file(Path(parsed.database or ""))
+        _make_sqlite_file(parsed)
         return _sync_sqlite_engine(parsed, busy_seconds, "foreign_keys=OFF", poolclass=NullPool)
     engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
     event.listen(engine, "handle_error", _convert_server_error, retval=True)
@@ -185,7 +202,7 @@ def convert_error(error: BaseException | None) -> DatabaseError | None:
         return DatabaseBusy()
     if name.startswith("SQLITE_FULL"):
         return DatabaseFull()
-    if name.startswith("SQLITE_IOERR"):
+    if name.startswith(_UNREACHABLE_CODES):
         return DatabaseUnreachable()
     state = getattr(error, "sqlstate", "") or ""
     if state in _PG_BUSY:

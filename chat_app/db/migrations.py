@@ -4,15 +4,14 @@ Alembic itself is imported only when there is something to migrate, so that the 
 """
 
 import re
-import sqlite3
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
 from chat_app.core.clock import Clock, utc_now
 from chat_app.core.errors import DatabaseError
-from chat_app.db.data_folder import back_up
-from chat_app.db.dialect import broken_references, convert_error, migration_engine
+from chat_app.db.backups import back_up, failing_as
+from chat_app.db.dialect import broken_references, migration_engine
 from chat_app.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,23 +44,20 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
         RevisionMismatch: The revision of the database is unknown.
         DatabaseBusy: Another process holds the database.
         DatabaseFull: The disk has no space for the backup or the change.
+        DatabaseUnreachable, BackupFailed: The file, or the folder of backups, cannot be used.
     """
     engine = migration_engine(settings.sqlalchemy_url, busy_seconds)
     try:
         with engine.connect() as connection:
-            revision = _revision(connection)
+            revision = revision_of(connection)
         if revision == _head():
             return False
         if revision and settings.sqlite_path:
             folder = settings.data_dir / "backups"
-            back_up(settings.sqlite_path, folder, revision=revision, now=clock())
+            with failing_as(f"The database could not be backed up into {folder}"):
+                back_up(settings.sqlite_path, folder, revision=revision, now=clock())
         with engine.begin() as connection:
             _run_alembic(connection)
-    except (sqlite3.Error, OSError) as error:  # of the backup; the engine converts its own
-        database_error = convert_error(error)
-        if database_error is None:
-            raise
-        raise database_error from error
     finally:
         engine.dispose()
     return True
@@ -76,15 +72,19 @@ def check(settings: Settings) -> None:
     engine = migration_engine(settings.sqlalchemy_url)
     try:
         with engine.connect() as connection:
-            revision = _revision(connection)
+            revision = revision_of(connection)
     finally:
         engine.dispose()
     if revision != _head():
         raise RevisionMismatch("The database is older than the program; run: chat-app migrate")
 
 
-def _revision(connection: Connection) -> str:
-    """The revision of the database; empty for an empty database."""
+def revision_of(connection: Connection) -> str:
+    """The revision of a database; empty for an empty one.
+
+    Raises:
+        RevisionMismatch: It is unknown, or the tables are not ours.
+    """
     tables = set(inspect(connection).get_table_names())
     revision = ""
     if "alembic_version" in tables:

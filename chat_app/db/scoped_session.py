@@ -26,7 +26,7 @@ REASONS: dict[str, str] = {
     "run recovery": "At start, runs that a killed process left active are finalized.",
     "sweep": "Deleted threads and expired sessions are removed for good.",
     "health": "The readiness check reads no user's data.",
-    "command line": "The operator names a user by email.",
+    "command line": "The operator administers users and names them by email.",
 }
 """Reason → why it has no principal."""
 

@@ -21,7 +21,7 @@ from sqlmodel import select
 from alembic import command
 from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.db import migrations
-from chat_app.db.data_folder import MAX_BACKUPS, back_up
+from chat_app.db.backups import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
 from chat_app.db.engine import Database
 from chat_app.db.migrations import PROJECT, RevisionMismatch, check, upgrade

@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/account/change_email.py": {"auth"},
     "chat_app/auth/account/password.py": {"auth"},
     "chat_app/auth/sign_in/sign_up.py": {"auth"},
+    "chat_app/auth/account/administration.py": {"command line"},
     "chat_app/auth/account/disable.py": {"auth", "command line"},
     "chat_app/auth/sessions/revocation.py": {"auth", "sweep"},
     "chat_app/auth/sessions/service.py": {"auth"},
