@@ -1,8 +1,11 @@
 """Logging: events and counts, never content, tokens or users."""
 
 import logging
+import re
 import secrets
 import traceback
+
+from chat_app.core.text import visible_line
 
 _SILENCED = (
     "reflex",
@@ -52,3 +55,22 @@ def log_unexpected_error(error: BaseException, where: str) -> str:
     at = f"{ours[-1].filename.rsplit('/', 1)[-1]}:{ours[-1].lineno}" if ours else "?"
     logger.error("unexpected %s in %s at %s [%s]", type(error).__name__, where, at, error_id)
     return error_id
+
+
+_WORDS_MAX_LENGTH = 300  # characters
+
+
+def error_words(words: object, *hidden: str) -> str:
+    """What another server or a library says went wrong, fit for the log and the terminal.
+
+    Args:
+        words: Their message; it may contain anything.
+        hidden: What must not be repeated, such as a password or a recipient.
+
+    Returns:
+        One line of at most 300 characters; empty when there are no words.
+    """
+    text = visible_line(str(words)[: 10 * _WORDS_MAX_LENGTH])
+    for secret in filter(None, hidden):
+        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
+    return text[:_WORDS_MAX_LENGTH]

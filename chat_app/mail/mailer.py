@@ -21,6 +21,7 @@ import aiosmtplib
 
 from chat_app.core.clock import Sleep, retry
 from chat_app.core.errors import Unavailable
+from chat_app.core.logging import error_words
 from chat_app.mail.templates import Email
 from chat_app.settings import Settings
 from chat_app.settings.validation import is_loopback
@@ -147,6 +148,12 @@ class MailUnavailable(Unavailable):
     code = "no_letters"
 
 
+class MailRefused(Unavailable):
+    """The mail server did not take an email, or could not be reached."""
+
+    code = "mail_refused"
+
+
 @dataclass(eq=False)
 class Mailer:
     """Sends emails in the background.
@@ -209,6 +216,20 @@ class Mailer:
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
 
+    async def send_now(self, email: Email) -> None:
+        """Send an email in one attempt and wait for the mail server's answer.
+
+        Raises:
+            MailUnavailable: There is no mail server.
+            MailRefused: It was not sent; the message has the words of the mail server.
+        """
+        if self.smtp is None:
+            raise MailUnavailable("No mail server is set up. Set SMTP_URL and MAIL_FROM.")
+        try:
+            await self._transmit(email, self.smtp)
+        except _SMTP_ERRORS as error:
+            raise MailRefused(f"The email was not sent. {_words(error, self.smtp)}") from None
+
     async def stop(self) -> None:
         """Wait at most half a second for emails in delivery, then drop the rest."""
         if not self._deliveries:
@@ -221,17 +242,26 @@ class Mailer:
             logger.warning("%d emails not delivered before shutdown.", len(late))
 
     async def _deliver(self, email: Email, smtp: SmtpConfig) -> None:
+        said: set[str] = set()
+
+        def should_retry(error: Exception) -> bool:
+            """Whether to try again; what is wrong is logged now, not after the last attempt."""
+            will_retry = _is_temporary(error)
+            if will_retry and (words := _words(error, smtp, email.to)) not in said:
+                said.add(words)
+                logger.warning("An email could not be sent and will be tried again: %s", words)
+            return will_retry
+
         try:
             await retry(
                 partial(self._transmit, email, smtp),
                 RETRY_DELAYS,
-                should_retry=_is_temporary,
+                should_retry=should_retry,
                 sleep=self.sleep,
             )
         except _SMTP_ERRORS as error:
-            reason = f"{type(error).__name__} {getattr(error, 'code', '')}".rstrip()
             # The log names neither recipient nor subject.
-            logger.error("The mail server did not accept an email: %s", reason)
+            logger.error("An email was not sent: %s", _words(error, smtp, email.to))
 
     async def _transmit(self, email: Email, smtp: SmtpConfig) -> None:
         async with self._connections:
@@ -241,6 +271,22 @@ class Mailer:
                 tls_context=self.tls_context,
                 timeout=_SMTP_TIMEOUT_SECONDS,
             )
+
+
+def _words(error: Exception, smtp: SmtpConfig, recipient: str = "") -> str:
+    """What went wrong, in the words of the mail server or the network.
+
+    Args:
+        error: One of `_SMTP_ERRORS`.
+        smtp: The mail server; its password is not repeated.
+        recipient: Not repeated either; empty to repeat it.
+    """
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        error = error.recipients[0]
+    words = error.message if isinstance(error, aiosmtplib.SMTPException) else str(error)
+    code = f"{error.code} " if isinstance(error, aiosmtplib.SMTPResponseException) else ""
+    said = error_words(f"{code}{words}", smtp.password or "", recipient)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _is_temporary(error: Exception) -> bool:

@@ -176,6 +176,14 @@ class EmailTemplates:
             "Reset password",
         )
 
+    def test(self, to: str) -> Email:
+        """Sent by the operator, to see whether emails arrive."""
+        return Email(
+            to,
+            f"Test email from {self._site}",
+            (f"Emails from {self._site} arrive at this address.",),
+        )
+
     def _confirm_url(self, purpose: str, token: str) -> str:
         # A fragment reaches no server, no log and no Referer.
         return f"{self._url}/confirm#{purpose}.{token}"

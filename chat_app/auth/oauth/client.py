@@ -14,6 +14,7 @@ from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
 from chat_app.core.http_out import UnexpectedResponse, client_options
+from chat_app.core.logging import error_words
 from chat_app.settings.identity_providers import IdentityProvider
 
 MAX_ID_TOKEN = 16_384
@@ -53,6 +54,20 @@ def name_claim(*candidates: object) -> str:
     """The first display name that is not empty."""
     names = (truncate_display_name(text_claim(candidate)) for candidate in candidates)
     return next(filter(None, names), "")
+
+
+def provider_words(error: Exception, *hidden: str) -> str:
+    """What went wrong at an identity provider, in its own words or those of the network.
+
+    Args:
+        error: What authlib, joserfc or the HTTP client raised.
+        hidden: What must not be repeated: the client secret, the code and the rest of a sign-in.
+    """
+    first_line = str(error).partition("\n")[0]
+    if isinstance(error, TimeoutError):
+        first_line = first_line or "no response in time"
+    words = error_words(first_line, *hidden)
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

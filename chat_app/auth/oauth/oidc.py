@@ -93,7 +93,7 @@ def validate_metadata(document: Any, issuer: str) -> dict[str, Any]:
         UnexpectedResponse: Something is missing, of the wrong type or not accepted.
     """
     if not isinstance(document, dict) or document.get("issuer") != issuer:
-        raise UnexpectedResponse("is about another issuer")
+        raise UnexpectedResponse("is about another issuer (a slash at its end counts)")
     metadata: dict[str, Any] = {"issuer": issuer}
     for name in _ENDPOINTS:
         metadata[name] = _endpoint(document, name, issuer)

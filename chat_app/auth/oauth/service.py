@@ -20,7 +20,7 @@ from chat_app.auth.errors import (
     OAuthCallbackFailed,
     UnknownIdentityProvider,
 )
-from chat_app.auth.oauth.client import AuthorizationResponse, OAuthTransaction
+from chat_app.auth.oauth.client import AuthorizationResponse, OAuthTransaction, provider_words
 from chat_app.auth.oauth.github import GitHubProvider
 from chat_app.auth.oauth.oidc import OidcProvider
 from chat_app.auth.one_time_tokens import OneTimeTokens
@@ -28,6 +28,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.crypto import new_token
+from chat_app.core.logging import error_words
 from chat_app.settings import Settings
 from chat_app.settings.identity_providers import IdentityProvider
 
@@ -106,7 +107,7 @@ class OAuthService:
         self._tokens = tokens
         self._rate_limits = rate_limits
         self._providers = {
-            provider.id: _provider(provider) for provider in settings.identity_providers
+            provider.id: provider_client(provider) for provider in settings.identity_providers
         }
 
     async def start(
@@ -190,13 +191,23 @@ class OAuthService:
         Raises:
             OAuthCallbackFailed: It verifies none.
         """
+        provider = callback.provider
         if response.error or not response.code:
+            # Any client can call this URL, but only once for each sign-in that it has started.
+            words = error_words(response.error or "no code")
+            logger.warning("Sign-in with %s was refused: %s", provider.settings.id, words)
             raise OAuthCallbackFailed
-        verification = callback.provider.verify(response, callback.transaction)
-        return await _or_else(OAuthCallbackFailed, callback.provider, verification)
+        transaction = callback.transaction
+        return await _or_else(
+            OAuthCallbackFailed,
+            provider,
+            provider.verify(response, transaction),
+            *(response.code, transaction.verifier, transaction.nonce, transaction.state),
+        )
 
 
-def _provider(settings: IdentityProvider) -> IdentityProviderClient:
+def provider_client(settings: IdentityProvider) -> IdentityProviderClient:
+    """The client for the kind of an identity provider."""
     return GitHubProvider(settings) if settings.kind == "github" else OidcProvider(settings)
 
 
@@ -210,13 +221,24 @@ def _oauth_request(user_id: UUID | None, data: Mapping[str, str | bool | None]) 
 
 
 async def _or_else(
-    error: type[AuthError], provider: IdentityProviderClient, request: Awaitable[_T]
+    error: type[AuthError],
+    provider: IdentityProviderClient,
+    request: Awaitable[_T],
+    *hidden: str,
 ) -> _T:
-    """The result of a request to a provider; one error for everything that can go wrong."""
+    """The result of a request to a provider; one error for everything that can go wrong.
+
+    Args:
+        error: What is raised.
+        provider: The provider, named in the log.
+        request: The request.
+        hidden: What the log must not repeat: secrets of the sign-in.
+    """
     try:
         async with asyncio.timeout(PROVIDER_TIMEOUT_SECONDS):
             return await request
     except Exception as cause:  # authlib and joserfc raise whatever the response makes them raise
-        # Only the type is logged: the text may contain what the provider or an attacker sent.
-        logger.warning("%s: %s", provider.settings.id, type(cause).__name__)
+        secret = provider.settings.client_secret.get_secret_value()
+        words = provider_words(cause, secret, *hidden)
+        logger.warning("Sign-in with %s failed: %s", provider.settings.id, words)
         raise error from None

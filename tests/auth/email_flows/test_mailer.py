@@ -101,15 +101,48 @@ async def test_an_unreachable_server_is_given_up_after_the_last_retry() -> None:
     assert sleep.seconds == [2, 10, 30]
 
 
-async def test_a_failed_delivery_is_logged_without_the_recipient(
+async def test_a_failed_delivery_is_logged_in_the_servers_words_without_the_recipient(
     mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mailbox.answers += ["550 ada@example.org is unknown"]
+    mailbox.answers += ["550 5.1.1 Ada@Example.org is unknown"]
     with everything_logged(caplog):
         await delivered(mailer(mailbox))
     # The test's own server logs everything it hears.
     said = {one.getMessage() for one in caplog.records if one.name.startswith("chat_app")}
-    assert said == {"The mail server did not accept an email: SMTPDataError 550"}
+    assert said == {"An email was not sent: SMTPDataError: 550 5.1.1 … is unknown"}
+
+
+async def test_what_is_wrong_is_logged_before_the_first_retry_and_once(
+    mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said() -> list[str]:
+        return [one.getMessage() for one in caplog.records if one.name.startswith("chat_app")]
+
+    at_each_retry: list[list[str]] = []
+
+    async def sleep(_: float) -> None:
+        at_each_retry.append(said())
+
+    mailbox.answers += ["451 4.3.0 greylisted"] * 2 + ["421 too many"] + ["451 4.3.0 greylisted"]
+    with everything_logged(caplog):
+        await delivered(mailer(mailbox, sleep=sleep))
+    retried = "An email could not be sent and will be tried again: SMTPDataError: "
+    first, second = f"{retried}451 4.3.0 greylisted", f"{retried}421 too many"
+    assert at_each_retry == [[first], [first], [first, second]]
+    assert said()[2:] == ["An email was not sent: SMTPDataError: 451 4.3.0 greylisted"]
+
+
+async def test_an_unreachable_server_is_logged_in_the_networks_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with listening() as gone:
+        sender = mailer(gone, sleep=FakeSleep())
+    with everything_logged(caplog):
+        await delivered(sender)
+    first, last = [one.getMessage() for one in caplog.records if one.name.startswith("chat_app")]
+    words = f"SMTPConnectError: Error connecting to 127.0.0.1 on port {gone.port}: "
+    assert first.startswith(f"An email could not be sent and will be tried again: {words}")
+    assert last.startswith(f"An email was not sent: {words}")
 
 
 async def test_it_authenticates_to_the_server(tmp_path: Path) -> None:
