@@ -11,6 +11,7 @@ import reflex as rx
 from chat_app.api.routes import http_app
 from chat_app.core import logging
 from chat_app.core.clock import every
+from chat_app.core.control import control_socket
 from chat_app.core.errors import ChatError
 from chat_app.db import migrations
 from chat_app.db.data_folder import lock_data_folder
@@ -35,11 +36,12 @@ async def _running() -> AsyncIterator[None]:
         await all_services.start()
         _freeze_memory()
         sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
-        try:
-            yield
-        finally:
-            sweeping.cancel()
-            await all_services.stop()
+        async with control_socket(all_services.bus, config.data_dir):
+            try:
+                yield
+            finally:
+                sweeping.cancel()
+                await all_services.stop()
 
 
 def _freeze_memory() -> None:

@@ -1,21 +1,29 @@
 """The command line `chat-app`. Each command imports what it needs, so that `--help` is fast."""
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from uuid import UUID
 
 import typer
 
 from chat_app.core.errors import ChatError, DatabaseUnreachable
+from chat_app.core.text import visible_line
 from chat_app.settings import ConfigError, settings
+from chat_app.settings.database import using_data_dir
 
 if TYPE_CHECKING:
     from chat_app.services import Services
+
+_T = TypeVar("_T")
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -24,12 +32,18 @@ _EXIT_USAGE = 2
 _EXIT_SIGTERM = 143
 
 # The URL is not repeated: it may contain the password.
-_DATABASE_UNREACHABLE = (
+_SERVER_UNREACHABLE = (
     "The database cannot be reached. Check that it is running, that its disk has free space, and "
     "that DATABASE_URL has the right host, user and password."
 )
 
 _UserEmail = Annotated[str, typer.Argument(help="The email of the user.")]
+_PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+
+_started_in = Path()
+"""Where the command was called: paths in its arguments begin there."""
 
 cli = typer.Typer(
     name="chat-app",
@@ -39,11 +53,18 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 user = typer.Typer(help="Manage users.", no_args_is_help=True)
+mail = typer.Typer(help="Check the mail server.", no_args_is_help=True)
+oidc = typer.Typer(help="Check identity providers.", no_args_is_help=True)
 cli.add_typer(user, name="user")
+cli.add_typer(mail, name="mail")
+cli.add_typer(oidc, name="oidc")
 
 
 def main() -> None:
     """Run the command line; an error the operator can fix is printed as one line."""
+    global _started_in
+    with contextlib.suppress(FileNotFoundError):  # the folder was removed meanwhile
+        _started_in = Path.cwd()
     # Reflex, and relative paths in the settings, expect the project's folder.
     os.chdir(PROJECT)
     # The operator's hook functions may be there; installed packages come first.
@@ -52,10 +73,28 @@ def main() -> None:
         cli()
     except ConfigError as error:
         _fail(f"Invalid setting. {error}", _EXIT_USAGE)
-    except DatabaseUnreachable:
-        _fail(_DATABASE_UNREACHABLE, _EXIT_FAILED)
+    except DatabaseUnreachable as error:
+        _fail(_unreachable(error), _EXIT_FAILED)
     except ChatError as error:
         _fail(error.message, _EXIT_FAILED)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chat-app {version('chat-app')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """A private chat application for language models."""
 
 
 @cli.command()
@@ -125,43 +164,154 @@ def migrate() -> None:
 def add_user(
     email: Annotated[str, typer.Argument(help="The email to sign in with.")],
     name: Annotated[str, typer.Option(help="The display name.")] = "",
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
+    password_stdin: _PasswordStdin = False,
 ) -> None:
     """Add a user who signs in with a password."""
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    password = _new_password(password_stdin)
     _with_services(lambda services: services.accounts.add(email, password, name))
     typer.echo(f"{email} can sign in now.")
 
 
 @user.command("disable")
 def disable_user(email: _UserEmail) -> None:
-    """Disable a user and end their sessions; a running server follows within 15 seconds."""
-    from chat_app.auth.account.disable import find_user
-
-    async def disable(services: "Services") -> None:
-        user_id = await find_user(services.db, email)
-        session_count = await services.user_access.disable(user_id)
-        sessions = "session" if session_count == 1 else "sessions"
-        typer.echo(f"{email} is disabled; {session_count} {sessions} ended.")
-
-    _with_services(disable)
+    """Disable a user and end their sessions, on a running server at once."""
+    count = _with_user(email, lambda services, user_id: services.user_access.disable(user_id))
+    typer.echo(f"{email} is disabled; {_sessions(count)} ended.")
 
 
 @user.command("enable")
 def enable_user(email: _UserEmail) -> None:
     """Let a disabled user sign in again."""
-    from chat_app.auth.account.disable import find_user
-
-    async def enable(services: "Services") -> None:
-        await services.user_access.enable(await find_user(services.db, email))
-
-    _with_services(enable)
+    _with_user(email, lambda services, user_id: services.user_access.enable(user_id))
     typer.echo(f"{email} can sign in again.")
+
+
+@user.command("list")
+def list_users() -> None:
+    """List the users with their state and when they were last seen."""
+    users = _with_services(lambda services: services.administration.list())
+    rows = [("EMAIL", "NAME", "CREATED", "LAST SEEN", "STATE")]
+    for one in users:
+        state = (
+            "disabled" if one.is_disabled else "",
+            "" if one.is_verified else "unverified",
+            "two-factor" if one.has_two_factor else "",
+        )
+        seen = f"{one.last_seen_at:%Y-%m-%d}" if one.last_seen_at else ""
+        created, states = f"{one.created_at:%Y-%m-%d}", ", ".join(filter(None, state))
+        rows.append((one.email, visible_line(one.name), created, seen, states))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+@user.command("delete")
+def delete_user(
+    email: _UserEmail,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a user with all their chats. This can't be undone."""
+    if not yes:
+        typer.confirm(f"Delete {email} with all their chats? This can't be undone.", abort=True)
+    _with_user(email, lambda services, user_id: services.administration.delete(user_id))
+    typer.echo(f"{email} is deleted.")
+
+
+@user.command("password")
+def set_password(email: _UserEmail, password_stdin: _PasswordStdin = False) -> None:
+    """Set a new password, end the user's sessions and unlock the user."""
+    password = _new_password(password_stdin)
+    count = _with_user(
+        email, lambda services, user_id: services.administration.set_password(user_id, password)
+    )
+    typer.echo(f"{email} has a new password; {_sessions(count)} ended.")
+
+
+@user.command("verify")
+def verify_user(email: _UserEmail) -> None:
+    """Mark a user's email as verified; you vouch that it is theirs."""
+    changed = _with_user(email, lambda services, user_id: services.administration.verify(user_id))
+    typer.echo(f"{email} is verified." if changed else f"{email} was verified already.")
+
+
+@user.command("reset-2fa")
+def reset_two_factor(email: _UserEmail) -> None:
+    """Turn off two-factor authentication for a user who lost the phone and the backup codes."""
+    was_on = _with_user(
+        email, lambda services, user_id: services.administration.reset_two_factor(user_id)
+    )
+    now = "can sign in without a second factor" if was_on else "has no second factor"
+    typer.echo(f"{email} {now}.")
+
+
+@user.command("unlock")
+def unlock_user(email: _UserEmail) -> None:
+    """Let a user sign in again after too many failed attempts."""
+    _with_user(email, lambda services, user_id: services.administration.unlock(user_id))
+    typer.echo(f"{email} is unlocked.")
+
+
+@mail.command("test")
+def send_test_email(address: Annotated[str, typer.Argument(help="Where to send it.")]) -> None:
+    """Send a test email now, and print what the mail server answers."""
+    from chat_app.auth.emails import normalise
+    from chat_app.auth.sign_in.email_flows import email_templates
+    from chat_app.mail.mailer import Mailer
+
+    config = settings()
+    email = email_templates(config).test(normalise(address))
+    asyncio.run(Mailer.from_settings(config).send_now(email))
+    typer.echo(f"The mail server accepted an email to {email.to}.")
+
+
+@oidc.command("test")
+def check_identity_provider(
+    name: Annotated[str, typer.Argument(help="Its name, for example acme, google or github.")],
+) -> None:
+    """Check that an identity provider is reachable and knows this app."""
+    from chat_app.auth.oauth.check import check_provider
+
+    asyncio.run(check_provider(settings(), name, typer.echo))
+
+
+@cli.command()
+def backup(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A new file, or a folder; the default is DATA_DIR/backups."),
+    ] = None,
+) -> None:
+    """Back up the SQLite database, also while the server runs."""
+    from chat_app.db.backups import save_backup
+    from chat_app.db.data_folder import make_private_folder
+
+    database, folder = _sqlite_file("pg_dump"), settings().data_dir / "backups"
+    if file is None:
+        with using_data_dir(folder):
+            make_private_folder(folder)
+    target = folder if file is None else _started_in / file
+    saved = save_backup(database, target, now=datetime.now(UTC))
+    typer.echo(f"Saved {saved} ({saved.stat().st_size / 1e6:.1f} MB).")
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Replace the SQLite database by a backup; the server must be stopped. All sign in again."""
+    from chat_app.db.data_folder import lock_data_folder
+    from chat_app.db.restore import restore_backup
+
+    database = _sqlite_file("pg_restore")
+    if not yes:
+        typer.confirm(f"Replace {database} by {file}?", abort=True)
+    with lock_data_folder(settings().data_dir):
+        kept = restore_backup(_started_in / file, database, now=datetime.now(UTC))
+    typer.echo(f"Restored {file}; users sign in again.")
+    if kept:
+        typer.echo(f"The former database is {kept}.")
 
 
 @cli.command()
@@ -206,25 +356,74 @@ def _migrate() -> bool:
         return upgrade(config)
 
 
-def _with_services(command: Callable[["Services"], Awaitable[object]]) -> None:
-    """Migrate and run a command with the services of the program, without a server."""
+def _with_services(command: Callable[["Services"], Awaitable[_T]]) -> _T:
+    """Migrate and run a command with the services of the program, beside a server if one runs.
+
+    The server hears at once what the command has changed.
+
+    Returns:
+        The result of the command.
+    """
+    from chat_app.core.control import ForwardingBus
     from chat_app.db.data_folder import DataFolderInUse
     from chat_app.db.migrations import check
     from chat_app.services import Services
 
+    config = settings()
     try:
         _migrate()
+        is_served = False
     except DataFolderInUse:  # a running server has migrated already
-        check(settings())
+        check(config)
+        is_served = True
 
-    async def execute() -> None:
-        services = Services(settings())
+    async def execute() -> _T:
+        bus = ForwardingBus()
+        services = Services(config, bus=bus)
         try:
-            await command(services)
+            return await command(services)
         finally:
+            if is_served and not await bus.forward(config.data_dir):
+                typer.echo("The server did not hear this; it follows within 15 seconds.", err=True)
             await services.stop()
 
-    asyncio.run(execute())
+    return asyncio.run(execute())
+
+
+def _with_user(email: str, command: Callable[["Services", UUID], Awaitable[_T]]) -> _T:
+    """Run a command with the services and the user of an email."""
+    from chat_app.auth.account.disable import find_user
+
+    async def execute(services: "Services") -> _T:
+        return await command(services, await find_user(services.db, email))
+
+    return _with_services(execute)
+
+
+def _new_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+
+def _sessions(count: int) -> str:
+    return "1 session" if count == 1 else f"{count} sessions"
+
+
+def _sqlite_file(other: str) -> Path:
+    """The SQLite file; with another database, a usage error that names its own program."""
+    path = settings().sqlite_path
+    if path is None:
+        _fail(f"DATABASE_URL is not SQLite; use the database's own {other}.", _EXIT_USAGE)
+    return path
+
+
+def _unreachable(error: DatabaseUnreachable) -> str:
+    path, cause = settings().sqlite_path, error.__cause__
+    if path is None:
+        return _SERVER_UNREACHABLE
+    reason = cause.strerror if isinstance(cause, OSError) else str(cause or "it can't be read")
+    return f"The database file {path} can't be used: {reason}."
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

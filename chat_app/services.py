@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
 from datetime import UTC, datetime, timedelta
 
+from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.linked_accounts import LinkedAccounts
@@ -26,14 +28,14 @@ from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock, every, utc_now
 from chat_app.core.crypto import KeyRing
-from chat_app.core.signals import Bus
+from chat_app.core.signals import UNLOCKED_USERS, Bus
 from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.service import RunService
-from chat_app.settings import Settings
+from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Services:
         settings: The settings.
         clock: The source of timestamps.
         flush_throttle: Decides when run events are flushed; None for the real one.
+        bus: Receives the signals; None for a new one.
 
     Raises:
         ConfigError: A setting names a function or model that does not exist.
@@ -93,12 +96,13 @@ class Services:
         *,
         clock: Clock = utc_now,
         flush_throttle: FlushThrottle | None = None,
+        bus: Bus | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.db = db = Database(settings.sqlalchemy_url)
         self.readiness = Readiness(db, clock)
-        self.bus = bus = Bus()
+        self.bus = bus = bus or Bus()
         self.models = Models(settings)
         self.keyring = KeyRing(settings)
         self.passwords = passwords = PasswordHashing(settings)
@@ -106,6 +110,7 @@ class Services:
         self.sessions = sessions = SessionService(db, bus, codec, settings, clock)
         self.tokens = tokens = OneTimeTokens(db, clock)
         limits = AuthRateLimits(settings)
+        bus.subscribe_callback(UNLOCKED_USERS, lambda signal: limits.clear(signal.account))
         self.mailer = mailer = Mailer.from_settings(settings)
         self.accounts = PasswordAccounts(db, passwords, limits, settings, clock)
         self.sign_in_service = sign_in = SignInService(db, sessions, tokens, settings, clock)
@@ -121,6 +126,9 @@ class Services:
         self.email_changes = EmailChanges(*flow)
         self.password_changes = PasswordChanges(*flow, passwords, sessions)
         self.user_access = UserAccess(db, sessions, clock)
+        self.administration = UserAdministration(
+            db, bus, sessions, passwords, self.two_factor, clock
+        )
         self.profiles = Profiles(db, bus, clock)
         self.threads = Threads(db, bus, settings, clock)
         throttle = flush_throttle or FlushThrottle()
@@ -129,8 +137,8 @@ class Services:
 
     async def start(self) -> None:
         """Finalize interrupted runs, then start. The database must be migrated."""
-        if self.settings.has_unserved_models:
-            logger.warning("CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL.")
+        for message in start_warnings(self.settings, os.environ):
+            logger.warning(message)
         await self.runs.start()
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(every(seconds, job)))

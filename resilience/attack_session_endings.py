@@ -86,7 +86,7 @@ async def _delete(_: Caller, laptop: Caller) -> None:
 
 
 async def _disable(_: Caller, laptop: Caller) -> None:
-    # It says so once it is done, and then takes its time to leave.
+    # It says so once the program has heard it, and then takes its time to leave.
     process = laptop.program.begin_beside("user", "disable", laptop.email)
     assert process.stdout is not None
     said = await asyncio.to_thread(process.stdout.readline)
@@ -108,7 +108,7 @@ ENDINGS = {
     "everywhere": Ending(_everywhere),
     "password": Ending(_change_password),
     "deletion": Ending(_delete),
-    "disable": Ending(_disable, looks=True),
+    "disable": Ending(_disable),
     "expiry": Ending(_expire, looks=True),
 }
 

@@ -36,6 +36,7 @@ class AuthRateLimits:
         self._start = parse(settings.limit_start_address)
         self._limiter = RateLimiter(TooManyAttempts)
         self._checks = asyncio.Semaphore(_MAX_CONCURRENT_CHECKS)
+        self._cleared: dict[str, int] = {}
 
     @asynccontextmanager
     async def sign_in(self, account: str, client_ip: str) -> AsyncIterator[None]:
@@ -51,12 +52,25 @@ class AuthRateLimits:
         network = client_network_of(client_ip)
         budgets = (
             Budget(self._client, ("client", network)),
-            Budget(self._account, ("account", account)),
-            Budget(self._pair, ("pair", network, account)),
+            Budget(self._account, self._key("account", account)),
+            Budget(self._pair, self._key("pair", account, network)),
         )
         await self._limiter.check(budgets)
         async with self._checks, self._limiter.attempt(*budgets, release_on_success=True):
             yield
+
+    def clear(self, account: str) -> None:
+        """Forget the failed sign-ins of an account and the emails to it, from every client.
+
+        Args:
+            account: The normalised email.
+        """
+        # Counters are named by client too, so they are left to expire under their former name.
+        self._cleared[account] = self._cleared.get(account, 0) + 1
+
+    def _key(self, kind: str, account: str, *others: str) -> tuple[str, ...]:
+        """The key of a budget of an account, which `clear` replaces."""
+        return kind, *others, account, str(self._cleared.get(account, 0))
 
     def new_password(self, client_ip: str) -> AbstractAsyncContextManager[None]:
         """Around judging a new password, which costs up to a second of work.
@@ -91,7 +105,7 @@ class AuthRateLimits:
         """
         return self._limiter.attempt(
             Budget(self._email_client, ("mail-from", client_network_of(client_ip))),
-            Budget(self._email_recipient, ("mail-to", recipient)),
+            Budget(self._email_recipient, self._key("mail-to", recipient)),
         )
 
     def start(self, client_ip: str) -> AbstractAsyncContextManager[None]:

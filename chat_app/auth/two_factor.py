@@ -151,12 +151,21 @@ class TwoFactor:
 
     async def turn_off(self, principal: Principal) -> None:
         """Remove the secret, backup codes, remembered devices and pending challenges."""
-        user_id = principal.user_id
+        await self.remove(principal.user_id)
+
+    async def remove(self, user_id: UUID) -> bool:
+        """Turn two-factor authentication off, as `turn_off`, for the operator too.
+
+        Returns:
+            Whether it was on.
+        """
         async with self.db.system("auth", write=True) as session:
+            was_on = await confirmed_totp(session, user_id) is not None
             for table in (BackupCode, Totp):
                 await session.exec(delete(table).where(col(table.user_id) == user_id))
             await forget_devices(session, user_id)
             await revoke_tokens(session, user_id, "second_factor")
+        return was_on
 
     async def check(self, user_id: UUID, code: str) -> None:
         """Check a code and consume it.

@@ -20,6 +20,7 @@ SignalKind = Literal[
     "session_ended",
     "session_token",
     "person",
+    "user_unlocked",
 ]
 
 
@@ -33,6 +34,7 @@ class Signal:
         run_id: The run it happened to, if any.
         session_id: The session it happened to, if any.
         reason: A code that says why, for kinds that have reasons.
+        account: The email whose rate limits it is about, if any; no row holds them.
     """
 
     kind: SignalKind
@@ -40,6 +42,7 @@ class Signal:
     run_id: UUID | None = None
     session_id: UUID | None = None
     reason: str = ""
+    account: str = ""
 
 
 def user_topic(user_id: UUID) -> str:
@@ -52,6 +55,9 @@ SESSIONS = "sessions"
 
 TOKENS = "tokens"
 """The topic of sessions that got a new token."""
+
+UNLOCKED_USERS = "unlocked users"
+"""The topic of users whose failed sign-ins the operator forgets."""
 
 DELETED_THREADS = "deleted threads"
 """The topic of deleted threads."""

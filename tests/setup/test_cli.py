@@ -56,7 +56,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_help_names_every_command(chat_app: CommandLine) -> None:
     output = chat_app("--help").stdout
-    assert all(name in output for name in ("run", "dev", "migrate", "user", "seed", "models"))
+    names = ("run", "dev", "migrate", "user", "mail", "oidc", "backup", "restore", "seed", "models")
+    assert all(name in output for name in names)
 
 
 def test_a_user_is_added_and_their_account_filled(chat_app: CommandLine) -> None:

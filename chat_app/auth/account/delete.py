@@ -1,4 +1,4 @@
-"""Deleting an account with everything in it."""
+"""Deleting an account with everything in it, by its user or by the operator."""
 
 from sqlmodel import col, delete
 
@@ -8,6 +8,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import InvalidInput
 from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import OneTimeToken, User
 
 
@@ -41,10 +42,21 @@ async def delete_account(
         user = await session.require(User, principal.user_id)
         if not _is_same(confirm, user.email):
             raise DeletionNotConfirmed
-        await sessions.revoke_all(session, user.id, reason="removed")
-        # A sign-up that is not confirmed has only the email.
-        await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
-        await session.exec(delete(User).where(col(User.id) == user.id))
+        await delete_user(session, sessions, user)
+
+
+async def delete_user(session: SystemSession, sessions: SessionService, user: User) -> None:
+    """Delete a user in the caller's transaction.
+
+    Args:
+        session: The transaction.
+        sessions: Revokes the user's sessions.
+        user: The user.
+    """
+    await sessions.revoke_all(session, user.id, reason="removed")
+    # A sign-up that is not confirmed has only the email.
+    await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
+    await session.exec(delete(User).where(col(User.id) == user.id))
 
 
 def _is_same(typed: str, email: str) -> bool:

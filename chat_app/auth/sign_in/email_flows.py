@@ -32,6 +32,15 @@ LinkRequirement = Literal["click", "password", "session"]
 """What a link needs besides its token: nothing, the chosen password, or a signed-in user."""
 
 
+def email_templates(settings: Settings) -> EmailTemplates:
+    """The templates for this application's URL and the lifetimes of its links."""
+    return EmailTemplates(
+        settings.url,
+        minutes=int(LINK_LIFETIME.total_seconds()) // 60,
+        hours=int(SIGN_UP_LIFETIME.total_seconds()) // 3600,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MailContext:
     """What an email is written with, sent with and limited by.
@@ -53,12 +62,7 @@ class MailContext:
         cls, mailer: Mailer, rate_limits: AuthRateLimits, settings: Settings
     ) -> "MailContext":
         """With the templates for this application's URL."""
-        templates = EmailTemplates(
-            settings.url,
-            minutes=int(LINK_LIFETIME.total_seconds()) // 60,
-            hours=int(SIGN_UP_LIFETIME.total_seconds()) // 3600,
-        )
-        return cls(mailer, templates, rate_limits, settings)
+        return cls(mailer, email_templates(settings), rate_limits, settings)
 
     def recipient(self, email: str) -> str:
         """The normalised recipient of an email that a client requests.

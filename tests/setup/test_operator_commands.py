@@ -1,0 +1,247 @@
+"""What an operator types: users, emails, identity providers, backups; beside a running server."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from chat_app.auth.errors import InvalidCredentials, TooManyAttempts
+from chat_app.auth.sessions.models import IssuedSession
+from chat_app.core.control import control_socket
+from chat_app.core.signals import SESSIONS, Signal
+from chat_app.db.data_folder import lock_data_folder
+from chat_app.db.migrations import upgrade
+from chat_app.services import Services
+from chat_app.settings import read_settings
+from testing.command_line import Said, run_command
+from testing.mail_server import Mailbox, listening
+
+ADA, BOB = "ada@example.org", "bob@example.org"
+PASSWORD = "four correct battery horses"
+NEW = "violet kettle harbour thirty eight"
+USER_COMMANDS = ("delete", "password", "verify", "reset-2fa", "unlock", "disable", "enable")
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database without rows; copying it is quicker than making it."""
+    settings = read_settings(data_dir=tmp_path_factory.mktemp("migrated"), database_url="")
+    upgrade(settings)
+    assert settings.sqlite_path is not None
+    return settings.sqlite_path
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> Path:
+    path = tmp_path / "data" / "chat.db"
+    path.parent.mkdir()
+    shutil.copyfile(migrated, path)
+    return path
+
+
+@pytest.fixture
+async def server(tmp_path: Path, database: Path) -> AsyncIterator[Services]:
+    """The services of a server that owns the data folder and listens on its control socket."""
+    config = read_settings(_env_file=None, data_dir=database.parent, embedded_model=False)
+    with lock_data_folder(config.data_dir):
+        live = Services(config)
+        async with control_socket(live.bus, config.data_dir):
+            yield live
+        await live.stop()
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with listening() as one:
+        yield one
+
+
+def _execute(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as file, file:
+        for statement in statements:
+            file.execute(statement)
+
+
+def _add(email: str) -> str:
+    return (
+        'INSERT INTO "user" (id, email, name, created_at, session_epoch) VALUES'
+        f" ('{uuid4().hex}', '{email}', 'Ada\x1b[31m', '2026-01-02 00:00:00.000000', 0)"
+    )
+
+
+async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
+    server: Services, tmp_path: Path
+) -> None:
+    ended: list[Signal] = []
+    server.bus.subscribe_callback(SESSIONS, ended.append)
+    ada = await server.accounts.add(ADA, PASSWORD, "Ada")
+
+    async def signed_in() -> IssuedSession:
+        return await server.sessions.issue(
+            ada, method="password", remember=False, client_ip="", user_agent=""
+        )
+
+    async def sign_in(password: str) -> None:
+        await server.accounts.sign_in(email=ADA, password=password, client_ip="192.0.2.7")
+
+    async def user(*arguments: str, stdin: str = "") -> Said:
+        run = partial(run_command, "user", *arguments, folder=tmp_path, stdin=stdin)
+        return await asyncio.to_thread(run)
+
+    session = await signed_in()
+    assert await user("disable", ADA) == Said(0, f"{ADA} is disabled; 1 session ended.\n")
+    assert [(one.session_id, one.reason) for one in ended] == [(session.session_id, "disabled")]
+    assert await user("enable", ADA) == Said(0, f"{ADA} can sign in again.\n")
+
+    for _ in range(5):
+        with suppress(InvalidCredentials):
+            await sign_in("wrong")
+    with pytest.raises(TooManyAttempts):
+        await sign_in(PASSWORD)
+    assert await user("unlock", ADA) == Said(0, f"{ADA} is unlocked.\n")
+    await sign_in(PASSWORD)
+
+    session = await signed_in()
+    changed = await user("password", ADA, "--password-stdin", stdin=f"{NEW}\n")
+    assert changed == Said(0, f"{ADA} has a new password; 1 session ended.\n")
+    assert ended[-1].session_id == session.session_id
+    await sign_in(NEW)
+
+    refused = await asyncio.to_thread(run_command, "restore", "x.db", "--yes", folder=tmp_path)
+    assert refused.code == 1
+    assert "is using the data folder" in refused.err
+
+    session = await signed_in()
+    assert await user("delete", ADA, "--yes") == Said(0, f"{ADA} is deleted.\n")
+    assert (ended[-1].session_id, ended[-1].reason) == (session.session_id, "removed")
+
+
+def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -> None:
+    _execute(database, _add(ADA))
+    with lock_data_folder(database.parent):
+        done = run_command("user", "unlock", ADA, folder=tmp_path)
+        assert run_command("user", "list", folder=tmp_path).err == ""
+    warning = "The server did not hear this; it follows within 15 seconds.\n"
+    assert done == Said(0, f"{ADA} is unlocked.\n", warning)
+
+
+def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path: Path) -> None:
+    user = partial(run_command, "user", folder=tmp_path)
+    _execute(database, _add(ADA), _add(BOB))
+    assert user("verify", BOB).out == f"{BOB} is verified.\n"
+    assert user("verify", BOB).out == f"{BOB} was verified already.\n"
+    assert user("reset-2fa", BOB).out == f"{BOB} has no second factor.\n"
+    assert user("delete", BOB, stdin="n\n").code == 1
+    assert user("list").out.splitlines() == [
+        "EMAIL            NAME      CREATED     LAST SEEN  STATE",
+        "ada@example.org  Ada [31m  2026-01-02             unverified",
+        "bob@example.org  Ada [31m  2026-01-02",
+    ]
+
+
+def test_every_command_names_an_email_that_no_user_has(database: Path, tmp_path: Path) -> None:
+    more = {"delete": ["--yes"], "password": ["--password-stdin"]}
+    said = {
+        run_command("user", name, ADA, *more.get(name, ()), folder=tmp_path, stdin="x\n")
+        for name in USER_COMMANDS
+    }
+    assert said == {Said(1, "", f"chat-app: No user has the email {ADA}.\n")}
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    done = run_command("--version", folder=tmp_path)
+    assert done.code == 0
+    assert done.out.startswith("chat-app 0.")
+
+
+async def test_a_test_email_is_sent_or_the_server_says_why_not(
+    mailbox: Mailbox, tmp_path: Path
+) -> None:
+    url = {"SMTP_URL": f"smtp://127.0.0.1:{mailbox.port}", "MAIL_FROM": "chat@chat.example"}
+    run = partial(run_command, "mail", "test", ADA, folder=tmp_path)
+    sent = await asyncio.to_thread(run, given=url)
+    assert sent == Said(0, f"The mail server accepted an email to {ADA}.\n")
+    assert [one["Subject"] for one in mailbox.to(ADA)] == ["Test email from localhost:3000"]
+    mailbox.answers += ["554 5.7.1 relaying denied"]
+    words = "The email was not sent. SMTPDataError: 554 5.7.1 relaying denied"
+    assert await asyncio.to_thread(run, given=url) == Said(1, "", f"chat-app: {words}\n")
+    message = "No mail server is set up. Set SMTP_URL and MAIL_FROM."
+    assert await asyncio.to_thread(run) == Said(1, "", f"chat-app: {message}\n")
+
+
+def test_an_unknown_identity_provider_is_named_with_those_that_exist(tmp_path: Path) -> None:
+    given = {"AUTH_GITHUB_ID": "x", "AUTH_GITHUB_SECRET": "y"}
+    message = "No identity provider is named acme; configured: github."
+    done = run_command("oidc", "test", "acme", folder=tmp_path, given=given)
+    assert done == Said(1, "", f"chat-app: {message}\n")
+
+
+def test_a_backup_is_made_and_restored_from_where_the_command_is_called(
+    database: Path, tmp_path: Path
+) -> None:
+    run = partial(run_command, folder=tmp_path)
+    _execute(database, _add(ADA))
+    assert run("backup").out.startswith(f"Saved {database.parent / 'backups' / 'backup-'}")
+    assert run("backup", "saved.db").out.startswith(f"Saved {tmp_path / 'saved.db'} (0.")
+    _execute(database, 'DELETE FROM "user"')
+    assert run("restore", "saved.db").code == 1, "it asks first"
+    restored = run("restore", "saved.db", "--yes")
+    assert restored.out.startswith("Restored saved.db; users sign in again.\nThe former database")
+    assert ADA in run("user", "list").out
+
+
+@pytest.mark.parametrize("command", [("backup",), ("restore", "saved.db")])
+def test_a_backup_of_another_database_is_its_own_programs_work(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    url = {"DATABASE_URL": "postgresql://ada:hunter2@127.0.0.1/chat"}
+    done = run_command(*command, folder=tmp_path, given=url)
+    assert done.code == 2
+    assert done.err.startswith("chat-app: DATABASE_URL is not SQLite; use the database's own pg_")
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("user", "list")])
+def test_a_database_file_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    file = tmp_path / "data" / "chat.db"
+    file.mkdir(parents=True)
+    message = f"chat-app: The database file {file} can't be used: Is a directory.\n"
+    assert run_command(*command, folder=tmp_path) == Said(1, "", message)
+
+
+def test_a_database_file_without_permission_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("chat_app.db.dialect.make_private_file", refuse)
+    file = tmp_path / "data" / "chat.db"
+    message = f"chat-app: The database file {file} can't be used: Permission denied.\n"
+    assert run_command("migrate", folder=tmp_path) == Said(1, "", message)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "chat.db"
+    file.parent.mkdir()
+    file.write_text("these are notes and not a database " * 100)
+    message = f"chat-app: The database file {file} can't be used: file is not a database.\n"
+    assert run_command("migrate", folder=tmp_path) == Said(1, "", message)
+
+
+def test_a_folder_of_backups_that_cannot_be_used_is_one_sentence(
+    database: Path, tmp_path: Path
+) -> None:
+    _execute(database, "UPDATE alembic_version SET version_num = '0001'")
+    (database.parent / "backups").touch()
+    done = run_command("migrate", folder=tmp_path)
+    (line,) = done.err.splitlines()
+    assert done.code == 1
+    assert line.startswith("chat-app: The database could not be backed up into ")
