@@ -8,6 +8,7 @@ from reflex_base.constants.installer import PackageJson
 from chat_app.components import LIBRARIES
 from testing import bun
 
+ASSETS = Path(__file__).parents[1] / "assets"
 HOST = "http://lab.test"
 
 
@@ -23,3 +24,14 @@ async def opened_at(context: BrowserContext, path: str) -> Page:
     await page.goto(f"{HOST}{path}")
     await page.wait_for_function("window.lab")
     return page
+
+
+async def dress(page: Page, *sheets: str) -> None:
+    """Give the page the app's own look.
+
+    Args:
+        page: The tab.
+        sheets: Names of style sheets, besides the one of every page.
+    """
+    for path in (ASSETS / "style.css", *(ASSETS / "styles" / f"{name}.css" for name in sheets)):
+        await page.add_style_tag(path=path)

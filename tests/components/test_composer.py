@@ -1,7 +1,9 @@
 """Nothing a person writes is lost, and nothing is sent twice."""
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
+
+from testing.script_page import dress
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,6 +49,35 @@ async def test_shift_enter_is_a_new_line(page: Page) -> None:
     assert await _sent(page) == []
 
 
+async def test_on_a_keyboard_on_the_screen_enter_makes_a_new_line(
+    browser: Browser, origin: str
+) -> None:
+    context = await browser.new_context(has_touch=True, is_mobile=True)
+    page = await context.new_page()
+    await page.goto(f"{origin}/")
+    await page.wait_for_function("window.lab")
+    field = await _mount(page)
+    await expect(field).to_have_attribute("enterkeyhint", "enter")
+    await field.press_sequentially("one")
+    await field.press("Enter")
+    await field.press_sequentially("two")
+    await expect(field).to_have_value("one\ntwo")
+    assert await _sent(page) == []
+    await field.press("Control+Enter")
+    assert (await _sent(page))[0][1] == "one\ntwo", "a tablet may have a keyboard of its own"
+    await page.evaluate("it.unmount()")
+    field = await _mount(page, draftKey="button")
+    await field.fill("three")
+    await page.get_by_role("button", name="Send message").tap()
+    assert [text for _, text in await _sent(page)] == ["three"]
+    await context.close()
+
+
+async def test_enter_sends_where_keys_can_be_held(page: Page) -> None:
+    field = await _mount(page)
+    await expect(field).to_have_attribute("enterkeyhint", "send")
+
+
 async def test_enter_that_ends_a_composition_does_not_send(page: Page) -> None:
     field = await _mount(page)
     await field.fill("にほん")
@@ -64,6 +95,36 @@ async def test_a_blank_text_does_nothing(page: Page, text: str) -> None:
     await field.press("Enter")
     await page.get_by_test_id("send").click()
     assert await _sent(page) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("    def f():\n        return 1", "    def f():\n        return 1"),
+        ("\n \n\tkey: value\n\n  ", "\tkey: value"),
+        ("  one line  ", "  one line"),
+    ],
+)
+async def test_the_indent_of_the_first_line_is_kept(page: Page, written: str, sent: str) -> None:
+    field = await _mount(page)
+    await field.fill(written)
+    await field.press("Enter")
+    ((client_id, text),) = await _sent(page)
+    assert text == sent
+    await field.evaluate("(field, more) => { field.value += more; }", "\n\n    and then\n")
+    await _set(page, accepted=client_id)
+    await expect(field).to_have_value("    and then\n")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (360, 640)])
+async def test_more_than_ten_lines_are_in_sight(page: Page, width: int, height: int) -> None:
+    await page.set_viewport_size({"width": width, "height": height})
+    await dress(page, "composer")
+    field = await _mount(page)
+    await field.fill("\n".join(f"line {n}" for n in range(11)))
+    assert await field.evaluate("(field) => field.scrollHeight - field.clientHeight") <= 0
+    await field.fill("\n".join(f"line {n}" for n in range(99)))
+    assert await field.evaluate("(field) => field.clientHeight < innerHeight / 2 + 1")
 
 
 async def test_a_second_enter_before_the_answer_does_not_send_again(page: Page) -> None:
@@ -144,6 +205,54 @@ async def test_while_an_answer_runs_the_button_stops_it_and_enter_sends_nothing(
     await page.get_by_role("button", name="Stop answer").click()
     assert await page.evaluate("it.calls") == [["onStop"]]
     await expect(field).to_have_value("next question")
+
+
+async def test_escape_stops_the_answer_and_the_focus_returns_to_the_composer(page: Page) -> None:
+    field = await _mount(page, busy=True)
+    await field.fill("next question")
+    stop = page.get_by_role("button", name="Stop answer")
+    for start in (field, stop):
+        await start.focus()
+        await page.keyboard.press("Escape")
+        await expect(field).to_be_focused()
+    await field.evaluate("(field) => field.blur()")
+    await page.keyboard.press("Escape")
+    await expect(field).to_be_focused()
+    assert await page.evaluate("it.calls") == [["onStop"]] * 3
+    await stop.click()
+    await expect(field).to_be_focused()
+    await _set(page, busy=False)
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("it.calls") == [["onStop"]] * 4
+    await expect(field).to_have_value("next question")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div popover id=other><button>in a menu</button></div>",
+        "<dialog id=other><button>in a dialog</button></dialog>",
+        "<input type=search id=other>",
+    ],
+)
+async def test_escape_first_closes_or_clears_what_is_in_front(page: Page, html: str) -> None:
+    await _mount(page, busy=True)
+    await page.evaluate(
+        """(html) => {
+            const place = document.createElement("div");
+            place.innerHTML = html;
+            document.body.append(place);
+            if (other.popover) other.showPopover();
+            else if (other.showModal) other.showModal();
+            else other.focus();
+        }""",
+        html,
+    )
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("it.calls") == []
+    await page.evaluate("document.activeElement.blur()")
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("it.calls") == [["onStop"]]
 
 
 async def test_a_draft_survives_a_reload_and_belongs_to_its_thread(page: Page) -> None:

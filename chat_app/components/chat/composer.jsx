@@ -7,14 +7,15 @@
 //   <p class="ct-composer-alert" role="alert">             a problem or the notice; empty when none
 //   <textarea class="ct-composer-input" data-testid="composer">   give it a max-height
 //   <div class="ct-composer-bar">
-//     <div class="ct-composer-tools">…children…</div>
+//     <div class="ct-composer-tools">…children…</div>        beside the button
 //     <button class="ct-send" data-testid="send"> or <button class="ct-stop" data-testid="stop">
 //   <p class="ct-composer-late" role="status">             "Not sent yet." + button.ct-try-again
 
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import { createDrafts, newClientId, remaining, tooLong } from "./drafts.jsx";
+import { createDrafts, messageOf, newClientId, remaining, tooLong } from "./drafts.jsx";
 
 const LATE_MS = 5000;
+const TOUCH = "(pointer: coarse)"; // the keyboard is on the screen, and has no Shift to hold
 
 /**
  * @param {{
@@ -78,7 +79,7 @@ export function Composer(props) {
   }
 
   function send() {
-    const text = field.current.value.toWellFormed().trim();
+    const text = messageOf(field.current.value.toWellFormed());
     const again = text === sent.current.text;
     if (!text || busy || (waiting.current && state !== "late")) return;
     const problem = tooLong(text, maxBytes);
@@ -129,16 +130,44 @@ export function Composer(props) {
   }, [offline]);
 
   useEffect(() => {
-    if (matchMedia("(pointer: fine)").matches) field.current.focus({ preventScroll: true });
+    if (!matchMedia(TOUCH).matches) field.current.focus({ preventScroll: true });
   }, [draftKey]);
+
+  // What the Enter key of a keyboard on the screen is called.
+  useEffect(() => {
+    const touch = matchMedia(TOUCH);
+    function name() {
+      field.current.enterKeyHint = touch.matches ? "enter" : "send";
+    }
+    name();
+    touch.addEventListener("change", name);
+    return () => touch.removeEventListener("change", name);
+  }, []);
+
+  // Escape stops the answer, unless it closes or clears something first.
+  useEffect(() => {
+    if (!busy) return undefined;
+    /** @param {KeyboardEvent} event */
+    function escaped(event) {
+      if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+      if (document.querySelector(":popover-open, :modal")) return;
+      const { target } = event;
+      const isElsewhere = target instanceof Element && target !== field.current;
+      if (isElsewhere && target.closest("input, select, textarea")) return;
+      onStop?.();
+      field.current.focus({ preventScroll: true });
+    }
+    // On the window: who handles the key inside the page stops it on its way here.
+    addEventListener("keydown", escaped);
+    return () => removeEventListener("keydown", escaped);
+  }, [busy, onStop]);
 
   /** @param {import("react").KeyboardEvent} event */
   function keyDown(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) {
-      return;
-    }
+    if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     // The Enter that ends a composition chooses a word; Safari tells it by the key code alone.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (matchMedia(TOUCH).matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     send();
   }
@@ -146,8 +175,8 @@ export function Composer(props) {
   /** @param {import("react").MouseEvent} event */
   function stop(event) {
     onStop?.();
-    // Pressed by a key: the button goes away, so the focus moves here.
-    if (event.detail === 0) field.current.focus();
+    // The next press would send: the focus moves on, but opens no keyboard on the screen.
+    if (event.detail === 0 || !matchMedia(TOUCH).matches) field.current.focus();
   }
 
   function input() {
@@ -182,7 +211,6 @@ export function Composer(props) {
         placeholder={placeholder}
         rows={1}
         dir="auto"
-        enterKeyHint="send"
         style={{ fieldSizing: "content" }}
         onKeyDown={keyDown}
         onInput={input}
@@ -195,6 +223,8 @@ export function Composer(props) {
             className="ct-stop"
             data-testid="stop"
             aria-label="Stop answer"
+            aria-keyshortcuts="Escape"
+            title="Stop answer (Esc)"
             onClick={stop}
           >
             <StopMark />
@@ -250,20 +280,27 @@ function StopMark() {
  * A suggestion on an empty chat. A second click is the same message, as the server sees it.
  *
  * @param {{
+ *   name?: string,
  *   text: string,
  *   disabled?: boolean,
  *   onSend: (clientId: string, text: string) => void,
  *   children?: import("react").ReactNode,
  * }} props
  */
-export function Starter({ text, disabled, onSend, children }) {
+export function Starter({ name, text, disabled, onSend, children }) {
   const id = useRef(/** @type {string | null} */ (null));
   const send = () => {
     id.current ??= newClientId();
     onSend(id.current, text);
   };
   return (
-    <button type="button" className="starter" disabled={disabled} onClick={send}>
+    <button
+      type="button"
+      className="starter"
+      aria-label={name ? `${name}: ${text}` : undefined}
+      disabled={disabled}
+      onClick={send}
+    >
       {children}
     </button>
   );

@@ -23,6 +23,8 @@ def _send_spec(client_id: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], 
 class Composer(rx.Component):
     """The message field with its send or stop button. It is uncontrolled: typing needs no server.
 
+    Enter sends, and is a new line where the keyboard is on the screen. Escape stops the answer.
+
     Args:
         children: Further tools, shown beside the send button.
         busy: An answer is running: the button stops it, and Enter does nothing.
@@ -62,6 +64,7 @@ class Starter(rx.Component):
     library = script("chat/composer")
     tag = "Starter"
 
+    name: rx.Var[str]
     text: rx.Var[str]
     disabled: rx.Var[bool]
     on_send: rx.EventHandler[_send_spec]
@@ -71,7 +74,7 @@ composer = Composer.create
 
 
 def starters(*, on_send: Any, busy: rx.Var[bool]) -> rx.Component:
-    """Suggestions to begin an empty chat with.
+    """Suggestions to begin an empty chat with; a list.
 
     Args:
         on_send: Called with (client id, text).
@@ -84,6 +87,7 @@ def starters(*, on_send: Any, busy: rx.Var[bool]) -> rx.Component:
                     icon(picture),
                     rx.el.strong(name),
                     rx.el.span(text),
+                    name=name,
                     text=text,
                     disabled=busy,
                     on_send=on_send,

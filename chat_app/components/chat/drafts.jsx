@@ -6,6 +6,7 @@
 const PREFIX = "ct-draft:";
 const OWNER = "ct-drafts-of";
 const ID_BYTES = 18; // 24 characters
+const BLANK_START = /^(?:[^\S\n]*\n)+/; // blank lines above the first one with words
 
 /** @returns {string} 24 random URL-safe characters: the idempotency key of one message. */
 export function newClientId() {
@@ -76,13 +77,31 @@ export function createDrafts(storage, owner) {
 }
 
 /**
+ * A text as it is sent: without blank lines around it. The indent of its first line is kept: it may
+ * be code.
+ *
+ * @param {string} text
+ */
+export function messageOf(text) {
+  return withoutBlankStart(text).trimEnd();
+}
+
+/**
  * What is left of a text without the part that was sent: only what was written since.
  *
  * @param {string} text
  * @param {string} sent
  */
 export function remaining(text, sent) {
-  return text.trimStart().startsWith(sent) ? text.trimStart().slice(sent.length).trimStart() : text;
+  const whole = withoutBlankStart(text);
+  if (!whole.startsWith(sent)) return text;
+  const rest = whole.slice(sent.length);
+  return BLANK_START.test(rest) ? withoutBlankStart(rest) : rest.trimStart();
+}
+
+/** @param {string} text */
+function withoutBlankStart(text) {
+  return text.replace(BLANK_START, "");
 }
 
 /**
