@@ -126,6 +126,6 @@ async def test_code_is_coloured_and_tables_scroll_under_the_applications_policy(
         "(part) => lab.mount('MessageText', { status: 'complete', parts: [part] })",
         {"type": "text", "text": "```python\nimport os\n```\n\n| a |\n|---|\n| b |\n"},
     )
-    await page.wait_for_selector("pre.ct-pre[tabindex='0'] > code.hljs .hljs-keyword")
-    assert await page.locator("div.ct-table[tabindex='0'][role='group'] td").inner_text() == "b"
+    await page.wait_for_selector("pre.ct-pre[role='group'] > code.hljs .hljs-keyword")
+    assert await page.locator("div.ct-table[role='group'] td").inner_text() == "b"
     assert [line for line in broken if "favicon" not in line] == []

@@ -3,6 +3,8 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from testing.script_page import dress
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -231,3 +233,72 @@ async def test_many_stored_messages_are_drawn_a_few_at_a_time_the_last_first(pag
     assert [number for number, _ in works] == [5, 4, 3, 2, 0]
     slices = [one for _, one in works]
     assert len(set(slices)) == len(slices), "two in one frame"
+
+
+WIDE = "word " * 60
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "name"),
+    [
+        ("```python\nx = 1\n```", f"```python\n{WIDE}\n```", "Code: python"),
+        ("```\nx\n```", f"```\n{WIDE}\n```", "Code"),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "|" + " a |" * 60 + "\n|" + "---|" * 60, "Table: a"),
+        ("- ```\n  x\n  ```", f"- ```\n  {WIDE}\n  ```", "Code"),
+    ],
+)
+async def test_code_and_tables_are_a_tab_stop_only_where_they_scroll_and_have_a_name(
+    page: Page, narrow: str, wide: str, name: str
+) -> None:
+    await dress(page, "text")
+    await page.set_viewport_size({"width": 700, "height": 600})
+    await _mount(page, parts=[_text(f"{narrow}\n\n{wide}\n\nend")], status="complete")
+    stops = page.locator(".ct-text [tabindex]")
+    await expect(stops).to_have_count(1)
+    assert (await stops.get_attribute("aria-label") or "").startswith(name)
+    assert await stops.evaluate("(box) => box.scrollWidth > box.clientWidth")
+    groups = page.get_by_role("group")
+    await expect(groups).to_have_count(2)
+    for group in await groups.all():
+        assert (await group.get_attribute("aria-label") or "").startswith(name[:4])
+    await page.set_viewport_size({"width": 9_000, "height": 600})
+    await expect(stops).to_have_count(0)
+
+
+async def test_a_block_becomes_a_tab_stop_while_it_grows(page: Page) -> None:
+    await dress(page, "text")
+    await page.set_viewport_size({"width": 700, "height": 600})
+    await _mount(page, streamId="r", status="running")
+    await _send(page, ["r", 0, 0, "```python\nx = 1"])
+    stops = page.locator(".ct-pre[tabindex='0']")
+    await expect(page.locator(".ct-pre")).to_be_visible()
+    await expect(stops).to_have_count(0)
+    await _send(page, ["r", 0, 15, f" + {WIDE}"])
+    await expect(stops).to_have_count(1)
+
+
+OUTLINES = {
+    "# #": "3 3",
+    "## ### ## ####": "3 4 3 4",
+    "### # ##": "3 3 4",
+    "# ## ### #### ##### ######": "3 4 5 6 6 6",
+    "# ## ### # ###": "3 4 5 3 4",
+}
+
+
+async def test_the_headings_of_an_answer_start_below_its_own(page: Page) -> None:
+    levels = "all => all.map((heading) => heading.ariaLevel).join(' ')"
+    headings = page.locator(".ct-text").get_by_role("heading")
+    written = read = text = ""
+    for written, read in OUTLINES.items():
+        text = "\n\n".join(f"{marks} Heading\n\nWords." for marks in written.split())
+        await _mount(page, parts=[_text(text)], status="complete")
+        assert await headings.evaluate_all(levels) == read
+        await page.evaluate("it.unmount()")
+    await _mount(page, streamId="r", status="running")
+    await _send(page, ["r", 0, 0, text])
+    flat = " ".join("3" for _ in written.split())
+    assert await headings.evaluate_all(levels) == flat, "none is skipped while it grows"
+    await _send(page, ["r", -1, len(text), "", "complete"])
+    await expect(headings.last).to_have_attribute("aria-level", read[-1])
+    assert await headings.evaluate_all(levels) == read

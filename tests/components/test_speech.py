@@ -78,6 +78,23 @@ async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
     assert (await said.locator("p").all_inner_texts())[-1] == "Answer failed"
 
 
+async def test_the_spoken_region_is_emptied_after_the_end(page: Page) -> None:
+    await page.clock.install()
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer").locator("p")
+    await page.evaluate(RECEIVE, [["r", 0, 0, "An answer. "]])
+    await page.clock.run_for(60_000)
+    assert await said.all_inner_texts() == ["An answer."], "it is not over"
+    await page.evaluate(RECEIVE, [["r", -1, 11, "", "complete"]])
+    assert await said.all_inner_texts() == ["An answer.", "Answer finished"]
+    await page.evaluate(RECEIVE, [["s", 0, 0, "The next one. "]])
+    await page.clock.run_for(60_000)
+    assert "The next one." in await said.all_inner_texts(), "another one has begun"
+    await page.evaluate(RECEIVE, [["s", -1, 14, "", "stopped"]])
+    await page.clock.run_for(60_000)
+    assert await said.count() == 0
+
+
 async def test_what_was_there_before_the_page_is_not_read_out_again(page: Page) -> None:
     await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
     said = page.get_by_role("status", name="Spoken answer")

@@ -58,7 +58,7 @@ def field(
         after: What explains it.
         optional: Whether it may stay empty.
     """
-    hint = [" ", rx.el.span("optional", class_name="optional")] if optional else []
+    hint = [" ", rx.el.span("(optional)", class_name="optional")] if optional else []
     return rx.el.div(
         rx.el.label(label, *hint, html_for=name), control, *after, class_name="labelled"
     )

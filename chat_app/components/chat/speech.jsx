@@ -82,6 +82,7 @@ const ENDINGS = {
   interrupted: "Answer interrupted",
 };
 const KEPT = 4; // paragraphs; older ones have been read
+const EMPTIED_MS = 6000; // after the end: nobody shall meet it again below the conversation
 
 /**
  * Say running answers in a live region. Reasoning is only named.
@@ -96,6 +97,7 @@ export function announce(region, store, { pause = 1500 } = {}) {
   /** @type {Map<string, ReturnType<typeof createReading>>} By stream id. */
   const readings = new Map();
   let timer = 0;
+  let emptying = 0;
 
   /** @param {string | undefined} words */
   function say(words) {
@@ -104,6 +106,11 @@ export function announce(region, store, { pause = 1500 } = {}) {
     made.textContent = words;
     region.append(made);
     while (region.children.length > KEPT) region.firstChild?.remove();
+  }
+
+  function empty() {
+    clearTimeout(emptying);
+    emptying = setTimeout(() => region.replaceChildren(), EMPTIED_MS);
   }
 
   function speak() {
@@ -117,6 +124,7 @@ export function announce(region, store, { pause = 1500 } = {}) {
     // A message that came whole is read by users who go there.
     const growing = grew && (status === "" || ended);
     if (growing) {
+      clearTimeout(emptying);
       const reading = readings.get(streamId) ?? createReading();
       readings.set(streamId, reading);
       say(reading.started(parts));
@@ -125,12 +133,14 @@ export function announce(region, store, { pause = 1500 } = {}) {
       say(readings.get(streamId)?.next(parts, true));
       say(ENDINGS[status]);
       readings.delete(streamId);
+      if (readings.size === 0) empty();
     } else if (growing) timer ||= setTimeout(speak, pause);
   });
 
   return () => {
     unwatch();
     clearTimeout(timer);
+    clearTimeout(emptying);
     readings.clear();
     region.replaceChildren();
   };

@@ -67,13 +67,15 @@ function isText(node) {
   return node.nodeType === Node.TEXT_NODE;
 }
 
+// Only what scrolls has a tabindex, and a fresh element has never been on the page.
 /**
  * @param {Element} old
  * @param {Element} fresh
  */
 function sameAttributes(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) return true;
-  if (old.attributes.length !== fresh.attributes.length) return false;
+  const ours = old.hasAttribute("tabindex") ? 1 : 0;
+  if (old.attributes.length - ours !== fresh.attributes.length) return false;
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value) return false;
   }

@@ -6,10 +6,11 @@
 //   p h1–h6 ul ol li blockquote hr br strong em del code input[type=checkbox][disabled]
 //   p.ct-raw                          HTML in the answer, shown as text
 //   a[href][title=host]               a.ct-image-link for an image ("Image: alt — host")
-//   div.ct-table[role=group][tabindex=0] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
+//   div.ct-table[role=group][aria-label] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
 //   div.ct-code > div.ct-code-head > span.ct-code-lang + button.ct-copy
-//               > pre.ct-pre[tabindex=0] > code.hljs
+//               > pre.ct-pre[role=group][aria-label] > code.hljs
 //   li.ct-task                        an item with a checkbox
+// What scrolls gets a tabindex where it does; see scroll_stops.jsx.
 
 import DOMPurify from "dompurify";
 import { DEEPEST } from "./lexer.jsx";
@@ -367,8 +368,7 @@ function dress(node) {
   holder.append(node);
   for (const pre of holder.querySelectorAll("pre")) dressCode(pre);
   for (const made of holder.querySelectorAll("table")) dressTable(made);
-  // The page has its own title, and each message a heading that only a screen reader sees. Below
-  // that an answer may skip levels as it likes; an outline that is read aloud must not.
+  // Until the answer is over: then headings.jsx gives each its level.
   for (const heading of holder.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
     heading.setAttribute("aria-level", "3");
   }
@@ -393,7 +393,8 @@ function dressCode(pre) {
   copy.setAttribute("aria-label", "Copy code");
   head.append(label, copy);
   pre.className = "ct-pre";
-  pre.tabIndex = 0;
+  pre.setAttribute("role", "group");
+  pre.setAttribute("aria-label", language ? `Code: ${language}` : "Code");
   pre.replaceWith(box);
   box.append(head, pre);
 }
@@ -401,7 +402,6 @@ function dressCode(pre) {
 /** @param {HTMLTableElement} made */
 function dressTable(made) {
   const box = element("div", "ct-table");
-  box.tabIndex = 0;
   box.setAttribute("role", "group");
   const heads = [...made.querySelectorAll("th")].map((head) => head.textContent.trim());
   box.setAttribute("aria-label", `Table: ${heads.filter(Boolean).join(", ")}`);

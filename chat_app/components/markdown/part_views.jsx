@@ -7,8 +7,10 @@
 // other parts p.ct-notice, which says that it can't be shown
 
 import { Blocks } from "./blocks.jsx";
+import { nestHeadings } from "./headings.jsx";
 import { highlightLater } from "./highlight.jsx";
 import { whenIdle } from "./scheduling.jsx";
+import { watchOverflow } from "./scroll_stops.jsx";
 
 /**
  * @typedef {Record<string, any> & {type: string, text: string}} Part
@@ -64,9 +66,19 @@ function createText() {
  * @param {HTMLElement} node
  */
 function growingMarkdown(node) {
-  const blocks = new Blocks(node, highlightLater);
+  const blocks = new Blocks(node, (block) => {
+    watchOverflow(block);
+    highlightLater(block);
+  });
   /** @type {string | null} */
   let last = null; // the whole text, once it is over
+
+  /** @param {string} text */
+  function finish(text) {
+    blocks.finish(text);
+    nestHeadings(node);
+  }
+
   return {
     /**
      * @param {string} text
@@ -76,13 +88,14 @@ function growingMarkdown(node) {
       if (isDone && text === last) return;
       last = isDone ? text : null;
       if (isDone && blocks.isEmpty) {
-        blocks.finish(text);
+        finish(text);
         return;
       }
       blocks.update(text);
+      watchOverflow(node.lastElementChild);
       if (!isDone) return;
       whenIdle(() => {
-        if (last === text) blocks.finish(text);
+        if (last === text) finish(text);
       });
     },
     clear() {

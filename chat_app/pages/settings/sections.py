@@ -65,7 +65,7 @@ def entry_list(
         return rx.el.li(
             rx.el.div(
                 rx.el.strong(
-                    entry.title, rx.cond(entry.tag, rx.el.span(entry.tag, class_name="tag"))
+                    entry.title, " ", rx.cond(entry.tag, rx.el.span(entry.tag, class_name="tag"))
                 ),
                 rx.cond(entry.subtitle, rx.el.span(entry.subtitle)),
                 rx.el.span(entry.detail),
