@@ -17,7 +17,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
 
 _DESCRIPTION = "Private conversations with a language model."
-_STYLES = ("layout", "conversation", "text", "composer", "auth", "settings")
+_STYLES = ("layout", "conversation", "text", "composer", "auth", "settings", "print")
 
 
 def add_pages(app: rx.App) -> None:

@@ -1,7 +1,12 @@
 """The page moves only for a reader who is at its end."""
 
+import json
+from typing import Any
+
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route, expect
+
+from testing.script_page import dress
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,6 +65,25 @@ async def test_a_reader_who_scrolled_up_is_left_alone_and_told(page: Page) -> No
     assert not await _pill(page)
     await _set(page, html=[*_rows(10, 29), ["m29", 1200]])
     assert await page.evaluate("below()") == 0
+
+
+async def test_jump_to_latest_is_a_round_button(page: Page) -> None:
+    await dress(page, "composer")
+    await _mount(page)
+    await page.evaluate("scroll(view.scrollTop - 300)")
+    await page.evaluate("lab.chunks.receive(['r', 0, 0, 'new words'])")
+    jump = page.get_by_role("button", name="Jump to latest")
+    box = await jump.bounding_box()
+    assert box is not None
+    assert box["width"] == box["height"] >= 24
+    await expect(jump).to_have_css("border-radius", "50%")
+
+
+async def test_the_conversation_is_a_tab_stop_where_it_scrolls(page: Page) -> None:
+    await _mount(page, html=_rows(10, 12))
+    assert await page.evaluate("view.tabIndex") == -1
+    await _set(page, html=_rows(10, 30))
+    assert await page.evaluate("view.tabIndex") == 0
 
 
 async def test_a_reader_near_the_end_counts_as_there(page: Page) -> None:
@@ -262,3 +286,80 @@ async def test_what_a_reader_opens_at_the_end_stays_under_their_pointer(page: Pa
     assert await page.evaluate("below()") == 0
     await _set(page, html=_rows(10, 33))
     assert await page.evaluate("below()") == 0, "closed again, the end is followed again"
+
+
+def _stored(first: int, last: int) -> list[dict[str, Any]]:
+    """Messages as the HTTP API has them: questions and answers in turn, some not whole."""
+    endings = {1: ("stopped", None), 3: ("complete", "length"), 5: ("failed", None)}
+    return [
+        {
+            "id": f"m{n}",
+            "role": "assistant" if n % 2 else "user",
+            "status": endings.get(n, ("complete",))[0],
+            "error": "No luck." if n == 5 else None,
+            "parts": [
+                {"type": "reasoning", "text": "hm"},
+                {"type": "text", "text": f"**{n}**"},
+            ],
+            "metadata": {"finishReason": endings.get(n, ("", "stop"))[1]},
+        }
+        for n in range(first, last)
+    ]
+
+
+async def _print_long(page: Page, shown: tuple[int, int], **props: Any) -> list[str]:
+    """What is printed before and after the rows on the page, of a thread of 250 messages."""
+    asked: list[str] = []
+
+    async def answer(route: Route) -> None:
+        asked.append(route.request.url.rpartition("/")[2])
+        before = int(asked[-1].partition("before=m")[2] or 250)
+        first = max(0, before - 100)
+        body = {"messages": _stored(first, before), "hasOlder": first > 0}
+        await route.fulfill(body=json.dumps(body), content_type="application/json")
+
+    await page.route("**/threads/t/messages*", answer)
+    endings = {"stopped": "Stopped", "length": "Reached the length limit."}
+    given = {"html": _rows(*shown), "source": "/threads", "endings": endings, **props}
+    await _mount(page, **given)
+    assert asked == [], "nothing is read before"
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    printed = page.locator(".ct-printed")
+    texts = [await printed.nth(n).locator(".message").all_inner_texts() for n in range(2)]
+    await page.evaluate("dispatchEvent(new Event('afterprint'))")
+    await expect(printed.locator("*")).to_have_count(0)
+    return ["\n".join(one) for one in texts]
+
+
+async def test_printing_prints_the_messages_that_are_not_on_the_page(page: Page) -> None:
+    above, below = await _print_long(page, (220, 250))
+    lines = [line for line in above.split("\n") if line]
+    said = [line for line in lines if line.strip("*").isdecimal()]
+    assert [int(line.strip("*")) for line in said] == list(range(220))
+    assert said[:2] == ["**0**", "1"], "a question is shown as typed, an answer as Markdown"
+    rest = [line for line in lines if line not in said]
+    assert rest == ["Stopped", "Reached the length limit.", "No luck."]
+    assert below == ""
+
+
+async def test_printing_from_far_above_prints_the_end_too(page: Page) -> None:
+    hidden = ([f"m{n}", 0] for n in range(248, 250))
+    above, below = await _print_long(page, (0, 0), html=[*_rows(100, 130), *hidden], newer=True)
+    numbers = [line.strip("*") for line in (above + "\n" + below).split("\n")]
+    said = [int(line) for line in numbers if line.isdecimal()]
+    assert said == [*range(100), *range(130, 250)]
+
+
+async def test_a_whole_conversation_is_printed_as_it_is(page: Page) -> None:
+    await page.route("**/threads/t/messages*", lambda route: route.abort())
+    await _mount(page, older=False, source="/threads")
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert await page.locator(".ct-printed *").count() == 0
+
+
+async def test_what_cannot_be_read_for_printing_is_named_on_the_paper(page: Page) -> None:
+    await page.route("**/threads/t/messages*", lambda route: route.abort())
+    await _mount(page, source="/threads")
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    printed = page.locator(".ct-printed").first
+    await expect(printed).to_have_text("The rest of this chat could not be read for printing.")

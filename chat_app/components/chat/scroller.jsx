@@ -3,14 +3,18 @@
 // The conversation's scrolling: it stays at the end while the reader is there, keeps their place
 // when older messages come in above, and shows when there is something new below.
 //
+// <div class="ct-printed">                                 on paper: the messages before those on the page
 // <div class="ct-scroller">                                position: relative
-//   <div class="ct-scroll" role="log" tabindex="0">        overflow-y: auto; the view
+//   <div class="ct-scroll" role="log" tabindex="0|-1">     overflow-y: auto; the view; a tab stop where
+//                                                          it scrolls
 //     <div class="ct-scroll-body">…children…</div>       each message is an <article data-message>
-//   <button class="ct-jump" hidden>Jump to latest</button>   over the view's lower edge
+//   <button class="ct-jump" hidden aria-label="Jump to latest">   over the view's lower edge
 //   <div class="sr-only" aria-live="polite">             the running answer, for screen readers
+// <div class="ct-printed">                                 on paper: the messages after them
 
 import { useEffect, useLayoutEffect, useRef } from "react";
 import { chunks } from "../markdown/chunk_store.jsx";
+import { watchPrint } from "./print_thread.jsx";
 import { createAnchor, lastOf, rowsOf } from "./scroll_anchor.jsx";
 import { announce } from "./speech.jsx";
 
@@ -26,6 +30,8 @@ const isRow = (/** @type {Node} */ node) => node.nodeName === "ARTICLE";
  *   sent?: string,
  *   older?: boolean,
  *   newer?: boolean,
+ *   source?: string,
+ *   endings?: Record<string, string>,
  *   onTop?: () => void,
  *   onBottom?: () => void,
  *   onEnd?: () => void,
@@ -35,6 +41,7 @@ const isRow = (/** @type {Node} */ node) => node.nodeName === "ARTICLE";
  */
 export function Scroller(props) {
   const { thread = "", sent = "", older = true, newer = false } = props;
+  const { source = "", endings = {} } = props;
   const { onTop, onBottom, onEnd, className = "", children } = props;
   /** @type {import("react").RefObject<HTMLDivElement>} */
   const view = useRef(/** @type {any} */ (null));
@@ -46,6 +53,10 @@ export function Scroller(props) {
   const spoken = useRef(/** @type {any} */ (null));
   /** @type {import("react").RefObject<ReturnType<typeof createAnchor>>} */
   const scrollAnchor = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLDivElement>} */
+  const printedAbove = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLDivElement>} */
+  const printedBelow = useRef(/** @type {any} */ (null));
   const focused = useRef(/** @type {Element | null} */ (null));
   const wantsEnd = useRef(false);
   /** @type {import("react").RefObject<Record<string, Element | null>>} By end: its row then. */
@@ -100,6 +111,8 @@ export function Scroller(props) {
     function adjust() {
       scrollAnchor.current.resized();
       keepFocus();
+      const scrolls = view.current.scrollHeight > view.current.clientHeight;
+      view.current.tabIndex = scrolls ? 0 : -1;
       const rows = rowsOf(body.current);
       const newest = isWhole() ? rows[rows.length - 1] : null;
       if (last?.isConnected && newest && newest !== last && !scrollAnchor.current.stuck) {
@@ -134,6 +147,21 @@ export function Scroller(props) {
     return announce(spoken.current, chunks);
   }, [thread]);
 
+  useEffect(() => {
+    if (!thread || !source) return undefined;
+    return watchPrint({
+      above: printedAbove.current,
+      below: printedBelow.current,
+      rows() {
+        const rows = rowsOf(body.current);
+        return [...rows].slice(0, lastOf(rows) + 1);
+      },
+      missing: () => latest.current,
+      source: `${source}/${thread}/messages`,
+      endings,
+    });
+  }, [thread, source]);
+
   useLayoutEffect(() => {
     if (newer || !wantsEnd.current) return;
     wantsEnd.current = false;
@@ -161,10 +189,11 @@ export function Scroller(props) {
 
   /** @param {import("react").MouseEvent} event The keyboard's too. */
   function clicked({ target }) {
-    const details =
-      target instanceof Element ? target.closest("summary")?.closest("details") : null;
-    const row = details?.closest("article");
-    if (details && row) scrollAnchor.current.hold(row, details.open);
+    const button = target instanceof Element ? target.closest("summary, .ct-more") : null;
+    const row = button?.closest("article");
+    if (!button || !row) return;
+    const closes = button.closest("details")?.open ?? button.ariaExpanded === "true";
+    scrollAnchor.current.hold(row, closes);
   }
 
   function showNew() {
@@ -173,42 +202,56 @@ export function Scroller(props) {
   }
 
   return (
-    <div className={`ct-scroller ${className}`.trim()}>
-      <div
-        ref={view}
-        className="ct-scroll"
-        role="log"
-        aria-label="Conversation"
-        aria-live="off"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must be able to scroll it
-        tabIndex={0}
-        style={{ overflowAnchor: "none" }}
-        onScroll={scrolled}
-        onKeyDown={keyDown}
-        onClick={clicked}
-        onFocus={(event) => {
-          focused.current = event.target;
-        }}
-        onBlur={() => {
-          focused.current = null;
-        }}
-      >
-        <div ref={body} className="ct-scroll-body">
-          {children}
+    <>
+      <div ref={printedAbove} className="ct-printed" />
+      <div className={`ct-scroller ${className}`.trim()}>
+        <div
+          ref={view}
+          className="ct-scroll"
+          role="log"
+          aria-label="Conversation"
+          aria-live="off"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must be able to scroll it
+          tabIndex={0}
+          style={{ overflowAnchor: "none" }}
+          onScroll={scrolled}
+          onKeyDown={keyDown}
+          onClick={clicked}
+          onFocus={(event) => {
+            focused.current = event.target;
+          }}
+          onBlur={() => {
+            focused.current = null;
+          }}
+        >
+          <div ref={body} className="ct-scroll-body">
+            {children}
+          </div>
         </div>
+        <button
+          ref={pill}
+          type="button"
+          className="ct-jump"
+          hidden
+          aria-label="Jump to latest"
+          title="Jump to latest"
+          onClick={showNew}
+        >
+          <svg viewBox="0 0 24 24" className="icon" aria-hidden="true">
+            <path d="M12 5v13M6 12.5l6 6 6-6" />
+          </svg>
+        </button>
+        <div
+          ref={spoken}
+          className="sr-only"
+          role="status"
+          aria-label="Spoken answer"
+          aria-live="polite"
+          aria-atomic="false"
+          aria-relevant="additions"
+        />
       </div>
-      <button ref={pill} type="button" className="ct-jump" hidden onClick={showNew}>
-        Jump to latest
-      </button>
-      <div
-        ref={spoken}
-        className="sr-only"
-        role="status"
-        aria-label="Spoken answer"
-        aria-live="polite"
-        aria-atomic="false"
-        aria-relevant="additions"
-      />
-    </div>
+      <div ref={printedBelow} className="ct-printed" />
+    </>
   );
 }
