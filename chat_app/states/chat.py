@@ -37,6 +37,7 @@ class ChatState(NoticeState, rx.State):
     has_older: rx.Field[bool] = rx.field(False)
     has_newer: rx.Field[bool] = rx.field(False)
     busy: rx.Field[bool] = rx.field(False)
+    retryable: rx.Field[str] = rx.field("")
     loading: rx.Field[bool] = rx.field(True)
     missing: rx.Field[bool] = rx.field(False)
     accepted: rx.Field[str] = rx.field("")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chat_app.db.tables import ACTIVE
 from chat_app.states.page_window import PAGE, PageWindow, Rows
 from chat_app.states.views import MessageItem, ModelItem, arrived, stored
 from chat_app.threads.views import MessageView, Window
@@ -60,9 +61,17 @@ class ChatView:
             "has_older": self.has_older,
             "has_newer": bool(self.history.evicted),
             "busy": self.busy,
+            "retryable": self.retryable,
             "loading": self.loading,
             "missing": self.missing,
         }
+
+    @property
+    def retryable(self) -> str:
+        """The id of the answer that can be regenerated, the thread's last; empty for none."""
+        last = (*self.history.end, *self.tail)[-1:]
+        is_over = not self.busy and all(row.status not in ACTIVE for row in last)
+        return "".join(row.id for row in last if row.role == "assistant" and is_over)
 
     @property
     def reload_limit(self) -> int:

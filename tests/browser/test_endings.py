@@ -48,6 +48,16 @@ async def test_a_whole_answer_says_nothing(program: Program, meet: Meet) -> None
     await expect(row.get_by_role("button", name="Regenerate")).to_be_visible()
     await expect(row.locator(".ending")).to_have_count(0)
 
+    # Only the last answer can be asked for again: no other one has a button for it.
+    await ask_model(ada, "And again.", "fake:30x1")
+    rows = ada.page.locator("[data-role=assistant]")
+    await expect(rows.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    again = ada.page.locator(".message .retry")
+    for _ in range(2):
+        await expect(again).to_have_count(1)
+        await expect(rows.last.get_by_role("button", name="Regenerate")).to_be_visible()
+        await ada.page.reload()
+
 
 async def test_the_details_of_one_answer_at_a_time_are_shown_by_keyboard(
     program: Program, meet: Meet

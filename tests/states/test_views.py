@@ -9,7 +9,8 @@ import pytest
 from chat_app.core.events import Usage
 from chat_app.core.parts import Part, text_part
 from chat_app.runs.follow import RunMetrics
-from chat_app.states.chat_view import advance
+from chat_app.states.chat_view import ChatView, advance
+from chat_app.states.page_window import MAX_PAGES, PAGE
 from chat_app.states.views import (
     MetricItem,
     arrived,
@@ -129,6 +130,34 @@ def test_a_retry_of_a_recent_answer_replaces_it() -> None:
     new = message(asked.id, role="assistant", status="running", run_id=uuid4())
     turn = advance([], [arrived(asked), arrived(old)], window(asked, new))
     assert [row.id for row in turn.tail] == [str(asked.id), str(new.id)]
+
+
+def test_only_the_last_answer_that_is_over_can_be_asked_for_again() -> None:
+    asked, first = chain(2)
+    first = replace(first, role="assistant")
+    again = message(first.id)
+    second = message(again.id, role="assistant", status="running", run_id=uuid4())
+    opened = ChatView.opening("t")
+    assert opened.retryable == ""
+    for status in ("complete", "failed", "stopped", "interrupted"):
+        shown = opened.loaded(window(asked, replace(first, status=status)), "")
+        assert shown.retryable == str(first.id)
+    busy = opened.loaded(window(asked, first, again, second), "")
+    assert busy.retryable == ""
+    over = replace(second, status="stopped", run_id=None)
+    assert busy.loaded(window(asked, first, again, over), "").retryable == str(over.id)
+    assert opened.loaded(window(asked, first, again), "").retryable == "", "a question is last"
+
+
+def test_the_last_answer_is_the_one_that_is_not_on_the_page_while_the_user_reads_far_above() -> (
+    None
+):
+    messages = [replace(one, role="assistant") for one in chain(PAGE * (MAX_PAGES + 1))]
+    view = ChatView.opening("t").loaded(window(*messages[-PAGE:]), "")
+    for end in range(len(messages) - PAGE, 0, -PAGE):
+        view = view.up(window(*messages[end - PAGE : end]))
+    assert view.history.evicted
+    assert view.retryable == str(messages[-1].id)
 
 
 def test_rows_that_do_not_join_reload_the_window() -> None:

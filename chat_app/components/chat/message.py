@@ -7,16 +7,18 @@ import reflex as rx
 from chat_app.components import script
 from chat_app.components.markdown.message_text import copy_button, message_text
 from chat_app.components.ui.icons import icon, icon_button
+from chat_app.reflex_ext.build import api_url
 from chat_app.states.views import MessageItem, MetricItem
 
 Item = rx.vars.ObjectVar[MessageItem]
 
 _RUNNING = ("queued", "running")
 _ENDINGS = {
-    "stopped": "Stopped.",
+    "stopped": "Stopped",
     "interrupted": "Interrupted: the server restarted while it was answering.",
     "revoked": "Stopped because the session ended.",
 }
+_FAILED = "The model couldn't answer."
 _CUT = {
     "length": "Reached the length limit.",
     "content-filter": "The provider withheld the rest of this answer.",
@@ -33,6 +35,8 @@ class Scroller(rx.Component):
         sent: Another value scrolls to the end: the user's own message was accepted.
         older: Whether there are older messages to load.
         newer: Whether there are newer messages to load; until then the last row is not the end.
+        source: The HTTP route of the threads, where printing reads what is not on the page.
+        endings: What is said of an answer there, by its status or by the reason why it ended.
         on_top: Called when the reader nears the top, once until rows were added above.
         on_bottom: Called when the reader nears the last row while there are newer messages, once
             until rows were added below.
@@ -47,6 +51,8 @@ class Scroller(rx.Component):
     sent: rx.Var[str]
     older: rx.Var[bool]
     newer: rx.Var[bool]
+    source: rx.Var[str]
+    endings: rx.Var[dict[str, str]]
 
     on_top: rx.EventHandler[rx.event.no_args_event_spec]
     on_bottom: rx.EventHandler[rx.event.no_args_event_spec]
@@ -75,7 +81,20 @@ class AnswerDetails(rx.Component):
     on_show: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 
 
-scroller = Scroller.create
+class Clamped(rx.Component):
+    """A long text of which the first lines are shown, with a button that shows the rest."""
+
+    library = script("chat/clamped")
+    tag = "Clamped"
+
+
+clamped = Clamped.create
+
+
+def scroller(*rows: rx.Component, **props: Any) -> rx.Component:
+    """The message log; see `Scroller`."""
+    endings = {**_ENDINGS, **_CUT, "failed": _FAILED}
+    return Scroller.create(*rows, source=api_url("/api/threads"), endings=endings, **props)
 
 
 def answer_details(**props: Any) -> rx.Component:
@@ -83,16 +102,19 @@ def answer_details(**props: Any) -> rx.Component:
     return AnswerDetails.create(icon("details"), **props)
 
 
-def message(item: Item, *, on_retry: Any, details: rx.Component) -> rx.Component:
+def message(
+    item: Item, *, can_retry: rx.Var[bool], on_retry: Any, details: rx.Component
+) -> rx.Component:
     """A row of the conversation.
 
     Args:
         item: The message.
-        on_retry: Called with the id of an answer to regenerate.
+        can_retry: Whether it is an answer that can be regenerated.
+        on_retry: Called with its id to do so.
         details: What the answer took, shown on request among the actions.
     """
     return rx.el.article(
-        rx.cond(item.role == "user", _question(item), _answer(item, on_retry, details)),
+        rx.cond(item.role == "user", _question(item), _answer(item, can_retry, on_retry, details)),
         class_name="message",
         custom_attrs={
             "data-testid": "message",
@@ -106,17 +128,20 @@ def message(item: Item, *, on_retry: Any, details: rx.Component) -> rx.Component
 def _question(item: Item) -> rx.Component:
     return rx.fragment(
         rx.el.h2("You said", class_name="sr-only"),
-        rx.el.div(_text(item, plain=True), class_name="bubble"),
+        rx.el.div(clamped(_text(item, plain=True)), class_name="bubble"),
     )
 
 
-def _answer(item: Item, on_retry: Any, details: rx.Component) -> rx.Component:
+def _answer(
+    item: Item, can_retry: rx.Var[bool], on_retry: Any, details: rx.Component
+) -> rx.Component:
+    retry = on_retry(item.id)
     is_whole = (item.status == "complete") & ~_is_cut(item)
     return rx.fragment(
         rx.el.h2("Answer", class_name="sr-only"),
         _text(item),
-        rx.cond(_is_running(item) | is_whole, None, _ending(item, on_retry)),
-        rx.cond(_is_running(item), None, _actions(item, on_retry, details)),
+        rx.cond(_is_running(item) | is_whole, None, _ending(item, can_retry, retry)),
+        rx.cond(_is_running(item), None, _actions(item, can_retry, retry, details)),
     )
 
 
@@ -135,42 +160,36 @@ def _is_cut(item: Item) -> rx.Var[bool]:
     return (item.reason == length) | (item.reason == content_filter)
 
 
-def _ending(item: Item, on_retry: Any) -> rx.Component:
+def _ending(item: Item, can_retry: rx.Var[bool], retry: Any) -> rx.Component:
     cut = rx.match(item.reason, *_CUT.items(), "")
-    sentence = rx.match(
-        item.status, ("complete", cut), *_ENDINGS.items(), "The model couldn't answer."
+    sentence = rx.match(item.status, ("complete", cut), *_ENDINGS.items(), _FAILED)
+    is_complete = item.status == "complete"  # then "Regenerate" stands among the actions
+    button = rx.el.button(
+        icon("retry"), "Retry", type="button", class_name="small-button retry", on_click=retry
     )
-    is_complete = item.status == "complete"
     return rx.el.div(
         rx.match(
             item.status,
             ("failed", icon("warning")),
             ("complete", icon("cut")),
+            ("stopped", rx.fragment()),
             icon("stopped"),
         ),
         rx.el.span(rx.cond(item.error != "", item.error, sentence)),
-        rx.cond(
-            is_complete,  # "Regenerate" stands among the actions
-            None,
-            rx.el.button(
-                icon("retry"),
-                "Retry",
-                type="button",
-                class_name="small-button retry",
-                on_click=on_retry(item.id),
-            ),
-        ),
+        rx.cond(can_retry & ~is_complete, button),
         class_name="ending",
         custom_attrs={"data-status": item.status, "data-reason": item.reason},
     )
 
 
-def _actions(item: Item, on_retry: Any, details: rx.Component) -> rx.Component:
+def _actions(
+    item: Item, can_retry: rx.Var[bool], retry: Any, details: rx.Component
+) -> rx.Component:
     return rx.el.div(
         copy_button(icon("copy"), icon("check"), parts=item.parts, stream_id=item.stream_id),
         rx.cond(
-            item.status == "complete",
-            icon_button("retry", "Regenerate", class_name="retry", on_click=on_retry(item.id)),
+            can_retry & (item.status == "complete"),
+            icon_button("retry", "Regenerate", class_name="retry", on_click=retry),
         ),
         details,
         class_name="message-actions",
