@@ -7,10 +7,10 @@ from chat_app.seed import principal_by_email, seed_messages
 from chat_app.settings import read_settings
 from screenshots import sample_threads as samples
 from screenshots import viewports
-from screenshots.programs import BrowserUser, Programs, composer, data_of, ended, expect, pick
+from screenshots.programs import BrowserUser, Programs, composer, data_of, ended, expect
 from screenshots.scene import scene
 from screenshots.viewports import Viewport
-from testing.browser_user import until_done, until_text
+from testing.browser_user import pick_model, until_done, until_text
 
 
 @scene("sign-in")
@@ -258,7 +258,7 @@ async def _(programs: Programs) -> Page:
 @scene("model-changed")
 async def _(programs: Programs) -> Page:
     page = await _thought(programs)
-    await pick(page, "fake")
+    await pick_model(page, "fake")
     await composer(page).fill("Say more.")
     await composer(page).press("Enter")
     await expect(page.locator(".ct-notice")).to_be_visible()
@@ -270,7 +270,7 @@ def _cut(reason: str) -> None:
     @scene(f"cut-{reason}")
     async def _(programs: Programs) -> Page:
         ada = await programs.person(programs.program())
-        await pick(ada.page, f"fake:{reason}")
+        await pick_model(ada.page, f"fake:{reason}")
         await ada.ask("Tell me about steady answers.")
         await expect(ada.page.locator(".ending")).to_be_visible()
         return ada.page
@@ -282,7 +282,7 @@ for _reason in ("length", "content-filter"):
 
 async def _thought(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
-    await pick(ada.page, "fake:think")
+    await pick_model(ada.page, "fake:think")
     await ada.ask("Tell me about steady answers.")
     await ended(ada.page, "complete")
     await until_done(ada.page)
@@ -303,7 +303,7 @@ def _failing(fault: str) -> None:
     @scene(f"failed-{fault}")
     async def _(programs: Programs) -> Page:
         ada = await programs.person(programs.program())
-        await pick(ada.page, f"fake:{fault}")
+        await pick_model(ada.page, f"fake:{fault}")
         await ada.ask("What can go wrong?")
         await ended(ada.page, "failed")
         await until_done(ada.page)

@@ -68,11 +68,6 @@ def data_of(program: Program) -> Path:
     return program.log.parent / "data"
 
 
-async def pick(page: Page, model: str) -> None:
-    """Choose a model by its id."""
-    await page.locator(".models select").select_option(model)
-
-
 async def ended(page: Page, status: str) -> None:
     """Wait until the last answer has ended so."""
     last = page.locator("[data-role=assistant]").last
@@ -87,5 +82,4 @@ __all__ = [
     "ended",
     "expect",
     "open_programs",
-    "pick",
 ]

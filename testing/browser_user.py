@@ -149,6 +149,13 @@ async def ask_model(user: BrowserUser, text: str, model: str) -> None:
     )
 
 
+async def pick_model(page: Page, model: str) -> None:
+    """Choose a model by its id."""
+    await page.get_by_role("combobox", name="Model").click()
+    await page.locator(f'[role=option][data-value="{model}"]').click()
+    await expect(page.get_by_role("option")).to_have_count(0)
+
+
 def composer(page: Page) -> Any:
     """The field for the next message."""
     return page.get_by_test_id("composer")

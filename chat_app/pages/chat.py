@@ -7,6 +7,7 @@ import reflex as rx
 from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.chat.composer import composer, starters
 from chat_app.components.chat.message import answer_details, message, scroller
+from chat_app.components.chat.model_picker import model_picker
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
 from chat_app.components.ui.feedback import (
@@ -72,6 +73,8 @@ def _conversation() -> rx.Component:
             rx.fragment(
                 rx.cond(ChatState.thread == "", _beginning(), _messages()),
                 _dock(),
+                rx.cond(ChatState.thread == "", _suggestions()),
+                rx.el.p("AI can make mistakes. Check important answers.", class_name="small-print"),
             ),
         ),
         id=_CONVERSATION,
@@ -96,30 +99,7 @@ def _top_bar() -> rx.Component:
             ),
             class_name="thread-title",
         ),
-        _models(),
         class_name="top-bar",
-    )
-
-
-def _models() -> rx.Component:
-    return rx.cond(
-        ChatState.models.length() > 1,
-        rx.el.label(
-            rx.el.span("Model", class_name="sr-only"),
-            rx.el.select(
-                rx.foreach(
-                    ChatState.models, lambda model: rx.el.option(model.name, value=model.id)
-                ),
-                value=ChatState.model,
-                on_change=ChatState.pick_model,
-            ),
-            icon("down"),
-            class_name="models",
-        ),
-        rx.el.span(
-            rx.foreach(ChatState.models, lambda model: rx.fragment(model.name)),
-            class_name="only-model",
-        ),
     )
 
 
@@ -164,14 +144,16 @@ def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
 
 
 def _message(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
-    return rx.fragment(_row(item=item), key=item.id)
+    can_retry = item.id == ChatState.retryable
+    return rx.fragment(_row(item=item, can_retry=can_retry), key=item.id)
 
 
 # A row that has not changed is not rendered again when others come and go.
 @rx.memo
-def _row(item: rx.Var[MessageItem]) -> rx.Component:
+def _row(item: rx.Var[MessageItem], can_retry: rx.Var[bool]) -> rx.Component:
     shown = item.to(MessageItem)
-    return message(shown, on_retry=ChatState.retry, details=_details(message_id=shown.id))
+    details = _details(message_id=shown.id)
+    return message(shown, can_retry=can_retry, on_retry=ChatState.retry, details=details)
 
 
 # Opening the details of one answer renders no other row again.
@@ -190,14 +172,16 @@ def _beginning() -> rx.Component:
     # "Lovelace, Ada" begins with a comma after the first word.
     name = AuthState.user.name.split(" ")[0].replace(",", "")
     return rx.el.div(
-        rx.el.div(
-            rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
-            rx.el.h2("What can I help with?"),
-            starters(on_send=_send, busy=ChatState.busy),
-            class_name="beginning",
-        ),
-        class_name="scroll",
+        rx.el.p(rx.cond(name != "", rx.fragment("Hello, ", name, "."), "Hello.")),
+        rx.el.h2("What can I help with?"),
+        class_name="beginning",
     )
+
+
+# After the composer, which stands between the heading and them where there is room for it
+# (conversation.css).
+def _suggestions() -> rx.Component:
+    return rx.el.div(starters(on_send=_send, busy=ChatState.busy), class_name="suggestions")
 
 
 def _send(client_id: rx.Var[str], text: rx.Var[str]) -> Any:
@@ -219,6 +203,9 @@ def _dock() -> rx.Component:
     return rx.el.div(
         notice(ChatState.notice, ChatState.dismiss),
         composer(
+            model_picker(
+                models=ChatState.models, value=ChatState.model, on_pick=ChatState.pick_model
+            ),
             busy=ChatState.busy,
             offline=is_offline,
             accepted=ChatState.accepted,
@@ -232,6 +219,5 @@ def _dock() -> rx.Component:
             max_bytes=baked_settings().message_bytes,
             placeholder="Ask anything",
         ),
-        rx.el.p("AI can make mistakes. Check important answers.", class_name="small-print"),
         class_name="dock",
     )

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from screenshots.viewports import EVERY, apply
-from testing.browser_user import BrowserUser, Meet, until_done, until_text
+from testing.browser_user import BrowserUser, Meet, pick_model, until_done, until_text
 from testing.program import Program
 
 AXE = "axe-core@4.14.1"
@@ -112,9 +112,15 @@ async def _deleted(ada: BrowserUser) -> None:
     await expect(ada.page.get_by_role("button", name="Undo")).to_be_visible()
 
 
+async def _models(ada: BrowserUser) -> None:
+    await ada.sign_up()
+    await ada.page.get_by_role("combobox", name="Model").press("Enter")
+    await expect(ada.page.get_by_role("listbox")).to_be_visible()
+
+
 async def _failed(ada: BrowserUser) -> None:
     await ada.sign_up()
-    await ada.page.locator(".models select").select_option("fake:drop")
+    await pick_model(ada.page, "fake:drop")
     await ada.ask("What can go wrong?")
     row = ada.page.locator("[data-role=assistant]")
     await expect(row).to_have_attribute("data-status", "failed", timeout=20_000)
@@ -138,7 +144,7 @@ STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
     "sign-in": lambda ada: ada.open("/signin"),
     "refused": _refused,
     "sign-up": lambda ada: ada.open("/signup"),
-    "empty": lambda ada: ada.sign_up(),
+    "empty": _models,
     "rich": _rich,
     "answering": _answering,
     "failed": _failed,

@@ -4,7 +4,9 @@ import { StrictMode } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { AnswerDetails } from "./chat/answer_details.jsx";
+import { Clamped } from "./chat/clamped.jsx";
 import { Composer } from "./chat/composer.jsx";
+import { ModelPicker } from "./chat/model_picker.jsx";
 import { Scroller } from "./chat/scroller.jsx";
 import { announce, createSpeech } from "./chat/speech.jsx";
 import { Blocks } from "./markdown/blocks.jsx";
@@ -15,7 +17,16 @@ import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx"
 import { mountMessage } from "./markdown/message_view.jsx";
 import { createSlices } from "./markdown/scheduling.jsx";
 
-const KINDS = { AnswerDetails, Composer, CopyButton, ChunkFeed, MessageText, Scroller };
+const KINDS = {
+  AnswerDetails,
+  Clamped,
+  Composer,
+  CopyButton,
+  ChunkFeed,
+  MessageText,
+  ModelPicker,
+  Scroller,
+};
 
 /** Mount a component; `set` gives it further props, `calls` are the events it sent. */
 function mount(kind, props, { events = [], strict = false } = {}) {

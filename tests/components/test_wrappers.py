@@ -16,9 +16,10 @@ from chat_app.components.auth.fields import code_field
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import auth_form, email_link
 from chat_app.components.chat.composer import composer
-from chat_app.components.chat.message import answer_details, scroller
+from chat_app.components.chat.message import answer_details, clamped, scroller
+from chat_app.components.chat.model_picker import model_picker
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
-from chat_app.states.views import MetricItem
+from chat_app.states.views import MetricItem, ModelItem
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +72,10 @@ MADE = {
     "code_field": lambda: code_field(described_by="p", offers_backup=False),
     "email_link": lambda: email_link(lookup="/a", actions={}),
     "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b"),
+    "clamped": lambda: clamped(rx.el.p()),
+    "model_picker": lambda: model_picker(
+        models=rx.Var.create([ModelItem("m", "M")]), value=rx.Var.create("m"), on_pick=Wired.show
+    ),
     "composer": lambda: composer(on_send=Wired.send, on_stop=Wired.none, notice="Hm."),
     "scroller": lambda: scroller(
         rx.el.article(),
