@@ -105,15 +105,16 @@ def run(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Migrate the database, build the page if its sources changed, and serve."""
+    if port is not None:
+        os.environ["PORT"] = str(port)
+    config = settings()  # before the slow imports, so that an invalid one is said at once
+
     import uvloop
 
     from chat_app.reflex_ext.build import SERVING, BakedSettings
     from chat_app.server import frontend
     from chat_app.server.server import check_port, serve
 
-    if port is not None:
-        os.environ["PORT"] = str(port)
-    config = settings()
     check_port(config.host, config.port)
     _ = config.secret  # an unusable secret stops the start before anything is written
     _migrate()

@@ -37,7 +37,8 @@ def run_command(
     """
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        for name in os.environ.keys() & {*setting_names(), *FORBIDDEN}:
+        known = {*setting_names(), *FORBIDDEN}
+        for name in [name for name in os.environ if name in known or name.startswith("REFLEX_")]:
             patch.delenv(name)
         for name, value in {"DATA_DIR": str(folder / "data"), **(given or {})}.items():
             patch.setenv(name, value)

@@ -92,6 +92,7 @@ def test_a_name_close_to_one_that_is_set_is_left_alone() -> None:
     ("name", "setting"),
     [
         ("SIGNUP", "SIGN_UP"),
+        ("SIGNUPS", "SIGN_UP"),
         ("TRUSTED_PROXY_HOP", "TRUSTED_PROXY_HOPS"),
         ("trusted_proxies_hops", ""),
         ("AUTH_ALLOWED_DOMAIN", "AUTH_ALLOWED_DOMAINS"),

@@ -1,12 +1,11 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from chat_app.settings import ConfigError, Settings, read_settings
 from chat_app.settings.__main__ import env_example
+from testing.command_line import run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,19 +76,12 @@ def test_no_secret_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("name", INVALID)
-def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "chat_app.cli", "run"],
-        cwd=ROOT,
-        env={name: INVALID[name], "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    (line,) = done.stderr.splitlines()
-    assert done.returncode == 2
-    assert done.stdout == ""
+def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(
+    name: str, tmp_path: Path
+) -> None:
+    done = run_command("run", folder=tmp_path, given={name: INVALID[name]})
+    (line,) = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
     assert line.startswith("chat-app: Invalid setting.")
     assert name in line or (name == "HOST" and "APP_URL" in line)
 

@@ -1,4 +1,4 @@
-"""Unsafe settings stop the start: each in a real process."""
+"""Unsafe settings stop the start, whichever command starts it."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.settings.server import FORBIDDEN, forbidden_variable
+from testing.command_line import run_command
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = {"HOST": "0.0.0.0", "APP_URL": "https://chat.example"}
@@ -78,9 +79,9 @@ def start(
 @pytest.mark.parametrize("case", REFUSED)
 def test_an_unsafe_start_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
     name, environment = REFUSED[case]
-    done = start(("chat_app.cli", "run"), tmp_path / "data", environment)
-    (line,) = done.stderr.splitlines()
-    assert (done.returncode, done.stdout) == (2, "")
+    done = run_command("run", folder=tmp_path, given=environment)
+    (line,) = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
     assert line.startswith(f"chat-app: Invalid setting. {name}")
     assert environment.get("AUTH_SECRET", "-" * 32) not in line
     assert not (tmp_path / "data").exists()
