@@ -133,3 +133,10 @@ def test_open_sign_up_without_mail_on_a_public_address_is_one_warning() -> None:
     assert _warnings(**counted, sign_up="open", **MAIL) == []
     assert _warnings(**counted) == []
     assert _warnings(**LOCAL, sign_up="open") == []
+
+
+def test_addresses_of_neighbours_are_left_alone_however_close() -> None:
+    known = {"METRICS_PORT", "CHAT_SERVICES_HOST"}
+    given = {"METRIC_PORT": "tcp://10.0.0.1:80", "CHAT_SERVICE_HOST": "10.0.0.1"}
+    assert list(misspelt(given, known)) == []
+    assert list(misspelt({"METRICS_PORTS": "1"}, known)) == [("METRICS_PORTS", "METRICS_PORT")]
