@@ -24,6 +24,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.gateway import cookies
 from testing.auth_services import AuthHarness, auth_harness
+from testing.pictures import png
 
 JSON = {"X-Auth-Return-Redirect": "1"}
 
@@ -108,4 +109,4 @@ async def signed_in(
     return browser(harness, routes=ROUTES, Cookie=f"{name}={issued.token}")
 
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+PNG = png()

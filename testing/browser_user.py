@@ -1,8 +1,6 @@
 """A user in a real browser: sign up, sign in, send a message, read the answer."""
 
 import re
-import struct
-import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -183,17 +181,3 @@ async def until_text(page: Page, least: int = 1, nth: int = -1) -> str:
 async def until_done(page: Page) -> None:
     """Wait until no answer is being made."""
     await expect(page.get_by_test_id("stop")).to_have_count(0, timeout=TIMEOUT_MS * 2)
-
-
-def png(size: int = 4) -> bytes:
-    """A small green picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
-    rows = (b"\0" + bytes((11, 106, 86)) * size) * size
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body

@@ -22,7 +22,7 @@ from chat_app.api.responses import (
 from chat_app.api.routing import Routes
 from chat_app.auth.account.delete import delete_account
 from chat_app.auth.account.export import picture_of
-from chat_app.auth.account.profile import PICTURE_MAX_BYTES as PICTURE_MAX_BYTES
+from chat_app.auth.account.picture import PICTURE_MAX_BYTES
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
 from chat_app.services import services

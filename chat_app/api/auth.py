@@ -63,16 +63,23 @@ async def session(request: Request) -> Response:
             clear_session_cookie(response)
         return response
     profile = resolved.user
+    picture = await services().profiles.picture_digest(resolved.principal)
     user = {
         "id": str(profile.id),
         "name": profile.name or None,
         "email": profile.email,
-        "image": None,
+        # The digest makes a new picture a new URL.
+        "image": f"{_api_of(request)}/api/account/picture?{picture[:16]}" if picture else None,
     }
     body: dict[str, Any] = {"user": user, "expires": timestamp(resolved.expires_at)}
     if services().settings.auth_session_hook:
         body["claims"] = dict(resolved.principal.claims)
     return json_response(body)
+
+
+def _api_of(request: Request) -> str:
+    """The origin of this server as the client names it, which may be another than the page's."""
+    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 @routes.public("GET", "/api/auth/csrf")
@@ -92,8 +99,7 @@ async def csrf_token(request: Request) -> Response | dict[str, str]:
 async def providers(request: Request) -> dict[str, dict[str, str]]:
     """The sign-in methods, in the order of the page."""
     settings = services().settings
-    # The host of the request, which may be another than the page's.
-    base = f"{request.url.scheme}://{request.url.netloc}/api/auth"
+    base = f"{_api_of(request)}/api/auth"
     methods = [("credentials", "Password", "credentials")]
     for provider in settings.identity_providers:
         kind = "oauth" if provider.kind == "github" else "oidc"

@@ -10,10 +10,19 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from chat_app.api import auth
 from chat_app.auth.principal import Principal
 from chat_app.db.tables import Totp, User
-from testing.auth_api import JSON, auth_api_harness, browser, error_of, everything_logged
+from testing.auth_api import (
+    JSON,
+    ROUTES,
+    auth_api_harness,
+    browser,
+    error_of,
+    everything_logged,
+)
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.pictures import png
 
 ADA = "ada@example.org"
 HOME = "http://localhost:3000"
@@ -64,6 +73,21 @@ async def test_a_session_is_a_user_and_an_expiry(
     assert body["user"] | {"id": ""} == {"id": "", "name": "Ada", "email": ADA, "image": None}
     assert body["expires"] == "2026-03-02T00:00:00.000Z"
     assert response.headers["cache-control"] == NO_STORE
+
+
+async def test_the_image_of_a_session_is_the_url_of_the_picture(harness: AuthHarness) -> None:
+    tab = browser(harness, routes=[*auth.routes, *ROUTES])
+    await sign_in(tab)
+    seen = set()
+    for content in (png(4), png(5)):
+        assert (await tab.put("/api/account/picture", content=content)).status_code == 204
+        image = (await who(tab))["user"]["image"]
+        assert image.startswith(f"{HOME}/api/account/picture?")
+        assert (await tab.get(image)).content == content
+        seen.add(image)
+    assert len(seen) == 2
+    await tab.delete("/api/account/picture")
+    assert (await who(tab))["user"]["image"] is None
 
 
 async def test_reading_the_session_extends_its_expiry(

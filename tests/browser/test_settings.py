@@ -14,12 +14,13 @@ from testing.browser_user import (
     BrowserUser,
     Meet,
     composer,
-    png,
     until_done,
 )
+from testing.pictures import opened, photo, tells
 from testing.program import Program
 
 NEW_PASSWORD = "violet kettle harbour thirty eight"
+IMAGE = """async () => (await (await fetch("/api/auth/session")).json()).user.image"""
 
 
 async def to(person: BrowserUser, page: str) -> None:
@@ -36,18 +37,23 @@ async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: 
     other = await ada.tab()
     await other.goto(program.url)
     await expect(other.locator(".person-name")).to_contain_text("Ada")
-    await to(ada, "Profile")
+    await to(ada, "Account")
     await ada.page.fill("[name=name]", "Ada Lovelace")
     await ada.page.get_by_role("button", name="Save").click()
     await expect(ada.page.get_by_text("Saved.")).to_be_visible()
     await expect(other.locator(".person-name")).to_contain_text("Ada Lovelace")
 
-    files = FilePayload(name="me.png", mimeType="image/png", buffer=png())
+    taken = photo(width=2400, height=1800, noise=0.5)
+    assert len(taken) > 1_000_000
+    files = FilePayload(name="me.jpg", mimeType="image/jpeg", buffer=taken)
     await ada.page.locator("input[type=file]").set_input_files(files)
     for page in (ada.page, other):
         picture = page.locator(".avatar img").first
         await expect(picture).to_be_attached()
-        await expect(picture).to_have_js_property("naturalWidth", 4)
+        await expect(picture).to_have_js_property("naturalWidth", 512)
+    shown = await ada.page.request.get(await other.evaluate(IMAGE))
+    kept = await shown.body()
+    assert (opened(kept).size, tells(kept), shown.ok) == ((512, 512), [], True)
     fake = FilePayload(name="me.png", mimeType="image/png", buffer=b"<svg onload='x'/>")
     await ada.page.locator("input[type=file]").set_input_files(fake)
     await expect(ada.page.get_by_text("Choose a PNG, JPEG or WebP picture.")).to_be_visible()
@@ -62,19 +68,20 @@ async def test_a_changed_password_is_the_one_that_opens(
 ) -> None:
     ada = await meet("Ada", either_program.url)
     await ada.sign_up()
-    await to(ada, "Password")
+    await to(ada, "Security")
+    await ada.page.locator("#change-password summary").click()
     await ada.page.fill("[name=password]", "password1234")
-    await ada.page.get_by_role("button", name="Change password").click()
+    await ada.page.get_by_role("button", name="Save password").click()
     await expect(ada.page.get_by_text("easy to guess")).to_be_visible()
     await ada.page.fill("[name=password]", NEW_PASSWORD)
-    await ada.page.get_by_role("button", name="Change password").click()
+    await ada.page.get_by_role("button", name="Save password").click()
     await expect(ada.page.get_by_text("Password saved")).to_be_visible()
     await expect(ada.page.locator("[name=password]")).to_have_value("")
     await ada.page.get_by_role("button", name="Remove password").click()
     await expect(ada.page.get_by_text("the only way to sign in")).to_be_visible()
     # The new token is in the cookie: a reload is still signed in.
     await ada.page.reload()
-    await expect(ada.page.locator("h1")).to_have_text("Password")
+    await expect(ada.page.locator("h1")).to_have_text("Security")
     await ada.page.get_by_role("link", name="Back to chats").click()
     await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
     await ada.sign_out()
@@ -98,7 +105,7 @@ async def test_who_signs_in_again_goes_on_with_what_they_had_begun(
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", PASSWORD)
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(ada.page.locator("h1")).to_have_text("Password", timeout=TIMEOUT_MS)
+    await expect(ada.page.locator("h1")).to_have_text("Security", timeout=TIMEOUT_MS)
     assert ada.errors == []
 
 
@@ -110,7 +117,7 @@ async def test_a_person_takes_everything_along_and_leaves(
     await ada.ask("echo: a word to take along")
     await ada.thread()
     await until_done(ada.page)
-    await to(ada, "Your data")
+    await to(ada, "Data")
     async with ada.page.expect_download() as download:
         await ada.page.get_by_role("button", name="Download ZIP").click()
     saved = tmp_path / "export.zip"
@@ -144,5 +151,5 @@ async def test_somebody_signed_out_is_sent_to_sign_in_and_back(
     await ada.page.fill("[name=email]", ada.email)
     await ada.page.fill("[name=password]", "correct horse battery staple")
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(ada.page.locator("h1")).to_have_text("Sessions")
+    await expect(ada.page.locator("h1")).to_have_text("Security")
     await expect(ada.page.locator(".tag")).to_have_text("This device")

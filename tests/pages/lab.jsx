@@ -5,10 +5,11 @@ import { createRoot } from "react-dom/client";
 import { AccountForm, UrlProblem } from "./auth/account_form.jsx";
 import { PasswordField } from "./auth/fields.jsx";
 import { SignOutForm } from "./auth/forms.jsx";
+import { squared } from "./auth/picture.jsx";
 import { SessionWatch } from "./auth/session.jsx";
 import { AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
-import { LoadMore, TitleField } from "./chat/thread_list.jsx";
+import { LoadMore, RovingList, RowMenu, TitleField } from "./chat/thread_list.jsx";
 
 const calls = [];
 const root = createRoot(document.body.appendChild(document.createElement("main")));
@@ -56,6 +57,26 @@ const row = (title, renaming) => (
   </ul>
 );
 
+// A list whose rows have the menu of a device without a mouse.
+const menus = (titles) => (
+  <RovingList>
+    {titles.map((title) => (
+      <li key={title}>
+        <a href="#row">{title}</a>
+        <RowMenu
+          label={`Options for ${title}`}
+          onRename={() => note("rename")(title)}
+          onDelete={() => note("delete")(title)}
+        >
+          <i>…</i>
+          <i />
+          <i />
+        </RowMenu>
+      </li>
+    ))}
+  </RovingList>
+);
+
 const list = (length, height) => (
   <>
     <div style={{ height }} />
@@ -86,6 +107,12 @@ window.lab = {
     ),
   showWatch: (words) => draw(<SessionWatch route="/api/auth/session">{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
+  showMenus: (titles) => draw(menus(titles)),
+  squared: async (base64, type) => {
+    const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+    const made = await squared(new Blob([bytes], { type }));
+    return [made.type, btoa(String.fromCharCode(...new Uint8Array(await made.arrayBuffer())))];
+  },
   showList: (length, height) => draw(list(length, height)),
   showStarter: (text) =>
     draw(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlmodel import col, delete, select, update
 
+from chat_app.auth.account.picture import without_metadata
 from chat_app.auth.errors import InvalidName
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import InvalidInput, TooLarge
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Picture, User
@@ -37,39 +37,6 @@ def clean_display_name(name: str) -> str:
 def truncate_display_name(name: str) -> str:
     """A provider's name, cleaned and shortened instead of rejected."""
     return _FORBIDDEN.sub("", unicodedata.normalize("NFC", name)).strip()[:NAME_MAX_LENGTH].strip()
-
-
-PICTURE_MAX_BYTES = 512_000
-"""The largest picture."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-class UnsupportedPicture(InvalidInput):
-    """Not a format that every browser shows and that contains no script."""
-
-    code = "wrong_picture"
-
-    def __init__(self) -> None:
-        super().__init__("Choose a PNG, JPEG or WebP picture.")
-
-
-def media_type(content: bytes) -> str:
-    """The format of a picture.
-
-    Raises:
-        TooLarge: It has more than 512 kB.
-        UnsupportedPicture: Another format.
-    """
-    if len(content) > PICTURE_MAX_BYTES:
-        raise TooLarge(f"A picture can be at most {PICTURE_MAX_BYTES // 1000} kB.")
-    if content.startswith(_PNG):
-        return "image/png"
-    if content.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    raise UnsupportedPicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +67,15 @@ class Profiles:
         self._publish(principal)
 
     async def set_picture(self, principal: Principal, content: bytes) -> None:
-        """Set or replace the picture.
+        """Set or replace the picture; nothing but the picture itself is stored.
 
         Raises:
-            TooLarge, UnsupportedPicture: See `media_type`.
+            TooLarge, UnsupportedPicture: See `without_metadata`.
         """
+        media_type, content = without_metadata(content)
         picture = Picture(
             user_id=principal.user_id,
-            media_type=media_type(content),
+            media_type=media_type,
             digest=hashlib.sha256(content).hexdigest(),
             content=content,
             updated_at=self.clock(),

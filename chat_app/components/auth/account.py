@@ -45,7 +45,7 @@ class AccountForm(rx.Component):
 
 
 class PictureField(rx.Component):
-    """A button that asks for a picture and uploads it.
+    """A button that asks for a picture and uploads it as a small square.
 
     Args:
         action: The route, which takes the bytes with PUT.
@@ -53,7 +53,7 @@ class PictureField(rx.Component):
         on_done: The event that follows.
     """
 
-    library = script("auth/account_form")
+    library = script("auth/picture")
     tag = "PictureField"
 
     action: rx.Var[str]
@@ -102,7 +102,7 @@ def account_menu(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
                 class_name="account-user",
             ),
             theme_control(),
-            page_link(icon("settings"), "Settings", to="/settings/profile", class_name="menu-item"),
+            page_link(icon("settings"), "Settings", to="/settings", class_name="menu-item"),
             sign_out_form(
                 submit_button(
                     icon("sign_out"),

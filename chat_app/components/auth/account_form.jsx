@@ -1,7 +1,7 @@
 // @ts-check
 // Forms about the account of a signed-in user: each is one HTTP request, answered in place.
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { ActionForm, Problem } from "./forms.jsx";
 import { accountRequest, leaving, messageOf, useRequest } from "./request.jsx";
 import { signedOut } from "./session.jsx";
@@ -86,45 +86,6 @@ export const AccountForm = ({
     >
       {children}
     </ActionForm>
-  );
-};
-
-const PICTURE_TYPES = "image/png,image/jpeg,image/webp";
-
-/**
- * A button that asks for a picture and uploads it.
- *
- * @param {{action: string, label: string, onDone?: () => void}} props
- */
-export const PictureField = ({ action, label, onDone }) => {
-  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  const { problem, busy, run } = useRequest();
-
-  const choose = async () => {
-    const file = field.current?.files?.[0];
-    if (!file) return;
-    await run(async () => {
-      await accountRequest(action, { method: "PUT", body: file });
-      onDone?.();
-    });
-    if (field.current) field.current.value = "";
-  };
-
-  return (
-    <div className="picture-field">
-      <Problem>{problem}</Problem>
-      <label className="small-button" aria-busy={busy}>
-        {label}
-        <input
-          ref={field}
-          type="file"
-          className="sr-only"
-          accept={PICTURE_TYPES}
-          disabled={busy}
-          onChange={choose}
-        />
-      </label>
-    </div>
   );
 };
 
