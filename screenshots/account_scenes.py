@@ -5,7 +5,7 @@ from playwright.async_api import FilePayload, Page
 from screenshots.programs import BrowserUser, Programs, expect
 from screenshots.scene import scene
 from testing.browser_mfa import add_virtual_device, enable_two_factor, enter_password
-from testing.browser_user import png
+from testing.pictures import png
 
 _WAYS = {
     "AUTH_GITHUB_ID": "chat",
@@ -64,42 +64,38 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
-@scene("settings-profile")
+@scene("settings-account")
 async def _(programs: Programs) -> Page:
-    ada = await _at(programs, "profile", "Profile")
+    ada = await _at(programs, "account", "Account")
     files = FilePayload(name="me.png", mimeType="image/png", buffer=png())
     await ada.page.locator("input[type=file]").set_input_files(files)
     await expect(ada.page.get_by_role("button", name="Remove picture")).to_be_visible()
     return ada.page
 
 
-@scene("settings-password")
+@scene("settings-security")
 async def _(programs: Programs) -> Page:
-    ada = await _at(programs, "password", "Password")
+    ada = await _at(programs, "security", "Security", **_WAYS)
+    await ada.page.locator("#change-password summary").click()
     await ada.page.fill("[name=password]", "password1234")
-    await ada.page.get_by_role("button", name="Change password").click()
+    await ada.page.get_by_role("button", name="Save password").click()
     await expect(ada.page.get_by_text("easy to guess")).to_be_visible()
     return ada.page
 
 
-@scene("settings-connections")
-async def _(programs: Programs) -> Page:
-    return (await _at(programs, "connections", "Connections", **_WAYS)).page
-
-
 @scene("settings-passkeys")
 async def _(programs: Programs) -> Page:
-    ada = await _at(programs, "passkeys", "Passkeys")
+    ada = await _at(programs, "security", "Security")
     await add_virtual_device(ada)
     await ada.page.fill("#passkey-name", "Laptop")
     await ada.page.get_by_role("button", name="Add a passkey").click()
-    await expect(ada.page.locator(".entries")).to_contain_text("Laptop")
+    await expect(ada.page.locator("#passkeys .entries")).to_contain_text("Laptop")
     return ada.page
 
 
 @scene("settings-two-factor")
 async def _(programs: Programs) -> Page:
-    ada = await _at(programs, "two-factor", "Two-factor")
+    ada = await _at(programs, "security", "Security")
     await ada.page.get_by_role("button", name="Set up").click()
     await expect(ada.page.locator("img.qr")).to_be_visible()
     return ada.page
@@ -107,7 +103,7 @@ async def _(programs: Programs) -> Page:
 
 @scene("settings-backup-codes")
 async def _(programs: Programs) -> Page:
-    ada = await _at(programs, "two-factor", "Two-factor")
+    ada = await _at(programs, "security", "Security")
     await enable_two_factor(ada)
     await ada.page.get_by_role("button", name="new codes").click()
     await expect(ada.page.get_by_text("Save your backup codes")).to_be_visible()
@@ -121,17 +117,30 @@ async def _(programs: Programs) -> Page:
     phone = await programs.anonymous_user(program)
     phone.email = ada.email
     await phone.sign_in()
-    await ada.open("/settings/sessions")
+    await ada.open("/settings/security#sessions")
     await expect(ada.page.locator(".tag")).to_have_text("This device")
     return ada.page
 
 
 @scene("settings-data")
 async def _(programs: Programs) -> Page:
-    ada = await _at(programs, "data", "Your data")
+    ada = await _at(programs, "data", "Data")
     await ada.page.fill("[name=confirm]", "somebody@example.com")
     await ada.page.get_by_role("button", name="Delete everything").click()
     await expect(ada.page.get_by_text("Type your account's email")).to_be_visible()
+    return ada.page
+
+
+@scene("settings-chat")
+async def _(programs: Programs) -> Page:
+    return (await _at(programs, "chat", "Chat")).page
+
+
+@scene("settings")
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
+    await ada.open("/settings")
+    await expect(ada.page.locator(".settings-menu")).to_be_visible()
     return ada.page
 
 

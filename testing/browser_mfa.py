@@ -28,10 +28,10 @@ async def add_virtual_device(person: BrowserUser) -> None:
 
 async def add_passkey(person: BrowserUser, name: str) -> None:
     """Have the device of the tab make a passkey."""
-    page = await person.settings("passkeys")
+    page = await person.settings("security")
     await page.fill("#passkey-name", name)
     await page.get_by_role("button", name="Add a passkey").click()
-    await expect(page.locator(".entries")).to_contain_text(name)
+    await expect(page.locator("#passkeys .entries")).to_contain_text(name)
 
 
 async def sign_in_with_passkey(person: BrowserUser) -> None:
@@ -42,7 +42,7 @@ async def sign_in_with_passkey(person: BrowserUser) -> None:
 
 async def enable_two_factor(person: BrowserUser) -> Sequence[str]:
     """Turn the second factor on; the backup codes."""
-    page = await person.settings("two-factor")
+    page = await person.settings("security")
     await page.get_by_role("button", name="Set up").click()
     await expect(page.locator("img.qr")).to_be_visible()
     secret = (await page.locator("code.secret").inner_text()).replace(" ", "")

@@ -30,7 +30,7 @@ from chat_app.gateway import cookies
 from chat_app.services import services
 
 LINK_PAGE, RESET_PAGE, NEW_PASSWORD_PAGE = "/signin/link", "/reset", "/reset/new"
-SIGN_UP_PAGE, CONFIRM_PAGE, PROFILE_PAGE = "/signup", "/confirm", "/settings/profile"
+SIGN_UP_PAGE, CONFIRM_PAGE, ACCOUNT_PAGE = "/signup", "/confirm", "/settings/account"
 MAX_BYTES = 4_000
 """The largest JSON request."""
 
@@ -126,7 +126,7 @@ async def verify(request: Request, fields: Fields) -> Response:
         await changes.change(principal, token)
     else:
         raise InvalidToken
-    return redirect_to_page(request, PROFILE_PAGE)
+    return redirect_to_page(request, ACCOUNT_PAGE)
 
 
 @routes.signed_in("POST", "/api/account/verify")

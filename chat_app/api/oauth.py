@@ -31,7 +31,7 @@ from chat_app.core.errors import ChatError
 from chat_app.gateway import cookies
 from chat_app.services import services
 
-LINKED_ACCOUNTS_PAGE = "/settings/connections"
+LINKED_ACCOUNTS_PAGE = "/settings/security"
 
 _MAX_TRANSACTIONS = 5  # started sign-ins of one browser; the oldest are dropped
 

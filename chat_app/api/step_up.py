@@ -61,7 +61,7 @@ async def by_passkey(request: Request, principal: Principal) -> Response:
 
 
 def _stepped_up(request: Request, issued: IssuedSession, callback_url: str) -> Response:
-    url = target_of(request, {"callbackUrl": callback_url}, default="/settings/profile")
+    url = target_of(request, {"callbackUrl": callback_url}, default="/settings/account")
     response = json_response({"url": url})
     set_session_cookie(response, issued)
     return response

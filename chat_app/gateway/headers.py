@@ -156,8 +156,8 @@ def _cors(context: RequestContext) -> Headers:
 
 def _caching(context: RequestContext, status: int, headers: Headers) -> Headers:
     if context.route is RouteKind.ASSET and status in _CACHEABLE:
-        # The build names these files by their content.
-        is_immutable = context.path.startswith("/assets/")
+        # The build names its files by their content; a font is named by its version.
+        is_immutable = context.path.startswith(("/assets/", "/fonts/"))
         value = b"public, max-age=31536000, immutable" if is_immutable else b"no-cache"
     elif content_type(headers) == b"text/event-stream":
         # no-transform and nginx's own header keep proxies from buffering a stream.

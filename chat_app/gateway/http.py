@@ -15,7 +15,7 @@ from chat_app.core.errors import ChatError, TooLarge, Unavailable
 from chat_app.gateway import cookies
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry, PendingConnection
 from chat_app.gateway.headers import SecurityHeaders, content_type, without
-from chat_app.gateway.paths import RouteKind, is_for_programs
+from chat_app.gateway.paths import RouteKind, is_for_programs, moved_page
 from chat_app.gateway.request_context import RequestContext, header_values
 from chat_app.gateway.responses import (
     UNAUTHENTICATED,
@@ -254,6 +254,8 @@ class HttpGateway:
         if context.route is RouteKind.PAGE and resolved is None:
             target = context.target
             return "/signin" if target == "/" else f"/signin?callbackUrl={quote(target, safe='')}"
+        if context.route is RouteKind.PAGE:
+            return moved_page(context.path, context.target)
         return None
 
     def _inner_scope(

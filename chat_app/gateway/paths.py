@@ -32,6 +32,15 @@ PUBLIC_API_PREFIX = "/api/auth/"
 PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
+MOVED_PAGES = {
+    "/settings/profile": "/settings/account",
+    "/settings/password": "/settings/security#change-password",
+    "/settings/two-factor": "/settings/security#two-factor",
+    "/settings/passkeys": "/settings/security#passkeys",
+    "/settings/connections": "/settings/security#connections",
+    "/settings/sessions": "/settings/security#sessions",
+}
+"""Pages of earlier versions, which bookmarks and emails may name, and where their content is."""
 
 
 def is_under(path: str, *prefixes: str) -> bool:
@@ -76,3 +85,18 @@ def route_kind(path: str) -> RouteKind:
     if page in OPEN_PAGES:
         return RouteKind.OPEN_PAGE
     return RouteKind.PUBLIC_PAGE if page in PUBLIC_PAGES else RouteKind.PAGE
+
+
+def moved_page(path: str, target: str) -> str | None:
+    """Where a page of an earlier version is now, or None for a page that has not moved.
+
+    Args:
+        path: The decoded path.
+        target: The path with its query, as it was requested.
+    """
+    moved = MOVED_PAGES.get(page_of(path))
+    if moved is None:
+        return None
+    page, _, section = moved.partition("#")
+    _, mark, query = target.partition("?")
+    return f"{page}{mark}{query}" + (f"#{section}" if section else "")

@@ -9,15 +9,17 @@ import reflex as rx
 
 from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.ui.icons import PRODUCT
+from chat_app.components.ui.sidebar import keep_sidebar_closed
 from chat_app.pages import email_links
 from chat_app.pages.chat import chat
-from chat_app.pages.settings.pages import PAGES, waiting
+from chat_app.pages.settings.pages import INDEX, PAGES, index, waiting
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
 
 _DESCRIPTION = "Private conversations with a language model."
-_STYLES = ("layout", "conversation", "text", "composer", "auth", "settings", "print")
+_STYLES = ("fonts", "layout", "conversation", "text", "composer", "auth", "settings", "print")
+_TEXT_FONT = "/fonts/geist-5.3.0-latin.woff2"
 
 
 def add_pages(app: rx.App) -> None:
@@ -37,12 +39,15 @@ def add_pages(app: rx.App) -> None:
         add(page, route=route, title=f"{title} · {PRODUCT}")
     for route in ("/", "/c/[thread]"):
         add(chat, route=route, title=PRODUCT, on_load=[AuthState.on_auth_change, Feed.open])
-    for page in PAGES:
+    for path, title, shown, loads in (
+        (INDEX, "Settings", index, ()),
+        *((page.path, page.title, page.show, page.loads) for page in PAGES),
+    ):
         add(
-            require_auth(page.show, waiting=waiting),
-            route=page.path,
-            title=f"{page.title} · {PRODUCT}",
-            on_load=[AuthState.on_auth_change, *([page.load] if page.load else [])],
+            require_auth(shown, waiting=waiting),
+            route=path,
+            title=f"{title} · {PRODUCT}",
+            on_load=[AuthState.on_auth_change, *loads],
         )
 
 
@@ -52,4 +57,11 @@ def _head() -> list[rx.Component]:
         # The composer stays above a phone's keyboard.
         rx.el.meta(name="viewport", content=f"{viewport}, interactive-widget=resizes-content"),
         rx.el.link(rel="icon", type="image/svg+xml", href="/favicon.svg"),
+        # Before the style sheet asks for it; nearly every page needs this one.
+        rx.el.link(
+            rel="preload",
+            href=_TEXT_FONT,
+            custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
+        ),
+        keep_sidebar_closed(),
     ]

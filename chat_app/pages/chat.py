@@ -18,6 +18,7 @@ from chat_app.components.ui.feedback import (
     thread_list_skeleton,
 )
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
+from chat_app.components.ui.sidebar import open_sidebar, sidebar_shortcut
 from chat_app.pages.sidebar import SIDEBAR, sidebar
 from chat_app.reflex_ext.app import is_offline
 from chat_app.reflex_ext.build import baked_settings
@@ -91,6 +92,15 @@ def _top_bar() -> rx.Component:
             class_name="only-narrow",
             custom_attrs={"popoverTarget": SIDEBAR},
         ),
+        open_sidebar(SIDEBAR),
+        page_link(
+            icon("new"),
+            to="/",
+            class_name="icon-button no-sidebar",
+            title="Start a new chat",
+            aria_label="Start a new chat",
+        ),
+        sidebar_shortcut(sidebar=SIDEBAR),
         rx.el.h1(
             rx.cond(
                 ChatState.loading,

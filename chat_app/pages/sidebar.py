@@ -3,9 +3,16 @@
 import reflex as rx
 
 from chat_app.components.auth.account import account_menu
-from chat_app.components.chat.thread_list import load_more, roving_list, thread_title, title_field
+from chat_app.components.chat.thread_list import (
+    load_more,
+    roving_list,
+    row_menu,
+    thread_title,
+    title_field,
+)
 from chat_app.components.ui.feedback import notice, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
+from chat_app.components.ui.sidebar import close_sidebar
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.thread_list import ThreadListState
@@ -22,6 +29,7 @@ def sidebar() -> rx.Component:
     return rx.el.aside(
         rx.el.div(
             page_link(brand(), to="/", class_name="home", aria_label="Chat: start a new chat"),
+            close_sidebar(SIDEBAR),
             icon_button(
                 "close",
                 "Close the chat list",
@@ -143,6 +151,14 @@ def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
                 rx.el.span(
                     icon_button("rename", f"Rename {title}", on_click=rename),
                     icon_button("delete", f"Delete {title}", on_click=delete),
+                    row_menu(
+                        icon("more"),
+                        icon("rename"),
+                        icon("delete"),
+                        label=f"Options for {title}",
+                        on_rename=rename,
+                        on_delete=delete,
+                    ),
                     class_name="row-actions",
                 ),
                 class_name="row",

@@ -1,5 +1,6 @@
 """A Reflex app with a policy and a gateway, and what its pages use of Reflex beside `rx`."""
 
+import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from chat_app.reflex_ext.event_namespace import SafeEventNamespace, harden_serve
 from chat_app.reflex_ext.events import EventPolicy
 
 __all__ = ["LiteralColorMode", "ReactRouterLink", "color_mode", "set_color_mode"]
+
+# Python 3.11 does not know the type of the fonts.
+mimetypes.add_type("font/woff2", ".woff2")
 
 SWEEP_SECONDS = 60.0
 """How often states without a tab are looked for."""

@@ -195,7 +195,7 @@ async def test_an_email_is_verified_in_the_session_of_its_user(
         assert error_of(refused)["error"] == "Verification"
     assert (await post(tab, "letter", token=token)).json()["needs"] == "click"
     proved = await post(tab, "verify", token=token)
-    assert proved.json() == {"url": f"{HOME}/settings/profile"}
+    assert proved.json() == {"url": f"{HOME}/settings/account"}
 
 
 async def test_an_email_is_changed_in_a_fresh_session_of_its_user(

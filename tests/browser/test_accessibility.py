@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from screenshots.viewports import EVERY, apply
-from testing.browser_user import BrowserUser, Meet, pick_model, until_done, until_text
+from screenshots.viewports import DARK_PHONE, EVERY, LIGHT, Viewport, apply
+from testing.browser_user import (
+    TIMEOUT_MS,
+    BrowserUser,
+    Meet,
+    pick_model,
+    until_done,
+    until_text,
+)
 from testing.program import Program
 
 AXE = "axe-core@4.14.1"
@@ -48,6 +55,24 @@ JUDGE = """async () => {
     return found.violations.map((one) => `${one.id}: ${one.nodes.map(where).join(" | ")}`);
 }"""
 
+SMALL = """() => {
+    const small = (one) => parseFloat(getComputedStyle(one).fontSize) < 14;
+    const controls = "a, button, input, label, select, summary, textarea, [role=menuitem]";
+    const found = [];
+    for (const control of document.querySelectorAll(controls)) {
+        if (!control.checkVisibility()) continue;
+        if (control.matches("input, select, textarea") && small(control)) found.push(control);
+        const texts = document.createTreeWalker(control, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) {
+            const holder = texts.currentNode.parentElement;
+            const isSeen = texts.currentNode.data.trim() && holder.checkVisibility();
+            if (isSeen && !holder.closest(".sr-only") && small(holder)) found.push(holder);
+        }
+    }
+    return found.map((one) => one.outerHTML);
+}"""
+"""Controls with text below 14 pixels."""
+
 
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -61,11 +86,12 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
-async def _judge(page: Page, axe: str) -> None:
+async def _judge(page: Page, axe: str, viewports: tuple[Viewport, ...] = EVERY) -> None:
     await page.evaluate(axe)
-    for viewport in EVERY:
+    for viewport in viewports:
         await apply(page, viewport)
         assert await page.evaluate(JUDGE) == [], viewport.name
+        assert await page.evaluate(SMALL) == [], viewport.name
 
 
 async def _refused(ada: BrowserUser) -> None:
@@ -171,3 +197,21 @@ async def test_a_page_that_is_not_there_keeps_nobody_out(
     await ada.open("/c/00000000-0000-4000-8000-000000000000")
     await expect(ada.page.get_by_text("Chat not found")).to_be_visible()
     await _judge(ada.page, axe)
+
+
+async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: str) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ada.open("/settings")
+    await expect(ada.page.locator(".settings-section").first).to_be_visible()
+    await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
+    for title in ("Account", "Security", "Chat", "Data"):
+        await ada.page.set_viewport_size({"width": 360, "height": 640})
+        await ada.page.locator(".settings-menu").get_by_role("link", name=title).click()
+        heading = ada.page.locator(".settings:not(.index) h1")
+        await expect(heading).to_have_text(title, timeout=TIMEOUT_MS)
+        await expect(ada.page.locator(".skeleton")).to_have_count(0)
+        await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
+        await ada.page.get_by_role("link", name="Settings", exact=True).click()
+        await expect(ada.page.locator(".settings.index")).to_be_visible(timeout=TIMEOUT_MS)
+    assert ada.errors == []

@@ -73,29 +73,30 @@ class Heard:
 
 
 async def revoke(laptop: BrowserUser, _: Program) -> None:
-    page = await laptop.settings("sessions")
-    rows = page.locator(".entries > li")
+    page = await laptop.settings("security")
+    rows = page.locator("#sessions .entries > li")
     await expect(rows).to_have_count(2)
-    await page.locator(".entries").get_by_role("button", name="Sign out").click()
+    await page.locator("#sessions .entries").get_by_role("button", name="Sign out").click()
     await expect(rows).to_have_count(1)
 
 
 async def revoke_others(laptop: BrowserUser, _: Program) -> None:
-    page = await laptop.settings("sessions")
+    page = await laptop.settings("security")
     await page.get_by_role("button", name="Sign out other sessions").click()
     await expect(page.get_by_text("Only this session is left.")).to_be_visible()
 
 
 async def everywhere(laptop: BrowserUser, _: Program) -> None:
-    page = await laptop.settings("sessions")
+    page = await laptop.settings("security")
     await page.get_by_role("button", name="Sign out everywhere").click()
     await page.wait_for_url(SIGN_IN)
 
 
 async def change_password(laptop: BrowserUser, _: Program) -> None:
-    page = await laptop.settings("password")
+    page = await laptop.settings("security")
+    await page.locator("#change-password summary").click()
     await page.fill("[name=password]", NEW_PASSWORD)
-    await page.get_by_role("button", name="Change password").click()
+    await page.get_by_role("button", name="Save password").click()
     await expect(page.get_by_text("Password saved")).to_be_visible()
 
 

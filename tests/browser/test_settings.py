@@ -28,7 +28,8 @@ async def to(person: BrowserUser, page: str) -> None:
     await person.page.get_by_test_id("account-menu").click()
     await person.page.get_by_role("link", name="Settings").click()
     await person.page.locator(".settings-menu").get_by_role("link", name=page).click()
-    await expect(person.page.locator("h1")).to_have_text(page)
+    heading = person.page.locator(".settings:not(.index) h1")
+    await expect(heading).to_have_text(page, timeout=TIMEOUT_MS)
 
 
 async def test_a_new_name_and_a_picture_reach_every_tab(program: Program, meet: Meet) -> None:

@@ -25,7 +25,7 @@ async def test_a_passkey_alone_signs_in_and_proves_again_who_one_is(
     await add_passkey(ada, "Laptop")
     await ada.open("/settings/confirm?callbackUrl=/settings/passkeys")
     await ada.page.get_by_role("button", name="Use a passkey").click()
-    await ada.page.wait_for_url(re.compile(r":\d+/settings/passkeys/?$"))
+    await ada.page.wait_for_url(re.compile(r":\d+/settings/security/?#passkeys$"))
     await ada.open("/")
     await ada.sign_out()
     await sign_in_with_passkey(ada)

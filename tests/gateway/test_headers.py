@@ -132,6 +132,7 @@ async def test_only_files_named_by_their_content_are_cached(server: GatewayServe
         return value
 
     assert await cached("/assets/app-1a2b.js") == "public, max-age=31536000, immutable"
+    assert await cached("/fonts/text-1.woff2") == "public, max-age=31536000, immutable"
     assert await cached("/assets/gone-1a2b.js", 404) == "no-store"
     assert await cached("/favicon.ico") == "no-cache"
     for path in ("/", "/c/1", "/api/threads", "/api/auth/session", "/ping"):

@@ -388,3 +388,28 @@ async def test_an_error_has_the_form_of_every_api_error(server: GatewayServer) -
     response = await server.client.get("/api/threads")
     assert set(json.loads(response.text)) == {"error", "message"}
     assert server.gateway.connections.refused["unauthenticated"] == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("/settings/profile", "/settings/account"),
+        ("/settings/password/", "/settings/security#change-password"),
+        ("/settings/two-factor", "/settings/security#two-factor"),
+        ("/settings/passkeys", "/settings/security#passkeys"),
+        (
+            "/settings/connections?error=AccountTaken",
+            "/settings/security?error=AccountTaken#connections",
+        ),
+        ("/settings/sessions", "/settings/security#sessions"),
+    ],
+)
+async def test_the_address_of_a_page_that_was_merged_leads_to_its_section(
+    open_server, build: Path, asked: str, found: str
+) -> None:
+    async with open_server(build=build) as server:
+        token, _ = server.sessions.issue()
+        response = await server.client.get(asked, headers={"Cookie": server.cookie(token)})
+        assert (response.status_code, response.headers["location"]) == (303, found)
+        anonymous = urlsplit((await server.client.get(asked)).headers["location"])
+        assert parse_qs(anonymous.query) == {"callbackUrl": [asked]}

@@ -16,7 +16,7 @@ from testing.auth_services import FIREFOX
 from testing.fake_github import GitHub
 from testing.oidc_app import BrowserClient, InProcessProgram, github_at, oidc_at, program
 
-PAGE = "/settings/connections"
+PAGE = "/settings/security"
 REFUSED = f"{PAGE}?error=OAuthCallback"
 
 

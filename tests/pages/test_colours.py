@@ -68,3 +68,15 @@ def test_every_name_that_is_used_exists() -> None:
     sheets = [path.read_text() for path in ASSETS.rglob("*.css") if "external" not in path.parts]
     known = set(re.findall(r"(--[a-z0-9-]+):", "".join(sheets)))
     assert set(re.findall(r"var\((--[a-z0-9-]+)", "".join(sheets))) <= known
+
+
+def test_every_scrollbar_is_thin_and_of_one_colour() -> None:
+    """Said once for all of them: one that says it again is one that looks different."""
+    said = re.findall(r"scrollbar-(?:color|width): .*;", (ASSETS / "style.css").read_text())
+    assert said == [
+        "scrollbar-color: var(--line-strong) transparent;",
+        "scrollbar-width: thin;",
+    ]
+    for sheet in (ASSETS / "styles").glob("*.css"):
+        again = re.search(r"scrollbar-(color|width)|::-webkit-scrollbar", sheet.read_text())
+        assert again is None, sheet.name

@@ -74,3 +74,29 @@ async def test_a_starter_pressed_twice_is_one_message(page: Page) -> None:
     name, client_id, text = first
     assert (name, text) == ("send", "Write a haiku")
     assert len(str(client_id)) >= 22
+
+
+async def test_a_row_has_one_menu_for_a_finger_and_for_keys(page: Page) -> None:
+    await page.evaluate("lab.showMenus(['Rain', 'Snow'])")
+    button = page.get_by_role("button", name="Options for Snow")
+    await button.click()
+    await expect(page.get_by_role("menuitem")).to_have_text(["Rename", "Delete"])
+    await expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await button.click()
+    await expect(page.get_by_role("menu")).to_have_count(0)
+
+    await button.press("Enter")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("menu")).to_have_count(0)
+    await expect(button).to_be_focused()
+    assert await _calls(page) == []
+
+    await button.press("Enter")
+    await page.keyboard.press("End")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("menu")).to_have_count(0)
+    await page.get_by_role("button", name="Options for Rain").click()
+    await page.get_by_role("menuitem", name="Rename").click()
+    assert await _calls(page) == [["delete", "Snow"], ["rename", "Rain"]]

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from chat_app.components.ui.icons import icon
+from chat_app.gateway.paths import MOVED_PAGES
 from chat_app.pages import add_pages
 from chat_app.pages.chat import chat
 from chat_app.pages.email_links import new_password
-from chat_app.pages.settings.login_methods import password
-from chat_app.pages.settings.pages import PAGES
-from chat_app.pages.settings.sessions import sessions
+from chat_app.pages.settings.pages import INDEX, PAGES, index
+from chat_app.pages.settings.security import password, sessions
 from chat_app.pages.sign_in import sign_in, sign_up
 from chat_app.reflex_ext import build
 from chat_app.settings import read_settings
@@ -50,18 +50,26 @@ def test_signed_out_people_find_pages_that_load_nothing(app: _App) -> None:
 
 
 def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
-    listed = {route: page for route, page in app.pages.items() if route.startswith("/settings/")}
-    assert len(listed) == len(PAGES)
+    listed = {route: page for route, page in app.pages.items() if route.startswith(INDEX)}
     assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
-    assert {page.path for page in PAGES} == set(listed)
+    assert {INDEX, *(page.path for page in PAGES)} == set(listed)
     assert "/settings/confirm" in listed  # `auth/request.jsx` goes there for a step-up
 
 
-def test_a_settings_page_is_marked_in_the_menu_of_all_but_the_step_up() -> None:
+def test_the_settings_are_four_pages_and_each_marks_itself_in_the_menu() -> None:
+    listed = [page for page in PAGES if page.about]
+    assert [page.title for page in listed] == ["Account", "Security", "Chat", "Data"]
     for page in PAGES:
         shown = str(page.show().render())
-        assert all((other.path in shown) is other.is_in_menu for other in PAGES)
-        assert shown.count("aria-current") == page.is_in_menu
+        assert all((other.path in shown) is (other in listed) for other in PAGES)
+        assert shown.count("aria-current") == (page in listed)
+
+
+def test_the_pages_of_earlier_versions_lead_to_sections_that_exist() -> None:
+    paths = {page.path: page for page in PAGES}
+    for moved in MOVED_PAGES.values():
+        path, _, section = moved.partition("#")
+        assert f'id:"{section}"' in str(paths[path].show().render()) or not section
 
 
 def test_a_new_password_says_how_long_it_must_be() -> None:
@@ -85,7 +93,7 @@ def test_every_style_sheet_exists(app: _App) -> None:
     assert on_disk <= set(app.stylesheets)
 
 
-@pytest.mark.parametrize("page", [chat, sign_in, sign_up, *(p.show for p in PAGES)])
+@pytest.mark.parametrize("page", [chat, sign_in, sign_up, index, *(p.show for p in PAGES)])
 def test_no_page_brings_a_component_library(page: Any) -> None:
     libraries = " ".join(page()._get_all_imports())
     for heavy in ("radix", "lucide", "sonner", "react-markdown", "shiki"):

@@ -1,7 +1,8 @@
 // @ts-check
-// The thread list: keyboard navigation, the field that renames a thread, and loading more.
+// The thread list: keyboard navigation, the menu of a row, the field that renames a thread, and
+// loading more.
 
-import { useEffect, useLayoutEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
@@ -67,6 +68,118 @@ export const RovingList = ({ children }) => {
     <ul ref={list} onKeyDown={keyDown}>
       {children}
     </ul>
+  );
+};
+
+const MENU_GAP = 4; // pixels between the button and its menu, and between the menu and the screen
+
+/**
+ * Puts a menu below its button, or above it where there is no room, with their ends aligned.
+ *
+ * @param {HTMLElement} menu
+ * @param {HTMLElement} button
+ */
+const place = (menu, button) => {
+  const from = button.getBoundingClientRect();
+  const { width, height } = menu.getBoundingClientRect();
+  const below = from.bottom + MENU_GAP;
+  const fits = below + height + MENU_GAP <= innerHeight;
+  menu.style.top = `${fits ? below : Math.max(MENU_GAP, from.top - MENU_GAP - height)}px`;
+  menu.style.left = `${Math.max(MENU_GAP, from.right - width)}px`;
+};
+
+/**
+ * A button with a menu of what can be done to a row, for devices without a pointer that hovers. The
+ * menu is in the document only while it is open.
+ *
+ * @param {{
+ *   label: string,
+ *   onRename: () => void,
+ *   onDelete: () => void,
+ *   children?: import("react").ReactNode,
+ * }} props The children are the icons of the button and of the two items.
+ */
+export const RowMenu = ({ label, onRename, onDelete, children }) => {
+  const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  const menu = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const [isOpen, setIsOpen] = useState(false);
+  const wasOpen = useRef(false);
+  const [more, rename, remove] = /** @type {import("react").ReactNode[]} */ (children);
+
+  useLayoutEffect(() => {
+    if (!isOpen || !menu.current || !button.current) return;
+    menu.current.showPopover();
+    place(menu.current, button.current);
+    menu.current.querySelector("button")?.focus();
+  }, [isOpen]);
+
+  /** @param {import("react").KeyboardEvent<HTMLDivElement>} event */
+  const keyDown = (event) => {
+    event.stopPropagation(); // the arrow keys of the list go from row to row
+    if (event.key === "Tab") menu.current?.hidePopover();
+    const step = STEPS[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const items = [...event.currentTarget.querySelectorAll("button")];
+    const focused = /** @type {HTMLButtonElement} */ (document.activeElement);
+    const index = items.indexOf(focused) + step;
+    items[Math.min(Math.max(index, 0), items.length - 1)].focus();
+  };
+
+  // The press that closes the menu is not one that opens it again.
+  const toggle = () => {
+    setIsOpen(!wasOpen.current);
+    wasOpen.current = false;
+  };
+
+  /** @param {() => void} act */
+  const choose = (act) => () => {
+    menu.current?.hidePopover();
+    act();
+  };
+
+  return (
+    <>
+      <button
+        ref={button}
+        type="button"
+        className="icon-button row-more"
+        aria-label={label}
+        aria-haspopup="menu"
+        aria-expanded={isOpen}
+        onPointerDown={() => {
+          wasOpen.current = isOpen;
+        }}
+        onClick={toggle}
+      >
+        {more}
+      </button>
+      {isOpen && (
+        <div
+          ref={menu}
+          popover="auto"
+          role="menu"
+          aria-label={label}
+          className="menu row-menu"
+          onKeyDown={keyDown}
+          onToggle={({ newState }) => newState === "closed" && setIsOpen(false)}
+        >
+          <button type="button" role="menuitem" className="menu-item" onClick={choose(onRename)}>
+            {rename}
+            Rename
+          </button>
+          <button
+            type="button"
+            role="menuitem"
+            className="menu-item danger"
+            onClick={choose(onDelete)}
+          >
+            {remove}
+            Delete
+          </button>
+        </div>
+      )}
+    </>
   );
 };
 

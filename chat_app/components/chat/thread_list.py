@@ -1,4 +1,4 @@
-"""The thread list: keyboard navigation, the field that renames a thread, infinite scroll."""
+"""The thread list: keyboard navigation, the menu of a row, its title field, infinite scroll."""
 
 import reflex as rx
 
@@ -16,6 +16,24 @@ class RovingList(rx.Component):
 
     library = script("chat/thread_list")
     tag = "RovingList"
+
+
+class RowMenu(rx.Component):
+    """A button with a menu of what can be done to a row, for devices without a hovering pointer.
+
+    Args:
+        children: The icons of the button and of its two items.
+        label: The button's name.
+        on_rename: The first item.
+        on_delete: The second item.
+    """
+
+    library = script("chat/thread_list")
+    tag = "RowMenu"
+
+    label: rx.Var[str]
+    on_rename: rx.EventHandler[rx.event.no_args_event_spec]
+    on_delete: rx.EventHandler[rx.event.no_args_event_spec]
 
 
 class TitleField(rx.Component):
@@ -53,6 +71,7 @@ class LoadMore(rx.Component):
 
 
 roving_list = RovingList.create
+row_menu = RowMenu.create
 title_field = TitleField.create
 load_more = LoadMore.create
 

@@ -1,58 +1,20 @@
-"""`/settings/profile` and `/settings/data`: the name, email and picture; export and deletion."""
+"""`/settings/account` and `/settings/data`: the name, email and picture; export and deletion."""
 
 import reflex as rx
 
-from chat_app.auth.account.profile import NAME_MAX_LENGTH, PICTURE_MAX_BYTES
+from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import submit_button, text_field
-from chat_app.pages.settings.sections import form_section, section
+from chat_app.pages.settings.sections import action_row, form_section, section
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
 _PROBLEM = "delete-problem"
 
 
-def profile() -> rx.Component:
-    """The user's name, email and picture."""
-    return rx.fragment(
-        form_section(
-            "Name",
-            text_field(
-                "Display name",
-                "name",
-                optional=True,
-                default_value=AuthState.user.name,
-                auto_complete="name",
-                max_length=NAME_MAX_LENGTH,
-            ),
-            submit_button("Save"),
-            lead=rx.fragment("You are signed in as ", AuthState.user.email, "."),
-            action=api_url("/api/account"),
-            method="PATCH",
-            on_done=AuthState.on_auth_change,
-            done="Saved.",
-        ),
-        rx.cond(AuthState.email_delivery != "none", _email()),
-        _picture(),
-    )
-
-
-def _email() -> rx.Component:
-    """The email, which only the link of an email changes."""
-    return section(
-        "Email",
-        account_form(
-            text_field("New email", "email", type="email", auto_complete="email", required=True),
-            submit_button("Send link"),
-            action=api_url("/api/account/email"),
-            done="Check your inbox. Your email changes when you open the link here.",
-        ),
-        account_form(
-            submit_button("Verify your current email", class_name="quiet-button"),
-            action=api_url("/api/account/verify"),
-            done="If it isn't verified yet, we sent you an email.",
-        ),
-    )
+def account() -> rx.Component:
+    """The user's picture, name and email."""
+    return rx.fragment(_picture(), _name(), _email())
 
 
 def _picture() -> rx.Component:
@@ -78,20 +40,62 @@ def _picture() -> rx.Component:
             ),
             class_name="picture",
         ),
-        lead=f"PNG, JPEG or WebP, up to {PICTURE_MAX_BYTES // 1000} kB. Only you can see it.",
+        lead="A photo of any size. It is cropped to a square, and where it was taken is removed. "
+        "Only you can see it.",
+    )
+
+
+def _name() -> rx.Component:
+    return form_section(
+        "Name",
+        text_field(
+            "Display name",
+            "name",
+            optional=True,
+            default_value=AuthState.user.name,
+            auto_complete="name",
+            max_length=NAME_MAX_LENGTH,
+        ),
+        submit_button("Save"),
+        action=api_url("/api/account"),
+        method="PATCH",
+        on_done=AuthState.on_auth_change,
+        done="Saved.",
+    )
+
+
+def _email() -> rx.Component:
+    """The email, which only the link of an email changes."""
+    change = account_form(
+        text_field("New email", "email", type="email", auto_complete="email", required=True),
+        submit_button("Send link"),
+        action=api_url("/api/account/email"),
+        done="Check your inbox. Your email changes when you open the link here.",
+    )
+    verify = account_form(
+        submit_button("Verify your current email", class_name="small-button"),
+        action=api_url("/api/account/verify"),
+        done="If it isn't verified yet, we sent you an email.",
+    )
+    return section(
+        "Email",
+        rx.cond(AuthState.email_delivery != "none", rx.fragment(change, verify)),
+        lead=rx.fragment("You are signed in as ", AuthState.user.email, "."),
     )
 
 
 def account_data() -> rx.Component:
     """Everything the server keeps about the user: to take along, and to delete."""
     return rx.fragment(
-        form_section(
+        section(
             "Export",
-            submit_button("Download ZIP", class_name="small-button"),
-            lead="Your account and all your chats, for people and programs to read.",
-            action=api_url("/api/account/export"),
-            method="GET",
-            file_name="chat-export.zip",
+            action_row(
+                "Your account and all your chats, for people and programs to read.",
+                submit_button("Download ZIP", class_name="small-button"),
+                action=api_url("/api/account/export"),
+                method="GET",
+                file_name="chat-export.zip",
+            ),
         ),
         form_section(
             "Delete account",

@@ -8,10 +8,12 @@ import reflex as rx
 
 from chat_app.components.auth.account import url_problem
 from chat_app.components.ui.feedback import section_skeleton
-from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
-from chat_app.pages.settings.account import account_data, profile
-from chat_app.pages.settings.login_methods import linked_accounts, passkeys, password, two_factor
-from chat_app.pages.settings.sessions import confirm, sessions
+from chat_app.components.ui.icons import icon, page_link
+from chat_app.components.ui.scroll_to_hash import scroll_to_hash
+from chat_app.pages.settings.account import account, account_data
+from chat_app.pages.settings.chat import chat
+from chat_app.pages.settings.confirm import confirm
+from chat_app.pages.settings.security import security
 from chat_app.states import account as states
 
 
@@ -23,64 +25,112 @@ class SettingsPage:
         path: The URL's.
         title: Its heading, which is its title in the menu and in the browser's tab too.
         sections: Makes its content.
-        load: The handler that loads what it shows, if that is more than the signed-in user.
-        is_in_menu: Whether the menu lists it; else it is reached from another page.
+        loads: The handlers that load what it shows, if that is more than the signed-in user.
+        picture: Its icon in the menu.
+        about: What it has, in the menu of a phone. Without it the menu does not list the page: it
+            is reached from another.
     """
 
     path: str
     title: str
     sections: Callable[[], rx.Component]
-    load: Any = None
-    is_in_menu: bool = True
+    loads: tuple[Any, ...] = ()
+    picture: str = ""
+    about: str = ""
 
     def show(self) -> rx.Component:
         """The page as a signed-in user sees it."""
-        return _layout(self.title, rx.el.h1(self.title), url_problem(), self.sections())
+        return _layout(
+            rx.el.h1(self.title), url_problem(), self.sections(), scroll_to_hash(), page=self
+        )
 
+
+INDEX = "/settings"
+"""On a phone the menu alone, from which the pages are opened; on a wide screen the first page."""
 
 PAGES = (
-    SettingsPage("/settings/profile", "Profile", profile),
-    SettingsPage("/settings/password", "Password", password, states.PasswordState.load),
     SettingsPage(
-        "/settings/connections", "Connections", linked_accounts, states.LinkedAccountsState.load
+        "/settings/account", "Account", account, picture="account", about="Picture, name and email"
     ),
-    SettingsPage("/settings/passkeys", "Passkeys", passkeys, states.PasskeysState.load),
-    SettingsPage("/settings/two-factor", "Two-factor", two_factor, states.TwoFactorState.load),
     SettingsPage(
-        "/settings/confirm", "Confirm it's you", confirm, states.ConfirmState.load, is_in_menu=False
+        "/settings/security",
+        "Security",
+        security,
+        loads=(
+            states.PasswordState.load,
+            states.TwoFactorState.load,
+            states.PasskeysState.load,
+            states.LinkedAccountsState.load,
+            states.SessionsState.load,
+        ),
+        picture="security",
+        about="Password, passkeys, two-factor and sessions",
     ),
-    SettingsPage("/settings/sessions", "Sessions", sessions, states.SessionsState.load),
-    SettingsPage("/settings/data", "Your data", account_data),
+    SettingsPage("/settings/chat", "Chat", chat, picture="chat", about="Appearance"),
+    SettingsPage(
+        "/settings/data", "Data", account_data, picture="data", about="Export and deletion"
+    ),
+    SettingsPage(
+        "/settings/confirm", "Confirm it's you", confirm, loads=(states.ConfirmState.load,)
+    ),
 )
 """All of them, in the order of the menu. A new page is a function that makes its sections, and an
-entry here; its `load` needs a row in `states/policy.py`."""
+entry here; each of its `loads` needs a row in `states/policy.py`."""
 
 _CONTENT = "settings-content"
 
 
+def index() -> rx.Component:
+    """`/settings`: the first page, which a phone hides in favour of the menu."""
+    first = PAGES[0]
+    return _layout(
+        rx.el.h1(first.title), url_problem(), first.sections(), page=first, is_index=True
+    )
+
+
 def waiting() -> rx.Component:
     """The layout before it is known who is signed in."""
-    return _layout("", rx.el.h1("Settings", class_name="sr-only"), section_skeleton())
+    return _layout(rx.el.h1("Settings", class_name="sr-only"), section_skeleton())
 
 
-def _layout(title: str, *content: Any) -> rx.Component:
+def _layout(
+    *content: Any, page: SettingsPage | None = None, is_index: bool = False
+) -> rx.Component:
+    listed = (one for one in PAGES if one.about)
+    menu = rx.el.nav(
+        *([rx.el.h1("Settings", class_name="only-index")] if is_index else []),
+        rx.el.ul(*(_menu_item(one, one is page) for one in listed)),
+        aria_label="Settings",
+        class_name="settings-menu",
+    )
+    shown: dict[str, Any] = {"class_name": "settings-content"}
+    main: dict[str, Any] = {"id": _CONTENT, "tab_index": -1}
     return rx.el.div(
         rx.el.a("Skip to settings", href=f"#{_CONTENT}", class_name="skip"),
         rx.el.header(
-            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: home"),
-            page_link(icon("back"), "Back to chats", to="/", class_name="quiet-button"),
+            page_link(icon("back"), "Back to chats", to="/", class_name="quiet-button to-chats"),
+            page_link(icon("back"), "Settings", to=INDEX, class_name="quiet-button to-settings"),
             class_name="settings-head",
         ),
-        rx.el.nav(
-            rx.el.ul(*(_menu_item(page, page.title == title) for page in PAGES if page.is_in_menu)),
-            aria_label="Settings",
-            class_name="settings-menu",
+        # On the index of a phone the menu is the content.
+        *(
+            [rx.el.main(menu, rx.el.div(*content, **shown), class_name="settings-index", **main)]
+            if is_index
+            else [menu, rx.el.main(*content, **shown, **main)]
         ),
-        rx.el.main(*content, id=_CONTENT, tab_index=-1, class_name="settings-content"),
-        class_name="settings",
+        class_name="settings index" if is_index else "settings",
     )
 
 
 def _menu_item(page: SettingsPage, is_here: bool) -> rx.Component:
     here = {"aria_current": "page"} if is_here else {}
-    return rx.el.li(page_link(page.title, to=page.path, class_name="settings-link", **here))
+    return rx.el.li(
+        page_link(
+            icon(page.picture),
+            rx.el.span(page.title, class_name="settings-title"),
+            rx.el.span(page.about, class_name="settings-about"),
+            to=page.path,
+            class_name="settings-link",
+            **here,
+        )
+    )

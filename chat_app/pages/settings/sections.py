@@ -14,16 +14,18 @@ from chat_app.states.account import SettingsEntry, SettingsList, SettingsState
 Entry = rx.vars.ObjectVar[SettingsEntry]
 
 
-def section(title: str, *children: Any, lead: Any = None) -> rx.Component:
+def section(title: str, *children: Any, lead: Any = None, id: str = "") -> rx.Component:
     """A part of a page.
 
     Args:
         title: Its heading.
         children: Its content.
         lead: A sentence below the heading.
+        id: What the `#` of a URL names it by; may be empty.
     """
     above = [rx.el.p(lead, class_name="section-lead")] if lead is not None else []
-    return rx.el.section(rx.el.h2(title), *above, *children, class_name="settings-section")
+    props: dict[str, Any] = {"id": id} if id else {}
+    return rx.el.section(rx.el.h2(title), *above, *children, class_name="settings-section", **props)
 
 
 def form_section(title: str, *fields: Any, lead: Any = None, **form: Any) -> rx.Component:
@@ -36,6 +38,29 @@ def form_section(title: str, *fields: Any, lead: Any = None, **form: Any) -> rx.
         form: The properties of `AccountForm`.
     """
     return section(title, account_form(*fields, **form), lead=lead)
+
+
+def action_row(text: Any, button: rx.Component, **form: Any) -> rx.Component:
+    """What a button does, and the button beside it.
+
+    Args:
+        text: A sentence.
+        button: Sends the form.
+        form: The properties of `AccountForm`.
+    """
+    return rx.el.div(rx.el.p(text), account_form(button, **form), class_name="action-row")
+
+
+def disclosure(label: Any, *content: rx.Component) -> rx.Component:
+    """A button that shows and hides what is below it.
+
+    Args:
+        label: The button's text.
+        content: Hidden at first.
+    """
+    return rx.el.details(
+        rx.el.summary(label, class_name="small-button"), *content, class_name="disclosure"
+    )
 
 
 def when_loaded(state: type[SettingsState], *content: rx.Component) -> rx.Component:

@@ -1,4 +1,4 @@
-"""`/settings/sessions`, and `/settings/confirm`: the step-up, which makes a session fresh again."""
+"""`/settings/confirm`: the step-up, which makes a session fresh again."""
 
 import reflex as rx
 
@@ -6,35 +6,12 @@ from chat_app.components.auth.account import callback_url
 from chat_app.components.auth.fields import code_field, password_field, submit_button
 from chat_app.components.auth.mfa import passkey_confirm
 from chat_app.components.auth.sign_in import sign_out_form
-from chat_app.pages.settings.sections import entry_list, form_section, section, when_loaded
+from chat_app.pages.settings.sections import form_section, section, when_loaded
 from chat_app.reflex_ext.build import api_url
-from chat_app.states.account import ConfirmState, SessionsState
+from chat_app.states.account import ConfirmState
 
-_SESSIONS = "/api/account/sessions"
 _STEP_UP = "/api/account/step-up"
 _PROBLEM = "confirm-problem"
-
-
-def sessions() -> rx.Component:
-    """Where the user is signed in, and signing out there."""
-    return rx.fragment(
-        section("Where you're signed in", entry_list(SessionsState, "Sign out", _SESSIONS)),
-        form_section(
-            "All other sessions",
-            submit_button("Sign out other sessions", class_name="small-button"),
-            lead="Your other devices are signed out at once; running answers stop.",
-            action=api_url(f"{_SESSIONS}/revoke-others"),
-            on_done=SessionsState.load,
-            done="Only this session is left.",
-        ),
-        form_section(
-            "Everywhere",
-            submit_button("Sign out everywhere", class_name="small-button"),
-            lead="Including this device: you'll have to sign in again.",
-            action=api_url(f"{_SESSIONS}/revoke-all"),
-            ends_session=True,
-        ),
-    )
 
 
 def confirm() -> rx.Component:

@@ -1,0 +1,88 @@
+"""The sidebar: its edges, how it is closed and stays so, and its rows under a finger."""
+
+from playwright.async_api import Page, expect
+
+from testing.browser_user import Meet, composer, until_done
+from testing.program import Program
+
+EDGES = """() => {
+    const edge = (selector, side) => document.querySelector(selector).getBoundingClientRect()[side];
+    const begin = [".sidebar-head .mark", ".new-chat .icon", ".find .icon", ".day", ".row-title",
+        ".account-button .avatar"];
+    const end = [".new-chat", ".find .field", ".row", ".account-button"];
+    const textOf = (selector) => {
+        const style = getComputedStyle(document.querySelector(selector));
+        return edge(selector, "left") + parseFloat(style.paddingLeft);
+    };
+    return [begin.map((one) => one === ".day" ? textOf(one) : edge(one, "left")),
+        end.map((one) => edge(one, "right"))];
+}"""
+
+
+async def _is_drawn_closed(page: Page) -> bool:
+    """Whether the sidebar is missing from the first picture on."""
+    return await page.evaluate("document.documentElement.dataset.sidebar === 'closed'")
+
+
+async def test_the_rows_of_the_sidebar_begin_and_end_together_and_it_stays_closed(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    await ada.ask("echo: Rain")
+    await ada.thread()
+    await until_done(page)
+    await expect(ada.titles()).to_have_count(1)
+    for edges in await page.evaluate(EDGES):
+        assert max(edges) - min(edges) <= 1, edges
+
+    sidebar = page.locator("#sidebar")
+    await page.get_by_role("button", name="Close sidebar").press("Enter")
+    await expect(sidebar).to_be_hidden()
+    opener = page.get_by_role("button", name="Open sidebar")
+    await expect(opener).to_be_focused()
+    await expect(opener).to_have_attribute("aria-expanded", "false")
+    await page.reload()
+    await expect(composer(page)).to_be_visible()
+    assert await _is_drawn_closed(page)
+    await expect(sidebar).to_be_hidden()
+
+    await page.keyboard.press("Control+b")
+    await expect(sidebar).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="Sidebar opened")).to_have_count(1)
+    await expect(composer(page)).to_be_focused()
+    await page.get_by_label("Search chats by title").focus()
+    await page.keyboard.press("Control+b")
+    await expect(opener).to_be_focused()
+    await opener.press("Enter")
+    await expect(page.get_by_role("button", name="Close sidebar")).to_be_focused()
+    await page.reload()
+    await expect(sidebar).to_be_visible()
+    assert not await _is_drawn_closed(page)
+    assert ada.errors == []
+
+
+async def test_a_finger_renames_and_deletes_with_one_menu(program: Program, meet: Meet) -> None:
+    phone = {"width": 360, "height": 640}
+    ada = await meet("Ada", program.url, viewport=phone, has_touch=True, is_mobile=True)
+    page = ada.page
+    await ada.sign_up()
+    await ada.ask("echo: Rain")
+    await ada.thread()
+    await until_done(page)
+    await page.get_by_role("button", name="Your chats").tap()
+    await expect(ada.titles()).to_have_text("echo: Rain")
+    buttons = page.locator(".row button")
+    assert [await one.is_visible() for one in await buttons.all()] == [False, False, True]
+    await page.get_by_role("button", name="Options for echo: Rain").tap()
+    await page.get_by_role("menuitem", name="Rename").tap()
+    await expect(page.get_by_label("New title")).to_be_focused()
+    await page.keyboard.type("Snow")
+    await page.keyboard.press("Enter")
+    await expect(ada.titles()).to_have_text("Snow")
+    await page.get_by_role("button", name="Options for Snow").tap()
+    await page.get_by_role("menuitem", name="Delete").tap()
+    await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    await expect(ada.titles()).to_have_count(0)
+    assert ada.errors == []
