@@ -13,8 +13,9 @@ from chat_app.core.json_values import json_value
 from chat_app.core.parts import Part, ToolCallPart, WholePart
 from chat_app.core.text import utf16_length
 
-FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "other"]
-"""Why a model ended its answer: it was complete, reached the limit of tokens, or was withheld."""
+FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "size", "other"]
+"""Why an answer ended: it was complete, reached the limit of tokens, was withheld, calls tools, or
+reached our own limit of bytes (`ANSWER_BYTES`), at which its model is cut off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 The names of types and states are stored in rows and sent to programs; they do not change.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -106,6 +107,16 @@ def notice_part(code: str, **params: Any) -> NoticePart:
 def text_of(parts: Iterable[Part]) -> str:
     """The visible text: the text parts joined, without reasoning and other parts."""
     return "".join(part["text"] for part in parts if part["type"] == "text")
+
+
+def size_of(parts: Iterable[Part]) -> int:
+    """The size of the parts in bytes: their text as UTF-8, everything else as JSON."""
+    return sum(
+        len(part["text"].encode("utf-8", "surrogatepass"))
+        if part["type"] == "text" or part["type"] == "reasoning"
+        else len(json.dumps(part))
+        for part in parts
+    )
 
 
 def has_content(parts: Iterable[Part]) -> bool:

@@ -9,11 +9,20 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Column, ForeignKeyConstraint, Index, MetaData, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    event,
+)
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 from chat_app.core.clock import utc_now
+from chat_app.core.parts import size_of
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -212,7 +221,8 @@ class Message(Owned, table=True):
 
     `parts` is a list of `core.parts.Part`; `error` is a key of `core.errors.MESSAGES`, and
     `error_params` are the parameters of its message; `finish_reason` is why an answer ended: a
-    `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown.
+    `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown; `size`
+    is that of the parts in bytes, measured whenever the row is written.
     """
 
     __table_args__ = (
@@ -229,6 +239,7 @@ class Message(Owned, table=True):
         ),
         Index("ix_message_thread_id_created_at", "thread_id", "created_at"),
         Index("ix_message_parent_id", "parent_id"),
+        Index("ix_message_owner_id_size", "owner_id", "size"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -237,6 +248,7 @@ class Message(Owned, table=True):
     parent_id: UUID | None = None
     role: str = Field(max_length=10)
     parts: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    size: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     status: str = Field(default="complete", max_length=12)
     finish_reason: str = Field(default="", max_length=20, sa_column_kwargs=_EMPTY)
     error: str = Field(default="", max_length=300)
@@ -246,6 +258,12 @@ class Message(Owned, table=True):
     model: str = Field(default="", max_length=200)
     client_id: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(default_factory=utc_now)
+
+
+@event.listens_for(Message, "before_insert")
+@event.listens_for(Message, "before_update")
+def _measure(_mapper: object, _connection: object, message: Message) -> None:
+    message.size = size_of(message.parts)
 
 
 class Run(Owned, table=True):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -11,12 +11,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import Conflict, InvalidInput, NotFound, TooLarge
-from chat_app.core.parts import text_part
+from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited, TooLarge
+from chat_app.core.parts import size_of, text_part
 from chat_app.core.text import repair_surrogates
 from chat_app.db.tables import ACTIVE, Message, Run, Thread
 from chat_app.llm.base import Model
 from chat_app.threads.titles import first_words
+
+RUNS_RETRY_SECONDS = 5
+"""When to try again where too many answers are running; one may end at any time."""
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -68,6 +71,8 @@ class NewRun:
         max_runs: The most active runs the user may have.
         choose_model: Returns the model, given the id in the thread's or message's row. May raise
             `InvalidInput`.
+        admit: Called with the session and the bytes of the message before anything is added; raises
+            when the user has reached a limit.
     """
 
     run_id: UUID
@@ -75,6 +80,7 @@ class NewRun:
     now: datetime
     max_runs: int
     choose_model: Callable[[str], Model]
+    admit: Callable[[AsyncSession, int], Awaitable[None]]
 
 
 def is_client_id(text: str) -> bool:
@@ -113,11 +119,15 @@ async def create_run(session: AsyncSession, run: NewRun, message: NewMessage) ->
     Raises:
         NotFound: The thread is missing, foreign or deleted.
         InvalidInput: There is no such model.
-        Conflict: The client id is used by another message, or too many runs are active.
+        Conflict: The client id is used by another message, or an answer is running in the thread.
+        RateLimited: Too many runs are active, or too many messages were sent.
+        StorageFull: The message does not fit into what the user may store.
     """
     duplicate = await _find_duplicate(session, message)
     if duplicate is not None:
         return duplicate
+    parts = [text_part(message.text)]
+    await run.admit(session, size_of(parts))
     thread = await _lock_or_create_thread(session, run, message.thread_id)
     await _check_active_runs(session, run, thread.id)
     model = run.choose_model(thread.model)
@@ -130,7 +140,7 @@ async def create_run(session: AsyncSession, run: NewRun, message: NewMessage) ->
         thread_id=thread.id,
         parent_id=thread.head_id,
         role="user",
-        parts=[text_part(message.text)],
+        parts=parts,
         client_id=message.client_id,
         created_at=run.now,
     )
@@ -145,7 +155,9 @@ async def retry_run(session: AsyncSession, run: NewRun, message_id: UUID) -> Cre
     Raises:
         NotFound: The message is missing or foreign, or its thread is deleted.
         InvalidInput: The message is not an answer.
-        Conflict: The answer is running or not the last of its thread, or too many runs are active.
+        Conflict: The answer is running or not the last of its thread.
+        RateLimited: Too many runs are active, or too many answers were regenerated.
+        StorageFull: The user stores too much.
     """
     message = await session.get(Message, message_id)
     if message is None:
@@ -159,6 +171,7 @@ async def retry_run(session: AsyncSession, run: NewRun, message_id: UUID) -> Cre
     if message.id != thread.head_id:
         # the new answer would hide what follows the old one, and no branch can be chosen yet
         raise Conflict("Only the last answer of a chat can be regenerated.")
+    await run.admit(session, 0)
     return await _add_answer(
         session, run, thread, message.parent_id, run.choose_model(message.model)
     )
@@ -209,9 +222,10 @@ async def _check_active_runs(session: AsyncSession, run: NewRun, thread_id: UUID
     if thread_id in active:
         raise Conflict("An answer is still being written in this chat. Stop it first.")
     if len(active) >= run.max_runs:
-        raise Conflict(
+        raise RateLimited(
             f"{len(active)} answers are running in other chats, which is the limit. "
-            "Wait for one to finish, or stop one."
+            "Wait for one to finish, or stop one.",
+            RUNS_RETRY_SECONDS,
         )
 
 

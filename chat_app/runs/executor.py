@@ -35,6 +35,7 @@ from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import Channel, EndEvent, EndStatus, RunMetrics
 from chat_app.runs.log import BACK_OFF, LogWriter, RunLog, RunLogUnavailable
+from chat_app.runs.size_limit import SizeLimit
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
 from chat_app.threads.queries import branch_above
@@ -55,6 +56,8 @@ _EVENTS_PER_TURN = 64
 """Events after which the event loop gets a turn, however fast the model is."""
 _PROMPT_BATCH = 40
 """Messages read at a time, so that a long thread is not read whole."""
+_PROMPT_BATCH_BYTES = 2_000_000
+"""The same in bytes; reasoning counts, though it is in no prompt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -245,6 +248,7 @@ class RunExecutor:
             prompt.messages,
             active_run.log,
             max_tokens=self._settings.chat_max_tokens,
+            max_bytes=self._settings.answer_bytes,
             now=self._flush_throttle.now,
             known_notices=notices,
         )
@@ -330,7 +334,7 @@ async def build_prompt(
     start: UUID | None = leaf
     async with db.read(principal) as session:
         while start is not None and remaining > 0:
-            messages = await branch_above(session, start, _PROMPT_BATCH)
+            messages = await branch_above(session, start, _PROMPT_BATCH, _PROMPT_BATCH_BYTES)
             for message in messages:
                 if message.role == "assistant":
                     previous_model = previous_model or message.model
@@ -340,7 +344,7 @@ async def build_prompt(
                     remaining -= len(message.text)
                     role = "user" if message.role == "user" else "assistant"
                     prompt.append(PromptMessage(role, message.text))
-            start = messages[-1].parent_id if len(messages) == _PROMPT_BATCH else None
+            start = messages[-1].parent_id
     if system:
         prompt.append(PromptMessage("system", system))
     messages = fit_context(prompt[::-1], max_chars)
@@ -354,16 +358,20 @@ async def stream_answer(
     log: RunLog,
     *,
     max_tokens: int,
+    max_bytes: int,
     now: Callable[[], float],
     known_notices: Container[str] = (),
 ) -> RunResult:
-    """Stream a model's answer into a log. Cancelling it closes the connection to the provider.
+    """Stream a model's answer into a log, as much of it as fits.
+
+    The connection to the provider is closed when the answer is full, and when this is cancelled.
 
     Args:
         model: The model.
         prompt: What it gets.
         log: The run's log; it is not flushed at the end.
-        max_tokens: The most tokens to answer with.
+        max_tokens: The most tokens to answer with; a provider may send more.
+        max_bytes: The largest answer; see `SizeLimit`.
         now: Seconds of a monotonic clock.
         known_notices: The codes of the notices that the model must not repeat.
 
@@ -373,6 +381,7 @@ async def stream_answer(
     """
     finish = Finish("other")
     has_answer = False
+    size = SizeLimit(max_bytes)
     last_type: type[Event] | None = None
     since = 0.0
     # a model's iterator can be closed; only a generator's type says so
@@ -383,6 +392,10 @@ async def stream_answer(
             if isinstance(event, PART_DELTAS) and not event.text:
                 continue
             event_type = type(event)
+            fitting = size.fit(event, begins_part=event_type is not last_type)
+            if fitting is None:
+                break
+            event = fitting
             if event_type is not last_type and event_type is not Usage:
                 seconds = round(now() - since, 3)
                 if last_type is ReasoningDelta:
@@ -406,11 +419,18 @@ async def stream_answer(
                 case _:
                     pass
             log.add(event)
+            if size.is_exceeded:
+                break
             count += 1
             if log.buffered > _MAX_BUFFERED_CHARS:
                 await log.flush()
             elif count % _EVENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
+    if size.is_exceeded:
+        if last_type is ReasoningDelta:
+            log.add(ReasoningEnd(round(now() - since, 3)))
+        finish = Finish("size")
+        log.add(finish)
     has_answer = has_answer or last_type is TextDelta
     return finished_result(finish, has_content=has_answer, model=model.name)
 

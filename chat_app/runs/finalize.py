@@ -63,7 +63,7 @@ def finished_result(finish: Finish, *, has_content: bool, model: str) -> RunResu
     match finish.reason:
         case "content-filter":
             return RunResult("failed", "answer_withheld", {"model": model})
-        case "length":
+        case "length" | "size":
             return RunResult("failed", "limit_before_answer")
         case _:
             return RunResult("failed", "empty_answer")

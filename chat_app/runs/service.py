@@ -39,6 +39,7 @@ from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 from chat_app.threads.queries import active_run_of, thread_row
+from chat_app.threads.user_limits import UserLimits
 
 DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
@@ -57,6 +58,7 @@ class RunService:
         settings: Limits and prompts.
         clock: The time in rows.
         flush_throttle: The log writer's clock; None for the real one.
+        limits: What users may store; None for limits of its own.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class RunService:
         settings: Settings,
         clock: Clock,
         flush_throttle: FlushThrottle | None = None,
+        limits: UserLimits | None = None,
     ) -> None:
         self._db = db
         self._bus = bus
@@ -74,6 +77,7 @@ class RunService:
         self._settings = settings
         self._clock = clock
         flush_throttle = flush_throttle or FlushThrottle()
+        self._limits = limits or UserLimits(settings)
         self._writer = LogWriter(event_store(db, clock), flush_throttle)
         self._titler = ThreadTitler(db, Threads(db, bus, settings, clock), settings)
         self._executor = RunExecutor(
@@ -116,7 +120,9 @@ class RunService:
             InvalidInput: The text is blank, or the client id or the model is unknown.
             TooLarge: The text is too long.
             NotFound: The thread is missing, foreign or deleted.
-            Conflict: The client id is used by another message, or too many runs are active.
+            Conflict: The client id is used by another message, or an answer is running there.
+            RateLimited: Too many runs are active, or too many messages were sent.
+            StorageFull: The message does not fit into what the user may store.
             Unauthenticated: The session has ended.
             Unavailable: The server is stopping.
         """
@@ -136,8 +142,9 @@ class RunService:
         Raises:
             NotFound: The message is missing or foreign, or its thread is deleted.
             InvalidInput: It is not an answer.
-            Conflict: The answer is running or not the last of its thread, or too many runs are
-                active.
+            Conflict: The answer is running or not the last of its thread.
+            RateLimited: Too many runs are active, or too many answers were regenerated.
+            StorageFull: The user stores too much.
             Unauthenticated: The session has ended.
             Unavailable: The server is stopping.
         """
@@ -308,11 +315,15 @@ class RunService:
                 self._clock(),
                 max_runs=self._settings.runs_per_user,
                 choose_model=self._last_model if chosen is None else lambda _: chosen,
+                admit=partial(self._admit, active_run.principal.user_id),
             )
             created = await write_rows(session, run)
             # before the commit: afterwards the thread can be deleted, which must stop the run
             active_run.thread_id = created.thread_id
         return created
+
+    async def _admit(self, user_id: UUID, session: AsyncSession, size: int) -> None:
+        await self._limits.admit_message(session, user_id, size)
 
     def _last_model(self, model_id: str) -> Model:
         if model_id:

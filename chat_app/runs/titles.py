@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -14,6 +15,7 @@ from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 from chat_app.llm.base import Model, PromptMessage
+from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 from chat_app.threads.titles import clean_model_title
@@ -25,6 +27,8 @@ _USER_PROMPT = (
 )
 _MAX_MESSAGE_CHARS = 1_000
 _MAX_TITLE_CHARS = 2_000
+_MAX_ANSWER_BYTES = 64_000
+"""With the reasoning before it."""
 _MAX_TOKENS = 48
 """Room for a title with what models put around it; an answer that needs more has none."""
 
@@ -48,22 +52,27 @@ async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID
 async def suggest_title(model: Model, text: str) -> str | None:
     """A model's title for a conversation that begins with a text; None if it is unusable.
 
-    An answer that was cut off or withheld is unusable: it may be half a title, or no title yet.
+    An answer that was cut off, withheld or too large is unusable: it may be half a title, or no
+    title yet.
 
     Raises:
         ProviderError: The provider failed.
     """
     title = ""
-    async for event in model.stream(_prompt(text), max_tokens=_MAX_TOKENS):
-        match event:
-            case TextDelta() if len(title) <= _MAX_TITLE_CHARS:
-                title += event.text
-            case TextWasReasoning():
-                title = ""
-            case Finish("length" | "content-filter"):
+    size = SizeLimit(_MAX_ANSWER_BYTES)
+    async with aclosing(model.stream(_prompt(text), max_tokens=_MAX_TOKENS)) as events:
+        async for event in events:
+            if size.fit(event, begins_part=False) is None:
                 return None
-            case _:
-                pass
+            match event:
+                case TextDelta() if len(title) <= _MAX_TITLE_CHARS:
+                    title += event.text
+                case TextWasReasoning():
+                    title = ""
+                case Finish("length" | "content-filter"):
+                    return None
+                case _:
+                    pass
     return clean_model_title(title)
 
 

@@ -33,9 +33,36 @@ class LimitSettings(SettingsGroup):
     sockets_per_session: int = Field(50, ge=1)
     """Maximum number of open tabs (WebSockets) of one session."""
 
+    sockets_per_user: int = Field(60, ge=1)
+    """Maximum number of open tabs (WebSockets) of one user, in all sessions together."""
+
     sockets_per_address: int = Field(50, ge=1)
-    """Maximum number of WebSockets without a session per client IP. The server buffers up to 16 MB
-    for each before it checks the frame size."""
+    """Maximum number of WebSockets without a session per client IP. Has no effect where every
+    client has the IP of a reverse proxy that TRUSTED_PROXY_HOPS does not count."""
+
+    sockets_anonymous: int = Field(200, ge=0)
+    """Maximum number of WebSockets without a session in total. Pages for signing in work without
+    one; docs/limits.md says how much memory each can hold."""
+
+    answer_bytes: int = Field(1_000_000, ge=10_000)
+    """Maximum size of an answer, in bytes; reasoning and tool calls count. An answer that reaches
+    it ends there and is kept, whatever CHAT_MAX_TOKENS the provider was told."""
+
+    messages_page_bytes: int = Field(500_000, ge=10_000)
+    """Maximum size of the messages that are read at a time, in bytes; the last one may exceed
+    it."""
+
+    stored_bytes_per_user: int = Field(1_000_000_000, ge=100_000)
+    """Maximum size of the chats of one user, in bytes. Each chat and each message counts 1000 bytes
+    besides its text, and deleted chats count until they are removed for good."""
+
+    requests_per_user: int = Field(50, ge=1)
+    """Maximum number of HTTP requests of one user that are open at the same time, those that read a
+    running answer included."""
+
+    connections_per_address: int = Field(1_000, ge=10)
+    """Maximum number of open connections of one client IP. Has no effect where every client has the
+    IP of a reverse proxy that TRUSTED_PROXY_HOPS does not count."""
 
     chat_context_chars: int = Field(24_000, ge=1_000)
     """Maximum length of the history sent to a model, in characters."""

@@ -1,7 +1,8 @@
 """How often something may be done: sign-in attempts, emails, socket events.
 
 Counters are kept in memory, per process; wrong second-factor codes are counted in the database.
-The checks are in `auth/rate_limits.py` and `gateway/sockets.py`.
+The checks are in `auth/rate_limits.py`, `gateway/sockets.py`, `runs/service.py` and
+`threads/actions.py`.
 """
 
 from typing import Annotated
@@ -20,7 +21,7 @@ class RateLimitSettings(SettingsGroup):
     """Rate limits.
 
     Sign-in attempts and wrong codes count when they fail; emails, new accounts and started
-    sign-ins count always.
+    sign-ins count always. Messages and chats count when they are stored.
     """
 
     limit_sign_in_pair: Rate = "5/15 minutes"
@@ -46,6 +47,12 @@ class RateLimitSettings(SettingsGroup):
 
     limit_mail_recipient: Rate = "5/hour"
     """Emails sent per recipient."""
+
+    limit_messages: Rate = "60/minute"
+    """Messages that a user may send, and answers that they may regenerate."""
+
+    limit_threads: Rate = "60/minute"
+    """Empty chats that a user may create over the API."""
 
     socket_events_per_second: float = Field(20, gt=0)
     """Events per second that a tab may send over its WebSocket."""

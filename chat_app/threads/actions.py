@@ -14,6 +14,7 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import Thread
 from chat_app.settings import Settings
 from chat_app.threads import queries, titles
+from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import (
     MessageView,
     ThreadPage,
@@ -33,15 +34,24 @@ class Threads:
     Args:
         db: The database.
         bus: Where changes are published.
-        settings: How long deleted threads are kept.
+        settings: How long deleted threads are kept, and the size of a page.
         clock: The time in rows.
+        limits: What users may store; None for limits of its own.
     """
 
-    def __init__(self, db: Database, bus: Bus, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        bus: Bus,
+        settings: Settings,
+        clock: Clock,
+        limits: UserLimits | None = None,
+    ) -> None:
         self._db = db
         self._bus = bus
         self._settings = settings
         self._clock = clock
+        self._limits = limits or UserLimits(settings)
 
     async def page(
         self, principal: Principal, *, after: str | None = None, limit: int = 50, search: str = ""
@@ -92,7 +102,8 @@ class Threads:
             principal: The user.
             thread_id: The thread.
             before: A message of the thread; the window ends above it.
-            limit: Messages in the window, 1 to `MAX_PAGE_SIZE`.
+            limit: Messages in the window, 1 to `MAX_PAGE_SIZE`; fewer if they are large
+                (`messages_page_bytes`).
 
         Raises:
             NotFound: The thread, or `before` in it, is missing, foreign or deleted.
@@ -105,11 +116,15 @@ class Threads:
             if before is not None:
                 leaf = (await queries.message_row(session, thread_id, before)).parent_id
             run = await queries.active_run_of(session, thread_id)
+            max_bytes = self._settings.messages_page_bytes
             messages = (
-                [] if leaf is None else await queries.branch_above(session, leaf, limit + 1, run)
+                []
+                if leaf is None
+                else await queries.branch_above(session, leaf, limit, max_bytes, run)
             )
         view = summary(thread, running=run is not None)
-        return Window(view, messages[:limit][::-1], len(messages) > limit, run)
+        has_older = bool(messages) and messages[-1].parent_id is not None
+        return Window(view, messages[::-1], has_older, run)
 
     async def message(self, principal: Principal, thread_id: UUID, message_id: UUID) -> MessageView:
         """One message of a thread.
@@ -132,12 +147,15 @@ class Threads:
 
         Raises:
             InvalidInput: The title is too long.
+            RateLimited: The user has created too many.
+            StorageFull: The user stores too much.
         """
         now = self._clock()
         thread = Thread(owner_id=principal.user_id, created_at=now, updated_at=now)
         if title.strip():
             thread.title, thread.title_origin = titles.clean_user_title(title), "person"
         async with self._db.write(principal) as session:
+            await self._limits.admit_thread(session, principal.user_id)
             session.add(thread)
         self._publish(principal, "thread", thread.id)
         return summary(thread, running=False)

@@ -53,15 +53,26 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
 
 def _branch() -> SelectOfScalar[UUID]:
     first = (
-        select(col(Message.id), col(Message.parent_id), literal(1).label("depth"))
+        select(
+            col(Message.id),
+            col(Message.parent_id),
+            literal(1).label("depth"),
+            col(Message.size).label("total"),
+        )
         .where(col(Message.id) == bindparam("leaf", type_=Uuid()))
         .cte("branch", recursive=True)
     )
     parent = aliased(Message)
     chain = first.union_all(
-        select(col(parent.id), col(parent.parent_id), first.c.depth + 1)
+        select(
+            col(parent.id),
+            col(parent.parent_id),
+            first.c.depth + 1,
+            first.c.total + col(parent.size),
+        )
         .where(col(parent.id) == first.c.parent_id)
         .where(first.c.depth < bindparam("limit"))
+        .where(first.c.total < bindparam("max_bytes"))
     )
     return select(chain.c.id).order_by(chain.c.depth)
 
@@ -69,19 +80,20 @@ def _branch() -> SelectOfScalar[UUID]:
 BRANCH = _branch()
 """The ids from a message up to the root, the message itself first; see `branch_params`.
 
-Built once, because building it costs more than running it. Its cost depends on the limit, not on
+Built once, because building it costs more than running it. Its cost depends on the limits, not on
 the length of the thread.
 """
 
 
-def branch_params(leaf: UUID, limit: int) -> dict[str, Any]:
+def branch_params(leaf: UUID, limit: int, max_bytes: int) -> dict[str, Any]:
     """The parameters of `BRANCH`.
 
     Args:
         leaf: The message to start at.
         limit: The most ids to return.
+        max_bytes: The size of the messages at which it stops; the last one may exceed it.
     """
-    return {"leaf": leaf, "limit": limit}
+    return {"leaf": leaf, "limit": limit, "max_bytes": max_bytes}
 
 
 # whole rows would cost twice as much
@@ -172,14 +184,18 @@ async def page_rows(
 
 
 async def branch_above(
-    session: AsyncSession, leaf: UUID, limit: int, run: RunRef | None = None
+    session: AsyncSession, leaf: UUID, limit: int, max_bytes: int, run: RunRef | None = None
 ) -> list[MessageView]:
-    """A message and those above it, newest first, at most `limit`.
+    """A message and those above it, newest first, as many as fit; at least one.
 
     Args:
+        session: A session that sees them.
+        leaf: The message to start at.
+        limit: The most messages.
+        max_bytes: The most bytes; the last message may exceed it.
         run: The thread's active run; its message gets the run's id.
     """
-    ids = list(await session.exec(BRANCH, params=branch_params(leaf, limit)))
+    ids = list(await session.exec(BRANCH, params=branch_params(leaf, limit, max_bytes)))
     messages = await session.exec(select(Message).where(col(Message.id).in_(ids)))
     rows = {message.id: message for message in messages}
     return [message_view(rows[message_id], run) for message_id in ids]

@@ -211,6 +211,15 @@ def test_a_complete_answer_says_why_it_ended(reason: str):
     ]
 
 
+def test_an_answer_that_reached_our_own_limit_has_a_reason_that_clients_know_and_ours():
+    finish = encode_events(TextDelta("a"), end=ending("complete", "size"))[-1]
+    assert finish["finishReason"] == "length"
+    assert finish["messageMetadata"]["finishReason"] == "size"
+    *_, metadata, error, finish = encode_events(end=ending("failed", "size", error="No room."))
+    assert metadata["messageMetadata"]["finishReason"] == "size"
+    assert (error["errorText"], finish["finishReason"]) == ("No room.", "length")
+
+
 def test_an_answer_of_an_older_revision_ended_by_itself():
     end = ending("complete", "", metrics=RunMetrics("a"))
     assert encode_events(TextDelta("a"), end=end)[-1]["finishReason"] == "stop"

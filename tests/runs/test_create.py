@@ -14,6 +14,7 @@ from chat_app.core.errors import (
     DatabaseFull,
     InvalidInput,
     NotFound,
+    RateLimited,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -224,7 +225,8 @@ async def test_a_user_has_a_limited_number_of_active_runs(
     most = harness.settings.runs_per_user
     sends = [harness.runs.send(alice, text="hi", client_id=f"c{n}") for n in range(most + 3)]
     results = await asyncio.gather(*sends, return_exceptions=True)
-    assert sum(isinstance(result, Conflict) for result in results) == 3
+    refused = [result for result in results if isinstance(result, RateLimited)]
+    assert [error.retry_after > 0 for error in refused] == [True] * 3
     assert await harness.count(alice, Run) == most
     await harness.runs.send(bob, text="hi", client_id="c")
 

@@ -1,5 +1,6 @@
 """A window of a branch."""
 
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -7,11 +8,13 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import Message, Thread
-from testing.run_services import RunHarness
+from testing.run_services import RunHarness, run_harness
 from testing.sql_statements import statements
 
 
-async def thread_of(harness: RunHarness, who: Principal, count: int) -> tuple[UUID, list[UUID]]:
+async def thread_of(
+    harness: RunHarness, who: Principal, count: int, padding: str = ""
+) -> tuple[UUID, list[UUID]]:
     """A thread of so many messages, and their ids from the oldest on."""
     thread = await harness.threads.create(who)
     ids: list[UUID] = []
@@ -22,7 +25,7 @@ async def thread_of(harness: RunHarness, who: Principal, count: int) -> tuple[UU
                 owner_id=who.user_id,
                 parent_id=ids[-1] if ids else None,
                 role="user" if n % 2 == 0 else "assistant",
-                parts=[{"type": "text", "text": f"m{n}"}],
+                parts=[{"type": "text", "text": f"m{n}{padding}"}],
                 created_at=harness.clock(),
             )
             session.add(message)
@@ -122,5 +125,29 @@ async def test_a_window_of_a_long_thread_reads_no_more_than_of_a_short_one(
         assert not any("SCAN message" in plan for plan in plans), "rows are found by id"
         climbs = [parameters for sql, parameters in noted.ran if "RECURSIVE" in sql]
         assert len(climbs) == 1
-        assert 31 in climbs[0], "the climb ends one above the window"
+        assert 30 in climbs[0], "the climb ends with the window"
     assert costs[0] == costs[1] <= 7
+
+
+async def test_a_window_of_large_messages_has_fewer_of_them(tmp_path: Path):
+    async with run_harness(tmp_path / "chat.db", messages_page_bytes=10_000) as harness:
+        alice = await harness.person()
+        thread_id, ids = await thread_of(harness, alice, 20, "x" * 3_000)
+        window = await harness.threads.window(alice, thread_id)
+        assert [message.id for message in window.messages] == ids[-4:]
+        assert window.has_older
+        seen = [message.id for message in window.messages]
+        while window.has_older:
+            window = await harness.threads.window(alice, thread_id, before=seen[0])
+            seen = [*(message.id for message in window.messages), *seen]
+        assert seen == ids
+
+
+async def test_a_message_larger_than_a_window_is_a_window(tmp_path: Path):
+    async with run_harness(tmp_path / "chat.db", messages_page_bytes=10_000) as harness:
+        alice = await harness.person()
+        thread_id, ids = await thread_of(harness, alice, 2, "x" * 30_000)
+        window = await harness.threads.window(alice, thread_id)
+        assert [message.id for message in window.messages] == ids[1:]
+        window = await harness.threads.window(alice, thread_id, before=ids[1])
+        assert ([message.id for message in window.messages], window.has_older) == (ids[:1], False)

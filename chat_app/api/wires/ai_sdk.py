@@ -100,14 +100,14 @@ class MessageStreamEncoder:
         reason = finish_reason(event.status, event.reason)
         found = metadata(event.metrics, reason)
         if event.status == "complete":
-            return [*chunks, {"type": "finish", "finishReason": reason, "messageMetadata": found}]
+            return [*chunks, {**_finish(reason), "messageMetadata": found}]
         # clients stop reading at an error or an abort, so what they shall keep comes before it
         if found:
             chunks.append({"type": "message-metadata", "messageMetadata": found})
         if reason is None:
             return [*chunks, {"type": "abort"}]
         error = {"type": "error", "errorText": event.error or INTERRUPTED}
-        return [*chunks, error, {"type": "finish", "finishReason": reason}]
+        return [*chunks, error, _finish(reason)]
 
     def _end_open(self, more: Mapping[str, Any] | None = None) -> list[Chunk]:
         if self._open is None:
@@ -197,7 +197,9 @@ async def encoded(
 
 
 def finish_reason(status: str, reason: str) -> str | None:
-    """Why an answer ended, in the words of the AI SDK; None while it runs or if it was stopped.
+    """Why an answer ended; None while it runs or if it was stopped.
+
+    In the words of the AI SDK, and `size`: it reached our own limit of bytes.
 
     Args:
         status: The status of the message or of the end event.
@@ -207,7 +209,12 @@ def finish_reason(status: str, reason: str) -> str | None:
         return reason or "stop"
     if status not in ("failed", "interrupted"):
         return None
-    return reason if reason in ("length", "content-filter") else "error"
+    return reason if reason in ("length", "size", "content-filter") else "error"
+
+
+def _finish(reason: str | None) -> Chunk:
+    """The last chunk. Clients know no `size`; the metadata has it."""
+    return {"type": "finish", "finishReason": "length" if reason == "size" else reason}
 
 
 def metadata(metrics: RunMetrics, reason: str | None) -> dict[str, Any]:

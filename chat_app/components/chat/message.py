@@ -1,5 +1,7 @@
 """A message of the conversation, with its status and actions, and the scroller around them all."""
 
+import functools
+import operator
 from typing import Any
 
 import reflex as rx
@@ -21,6 +23,7 @@ _ENDINGS = {
 _FAILED = "The model couldn't answer."
 _CUT = {
     "length": "Reached the length limit.",
+    "size": "Ended here: it reached the size limit of this server.",
     "content-filter": "The provider withheld the rest of this answer.",
 }
 """What is said of an answer that is complete but not whole, by its reason."""
@@ -156,8 +159,7 @@ def _is_running(item: Item) -> rx.Var[bool]:
 
 
 def _is_cut(item: Item) -> rx.Var[bool]:
-    length, content_filter = _CUT
-    return (item.reason == length) | (item.reason == content_filter)
+    return functools.reduce(operator.or_, (item.reason == reason for reason in _CUT))
 
 
 def _ending(item: Item, can_retry: rx.Var[bool], retry: Any) -> rx.Component:

@@ -1,0 +1,57 @@
+"""The size limit of an answer: counts what a model sends, and cuts off what does not fit. Pure."""
+
+from chat_app.core.events import (
+    PART_DELTAS,
+    Event,
+    Finish,
+    PartAdded,
+    ToolCallDelta,
+    ToolResult,
+    encode_payload,
+)
+
+PART_BYTES = 64
+"""What each part counts besides its content, so that a million empty ones are not free."""
+
+
+class SizeLimit:
+    """Counts the events of one answer, given in order.
+
+    Args:
+        max_bytes: The most bytes of text, reasoning and tool calls together.
+
+    Attributes:
+        is_exceeded: Whether something did not fit; nothing may follow it.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.is_exceeded = False
+        self._left = max_bytes
+
+    def fit(self, event: Event, *, begins_part: bool) -> Event | None:
+        """What fits of the next event: all of it, the beginning of its text, or None."""
+        if begins_part:
+            self._left -= PART_BYTES
+        if not isinstance(event, PART_DELTAS):
+            self._left -= _size_of(event)
+            self.is_exceeded = self._left < 0 and not isinstance(event, Finish)
+            return None if self.is_exceeded else event
+        text = event.text
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if size <= self._left:
+            self._left -= size
+            return event
+        self.is_exceeded = True
+        room = max(0, self._left)
+        kept = text.encode("utf-8", "surrogatepass")[:room].decode("utf-8", "ignore")
+        return type(event)(kept) if kept else None
+
+
+def _size_of(event: Event) -> int:
+    match event:
+        case ToolCallDelta():
+            return PART_BYTES + len(event.arguments.encode("utf-8", "surrogatepass"))
+        case PartAdded() | ToolResult():
+            return PART_BYTES + len(encode_payload(event).encode("utf-8", "surrogatepass"))
+        case _:
+            return 0

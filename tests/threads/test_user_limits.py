@@ -1,0 +1,88 @@
+"""What one user may store, and how often."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import RateLimited
+from chat_app.db.tables import Message, Thread
+from chat_app.threads.user_limits import ROW_BYTES, StorageFull, stored_bytes
+from testing.run_services import RunHarness, run_harness
+
+
+async def answered(harness: RunHarness, who: Principal, number: int, text: str = "hi") -> UUID:
+    sent = await harness.runs.send(who, text=text, client_id=f"c{number}")
+    model = harness.models.one
+    (await model.answer(len(model.answers) + (not model.answers))).say("a").finish()
+    await harness.read(who, sent.run_id)
+    return sent.thread_id
+
+
+async def test_more_messages_than_a_minute_allows_are_refused_with_a_time(tmp_path: Path):
+    async with run_harness(
+        tmp_path / "chat.db", limit_messages="3/minute", runs_per_user=10
+    ) as harness:
+        alice, bob = await harness.person(), await harness.person()
+        sent = [await harness.runs.send(alice, text="hi", client_id=f"c{n}") for n in range(3)]
+        for _ in range(2):
+            again = await harness.runs.send(alice, text="hi", client_id="c1")
+            assert again.run_id == sent[1].run_id, "a repeated send is not a new message"
+        with pytest.raises(RateLimited) as refused:
+            await harness.runs.send(alice, text="hi", client_id="c3")
+        assert 1 <= refused.value.retry_after <= 60
+        assert "Try again in" in refused.value.message
+        await harness.runs.stop(alice, sent[0].run_id)
+        with pytest.raises(RateLimited):
+            await harness.runs.retry(alice, sent[0].message_id)
+        assert await harness.count(alice, Message) == 6
+        await harness.runs.send(bob, text="hi", client_id="c3")
+
+
+async def test_more_threads_than_a_minute_allows_are_refused_with_a_time(tmp_path: Path):
+    async with run_harness(tmp_path / "chat.db", limit_threads="2/minute") as harness:
+        alice, bob = await harness.person(), await harness.person()
+        for _ in range(2):
+            await harness.threads.create(alice)
+        with pytest.raises(RateLimited) as refused:
+            await harness.threads.create(alice)
+        assert 1 <= refused.value.retry_after <= 60
+        assert await harness.count(alice, Thread) == 2
+        await harness.threads.create(bob)
+        await harness.runs.send(alice, text="hi", client_id="c1")
+
+
+async def test_a_user_stores_no_more_than_their_share(tmp_path: Path):
+    async with run_harness(
+        tmp_path / "chat.db",
+        stored_bytes_per_user=100_000,
+        answer_bytes=10_000,
+        runs_per_user=100,
+        limit_messages="1000/minute",
+    ) as harness:
+        alice, bob = await harness.person(), await harness.person()
+        stored = 0
+        for n in range(100):
+            try:
+                await harness.runs.send(alice, text="x" * 10_000, client_id=f"c{n}")
+            except StorageFull:
+                break
+            stored += 10_000 + 3 * ROW_BYTES
+        assert 80_000 < stored <= 100_000
+        with pytest.raises(StorageFull, match="0 MB that this server keeps"):
+            await harness.runs.send(alice, text="x" * 20_000, client_id="again")
+        assert (await harness.runs.send(alice, text="x" * 10_000, client_id="c0")).duplicate
+        await harness.runs.send(bob, text="hi", client_id="c1")
+
+
+async def test_deleted_chats_count_until_they_are_removed(tmp_path: Path):
+    async with run_harness(tmp_path / "chat.db") as harness:
+        alice = await harness.person()
+        thread_id = await answered(harness, alice, 1, "x" * 500)
+        await harness.threads.delete(alice, thread_id)
+        async with harness.db.read(alice) as session:
+            assert await stored_bytes(session) == 501 + 3 * ROW_BYTES
+            sizes = (await session.exec(select(Message.size))).all()
+        assert sorted(sizes) == [1, 500]
