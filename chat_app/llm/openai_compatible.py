@@ -32,7 +32,10 @@ _CONNECT_SECONDS = 10.0
 _AFTER_FINISH_SECONDS = 15.0
 """The longest wait for each further chunk (usage, more text), once one had a finish reason."""
 
-_MAX_ERROR_CHARS = 20_000
+_MAX_ERROR_BYTES = 32_768
+"""How much of an error response is read; the SDK would read it to its end."""
+_ERROR_SECONDS = 5.0
+"""How long it is read, once its head has come."""
 _NO_SYSTEM_ROLE = re.compile(
     r"\bsystem\b.{0,60}(not (be )?(supported|allowed|enabled|permitted|valid)|unsupported|invalid)"
     r"|(not|n't|unsupported|invalid|unexpected|unknown)\b.{0,60}\bsystem\b"
@@ -54,6 +57,43 @@ _ALLOWED_HEADERS = frozenset(
 # These log URLs and bodies below WARNING, whatever the level of the root logger.
 for _name in ("openai", "httpx2", "aiohttp"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class _ErrorBody(httpx2.AsyncByteStream):
+    """The beginning of the body of an error response.
+
+    Args:
+        body: The whole body.
+    """
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = _MAX_ERROR_BYTES
+        chunks = aiter(self._body)
+        deadline = asyncio.get_running_loop().time() + _ERROR_SECONDS
+        while left > 0:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    chunk = await anext(chunks, None)
+            except (TimeoutError, *_CONNECTION_ERRORS):
+                return  # the status alone says what failed
+            if chunk is None:
+                return
+            yield chunk[:left]
+            left -= len(chunk)
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+async def _limit_error(response: httpx2.Response) -> None:
+    """Keep the body of an error response from being read whole."""
+    if response.status_code >= 300 and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _ErrorBody(response.stream)
+        # a small compressed body could expand to any size; as bytes it says nothing, which is fine
+        response.headers.pop("content-encoding", None)
 
 
 class Endpoint:
@@ -85,7 +125,7 @@ class Endpoint:
             timeout=timeout,
             follow_redirects=False,
             trust_env=False,
-            event_hooks={"request": [set_headers]},
+            event_hooks={"request": [set_headers], "response": [_limit_error]},
         )
         client = AsyncOpenAI(
             base_url=base_url,
@@ -242,7 +282,7 @@ class OpenAIModel:
         self, error: APIStatusError, prompt: Sequence[PromptMessage], max_tokens: int | None
     ) -> bool:
         """Omit or rename what this server rejects; False if that is not the reason."""
-        body = error.response.text[:_MAX_ERROR_CHARS]
+        body = error.response.text
         if error.status_code in (400, 422):
             if self._include_usage and "stream_options" in body:
                 self._include_usage = False

@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
+import gzip
 import logging
 import traceback
+import tracemalloc
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -9,6 +12,7 @@ import httpx2
 import pytest
 
 from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from chat_app.llm import openai_compatible
 from chat_app.llm.base import PromptMessage, ProviderError
 from chat_app.llm.openai_compatible import ModelTimeouts, OpenAIModel
 from testing.certificates import contexts
@@ -75,6 +79,65 @@ async def test_an_answer_arrives_in_order_with_its_usage(model_of: ModelOf) -> N
             Usage(7, 2),
             Finish("stop"),
         ]
+
+
+def failing(*pieces: bytes, status: int = 400, head: bytes = b"") -> Answer:
+    """An error response whose body goes on for as long as somebody reads it."""
+
+    async def answer(request: Request) -> None:
+        first = f"HTTP/1.1 {status} No\r\nconnection: close\r\n".encode()
+        await request.send(first + head + b"\r\n", *pieces)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await request.send(b"x" * 65_536)
+                SENT.append(65_536)
+        request.gone.set()
+
+    return answer
+
+
+SENT: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"error": {"message": "This model\'s maximum context length is 8 tokens"', "context"),
+        (b"<html>", "request_rejected"),
+    ],
+)
+async def test_of_an_endless_error_only_the_beginning_is_read(
+    model_of: ModelOf, body: bytes, code: str
+) -> None:
+    SENT.clear()
+    async with serve(failing(body)) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+        assert error.message_code.startswith(code)
+        assert await has_gone(provider.requests[0]), "the connection is closed"
+    assert sum(SENT) < 20_000_000, "what the buffers on the way hold"
+
+
+async def test_an_error_that_never_ends_is_told_by_its_status(
+    model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_compatible, "_ERROR_SECONDS", 0.05)
+    head = b"HTTP/1.1 429 No\r\ncontent-length: 100\r\nretry-after: 7\r\n\r\n"
+    async with serve(held_open(head, b'{"error"')) as provider:
+        _, error = await shown_and_error(model_of(provider.url))
+        assert (error.message_code, error.params["retry_after"]) == ("rate_limited", 7)
+        assert await has_gone(provider.requests[0])
+
+
+async def test_a_compressed_error_is_not_expanded(model_of: ModelOf) -> None:
+    bomb = gzip.compress(b'{"error": "' + b"x" * 50_000_000)
+    tracemalloc.start()
+    try:
+        async with serve(failing(bomb, head=b"content-encoding: gzip\r\n")) as provider:
+            _, error = await shown_and_error(model_of(provider.url))
+            assert error.message_code == "request_rejected"
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_the_request_says_what_it_must_and_nothing_about_this_machine(
