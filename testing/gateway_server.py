@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -39,6 +39,14 @@ class FakeSessions:
         now = datetime.now(UTC)
         self._live[token] = ResolvedSession(principal, end, now, profile, renewed=new)
         return token, session_id
+
+    def another(self, token: str) -> str:
+        """Another session of the same user."""
+        other, _ = self.issue()
+        session_id = self._live[other].principal.credential_id
+        principal = Principal(self._live[token].principal.user_id, session_id)
+        self._live[other] = replace(self._live[other], principal=principal)
+        return other
 
     async def resolve(self, token: str) -> ResolvedSession | None:
         self.looked_up.append(token)

@@ -5,7 +5,6 @@
 """
 
 import html
-from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -53,14 +52,20 @@ class MethodNotAllowed(ChatError):
 
 def error_response(request: Request, error: ChatError) -> Response:
     """The response to a request that ended in an error."""
-    headers = dict(NO_STORE)
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.retry_after)
     if wants_page(request):
         page = _PAGE.format(message=html.escape(error.message))
-        return HTMLResponse(page, error.status, headers)
+        return HTMLResponse(page, error.status, _headers(error))
+    return _json(error)
+
+
+def _json(error: ChatError) -> Response:
     body = {"error": error.code, "message": error.message}
-    return JSONResponse(body, error.status, headers)
+    return JSONResponse(body, error.status, _headers(error))
+
+
+def _headers(error: ChatError) -> dict[str, str]:
+    retry = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
+    return {**NO_STORE, **retry}
 
 
 def wants_page(request: Request) -> bool:
@@ -74,17 +79,18 @@ def wants_url(request: Request) -> bool:
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    """Starlette's handler for `ChatError`, and for its own error: no such route or method."""
-    headers: Mapping[str, str] = {}
+    """Starlette's handler for `ChatError`, and for its own error: no such route or method.
+
+    Only programs know that there are routes, so that one is JSON whatever the client accepts.
+    """
     if isinstance(error, HTTPException):
-        headers = error.headers or {}
         is_method = error.status_code == 405
-        error = MethodNotAllowed("Method not allowed.") if is_method else NotFound()
+        response = _json(MethodNotAllowed("Method not allowed.") if is_method else NotFound())
+        response.headers.update(error.headers or {})
+        return response
     if not isinstance(error, ChatError):
         raise error
-    response = error_response(request, error)
-    response.headers.update(headers)
-    return response
+    return error_response(request, error)
 
 
 exception_handlers = {ChatError: handle_error, HTTPException: handle_error}

@@ -18,6 +18,7 @@ from chat_app.core.network import client_ip
 from chat_app.gateway import cookies
 from chat_app.services import services
 from chat_app.settings import Settings
+from chat_app.settings.validation import without_default_port
 
 SIGN_IN_PAGE = "/signin"
 CODE_PAGE = "/signin/code"
@@ -53,10 +54,11 @@ def _ours(url: str, home: str, settings: Settings) -> str | None:
         parts = urlsplit(url)
     except ValueError:
         return None
-    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    given = f"{parts.scheme}://{parts.netloc}".lower()
+    origin = without_default_port(given)
     if origin not in settings.origins:
         return None
-    rest = url[len(origin) :]
+    rest = url[len(given) :]
     rest = rest if rest.startswith("/") else "/" + rest
     return origin + rest if _is_plain(rest) else None
 

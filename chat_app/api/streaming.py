@@ -9,18 +9,22 @@ from starlette.types import Receive, Scope, Send
 
 KEEPALIVE_SECONDS = 15.0
 """How long a stream may be idle."""
+UNREAD_SECONDS = 30.0
+"""How long a client may leave a chunk unread."""
 
 
 class StreamResponse(Response):
     """Sends chunks as they come.
 
-    When the client disconnects, the chunks are closed; the run that produces them goes on.
+    When the client disconnects, or does not read, the chunks are closed; the run that produces them
+    goes on.
 
     Args:
         chunks: The body.
         headers: The headers.
         keepalive: Is sent when the stream is idle.
         idle_seconds: How long a stream is idle before a keepalive.
+        unread_seconds: How long a client may leave a chunk unread.
     """
 
     def __init__(
@@ -30,12 +34,14 @@ class StreamResponse(Response):
         *,
         keepalive: bytes,
         idle_seconds: float = KEEPALIVE_SECONDS,
+        unread_seconds: float = UNREAD_SECONDS,
     ) -> None:
         super().__init__(headers=headers)
         del self.headers["content-length"]
         self._chunks = chunks
         self._keepalive = keepalive
         self._idle_seconds = idle_seconds
+        self._unread_seconds = unread_seconds
         self._send_lock = asyncio.Lock()  # a server takes one message at a time
         self._sent = 0
         self._ended = False
@@ -76,7 +82,8 @@ class StreamResponse(Response):
                 return
             self._ended = not more
             self._sent += 1
-            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+            async with asyncio.timeout(self._unread_seconds):  # its TimeoutError is an OSError
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -41,6 +41,12 @@ def client_network_of(client_ip: str) -> str:
     return str(address) if address else UNKNOWN
 
 
+def is_private(client_ip: str) -> bool:
+    """Whether an address is of this machine or of a private network; so is one that is unknown."""
+    address = _parse(client_ip)
+    return address is None or not address.is_global
+
+
 def coarse_network(client_ip: str) -> str:
     """What is stored with a session: the /24 or the /64."""
     address = _parse(client_ip)

@@ -23,6 +23,7 @@ from chat_app.gateway.http import HttpGateway
 from chat_app.gateway.origins import Origins
 from chat_app.gateway.request_context import parse_request
 from chat_app.gateway.sockets import SocketGateway
+from chat_app.gateway.tcp import TcpWatch
 from chat_app.services import Services
 
 __all__ = ["ConnectionRegistry", "Gateway"]
@@ -94,6 +95,7 @@ class Gateway:
                 sessions,
                 headers,
                 self.connections,
+                self.timeouts,
                 requires_sign_in=self.build is not None,
             )
             sockets = SocketGateway(
@@ -103,17 +105,24 @@ class Gateway:
         return self._parts
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Revalidate sessions while the app runs; close the sockets once it has shut down."""
-        revalidation: asyncio.Task[None] | None = None
+        """Watch sessions and connections while the app runs; close the sockets afterwards."""
+        watching: list[asyncio.Task[None]] = []
+
+        def stop() -> None:
+            for task in watching:
+                task.cancel()
 
         def watched(message: Message) -> Message:
-            nonlocal revalidation
             if message["type"] == "lifespan.startup.complete":
-                sessions, seconds = self._built().services.sessions, self.timeouts.revalidate
-                revalidating = self.connections.revalidate(sessions, every=seconds)
-                revalidation = asyncio.create_task(revalidating)
-            elif message["type"] == "lifespan.shutdown" and revalidation is not None:
-                revalidation.cancel()
+                services = self._built().services
+                watch = TcpWatch(services.settings, self.connections)
+                for work in (
+                    self.connections.revalidate(services.sessions, every=self.timeouts.revalidate),
+                    watch.run(every=self.timeouts.watch),
+                ):
+                    watching.append(asyncio.create_task(work))
+            elif message["type"] == "lifespan.shutdown":
+                stop()
             elif message["type"] == "lifespan.shutdown.complete":
                 self.connections.end_all(CloseCode.GOING_AWAY)
             return message
@@ -127,5 +136,4 @@ class Gateway:
         try:
             await self.app(scope, receive_watched, send_watched)
         finally:
-            if revalidation is not None:
-                revalidation.cancel()
+            stop()

@@ -8,16 +8,16 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.errors import Unavailable
+from chat_app.core.errors import RateLimited, Unavailable
 from chat_app.core.signals import Signal
 from chat_app.db.engine import DATABASE_ERRORS
 
@@ -38,6 +38,8 @@ class CloseCode(IntEnum):
     """A frame over the limit."""
     SESSION_ENDED = 4401
     """The session is over. The client reconnects, signed out."""
+    NOT_CONNECTED = 4408
+    """It was opened, and then not used: Socket.IO's CONNECT did not follow."""
     TOO_MANY = 4429
     """Too many sockets or too many events."""
 
@@ -50,13 +52,23 @@ class OpenConnection(Protocol):
         """The session it belongs to, or None."""
         ...
 
-    @property
-    def client_network(self) -> str:
-        """The network that the limit on anonymous connections counts."""
-        ...
-
     def end(self, code: int) -> None:
         """Let nothing more through, and close. Calling it again does nothing."""
+        ...
+
+
+@runtime_checkable
+class OpenSocket(OpenConnection, Protocol):
+    """A WebSocket."""
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The IP address and the port of the client, or of the proxy before it."""
+        ...
+
+    @property
+    def messages(self) -> int:
+        """How many whole messages have come."""
         ...
 
 
@@ -69,12 +81,18 @@ class GatewayTimeouts:
         unread: How long a client may leave a frame unread before its socket is closed.
         close: How long a client has to take a close frame before the connection is dropped.
         revalidate: How often all connected sessions are revalidated.
+        body: How long the body of a request may take to arrive.
+        connect: How long a socket may take to send Socket.IO's CONNECT.
+        watch: How often the TCP connections are looked at.
     """
 
     check: float = 15.0
     unread: float = 30.0
     close: float = 1.0
     revalidate: float = 15.0
+    body: float = 30.0
+    connect: float = 10.0
+    watch: float = 1.0
 
 
 DEFAULT_TIMEOUTS = GatewayTimeouts()
@@ -114,8 +132,36 @@ class PendingConnection:
         return session_id in self.revoked or session_id in self.replaced
 
 
+RETRY_SECONDS = 1
+"""When to try again where too many connections are open; one may close at any time."""
+
+
+class TooManyConnections(RateLimited):
+    """As many connections are open under a key as may be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many requests are open at the same time. Try again in a moment.", RETRY_SECONDS
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many connections may be open at the same time under one key.
+
+    Args:
+        kind: What is counted; the same key may have several kinds.
+        key: Whose they are.
+        limit: How many.
+    """
+
+    kind: str
+    key: Hashable
+    limit: int
+
+
 class ConnectionRegistry:
-    """Open sockets and event streams: by session, or by network when anonymous.
+    """Open sockets and event streams by session, and how many connections are open under any key.
 
     Attributes:
         recheck: Set when a session may have expired, so that sessions are revalidated at once.
@@ -125,7 +171,8 @@ class ConnectionRegistry:
     def __init__(self) -> None:
         self.recheck = asyncio.Event()
         self.refused: Counter[str] = Counter()
-        self._open: dict[UUID | str, set[OpenConnection]] = defaultdict(set)
+        self._open: dict[UUID | None, set[OpenConnection]] = defaultdict(set)
+        self._counts: Counter[tuple[str, Hashable]] = Counter()
         self._pending: set[PendingConnection] = set()
 
     def __len__(self) -> int:
@@ -144,7 +191,7 @@ class ConnectionRegistry:
     @contextlib.contextmanager
     def open(self, connection: OpenConnection) -> Iterator[None]:
         """Register a connection for as long as the block runs."""
-        key = connection.session_id or connection.client_network
+        key = connection.session_id
         self._open[key].add(connection)
         try:
             yield
@@ -153,13 +200,37 @@ class ConnectionRegistry:
             if not self._open[key]:
                 del self._open[key]
 
-    def count(self, key: UUID | str) -> int:
-        """How many connections a session has, or how many anonymous ones a network has."""
-        return len(self._open.get(key, ()))
+    @contextlib.contextmanager
+    def reserve(self, quotas: Sequence[Quota]) -> Iterator[None]:
+        """Count one connection under every key for as long as the block runs.
+
+        Raises:
+            TooManyConnections: A quota is used up; nothing is counted.
+        """
+        if any(self._counts[quota.kind, quota.key] >= quota.limit for quota in quotas):
+            raise TooManyConnections
+        for quota in quotas:
+            self._counts[quota.kind, quota.key] += 1
+        try:
+            yield
+        finally:
+            for quota in quotas:
+                self._counts[quota.kind, quota.key] -= 1
+                if not self._counts[quota.kind, quota.key]:
+                    del self._counts[quota.kind, quota.key]
+
+    def count(self, session_id: UUID | None) -> int:
+        """How many connections a session has; None counts those without one."""
+        return len(self._open.get(session_id, ()))
+
+    def sockets(self) -> dict[tuple[str, int], OpenSocket]:
+        """Every open socket, by the address and port of its peer."""
+        every = (connection for open_ in self._open.values() for connection in open_)
+        return {each.peer: each for each in every if isinstance(each, OpenSocket)}
 
     def session_ids(self) -> frozenset[UUID]:
         """Every session that has a connection."""
-        return frozenset(key for key in self._open if isinstance(key, UUID))
+        return frozenset(key for key in self._open if key is not None)
 
     def end_session(self, session_id: UUID) -> None:
         """End every connection of a session, pending ones included."""
@@ -176,7 +247,7 @@ class ConnectionRegistry:
             anonymous: Whether to end connections without a session too.
         """
         for key in tuple(self._open):
-            if anonymous or isinstance(key, UUID):
+            if anonymous or key is not None:
                 for connection in tuple(self._open[key]):
                     connection.end(code)
 

@@ -151,7 +151,7 @@ def _cors(context: RequestContext) -> Headers:
         (b"access-control-allow-credentials", b"true"),
         (b"access-control-expose-headers", b"retry-after"),
     ]
-    return headers + _PREFLIGHT if context.method == "OPTIONS" else headers
+    return headers + _PREFLIGHT if context.is_preflight else headers
 
 
 def _caching(context: RequestContext, status: int, headers: Headers) -> Headers:

@@ -11,13 +11,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.errors import ChatError, TooLarge, Unavailable
+from chat_app.core.errors import ChatError, RateLimited, TooLarge, Unavailable
 from chat_app.gateway import cookies
-from chat_app.gateway.connections import CloseCode, ConnectionRegistry, PendingConnection
+from chat_app.gateway.connections import (
+    CloseCode,
+    ConnectionRegistry,
+    GatewayTimeouts,
+    PendingConnection,
+    Quota,
+)
 from chat_app.gateway.headers import SecurityHeaders, content_type, without
 from chat_app.gateway.paths import RouteKind, is_for_programs, moved_page
 from chat_app.gateway.request_context import RequestContext, header_values
 from chat_app.gateway.responses import (
+    INCOMPLETE_BODY,
+    SLOW_BODY,
     UNAUTHENTICATED,
     GatewayError,
     error_of,
@@ -29,33 +37,58 @@ from chat_app.settings import Settings
 _SECRET_HEADERS = frozenset({b"cookie", b"authorization"})
 
 
-def limit_body(scope: Scope, receive: Receive, limit: int) -> Receive:
-    """A receive that refuses to read a body over a limit.
+class RequestBody:
+    """The body of a request, as far as it may be read.
 
     Args:
         scope: The request.
-        receive: Reads the body.
+        receive: The server's receive.
         limit: The largest body, in bytes.
+        seconds: How long it may take to arrive, from its first read on.
+
+    Attributes:
+        error: Why it did not arrive whole, if it did not. The app has seen a disconnect then, but
+            the client may still be there to be told.
 
     Raises:
-        TooLarge: At once, when Content-Length is over the limit; from the returned receive, when
-            the body turns out to be.
+        TooLarge: At once, when Content-Length is over the limit; from `receive`, when the body
+            turns out to be.
     """
-    for length in header_values(scope, b"content-length"):
-        if not length.isdecimal() or int(length[:20]) > limit:
-            raise _too_large(limit)
-    received = 0
 
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
+    def __init__(self, scope: Scope, receive: Receive, *, limit: int, seconds: float) -> None:
+        for length in header_values(scope, b"content-length"):
+            if not length.isdecimal() or int(length[:20]) > limit:
                 raise _too_large(limit)
-        return message
+        self.error: GatewayError | None = None
+        self._receive = receive
+        self._limit = limit
+        self._seconds = seconds
+        self._received = 0
+        self._deadline: float | None = None
+        self._is_complete = False
 
-    return receive_limited
+    async def receive(self) -> Message:
+        """The next message of the request."""
+        if self._is_complete:
+            return await self._receive()
+        if self.error is not None:
+            return {"type": "http.disconnect"}
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            self.error = SLOW_BODY
+            return {"type": "http.disconnect"}
+        if message["type"] == "http.disconnect":
+            self.error = INCOMPLETE_BODY
+            return message
+        self._received += len(message.get("body", b""))
+        if self._received > self._limit:
+            raise _too_large(self._limit)
+        self._is_complete = not message.get("more_body", False)
+        return message
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -107,14 +140,12 @@ class StreamingRequest:
     Args:
         send: Sends the response.
         session_id: The session of the request.
-        client_network: The network of the client.
         connections: The registry of event streams.
         pending: Has recorded the revocations since the session was resolved.
     """
 
     send: Send
     session_id: UUID
-    client_network: str
     connections: ConnectionRegistry
     pending: PendingConnection
     _has_started: bool = field(default=False, init=False)
@@ -172,7 +203,8 @@ class HttpGateway:
         settings: The settings.
         sessions: Resolves sessions.
         headers: Sets the headers of every response.
-        connections: The registry of event streams; counts what is refused.
+        connections: The registry of event streams; counts what is open and what is refused.
+        timeouts: How long the body of a request may take.
         requires_sign_in: Whether a page requires a session.
     """
 
@@ -181,6 +213,7 @@ class HttpGateway:
     sessions: SessionService
     headers: SecurityHeaders
     connections: ConnectionRegistry
+    timeouts: GatewayTimeouts
     requires_sign_in: bool
 
     async def __call__(
@@ -197,40 +230,59 @@ class HttpGateway:
                 message = {**message, "headers": headers}
             await send(message)
 
-        error = error_of(context)
+        error: GatewayError | ChatError | None = error_of(context)
         try:
-            if error is not None:
-                await self._refused(context, error)(scope, receive, send_with_headers)
-            elif context.method == "OPTIONS":
+            if error is None and context.is_preflight:
                 await Response(status_code=204)(scope, receive, send_with_headers)
-            else:
-                await self._handle(context, scope, receive, send_with_headers)
-        except (TooLarge, Unavailable) as refusal:
+            elif error is None:
+                with self.connections.reserve(self._quotas(context)):
+                    error = await self._handle(context, scope, receive, send_with_headers)
+        except (RateLimited, TooLarge, Unavailable) as refusal:
             if started:
                 raise
-            await self._refused(context, refusal)(scope, receive, send_with_headers)
+            error = refusal
+        if error is not None and not started:
+            await self._refused(context, error)(scope, receive, send_with_headers)
+
+    def _quotas(self, context: RequestContext) -> list[Quota]:
+        if context.limited_network is None or context.route is RouteKind.PROBE:
+            return []
+        limit = self.settings.connections_per_address
+        return [Quota("connections", context.limited_network, limit)]
 
     async def _handle(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    ) -> GatewayError | None:
+        """Pass a request on, or respond to it.
+
+        Returns:
+            The error of its body, to respond with if the app has not responded.
+        """
         if context.route in (RouteKind.PROBE, RouteKind.ASSET, RouteKind.WELL_KNOWN):
             await self.app(self._inner_scope(context, scope, None), receive, send)
-            return
+            return None
         with self.connections.pending() as pending:
             resolved = await pending.resolve(self.sessions, context.session_token)
             send = with_renewed_cookie(send, resolved, pending, self.settings)
             response = self._response_to(context, resolved)
             if response is not None:
                 await response(scope, receive, send)
-                return
-            receive = limit_body(scope, receive, self.settings.request_bytes)
+                return None
+            limit, seconds = self.settings.request_bytes, self.timeouts.body
+            body = RequestBody(scope, receive, limit=limit, seconds=seconds)
             inner = self._inner_scope(context, scope, resolved)
-            if context.route is RouteKind.API and resolved is not None:
-                session_id, network = resolved.principal.credential_id, context.client_network
-                request = StreamingRequest(send, session_id, network, self.connections, pending)
-                await request.run(self.app, inner, receive)
-            else:
-                await self.app(inner, receive, send)
+            if resolved is None:
+                await self.app(inner, body.receive, send)
+                return body.error
+            user_id, session_id = resolved.principal.user_id, resolved.principal.credential_id
+            quota = Quota("requests", user_id, self.settings.requests_per_user)
+            with self.connections.reserve([quota]):
+                if context.route is RouteKind.API:
+                    request = StreamingRequest(send, session_id, self.connections, pending)
+                    await request.run(self.app, inner, body.receive)
+                else:
+                    await self.app(inner, body.receive, send)
+            return body.error
 
     def _response_to(
         self, context: RequestContext, resolved: ResolvedSession | None

@@ -60,9 +60,17 @@ class Origins:
     def scheme_for(self, host: str | None) -> str | None:
         """The public scheme of a Host header; None when it is no host of this server.
 
-        Behind a proxy that terminates TLS, the connection itself is always plain HTTP.
+        Behind a proxy that terminates TLS, the connection itself is always plain HTTP. A host with
+        the default port of its scheme is the host without one (RFC 9110 §4.2.3).
         """
-        return None if host is None else self._schemes.get(host.lower())
+        if host is None:
+            return None
+        host = host.lower()
+        for scheme, port in _DEFAULT_PORTS.items():
+            name = host.removesuffix(f":{port}")
+            if name != host and f"{scheme}://{name}" in self.allowed:
+                return scheme
+        return self._schemes.get(host)
 
     def judge(self, values: Sequence[str]) -> Verdict:
         """Judge every Origin header of a request.

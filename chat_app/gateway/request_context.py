@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from chat_app.core.network import client_ip, client_network_of
+from chat_app.core.network import client_ip, client_network_of, is_private
 from chat_app.gateway.cookies import SESSION, Cookies, first, parse
 from chat_app.gateway.origins import Origins, permits
 from chat_app.gateway.paths import RouteKind, route_kind
@@ -25,6 +25,7 @@ class RequestContext:
         host: The Host header, empty unless there is exactly one.
         public_scheme: The scheme under which this server has that host; None when it has not.
         allowed_origin: The Origin header when it is one of ours, else empty.
+        is_preflight: Whether a browser asks on behalf of a page of ours what it may send (CORS).
         is_origin_allowed: Whether the request may act for a user; see `permits`.
         is_cross_site: Whether the browser reports that the page is on another site than this
             server. Only a browser knows where a site ends (the public suffix list), and it sends
@@ -32,7 +33,8 @@ class RequestContext:
         cookies: The cookies, in order.
         session_token: The value of the session cookie, unchecked, or None.
         client_ip: The IP address of the client, behind the trusted proxies.
-        client_network: What limits per client count.
+        limited_network: What limits per client count; None where that would be everyone: behind a
+            reverse proxy that is not trusted to name its clients.
     """
 
     method: str
@@ -42,12 +44,13 @@ class RequestContext:
     host: str
     public_scheme: str | None
     allowed_origin: str
+    is_preflight: bool
     is_origin_allowed: bool
     is_cross_site: bool
     cookies: Cookies
     session_token: str | None
     client_ip: str
-    client_network: str
+    limited_network: str | None
 
     def public_scope(self, scope: Scope, **changes: object) -> Scope:
         """A copy of the ASGI scope with the client's IP address and scheme before all proxies."""
@@ -73,6 +76,7 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
     method = scope.get("method", "GET")
     fetch_site = header_values(scope, b"sec-fetch-site")
     has_cookie = bool(header_values(scope, b"cookie"))  # parsable or not
+    asks = method == "OPTIONS" and bool(header_values(scope, b"access-control-request-method"))
     cookies = parse(scope["headers"])
     ip = client_ip(scope, settings.trusted_proxy_hops)
     return RequestContext(
@@ -83,13 +87,24 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         host=host or "",
         public_scheme=origins.scheme_for(host),
         allowed_origin=origin_headers[0] if verdict == "ours" else "",
+        is_preflight=asks and verdict == "ours",
         is_origin_allowed=permits(method, verdict, fetch_site, has_cookie=has_cookie),
         is_cross_site="cross-site" in fetch_site,
         cookies=cookies,
         session_token=first(cookies, settings, SESSION),
         client_ip=ip,
-        client_network=client_network_of(ip),
+        limited_network=None if is_hidden_by_proxy(ip, settings) else client_network_of(ip),
     )
+
+
+def is_hidden_by_proxy(ip: str, settings: Settings) -> bool:
+    """Whether a client IP is the one of a reverse proxy, and so that of every client.
+
+    Args:
+        ip: The client IP, as `client_ip` finds it.
+        settings: How many proxies are trusted, and the public URL.
+    """
+    return settings.trusted_proxy_hops == 0 and not settings.has_loopback_url and is_private(ip)
 
 
 def header_values(scope: Scope, name: bytes) -> list[str]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from chat_app.core.errors import ChatError, Unavailable
+from chat_app.core.errors import ChatError, RateLimited, Unavailable
 from chat_app.gateway.origins import UNSAFE_METHODS
 from chat_app.gateway.paths import RouteKind, is_api
 from chat_app.gateway.request_context import RequestContext
@@ -67,6 +67,10 @@ CROSS_SITE = GatewayError(
     "Serve both under one domain, such as app.example.com and api.example.com.",
 )
 METHOD_NOT_ALLOWED = GatewayError("method", 405, "Method not allowed.")
+INCOMPLETE_BODY = GatewayError(
+    "malformed", 400, "The body of the request is malformed or incomplete."
+)
+SLOW_BODY = GatewayError("timeout", 408, "The body of the request took too long to arrive.")
 UNAUTHENTICATED = GatewayError("unauthenticated", 401, "Sign in first.")
 
 
@@ -84,14 +88,15 @@ def error_of(context: RequestContext) -> GatewayError | None:
     # A preflight passes: its response shows nothing.
     if context.allowed_origin and method != "OPTIONS" and context.is_cross_site:
         return CROSS_SITE
-    if method in _SAFE_METHODS or method == "OPTIONS":
+    if method in _SAFE_METHODS or context.is_preflight:
         return None
     return None if method in UNSAFE_METHODS and is_api(context.path) else METHOD_NOT_ALLOWED
 
 
 def error_response(error: GatewayError | ChatError) -> Response:
     """An error as JSON, in the form of every API route."""
-    return JSONResponse({"error": error.code, "message": error.message}, error.status)
+    body = {"error": error.code, "message": error.message}
+    return JSONResponse(body, error.status, _retry_after(error))
 
 
 def error_page(error: GatewayError | ChatError, *, host: str, url: str) -> Response:
@@ -104,9 +109,14 @@ def error_page(error: GatewayError | ChatError, *, host: str, url: str) -> Respo
     """
     if error is UNKNOWN_HOST:
         return HTMLResponse(unknown_host_page(host, url), error.status)
-    if isinstance(error, Unavailable):
-        return HTMLResponse(_unavailable_page(error.message), error.status)
+    if isinstance(error, RateLimited | Unavailable):
+        page = _unavailable_page(error.message)
+        return HTMLResponse(page, error.status, _retry_after(error))
     return error_response(error)
+
+
+def _retry_after(error: GatewayError | ChatError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
 
 
 def unknown_host_page(host: str, url: str) -> bytes:

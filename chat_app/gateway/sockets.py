@@ -20,7 +20,13 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Unavailable
 from chat_app.core.rate_limit import TokenBucket
-from chat_app.gateway.connections import CloseCode, ConnectionRegistry, GatewayTimeouts
+from chat_app.gateway.connections import (
+    CloseCode,
+    ConnectionRegistry,
+    GatewayTimeouts,
+    Quota,
+    TooManyConnections,
+)
 from chat_app.gateway.headers import Headers
 from chat_app.gateway.paths import EVENT_PATH
 from chat_app.gateway.request_context import RequestContext
@@ -74,33 +80,41 @@ class SocketConnection:
     """Relays one WebSocket between the server and the app.
 
     Outgoing frames are awaited one by one, so a client that does not read slows down its own app
-    and nothing is buffered here. Ending is immediate: from then on nothing passes in either
-    direction, whatever was awaited is interrupted, and the app sees a disconnect.
+    and nothing is buffered here; meanwhile nothing is read from it either. Ending is immediate:
+    from then on nothing passes in either direction, whatever was awaited is interrupted, and the
+    app sees a disconnect.
 
     Args:
         receive: The server's receive.
         send: The server's send.
+        peer: The IP address and the port at the other end of the connection.
         resolved: The session, or None when anonymous.
-        client_network: The network of the client.
         recheck: Is set when the session may have expired.
         settings: The limits on frames and events.
         clock: The current time.
         timeouts: How long it waits.
+
+    Attributes:
+        end_code: The close code, once it was ended.
+        messages: How many whole messages have come.
     """
 
     receive: Receive
     send: Send
+    peer: tuple[str, int]
     resolved: ResolvedSession | None
-    client_network: str
     recheck: asyncio.Event
     settings: Settings
     clock: Clock
     timeouts: GatewayTimeouts
     end_code: int | None = field(default=None, init=False)
+    messages: int = field(default=0, init=False)
     _waits: set[asyncio.Timeout] = field(default_factory=set[asyncio.Timeout], init=False)
     _sending_since: float | None = field(default=None, init=False)
     _closing: asyncio.Task[None] | None = field(default=None, init=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+    _connecting: asyncio.TimerHandle | None = field(default=None, init=False)
+    _sent: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
         self.session_id = self.resolved.principal.credential_id if self.resolved else None
@@ -108,18 +122,23 @@ class SocketConnection:
         self._loop = asyncio.get_running_loop()
         rate, burst = self.settings.socket_events_per_second, self.settings.socket_event_burst
         self._bucket = TokenBucket(rate, burst, self._loop.time())
+        self._sent.set()
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Run the app until either side, or `end`, ends the socket."""
         # A task of its own: the server's may be of a kind that cannot be cancelled.
         inner = asyncio.create_task(app(scope, self._receive_through, self._send_through))  # pyright: ignore[reportArgumentType]
         self._check()
+        self._connecting = self._loop.call_later(
+            self.timeouts.connect, self.end, CloseCode.NOT_CONNECTED
+        )
         try:
             await inner
         finally:
             inner.cancel()
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._connecting):
+                if timer is not None:
+                    timer.cancel()
             if self._closing is not None:
                 await self._closing
 
@@ -153,9 +172,12 @@ class SocketConnection:
             return None
 
     async def _receive_through(self) -> Message:
+        if not self._sent.is_set():
+            await self._unless_ended(self._sent.wait())
         if self.end_code is None:
             message = await self._unless_ended(self.receive())
             if message is not None and message["type"] == "websocket.receive":
+                self.messages += 1
                 self._check_limits(message)
             if message is not None and self.end_code is None:
                 return message
@@ -177,11 +199,16 @@ class SocketConnection:
     async def _send_through(self, message: Message) -> None:
         if self.end_code is not None:
             return
+        if self._connecting is not None and _is_connect(message):
+            self._connecting.cancel()
+            self._connecting = None
         self._sending_since = self._loop.time()
+        self._sent.clear()
         try:
             await self._unless_ended(self.send(message))
         finally:
             self._sending_since = None
+            self._sent.set()
 
     def _check(self) -> None:
         """Check the expiry by the wall clock, which a suspended machine's loop clock is not."""
@@ -198,6 +225,11 @@ class SocketConnection:
             self.end(CloseCode.TOO_SLOW)
             return
         self._timer = self._loop.call_later(delay, self._check)
+
+
+def _is_connect(message: Message) -> bool:
+    """Whether the app confirms a namespace: Socket.IO's CONNECT in an Engine.IO message."""
+    return (message.get("text") or "").startswith("40")
 
 
 _PASSED_HEADERS = frozenset(
@@ -246,20 +278,34 @@ class SocketGateway:
         socket = SocketConnection(
             receive,
             send,
+            _peer(scope),
             resolved,
-            context.client_network,
             self.connections.recheck,
             self.settings,
             self.clock,
             self.timeouts,
         )
-        settings, session_id = self.settings, socket.session_id
-        limit = settings.sockets_per_session if session_id else settings.sockets_per_address
-        if self.connections.count(session_id or context.client_network) >= limit:
+        inner = self._inner_scope(context, scope, socket.session_id, token)
+        quotas = self._quotas(context, resolved)
+        try:
+            with self.connections.reserve(quotas), self.connections.open(socket):
+                await socket.run(self.app, inner)
+        except TooManyConnections:
             await self._refuse_over_limit(scope, receive, send)
-            return
-        with self.connections.open(socket):
-            await socket.run(self.app, self._inner_scope(context, scope, session_id, token))
+
+    def _quotas(self, context: RequestContext, resolved: ResolvedSession | None) -> list[Quota]:
+        settings, network = self.settings, context.limited_network
+        quotas: list[Quota] = []
+        if network is not None:
+            quotas.append(Quota("connections", network, settings.connections_per_address))
+        if resolved is not None:
+            user_id, session_id = resolved.principal.user_id, resolved.principal.credential_id
+            quotas.append(Quota("sockets", session_id, settings.sockets_per_session))
+            quotas.append(Quota("sockets", user_id, settings.sockets_per_user))
+            return quotas
+        if network is not None:
+            quotas.append(Quota("sockets", network, settings.sockets_per_address))
+        return [*quotas, Quota("sockets", None, settings.sockets_anonymous)]
 
     async def _refuse(self, send: Send, reason: str) -> None:
         """Close before accepting, which the server turns into HTTP 403."""
@@ -286,6 +332,11 @@ class SocketGateway:
             headers.append((b"authorization", str(session_id).encode()))
         query = handshake_query(state_key(self.settings.secret, session_id, token))
         return context.public_scope(scope, headers=headers, query_string=query)
+
+
+def _peer(scope: Scope) -> tuple[str, int]:
+    host, port = scope.get("client") or ("", 0)
+    return host, port
 
 
 def _handshake_error(context: RequestContext) -> str | None:

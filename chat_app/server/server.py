@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 from starlette.types import ASGIApp
@@ -74,6 +76,9 @@ _SHUTDOWN_SECONDS = 3.7
 _CONNECTIONS_SECONDS = 0.3
 _DEADLINE_SECONDS = 4.8
 _MAX_CONNECTIONS = 10_000
+_MAX_FILES = 2 * _MAX_CONNECTIONS
+_HEAD_MILLISECONDS = 30_000
+"""How long a connection may be open without a whole request head."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -103,6 +108,7 @@ async def serve(
         StartupFailed: The startup failed; its own exception is raised instead if there is one.
     """
     stop = _stop_signal()
+    _allow_open_files()
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
     lifespan = Lifespan(app)
@@ -114,6 +120,7 @@ async def serve(
         port=port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_MILLISECONDS),
         backlog=1024,
         backpressure=_MAX_CONNECTIONS,
         log_level=LogLevels.error,
@@ -155,6 +162,15 @@ def _stop_signal() -> asyncio.Event:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and background jobs ignore some
             signal.signal(number, on_signal)
     return stop
+
+
+def _allow_open_files() -> None:
+    """Raise the soft limit on open files, which is lower than our own limit on many systems."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(_MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _exit_process() -> NoReturn:

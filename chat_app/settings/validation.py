@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _T = TypeVar("_T")
 
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")  # printable ASCII except the backslash
 _OURS = "Value error, "
 """What pydantic puts before the message of a validator of ours."""
@@ -107,12 +108,18 @@ def matching(pattern: str, message: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
+def without_default_port(origin: str) -> str:
+    """An origin as browsers serialize it (RFC 6454 §6.2); in lower case before and after."""
+    scheme, _, netloc = origin.partition("://")
+    return f"{scheme}://{netloc.removesuffix(_DEFAULT_PORTS.get(scheme, ''))}" if netloc else origin
+
+
 def _validate_origin(value: str) -> str:
     origin = value.rstrip("/").lower()
     if value and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
         found = "" if "@" in value else f", and not like {value!r}"  # no password in a log
         raise ValueError(f"must look like https://chat.example, without a path or pattern{found}")
-    return origin
+    return without_default_port(origin)
 
 
 CommaList = Annotated[tuple[_T, ...], NoDecode, BeforeValidator(_split)]

@@ -35,8 +35,10 @@ from chat_app.reflex_ext.events import (
     authorization,
     handler_name,
     setvar_names,
+    state_key,
     stop_event,
 )
+from chat_app.reflex_ext.tabs import tabs
 from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.auth import AuthState
@@ -213,11 +215,12 @@ class Policy(EventPolicy):
         """Let the handler run as the session's principal, or stop the event.
 
         The operator's session hook is called at each event: a claim that was taken away is gone
-        at the next one.
+        at the next one. An event waits until its tab has taken most of what was sent to it.
 
         Returns:
             None to run the handler; else an update that stops it.
         """
+        await tabs.wait_for_room(state_key())
         row = self.rows.get(event.name)
         if row is None or row.access is Access.CLOSED:
             return self._refuse("unknown" if row is None else "closed")

@@ -104,6 +104,21 @@ async def test_a_broken_connection_closes_the_source_quietly():
     assert source.closed
 
 
+async def test_a_reader_that_does_not_read_is_left():
+    source, connection = Source(), FakeConnection()
+
+    async def send(message: Message) -> None:
+        await connection.send(message)
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    answer = StreamResponse(source.chunks(), {}, keepalive=b":\n\n", unread_seconds=0.01)
+    source.queue.put_nowait(b"a")
+    async with asyncio.timeout(20):
+        await answer({"type": "http"}, connection.receive, send)
+    assert source.closed
+
+
 async def test_a_bug_in_the_source_is_not_hidden():
     source, connection = Source(), FakeConnection()
     task = begin(source, connection, silence=3600)

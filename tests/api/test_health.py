@@ -105,6 +105,14 @@ async def test_a_readiness_check_that_was_cancelled_leaves_no_result() -> None:
     assert db.pings == 2
 
 
+UNKNOWN = (
+    *("/api", "/api/", "/api/nothing", "/api/nothing.js", "/api/threads/", "/api/threads/x/y"),
+    *("/api/auth", "/api/auth/nothing", "/api/auth/session/", "/api/auth/%2e%2e/threads"),
+    *("/api/health/more", "/api/%00", "/api/chat//stream", "/v1/nothing", "/mcp", "/scim"),
+)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE", "X")
+
+
 async def test_what_no_route_serves_is_a_json_error(
     harness: Harness, client: httpx.AsyncClient
 ) -> None:
@@ -121,4 +129,13 @@ async def test_what_no_route_serves_is_a_json_error(
         assert (response.status_code, response.json()["error"]) == (404, "not_found"), path
     wrong = await client.put("/api/auth/session", headers=headers)
     assert (wrong.status_code, wrong.json()["error"]) == (405, "method")
+    browser = {**headers, "Accept": "text/html,*/*;q=0.8"}
+    for who in (headers, browser, {"Accept": "text/html"}):
+        for path in UNKNOWN:
+            for method in METHODS:
+                response = await client.request(method, path, headers=who)
+                assert 400 <= response.status_code < 500, (method, path)
+                if method != "HEAD":
+                    assert response.json()["error"], (method, path)
+                    assert response.json()["message"], (method, path)
     assert (await client.get("/c/1", headers=headers)).text == "a page"

@@ -185,8 +185,29 @@ def test_an_origin_is_serialized_as_browsers_do() -> None:
     assert serialize_origin("http://localhost:3000") == "http://localhost:3000"
     origins = Origins(["https://chat.example:443"])
     assert origins.scheme_for("Chat.example") == "https"
-    assert origins.scheme_for("chat.example:443") is None
     assert origins.scheme_for(None) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "scheme"),
+    [
+        ("https://chat.example", "chat.example:443", "https"),
+        ("https://chat.example", "CHAT.example:443", "https"),
+        ("https://[2001:db8::1]", "[2001:db8::1]:443", "https"),
+        ("http://localhost", "localhost:80", "http"),
+        ("https://chat.example", "chat.example:80", None),
+        ("http://localhost", "localhost:443", None),
+        ("http://localhost:443", "localhost:443", "http"),
+        ("https://chat.example", "chat.example:0443", None),
+        ("https://chat.example", "chat.example:", None),
+        ("https://chat.example", "chat.example:443:443", None),
+        ("https://chat.example:8443", "chat.example:443", None),
+    ],
+)
+def test_a_host_with_the_default_port_is_the_host(
+    origin: str, host: str, scheme: str | None
+) -> None:
+    assert Origins([origin]).scheme_for(host) == scheme
 
 
 def test_a_host_with_both_schemes_is_https() -> None:

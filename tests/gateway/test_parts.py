@@ -2,12 +2,13 @@
 
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_app.core.rate_limit import TokenBucket
 from chat_app.core.signals import Signal
-from chat_app.gateway.connections import ConnectionRegistry
+from chat_app.gateway.connections import ConnectionRegistry, Quota, TooManyConnections
 from chat_app.gateway.origins import Origins
 from chat_app.gateway.sockets import client_token, handshake_query, state_key
 
@@ -17,9 +18,8 @@ ONE, TWO = UUID(int=1), UUID(int=2)
 class Line:
     """A connection that only notes that it was ended."""
 
-    def __init__(self, session_id: UUID | None, client_network: str = "10.0.0.1") -> None:
+    def __init__(self, session_id: UUID | None) -> None:
         self.session_id = session_id
-        self.client_network = client_network
         self.ended: list[int] = []
 
     def end(self, code: int) -> None:
@@ -64,7 +64,7 @@ def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
     with registry.open(mine), registry.open(other), registry.open(anonymous):
         assert len(registry) == 3
         assert registry.session_ids() == {ONE, TWO}
-        assert registry.count("10.0.0.1") == 1
+        assert registry.count(None) == 1
         registry.end_session(ONE)
         registry.on_signal(Signal("session_ended", session_id=uuid4()))
         registry.on_signal(Signal("session_ended"))
@@ -73,6 +73,20 @@ def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
     assert len(registry) == 0
     assert registry.session_ids() == frozenset()
     registry.end_session(ONE)
+
+
+def test_a_connection_counts_under_every_key_or_none() -> None:
+    registry = ConnectionRegistry()
+    person, place = Quota("requests", ONE, 2), Quota("connections", "10.0.0.1", 1)
+    with registry.reserve([person]), registry.reserve([person, place]):
+        for quotas in ([person], [place], [place, Quota("requests", TWO, 1)]):
+            with pytest.raises(TooManyConnections), registry.reserve(quotas):
+                pass
+        with registry.reserve([Quota("requests", TWO, 1)]):
+            pass
+    with registry.reserve([person, place]):
+        pass
+    assert not registry._counts
 
 
 def test_a_pending_connection_records_only_later_revocations() -> None:

@@ -1,5 +1,6 @@
 """Every handler, as an anonymous and as another user; the table against Reflex's registry."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
+from chat_app.reflex_ext.tabs import tabs
 from chat_app.settings import read_settings
 from chat_app.states.chat import ChatState
 from chat_app.states.policy import Access, PolicyRow, table
+from chat_app.states.thread_list import ThreadListState
 from chat_app.states.views import stream_id
 from testing.reflex_tabs import Harness, open_harness
 
@@ -203,3 +206,20 @@ async def test_a_message_that_is_too_long_comes_back_with_a_notice(tmp_path: Pat
             state = await tab.state(ChatState)
             assert state.refused == refused
         assert "500 kB" in state.notice
+
+
+async def test_an_event_waits_while_its_tab_does_not_read(harness: Harness) -> None:
+    tab = await harness.tab(await harness.user("ada@example.com"))
+    waiting, asked = 100, asyncio.Event()
+
+    def queued() -> int:
+        asked.set()
+        return waiting
+
+    tabs.opened(tab.token, queued)
+    event = await tab.begin(ThreadListState.find("x"))
+    await asked.wait()
+    assert (await tab.state(ThreadListState)).search == ""
+    waiting = 0
+    await event.wait_all()
+    assert (await tab.state(ThreadListState)).search == "x"
