@@ -1,13 +1,30 @@
 """Every attack at full count, by name. `python -m resilience attacks` runs them."""
 
 from resilience.attack_client_tokens import state_keys
+from resilience.attack_connections import (
+    anonymous_sockets,
+    fragments,
+    idle_connections,
+    malformed_bodies,
+    unconnected_sockets,
+    unfinished_bodies,
+)
 from resilience.attack_content_flash import flash
 from resilience.attack_flood import flood
 from resilience.attack_handler_fuzz import handler_fuzz
 from resilience.attack_isolation import foreign_handlers, foreign_routes
 from resilience.attack_leaked_secrets import canaries, log_injection
+from resilience.attack_model_sizes import oversized_answers
 from resilience.attack_origins import forged_requests, headers_crawl, origin_table
 from resilience.attack_password_guessing import guesses, guesses_behind_a_proxy, login_storm
+from resilience.attack_quotas import (
+    STORED_BYTES,
+    large_pages,
+    readers,
+    storage,
+    tabs,
+    writes,
+)
 from resilience.attack_revocation import revocation
 from resilience.attack_secret_rotation import rotation
 from resilience.attack_session_endings import ends
@@ -29,6 +46,18 @@ SCENARIOS: dict[str, Scenario] = {
     "foreign-routes": with_own_program(foreign_routes),
     "foreign-handlers": with_own_program(foreign_handlers),
     "flood": with_own_program(flood),
+    "unfinished-bodies": with_own_program(unfinished_bodies),
+    "malformed-bodies": with_own_program(malformed_bodies),
+    "idle-connections": with_own_program(idle_connections),
+    "unconnected-sockets": with_own_program(unconnected_sockets),
+    "anonymous-sockets": with_own_program(anonymous_sockets),
+    "fragments": with_own_program(fragments),
+    "large-pages": with_own_program(large_pages),
+    "readers": with_own_program(readers),
+    "tabs": with_own_program(tabs),
+    "writes": with_own_program(writes),
+    "storage": with_own_program(storage, STORED_BYTES_PER_USER=str(STORED_BYTES)),
+    "oversized-answers": oversized_answers,
     "hostile-texts": with_own_program(hostile_texts),
     "canaries": canaries,
     "log-injection": with_own_program(log_injection, LOG_LEVEL="debug"),

@@ -16,17 +16,12 @@ SETTINGS = {
     "LIMIT_SIGN_UP_ADDRESS": "10000/hour",
     "RUNS_PER_USER": "10",
     "CHAT_MAX_TOKENS": "100000",
+    "LIMIT_MESSAGES": "100000/minute",
+    "LIMIT_THREADS": "100000/minute",
 }
 
 
-class TargetProgram(Program):
-    """The program, and its number among the processes."""
-
-    @property
-    def pid(self) -> int:
-        """The number of its process, and of its process group."""
-        assert self._process is not None
-        return self._process.pid
+TargetProgram = Program
 
 
 @contextmanager

@@ -52,6 +52,12 @@ class Program:
         self._environment = {**clean, **fixed, "PYTHONPATH": str(root), **(given or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The number of its process, and of its process group."""
+        assert self._process is not None
+        return self._process.pid
+
     def given(self, **settings: str) -> None:
         """Change settings for the next start."""
         self._environment.update(settings)
