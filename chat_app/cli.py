@@ -191,6 +191,9 @@ def enable_user(email: _UserEmail) -> None:
 def list_users() -> None:
     """List the users with their state and when they were last seen."""
     users = _with_services(lambda services: services.administration.list())
+    if not users:
+        typer.echo("There are no users yet.")
+        return
     rows = [("EMAIL", "NAME", "CREATED", "LAST SEEN", "STATE")]
     for one in users:
         state = (
@@ -213,7 +216,7 @@ def delete_user(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a user with all their chats. This can't be undone."""
-    if not yes:
+    if not yes and sys.stdin.isatty():
         typer.confirm(f"Delete {email} with all their chats? This can't be undone.", abort=True)
     _with_user(email, lambda services, user_id: services.administration.delete(user_id))
     typer.echo(f"{email} is deleted.")
@@ -299,15 +302,12 @@ def backup(
 @cli.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Replace the SQLite database by a backup; the server must be stopped. All sign in again."""
+    """Replace the SQLite database by a backup, while the server is stopped; all sign in again."""
     from chat_app.db.data_folder import lock_data_folder
     from chat_app.db.restore import restore_backup
 
     database = _sqlite_file("pg_restore")
-    if not yes:
-        typer.confirm(f"Replace {database} by {file}?", abort=True)
     with lock_data_folder(settings().data_dir):
         kept = restore_backup(_started_in / file, database, now=datetime.now(UTC))
     typer.echo(f"Restored {file}; users sign in again.")

@@ -24,8 +24,19 @@ class Said:
     err: str = ""
 
 
+class _Terminal(io.StringIO):
+    """Standard input that a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def run_command(
-    *arguments: str, folder: Path, given: Mapping[str, str] | None = None, stdin: str = ""
+    *arguments: str,
+    folder: Path,
+    given: Mapping[str, str] | None = None,
+    stdin: str = "",
+    typed: str = "",
 ) -> Said:
     """Run a command as an operator would call it.
 
@@ -34,6 +45,7 @@ def run_command(
         folder: Where it is called; its data is in `data` there.
         given: Settings, in the environment's words.
         stdin: What it reads.
+        typed: The same, from a terminal.
     """
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +57,7 @@ def run_command(
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["chat-app", *arguments])
         patch.setattr(sys, "path", [*sys.path])
-        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        patch.setattr(sys, "stdin", _Terminal(typed) if typed else io.StringIO(stdin))
         settings.cache_clear()
         with (
             contextlib.redirect_stdout(out),

@@ -113,12 +113,12 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     assert ended[-1].session_id == session.session_id
     await sign_in(NEW)
 
-    refused = await asyncio.to_thread(run_command, "restore", "x.db", "--yes", folder=tmp_path)
+    refused = await asyncio.to_thread(run_command, "restore", "x.db", folder=tmp_path)
     assert refused.code == 1
     assert "is using the data folder" in refused.err
 
     session = await signed_in()
-    assert await user("delete", ADA, "--yes") == Said(0, f"{ADA} is deleted.\n")
+    assert await user("delete", ADA) == Said(0, f"{ADA} is deleted.\n")
     assert (ended[-1].session_id, ended[-1].reason) == (session.session_id, "removed")
 
 
@@ -133,11 +133,12 @@ def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -
 
 def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path: Path) -> None:
     user = partial(run_command, "user", folder=tmp_path)
+    assert user("list").out == "There are no users yet.\n"
     _execute(database, _add(ADA), _add(BOB))
     assert user("verify", BOB).out == f"{BOB} is verified.\n"
     assert user("verify", BOB).out == f"{BOB} was verified already.\n"
     assert user("reset-2fa", BOB).out == f"{BOB} has no second factor.\n"
-    assert user("delete", BOB, stdin="n\n").code == 1
+    assert user("delete", BOB, typed="n\n").code == 1
     assert user("list").out.splitlines() == [
         "EMAIL            NAME      CREATED     LAST SEEN  STATE",
         "ada@example.org  Ada [31m  2026-01-02             unverified",
@@ -146,7 +147,7 @@ def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path:
 
 
 def test_every_command_names_an_email_that_no_user_has(database: Path, tmp_path: Path) -> None:
-    more = {"delete": ["--yes"], "password": ["--password-stdin"]}
+    more = {"password": ["--password-stdin"]}
     said = {
         run_command("user", name, ADA, *more.get(name, ()), folder=tmp_path, stdin="x\n")
         for name in USER_COMMANDS
@@ -190,8 +191,7 @@ def test_a_backup_is_made_and_restored_from_where_the_command_is_called(
     assert run("backup").out.startswith(f"Saved {database.parent / 'backups' / 'backup-'}")
     assert run("backup", "saved.db").out.startswith(f"Saved {tmp_path / 'saved.db'} (0.")
     _execute(database, 'DELETE FROM "user"')
-    assert run("restore", "saved.db").code == 1, "it asks first"
-    restored = run("restore", "saved.db", "--yes")
+    restored = run("restore", "saved.db")
     assert restored.out.startswith("Restored saved.db; users sign in again.\nThe former database")
     assert ADA in run("user", "list").out
 
