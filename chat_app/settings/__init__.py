@@ -8,6 +8,7 @@ is a class; `.env.example` is generated from them
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import ValidationError, model_validator
@@ -23,7 +24,7 @@ from chat_app.settings.database import DatabaseSettings
 from chat_app.settings.identity_providers import IdentityProviderSettings, values_by_pattern
 from chat_app.settings.limits import LimitSettings
 from chat_app.settings.models import ModelSettings
-from chat_app.settings.names import misspelt, unknown_name
+from chat_app.settings.names import malformed_line, misspelt, unknown_name
 from chat_app.settings.rate_limits import RateLimitSettings
 from chat_app.settings.secret import SecretSettings, load_or_create_secret
 from chat_app.settings.server import ServerSettings, forbidden_variable
@@ -63,8 +64,9 @@ class Settings(
         """The sources of values, highest priority first."""
         environment = (env_settings, dotenv_settings)
         if isinstance(dotenv_settings, DotEnvSettingsSource):
-            names = [name.upper() for name in dotenv_settings.env_vars]
-            if message := unknown_name(names, setting_names()):
+            file, names = dotenv_settings.env_file, map(str.upper, dotenv_settings.env_vars)
+            malformed = malformed_line(Path(file)) if isinstance(file, str | Path) else None
+            if message := malformed or unknown_name(names, setting_names()):
                 raise ValueError(message)
         by_pattern = InitSettingsSource(settings_cls, values_by_pattern(*environment))
         return (init_settings, *environment, by_pattern, file_secret_settings)
@@ -167,6 +169,8 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         raise ConfigError(error_sentence(error.errors()[0])) from None
+    except UnicodeDecodeError:
+        raise ConfigError(".env must be a text in UTF-8") from None
     except Exception as error:  # of an identity provider, or of the file .env
         raise ConfigError(str(error).splitlines()[0]) from None
 

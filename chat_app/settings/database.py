@@ -32,6 +32,8 @@ class DatabaseSettings(SettingsGroup):
                 value = "postgresql+psycopg://" + value.removeprefix(prefix)
         if value and not value.startswith(("postgresql+psycopg://", "sqlite+aiosqlite:///")):
             raise ValueError("must begin with postgresql:// (or be empty for SQLite)")
+        if value in ("sqlite+aiosqlite:///", "sqlite+aiosqlite:///:memory:"):
+            raise ValueError("must name a file, for example sqlite+aiosqlite:////srv/chat.db")
         if split_url(value) is None:
             raise ValueError(
                 "must look like postgresql://user:password@host:5432/name, with / ? # @ and : in "

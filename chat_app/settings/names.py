@@ -4,13 +4,19 @@ In `.env` every name is meant for this program. The process environment belongs 
 too, so there only a name close to one of ours is taken for a misspelt one.
 """
 
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
+
+from dotenv.parser import parse_stream
 
 from chat_app.settings.identity_providers import is_provider_variable, provider_variables
 from chat_app.settings.server import FORBIDDEN
 from chat_app.settings.validation import did_you_mean
+
+logging.getLogger("dotenv").setLevel(logging.ERROR)  # `malformed_line` says it better
 
 _EDITS = 2
 """A name of the environment so many edits away from a setting is taken for it."""
@@ -21,6 +27,24 @@ _SET_BY_PLATFORMS = re.compile(r".+_PORT(_.*)?|.*_SERVICE_.*")
 """Addresses of neighbours, as Kubernetes, Docker and hosted Reflex set them."""
 _OTHER_PROGRAMS = frozenset({"API_URL", "MAILFROM", "OAUTH_URL"})
 """Names close to ours that other programs have: many web apps, cron, OAuth proxies."""
+
+
+def malformed_line(env_file: Path) -> str | None:
+    """A one-line message about the first line of `.env` that gives no name a value, or None.
+
+    Args:
+        env_file: The file; it may be missing.
+    """
+    if not env_file.is_file():
+        return None
+    with env_file.open(encoding="utf-8") as file:
+        for binding in parse_stream(file):
+            if binding.error or (binding.key and binding.value is None):
+                text = binding.original.string
+                blank_lines = text[: len(text) - len(text.lstrip())].count("\n")
+                number = binding.original.line + blank_lines
+                return f"line {number} of .env must look like NAME=value"
+    return None
 
 
 def unknown_name(names: Iterable[str], known: Collection[str]) -> str | None:

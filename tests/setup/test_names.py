@@ -140,3 +140,32 @@ def test_addresses_of_neighbours_are_left_alone_however_close() -> None:
     given = {"METRIC_PORT": "tcp://10.0.0.1:80", "CHAT_SERVICE_HOST": "10.0.0.1"}
     assert list(misspelt(given, known)) == []
     assert list(misspelt({"METRICS_PORTS": "1"}, known)) == [("METRICS_PORTS", "METRICS_PORT")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PORT=3100\n\n# proxies\nTRUSTED_PROXY_HOPS: 1\n", "line 4 of .env must look like"),
+        (b"SIGN_UP closed\n", "line 1 of .env must look like NAME=value"),
+        (b"PORT=3100\nSIGN_UP\n", "line 2 of .env must look like NAME=value"),
+        (b"MAIL_FROM=\xe4\n", ".env must be a text in UTF-8"),
+    ],
+)
+def test_a_line_of_the_env_file_that_has_no_effect_stops_the_start(
+    env_file: Path, content: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env_file.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        read_settings()
+    assert str(refused.value).startswith(message)
+    assert capsys.readouterr().err == ""
+
+
+def test_comments_quotes_and_exports_may_stand_in_the_env_file(env_file: Path) -> None:
+    env_file.write_text(
+        "# a comment\n\nexport PORT=3100  # the port\n"
+        "CHAT_SYSTEM_PROMPT=\"Two\nlines\"\nOPENAI_API_KEY=''\nSIGN_UP='closed'\n"
+    )
+    settings = read_settings()
+    assert (settings.port, settings.sign_up) == (3100, "closed")
+    assert settings.chat_system_prompt == "Two\nlines"

@@ -88,7 +88,12 @@ def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(
 
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://ada:hunter2/3@db.example/chat", "postgresql://db.example:hunter2/chat"],
+    [
+        "postgresql://ada:hunter2/3@db.example/chat",
+        "postgresql://db.example:hunter2/chat",
+        "sqlite+aiosqlite:///:memory:",
+        "sqlite+aiosqlite:///",
+    ],
 )
 def test_an_invalid_database_url_is_not_repeated(url: str) -> None:
     with pytest.raises(ConfigError, match="DATABASE_URL: ") as raised:
