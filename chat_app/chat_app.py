@@ -32,6 +32,7 @@ async def _running() -> AsyncIterator[None]:
     with lock_data_folder(config.data_dir):
         await asyncio.to_thread(migrations.upgrade, config)
         all_services = Services(config)
+        all_services.db.keep_reserve()
         install(all_services)
         await all_services.start()
         _freeze_memory()
@@ -68,7 +69,7 @@ def _page_failed(exception: Exception) -> None:
     """Ignore errors that pages report: they are text of the client and are only counted."""
 
 
-logging.configure_logging(settings().log_level)
+logging.configure_logging(settings().log_level, settings().log_format)
 # The handshake sends the frame size limit to pages; the gateway enforces it.
 set_frame_bytes(settings().socket_frame_bytes)
 

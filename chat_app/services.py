@@ -1,10 +1,9 @@
 """Dependency wiring: builds the services, starts and stops them, runs the background jobs."""
 
 import asyncio
-import contextlib
 import logging
 import os
-from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.change_email import EmailChanges
@@ -28,7 +27,9 @@ from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock, every, utc_now
 from chat_app.core.crypto import KeyRing
-from chat_app.core.signals import UNLOCKED_USERS, Bus
+from chat_app.core.logging import log_security_event
+from chat_app.core.signals import SESSIONS, UNLOCKED_USERS, Bus, Signal
+from chat_app.db import migrations
 from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
@@ -47,35 +48,57 @@ PURGE_SECONDS = 3600.0
 """Interval of the job that removes deleted threads and used tokens for good."""
 CLOSE_SECONDS = 0.7
 """Timeout for closing models and the database."""
-READINESS_LIFETIME = timedelta(seconds=1)
-"""How long the result of a readiness check counts."""
+READINESS_SECONDS = 3.0
+"""Timeout of a readiness check: a database that does not answer for so long is not ready."""
+
+NotReady = Literal["draining", "database", "revision"]
+"""Why this server should get no requests: it stops, or its database fails, or is another one."""
 
 
 class Readiness:
-    """Whether the database answers: one check at a time, and its result is shared.
+    """Whether this server can work now: one check at a time, and its result is shared.
+
+    A result counts only for those who asked before the check began: a database that fails is never
+    called ready because of an earlier check.
 
     Args:
-        db: The database; a check takes one of its connections.
-        clock: The time.
+        db: The database.
+        revision: The revision that the program works with.
+        timeout: How long a check may take, in seconds.
     """
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, revision: str, timeout: float = READINESS_SECONDS) -> None:
         self._db = db
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._checked_at = datetime.min.replace(tzinfo=UTC)
-        self._is_ready = False
+        self._revision = revision
+        self._timeout = timeout
+        self._is_draining = False
+        self._running: asyncio.Task[NotReady | None] | None = None
+        self._next: asyncio.Task[NotReady | None] | None = None
 
-    async def check(self) -> bool:
-        """Whether the database answers now, or did so within the last second."""
-        async with self._lock:
-            if not timedelta() <= self._clock() - self._checked_at < READINESS_LIFETIME:
-                self._is_ready = False
-                with contextlib.suppress(*DATABASE_ERRORS):
-                    await self._db.ping()
-                    self._is_ready = True
-                self._checked_at = self._clock()
-            return self._is_ready
+    def drain(self) -> None:
+        """The server stops: it is not ready any more."""
+        self._is_draining = True
+
+    async def check(self) -> NotReady | None:
+        """Why this server is not ready now; None when it is."""
+        if self._is_draining:
+            return "draining"
+        if self._next is None:
+            self._next = asyncio.create_task(self._look_after(self._running))
+        task = self._next
+        await asyncio.wait({task}, timeout=self._timeout)
+        return task.result() if task.done() else "database"
+
+    async def _look_after(self, running: asyncio.Task[NotReady | None] | None) -> NotReady | None:
+        """Check once the running check is over; who asks from then on waits for another one."""
+        if running is not None:
+            await asyncio.wait({running})
+        self._running, self._next = self._next, None
+        try:
+            revision = await self._db.revision()
+        except DATABASE_ERRORS:
+            return "database"
+        return None if revision == self._revision else "revision"
 
 
 class Services:
@@ -102,8 +125,9 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.db = db = Database(settings.sqlalchemy_url)
-        self.readiness = Readiness(db, clock)
+        self.readiness = Readiness(db, migrations.head())
         self.bus = bus = bus or Bus()
+        bus.subscribe_callback(SESSIONS, _log_ended_session)
         self.models = Models(settings)
         self.keyring = KeyRing(settings)
         self.passwords = passwords = PasswordHashing(settings)
@@ -147,6 +171,7 @@ class Services:
 
     async def stop(self) -> None:
         """Stop the runs, keeping their text, then close everything. Takes less than 3.7 s."""
+        self.readiness.drain()
         for timer in self._timers:
             timer.cancel()
         if self._timers:
@@ -171,9 +196,14 @@ class Services:
         await self.sessions.revalidate(self.runs.session_ids())
 
     async def purge(self) -> None:
-        """Remove deleted threads, and expired tokens and devices, for good."""
+        """Remove deleted threads, and expired tokens and devices, for good; free their space."""
         await self.tokens.purge()
         await self.threads.purge()
+        await self.db.vacuum()
+
+
+def _log_ended_session(signal: Signal) -> None:
+    log_security_event("session_ended", session=signal.session_id, reason=signal.reason)
 
 
 _installed: Services | None = None

@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.core.errors import ChatError, NotFound, RateLimited
-from chat_app.core.logging import log_unexpected_error
+from chat_app.core.logging import log_security_event, log_unexpected_error
 
 NO_STORE = {"Cache-Control": "private, no-cache, no-store"}
 """For every response that depends on the user."""
@@ -68,6 +69,19 @@ def _headers(error: ChatError) -> dict[str, str]:
     return {**NO_STORE, **retry}
 
 
+def log_failure(request: Request, error: ChatError) -> None:
+    """Log an authentication that failed or was not tried, as a security event."""
+    if not isinstance(error, (TooManyAttempts, *FAILURES)):
+        return
+    client = request.client
+    log_security_event(
+        "locked_out" if isinstance(error, TooManyAttempts) else "sign_in_failed",
+        error=error_code_of(error),
+        path=request.url.path,
+        client=client.host if client else "",
+    )
+
+
 def wants_page(request: Request) -> bool:
     """Whether the response is shown as a page: a browser navigates, or posts a form natively."""
     return "text/html" in request.headers.get("accept", "") and not wants_url(request)
@@ -90,6 +104,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
         return response
     if not isinstance(error, ChatError):
         raise error
+    log_failure(request, error)
     return error_response(request, error)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from chat_app.api.errors import NO_STORE, wants_url
+from chat_app.api.errors import NO_STORE, log_failure, wants_url
 from chat_app.auth.errors import InvalidCredentials, error_code_of
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
@@ -152,6 +152,7 @@ def error_redirect(request: Request, error: ChatError, page: str, fields: Fields
     """
     if error.status >= 500:
         raise error
+    log_failure(request, error)
     query = {"error": error_code_of(error)}
     if isinstance(error, InvalidCredentials):
         query["code"] = "credentials"

@@ -237,6 +237,19 @@ class SessionRequired(AuthError, Unauthenticated):
     message_template = "Sign in first."
 
 
+FAILURES: tuple[type[AuthError], ...] = (
+    InvalidCredentials,
+    InvalidTwoFactorCode,
+    InvalidPasskey,
+    InvalidToken,
+    InvalidCsrfToken,
+    PasswordNotConfirmed,
+    OAuthCallbackFailed,
+    AccountNotLinked,
+    AccessDenied,
+)
+"""The errors of an authentication that failed, for the log."""
+
 _MESSAGES = {
     kind.error_code: kind.message_template
     for kind in (*AuthError.__subclasses__(), TwoFactorLocked)

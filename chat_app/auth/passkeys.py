@@ -20,6 +20,7 @@ from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.auth.webauthn import PasskeyResponse
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, NotFound
+from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Passkey, User
@@ -98,6 +99,7 @@ class Passkeys:
                 await session.flush()
         except IntegrityError:  # the passkey is registered already, or the user was deleted
             raise InvalidPasskey from None
+        log_security_event("passkey_added", user=principal.user_id, passkey=row.id)
         return row
 
     async def rename(self, principal: Principal, passkey_id: UUID, name: str) -> None:
@@ -127,6 +129,7 @@ class Passkeys:
             if not removed.rowcount:
                 raise NotFound
             await require_login_method(session, principal.user_id)
+        log_security_event("passkey_removed", user=principal.user_id, passkey=passkey_id)
 
     async def begin_sign_in(self, binding: str, client_ip: str) -> Mapping[str, Any]:
         """The options for signing in without a user name.

@@ -28,6 +28,7 @@ from chat_app.auth.totp import (
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import DecryptionError, KeyRing, hash_token
 from chat_app.core.errors import Conflict, Unavailable
+from chat_app.core.logging import log_security_event
 from chat_app.core.rate_limit import releasing
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
@@ -136,7 +137,9 @@ class TwoFactor:
             row.confirmed_at, row.last_step, row.failures, row.locked_until = now, step, 0, None
             session.add(row)
             await forget_devices(session, user_id)
-            return await self._new_codes(session, user_id)
+            codes = await self._new_codes(session, user_id)
+        log_security_event("second_factor_on", user=user_id)
+        return codes
 
     async def renew_codes(self, principal: Principal) -> Sequence[str]:
         """Replace the backup codes with ten new ones.
@@ -165,6 +168,8 @@ class TwoFactor:
                 await session.exec(delete(table).where(col(table.user_id) == user_id))
             await forget_devices(session, user_id)
             await revoke_tokens(session, user_id, "second_factor")
+        if was_on:
+            log_security_event("second_factor_off", user=user_id)
         return was_on
 
     async def check(self, user_id: UUID, code: str) -> None:

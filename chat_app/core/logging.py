@@ -1,9 +1,17 @@
-"""Logging: events and counts, never content, tokens or users."""
+"""Logging: events and counts as text or JSON, never content, tokens or emails.
 
+A line has the time with its offset from UTC and, inside a request, the id of that request.
+"""
+
+import json
 import logging
 import re
 import secrets
 import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, Literal
 
 from chat_app.core.text import visible_line
 
@@ -20,22 +28,87 @@ _SILENCED = (
 """Libraries that log content, tokens or cookies below this level."""
 
 logger = logging.getLogger("chat_app")
+security_logger = logging.getLogger("chat_app.security")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request or socket that is handled, also in the tasks that it starts."""
+
+SecurityEvent = Literal[
+    "sign_in",
+    "sign_in_failed",
+    "locked_out",
+    "session_ended",
+    "user_created",
+    "user_deleted",
+    "user_disabled",
+    "user_enabled",
+    "password_changed",
+    "password_removed",
+    "password_reset",
+    "email_changed",
+    "second_factor_on",
+    "second_factor_off",
+    "passkey_added",
+    "passkey_removed",
+    "login_method_added",
+    "login_method_removed",
+]
+"""What is logged as a security event (ASVS 16.3)."""
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, form: Literal["text", "json"] = "text") -> None:
     """Log our own records at `level`, and those of `_SILENCED` libraries only if critical.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
+        form: A line of text, or a line of JSON.
     """
     for name in _SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logger.setLevel(level.upper())
     if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(logging.StreamHandler())
         logger.propagate = False
+    for handler in logger.handlers:
+        handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-28T18:56:00.123+00:00 INFO message key=value request_id=…`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the record holds."""
+        fields = {**_fields_of(record), **_request_of(record)}
+        named = "".join(f" {name}={_text(value)}" for name, value in fields.items())
+        message = _printable(record.getMessage())
+        return f"{_time_of(record)} {record.levelname} {message}{named}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, the fields, `request_id`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the record holds."""
+        line = {
+            "time": _time_of(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields_of(record),
+            **_request_of(record),
+        }
+        return json.dumps(line, default=str)
+
+
+def log_security_event(event: SecurityEvent, **fields: object) -> None:
+    """Log a security event at level `info`.
+
+    Args:
+        event: What happened.
+        fields: Ids, codes and IP addresses, never an email: what is typed there may be a password.
+    """
+    named = {name: value for name, value in fields.items() if value not in ("", None)}
+    security_logger.info("security %s", event, extra={"fields": {"event": event, **named}})
 
 
 def log_unexpected_error(error: BaseException, where: str) -> str:
@@ -74,3 +147,26 @@ def error_words(words: object, *hidden: str) -> str:
     for secret in filter(None, hidden):
         text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
     return text[:_WORDS_MAX_LENGTH]
+
+
+def _time_of(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+
+
+def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
+    return getattr(record, "fields", {})
+
+
+def _request_of(record: logging.LogRecord) -> Mapping[str, Any]:
+    found = getattr(record, "request_id", "") or request_id.get()
+    return {"request_id": found} if found else {}
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and text and not set(text) & set(' "=') else json.dumps(text)
+
+
+def _printable(text: str) -> str:
+    """Text without line ends and terminal codes, which could forge a line."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

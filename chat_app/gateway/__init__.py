@@ -11,7 +11,9 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.core.logging import request_id
 from chat_app.core.signals import SESSIONS, TOKENS
+from chat_app.gateway.access_log import AccessLogEntry, configure_access_log
 from chat_app.gateway.connections import (
     DEFAULT_TIMEOUTS,
     CloseCode,
@@ -21,7 +23,7 @@ from chat_app.gateway.connections import (
 from chat_app.gateway.headers import SecurityHeaders, page_policy, script_hashes
 from chat_app.gateway.http import HttpGateway
 from chat_app.gateway.origins import Origins
-from chat_app.gateway.request_context import parse_request
+from chat_app.gateway.request_context import RequestContext, parse_request
 from chat_app.gateway.sockets import SocketGateway
 from chat_app.gateway.tcp import TcpWatch
 from chat_app.services import Services
@@ -71,10 +73,24 @@ class Gateway:
             return
         parts = self._built()
         context = parse_request(scope, parts.services.settings, parts.origins)
-        if scope["type"] == "http":
-            await parts.http(context, scope, receive, send)
-        else:
-            await parts.sockets(context, scope, receive, send)
+        token = request_id.set(context.request_id)
+        try:
+            await self._handle(parts, context, scope, receive, send)
+        finally:
+            request_id.reset(token)
+
+    async def _handle(
+        self, parts: _Parts, context: RequestContext, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        handle = parts.http if scope["type"] == "http" else parts.sockets
+        if not parts.services.settings.logs_access:
+            await handle(context, scope, receive, send)
+            return
+        entry = AccessLogEntry(context, scope, receive, send)
+        try:
+            await handle(context, scope, entry.receive, entry.send)
+        finally:
+            entry.log()
 
     def _built(self) -> _Parts:
         services = self.services()
@@ -82,6 +98,7 @@ class Gateway:
             for topic in (SESSIONS, TOKENS):
                 services.bus.subscribe_callback(topic, self.connections.on_signal)
             settings, sessions = services.settings, services.sessions
+            configure_access_log(is_on=settings.logs_access)
             origins = Origins(settings.origins)
             hashes = script_hashes(self.build) if self.build is not None else ()
             form_targets = [provider.origin for provider in settings.identity_providers]

@@ -122,6 +122,7 @@ _REPLACED = frozenset(
             b"expose-headers max-age allow-private-network".split()
         ),
         b"server",
+        b"x-request-id",
     }
 )
 
@@ -210,5 +211,6 @@ class SecurityHeaders:
             *(self._page if is_page else self._other),
             *_caching(context, status, headers),
             (b"vary", _vary(headers)),
+            (b"x-request-id", context.request_id.encode("ascii")),
             *_cors(context),
         ]

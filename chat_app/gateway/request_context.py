@@ -1,5 +1,7 @@
 """The context of a request: everything the gateway reads from it, parsed once."""
 
+import re
+import secrets
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -11,6 +13,7 @@ from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.settings import Settings
 
 _TARGET_MAX_LENGTH = 1_024
+_REQUEST_ID = re.compile(r"[0-9A-Za-z._:-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class RequestContext:
         client_ip: The IP address of the client, behind the trusted proxies.
         limited_network: What limits per client count; None where that would be everyone: behind a
             reverse proxy that is not trusted to name its clients.
+        request_id: Names the request in the log; the id that a trusted proxy gave it, or a new one.
     """
 
     method: str
@@ -51,6 +55,7 @@ class RequestContext:
     session_token: str | None
     client_ip: str
     limited_network: str | None
+    request_id: str
 
     def public_scope(self, scope: Scope, **changes: object) -> Scope:
         """A copy of the ASGI scope with the client's IP address and scheme before all proxies."""
@@ -94,6 +99,7 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         session_token=first(cookies, settings, SESSION),
         client_ip=ip,
         limited_network=None if is_hidden_by_proxy(ip, settings) else client_network_of(ip),
+        request_id=_request_id_of(scope, settings),
     )
 
 
@@ -110,6 +116,14 @@ def is_hidden_by_proxy(ip: str, settings: Settings) -> bool:
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Every value of a header, in order; `name` in lower case."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+def _request_id_of(scope: Scope, settings: Settings) -> str:
+    """The `X-Request-ID` of a trusted proxy, else a random id."""
+    given = header_values(scope, b"x-request-id") if settings.trusted_proxy_hops else []
+    if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
+        return given[0]
+    return secrets.token_hex(8)
 
 
 def relative_target(scope: Scope) -> str:

@@ -14,6 +14,7 @@ from chat_app.settings.validation import (
     CommaList,
     Origin,
     SettingsGroup,
+    Switch,
     host_of,
     is_ip_address,
     is_loopback,
@@ -41,6 +42,13 @@ class ServerSettings(SettingsGroup):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Log level. Content, tokens and cookies are never logged."""
+
+    log_format: Literal["text", "json"] = "text"
+    """A line of text or a line of JSON for each record."""
+
+    access_log: Switch = "auto"
+    """Log each request and each socket: on, off, or auto, which is off while only this machine can
+    use the app."""
 
     # Set by Reflex for its own processes, not by the operator: not in .env.example
     reflex_env_mode: Literal["", "dev", "preview", "prod"] = Field("", repr=False)
@@ -78,6 +86,11 @@ class ServerSettings(SettingsGroup):
     def is_local_only(self) -> bool:
         """Whether the app neither listens to other machines nor has a public URL."""
         return self.is_loopback and self.has_loopback_url
+
+    @property
+    def logs_access(self) -> bool:
+        """Whether there is an access log."""
+        return self.access_log == "on" or (self.access_log == "auto" and not self.is_local_only)
 
     @property
     def is_dev(self) -> bool:

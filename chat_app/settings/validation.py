@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
@@ -121,6 +121,14 @@ def _validate_origin(value: str) -> str:
         raise ValueError(f"must look like https://chat.example, without a path or pattern{found}")
     return without_default_port(origin)
 
+
+def _switch(value: object) -> object:
+    words = {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
+    return words.get(str(value).strip().lower(), value)
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
+"""On, off, or by what else is set; the words of a boolean mean the same."""
 
 CommaList = Annotated[tuple[_T, ...], NoDecode, BeforeValidator(_split)]
 """Values separated by commas, without the spaces around them."""

@@ -14,6 +14,7 @@ from chat_app.auth.sign_in.email_flows import LINK_LIFETIME, EmailFlow
 from chat_app.auth.sign_in.magic_link import EMAIL_ISSUER as EMAIL
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER as PASSWORD
 from chat_app.core.errors import Conflict
+from chat_app.core.logging import log_security_event
 from chat_app.db.tables import Account, User
 
 
@@ -88,6 +89,7 @@ class EmailChanges(EmailFlow):
             old = await self._apply(principal, token, "change_email")
         except IntegrityError:
             raise EmailTaken from None
+        log_security_event("email_changed", user=principal.user_id)
         self.mail.mailer.send(self.mail.templates.email_changed(old))
 
     async def _apply(self, principal: Principal, token: str, purpose: Purpose) -> str:

@@ -1,5 +1,7 @@
 """Deleting an account with everything in it, by its user or by the operator."""
 
+from functools import partial
+
 from sqlmodel import col, delete
 
 from chat_app.auth.emails import normalise
@@ -7,6 +9,7 @@ from chat_app.auth.errors import InvalidEmail
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import InvalidInput
+from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import OneTimeToken, User
@@ -56,6 +59,7 @@ async def delete_user(session: SystemSession, sessions: SessionService, user: Us
     await sessions.revoke_all(session, user.id, reason="removed")
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
+    session.after_commit.append(partial(log_security_event, "user_deleted", user=user.id))
     await session.exec(delete(User).where(col(User.id) == user.id))
 
 

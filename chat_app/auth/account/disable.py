@@ -11,6 +11,7 @@ from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.errors import InvalidInput
+from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.tables import User
 
@@ -50,6 +51,7 @@ class UserAccess:
             await revoke_tokens(session, user_id)
             await forget_devices(session, user_id)
             revoked = await self.sessions.revoke_all(session, user_id, reason="disabled")
+        log_security_event("user_disabled", user=user_id)
         return len(revoked)
 
     async def enable(self, user_id: UUID) -> None:
@@ -61,6 +63,7 @@ class UserAccess:
         async with self.db.system("auth", write=True) as session:
             user = await session.require(User, user_id)
             user.disabled_at = None
+        log_security_event("user_enabled", user=user_id)
 
 
 async def find_user(db: Database, email: str) -> UUID:

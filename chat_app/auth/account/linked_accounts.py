@@ -18,6 +18,7 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import VerifiedIdentity, has_claim
 from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
+from chat_app.core.logging import log_security_event
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Account
@@ -80,6 +81,10 @@ class LinkedAccounts:
                     raise AccountTaken
         except IntegrityError:  # linked concurrently
             raise AccountTaken from None
+        if owner is None:
+            log_security_event(
+                "login_method_added", user=principal.user_id, provider=identity.provider
+            )
         self._publish(principal)
 
     async def unlink(self, principal: Principal, account_id: UUID) -> None:
@@ -113,6 +118,7 @@ class LinkedAccounts:
                 keep=principal.credential_id,
                 provider=provider,
             )
+        log_security_event("login_method_removed", user=principal.user_id, provider=provider)
         self._publish(principal)
 
     def _publish(self, principal: Principal) -> None:

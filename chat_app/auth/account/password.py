@@ -22,6 +22,7 @@ from chat_app.auth.sign_in.passwords import (
     password_account,
 )
 from chat_app.core.errors import NotFound
+from chat_app.core.logging import log_security_event
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
 
@@ -83,6 +84,7 @@ class PasswordChanges(EmailFlow):
                 )
         except IntegrityError:
             raise AccountTaken from None
+        log_security_event("password_changed", user=principal.user_id)
         return await self.sessions.step_up(principal, method="password")
 
     async def remove(self, principal: Principal) -> None:
@@ -98,6 +100,7 @@ class PasswordChanges(EmailFlow):
                 raise NotFound
             await require_login_method(session, principal.user_id)
             await revoke_tokens(session, principal.user_id, "reset_password")
+        log_security_event("password_removed", user=principal.user_id)
 
     async def send_reset(self, email: str, client_ip: str) -> None:
         """Send a reset link, or an email that says why there is none.
@@ -139,6 +142,7 @@ class PasswordChanges(EmailFlow):
         async with self.db.system("auth", write=True) as session:
             link = await self.tokens.consume_in(session, token, "reset_password")
             await self._replace(session, link, password_hash)
+        log_security_event("password_reset", user=link.user_id, client=client_ip)
         self.mail.mailer.send(self.mail.templates.password_changed(link.subject))
 
     async def _user_id_of(self, subject: str) -> UUID | None:

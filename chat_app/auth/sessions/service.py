@@ -21,6 +21,7 @@ from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, Sessio
 from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live
 from chat_app.core.clock import Clock
 from chat_app.core.errors import DatabaseError, Unauthenticated
+from chat_app.core.logging import log_security_event
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import SESSIONS, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
@@ -153,6 +154,15 @@ class SessionService(SessionRevocation):
             await self._revoke_rows(session, [col(AuthSession.id).in_(excess.all())], "too_many")
             token = self._codec.issue(row, user, now)
             session.add(row)
+        log_security_event(
+            "sign_in",
+            user=user_id,
+            session=row.id,
+            method=method,
+            provider=provider,
+            second_factor=second_factor,
+            client=client_ip,
+        )
         return _issued(token, row, now)
 
     async def resolve(self, token: str) -> ResolvedSession | None:

@@ -36,6 +36,7 @@ from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.rate_limits import AuthRateLimits
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.core.clock import Clock
+from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, User
@@ -266,9 +267,11 @@ class PasswordAccounts:
         user = User(email=subject, name=name, created_at=now, email_verified_at=verified_at)
         try:
             async with self.db.system("auth", write=True) as session:
-                return await add_user(session, user, password_hash)
+                user_id = await add_user(session, user, password_hash)
         except IntegrityError:
             raise EmailTaken from None
+        log_security_event("user_created", user=user_id)
+        return user_id
 
     async def _rehash(self, user_id: UUID, old: str, new: str) -> None:
         async with self.db.system("auth", write=True) as session:

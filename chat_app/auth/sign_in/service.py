@@ -7,6 +7,7 @@ login method cannot forget one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from chat_app.auth.two_factor import confirmed_totp
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import hash_token
 from chat_app.core.errors import Conflict, Unauthenticated
+from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import Account, RememberedDevice, User
@@ -235,6 +237,7 @@ class SignInService:
             session.add(new)
             await session.flush()
             user_id = new.id
+            session.after_commit.append(partial(log_security_event, "user_created", user=user_id))
         account = new_account(user_id, identity, now)
         account.last_used_at = now
         session.add(account)

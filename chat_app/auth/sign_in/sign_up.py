@@ -23,6 +23,7 @@ from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, Verif
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing, add_user, known_words
 from chat_app.auth.sign_in.service import SignInService
 from chat_app.core.crypto import hash_token, new_token
+from chat_app.core.logging import log_security_event
 from chat_app.db.tables import User
 from chat_app.mail.templates import Email
 
@@ -134,7 +135,8 @@ class EmailSignUps(EmailFlow):
                 created_at=now,
                 email_verified_at=now,
             )
-            await add_user(session, user, confirmed.data["password"])
+            user_id = await add_user(session, user, confirmed.data["password"])
+        log_security_event("user_created", user=user_id)
 
     async def _template_for(self, subject: str, name: str) -> Callable[[str, str], Email]:
         """The email to send; only one of the templates contains the token."""
