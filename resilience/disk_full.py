@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
+
 from resilience.process_kills import left_running, text_of
 from resilience.program import (
     TargetProgram,
@@ -88,11 +90,13 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
             await asyncio.gather(*(each.begun.wait() for each in heard))
             one.fill(program)
             refused = await _until_refused(them[0])
+            reserve = await _on_reserve(them[4]) if isinstance(one, SmallDisk) else []
             ends = await asyncio.gather(*asks)
             one.free(program)
             broke = [each.error for each in ends if each.end == "error"]
             wrong += [f"a stream: {each.end!r}" for each in ends if not each.end]
             wrong += [f"no sentence: {error!r}" for error in broke if not error.endswith(".")]
+            wrong += reserve
             wrong += [] if refused.endswith(".") else [f"a send was refused with {refused!r}"]
             wrong += await _settled(them)
             for number, each in enumerate(ends):
@@ -101,7 +105,37 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
             wrong += [] if after.end == "finish" else [f"afterwards: {after.status}"]
             wrong += log_errors(program)
     figures = f"{one.name}; {len(broke)} of {streams} answers broke off; a send: {refused!r}"
-    return Result("disk", streams + 2, len(wrong), "; ".join(wrong[:3]) or figures)
+    tried = streams + 2 + (len(_NEEDED) if isinstance(one, SmallDisk) else 0)
+    return Result("disk", tried, len(wrong), "; ".join(wrong[:3]) or figures)
+
+
+_NEEDED = ("sign in", "read", "delete", "sign out", "ready")
+
+
+async def _on_reserve(person: HttpUser) -> list[str]:
+    """What must go on while the disk is full; what did not."""
+    wrong: list[str] = []
+    (thread, *_) = await person.threads()
+    for name in _NEEDED:
+        try:
+            match name:
+                case "sign in":
+                    await person.sign_in()
+                case "read":
+                    assert await person.messages(thread["id"])
+                case "delete":
+                    gone = await person.http.delete(f"/api/threads/{thread['id']}")
+                    assert gone.is_success, gone.text
+                case "sign out":
+                    await person.http.post("/api/auth/signout")
+                    assert not await person.is_signed_in()
+                    await person.sign_in()
+                case _:
+                    found = (await person.http.get("/readyz")).json()
+                    assert found == {"status": "ok", "writes": "reserve"}, found
+        except (AssertionError, httpx.HTTPError) as error:
+            wrong.append(f"{name}: {error}")
+    return wrong
 
 
 async def _until_refused(person: HttpUser) -> str:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import QueuePool
 
+from chat_app.db import migrations
 from chat_app.db.engine import Database
 from chat_app.db.tables import metadata
 
@@ -10,6 +11,10 @@ async def create_tables(db: Database) -> None:
     """Create all tables as the models declare them; the program migrates instead."""
     async with db._all.writers.begin() as connection:
         await connection.run_sync(metadata.create_all)
+        await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        await connection.exec_driver_sql(
+            f"INSERT INTO alembic_version VALUES ('{migrations.head()}')"
+        )
 
 
 def connections_in_use(db: Database) -> int:

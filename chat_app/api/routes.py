@@ -26,23 +26,30 @@ from chat_app.api.responses import json_response
 from chat_app.api.routing import Routes
 from chat_app.core.errors import Unavailable
 from chat_app.gateway.paths import WELL_KNOWN_PREFIX, is_api, is_under
-from chat_app.services import services
+from chat_app.services import NotReady, services
 
 health_routes = Routes()
+
+_NOT_READY: dict[NotReady, str] = {
+    "draining": "The server is stopping.",
+    "database": "The database does not answer.",
+    "revision": "The database has the revision of another version of the program.",
+}
 
 
 @health_routes.public("GET", "/api/health", "/healthz")
 async def health(_request: Request) -> dict[str, str]:
-    """Liveness: the server answers."""
+    """Liveness: the process answers, whatever its database does."""
     return {"status": "ok"}
 
 
 @health_routes.public("GET", "/readyz")
 async def ready(_request: Request) -> Response | dict[str, str]:
-    """Readiness: the database answers too."""
-    if await services().readiness.check():
-        return {"status": "ok"}
-    body = {"error": Unavailable.code, "message": "The database does not answer."}
+    """Readiness: the server is not stopping, and its database answers with the right revision."""
+    reason = await services().readiness.check()
+    if reason is None:
+        return {"status": "ok", "writes": services().db.writes}
+    body = {"error": Unavailable.code, "reason": reason, "message": _NOT_READY[reason]}
     return json_response(body, Unavailable.status)
 
 

@@ -30,10 +30,11 @@ def make_private_file(path: Path) -> None:
     SQLite gives its journal files the mode of the database, so this covers them too.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(_open_private(path))
+    os.close(open_private(path))
 
 
-def _open_private(path: Path) -> int:
+def open_private(path: Path) -> int:
+    """Open a file, made with mode 0600, to read and write; the file descriptor."""
     return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
 
@@ -52,7 +53,7 @@ def lock_data_folder(path: Path) -> Iterator[None]:
     """
     with using_data_dir(path):
         make_private_folder(path)
-        file = _open_private(path / "lock")
+        file = open_private(path / "lock")
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,13 @@
 """Database dialects: everything that differs between SQLite and PostgreSQL."""
 
 import errno
+import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import Connection
@@ -27,6 +31,10 @@ _UNREACHABLE_CODES = (
 )
 _PG_BUSY = ("55P03", "40001", "40P01", "53300")  # lock, serialisation, deadlock, connections
 _PG_FULL = "53100"
+
+_LOG_BYTES = 16 * 1024 * 1024  # the log of changes keeps no more of the disk than this
+_INCREMENTAL = 2  # of PRAGMA auto_vacuum
+_CONVERTED_BYTES = 2 * 1024**3  # a larger file would delay the start by minutes
 
 
 @dataclass(frozen=True)
@@ -146,10 +154,96 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_sqlite_file(parsed)
-        return _sync_sqlite_engine(parsed, busy_seconds, "foreign_keys=OFF", poolclass=NullPool)
+        engine = _sync_sqlite_engine(parsed, busy_seconds, "foreign_keys=OFF", poolclass=NullPool)
+        event.listen(engine, "connect", _vacuum_incrementally, insert=True)
+        return engine
     engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
     event.listen(engine, "handle_error", _convert_server_error, retval=True)
     return engine
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for another database."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
+
+
+def read_revision(file: Path) -> str:
+    """Read the revision in a SQLite file, which is opened anew for it; empty when it has none.
+
+    Raises:
+        DatabaseError: It cannot be read, or is no database of this program.
+    """
+    try:
+        with closing(
+            sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=1)
+        ) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise convert_error(error) or DatabaseUnreachable() from None
+    return str(found[0]) if found else ""
+
+
+def free_pages(engine: Engine, *, pages: int) -> int:
+    """Give free pages of a SQLite file back to the disk.
+
+    Args:
+        engine: A synchronous engine that may write.
+        pages: The most pages.
+
+    Returns:
+        How many were given back.
+
+    Raises:
+        DatabaseError: The database cannot be used.
+    """
+    with closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        try:
+            before = cursor.execute("PRAGMA freelist_count").fetchone()[0]
+            # Each step frees one page; only a script is stepped to its end.
+            cursor.executescript(f"PRAGMA incremental_vacuum({pages})")
+            after = cursor.execute("PRAGMA freelist_count").fetchone()[0]
+            # The file itself shrinks when the log of changes is copied into it.
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            raise convert_error(error) or error from None
+        return before - after
+
+
+def enable_vacuum(file: Path) -> bool:
+    """Let a SQLite file of an earlier version give pages back, which rewrites it once.
+
+    Args:
+        file: The file; no other process uses it.
+
+    Returns:
+        Whether it can now. A large file, and one without room for a copy, stays as it is.
+    """
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+        size = file.stat().st_size
+        if mode != _INCREMENTAL and size <= min(
+            _CONVERTED_BYTES, shutil.disk_usage(file.parent).free // 3
+        ):
+            try:
+                connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
+                connection.execute("VACUUM")
+            except sqlite3.OperationalError as error:
+                if convert_error(error) is None:
+                    raise
+            (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
+    return mode == _INCREMENTAL
+
+
+def _vacuum_incrementally(connection: Any, _record: Any) -> None:
+    """Let a new file give pages back; before anything is written, since later it has no effect."""
+    cursor = connection.cursor()
+    if not cursor.execute("PRAGMA page_count").fetchone()[0]:
+        cursor.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
+    cursor.close()
 
 
 def broken_references(connection: Connection) -> int:
@@ -160,7 +254,13 @@ def broken_references(connection: Connection) -> int:
 
 
 def _listen_sqlite(engine: Engine, begin: str, *pragmas: str) -> None:
-    statements = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", *pragmas)
+    statements = (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"journal_size_limit={_LOG_BYTES}",
+        *pragmas,
+    )
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:

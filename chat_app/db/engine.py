@@ -1,25 +1,37 @@
 """Database sessions: parallel readers, one writer at a time, scoped to a principal or system."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.core.errors import DatabaseBusy, DatabaseError
-from chat_app.db.dialect import engines, writer_thread_engine
+from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
+from chat_app.db.dialect import (
+    engines,
+    free_pages,
+    read_revision,
+    sqlite_file,
+    writer_thread_engine,
+)
+from chat_app.db.disk_reserve import DiskReserve
 from chat_app.db.row_level_security import restrict_to_owner
 from chat_app.db.scoped_session import Scope, ScopedSession, SystemSession, check_reason
 from chat_app.db.sqlite_driver import Statement, WriterThread
 
 _S = TypeVar("_S", bound=AsyncSession)
+_T = TypeVar("_T")
 
 _COMMITTED = "committed"
 """A key of a session's `info`."""
+
+_VACUUM_PAGES = 1_000  # 4 MB: a few milliseconds under the write lock
 
 DATABASE_ERRORS = (DatabaseError, SQLAlchemyError, OSError)
 """What is raised when the database cannot answer."""
@@ -44,8 +56,22 @@ class Database:
         engine = writer_thread_engine(url, busy_seconds)
         self._writer_thread = WriterThread(engine) if engine else None
         self._busy_seconds = busy_seconds
+        self._file = sqlite_file(url)
+        self._file_id = _id_of(self._file) if self._file else None
+        self._reserve: DiskReserve | None = None
         self._write_lock = asyncio.Lock()
         self._writing: asyncio.Task[Any] | None = None
+
+    def keep_reserve(self) -> None:
+        """Keep a file beside a SQLite database that is deleted when the disk is full."""
+        if self._file is not None:
+            self._reserve = DiskReserve(self._file.with_name("reserve"))
+            self._reserve.prepare()
+
+    @property
+    def writes(self) -> Literal["ok", "reserve"]:
+        """`reserve` while the disk is full: only what people need to go on is written."""
+        return "reserve" if self._is_full() else "ok"
 
     def read(self, principal: Scope) -> AbstractAsyncContextManager[ScopedSession]:
         """A read-only session, restricted to the rows of the principal.
@@ -68,7 +94,7 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
-        return self._committing(ScopedSession(self._own.writers, principal))
+        return self._committing(ScopedSession(self._own.writers, principal, is_full=self._is_full))
 
     def system(
         self, reason: str, *, write: bool = False
@@ -84,7 +110,7 @@ class Database:
         """
         check_reason(reason)
         if write:
-            return self._publishing(SystemSession(self._all.writers))
+            return self._publishing(SystemSession(self._all.writers, self._is_full))
         return self._reading(SystemSession(self._all.readers))
 
     async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
@@ -103,8 +129,11 @@ class Database:
         """
         check_reason(reason)
         if self._writer_thread is not None:
+            if self._is_full():
+                raise DatabaseFull
             async with self._locked_write():
-                await _shielded(self._writer_thread.run(statements))
+                with self._noticing_full():
+                    await _shielded(self._writer_thread.run(statements))
             return
         # The log writer needs no lock: it counts no rows, and there is one of it.
         async with self._storing(SystemSession(self._all.writers)) as session:
@@ -113,15 +142,45 @@ class Database:
                 if rows:
                     await connection.execute(statement, rows)
 
-    async def ping(self) -> None:
-        """Execute a statement that reads nothing.
+    async def revision(self) -> str:
+        """The revision of the database as it is now; empty when it has none.
+
+        A SQLite file is opened anew: an open connection would go on with a file that is deleted or
+        replaced, and with the pages that it remembers.
 
         Raises:
-            DatabaseError: The database does not answer in time.
+            DatabaseError: The database does not answer.
             SQLAlchemyError: It cannot be reached.
         """
+        if self._file is not None:
+            if _id_of(self._file) != self._file_id:
+                raise DatabaseUnreachable
+            return await asyncio.to_thread(read_revision, self._file)
         async with self.system("health") as session:
-            await (await session.connection()).execute(select(1))
+            connection = await session.connection()
+            found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+            return str(found.scalar() or "")
+
+    async def vacuum(self) -> int:
+        """Give the free pages of a SQLite file back to the disk, a few at a time.
+
+        Returns:
+            How many pages; none from a file that was made without incremental vacuum.
+
+        Raises:
+            DatabaseBusy: Another process holds the database, or other writers took too long.
+        """
+        total = 0
+        while self._writer_thread is not None:
+            async with self._locked_write():
+                with self._noticing_full():
+                    freed = await _shielded(
+                        self._writer_thread.call(partial(free_pages, pages=_VACUUM_PAGES))
+                    )
+            total += freed
+            if freed < _VACUUM_PAGES:
+                break
+        return total
 
     async def close(self) -> None:
         """Close every connection."""
@@ -154,11 +213,25 @@ class Database:
                 for publish in session.after_commit:
                     publish()
 
+    def _is_full(self) -> bool:
+        return self._reserve is not None and self._reserve.is_in_use()
+
+    @contextmanager
+    def _noticing_full(self) -> Iterator[None]:
+        """Release the reserve when the disk is full."""
+        try:
+            yield
+        except DatabaseFull:
+            if self._reserve is not None:
+                self._reserve.release()
+            raise
+
     @asynccontextmanager
     async def _storing(self, session: _S) -> AsyncIterator[_S]:
-        async with self._reading(session):
-            yield session
-            await _shielded(_commit(session))
+        with self._noticing_full():
+            async with self._reading(session):
+                yield session
+                await _shielded(_commit(session))
 
     @asynccontextmanager
     async def _locked_write(self) -> AsyncIterator[None]:
@@ -184,12 +257,21 @@ class Database:
             self._write_lock.release()
 
 
+def _id_of(file: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None when there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 async def _commit(session: AsyncSession) -> None:
     await session.commit()
     session.info[_COMMITTED] = True
 
 
-async def _shielded(work: Coroutine[Any, Any, None]) -> None:
+async def _shielded(work: Coroutine[Any, Any, _T]) -> _T:
     """Await work that must not be cancelled halfway, and then raise the cancellation."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -201,4 +283,4 @@ async def _shielded(work: Coroutine[Any, Any, None]) -> None:
     if cancelled is not None:
         task.exception()  # else the loop would log it as never retrieved
         raise cancelled
-    task.result()
+    return task.result()

@@ -3,6 +3,7 @@
 Alembic itself is imported only when there is something to migrate, so that the start is fast.
 """
 
+import logging
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, inspect
 from chat_app.core.clock import Clock, utc_now
 from chat_app.core.errors import DatabaseError
 from chat_app.db.backups import back_up, failing_as
-from chat_app.db.dialect import broken_references, migration_engine
+from chat_app.db.dialect import broken_references, enable_vacuum, migration_engine
 from chat_app.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 _VERSIONS = PROJECT / "alembic" / "versions"
 _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*["'](\w+)["']""", re.MULTILINE)
+
+_NO_VACUUM = (
+    "The file %s does not shrink when chats are deleted; with the server stopped, run: "
+    "sqlite3 FILE 'PRAGMA auto_vacuum=INCREMENTAL; VACUUM'"
+)
+
+logger = logging.getLogger(__name__)
 
 
 class RevisionMismatch(DatabaseError):
@@ -50,7 +58,9 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
     try:
         with engine.connect() as connection:
             revision = revision_of(connection)
-        if revision == _head():
+        if settings.sqlite_path and revision and not enable_vacuum(settings.sqlite_path):
+            logger.warning(_NO_VACUUM, settings.sqlite_path)
+        if revision == head():
             return False
         if revision and settings.sqlite_path:
             folder = settings.data_dir / "backups"
@@ -75,7 +85,7 @@ def check(settings: Settings) -> None:
             revision = revision_of(connection)
     finally:
         engine.dispose()
-    if revision != _head():
+    if revision != head():
         raise RevisionMismatch("The database is older than the program; run: chat-app migrate")
 
 
@@ -121,7 +131,8 @@ def _revisions() -> dict[str, str]:
     return revisions
 
 
-def _head() -> str:
+def head() -> str:
+    """The newest revision: the one that this program works with."""
     revisions = _revisions()
     (head,) = revisions.keys() - revisions.values()
     return head

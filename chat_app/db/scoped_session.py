@@ -14,9 +14,9 @@ from sqlalchemy.orm.attributes import History
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import DatabaseFull, NotFound
 from chat_app.db.row_level_security import QueryRefused, owned_by
-from chat_app.db.tables import OWNED, Owned
+from chat_app.db.tables import NEED_ROOM, OWNED, Owned
 
 _T = TypeVar("_T")
 
@@ -35,6 +35,22 @@ class UnknownReason(Exception):
     """The reason of a system session is not registered."""
 
 
+IsFull = Callable[[], bool]
+"""Whether the disk is full, so that no row is added that needs room."""
+
+
+def _never_full() -> bool:
+    return False
+
+
+class SyncSystemSession(Session):
+    """The synchronous half of `SystemSession`."""
+
+    def __init__(self, *args: Any, is_full: IsFull, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.is_full = is_full
+
+
 class SystemSession(AsyncSession):
     """An unscoped session. Created by `Database.system` only.
 
@@ -42,8 +58,10 @@ class SystemSession(AsyncSession):
     a change is published there.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__(engine, expire_on_commit=False)
+    sync_session_class = SyncSystemSession
+
+    def __init__(self, engine: AsyncEngine, is_full: IsFull = _never_full) -> None:
+        super().__init__(engine, expire_on_commit=False, is_full=is_full)
         self.after_commit: list[Callable[[], None]] = []
 
     async def require(self, table: type[_T], key: object) -> _T:
@@ -105,8 +123,11 @@ def _refused(call: str) -> Any:
 class SyncScopedSession(Session):
     """The synchronous half of `ScopedSession`, with the listeners below."""
 
-    def __init__(self, *args: Any, owner: UUID, read_only: bool, **kw: Any) -> None:
+    def __init__(
+        self, *args: Any, owner: UUID, read_only: bool, is_full: IsFull, **kw: Any
+    ) -> None:
         super().__init__(*args, **kw)
+        self.is_full = is_full
         self.owner = owner
         self.read_only = read_only
 
@@ -124,6 +145,7 @@ class ScopedSession(AsyncSession):
         engine: An engine restricted by `restrict_to_owner`.
         principal: The owner.
         read_only: Whether writing is refused.
+        is_full: Whether the disk is full.
 
     Raises:
         Unscoped: The principal has no real ids.
@@ -131,13 +153,24 @@ class ScopedSession(AsyncSession):
 
     sync_session_class = SyncScopedSession
 
-    def __init__(self, engine: AsyncEngine, principal: Scope, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        principal: Scope,
+        *,
+        read_only: bool = False,
+        is_full: IsFull = _never_full,
+    ) -> None:
         for name in ("user_id", "credential_id"):
             if type(getattr(principal, name, None)) is not UUID:
                 raise Unscoped(f"A scoped session needs a principal with a real {name}.")
         owner = principal.user_id
         super().__init__(
-            owned_by(engine, owner), expire_on_commit=False, owner=owner, read_only=read_only
+            owned_by(engine, owner),
+            expire_on_commit=False,
+            owner=owner,
+            read_only=read_only,
+            is_full=is_full,
         )
 
     connection = _refused("connection()")
@@ -163,6 +196,15 @@ def _check_statement(state: ORMExecuteState) -> None:
         raise QueryRefused("This session only reads; open one with write().")
     if state.is_executemany or isinstance(state.parameters, list | tuple):
         raise QueryRefused("A scoped session takes no UPDATE or DELETE of a list; use a condition.")
+
+
+@event.listens_for(SyncScopedSession, "before_flush")
+@event.listens_for(SyncSystemSession, "before_flush")
+def _check_room(
+    session: SyncScopedSession | SyncSystemSession, _flush: UOWTransaction, _rows: Any
+) -> None:
+    if any(isinstance(row, NEED_ROOM) for row in session.new) and session.is_full():
+        raise DatabaseFull
 
 
 @event.listens_for(SyncScopedSession, "before_flush")

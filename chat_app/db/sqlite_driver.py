@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 from sqlalchemy import Engine
@@ -22,6 +22,8 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_dbapi,
 )
 from sqlalchemy.sql.base import Executable
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ class WriterThread:
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._run, statements)
+
+    async def call(self, work: Callable[[Engine], _T]) -> _T:
+        """Run other work on the engine, between two batches."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, work, self._engine)
 
     async def close(self) -> None:
         """Wait for the current batch, then close. Can be called twice."""

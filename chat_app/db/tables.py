@@ -328,3 +328,6 @@ class RunEvent(Owned, table=True):
 
 OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent)
 """Every owned table; a scoped session reaches these only. A test compares the models."""
+
+NEED_ROOM: tuple[type[Table], ...] = (*OWNED, User, Picture)
+"""Tables to which nothing is added while the disk is full; sign-in, deleting and purging go on."""

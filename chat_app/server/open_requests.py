@@ -10,6 +10,11 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _GOING_AWAY = 1001  # RFC 6455 §7.4.1
+_LIVENESS = "/healthz"  # a process that shuts down is alive; killing it now would lose answers
+_BODY = (
+    b'{"error":"unavailable","reason":"draining",'
+    b'"message":"The server is stopping. Try again in a few seconds."}'
+)
 
 
 class OpenRequests:
@@ -28,7 +33,7 @@ class OpenRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket; refuse it during shutdown."""
-        if self._is_closed:
+        if self._is_closed and scope.get("path") != _LIVENESS:
             await _refuse(scope, send)
             return
         task = asyncio.current_task()
@@ -66,6 +71,13 @@ async def _refuse(scope: Scope, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": _GOING_AWAY})
         return
-    headers = [(b"retry-after", b"5"), (b"connection", b"close"), (b"content-length", b"0")]
+    headers = [
+        (b"retry-after", b"5"),
+        (b"connection", b"close"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(_BODY)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    is_head = scope.get("method") == "HEAD"
+    await send({"type": "http.response.body", "body": b"" if is_head else _BODY})

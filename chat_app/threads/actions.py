@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, update
-from sqlmodel import col
+from sqlmodel import col, select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
@@ -26,6 +26,8 @@ from chat_app.threads.views import (
 
 MAX_PAGE_SIZE = 200
 """The most threads or messages on a page."""
+
+_PURGED_AT_ONCE = 20  # so that others can write, and a full disk has room for the log of changes
 
 
 class Threads:
@@ -221,15 +223,22 @@ class Threads:
         self._publish(principal, "thread", thread_id)
 
     async def purge(self) -> int:
-        """Remove the threads that were deleted more than `deleted_days` ago.
+        """Remove the threads that were deleted more than `deleted_days` ago, a few at a time.
 
         Returns:
             How many threads were removed.
         """
         before = self._clock() - timedelta(days=self._settings.deleted_days)
-        async with self._db.system("sweep", write=True) as session:
-            result = await session.exec(delete(Thread).where(col(Thread.deleted_at) < before))
-        return result.rowcount
+        due = select(Thread.id).where(col(Thread.deleted_at) < before).limit(_PURGED_AT_ONCE)
+        count = 0
+        while True:
+            async with self._db.system("sweep", write=True) as session:
+                ids = (await session.exec(due)).all()
+                if ids:
+                    await session.exec(delete(Thread).where(col(Thread.id).in_(ids)))
+            count += len(ids)
+            if len(ids) < _PURGED_AT_ONCE:
+                return count
 
     def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))

@@ -1,6 +1,7 @@
 """Health checks, and JSON errors for what no route serves."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,6 @@ from chat_app.core.errors import DatabaseBusy
 from chat_app.db.engine import Database
 from chat_app.gateway import Gateway
 from chat_app.services import Readiness, services
-from testing.auth_services import Time
 from testing.reflex_tabs import Harness, open_harness
 
 
@@ -43,66 +43,126 @@ async def test_a_health_check_answers_under_any_host(client: httpx.AsyncClient, 
     for method in ("GET", "HEAD"):
         response = await client.request(method, path, headers={"Host": "10.0.0.1:8000"})
         assert response.status_code == 200
-    assert (await client.get(path)).json() == {"status": "ok"}
+    assert (await client.get(path)).json()["status"] == "ok"
     refused = await client.post(path)
     assert (refused.status_code, refused.json()["error"]) == (405, "method")
 
 
-async def test_the_server_is_not_ready_while_the_database_does_not_answer(
-    harness: Harness, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def ping() -> None:
-        raise DatabaseBusy
-
-    monkeypatch.setattr(harness.live.db, "ping", ping)
-    response = await client.get("/readyz", headers={"Accept": "text/html"})
-    assert (response.status_code, response.json()["error"]) == (503, "unavailable")
+async def _not_ready(client: httpx.AsyncClient) -> str:
+    """The reason of a server that is alive and not ready."""
     assert (await client.get("/healthz")).status_code == 200
+    response = await client.get("/readyz", headers={"Accept": "text/html"})
+    body = response.json()
+    assert (response.status_code, body["error"]) == (503, "unavailable")
+    assert body["message"].endswith(".")
+    return body["reason"]
 
 
-class CountingDatabase:
-    """Answers a ping when it is let, or fails."""
+async def test_the_server_is_not_ready_from_the_moment_that_its_database_fails(
+    harness: Harness, client: httpx.AsyncClient
+) -> None:
+    file = harness.live.settings.sqlite_path
+    assert file is not None
+    assert (await client.get("/readyz")).json() == {"status": "ok", "writes": "ok"}
+    away = file.rename(file.with_name("away.db"))
+    assert await _not_ready(client) == "database"
+    shutil.copyfile(away, file)  # another file: the server would lose what it goes on to write
+    assert await _not_ready(client) == "database"
+    away.rename(file)
+    assert (await client.get("/readyz")).status_code == 200
+    await harness.live.db.vacuum()  # copies the log of changes into the file
+    kept = file.read_bytes()
+    with file.open("r+b") as damaged:
+        damaged.write(b"no database any more")
+    assert await _not_ready(client) == "database"
+    with file.open("r+b") as mended:
+        mended.write(kept[:100])
+    assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_the_server_is_not_ready_with_the_database_of_another_version(
+    harness: Harness, client: httpx.AsyncClient
+) -> None:
+    async with harness.live.db.system("health", write=True) as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert await _not_ready(client) == "revision"
+
+
+async def test_the_server_is_not_ready_once_it_stops(
+    harness: Harness, client: httpx.AsyncClient
+) -> None:
+    harness.live.readiness.drain()
+    assert await _not_ready(client) == "draining"
+
+
+class SlowDatabase:
+    """Reads its revision when it is let, or fails."""
 
     def __init__(self) -> None:
-        self.pings = 0
+        self.reads = 0
         self.was_asked = asyncio.Event()
         self.is_broken = False
         self.may_answer = asyncio.Event()
 
-    async def ping(self) -> None:
-        self.pings += 1
+    async def revision(self) -> str:
+        self.reads += 1
         self.was_asked.set()
+        is_broken = self.is_broken  # as it is when the check begins
         await self.may_answer.wait()
-        if self.is_broken:
+        if is_broken:
             raise DatabaseBusy
+        return "0001"
 
 
-async def test_one_readiness_check_runs_at_a_time_and_its_result_is_shared() -> None:
-    db, time = CountingDatabase(), Time()
-    readiness = Readiness(cast(Database, db), time)
+def _readiness(db: SlowDatabase, **options: float) -> Readiness:
+    return Readiness(cast(Database, db), "0001", **options)
+
+
+async def test_readiness_is_checked_once_for_all_who_ask_at_the_same_time() -> None:
+    db = SlowDatabase()
+    db.may_answer.set()
+    readiness = _readiness(db)
     checks = [asyncio.create_task(readiness.check()) for _ in range(20)]
-    db.may_answer.set()
-    assert await asyncio.gather(*checks) == [True] * 20
-    assert db.pings == 1
-    db.is_broken = True
-    time.passes(seconds=0.9)
-    assert await readiness.check()
-    time.passes(seconds=0.1)
-    assert not await readiness.check()
-    assert db.pings == 2
+    assert await asyncio.gather(*checks) == [None] * 20
+    assert db.reads == 1
 
 
-async def test_a_readiness_check_that_was_cancelled_leaves_no_result() -> None:
-    db = CountingDatabase()
-    readiness = Readiness(cast(Database, db), Time())
-    check = asyncio.create_task(readiness.check())
+async def test_a_check_that_began_before_the_database_failed_does_not_count_afterwards() -> None:
+    db = SlowDatabase()
+    readiness = _readiness(db)
+    before = asyncio.create_task(readiness.check())
     await db.was_asked.wait()
-    check.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await check
+    db.is_broken = True
+    after = [asyncio.create_task(readiness.check()) for _ in range(20)]
+    await asyncio.sleep(0)
+    assert db.reads == 1  # one check at a time
     db.may_answer.set()
-    assert await readiness.check()
-    assert db.pings == 2
+    assert await before is None
+    assert await asyncio.gather(*after) == ["database"] * 20
+    assert db.reads == 2
+
+
+async def test_who_asks_and_leaves_ends_no_check_of_others() -> None:
+    db = SlowDatabase()
+    readiness = _readiness(db)
+    leaving = asyncio.create_task(readiness.check())
+    staying = asyncio.create_task(readiness.check())
+    await db.was_asked.wait()
+    leaving.cancel()
+    db.may_answer.set()
+    assert await staying is None
+
+
+async def test_a_database_that_does_not_answer_in_time_is_not_ready_until_it_does() -> None:
+    db = SlowDatabase()
+    readiness = _readiness(db, timeout=0.01)
+    assert await readiness.check() == "database"
+    assert await readiness.check() == "database"
+    assert db.reads == 1
+    db.may_answer.set()
+    while await readiness.check() is not None:
+        pass
 
 
 UNKNOWN = (

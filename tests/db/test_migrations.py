@@ -29,7 +29,7 @@ from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
 from testing.database import create_tables
 
-HEAD = migrations._head()
+HEAD = migrations.head()
 MORE = "9999_more.py"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

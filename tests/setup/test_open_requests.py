@@ -1,4 +1,5 @@
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -57,11 +58,24 @@ async def test_new_requests_are_refused_during_shutdown() -> None:
     program, http, socket = FakeApp(), FakeClient(), FakeClient()
     connections = OpenRequests(program, {})
     connections.close()
-    await connections({"type": "http"}, http.receive, http.send)
+    await connections({"type": "http", "path": "/readyz"}, http.receive, http.send)
     await connections({"type": "websocket"}, socket.receive, socket.send)
     assert [message.get("status") for message in http.sent] == [503, None]
+    assert json.loads(http.sent[1]["body"])["reason"] == "draining"
     assert [message["type"] for message in socket.sent] == ["websocket.close"]
     assert not program.is_open.is_set()
+
+
+async def test_a_server_that_shuts_down_says_that_it_is_alive() -> None:
+    program, client = FakeApp(), FakeClient()
+    connections = OpenRequests(program, {})
+    connections.close()
+    asked = connections({"type": "http", "path": "/healthz"}, client.receive, client.send)
+    task = asyncio.create_task(asked)
+    await program.is_open.wait()
+    assert client.sent == []
+    await connections.end(within=10)
+    await task
 
 
 async def test_open_requests_continue_until_the_end() -> None:

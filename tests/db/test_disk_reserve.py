@@ -1,0 +1,194 @@
+"""A full disk: the reserve is released, and what people need goes on."""
+
+import os
+from collections import namedtuple
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import col, delete, insert, select, update
+
+from chat_app.core.errors import DatabaseFull
+from chat_app.db import disk_reserve
+from chat_app.db.disk_reserve import RESERVE_BYTES, ROOM_BYTES, DiskReserve
+from chat_app.db.engine import Database
+from chat_app.db.tables import AuthSession, OneTimeToken, Picture, Thread, User, metadata
+from testing.owned_rows import Person
+
+Usage = namedtuple("Usage", "total used free")
+SIZE = 100_000
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+PLENTY = 10**9
+
+
+class Disk:
+    """What the reserve is told of the disk."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.free = PLENTY
+        monkeypatch.setattr(
+            disk_reserve.shutil, "disk_usage", lambda _path: Usage(PLENTY, 0, self.free)
+        )
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "reserve"
+
+
+def prepared(file: Path) -> DiskReserve:
+    reserve = DiskReserve(file, SIZE)
+    reserve.prepare()
+    return reserve
+
+
+def test_the_reserve_is_16_mb_of_the_disk_itself_and_private(tmp_path: Path) -> None:
+    file = tmp_path / "reserve"
+    DiskReserve(file).prepare()
+    status = file.stat()
+    assert status.st_size == RESERVE_BYTES == 16 * 2**20
+    assert status.st_blocks * 512 >= RESERVE_BYTES  # no hole
+    assert status.st_mode & 0o777 == 0o600
+
+
+def test_without_fallocate_it_is_written(
+    file: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_fallocate")
+    prepared(file)
+    assert len(set(file.read_bytes())) == 256
+
+
+def test_it_is_released_once_and_made_anew_when_there_is_room(file: Path, disk: Disk) -> None:
+    reserve = prepared(file)
+    disk.free = 0
+    assert not reserve.is_in_use()
+    reserve.release()
+    reserve.release()
+    assert not file.exists()
+    disk.free = SIZE + ROOM_BYTES - 1  # what it held itself is no room
+    assert reserve.is_in_use()
+    disk.free = SIZE + ROOM_BYTES
+    assert not reserve.is_in_use()
+    assert file.stat().st_size == SIZE
+
+
+def test_a_start_on_a_full_disk_is_with_the_reserve_in_use(file: Path, disk: Disk) -> None:
+    disk.free = SIZE
+    assert prepared(file).is_in_use()
+    assert not file.exists()
+    disk.free = PLENTY
+    prepared(file)
+    disk.free = 0  # filled while the server was stopped
+    assert prepared(file).is_in_use()
+    assert not file.exists()
+
+
+def test_a_reserve_of_another_size_is_made_anew(file: Path, disk: Disk) -> None:
+    file.write_bytes(b"a part")
+    assert not prepared(file).is_in_use()
+    assert file.stat().st_size == SIZE
+
+
+def test_a_disk_that_is_full_after_all_keeps_no_part(
+    file: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert prepared(file).is_in_use()
+    assert not file.exists()
+
+
+@pytest.fixture
+async def full(db: Database, alice: Person, disk: Disk) -> Database:
+    """A database whose disk has just been found full."""
+    db.keep_reserve()
+    assert db.writes == "ok"
+    disk.free = 0
+
+    async def fill() -> None:
+        async with db.system("auth", write=True) as session:
+            connection = await session.connection()
+            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+            await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+            try:
+                for number in range(2_000):
+                    session.add(OneTimeToken(**_token(str(number) * 9)))
+                await session.flush()
+            finally:
+                await connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+
+    with pytest.raises(DatabaseFull):
+        await fill()
+    return db
+
+
+def _token(token_hash: str) -> dict[str, Any]:
+    return {
+        "token_hash": token_hash,
+        "purpose": "oauth",
+        "created_at": NOW,
+        "expires_at": NOW,
+    }
+
+
+async def test_on_a_full_disk_sign_in_reading_deleting_and_purging_go_on(
+    full: Database, alice: Person
+) -> None:
+    assert full.writes == "reserve"
+    async with full.read(alice.principal) as session:
+        assert (await session.exec(select(Thread.title))).one() == "alice thread"
+    async with full.system("auth", write=True) as session:  # what a sign-in writes
+        session.add(OneTimeToken(**_token("a challenge")))
+    async with full.system("auth", write=True) as session:  # and a sign-out
+        await session.exec(update(AuthSession).values(revoked_reason="signed_out"))
+    async with full.write(alice.principal) as session:
+        await session.exec(update(Thread).values(title="renamed"))
+        await session.exec(delete(Thread).where(col(Thread.title) == "renamed"))
+    async with full.system("sweep", write=True) as session:
+        await session.exec(delete(OneTimeToken))
+    await full.vacuum()
+
+
+async def test_on_a_full_disk_nothing_is_added_that_needs_room(
+    full: Database, alice: Person, disk: Disk
+) -> None:
+    async def add_thread() -> None:
+        async with full.write(alice.principal) as session:
+            session.add(Thread(owner_id=alice.principal.user_id))
+
+    async def add_user() -> None:
+        async with full.system("auth", write=True) as session:
+            session.add(User(email="new@chat.example"))
+
+    async def add_picture() -> None:
+        async with full.system("auth", write=True) as session:
+            user_id = alice.principal.user_id
+            session.add(
+                Picture(user_id=user_id, media_type="", digest="", content=b"", updated_at=NOW)
+            )
+
+    async def add_events() -> None:
+        await full.system_batch("run log", [(insert(metadata.tables["run_event"]), [{"seq": 1}])])
+
+    for add in (add_thread, add_user, add_picture, add_events):
+        with pytest.raises(DatabaseFull) as refused:
+            await add()
+        assert refused.value.status == 507
+    disk.free = PLENTY
+    await add_thread()
+    assert full.writes == "ok"
+
+
+async def test_a_database_without_a_reserve_is_as_before(db: Database, alice: Person) -> None:
+    assert db.writes == "ok"
+    async with db.write(alice.principal) as session:
+        session.add(Thread(owner_id=alice.principal.user_id))
