@@ -11,7 +11,7 @@ import reflex as rx
 from reflex.plugins import SitemapPlugin
 
 from chat_app.reflex_ext.build import COMMANDS, set_defaults
-from chat_app.reflex_ext.bundle import PortablePages, keep_equal_lockfiles
+from chat_app.reflex_ext.bundle import PortablePages, keep_equal_lockfiles, leave_out
 from chat_app.settings import ConfigError, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has set since the first
@@ -29,6 +29,7 @@ elif here.reflex_env_mode:
 bun = Path(sys.executable).parent / "bun"
 set_defaults(COMMANDS)
 keep_equal_lockfiles()
+leave_out(here.private_paths)
 
 config = rx.Config(
     app_name="chat_app",

@@ -111,7 +111,7 @@ def run(
 
     import uvloop
 
-    from chat_app.reflex_ext.build import SERVING, BakedSettings
+    from chat_app.reflex_ext.build import SERVING, BakedSettings, serve_pages
     from chat_app.server import frontend
     from chat_app.server.server import check_port, serve
 
@@ -120,10 +120,13 @@ def run(
     _migrate()
     # Until the server handles signals itself, exit by an exception, which stops the build too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_EXIT_SIGTERM))
-    baked = BakedSettings.of(config)
-    if not frontend.is_built(PROJECT, baked):
-        typer.echo("Building the page; this takes a few seconds.")
-        frontend.build(PROJECT, baked)
+    serve_pages(
+        frontend.built_pages(
+            PROJECT,
+            BakedSettings.of(config),
+            building=lambda: typer.echo("Building the page; this takes a few seconds."),
+        )
+    )
 
     ports = {"REFLEX_FRONTEND_PORT": str(config.port), "REFLEX_BACKEND_PORT": str(config.port)}
     os.environ.update(SERVING | ports)

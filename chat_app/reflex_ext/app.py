@@ -12,7 +12,7 @@ from reflex_components_core.core.banner import has_connection_errors
 from reflex_components_core.react_router.dom import ReactRouterLink
 from starlette.types import ASGIApp
 
-from chat_app.reflex_ext.build import page_folder
+from chat_app.reflex_ext.build import served_pages
 from chat_app.reflex_ext.event_namespace import SafeEventNamespace, harden_server
 from chat_app.reflex_ext.events import EventPolicy
 
@@ -63,7 +63,8 @@ class GatewayApp(rx.App):
 
     def __call__(self) -> ASGIApp:
         """The program as one ASGI app, the gateway outermost."""
-        return self._gateway(super().__call__(), page_folder())
+        with served_pages() as pages:
+            return self._gateway(super().__call__(), pages)
 
     async def sweep_states(self) -> None:
         """Drop the states without a tab."""

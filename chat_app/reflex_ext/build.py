@@ -5,22 +5,24 @@ own: `reflex run --env prod` sets them for its worker process, and we set them b
 server ourselves.
 """
 
+import contextlib
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
+from chat_app.reflex_ext.page_folders import CLIENT, WEB, PageFolders
 from chat_app.settings import Settings, settings
 
-FOLDER = Path(".web", "build", "client")
-"""Where Reflex builds the pages, relative to the project's folder, where it runs."""
-
 _SERVES_PAGES = "__REFLEX_MOUNT_FRONTEND_COMPILED_APP"
+_SKIPS_COMPILING = "__REFLEX_SKIP_COMPILE"
+_WEB_FOLDER = "REFLEX_WEB_WORKDIR"
 
 PRODUCTION = {"REFLEX_ENV_MODE": "prod", "REFLEX_CHECK_LATEST_VERSION": "false"}
 """For building and for serving."""
-SERVING = {**PRODUCTION, _SERVES_PAGES: "true", "__REFLEX_SKIP_COMPILE": "true"}
+SERVING = {**PRODUCTION, _SERVES_PAGES: "true", _SKIPS_COMPILING: "true"}
 """For serving the built pages."""
 COMMANDS = {
     "REFLEX_CHECK_LATEST_VERSION": "false",
@@ -45,9 +47,47 @@ def set_frame_bytes(size: int) -> None:
     os.environ["REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE"] = str(size)
 
 
-def page_folder() -> Path | None:
-    """The folder of the built pages when this process serves them."""
-    return FOLDER if os.environ.get(_SERVES_PAGES, "") else None
+_served: Path | None = None
+
+
+def serve_pages(folder: Path) -> None:
+    """Set the folder of the pages that this process serves.
+
+    Args:
+        folder: From `PageFolders`.
+    """
+    global _served
+    _served = folder
+
+
+@contextlib.contextmanager
+def served_pages() -> Iterator[Path | None]:
+    """Let Reflex serve its pages from their own folder, while the block makes the app.
+
+    Yields:
+        The folder of the pages; None when this process does not serve them.
+    """
+    if not os.environ.get(_SERVES_PAGES, ""):
+        yield None
+        return
+    if not os.environ.get(_SKIPS_COMPILING, ""):  # a preview, which builds while it serves
+        yield WEB / CLIENT
+        return
+    folder = _served or _own_copy()
+    os.environ[_WEB_FOLDER] = str(folder)
+    try:
+        yield folder / CLIENT
+    finally:
+        del os.environ[_WEB_FOLDER]
+
+
+def _own_copy() -> Path:
+    """A copy of the pages that `reflex run` has just built."""
+    folders, name = PageFolders(Path.cwd()), f"reflex-run-{secrets.token_hex(4)}"
+    folders.add(name)
+    folder = folders.hold(name)
+    folders.remove_unused()
+    return folder
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ import functools
 import inspect
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import reflex as rx
 from reflex.plugins import Plugin
-from reflex.utils import frontend_skeleton
+from reflex.utils import build, frontend_skeleton
 
 _SOCKET = "/_event"
 _FALLBACK = "__spa-fallback.html"
@@ -120,3 +121,23 @@ def is_same_json(path: Path, other: Path) -> bool:
         return json.loads(path.read_bytes()) == json.loads(other.read_bytes())
     except (OSError, ValueError):
         return False
+
+
+def leave_out(paths: Iterable[Path]) -> None:
+    """Let `reflex export` and `reflex deploy` pack the program, but nothing of its users.
+
+    Reflex leaves out hidden files and `*.db` alone; the log of changes beside a database, the
+    secret, the backups and what users uploaded would be in the archive.
+
+    Args:
+        paths: Files and folders.
+    """
+    zip_app = inspect.unwrap(build.zip_app)
+    kept_out = tuple(paths)
+
+    @functools.wraps(zip_app)
+    def zip_without(*args: Any, **options: Any) -> None:
+        excluded = (*options.pop("backend_excluded_dirs", ()), *kept_out)
+        zip_app(*args, backend_excluded_dirs=excluded, **options)
+
+    build.zip_app = zip_without

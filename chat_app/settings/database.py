@@ -49,6 +49,16 @@ class DatabaseSettings(SettingsGroup):
         return None if self.database_url else self.data_dir / "chat.db"
 
     @property
+    def private_paths(self) -> tuple[Path, ...]:
+        """What belongs to users and must not leave this machine with the program."""
+        database = self.sqlite_path
+        names = ("", "-wal", "-shm", "-journal")
+        beside = [database.with_name(database.name + name) for name in names] if database else []
+        # The default folder too: it may be left from before DATA_DIR was set.
+        folders = (self.data_dir, Path("data"), Path("uploaded_files"))
+        return (*folders, *beside, *([database.with_name("reserve")] if database else []))
+
+    @property
     def sqlalchemy_url(self) -> str:
         """The URL for `create_async_engine`."""
         path = self.sqlite_path

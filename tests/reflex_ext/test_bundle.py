@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from chat_app.reflex_ext.bundle import (
     preload_route,
     use_page_origin,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("quote", ["'", '"', "`"])
@@ -68,3 +73,45 @@ def test_a_build_without_the_route_is_an_error(tmp_path: Path) -> None:
     _built(tmp_path)
     with pytest.raises(RouteNotFound):
         preload_route(tmp_path, "routes/other")
+
+
+EXPORT = """
+import os, sys
+import rxconfig
+from pathlib import Path
+from reflex.utils import build
+build.zip_app(frontend=False, backend=True, zip_dest_dir=sys.argv[1], include_db_file=True,
+              backend_excluded_dirs=(Path("left_out_too").resolve(),))
+"""
+
+
+def test_an_export_packs_the_program_and_nothing_of_its_users(tmp_path: Path) -> None:
+    project, target = tmp_path / "project", tmp_path / "out"
+    target.mkdir()
+    private = [
+        *("data/chat.db", "data/chat.db-wal", "data/auth_secret", "data/backups/old.db"),
+        *("private/chat.db-wal", "private/reserve", "elsewhere/own.db", "elsewhere/own.db-wal"),
+        *("elsewhere/reserve", "uploaded_files/photo.png", ".env", "left_out_too/file"),
+    ]
+    for name in (*private, "chat_app/page.py", "assets/data/logo.svg", "elsewhere/kept.txt"):
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    (project / ".env").write_text("")
+    subprocess.run(
+        [sys.executable, "-c", EXPORT, str(target)],
+        cwd=project,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "DATA_DIR": str(project / "private"),
+            "DATABASE_URL": f"sqlite+aiosqlite:///{project / 'elsewhere' / 'own.db'}",
+        },
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    with zipfile.ZipFile(target / "backend.zip") as packed:
+        names = packed.namelist()
+    assert sorted(names) == ["assets/data/logo.svg", "chat_app/page.py", "elsewhere/kept.txt"]

@@ -262,6 +262,23 @@ CONTRACTS = (
         ),
     ),
     Contract(
+        "REFLEX_WEB_WORKDIR",
+        "a server keeps the pages that it started with, whatever is built (reflex_ext/build.py)",
+        lambda: (
+            _environment("REFLEX_WEB_WORKDIR", "REFLEX_WEB_WORKDIR")()
+            and "get_web_dir()" in source("reflex.utils.exec:get_frontend_mount")
+        ),
+    ),
+    Contract(
+        "build.zip_app",
+        "an export packs nothing of the users (reflex_ext/bundle.py)",
+        lambda: (
+            "backend_excluded_dirs"
+            in inspect.signature(resolve("reflex.utils.build:zip_app")).parameters
+            and "build.zip_app(" in source("reflex.utils.export:export")
+        ),
+    ),
+    Contract(
         "frontend_skeleton.sync_web_lockfile_to_root",
         "a build leaves the committed lock files alone (reflex_ext/bundle.py)",
         lambda: (

@@ -7,12 +7,8 @@ from typing import Any
 import pytest
 
 from chat_app.reflex_ext.build import BakedSettings
-from chat_app.server.frontend import (
-    BuildFailed,
-    build,
-    build_digest,
-    is_built,
-)
+from chat_app.reflex_ext.page_folders import CLIENT, PageFolders
+from chat_app.server.frontend import BuildFailed, build_digest, built_pages
 from chat_app.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -30,8 +26,13 @@ def project(tmp_path: Path) -> Path:
 
 
 def built(project: Path) -> None:
-    (project / ".web" / "build" / "client").mkdir(parents=True, exist_ok=True)
-    (project / ".web" / "build" / "made-from").write_text(build_digest(project, BAKED))
+    """Let the pages be there, as they would be after a build."""
+    (project / ".web" / CLIENT).mkdir(parents=True, exist_ok=True)
+    PageFolders(project).add(build_digest(project, BAKED))
+
+
+def is_built(project: Path, baked: BakedSettings) -> bool:
+    return PageFolders(project).has(build_digest(project, baked))
 
 
 @pytest.mark.parametrize(
@@ -89,14 +90,14 @@ def test_a_renamed_source_makes_a_new_page(project: Path) -> None:
 
 def test_a_page_that_was_removed_is_built_again(project: Path) -> None:
     built(project)
-    (project / ".web" / "build" / "client").rmdir()
+    (PageFolders(project).path(build_digest(project, BAKED)) / CLIENT).rmdir()
     assert not is_built(project, BAKED)
 
 
 def test_a_failed_build_shows_what_it_said_and_leaves_no_page(project: Path) -> None:
     (project / "rxconfig.py").write_text("raise SystemExit('no such setting')")
     with pytest.raises(BuildFailed, match="no such setting"):
-        build(project, BAKED)
+        built_pages(project, BAKED)
     assert not is_built(project, BAKED)
 
 
@@ -107,7 +108,7 @@ def test_a_build_that_changes_the_lock_is_made_from_what_it_wrote(
     lock.parent.mkdir()
     lock.write_text("{}")
     _reflex_that(project, monkeypatch, "Path('reflex.lock/package.json').write_text('[]')")
-    build(project, BAKED)
+    built_pages(project, BAKED)
     assert lock.read_text() == "[]"
     assert is_built(project, BAKED)
 
@@ -116,7 +117,7 @@ def test_a_page_whose_sources_changed_meanwhile_is_built_again(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _reflex_that(project, monkeypatch, "open('chat_app/pages/chat.py', 'a').write('more')")
-    build(project, BAKED)
+    built_pages(project, BAKED)
     assert not is_built(project, BAKED)
 
 
@@ -127,10 +128,10 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
     _reflex_that(project, monkeypatch, "import signal; alive = open('alive', 'w'); signal.pause()")
     asking = (
         "import signal, sys; from pathlib import Path\n"
-        "from chat_app.server.frontend import build\n"
+        "from chat_app.server.frontend import built_pages\n"
         "from chat_app.reflex_ext.build import baked_settings\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
-        "build(Path(sys.argv[1]), baked_settings())"
+        "built_pages(Path(sys.argv[1]), baked_settings())"
     )
     process = subprocess.Popen([sys.executable, "-c", asking, str(project)], cwd=ROOT)
     with (project / "alive").open() as alive:  # opens when the build has
@@ -139,11 +140,42 @@ def test_a_build_ends_with_the_process_that_asked_for_it(
     assert process.wait() == 143
 
 
+def test_building_for_another_server_leaves_the_pages_of_this_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _reflex_that(project, monkeypatch, "Path('.web/build/client/index.html').write_text('first')")
+    first = built_pages(project, BAKED) / CLIENT / "index.html"
+    (project / "assets" / "style.css").write_text("changed")
+    _reflex_that(project, monkeypatch, "Path('.web/build/client/index.html').write_text('second')")
+    builds: list[str] = []
+    second = built_pages(project, BAKED, building=lambda: builds.append("a build"))
+    assert (second / CLIENT / "index.html").read_text() == "second"
+    assert first.read_text() == "first"
+    assert built_pages(project, BAKED, building=lambda: builds.append("again")) == second
+    assert builds == ["a build"]
+
+
+def test_a_build_that_fails_leaves_the_pages_of_a_running_server(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _reflex_that(project, monkeypatch, "Path('.web/build/client/index.html').write_text('kept')")
+    served = built_pages(project, BAKED) / CLIENT / "index.html"
+    (project / "rxconfig.py").write_text("changed")
+    _reflex_that(project, monkeypatch, "raise SystemExit('broken')")
+    with pytest.raises(BuildFailed, match="broken"):
+        built_pages(project, BAKED)
+    assert served.read_text() == "kept"
+
+
 def _reflex_that(project: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
     """Let the build run a stand-in that makes the folder of the page and something besides."""
     stand_in = project / "stand-in" / "reflex"
-    stand_in.mkdir(parents=True)
-    made = "from pathlib import Path\nPath('.web/build/client').mkdir(parents=True)\n"
+    stand_in.mkdir(parents=True, exist_ok=True)
+    made = (
+        "import shutil; from pathlib import Path\n"
+        "shutil.rmtree('.web/build', ignore_errors=True)\n"
+        "Path('.web/build/client').mkdir(parents=True)\n"
+    )
     (stand_in / "__init__.py").write_text("")
     (stand_in / "__main__.py").write_text(made + does)
     monkeypatch.setenv("PYTHONPATH", str(stand_in.parent))
