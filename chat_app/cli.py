@@ -368,7 +368,7 @@ def _with_services(command: Callable[["Services"], Awaitable[_T]]) -> _T:
     Returns:
         The result of the command.
     """
-    from chat_app.core.control import ForwardingBus
+    from chat_app.core.control import ForwardingBus, forwarded_events
     from chat_app.db.data_folder import DataFolderInUse
     from chat_app.db.migrations import check
     from chat_app.services import Services
@@ -385,7 +385,8 @@ def _with_services(command: Callable[["Services"], Awaitable[_T]]) -> _T:
         bus = ForwardingBus()
         services = Services(config, bus=bus)
         try:
-            return await command(services)
+            with forwarded_events(bus):
+                return await command(services)
         finally:
             if is_served and not await bus.forward(config.data_dir):
                 typer.echo("The server did not hear this; it follows within 15 seconds.", err=True)

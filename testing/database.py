@@ -11,7 +11,10 @@ async def create_tables(db: Database) -> None:
     """Create all tables as the models declare them; the program migrates instead."""
     async with db._all.writers.begin() as connection:
         await connection.run_sync(metadata.create_all)
-        await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        await connection.exec_driver_sql(
+            "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32))"
+        )
+        await connection.exec_driver_sql("DELETE FROM alembic_version")
         await connection.exec_driver_sql(
             f"INSERT INTO alembic_version VALUES ('{migrations.head()}')"
         )

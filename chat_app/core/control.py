@@ -14,10 +14,17 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from chat_app.core.signals import Bus, Signal
+from chat_app.core.logging import (
+    SECURITY_EVENT_NAMES,
+    SecurityEvent,
+    log_security_event,
+    security_logger,
+)
+from chat_app.core.signals import SECURITY_EVENTS, Bus, Signal
 
 CONTROL_SOCKET = "control.sock"
 """Its name in the data folder."""
@@ -82,6 +89,40 @@ class ForwardingBus(Bus):
             return False
 
 
+class _Publisher(logging.Handler):
+    """Publishes the security events of a process."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__()
+        self._bus = bus
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = record.__dict__["fields"]
+        if "user" in fields:  # an ended session has a signal of its own
+            signal = Signal("security_event", reason=fields["event"], user_id=fields["user"])
+            self._bus.publish(SECURITY_EVENTS, signal)
+
+
+@contextlib.contextmanager
+def forwarded_events(bus: ForwardingBus) -> Iterator[None]:
+    """Let the running server log the security events that a command causes."""
+    handler, level = _Publisher(bus), security_logger.level
+    security_logger.addHandler(handler)
+    security_logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        security_logger.removeHandler(handler)
+        security_logger.setLevel(level)
+
+
+def log_forwarded_event(signal: Signal) -> None:
+    """Log a security event that a command has caused."""
+    if signal.reason in SECURITY_EVENT_NAMES:
+        event = cast(SecurityEvent, signal.reason)
+        log_security_event(event, user=signal.user_id, by="command line")
+
+
 @contextlib.asynccontextmanager
 async def control_socket(bus: Bus, folder: Path) -> AsyncIterator[None]:
     """Listen on the control socket of a data folder until the block ends.
@@ -90,6 +131,8 @@ async def control_socket(bus: Bus, folder: Path) -> AsyncIterator[None]:
         bus: Receives the signals of the commands.
         folder: The data folder, which this process owns.
     """
+
+    bus.subscribe_callback(SECURITY_EVENTS, log_forwarded_event)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(OSError, TimeoutError):

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from chat_app.core.text import visible_line
 
@@ -42,6 +42,7 @@ SecurityEvent = Literal[
     "user_deleted",
     "user_disabled",
     "user_enabled",
+    "user_unlocked",
     "password_changed",
     "password_removed",
     "password_reset",
@@ -54,6 +55,8 @@ SecurityEvent = Literal[
     "login_method_removed",
 ]
 """What is logged as a security event (ASVS 16.3)."""
+
+SECURITY_EVENT_NAMES: frozenset[str] = frozenset(get_args(SecurityEvent))
 
 
 def configure_logging(level: str, form: Literal["text", "json"] = "text") -> None:

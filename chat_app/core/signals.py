@@ -21,6 +21,7 @@ SignalKind = Literal[
     "session_token",
     "person",
     "user_unlocked",
+    "security_event",
 ]
 
 
@@ -34,6 +35,7 @@ class Signal:
         run_id: The run it happened to, if any.
         session_id: The session it happened to, if any.
         reason: A code that says why, for kinds that have reasons.
+        user_id: The user it happened to, if any.
         account: The email whose rate limits it is about, if any; no row holds them.
     """
 
@@ -42,6 +44,7 @@ class Signal:
     run_id: UUID | None = None
     session_id: UUID | None = None
     reason: str = ""
+    user_id: UUID | None = None
     account: str = ""
 
 
@@ -55,6 +58,9 @@ SESSIONS = "sessions"
 
 TOKENS = "tokens"
 """The topic of sessions that got a new token."""
+
+SECURITY_EVENTS = "security events"
+"""The topic of what the operator did to accounts beside the server, for its log."""
 
 UNLOCKED_USERS = "unlocked users"
 """The topic of users whose failed sign-ins the operator forgets."""

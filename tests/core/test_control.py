@@ -9,8 +9,21 @@ from uuid import uuid4
 
 import pytest
 
-from chat_app.core.control import CONTROL_SOCKET, ForwardingBus, control_socket
-from chat_app.core.signals import SESSIONS, UNLOCKED_USERS, Bus, Signal, user_topic
+from chat_app.core.control import (
+    CONTROL_SOCKET,
+    ForwardingBus,
+    control_socket,
+    forwarded_events,
+)
+from chat_app.core.logging import log_security_event
+from chat_app.core.signals import (
+    SECURITY_EVENTS,
+    SESSIONS,
+    UNLOCKED_USERS,
+    Bus,
+    Signal,
+    user_topic,
+)
 from testing.auth_api import everything_logged
 
 USER, SESSION = uuid4(), uuid4()
@@ -131,3 +144,20 @@ async def test_what_is_no_signal_is_refused_and_nothing_is_published(
     assert await _say(tmp_path, line) == b"invalid\n"
     assert server.heard == []
     assert await _command().forward(tmp_path)
+
+
+async def test_what_a_command_does_to_a_user_is_in_the_log_of_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = ForwardingBus()
+    with forwarded_events(command):
+        log_security_event("user_disabled", user=USER)
+        log_security_event("session_ended", session=SESSION)  # it has a signal of its own
+    log_security_event("user_enabled", user=USER)
+    command.publish(SECURITY_EVENTS, Signal("security_event", reason="forged", user_id=USER))
+    caplog.clear()
+    with everything_logged(caplog):
+        async with control_socket(Bus(), tmp_path):
+            assert await command.forward(tmp_path)
+    logged = [one.__dict__["fields"] for one in caplog.records if one.name == "chat_app.security"]
+    assert logged == [{"event": "user_disabled", "user": USER, "by": "command line"}]

@@ -24,6 +24,7 @@ from chat_app.auth.sign_in.passwords import (
 )
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock
+from chat_app.core.logging import log_security_event
 from chat_app.core.signals import UNLOCKED_USERS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Account, AuthSession, Totp, User
@@ -139,6 +140,7 @@ class UserAdministration:
                 revoked = await self.sessions.revoke_all(session, user_id, reason="password_reset")
         except IntegrityError:
             raise AccountTaken from None
+        log_security_event("password_reset", user=user_id)
         await self.unlock(user_id)
         return len(revoked)
 
@@ -183,6 +185,7 @@ class UserAdministration:
                 .where(col(Totp.user_id) == user_id)
                 .values(failures=0, locked_until=None)
             )
+        log_security_event("user_unlocked", user=user_id)
         self.bus.publish(UNLOCKED_USERS, Signal("user_unlocked", account=user.email))
 
     def _publish(self, user_id: UUID) -> None:
