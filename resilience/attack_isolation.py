@@ -26,7 +26,7 @@ from testing.program import Program
 from testing.route_cases import CASES, OF_A_THREAD
 from testing.socket_client import connect
 
-_OF_THE_HOP = ("date", "connection")
+_OF_THE_HOP = ("date", "connection", "x-request-id")
 _TOLD = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

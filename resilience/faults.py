@@ -7,6 +7,7 @@ from resilience import (
     duplicate_sends,
     process_kills,
     provider_faults,
+    proxies,
 )
 from resilience.report import Scenario
 
@@ -17,4 +18,5 @@ SCENARIOS: dict[str, Scenario] = {
     **clock_jumps.SCENARIOS,
     **database_locks.SCENARIOS,
     **duplicate_sends.SCENARIOS,
+    **proxies.SCENARIOS,
 }

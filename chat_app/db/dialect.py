@@ -3,7 +3,7 @@
 import errno
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,12 +228,9 @@ def enable_vacuum(file: Path) -> bool:
         if mode != _INCREMENTAL and size <= min(
             _CONVERTED_BYTES, shutil.disk_usage(file.parent).free // 3
         ):
-            try:
+            with suppress(sqlite3.Error):  # no room after all, or another process: as it is, then
                 connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
                 connection.execute("VACUUM")
-            except sqlite3.OperationalError as error:
-                if convert_error(error) is None:
-                    raise
             (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
     return mode == _INCREMENTAL
 

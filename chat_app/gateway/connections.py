@@ -20,6 +20,7 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import RateLimited, Unavailable
 from chat_app.core.signals import Signal
 from chat_app.db.engine import DATABASE_ERRORS
+from chat_app.gateway.socket_arrivals import SocketArrivals
 
 MAX_FAILURES = 2
 """How many revalidations in a row may fail; after the next, every session's connection ends."""
@@ -166,11 +167,13 @@ class ConnectionRegistry:
     Attributes:
         recheck: Set when a session may have expired, so that sessions are revalidated at once.
         refused: How many connections and requests were refused, by reason.
+        arrivals: Which sessions' sockets have arrived lately.
     """
 
     def __init__(self) -> None:
         self.recheck = asyncio.Event()
         self.refused: Counter[str] = Counter()
+        self.arrivals = SocketArrivals()
         self._open: dict[UUID | None, set[OpenConnection]] = defaultdict(set)
         self._counts: Counter[tuple[str, Hashable]] = Counter()
         self._pending: set[PendingConnection] = set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 from uuid import UUID
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.auth.sessions.models import ResolvedSession
@@ -21,10 +21,11 @@ from chat_app.gateway.connections import (
     Quota,
 )
 from chat_app.gateway.headers import SecurityHeaders, content_type, without
-from chat_app.gateway.paths import RouteKind, is_for_programs, moved_page
+from chat_app.gateway.paths import EVENT_PATH, RouteKind, is_for_programs, moved_page
 from chat_app.gateway.request_context import RequestContext, header_values
 from chat_app.gateway.responses import (
     INCOMPLETE_BODY,
+    NOT_FOUND,
     SLOW_BODY,
     UNAUTHENTICATED,
     GatewayError,
@@ -32,6 +33,8 @@ from chat_app.gateway.responses import (
     error_page,
     error_response,
 )
+from chat_app.gateway.socket_arrivals import STATUS_PATH
+from chat_app.gateway.sockets import client_token
 from chat_app.settings import Settings
 
 _SECRET_HEADERS = frozenset({b"cookie", b"authorization"})
@@ -89,6 +92,12 @@ class RequestBody:
             raise _too_large(self._limit)
         self._is_complete = not message.get("more_body", False)
         return message
+
+
+def _is_handshake(context: RequestContext, scope: Scope) -> bool:
+    """Whether a plain request is the handshake of a page's socket, without its upgrade."""
+    is_socket = context.path.removesuffix("/") == EVENT_PATH and context.allowed_origin
+    return bool(is_socket) and client_token(scope.get("query_string", b"")) is not None
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -232,6 +241,8 @@ class HttpGateway:
 
         error: GatewayError | ChatError | None = error_of(context)
         try:
+            if error is NOT_FOUND and _is_handshake(context, scope):
+                self.connections.arrivals.warn()
             if error is None and context.is_preflight:
                 await Response(status_code=204)(scope, receive, send_with_headers)
             elif error is None:
@@ -264,7 +275,7 @@ class HttpGateway:
         with self.connections.pending() as pending:
             resolved = await pending.resolve(self.sessions, context.session_token)
             send = with_renewed_cookie(send, resolved, pending, self.settings)
-            response = self._response_to(context, resolved)
+            response = self._response_to(context, resolved, scope)
             if response is not None:
                 await response(scope, receive, send)
                 return None
@@ -285,13 +296,23 @@ class HttpGateway:
             return body.error
 
     def _response_to(
-        self, context: RequestContext, resolved: ResolvedSession | None
+        self, context: RequestContext, resolved: ResolvedSession | None, scope: Scope
     ) -> Response | None:
         """The gateway's own response to a request with or without a session, if it has one."""
         if context.route is RouteKind.API and resolved is None:
             return self._refused(context, UNAUTHENTICATED)
+        if context.path == STATUS_PATH and context.method == "GET" and resolved is not None:
+            return self._socket_status(resolved.principal.credential_id, scope)
         location = self._redirect(context, resolved) if self.requires_sign_in else None
         return Response(status_code=303, headers={"location": location}) if location else None
+
+    def _socket_status(self, session_id: UUID, scope: Scope) -> Response:
+        """Tell a page without a socket whether its browser's sockets arrive here."""
+        arrivals = self.connections.arrivals
+        has_arrived = arrivals.has_arrived(session_id)
+        if not has_arrived and scope.get("query_string") == b"again":
+            arrivals.warn()
+        return JSONResponse({"socket": "arrived" if has_arrived else "missing"})
 
     def _refused(self, context: RequestContext, error: GatewayError | ChatError) -> Response:
         self.connections.refused[error.code] += 1

@@ -285,6 +285,8 @@ class SocketGateway:
             self.clock,
             self.timeouts,
         )
+        if socket.session_id is not None:
+            self.connections.arrivals.arrived(socket.session_id)
         inner = self._inner_scope(context, scope, socket.session_id, token)
         quotas = self._quotas(context, resolved)
         try:

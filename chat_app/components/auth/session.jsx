@@ -150,3 +150,49 @@ export const SessionWatch = ({ route, children }) => {
 
   return isBlank ? null : children;
 };
+
+const ASK_MS = 3_000;
+
+/**
+ * Says that a proxy drops the socket's upgrade, while pages and routes arrive as ever. The server
+ * knows: it is asked twice, because a socket that has only just lost its network may be on its way.
+ *
+ * @param {{isConnected: boolean, route: string}} props
+ */
+export const SocketWatch = ({ isConnected, route }) => {
+  const [isBlocked, setIsBlocked] = useState(false);
+
+  useEffect(() => {
+    setIsBlocked(false);
+    if (isConnected) return;
+    let missing = 0;
+    let isStopped = false;
+    const ask = async () => {
+      try {
+        const url = missing > 0 ? `${route}?again` : route;
+        const response = await fetch(url, { credentials: "include" });
+        const isMissing = response.ok && (await response.json()).socket === "missing";
+        missing = isMissing ? missing + 1 : 0;
+      } catch {
+        missing = 0; // The server is unreachable; the offline bar says so.
+      }
+      if (!isStopped) setIsBlocked(missing > 1);
+    };
+    const timer = setInterval(ask, ASK_MS);
+    return () => {
+      isStopped = true;
+      clearInterval(timer);
+    };
+  }, [isConnected, route]);
+
+  return (
+    <div role="alert">
+      {isBlocked && (
+        <p className="socket-blocked">
+          This page can't connect: a proxy between this browser and the server does not pass on
+          WebSockets. Tell your administrator.
+        </p>
+      )}
+    </div>
+  );
+};

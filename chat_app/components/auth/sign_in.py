@@ -10,6 +10,7 @@ from chat_app.auth.errors import error_messages
 from chat_app.components import script
 from chat_app.components.auth.fields import PROBLEM_ID
 from chat_app.components.ui.icons import brand, page_link
+from chat_app.reflex_ext.app import is_offline
 from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.account import IdentityProviderItem, IdentityProvidersState
 from chat_app.states.auth import AuthState
@@ -92,6 +93,21 @@ class SessionWatch(rx.Component):
     route: rx.Var[str]
 
 
+class SocketWatch(rx.Component):
+    """Says that a proxy drops the upgrade of the page's socket.
+
+    Args:
+        is_connected: Whether the page has its socket.
+        route: Where a page without one asks the server whether its sockets arrive.
+    """
+
+    library = script("auth/session")
+    tag = "SocketWatch"
+
+    is_connected: rx.Var[bool]
+    route: rx.Var[str]
+
+
 class IfQuery(rx.Component):
     """One of two children, by a parameter in the query of the page's URL.
 
@@ -158,9 +174,14 @@ def require_auth(page: Page, *, waiting: Page) -> Page:
 
     @functools.wraps(page)
     def protected() -> rx.Component:
-        return SessionWatch.create(
-            rx.cond(AuthState.phase == "authenticated", page(), waiting()),
-            route=api_url("/api/auth/session"),
+        is_signed_in = AuthState.phase == "authenticated"
+        return rx.fragment(
+            SocketWatch.create(
+                is_connected=is_signed_in & ~is_offline, route=api_url("/api/socket")
+            ),
+            SessionWatch.create(
+                rx.cond(is_signed_in, page(), waiting()), route=api_url("/api/auth/session")
+            ),
         )
 
     return protected
