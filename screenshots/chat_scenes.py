@@ -358,7 +358,10 @@ async def _(programs: Programs) -> Page:
     await ada.ask("Are you there?")
     await ended(ada.page, "complete")
     program.stop()
+    await composer(ada.page).fill("Still there?")
+    await composer(ada.page).press("Enter")
     await expect(ada.page.locator(".offline")).to_have_css("opacity", "1")
+    await expect(ada.page.get_by_text("Waiting for the connection")).to_be_visible()
     return ada.page
 
 

@@ -71,6 +71,7 @@ class User(Row, table=True):
     disabled_at: datetime | None = None
     email_verified_at: datetime | None = None
     session_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    chosen_model: str = Field(default="", max_length=200, sa_column_kwargs=_EMPTY)
 
 
 class Account(Row, table=True):

@@ -20,7 +20,7 @@ from chat_app.components.ui.feedback import (
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import open_sidebar, sidebar_shortcut
 from chat_app.pages.sidebar import SIDEBAR, sidebar
-from chat_app.reflex_ext.app import is_offline
+from chat_app.reflex_ext.app import is_disconnected
 from chat_app.reflex_ext.build import baked_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
@@ -39,7 +39,13 @@ def _signed_in() -> rx.Component:
         sidebar(),
         _conversation(),
         chunk_feed(chunk=Feed.f, on_resync=Feed.resync),
-        document_title(title=ChatState.title, product=PRODUCT, on_zone=ThreadListState.set_zone),
+        document_title(
+            title=ChatState.title,
+            product=PRODUCT,
+            deleted=ThreadListState.undo_id,
+            on_zone=ThreadListState.set_zone,
+            on_deleted=rx.redirect("/"),
+        ),
         class_name="app",
     )
 
@@ -191,12 +197,15 @@ def _beginning() -> rx.Component:
 # After the composer, which stands between the heading and them where there is room for it
 # (conversation.css).
 def _suggestions() -> rx.Component:
-    return rx.el.div(starters(on_send=_send, busy=ChatState.busy), class_name="suggestions")
+    return rx.el.div(
+        starters(on_send=_send, busy=ChatState.busy, is_disconnected=is_disconnected),
+        class_name="suggestions",
+    )
 
 
 def _send(client_id: rx.Var[str], text: rx.Var[str]) -> Any:
-    """Send to the thread that the page shows."""
-    return ChatState.send(client_id, ChatState.thread, text)
+    """Send to the thread that the page shows, for the model that it shows."""
+    return ChatState.send(client_id, ChatState.thread, text, ChatState.model)
 
 
 def _not_found() -> rx.Component:
@@ -217,8 +226,9 @@ def _dock() -> rx.Component:
                 models=ChatState.models, value=ChatState.model, on_pick=ChatState.pick_model
             ),
             busy=ChatState.busy,
-            offline=is_offline,
+            is_disconnected=is_disconnected,
             accepted=ChatState.accepted,
+            opens_chat=ChatState.thread == "",
             refused=ChatState.refused,
             owner=AuthState.user.id,
             draft_key=rx.cond(
@@ -226,6 +236,7 @@ def _dock() -> rx.Component:
             ),
             on_send=_send,
             on_stop=ChatState.stop(ChatState.thread),
+            on_open=rx.redirect("/c/" + ChatState.opened.to(str)),
             max_bytes=baked_settings().message_bytes,
             placeholder="Ask anything",
         ),

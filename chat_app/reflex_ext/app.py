@@ -24,7 +24,7 @@ mimetypes.add_type("font/woff2", ".woff2")
 SWEEP_SECONDS = 60.0
 """How often states without a tab are looked for."""
 
-is_offline = has_connection_errors
+is_disconnected = has_connection_errors
 """Whether the websocket is disconnected; Reflex reconnects by itself."""
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError, NotFound
+from chat_app.core.errors import ChatError, DatabaseError, NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
@@ -41,6 +41,7 @@ class ChatState(NoticeState, rx.State):
     loading: rx.Field[bool] = rx.field(True)
     missing: rx.Field[bool] = rx.field(False)
     accepted: rx.Field[str] = rx.field("")
+    opened: rx.Field[str] = rx.field("")
     refused: rx.Field[str] = rx.field("")
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
@@ -84,14 +85,18 @@ class ChatState(NoticeState, rx.State):
             show(self, self._view.at_end())
 
     @rx.event
-    async def send(self, client_id: str, thread: str, text: str):
+    async def send(self, client_id: str, thread: str, text: str, model: str = ""):
         """Send a message. The composer keeps its text until the server has accepted it.
+
+        The event says what the page showed, because this state may have opened another thread
+        since, or not yet have opened the one in the URL. And the page opens a new thread itself:
+        only it knows whether the user has moved on.
 
         Args:
             client_id: Made by the composer; the same id twice is one message.
-            thread: The thread on the page, or empty for a new one. The page decides, because this
-                state may have opened another one since.
+            thread: The thread on the page, or empty for a new one.
             text: At most `message_bytes` bytes.
+            model: The model on the page; empty for the one that this state has.
         """
         if self.refused or self.notice:
             self.refused = self.notice = ""
@@ -102,7 +107,7 @@ class ChatState(NoticeState, rx.State):
                 text=text,
                 client_id=client_id,
                 thread_id=UUID(thread) if thread else None,
-                model=self.model if thread == self.thread else "",
+                model=model or (self.model if thread == self.thread else ""),
             )
         except NotFound:
             self.refused, self.notice = client_id, "This chat was deleted. Your text is still here."
@@ -110,12 +115,10 @@ class ChatState(NoticeState, rx.State):
         except ChatError as error:
             self.refused, self.notice = client_id, error.message
             return
-        self.accepted = client_id
+        self.accepted, self.opened = client_id, str(sent.thread_id)
         if not thread and not self.thread:
             # At once, so that the next message goes to the same thread.
-            show(self, replace(self._view, thread=str(sent.thread_id)))
-            yield
-            yield rx.redirect(f"/c/{sent.thread_id}")
+            show(self, replace(self._view, thread=self.opened))
 
     @rx.event
     async def stop(self, thread: str):
@@ -130,9 +133,11 @@ class ChatState(NoticeState, rx.State):
 
     @rx.event
     async def pick_model(self, model_id: str):
-        """Choose the model of the next answers."""
+        """Choose the model of the next answers, and of the next new chats."""
         if any(model.id == model_id for model in self.models):
             show(self, replace(self._view, model=model_id))
+            yield
+            await try_action(self, services().profiles.choose_model(current_principal(), model_id))
 
     @rx.event
     async def show_notice(self, message: str, refused: str | None = None):
@@ -175,15 +180,19 @@ def open_route(chat: ChatState) -> bool:
     return True
 
 
-def offer_models(chat: ChatState) -> None:
-    """List the models to choose from."""
+async def offer_models(chat: ChatState, principal: Principal) -> None:
+    """List the models to choose from; a new chat has the one that the user chose last."""
     models = services().models.all()
-    if models:
-        default = services().models.default()
-        if default not in models:  # the operator may have chosen one that is not offered
-            models = (default, *models)
-        items = [ModelItem(model.id, model.name) for model in models]
-        show(chat, chat._view.offering(items, default.id))
+    if not models:
+        return
+    default, chosen = services().models.default(), ""
+    if default not in models:  # the operator may have chosen one that is not offered
+        models = (default, *models)
+    if not chat.thread:
+        with contextlib.suppress(DatabaseError):
+            chosen = await services().profiles.chosen_model(principal)
+    items = [ModelItem(model.id, model.name) for model in models]
+    show(chat, chat._view.offering(items, default.id, chosen))
 
 
 async def reload_thread(chat: ChatState, principal: Principal) -> None:

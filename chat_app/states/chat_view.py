@@ -79,9 +79,17 @@ class ChatView:
         end = len(self.history.end)
         return end + len(self.tail) + NEWEST if end else PAGE
 
-    def offering(self, models: Sequence[ModelItem], default: str) -> "ChatView":
-        """The models to choose from. A thread continues with the model it had."""
-        model = self.model if self.model or self.thread else default
+    def offering(self, models: Sequence[ModelItem], default: str, chosen: str = "") -> "ChatView":
+        """The models to choose from. A thread continues with the model it had.
+
+        Args:
+            models: All of them.
+            default: The id of the one for new chats.
+            chosen: The id of the one that the user chose for new chats, if it is among them.
+        """
+        model = self.model
+        if not model and not self.thread:
+            model = chosen if chosen in {offered.id for offered in models} else default
         return replace(self, models=tuple(models), model=model)
 
     def loaded(self, window: Window, default: str) -> "ChatView":

@@ -50,11 +50,12 @@ class Feed(rx.State):
     async def open(self):
         """Show the thread that the URL names, or an empty chat; then watch it."""
         chat = await self.get_state(ChatState)
+        principal = current_principal()
         if open_route(chat):
             yield
-        offer_models(chat)
+        await offer_models(chat, principal)
         with contextlib.suppress(DatabaseError):  # `watch` reads it until it can
-            await reload_thread(chat, current_principal())
+            await reload_thread(chat, principal)
         yield Feed.watch
 
     @rx.event(background=True, supersedes=True)

@@ -185,6 +185,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
             client_id=ClientId,
             thread=IdOrNone,
             text=message,
+            model=_optional(_text(200)),
         ),
         row(chat.stop, thread=IdOrNone),
         row(chat.retry, message_id=Id),

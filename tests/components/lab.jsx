@@ -5,7 +5,7 @@ import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { AnswerDetails } from "./chat/answer_details.jsx";
 import { Clamped } from "./chat/clamped.jsx";
-import { Composer } from "./chat/composer.jsx";
+import { Composer, Starter } from "./chat/composer.jsx";
 import { ModelPicker } from "./chat/model_picker.jsx";
 import { Scroller } from "./chat/scroller.jsx";
 import { announce, createSpeech } from "./chat/speech.jsx";
@@ -16,6 +16,7 @@ import { renderBlock } from "./markdown/markdown.jsx";
 import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx";
 import { mountMessage } from "./markdown/message_view.jsx";
 import { createSlices } from "./markdown/scheduling.jsx";
+import { OfflineBar } from "./ui/offline.jsx";
 
 const KINDS = {
   AnswerDetails,
@@ -25,7 +26,9 @@ const KINDS = {
   ChunkFeed,
   MessageText,
   ModelPicker,
+  OfflineBar,
   Scroller,
+  Starter,
 };
 
 /** Mount a component; `set` gives it further props, `calls` are the events it sent. */

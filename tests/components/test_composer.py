@@ -1,11 +1,16 @@
 """Nothing a person writes is lost, and nothing is sent twice."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from testing.script_page import dress
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+Network = Callable[[bool], Awaitable[None]]
 
 MOUNT = "(props) => { window.it = lab.mount('Composer', props, { events: ['onSend', 'onStop'] }); }"
 
@@ -329,6 +334,133 @@ async def test_a_half_emoji_is_not_sent(page: Page) -> None:
     await field.evaluate("(e) => { e.value = 'a\\ud83d'; }")
     await field.press("Enter")
     assert (await _sent(page))[0][1] == "a\ufffd"
+
+
+EVENTS = "{ events: ['onSend', 'onOpen'] }"
+
+
+async def _begin_chat(page: Page, kind: str = "Composer", **props: object) -> None:
+    mount = f"(props) => {{ window.it = lab.mount('{kind}', props, {EVENTS}); }}"
+    await page.evaluate(mount, {"opensChat": True, **props})
+
+
+async def _opened(page: Page) -> int:
+    return await page.evaluate("it.calls.filter(([name]) => name === 'onOpen').length")
+
+
+async def test_a_new_chat_is_opened_once_when_its_first_message_is_accepted(page: Page) -> None:
+    await _begin_chat(page)
+    await page.get_by_test_id("composer").fill("opens a chat")
+    await page.get_by_test_id("composer").press("Enter")
+    ((client_id, _),) = await _sent(page)
+    await _set(page, accepted="another", draftKey="new")
+    assert await _opened(page) == 0
+    await _set(page, accepted=client_id, draftKey="thread", opensChat=False)
+    await _set(page, accepted="", draftKey="new", opensChat=True)
+    await _set(page, accepted=client_id)
+    assert await _opened(page) == 1
+
+
+async def test_a_new_chat_is_opened_after_a_reload_or_a_lost_connection(page: Page) -> None:
+    await _begin_chat(page)
+    await page.get_by_test_id("composer").fill("sent, then reloaded")
+    await page.get_by_test_id("composer").press("Enter")
+    ((client_id, _),) = await _sent(page)
+    await page.reload()
+    await page.wait_for_function("window.lab")
+    await _begin_chat(page, accepted=client_id, draftKey="thread")
+    assert await _opened(page) == 1
+
+
+async def test_a_user_who_has_moved_on_is_not_called_back_to_a_new_chat(page: Page) -> None:
+    await _begin_chat(page)
+    await page.get_by_test_id("composer").fill("opens a chat")
+    await page.get_by_test_id("composer").press("Enter")
+    ((client_id, _),) = await _sent(page)
+    await page.evaluate("history.pushState(null, '', '/c/another')")
+    await _set(page, accepted=client_id, draftKey="another", opensChat=False)
+    assert await _opened(page) == 0
+    await expect(page.get_by_test_id("composer")).to_have_value("")
+
+
+async def test_a_message_of_an_open_chat_opens_none(page: Page) -> None:
+    await _begin_chat(page, opensChat=False)
+    await page.get_by_test_id("composer").fill("goes on")
+    await page.get_by_test_id("composer").press("Enter")
+    ((client_id, _),) = await _sent(page)
+    await _set(page, accepted=client_id)
+    assert await _opened(page) == 0
+
+
+async def test_a_suggestion_opens_its_chat_too(page: Page) -> None:
+    await _begin_chat(page)
+    await _begin_chat(page, "Starter", text="Write a haiku")
+    await page.locator(".starter").click()
+    ((client_id, _),) = await _sent(page)
+    await _begin_chat(page, accepted=client_id)
+    assert await _opened(page) == 1
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def network(page: Page) -> AsyncIterator[Network]:
+    """Takes the browser's network away, and gives it back."""
+
+    async def set_network(is_there: bool) -> None:
+        await page.context.set_offline(not is_there)
+
+    yield set_network
+    await set_network(True)
+
+
+async def test_without_a_network_a_message_says_that_it_waits_and_is_sent_once_it_is_back(
+    page: Page, network: Network
+) -> None:
+    field = await _mount(page)
+    status = page.locator(".ct-composer-late")
+    await network(False)
+    await field.fill("into the tunnel")
+    await expect(status).to_have_text("")
+    await field.press("Enter")
+    await expect(status).to_contain_text("Waiting for the connection")
+    await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    (first,) = await _sent(page)
+    await network(True)
+    await expect(status).to_have_text("")
+    assert await _sent(page) == [first, first]
+    await _set(page, accepted=first[0])
+    await expect(field).to_have_value("")
+
+
+async def test_a_message_waits_for_a_server_that_is_gone(page: Page) -> None:
+    field = await _mount(page, isDisconnected=True)
+    await field.fill("anybody there?")
+    await field.press("Enter")
+    await expect(page.locator(".ct-composer-late")).to_contain_text("Waiting for the connection")
+    await _set(page, isDisconnected=False)
+    assert len(await _sent(page)) == 2
+
+
+async def test_that_there_is_no_network_is_said_before_the_socket_knows(
+    page: Page, network: Network
+) -> None:
+    await page.evaluate("() => { window.it = lab.mount('OfflineBar', {}); }")
+    bar = page.locator(".offline")
+    await expect(bar).to_have_count(0)
+    await network(False)
+    await expect(bar).to_have_text("You're offline.")
+    await _set(page, isDisconnected=True)
+    await network(True)
+    await expect(bar).to_have_text("Connection lost. Reconnecting…")
+    await _set(page, isDisconnected=False)
+    await expect(bar).to_have_count(0)
+
+
+async def test_a_suggestion_waits_for_the_connection(page: Page, network: Network) -> None:
+    await _begin_chat(page, "Starter", text="Write a haiku")
+    await network(False)
+    await expect(page.locator(".starter")).to_be_disabled()
+    await network(True)
+    await expect(page.locator(".starter")).to_be_enabled()
 
 
 async def _drafts(page: Page) -> list[str]:

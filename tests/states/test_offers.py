@@ -9,6 +9,7 @@ from chat_app.states import auth
 from chat_app.states.account import IdentityProviderItem, IdentityProvidersState
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.feed import Feed
 from testing.oidc_app import oidc_at
 from testing.reflex_tabs import open_harness, open_tab
 
@@ -21,6 +22,30 @@ async def test_the_model_that_answers_is_among_those_to_pick(tmp_path: Path) -> 
         ids = [model.id for model in chat.models]
         assert ids[0] == "fake:20x0"
         assert len(set(ids)) == len(ids) > 1
+
+
+async def test_the_model_that_was_chosen_is_that_of_the_next_new_chat(tmp_path: Path) -> None:
+    async with open_harness(tmp_path) as harness:
+        ada = await harness.user("ada@example.com")
+        sent = await harness.live.runs.send(ada, text="Hello", client_id="one", model="fake:think")
+        thread = str(sent.thread_id)
+        tab = await open_tab(harness, ada, thread)
+        await tab.send(ChatState.pick_model("fake:drop"), thread)
+        for one in (tab, await harness.tab(ada)):
+            await (await one.begin(Feed.open()))
+            assert (await one.state(ChatState)).model == "fake:drop"
+        bob = await open_tab(harness, await harness.user("bob@example.com"))
+        assert (await bob.state(ChatState)).model == "fake"
+
+
+async def test_a_chosen_model_that_is_no_longer_offered_gives_way_to_the_default(
+    tmp_path: Path,
+) -> None:
+    async with open_harness(tmp_path) as harness:
+        ada = await harness.user("ada@example.com")
+        await harness.live.profiles.choose_model(ada, "retired")
+        tab = await open_tab(harness, ada)
+        assert (await tab.state(ChatState)).model == "fake"
 
 
 async def test_a_thread_goes_on_with_the_model_it_had(tmp_path: Path) -> None:

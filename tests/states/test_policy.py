@@ -39,6 +39,7 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "client_id": f"client-{uuid4().hex}",
         "name": "UTC",
         "model_id": "fake",
+        "model": "fake",
         "stream_id": of["stream_id"],
         "part": 0,
         "have": 0,
@@ -180,7 +181,7 @@ def test_a_payload_is_valid_or_refused(name: str, data: st.DataObject) -> None:
         checked = row.check(payload)
     except ValueError:
         return
-    required = set(row.arguments) - {"vars", "hashes", "refused"}
+    required = set(row.arguments) - {"vars", "hashes", "refused", "model"}
     assert required <= set(checked) <= set(row.arguments)
     assert all(isinstance(checked[name], str | int | dict) for name in checked if checked[name])
 

@@ -63,6 +63,23 @@ async def test_a_state_that_was_lost_does_not_misplace_a_message(harness: Harnes
     tab.close()
 
 
+async def test_a_first_message_opens_its_thread_though_the_tab_still_holds_another(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    former = (await harness.live.threads.create(ada, title="Former")).id
+    tab = await open_tab(harness, ada, str(former))
+    await tab.send(ChatState.send("c1", "", "A new question", "fake:drop"))
+    (sent,) = [t for t in (await harness.live.threads.page(ada)).threads if t.id != former]
+    chat = await tab.state(ChatState)
+    assert (chat.accepted, chat.opened) == ("c1", str(sent.id))
+    assert sent.model == "fake:drop"
+    # What it shows changes when the page has gone there: the user may have moved on.
+    assert chat.thread == str(former)
+    assert "_redirect" not in tab.text()
+    tab.close()
+
+
 async def test_two_first_messages_go_to_one_thread(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     tab = await open_tab(harness, ada)

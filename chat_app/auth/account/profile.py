@@ -1,4 +1,4 @@
-"""The profile: display name and picture."""
+"""The profile: display name, picture, and the model for new chats."""
 
 import hashlib
 import re
@@ -89,6 +89,22 @@ class Profiles:
         async with self.db.system("auth", write=True) as session:
             await session.exec(delete(Picture).where(col(Picture.user_id) == principal.user_id))
         self._publish(principal)
+
+    async def choose_model(self, principal: Principal, model_id: str) -> None:
+        """Keep a model for the user's new chats; the caller has checked that it is offered."""
+        async with self.db.system("auth", write=True) as session:
+            await session.exec(
+                update(User).where(col(User.id) == principal.user_id).values(chosen_model=model_id)
+            )
+        self._publish(principal)
+
+    async def chosen_model(self, principal: Principal) -> str:
+        """The model for the user's new chats; empty when they have chosen none."""
+        async with self.db.system("auth") as session:
+            found = await session.exec(
+                select(User.chosen_model).where(col(User.id) == principal.user_id)
+            )
+            return found.first() or ""
 
     async def picture_digest(self, principal: Principal) -> str:
         """The picture's hash; empty when there is none."""

@@ -9,10 +9,20 @@
 //   <div class="ct-composer-bar">
 //     <div class="ct-composer-tools">…children…</div>        beside the button
 //     <button class="ct-send" data-testid="send"> or <button class="ct-stop" data-testid="stop">
-//   <p class="ct-composer-late" role="status">             "Not sent yet." + button.ct-try-again
+//   <p class="ct-composer-late" role="status">             what it waits for, or "Not sent yet." and
+//                                                         button.ct-try-again
 
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
-import { createDrafts, messageOf, newClientId, remaining, tooLong } from "./drafts.jsx";
+import { useOffline } from "../ui/offline.jsx";
+import {
+  createDrafts,
+  messageOf,
+  newClientId,
+  noteOpening,
+  remaining,
+  takeOpening,
+  tooLong,
+} from "./drafts.jsx";
 
 const LATE_MS = 5000;
 const TOUCH = "(pointer: coarse)"; // the keyboard is on the screen, and has no Shift to hold
@@ -23,7 +33,8 @@ const TOUCH = "(pointer: coarse)"; // the keyboard is on the screen, and has no 
  *   accepted?: string,
  *   refused?: string,
  *   notice?: string,
- *   offline?: boolean,
+ *   opensChat?: boolean,
+ *   isDisconnected?: boolean,
  *   owner?: string,
  *   draftKey?: string,
  *   maxBytes?: number,
@@ -32,13 +43,15 @@ const TOUCH = "(pointer: coarse)"; // the keyboard is on the screen, and has no 
  *   children?: import("react").ReactNode,
  *   onSend?: (clientId: string, text: string) => void,
  *   onStop?: () => void,
+ *   onOpen?: () => void,
  * }} props
  */
 export function Composer(props) {
   const { busy = false, accepted = "", refused = "", notice = "", draftKey = "new" } = props;
-  const { owner = "", offline = false } = props;
+  const { owner = "", opensChat = false, isDisconnected = false } = props;
   const { maxBytes = 100_000, placeholder = "", className = "", children } = props;
-  const { onSend, onStop } = props;
+  const { onSend, onStop, onOpen } = props;
+  const offline = useOffline(isDisconnected);
   /** @type {import("react").RefObject<HTMLTextAreaElement>} */
   const field = useRef(/** @type {any} */ (null));
   /** @type {import("react").RefObject<HTMLFormElement>} */
@@ -87,6 +100,7 @@ export function Composer(props) {
     if (problem) return;
     if (!again) sent.current = { text, id: newClientId() };
     keep();
+    if (opensChat) noteOpening(sessionStorage, sent.current.id);
     setWaiting(true);
     onSend?.(sent.current.id, text);
   }
@@ -107,6 +121,7 @@ export function Composer(props) {
   useLayoutEffect(() => {
     if (!accepted) return;
     drafts.current.accepted(accepted);
+    if (takeOpening(sessionStorage, accepted)) onOpen?.();
     if (accepted !== sent.current.id) return;
     put(remaining(field.current.value, sent.current.text));
     sent.current = { text: "", id: "" };
@@ -119,14 +134,16 @@ export function Composer(props) {
   }, [refused]);
 
   useEffect(() => {
-    if (state !== "sending") return undefined;
+    if (state !== "sending" || offline) return undefined;
     const timer = setTimeout(() => setState("late"), LATE_MS);
     return () => clearTimeout(timer);
-  }, [state]);
+  }, [state, offline]);
 
   // Back online: what was not accepted is sent again, under the same id.
   useEffect(() => {
-    if (!offline && waiting.current) onSend?.(sent.current.id, sent.current.text);
+    if (offline || !waiting.current) return;
+    setWaiting(true);
+    onSend?.(sent.current.id, sent.current.text);
   }, [offline]);
 
   useEffect(() => {
@@ -242,7 +259,8 @@ export function Composer(props) {
         )}
       </div>
       <p className="ct-composer-late" role="status">
-        {state === "late" && (
+        {state !== "idle" && offline && "Waiting for the connection. It will be sent then."}
+        {state === "late" && !offline && (
           <>
             Not sent yet.{" "}
             <button type="submit" className="ct-try-again">
@@ -277,20 +295,24 @@ function StopMark() {
 }
 
 /**
- * A suggestion on an empty chat. A second click is the same message, as the server sees it.
+ * A suggestion on an empty chat. A second click is the same message, as the server sees it; without a
+ * connection it would wait unseen.
  *
  * @param {{
  *   name?: string,
  *   text: string,
  *   disabled?: boolean,
+ *   isDisconnected?: boolean,
  *   onSend: (clientId: string, text: string) => void,
  *   children?: import("react").ReactNode,
  * }} props
  */
-export function Starter({ name, text, disabled, onSend, children }) {
+export function Starter({ name, text, disabled = false, isDisconnected = false, onSend, children }) {
+  const offline = useOffline(isDisconnected);
   const id = useRef(/** @type {string | null} */ (null));
   const send = () => {
     id.current ??= newClientId();
+    noteOpening(sessionStorage, id.current);
     onSend(id.current, text);
   };
   return (
@@ -298,7 +320,7 @@ export function Starter({ name, text, disabled, onSend, children }) {
       type="button"
       className="starter"
       aria-label={name ? `${name}: ${text}` : undefined}
-      disabled={disabled}
+      disabled={disabled || offline}
       onClick={send}
     >
       {children}

@@ -29,9 +29,11 @@ class Composer(rx.Component):
         children: Further tools, shown beside the send button.
         busy: An answer is running: the button stops it, and Enter does nothing.
         accepted: The client id that the server accepted last; its text leaves the field.
+        opens_chat: Whether the next message begins a chat.
         refused: The client id that the server refused last; its text stays to be edited.
         notice: A message to show above the field.
-        offline: Whether the server is unreachable; what is pending is sent again afterwards.
+        is_disconnected: Whether the websocket is disconnected; what is pending is sent again
+            afterwards.
         owner: The user whose drafts the tab may show; drafts of another user are removed.
         draft_key: Names the draft in the tab's storage, one for each thread.
         max_bytes: The longest text, in bytes of UTF-8.
@@ -39,6 +41,8 @@ class Composer(rx.Component):
         on_send: Called with (client id, text). The same text keeps its id until it is accepted, so
             that the server can treat a second send as idempotent.
         on_stop: Called when the user stops the running answer.
+        on_open: Called when a message that began a chat is accepted and the page is still where it
+            was sent.
     """
 
     library = script("chat/composer")
@@ -46,9 +50,10 @@ class Composer(rx.Component):
 
     busy: rx.Var[bool]
     accepted: rx.Var[str]
+    opens_chat: rx.Var[bool]
     refused: rx.Var[str]
     notice: rx.Var[str]
-    offline: rx.Var[bool]
+    is_disconnected: rx.Var[bool]
     owner: rx.Var[str]
     draft_key: rx.Var[str]
     max_bytes: rx.Var[int]
@@ -56,10 +61,11 @@ class Composer(rx.Component):
 
     on_send: rx.EventHandler[_send_spec]
     on_stop: rx.EventHandler[rx.event.no_args_event_spec]
+    on_open: rx.EventHandler[rx.event.no_args_event_spec]
 
 
 class Starter(rx.Component):
-    """A button that sends its text once, however often it is clicked."""
+    """A button that begins a chat with its text, once, however often it is clicked."""
 
     library = script("chat/composer")
     tag = "Starter"
@@ -67,18 +73,20 @@ class Starter(rx.Component):
     name: rx.Var[str]
     text: rx.Var[str]
     disabled: rx.Var[bool]
+    is_disconnected: rx.Var[bool]
     on_send: rx.EventHandler[_send_spec]
 
 
 composer = Composer.create
 
 
-def starters(*, on_send: Any, busy: rx.Var[bool]) -> rx.Component:
+def starters(*, on_send: Any, busy: rx.Var[bool], is_disconnected: rx.Var[bool]) -> rx.Component:
     """Suggestions to begin an empty chat with; a list.
 
     Args:
         on_send: Called with (client id, text).
         busy: Whether an answer is running already.
+        is_disconnected: Whether the websocket is disconnected.
     """
     return rx.el.ul(
         *(
@@ -90,6 +98,7 @@ def starters(*, on_send: Any, busy: rx.Var[bool]) -> rx.Component:
                     name=name,
                     text=text,
                     disabled=busy,
+                    is_disconnected=is_disconnected,
                     on_send=on_send,
                 )
             )

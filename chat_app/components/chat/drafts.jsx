@@ -5,6 +5,7 @@
 
 const PREFIX = "ct-draft:";
 const OWNER = "ct-drafts-of";
+const OPENING = "ct-opening";
 const ID_BYTES = 18; // 24 characters
 const BLANK_START = /^(?:[^\S\n]*\n)+/; // blank lines above the first one with words
 
@@ -22,6 +23,7 @@ export function newClientId() {
  * @param {Storage} storage
  */
 export function forgetDrafts(storage) {
+  storage.removeItem(OPENING);
   for (const name of Object.keys(storage)) {
     if (name.startsWith(PREFIX)) storage.removeItem(name);
   }
@@ -84,6 +86,30 @@ export function createDrafts(storage, owner) {
  */
 export function messageOf(text) {
   return withoutBlankStart(text).trimEnd();
+}
+
+/**
+ * Note that a message begins a chat, which is opened when the server has accepted the message. Only the
+ * page knows whether it still is where the message was sent, perhaps after a reload.
+ *
+ * @param {Storage} storage
+ * @param {string} id The client id of the message.
+ */
+export function noteOpening(storage, id) {
+  storage.setItem(OPENING, `${id} ${location.pathname}`);
+}
+
+/**
+ * Whether the chat of this message is to be opened now; once.
+ *
+ * @param {Storage} storage
+ * @param {string} id The client id of an accepted message.
+ */
+export function takeOpening(storage, id) {
+  const [noted, pathname] = (storage.getItem(OPENING) ?? "").split(" ");
+  if (noted !== id) return false;
+  storage.removeItem(OPENING);
+  return pathname === location.pathname;
 }
 
 /**

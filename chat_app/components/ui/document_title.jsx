@@ -1,15 +1,24 @@
 // @ts-check
 // biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { useLocation } from "react-router";
 
 /**
- * Sets the tab's title, reports the time zone once, and closes the drawer after a navigation.
+ * Sets the tab's title, reports the time zone once, closes the drawer after a navigation, and leaves a
+ * thread that was deleted in this tab.
  *
- * @param {{title?: string, product: string, onZone?: (zone: string) => void}} props
+ * @param {{
+ *   title?: string,
+ *   product: string,
+ *   deleted?: string,
+ *   onZone?: (zone: string) => void,
+ *   onDeleted?: () => void,
+ * }} props
  */
-export const DocumentTitle = ({ title, product, onZone }) => {
+export const DocumentTitle = ({ title, product, deleted = "", onZone, onDeleted }) => {
   const { pathname } = useLocation();
+  const lastDeleted = useRef(deleted);
+  const isLeaving = useRef(false);
 
   useEffect(() => {
     onZone?.(Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
@@ -22,12 +31,24 @@ export const DocumentTitle = ({ title, product, onZone }) => {
     };
   }, [title, product, pathname]);
 
-  // A user who picked a thread in the drawer wants to read it.
+  // A user who picked a thread in the drawer wants to read it; one who deleted it, perhaps to undo.
   useEffect(() => {
-    for (const open of document.querySelectorAll(":popover-open")) {
-      /** @type {HTMLElement} */ (open).hidePopover();
+    if (!isLeaving.current) {
+      for (const open of document.querySelectorAll(":popover-open")) {
+        /** @type {HTMLElement} */ (open).hidePopover();
+      }
     }
+    isLeaving.current = false;
   }, [pathname]);
+
+  // Only the page knows whether the thread is still open when it is deleted.
+  useEffect(() => {
+    const isNew = deleted !== lastDeleted.current;
+    lastDeleted.current = deleted;
+    if (!isNew || !deleted || pathname.toLowerCase().split("/")[2] !== deleted) return;
+    isLeaving.current = true;
+    onDeleted?.();
+  }, [deleted]);
 
   return null;
 };

@@ -6,7 +6,7 @@ import reflex as rx
 
 from chat_app.components import script
 from chat_app.components.ui.icons import icon, icon_button
-from chat_app.reflex_ext.app import is_offline
+from chat_app.reflex_ext.app import is_disconnected
 
 
 def notice(message: rx.Var[str], on_dismiss: Any) -> rx.Component:
@@ -22,15 +22,24 @@ def notice(message: rx.Var[str], on_dismiss: Any) -> rx.Component:
     )
 
 
+class OfflineBar(rx.Component):
+    """Says that the server cannot be reached.
+
+    Args:
+        children: An icon.
+        is_disconnected: Whether the websocket is disconnected. That the browser has no network is
+            said without it.
+    """
+
+    library = script("ui/offline")
+    tag = "OfflineBar"
+
+    is_disconnected: rx.Var[bool]
+
+
 def offline_bar() -> rx.Component:
-    """Shown while the websocket is disconnected."""
-    return rx.el.div(
-        rx.cond(
-            is_offline,
-            rx.el.p(icon("offline"), "Connection lost. Reconnecting…", class_name="offline"),
-        ),
-        role="status",
-    )
+    """Shown while the server cannot be reached."""
+    return OfflineBar.create(icon("offline"), is_disconnected=is_disconnected)
 
 
 def thread_list_skeleton() -> rx.Component:
@@ -58,12 +67,14 @@ def _skeleton(class_name: str, widths: tuple[int, ...], label: str) -> rx.Compon
 
 
 class DocumentTitle(rx.Component):
-    """Sets the tab's title, reports the time zone, closes the drawer after a navigation.
+    """Sets the tab's title, reports the time zone, closes the drawer, leaves a deleted thread.
 
     Args:
         title: The open thread's title, or nothing.
         product: The product's name.
+        deleted: The id of the thread that was deleted last in this tab.
         on_zone: Called once with a time zone name such as `Europe/Berlin`.
+        on_deleted: Called when that thread is the open one.
     """
 
     library = script("ui/document_title")
@@ -71,7 +82,10 @@ class DocumentTitle(rx.Component):
 
     title: rx.Var[str]
     product: rx.Var[str]
+    deleted: rx.Var[str]
+
     on_zone: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_deleted: rx.EventHandler[rx.event.no_args_event_spec]
 
 
 document_title = DocumentTitle.create
