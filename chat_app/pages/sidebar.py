@@ -9,7 +9,9 @@ from chat_app.components.chat.thread_list import (
     row_menu,
     thread_title,
     title_field,
+    undo_button,
 )
+from chat_app.components.ui.drawer import drawer
 from chat_app.components.ui.feedback import notice, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import close_sidebar
@@ -26,7 +28,7 @@ _SEARCH_DEBOUNCE_MS = 200
 
 def sidebar() -> rx.Component:
     """The sidebar; on a phone it is a drawer."""
-    return rx.el.aside(
+    return drawer(
         rx.el.div(
             page_link(brand(), to="/", class_name="home", aria_label="Chat: start a new chat"),
             close_sidebar(SIDEBAR),
@@ -68,8 +70,7 @@ def sidebar() -> rx.Component:
         account_menu(AuthState.user),
         id=SIDEBAR,
         class_name="sidebar",
-        aria_label="Your chats",
-        custom_attrs={"popover": "auto"},
+        label="Your chats",
     )
 
 
@@ -80,13 +81,10 @@ def _undo_bar() -> rx.Component:
             ThreadListState.undo_id != "",
             rx.el.div(
                 rx.el.span("Deleted “", ThreadListState.undo_title, "”", class_name="undo-words"),
-                rx.el.button(
+                undo_button(
                     "Undo",
-                    type="button",
-                    class_name="text-button",
-                    # The row that had the focus is gone.
-                    auto_focus=True,
-                    on_click=ThreadListState.undo_delete,
+                    thread=ThreadListState.undo_id,
+                    on_undo=ThreadListState.undo_delete,
                 ),
                 icon_button("close", "Dismiss", on_click=ThreadListState.dismiss),
                 key=ThreadListState.undo_id,

@@ -9,7 +9,6 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
-from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action, views
 from chat_app.states.thread_list_view import PAGE, ThreadListView
@@ -79,7 +78,7 @@ class ThreadListState(NoticeState, rx.State):
 
     @rx.event
     async def delete(self, thread_id: str):
-        """Delete a thread; the notice that appears can undo it."""
+        """Delete a thread; the notice that appears can undo it, and the page leaves the thread."""
         title = next((t.title for t in self._view.threads if str(t.id) == thread_id), "")
         if not await try_action(
             self, services().threads.delete(current_principal(), UUID(thread_id))
@@ -87,17 +86,13 @@ class ThreadListState(NoticeState, rx.State):
             return
         self.undo_id, self.undo_title = thread_id, title
         self._deleted_at = services().clock()
-        if route_argument(self, "thread") == thread_id:
-            yield rx.redirect("/")
 
     @rx.event
     async def undo_delete(self):
-        """Bring the deleted thread back and open it."""
+        """Bring the deleted thread back into the list."""
         thread_id, self.undo_id = self.undo_id, ""
-        if thread_id and await try_action(
-            self, services().threads.restore(current_principal(), UUID(thread_id))
-        ):
-            yield rx.redirect(f"/c/{thread_id}")
+        if thread_id:
+            await try_action(self, services().threads.restore(current_principal(), UUID(thread_id)))
 
     @rx.event
     async def dismiss(self):

@@ -14,6 +14,11 @@ FOCUSED = """() => {
     return named.trim().replace(/\\s+/g, " ");
 }"""
 
+INSIDE = """() => {
+    const one = document.activeElement;
+    return one === document.body || one.closest("[role=dialog]") !== null;
+}"""
+
 
 async def _walk(page: Page, wanted: str, *, key: str = "Tab") -> None:
     """Press a key until what is focused is called so, and can be seen to be focused."""
@@ -89,11 +94,11 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await expect(page.get_by_role("button", name="Undo")).to_be_focused()
     await expect(ada.titles()).to_have_text(["A question about the sea"])
     await page.keyboard.press("Enter")
-    await expect(page.locator("h1.thread-title")).to_have_text("Mountains")
-    await expect(ada.titles()).to_have_count(2)
-    await expect(composer(page)).to_be_focused()
+    await expect(newest).to_have_text("Mountains")
+    await expect(newest).to_be_focused()
+    await expect(page.locator("h1.thread-title")).to_have_text("A question about the sea")
 
-    await _walk(page, "A Account of Ada", key="Shift+Tab")
+    await _walk(page, "A Account of Ada")
     await page.keyboard.press("Enter")
     await _walk(page, "Sign out")
     await page.keyboard.press("Enter")
@@ -119,18 +124,44 @@ async def test_a_long_list_is_one_stop_of_the_tab_key(program: Program, meet: Me
     await expect(stops.nth(0)).to_be_focused()
 
 
-async def test_escape_closes_the_drawer_and_gives_the_focus_back(
+async def test_the_drawer_of_a_phone_keeps_the_focus_and_gives_it_back(
     program: Program, meet: Meet
 ) -> None:
     ada = await meet("Ada", program.url, viewport={"width": 360, "height": 640})
+    page = ada.page
     await ada.sign_up()
-    opener = ada.page.get_by_role("button", name="Your chats")
+    opener = page.get_by_role("button", name="Your chats")
+    drawer = page.get_by_role("dialog", name="Your chats")
+    main = page.locator("main")
     await opener.focus()
-    await ada.page.keyboard.press("Enter")
-    await expect(ada.page.get_by_role("link", name="New chat", exact=True)).to_be_visible()
-    await ada.page.keyboard.press("Escape")
-    await expect(ada.page.get_by_role("link", name="New chat", exact=True)).to_be_hidden()
+    await page.keyboard.press("Enter")
+    await expect(drawer.get_by_role("link", name="start a new chat")).to_be_focused()
+    await expect(main).to_have_js_property("inert", True)
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(FAR):
+            await page.keyboard.press(key)
+            # Where there is nothing more the browser itself is a stop, as with every dialog.
+            assert await page.evaluate(INSIDE), key
+    await page.keyboard.press("Escape")
+    await expect(drawer).to_have_count(0)
+    await expect(main).to_have_js_property("inert", False)
     await expect(opener).to_be_focused()
+
+    # A link to where the page is already, a wide window, and a click beside it close it too.
+    await opener.click()
+    await drawer.get_by_role("link", name="New chat", exact=True).click()
+    await expect(drawer).to_have_count(0)
+    await opener.click()
+    await page.set_viewport_size({"width": 1024, "height": 640})
+    await expect(drawer).to_have_count(0)
+    await expect(main).to_have_js_property("inert", False)
+    await page.set_viewport_size({"width": 360, "height": 640})
+    await opener.click()
+    await expect(drawer).to_be_visible()
+    await page.mouse.click(350, 300)
+    await expect(drawer).to_have_count(0)
+    await expect(opener).to_be_focused()
+    assert ada.errors == []
 
 
 async def test_escape_leaves_a_title_as_it_was_and_the_drawer_open(

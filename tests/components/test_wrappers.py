@@ -18,7 +18,11 @@ from chat_app.components.auth.sign_in import auth_form, email_link
 from chat_app.components.chat.composer import composer
 from chat_app.components.chat.message import answer_details, clamped, scroller
 from chat_app.components.chat.model_picker import model_picker
+from chat_app.components.chat.thread_list import undo_button
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
+from chat_app.components.ui.drawer import drawer
+from chat_app.components.ui.feedback import document_title, offline_bar
+from chat_app.components.ui.own_origin import own_origin
 from chat_app.states.views import MetricItem, ModelItem
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +80,21 @@ MADE = {
     "model_picker": lambda: model_picker(
         models=rx.Var.create([ModelItem("m", "M")]), value=rx.Var.create("m"), on_pick=Wired.show
     ),
-    "composer": lambda: composer(on_send=Wired.send, on_stop=Wired.none, notice="Hm."),
+    "composer": lambda: composer(
+        on_send=Wired.send,
+        on_stop=Wired.none,
+        on_open=Wired.none,
+        opens_chat=True,
+        is_disconnected=False,
+        notice="Hm.",
+    ),
+    "drawer": lambda: drawer(id="d", label="l", class_name="c"),
+    "own_origin": lambda: own_origin(origins=["http://localhost:3000"]),
+    "undo_button": lambda: undo_button("Undo", thread="t", on_undo=Wired.none),
+    "offline_bar": offline_bar,
+    "document_title": lambda: document_title(
+        title="t", product="p", deleted="t", on_zone=Wired.show, on_deleted=Wired.none
+    ),
     "scroller": lambda: scroller(
         rx.el.article(),
         on_top=Wired.none,

@@ -1,11 +1,14 @@
 // @ts-check
-// The thread list: keyboard navigation, the menu of a row, the field that renames a thread, and
-// loading more.
+// The thread list: keyboard navigation, the menu of a row, the field that renames a thread, the button
+// that undoes a deletion, and loading more.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+
+/** The id of the thread that is being restored: its row takes the focus, which the button had. */
+let restoring = "";
 
 /** @param {Element | null | undefined} element */
 const linkOfRow = (element) => element?.closest("li")?.querySelector("a") ?? null;
@@ -34,6 +37,11 @@ export const RovingList = ({ children }) => {
       for (const element of root.querySelectorAll("a, button")) {
         /** @type {HTMLElement} */ (element).tabIndex = row?.contains(element) ? 0 : -1;
       }
+      const restored = restoring && links.find((link) => link.pathname === `/c/${restoring}`);
+      if (!restored) return;
+      restoring = "";
+      // Only when it was lost with the button.
+      if (document.activeElement === document.body) restored.focus();
     };
     /** @param {FocusEvent} event */
     const focused = ({ target }) => {
@@ -244,6 +252,26 @@ export const TitleField = ({ title, onSave, onCancel }) => {
         }}
       />
     </form>
+  );
+};
+
+/**
+ * The button that undoes a deletion. The row that had the focus is gone, so this takes it, and then
+ * gives it to the row that comes back.
+ *
+ * @param {{thread: string, onUndo: () => void, children?: import("react").ReactNode}} props
+ */
+export const UndoButton = ({ thread, onUndo, children }) => {
+  const button = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  useEffect(() => button.current?.focus(), []);
+  const undo = () => {
+    restoring = thread;
+    onUndo();
+  };
+  return (
+    <button ref={button} type="button" className="text-button" onClick={undo}>
+      {children}
+    </button>
   );
 };
 

@@ -1,4 +1,4 @@
-"""The thread list: keyboard navigation, the menu of a row, its title field, infinite scroll."""
+"""The thread list: keyboard navigation, the menu of a row, title field, undo, infinite scroll."""
 
 import reflex as rx
 
@@ -70,10 +70,27 @@ class LoadMore(rx.Component):
     on_reach: rx.EventHandler[rx.event.no_args_event_spec]
 
 
+class UndoButton(rx.Component):
+    """A button that undoes a deletion. It takes the focus, and gives it to the row that comes back.
+
+    Args:
+        children: Its label.
+        thread: The id of the deleted thread.
+        on_undo: Called at a click.
+    """
+
+    library = script("chat/thread_list")
+    tag = "UndoButton"
+
+    thread: rx.Var[str]
+    on_undo: rx.EventHandler[rx.event.no_args_event_spec]
+
+
 roving_list = RovingList.create
 row_menu = RowMenu.create
 title_field = TitleField.create
 load_more = LoadMore.create
+undo_button = UndoButton.create
 
 
 def thread_title(title: rx.Var[str]) -> rx.Var[str]:
