@@ -12,6 +12,7 @@ from reflex.plugins import SitemapPlugin
 
 from chat_app.reflex_ext.build import COMMANDS, set_defaults
 from chat_app.reflex_ext.bundle import PortablePages, keep_equal_lockfiles, leave_out
+from chat_app.reflex_ext.run import print_own_addresses, take_configured_ports
 from chat_app.settings import ConfigError, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has set since the first
@@ -30,6 +31,8 @@ bun = Path(sys.executable).parent / "bun"
 set_defaults(COMMANDS)
 keep_equal_lockfiles()
 leave_out(here.private_paths)
+take_configured_ports()
+print_own_addresses(here.url, here.api_url)
 
 config = rx.Config(
     app_name="chat_app",

@@ -1,4 +1,4 @@
-"""Scenes of the sign-in, sign-up and settings pages."""
+"""Scenes of the sign-in, sign-up and settings pages, and of a page that is not there."""
 
 from playwright.async_api import FilePayload, Page
 
@@ -40,7 +40,7 @@ async def _(programs: Programs) -> Page:
     await ada.open("/reset")
     await ada.page.fill("[name=email]", "ada@example.com")
     await ada.page.get_by_role("button", name="Send link").click()
-    await expect(ada.page.get_by_role("heading", name="Check your inbox")).to_be_visible()
+    await expect(ada.page.get_by_role("heading", name="Open the link")).to_be_visible()
     return ada.page
 
 
@@ -149,6 +149,14 @@ async def _(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
     await ada.open("/settings/confirm?callbackUrl=/settings/passkeys")
     await expect(ada.page.locator("[name=password]")).to_be_visible()
+    return ada.page
+
+
+@scene("page-not-found")
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
+    await ada.open("/no/such/page")
+    await expect(ada.page.get_by_role("heading", name="Page not found")).to_be_visible()
     return ada.page
 
 

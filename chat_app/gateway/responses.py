@@ -1,4 +1,4 @@
-"""Errors of the gateway: which requests get one, as JSON, and the pages for two of them."""
+"""Errors of the gateway: which requests get one, as JSON, and the pages for three of them."""
 
 from dataclasses import dataclass
 from html import escape
@@ -18,12 +18,15 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }}
+:root {{ background: Canvas; color: CanvasText; }}
 body {{ max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem; }}
 h1 {{ font-size: 1.4rem; line-height: 1.3; }}
 code {{ font: 0.9em ui-monospace, monospace; overflow-wrap: anywhere; }}
 </style>
+<main>
 <h1>{title}</h1>
 {body}
+</main>
 </html>
 """
 
@@ -32,6 +35,10 @@ _UNKNOWN_HOST_BODY = """<p>This server is not configured for {host}.</p>
 <p>Administrators: set <code>APP_URL</code> to the URL people use, such as
 <code>https://chat.example</code>, or add this one to <code>APP_ORIGINS</code>, and restart the
 server.</p>"""
+
+# As chat_app/pages/not_found.py has it, for paths that never reach the pages.
+_NOT_FOUND_BODY = """<p>The link is wrong, or the page has moved.</p>
+<p><a href="/">Go to your chats</a></p>"""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -109,6 +116,9 @@ def error_page(error: GatewayError | ChatError, *, host: str, url: str) -> Respo
     """
     if error is UNKNOWN_HOST:
         return HTMLResponse(unknown_host_page(host, url), error.status)
+    if error is NOT_FOUND:
+        page = _PAGE.format(title="Page not found", body=_NOT_FOUND_BODY)
+        return HTMLResponse(page, error.status)
     if isinstance(error, RateLimited | Unavailable):
         page = _unavailable_page(error.message)
         return HTMLResponse(page, error.status, _retry_after(error))

@@ -3,17 +3,20 @@
 `add_pages` says which routes there are. A page without `require_auth` is public, and loads nothing.
 """
 
-from functools import partial
+from typing import Any
 
 import reflex as rx
 
-from chat_app.components.auth.sign_in import require_auth
+from chat_app.components.auth.sign_in import Page, require_auth
 from chat_app.components.ui.icons import PRODUCT
+from chat_app.components.ui.own_origin import own_origin
 from chat_app.components.ui.sidebar import keep_sidebar_closed
 from chat_app.pages import email_links
 from chat_app.pages.chat import chat
+from chat_app.pages.not_found import not_found
 from chat_app.pages.settings.pages import INDEX, PAGES, index, waiting
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
+from chat_app.reflex_ext.build import development_origins
 from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
 
@@ -26,7 +29,10 @@ def add_pages(app: rx.App) -> None:
     """Add the routes and their style sheets to the app."""
     app.stylesheets.extend(f"/styles/{name}.css" for name in _STYLES)
     app.head_components.extend(_head())
-    add = partial(app.add_page, description=_DESCRIPTION)
+
+    def add(page: Page, **given: Any) -> None:
+        app.add_page(_at_own_origin(page), description=_DESCRIPTION, **given)
+
     for route, title, page in (
         ("/signin", "Sign in", sign_in),
         ("/signin/code", "Enter your code", second_factor),
@@ -35,6 +41,7 @@ def add_pages(app: rx.App) -> None:
         ("/reset", "Reset your password", email_links.reset),
         ("/reset/new", "Choose a new password", email_links.new_password),
         ("/confirm", "One more click", email_links.confirm),
+        ("404", "Page not found", not_found),
     ):
         add(page, route=route, title=f"{title} · {PRODUCT}")
     for route in ("/", "/c/[thread]"):
@@ -49,6 +56,12 @@ def add_pages(app: rx.App) -> None:
             title=f"{title} · {PRODUCT}",
             on_load=[AuthState.on_auth_change, *loads],
         )
+
+
+def _at_own_origin(page: Page) -> Page:
+    """In development, make a page say what to open when the server does not answer its origin."""
+    origins = development_origins()
+    return (lambda: own_origin(page(), origins=origins)) if origins else page
 
 
 def _head() -> list[rx.Component]:

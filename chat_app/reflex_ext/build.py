@@ -124,3 +124,9 @@ def api_url(path: str) -> str:
         path: Begins with a slash.
     """
     return baked_settings().api_origin + path
+
+
+def development_origins() -> list[str]:
+    """In development, the origins that the server answers, the one to open first; else none."""
+    config = settings()
+    return [config.url, *sorted(config.origins - {config.url})] if config.is_dev else []

@@ -15,6 +15,7 @@ from testing.browser_user import (
     TIMEOUT_MS,
     BrowserUser,
     Meet,
+    composer,
     pick_model,
     until_done,
     until_text,
@@ -214,4 +215,21 @@ async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: s
         await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
         await ada.page.get_by_role("link", name="Settings", exact=True).click()
         await expect(ada.page.locator(".settings.index")).to_be_visible(timeout=TIMEOUT_MS)
+    assert ada.errors == []
+
+
+async def test_an_address_without_a_page_leads_back(program: Program, meet: Meet, axe: str) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    heading = ada.page.get_by_role("heading", name="Page not found")
+    for path in ("/_anything", "/no/such/page", "/settings/nothing", "/nothing.png"):
+        response = await ada.page.goto(f"{program.url}{path}")
+        assert response is not None
+        assert response.status == 404, path
+        await expect(heading).to_be_visible()
+        if path.startswith(("/_", "/no/")):
+            await _judge(ada.page, axe)
+    await expect(ada.page).to_have_title("Page not found · Chat")
+    await ada.page.get_by_role("link", name="Go to your chats").click()
+    await expect(composer(ada.page)).to_be_visible()
     assert ada.errors == []

@@ -103,6 +103,8 @@ async def test_reflex_s_own_endpoints_are_closed(server: GatewayServer) -> None:
         for method in ("GET", "POST"):
             response = await server.client.request(method, path, headers=headers)
             assert response.status_code == 404, path
+            assert "Page not found" in response.text
+            assert 'href="/"' in response.text
     assert server.app.scopes == []
 
 

@@ -10,6 +10,7 @@ import { SessionWatch } from "./auth/session.jsx";
 import { AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
 import { LoadMore, RovingList, RowMenu, TitleField } from "./chat/thread_list.jsx";
+import { OwnOrigin } from "./ui/own_origin.jsx";
 
 const calls = [];
 const root = createRoot(document.body.appendChild(document.createElement("main")));
@@ -114,6 +115,7 @@ window.lab = {
     return [made.type, btoa(String.fromCharCode(...new Uint8Array(await made.arrayBuffer())))];
   },
   showList: (length, height) => draw(list(length, height)),
+  showOwnOrigin: (origins) => draw(<OwnOrigin origins={origins}>my page</OwnOrigin>),
   showStarter: (text) =>
     draw(
       <Starter text={text} onSend={note("send")}>

@@ -289,6 +289,29 @@ CONTRACTS = (
         ),
     ),
     Contract(
+        "processes.handle_port",
+        "`reflex run` takes the port of PORT (reflex_ext/run.py)",
+        lambda: (
+            takes("reflex.utils.processes:handle_port", "service_name", "port", "auto_increment")
+            and "processes.handle_port(" in source("reflex.reflex:_run")
+        ),
+    ),
+    Contract(
+        "exec.notify_frontend",
+        "`reflex run` prints the address that answers (reflex_ext/run.py)",
+        lambda: (
+            takes("reflex.utils.exec:notify_frontend", "url", "backend_present")
+            and "exec.notify_frontend(" in source("reflex.reflex:_run_prod")
+            and "notify_frontend(url, backend_present)"
+            in source("reflex.utils.exec:run_process_and_launch_url")
+        ),
+    ),
+    Contract(
+        "exec.notify_backend",
+        "the same, for the socket in development (reflex_ext/run.py)",
+        lambda: takes("reflex.utils.exec:notify_backend", "host"),
+    ),
+    Contract(
         "Plugin.post_build",
         "the built pages are rewritten (reflex_ext/bundle.py)",
         lambda: "post_build(static_dir=static_dir)" in source("reflex.utils.build:build"),

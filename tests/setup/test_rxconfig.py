@@ -15,6 +15,12 @@ names = ["api_url", "frontend_port", "backend_port", "backend_host", "telemetry_
          "show_built_with_reflex", "transport", "cors_allowed_origins", "frozen_lockfile"]
 shown = {name: getattr(config, name) for name in names}
 shown["state"] = config.state_manager_mode.value
+from reflex.utils import exec, processes
+free = lambda *_: False
+processes.is_process_on_port = free
+shown["taken"] = [processes.handle_port(one, 4999, True) for one in ("frontend", "backend")]
+exec.notify_frontend("http://127.0.0.1:4999/", True)
+exec.notify_backend()
 print(json.dumps(shown, default=list))
 """
 
@@ -29,7 +35,8 @@ def config(**env: str) -> dict[str, Any]:
         timeout=120,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    *printed, shown = done.stdout.splitlines()
+    return {**json.loads(shown), "printed": printed}
 
 
 @pytest.mark.parametrize("mode", ["", "dev", "preview", "prod"])
@@ -45,11 +52,17 @@ def test_reflex_is_quiet_local_and_keeps_its_lock(mode: str) -> None:
     assert "*" not in found["cors_allowed_origins"]
 
 
-def test_reflex_keeps_the_ports_it_is_told_instead_of_looking_for_free_ones() -> None:
+def test_reflex_takes_the_ports_it_is_told_and_prints_the_addresses_that_answer() -> None:
     dev = config(REFLEX_ENV_MODE="dev", PORT="3100")
     assert (dev["frontend_port"], dev["backend_port"]) == (3100, 8000)
+    assert dev["taken"] == [3100, 8000]
+    pages, backend = dev["printed"]
+    assert "http://localhost:3100/" in pages
+    assert "http://localhost:8000" in backend
     served = config(REFLEX_ENV_MODE="prod", PORT="3100")
     assert (served["frontend_port"], served["backend_port"]) == (3100, 3100)
+    assert served["taken"] == [3100, 3100]
+    assert "http://localhost:3100/" in served["printed"][0]
 
 
 def test_a_command_line_port_is_not_refused_before_the_mode_is_known() -> None:

@@ -1,0 +1,25 @@
+// @ts-check
+// In development nothing stands in front of the pages, and the server talks to its own origins only.
+
+import { useEffect, useState } from "react";
+
+/**
+ * Shows its children when the page was opened under one of these origins, else the first of them.
+ *
+ * @param {{origins: string[], children?: import("react").ReactNode}} props
+ */
+export const OwnOrigin = ({ origins, children }) => {
+  const [url] = origins;
+  const [isOther, setIsOther] = useState(false);
+  useEffect(() => setIsOther(!origins.includes(location.origin)), [origins]);
+  if (!isOther) return children;
+  return (
+    <main className="bare-page not-found">
+      <h1>Open {url}</h1>
+      <p>This server does not answer pages of {location.origin}.</p>
+      <a className="button" href={url + location.pathname + location.search}>
+        Open {url}
+      </a>
+    </main>
+  );
+};

@@ -1,0 +1,50 @@
+"""The command `reflex run`: the ports that it takes, and the addresses that it prints."""
+
+import functools
+import inspect
+from urllib.parse import urlsplit
+
+import reflex as rx
+from reflex.utils import exec as run_commands
+from reflex.utils import processes
+
+
+def take_configured_ports() -> None:
+    """Let `reflex run` take the configured ports, or stop when one is in use.
+
+    It chooses its ports before it reads the configuration of its mode, and moves to the next free
+    ones, where every Origin would be wrong.
+    """
+    handle_port = inspect.unwrap(processes.handle_port)
+
+    @functools.wraps(handle_port)
+    def handle_configured_port(service_name: str, port: int, auto_increment: bool) -> int:
+        config = rx.config.get_config()
+        configured = config.backend_port if service_name == "backend" else config.frontend_port
+        if auto_increment and configured:
+            return handle_port(service_name, configured, auto_increment=False)
+        return handle_port(service_name, port, auto_increment)
+
+    processes.handle_port = handle_configured_port
+
+
+def print_own_addresses(url: str, api_url: str) -> None:
+    """Let `reflex run` print the addresses that answer; it would print the one it listens on.
+
+    Args:
+        url: The origin of the pages.
+        api_url: The origin of the socket.
+    """
+    notify_frontend = inspect.unwrap(run_commands.notify_frontend)
+    notify_backend = inspect.unwrap(run_commands.notify_backend)
+
+    @functools.wraps(notify_frontend)
+    def notify_own_frontend(_url: str, backend_present: bool) -> None:
+        notify_frontend(url, backend_present)
+
+    @functools.wraps(notify_backend)
+    def notify_own_backend(_host: str | None = None) -> None:
+        notify_backend(urlsplit(api_url).hostname)
+
+    run_commands.notify_frontend = notify_own_frontend
+    run_commands.notify_backend = notify_own_backend
