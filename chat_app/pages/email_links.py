@@ -20,6 +20,7 @@ from chat_app.components.auth.sign_in import (
     if_query,
     otherwise,
 )
+from chat_app.pages.email_delivery import IN_LOG, by_delivery
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
@@ -29,7 +30,11 @@ def magic_link() -> rx.Component:
     return _request_form(
         "/api/auth/signin/email",
         title="Sign in by email",
-        lead="We'll email you a link that signs you in once, without a password.",
+        lead=by_delivery(
+            sent="We'll email you a link that signs you in once, without a password.",
+            in_log="A link signs you in once, without a password. No mail server is set up, so it "
+            "is written to the server log.",
+        ),
     )
 
 
@@ -43,7 +48,11 @@ def reset() -> rx.Component:
     form = _request_form(
         "/api/auth/reset",
         title="Reset your password",
-        lead="We'll email you a link to choose a new one.",
+        lead=by_delivery(
+            sent="We'll email you a link to choose a new one.",
+            in_log="You choose a new one through a link. No mail server is set up, so it is "
+            "written to the server log.",
+        ),
     )
     return if_query("done", done, form)
 
@@ -75,23 +84,30 @@ def confirm() -> rx.Component:
             | dict.fromkeys(purposes, verify),
         ),
         title="One more click",
-        lead="The link in your email works once.",
+        lead="The link works once.",
         otherwise=otherwise("Link expired?", "Start over", "/signin"),
     )
 
 
 def sent(title: str = "Check your inbox") -> rx.Component:
-    """Instead of a form: an email was sent. The same whether or not there is an account."""
-    in_log = "No mail server is set up; find the link in the server log."
+    """Instead of a form: what became of the email. The same whether or not there is an account.
+
+    Args:
+        title: The heading where emails are sent.
+    """
     return auth_sheet(
-        rx.cond(AuthState.email_delivery == "log", rx.el.p(in_log, class_name="hint")),
-        title=title,
-        lead="We sent you an email. Open its link in this browser.",
+        title=by_delivery(
+            sent=title, in_log="Open the link", none="No email was sent", unknown="One moment"
+        ),
+        lead=by_delivery(
+            sent="We sent you an email. Open its link in this browser.",
+            in_log=f"{IN_LOG} Open it in this browser.",
+        ),
         otherwise=otherwise("Nothing came?", "Back to sign in", "/signin"),
     )
 
 
-def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
+def _request_form(action: str, *, title: str, lead: rx.Var[str]) -> rx.Component:
     """A form that requests an email, and what follows it."""
     has_email = AuthState.email_delivery != "none"
     form = auth_form(
@@ -102,7 +118,7 @@ def _request_form(action: str, *, title: str, lead: str) -> rx.Component:
     sheet = auth_sheet(
         rx.cond(has_email, form),
         title=title,
-        lead=rx.cond(has_email, lead, "This server can't send email. Ask your administrator."),
+        lead=lead,
         otherwise=otherwise("Remember your password?", "Sign in", "/signin"),
     )
     return if_query("sent", sent(), sheet)

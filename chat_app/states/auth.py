@@ -23,13 +23,14 @@ class AuthState(rx.State):
     user: rx.Field[UserItem] = rx.field(default_factory=UserItem)
     _session: str = ""
 
-    # Reflex computes these two at compile time as well, before there are services.
+    # Reflex computes this one at compile time as well, before there are services.
     @rx.var
     def sign_up_is_open(self) -> bool:
         """Whether anyone may create an account."""
         return settings().sign_up_is_open
 
-    @rx.var
+    # The settings may have changed since the build: no built page says that an email was sent.
+    @rx.var(initial_value="")
     def email_delivery(self) -> str:
         """How emails are delivered: `smtp`, `log` or `none`."""
         return settings().email_delivery

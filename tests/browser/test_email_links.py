@@ -13,6 +13,7 @@ from testing.mail_server import Mailbox, link_of
 from testing.program import Program, running
 
 NEW = "another-Lemon-44-chair"
+CLAIM = re.compile(r"sent you|email you|check your inbox", re.IGNORECASE)
 
 
 @pytest.fixture
@@ -78,3 +79,26 @@ async def test_a_day_with_letters(posting: Program, mailbox: Mailbox, meet: Meet
         await tab.wait_for_url(SIGN_IN)
         await expect(composer(tab)).to_have_count(0)
     assert (ada.errors, eve.errors, phone.errors) == ([], [], [])
+
+
+async def test_without_a_mail_server_no_page_says_that_an_email_is_on_its_way(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    body = ada.page.locator("body")
+    for path in (
+        "/signin/link",
+        "/reset",
+        "/reset?sent=1",
+        "/signin/link?sent=1",
+        "/signup?sent=1",
+    ):
+        await ada.open(path)
+        await expect(ada.page.locator(".lead")).to_contain_text("server log")
+        await expect(body).not_to_contain_text(CLAIM)
+    await ada.sign_up()
+    page = await ada.settings("account")
+    await page.get_by_role("button", name="Verify your current email").click()
+    await expect(page.get_by_role("status").filter(has_text="server log")).to_be_visible()
+    await expect(body).not_to_contain_text(CLAIM)
+    assert ada.errors == []

@@ -10,8 +10,7 @@ import { signedIn } from "./session.jsx";
 const REMEMBER = "Keep me signed in on this device";
 const NEEDS_PASSWORD =
   "You asked for this in another browser. Enter the password that you chose there.";
-const NEEDS_SESSION =
-  "Sign in here as the user who asked for this email; then open its link again.";
+const NEEDS_SESSION = "Sign in here as the user who asked for this link; then open it again.";
 
 /** @type {Record<string, {lead: string, button: string, signsIn?: boolean}>} By purpose. */
 const TEXTS = {

@@ -5,6 +5,7 @@ import reflex as rx
 from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import submit_button, text_field
+from chat_app.pages.email_delivery import IN_LOG, by_delivery
 from chat_app.pages.settings.sections import action_row, form_section, section
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
@@ -70,12 +71,18 @@ def _email() -> rx.Component:
         text_field("New email", "email", type="email", auto_complete="email", required=True),
         submit_button("Send link"),
         action=api_url("/api/account/email"),
-        done="Check your inbox. Your email changes when you open the link here.",
+        done=by_delivery(
+            sent="Check your inbox. Your email changes when you open the link here.",
+            in_log=f"{IN_LOG} Your email changes when you open it here.",
+        ),
     )
     verify = account_form(
         submit_button("Verify your current email", class_name="small-button"),
         action=api_url("/api/account/verify"),
-        done="If it isn't verified yet, we sent you an email.",
+        done=by_delivery(
+            sent="If it isn't verified yet, we sent you an email.",
+            in_log=f"If it isn't verified yet, there is a link. {IN_LOG}",
+        ),
     )
     return section(
         "Email",

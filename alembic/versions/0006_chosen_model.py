@@ -5,8 +5,8 @@ import sqlmodel.sql.sqltypes
 
 from alembic import op
 
-revision: str = '0005'
-down_revision: str | None = '0004'
+revision: str = '0006'
+down_revision: str | None = '0005'
 branch_labels: str | None = None
 depends_on: str | None = None
 
