@@ -307,7 +307,14 @@ function StopMark() {
  *   children?: import("react").ReactNode,
  * }} props
  */
-export function Starter({ name, text, disabled = false, isDisconnected = false, onSend, children }) {
+export function Starter({
+  name,
+  text,
+  disabled = false,
+  isDisconnected = false,
+  onSend,
+  children,
+}) {
   const offline = useOffline(isDisconnected);
   const id = useRef(/** @type {string | null} */ (null));
   const send = () => {
