@@ -10,7 +10,7 @@ from chat_app.auth.errors import error_messages
 from chat_app.components import script
 from chat_app.components.auth.fields import PROBLEM_ID
 from chat_app.components.ui.icons import brand, page_link
-from chat_app.reflex_ext.app import is_offline
+from chat_app.reflex_ext.app import is_disconnected
 from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.account import IdentityProviderItem, IdentityProvidersState
 from chat_app.states.auth import AuthState
@@ -177,7 +177,7 @@ def require_auth(page: Page, *, waiting: Page) -> Page:
         is_signed_in = AuthState.phase == "authenticated"
         return rx.fragment(
             SocketWatch.create(
-                is_connected=is_signed_in & ~is_offline, route=api_url("/api/socket")
+                is_connected=is_signed_in & ~is_disconnected, route=api_url("/api/socket")
             ),
             SessionWatch.create(
                 rx.cond(is_signed_in, page(), waiting()), route=api_url("/api/auth/session")
