@@ -6,7 +6,7 @@ import { AccountForm, UrlProblem } from "./auth/account_form.jsx";
 import { PasswordField } from "./auth/fields.jsx";
 import { SignOutForm } from "./auth/forms.jsx";
 import { squared } from "./auth/picture.jsx";
-import { SessionWatch } from "./auth/session.jsx";
+import { SessionWatch, SocketWatch } from "./auth/session.jsx";
 import { AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
 import { LoadMore, RovingList, RowMenu, TitleField } from "./chat/thread_list.jsx";
@@ -106,6 +106,8 @@ window.lab = {
         {signOut(given)}
       </SessionWatch>,
     ),
+  showSocket: (isConnected) =>
+    draw(<SocketWatch isConnected={isConnected} route="/api/socket" />),
   showWatch: (words) => draw(<SessionWatch route="/api/auth/session">{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
   showMenus: (titles) => draw(menus(titles)),
