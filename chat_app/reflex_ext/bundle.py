@@ -1,10 +1,13 @@
 """The built pages: made to work on every port and origin, and to load a chat's scripts at once.
 
-Reflex writes one address into the scripts, and React Router leaves routes with arguments out of
-its preloads. The plugin changes both after each build.
+Reflex writes one address into the scripts, React Router leaves routes with arguments out of its
+preloads, and Vite writes small fonts into the styles, where the pages' policy refuses them. The
+plugin changes all three after each build.
 """
 
+import base64
 import functools
+import hashlib
 import inspect
 import json
 import re
@@ -19,6 +22,9 @@ from reflex.utils import build, frontend_skeleton
 
 _SOCKET = "/_event"
 _FALLBACK = "__spa-fallback.html"
+_FONT = re.compile(
+    r"""url\((["']?)data:font/(?P<kind>woff2|woff|ttf|otf);base64,(?P<data>[\w+/=]+)\1\)"""
+)
 
 
 class RouteNotFound(Exception):
@@ -43,6 +49,7 @@ class PortablePages(Plugin):
         """Rewrite the scripts and the fallback page."""
         use_page_origin(context["static_dir"], rx.config.get_config().api_url)
         preload_route(context["static_dir"], self._entry_route)
+        write_fonts(context["static_dir"])
 
 
 def keep_equal_lockfiles() -> None:
@@ -113,6 +120,26 @@ def preload_route(client: Path, route: str) -> None:
         if f'href="{script}"' not in text
     )
     page.write_text(text.replace("</head>", f"{links}</head>", 1), encoding="utf-8")
+
+
+def write_fonts(client: Path) -> None:
+    """Make files of the fonts that stand in the styles as `data:` URLs.
+
+    Args:
+        client: The folder of the built pages.
+    """
+    for style in sorted(client.rglob("*.css")):
+        text = style.read_text(encoding="utf-8")
+        files = _FONT.sub(functools.partial(_write_font, style.parent), text)
+        if files != text:
+            style.write_text(files, encoding="utf-8")
+
+
+def _write_font(folder: Path, found: re.Match[str]) -> str:
+    font = base64.b64decode(found["data"])
+    name = f"font-{hashlib.sha256(font).hexdigest()[:16]}.{found['kind']}"
+    (folder / name).write_bytes(font)
+    return f"url({name})"
 
 
 def is_same_json(path: Path, other: Path) -> bool:

@@ -14,6 +14,7 @@ from chat_app.reflex_ext.bundle import (
     SocketUrlNotFound,
     preload_route,
     use_page_origin,
+    write_fonts,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -115,3 +116,19 @@ def test_an_export_packs_the_program_and_nothing_of_its_users(tmp_path: Path) ->
     with zipfile.ZipFile(target / "backend.zip") as packed:
         names = packed.namelist()
     assert sorted(names) == ["assets/data/logo.svg", "chat_app/page.py", "elsewhere/kept.txt"]
+
+
+def test_a_small_font_is_a_file_which_the_policy_of_the_pages_allows(tmp_path: Path) -> None:
+    style = tmp_path / "assets" / "a.css"
+    style.parent.mkdir()
+    style.write_text(
+        "@font-face{src:url(data:font/woff2;base64,AAEC) format('woff2'),url(/assets/b.woff)}"
+        "a{background:url(data:image/png;base64,AAEC)}"
+    )
+    write_fonts(tmp_path)
+    (font,) = style.parent.glob("*.woff2")
+    assert font.read_bytes() == b"\0\1\2"
+    assert style.read_text() == (
+        f"@font-face{{src:url({font.name}) format('woff2'),url(/assets/b.woff)}}"
+        "a{background:url(data:image/png;base64,AAEC)}"
+    )
