@@ -298,6 +298,12 @@ def test_a_cut_is_not_forgotten_when_stop_is_said_later() -> None:
     [
         ("<think>Hm.</think>Yes.", "Hm.", "Yes."),
         ("\n<think>\nHm.\n</think>\n\nYes.", "Hm.", "Yes."),
+        (
+            "<think>\nThe user wants a sum. Let me **add** it.\n\n1. two\n2. two\n</think>\n\n"
+            "The answer is **4**.\n",
+            "The user wants a sum. Let me **add** it.\n\n1. two\n2. two",
+            "The answer is **4**.\n",
+        ),
         ("<THINK>Hm.</Think>Yes.", "Hm.", "Yes."),
         ("<thinking>Hm.</thinking>\nYes.", "Hm.", "Yes."),
         ("<thought>Hm.</thought>\nYes.", "Hm.", "Yes."),
