@@ -145,8 +145,53 @@ _MARKDOWN = [
     f"<<img src=x onerror={RUN}>script>",
 ]
 
+_FORMULAS = [
+    f"\\href{{javascript:{RUN}}}{{x}}",
+    f"\\url{{javascript:{RUN}}}",
+    f"\\includegraphics[height=1em]{{{EVIL}/p.png}}",
+    "\\htmlStyle{position:fixed;inset:0}{x}",
+    f"\\htmlStyle{{background:url({EVIL}/x)}}{{x}}",
+    "\\htmlClass{ct-copy}{x}",
+    "\\htmlId{root}{x}",
+    f"\\htmlData{{x=1, onclick={RUN}}}{{x}}",
+    f"\\color{{red;background:url({EVIL}/x)}}{{x}}",
+    f"\\colorbox{{url({EVIL}/x)}}{{x}}",
+    "\\rule{9999em}{9999em}",
+    "\\rule[-9999em]{1em}{1em}",
+    "\\kern-9999em x",
+    "\\raisebox{9999em}{x}",
+    "\\def\\a{\\a\\a}\\a",
+    "\\gdef\\frac{x}\\frac12",
+    f"\\text{{<img src=x onerror={RUN}>}}",
+    f"\\text{{</annotation></semantics></math><img src=x onerror={RUN}>}}",
+    f"\\verb|<script>{RUN}</script>|",
+    '\\unicode{x3c}\\char"3Cscript',
+    "\\@char{60}",
+    "x" + "^{x" * 900 + "}" * 900,
+    "\\sqrt{" * 300 + "x" + "}" * 300,
+]
+
+_ALLOWED_TAGS = [
+    f"<kbd onclick={RUN}>x</kbd>",
+    f"<sub style='background:url({EVIL}/x)'>x</sub>",
+    f"<sup\nonmouseover={RUN}>x</sup>",
+    f"<mark/onclick={RUN}>x</mark>",
+    f"<b><sub><kbd>x<img src=x onerror={RUN}></kbd></sub></b>",
+    f"<details><summary><img src=x onerror={RUN}></summary>x</details>",
+    f"<details>\n<summary onclick={RUN}>x</summary>\n\n<script>{RUN}</script>\n\n</details>",
+    f"<details open>\n\n<iframe src='{EVIL}'></iframe>\n\n[x](javascript:{RUN})\n</details>",
+    "<details>" * 60 + "x",
+    f"[^1] x\n\n[^1]: <img src=x onerror={RUN}> [x](javascript:{RUN})\n",
+    f'[^1" onclick={RUN}]\n\n[^1" onclick={RUN}]: x\n',
+    f"[Shown]: javascript:{RUN}\n\n[Other]: {EVIL}/?q=SECRET\n",
+    f"https://google.com@evil.test/{RUN}",
+]
+
 ATTACKS = [
     *_HTML,
+    *_ALLOWED_TAGS,
+    *(f"${formula}$" for formula in _FORMULAS),
+    *(f"$$\n{formula}\n$$" for formula in _FORMULAS),
     *(f"[x]({address})" for address in _SCHEMES),
     *(f"[x](<{address}>)" for address in _SCHEMES),
     *(f"![x]({address})" for address in _SCHEMES),

@@ -21,7 +21,7 @@ NAMES = tuple(
 )
 """All scripts, for example `chat/composer`."""
 
-LIBRARIES = ["marked@18.2.1", "dompurify@3.4.18", "highlight.js@11.12.0"]
+LIBRARIES = ["dompurify@3.4.18", "highlight.js@11.12.0", "katex@0.19.1"]
 """npm packages that the scripts import, pinned. The root `package.json` has the same versions,
 for the type check."""
 

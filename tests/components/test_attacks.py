@@ -10,9 +10,18 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SHOW = """async ([texts, size, type]) => {
     const bad = [];
     const allowed = new Set(("p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code " +
-        "pre a span input table thead tbody tr th td div button details summary").split(" "));
-    const attributes = new Set(("class href title rel target start type disabled checked " +
-        "tabindex role aria-label aria-level data-copied data-running open").split(" "));
+        "pre a span input table thead tbody tr th td div button details summary " +
+        "b i u s ins sub sup kbd mark small samp var q cite").split(" "));
+    const attributes = new Set(("class href title rel target start type disabled checked dir " +
+        "tabindex role aria-label aria-level aria-hidden data-copied data-running " +
+        "data-language data-note open").split(" "));
+    // What KaTeX draws a formula with.
+    const drawn = new Set(("span svg path line math semantics annotation mrow mi mn mo mtext " +
+        "mspace mfrac msqrt mroot mstyle msub msup msubsup munder mover munderover mtable mtr " +
+        "mtd mpadded menclose").split(" "));
+    const link = /href|src|^on|^id$|^name$|action/i;
+    const value = "-?[0-9.]+(em|ex|px|%)?|[a-z]+|rgba?[(][0-9., ]+[)]|calc[(][0-9.%em +-]+[)]";
+    const style = new RegExp(`^([a-z-]+: ?(${value}); ?)*$`);
     const ours = /^(ct-[a-z-]+|hljs|hljs-\\S+|.+_)$/;
     const places = [];
     for (const text of texts) {
@@ -41,8 +50,18 @@ SHOW = """async ([texts, size, type]) => {
         details.querySelector("summary").click();
     await new Promise(requestAnimationFrame);
     await new Promise((done) => requestIdleCallback(done));
+    while (document.querySelector(".ct-math:not(.ct-typeset)"))
+        await new Promise((done) => requestIdleCallback(done));
     for (const [text, place] of places) {
-        for (const made of place.querySelectorAll("*")) {
+        for (const made of place.querySelectorAll(".ct-formula, .ct-formula *")) {
+            if (!drawn.has(made.localName)) bad.push([text, made.outerHTML]);
+            for (const { name, value } of made.attributes)
+                if (link.test(name) || value.includes("url(")) bad.push([text, name, value]);
+            const css = made.getAttribute("style") ?? "";
+            if ((css && !style.test(css.replace(/;?$/, ";"))) || /fixed|absolute|sticky/.test(css))
+                bad.push([text, css]);
+        }
+        for (const made of place.querySelectorAll("*:not(.ct-formula, .ct-formula *)")) {
             if (!allowed.has(made.localName)) bad.push([text, made.outerHTML]);
             for (const { name } of made.attributes)
                 if (!attributes.has(name)) bad.push([text, name]);

@@ -110,7 +110,7 @@ function printed({ role, status, error, parts, metadata }, endings) {
   for (const part of parts) {
     if (part.type !== "text") continue;
     const view = createPartView("text");
-    const whole = { isDone: true, key: "", isLoading: false, requestPart() {} };
+    const whole = { isDone: true, isAtOnce: true, key: "", isLoading: false, requestPart() {} };
     view.update({ type: "text", text: part.text ?? "" }, whole);
     text.append(view.node);
   }

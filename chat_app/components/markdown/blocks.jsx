@@ -3,20 +3,22 @@
 // only the open tail is lexed again. `finish` compares everything with one lexing of the whole text,
 // so the way the text was cut on its way here never shows.
 
+import { cleanText } from "./clean_text.jsx";
 import { patchDom } from "./dom_patch.jsx";
-import { lex } from "./lexer.jsx";
+import { lex, References } from "./lexer.jsx";
 import { codeText, languageOf, renderBlock, renderItem, renderRow } from "./markdown.jsx";
 import { repairMarkdown } from "./repair_markdown.jsx";
 
 // A last line of nothing but marks may become a list, a heading, a rule or a table: wait for more.
-const MARKS = /^(?:[-=+*_#>~`|: \t]+|\d{1,3}[.)]?|[-+*] \[[ xX]?\]?)$/;
+// So may one that begins a tag, a footnote or a formula.
+const MARKS =
+  /^(?:[-=+*_#>~`|: \t]+|\d{1,3}[.)]?|[-+*] \[[ xX]?\]?|<\/?[a-z]{0,10}|\[\^[\w-]*\]?|\$\$?|\\[[(]?)$/;
 const LONGEST_MARKS = 40;
 const FENCE = /^(`{3,}|~{3,})[^\n]*\n/;
 
 /**
  * @typedef {import("./lexer.jsx").Token} Token
  * @typedef {import("./lexer.jsx").Cell} Cell
- * @typedef {import("./lexer.jsx").Links} Links
  *
  * @typedef {{token: Token, key: string | null, node: HTMLElement | null}} Block Same key, same DOM;
  *   null never matches.
@@ -34,13 +36,14 @@ const FENCE = /^(`{3,}|~{3,})[^\n]*\n/;
 export class Blocks {
   #root;
   #onClosed;
+  #onGrown;
+  #given = ""; // the text as it came
   #source = "";
   #from = 0; // where the open tail starts
   #closed = 0; // how many blocks are closed
   /** @type {Block[]} */
   #list = [];
-  /** @type {Links} */
-  #links = {};
+  #references = new References();
   /** @type {Fence | null} */
   #fence = null;
   #finished = true;
@@ -48,10 +51,12 @@ export class Blocks {
   /**
    * @param {Element} root Whose children this object alone adds and removes.
    * @param {(node: Element) => void} onClosed Called with every block that is closed for good.
+   * @param {(node: Element) => void} onGrown Called with the last block when it has changed.
    */
-  constructor(root, onClosed = () => {}) {
+  constructor(root, onClosed = () => {}, onGrown = () => {}) {
     this.#root = root;
     this.#onClosed = onClosed;
+    this.#onGrown = onGrown;
   }
 
   /**
@@ -60,14 +65,17 @@ export class Blocks {
    * @param {string} text
    */
   update(text) {
-    const source = normalise(text);
+    const source = this.#take(text);
     if (source === this.#source) return;
-    if (!source.startsWith(this.#source)) this.clear();
+    if (!source.startsWith(this.#source)) this.#reset();
     this.#source = source;
     this.#finished = false;
-    if (this.#fence && this.#growFence(this.#fence)) return;
-    this.#fence = null;
-    this.#growTail();
+    if (!this.#fence || !this.#growFence(this.#fence)) {
+      this.#fence = null;
+      this.#growTail();
+    }
+    const grown = this.#list.length > this.#closed ? this.#list.at(-1)?.node : null;
+    if (grown) this.#onGrown(grown);
   }
 
   /**
@@ -76,18 +84,18 @@ export class Blocks {
    * @param {string} text
    */
   finish(text) {
-    const source = normalise(text);
+    const source = this.#take(text);
     if (this.#finished && source === this.#source) return;
-    if (!source.startsWith(this.#source)) this.clear();
+    if (!source.startsWith(this.#source)) this.#reset();
     this.#source = source;
     this.#fence = null;
     const closed = this.#closed;
-    const { tokens, links } = lex(source);
-    this.#patch(0, tokens, signature(links), closed);
+    const { tokens, references } = lex(source);
+    this.#patch(0, tokens, closed);
     for (const entry of this.#list.slice(closed)) this.#finalize(entry);
     this.#closed = this.#list.length;
     this.#from = source.length;
-    this.#links = links;
+    this.#references = references;
     this.#finished = true;
   }
 
@@ -97,23 +105,39 @@ export class Blocks {
 
   /** Remove everything. */
   clear() {
+    this.#given = "";
+    this.#reset();
+  }
+
+  #reset() {
     for (const entry of this.#list) entry.node?.remove();
     this.#list = [];
     this.#source = "";
     this.#from = this.#closed = 0;
-    this.#links = {};
+    this.#references = new References();
     this.#fence = null;
     this.#finished = true;
   }
 
+  // The source of a text that was given; only what is new is read.
+  /** @param {string} text */
+  #take(text) {
+    const given = this.#given;
+    this.#given = text;
+    if (!given || !text.startsWith(given)) return cleanText(text);
+    let fresh = text.slice(given.length);
+    if (given.endsWith("\r") && fresh.startsWith("\n")) fresh = fresh.slice(1);
+    return this.#source + cleanText(fresh, this.#source);
+  }
+
   #growTail() {
     const tail = withoutMarks(this.#source.slice(this.#from));
-    const { tokens, links } = lex(tail, this.#links);
-    const repaired = repairMarkdown(tokens, links);
-    this.#patch(this.#closed, tokens, signature(links), this.#closed);
+    const { tokens, references } = lex(tail, this.#references);
+    const repaired = repairMarkdown(tokens, references);
+    this.#patch(this.#closed, tokens, this.#closed);
     const last = this.#list.at(-1);
     if (repaired && last) last.key = null;
-    this.#close(tail, tokens, links);
+    this.#close(tail, tokens, references);
     this.#openFence();
   }
 
@@ -121,9 +145,9 @@ export class Blocks {
   /**
    * @param {string} tail
    * @param {Token[]} tokens
-   * @param {Links} links
+   * @param {References} references
    */
-  #close(tail, tokens, links) {
+  #close(tail, tokens, references) {
     const last = tokens.findLastIndex((token) => token.type !== "space");
     const before = tokens.slice(0, Math.max(last, 0));
     const length = before.reduce((sum, token) => sum + token.raw.length, 0);
@@ -133,7 +157,7 @@ export class Blocks {
     for (const entry of this.#list.slice(this.#closed, this.#closed + last)) this.#finalize(entry);
     this.#closed += last;
     this.#from += length;
-    this.#links = { ...links };
+    this.#references.adopt(references);
   }
 
   /** @param {Block} entry */
@@ -146,22 +170,21 @@ export class Blocks {
   /**
    * @param {number} start
    * @param {Token[]} tokens
-   * @param {string} links Their signature.
    * @param {number} closed
    */
-  #patch(start, tokens, links, closed) {
+  #patch(start, tokens, closed) {
     const old = this.#list;
     const fresh = old.slice(0, start);
     tokens.forEach((token, index) => {
       const at = start + index;
       const was = old[at];
-      const key = keyOf(token, links);
+      const key = keyOf(token);
       if (was?.key === key) {
         fresh.push({ token, key, node: was.node });
         return;
       }
       const open = at >= closed ? was?.node : null;
-      const node = open ? revise(was.token, open, token, links) : renderBlock(token);
+      const node = open ? revise(was.token, open, token) : renderBlock(token);
       if (node !== was?.node) this.#place(was?.node ?? null, node, old, at);
       // A closed block changes only here, when a definition at the end reaches back into it.
       if (at < closed && node) this.#onClosed(node);
@@ -192,7 +215,7 @@ export class Blocks {
     if (this.#list.length !== this.#closed + 1 || entry?.token.type !== "code") return;
     const tail = this.#source.slice(this.#from);
     const opening = FENCE.exec(tail);
-    if (!opening) return;
+    if (!opening || isMarkdown(entry.token)) return;
     const body = this.#from + opening[0].length;
     const closing = new RegExp(`^ {0,3}${opening[1]}[~\`]* *$`, "m");
     if (closing.test(this.#source.slice(body))) return;
@@ -214,9 +237,10 @@ export class Blocks {
   }
 }
 
-/** @param {string} text */
-function normalise(text) {
-  return text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
+// A fence that shows Markdown may hold others.
+/** @param {Token} token */
+function isMarkdown(token) {
+  return ["markdown", "md", "mdx"].includes(languageOf(token));
 }
 
 /** @param {string} tail */
@@ -254,44 +278,26 @@ function begun(rest, token, before) {
   return before.type === "space" && /^\p{L}/u.test(rest);
 }
 
-// Same key, same DOM. Only a text with brackets can depend on link definitions.
-/**
- * @param {Token} token
- * @param {string} links
- */
-function keyOf(token, links) {
+// Same key, same DOM: what a text shows depends on the definitions that it uses.
+/** @param {Token} token */
+function keyOf(token) {
   if (token.type === "code") return `code ${languageOf(token)}\n${codeText(token)}`;
-  return `${token.type} ${withLinks(token.raw, links)}`;
+  const state = `${token.found ?? ""}${token.isUsed ?? ""}${token.isClosed ?? ""}`;
+  return `${token.type} ${token.raw.replace(/\n+$/, "")}\n${state}`;
 }
 
-/**
- * @param {string} raw
- * @param {string} links
- */
-function withLinks(raw, links) {
-  const text = raw.replace(/\n+$/, "");
-  return links && raw.includes("[") ? `${text}\n${links}` : text;
-}
-
-/** @param {Links} links */
-function signature(links) {
-  for (const _ in links) return JSON.stringify(links);
-  return "";
-}
-
-/** @type {Record<string, (node: HTMLElement, old: Token, token: Token, links: string) => boolean>} */
+/** @type {Record<string, (node: HTMLElement, old: Token, token: Token) => boolean>} */
 const REVISIONS = { code: reviseCode, list: reviseList, table: reviseTable };
 
 /**
  * @param {Token} old
  * @param {HTMLElement} node What it was rendered to.
  * @param {Token} token
- * @param {string} links
  * @returns {HTMLElement | null}
  */
-function revise(old, node, token, links) {
+function revise(old, node, token) {
   if (old.type !== token.type) return renderBlock(token);
-  if (REVISIONS[token.type]?.(node, old, token, links)) return node;
+  if (REVISIONS[token.type]?.(node, old, token)) return node;
   const fresh = renderBlock(token);
   return fresh && /** @type {HTMLElement} */ (patchDom(node, fresh));
 }
@@ -315,16 +321,13 @@ function reviseCode(node, old, token) {
  * @param {HTMLElement} node
  * @param {Token} old
  * @param {Token} token
- * @param {string} links
  */
-function reviseList(node, old, token, links) {
+function reviseList(node, old, token) {
   const layout = (/** @type {Token} */ list) => `${list.ordered} ${list.start} ${list.loose}`;
   if (!old.items || !token.items || layout(old) !== layout(token)) return false;
   /** @type {(a: Token, b: Token) => boolean} */
-  const sameItem = (a, b) =>
-    a.task === b.task && a.checked === b.checked && withLinks(a.raw, "") === withLinks(b.raw, "");
-  const stable = (/** @type {Token} */ item) => !(links && item.raw.includes("["));
-  reviseRows(node, old.items, token.items, (a, b) => sameItem(a, b) && stable(b), renderItem);
+  const same = (a, b) => a.task === b.task && a.checked === b.checked && keyOf(a) === keyOf(b);
+  reviseRows(node, old.items, token.items, same, renderItem);
   return true;
 }
 
@@ -332,15 +335,14 @@ function reviseList(node, old, token, links) {
  * @param {HTMLElement} node
  * @param {Token} old
  * @param {Token} token
- * @param {string} links
  */
-function reviseTable(node, old, token, links) {
+function reviseTable(node, old, token) {
   const texts = (/** @type {Cell[]} */ row) => row.map((cell) => cell.text).join("\n");
   const layout = (/** @type {Token} */ t) => `${t.align?.join()}\n${texts(t.header ?? [])}`;
   const body = node.querySelector("tbody");
-  if (!body || links || layout(old) !== layout(token)) return false;
+  if (!body || old.found !== token.found || layout(old) !== layout(token)) return false;
   /** @type {(a: Cell[], b: Cell[]) => boolean} */
-  const same = (a, b) => texts(a) === texts(b);
+  const same = (a, b) => a.length === b.length && texts(a) === texts(b);
   reviseRows(body, old.rows ?? [], token.rows ?? [], same, renderRow);
   return true;
 }

@@ -10,10 +10,22 @@
  * @returns {Element} The node that stands there now: `old`, or `fresh` where they differ in kind.
  */
 export function patchDom(old, fresh) {
+  if (isKept(old, fresh)) return old;
   if (old.nodeName !== fresh.nodeName || !sameAttributes(old, fresh)) {
     old.replaceWith(fresh);
     return fresh;
   }
+  patchChildren(old, fresh);
+  return old;
+}
+
+/**
+ * Make the children of an element equal to those of another one.
+ *
+ * @param {Element} old
+ * @param {Element} fresh Used up: its children move.
+ */
+export function patchChildren(old, fresh) {
   let had = old.firstChild;
   let wanted = fresh.firstChild;
   while (wanted) {
@@ -32,7 +44,30 @@ export function patchDom(old, fresh) {
     had.remove();
     had = next;
   }
-  return old;
+}
+
+// What was coloured or typeset stays so while its text only grows.
+/**
+ * @param {Element} old
+ * @param {Element} fresh
+ */
+function isKept(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE || !(fresh instanceof Element)) return false;
+  if (old.matches(".ct-math") && fresh.matches(".ct-math")) {
+    return old.firstElementChild?.textContent === fresh.firstElementChild?.textContent;
+  }
+  if (
+    !old.matches("pre > code") ||
+    old.nodeName !== fresh.nodeName ||
+    !sameAttributes(old, fresh)
+  ) {
+    return false;
+  }
+  const text = fresh.textContent;
+  const shown = old.textContent;
+  if (!text.startsWith(shown)) return false;
+  if (text.length > shown.length) old.append(text.slice(shown.length));
+  return true;
 }
 
 // New words become a text node of their own: a browser shapes the whole text again, at once, when
@@ -74,10 +109,10 @@ function isText(node) {
  */
 function sameAttributes(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) return true;
-  const ours = old.hasAttribute("tabindex") ? 1 : 0;
-  if (old.attributes.length - ours !== fresh.attributes.length) return false;
-  for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value) return false;
-  }
-  return true;
+  // Whether details are open is the reader's choice; a tabindex is set where a box scrolls.
+  const names = (/** @type {Element} */ node) =>
+    node.getAttributeNames().filter((name) => name !== "open" && name !== "tabindex");
+  const wanted = names(fresh);
+  if (names(old).length !== wanted.length) return false;
+  return wanted.every((name) => old.getAttribute(name) === fresh.getAttribute(name));
 }

@@ -1,11 +1,14 @@
 // @ts-check
-// Syntax highlighting of closed code blocks, one block at a time and only while the page has nothing to do.
+// Syntax highlighting of code blocks, one block at a time and only while the page has nothing to do.
 
 import DOMPurify from "dompurify";
+import { patchChildren } from "./dom_patch.jsx";
 import { languageOfElement } from "./markdown.jsx";
 import { whenIdle } from "./scheduling.jsx";
 
-const LONGEST = 40_000; // UTF-16 code units; colouring more would hold the page up
+const LONGEST = 40_000; // UTF-16 code units of a block that is coloured
+const FIRST = 2_000; // UTF-16 code units that are coloured to learn what the block costs
+const MOST_MS = 160; // what colouring a block may be expected to take
 const CLEAN = {
   ALLOWED_TAGS: ["span"],
   ALLOWED_ATTR: ["class"],
@@ -14,11 +17,28 @@ const CLEAN = {
   RETURN_DOM_FRAGMENT: true,
 };
 
-/** @type {Element[]} */
-const waiting = [];
+/** @type {Set<Element>} */
+const waiting = new Set();
 /** @type {Promise<typeof import("./languages.jsx")> | null} */
 let loaded = null;
-let running = false;
+/** @type {Highlight | null} */
+let loadedHighlight = null;
+let isRunning = false;
+
+/**
+ * Highlight the code blocks in `node` now, or once the highlighter is loaded.
+ *
+ * @param {Element} node
+ */
+export function highlightNow(node) {
+  if (!loadedHighlight) highlightLater(node);
+  else for (const code of codesIn(node)) highlightCode(code, loadedHighlight);
+}
+
+/** @param {Element} node */
+function codesIn(node) {
+  return [...node.querySelectorAll("pre > code")].filter(languageOfElement);
+}
 
 /**
  * Highlight the code blocks in `node` soon.
@@ -26,26 +46,36 @@ let running = false;
  * @param {Element} node
  */
 export function highlightLater(node) {
-  for (const code of node.querySelectorAll("pre > code")) {
-    if (languageOfElement(code)) waiting.push(code);
-  }
-  if (running || waiting.length === 0) return;
-  running = true;
+  for (const code of codesIn(node)) waiting.add(code);
+  if (isRunning || waiting.size === 0) return;
+  isRunning = true;
   loaded ??= import("./languages.jsx");
-  loaded.then(({ highlight }) => next(highlight));
+  loaded.then(
+    ({ highlight }) => {
+      loadedHighlight = highlight;
+      next(highlight);
+    },
+    () => {
+      // Offline, or a new version was installed: the next block tries again.
+      loaded = null;
+      isRunning = false;
+      waiting.clear();
+    },
+  );
 }
 
 /** @typedef {typeof import("./languages.jsx").highlight} Highlight */
 
 /** @param {Highlight} highlight */
 function next(highlight) {
-  if (waiting.length === 0) {
-    running = false;
+  const [code] = waiting;
+  if (!code) {
+    isRunning = false;
     return;
   }
   whenIdle(() => {
-    const code = waiting.shift();
-    if (code) highlightCode(code, highlight);
+    waiting.delete(code);
+    highlightCode(code, highlight);
     next(highlight);
   });
 }
@@ -57,11 +87,30 @@ function next(highlight) {
 function highlightCode(code, highlight) {
   const text = code.textContent;
   if (!code.isConnected || text.length > LONGEST) return;
-  const html = highlight(text, languageOfElement(code));
+  const html = highlightWithin(text, languageOfElement(code), highlight);
   if (html === null) return;
   const fragment = /** @type {DocumentFragment} */ (
     /** @type {unknown} */ (DOMPurify.sanitize(html, CLEAN))
   );
   // Highlighting may never change what is read or copied.
-  if (fragment.textContent === text) code.replaceChildren(fragment);
+  if (fragment.textContent !== text) return;
+  const fresh = /** @type {Element} */ (code.cloneNode(false));
+  fresh.append(fragment);
+  patchChildren(code, fresh);
+}
+
+// A grammar may need time that grows with the square of the text. So a long text is coloured from its
+// beginning, twice as much each time, and given up when the next step could hold up the page.
+/**
+ * @param {string} text
+ * @param {string} language
+ * @param {Highlight} highlight
+ */
+function highlightWithin(text, language, highlight) {
+  for (let size = FIRST; size < text.length; size *= 2) {
+    const start = performance.now();
+    if (highlight(text.slice(0, size), language) === null) return null;
+    if ((performance.now() - start) * 4 > MOST_MS) return null;
+  }
+  return highlight(text, language);
 }

@@ -1,33 +1,41 @@
 // @ts-check
-// Markdown to DOM. Elements are made one by one from marked's tokens, so raw HTML in an answer can
-// only ever become text; DOMPurify is the second wall behind it.
+// Markdown to DOM. Elements are made one by one from tokens, so raw HTML in an answer can only ever
+// become text, or one of a few elements without attributes; DOMPurify is the second wall behind it.
 //
 // What it makes, inside the element it is given:
 //   p h1–h6 ul ol li blockquote hr br strong em del code input[type=checkbox][disabled]
-//   p.ct-raw                          HTML in the answer, shown as text
+//   kbd, sub and the other TAGS       HTML that is shown as what it means
+//   details > summary                 the answer's own; opened and closed by the reader
+//   p.ct-raw                          other HTML in the answer, shown as text
 //   a[href][title=host]               a.ct-image-link for an image ("Image: alt — host")
 //   div.ct-table[role=group][aria-label] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
 //   div.ct-code > div.ct-code-head > span.ct-code-lang + button.ct-copy
-//               > pre.ct-pre[role=group][aria-label] > code.hljs
+//               > pre.ct-pre[role=group][aria-label] > code.hljs[data-language]
 //   li.ct-task                        an item with a checkbox
-// What scrolls gets a tabindex where it does; see scroll_stops.jsx.
+//   span or div.ct-math[.ct-display] > span.ct-tex   a formula's source; see math.jsx
+//   sup > button.ct-note-ref[data-note]   leads to the footnote div.ct-note[data-note]
+//
+// What scrolls gets a tabindex where it does; see scroll_stops.jsx. Every block takes the direction of
+// its own text (dir="auto"). The first block inside another one has none of its own, so that an item's
+// marker and a quote's bar stand where its text begins.
 
 import DOMPurify from "dompurify";
-import { DEEPEST } from "./lexer.jsx";
+import { DEEPEST, TAGS } from "./inline.jsx";
 import { decodeEntities, destination, safeUrl } from "./links.jsx";
 
+const WIDE_NUMBER = 100; // numbers of items from here on get more room
+const LONGEST_LABEL = 200; // characters of a name that is read aloud
 const ALIGNS = new Set(["left", "center", "right"]);
 const HEADINGS = /** @type {const} */ (["h1", "h2", "h3", "h4", "h5", "h6"]);
-const BREAK = /^<br\s*\/?>$/i;
 
 const CLEAN = {
   IN_PLACE: true,
   ALLOWED_TAGS: (
-    "p h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code pre a span input " +
-    "table thead tbody tr th td #text"
+    "p div h1 h2 h3 h4 h5 h6 ul ol li blockquote hr br strong em del code pre a span input " +
+    `table thead tbody tr th td details summary ${[...TAGS].join(" ")} #text`
   ).split(" "),
-  ALLOWED_ATTR: ["href", "title", "rel", "target", "start", "class", "type", "checked", "disabled"],
-  ADD_URI_SAFE_ATTR: ["rel", "target", "start", "type", "checked", "disabled"],
+  ALLOWED_ATTR: "href title rel target start class type checked disabled dir".split(" "),
+  ADD_URI_SAFE_ATTR: ["rel", "target", "start", "type", "checked", "disabled", "dir"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
@@ -42,7 +50,7 @@ const CLEAN = {
  * Render one block token.
  *
  * @param {Token} token
- * @returns {HTMLElement | null} null for blank lines and definitions.
+ * @returns {HTMLElement | null} null for blank lines, and for definitions that the text uses.
  */
 export function renderBlock(token) {
   const made = block(token, 0);
@@ -73,6 +81,11 @@ const FROM_ANSWER = "[href], [start]";
 
 /** @param {HTMLElement} node */
 function finish(node) {
+  // Most blocks are text alone, or a heading.
+  if (!node.firstElementChild) {
+    if (/^H[1-6]$/.test(node.nodeName)) nameLevel(node);
+    return node;
+  }
   if (node.matches(FROM_ANSWER) || node.querySelector(FROM_ANSWER)) DOMPurify.sanitize(node, CLEAN);
   return dress(node);
 }
@@ -101,38 +114,105 @@ function addText(parent, text) {
 /**
  * @param {Token} token
  * @param {number} depth
+ * @param {boolean} isFirst Whether it begins a block, whose direction it then has.
  * @returns {HTMLElement | null}
  */
-function block(token, depth) {
+function block(token, depth, isFirst = false) {
   switch (token.type) {
     case "space":
-    case "def":
       return null;
+    case "def":
+      return token.isUsed ? null : definition(token, isFirst);
     case "hr":
       return element("hr");
     case "heading":
-      return inlines(element(HEADINGS[(token.depth ?? 1) - 1]), token.tokens, depth);
+      return inlines(blockElement(HEADINGS[(token.depth ?? 1) - 1], isFirst), token.tokens, depth);
     case "code":
       return code(token);
+    case "math":
+      return token.isClosed ? math(element("div"), token) : rawText(token);
     case "blockquote":
-      return blocks(element("blockquote"), token.tokens, depth);
+      return blocks(blockElement("blockquote", isFirst), token.tokens, depth);
+    case "details":
+      return details(token, depth, isFirst);
+    case "note":
+      return note(token, depth, isFirst);
     case "list":
-      return list(token, depth);
+      return list(token, depth, isFirst);
     case "table":
-      return table(token, depth);
+      return table(token, depth, isFirst);
     case "paragraph":
     case "text":
-      return inlines(element("p"), token.tokens ?? [{ ...token, type: "text" }], depth);
+      return inlines(blockElement("p", isFirst), token.tokens, depth);
     default:
       return rawText(token);
   }
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} name
+ * @param {boolean} isFirst
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+function blockElement(name, isFirst, className = "") {
+  const made = element(name, className);
+  if (!isFirst) made.dir = "auto";
+  return made;
+}
+
 /** @param {Token} token */
 function rawText(token) {
-  const made = element("p", "ct-raw");
-  addText(made, token.raw.replace(/\n+$/, ""));
+  const made = blockElement("p", false, "ct-raw");
+  addText(made, token.text.replace(/\n+$/, ""));
   return made;
+}
+
+// A definition that nothing uses was meant to be read.
+/**
+ * @param {Token} token
+ * @param {boolean} isFirst
+ */
+function definition(token, isFirst) {
+  const made = blockElement("p", isFirst);
+  const at = token.text.indexOf(token.href ?? "", token.text.indexOf("]:"));
+  const url = at < 0 ? null : safeUrl(token.href);
+  if (url === null) {
+    addText(made, token.text);
+    return made;
+  }
+  const end = at + (token.href ?? "").length;
+  const link = anchorElement(url);
+  addText(link, token.text.slice(at, end));
+  addText(made, token.text.slice(0, at));
+  made.append(link);
+  addText(made, token.text.slice(end));
+  return made;
+}
+
+/**
+ * @param {Token} token
+ * @param {number} depth
+ * @param {boolean} isFirst
+ */
+function details(token, depth, isFirst) {
+  const made = blockElement("details", isFirst, "ct-details");
+  made.append(inlines(blockElement("summary", true), token.summary, depth));
+  return blocks(made, token.tokens, depth);
+}
+
+/** @type {WeakMap<Element, string>} The labels of footnotes and of what leads to them. */
+const labels = new WeakMap();
+
+/**
+ * @param {Token} token
+ * @param {number} depth
+ * @param {boolean} isFirst
+ */
+function note(token, depth, isFirst) {
+  const made = blockElement("div", isFirst, "ct-note");
+  labels.set(made, token.label ?? "");
+  return blocks(made, token.tokens, depth);
 }
 
 /**
@@ -145,11 +225,14 @@ function blocks(parent, tokens = [], depth) {
     addText(parent, tokens.map((token) => token.raw).join(""));
     return parent;
   }
+  // Code is always written from left to right: it says nothing about the text around it.
+  let isFirst = parent.nodeName !== "DETAILS";
   for (const token of tokens) {
     // In a tight list the text stands in the item itself.
     if (token.type === "text" && parent.nodeName === "LI") inlines(parent, [token], depth);
     else if (token.type === "checkbox") inlines(parent, [token], depth);
-    else parent.append(block(token, depth + 1) ?? "");
+    else parent.append(block(token, depth + 1, isFirst) ?? "");
+    if (token.type !== "checkbox" && token.type !== "code" && token.type !== "hr") isFirst = false;
   }
   return parent;
 }
@@ -157,30 +240,39 @@ function blocks(parent, tokens = [], depth) {
 /**
  * @param {Token} token
  * @param {number} depth
+ * @param {boolean} isFirst
  */
-function list(token, depth) {
-  const made = element(token.ordered ? "ol" : "ul");
+function list(token, depth, isFirst) {
+  const isWide = Number(token.start) >= WIDE_NUMBER;
+  const made = element(token.ordered ? "ol" : "ul", isWide ? "ct-wide" : "");
   if (token.ordered && token.start !== 1) made.setAttribute("start", String(token.start));
-  for (const item of token.items ?? []) made.append(listItem(item, depth));
+  token.items?.forEach((item, index) => {
+    made.append(listItem(item, depth, isFirst && index === 0));
+  });
   return made;
 }
 
 /**
  * @param {Token} item
  * @param {number} depth
+ * @param {boolean} isFirst
  */
-function listItem(item, depth) {
-  return blocks(element("li", item.task ? "ct-task" : ""), item.tokens, depth + 1);
+function listItem(item, depth, isFirst = false) {
+  const made = blockElement("li", isFirst, item.task ? "ct-task" : "");
+  return blocks(made, item.tokens, depth + 1);
 }
 
 /**
  * @param {Token} token
  * @param {number} depth
+ * @param {boolean} isFirst
  */
-function table(token, depth) {
-  const made = element("table");
+function table(token, depth, isFirst) {
+  const made = blockElement("table", isFirst);
   const head = element("thead");
   head.append(tableRow(token.header ?? [], "th", depth));
+  // The columns run as the words of the first head do.
+  head.querySelector("th")?.removeAttribute("dir");
   const body = element("tbody");
   for (const row of token.rows ?? []) body.append(tableRow(row, "td", depth));
   made.append(head, body);
@@ -195,13 +287,14 @@ function table(token, depth) {
 function tableRow(cells, name, depth) {
   const row = element("tr");
   for (const cell of cells) {
-    const made = element(name, cell.align && ALIGNS.has(cell.align) ? `ct-${cell.align}` : "");
+    const align = cell.align && ALIGNS.has(cell.align) ? `ct-${cell.align}` : "";
+    const made = blockElement(name, false, align);
     row.append(inlines(made, cell.tokens, depth));
   }
   return row;
 }
 
-/** @type {WeakMap<Element, string>} By `code` element. */
+/** @type {WeakMap<Element, string>} By `code` element, while it is made. */
 const languages = new WeakMap();
 
 /** @param {Token} token */
@@ -238,7 +331,7 @@ export function languageOf(token) {
  * @param {Element} made
  */
 export function languageOfElement(made) {
-  return languages.get(made) ?? "";
+  return made instanceof HTMLElement ? (made.dataset.language ?? "") : "";
 }
 
 /**
@@ -282,9 +375,14 @@ function inline(parent, token, depth) {
     case "checkbox":
       parent.append(checkbox(token));
       break;
-    case "html":
-      if (BREAK.test(token.raw)) parent.append(element("br"));
-      else addText(parent, token.raw);
+    case "element":
+      if (TAGS.has(token.tag ?? "")) parent.append(htmlElement(token, depth));
+      break;
+    case "math":
+      parent.append(math(element("span"), token));
+      break;
+    case "note":
+      parent.append(noteReference(token));
       break;
     case "escape":
       addText(parent, token.text);
@@ -295,9 +393,41 @@ function inline(parent, token, depth) {
   }
 }
 
+/**
+ * @param {Token} token
+ * @param {number} depth
+ */
+function htmlElement(token, depth) {
+  const name = /** @type {keyof HTMLElementTagNameMap} */ (token.tag);
+  return inlines(element(name), token.tokens, depth);
+}
+
+// The source is shown until it is typeset, and stays where it is not.
+/**
+ * @param {HTMLElement} made
+ * @param {Token} token
+ */
+function math(made, token) {
+  made.className = token.display ? "ct-math ct-display" : "ct-math";
+  made.dir = "ltr";
+  const source = element("span", "ct-tex");
+  addText(source, (token.type === "math" && token.isClosed ? token.text : token.raw).trim());
+  made.append(source);
+  return made;
+}
+
+/** @param {Token} token */
+function noteReference(token) {
+  const made = element("sup");
+  addText(made, token.text);
+  labels.set(made, token.text);
+  return made;
+}
+
 /** @param {Token} token */
 function codespan(token) {
   const made = element("code");
+  made.dir = "ltr";
   addText(made, token.text);
   return made;
 }
@@ -358,6 +488,12 @@ function checkbox(token) {
   return made;
 }
 
+// Until the answer is over: then headings.jsx gives each its level.
+/** @param {Element} heading */
+function nameLevel(heading) {
+  heading.setAttribute("aria-level", "3");
+}
+
 // What surrounds code and tables is ours, so it is put on after the sanitiser has passed.
 /**
  * @param {HTMLElement} node
@@ -368,10 +504,8 @@ function dress(node) {
   holder.append(node);
   for (const pre of holder.querySelectorAll("pre")) dressCode(pre);
   for (const made of holder.querySelectorAll("table")) dressTable(made);
-  // Until the answer is over: then headings.jsx gives each its level.
-  for (const heading of holder.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
-    heading.setAttribute("aria-level", "3");
-  }
+  for (const made of holder.querySelectorAll("sup, .ct-note")) dressNote(made);
+  for (const heading of holder.querySelectorAll("h1, h2, h3, h4, h5, h6")) nameLevel(heading);
   for (const box of holder.querySelectorAll("input")) {
     box.setAttribute("aria-label", box.checked ? "Done" : "To do");
   }
@@ -382,8 +516,11 @@ function dress(node) {
 
 /** @param {HTMLPreElement} pre */
 function dressCode(pre) {
-  const language = pre.firstElementChild ? languageOfElement(pre.firstElementChild) : "";
+  const code = pre.querySelector("code");
+  const language = (code && languages.get(code)) ?? "";
+  if (code && language) code.dataset.language = language;
   const box = element("div", "ct-code");
+  box.dir = "ltr";
   const head = element("div", "ct-code-head");
   const label = element("span", "ct-code-lang");
   label.textContent = language || "text";
@@ -399,12 +536,31 @@ function dressCode(pre) {
   box.append(head, pre);
 }
 
+// A reference leads to its footnote, and the footnote back; message_view.jsx does it.
+/** @param {Element} made */
+function dressNote(made) {
+  const label = labels.get(made);
+  if (label === undefined) return;
+  const isNote = made.classList.contains("ct-note");
+  const button = element("button", isNote ? "ct-note-back" : "ct-note-ref");
+  button.type = "button";
+  button.dir = "auto";
+  button.dataset.note = label;
+  button.textContent = label;
+  button.setAttribute("aria-label", isNote ? `Back to reference ${label}` : `Footnote ${label}`);
+  if (isNote) made.prepend(button);
+  else made.replaceChildren(button);
+}
+
 /** @param {HTMLTableElement} made */
 function dressTable(made) {
   const box = element("div", "ct-table");
   box.setAttribute("role", "group");
   const heads = [...made.querySelectorAll("th")].map((head) => head.textContent.trim());
-  box.setAttribute("aria-label", `Table: ${heads.filter(Boolean).join(", ")}`);
+  box.setAttribute(
+    "aria-label",
+    `Table: ${heads.filter(Boolean).join(", ").slice(0, LONGEST_LABEL)}`,
+  );
   made.replaceWith(box);
   box.append(made);
 }

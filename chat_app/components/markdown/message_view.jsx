@@ -113,9 +113,11 @@ export function mountMessage(root, { store = chunks } = {}) {
   /** @param {MouseEvent} event */
   function click({ target }) {
     /** @type {HTMLButtonElement | null | undefined} */
-    const button = target instanceof Element ? target.closest("button.ct-copy") : null;
+    const button = target instanceof Element ? target.closest("button") : null;
+    if (button?.dataset.note !== undefined) goToNote(root, button);
+    if (!button?.matches(".ct-copy")) return;
     const code = button?.closest(".ct-code")?.querySelector("code");
-    if (button && code) copyFrom(button, code.textContent);
+    if (code) copyFrom(button, code.textContent);
   }
   root.addEventListener("click", click);
 
@@ -141,6 +143,22 @@ export function mountMessage(root, { store = chunks } = {}) {
       delete root.dataset.state;
     },
   };
+}
+
+/**
+ * From the reference to its footnote, or back.
+ *
+ * @param {HTMLElement} root
+ * @param {HTMLButtonElement} button
+ */
+function goToNote(root, button) {
+  const other = button.matches(".ct-note-ref") ? "ct-note-back" : "ct-note-ref";
+  /** @type {NodeListOf<HTMLButtonElement>} */
+  const buttons = root.querySelectorAll(`button.${other}`);
+  const all = [...buttons];
+  const wanted = all.find(({ dataset }) => dataset.note === button.dataset.note);
+  wanted?.scrollIntoView({ block: "nearest" });
+  wanted?.focus({ preventScroll: true });
 }
 
 /**

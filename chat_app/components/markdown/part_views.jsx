@@ -8,8 +8,9 @@
 
 import { Blocks } from "./blocks.jsx";
 import { nestHeadings } from "./headings.jsx";
-import { highlightLater } from "./highlight.jsx";
-import { whenIdle } from "./scheduling.jsx";
+import { highlightLater, highlightNow } from "./highlight.jsx";
+import { typesetLater } from "./math.jsx";
+import { createThrottle, whenIdle } from "./scheduling.jsx";
 import { watchOverflow } from "./scroll_stops.jsx";
 
 /**
@@ -17,11 +18,13 @@ import { watchOverflow } from "./scroll_stops.jsx";
  *
  * @typedef {{
  *   isDone: boolean,
+ *   isAtOnce?: boolean,
  *   key: string,
  *   isLoading: boolean,
  *   requestPart: () => void,
- * }} PartContext `isDone`: nothing more comes; `key`: the part's own, as long as the page is open;
- *   `isLoading`: its text is not here yet; `requestPart`: requests it.
+ * }} PartContext `isDone`: nothing more comes; `isAtOnce`: the whole text is shown, however long;
+ *   `key`: the part's own, as long as the page is open; `isLoading`: its text is not here yet;
+ *   `requestPart`: requests it.
  *
  * @typedef {{
  *   type: string,
@@ -32,6 +35,8 @@ import { watchOverflow } from "./scroll_stops.jsx";
  */
 
 const MINUTE = 60; // seconds
+const STEP = 16_000; // UTF-16 code units that are shown at once, so that no text holds up the page
+const OPEN_MS = 100; // between two colourings of a block that grows
 const MAX_CHOICES = 500;
 
 /** @type {Map<string, boolean>} By a part's key: whether the user opened it, or closed it. */
@@ -55,9 +60,17 @@ function createText() {
   return {
     type: "text",
     node,
-    update: ({ text }, { isDone }) => markdown.show(text, isDone),
+    update: ({ text }, { isDone, isAtOnce }) => markdown.show(text, isDone, isAtOnce),
     destroy: markdown.clear,
   };
+}
+
+/** @param {Element} node */
+function decorate(node) {
+  if (!node.firstElementChild) return;
+  watchOverflow(node);
+  highlightLater(node);
+  typesetLater(node);
 }
 
 /**
@@ -66,40 +79,75 @@ function createText() {
  * @param {HTMLElement} node
  */
 function growingMarkdown(node) {
-  const blocks = new Blocks(node, (block) => {
-    watchOverflow(block);
-    highlightLater(block);
+  /** @type {Element | null} */
+  let open = null; // the last block, while it grows
+  const colouring = createThrottle(
+    () => {
+      if (!open?.isConnected) return;
+      watchOverflow(open);
+      highlightNow(open);
+      typesetLater(open);
+    },
+    { frame: OPEN_MS, share: 8 },
+  );
+  const blocks = new Blocks(node, decorate, (last) => {
+    open = last;
+    colouring.request();
   });
   /** @type {string | null} */
   let last = null; // the whole text, once it is over
+  let text = "";
+  let shown = ""; // what of it is in the element
+  let isPlanned = false;
 
-  /** @param {string} text */
-  function finish(text) {
+  function grow() {
+    isPlanned = false;
+    const from = text.startsWith(shown) ? shown.length : 0;
+    shown = text.slice(0, from + STEP);
+    blocks.update(shown);
+    if (shown.length < text.length) plan();
+    else if (last === text) finishLater();
+  }
+
+  function plan() {
+    if (isPlanned) return;
+    isPlanned = true;
+    whenIdle(() => {
+      if (isPlanned) grow();
+    });
+  }
+
+  function finishLater() {
+    whenIdle(() => {
+      if (last === text && shown === text) finish();
+    });
+  }
+
+  function finish() {
     blocks.finish(text);
     nestHeadings(node);
   }
 
   return {
     /**
-     * @param {string} text
+     * @param {string} whole
      * @param {boolean} isDone
+     * @param {boolean} isAtOnce
      */
-    show(text, isDone) {
-      if (isDone && text === last) return;
-      last = isDone ? text : null;
-      if (isDone && blocks.isEmpty) {
-        finish(text);
-        return;
-      }
-      blocks.update(text);
-      watchOverflow(node.lastElementChild);
-      if (!isDone) return;
-      whenIdle(() => {
-        if (last === text) finish(text);
-      });
+    show(whole, isDone, isAtOnce = false) {
+      if (isDone && whole === last) return;
+      last = isDone ? whole : null;
+      text = whole;
+      if (isDone && blocks.isEmpty && (isAtOnce || text.length <= STEP)) {
+        shown = text;
+        finish();
+      } else if (!isPlanned) grow();
     },
     clear() {
       last = null;
+      text = shown = "";
+      isPlanned = false;
+      colouring.cancel();
       blocks.clear();
     },
     get isEmpty() {

@@ -2,6 +2,7 @@
 // The user's own text: shown as it was typed, no Markdown.
 
 import { chunks, textOf } from "./chunk_store.jsx";
+import { cleanText } from "./clean_text.jsx";
 
 /**
  * Like `mountMessage`, for text that is not an answer.
@@ -16,7 +17,8 @@ export function mountPlain(root, { store = chunks } = {}) {
   let unsubscribe = () => {};
 
   function draw() {
-    const text = textOf(message.parts) || textOf(store.get(message.streamId)?.parts ?? []);
+    const given = textOf(message.parts) || textOf(store.get(message.streamId)?.parts ?? []);
+    const text = cleanText(given);
     if (node.data !== text) node.data = text;
     root.dataset.state = text ? "done" : "waiting";
   }

@@ -4,9 +4,10 @@
 // become a link. The npm package `remend` does the same, but it is 15 KB instead of one, takes 2 to 5
 // times as long a call, inserts zero-width characters and hides the brackets of "[1]".
 
-import { lexInline } from "./lexer.jsx";
+import { lexInline } from "./inline.jsx";
 
-const LONGEST = 4000; // UTF-16 code units; the patterns below may look at each pair of them
+const HOLDERS = new Set(["blockquote", "details", "note"]);
+const LONGEST = 2000; // UTF-16 code units; the patterns below may look at each pair of them
 
 const ESCAPES = /\\[\s\S]/g;
 const CODE = /(`+)(?!`)[\s\S]*?[^`]\1(?!`)/g;
@@ -20,15 +21,15 @@ const TRAILING_MARKS = /[*`~\s]+$/;
  * Change the tokens of an open tail in place.
  *
  * @param {Token[]} tokens
- * @param {import("./lexer.jsx").Links} links
+ * @param {import("./inline.jsx").References} references
  * @returns {boolean} Whether they now differ from the text as it stands.
  */
-export function repairMarkdown(tokens, links) {
+export function repairMarkdown(tokens, references) {
   const leaf = lastLeaf(tokens);
   if (!leaf || leaf.text.length > LONGEST || leaf.tokens?.[0]?.type === "checkbox") return false;
   const repaired = closeOpenMarks(leaf.text);
   if (repaired === leaf.text) return false;
-  leaf.tokens = lexInline(repaired, links);
+  leaf.tokens = lexInline(repaired, references).tokens;
   return true;
 }
 
@@ -45,7 +46,7 @@ function lastLeaf(tokens) {
     if (item && leaf) item.raw += "\0";
     return leaf;
   }
-  if (last?.type === "blockquote") return lastLeaf(last.tokens ?? []);
+  if (last && HOLDERS.has(last.type)) return lastLeaf(last.tokens ?? []);
   return last?.tokens && ["paragraph", "heading", "text"].includes(last.type) ? last : null;
 }
 
