@@ -1,3 +1,4 @@
+import asyncio
 import fcntl
 import socket
 import sqlite3
@@ -5,11 +6,13 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from chat_app.services import Services
 from chat_app.settings import read_settings
+from testing.command_line import run_command
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"reflex", "sqlalchemy", "openai", "granian", "alembic", "xllamacpp", "sqlmodel"}
@@ -17,7 +20,7 @@ PASSWORD = "four correct battery horses\n"
 
 
 class CommandLine:
-    """The command `chat-app`, with a data folder of its own."""
+    """The command `chat-app` in this process, with a data folder of its own."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -25,16 +28,8 @@ class CommandLine:
     def __call__(
         self, *arguments: str, stdin: str = "", **env: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "chat_app.cli", *arguments],
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(self.data), **env},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        said = run_command(*arguments, folder=self.data.parent, given=env, stdin=stdin)
+        return subprocess.CompletedProcess(arguments, cast(int, said.code), said.out, said.err)
 
     def count(self, table: str) -> int:
         with closing(sqlite3.connect(self.data / "chat.db")) as database:
@@ -97,7 +92,7 @@ def test_the_operators_hooks_are_imported_from_the_project_folder(
 async def test_the_ended_sessions_of_a_disabled_user_are_counted(
     chat_app: CommandLine, count: int, words: str
 ) -> None:
-    chat_app("migrate")
+    await asyncio.to_thread(chat_app, "migrate")
     live = Services(read_settings(data_dir=chat_app.data, embedded_model=False))
     await live.start()
     try:
@@ -108,7 +103,7 @@ async def test_the_ended_sessions_of_a_disabled_user_are_counted(
             )
     finally:
         await live.stop()
-    disabled = chat_app("user", "disable", "ada@example.org")
+    disabled = await asyncio.to_thread(chat_app, "user", "disable", "ada@example.org")
     assert disabled.stdout == f"ada@example.org is disabled; {words}.\n"
 
 
