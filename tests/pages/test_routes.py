@@ -1,5 +1,8 @@
 """Which pages there are, and what they are made of."""
 
+import json
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,35 @@ def test_a_new_password_says_how_long_it_must_be() -> None:
 
 def test_the_sessions_page_explains_nothing_that_it_does_not_show() -> None:
     assert "Location" not in str(sessions().render())
+
+
+def _inside(node: dict[str, Any]) -> list[dict[str, Any]]:
+    branches = [node[name] for name in ("true_value", "false_value") if node.get(name)]
+    return [*node.get("children", []), *branches]
+
+
+def _every(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for one in _inside(node):
+        yield from _every(one)
+
+
+def _words(node: dict[str, Any]) -> str:
+    """What is read aloud of a rendered element; a value is three dots."""
+    text = node.get("contents")
+    if text is None:
+        return "".join(map(_words, _inside(node)))
+    return json.loads(text) if text.startswith('"') else "..."
+
+
+@pytest.mark.parametrize("page", [sign_up, new_password, *(p.sections for p in PAGES)])
+def test_a_label_and_its_hint_are_not_read_as_one_word(page: Any) -> None:
+    for node in _every(page().render()):
+        if node.get("name") not in ('"label"', '"strong"'):
+            continue
+        pieces = list(filter(None, map(_words, _inside(node))))
+        for before, after in pairwise(pieces):
+            assert before[-1].isspace() or after[0].isspace(), (before, after)
 
 
 def test_a_new_chat_and_a_thread_are_one_page(app: _App) -> None:
