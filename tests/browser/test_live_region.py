@@ -25,7 +25,7 @@ async def test_sentences_are_announced_and_then_the_end(program: Program, meet: 
     await ada.ask(f"echo: {' '.join(SENTENCES)}")
     await until_text(ada.page)
     await until_done(ada.page)
-    await ada.page.wait_for_function("heard.at(-1) === 'Answer finished'")
+    await ada.page.wait_for_function("() => heard.at(-1) === 'Answer finished'")
     heard = await ada.page.evaluate("heard")
     said = heard[:-1]
     assert " ".join(said) == " ".join(SENTENCES)
