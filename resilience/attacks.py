@@ -16,7 +16,13 @@ from resilience.attack_isolation import foreign_handlers, foreign_routes
 from resilience.attack_leaked_secrets import canaries, log_injection
 from resilience.attack_model_sizes import oversized_answers
 from resilience.attack_origins import forged_requests, headers_crawl, origin_table
-from resilience.attack_password_guessing import guesses, guesses_behind_a_proxy, login_storm
+from resilience.attack_password_guessing import (
+    crowded_client,
+    guesses,
+    guesses_behind_a_proxy,
+    login_storm,
+    many_networks,
+)
 from resilience.attack_quotas import (
     STORED_BYTES,
     large_pages,
@@ -63,6 +69,8 @@ SCENARIOS: dict[str, Scenario] = {
     "log-injection": with_own_program(log_injection, LOG_LEVEL="debug"),
     "password-guesses": with_own_program(guesses),
     "guesses-behind-a-proxy": with_own_program(guesses_behind_a_proxy, TRUSTED_PROXY_HOPS="1"),
+    "crowded-client": with_own_program(crowded_client, TRUSTED_PROXY_HOPS="1"),
+    "many-networks": with_own_program(many_networks, TRUSTED_PROXY_HOPS="1"),
     "login-storm": with_own_program(login_storm),
     "timing": timing,
     "bad-settings": bad_settings,
