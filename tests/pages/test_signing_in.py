@@ -12,6 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MESSAGES = {
     "CredentialsSignin": "The address or the password is not right.",
+    "RateLimited": "Too many attempts. Try again later.",
     "Default": "That did not work.",
 }
 OFFLINE = "Can't reach the server. Check your connection and try again."
@@ -64,6 +65,29 @@ async def test_a_refusal_with_its_own_status_is_said_too(page: Page) -> None:
     await expect(page.get_by_role("alert")).to_have_text(MESSAGES["Default"])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ("1", "in 1 second"),
+        ("30", "in 30 seconds"),
+        ("60", "in 60 seconds"),
+        ("900", "in 15 minutes"),
+    ],
+)
+async def test_a_wait_is_told_in_seconds_or_minutes(page: Page, seconds: str, said: str) -> None:
+    await _show(page)
+    await page.route(
+        ROUTE,
+        lambda route: route.fulfill(
+            status=429,
+            headers={"Retry-After": seconds},
+            json={"url": f"{HOST}/signin?error=RateLimited"},
+        ),
+    )
+    await _try(page)
+    await expect(page.get_by_role("alert")).to_have_text(f"Too many attempts. Try again {said}.")
+
+
 async def test_a_server_that_is_gone_is_said(page: Page) -> None:
     await _show(page)
     await page.route(ROUTE, lambda route: route.abort())
@@ -73,11 +97,16 @@ async def test_a_server_that_is_gone_is_said(page: Page) -> None:
 
 
 async def test_the_button_rests_while_the_server_thinks(page: Page) -> None:
+    await page.clock.install()
     await _show(page)
     waiting = await _held(page, ROUTE)
     async with page.expect_request(ROUTE):
         await _try(page)
     await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_disabled()
+    slow = page.get_by_text("This is taking longer than usual. Please wait.")
+    await expect(slow).to_have_count(0)
+    await page.clock.fast_forward(3_000)
+    await expect(slow).to_be_visible()
     await (await waiting.get()).fulfill(json={"url": f"{HOST}/"})
     await page.wait_for_url(f"{HOST}/")
 

@@ -16,6 +16,29 @@ export const Problem = ({ id, className = "problem", children }) => (
   </p>
 );
 
+const SLOW_MS = 3000;
+
+/**
+ * That a request takes long, as a sign-in does after many failed ones from the same network.
+ *
+ * @param {{busy: boolean}} props
+ */
+const Slow = ({ busy }) => {
+  const [slow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = busy ? setTimeout(() => setSlow(true), SLOW_MS) : undefined;
+    return () => {
+      clearTimeout(timer);
+      setSlow(false);
+    };
+  }, [busy]);
+  return (
+    <p className="slow" aria-live="polite">
+      {slow && "This is taking longer than usual. Please wait."}
+    </p>
+  );
+};
+
 /**
  * The form element of all requests: the problem above, the fields, and what was done below. Its
  * fields are disabled while a request runs.
@@ -46,6 +69,7 @@ export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children,
       <fieldset className="plain" disabled={state.busy}>
         {children}
       </fieldset>
+      <Slow busy={state.busy} />
       {done !== undefined && (
         <p className="done" role="status">
           {done}

@@ -113,9 +113,10 @@ export const authRequest = async (url, fields, messages) => {
  * @param {Response} response
  */
 const withWait = (message, response) => {
-  const minutes = Math.ceil(Number(response.headers.get("Retry-After")) / 60);
-  if (!minutes) return message;
-  return message.replace("later", minutes === 1 ? "in 1 minute" : `in ${minutes} minutes`);
+  const seconds = Number(response.headers.get("Retry-After"));
+  if (!seconds) return message;
+  const [count, unit] = seconds <= 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return message.replace("later", `in ${count} ${unit}${count === 1 ? "" : "s"}`);
 };
 
 /**
