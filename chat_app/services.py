@@ -12,6 +12,7 @@ from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
+from chat_app.auth.known_browsers import KnownBrowsers
 from chat_app.auth.oauth.service import OAuthService
 from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
@@ -25,7 +26,7 @@ from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
-from chat_app.core.clock import Clock, every, utc_now
+from chat_app.core.clock import Clock, Sleep, every, utc_now
 from chat_app.core.crypto import KeyRing
 from chat_app.core.logging import log_security_event
 from chat_app.core.signals import SESSIONS, UNLOCKED_USERS, Bus, Signal
@@ -107,6 +108,7 @@ class Services:
     Args:
         settings: The settings.
         clock: The source of timestamps.
+        sleep: Makes clients wait that failed to sign in too often.
         flush_throttle: Decides when run events are flushed; None for the real one.
         bus: Receives the signals; None for a new one.
 
@@ -119,6 +121,7 @@ class Services:
         settings: Settings,
         *,
         clock: Clock = utc_now,
+        sleep: Sleep = asyncio.sleep,
         flush_throttle: FlushThrottle | None = None,
         bus: Bus | None = None,
     ) -> None:
@@ -134,8 +137,9 @@ class Services:
         codec = create_token_codec(settings, self.keyring)
         self.sessions = sessions = SessionService(db, bus, codec, settings, clock)
         self.tokens = tokens = OneTimeTokens(db, clock)
-        limits = AuthRateLimits(settings)
+        limits = AuthRateLimits(settings, clock, sleep)
         bus.subscribe_callback(UNLOCKED_USERS, lambda signal: limits.clear(signal.account))
+        self.known_browsers = KnownBrowsers(db, self.keyring, clock)
         self.mailer = mailer = Mailer.from_settings(settings)
         self.accounts = PasswordAccounts(db, passwords, limits, settings, clock)
         self.sign_in_service = sign_in = SignInService(db, sessions, tokens, settings, clock)

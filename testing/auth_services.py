@@ -16,6 +16,7 @@ from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
+from chat_app.auth.known_browsers import KnownBrowsers
 from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
 from chat_app.auth.principal import Principal
@@ -55,6 +56,10 @@ class Time:
 
     def passes(self, **much: float) -> None:
         self.now += timedelta(**much)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass instead of waiting."""
+        self.passes(seconds=seconds)
 
 
 class CountingHasher(PasswordHasher):
@@ -100,8 +105,9 @@ class AuthHarness:
 
     def __post_init__(self) -> None:
         self.passwords = PasswordHashing(self.settings, self.hasher)
-        self.rate_limits = AuthRateLimits(self.settings)
+        self.rate_limits = AuthRateLimits(self.settings, self.time, self.time.sleep)
         self.keyring = KeyRing(self.settings)
+        self.known_browsers = KnownBrowsers(self.db, self.keyring, self.time)
         codec = create_token_codec(self.settings, self.keyring)
         self.sessions = SessionService(self.db, self.bus, codec, self.settings, self.time)
         self.accounts = PasswordAccounts(

@@ -181,8 +181,9 @@ class BrowserClient:
             self.http.cookies.set(name, value)
 
     def cookies(self) -> set[str]:
-        """The names of our cookies that it holds, but for the session's."""
-        return set(self.ours) - {cookies.full_name(self.program.live.settings, cookies.SESSION)}
+        """The names of its cookies of started sign-ins."""
+        prefix = cookies.full_name(self.program.live.settings, "chat_oauth_")
+        return {name for name in self.ours if name.startswith(prefix)}
 
 
 def page_of(url: str, home: str) -> str | None:
@@ -207,7 +208,7 @@ async def program(
     """The program with these providers, on a new database."""
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
-    live = Services(settings_of(folder, **{**fixed, **given}), clock=time)
+    live = Services(settings_of(folder, **{**fixed, **given}), clock=time, sleep=time.sleep)
     await create_tables(live.db)
     installed.install(live)
     running = InProcessProgram(live, time, Gateway(http_app(), services=installed.services))

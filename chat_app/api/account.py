@@ -13,9 +13,11 @@ from chat_app.api.responses import (
     SIGN_IN_PAGE,
     clear_session_cookie,
     client_of,
+    forget_known_browser,
     home_of,
     json_response,
     no_content,
+    remember_known_browser,
     set_session_cookie,
     timestamp,
 )
@@ -90,6 +92,7 @@ async def set_password(request: Request, principal: Principal) -> Response:
     issued = await changes.set(principal, body.password, client_of(request))
     response = no_content()
     set_session_cookie(response, issued)
+    await remember_known_browser(request, response, principal.user_id)
     return response
 
 
@@ -160,7 +163,9 @@ async def remove(request: Request, principal: Principal) -> Response:
     """Delete the user with everything they own."""
     body = await read_json(request, DeletionConfirmation, max_bytes=MAX_BYTES)
     await delete_account(services().db, services().sessions, principal, body.confirm)
-    return _signed_out(request)
+    response = _signed_out(request)
+    forget_known_browser(request, response, principal.user_id)
+    return response
 
 
 def _signed_out(request: Request) -> Response:

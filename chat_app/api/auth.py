@@ -25,6 +25,7 @@ from chat_app.api.responses import (
     client_of,
     complete_sign_in,
     json_response,
+    known_browser_of,
     read_cookie,
     redirect,
     safe_callback_url,
@@ -122,10 +123,12 @@ async def providers(request: Request) -> dict[str, dict[str, str]]:
 @routes.form("/api/auth/signin/credentials", error_page=SIGN_IN_PAGE)
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Sign in with `email` and `password`; `remember` keeps the session when the browser closes."""
+    email = fields.get("email", "")
     identity = await services().accounts.sign_in(
-        email=fields.get("email", ""),
+        email=email,
         password=fields.get("password", ""),
         client_ip=client_of(request),
+        known=await known_browser_of(request, email),
     )
     return await complete_sign_in(request, identity, fields)
 

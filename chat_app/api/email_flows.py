@@ -16,8 +16,11 @@ from chat_app.api.responses import (
     browser_of,
     clear_cookie,
     client_of,
+    known_browser_of,
+    own_known_browser,
     read_cookie,
     redirect_to_page,
+    remember_known_browser,
     set_cookie,
     sign_in_response,
     target_of,
@@ -46,8 +49,12 @@ class NewEmail(Body):
 @routes.form("/api/auth/signin/email", error_page=LINK_PAGE)
 async def send_link(request: Request, fields: Fields) -> Response:
     """Send a sign-in link to `email`."""
+    email = fields.get("email", "")
     await services().magic_links.send(
-        fields.get("email", ""), client_of(request), callback_url=target_of(request, fields)
+        email,
+        client_of(request),
+        callback_url=target_of(request, fields),
+        known=await known_browser_of(request, email),
     )
     return redirect_to_page(request, LINK_PAGE, {"sent": "1"})
 
@@ -58,22 +65,26 @@ async def follow_link(request: Request, fields: Fields) -> Response:
     result = await services().magic_links.follow(
         _token_of(fields, "sign_in_link"), browser_of(request, fields)
     )
-    return sign_in_response(request, result, fields)
+    return await sign_in_response(request, result, fields)
 
 
 @routes.form("/api/auth/reset", error_page=RESET_PAGE)
 async def send_reset(request: Request, fields: Fields) -> Response:
     """Send a link to reset the password to `email`."""
-    await services().password_changes.send_reset(fields.get("email", ""), client_of(request))
+    email = fields.get("email", "")
+    known = await known_browser_of(request, email)
+    await services().password_changes.send_reset(email, client_of(request), known)
     return redirect_to_page(request, RESET_PAGE, {"sent": "1"})
 
 
 @routes.form("/api/auth/reset/confirm", error_page=NEW_PASSWORD_PAGE)
 async def finish_reset(request: Request, fields: Fields) -> Response:
-    """Set a new `password` with the `token` of a link."""
+    """Set a new `password` with the `token` of a link; the browser becomes a known one."""
     token, password = _token_of(fields, "reset_password"), fields.get("password", "")
-    await services().password_changes.reset(token, password, client_of(request))
-    return redirect_to_page(request, RESET_PAGE, {"done": "1"})
+    user_id = await services().password_changes.reset(token, password, client_of(request))
+    response = redirect_to_page(request, RESET_PAGE, {"done": "1"})
+    await remember_known_browser(request, response, user_id)
+    return response
 
 
 async def begin_sign_up(request: Request, fields: Fields) -> Response:
@@ -82,12 +93,14 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     Raises:
         ChatError: See `EmailSignUps.begin`.
     """
+    email = fields.get("email", "")
     browser_secret = await services().email_sign_ups.begin(
-        email=fields.get("email", ""),
+        email=email,
         password=fields.get("password", ""),
         name=fields.get("name", ""),
         client_ip=client_of(request),
         callback_url=target_of(request, fields),
+        known=await known_browser_of(request, email),
     )
     response = redirect_to_page(request, SIGN_UP_PAGE, {"sent": "1"})
     set_cookie(response, cookies.SIGN_UP, browser_secret, max_age=SIGN_UP_LIFETIME)
@@ -132,7 +145,8 @@ async def verify(request: Request, fields: Fields) -> Response:
 @routes.signed_in("POST", "/api/account/verify")
 async def send_verification(request: Request, principal: Principal) -> None:
     """Send the verification of the user's email again."""
-    await services().email_changes.send_verification(principal, client_of(request))
+    known = await own_known_browser(request)
+    await services().email_changes.send_verification(principal, client_of(request), known)
 
 
 @routes.fresh("POST", "/api/account/email")
@@ -149,7 +163,7 @@ async def _finish_sign_up(request: Request, fields: Fields) -> Response:
         password=fields.get("password", ""),
         browser=browser_of(request, fields),
     )
-    response = sign_in_response(request, result, fields)
+    response = await sign_in_response(request, result, fields)
     clear_cookie(response, cookies.SIGN_UP)
     return response
 

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from chat_app.api.errors import NO_STORE, log_failure, wants_url
 from chat_app.auth.errors import InvalidCredentials, error_code_of
+from chat_app.auth.known_browsers import LIFETIME as KNOWN_LIFETIME
 from chat_app.auth.principal import Principal
-from chat_app.auth.sessions.models import IssuedSession
+from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn, VerifiedIdentity
 from chat_app.core.errors import ChatError, RateLimited
 from chat_app.core.network import client_ip
@@ -120,10 +122,12 @@ async def complete_sign_in(
 ) -> Response:
     """Sign in with a verified identity, and respond."""
     result = await services().sign_in_service.sign_in(identity, browser_of(request, fields))
-    return sign_in_response(request, result, fields)
+    return await sign_in_response(request, result, fields)
 
 
-def sign_in_response(request: Request, result: SignedIn | MfaRequired, fields: Fields) -> Response:
+async def sign_in_response(
+    request: Request, result: SignedIn | MfaRequired, fields: Fields
+) -> Response:
     """Redirect to `callbackUrl`, or to the page for the second factor."""
     if isinstance(result, MfaRequired):
         response = redirect_to_page(request, CODE_PAGE, _callback_query(request, fields))
@@ -131,9 +135,34 @@ def sign_in_response(request: Request, result: SignedIn | MfaRequired, fields: F
         return response
     response = redirect(request, target_of(request, fields))
     set_session_cookie(response, result.issued)
+    await remember_known_browser(request, response, result.user_id)
     if read_cookie(request, cookies.CHALLENGE):
         clear_cookie(response, cookies.CHALLENGE)
     return response
+
+
+async def known_browser_of(request: Request, email: str) -> str:
+    """What limits per known browser count; empty if this one is not known for the email."""
+    return await services().known_browsers.find(read_cookie(request, cookies.KNOWN), email)
+
+
+async def own_known_browser(request: Request) -> str:
+    """The same for the email of the signed-in user."""
+    resolved: ResolvedSession | None = request.scope.get("session")
+    return await known_browser_of(request, resolved.user.email) if resolved else ""
+
+
+async def remember_known_browser(request: Request, response: Response, user_id: UUID) -> None:
+    """Make the browser a known one of a user who has just proved who they are."""
+    value = await services().known_browsers.remember(read_cookie(request, cookies.KNOWN), user_id)
+    set_cookie(response, cookies.KNOWN, value, max_age=KNOWN_LIFETIME)
+
+
+def forget_known_browser(request: Request, response: Response, user_id: UUID) -> None:
+    """Remove a deleted user from the browser's cookie."""
+    if cookie := read_cookie(request, cookies.KNOWN):
+        value = services().known_browsers.forget(cookie, user_id)
+        set_cookie(response, cookies.KNOWN, value, max_age=KNOWN_LIFETIME if value else 0)
 
 
 def error_redirect(request: Request, error: ChatError, page: str, fields: Fields) -> Response:
@@ -197,7 +226,7 @@ def set_cookie(
     Args:
         response: Gets the header.
         name: One of the names of `gateway.cookies`.
-        value: base64url or hex.
+        value: base64url, hex or a compact JWE.
         max_age: How long the browser keeps it, in seconds; None keeps it until it is closed.
     """
     seconds = int(max_age.total_seconds()) if isinstance(max_age, timedelta) else max_age

@@ -4,7 +4,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.requests import Body, read_json
-from chat_app.api.responses import client_of, json_response, set_session_cookie, target_of
+from chat_app.api.responses import (
+    client_of,
+    json_response,
+    own_known_browser,
+    set_session_cookie,
+    target_of,
+)
 from chat_app.api.routing import Routes
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
@@ -40,7 +46,8 @@ async def step_up(request: Request, principal: Principal) -> Response:
     if (body.password is None) == (body.code is None):
         raise InvalidInput("Send either a password or a code.")
     if body.password is not None:
-        issued = await service.by_password(principal, body.password, client_of(request))
+        known = await own_known_browser(request)
+        issued = await service.by_password(principal, body.password, client_of(request), known)
     else:
         issued = await service.by_code(principal, body.code or "")
     return _stepped_up(request, issued, body.callbackUrl)

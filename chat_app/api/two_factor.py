@@ -49,7 +49,7 @@ async def finish(request: Request, fields: Fields) -> Response:
         result = await services().sign_in_service.finish(passed, browser)
     except (InvalidToken, AccessDenied) as error:
         return error_redirect(request, error, SIGN_IN_PAGE, fields)
-    response = sign_in_response(request, result, fields)
+    response = await sign_in_response(request, result, fields)
     devices = services().devices
     if is_checked(fields, "trust") and devices.max_age:
         token = await devices.remember(result.user_id, browser.user_agent)

@@ -14,6 +14,7 @@ from chat_app.core.errors import (
     NotFound,
     RateLimited,
     Unauthenticated,
+    wait_phrase,
 )
 
 PASSWORD_MAX_LENGTH = 1024
@@ -203,8 +204,19 @@ class TooManyAttempts(AuthError, RateLimited):
     message_template = "Too many attempts. Try again {when}."
 
     def __init__(self, retry_after: int = 60, **values: object) -> None:
-        super().__init__(**{"when": _when(retry_after)} | values)
+        super().__init__(**{"when": wait_phrase(retry_after)} | values)
         self.retry_after = retry_after
+
+
+class SignInPaused(TooManyAttempts):
+    """Too many failures of unknown browsers with one email; other login methods still work."""
+
+    code = "sign_in_paused"
+    error_code = "SignInPaused"
+    message_template = (
+        "Too many failed sign-ins with this email. Sign in another way, such as a passkey or an "
+        "email link, or try again {when}."
+    )
 
 
 class TwoFactorLocked(TooManyAttempts):
@@ -252,7 +264,7 @@ FAILURES: tuple[type[AuthError], ...] = (
 
 _MESSAGES = {
     kind.error_code: kind.message_template
-    for kind in (*AuthError.__subclasses__(), TwoFactorLocked)
+    for kind in (*AuthError.__subclasses__(), *TooManyAttempts.__subclasses__())
 } | {"Default": "Something went wrong. Try again."}
 
 
@@ -281,10 +293,3 @@ def error_messages(password_min_length: int) -> dict[str, str]:
         "when": "later",  # a code in a URL does not say for how long
     }
     return {code: template.format(**values) for code, template in _MESSAGES.items()}
-
-
-def _when(seconds: int) -> str:
-    """For example `in 15 minutes`, rounded up."""
-    minutes = -(-seconds // 60)
-    count, unit = (minutes, "minute") if minutes <= 90 else (-(-minutes // 60), "hour")
-    return f"in {count} {unit}" if count == 1 else f"in {count} {unit}s"

@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from chat_app.settings import Settings
+
 UNKNOWN = "unknown"
 """The client IP of a request without one; all of them share one rate limit."""
 
@@ -45,6 +47,25 @@ def is_private(client_ip: str) -> bool:
     """Whether an address is of this machine or of a private network; so is one that is unknown."""
     address = _parse(client_ip)
     return address is None or not address.is_global
+
+
+def is_hidden_by_proxy(client_ip: str, settings: Settings) -> bool:
+    """Whether a client IP is the one of a reverse proxy, and so that of every client.
+
+    A server with a public URL is behind a proxy, because it serves no TLS. If none is trusted, a
+    loopback or private address is the proxy's.
+
+    Args:
+        client_ip: From `client_ip`.
+        settings: How many proxies are trusted, and the public URL.
+    """
+    is_proxied = settings.trusted_proxy_hops == 0 and not settings.has_loopback_url
+    return is_proxied and is_private(client_ip)
+
+
+def limited_network(client_ip: str, settings: Settings) -> str | None:
+    """The key of a limit per client; None where one client would use up the limit of all."""
+    return None if is_hidden_by_proxy(client_ip, settings) else client_network_of(client_ip)
 
 
 def coarse_network(client_ip: str) -> str:

@@ -22,6 +22,8 @@ CHALLENGE = "chat_challenge"
 """A sign-in that still needs a second factor."""
 DEVICE = "chat_device"
 """A remembered browser."""
+KNOWN = "chat_known"
+"""Whose failed sign-ins count apart in this browser; it authenticates nothing."""
 SIGN_UP = "chat_signup"
 """A browser whose new account waits for its email."""
 PASSKEY = "chat_passkey"
@@ -77,7 +79,7 @@ def write(settings: Settings, name: str, value: str, *, max_age: int | None = No
     Args:
         settings: Decides whether the cookie is Secure.
         name: One of the names above.
-        value: Printable ASCII without `;`; the callers only pass base64url and hex.
+        value: Printable ASCII without `;`; the callers only pass base64url, hex and compact JWE.
         max_age: Seconds the browser keeps it; None keeps it until the browser is closed.
     """
     parts = [f"{full_name(settings, name)}={value}", "Path=/", "HttpOnly", "SameSite=Lax"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from chat_app.core.network import client_ip, client_network_of, is_private
+from chat_app.core.network import client_ip, limited_network
 from chat_app.gateway.cookies import SESSION, Cookies, first, parse
 from chat_app.gateway.origins import Origins, permits
 from chat_app.gateway.paths import RouteKind, route_kind
@@ -98,19 +98,9 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         cookies=cookies,
         session_token=first(cookies, settings, SESSION),
         client_ip=ip,
-        limited_network=None if is_hidden_by_proxy(ip, settings) else client_network_of(ip),
+        limited_network=limited_network(ip, settings),
         request_id=_request_id_of(scope, settings),
     )
-
-
-def is_hidden_by_proxy(ip: str, settings: Settings) -> bool:
-    """Whether a client IP is the one of a reverse proxy, and so that of every client.
-
-    Args:
-        ip: The client IP, as `client_ip` finds it.
-        settings: How many proxies are trusted, and the public URL.
-    """
-    return settings.trusted_proxy_hops == 0 and not settings.has_loopback_url and is_private(ip)
 
 
 def header_values(scope: Scope, name: bytes) -> list[str]:

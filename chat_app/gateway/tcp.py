@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
-from chat_app.core.network import client_network_of
+from chat_app.core.network import limited_network
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry, OpenSocket
-from chat_app.gateway.request_context import is_hidden_by_proxy
 from chat_app.settings import Settings
 
 _OPEN_FILES = "/dev/fd"
@@ -79,9 +78,9 @@ class TcpWatch:
             self._end(newest)
 
     def _limited_network(self, ip: str) -> str | None:
-        if self.settings.trusted_proxy_hops or is_hidden_by_proxy(ip, self.settings):
+        if self.settings.trusted_proxy_hops:
             return None
-        return client_network_of(ip)
+        return limited_network(ip, self.settings)
 
     def _end(self, peers: set[Peer]) -> None:
         for peer, connection in _connections(self.settings.api_port):

@@ -21,23 +21,32 @@ class RateLimitSettings(SettingsGroup):
     """Rate limits.
 
     Sign-in attempts and wrong codes count when they fail; emails, new accounts and started
-    sign-ins count always. Messages and chats count when they are stored.
+    sign-ins count always. Messages and chats count when they are stored. Where APP_URL is public
+    and TRUSTED_PROXY_HOPS is 0, the address of a proxy on this machine or in a private network has
+    no budget: it is everybody's.
     """
 
+    limit_sign_in_known: Rate = "5/15 minutes"
+    """Failed sign-ins per email in a browser where its user has signed in before. Beyond them it
+    counts like any other browser."""
+
     limit_sign_in_pair: Rate = "5/15 minutes"
-    """Failed sign-ins per email and client IP."""
+    """Failed sign-ins per email and client IP, in other browsers."""
 
     limit_sign_in_address: Rate = "100/hour"
-    """Failed sign-ins per client IP."""
+    """Failed sign-ins per client IP, in other browsers. Beyond them its sign-ins wait, for 2 to 30
+    seconds."""
 
     limit_sign_in_account: Rate = "100/hour"
-    """Failed sign-ins per email."""
+    """Failed sign-ins per email, in other browsers together. Beyond them its user needs a passkey,
+    a link by email or a browser where they have signed in before."""
 
     limit_sign_up_address: Rate = "20/hour"
     """New accounts per client IP."""
 
     limit_start_address: Rate = "600/hour"
-    """Sign-ins with an identity provider or a passkey started per client IP."""
+    """Sign-ins with an identity provider or a passkey started per client IP. Beyond them it waits,
+    for 2 to 30 seconds."""
 
     limit_second_factor: Rate = "5/15 minutes"
     """Wrong second-factor codes in a row per user."""
@@ -47,6 +56,9 @@ class RateLimitSettings(SettingsGroup):
 
     limit_mail_recipient: Rate = "5/hour"
     """Emails sent per recipient."""
+
+    limit_mail_known: Rate = "1/hour"
+    """Emails that a browser where the recipient has signed in before can request besides those."""
 
     limit_messages: Rate = "60/minute"
     """Messages that a user may send, and answers that they may regenerate."""

@@ -1,8 +1,9 @@
 """Session and cookie life: what the session cookie holds, and when a session expires.
 
-The cookies are `chat_session`, `chat_device` (a remembered browser), `chat_csrf`,
-`chat_challenge`, `chat_signup`, `chat_passkey` and `chat_oauth_…` (one OAuth sign-in), with the
-prefix `__Host-` over HTTPS. Their attributes are in `gateway/cookies.py`.
+The cookies are `chat_session`, `chat_device` (a remembered browser), `chat_known` (whose failed
+sign-ins count apart in a browser), `chat_csrf`, `chat_challenge`, `chat_signup`, `chat_passkey` and
+`chat_oauth_…` (one OAuth sign-in), with the prefix `__Host-` over HTTPS. Their attributes are in
+`gateway/cookies.py`.
 """
 
 from typing import Literal

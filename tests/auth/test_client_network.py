@@ -1,6 +1,15 @@
+from pathlib import Path
+
 import pytest
 
-from chat_app.core.network import UNKNOWN, client_ip, client_network_of, coarse_network
+from chat_app.core.network import (
+    UNKNOWN,
+    client_ip,
+    client_network_of,
+    coarse_network,
+    limited_network,
+)
+from testing.auth_services import settings_of
 
 
 def scope(client: str | None, *forwarded: str) -> dict[str, object]:
@@ -58,3 +67,33 @@ def test_what_is_kept_is_only_the_network() -> None:
     assert coarse_network("192.0.2.77") == "192.0.2.0/24"
     assert coarse_network("2001:db8:1:2:3::4") == "2001:db8:1:2::/64"
     assert coarse_network(UNKNOWN) == ""
+
+
+@pytest.mark.parametrize(
+    ("app_url", "hops", "peer", "is_limited"),
+    [
+        ("https://chat.example", 0, "127.0.0.1", False),
+        ("https://chat.example", 0, "10.1.2.3", False),
+        ("https://chat.example", 0, "172.16.0.9", False),
+        ("https://chat.example", 0, "192.168.1.1", False),
+        ("https://chat.example", 0, "169.254.1.1", False),
+        ("https://chat.example", 0, "::1", False),
+        ("https://chat.example", 0, "::ffff:10.0.0.1", False),
+        ("https://chat.example", 0, "fd12::1", False),
+        ("https://chat.example", 0, "fe80::1%eth0", False),
+        ("https://chat.example", 0, "93.184.216.34", True),
+        ("https://chat.example", 0, "172.32.0.1", True),
+        ("https://chat.example", 0, "2606:4700::1", True),
+        ("https://chat.example", 0, UNKNOWN, False),
+        ("https://chat.example", 1, "10.1.2.3", True),
+        ("https://chat.example", 1, "127.0.0.1", True),
+        ("", 0, "127.0.0.1", True),
+        ("http://localhost:3000", 0, "10.1.2.3", True),
+    ],
+)
+def test_an_address_is_not_counted_where_it_is_a_proxy_that_hides_everyone(
+    tmp_path: Path, app_url: str, hops: int, peer: str, is_limited: bool
+) -> None:
+    given = {"app_url": app_url, "trusted_proxy_hops": hops, "fake_models": False}
+    network = limited_network(peer, settings_of(tmp_path, **given))
+    assert network == (client_network_of(peer) if is_limited else None)

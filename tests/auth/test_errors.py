@@ -4,6 +4,7 @@ from chat_app.auth.errors import (
     AuthError,
     InvalidCredentials,
     PasswordTooShort,
+    SignInPaused,
     TooManyAttempts,
     TwoFactorLocked,
     error_code_of,
@@ -37,9 +38,9 @@ def test_other_errors_have_a_word_with_a_sentence_too(settings: Settings) -> Non
 @pytest.mark.parametrize(
     ("seconds", "wait"),
     [
-        (1, "in 1 minute"),
-        (60, "in 1 minute"),
-        (61, "in 2 minutes"),
+        (1, "in 1 second"),
+        (30, "in 30 seconds"),
+        (91, "in 2 minutes"),
         (900, "in 15 minutes"),
         (3600, "in 60 minutes"),
         (6000, "in 2 hours"),
@@ -47,4 +48,5 @@ def test_other_errors_have_a_word_with_a_sentence_too(settings: Settings) -> Non
 )
 def test_a_rate_limit_says_how_long_to_wait(seconds: int, wait: str) -> None:
     assert TooManyAttempts(seconds).message == f"Too many attempts. Try again {wait}."
+    assert SignInPaused(seconds).message.endswith(f" email link, or try again {wait}.")
     assert TwoFactorLocked(seconds).message == f"Too many incorrect codes. Try again {wait}."

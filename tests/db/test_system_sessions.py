@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/passkeys.py": {"auth"},
     "chat_app/auth/sign_in/step_up.py": {"auth"},
     "chat_app/auth/devices.py": {"auth"},
+    "chat_app/auth/known_browsers.py": {"auth"},
     "chat_app/auth/two_factor.py": {"auth"},
     "chat_app/auth/one_time_tokens.py": {"auth", "sweep"},
     "chat_app/db/engine.py": {"health"},

@@ -21,8 +21,15 @@ from chat_app.db.tables import Account, User
 class EmailChanges(EmailFlow):
     """Verifies and changes emails."""
 
-    async def send_verification(self, principal: Principal, client_ip: str) -> None:
+    async def send_verification(
+        self, principal: Principal, client_ip: str, known: str = ""
+    ) -> None:
         """Send a link that verifies the user's email, unless it is verified.
+
+        Args:
+            principal: The user.
+            client_ip: For the rate limits.
+            known: `KnownBrowsers.find` of this browser and the user's email.
 
         Raises:
             MailUnavailable: No email can be sent.
@@ -34,7 +41,7 @@ class EmailChanges(EmailFlow):
             user = await session.require(User, principal.user_id)
         if user.email_verified_at is not None:
             return
-        async with self.mail.rate_limits.email(user.email, client_ip):
+        async with self.mail.rate_limits.email(user.email, client_ip, known):
             token = await self.tokens.create(
                 "verify_email", lifetime=LINK_LIFETIME, user_id=user.id, subject=user.email
             )

@@ -102,15 +102,20 @@ class PasswordChanges(EmailFlow):
             await revoke_tokens(session, principal.user_id, "reset_password")
         log_security_event("password_removed", user=principal.user_id)
 
-    async def send_reset(self, email: str, client_ip: str) -> None:
+    async def send_reset(self, email: str, client_ip: str, known: str = "") -> None:
         """Send a reset link, or an email that says why there is none.
+
+        Args:
+            email: As typed.
+            client_ip: For the rate limits.
+            known: `KnownBrowsers.find` of this browser and email.
 
         Raises:
             MailUnavailable, InvalidEmail, AccessDenied: See `MailContext.recipient`.
             TooManyAttempts: Too many emails.
         """
         subject = self.mail.recipient(email)
-        async with self.mail.rate_limits.email(subject, client_ip):
+        async with self.mail.rate_limits.email(subject, client_ip, known):
             user_id = await self._user_id_of(subject)
             token = await self.tokens.create(
                 "reset_password", lifetime=LINK_LIFETIME, user_id=user_id, subject=subject
@@ -120,7 +125,7 @@ class PasswordChanges(EmailFlow):
             templates.reset_password(subject, token) if user_id else templates.no_account(subject)
         )
 
-    async def reset(self, token: str, password: str, client_ip: str) -> None:
+    async def reset(self, token: str, password: str, client_ip: str) -> UUID:
         """Set a new password with the token of a link, and revoke every session.
 
         An account whose email was never verified loses every other login method.
@@ -129,6 +134,9 @@ class PasswordChanges(EmailFlow):
             token: From the link.
             password: As typed. A rejected one leaves the link valid.
             client_ip: For the rate limits.
+
+        Returns:
+            The user.
 
         Raises:
             InvalidToken: It is used, expired or unknown.
@@ -141,9 +149,10 @@ class PasswordChanges(EmailFlow):
         password_hash = await self.passwords.hash(password)
         async with self.db.system("auth", write=True) as session:
             link = await self.tokens.consume_in(session, token, "reset_password")
-            await self._replace(session, link, password_hash)
-        log_security_event("password_reset", user=link.user_id, client=client_ip)
+            user_id = await self._replace(session, link, password_hash)
+        log_security_event("password_reset", user=user_id, client=client_ip)
         self.mail.mailer.send(self.mail.templates.password_changed(link.subject))
+        return user_id
 
     async def _user_id_of(self, subject: str) -> UUID | None:
         async with self.db.system("auth") as session:
@@ -158,7 +167,7 @@ class PasswordChanges(EmailFlow):
 
     async def _replace(
         self, session: SystemSession, link: ConsumedToken, password_hash: str
-    ) -> None:
+    ) -> UUID:
         """Set a new password and revoke what the old one gave access to.
 
         If the email was never verified, that is everything.
@@ -177,6 +186,7 @@ class PasswordChanges(EmailFlow):
             await self.sessions.revoke_all(session, user.id, reason="password_reset")
         session.add(password_account(user, now, password_hash))
         await session.flush()
+        return user.id
 
 
 def _password_of(user_id: UUID) -> tuple[ColumnElement[bool], ...]:

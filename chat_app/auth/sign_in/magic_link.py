@@ -21,20 +21,23 @@ class MagicLinks(EmailFlow):
 
     sign_in_service: SignInService
 
-    async def send(self, email: str, client_ip: str, callback_url: str = "") -> None:
+    async def send(
+        self, email: str, client_ip: str, callback_url: str = "", known: str = ""
+    ) -> None:
         """Send a link, or an email that says why there is none.
 
         Args:
             email: As typed.
             client_ip: For the rate limits.
             callback_url: The page after the sign-in, checked by the caller.
+            known: `KnownBrowsers.find` of this browser and email.
 
         Raises:
             MailUnavailable, InvalidEmail, AccessDenied: See `MailContext.recipient`.
             TooManyAttempts: Too many emails.
         """
         recipient = self.mail.recipient(email)
-        async with self.mail.rate_limits.email(recipient, client_ip):
+        async with self.mail.rate_limits.email(recipient, client_ip, known):
             try:
                 decision = await self.sign_in_service.check(identity_of_email(recipient))
             except AuthError:

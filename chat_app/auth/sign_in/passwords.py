@@ -215,11 +215,19 @@ class PasswordAccounts:
         await self.passwords.judge(password, known_words(subject, name))
         return await self._create(subject, password, name, email_verified=True)
 
-    async def sign_in(self, *, email: str, password: str, client_ip: str) -> VerifiedIdentity:
+    async def sign_in(
+        self, *, email: str, password: str, client_ip: str, known: str = ""
+    ) -> VerifiedIdentity:
         """Verify an email and its password.
 
         The work and the response are the same for an unknown email, an incorrect password and a
         disabled user (ASVS 6.3.8).
+
+        Args:
+            email: As typed.
+            password: As typed.
+            client_ip: For the rate limits.
+            known: `KnownBrowsers.find` of this browser and email.
 
         Raises:
             InvalidCredentials: One of the three.
@@ -229,7 +237,7 @@ class PasswordAccounts:
             subject = normalise(email)
         except InvalidEmail:
             subject = _INVALID_EMAIL
-        async with self.rate_limits.sign_in(subject, client_ip):
+        async with self.rate_limits.sign_in(subject, client_ip, known):
             user_id, stored, is_enabled = await self._look_up(subject)
             matches = await self.passwords.verify(stored, password)
             if user_id is None or stored is None or not matches or not is_enabled:

@@ -41,7 +41,14 @@ class EmailSignUps(EmailFlow):
     passwords: PasswordHashing
 
     async def begin(
-        self, *, email: str, password: str, name: str, client_ip: str, callback_url: str = ""
+        self,
+        *,
+        email: str,
+        password: str,
+        name: str,
+        client_ip: str,
+        callback_url: str = "",
+        known: str = "",
     ) -> str:
         """Send a confirmation link, or an email that says that there is an account already.
 
@@ -51,6 +58,7 @@ class EmailSignUps(EmailFlow):
             name: As typed; may be empty.
             client_ip: For the rate limits.
             callback_url: The page after the sign-in, checked by the caller.
+            known: `KnownBrowsers.find` of this browser and email.
 
         Returns:
             A secret for the browser, which may confirm without the password.
@@ -73,7 +81,7 @@ class EmailSignUps(EmailFlow):
         browser_secret = new_token()
         async with (
             self.mail.rate_limits.sign_up(client_ip),
-            self.mail.rate_limits.email(subject, client_ip),
+            self.mail.rate_limits.email(subject, client_ip, known),
         ):
             password_hash = await self.passwords.hash(password)
             template = await self._template_for(subject, name)

@@ -80,9 +80,15 @@ class StepUp:
             )
 
     async def by_password(
-        self, principal: Principal, password: str, client_ip: str
+        self, principal: Principal, password: str, client_ip: str, known: str = ""
     ) -> IssuedSession:
         """By password, for a user without two-factor authentication.
+
+        Args:
+            principal: The user.
+            password: As typed.
+            client_ip: For the rate limits.
+            known: `KnownBrowsers.find` of this browser and the user's email.
 
         Raises:
             PasswordNotConfirmed: It is incorrect or not enough.
@@ -93,7 +99,7 @@ class StepUp:
         if account is None or not (await self.methods(principal)).password:
             raise PasswordNotConfirmed
         subject, stored = account
-        async with self.rate_limits.sign_in(subject, client_ip):
+        async with self.rate_limits.sign_in(subject, client_ip, known):
             if not await self.passwords.verify(stored, password):
                 raise PasswordNotConfirmed
         return await self.sessions.step_up(principal, method="password")
