@@ -231,7 +231,7 @@ class Threads:
         before = self._clock() - timedelta(days=self._settings.deleted_days)
         count = 0
         while True:
-            # SQLite may overwrite what is deleted, in a log of changes that a full disk cannot hold.
+            # SQLite may overwrite what is deleted; on a full disk its log of changes must be short.
             most = 1 if self._db.writes == "reserve" else _PURGED_AT_ONCE
             due = select(Thread.id).where(col(Thread.deleted_at) < before).limit(most)
             async with self._db.system("sweep", write=True) as session:
