@@ -82,7 +82,8 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
     wrong: list[str] = []
     with temporary_folder() as at, disk(at / "data", mounted=mounted) as one:
         given = {"CHAT_MODEL": "fake:1500x4"}
-        async with running_program(at, given) as program, signed_up_users(program.url, 5) as them:
+        async with running_program(at, given) as program, signed_up_users(program.url, 6) as them:
+            spare = await them[5].ask("to be deleted", model="fake:5x0")
             heard = [ReceivedAnswer() for _ in range(streams)]
             asks = [
                 asyncio.create_task(them[i % 5].ask("go on", each)) for i, each in enumerate(heard)
@@ -90,7 +91,7 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
             await asyncio.gather(*(each.begun.wait() for each in heard))
             one.fill(program)
             refused = await _until_refused(them[0])
-            reserve = await _on_reserve(them[4]) if isinstance(one, SmallDisk) else []
+            reserve = await _on_reserve(them[5], spare.thread) if isinstance(one, SmallDisk) else []
             ends = await asyncio.gather(*asks)
             one.free(program)
             broke = [each.error for each in ends if each.end == "error"]
@@ -112,19 +113,18 @@ async def full(streams: int = 10, mounted: bool = True) -> Result:
 _NEEDED = ("sign in", "read", "delete", "sign out", "ready")
 
 
-async def _on_reserve(person: HttpUser) -> list[str]:
+async def _on_reserve(person: HttpUser, thread: str) -> list[str]:
     """What must go on while the disk is full; what did not."""
     wrong: list[str] = []
-    (thread, *_) = await person.threads()
     for name in _NEEDED:
         try:
             match name:
                 case "sign in":
                     await person.sign_in()
                 case "read":
-                    assert await person.messages(thread["id"])
+                    assert await person.messages(thread)
                 case "delete":
-                    gone = await person.http.delete(f"/api/threads/{thread['id']}")
+                    gone = await person.http.delete(f"/api/threads/{thread}")
                     assert gone.is_success, gone.text
                 case "sign out":
                     await person.http.post("/api/auth/signout")

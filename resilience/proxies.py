@@ -232,7 +232,7 @@ async def _pages(_program: TargetProgram, url: str) -> None:
     async with _client(url) as client:
         home = await client.get("/")
         assert (home.status_code, home.headers["location"]) == (303, "/signin"), home.headers
-        page = await client.get("/signin")
+        page = await client.get("/signin/")
         assert "max-age" in page.headers["strict-transport-security"]
         script = re.search(r'"(/assets/[^"]+\.js)"', page.text)
         assert script is not None
@@ -266,7 +266,7 @@ async def _sizes(_program: TargetProgram, url: str) -> None:
         large = await client.post("/api/chat", json={"messages": [], "more": "x" * 3_900_000})
         assert large.status_code in (400, 422), large.status_code
         larger = await client.post("/api/chat", json={"messages": [], "more": "x" * 4_100_000})
-        assert (larger.status_code, larger.json()["error"]) == (413, "too_large")
+        assert larger.status_code == 413, f"{larger.status_code} {larger.text[:200]}"
 
 
 async def _addresses(program: TargetProgram, url: str) -> None:
