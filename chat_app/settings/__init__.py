@@ -146,8 +146,8 @@ def start_warnings(config: Settings, environment: Mapping[str, str]) -> Iterator
         yield "CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL."
     if config.is_https and config.is_loopback and not config.trusted_proxy_hops:
         yield (
-            "TRUSTED_PROXY_HOPS is 0, but APP_URL is https: behind a proxy on this machine no client "
-            "is told from another, and no limit per client works. Set it to the number of proxies."
+            "TRUSTED_PROXY_HOPS is 0, but APP_URL is https: behind a proxy here, no client is "
+            "told from another, and no limit per client works. Set it to the number of proxies."
         )
     if config.sign_up_is_open and not config.is_local_only and config.email_delivery != "smtp":
         yield (
