@@ -265,9 +265,11 @@ async def _send_fragments(url: str, cookie: str, count: int) -> dict[str, Any]:
         nonlocal sent, still_open
         async with connect(url, cookie=who) as client:
             await client.boot(page_event())
+            reading = asyncio.create_task(client.closed_code())
             with suppress(ConnectionClosed):
                 await client.socket.send(endless())
                 still_open += 1
+            reading.cancel()
 
     async def endless() -> AsyncIterator[str]:
         nonlocal sent

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.core.clock import every
 from chat_app.core.logging import request_id
 from chat_app.core.signals import SESSIONS, TOKENS
 from chat_app.gateway.access_log import AccessLogEntry, configure_access_log
@@ -135,7 +136,7 @@ class Gateway:
                 watch = TcpWatch(services.settings, self.connections)
                 for work in (
                     self.connections.revalidate(services.sessions, every=self.timeouts.revalidate),
-                    watch.run(every=self.timeouts.watch),
+                    every(self.timeouts.watch, watch.check),
                 ):
                     watching.append(asyncio.create_task(work))
             elif message["type"] == "lifespan.shutdown":

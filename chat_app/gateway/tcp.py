@@ -5,7 +5,6 @@ nor the size of a WebSocket message, and keeps the fragments of an unfinished on
 sockets are looked up among the open files of the process, and those over a limit are shut down.
 """
 
-import asyncio
 import os
 import socket
 import stat
@@ -41,23 +40,14 @@ class TcpWatch:
     _read: dict[Peer, tuple[int, int]] = field(
         default_factory=dict[Peer, tuple[int, int]], init=False
     )  # of each socket: how many messages have come, and how many bytes until then
+    _ended: set[Peer] = field(default_factory=set[Peer], init=False)
 
-    async def run(self, *, every: float) -> None:
-        """Check until cancelled.
-
-        Args:
-            every: Seconds between two checks.
-        """
-        while True:
-            await asyncio.sleep(every)
-            self.check()
-
-    def check(self) -> None:
+    async def check(self) -> None:
         """Look at every connection once."""
         sockets = self.connections.sockets()
         limit = self.settings.connections_per_address
         try:
-            if not sockets and len(os.listdir(_OPEN_FILES)) <= limit:
+            if not sockets and not self._ended and len(os.listdir(_OPEN_FILES)) <= limit:
                 return  # with so few files no address can have too many connections
         except OSError:
             return  # this system does not show them
@@ -66,8 +56,12 @@ class TcpWatch:
             peers[peer] = None
             if peer in sockets:
                 self._check_size(sockets[peer], connection)
+            elif peer in self._ended:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)  # it does not leave by itself
         known = [peer for peer in self._known if peer in peers]
         self._known = dict.fromkeys([*known, *peers])
+        self._ended &= peers.keys()
         self._read = {peer: read for peer, read in self._read.items() if peer in peers}
         by_network: dict[str, list[Peer]] = defaultdict(list)
         for peer in self._known:
@@ -99,6 +93,7 @@ class TcpWatch:
             self._read[open_socket.peer] = open_socket.messages, received
         elif received - before > 2 * self.settings.socket_frame_bytes:
             open_socket.end(CloseCode.TOO_BIG)
+            self._ended.add(open_socket.peer)
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
 

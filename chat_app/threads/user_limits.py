@@ -1,5 +1,6 @@
 """What one user may store, and how often: messages and threads per minute, bytes in total."""
 
+from functools import partial
 from uuid import UUID
 
 from limits import parse
@@ -48,7 +49,8 @@ class UserLimits:
         self._settings = settings
         self._messages = parse(settings.limit_messages)
         self._threads = parse(settings.limit_threads)
-        self._rates = RateLimiter(_too_many)
+        self._message_rate = RateLimiter(partial(_too_many, "messages"))
+        self._thread_rate = RateLimiter(partial(_too_many, "new chats"))
         self._left: dict[UUID, int] = {}
 
     async def admit_message(self, session: AsyncSession, user_id: UUID, size: int) -> None:
@@ -63,7 +65,7 @@ class UserLimits:
             RateLimited: The user has sent too many.
             StorageFull: The message does not fit.
         """
-        await self._count(Budget(self._messages, ("messages", str(user_id))))
+        await _count(self._message_rate, Budget(self._messages, (str(user_id),)))
         most = self._settings.answer_bytes
         await self._admit(session, user_id, ROW_BYTES * 3 + size, ROW_BYTES * 3 + size + most)
 
@@ -74,12 +76,8 @@ class UserLimits:
             RateLimited: The user has created too many.
             StorageFull: It does not fit.
         """
-        await self._count(Budget(self._threads, ("threads", str(user_id))))
+        await _count(self._thread_rate, Budget(self._threads, (str(user_id),)))
         await self._admit(session, user_id, ROW_BYTES, ROW_BYTES)
-
-    async def _count(self, budget: Budget) -> None:
-        async with self._rates.attempt(budget):
-            pass
 
     async def _admit(self, session: AsyncSession, user_id: UUID, size: int, most: int) -> None:
         left = self._left.get(user_id, 0)
@@ -99,5 +97,10 @@ class UserLimits:
         )
 
 
-def _too_many(seconds: int) -> RateLimited:
-    return RateLimited(f"That was a lot at once. Try again {wait_phrase(seconds)}.", seconds)
+async def _count(limiter: RateLimiter, budget: Budget) -> None:
+    async with limiter.attempt(budget):
+        pass
+
+
+def _too_many(what: str, seconds: int) -> RateLimited:
+    return RateLimited(f"Too many {what}. Try again {wait_phrase(seconds)}.", seconds)
