@@ -19,7 +19,7 @@ from chat_app.components.ui.feedback import (
 )
 from chat_app.components.ui.icons import PRODUCT, brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import open_sidebar, sidebar_shortcut
-from chat_app.pages.sidebar import SIDEBAR, sidebar
+from chat_app.pages.sidebar import SIDEBAR, sidebar, undo_bar
 from chat_app.reflex_ext.app import is_disconnected
 from chat_app.reflex_ext.build import baked_settings
 from chat_app.states.auth import AuthState
@@ -74,6 +74,7 @@ def _conversation() -> rx.Component:
     return rx.el.main(
         _top_bar(),
         offline_bar(),
+        rx.el.div(undo_bar(), class_name="page-undo only-narrow"),
         rx.cond(
             ChatState.missing,
             _not_found(),

@@ -64,7 +64,7 @@ def sidebar() -> rx.Component:
         rx.el.nav(_threads(), aria_label="Chats", class_name="threads"),
         rx.el.div(
             notice(ThreadListState.notice, ThreadListState.dismiss),
-            _undo_bar(),
+            undo_bar(),
             class_name="sidebar-notices",
         ),
         account_menu(AuthState.user),
@@ -74,8 +74,12 @@ def sidebar() -> rx.Component:
     )
 
 
-def _undo_bar() -> rx.Component:
-    """A toast with a deletion that can still be undone; it disappears by itself."""
+def undo_bar() -> rx.Component:
+    """A toast with a deletion that can still be undone; it disappears by itself.
+
+    A page that shows it beside the sidebar too is for phones: when the open chat is deleted, the
+    drawer closes with its page.
+    """
     return rx.el.div(
         rx.cond(
             ThreadListState.undo_id != "",
