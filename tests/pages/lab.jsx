@@ -106,8 +106,7 @@ window.lab = {
         {signOut(given)}
       </SessionWatch>,
     ),
-  showSocket: (isConnected) =>
-    draw(<SocketWatch isConnected={isConnected} route="/api/socket" />),
+  showSocket: (isConnected) => draw(<SocketWatch isConnected={isConnected} route="/api/socket" />),
   showWatch: (words) => draw(<SessionWatch route="/api/auth/session">{words}</SessionWatch>),
   showRow: (title, renaming) => draw(row(title, renaming)),
   showMenus: (titles) => draw(menus(titles)),

@@ -4,7 +4,7 @@
 // so the way the text was cut on its way here never shows.
 
 import { cleanText } from "./clean_text.jsx";
-import { patchDom } from "./dom_patch.jsx";
+import { patchDom, withoutDirection } from "./dom_patch.jsx";
 import { lex, References } from "./lexer.jsx";
 import { codeText, languageOf, renderBlock, renderItem, renderRow } from "./markdown.jsx";
 import { repairMarkdown } from "./repair_markdown.jsx";
@@ -343,7 +343,9 @@ function reviseTable(node, old, token) {
   if (!body || old.found !== token.found || layout(old) !== layout(token)) return false;
   /** @type {(a: Cell[], b: Cell[]) => boolean} */
   const same = (a, b) => a.length === b.length && texts(a) === texts(b);
-  reviseRows(body, old.rows ?? [], token.rows ?? [], same, renderRow);
+  const table = /** @type {Element} */ (body.parentElement);
+  const revise = () => reviseRows(body, old.rows ?? [], token.rows ?? [], same, renderRow);
+  withoutDirection(table, revise);
   return true;
 }
 

@@ -2,6 +2,8 @@
 // Make an element equal to a fresh one while keeping every node that need not change, so that a
 // reader's selection and the place they scrolled a table to survive the next word.
 
+const MANY = 100; // children from which on this is worth its while
+
 /**
  * Change a node into another one.
  *
@@ -15,8 +17,24 @@ export function patchDom(old, fresh) {
     old.replaceWith(fresh);
     return fresh;
   }
-  patchChildren(old, fresh);
+  const change = () => patchChildren(old, fresh);
+  if (old.childNodes.length + fresh.childNodes.length > MANY) withoutDirection(old, change);
+  else change();
   return old;
+}
+
+/**
+ * Change an element whose direction follows its text: a browser looks for it once afterwards, instead
+ * of with each child.
+ *
+ * @param {Element} changed
+ * @param {() => void} work
+ */
+export function withoutDirection(changed, work) {
+  const isAuto = changed.getAttribute("dir") === "auto";
+  if (isAuto) changed.removeAttribute("dir");
+  work();
+  if (isAuto) changed.setAttribute("dir", "auto");
 }
 
 /**

@@ -126,13 +126,16 @@ function block(token, depth, isFirst = false) {
     case "hr":
       return element("hr");
     case "heading":
-      return inlines(blockElement(HEADINGS[(token.depth ?? 1) - 1], isFirst), token.tokens, depth);
+      return directed(
+        inlines(element(HEADINGS[(token.depth ?? 1) - 1]), token.tokens, depth),
+        isFirst,
+      );
     case "code":
       return code(token);
     case "math":
       return token.isClosed ? math(element("div"), token) : rawText(token);
     case "blockquote":
-      return blocks(blockElement("blockquote", isFirst), token.tokens, depth);
+      return directed(blocks(element("blockquote"), token.tokens, depth), isFirst);
     case "details":
       return details(token, depth, isFirst);
     case "note":
@@ -143,29 +146,29 @@ function block(token, depth, isFirst = false) {
       return table(token, depth, isFirst);
     case "paragraph":
     case "text":
-      return inlines(blockElement("p", isFirst), token.tokens, depth);
+      return directed(inlines(element("p"), token.tokens, depth), isFirst);
     default:
       return rawText(token);
   }
 }
 
+// Set once its content is there: a browser looks for the direction again with each child.
 /**
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} name
+ * @template {HTMLElement} T
+ * @param {T} made
  * @param {boolean} isFirst
- * @returns {HTMLElementTagNameMap[K]}
+ * @returns {T}
  */
-function blockElement(name, isFirst, className = "") {
-  const made = element(name, className);
+function directed(made, isFirst) {
   if (!isFirst) made.dir = "auto";
   return made;
 }
 
 /** @param {Token} token */
 function rawText(token) {
-  const made = blockElement("p", false, "ct-raw");
+  const made = element("p", "ct-raw");
   addText(made, token.text.replace(/\n+$/, ""));
-  return made;
+  return directed(made, false);
 }
 
 // A definition that nothing uses was meant to be read.
@@ -174,12 +177,12 @@ function rawText(token) {
  * @param {boolean} isFirst
  */
 function definition(token, isFirst) {
-  const made = blockElement("p", isFirst);
+  const made = element("p");
   const at = token.text.indexOf(token.href ?? "", token.text.indexOf("]:"));
   const url = at < 0 ? null : safeUrl(token.href);
   if (url === null) {
     addText(made, token.text);
-    return made;
+    return directed(made, isFirst);
   }
   const end = at + (token.href ?? "").length;
   const link = anchorElement(url);
@@ -187,7 +190,7 @@ function definition(token, isFirst) {
   addText(made, token.text.slice(0, at));
   made.append(link);
   addText(made, token.text.slice(end));
-  return made;
+  return directed(made, isFirst);
 }
 
 /**
@@ -196,9 +199,9 @@ function definition(token, isFirst) {
  * @param {boolean} isFirst
  */
 function details(token, depth, isFirst) {
-  const made = blockElement("details", isFirst, "ct-details");
-  made.append(inlines(blockElement("summary", true), token.summary, depth));
-  return blocks(made, token.tokens, depth);
+  const made = element("details", "ct-details");
+  made.append(inlines(element("summary"), token.summary, depth));
+  return directed(blocks(made, token.tokens, depth), isFirst);
 }
 
 /** @type {WeakMap<Element, string>} The labels of footnotes and of what leads to them. */
@@ -210,9 +213,9 @@ const labels = new WeakMap();
  * @param {boolean} isFirst
  */
 function note(token, depth, isFirst) {
-  const made = blockElement("div", isFirst, "ct-note");
+  const made = element("div", "ct-note");
   labels.set(made, token.label ?? "");
-  return blocks(made, token.tokens, depth);
+  return directed(blocks(made, token.tokens, depth), isFirst);
 }
 
 /**
@@ -258,8 +261,8 @@ function list(token, depth, isFirst) {
  * @param {boolean} isFirst
  */
 function listItem(item, depth, isFirst = false) {
-  const made = blockElement("li", isFirst, item.task ? "ct-task" : "");
-  return blocks(made, item.tokens, depth + 1);
+  const made = element("li", item.task ? "ct-task" : "");
+  return directed(blocks(made, item.tokens, depth + 1), isFirst);
 }
 
 /**
@@ -268,7 +271,7 @@ function listItem(item, depth, isFirst = false) {
  * @param {boolean} isFirst
  */
 function table(token, depth, isFirst) {
-  const made = blockElement("table", isFirst);
+  const made = element("table");
   const head = element("thead");
   head.append(tableRow(token.header ?? [], "th", depth));
   // The columns run as the words of the first head do.
@@ -276,7 +279,7 @@ function table(token, depth, isFirst) {
   const body = element("tbody");
   for (const row of token.rows ?? []) body.append(tableRow(row, "td", depth));
   made.append(head, body);
-  return made;
+  return directed(made, isFirst);
 }
 
 /**
@@ -288,8 +291,7 @@ function tableRow(cells, name, depth) {
   const row = element("tr");
   for (const cell of cells) {
     const align = cell.align && ALIGNS.has(cell.align) ? `ct-${cell.align}` : "";
-    const made = blockElement(name, false, align);
-    row.append(inlines(made, cell.tokens, depth));
+    row.append(directed(inlines(element(name, align), cell.tokens, depth), false));
   }
   return row;
 }

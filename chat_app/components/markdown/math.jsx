@@ -23,6 +23,8 @@ export function typesetLater(node) {
   if (node.matches(`.ct-math:not(.${SHOWN})`)) waiting.add(node);
   if (isRunning || waiting.size === 0) return;
   isRunning = true;
+  // The same function is added once only.
+  document.addEventListener("copy", copySources);
   loaded ??= import("./katex.jsx");
   loaded.then(
     ({ typeset }) => next(typeset),
@@ -65,4 +67,25 @@ function show(formula, typeset) {
   source.setAttribute("aria-hidden", "true");
   source.className = "ct-tex ct-tex-hidden";
   formula.append(made, ...(found.after ? [found.after] : []));
+}
+
+// A formula is drawn with boxes, whose line ends and spaces a copy would have: while the text of the
+// selection is made, only the sources are there.
+/** @param {ClipboardEvent} event */
+function copySources(event) {
+  const selection = getSelection();
+  if (!selection || selection.rangeCount === 0 || event.defaultPrevented) return;
+  /** @type {NodeListOf<HTMLElement>} */
+  const all = document.querySelectorAll(".ct-formula");
+  const formulas = [...all].filter((formula) => selection.containsNode(formula, true));
+  if (formulas.length === 0) return;
+  for (const formula of formulas) formula.hidden = true;
+  const text = String(selection);
+  for (const formula of formulas) formula.hidden = false;
+  const holder = document.createElement("div");
+  holder.append(selection.getRangeAt(0).cloneContents());
+  for (const formula of holder.querySelectorAll(".ct-formula")) formula.remove();
+  event.clipboardData?.setData("text/plain", text);
+  event.clipboardData?.setData("text/html", holder.innerHTML);
+  event.preventDefault();
 }

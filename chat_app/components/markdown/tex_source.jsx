@@ -1,7 +1,7 @@
 // @ts-check
 // Which text is math: what stands between \( \), \[ \], $$ $$, and $ $ where it is no price.
 
-const LONGEST = 4_000; // UTF-16 code units of one formula
+const LONGEST = 2_000; // UTF-16 code units of one formula
 const WORD = /[A-Za-z\d]/;
 const PRICE = /^[\d.,]+/;
 const WORDS = /(?<!\\[A-Za-z]*)[A-Za-z]{2,}/;
