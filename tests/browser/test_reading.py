@@ -110,7 +110,9 @@ async def test_on_paper_there_is_the_whole_conversation_and_no_button(
     page = ada.page
     await ada.sign_up()
     long = "\n\n".join(f"Paragraph {n}." for n in range(60))
-    await ada.ask(f"echo: {long}\n\n```python\n{CODE}\n```\n\n{'| a ' * 40}|\n{'|---' * 40}|\n")
+    folded = "<details><summary>More</summary>\n\nFolded away.\n\n</details>"
+    code, table = f"```python\n{CODE}\n```", f"{'| a ' * 40}|\n{'|---' * 40}|"
+    await ada.ask(f"echo: {long}\n\n{folded}\n\n{code}\n\n{table}\n")
     await until_text(page)
     await until_done(page)
     await expect(answers(page)).to_have_attribute("data-state", "done")
@@ -119,7 +121,8 @@ async def test_on_paper_there_is_the_whole_conversation_and_no_button(
     await page.emulate_media(media="print")
     assert await page.evaluate(CUT_OFF) == []
     shown = "all => all.filter((one) => one.checkVisibility()).length"
-    assert await page.locator("button, textarea, nav").evaluate_all(shown) == 0
+    assert await page.locator("button, textarea, nav, main a").evaluate_all(shown) == 0
+    await expect(page.get_by_text("Folded away.").last).to_be_visible()
     _, end = await _edges(answers(page))
     assert end > 2 * 900, "it goes on over more than one page"
     await expect(page.locator(".ct-pre")).to_have_css("white-space", "pre-wrap")
