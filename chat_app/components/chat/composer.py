@@ -94,6 +94,7 @@ def starters(*, on_send: Any, busy: rx.Var[bool], is_disconnected: rx.Var[bool])
                 Starter.create(
                     icon(picture),
                     rx.el.strong(name),
+                    " ",  # else the two are read, and compared with the label, as one word
                     rx.el.span(text),
                     name=name,
                     text=text,
