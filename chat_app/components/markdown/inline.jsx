@@ -13,7 +13,7 @@ import { inlineMath } from "./tex_source.jsx";
 export const DEEPEST = 32;
 
 /** Elements in one block; what comes after them is shown as text. */
-const MOST_ELEMENTS = 5_000;
+const MOST_ELEMENTS = 2_000;
 const MAX_LABEL = 999; // CommonMark's limit, in characters
 const MAX_PARENTHESES = 32; // CommonMark's, in the URL of a link
 
