@@ -117,7 +117,8 @@ async def test_a_long_list_is_one_stop_of_the_tab_key(program: Program, meet: Me
         await ada.thread()
         await until_done(ada.page)
     await expect(ada.titles()).to_have_count(3)
-    stops = ada.page.locator(".threads :is(a, button):not([tabindex='-1'])")
+    # the menu of a row is for fingers alone, and not drawn here
+    stops = ada.page.locator(".threads :is(a, button):not([tabindex='-1'])").filter(visible=True)
     await expect(stops).to_have_count(3)
     await ada.page.get_by_test_id("thread").nth(2).focus()
     await expect(stops).to_have_count(3)
