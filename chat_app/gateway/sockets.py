@@ -338,7 +338,7 @@ class SocketGateway:
 
 def _peer(scope: Scope) -> tuple[str, int]:
     host, port = scope.get("client") or ("", 0)
-    return host, port
+    return host, int(port)  # Granian has it as text
 
 
 def _handshake_error(context: RequestContext) -> str | None:

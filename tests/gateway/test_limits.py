@@ -250,9 +250,10 @@ async def test_connections_over_the_limit_of_an_address_are_shut_down(open_serve
 
 
 async def fragments() -> AsyncIterator[str]:
-    """A message without an end."""
+    """A message that the server itself would still accept, for as long as a test waits."""
     while True:
         yield "x" * 10_000
+        await asyncio.sleep(0.01)
 
 
 async def test_a_message_that_grows_without_an_end_is_closed(open_server) -> None:
