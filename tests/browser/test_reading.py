@@ -51,7 +51,7 @@ async def test_an_empty_chat_has_the_composer_under_its_heading_where_there_is_r
     assert field[1] > 560, "at the lower edge"
     assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
-    learn = "Learn: Explain how tides work to a curious ten-year-old."
+    learn = "Learn Explain how tides work to a curious ten-year-old."
     await expect(page.get_by_role("button", name=learn, exact=True)).to_be_visible()
     models = page.get_by_role("combobox", name="Model")
     left = await models.bounding_box()

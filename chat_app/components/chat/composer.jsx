@@ -299,7 +299,6 @@ function StopMark() {
  * connection it would wait unseen.
  *
  * @param {{
- *   name?: string,
  *   text: string,
  *   disabled?: boolean,
  *   isDisconnected?: boolean,
@@ -307,14 +306,7 @@ function StopMark() {
  *   children?: import("react").ReactNode,
  * }} props
  */
-export function Starter({
-  name,
-  text,
-  disabled = false,
-  isDisconnected = false,
-  onSend,
-  children,
-}) {
+export function Starter({ text, disabled = false, isDisconnected = false, onSend, children }) {
   const offline = useOffline(isDisconnected);
   const id = useRef(/** @type {string | null} */ (null));
   const send = () => {
@@ -323,13 +315,7 @@ export function Starter({
     onSend(id.current, text);
   };
   return (
-    <button
-      type="button"
-      className="starter"
-      aria-label={name ? `${name}: ${text}` : undefined}
-      disabled={disabled || offline}
-      onClick={send}
-    >
+    <button type="button" className="starter" disabled={disabled || offline} onClick={send}>
       {children}
     </button>
   );
