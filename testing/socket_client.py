@@ -7,7 +7,7 @@ set every header and the client token.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -142,3 +142,10 @@ async def connect(
         **peer,
     ) as socket:
         yield SocketClient(socket)
+
+
+async def opened(stack: AsyncExitStack, url: str, **how: Any) -> SocketClient:
+    """A socket that the recording app of a gateway under test has greeted."""
+    client = await stack.enter_async_context(connect(url, **how))
+    assert await client.receive() == "4hello"
+    return client

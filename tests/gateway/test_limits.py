@@ -17,8 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from chat_app.api.errors import CatchBugs, exception_handlers
 from chat_app.gateway.connections import GatewayTimeouts
 from testing.gateway_server import GatewayServer, RecordingApp
-from testing.socket_client import connect
-from tests.gateway.test_sockets import opened
+from testing.socket_client import connect, opened
 
 SAFETY = 20
 

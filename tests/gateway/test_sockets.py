@@ -15,14 +15,7 @@ from chat_app.core.signals import SESSIONS, Signal
 from chat_app.gateway import Gateway
 from chat_app.gateway.connections import GatewayTimeouts
 from testing.gateway_server import GatewayServer
-from testing.socket_client import SocketClient, connect, handshake_url
-
-
-async def opened(stack: contextlib.AsyncExitStack, url: str, **how: Any) -> SocketClient:
-    """An accepted socket."""
-    attacker = await stack.enter_async_context(connect(url, **how))
-    assert await attacker.receive() == "4hello"
-    return attacker
+from testing.socket_client import connect, handshake_url, opened
 
 
 def shown(server: GatewayServer) -> list[tuple[dict[str, str], str]]:
