@@ -18,7 +18,6 @@ import { useLocation } from "react-router";
 export const DocumentTitle = ({ title, product, deleted = "", onZone, onDeleted }) => {
   const { pathname } = useLocation();
   const lastDeleted = useRef(deleted);
-  const isLeaving = useRef(false);
 
   useEffect(() => {
     onZone?.(Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
@@ -31,14 +30,11 @@ export const DocumentTitle = ({ title, product, deleted = "", onZone, onDeleted 
     };
   }, [title, product, pathname]);
 
-  // A user who picked a thread in the drawer wants to read it; one who deleted it, perhaps to undo.
+  // A user who picked a thread in the drawer wants to read it.
   useEffect(() => {
-    if (!isLeaving.current) {
-      for (const open of document.querySelectorAll(":popover-open")) {
-        /** @type {HTMLElement} */ (open).hidePopover();
-      }
+    for (const open of document.querySelectorAll(":popover-open")) {
+      /** @type {HTMLElement} */ (open).hidePopover();
     }
-    isLeaving.current = false;
   }, [pathname]);
 
   // Only the page knows whether the thread is still open when it is deleted.
@@ -46,7 +42,6 @@ export const DocumentTitle = ({ title, product, deleted = "", onZone, onDeleted 
     const isNew = deleted !== lastDeleted.current;
     lastDeleted.current = deleted;
     if (!isNew || !deleted || pathname.toLowerCase().split("/")[2] !== deleted) return;
-    isLeaving.current = true;
     onDeleted?.();
   }, [deleted]);
 
