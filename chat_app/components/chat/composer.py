@@ -70,7 +70,6 @@ class Starter(rx.Component):
     library = script("chat/composer")
     tag = "Starter"
 
-    name: rx.Var[str]
     text: rx.Var[str]
     disabled: rx.Var[bool]
     is_disconnected: rx.Var[bool]
@@ -96,7 +95,6 @@ def starters(*, on_send: Any, busy: rx.Var[bool], is_disconnected: rx.Var[bool])
                     rx.el.strong(name),
                     " ",  # else the two are read, and compared with the label, as one word
                     rx.el.span(text),
-                    name=name,
                     text=text,
                     disabled=busy,
                     is_disconnected=is_disconnected,
