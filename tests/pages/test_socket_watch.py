@@ -1,5 +1,7 @@
 """What a page says while its socket does not connect."""
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Page, Route, expect
 
@@ -36,7 +38,7 @@ async def test_a_proxy_that_drops_the_socket_is_named_within_ten_seconds(page: P
 
 @pytest.mark.parametrize("answer", [{"json": {"socket": "arrived"}}, {"status": 401, "json": {}}])
 async def test_no_proxy_is_named_for_a_server_that_is_slow_or_refuses(
-    page: Page, answer: dict[str, object]
+    page: Page, answer: dict[str, Any]
 ) -> None:
     await page.route("**/api/socket*", lambda route: route.fulfill(**answer))
     await page.clock.install()
