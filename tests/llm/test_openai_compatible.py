@@ -15,6 +15,7 @@ from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
 from chat_app.llm import openai_compatible
 from chat_app.llm.base import PromptMessage, ProviderError
 from chat_app.llm.openai_compatible import ModelTimeouts, OpenAIModel
+from chat_app.llm.sse import SSEParser, SSEvent
 from testing.certificates import contexts
 from testing.fake_provider import (
     API_KEY,
@@ -241,11 +242,13 @@ async def test_done_without_a_finish_reason_is_complete(model_of: ModelOf) -> No
         assert await collect(model_of(provider.url)) == [TextDelta("a"), Finish("other")]
 
 
+@pytest.mark.parametrize(("idle", "after_finish"), [(0.05, 15), (SAFETY * 2, 0.05)])
 async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_answer(
-    model_of: ModelOf,
+    model_of: ModelOf, monkeypatch: pytest.MonkeyPatch, idle: float, after_finish: float
 ) -> None:
+    monkeypatch.setattr(openai_compatible, "_AFTER_FINISH_SECONDS", after_finish)
     async with serve(held_open(STREAM_HEAD, text("a"), finish())) as provider:
-        model = model_of(provider.url, ModelTimeouts(30, 0.05))
+        model = model_of(provider.url, ModelTimeouts(30, idle))
         assert await collect(model) == [TextDelta("a"), Finish("stop")]
         assert await has_gone(provider.requests[0])
 
@@ -518,12 +521,13 @@ async def test_a_server_that_refuses_everything_is_asked_once_per_reason(model_o
         {"detail": [{"msg": "Input should be 'user' or 'assistant'"}]},
     ],
 )
+@pytest.mark.parametrize("status", [400, 500])
 async def test_a_server_without_a_system_role_is_asked_without(
-    model_of: ModelOf, body: object
+    model_of: ModelOf, body: object, status: int
 ) -> None:
     async def answer(request: Request) -> None:
         if request.body["messages"][0]["role"] == "system":
-            await refused(400, body)(request)
+            await refused(status, body)(request)
         else:
             await streamed(text("a"), finish(), DONE)(request)
 
@@ -605,6 +609,40 @@ async def test_text_after_an_early_finish_reason_counts_while_the_stream_is_open
         assert await anext(events) == TextDelta("One ")
         may_go_on.set()
         assert [event async for event in events] == [TextDelta("two."), Finish("stop")]
+
+
+async def test_each_chunk_after_an_early_finish_reason_restarts_the_wait_for_the_next(
+    model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    real, passed, is_read = loop.time, 0, asyncio.Semaphore(0)
+
+    class Parser(SSEParser):
+        def feed(self, chunk: bytes) -> list[SSEvent]:
+            is_read.release()
+            return super().feed(chunk)
+
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+    monkeypatch.setattr(openai_compatible, "SSEParser", Parser)
+    monkeypatch.setattr(openai_compatible, "_AFTER_FINISH_SECONDS", 1_000)
+
+    async def answer(request: Request) -> None:
+        nonlocal passed
+        await request.send(STREAM_HEAD, text("One ", finish_reason="stop"))
+        usage = {"prompt_tokens": 7, "completion_tokens": 2}
+        for chunk in (event({"choices": [], "usage": usage}), text(""), text("two.")):
+            await is_read.acquire()
+            passed += 600
+            await request.send(chunk)
+        await is_read.acquire()
+        passed += 1_200
+        with contextlib.suppress(ConnectionError):
+            await request.send(text("Too late."), DONE)
+
+    async with serve(answer) as provider:
+        model = model_of(provider.url, ModelTimeouts(9_000, 9_000))
+        shown = [delta async for delta in model.stream(QUESTION)]
+    assert shown == [TextDelta("One "), TextDelta("two."), Usage(7, 2), Finish("stop")]
 
 
 async def test_keepalives_after_the_finish_do_not_hold_the_answer(model_of: ModelOf) -> None:

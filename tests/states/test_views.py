@@ -178,6 +178,12 @@ def test_a_status_change_in_the_history_reloads_the_window() -> None:
     assert advance(history, [], window(messages[0], changed)).reload
 
 
+@pytest.mark.parametrize("reason", ["length", "size", "content-filter"])
+def test_the_row_of_an_answer_says_why_it_ended_also_after_a_reload(reason: str) -> None:
+    answer = message(uuid4(), role="assistant", finish_reason=reason)
+    assert [row(answer).reason for row in (stored, arrived)] == [reason] * 2
+
+
 def test_a_reason_that_comes_after_the_status_reaches_the_row() -> None:
     asked = message(None)
     answer = message(asked.id, role="assistant", finish_reason="length")
