@@ -65,6 +65,7 @@ def test_a_models_title_loses_its_markup(answer: str):
         '"title": "Rome in Italy"',
         "```\nRome in Italy\n```",
         "<title>Rome in Italy</title>",
+        "I chose <title>Rome in Italy</title> for this chat",
         "<chat_title>Rome in Italy</chat_title>",
         "<b>Rome</b> in <i>Italy</i>",
         "<h1 class='t'>Rome in Italy</h1>",
