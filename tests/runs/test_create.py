@@ -22,6 +22,8 @@ from chat_app.core.errors import (
 from chat_app.core.events import ReasoningDelta
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import PromptMessage
+from chat_app.llm.errors import Failure
+from chat_app.llm.openai_compatible import alternate
 from testing.run_services import RunHarness, run_harness
 
 
@@ -261,6 +263,40 @@ async def test_the_prompt_is_the_stored_branch(harness: RunHarness, alice: Princ
         PromptMessage("assistant", "uno"),
         PromptMessage("user", "two"),
     )
+
+
+@pytest.mark.parametrize("how", ["refused", "stopped", "only thought"])
+async def test_a_chat_goes_on_after_an_answer_without_text(
+    harness: RunHarness, alice: Principal, how: str
+):
+    first = await harness.runs.send(alice, text="one", client_id="c1")
+    answer = await harness.models.one.answer(1)
+    match how:
+        case "refused":
+            answer.fail(Failure.RATE_LIMIT.error("One"))
+        case "stopped":
+            await harness.runs.stop(alice, first.run_id)
+        case _:
+            answer.send(ReasoningDelta("hm")).finish("length")
+    await harness.read(alice, first.run_id)
+    await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
+    prompt = (await harness.models.one.answer(2)).prompt
+    system = PromptMessage("system", harness.settings.chat_system_prompt)
+    question = PromptMessage("user", "one\n\ntwo")
+    assert alternate(prompt, fold_system=False) == [system, question]
+    (folded,) = alternate(prompt, fold_system=True)
+    assert folded.role == "user"
+    assert folded.text.endswith("one\n\ntwo")
+
+
+async def test_the_indent_of_the_first_line_is_stored_and_sent(
+    harness: RunHarness, alice: Principal
+):
+    text = "    def f():\n        return 1"
+    sent = await harness.runs.send(alice, text=text, client_id="c1")
+    assert (await harness.models.one.answer()).prompt[-1] == PromptMessage("user", text)
+    asked = await harness.message(alice, sent.user_message_id)
+    assert asked.parts == [{"type": "text", "text": text}]
 
 
 async def test_the_prompt_has_no_more_history_than_the_setting_allows(tmp_path: Path):
