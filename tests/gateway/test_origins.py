@@ -210,5 +210,17 @@ def test_a_host_with_the_default_port_is_the_host(
     assert Origins([origin]).scheme_for(host) == scheme
 
 
+async def test_a_page_opens_under_its_name_with_the_default_port(open_server) -> None:
+    async with open_server(app_url="https://chat.example") as server:
+        for host, status in [
+            ("chat.example:443", 200),
+            ("chat.example", 200),
+            ("chat.example:80", 421),
+            ("chat.example:444", 421),
+        ]:
+            response = await server.client.get("/signin", headers={"Host": host})
+            assert (host, response.status_code) == (host, status)
+
+
 def test_a_host_with_both_schemes_is_https() -> None:
     assert Origins(["http://a.test", "https://a.test"]).scheme_for("a.test") == "https"
