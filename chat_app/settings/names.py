@@ -89,7 +89,7 @@ def _is_near(name: str, setting: str) -> bool:
 
 
 def _is_within(one: str, other: str, edits: int) -> bool:
-    """Whether so many edits make one text of the other.
+    """Whether at most `edits` edits turn one text into the other.
 
     An edit adds, removes or replaces a character, or swaps two neighbours.
     """

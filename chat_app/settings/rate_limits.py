@@ -22,8 +22,8 @@ class RateLimitSettings(SettingsGroup):
 
     Sign-in attempts and wrong codes count when they fail; emails, new accounts and started
     sign-ins count always. Messages and chats count when they are stored. Where APP_URL is public
-    and TRUSTED_PROXY_HOPS is 0, the address of a proxy on this machine or in a private network has
-    no budget: it is everybody's.
+    and TRUSTED_PROXY_HOPS is 0, the IP of a proxy on this machine or in a private network is not
+    limited, because all clients share it.
     """
 
     limit_sign_in_known: Rate = "5/15 minutes"

@@ -33,10 +33,10 @@ class SessionSettings(SettingsGroup):
     """A session expires this many hours after sign-in."""
 
     session_remember_idle_hours: int = Field(168, ge=1)
-    """SESSION_IDLE_HOURS for users who chose "stay signed in"."""
+    """SESSION_IDLE_HOURS for users who chose "Keep me signed in"."""
 
     session_remember_max_hours: int = Field(720, ge=1)
-    """SESSION_MAX_HOURS for users who chose "stay signed in"."""
+    """SESSION_MAX_HOURS for users who chose "Keep me signed in"."""
 
     sessions_per_user: int = Field(20, ge=1)
     """Maximum number of sessions of one user; a new one ends the oldest."""
