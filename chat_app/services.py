@@ -77,7 +77,7 @@ class Readiness:
         self._next: asyncio.Task[NotReady | None] | None = None
 
     def drain(self) -> None:
-        """The server stops: it is not ready any more."""
+        """Report `draining` from now on, because the server stops."""
         self._is_draining = True
 
     async def check(self) -> NotReady | None:
@@ -85,13 +85,13 @@ class Readiness:
         if self._is_draining:
             return "draining"
         if self._next is None:
-            self._next = asyncio.create_task(self._look_after(self._running))
+            self._next = asyncio.create_task(self._check_after(self._running))
         task = self._next
         await asyncio.wait({task}, timeout=self._timeout)
         return task.result() if task.done() else "database"
 
-    async def _look_after(self, running: asyncio.Task[NotReady | None] | None) -> NotReady | None:
-        """Check once the running check is over; who asks from then on waits for another one."""
+    async def _check_after(self, running: asyncio.Task[NotReady | None] | None) -> NotReady | None:
+        """Check when the running check is over. Later callers wait for the check after this one."""
         if running is not None:
             await asyncio.wait({running})
         self._running, self._next = self._next, None

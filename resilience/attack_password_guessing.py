@@ -1,4 +1,4 @@
-"""Password guessing, lock-outs by strangers, and many users who sign in at once."""
+"""Password guessing, lock-outs by other users, and many users who sign in at once."""
 
 import asyncio
 import re

@@ -67,7 +67,7 @@ def nginx(folder: Path, ports: Ports) -> list[str]:
 
 
 def _user() -> str:
-    """Who writes large bodies to the folder, which is of the user who runs this."""
+    """The directive that lets nginx's workers write large bodies to the folder of this process."""
     return "user root; " if os.geteuid() == 0 else ""
 
 

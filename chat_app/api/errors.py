@@ -95,7 +95,7 @@ def wants_url(request: Request) -> bool:
 async def handle_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for `ChatError`, and for its own error: no such route or method.
 
-    Only programs know that there are routes, so that one is JSON whatever the client accepts.
+    An unknown route or method is a JSON error whatever the client accepts: users open pages only.
     """
     if isinstance(error, HTTPException):
         is_method = error.status_code == 405

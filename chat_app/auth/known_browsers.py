@@ -1,8 +1,8 @@
 """Known browsers: those in which a user has signed in before. Their failed sign-ins count apart.
 
 An encrypted cookie says whose they are, after OWASP's "Slow Down Online Guessing Attacks with
-Device Cookies". It authenticates nothing and replaces no second factor: who steals it gets a few
-more attempts at the passwords of the people in it, until these change.
+Device Cookies". It authenticates nothing and replaces no second factor: a thief of it gets a few
+more attempts at the passwords of its users, until these change.
 """
 
 import secrets
@@ -107,7 +107,7 @@ class KnownBrowsers:
         return self._write(users) if users else ""
 
     async def _account_of(self, condition: ColumnElement[bool]) -> tuple[UUID, bytes] | None:
-        """A user and the fingerprint of their password; of nothing, if they have none."""
+        """A user and the fingerprint of their password hash; of empty text without a password."""
         has_password = and_(
             col(Account.user_id) == col(User.id), col(Account.issuer) == PASSWORD_ISSUER
         )

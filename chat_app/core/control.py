@@ -171,7 +171,7 @@ async def _publish_lines(bus: Bus, reader: asyncio.StreamReader) -> bytes:
 
 
 def _bind(folder: Path) -> socket.socket:
-    """A socket that listens on nothing yet, so nobody can connect before it has its mode."""
+    """Bind the socket without listening, so no process can connect before its mode is set."""
     path = folder / CONTROL_SOCKET
     path.unlink(missing_ok=True)  # of a process that was killed; the folder is ours
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -44,7 +44,7 @@ def client_network_of(client_ip: str) -> str:
 
 
 def is_private(client_ip: str) -> bool:
-    """Whether an address is of this machine or of a private network; so is one that is unknown."""
+    """Whether a client IP is loopback, private or not a valid IP address."""
     address = _parse(client_ip)
     return address is None or not address.is_global
 

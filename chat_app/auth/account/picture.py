@@ -17,7 +17,7 @@ _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 
 
 class UnsupportedPicture(InvalidInput):
-    """Not a format that every browser shows and that contains no script, or not a whole file."""
+    """The file is not a whole PNG, JPEG or WebP picture."""
 
     code = "wrong_picture"
 
@@ -55,7 +55,7 @@ class _Malformed(Exception):
 
 
 def _slice(content: bytes, start: int, length: int) -> bytes:
-    """So many bytes.
+    """The `length` bytes from `start` on.
 
     Raises:
         _Malformed: There are fewer.

@@ -28,7 +28,7 @@ class UnknownProviderName(InvalidInput):
 
 
 class ProviderCheckFailed(Unavailable):
-    """Nobody can sign in with an identity provider; the message says why."""
+    """Users can't sign in with an identity provider; the message says why."""
 
     code = "provider_check_failed"
 
