@@ -260,7 +260,9 @@ def unlock_user(email: _UserEmail) -> None:
 
 
 @mail.command("test")
-def send_test_email(address: Annotated[str, typer.Argument(help="Where to send it.")]) -> None:
+def send_test_email(
+    address: Annotated[str, typer.Argument(metavar="EMAIL", help="Where to send it.")],
+) -> None:
     """Send a test email now, and print what the mail server answers."""
     from chat_app.auth.emails import normalise
     from chat_app.auth.sign_in.email_flows import email_templates

@@ -49,7 +49,7 @@ class UserMessage(BaseModel):
             InvalidInput: It has a file.
         """
         if any(part.type == "file" for part in self.parts):
-            raise InvalidInput("Files cannot be sent here yet.")
+            raise InvalidInput("Files can't be sent here yet.")
         return "".join(part.text for part in self.parts if part.type == "text")
 
 

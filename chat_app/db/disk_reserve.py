@@ -1,7 +1,7 @@
 """The disk reserve: a file that is deleted when the disk is full, so that there is room to go on.
 
 With that room people can still sign in, read and delete. What needs much room, such as new
-messages, is refused until the disk has enough again; then the file is made anew.
+messages, is refused until the disk has enough again; then the file is created again.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ class DiskReserve:
         """Whether the disk is full; looks whether it still is."""
         if self._in_use and self._make():
             self._in_use = False
-            logger.info("The disk has room again. The reserve %s was made anew.", self._path)
+            logger.info("The disk has room again. The reserve %s was created again.", self._path)
         return self._in_use
 
     def release(self) -> None:

@@ -194,7 +194,7 @@ class Mailer:
             MailUnavailable: No email can be sent now.
         """
         if self.delivery == "none":
-            raise MailUnavailable("This server doesn't send email. Ask your administrator.")
+            raise MailUnavailable("This server can't send email. Ask your administrator.")
         if len(self._deliveries) >= MAX_QUEUED:
             raise MailUnavailable("Too many emails are waiting to be sent. Try again later.")
 

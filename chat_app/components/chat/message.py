@@ -23,7 +23,7 @@ _ENDINGS = {
 _FAILED = "The model couldn't answer."
 _CUT = {
     "length": "Reached the length limit.",
-    "size": "Ended here: it reached the size limit of this server.",
+    "size": "Reached this server's size limit.",
     "content-filter": "The provider withheld the rest of this answer.",
 }
 """What is said of an answer that is complete but not whole, by its reason."""

@@ -16,7 +16,7 @@ export const OwnOrigin = ({ origins, children }) => {
   return (
     <main className="bare-page not-found">
       <h1>Open {url}</h1>
-      <p>This server does not answer pages of {location.origin}.</p>
+      <p>This server does not accept requests from pages at {location.origin}.</p>
       <a className="button" href={url + location.pathname + location.search}>
         Open {url}
       </a>
