@@ -8,12 +8,11 @@ from typing import Any
 import reflex as rx
 
 from chat_app.components.auth.sign_in import Page, require_auth
-from chat_app.components.ui.icons import PRODUCT
-from chat_app.components.ui.own_origin import own_origin
+from chat_app.components.ui.document import own_origin
+from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
 from chat_app.components.ui.sidebar import keep_sidebar_closed
 from chat_app.pages import email_links
 from chat_app.pages.chat import chat
-from chat_app.pages.not_found import not_found
 from chat_app.pages.settings.pages import INDEX, PAGES, index, waiting
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.reflex_ext.build import development_origins
@@ -78,3 +77,21 @@ def _head() -> list[rx.Component]:
         ),
         keep_sidebar_closed(),
     ]
+
+
+def not_found() -> rx.Component:
+    """The page of every URL that leads nowhere: for everyone, with a way back."""
+    return rx.el.div(
+        rx.el.header(
+            page_link(brand(), to="/", class_name="home", aria_label=f"{PRODUCT}: home"),
+            class_name="bare-head",
+        ),
+        rx.el.main(
+            icon("nothing"),
+            rx.el.h1("Page not found"),
+            rx.el.p("The link is wrong, or the page has moved."),
+            page_link("Go to your chats", to="/", class_name="button"),
+            class_name="not-found",
+        ),
+        class_name="bare-page",
+    )

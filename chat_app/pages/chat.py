@@ -5,14 +5,13 @@ from typing import Any
 import reflex as rx
 
 from chat_app.components.auth.sign_in import require_auth
-from chat_app.components.chat.composer import composer, starters
+from chat_app.components.chat.composer import composer, model_picker, starters
 from chat_app.components.chat.message import answer_details, message, scroller
-from chat_app.components.chat.model_picker import model_picker
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
+from chat_app.components.ui.document import document_title
 from chat_app.components.ui.feedback import (
     conversation_skeleton,
-    document_title,
     notice,
     offline_bar,
     thread_list_skeleton,

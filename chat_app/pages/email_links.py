@@ -4,6 +4,8 @@
 verifies an email and finishes a sign-up or a sign-in.
 """
 
+from typing import cast
+
 import reflex as rx
 
 from chat_app.components.auth.fields import (
@@ -20,9 +22,26 @@ from chat_app.components.auth.sign_in import (
     if_query,
     otherwise,
 )
-from chat_app.pages.email_delivery import IN_LOG, by_delivery
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
+
+CANNOT_SEND = "This server can't send email. Ask your administrator."
+IN_LOG = "No mail server is set up; find the link in the server log."
+
+
+def by_delivery(
+    *, sent: str, in_log: str = IN_LOG, none: str = CANNOT_SEND, unknown: str = ""
+) -> rx.Var[str]:
+    """A text that says what becomes of an email: never of one that was sent where none can be.
+
+    Args:
+        sent: Where emails are sent.
+        in_log: Where their links are written to the server log instead.
+        none: Where there are none.
+        unknown: Until the server has told which of these it is.
+    """
+    by = ("smtp", sent), ("log", in_log), ("none", none)
+    return cast("rx.Var[str]", rx.match(AuthState.email_delivery, *by, unknown))
 
 
 def magic_link() -> rx.Component:

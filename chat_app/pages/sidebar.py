@@ -11,10 +11,9 @@ from chat_app.components.chat.thread_list import (
     title_field,
     undo_button,
 )
-from chat_app.components.ui.drawer import drawer
 from chat_app.components.ui.feedback import notice, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
-from chat_app.components.ui.sidebar import close_sidebar
+from chat_app.components.ui.sidebar import close_sidebar, drawer
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.thread_list import ThreadListState

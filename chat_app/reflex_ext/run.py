@@ -31,6 +31,8 @@ def take_configured_ports() -> None:
 def print_own_addresses(url: str, api_url: str) -> None:
     """Let `reflex run` print the addresses that answer; it would print the one it listens on.
 
+    Under another address than ours the socket refuses a page as a foreign origin.
+
     Args:
         url: The origin of the pages.
         api_url: The origin of the socket.

@@ -16,6 +16,9 @@ class DetailsState(ChatState):
     """The details panel: of one answer of the open thread, or of none when `message_id` is empty.
 
     A state of its own: the rows that read it are not rendered again when the thread changes.
+
+    Attributes:
+        items: What is shown, once it has been read.
     """
 
     message_id: rx.Field[str] = rx.field("")

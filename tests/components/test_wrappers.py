@@ -15,14 +15,13 @@ from chat_app.components.auth.account import account_form
 from chat_app.components.auth.fields import code_field
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import auth_form, email_link
-from chat_app.components.chat.composer import composer
+from chat_app.components.chat.composer import composer, model_picker
 from chat_app.components.chat.message import answer_details, clamped, scroller
-from chat_app.components.chat.model_picker import model_picker
 from chat_app.components.chat.thread_list import undo_button
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
-from chat_app.components.ui.drawer import drawer
-from chat_app.components.ui.feedback import document_title, offline_bar
-from chat_app.components.ui.own_origin import own_origin
+from chat_app.components.ui.document import document_title, own_origin
+from chat_app.components.ui.feedback import offline_bar
+from chat_app.components.ui.sidebar import drawer
 from chat_app.states.views import MetricItem, ModelItem
 
 ROOT = Path(__file__).parents[2]

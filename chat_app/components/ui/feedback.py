@@ -1,4 +1,4 @@
-"""Feedback of the app: notices, the offline bar, skeletons, and the tab's title."""
+"""Feedback of the app: notices, the offline bar and skeletons."""
 
 from typing import Any
 
@@ -64,28 +64,3 @@ def _skeleton(class_name: str, widths: tuple[int, ...], label: str) -> rx.Compon
         role="status",
         class_name=f"skeleton {class_name}",
     )
-
-
-class DocumentTitle(rx.Component):
-    """Sets the tab's title, reports the time zone, closes the drawer, leaves a deleted thread.
-
-    Args:
-        title: The open thread's title, or nothing.
-        product: The product's name.
-        deleted: The id of the thread that was deleted last in this tab.
-        on_zone: Called once with a time zone name such as `Europe/Berlin`.
-        on_deleted: Called when that thread is the open one.
-    """
-
-    library = script("ui/document_title")
-    tag = "DocumentTitle"
-
-    title: rx.Var[str]
-    product: rx.Var[str]
-    deleted: rx.Var[str]
-
-    on_zone: rx.EventHandler[rx.event.passthrough_event_spec(str)]
-    on_deleted: rx.EventHandler[rx.event.no_args_event_spec]
-
-
-document_title = DocumentTitle.create

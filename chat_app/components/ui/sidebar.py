@@ -1,4 +1,4 @@
-"""The sidebar of wide screens: its buttons, its shortcut, and how a closed one stays closed."""
+"""The sidebar: a drawer on narrow screens; on wide ones its buttons and how it stays closed."""
 
 import reflex as rx
 
@@ -11,6 +11,24 @@ try {
     document.documentElement.dataset.sidebar = "closed";
 } catch {}
 """
+
+
+class Drawer(rx.Component):
+    """A column that is a modal dialog while it is open as a drawer: the focus stays in it.
+
+    Args:
+        children: Its content.
+        id: Buttons with this `popoverTarget` open and close it.
+        label: Its name, for screen readers.
+    """
+
+    library = script("ui/drawer")
+    tag = "Drawer"
+
+    label: rx.Var[str]
+
+
+drawer = Drawer.create
 
 
 class SidebarButton(rx.Component):

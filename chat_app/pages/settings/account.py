@@ -5,7 +5,7 @@ import reflex as rx
 from chat_app.auth.account.profile import NAME_MAX_LENGTH
 from chat_app.components.auth.account import account_form, avatar, picture_field
 from chat_app.components.auth.fields import submit_button, text_field
-from chat_app.pages.email_delivery import IN_LOG, by_delivery
+from chat_app.pages.email_links import IN_LOG, by_delivery
 from chat_app.pages.settings.sections import action_row, form_section, section
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState

@@ -6,13 +6,13 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.components.auth.account import url_problem
+from chat_app.components.auth.account import theme_control, url_problem
+from chat_app.components.ui.document import scroll_to_hash
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import icon, page_link
-from chat_app.components.ui.scroll_to_hash import scroll_to_hash
 from chat_app.pages.settings.account import account, account_data
-from chat_app.pages.settings.chat import chat
 from chat_app.pages.settings.confirm import confirm
+from chat_app.pages.settings.sections import section
 from chat_app.pages.settings.security import security
 from chat_app.states import account as states
 
@@ -43,6 +43,15 @@ class SettingsPage:
         return _layout(
             rx.el.h1(self.title), url_problem(), self.sections(), scroll_to_hash(), page=self
         )
+
+
+def chat() -> rx.Component:
+    """`/settings/chat`: the color mode of this browser."""
+    return section(
+        "Appearance",
+        rx.el.div(theme_control(), class_name="theme"),
+        lead="Light, dark, or as your system has it. This browser remembers it.",
+    )
 
 
 INDEX = "/settings"
