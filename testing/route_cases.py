@@ -50,7 +50,7 @@ CASES = {
     ("POST", "/api/auth/callback/email"): Case(public=True, form={"token": "x"}),
     ("POST", "/api/auth/reset"): Case(public=True, form={"email": "eve@example.com"}),
     ("POST", "/api/auth/reset/confirm"): Case(public=True, form={"token": "x", "password": "y"}),
-    ("POST", "/api/auth/letter"): Case(public=True, form={"token": "sign_up.x"}),
+    ("POST", "/api/auth/email-link"): Case(public=True, form={"token": "sign_up.x"}),
     ("POST", "/api/auth/verify"): Case(public=True, form={"token": "verify_email.x"}),
     ("POST", "/api/account/verify"): Case(),
     ("POST", "/api/account/email"): Case(body={"email": "eve@example.net"}),

@@ -107,7 +107,7 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     return response
 
 
-@routes.public("POST", "/api/auth/letter")
+@routes.public("POST", "/api/auth/email-link")
 async def preview(request: Request) -> dict[str, str | None]:
     """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)

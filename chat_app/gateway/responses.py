@@ -10,6 +10,7 @@ from chat_app.core.errors import ChatError, RateLimited, Unavailable
 from chat_app.gateway.origins import UNSAFE_METHODS
 from chat_app.gateway.paths import RouteKind, is_api
 from chat_app.gateway.request_context import RequestContext
+from chat_app.settings.validation import is_loopback
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -36,12 +37,11 @@ _UNKNOWN_HOST_BODY = """<p>This server is not configured for {host}.</p>
 <code>https://chat.example</code>, or add this one to <code>APP_ORIGINS</code>, and restart the
 server.</p>"""
 
-# As chat_app/pages/not_found.py has it, for paths that never reach the pages.
+# As `not_found` in chat_app/pages has it, for paths that never reach the pages.
 _NOT_FOUND_BODY = """<p>The link is wrong, or the page has moved.</p>
 <p><a href="/">Go to your chats</a></p>"""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,6 @@ def _unavailable_page(message: str) -> bytes:
 
 def _is_loopback(netloc: str) -> bool:
     try:
-        return urlsplit(f"//{netloc}").hostname in _LOOPBACK
+        return is_loopback(urlsplit(f"//{netloc}").hostname or "")
     except ValueError:
         return False

@@ -98,7 +98,7 @@ def confirm() -> rx.Component:
     return auth_sheet(
         email_link(
             password_field(),
-            lookup=api_url("/api/auth/letter"),
+            lookup=api_url("/api/auth/email-link"),
             actions={"sign_in_link": api_url("/api/auth/callback/email")}
             | dict.fromkeys(purposes, verify),
         ),
