@@ -145,13 +145,13 @@ async def test_an_answer_with_text_is_complete_and_says_why_it_ended(
 
 @pytest.mark.parametrize("thought", [False, True])
 @pytest.mark.parametrize(
-    ("reason", "error", "params"),
+    ("reason", "error", "params", "said"),
     [
-        ("stop", "empty_answer", {}),
-        ("tool-calls", "empty_answer", {}),
-        ("other", "empty_answer", {}),
-        ("length", "limit_before_answer", {}),
-        ("content-filter", "answer_withheld", {"model": "One"}),
+        ("stop", "empty_answer", {}, "empty"),
+        ("tool-calls", "empty_answer", {}, "empty"),
+        ("other", "empty_answer", {}, "empty"),
+        ("length", "limit_before_answer", {}, "by thinking. Ask for less"),
+        ("content-filter", "answer_withheld", {"model": "One"}, "One's provider withheld"),
     ],
 )
 async def test_an_answer_without_text_fails_and_says_why(
@@ -161,6 +161,7 @@ async def test_an_answer_without_text_fails_and_says_why(
     reason: FinishReason,
     error: str,
     params: dict[str, str],
+    said: str,
 ):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     answer = await harness.models.one.answer()
@@ -170,6 +171,7 @@ async def test_an_answer_without_text_fails_and_says_why(
     end = (await harness.read(alice, sent.run_id))[-1]
     assert isinstance(end, EndEvent)
     assert (end.status, end.reason, end.error) == ("failed", reason, message_of(error, params))
+    assert said in end.error
     for row in (
         await harness.message(alice, sent.message_id),
         await harness.run(alice, sent.run_id),
