@@ -23,6 +23,7 @@ from chat_app.api.requests import current_principal, fresh
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.gateway import cookies
+from chat_app.gateway.paths import route_kind
 from testing.auth_services import AuthHarness, auth_harness
 from testing.pictures import png
 
@@ -30,7 +31,7 @@ JSON = {"X-Auth-Return-Redirect": "1"}
 
 
 class FakeGateway:
-    """Does what the gateway does for these routes: resolves the session and removes its cookie."""
+    """Does what the gateway does for these routes: resolves the session, and removes cookies."""
 
     def __init__(self, app: ASGIApp, harness: AuthHarness) -> None:
         self.app, self.harness = app, harness
@@ -41,7 +42,7 @@ class FakeGateway:
         token = cookies.first(pairs, settings, cookies.SESSION)
         found = await self.harness.sessions.resolve(token) if token else None
         who = {"principal": found.principal if found else None, "session": found}
-        rest = cookies.without_session(pairs, settings).encode()
+        rest = cookies.passed_on(route_kind(scope["path"]), pairs, settings).encode()
         headers = [pair for pair in scope["headers"] if pair[0] != b"cookie"]
         scope = {**scope, **who, "session_token": token, "headers": [*headers, (b"cookie", rest)]}
         await self.app(scope, receive, send)

@@ -8,6 +8,7 @@ used.
 import hashlib
 from collections.abc import Iterable
 
+from chat_app.gateway.paths import RouteKind
 from chat_app.settings import Settings
 
 Cookies = tuple[tuple[str, str], ...]
@@ -67,10 +68,26 @@ def first(cookies: Cookies, settings: Settings, name: str) -> str | None:
     return next((value for key, value in cookies if key == stored), None)
 
 
-def without_session(cookies: Cookies, settings: Settings) -> str:
-    """The value of a Cookie header without the session cookie; empty when nothing is left."""
-    session = full_name(settings, SESSION)
-    return "; ".join(f"{key}={value}" for key, value in cookies if key != session)
+def passed_on(route: RouteKind, cookies: Cookies, settings: Settings) -> str:
+    """The Cookie header that the app receives; empty for none.
+
+    It never has the session, which the gateway resolves. The routes for signing in receive all
+    others, and those of a signed-in user the known browser, whose limits they count.
+
+    Args:
+        route: What the path leads to.
+        cookies: Those of the request.
+        settings: Decides how the cookies are named.
+    """
+    if route is RouteKind.AUTH:
+        session = full_name(settings, SESSION)
+        passed = [(key, value) for key, value in cookies if key != session]
+    elif route is RouteKind.API:
+        known = full_name(settings, KNOWN)
+        passed = [(key, value) for key, value in cookies if key == known]
+    else:
+        passed = []
+    return "; ".join(f"{key}={value}" for key, value in passed)
 
 
 def write(settings: Settings, name: str, value: str, *, max_age: int | None = None) -> str:

@@ -335,9 +335,8 @@ class HttpGateway:
         self, context: RequestContext, scope: Scope, resolved: ResolvedSession | None
     ) -> Scope:
         headers = without(scope["headers"], _SECRET_HEADERS)
-        if context.route is RouteKind.AUTH:
-            others = cookies.without_session(context.cookies, self.settings)
-            headers += [(b"cookie", others.encode("latin-1"))] if others else []
+        if passed := cookies.passed_on(context.route, context.cookies, self.settings):
+            headers += [(b"cookie", passed.encode("latin-1"))]
         return context.public_scope(
             scope,
             headers=headers,

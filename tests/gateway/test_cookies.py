@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chat_app.gateway import cookies
+from chat_app.gateway.paths import RouteKind
 from chat_app.settings import Settings
 from testing.auth_services import settings_of
 
@@ -57,7 +58,11 @@ def test_the_secure_name_is_not_read_over_http(settings: Settings) -> None:
     assert session_in(settings, (b"cookie", b"__Host-chat_session=x")) is None
 
 
-def test_every_cookie_but_the_session_is_passed_on(settings: Settings) -> None:
-    headers = [(b"cookie", b"a=1; chat_session=x; b=2"), (b"cookie", b"chat_session=y")]
-    assert cookies.without_session(cookies.parse(headers), settings) == "a=1; b=2"
-    assert cookies.without_session((("chat_session", "x"),), settings) == ""
+def test_a_route_receives_no_session_and_no_more_cookies_than_it_uses(settings: Settings) -> None:
+    headers = [(b"cookie", b"a=1; chat_session=x; chat_known=k"), (b"cookie", b"chat_session=y")]
+    pairs = cookies.parse(headers)
+    passed = {kind: cookies.passed_on(kind, pairs, settings) for kind in RouteKind}
+    assert passed.pop(RouteKind.AUTH) == "a=1; chat_known=k"
+    assert passed.pop(RouteKind.API) == "chat_known=k"
+    assert set(passed.values()) == {""}
+    assert cookies.passed_on(RouteKind.AUTH, (("chat_session", "x"),), settings) == ""

@@ -113,7 +113,7 @@ async def test_the_scope_has_the_principal_and_not_the_session_cookie(
 ) -> None:
     token, session_id = server.sessions.issue()
     headers = {
-        "Cookie": f"a=b; {server.cookie(token)}; chat_csrf=c",
+        "Cookie": f"a=b; {server.cookie(token)}; chat_csrf=c; chat_known=k",
         "Authorization": "Bearer forged",
     }
     for path in ("/api/threads", "/", "/assets/a.js", "/ping", "/api/auth/session"):
@@ -126,9 +126,10 @@ async def test_the_scope_has_the_principal_and_not_the_session_cookie(
     for scope in server.app.scopes:
         assert token not in str(scope["headers"])
         assert b"authorization" not in dict(scope["headers"])
-    for scope in (api, page, asset, probe):
+    for scope in (page, asset, probe):
         assert b"cookie" not in dict(scope["headers"])
-    assert dict(auth["headers"])[b"cookie"] == b"a=b; chat_csrf=c"
+    assert dict(api["headers"])[b"cookie"] == b"chat_known=k"
+    assert dict(auth["headers"])[b"cookie"] == b"a=b; chat_csrf=c; chat_known=k"
     assert asset["principal"] is None
 
 
