@@ -42,7 +42,7 @@ class SizeLimit:
             self._left -= size
             return event
         self.is_exceeded = True
-        room = max(0, self._left)
+        room, self._left = max(0, self._left), 0
         kept = text.encode("utf-8", "surrogatepass")[:room].decode("utf-8", "ignore")
         return type(event)(kept) if kept else None
 

@@ -62,7 +62,8 @@ async def suggest_title(model: Model, text: str) -> str | None:
     size = SizeLimit(_MAX_ANSWER_BYTES)
     async with aclosing(model.stream(_prompt(text), max_tokens=_MAX_TOKENS)) as events:
         async for event in events:
-            if size.fit(event, begins_part=False) is None:
+            size.fit(event, begins_part=False)
+            if size.is_exceeded:
                 return None
             match event:
                 case TextDelta() if len(title) <= _MAX_TITLE_CHARS:

@@ -113,6 +113,14 @@ def test_a_character_is_never_cut_in_two():
         assert not kept or "aé€😀z".startswith(kept[0].text)  # pyright: ignore
 
 
+def test_nothing_is_left_after_a_piece_that_was_cut_off():
+    size = SizeLimit(100)
+    cut = size.fit(TextDelta("a" * 70 + "é" * 20), begins_part=False)
+    assert cut == TextDelta("a" * 70 + "é" * 15)
+    cut = size.fit(TextDelta("é" * 70), begins_part=False)
+    assert (cut, size.is_exceeded) == (None, True)
+
+
 def test_what_tells_about_an_answer_always_fits():
     events: list[Event] = [TextDelta("a" * 800), Usage(1, 2), Finish("stop")]
     assert fitted(events) == events

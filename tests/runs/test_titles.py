@@ -129,6 +129,17 @@ async def test_a_title_that_was_cut_or_withheld_is_ignored(
     assert (thread.title, thread.title_origin) == ("Where is Rome?", "start")
 
 
+async def test_a_title_that_is_too_large_ends_there(harness: RunHarness, alice: Principal):
+    sent = await answered(harness, alice)
+    title = await asked_for_title(harness)
+    title.send(ReasoningDelta("Rome")).say(*["é" * 3_500] * 10)  # and it would go on
+    await asyncio.wait_for(title.closed.wait(), PATIENCE)
+    await harness.runs.titles_settled()
+    assert not title.finished
+    thread = await harness.threads.get(alice, sent.thread_id)
+    assert (thread.title, thread.title_origin) == ("Where is Rome?", "start")
+
+
 async def test_reasoning_is_no_title(harness: RunHarness, alice: Principal):
     sent = await answered(harness, alice)
     title = await asked_for_title(harness)
