@@ -16,7 +16,7 @@ import { renderBlock } from "./markdown/markdown.jsx";
 import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx";
 import { mountMessage } from "./markdown/message_view.jsx";
 import { createSlices } from "./markdown/scheduling.jsx";
-import { OfflineBar } from "./ui/offline.jsx";
+import { isLoopback, OfflineBar } from "./ui/offline.jsx";
 
 const KINDS = {
   AnswerDetails,
@@ -115,6 +115,7 @@ window.lab = {
   createSpeech,
   chunks,
   inPieces,
+  isLoopback,
   patchDom,
   mount,
   mountMessage,

@@ -1,12 +1,14 @@
 """Nothing a person writes is lost, and nothing is sent twice."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
-from testing.script_page import dress
+from testing.script_page import HOST, dress
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -412,19 +414,33 @@ async def network(page: Page) -> AsyncIterator[Network]:
     await set_network(True)
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def away(page: Page, network: Network, site: Path) -> Network:
+    """The same for a page that comes from another machine, as far as the browser knows."""
+
+    async def answer(route: Route) -> None:
+        name = urlsplit(route.request.url).path.strip("/") or "index.html"
+        await route.fulfill(path=site / name)
+
+    await page.route(f"{HOST}/**", answer)
+    await page.goto(f"{HOST}/")
+    await page.wait_for_function("window.lab")
+    return network
+
+
 async def test_without_a_network_a_message_says_that_it_waits_and_is_sent_once_it_is_back(
-    page: Page, network: Network
+    page: Page, away: Network
 ) -> None:
     field = await _mount(page)
     status = page.locator(".ct-composer-late")
-    await network(False)
+    await away(False)
     await field.fill("into the tunnel")
     await expect(status).to_have_text("")
     await field.press("Enter")
     await expect(status).to_contain_text("Waiting for the connection")
     await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     (first,) = await _sent(page)
-    await network(True)
+    await away(True)
     await expect(status).to_have_text("")
     assert await _sent(page) == [first, first]
     await _set(page, accepted=first[0])
@@ -441,25 +457,56 @@ async def test_a_message_waits_for_a_server_that_is_gone(page: Page) -> None:
 
 
 async def test_that_there_is_no_network_is_said_before_the_socket_knows(
-    page: Page, network: Network
+    page: Page, away: Network
 ) -> None:
     await page.evaluate("() => { window.it = lab.mount('OfflineBar', {}); }")
     bar = page.locator(".offline")
     await expect(bar).to_have_count(0)
-    await network(False)
+    await away(False)
     await expect(bar).to_have_text("You're offline.")
     await _set(page, isDisconnected=True)
-    await network(True)
+    await away(True)
     await expect(bar).to_have_text("Connection lost. Reconnecting…")
     await _set(page, isDisconnected=False)
     await expect(bar).to_have_count(0)
 
 
-async def test_a_suggestion_waits_for_the_connection(page: Page, network: Network) -> None:
-    await _begin_chat(page, "Starter", text="Write a haiku")
+async def test_a_server_on_the_same_machine_needs_no_network(page: Page, network: Network) -> None:
+    await page.evaluate("() => { window.it = lab.mount('OfflineBar', {}); }")
     await network(False)
+    assert not await page.evaluate("navigator.onLine")
+    bar = page.locator(".offline")
+    await expect(bar).to_have_count(0)
+    await _set(page, isDisconnected=True)
+    await expect(bar).to_have_text("Connection lost. Reconnecting…")
+
+
+@pytest.mark.parametrize(
+    ("hostname", "is_loopback"),
+    [
+        ("localhost", True),
+        ("chat.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.9.10", True),
+        ("[::1]", True),
+        ("localhost.example.org", False),
+        ("notlocalhost", False),
+        ("127.0.0.1.example.org", False),
+        ("128.0.0.1", False),
+        ("[2001:db8::1]", False),
+    ],
+)
+async def test_which_hosts_are_the_same_machine(
+    page: Page, hostname: str, is_loopback: bool
+) -> None:
+    assert await page.evaluate("lab.isLoopback", hostname) == is_loopback
+
+
+async def test_a_suggestion_waits_for_the_connection(page: Page, away: Network) -> None:
+    await _begin_chat(page, "Starter", text="Write a haiku")
+    await away(False)
     await expect(page.locator(".starter")).to_be_disabled()
-    await network(True)
+    await away(True)
     await expect(page.locator(".starter")).to_be_enabled()
 
 

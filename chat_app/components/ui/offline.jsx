@@ -13,11 +13,19 @@ const watchNetwork = (changed) => {
   };
 };
 
-/** Whether the browser has a network at all. It knows at once; a socket, after a minute or two. */
+/**
+ * Whether a server is on the browser's own machine, which is reached without a network.
+ *
+ * @param {string} hostname As in `location.hostname`.
+ */
+export const isLoopback = (hostname) =>
+  /(?:^|\.)localhost\.?$|^127(?:\.\d{1,3}){3}$|^\[::1\]$/i.test(hostname);
+
+/** Whether there is a way to the server. A browser knows at once; a socket, after a minute or two. */
 const useNetwork = () =>
   useSyncExternalStore(
     watchNetwork,
-    () => navigator.onLine,
+    () => navigator.onLine || isLoopback(location.hostname),
     () => true,
   );
 
