@@ -71,8 +71,8 @@ class NewRun:
         max_runs: The most active runs the user may have.
         choose_model: Returns the model, given the id in the thread's or message's row. May raise
             `InvalidInput`.
-        admit: Called with the session and the bytes of the message before anything is added; raises
-            when the user has reached a limit.
+        admit: Called with the session and the bytes of the message when nothing else can refuse it
+            and nothing is added yet; raises when the user has reached a limit.
     """
 
     run_id: UUID
@@ -126,11 +126,12 @@ async def create_run(session: AsyncSession, run: NewRun, message: NewMessage) ->
     duplicate = await _find_duplicate(session, message)
     if duplicate is not None:
         return duplicate
-    parts = [text_part(message.text)]
-    await run.admit(session, size_of(parts))
-    thread = await _lock_or_create_thread(session, run, message.thread_id)
+    thread = await _lock_or_make_thread(session, run, message.thread_id)
     await _check_active_runs(session, run, thread.id)
     model = run.choose_model(thread.model)
+    parts = [text_part(message.text)]
+    await run.admit(session, size_of(parts))
+    session.add(thread)  # not before: what is stored is counted to admit the message
     if not thread.title and thread.title_origin == "start":
         thread.title = first_words(message.text)
     thread.model = model.id
@@ -162,7 +163,7 @@ async def retry_run(session: AsyncSession, run: NewRun, message_id: UUID) -> Cre
     message = await session.get(Message, message_id)
     if message is None:
         raise NotFound
-    thread = await _lock_or_create_thread(session, run, message.thread_id)
+    thread = await _lock_or_make_thread(session, run, message.thread_id)
     if message.role != "assistant" or message.parent_id is None:
         raise InvalidInput("Only an answer can be regenerated.")
     if message.status == "running":
@@ -198,13 +199,12 @@ async def _find_duplicate(session: AsyncSession, message: NewMessage) -> Created
     return CreatedRun(run.thread_id, stored.id, run.message_id, run.id, None)
 
 
-async def _lock_or_create_thread(
+async def _lock_or_make_thread(
     session: AsyncSession, run: NewRun, thread_id: UUID | None
 ) -> Thread:
+    """The thread, locked; or a new one, not added yet."""
     if thread_id is None:
-        thread = Thread(owner_id=run.principal.user_id, created_at=run.now, updated_at=run.now)
-        session.add(thread)
-        return thread
+        return Thread(owner_id=run.principal.user_id, created_at=run.now, updated_at=run.now)
     threads = await session.exec(
         # the lock serialises two sends where writers run side by side (Postgres)
         select(Thread)

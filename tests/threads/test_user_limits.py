@@ -1,13 +1,13 @@
 """What one user may store, and how often."""
 
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import RateLimited
+from chat_app.core.errors import Conflict, NotFound, RateLimited
 from chat_app.db.tables import Message, Thread
 from chat_app.threads.user_limits import ROW_BYTES, StorageFull, stored_bytes
 from testing.run_services import RunHarness, run_harness
@@ -41,6 +41,24 @@ async def test_more_messages_than_a_minute_allows_are_refused_with_a_time(tmp_pa
         await harness.runs.send(bob, text="hi", client_id="c3")
 
 
+async def test_messages_that_are_refused_do_not_count(tmp_path: Path):
+    async with run_harness(
+        tmp_path / "chat.db", limit_messages="3/minute", runs_per_user=2
+    ) as harness:
+        alice = await harness.person()
+        sent = [await harness.runs.send(alice, text="hi", client_id=f"c{n}") for n in range(2)]
+        for thread_id, refusal in (
+            (uuid4(), NotFound),
+            (sent[0].thread_id, Conflict),
+            (None, RateLimited),
+        ):
+            with pytest.raises(refusal):
+                await harness.runs.send(alice, text="hi", client_id="c2", thread_id=thread_id)
+        await harness.runs.stop(alice, sent[0].run_id)
+        await harness.runs.send(alice, text="hi", client_id="c2")
+        assert await harness.count(alice, Thread) == 3
+
+
 async def test_more_threads_than_a_minute_allows_are_refused_with_a_time(tmp_path: Path):
     async with run_harness(tmp_path / "chat.db", limit_threads="2/minute") as harness:
         alice, bob = await harness.person(), await harness.person()
@@ -71,8 +89,10 @@ async def test_a_user_stores_no_more_than_their_share(tmp_path: Path):
                 break
             stored += 10_000 + 3 * ROW_BYTES
         assert 80_000 < stored <= 100_000
+        threads = await harness.count(alice, Thread)
         with pytest.raises(StorageFull, match="0 MB that this server keeps"):
             await harness.runs.send(alice, text="x" * 20_000, client_id="again")
+        assert await harness.count(alice, Thread) == threads, "no empty chat is left"
         assert (await harness.runs.send(alice, text="x" * 10_000, client_id="c0")).duplicate
         await harness.runs.send(bob, text="hi", client_id="c1")
 
