@@ -1,9 +1,13 @@
 """Of a picture only the picture is kept."""
 
+import threading
+
 import pytest
 
+from chat_app.auth.account import picture, profile
 from chat_app.auth.account.picture import PICTURE_MAX_BYTES, UnsupportedPicture, without_metadata
 from chat_app.core.errors import TooLarge
+from testing.auth_services import AuthHarness
 from testing.pictures import opened, photo, png, tells
 
 
@@ -53,3 +57,37 @@ def test_what_is_no_picture_is_refused(content: bytes) -> None:
 def test_a_picture_over_the_limit_is_refused() -> None:
     with pytest.raises(TooLarge):
         without_metadata(png() + bytes(PICTURE_MAX_BYTES))
+
+
+@pytest.mark.parametrize("stuffed", [b"\xff\0" * 255_000, b"\xff\xd0" * 255_000, b"\xff" * 510_000])
+def test_stuffed_bytes_and_padding_are_not_looked_at_one_by_one(
+    stuffed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    slice_of = picture._slice
+
+    def counted(content: bytes, start: int, length: int) -> bytes:
+        looks.append(start)
+        return slice_of(content, start, length)
+
+    monkeypatch.setattr(picture, "_slice", counted)
+    whole = b"\xff\xd8\xff\xda\0\2" + stuffed + b"\xff\xd9"
+    kept = whole if stuffed[1] != 0xFF else b"\xff\xd8\xff\xda\0\2\xff\xd9"
+    assert without_metadata(whole) == ("image/jpeg", kept)
+    assert len(looks) < 10
+
+
+async def test_a_picture_is_read_beside_the_event_loop(
+    harness: AuthHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def read(content: bytes) -> tuple[str, bytes]:
+        threads.append(threading.get_ident())
+        return without_metadata(content)
+
+    monkeypatch.setattr(profile, "without_metadata", read)
+    principal = await harness.principal_of(await harness.sign_in(await harness.person()))
+    await harness.profiles.set_picture(principal, png())
+    assert await harness.profiles.picture_digest(principal)
+    assert threads and threading.get_ident() not in threads

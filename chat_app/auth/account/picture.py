@@ -6,6 +6,7 @@ sends is copied here part by part, and only the parts that are needed to draw it
 is decoded, so a file made to break a decoder breaks none of ours.
 """
 
+import re
 from collections.abc import Iterator
 
 from chat_app.core.errors import InvalidInput, TooLarge
@@ -83,6 +84,8 @@ def _png_parts(content: bytes) -> Iterator[bytes]:
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _JPEG_TABLES = frozenset({*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD, _START_OF_SCAN}) - {0xC8}
+_MARKER = re.compile(rb"\xff++([^\xff])")  # padded with any number of these
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 _COLOURS = {0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe\0"}
 """The application segments that say what the numbers of a pixel mean."""
 
@@ -92,13 +95,10 @@ def _jpeg_parts(content: bytes) -> Iterator[bytes]:
     yield _JPEG
     at = len(_JPEG)
     while True:
-        start = at
-        while _slice(content, at, 1) == b"\xff":  # a marker may be padded with more of these
-            at += 1
-        if at == start:
+        found = _MARKER.match(content, at)
+        if found is None:
             raise _Malformed
-        marker = _slice(content, at, 1)[0]
-        at += 1
+        marker, at = found[1][0], found.end()
         if marker == _END_OF_IMAGE:  # what follows it may be a film, or a second picture
             yield bytes((0xFF, marker))
             return
@@ -118,14 +118,10 @@ def _jpeg_parts(content: bytes) -> Iterator[bytes]:
 
 def _end_of_scan(content: bytes, at: int) -> int:
     """Where the next marker begins: not a stuffed zero, and not a restart marker."""
-    while True:
-        at = content.find(b"\xff", at)
-        if at < 0:
-            raise _Malformed
-        following = _slice(content, at + 1, 1)[0]
-        if following not in (0x00, *range(0xD0, 0xD8)):
-            return at
-        at += 2
+    found = _AFTER_SCAN.search(content, at)
+    if found is None:
+        raise _Malformed
+    return found.start()
 
 
 _WEBP_CHUNKS = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))

@@ -1,5 +1,6 @@
 """The profile: display name, picture, and the model for new chats."""
 
+import asyncio
 import hashlib
 import re
 import unicodedata
@@ -72,7 +73,7 @@ class Profiles:
         Raises:
             TooLarge, UnsupportedPicture: See `without_metadata`.
         """
-        media_type, content = without_metadata(content)
+        media_type, content = await asyncio.to_thread(without_metadata, content)
         picture = Picture(
             user_id=principal.user_id,
             media_type=media_type,
