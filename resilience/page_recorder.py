@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from playwright.async_api import BrowserContext, Error, Page
 
 _LOG = "scenario-log"
-"""What the tab's storage, which outlives each document, calls the record."""
+"""What the tab's storage, which outlives each document, calls the number of lines; each line has a
+key of its own, so that the next one costs the same however many there are."""
 _PAGES = 5
 """How many documents a tab may go through while it is asked."""
 
@@ -19,8 +20,9 @@ _WATCH = """(() => {
     const key = "LOG";
     let known = new Set();
     const write = (...entry) => {
-        const log = JSON.parse(sessionStorage.getItem(key) || "[]");
-        sessionStorage.setItem(key, JSON.stringify([...log, [Date.now(), ...entry]]));
+        const count = Number(sessionStorage.getItem(key));
+        sessionStorage.setItem(`${key}:${count}`, JSON.stringify([Date.now(), ...entry]));
+        sessionStorage.setItem(key, count + 1);
     };
     const see = (text) => {
         if (!text || !text.trim() || known.has(text)) return;
@@ -54,9 +56,11 @@ _WATCH = """(() => {
     });
 })()""".replace("LOG", _LOG)
 
-_READ = f"""[sessionStorage.getItem("{_LOG}"),
+_READ = f"""[
+    Array.from({{length: Number(sessionStorage.getItem("{_LOG}"))}},
+        (_, number) => sessionStorage.getItem(`{_LOG}:${{number}}`)),
     [...Object.entries(sessionStorage), ...Object.entries(localStorage)]
-        .filter(([name]) => name !== "{_LOG}").map((entry) => entry.join(" "))]"""
+        .filter(([name]) => !name.startsWith("{_LOG}")).map((entry) => entry.join(" "))]"""
 
 
 @dataclass(frozen=True)
@@ -104,4 +108,4 @@ async def record(page: Page) -> Record:
         await page.wait_for_load_state()
     else:
         raise AssertionError("the tab does not come to rest")
-    return Record([Entry(*line) for line in json.loads(log or "[]")], kept)
+    return Record([Entry(*json.loads(line)) for line in log], kept)
