@@ -38,6 +38,7 @@ def good(thread: str, message: str, handle: str) -> dict[str, Any]:
         "part": 0,
         "have": 0,
         "message": "A sentence.",
+        "model": "fake:3x0",
         "refused": "client-1",
         "value": True,
         "vars": {},
@@ -46,10 +47,10 @@ def good(thread: str, message: str, handle: str) -> dict[str, Any]:
 
 
 class _Log(logging.Handler):
-    """Keeps every line that any logger writes."""
+    """Keeps the warnings and errors of every logger; security events are no faults."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -66,7 +66,7 @@ async def test_an_interrupted_answer_can_be_retried(tmp_path: Path):
 
 async def test_many_lost_runs_are_all_closed(tmp_path: Path):
     path = tmp_path / "chat.db"
-    async with run_harness(path, runs_per_user=250) as lost:
+    async with run_harness(path, runs_per_user=250, limit_messages="250/minute") as lost:
         alice = await lost.person()
         for n in range(203):
             await lost.runs.send(alice, text="hi", client_id=f"c{n}")
