@@ -68,10 +68,8 @@ class ChatState(NoticeState, rx.State):
             return
         (first, after), rows = evicted, view.history.end
         if after:
-            window = await services().threads.window(
-                principal, UUID(view.thread), before=UUID(after), limit=PAGE
-            )
-            rows = tuple(map(stored, window.messages))
+            window = await _read_up_to(first, principal, view.thread, PAGE, before=UUID(after))
+            rows = tuple(map(stored, window.messages)) if window else ()
         if rows and rows[0].id == first:
             show(self, view.down(rows))
         else:  # the thread has changed there
@@ -201,7 +199,8 @@ async def reload_thread(chat: ChatState, principal: Principal) -> None:
     if not view.thread:
         show(chat, replace(view, loading=False))
         return
-    window = await _read_end(principal, view.thread, view.reload_limit)
+    first = view.history.end[0].id if view.history.end else ""
+    window = await _read_up_to(first, principal, view.thread, view.reload_limit)
     if window is None:
         chat.reset()
         show(chat, ChatView(thread=view.thread, missing=True, loading=False))
@@ -220,7 +219,7 @@ async def read_news(
     view = chat._view
     if not view.thread:
         return None, []
-    window = await _read_end(principal, view.thread, NEWEST)
+    window = await _read(principal, view.thread, NEWEST)
     if window is None:
         await reload_thread(chat, principal)
         return None, []
@@ -254,9 +253,38 @@ async def streamed_message(
     return None
 
 
-async def _read_end(principal: Principal, thread: str, limit: int) -> Window | None:
-    """The newest messages of a thread; None when the user has no such thread."""
+async def _read_up_to(
+    first: str, principal: Principal, thread: str, limit: int, *, before: UUID | None = None
+) -> Window | None:
+    """The messages from one that a tab shows, however large they are: a read is limited in bytes.
+
+    Args:
+        first: The id of the oldest message that is wanted; empty for what one read gives.
+        principal: The user.
+        thread: The thread.
+        limit: The most messages, also if `first` is not among them.
+        before: The message that they end above; None for the newest.
+
+    Returns:
+        None when the user has no such thread.
+    """
+    window = await _read(principal, thread, limit, before)
+    while window and first and window.has_older and len(window.messages) < limit:
+        if any(str(message.id) == first for message in window.messages):
+            break
+        rest = limit - len(window.messages)
+        above = await _read(principal, thread, rest, window.messages[0].id)
+        window = above and replace(
+            window, messages=[*above.messages, *window.messages], has_older=above.has_older
+        )
+    return window
+
+
+async def _read(
+    principal: Principal, thread: str, limit: int, before: UUID | None = None
+) -> Window | None:
+    """One read of a thread's messages; None when the user has no such thread."""
     try:
-        return await services().threads.window(principal, UUID(thread), limit=limit)
+        return await services().threads.window(principal, UUID(thread), before=before, limit=limit)
     except NotFound:
         return None

@@ -96,7 +96,7 @@ class ChatView:
         """The end of the thread, read again. A user who reads further up stays there.
 
         Args:
-            window: The newest `reload_limit` messages.
+            window: The newest messages, up to `history.end`; at most `reload_limit`.
             default: The id of the default model.
         """
         settled = tuple(stored(message) for message in window.messages if not message.run_id)

@@ -1,5 +1,6 @@
 """Reading a long thread upwards and down again: what a tab shows, and what each step costs it."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from chat_app.seed import seed_messages
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import MAX_PAGES, PAGE
-from testing.reflex_tabs import Harness, Tab, has_ended, open_tab, size, wait_until
+from testing.reflex_tabs import Harness, Tab, has_ended, open_harness, open_tab, size, wait_until
 
 MESSAGES = 1_000
 GROWTH = 1.1
@@ -106,6 +107,31 @@ async def test_a_tab_that_reconnects_keeps_its_place_and_gets_what_it_missed(
         await tab.send(ChatState.newer(), thread)
     assert on_page(state)[-1] == everything[-1]
     tab.close()
+
+
+async def test_large_messages_that_were_missed_do_not_move_the_page(tmp_path: Path) -> None:
+    async with open_harness(tmp_path, messages_page_bytes=10_000) as harness:
+        ada, thread, tab = await long(harness)
+        await tab.send(ChatState.older(), thread)
+        before = on_page(await tab.state(ChatState))
+        for number in range(2):
+            sent = await harness.live.runs.send(
+                ada,
+                text="x" * 12_000,
+                client_id=f"c{number}",
+                thread_id=UUID(thread),
+                model="fake:5x0",
+            )
+            async for _ in harness.live.runs.follow(ada, sent.run_id):
+                pass
+        await tab.begin(Feed.open(), thread)
+        everything = await branch(harness, ada, thread)
+        state = await tab.state(ChatState)
+        await wait_until(tab, lambda: state._view.history.end[-1].id == everything[-1])
+        shown = on_page(state)
+        assert shown[: len(before)] == before
+        assert shown[-1] == everything[-1]
+        tab.close()
 
 
 async def test_the_end_is_one_step_away(harness: Harness) -> None:
