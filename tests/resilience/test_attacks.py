@@ -6,13 +6,11 @@ from functools import partial
 import pytest
 
 from resilience.attack_client_tokens import state_keys
-from resilience.attack_connections import malformed_bodies
 from resilience.attack_handler_fuzz import handler_fuzz
 from resilience.attack_isolation import foreign_handlers, foreign_routes
 from resilience.attack_leaked_secrets import canaries, log_injection
 from resilience.attack_origins import forged_requests, headers_crawl, origin_table
 from resilience.attack_password_guessing import guesses
-from resilience.attack_quotas import writes
 from resilience.attack_revocation import revocation
 from resilience.attack_session_endings import ENDINGS, RUNS, ends
 from resilience.attack_socket_fuzz import frame_fuzz
@@ -31,8 +29,6 @@ ATTACKS: dict[str, tuple[Callable[[Program], Awaitable[Result]], int]] = {
     "frame fuzz": (partial(frame_fuzz, tries=200), 200),
     "log injection": (partial(log_injection, tries=12), 12),
     "password guesses": (partial(guesses, tries=30), 30),
-    "malformed bodies": (partial(malformed_bodies, timed=False), 20),
-    "writes": (partial(writes, count=80, timed=False), 160),
 }
 
 
