@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from chat_app.db.migrations import revision_of
 from chat_app.db.tables import AuthSession, OneTimeToken, RememberedDevice, User
 
 _JOURNALS = ("-wal", "-shm")
+_EPOCHS = 2**30
+"""How many epochs a restore chooses from; the column has room for as many after them."""
+_FORMER_EPOCHS = 2**20
+"""How many epochs before and after that of the backup may have been in use."""
 
 
 def restore_backup(backup: Path, database: Path, *, now: datetime) -> Path | None:
@@ -78,7 +83,10 @@ def _end_sessions(connection: Connection, now: datetime) -> None:
             connection.execute(delete(table))
     columns = {column["name"] for column in inspect(connection).get_columns("user")}
     if "session_epoch" in columns:
-        connection.execute(update(User).values(session_epoch=User.session_epoch + 1))
+        # The next epochs may have been given out after the backup, in tokens that were revoked.
+        step = _FORMER_EPOCHS + secrets.randbelow(_EPOCHS - 2 * _FORMER_EPOCHS)
+        epoch = (col(User.session_epoch) + step) % _EPOCHS
+        connection.execute(update(User).values(session_epoch=epoch))
 
 
 def _replace(database: Path, new: Path, now: datetime) -> Path | None:

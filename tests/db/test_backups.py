@@ -152,7 +152,23 @@ def test_nothing_that_ended_after_a_backup_works_again(database: Path, tmp_path:
     (session,) = _execute(database, "SELECT revoked_at, revoked_reason FROM auth_session")
     assert session == ("2026-01-02 03:04:05.000000", "restored")
     assert _execute(database, "SELECT count(*) FROM one_time_token") == [(0,)]
-    assert _execute(database, 'SELECT session_epoch FROM "user"') == [(4,)]
+
+
+@pytest.mark.parametrize("epoch", [3, 2**30 - 2, 2**31 - 1])
+def test_no_token_from_after_a_backup_is_of_the_restored_epoch(
+    database: Path, tmp_path: Path, epoch: int
+) -> None:
+    _execute(database, f'UPDATE "user" SET session_epoch = {epoch}')
+    saved = save_backup(database, tmp_path, now=NOW)
+    restored = set[int]()
+    for day in range(1, 4):
+        restore_backup(saved, database, now=NOW.replace(day=day))
+        ((now,),) = _execute(database, 'SELECT session_epoch FROM "user"')
+        assert isinstance(now, int)
+        assert 0 <= now < 2**31
+        assert abs(now - epoch) > 1_000, "sessions may have ended this often since"
+        restored.add(now)
+    assert len(restored) == 3, "nor after a restore of the same backup"
 
 
 def test_a_database_is_restored_where_there_is_none(database: Path, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class SessionClaims:
         row: The session, as far as the token knows it; `idle_expires_at` and `expires_at` are until
             when the token is valid without the stored row.
         issued_at: When this token was issued.
-        epoch: How many times all the user's sessions had been revoked at once.
+        epoch: The user's, which changes when all their sessions are revoked at once.
     """
 
     row: AuthSession
