@@ -5,12 +5,13 @@ nor the size of a WebSocket message, and keeps the fragments of an unfinished on
 sockets are looked up among the open files of the process, and those over a limit are shut down.
 """
 
+import asyncio
 import os
 import socket
 import stat
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from chat_app.gateway.connections import CloseCode, ConnectionRegistry, OpenSock
 from chat_app.settings import Settings
 
 _OPEN_FILES = "/dev/fd"
+_FILES_AT_ONCE = 100  # between which the event loop runs
 _BYTES_RECEIVED = 128  # the offset of `tcpi_bytes_received` in `struct tcp_info` (Linux 4.1)
 
 Peer = tuple[str, int]
@@ -52,7 +54,7 @@ class TcpWatch:
         except OSError:
             return  # this system does not show them
         peers: dict[Peer, None] = {}
-        for peer, connection in _connections(self.settings.api_port):
+        async for peer, connection in _connections(self.settings.api_port):
             peers[peer] = None
             if peer in sockets:
                 self._check_size(sockets[peer], connection)
@@ -69,15 +71,15 @@ class TcpWatch:
                 by_network[network].append(peer)
         newest = {peer for them in by_network.values() for peer in them[limit:]}
         if newest:
-            self._end(newest)
+            await self._end(newest)
 
     def _limited_network(self, ip: str) -> str | None:
         if self.settings.trusted_proxy_hops:
             return None
         return limited_network(ip, self.settings)
 
-    def _end(self, peers: set[Peer]) -> None:
-        for peer, connection in _connections(self.settings.api_port):
+    async def _end(self, peers: set[Peer]) -> None:
+        async for peer, connection in _connections(self.settings.api_port):
             if peer in peers:
                 self.connections.refused["connections"] += 1
                 with suppress(OSError):
@@ -98,9 +100,11 @@ class TcpWatch:
                 connection.shutdown(socket.SHUT_RD)
 
 
-def _connections(port: int) -> Iterator[tuple[Peer, socket.socket]]:
+async def _connections(port: int) -> AsyncIterator[tuple[Peer, socket.socket]]:
     """The TCP connections to a port of this process, each open for as long as it is looked at."""
-    for file in sorted(map(int, os.listdir(_OPEN_FILES))):
+    for number, file in enumerate(sorted(map(int, os.listdir(_OPEN_FILES))), 1):
+        if number % _FILES_AT_ONCE == 0:
+            await asyncio.sleep(0)
         try:
             if not stat.S_ISSOCK(os.fstat(file).st_mode):
                 continue

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 
 import httpx
@@ -15,7 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed
 
 from chat_app.api.errors import CatchBugs, exception_handlers
-from chat_app.gateway.connections import GatewayTimeouts
+from chat_app.gateway.connections import ConnectionRegistry, GatewayTimeouts
+from chat_app.gateway.tcp import TcpWatch
+from chat_app.settings import Settings
 from testing.gateway_server import GatewayServer, RecordingApp
 from testing.socket_client import connect, opened
 
@@ -258,6 +261,25 @@ async def test_connections_over_the_limit_of_an_address_are_shut_down(open_serve
                 task.cancel()
             for _, writer in streams:
                 writer.close()
+
+
+async def test_many_open_files_do_not_hold_up_the_event_loop() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    settings = Settings(_env_file=None, connections_per_address=10)  # pyright: ignore[reportCallIssue]
+    with contextlib.ExitStack() as files:
+        for _ in range(350):
+            files.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        counting = asyncio.create_task(count())
+        await TcpWatch(settings, ConnectionRegistry()).check()
+        counting.cancel()
+    assert turns >= 3
 
 
 async def fragments() -> AsyncIterator[str]:
