@@ -36,6 +36,35 @@ async def test_a_proxy_that_drops_the_socket_is_named_within_ten_seconds(page: P
     assert len(urls) == 2
 
 
+async def test_a_blocked_page_asks_once_a_minute_while_it_is_seen(page: Page) -> None:
+    urls: list[str] = []
+
+    async def answer(route: Route) -> None:
+        urls.append(route.request.url)
+        await route.fulfill(json={"socket": "missing"})
+
+    async def hide(is_hidden: bool) -> None:
+        script = "value => Object.defineProperty(document, 'hidden', {value, configurable: true})"
+        await page.evaluate(script, is_hidden)
+
+    await page.route("**/api/socket*", answer)
+    await page.clock.install()
+    await page.evaluate("lab.showSocket(false)")
+    await _asked(page, 3_000)
+    await _asked(page, 3_000)
+    await expect(page.get_by_role("alert")).to_contain_text("a proxy between")
+    await page.clock.run_for(55_000)
+    assert len(urls) == 2
+    await _asked(page, 6_000)
+    assert len(urls) == 3
+    await hide(True)
+    await page.clock.run_for(300_000)
+    assert len(urls) == 3
+    await hide(False)
+    await _asked(page, 3_000)
+    assert len(urls) == 4
+
+
 @pytest.mark.parametrize("answer", [{"json": {"socket": "arrived"}}, {"status": 401, "json": {}}])
 async def test_no_proxy_is_named_for_a_server_that_is_slow_or_refuses(
     page: Page, answer: dict[str, Any]

@@ -152,10 +152,12 @@ export const SessionWatch = ({ route, children }) => {
 };
 
 const ASK_MS = 3_000;
+const ASK_BLOCKED_MS = 60_000;
 
 /**
  * Says that a proxy drops the socket's upgrade, while pages and routes arrive as ever. The server
- * knows: it is asked twice, because a socket that has only just lost its network may be on its way.
+ * knows: it is asked twice, because a socket that has only just lost its network may be on its way;
+ * then once a minute while the page is seen, because a question keeps the session from idling out.
  *
  * @param {{isConnected: boolean, route: string}} props
  */
@@ -166,8 +168,12 @@ export const SocketWatch = ({ isConnected, route }) => {
     setIsBlocked(false);
     if (isConnected) return;
     let missing = 0;
+    let last = 0;
     let isStopped = false;
     const ask = async () => {
+      const isDue = Date.now() - last >= ASK_BLOCKED_MS && !document.hidden;
+      if (missing > 1 && !isDue) return;
+      last = Date.now();
       try {
         const url = missing > 0 ? `${route}?again` : route;
         const response = await fetch(url, { credentials: "include" });
