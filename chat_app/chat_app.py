@@ -32,7 +32,8 @@ async def _running() -> AsyncIterator[None]:
     with lock_data_folder(config.data_dir):
         await asyncio.to_thread(migrations.upgrade, config)
         all_services = Services(config)
-        all_services.db.keep_reserve()
+        if config.reserve_path is not None:
+            all_services.db.keep_reserve(config.reserve_path)
         install(all_services)
         await all_services.start()
         _freeze_memory()

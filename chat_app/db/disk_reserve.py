@@ -5,6 +5,7 @@ messages, is refused until the disk has enough again; then the file is created a
 """
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -102,8 +103,13 @@ class DiskReserve:
 
 def _allocate(file: int, size: int) -> None:
     """Give a file its blocks; a file with a hole would reserve nothing."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
-        return
-    for at in range(0, size, _CHUNK):  # macOS; random, so that no file system compresses it
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        try:
+            os.posix_fallocate(file, 0, size)
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # a file system that cannot do it
+    for at in range(0, size, _CHUNK):  # random, so that no file system compresses it
         os.pwrite(file, os.urandom(min(_CHUNK, size - at)), at)

@@ -62,11 +62,10 @@ class Database:
         self._write_lock = asyncio.Lock()
         self._writing: asyncio.Task[Any] | None = None
 
-    def keep_reserve(self) -> None:
-        """Keep a file beside a SQLite database that is deleted when the disk is full."""
-        if self._file is not None:
-            self._reserve = DiskReserve(self._file.with_name("reserve"))
-            self._reserve.prepare()
+    def keep_reserve(self, path: Path) -> None:
+        """Keep a file on the disk of a SQLite database that is deleted when the disk is full."""
+        self._reserve = DiskReserve(path)
+        self._reserve.prepare()
 
     @property
     def writes(self) -> Literal["ok", "reserve"]:

@@ -49,6 +49,14 @@ class DatabaseSettings(SettingsGroup):
         return None if self.database_url else self.data_dir / "chat.db"
 
     @property
+    def reserve_path(self) -> Path | None:
+        """The disk reserve of a SQLite file; it shares none with other databases in its folder."""
+        path = self.sqlite_path
+        if path is None:
+            return None
+        return path.with_name(f"{path.name}-reserve" if self.database_url else "reserve")
+
+    @property
     def private_paths(self) -> tuple[Path, ...]:
         """What belongs to users and must not leave this machine with the program."""
         database = self.sqlite_path
@@ -56,7 +64,7 @@ class DatabaseSettings(SettingsGroup):
         beside = [database.with_name(database.name + name) for name in names] if database else []
         # The default folder too: it may be left from before DATA_DIR was set.
         folders = (self.data_dir, Path("data"), Path("uploaded_files"))
-        return (*folders, *beside, *([database.with_name("reserve")] if database else []))
+        return (*folders, *beside, *([self.reserve_path] if self.reserve_path else []))
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -1,5 +1,6 @@
 """A full disk: the reserve is released, and what people need goes on."""
 
+import errno
 import os
 from collections import namedtuple
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from chat_app.db import disk_reserve
 from chat_app.db.disk_reserve import RESERVE_BYTES, ROOM_BYTES, DiskReserve
 from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, OneTimeToken, Picture, Thread, User, metadata
+from chat_app.settings import read_settings
 from testing.owned_rows import Person
 
 Usage = namedtuple("Usage", "total used free")
@@ -65,6 +67,25 @@ def test_without_fallocate_it_is_written(
     assert len(set(file.read_bytes())) == 256
 
 
+def test_where_the_file_system_cannot_allocate_it_is_written(
+    file: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_arguments: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported)
+    assert not prepared(file).is_in_use()
+    assert len(set(file.read_bytes())) == 256
+
+
+def test_databases_in_one_folder_share_no_reserve(tmp_path: Path) -> None:
+    paths = [
+        read_settings(data_dir=tmp_path, database_url=url).reserve_path
+        for url in ("", *(f"sqlite+aiosqlite:///{tmp_path / name}" for name in ("a.db", "b.db")))
+    ]
+    assert paths == [tmp_path / name for name in ("reserve", "a.db-reserve", "b.db-reserve")]
+
+
 def test_it_is_released_once_and_made_anew_when_there_is_room(file: Path, disk: Disk) -> None:
     reserve = prepared(file)
     disk.free = 0
@@ -108,9 +129,9 @@ def test_a_disk_that_is_full_after_all_keeps_no_part(
 
 
 @pytest.fixture
-async def full(db: Database, alice: Person, disk: Disk) -> Database:
+async def full(db: Database, alice: Person, disk: Disk, file: Path) -> Database:
     """A database whose disk has just been found full."""
-    db.keep_reserve()
+    db.keep_reserve(file)
     assert db.writes == "ok"
     disk.free = 0
 

@@ -92,7 +92,7 @@ def test_an_export_packs_the_program_and_nothing_of_its_users(tmp_path: Path) ->
     private = [
         *("data/chat.db", "data/chat.db-wal", "data/auth_secret", "data/backups/old.db"),
         *("private/chat.db-wal", "private/reserve", "elsewhere/own.db", "elsewhere/own.db-wal"),
-        *("elsewhere/reserve", "uploaded_files/photo.png", ".env", "left_out_too/file"),
+        *("elsewhere/own.db-reserve", "uploaded_files/photo.png", ".env", "left_out_too/file"),
     ]
     for name in (*private, "chat_app/page.py", "assets/data/logo.svg", "elsewhere/kept.txt"):
         path = project / name
