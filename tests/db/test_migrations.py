@@ -20,6 +20,7 @@ from sqlmodel import select
 
 from alembic import command
 from chat_app.core.errors import DatabaseBusy, DatabaseFull
+from chat_app.core.parts import Part, notice_part, size_of, text_part
 from chat_app.db import migrations
 from chat_app.db.backups import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
@@ -255,6 +256,31 @@ def test_run_events_of_the_third_revision_come_along_and_back(settings: Settings
     _to(settings, "0003")
     assert _execute(settings, "SELECT seq, kind, text FROM run_event ORDER BY seq") == texts
     assert _execute(settings, "SELECT status FROM message") == [("running",)]
+
+
+def test_messages_of_the_fourth_revision_get_the_size_of_their_parts(settings: Settings) -> None:
+    parts: list[Part] = [
+        text_part("Ünï 😀 \ud800"),
+        {"type": "reasoning", "text": "日本", "seconds": 1.5},
+        notice_part("unknown", text="日本"),
+    ]
+    upgrade(settings)
+    _to(settings, "0004")
+    owner, thread = "0" * 31 + "1", "0" * 31 + "2"
+    _execute(
+        settings,
+        'INSERT INTO "user" (id, email, name, created_at) '
+        f"VALUES ('{owner}', 'ada@example.org', 'Ada', '2026-01-01')",
+        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
+        f"VALUES ('{thread}', '{owner}', '', 'start', '', '2026-01-01', '2026-01-01')",
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2001) "
+        "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+        f"created_at) SELECT printf('%032x', n), '{owner}', '{thread}', 'user', "
+        f"iif(n % 2, '{json.dumps(parts)}', '[]'), 'complete', '', '', '2026-01-01' FROM n",
+    )
+    assert upgrade(settings)
+    sizes = _execute(settings, "SELECT size, count(*) FROM message GROUP BY size ORDER BY size")
+    assert sizes == [(0, 1000), (size_of(parts), 1001)]
 
 
 def test_the_log_is_renamed_and_not_copied_on_postgres() -> None:
