@@ -37,6 +37,10 @@ _SERVER_UNREACHABLE = (
     "that DATABASE_URL has the right host, user and password."
 )
 
+_UNHEARD = "The server did not hear this"
+_FOLLOWS = f"{_UNHEARD}; it follows within 15 seconds."
+_COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
+
 _UserEmail = Annotated[str, typer.Argument(help="The email of the user.")]
 _PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -230,7 +234,9 @@ def set_password(email: _UserEmail, password_stdin: _PasswordStdin = False) -> N
     """Set a new password, end the user's sessions and unlock the user."""
     password = _new_password(password_stdin)
     count = _with_user(
-        email, lambda services, user_id: services.administration.set_password(user_id, password)
+        email,
+        lambda services, user_id: services.administration.set_password(user_id, password),
+        unheard=f"{_FOLLOWS} {_COUNTS}",
     )
     typer.echo(f"{email} has a new password; {_sessions(count)} ended.")
 
@@ -255,7 +261,11 @@ def reset_two_factor(email: _UserEmail) -> None:
 @user.command("unlock")
 def unlock_user(email: _UserEmail) -> None:
     """Let a user sign in again after too many failed attempts."""
-    _with_user(email, lambda services, user_id: services.administration.unlock(user_id))
+    _with_user(
+        email,
+        lambda services, user_id: services.administration.unlock(user_id),
+        unheard=f"{_UNHEARD}. {_COUNTS}",
+    )
     typer.echo(f"{email} is unlocked.")
 
 
@@ -362,26 +372,29 @@ def _migrate() -> bool:
         return upgrade(config)
 
 
-def _with_services(command: Callable[["Services"], Awaitable[_T]]) -> _T:
-    """Migrate and run a command with the services of the program, beside a server if one runs.
+def _with_services(
+    command: Callable[["Services"], Awaitable[_T]], *, unheard: str = _FOLLOWS
+) -> _T:
+    """Run a command with the services of the program, beside a server if one runs.
 
-    The server hears at once what the command has changed.
+    The server hears at once what the command has changed. A SQLite database is migrated if no
+    server runs; one on a database server may be in use by a server with another data folder.
+
+    Args:
+        command: The command.
+        unheard: What is said when there is, or may be, a server and it did not hear of a change.
 
     Returns:
         The result of the command.
     """
     from chat_app.core.control import ForwardingBus, forwarded_events
-    from chat_app.db.data_folder import DataFolderInUse
     from chat_app.db.migrations import check
     from chat_app.services import Services
 
     config = settings()
-    try:
-        _migrate()
-        is_served = False
-    except DataFolderInUse:  # a running server has migrated already
+    is_served = config.sqlite_path is None or not _migrate_unserved()
+    if is_served:
         check(config)
-        is_served = True
 
     async def execute() -> _T:
         bus = ForwardingBus()
@@ -391,20 +404,36 @@ def _with_services(command: Callable[["Services"], Awaitable[_T]]) -> _T:
                 return await command(services)
         finally:
             if is_served and not await bus.forward(config.data_dir):
-                typer.echo("The server did not hear this; it follows within 15 seconds.", err=True)
+                typer.echo(unheard, err=True)
             await services.stop()
 
     return asyncio.run(execute())
 
 
-def _with_user(email: str, command: Callable[["Services", UUID], Awaitable[_T]]) -> _T:
+def _migrate_unserved() -> bool:
+    """Migrate the database unless a server runs, which has done so; whether none runs."""
+    from chat_app.db.data_folder import DataFolderInUse
+
+    try:
+        _migrate()
+    except DataFolderInUse:
+        return False
+    return True
+
+
+def _with_user(
+    email: str,
+    command: Callable[["Services", UUID], Awaitable[_T]],
+    *,
+    unheard: str = _FOLLOWS,
+) -> _T:
     """Run a command with the services and the user of an email."""
     from chat_app.auth.account.disable import find_user
 
     async def execute(services: "Services") -> _T:
         return await command(services, await find_user(services.db, email))
 
-    return _with_services(execute)
+    return _with_services(execute, unheard=unheard)
 
 
 def _new_password(from_stdin: bool) -> str:

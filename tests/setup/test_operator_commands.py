@@ -18,13 +18,15 @@ from chat_app.core.signals import SESSIONS, Signal
 from chat_app.db.data_folder import lock_data_folder
 from chat_app.db.migrations import upgrade
 from chat_app.services import Services
-from chat_app.settings import read_settings
+from chat_app.settings import Settings, read_settings
 from testing.command_line import Said, run_command
 from testing.mail_server import Mailbox, listening
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 PASSWORD = "four correct battery horses"
 NEW = "violet kettle harbour thirty eight"
+UNHEARD = "The server did not hear this; it follows within 15 seconds."
+COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
 USER_COMMANDS = ("delete", "password", "verify", "reset-2fa", "unlock", "disable", "enable")
 
 
@@ -125,10 +127,43 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
 def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -> None:
     _execute(database, _add(ADA))
     with lock_data_folder(database.parent):
-        done = run_command("user", "unlock", ADA, folder=tmp_path)
+        disabled = run_command("user", "disable", ADA, folder=tmp_path)
+        unlocked = run_command("user", "unlock", ADA, folder=tmp_path)
+        changed = run_command(
+            "user", "password", ADA, "--password-stdin", folder=tmp_path, stdin=f"{NEW}\n"
+        )
         assert run_command("user", "list", folder=tmp_path).err == ""
-    warning = "The server did not hear this; it follows within 15 seconds.\n"
-    assert done == Said(0, f"{ADA} is unlocked.\n", warning)
+    assert disabled == Said(0, f"{ADA} is disabled; 0 sessions ended.\n", f"{UNHEARD}\n")
+    said = f"The server did not hear this. {COUNTS}\n"
+    assert unlocked == Said(0, f"{ADA} is unlocked.\n", said)
+    assert changed.err == f"{UNHEARD} {COUNTS}\n"
+
+
+@pytest.fixture
+def on_database_server(database: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of a database server, whose place the file takes; the data folder is another."""
+    monkeypatch.setattr(Settings, "sqlalchemy_url", f"sqlite+aiosqlite:///{database}")
+    url = "postgresql://ada:hunter2@127.0.0.1/chat"
+    return {"DATABASE_URL": url, "DATA_DIR": str(database.parent.parent / "other")}
+
+
+def test_a_server_with_another_data_folder_may_not_hear(
+    database: Path, tmp_path: Path, on_database_server: dict[str, str]
+) -> None:
+    user = partial(run_command, "user", folder=tmp_path, given=on_database_server)
+    assert user("list") == Said(0, "There are no users yet.\n")
+    _execute(database, _add(ADA))
+    assert user("disable", ADA).err == f"{UNHEARD}\n"
+    assert user("unlock", ADA).err == f"The server did not hear this. {COUNTS}\n"
+
+
+def test_a_database_that_servers_may_share_is_migrated_only_on_demand(
+    database: Path, tmp_path: Path, on_database_server: dict[str, str]
+) -> None:
+    _execute(database, "UPDATE alembic_version SET version_num = '0001'")
+    done = run_command("user", "list", folder=tmp_path, given=on_database_server)
+    assert done.code == 1
+    assert done.err.endswith("run: chat-app migrate\n")
 
 
 def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path: Path) -> None:
