@@ -109,6 +109,19 @@ async def test_a_tab_that_reconnects_keeps_its_place_and_gets_what_it_missed(
     tab.close()
 
 
+async def test_a_page_that_takes_several_reads_is_shown_again(harness: Harness) -> None:
+    _, thread, tab = await long(harness)
+    for _ in range(MAX_PAGES + 2):
+        await tab.send(ChatState.older(), thread)
+    state = await tab.state(ChatState)
+    before = on_page(state)
+    threads = harness.live.threads
+    threads._settings = threads._settings.model_copy(update={"messages_page_bytes": 1_000})
+    await tab.send(ChatState.newer(), thread)
+    assert on_page(state)[:-PAGE] == before[PAGE:]
+    tab.close()
+
+
 async def test_large_messages_that_were_missed_do_not_move_the_page(tmp_path: Path) -> None:
     async with open_harness(tmp_path, messages_page_bytes=10_000) as harness:
         ada, thread, tab = await long(harness)
