@@ -68,7 +68,7 @@ async def test_a_sign_in_link_redirects_to_its_callback_url(
     asked = await post(tab, "signin/email", email=ADA, callbackUrl="/c/42")
     assert (asked.status_code, asked.json()) == (200, {"url": f"{HOME}/signin/link?sent=1"})
     token = await email_token(harness)
-    link = (await post(tab, "letter", token=token)).json()
+    link = (await post(tab, "email-link", token=token)).json()
     assert link == {"email": ADA, "needs": "click", "callbackUrl": f"{HOME}/c/42"}
     entered = await post(tab, "callback/email", token=token, callbackUrl=link["callbackUrl"])
     assert entered.json() == {"url": f"{HOME}/c/42"}
@@ -93,7 +93,7 @@ async def test_a_used_link_is_refused_with_its_code(
     await post(tab, "callback/email", token=token)
     response = await post(tab, "callback/email", token=token)
     assert (response.status_code, error_of(response)["error"]) == (403, "Verification")
-    used = await post(tab, "letter", token=token)
+    used = await post(tab, "email-link", token=token)
     assert (used.status_code, used.json()["error"]) == (403, "invalid_token")
 
 
@@ -104,7 +104,7 @@ async def test_previewing_a_link_does_not_use_it_up(
     await post(tab, "signin/email", email=ADA)
     token = await email_token(harness)
     for _ in range(3):
-        assert (await post(tab, "letter", token=token)).status_code == 200
+        assert (await post(tab, "email-link", token=token)).status_code == 200
         assert (await tab.get(f"/api/auth/callback/email?token={token}")).status_code == 405
     await post(tab, "callback/email", token=token)
     assert await who(tab) == ADA
@@ -140,7 +140,7 @@ async def test_sign_up_is_finished_by_the_email(
     assert "HttpOnly" in asked.headers["set-cookie"]
     assert await who(tab) is None
     token = await email_token(harness)
-    assert (await post(tab, "letter", token=token)).json()["needs"] == "click"
+    assert (await post(tab, "email-link", token=token)).json()["needs"] == "click"
     assert (await post(tab, "verify", token=token)).json() == {"url": f"{HOME}/"}
     assert await who(tab) == ADA
     assert "chat_signup" not in tab.cookies
@@ -152,7 +152,7 @@ async def test_another_browser_is_asked_for_the_password(
     await sign_up(tab)
     token = await email_token(harness)
     async with elsewhere(harness) as phone:
-        assert (await post(phone, "letter", token=token)).json()["needs"] == "password"
+        assert (await post(phone, "email-link", token=token)).json()["needs"] == "password"
         refused = await post(phone, "verify", token=token)
         assert error_of(refused)["error"] == "CredentialsSignin"
         assert await harness.people() == []
@@ -186,14 +186,14 @@ async def test_an_email_is_verified_in_the_session_of_its_user(
     assert (await tab.post("/api/account/verify")).status_code == 204
     token = await email_token(harness)
     async with elsewhere(harness) as other:
-        assert (await post(other, "letter", token=token)).json()["needs"] == "session"
+        assert (await post(other, "email-link", token=token)).json()["needs"] == "session"
         refused = await post(other, "verify", token=token)
         assert (refused.status_code, error_of(refused)["error"]) == (401, "SessionRequired")
         await sign_in(other, BOB)
-        assert (await post(other, "letter", token=token)).json()["needs"] == "session"
+        assert (await post(other, "email-link", token=token)).json()["needs"] == "session"
         refused = await post(other, "verify", token=token)
         assert error_of(refused)["error"] == "Verification"
-    assert (await post(tab, "letter", token=token)).json()["needs"] == "click"
+    assert (await post(tab, "email-link", token=token)).json()["needs"] == "click"
     proved = await post(tab, "verify", token=token)
     assert proved.json() == {"url": f"{HOME}/settings/account"}
 
@@ -239,7 +239,7 @@ async def test_a_token_of_another_browser_is_refused(
 @pytest.mark.parametrize(
     "token", ["", "x", ".", "sign_up", "sign_up.", "oauth.x", "second_factor.x", "\u00e9" * 9_000]
 )
-@pytest.mark.parametrize("path", ["callback/email", "reset/confirm", "verify", "letter"])
+@pytest.mark.parametrize("path", ["callback/email", "reset/confirm", "verify", "email-link"])
 async def test_a_malformed_token_is_refused(
     harness: EmailHarness, tab: httpx.AsyncClient, path: str, token: str
 ) -> None:
