@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from resilience.attacker import log_errors, page_event, signed_up
+from resilience.attacker import counted, log_errors, page_event, signed_up
 from resilience.bystander import Attack, Bystander, main
 from resilience.load import resident
 from resilience.report import Result
@@ -247,14 +247,10 @@ async def _open_anonymous(url: str, _cookie: str, addresses: int) -> dict[str, A
                 close_timeout=1,
                 proxy=None,
             )
-            try:
+            with counted(codes):
                 client = SocketClient(await stack.enter_async_context(opening))
                 await client.boot(page_event())
                 held += 1
-            except ConnectionClosed as closed:
-                codes[str(closed.rcvd.code if closed.rcvd else "")] += 1
-            except (OSError, InvalidStatus) as error:
-                codes[type(error).__name__] += 1
     return {"held": held, "codes": codes}
 
 

@@ -64,7 +64,7 @@ class Bystanders:
         return {name: median(all_taken) for name, all_taken in taken.items()}
 
     async def alone(self, rounds: int) -> None:
-        """Measure while nobody attacks."""
+        """Measure before the attack."""
         self.idle = await self._measured(lambda done: done >= rounds)
 
     @asynccontextmanager

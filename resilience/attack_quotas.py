@@ -8,9 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from resilience.attacker import Caller, log_errors, page_event, question, signed_up
+from resilience.attacker import Caller, counted, log_errors, page_event, question, signed_up
 from resilience.bystander import Attack, Bystander, main
 from resilience.load import resident
 from resilience.report import Result
@@ -189,14 +188,10 @@ async def _open_tabs(url: str, given: str, count: int) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         for _ in range(count):
             for one in cookies:
-                try:
+                with counted(codes):
                     client = await stack.enter_async_context(connect(url, cookie=one))
                     await client.boot(page_event())
                     held += 1
-                except ConnectionClosed as closed:
-                    codes[str(closed.rcvd.code if closed.rcvd else "")] += 1
-                except (OSError, InvalidStatus) as error:
-                    codes[type(error).__name__] += 1
     return {"held": held, "codes": codes}
 
 

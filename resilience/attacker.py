@@ -3,12 +3,15 @@
 import json
 import re
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from resilience.report import Result
 from testing.browser_user import PASSWORD
@@ -138,3 +141,14 @@ def log_errors(log: str, *canaries: str) -> list[str]:
         for line in log.splitlines()
         if _BAD.search(line) or any(canary in line for canary in canaries)
     ]
+
+
+@contextmanager
+def counted(codes: Counter[str]) -> Iterator[None]:
+    """Count how a socket was refused: by its close code, else by the kind of error."""
+    try:
+        yield
+    except ConnectionClosed as closed:
+        codes[str(closed.rcvd.code if closed.rcvd else "")] += 1
+    except (OSError, InvalidStatus) as error:
+        codes[type(error).__name__] += 1

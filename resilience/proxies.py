@@ -93,7 +93,7 @@ PROXIES: dict[str, Callable[[Path, Ports], list[str]]] = {"nginx": nginx, "caddy
 
 
 def _certificate(folder: Path) -> None:
-    """A certificate for `localhost` that nobody has signed."""
+    """A self-signed certificate for `localhost`."""
     contexts(folder)
     for name in ("fullchain.pem", "privkey.pem"):  # the file has both
         shutil.copyfile(folder / "mail.pem", folder / name)

@@ -1,8 +1,9 @@
 """The rate limits of sign-in, sign-up and email.
 
 Of sign-ins only failures count; of what leaves a row or sends an email, everything does. Failures
-in a known browser (`known_browsers.py`) count for it alone, so that nobody else can lock its user
-out. A client that fails too often waits, so that it does not lock out others behind its address.
+in a known browser (`known_browsers.py`) count for it alone, so that no other client can lock its
+user out. A client that fails too often waits, so that it does not lock out others behind its
+address.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Execute runs: build the prompt, stream the model's answer into the log, finalize."""
+"""Execute runs: stream the model's answer to a prompt into the log, finalize."""
 
 import asyncio
 import logging
@@ -25,20 +25,20 @@ from chat_app.core.events import (
     Usage,
 )
 from chat_app.core.logging import log_unexpected_error
-from chat_app.core.parts import has_content, has_notice, notice_part
+from chat_app.core.parts import has_content, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
-from chat_app.llm.base import Model, PromptMessage, fit_context
+from chat_app.llm.base import Model, PromptMessage
 from chat_app.llm.registry import Models
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import Channel, EndEvent, EndStatus, RunMetrics
 from chat_app.runs.log import BACK_OFF, LogWriter, RunLog, RunLogUnavailable
+from chat_app.runs.prompt import build_prompt
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
-from chat_app.threads.queries import branch_above
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +54,6 @@ _MAX_BUFFERED_CHARS = 64_000
 """A model further ahead of the disk than this is made to wait."""
 _EVENTS_PER_TURN = 64
 """Events after which the event loop gets a turn, however fast the model is."""
-_PROMPT_BATCH = 40
-"""Messages read at a time, so that a long thread is not read whole."""
-_PROMPT_BATCH_BYTES = 2_000_000
-"""The same in bytes; reasoning counts, though it is in no prompt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -296,60 +292,6 @@ class RunExecutor:
         topic = user_topic(active_run.principal.user_id)
         self._bus.publish(topic, Signal("run_ended", created.thread_id, active_run.run_id))
         self._bus.publish(topic, Signal("thread", created.thread_id))
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a model gets, and what was found on the way.
-
-    Args:
-        messages: The messages, oldest first.
-        trimmed: Whether older messages were left out.
-        previous_model: The id of the model of the answer above; empty if there is none.
-        notices: The codes of the notices in the answers above that are not repeated.
-    """
-
-    messages: tuple[PromptMessage, ...]
-    trimmed: bool
-    previous_model: str
-    notices: frozenset[str]
-
-
-async def build_prompt(
-    db: Database, principal: Principal, leaf: UUID, *, system: str, max_chars: int
-) -> Prompt:
-    """The messages a model gets: the stored branch, as much of it as fits.
-
-    Args:
-        db: The database.
-        principal: The owner of the thread.
-        leaf: The user's message to answer.
-        system: The system prompt; empty for none.
-        max_chars: The most characters in all messages together.
-    """
-    prompt: list[PromptMessage] = []
-    notices: set[str] = set()
-    previous_model = ""
-    remaining = max_chars
-    start: UUID | None = leaf
-    async with db.read(principal) as session:
-        while start is not None and remaining > 0:
-            messages = await branch_above(session, start, _PROMPT_BATCH, _PROMPT_BATCH_BYTES)
-            for message in messages:
-                if message.role == "assistant":
-                    previous_model = previous_model or message.model
-                    if has_notice(message.parts, "context_trimmed"):
-                        notices.add("context_trimmed")
-                if message.text and message.role in ("user", "assistant"):
-                    remaining -= len(message.text)
-                    role = "user" if message.role == "user" else "assistant"
-                    prompt.append(PromptMessage(role, message.text))
-            start = messages[-1].parent_id
-    if system:
-        prompt.append(PromptMessage("system", system))
-    messages = fit_context(prompt[::-1], max_chars)
-    trimmed = start is not None or len(messages) < len(prompt)
-    return Prompt(messages, trimmed, previous_model, frozenset(notices))
 
 
 async def stream_answer(

@@ -11,7 +11,7 @@ import pytest
 from chat_app.core.errors import DatabaseFull
 from chat_app.db import backups, migrations
 from chat_app.db.backups import BackupFailed, save_backup
-from chat_app.db.migrations import RevisionMismatch, upgrade
+from chat_app.db.migrations import RevisionMismatch
 from chat_app.db.restore import restore_backup
 from chat_app.settings import Settings, read_settings
 
@@ -33,21 +33,12 @@ TOKEN = (
 )
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without rows."""
-    settings = read_settings(data_dir=tmp_path_factory.mktemp("empty"), database_url="")
-    upgrade(settings)
-    assert settings.sqlite_path is not None
-    return settings.sqlite_path
-
-
 @pytest.fixture
-def database(empty: Path, tmp_path: Path) -> Path:
+def database(migrated: Path, tmp_path: Path) -> Path:
     """The database of an installation with one user, who is signed in."""
     path = tmp_path / "data" / "chat.db"
     path.parent.mkdir()
-    path.write_bytes(empty.read_bytes())
+    path.write_bytes(migrated.read_bytes())
     _execute(path, *(statement.format("ada") for statement in (USER, SESSION, TOKEN)))
     return path
 

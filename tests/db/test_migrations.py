@@ -33,6 +33,7 @@ from testing.database import create_tables
 HEAD = migrations.head()
 MORE = "9999_more.py"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+OWNER, THREAD = "0" * 31 + "1", "0" * 31 + "2"
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ def settings(tmp_path: Path) -> Settings:
 def _execute(settings: Settings, *statements: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(str(settings.sqlite_path), isolation_level=None)) as file:
         return [row for statement in statements for row in file.execute(statement)]
+
+
+def _insert_thread(settings: Settings) -> None:
+    """Insert a user and an empty thread of theirs."""
+    _execute(
+        settings,
+        'INSERT INTO "user" (id, email, name, created_at) '
+        f"VALUES ('{OWNER}', 'ada@example.org', 'Ada', '2026-01-01')",
+        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
+        f"VALUES ('{THREAD}', '{OWNER}', '', 'start', '', '2026-01-01', '2026-01-01')",
+    )
 
 
 def _schema(settings: Settings) -> set[tuple[str, ...]]:
@@ -193,24 +205,17 @@ def test_error_sentences_of_older_revisions_become_codes_and_back(settings: Sett
     }
     upgrade(settings)
     _to(settings, "0002")
-    owner, thread = "0" * 31 + "1", "0" * 31 + "2"
-    _execute(
-        settings,
-        'INSERT INTO "user" (id, email, name, created_at) '
-        f"VALUES ('{owner}', 'ada@example.org', 'Ada', '2026-01-01')",
-        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
-        f"VALUES ('{thread}', '{owner}', '', 'start', '', '2026-01-01', '2026-01-01')",
-    )
+    _insert_thread(settings)
     for number, sentence in enumerate(sentences):
         message = f"{number:032}"
         _execute(
             settings,
             "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
-            f"created_at) VALUES ('{message}', '{owner}', '{thread}', 'assistant', '[]', "
+            f"created_at) VALUES ('{message}', '{OWNER}', '{THREAD}', 'assistant', '[]', "
             f"'failed', '{sentence}', '', '2026-01-01')",
             "INSERT INTO run (id, owner_id, thread_id, message_id, session_id, model, status, "
-            f"error, last_seq, created_at) VALUES ('{message}', '{owner}', '{thread}', "
-            f"'{message}', '{owner}', '', 'failed', '{sentence}', 0, '2026-01-01')",
+            f"error, last_seq, created_at) VALUES ('{message}', '{OWNER}', '{THREAD}', "
+            f"'{message}', '{OWNER}', '', 'failed', '{sentence}', 0, '2026-01-01')",
         )
     assert upgrade(settings)
     for table in ("message", "run"):
@@ -226,21 +231,18 @@ def test_error_sentences_of_older_revisions_become_codes_and_back(settings: Sett
 def test_run_events_of_the_third_revision_come_along_and_back(settings: Settings) -> None:
     upgrade(settings)
     _to(settings, "0003")
-    owner, thread, message = "0" * 31 + "1", "0" * 31 + "2", "0" * 31 + "3"
+    _insert_thread(settings)
+    message = "0" * 31 + "3"
     _execute(
         settings,
-        'INSERT INTO "user" (id, email, name, created_at) '
-        f"VALUES ('{owner}', 'ada@example.org', 'Ada', '2026-01-01')",
-        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
-        f"VALUES ('{thread}', '{owner}', '', 'start', '', '2026-01-01', '2026-01-01')",
         "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
-        f"created_at) VALUES ('{message}', '{owner}', '{thread}', 'assistant', '[]', "
+        f"created_at) VALUES ('{message}', '{OWNER}', '{THREAD}', 'assistant', '[]', "
         "'running', '', 'alpha', '2026-01-01')",
         "INSERT INTO run (id, owner_id, thread_id, message_id, session_id, model, status, "
-        f"error, last_seq, created_at) VALUES ('{message}', '{owner}', '{thread}', "
-        f"'{message}', '{owner}', 'alpha', 'running', '', 0, '2026-01-01')",
+        f"error, last_seq, created_at) VALUES ('{message}', '{OWNER}', '{THREAD}', "
+        f"'{message}', '{OWNER}', 'alpha', 'running', '', 0, '2026-01-01')",
         "INSERT INTO run_event (run_id, seq, owner_id, kind, text) VALUES "
-        f"('{message}', 1, '{owner}', 'reasoning', 'hm'), ('{message}', 2, '{owner}', 'text', 'a')",
+        f"('{message}', 1, '{OWNER}', 'reasoning', 'hm'), ('{message}', 2, '{OWNER}', 'text', 'a')",
     )
     assert upgrade(settings)
     texts = [(1, "reasoning", "hm"), (2, "text", "a")]
@@ -251,7 +253,7 @@ def test_run_events_of_the_third_revision_come_along_and_back(settings: Settings
     _execute(
         settings,
         "UPDATE message SET finish_reason = 'length'",
-        f"INSERT INTO run_event VALUES ('{message}', 3, '{owner}', 'finish', '{{}}')",
+        f"INSERT INTO run_event VALUES ('{message}', 3, '{OWNER}', 'finish', '{{}}')",
     )
     _to(settings, "0003")
     assert _execute(settings, "SELECT seq, kind, text FROM run_event ORDER BY seq") == texts
@@ -266,16 +268,12 @@ def test_messages_of_the_fourth_revision_get_the_size_of_their_parts(settings: S
     ]
     upgrade(settings)
     _to(settings, "0004")
-    owner, thread = "0" * 31 + "1", "0" * 31 + "2"
+    _insert_thread(settings)
     _execute(
         settings,
-        'INSERT INTO "user" (id, email, name, created_at) '
-        f"VALUES ('{owner}', 'ada@example.org', 'Ada', '2026-01-01')",
-        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
-        f"VALUES ('{thread}', '{owner}', '', 'start', '', '2026-01-01', '2026-01-01')",
         "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2001) "
         "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
-        f"created_at) SELECT printf('%032x', n), '{owner}', '{thread}', 'user', "
+        f"created_at) SELECT printf('%032x', n), '{OWNER}', '{THREAD}', 'user', "
         f"iif(n % 2, '{json.dumps(parts)}', '[]'), 'complete', '', '', '2026-01-01' FROM n",
     )
     assert upgrade(settings)

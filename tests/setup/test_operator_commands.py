@@ -16,7 +16,6 @@ from chat_app.auth.sessions.models import IssuedSession
 from chat_app.core.control import control_socket
 from chat_app.core.signals import SESSIONS, Signal
 from chat_app.db.data_folder import lock_data_folder
-from chat_app.db.migrations import upgrade
 from chat_app.services import Services
 from chat_app.settings import Settings, read_settings
 from testing.command_line import Said, run_command
@@ -28,15 +27,6 @@ NEW = "violet kettle harbour thirty eight"
 UNHEARD = "The server did not hear this; it follows within 15 seconds."
 COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
 USER_COMMANDS = ("delete", "password", "verify", "reset-2fa", "unlock", "disable", "enable")
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without rows; copying it is quicker than making it."""
-    settings = read_settings(data_dir=tmp_path_factory.mktemp("migrated"), database_url="")
-    upgrade(settings)
-    assert settings.sqlite_path is not None
-    return settings.sqlite_path
 
 
 @pytest.fixture

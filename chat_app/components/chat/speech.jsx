@@ -82,7 +82,7 @@ const ENDINGS = {
   interrupted: "Answer interrupted",
 };
 const KEPT = 4; // paragraphs; older ones have been read
-const EMPTIED_MS = 6000; // after the end: nobody shall meet it again below the conversation
+const EMPTIED_MS = 6000; // after the end, so that it is not read again below the conversation
 
 /**
  * Say running answers in a live region. Reasoning is only named.

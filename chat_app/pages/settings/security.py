@@ -33,7 +33,7 @@ _SESSIONS = "/api/account/sessions"
 
 
 def security() -> rx.Component:
-    """Each login method, then the sessions. A method that nobody can use here is not shown."""
+    """Each login method, then the sessions. A method that is not set up here is not shown."""
     return rx.fragment(password(), two_factor(), passkeys(), linked_accounts(), sessions())
 
 
