@@ -5,12 +5,20 @@ Alembic itself is imported only when there is something to migrate, so that the 
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
 from chat_app.core.clock import Clock, utc_now
-from chat_app.core.errors import DatabaseError
+from chat_app.core.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseUnreachable,
+)
+from chat_app.core.logging import error_words
 from chat_app.db.backups import back_up, failing_as
 from chat_app.db.dialect import broken_references, enable_vacuum, migration_engine
 from chat_app.settings import Settings
@@ -35,6 +43,12 @@ class RevisionMismatch(DatabaseError):
     code = "wrong_revision"
 
 
+class MigrationFailed(DatabaseError):
+    """A migration failed. It is one transaction, so the database is as it was."""
+
+    code = "migration_failed"
+
+
 def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float = 5) -> bool:
     """Migrate the database to the newest revision; a SQLite file is backed up first.
 
@@ -50,6 +64,7 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
 
     Raises:
         RevisionMismatch: The revision of the database is unknown.
+        MigrationFailed: A migration failed; nothing has changed.
         DatabaseBusy: Another process holds the database.
         DatabaseFull: The disk has no space for the backup or the change.
         DatabaseUnreachable, BackupFailed: The file, or the folder of backups, cannot be used.
@@ -62,12 +77,13 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
             logger.warning(_NO_VACUUM, settings.sqlite_path)
         if revision == head():
             return False
+        backup = None
         if revision and settings.sqlite_path:
             folder = settings.data_dir / "backups"
             with failing_as(f"The database could not be backed up into {folder}"):
-                back_up(settings.sqlite_path, folder, revision=revision, now=clock())
-        with engine.begin() as connection:
-            _run_alembic(connection)
+                backup = back_up(settings.sqlite_path, folder, revision=revision, now=clock())
+        with _explained(revision, backup), engine.begin() as connection:
+            migrate(connection)
     finally:
         engine.dispose()
     return True
@@ -110,7 +126,39 @@ def revision_of(connection: Connection) -> str:
     return revision
 
 
-def _run_alembic(connection: Connection) -> None:
+@contextmanager
+def _explained(revision: str, backup: Path | None) -> Iterator[None]:
+    """Around a migration: its failure becomes one sentence that says what to do.
+
+    Args:
+        revision: The revision of the database; empty for an empty one.
+        backup: What was saved before.
+
+    Raises:
+        MigrationFailed: The migration failed, and its transaction was rolled back.
+        DatabaseBusy, DatabaseFull, DatabaseUnreachable: They say themselves what to do.
+    """
+    try:
+        yield
+    except (DatabaseBusy, DatabaseFull, DatabaseUnreachable):
+        raise
+    except Exception as error:
+        words = error_words(str(error).partition("\n")[0]).removesuffix(".")
+        reason = words if isinstance(error, MigrationFailed) else f"{type(error).__name__}: {words}"
+        failed = f"The migration from revision {revision}" if revision else "The first migration"
+        saved = f" A backup of it is {backup}, for chat-app restore." if backup else ""
+        raise MigrationFailed(
+            f"{failed} failed ({reason}). The database is as it was before: use the version of the "
+            f"program that made it.{saved}"
+        ) from error
+
+
+def migrate(connection: Connection) -> None:
+    """Migrate a database within the transaction of a connection.
+
+    Raises:
+        MigrationFailed: Rows would lose their parents.
+    """
     from alembic.config import Config
 
     from alembic import command
@@ -119,7 +167,7 @@ def _run_alembic(connection: Connection) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     if broken := broken_references(connection):
-        raise RevisionMismatch(f"The migration would leave {broken} rows without their parents.")
+        raise MigrationFailed(f"{broken} rows would be without their parents")
 
 
 def _revisions() -> dict[str, str]:

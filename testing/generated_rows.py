@@ -1,0 +1,160 @@
+"""Rows for every table of a database at any revision: random, with the extremes of each type."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+    select,
+)
+
+from chat_app.db.tables import metadata
+
+Row = dict[str, Any]
+Rows = dict[str, dict[tuple[Any, ...], Row]]
+"""The rows of each table, by primary key."""
+
+_ROWS = 5
+_TRIES = 200
+_MAX_INTEGER = 2**31 - 1
+_TEXT = "Ünï 😀 日本 العربية {model} %s ' \" \\ \n\t"
+_PARTS: tuple[list[dict[str, Any]], ...] = (
+    [],
+    [{"type": "text", "text": _TEXT}],
+    [{"type": "reasoning", "text": "hm \x00 \ud800", "seconds": 1.5}, {"type": "text", "text": ""}],
+    [{"type": "data-notice", "code": "unknown", "params": {"text": "日本", "n": [1e-300, 2**53]}}],
+)
+_WORDS: Mapping[str, tuple[Any, ...]] = {
+    "role": ("user", "assistant"),
+    "kind": ("text", "reasoning"),
+    "status": ("complete", "failed", "running", "queued"),
+    "parts": _PARTS,
+    "transports": ([], ["internal", "hybrid"]),
+    "error_params": ({}, {"model": "alpha", "retry_after": 20}),
+}
+"""What columns hold whose values the migrations read."""
+
+
+def tables_of(connection: Connection) -> list[Table]:
+    """The tables of a database as its revision declares them, parents first.
+
+    A column has the type of the model of today; one that no model has, that of the database.
+    """
+    found = MetaData()
+    found.reflect(connection, only=lambda name, _: name in metadata.tables)
+    for table in found.tables.values():
+        for column in table.columns:
+            model = metadata.tables[table.name].columns.get(column.name)
+            if model is not None:
+                column.type = model.type
+    return found.sorted_tables
+
+
+def read_rows(connection: Connection, tables: Iterable[Table]) -> Rows:
+    """Every row."""
+    return {
+        table.name: {
+            tuple(row[column.name] for column in table.primary_key): dict(row)
+            for row in connection.execute(select(table)).mappings()
+        }
+        for table in tables
+    }
+
+
+def add_rows(connection: Connection, tables: Iterable[Table], random: Random) -> None:
+    """Add a few rows to every table; they belong to one another, and to none of before."""
+    added: dict[str, list[Row]] = {}
+    for table in tables:
+        rows = added.setdefault(table.name, [])
+        for _ in range(_TRIES):
+            if len(rows) == _ROWS:
+                break
+            row = _row(table, added, random)
+            if row is not None and _is_unique(table, row, rows):
+                connection.execute(table.insert(), row)
+                rows.append(row)
+        assert rows, table.name
+
+
+def _row(table: Table, added: Mapping[str, list[Row]], random: Random) -> Row | None:
+    """A row; None if no parent fits."""
+    row: Row = {}
+    keys = [key for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
+    for key in sorted(keys, key=lambda one: (one.referred_table is table, str(one.column_keys))):
+        if not _choose_parent(key, row, added[key.referred_table.name], random):
+            return None
+    for column in table.columns:
+        if column.name not in row:
+            is_null = column.nullable and random.random() < 0.3
+            row[column.name] = None if is_null else _value(column, random)
+    return row
+
+
+def _choose_parent(
+    key: ForeignKeyConstraint, row: Row, parents: Iterable[Row], random: Random
+) -> bool:
+    pairs = [(one.parent, one.column.name) for one in key.elements]
+    fitting = [
+        parent
+        for parent in parents
+        if all(row.get(child.name, parent[name]) == parent[name] for child, name in pairs)
+    ]
+    open_columns = [child for child, _ in pairs if child.name not in row]
+    if all(child.nullable for child in open_columns) and (not fitting or random.random() < 0.3):
+        row.update({child.name: None for child in open_columns})
+        return True
+    if not fitting:
+        return False
+    parent = random.choice(fitting)
+    row.update({child.name: parent[name] for child, name in pairs})
+    return True
+
+
+def _is_unique(table: Table, row: Row, rows: Iterable[Row]) -> bool:
+    keys = [table.primary_key, *(c for c in table.constraints if isinstance(c, UniqueConstraint))]
+    return not any(
+        all(row[column.name] == other[column.name] is not None for column in key.columns)
+        for key in keys
+        for other in rows
+    )
+
+
+def _value(column: Column[Any], random: Random) -> Any:
+    if column.name in _WORDS:
+        return random.choice(_WORDS[column.name])
+    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    match kind:
+        case Uuid():
+            return UUID(int=random.getrandbits(128), version=4)
+        case JSON():
+            return random.choice(({}, {"a": [None, True, -1.5, _TEXT], "b": {"c": "\x00"}}))
+        case DateTime():
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+                days=random.randrange(40_000), microseconds=random.randrange(10**9)
+            )
+        case Boolean():
+            return random.random() < 0.5
+        case Integer():
+            return random.choice((0, 1, random.randrange(_MAX_INTEGER), _MAX_INTEGER))
+        case LargeBinary():
+            return random.choice((b"", b"\x00\xff" + random.randbytes(30)))
+        case String():
+            text = f"{random.getrandbits(64):x}{_TEXT * 100}"
+            return text[: random.choice((kind.length or 2_000, 16))]
+    raise AssertionError(f"{column} has a type without values: {kind!r}")
