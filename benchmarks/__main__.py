@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import browser_page, start_time, streams, thread_lists
+from benchmarks import asks, browser_page, start_time, streams, thread_lists
 from benchmarks.environment import Environment, open_environment
 from benchmarks.report import Row, save, table
 
 PARTS: dict[str, Callable[[Environment], list[Row]]] = {
     "page": browser_page.measure,
     "streams": streams.measure,
+    "asks": asks.measure,
     "lists": thread_lists.measure,
 }
 """What is measured in one program that runs all along; `start` starts its own."""

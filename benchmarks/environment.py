@@ -1,4 +1,4 @@
-"""The environment of the benchmarks: model server, bare proxy, and the program with users.
+"""The environment of the benchmarks: model server, two proxies, and the program with users.
 
 Linux only: what a process used is read from `/proc`.
 """
@@ -56,9 +56,11 @@ class Environment:
     Args:
         url: The program's.
         proxy: The bare proxy's.
+        least: The least proxy's.
         upstream: The model server's.
         pid: The program's process.
         proxy_pid: The bare proxy's.
+        least_pid: The least proxy's.
         crowd: People with nothing but an empty thread.
         ada: A user with a long thread besides.
         long: That thread.
@@ -67,9 +69,11 @@ class Environment:
 
     url: str
     proxy: str
+    least: str
     upstream: str
     pid: int
     proxy_pid: int
+    least_pid: int
     crowd: list[BenchmarkUser]
     ada: BenchmarkUser
     long: str
@@ -96,7 +100,7 @@ class Environment:
 @contextmanager
 def open_environment(folder: Path) -> Iterator[Environment]:
     """Put everything up in a folder, and take it down."""
-    upstream, proxy = free_port(), free_port()
+    upstream, proxy, least = free_port(), free_port(), free_port()
     model, bare = f"http://127.0.0.1:{upstream}", f"http://127.0.0.1:{proxy}"
     given = {
         "OPENAI_BASE_URL": f"{model}/v1",
@@ -108,16 +112,29 @@ def open_environment(folder: Path) -> Iterator[Environment]:
     program = Program(folder, given=given)
     (folder / "data").mkdir()
     crowd, ada, long, collector = asyncio.run(_people(folder / "data"))
-    modules = (("model_server", str(upstream)), ("bare_proxy", f"{model}/v1", str(proxy)))
+    modules = (
+        ("model_server", str(upstream)),
+        ("bare_proxy", f"{model}/v1", str(proxy)),
+        ("least_proxy", f"{model}/v1", str(least)),
+    )
     running: list[subprocess.Popen[bytes]] = []
     try:
         for name, *arguments in modules:
             command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
             running.append(subprocess.Popen(command, cwd=ROOT))
         program.start()
-        pid = program._process.pid  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
         yield Environment(
-            program.url, bare, model, pid, running[1].pid, crowd, ada, long, collector
+            url=program.url,
+            proxy=bare,
+            least=f"http://127.0.0.1:{least}",
+            upstream=model,
+            pid=program.pid,
+            proxy_pid=running[1].pid,
+            least_pid=running[2].pid,
+            crowd=crowd,
+            ada=ada,
+            long=long,
+            collector=collector,
         )
     finally:
         program.end()

@@ -27,6 +27,7 @@ class Row:
         budget: The most, or the least, that was promised; None promises nothing.
         beyond: What would be better than promised.
         yardstick: The same of the bare proxy, or of what the remark names, in the same run.
+        least: The same of the least proxy.
         remark: What to know when reading it.
         sense: Whether the budget is a most (`<=`) or a least (`>=`).
     """
@@ -37,6 +38,7 @@ class Row:
     budget: float | None = None
     beyond: float | None = None
     yardstick: float | None = None
+    least: float | None = None
     remark: str = ""
     sense: str = "<="
 
@@ -65,8 +67,8 @@ def row(metric: str, values: Iterable[float] | float, unit: str = "", **more: ob
 def table(rows: Iterable[Row]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| metric | found | range | bare proxy | budget (beyond) | verdict |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
+        "| metric | found | range | bare proxy | least proxy | budget (beyond) | verdict |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for one in rows:
         spread = f"{_number(min(one.values))}-{_number(max(one.values))}"
@@ -79,6 +81,7 @@ def table(rows: Iterable[Row]) -> str:
             _number(one.figure),
             spread.replace("-", "–") if len(one.values) > 1 else "",  # noqa: RUF001
             "" if one.yardstick is None else _number(one.yardstick),
+            "" if one.least is None else _number(one.least),
             budget,
             one.verdict,
         )
