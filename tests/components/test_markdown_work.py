@@ -1,4 +1,8 @@
-"""No shape of text costs more than its length: counted in steps of the scripts, not in time."""
+"""No shape of text costs more than its length.
+
+Scripts are counted in steps. What the browser itself does with their elements has none: of it, the
+processor time of a text is compared with that of a text an eighth as long.
+"""
 
 import json
 
@@ -179,3 +183,29 @@ async def test_marks_that_are_piled_up_are_drawn_up_to_a_limit(page: Page) -> No
         assert json.dumps(shown).count("\\u0301") <= 33
         assert json.dumps(shown).count("\\u0e34") == 32
         assert "กี่ é" in shown
+
+
+NATIVE_GROWTH = 24.0
+"""How many times as much eight times the text may cost; a quadratic shape costs 64 times."""
+NATIVE_SHAPES = ("> ```\n", "> |a|\n> |-|\n> \n", "[^1]", "$a", "]", "<http:a", "> - [ ] a\n")
+
+
+async def _processor_time(devtools: CDPSession) -> float:
+    found = await devtools.send("Performance.getMetrics")
+    return {metric["name"]: metric["value"] for metric in found["metrics"]}["TaskDuration"]
+
+
+async def test_no_shape_costs_the_browser_the_square_of_its_length(page: Page) -> None:
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    bad: list[str] = []
+    for shape in NATIVE_SHAPES:
+        costs: list[float] = []
+        for size in (10_000, 80_000):
+            before = await _processor_time(devtools)
+            await page.evaluate("(text) => { lab.oneShot(text); }", _text(shape, size))
+            costs.append(await _processor_time(devtools) - before)
+        if costs[1] > NATIVE_GROWTH * max(costs[0], 0.005):
+            bad.append(f"{shape!r}: {costs} s")
+    await devtools.detach()
+    assert bad == []

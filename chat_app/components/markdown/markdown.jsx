@@ -26,6 +26,7 @@ import { decodeEntities, destination, safeUrl } from "./links.jsx";
 const WIDE_NUMBER = 100; // numbers of items from here on get more room
 const LONGEST_LABEL = 200; // characters of a name that is read aloud
 const ALIGNS = new Set(["left", "center", "right"]);
+const SHOWN = new Set("strong em del codespan br link image checkbox element math note".split(" ")); // inline tokens that become more than text
 const HEADINGS = /** @type {const} */ (["h1", "h2", "h3", "h4", "h5", "h6"]);
 
 const CLEAN = {
@@ -279,7 +280,9 @@ function table(token, depth, isFirst) {
   const body = element("tbody");
   for (const row of token.rows ?? []) body.append(tableRow(row, "td", depth));
   made.append(head, body);
-  return directed(made, isFirst);
+  const box = element("div", "ct-table");
+  box.append(directed(made, isFirst));
+  return box;
 }
 
 /**
@@ -306,7 +309,10 @@ function code(token) {
   addText(made, codeText(token));
   pre.append(made);
   languages.set(made, languageOf(token));
-  return pre;
+  const box = element("div", "ct-code");
+  box.dir = "ltr";
+  box.append(pre);
+  return box;
 }
 
 /**
@@ -346,8 +352,28 @@ function inlines(parent, tokens = [], depth) {
     addText(parent, tokens.map((token) => token.raw).join(""));
     return parent;
   }
-  for (const token of tokens) inline(parent, token, depth + 1);
+  // A browser copies a text each time it grows, so neighbours are joined first.
+  let text = "";
+  for (const token of tokens) {
+    const plain = textOf(token);
+    if (plain === null) {
+      addText(parent, text);
+      text = "";
+      inline(parent, token, depth + 1);
+    } else text += plain;
+  }
+  addText(parent, text);
   return parent;
+}
+
+/**
+ * The text of an inline token that shows nothing else; null for the others.
+ *
+ * @param {Token} token
+ */
+function textOf(token) {
+  if (token.type === "escape") return token.text;
+  return SHOWN.has(token.type) || token.tokens ? null : decodeEntities(token.text ?? token.raw);
 }
 
 /**
@@ -386,12 +412,8 @@ function inline(parent, token, depth) {
     case "note":
       parent.append(noteReference(token));
       break;
-    case "escape":
-      addText(parent, token.text);
-      break;
     default:
-      if (token.tokens) inlines(parent, token.tokens, depth);
-      else addText(parent, decodeEntities(token.text ?? token.raw));
+      inlines(parent, token.tokens, depth);
   }
 }
 
@@ -496,33 +518,40 @@ function nameLevel(heading) {
   heading.setAttribute("aria-level", "3");
 }
 
-// What surrounds code and tables is ours, so it is put on after the sanitiser has passed.
+// What is ours in code and tables is put on after the sanitiser has passed. Nothing is moved then: in
+// a block that takes the direction of its text, a browser reads that text again with each child.
 /**
  * @param {HTMLElement} node
  * @returns {HTMLElement}
  */
 function dress(node) {
-  const holder = element("div");
-  holder.append(node);
-  for (const pre of holder.querySelectorAll("pre")) dressCode(pre);
-  for (const made of holder.querySelectorAll("table")) dressTable(made);
-  for (const made of holder.querySelectorAll("sup, .ct-note")) dressNote(made);
-  for (const heading of holder.querySelectorAll("h1, h2, h3, h4, h5, h6")) nameLevel(heading);
-  for (const box of holder.querySelectorAll("input")) {
-    box.setAttribute("aria-label", box.checked ? "Done" : "To do");
+  for (const pre of withRoot(node, "pre")) dressCode(pre);
+  for (const made of withRoot(node, "table")) dressTable(made);
+  for (const made of withRoot(node, "sup, .ct-note")) dressNote(made);
+  for (const heading of withRoot(node, "h1, h2, h3, h4, h5, h6")) nameLevel(heading);
+  for (const box of withRoot(node, "input")) {
+    box.setAttribute("aria-label", box.hasAttribute("checked") ? "Done" : "To do");
   }
-  const dressed = /** @type {HTMLElement} */ (holder.firstElementChild);
-  dressed.remove();
-  return dressed;
+  return node;
 }
 
-/** @param {HTMLPreElement} pre */
+/**
+ * An element and those inside it that a selector names.
+ *
+ * @param {HTMLElement} node
+ * @param {string} selector
+ * @returns {Element[]}
+ */
+function withRoot(node, selector) {
+  const inside = [...node.querySelectorAll(selector)];
+  return node.matches(selector) ? [node, ...inside] : inside;
+}
+
+/** @param {Element} pre */
 function dressCode(pre) {
   const code = pre.querySelector("code");
   const language = (code && languages.get(code)) ?? "";
   if (code && language) code.dataset.language = language;
-  const box = element("div", "ct-code");
-  box.dir = "ltr";
   const head = element("div", "ct-code-head");
   const label = element("span", "ct-code-lang");
   label.textContent = language || "text";
@@ -534,8 +563,7 @@ function dressCode(pre) {
   pre.className = "ct-pre";
   pre.setAttribute("role", "group");
   pre.setAttribute("aria-label", language ? `Code: ${language}` : "Code");
-  pre.replaceWith(box);
-  box.append(head, pre);
+  pre.before(head);
 }
 
 // A reference leads to its footnote, and the footnote back; message_view.jsx does it.
@@ -554,15 +582,10 @@ function dressNote(made) {
   else made.replaceChildren(button);
 }
 
-/** @param {HTMLTableElement} made */
+/** @param {Element} made */
 function dressTable(made) {
-  const box = element("div", "ct-table");
-  box.setAttribute("role", "group");
   const heads = [...made.querySelectorAll("th")].map((head) => head.textContent.trim());
-  box.setAttribute(
-    "aria-label",
-    `Table: ${heads.filter(Boolean).join(", ").slice(0, LONGEST_LABEL)}`,
-  );
-  made.replaceWith(box);
-  box.append(made);
+  const name = heads.filter(Boolean).join(", ").slice(0, LONGEST_LABEL);
+  made.parentElement?.setAttribute("role", "group");
+  made.parentElement?.setAttribute("aria-label", `Table: ${name}`);
 }
