@@ -11,6 +11,10 @@ from chat_app.db.tables import metadata
 from chat_app.settings import settings
 
 
+def _url() -> str:
+    return settings().migration_url or settings().sqlalchemy_url
+
+
 def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -24,7 +28,7 @@ def _migrate(connection: Connection) -> None:
 
 def _print_sql() -> None:
     context.configure(
-        url=settings().sqlalchemy_url,
+        url=_url(),
         target_metadata=metadata,
         literal_binds=True,
         render_as_batch=True,
@@ -38,5 +42,5 @@ if context.is_offline_mode():
 elif given := context.config.attributes.get("connection"):
     _migrate(given)
 else:
-    with migration_engine(settings().sqlalchemy_url).begin() as own:
+    with migration_engine(_url()).begin() as own:
         _migrate(own)

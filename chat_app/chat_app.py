@@ -27,23 +27,24 @@ from chat_app.states.policy import Policy
 
 @contextlib.asynccontextmanager
 async def _running() -> AsyncIterator[None]:
-    """Own the data folder, migrate the database, and keep the services running."""
+    """Own the data folder and the database, migrate it, and keep the services running."""
     config = settings()
     with lock_data_folder(config.data_dir):
-        await asyncio.to_thread(migrations.upgrade, config)
         all_services = Services(config)
-        if config.reserve_path is not None:
-            all_services.db.keep_reserve(config.reserve_path)
-        install(all_services)
-        await all_services.start()
-        _freeze_memory()
-        sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
-        async with control_socket(all_services.bus, config.data_dir):
-            try:
-                yield
-            finally:
-                sweeping.cancel()
-                await all_services.stop()
+        async with all_services.db.serving():
+            await asyncio.to_thread(migrations.upgrade, config)
+            if config.reserve_path is not None:
+                all_services.db.keep_reserve(config.reserve_path)
+            install(all_services)
+            await all_services.start()
+            _freeze_memory()
+            sweeping = asyncio.create_task(every(SWEEP_SECONDS, app.sweep_states))
+            async with control_socket(all_services.bus, config.data_dir):
+                try:
+                    yield
+                finally:
+                    sweeping.cancel()
+                    await all_services.stop()
 
 
 def _freeze_memory() -> None:

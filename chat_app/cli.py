@@ -34,7 +34,8 @@ _EXIT_SIGTERM = 143
 # The URL is not repeated: it may contain the password.
 _SERVER_UNREACHABLE = (
     "The database cannot be reached. Check that it is running, that its disk has free space, and "
-    "that DATABASE_URL has the right host, user and password."
+    "that DATABASE_URL (DATABASE_SYSTEM_URL, DATABASE_ADMIN_URL) has the right host, user and "
+    "password."
 )
 
 _UNHEARD = "The server did not hear this"
@@ -121,7 +122,7 @@ def run(
 
     check_port(config.host, config.port)
     _ = config.secret  # an unusable secret stops the start before anything is written
-    _migrate()
+    _migrate(to_serve=True)
     # Until the server handles signals itself, exit by an exception, which stops the build too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_EXIT_SIGTERM))
     serve_pages(
@@ -363,12 +364,26 @@ def models() -> None:
         typer.echo(f"{'*' if model.id == default else ' '} {model.id}")
 
 
-def _migrate() -> bool:
+def _migrate(*, to_serve: bool = False) -> bool:
+    """Migrate the database; whether there was anything to do.
+
+    Args:
+        to_serve: Whether to refuse it while another server uses a database server.
+    """
     from chat_app.db.data_folder import lock_data_folder
     from chat_app.db.migrations import upgrade
 
     config = settings()
+
+    async def upgrade_alone() -> bool:
+        from chat_app.db.server_lock import ServerLock
+
+        async with ServerLock(config.system_url).hold():
+            return await asyncio.to_thread(upgrade, config)
+
     with lock_data_folder(config.data_dir):
+        if to_serve and config.sqlite_path is None:
+            return asyncio.run(upgrade_alone())
         return upgrade(config)
 
 

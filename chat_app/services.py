@@ -127,7 +127,7 @@ class Services:
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.db = db = Database(settings.sqlalchemy_url)
+        self.db = db = Database(settings.sqlalchemy_url, system_url=settings.system_url)
         self.readiness = Readiness(db, migrations.head())
         self.bus = bus = bus or Bus()
         bus.subscribe_callback(SESSIONS, _log_ended_session)

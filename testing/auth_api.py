@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from chat_app.auth.sessions.models import IssuedSession
 from chat_app.gateway import cookies
 from chat_app.gateway.paths import route_kind
 from testing.auth_services import AuthHarness, auth_harness
+from testing.database import DatabaseUnderTest
 from testing.pictures import png
 
 JSON = {"X-Auth-Return-Redirect": "1"}
@@ -67,9 +67,9 @@ def browser(
 
 
 @contextlib.asynccontextmanager
-async def auth_api_harness(folder: Path, **given: Any) -> AsyncIterator[AuthHarness]:
+async def auth_api_harness(database: DatabaseUnderTest, **given: Any) -> AsyncIterator[AuthHarness]:
     """A harness whose parts are the services of the process."""
-    async with auth_harness(folder, **given) as harness:
+    async with auth_harness(database, **given) as harness:
         services.install(cast(services.Services, harness))
         try:
             yield harness

@@ -1,4 +1,4 @@
-"""The auth services on a real SQLite file, with a fake clock."""
+"""The auth services on a real database, with a fake clock."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, User
 from chat_app.mail.mailer import Mailer
 from chat_app.settings import Settings
-from testing.database import create_tables
+from testing.database import DatabaseUnderTest
 
 PASSWORD = "plum-Otter-teapot-91"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -196,15 +196,14 @@ class AuthHarness:
 
 @contextlib.asynccontextmanager
 async def auth_harness(
-    folder: Path,
-    database: type[Database] = Database,
+    database: DatabaseUnderTest,
+    kind: type[Database] = Database,
     hasher: CountingHasher | None = None,
     **given: Any,
 ) -> AsyncIterator[AuthHarness]:
-    """A harness on a new database in `folder`, with these settings."""
-    settings = settings_of(folder, **given)
-    db = database(settings.sqlalchemy_url)
-    await create_tables(db)
+    """A harness on a database, with these settings."""
+    settings = settings_of(database.folder, **{**database.settings, **given})
+    db = database.open(kind)
     harness = AuthHarness(settings, db, Time(), hasher or CountingHasher())
     try:
         yield harness
@@ -222,5 +221,5 @@ async def renewal_of(sessions: SessionService, token: str) -> IssuedSession | No
 
 class OpenAuthHarness(Protocol):
     def __call__(
-        self, database: type[Database] = Database, **given: Any
+        self, kind: type[Database] = Database, **given: Any
     ) -> AbstractAsyncContextManager[AuthHarness]: ...

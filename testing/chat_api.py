@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +16,7 @@ from chat_app.api import chat, threads
 from chat_app.api.errors import exception_handlers
 from chat_app.api.routes import health_routes
 from chat_app.auth.principal import Principal
+from testing.database import DatabaseUnderTest
 from testing.run_services import PATIENCE, RunHarness, run_harness
 
 WHO = "x-test-who"
@@ -132,9 +132,9 @@ class ChatApi:
 
 
 @asynccontextmanager
-async def chat_api_harness(path: Path, **settings: Any) -> AsyncIterator[ChatApi]:
+async def chat_api_harness(database: DatabaseUnderTest, **settings: Any) -> AsyncIterator[ChatApi]:
     """The API, with `alice` and `bob` signed in."""
-    async with run_harness(path, **settings) as harness:
+    async with run_harness(database, **settings) as harness:
         people = {"alice": await harness.person(), "bob": await harness.person()}
         parts = SimpleNamespace(**vars(harness))
         installed.install(parts)  # pyright: ignore[reportArgumentType]

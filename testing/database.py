@@ -1,14 +1,120 @@
-"""A database under test: all its tables without migrations, and its connections in use."""
+"""A database under test: SQLite or PostgreSQL, with all its tables, and its connections in use."""
 
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from sqlite3 import dbapi2
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+import pytest
 from sqlalchemy import QueuePool
 
 from chat_app.db import migrations
 from chat_app.db.engine import Database
 from chat_app.db.tables import metadata
+from chat_app.settings import read_settings
+
+_D = TypeVar("_D", bound=Database)
+
+
+only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+only_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True)
+
+
+class DatabaseUnderTest(ABC):
+    """A database at the newest revision.
+
+    Args:
+        folder: The data folder of a program that uses it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The settings of a program that uses it."""
+
+    @abstractmethod
+    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Execute a statement, as another process that sees every row would.
+
+        Args:
+            query: SQL, with `:name` for a value.
+            values: The values.
+        """
+
+    @abstractmethod
+    def emptied(self) -> "DatabaseUnderTest":
+        """A database without rows, for a test that needs several, one after the other."""
+
+    def open(self, kind: type[_D], **more: Any) -> _D:
+        """Connect to it."""
+        settings = read_settings(_env_file=None, **self.settings)
+        return kind(settings.sqlalchemy_url, system_url=settings.system_url, **more)
+
+
+class SqliteDatabase(DatabaseUnderTest):
+    """The SQLite file of a data folder.
+
+    Args:
+        folder: The data folder.
+        template: A file at the newest revision to begin with.
+    """
+
+    def __init__(self, folder: Path, template: Path | None = None) -> None:
+        super().__init__(folder)
+        self.path = folder / "chat.db"
+        self._template = template
+        if template is not None:
+            folder.mkdir(exist_ok=True, parents=True)
+            shutil.copyfile(template, self.path)
+            self.path.chmod(0o600)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"data_dir": self.folder, "database_url": ""}
+
+    def emptied(self) -> "SqliteDatabase":
+        return SqliteDatabase(Path(tempfile.mkdtemp(dir=self.folder)), self._template)
+
+    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        plain = {
+            name: value.hex if isinstance(value, UUID) else value for name, value in values.items()
+        }
+        with contextlib.closing(sqlite3.connect(self.path)) as file, file:
+            return file.execute(query, plain).fetchall()
+
+
+@contextlib.contextmanager
+def without_sqlite() -> Iterator[list[str]]:
+    """Let nothing open a SQLite file while the block lasts; what was tried fails at the end too."""
+    tried: list[str] = []
+
+    def refuse(database: object, *_: object, **__: object) -> NoReturn:
+        tried.append(str(database))
+        raise AssertionError(f"A test on PostgreSQL opens the SQLite file {database}.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sqlite3, dbapi2):
+            patch.setattr(module, "connect", refuse)
+        yield tried
+    assert tried == [], "a test on PostgreSQL has opened a SQLite file"
 
 
 async def create_tables(db: Database) -> None:
-    """Create all tables as the models declare them; the program migrates instead."""
+    """Create all tables as the models declare them, where a database has none.
+
+    The program migrates instead; so does the template of every PostgreSQL database under test.
+    """
+    if db._is_postgres:
+        return
     async with db._all.writers.begin() as connection:
         await connection.run_sync(metadata.create_all)
         await connection.exec_driver_sql(

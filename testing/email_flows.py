@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import Browser, MfaRequired, SignedIn
 from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
 from testing.auth_services import PASSWORD, AuthHarness, auth_harness
+from testing.database import DatabaseUnderTest
 from testing.mail_server import Mailbox, flush, listening, token_of
 
 HERE = "192.0.2.1"
@@ -85,9 +85,9 @@ def entered(result: SignedIn | MfaRequired) -> UUID:
 
 
 @asynccontextmanager
-async def email_harness(folder: Path, **given: Any) -> AsyncIterator[EmailHarness]:
-    """A harness on a new database, with these settings."""
+async def email_harness(database: DatabaseUnderTest, **given: Any) -> AsyncIterator[EmailHarness]:
+    """A harness on a database, with these settings."""
     async with listening() as mailbox:
         server = {"smtp_url": f"smtp://127.0.0.1:{mailbox.port}", "mail_from": "c@chat.example"}
-        async with auth_harness(folder, **{**server, **ROOMY, **given}) as auth:
+        async with auth_harness(database, **{**server, **ROOMY, **given}) as auth:
             yield EmailHarness(auth, mailbox)

@@ -163,7 +163,7 @@ async def open_harness(
 ) -> AsyncIterator[Harness]:
     """Start everything, and stop it."""
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
-    wanted: Settings = read_settings(data_dir=folder, **{**values, **given})
+    wanted: Settings = read_settings(**{"data_dir": folder, **values, **given})
     live = Services(wanted, clock=clock, flush_throttle=flush_throttle)
     await create_tables(live.db)
     install(live)

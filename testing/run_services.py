@@ -1,13 +1,12 @@
-"""The run service on a real database file, with models whose answers the test writes."""
+"""The run service on a real database, with models whose answers the test writes."""
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,7 +25,7 @@ from chat_app.runs.follow import EndEvent, PartEvent
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.actions import Threads
-from testing.database import create_tables
+from testing.database import DatabaseUnderTest
 
 PATIENCE = 15.0
 """The timeout of a wait, in seconds, so that a bug is a failure and not a hang."""
@@ -201,8 +200,8 @@ class ScriptedDatabase(Database):
         mended: Set when the last of them is raised.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, **more: Any) -> None:
+        super().__init__(url, **more)
         self.system_writes: list[str] = []
         self.broken: list[Exception] = []
         self.mended = asyncio.Event()
@@ -217,10 +216,10 @@ class ScriptedDatabase(Database):
                     self.mended.set()
                 raise failure
 
-    def system(self, reason: str, *, write: bool = False):
+    def system(self, reason: str, *, write: bool = False, read_committed: bool = False):
         if write:
             self.system_writes.append(reason)
-        return super().system(reason, write=write)
+        return super().system(reason, write=write, read_committed=read_committed)
 
     async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
         self.system_writes.append(reason)
@@ -240,7 +239,7 @@ class SteppingClock:
 
 @dataclass
 class RunHarness:
-    path: Path
+    database: DatabaseUnderTest
     settings: Settings
     db: ScriptedDatabase
     bus: Bus
@@ -283,46 +282,40 @@ class RunHarness:
             return len((await session.exec(select(table))).all())
 
     def stored(self, run_id: UUID) -> str:
-        """A run's text as another process reads it from the file."""
-        file = sqlite3.connect(self.path)
-        try:
-            rows = file.execute(
-                "select payload from run_event where run_id = ? and kind = 'text' order by seq",
-                (run_id.hex,),
-            ).fetchall()
-            (parts,) = file.execute(
-                "select message.parts from message join run on run.message_id = message.id "
-                "where run.id = ?",
-                (run_id.hex,),
-            ).fetchone()
-        finally:
-            file.close()
-        folded = [part["text"] for part in json.loads(parts) if part["type"] == "text"]
+        """A run's text as another process reads it from the database."""
+        rows = self.database.rows(
+            "select payload from run_event where run_id = :run and kind = 'text' order by seq",
+            run=run_id,
+        )
+        [(parts,)] = self.database.rows(
+            "select message.parts from message join run on run.message_id = message.id "
+            "where run.id = :run",
+            run=run_id,
+        )
+        parts = json.loads(parts) if isinstance(parts, str) else parts
+        folded = [part["text"] for part in parts if part["type"] == "text"]
         return "".join([*folded, *(text for (text,) in rows)])
 
 
 @asynccontextmanager
-async def run_harness(path: Path, *, fresh: bool = True, start: bool = True, **settings: object):
-    """A harness on a database file.
+async def run_harness(database: DatabaseUnderTest, *, start: bool = True, **settings: object):
+    """A harness on a database.
 
     Args:
-        path: The file.
-        fresh: Whether to make its tables.
+        database: The database.
         start: Whether to start the runs.
         settings: What differs from the test's usual settings.
     """
-    usual = {"chat_titles": False, "embedded_model": False, "data_dir": path.parent}
+    usual = {"chat_titles": False, "embedded_model": False, **database.settings}
     wanted = read_settings(_env_file=None, **{**usual, **settings})
-    db = ScriptedDatabase(f"sqlite+aiosqlite:///{path}")
-    if fresh:
-        await create_tables(db)
+    db = database.open(ScriptedDatabase)
     bus, models, clock, flush_throttle = Bus(), ScriptedModels(), SteppingClock(), VirtualThrottle()
     threads = Threads(db, bus, wanted, clock)
     runs = RunService(db, bus, models, wanted, clock, flush_throttle)  # pyright: ignore[reportArgumentType]
     if start:
         await runs.start()
     try:
-        yield RunHarness(path, wanted, db, bus, models, clock, flush_throttle, threads, runs)
+        yield RunHarness(database, wanted, db, bus, models, clock, flush_throttle, threads, runs)
     finally:
         await runs.drain()
         await db.close()
@@ -354,8 +347,8 @@ def text_of(events: Sequence[PartEvent | EndEvent]) -> str:
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[RunHarness]:
-    async with run_harness(tmp_path / "chat.db") as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[RunHarness]:
+    async with run_harness(database) as one:
         yield one
 
 

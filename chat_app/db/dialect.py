@@ -22,6 +22,8 @@ READERS = 10
 """Pool size of readers; as many again may be opened under load."""
 WAIT_SECONDS = 30
 """Timeout for a free connection of the pool."""
+CONNECT_SECONDS = 10
+"""Timeout for a connection to a database server, unless its URL has another."""
 
 _BUSY_CODES = ("SQLITE_BUSY", "SQLITE_LOCKED")
 # SQLITE_READONLY itself is what a reader gets that writes, which is a bug.
@@ -74,12 +76,24 @@ def engines(url: str, busy_seconds: float) -> Engines:
         max_overflow=READERS,
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
-        hide_parameters=True,
+        **_postgres_options(parsed, busy_seconds),
         # as on SQLite: a reader has one snapshot, and a lost update is an error
         isolation_level="REPEATABLE READ",
     )
     event.listen(engine.sync_engine, "handle_error", _convert_server_error, retval=True)
     return Engines(engine.execution_options(postgresql_readonly=True), engine)
+
+
+def _postgres_options(url: URL, busy_seconds: float) -> dict[str, Any]:
+    wanted = {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": f"-c lock_timeout={max(1, int(busy_seconds * 1000))}",
+    }
+    return {
+        "connect_args": {name: wanted[name] for name in wanted.keys() - url.query.keys()},
+        "hide_parameters": True,
+        "use_native_hstore": False,  # a query at the first connection, for a type that is not used
+    }
 
 
 def _make_sqlite_file(url: URL) -> None:
@@ -157,7 +171,7 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
         engine = _sync_sqlite_engine(parsed, busy_seconds, "foreign_keys=OFF", poolclass=NullPool)
         event.listen(engine, "connect", _vacuum_incrementally, insert=True)
         return engine
-    engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(parsed, poolclass=NullPool, **_postgres_options(parsed, busy_seconds))
     event.listen(engine, "handle_error", _convert_server_error, retval=True)
     return engine
 

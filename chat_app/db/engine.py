@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,9 +23,12 @@ from chat_app.db.dialect import (
     writer_thread_engine,
 )
 from chat_app.db.disk_reserve import DiskReserve
-from chat_app.db.row_level_security import restrict_to_owner
+from chat_app.db.row_level_security import name_owner, restrict_to_owner
 from chat_app.db.scoped_session import Scope, ScopedSession, SystemSession, check_reason
 from chat_app.db.sqlite_driver import Statement, WriterThread
+
+if TYPE_CHECKING:
+    from chat_app.db.server_lock import ServerLock
 
 _S = TypeVar("_S", bound=AsyncSession)
 _T = TypeVar("_T")
@@ -46,21 +51,31 @@ class Database:
 
     Args:
         url: An async SQLAlchemy URL; a missing SQLite file and its folder are created.
+        system_url: The URL of the role of unrestricted sessions, on PostgreSQL; empty for `url`.
         busy_seconds: Timeout for another process's lock and for the write lock, in seconds.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = 5) -> None:
-        self._all = engines(url, busy_seconds)
+    def __init__(self, url: str, *, system_url: str = "", busy_seconds: float = 5) -> None:
+        self._all = engines(system_url or url, busy_seconds)
         self._own = engines(url, busy_seconds)
         restrict_to_owner(self._own.writers, self._own.readers)
+        self._is_postgres = self._own.writers.dialect.name == "postgresql"
+        self._read_committed = self._all.writers
+        if self._is_postgres:
+            name_owner(self._own.writers)
+            self._read_committed = self._read_committed.execution_options(
+                isolation_level="READ COMMITTED"
+            )
+        self._system_url = system_url or url
+        self._server_lock: ServerLock | None = None
         engine = writer_thread_engine(url, busy_seconds)
         self._writer_thread = WriterThread(engine) if engine else None
         self._busy_seconds = busy_seconds
         self._file = sqlite_file(url)
         self._file_id = _id_of(self._file) if self._file else None
         self._reserve: DiskReserve | None = None
-        self._write_lock = asyncio.Lock()
-        self._writing: asyncio.Task[Any] | None = None
+        self._write_locks: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
+        self._writing: set[asyncio.Task[Any] | None] = set()
 
     def keep_reserve(self, path: Path) -> None:
         """Keep a file on the disk of a SQLite database that is deleted when the disk is full."""
@@ -84,8 +99,8 @@ class Database:
     def write(self, principal: Scope) -> AbstractAsyncContextManager[ScopedSession]:
         """A read-write session, restricted to the rows of the principal; commits on a clean exit.
 
-        Keep it short: it holds the write lock of this process. On PostgreSQL, a concurrent change
-        of the same row by another process is `DatabaseBusy`.
+        Keep it short: it holds the write lock of this process (on PostgreSQL, that of the user). A
+        concurrent change of the same row by another transaction is `DatabaseBusy` there.
 
         Raises:
             Unscoped: The principal has no real ids.
@@ -93,23 +108,27 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
-        return self._committing(ScopedSession(self._own.writers, principal, is_full=self._is_full))
+        session = ScopedSession(self._own.writers, principal, is_full=self._is_full)
+        return self._committing(session, principal.user_id)
 
     def system(
-        self, reason: str, *, write: bool = False
+        self, reason: str, *, write: bool = False, read_committed: bool = False
     ) -> AbstractAsyncContextManager[SystemSession]:
         """An unrestricted session, for work that has no principal.
 
         Args:
             reason: One of `scoped_session.REASONS`.
             write: Whether it may write.
+            read_committed: Whether a write sees what others commit meanwhile, instead of a conflict
+                with it; for deleting rows under which others add some. SQLite has no others.
 
         Raises:
             UnknownReason: The reason is not registered.
         """
         check_reason(reason)
         if write:
-            return self._publishing(SystemSession(self._all.writers, self._is_full))
+            engine = self._read_committed if read_committed else self._all.writers
+            return self._publishing(SystemSession(engine, self._is_full))
         return self._reading(SystemSession(self._all.readers))
 
     async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
@@ -151,6 +170,7 @@ class Database:
             DatabaseError: The database does not answer.
             SQLAlchemyError: It cannot be reached.
         """
+        self._check_server_lock()
         if self._file is not None:
             if _id_of(self._file) != self._file_id:
                 raise DatabaseUnreachable
@@ -181,6 +201,31 @@ class Database:
                 break
         return total
 
+    @asynccontextmanager
+    async def serving(self, wait_seconds: float = 5) -> AsyncIterator[None]:
+        """Be the only server of a PostgreSQL database until the block ends.
+
+        While the lock is lost, nothing can be written. A SQLite file needs none: the lock of the
+        data folder does this.
+
+        Args:
+            wait_seconds: How long to wait for another server that stops, in seconds.
+
+        Raises:
+            DatabaseInUse: Another server uses the database.
+            DatabaseUnreachable: It cannot be reached.
+        """
+        if not self._is_postgres:
+            yield
+            return
+        # SQLite needs no driver of PostgreSQL
+        from chat_app.db.server_lock import ServerLock
+
+        lock = ServerLock(self._system_url, wait_seconds=wait_seconds)
+        async with lock.hold():
+            self._server_lock = lock
+            yield
+
     async def close(self) -> None:
         """Close every connection."""
         for engine in (self._own, self._all):
@@ -198,8 +243,8 @@ class Database:
             await _shielded(session.close())
 
     @asynccontextmanager
-    async def _committing(self, session: _S) -> AsyncIterator[_S]:
-        async with self._locked_write(), self._storing(session):
+    async def _committing(self, session: _S, owner: UUID | None = None) -> AsyncIterator[_S]:
+        async with self._locked_write(owner), self._storing(session):
             yield session
 
     @asynccontextmanager
@@ -227,33 +272,45 @@ class Database:
 
     @asynccontextmanager
     async def _storing(self, session: _S) -> AsyncIterator[_S]:
+        self._check_server_lock()
         with self._noticing_full():
             async with self._reading(session):
                 yield session
+                self._check_server_lock()  # it may be lost meanwhile
                 await _shielded(_commit(session))
 
     @asynccontextmanager
-    async def _locked_write(self) -> AsyncIterator[None]:
-        """Hold the write lock.
+    async def _locked_write(self, owner: UUID | None = None) -> AsyncIterator[None]:
+        """Hold a write lock.
 
-        SQLite allows one writer, and code that counts rows before it adds or removes one (active
-        runs, login methods) is correct only with one writer.
+        SQLite allows one writer. Code that counts rows before it adds or removes one (active runs,
+        login methods) is correct only with one writer of those rows: on PostgreSQL each user has a
+        lock, and system sessions share one.
+
+        Args:
+            owner: Whose rows are written; None for a system session.
         """
         task = asyncio.current_task()
-        if self._writing is task:
+        if task in self._writing:
             raise NestedWrite("This task has a write session already; use that one.")
+        key = owner if self._is_postgres else None
+        lock = self._write_locks.setdefault(key, asyncio.Lock())
         try:
             # writers ahead may each wait for another process; together they may not exceed this
             async with asyncio.timeout(self._busy_seconds):
-                await self._write_lock.acquire()
+                await lock.acquire()
         except TimeoutError:
             raise DatabaseBusy from None
-        self._writing = task
+        self._writing.add(task)
         try:
             yield
         finally:
-            self._writing = None
-            self._write_lock.release()
+            self._writing.discard(task)
+            lock.release()
+
+    def _check_server_lock(self) -> None:
+        if self._server_lock is not None:
+            self._server_lock.check()
 
 
 def _id_of(file: Path) -> tuple[int, int] | None:

@@ -21,6 +21,12 @@ from chat_app.core.errors import (
 from chat_app.core.logging import error_words
 from chat_app.db.backups import back_up, failing_as
 from chat_app.db.dialect import broken_references, enable_vacuum, migration_engine
+from chat_app.db.postgres_roles import (
+    check_isolation,
+    check_owner,
+    protect_tables,
+    serialize_migrations,
+)
 from chat_app.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,25 +74,64 @@ def upgrade(settings: Settings, *, clock: Clock = utc_now, busy_seconds: float =
         DatabaseBusy: Another process holds the database.
         DatabaseFull: The disk has no space for the backup or the change.
         DatabaseUnreachable, BackupFailed: The file, or the folder of backups, cannot be used.
+        ConfigError: The roles of PostgreSQL do not keep users' rows apart.
     """
+    file = settings.sqlite_path
+    if file is None:
+        return _upgrade_postgres(settings, busy_seconds)
     engine = migration_engine(settings.sqlalchemy_url, busy_seconds)
     try:
         with engine.connect() as connection:
             revision = revision_of(connection)
-        if settings.sqlite_path and revision and not enable_vacuum(settings.sqlite_path):
-            logger.warning(_NO_VACUUM, settings.sqlite_path)
+        if revision and not enable_vacuum(file):
+            logger.warning(_NO_VACUUM, file)
         if revision == head():
             return False
         backup = None
-        if revision and settings.sqlite_path:
+        if revision:
             folder = settings.data_dir / "backups"
             with failing_as(f"The database could not be backed up into {folder}"):
-                backup = back_up(settings.sqlite_path, folder, revision=revision, now=clock())
+                backup = back_up(file, folder, revision=revision, now=clock())
         with _explained(revision, backup), engine.begin() as connection:
             migrate(connection)
     finally:
         engine.dispose()
     return True
+
+
+def _upgrade_postgres(settings: Settings, busy_seconds: float) -> bool:
+    """Migrate a PostgreSQL database, if this process has a role for it, and check the roles."""
+    if settings.migration_url is None:
+        check(settings)
+        is_older = False
+    else:
+        with _connection(settings.migration_url, busy_seconds) as connection:
+            serialize_migrations(connection)
+            check_owner(connection)
+            revision = revision_of(connection)
+            is_older = revision != head()
+            if is_older:
+                with _explained(revision, backup=None):
+                    migrate(connection)
+            protect_tables(connection, settings)
+    if settings.database_system_url:
+        with (
+            _connection(settings.sqlalchemy_url, busy_seconds) as app,
+            _connection(settings.system_url, busy_seconds) as system,
+        ):
+            check_isolation(app, system)
+    return is_older
+
+
+@contextmanager
+def _connection(url: str, busy_seconds: float) -> Iterator[Connection]:
+    """A connection in a transaction, for synchronous work at the start."""
+    engine = migration_engine(url, busy_seconds)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def check(settings: Settings) -> None:
@@ -95,12 +140,8 @@ def check(settings: Settings) -> None:
     Raises:
         RevisionMismatch: It is older, newer or empty.
     """
-    engine = migration_engine(settings.sqlalchemy_url)
-    try:
-        with engine.connect() as connection:
-            revision = revision_of(connection)
-    finally:
-        engine.dispose()
+    with _connection(settings.system_url, busy_seconds=5) as connection:
+        revision = revision_of(connection)
     if revision != head():
         raise RevisionMismatch("The database is older than the program; run: chat-app migrate")
 

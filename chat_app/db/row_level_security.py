@@ -32,6 +32,7 @@ _SETS_OWNER = re.compile(r"\bowner_id=")  # a SET has no blank before the sign, 
 _CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as text
 _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
+_SET_USER = "SELECT set_config('app.user_id', %(user)s, true)"
 
 
 class QueryRefused(Exception):
@@ -126,6 +127,25 @@ def restrict_to_owner(*engines: AsyncEngine) -> None:
             event.listen(engine.sync_engine, "before_cursor_execute", listener, retval=True)
 
 
+def name_owner(engine: AsyncEngine) -> None:
+    """Tell PostgreSQL at the begin of each transaction whose rows it may show.
+
+    Its own row-level security (see `postgres_roles`) then holds also where the compiler's filter
+    does not. The setting ends with the transaction, so a pooled connection keeps none.
+
+    Args:
+        engine: A restricted engine; its views are covered.
+    """
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def set_user(connection: Connection) -> None:
+        connection.exec_driver_sql(_SET_USER, _user_of(connection))
+
+
+def _user_of(connection: Connection) -> dict[str, str]:
+    return {"user": str(connection.get_execution_options()[_OPTION])}
+
+
 def owned_by(engine: AsyncEngine, owner: UUID) -> AsyncEngine:
     """A view of a restricted engine, with the same connections, for one owner."""
     return engine.execution_options(**{_OPTION: _bind_value(engine.dialect, owner)})
@@ -146,7 +166,9 @@ def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
         executemany: bool,
     ) -> tuple[str, Any]:
         if context is None or context.compiled is None:
-            if statement not in _BEGIN:
+            if statement not in _BEGIN and (
+                statement != _SET_USER or parameters != _user_of(connection)
+            ):
                 _refuse_text()
             return statement, parameters
         owner = connection.get_execution_options()[_OPTION]

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, update
@@ -328,6 +328,8 @@ def event_store(db: Database, clock: Clock) -> StoreEntries:
     """The `store` of a `LogWriter`; it also sets a run to `running` with its first token."""
 
     async def store(entries: Sequence[LogEntry]) -> None:
+        # By run, in the order in which a deletion locks them, so that they do not wait in a circle.
+        entries = sorted(entries, key=attrgetter("run_id"))
         # the run's last_seq is written at its end: until then the log itself has it
         started = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.first_token]
         rows = [

@@ -142,6 +142,11 @@ def start_warnings(config: Settings, environment: Mapping[str, str]) -> Iterator
     """
     for name, setting in misspelt(environment, setting_names()):
         yield f"{name} is not a setting and has no effect; did you mean {setting}?"
+    if config.has_one_role:
+        yield (
+            "PostgreSQL has one role for everything, so its own row-level security is off: set "
+            "DATABASE_SYSTEM_URL and DATABASE_ADMIN_URL (docs/postgresql.md)."
+        )
     if config.has_unserved_models:
         yield "CHAT_MODELS has no effect without OPENAI_API_KEY or OPENAI_BASE_URL."
     if config.is_https and config.is_loopback and not config.trusted_proxy_hops:

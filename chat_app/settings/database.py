@@ -1,15 +1,21 @@
 """The data folder, the database, and how long deleted chats are kept.
 
-SQLite in the data folder is the default; PostgreSQL works with psycopg.
+SQLite in the data folder is the default. PostgreSQL works with one role, and with three it keeps
+users' rows apart itself (`docs/postgresql.md`).
 """
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
+from urllib.parse import unquote
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from chat_app.settings.validation import ConfigError, SettingsGroup, split_url
+
+_POSTGRES = "postgresql+psycopg://"
+_SQLITE = "sqlite+aiosqlite:///"
 
 
 class DatabaseSettings(SettingsGroup):
@@ -21,18 +27,26 @@ class DatabaseSettings(SettingsGroup):
     database_url: str = ""
     """Empty means SQLite in DATA_DIR; or postgresql://user:password@host/name."""
 
+    database_system_url: str = ""
+    """PostgreSQL: the same database, with a role of its own for sign-in, jobs and the log of
+    answers. Empty means one role for everything."""
+
+    database_admin_url: str = ""
+    """PostgreSQL: the same database, with the role that owns the tables, for migrations only. The
+    server does without it if `chat-app migrate` gets it."""
+
     deleted_days: int = Field(30, ge=1)
     """Days after which a deleted chat is removed for good."""
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_system_url", "database_admin_url")
     @classmethod
     def _use_psycopg(cls, value: str) -> str:
         for prefix in ("postgres://", "postgresql://"):
             if value.startswith(prefix):
-                value = "postgresql+psycopg://" + value.removeprefix(prefix)
-        if value and not value.startswith(("postgresql+psycopg://", "sqlite+aiosqlite:///")):
+                value = _POSTGRES + value.removeprefix(prefix)
+        if value and not value.startswith((_POSTGRES, _SQLITE)):
             raise ValueError("must begin with postgresql:// (or be empty for SQLite)")
-        if value in ("sqlite+aiosqlite:///", "sqlite+aiosqlite:///:memory:"):
+        if value in (_SQLITE, f"{_SQLITE}:memory:"):
             raise ValueError("must name a file, for example sqlite+aiosqlite:////srv/chat.db")
         if split_url(value) is None:
             raise ValueError(
@@ -41,11 +55,32 @@ class DatabaseSettings(SettingsGroup):
             )
         return value
 
+    @model_validator(mode="after")
+    def _roles_agree(self) -> Self:
+        if not self.database_system_url:
+            if self.database_admin_url:
+                raise ValueError("DATABASE_ADMIN_URL needs DATABASE_SYSTEM_URL, each with its role")
+            return self
+        roles: dict[str, str] = {}
+        for name in ("DATABASE_URL", "DATABASE_SYSTEM_URL", "DATABASE_ADMIN_URL"):
+            url = getattr(self, name.lower())
+            if name == "DATABASE_ADMIN_URL" and not url:
+                continue
+            if not url.startswith(_POSTGRES):
+                raise ValueError(f"{name} must begin with postgresql:// if there are several URLs")
+            role = role_of(url)
+            if not role:
+                raise ValueError(f"{name} must name its role: postgresql://role:password@host/name")
+            if role in roles:
+                raise ValueError(f"{name} must have another role than {roles[role]}")
+            roles[role] = name
+        return self
+
     @property
     def sqlite_path(self) -> Path | None:
         """The SQLite file, or None with another database."""
-        if self.database_url.startswith("sqlite+aiosqlite:///"):
-            return Path(self.database_url.removeprefix("sqlite+aiosqlite:///"))
+        if self.database_url.startswith(_SQLITE):
+            return Path(self.database_url.removeprefix(_SQLITE))
         return None if self.database_url else self.data_dir / "chat.db"
 
     @property
@@ -68,9 +103,32 @@ class DatabaseSettings(SettingsGroup):
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The URL for `create_async_engine`."""
+        """The URL for `create_async_engine`; with several roles, that of scoped sessions."""
         path = self.sqlite_path
-        return self.database_url if path is None else f"sqlite+aiosqlite:///{path}"
+        return self.database_url if path is None else f"{_SQLITE}{path}"
+
+    @property
+    def system_url(self) -> str:
+        """The URL of system sessions and of the log of answers."""
+        return self.database_system_url or self.sqlalchemy_url
+
+    @property
+    def migration_url(self) -> str | None:
+        """The URL of migrations; None where the operator runs them, with another role."""
+        if self.database_admin_url:
+            return self.database_admin_url
+        return None if self.database_system_url else self.sqlalchemy_url
+
+    @property
+    def has_one_role(self) -> bool:
+        """Whether one role of PostgreSQL does everything, so that it sees every row."""
+        return self.sqlite_path is None and not self.database_system_url
+
+
+def role_of(url: str) -> str:
+    """The role (user) in the URL of a database server; empty if it has none."""
+    parts = split_url(url)
+    return unquote(parts.username or "") if parts is not None else ""
 
 
 @contextlib.contextmanager

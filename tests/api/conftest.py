@@ -1,16 +1,16 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from testing.auth_api import auth_api_harness
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.database import DatabaseUnderTest
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_api_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(database) as one:
         yield one
 
 

@@ -1,21 +1,21 @@
 """Malformed forms: each is a 4xx with a message, never a 5xx."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from testing.auth_api import JSON, auth_api_harness, browser
 from testing.auth_services import AuthHarness
+from testing.database import DatabaseUnderTest
 
 PATHS = ("callback/credentials", "signup", "signout")
 FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_api_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(database) as one:
         yield one
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from testing.auth_api import (
     everything_logged,
 )
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.database import DatabaseUnderTest
 from testing.pictures import png
 
 ADA = "ada@example.org"
@@ -30,8 +30,8 @@ NO_STORE = "private, no-cache, no-store"
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_api_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(database) as one:
         await one.accounts.add(ADA, PASSWORD, "Ada")
         yield one
 
@@ -162,9 +162,9 @@ async def test_the_cookie_ends_with_the_browser_unless_remembered(
         assert await who(tab) is not None
 
 
-async def test_over_https_the_cookie_is_secure_and_of_one_host(tmp_path: Path) -> None:
+async def test_over_https_the_cookie_is_secure_and_of_one_host(database: DatabaseUnderTest) -> None:
     https = {"app_url": "https://chat.example", "sign_up": "open"}
-    async with auth_api_harness(tmp_path, **https) as harness, browser(harness) as tab:
+    async with auth_api_harness(database, **https) as harness, browser(harness) as tab:
         cookie = (await sign_up(tab)).headers["set-cookie"]
         assert cookie.startswith("__Host-chat_session=")
         assert "; Secure" in cookie
@@ -221,9 +221,9 @@ async def test_a_foreign_callback_url_is_not_followed(
     assert response.headers["location"] == f"{HOME}/signin"
 
 
-async def test_a_redirect_stays_on_the_origin_of_the_page(tmp_path: Path) -> None:
+async def test_a_redirect_stays_on_the_origin_of_the_page(database: DatabaseUnderTest) -> None:
     page = "http://localhost:5173"
-    async with auth_api_harness(tmp_path, app_origins=(page,)) as harness:
+    async with auth_api_harness(database, app_origins=(page,)) as harness:
         async with browser(harness, Origin=page) as tab:
             assert (await sign_up(tab, callbackUrl="/")).json() == {"url": f"{page}/"}
             failed = await sign_in(tab, password="wrong")
@@ -353,8 +353,8 @@ async def test_a_refused_sign_up_has_an_error_code(
     assert await who(tab) is None
 
 
-async def test_a_closed_sign_up_has_its_own_code(tmp_path: Path) -> None:
-    async with auth_api_harness(tmp_path, sign_up="closed") as harness, browser(harness) as tab:
+async def test_a_closed_sign_up_has_its_own_code(database: DatabaseUnderTest) -> None:
+    async with auth_api_harness(database, sign_up="closed") as harness, browser(harness) as tab:
         response = await sign_up(tab)
         assert response.status_code == 403
         assert response.json() == {"url": f"{HOME}/signup?error=SignUpClosed"}
@@ -402,8 +402,8 @@ async def test_five_hundred_guesses_check_five_passwords_and_the_owner_still_sig
     assert harness.hasher.verified == 6
 
 
-async def test_behind_a_proxy_each_client_has_its_own_limit(tmp_path: Path) -> None:
-    async with auth_api_harness(tmp_path, trusted_proxy_hops=1) as harness, browser(harness) as tab:
+async def test_behind_a_proxy_each_client_has_its_own_limit(database: DatabaseUnderTest) -> None:
+    async with auth_api_harness(database, trusted_proxy_hops=1) as harness, browser(harness) as tab:
         for n in range(8):
             headers = JSON | {"X-Forwarded-For": f"10.0.0.{n}, 203.0.113.1"}
             await sign_in(tab, headers=headers, password="wrong")
@@ -485,8 +485,10 @@ async def test_a_user_with_two_factor_is_asked_for_a_code_and_gets_no_session(
     assert await who(tab) is None
 
 
-async def test_a_sign_in_refused_by_the_hook_creates_no_account(tmp_path: Path) -> None:
-    async with auth_api_harness(tmp_path, auth_allowed_domains=("acme.example",)) as harness:
+async def test_a_sign_in_refused_by_the_hook_creates_no_account(
+    database: DatabaseUnderTest,
+) -> None:
+    async with auth_api_harness(database, auth_allowed_domains=("acme.example",)) as harness:
         await harness.accounts.add(ADA, PASSWORD, "Ada")
         async with browser(harness) as tab:
             for response in (await sign_in(tab), await sign_up(tab)):

@@ -1,7 +1,6 @@
 """Auth.js's URLs; its own client is in `tests/nextauth`."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,6 +10,7 @@ import pytest
 from chat_app.api import auth, oauth
 from testing.auth_api import JSON, auth_api_harness, browser, error_of
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.database import DatabaseUnderTest
 from testing.oidc_app import github_at, oidc_at
 
 ADA = "ada@example.org"
@@ -19,9 +19,9 @@ ROUTES = (*auth.routes, *oauth.routes)
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
     ways = (oidc_at("https://id.example", label="Acme Inc"), github_at("https://github.com"))
-    async with auth_api_harness(tmp_path, identity_providers=ways) as one:
+    async with auth_api_harness(database, identity_providers=ways) as one:
         await one.accounts.add(ADA, PASSWORD, "Ada")
         yield one
 
@@ -59,10 +59,10 @@ async def test_the_sign_in_methods_are_in_the_order_of_the_page(tab: httpx.Async
     assert found["github"]["callbackUrl"] == f"{HOME}/api/auth/callback/github"
 
 
-async def test_without_a_mail_server_there_is_no_email_method(tmp_path: Path) -> None:
+async def test_without_a_mail_server_there_is_no_email_method(database: DatabaseUnderTest) -> None:
     given = {"app_url": "https://chat.example"}
     async with (
-        auth_api_harness(tmp_path, **given) as harness,
+        auth_api_harness(database, **given) as harness,
         browser(harness, routes=ROUTES) as tab,
     ):
         assert list((await tab.get("/api/auth/providers")).json()) == ["credentials"]

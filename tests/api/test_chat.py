@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +10,7 @@ from chat_app.core.errors import message_of
 from chat_app.core.events import FinishReason, ReasoningDelta, TextDelta, Usage
 from chat_app.llm.errors import Failure
 from testing.chat_api import ChatApi, chat_api_harness, user_message
+from testing.database import DatabaseUnderTest
 
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -29,8 +29,8 @@ SINCE_5 = {
 
 
 @pytest.fixture
-async def chat_api(tmp_path: Path) -> AsyncIterator[ChatApi]:
-    async with chat_api_harness(tmp_path / "chat.db") as one:
+async def chat_api(database: DatabaseUnderTest) -> AsyncIterator[ChatApi]:
+    async with chat_api_harness(database) as one:
         yield one
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from chat_app.api.routes import http_app, routes
 from chat_app.db.tables import User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
+from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import CASES
 
@@ -41,8 +41,10 @@ FORMS = sorted(
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
-    async with open_harness(tmp_path, app_url=HOME, sign_up="open") as harness:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
+    async with open_harness(
+        database.folder, **database.settings, app_url=HOME, sign_up="open"
+    ) as harness:
         yield harness
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import cast
 
 import httpx
@@ -17,12 +16,13 @@ from chat_app.core.errors import DatabaseBusy
 from chat_app.db.engine import Database
 from chat_app.gateway import Gateway
 from chat_app.services import Readiness, services
+from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
-    async with open_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
+    async with open_harness(database.folder, **database.settings) as one:
         yield one
 
 

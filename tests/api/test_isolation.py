@@ -1,7 +1,6 @@
 """Every route, anonymous and as another user, through the gateway; each needs a case."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +12,7 @@ from chat_app.api.routes import http_app, routes
 from chat_app.auth.principal import Principal
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
+from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import CASES, OF_A_THREAD
 
@@ -23,8 +23,8 @@ PRIVATE = sorted(key for key, case in CASES.items() if not case.public)
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
-    async with open_harness(tmp_path) as harness:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
+    async with open_harness(database.folder, **database.settings) as harness:
         yield harness
 
 

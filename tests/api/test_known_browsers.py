@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ import pytest
 from chat_app.api import account, auth, email_flows, step_up, two_factor
 from testing.auth_api import JSON, auth_api_harness, browser, error_of
 from testing.auth_services import PASSWORD, AuthHarness, CountingHasher
+from testing.database import DatabaseUnderTest
 from testing.second_factor import enable_mfa
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -33,8 +33,8 @@ SMALL = {
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_api_harness(tmp_path, **SMALL) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(database, **SMALL) as one:
         await one.accounts.add(BOB, PASSWORD, "Bob")
         yield one
 
@@ -89,9 +89,9 @@ async def test_a_complete_sign_in_makes_a_browser_known(harness: AuthHarness, ad
             assert await known.find(tab.cookies[KNOWN], email)
 
 
-async def test_over_https_it_is_bound_to_its_host(tmp_path: Path) -> None:
+async def test_over_https_it_is_bound_to_its_host(database: DatabaseUnderTest) -> None:
     public = {"app_url": "https://chat.example", "fake_models": False}
-    async with auth_api_harness(tmp_path, **SMALL, **public) as harness:
+    async with auth_api_harness(database, **SMALL, **public) as harness:
         await harness.accounts.add(ADA, PASSWORD, "Ada")
         async with tab_at(harness) as tab:
             [cookie] = known_cookies(await sign_in(tab))
@@ -262,10 +262,10 @@ async def test_who_leaves_is_taken_out_of_the_browsers_cookie(
 
 
 async def test_behind_a_proxy_that_hides_its_clients_nobody_waits_for_another(
-    tmp_path: Path,
+    database: DatabaseUnderTest,
 ) -> None:
     public = {"app_url": "https://chat.example", "fake_models": False}
-    async with auth_api_harness(tmp_path, **SMALL, **public) as harness:
+    async with auth_api_harness(database, **SMALL, **public) as harness:
         await harness.accounts.add(ADA, PASSWORD, "Ada")
         start = harness.time()
         async with tab_at(harness, "10.0.0.1") as tab:

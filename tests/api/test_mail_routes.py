@@ -1,7 +1,6 @@
 """Sign-in links, resets and verification over HTTP, with a real mail server."""
 
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -12,6 +11,7 @@ from chat_app import services
 from chat_app.api import account, auth, email_flows
 from testing.auth_api import JSON, browser, error_of
 from testing.auth_services import PASSWORD
+from testing.database import DatabaseUnderTest
 from testing.email_flows import ADA, BOB, EmailHarness, email_harness
 from testing.mail_server import token_of
 
@@ -21,8 +21,8 @@ NEW = "another-Lemon-44-chair"
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[EmailHarness]:
-    async with email_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[EmailHarness]:
+    async with email_harness(database) as one:
         services.install(cast(services.Services, one.auth))
         yield one
         services.install(None)
@@ -248,8 +248,8 @@ async def test_a_malformed_token_is_refused(
     assert await who(tab) is None
 
 
-async def test_too_many_emails_have_a_retry_after(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, limit_mail_recipient="1/hour") as harness:
+async def test_too_many_emails_have_a_retry_after(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, limit_mail_recipient="1/hour") as harness:
         services.install(cast(services.Services, harness.auth))
         async with elsewhere(harness) as tab:
             await post(tab, "reset", email=ADA)

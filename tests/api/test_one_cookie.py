@@ -1,7 +1,6 @@
 """Only the session cookie signs a request in."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from chat_app.services import services
+from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 
 HOME = "http://localhost:3000"
@@ -40,8 +40,10 @@ AGAIN = {
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
-    async with open_harness(tmp_path, app_url=HOME, sign_up="open") as harness:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
+    async with open_harness(
+        database.folder, **database.settings, app_url=HOME, sign_up="open"
+    ) as harness:
         yield harness
 
 

@@ -1,7 +1,6 @@
 """Finishing a sign-in with a two-factor code."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from chat_app.api.routes import routes
 from testing.auth_api import JSON, auth_api_harness, browser, error_of
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.database import DatabaseUnderTest
 from testing.second_factor import MfaUser, enable_mfa
 
 EMAIL = "ada@example.org"
@@ -16,8 +16,8 @@ FINISH = "/api/auth/callback/second-factor"
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_api_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(database) as one:
         yield one
 
 
@@ -157,9 +157,9 @@ async def test_a_trusted_browser_is_not_asked_again_until_it_is_turned_off(
     assert response.json()["url"].endswith("/signin/code")
 
 
-async def test_settings_can_require_the_code_each_time(tmp_path: Path) -> None:
+async def test_settings_can_require_the_code_each_time(database: DatabaseUnderTest) -> None:
     async with (
-        auth_api_harness(tmp_path, remember_device_days=0) as harness,
+        auth_api_harness(database, remember_device_days=0) as harness,
         browser(harness, routes=routes) as tab,
     ):
         ada = await enable_mfa(harness, await harness.accounts.add(EMAIL, PASSWORD, "Ada"))

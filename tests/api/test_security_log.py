@@ -1,7 +1,6 @@
 """Security events in the log: each sign-in, failure, lock-out and change of an account."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,14 +11,17 @@ from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from chat_app.services import services
 from testing.auth_api import JSON, everything_logged
+from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import PASSWORD, Harness, open_harness
 
 EMAIL = "ada@example.com"
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
-    async with open_harness(tmp_path, limit_sign_in_pair="2/minute") as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
+    async with open_harness(
+        database.folder, **database.settings, limit_sign_in_pair="2/minute"
+    ) as one:
         yield one
 
 

@@ -1,7 +1,6 @@
 """Step-up authentication, and what requires it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ from chat_app.api.routes import routes
 from testing.auth_api import JSON, auth_api_harness, browser
 from testing.auth_services import PASSWORD, AuthHarness
 from testing.authenticator import Authenticator
+from testing.database import DatabaseUnderTest
 from testing.second_factor import enable_mfa
 
 EMAIL = "ada@example.org"
@@ -28,8 +28,8 @@ FRESH = [
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_api_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_api_harness(database) as one:
         await one.accounts.add(EMAIL, PASSWORD, "Ada")
         yield one
 
@@ -172,9 +172,9 @@ async def test_two_factor_is_turned_on(harness: AuthHarness, tab: httpx.AsyncCli
 
 @pytest.mark.parametrize("strategy", ["database", "jwt"])
 async def test_reading_the_session_with_the_old_token_does_not_clear_the_cookie(
-    tmp_path: Path, strategy: str
+    database: DatabaseUnderTest, strategy: str
 ) -> None:
-    async with auth_api_harness(tmp_path, auth_session_strategy=strategy) as harness:
+    async with auth_api_harness(database, auth_session_strategy=strategy) as harness:
         await harness.accounts.add(EMAIL, PASSWORD, "Ada")
         async with browser(harness, routes=routes) as tab, browser(harness, routes=routes) as late:
             form = {"email": EMAIL, "password": PASSWORD}

@@ -3,13 +3,13 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from chat_app.api.threads import MAX_BYTES, timestamp
 from testing.chat_api import ChatApi, chat_api_harness
+from testing.database import DatabaseUnderTest
 
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -17,8 +17,8 @@ JS_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @pytest.fixture
-async def chat_api(tmp_path: Path) -> AsyncIterator[ChatApi]:
-    async with chat_api_harness(tmp_path / "chat.db") as one:
+async def chat_api(database: DatabaseUnderTest) -> AsyncIterator[ChatApi]:
+    async with chat_api_harness(database) as one:
         yield one
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from chat_app.settings import Settings
 from testing.auth_services import AuthHarness, auth_harness, settings_of
+from testing.database import DatabaseUnderTest
 
 
 @pytest.fixture
@@ -13,6 +14,6 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_harness(database) as one:
         yield one

@@ -11,6 +11,7 @@ from chat_app.auth.known_browsers import KnownBrowsers
 from chat_app.core.crypto import KeyRing
 from chat_app.db.tables import User
 from testing.auth_services import PASSWORD, AuthHarness, auth_harness, settings_of
+from testing.database import DatabaseUnderTest
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 NEW = "violet-Kettle-harbour-38"
@@ -149,8 +150,8 @@ async def test_a_cookie_that_was_changed_knows_nobody(harness: AuthHarness) -> N
         assert await knows(harness, changed, ADA) == [False]
 
 
-async def test_other_ciphertexts_of_ours_know_nobody(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, auth_session_strategy="jwt") as harness:
+async def test_other_ciphertexts_of_ours_know_nobody(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, auth_session_strategy="jwt") as harness:
         ada = await harness.accounts.add(ADA, PASSWORD, "Ada")
         session = (await harness.sign_in(ada)).token
         sealed = harness.keyring.encrypt("second factor", b"\0" * 180)

@@ -1,5 +1,4 @@
 import asyncio
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +22,7 @@ from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER
 from chat_app.core.errors import NotFound, RateLimited, Unauthenticated
 from chat_app.db.tables import Account, User
 from testing.auth_services import PASSWORD, AuthHarness, CountingHasher, auth_harness
+from testing.database import DatabaseUnderTest
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 ADA = "ada@example.org"
@@ -86,8 +86,8 @@ async def test_nobody_is_shown_for_a_person_who_is_gone(harness: AuthHarness) ->
         await harness.accounts.profile(Principal(uuid4(), uuid4()))
 
 
-async def test_sign_up_can_be_closed(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, sign_up="closed") as harness:
+async def test_sign_up_can_be_closed(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, sign_up="closed") as harness:
         with pytest.raises(SignUpClosed):
             await sign_up(harness)
         assert await people(harness) == []
@@ -241,8 +241,8 @@ async def test_a_password_changed_during_sign_in_is_not_set_back(
     assert (await account(harness)).password_hash == changed
 
 
-async def test_new_accounts_of_one_address_are_limited(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, limit_sign_up_address="2/hour") as harness:
+async def test_new_accounts_of_one_address_are_limited(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, limit_sign_up_address="2/hour") as harness:
         for n in range(2):
             await sign_up(harness, email=f"user{n}@example.org")
         with pytest.raises(RateLimited):
@@ -251,8 +251,8 @@ async def test_new_accounts_of_one_address_are_limited(tmp_path: Path) -> None:
         assert await people(harness) == [f"user{n}@example.org" for n in range(3)]
 
 
-async def test_mistakes_while_signing_up_cost_no_account(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, limit_sign_up_address="1/hour") as harness:
+async def test_mistakes_while_signing_up_cost_no_account(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, limit_sign_up_address="1/hour") as harness:
         for _ in range(3):
             with pytest.raises(WeakPassword):
                 await sign_up(harness, password="password123")

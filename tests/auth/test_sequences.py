@@ -7,7 +7,6 @@ pre-hijacking, takeover by linking), and Ada must still get in.
 
 import re
 from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +18,7 @@ from chat_app.auth.sign_in.identity import Browser, SignedIn, VerifiedIdentity
 from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, CountingHasher
+from testing.database import DatabaseUnderTest
 from testing.email_flows import EmailHarness, email_harness
 from testing.mail_server import flush, link_of, text_of
 
@@ -265,8 +265,8 @@ QUICK = CountingHasher(memory_cost=8, time_cost=1)
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[EmailHarness]:
-    async with email_harness(tmp_path, hasher=QUICK, limit_sign_in_pair="1000/hour") as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[EmailHarness]:
+    async with email_harness(database, hasher=QUICK, limit_sign_in_pair="1000/hour") as one:
         yield one
 
 

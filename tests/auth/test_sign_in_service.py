@@ -1,7 +1,6 @@
 """The one way to a session, on a real database."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,6 +35,7 @@ from chat_app.db.tables import (
 from chat_app.settings import ConfigError
 from chat_app.settings.identity_providers import IdentityProvider
 from testing.auth_services import FIREFOX, PASSWORD, AuthHarness, auth_harness
+from testing.database import DatabaseUnderTest
 
 EMAIL = "ada@example.org"
 ISSUER = "https://id.acme.example"
@@ -171,8 +171,8 @@ async def test_who_only_claims_the_address_takes_nothing_over(harness: AuthHarne
     assert len(await all_of(harness, Account)) == 2
 
 
-async def test_the_operator_may_refuse_instead(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, auth_unverified_accounts="refuse") as harness:
+async def test_the_operator_may_refuse_instead(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, auth_unverified_accounts="refuse") as harness:
         await squat(harness)
         for proof in (oidc(), letter()):
             with pytest.raises(AccountNotLinked):
@@ -293,9 +293,9 @@ async def test_a_remembered_browser_is_not_asked_again_until_it_expires(
     assert isinstance(await harness.sign_in_service.sign_in(oidc(), hers), MfaRequired)
 
 
-async def test_only_the_domains_of_the_list_come_in(tmp_path: Path) -> None:
+async def test_only_the_domains_of_the_list_come_in(database: DatabaseUnderTest) -> None:
     async with auth_harness(
-        tmp_path, auth_allowed_domains=("example.org",), sign_up="closed"
+        database, auth_allowed_domains=("example.org",), sign_up="closed"
     ) as harness:
         await enter(harness, oidc())
         for proof in (
@@ -312,20 +312,20 @@ async def test_only_the_domains_of_the_list_come_in(tmp_path: Path) -> None:
         assert len(await all_of(harness, User)) == 1
 
 
-async def test_a_list_made_later_shuts_out_who_is_in_already(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path) as harness:
+async def test_a_list_made_later_shuts_out_who_is_in_already(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database) as harness:
         await enter(harness, oidc())
-    async with auth_harness(tmp_path, auth_allowed_domains=("acme.example",)) as harness:
+    async with auth_harness(database, auth_allowed_domains=("acme.example",)) as harness:
         with pytest.raises(AccessDenied):
             await harness.sign_in_service.sign_in(oidc(), HERE)
 
 
 @pytest.mark.parametrize("claims", [{}, {"groups": "staffing"}, {"groups": ["guests"]}])
 async def test_a_claim_that_is_asked_for_must_be_there_each_time(
-    tmp_path: Path, claims: dict[str, Any]
+    database: DatabaseUnderTest, claims: dict[str, Any]
 ) -> None:
     acme = ACME.model_copy(update={"require": "groups:staff"})
-    async with auth_harness(tmp_path, identity_providers=(acme,), sign_up="closed") as harness:
+    async with auth_harness(database, identity_providers=(acme,), sign_up="closed") as harness:
         await enter(harness, oidc(claims={"groups": ["staff"]}))
         with pytest.raises(AccessDenied):
             await harness.sign_in_service.sign_in(oidc(claims=claims), HERE)
@@ -333,10 +333,10 @@ async def test_a_claim_that_is_asked_for_must_be_there_each_time(
 
 @pytest.mark.parametrize("welcomes", [True, False])
 async def test_a_provider_may_bring_strangers_where_strangers_get_no_account(
-    tmp_path: Path, welcomes: bool
+    database: DatabaseUnderTest, welcomes: bool
 ) -> None:
     acme = ACME.model_copy(update={"sign_up": welcomes})
-    async with auth_harness(tmp_path, identity_providers=(acme,), sign_up="closed") as harness:
+    async with auth_harness(database, identity_providers=(acme,), sign_up="closed") as harness:
         if welcomes:
             await enter(harness, oidc())
             return

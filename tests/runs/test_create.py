@@ -1,7 +1,6 @@
 """What a send writes, refuses and tells."""
 
 import asyncio
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -24,6 +23,7 @@ from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import PromptMessage
 from chat_app.llm.errors import Failure
 from chat_app.llm.openai_compatible import alternate
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
 
 
@@ -299,8 +299,8 @@ async def test_the_indent_of_the_first_line_is_stored_and_sent(
     assert asked.parts == [{"type": "text", "text": text}]
 
 
-async def test_the_prompt_has_no_more_history_than_the_setting_allows(tmp_path: Path):
-    async with run_harness(tmp_path / "chat.db", chat_context_chars=1000) as harness:
+async def test_the_prompt_has_no_more_history_than_the_setting_allows(database: DatabaseUnderTest):
+    async with run_harness(database, chat_context_chars=1000) as harness:
         alice = await harness.person()
         thread = await harness.threads.create(alice)
         async with harness.db.write(alice) as session:

@@ -20,6 +20,7 @@ from chat_app.core.events import (
 from chat_app.core.text import utf16_length
 from chat_app.db.tables import RunEvent
 from chat_app.runs.follow import EndEvent, PartEvent
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, parts_of, rest_of, run_harness, text_of
 
 WORDS = ["Ra", "in ", "\N{UMBRELLA WITH RAIN DROPS}", " \N{GRINNING FACE}", "é", "\n\n", "# T"]
@@ -272,7 +273,7 @@ async def test_an_ended_session_reads_no_more_text(harness: RunHarness, alice: P
     data=st.data(),
 )
 def test_from_any_point_the_whole_is_reached(
-    tmp_path_factory, pieces, thoughts: int, data: st.DataObject
+    database: DatabaseUnderTest, pieces, thoughts: int, data: st.DataObject
 ):
     said = [
         (kind, "".join(word for piece in some for word in piece))
@@ -281,8 +282,7 @@ def test_from_any_point_the_whole_is_reached(
     whole = [(kind, text) for kind, text in said if text]
 
     async def scene() -> None:
-        path = tmp_path_factory.mktemp("follow") / "chat.db"
-        async with run_harness(path) as harness:
+        async with run_harness(database.emptied()) as harness:
             alice = await harness.person()
             sent = await harness.runs.send(alice, text="hi", client_id="c1")
             answer = await harness.models.one.answer()

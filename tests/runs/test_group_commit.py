@@ -1,16 +1,18 @@
 """The log on a real database: the number of transactions does not grow with the answers."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
+from testing.database import DatabaseUnderTest
 from testing.run_services import run_harness, text_of
 
 
 @pytest.mark.parametrize("count", [1, 30])
-async def test_a_token_of_every_answer_costs_at_most_two_transactions(tmp_path: Path, count: int):
-    async with run_harness(tmp_path / "chat.db", runs_per_user=count) as harness:
+async def test_a_token_of_every_answer_costs_at_most_two_transactions(
+    database: DatabaseUnderTest, count: int
+):
+    async with run_harness(database, runs_per_user=count) as harness:
         alice = await harness.person()
         readers = []
         for n in range(count):

@@ -1,7 +1,6 @@
 """What the system says at the beginning of an answer."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -11,14 +10,15 @@ from chat_app.core.events import PartAdded, TextDelta
 from chat_app.core.parts import NoticePart, notice_part
 from chat_app.llm.errors import Failure
 from chat_app.runs.follow import PartEvent
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
 
 TRIMMED = notice_part("context_trimmed")
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[RunHarness]:
-    async with run_harness(tmp_path / "chat.db", chat_context_chars=1_000) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[RunHarness]:
+    async with run_harness(database, chat_context_chars=1_000) as one:
         yield one
 
 

@@ -1,7 +1,5 @@
 """What a crash leaves, and what the next start makes of it."""
 
-from pathlib import Path
-
 import pytest
 
 from chat_app.core.events import (
@@ -15,12 +13,12 @@ from chat_app.core.events import (
 )
 from chat_app.db.tables import RunEvent
 from chat_app.runs.follow import EndEvent, PartEvent
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness, text_of
 
 
-async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as lost:
+async def test_text_that_was_shown_before_a_crash_is_there_after_it(database: DatabaseUnderTest):
+    async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         answer = await lost.models.one.answer()
@@ -31,7 +29,7 @@ async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Pa
             events.append(await anext(reader))
         seen = text_of(events)
         # the first process is still there, as a killed one's file is: nothing is drained
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             message = await harness.message(alice, sent.message_id)
             run = await harness.run(alice, sent.run_id)
             assert harness.stored(sent.run_id) == seen
@@ -44,46 +42,42 @@ async def test_text_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Pa
             assert events[-1].status == "interrupted"
 
 
-async def test_a_queued_run_is_interrupted_too(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as lost:
+async def test_a_queued_run_is_interrupted_too(database: DatabaseUnderTest):
+    async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             assert (await harness.run(alice, sent.run_id)).status == "interrupted"
 
 
-async def test_an_interrupted_answer_can_be_retried(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as lost:
+async def test_an_interrupted_answer_can_be_retried(database: DatabaseUnderTest):
+    async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             again = await harness.runs.retry(alice, sent.message_id)
             (await harness.models.one.answer()).say("now").finish()
             assert text_of(await harness.read(alice, again.run_id)) == "now"
 
 
-async def test_many_lost_runs_are_all_closed(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path, runs_per_user=250, limit_messages="250/minute") as lost:
+async def test_many_lost_runs_are_all_closed(database: DatabaseUnderTest):
+    async with run_harness(database, runs_per_user=250, limit_messages="250/minute") as lost:
         alice = await lost.person()
         for n in range(203):
             await lost.runs.send(alice, text="hi", client_id=f"c{n}")
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             page = await harness.threads.page(alice, limit=200)
             assert len(page.threads) == 200
             assert not any(thread.running for thread in page.threads)
 
 
-async def test_a_run_that_ended_stays_as_it_is(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as first:
+async def test_a_run_that_ended_stays_as_it_is(database: DatabaseUnderTest):
+    async with run_harness(database) as first:
         alice = await first.person()
         sent = await first.runs.send(alice, text="hi", client_id="c1")
         (await first.models.one.answer()).say("a").finish()
         before = await first.read(alice, sent.run_id)
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             assert await harness.read(alice, sent.run_id) == [
                 PartEvent(before[-1].seq, 0, 0, TextDelta("a")),
                 before[-1],
@@ -91,14 +85,13 @@ async def test_a_run_that_ended_stays_as_it_is(tmp_path: Path):
             assert isinstance(harness, RunHarness)
 
 
-async def test_a_run_without_a_worker_can_be_read_before_it_is_closed(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as lost:
+async def test_a_run_without_a_worker_can_be_read_before_it_is_closed(database: DatabaseUnderTest):
+    async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         (await lost.models.one.answer()).say("seen")
         await anext(lost.runs.follow(alice, sent.run_id))
-        async with run_harness(path, fresh=False, start=False) as harness:
+        async with run_harness(database, start=False) as harness:
             text, end = await harness.read(alice, sent.run_id)
             assert text == PartEvent(1, 0, 0, TextDelta("seen"))
             assert isinstance(end, EndEvent)
@@ -106,14 +99,15 @@ async def test_a_run_without_a_worker_can_be_read_before_it_is_closed(tmp_path: 
             assert await harness.runs.snapshot(alice, sent.run_id) == [text]
 
 
-async def test_reasoning_that_was_shown_before_a_crash_is_there_after_it(tmp_path: Path):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as lost:
+async def test_reasoning_that_was_shown_before_a_crash_is_there_after_it(
+    database: DatabaseUnderTest,
+):
+    async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         (await lost.models.one.answer()).send(ReasoningDelta("Let me "), ReasoningDelta("see"))
         await anext(lost.runs.follow(alice, sent.run_id))
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             message = await harness.message(alice, sent.message_id)
             assert (message.status, message.finish_reason) == ("interrupted", "")
             assert message.parts == [{"type": "reasoning", "text": "Let me see"}]
@@ -130,10 +124,9 @@ async def test_reasoning_that_was_shown_before_a_crash_is_there_after_it(tmp_pat
     ],
 )
 async def test_an_answer_that_had_ended_before_the_crash_is_not_interrupted(
-    tmp_path: Path, log: list[Event], status: str, error: str
+    database: DatabaseUnderTest, log: list[Event], status: str, error: str
 ):
-    path = tmp_path / "chat.db"
-    async with run_harness(path) as lost:
+    async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
         async with lost.db.write(alice) as session:
@@ -149,7 +142,7 @@ async def test_an_answer_that_had_ended_before_the_crash_is_not_interrupted(
                     )
                 )
         folded = fold(log)
-        async with run_harness(path, fresh=False) as harness:
+        async with run_harness(database) as harness:
             message = await harness.message(alice, sent.message_id)
             run = await harness.run(alice, sent.run_id)
             reason = folded.finish.reason if folded.finish else ""

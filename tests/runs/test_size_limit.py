@@ -1,7 +1,6 @@
 """An answer has a size of its own, whatever its provider was told."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -19,14 +18,15 @@ from chat_app.core.events import (
 )
 from chat_app.runs.follow import EndEvent
 from chat_app.runs.size_limit import PART_BYTES, SizeLimit
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness, text_of
 
 LIMIT = 10_000
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[RunHarness]:
-    async with run_harness(tmp_path / "chat.db", answer_bytes=LIMIT) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[RunHarness]:
+    async with run_harness(database, answer_bytes=LIMIT) as one:
         yield one
 
 

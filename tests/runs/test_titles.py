@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from chat_app.auth.principal import Principal
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
 from chat_app.llm.errors import Failure
+from testing.database import DatabaseUnderTest
 from testing.run_services import PATIENCE, Answer, RunHarness, run_harness
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[RunHarness]:
-    async with run_harness(tmp_path / "chat.db", chat_titles=True) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[RunHarness]:
+    async with run_harness(database, chat_titles=True) as one:
         yield one
 
 
@@ -192,8 +192,8 @@ async def test_an_ended_session_cancels_its_title_requests(harness: RunHarness, 
     assert (await harness.threads.page(alice)).threads[0].title_origin == "start"
 
 
-async def test_titles_can_be_switched_off(tmp_path: Path):
-    async with run_harness(tmp_path / "off.db", chat_titles=False) as harness:
+async def test_titles_can_be_switched_off(database: DatabaseUnderTest):
+    async with run_harness(database, chat_titles=False) as harness:
         alice = await harness.person()
         await answered(harness, alice)
         await harness.runs.titles_settled()

@@ -147,7 +147,11 @@ async def test_the_last_page_costs_as_much_as_the_first(harness: RunHarness, ali
         after = page.next
     assert len(pages) == 20
     assert len({len(noted.ran) for noted in pages}) == 1
-    plans = [plan for noted in pages for plan in noted.plans(harness.path, "ORDER BY thread")]
+    plans = [
+        plan
+        for noted in pages
+        for plan in noted.plans(harness.database.folder / "chat.db", "ORDER BY thread")
+    ]
     assert len(plans) == 20
     assert all("ix_thread_owner_id_updated_at_id" in plan for plan in plans)
     assert all("(updated_at,id)<(?,?)" in plan for plan in plans[1:]), "entered at the cursor"

@@ -1,6 +1,5 @@
 """What one user may store, and how often."""
 
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +9,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, NotFound, RateLimited
 from chat_app.db.tables import Message, Thread
 from chat_app.threads.user_limits import ROW_BYTES, StorageFull, stored_bytes
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
 
 
@@ -21,10 +21,10 @@ async def answered(harness: RunHarness, who: Principal, number: int, text: str =
     return sent.thread_id
 
 
-async def test_more_messages_than_a_minute_allows_are_refused_with_a_time(tmp_path: Path):
-    async with run_harness(
-        tmp_path / "chat.db", limit_messages="3/minute", runs_per_user=10
-    ) as harness:
+async def test_more_messages_than_a_minute_allows_are_refused_with_a_time(
+    database: DatabaseUnderTest,
+):
+    async with run_harness(database, limit_messages="3/minute", runs_per_user=10) as harness:
         alice, bob = await harness.person(), await harness.person()
         sent = [await harness.runs.send(alice, text="hi", client_id=f"c{n}") for n in range(3)]
         for _ in range(2):
@@ -41,10 +41,8 @@ async def test_more_messages_than_a_minute_allows_are_refused_with_a_time(tmp_pa
         await harness.runs.send(bob, text="hi", client_id="c3")
 
 
-async def test_messages_that_are_refused_do_not_count(tmp_path: Path):
-    async with run_harness(
-        tmp_path / "chat.db", limit_messages="3/minute", runs_per_user=2
-    ) as harness:
+async def test_messages_that_are_refused_do_not_count(database: DatabaseUnderTest):
+    async with run_harness(database, limit_messages="3/minute", runs_per_user=2) as harness:
         alice = await harness.person()
         sent = [await harness.runs.send(alice, text="hi", client_id=f"c{n}") for n in range(2)]
         for thread_id, refusal in (
@@ -59,8 +57,10 @@ async def test_messages_that_are_refused_do_not_count(tmp_path: Path):
         assert await harness.count(alice, Thread) == 3
 
 
-async def test_more_threads_than_a_minute_allows_are_refused_with_a_time(tmp_path: Path):
-    async with run_harness(tmp_path / "chat.db", limit_threads="2/minute") as harness:
+async def test_more_threads_than_a_minute_allows_are_refused_with_a_time(
+    database: DatabaseUnderTest,
+):
+    async with run_harness(database, limit_threads="2/minute") as harness:
         alice, bob = await harness.person(), await harness.person()
         for _ in range(2):
             await harness.threads.create(alice)
@@ -72,9 +72,9 @@ async def test_more_threads_than_a_minute_allows_are_refused_with_a_time(tmp_pat
         await harness.runs.send(alice, text="hi", client_id="c1")
 
 
-async def test_a_user_stores_no_more_than_their_share(tmp_path: Path):
+async def test_a_user_stores_no_more_than_their_share(database: DatabaseUnderTest):
     async with run_harness(
-        tmp_path / "chat.db",
+        database,
         stored_bytes_per_user=100_000,
         answer_bytes=10_000,
         runs_per_user=100,
@@ -97,8 +97,8 @@ async def test_a_user_stores_no_more_than_their_share(tmp_path: Path):
         await harness.runs.send(bob, text="hi", client_id="c1")
 
 
-async def test_deleted_chats_count_until_they_are_removed(tmp_path: Path):
-    async with run_harness(tmp_path / "chat.db") as harness:
+async def test_deleted_chats_count_until_they_are_removed(database: DatabaseUnderTest):
+    async with run_harness(database) as harness:
         alice = await harness.person()
         thread_id = await answered(harness, alice, 1, "x" * 500)
         await harness.threads.delete(alice, thread_id)

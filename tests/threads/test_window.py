@@ -1,6 +1,5 @@
 """A window of a branch."""
 
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import Message, Thread
+from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
 from testing.sql_statements import statements
 
@@ -120,7 +120,7 @@ async def test_a_window_of_a_long_thread_reads_no_more_than_of_a_short_one(
         assert len(window.messages) == 30
         assert window.has_older
         costs.append(len(noted.ran))
-        plans = noted.plans(harness.path, "message")
+        plans = noted.plans(harness.database.folder / "chat.db", "message")
         assert plans
         assert not any("SCAN message" in plan for plan in plans), "rows are found by id"
         climbs = [parameters for sql, parameters in noted.ran if "RECURSIVE" in sql]
@@ -129,8 +129,8 @@ async def test_a_window_of_a_long_thread_reads_no_more_than_of_a_short_one(
     assert costs[0] == costs[1] <= 7
 
 
-async def test_a_window_of_large_messages_has_fewer_of_them(tmp_path: Path):
-    async with run_harness(tmp_path / "chat.db", messages_page_bytes=10_000) as harness:
+async def test_a_window_of_large_messages_has_fewer_of_them(database: DatabaseUnderTest):
+    async with run_harness(database, messages_page_bytes=10_000) as harness:
         alice = await harness.person()
         thread_id, ids = await thread_of(harness, alice, 20, "x" * 3_000)
         window = await harness.threads.window(alice, thread_id)
@@ -143,8 +143,8 @@ async def test_a_window_of_large_messages_has_fewer_of_them(tmp_path: Path):
         assert seen == ids
 
 
-async def test_a_message_larger_than_a_window_is_a_window(tmp_path: Path):
-    async with run_harness(tmp_path / "chat.db", messages_page_bytes=10_000) as harness:
+async def test_a_message_larger_than_a_window_is_a_window(database: DatabaseUnderTest):
+    async with run_harness(database, messages_page_bytes=10_000) as harness:
         alice = await harness.person()
         thread_id, ids = await thread_of(harness, alice, 2, "x" * 30_000)
         window = await harness.threads.window(alice, thread_id)

@@ -107,7 +107,7 @@ class UserAdministration:
         Raises:
             NotFound: There is no such user.
         """
-        async with self.db.system("command line", write=True) as session:
+        async with self.db.system("command line", write=True, read_committed=True) as session:
             await delete_user(session, self.sessions, await session.require(User, user_id))
 
     async def set_password(self, user_id: UUID, password: str) -> int:

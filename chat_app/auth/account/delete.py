@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
@@ -12,7 +12,7 @@ from chat_app.core.errors import InvalidInput
 from chat_app.core.logging import log_security_event
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.tables import OneTimeToken, User
+from chat_app.db.tables import ACTIVE, Message, OneTimeToken, Run, Thread, User
 
 
 class DeletionNotConfirmed(InvalidInput):
@@ -41,7 +41,7 @@ async def delete_account(
         DeletionNotConfirmed: It is another email; nothing has changed.
         NotFound: The user was deleted already.
     """
-    async with db.system("auth", write=True) as session:
+    async with db.system("auth", write=True, read_committed=True) as session:
         user = await session.require(User, principal.user_id)
         if not _is_same(confirm, user.email):
             raise DeletionNotConfirmed
@@ -52,15 +52,33 @@ async def delete_user(session: SystemSession, sessions: SessionService, user: Us
     """Delete a user in the caller's transaction.
 
     Args:
-        session: The transaction.
+        session: The transaction, one that sees what others commit meanwhile (`read_committed`).
         sessions: Revokes the user's sessions.
         user: The user.
     """
+    await _lock_chats(session, user)
     await sessions.revoke_all(session, user.id, reason="removed")
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
     session.after_commit.append(partial(log_security_event, "user_deleted", user=user.id))
     await session.exec(delete(User).where(col(User.id) == user.id))
+
+
+async def _lock_chats(session: SystemSession, user: User) -> None:
+    """Let what writes the user's chats finish, and wait from now on.
+
+    It locks in the order in which those transactions do (thread, message, run; by id), so that none
+    of them waits for this one while this one waits for it. On SQLite they wait anyway.
+    """
+    answering = col(Message.status) == "running", col(Message.owner_id) == user.id
+    active = col(Run.status).in_(ACTIVE), col(Run.owner_id) == user.id
+    for rows in (
+        select(User.id).where(col(User.id) == user.id),
+        select(Thread.id).where(col(Thread.owner_id) == user.id).order_by(col(Thread.id)),
+        select(Message.id).where(*answering).order_by(col(Message.id)),
+        select(Run.id).where(*active).order_by(col(Run.id)),
+    ):
+        await session.exec(rows.with_for_update())
 
 
 def _is_same(typed: str, email: str) -> bool:

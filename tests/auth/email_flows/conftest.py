@@ -1,12 +1,12 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
+from testing.database import DatabaseUnderTest
 from testing.email_flows import EmailHarness, email_harness
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[EmailHarness]:
-    async with email_harness(tmp_path) as one:
+async def harness(database: DatabaseUnderTest) -> AsyncIterator[EmailHarness]:
+    async with email_harness(database) as one:
         yield one

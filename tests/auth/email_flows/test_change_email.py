@@ -1,6 +1,5 @@
 """Proving an address, and moving to another one."""
 
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,6 +9,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict
 from chat_app.db.tables import Account, User
 from testing.auth_services import PASSWORD
+from testing.database import DatabaseUnderTest
 from testing.email_flows import ADA, BOB, BROWSER, HERE, EmailHarness, email_harness, entered
 from testing.mail_server import link_of, text_of
 
@@ -149,8 +149,8 @@ async def test_ones_own_address_and_what_is_none_are_refused(harness: EmailHarne
     assert (await harness.counts())[3:] == (0, 0)
 
 
-async def test_a_foreign_domain_is_refused(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, auth_allowed_domains="example.org") as harness:
+async def test_a_foreign_domain_is_refused(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, auth_allowed_domains="example.org") as harness:
         ada = await signed_in(harness)
         with pytest.raises(AccessDenied):
             await harness.auth.email_changes.send_change(ada, NEW, HERE)

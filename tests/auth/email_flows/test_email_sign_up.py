@@ -1,7 +1,5 @@
 """An account is made once its address is confirmed, by who asked for it."""
 
-from pathlib import Path
-
 import pytest
 
 from chat_app.auth.errors import (
@@ -16,6 +14,7 @@ from chat_app.auth.sign_in.identity import SignedIn
 from chat_app.core.errors import RateLimited
 from chat_app.db.tables import OneTimeToken, User
 from testing.auth_services import PASSWORD
+from testing.database import DatabaseUnderTest
 from testing.email_flows import ADA, BOB, BROWSER, HERE, EmailHarness, email_harness, entered
 from testing.mail_server import link_of, text_of
 
@@ -107,8 +106,8 @@ async def test_the_first_who_confirms_has_the_address(harness: EmailHarness) -> 
     assert await harness.people() == [ADA]
 
 
-async def test_guesses_at_the_password_are_counted(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, limit_sign_in_pair="5/15 minutes") as harness:
+async def test_guesses_at_the_password_are_counted(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, limit_sign_in_pair="5/15 minutes") as harness:
         await begin(harness)
         token = await harness.token()
         verified = harness.auth.hasher.verified
@@ -154,17 +153,19 @@ async def test_what_cannot_be_taken_is_refused_before_anything_is_done(
     assert await harness.counts() == (0, 0, 0, 0, 0)
 
 
-async def test_closed_is_closed_whoever_asks(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, sign_up="closed") as harness:
+async def test_closed_is_closed_whoever_asks(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, sign_up="closed") as harness:
         await harness.person()
         for email in (ADA, BOB):
             with pytest.raises(SignUpClosed):
                 await begin(harness, email)
 
 
-async def test_a_domain_that_is_let_in_may_sign_up_where_strangers_may_not(tmp_path: Path) -> None:
+async def test_a_domain_that_is_let_in_may_sign_up_where_strangers_may_not(
+    database: DatabaseUnderTest,
+) -> None:
     settings = {"sign_up": "closed", "auth_allowed_domains": "example.org"}
-    async with email_harness(tmp_path, **settings) as harness:
+    async with email_harness(database, **settings) as harness:
         known = await begin(harness)
         await finish(harness, await harness.token(), browser_secret=known)
         with pytest.raises(AccessDenied):
@@ -172,7 +173,7 @@ async def test_a_domain_that_is_let_in_may_sign_up_where_strangers_may_not(tmp_p
         assert await harness.people() == [ADA]
 
 
-async def test_who_the_operator_refuses_gets_no_link(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, auth_on_sign_in=f"{__name__}:says_no") as harness:
+async def test_who_the_operator_refuses_gets_no_link(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, auth_on_sign_in=f"{__name__}:says_no") as harness:
         await begin(harness)
         assert "http" not in text_of(await harness.read())

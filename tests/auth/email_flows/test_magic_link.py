@@ -1,7 +1,5 @@
 """Signing in by letter."""
 
-from pathlib import Path
-
 import pytest
 from sqlmodel import select
 
@@ -11,6 +9,7 @@ from chat_app.core.errors import RateLimited
 from chat_app.db.tables import Account, OneTimeToken, Totp, User
 from chat_app.mail.mailer import MailUnavailable
 from testing.auth_services import PASSWORD, auth_harness
+from testing.database import DatabaseUnderTest
 from testing.email_flows import ADA, BOB, BROWSER, HERE, EmailHarness, email_harness, entered
 from testing.mail_server import flush, link_of, text_of
 
@@ -65,8 +64,10 @@ async def test_a_stranger_gets_an_account_where_strangers_do(harness: EmailHarne
     assert (account.issuer, account.subject) == ("email", BOB)
 
 
-async def test_a_stranger_gets_no_link_where_strangers_get_no_account(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, sign_up="closed") as harness:
+async def test_a_stranger_gets_no_link_where_strangers_get_no_account(
+    database: DatabaseUnderTest,
+) -> None:
+    async with email_harness(database, sign_up="closed") as harness:
         await send(harness, BOB)
         letter = await harness.read()
         assert "http" not in text_of(letter)
@@ -83,8 +84,10 @@ async def test_an_account_that_nobody_proved_is_cleared(harness: EmailHarness) -
     assert [one.issuer for one in await harness.all(Account)] == ["email"]
 
 
-async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, auth_unverified_accounts="refuse") as harness:
+async def test_or_it_stays_closed_where_the_operator_wants_that(
+    database: DatabaseUnderTest,
+) -> None:
+    async with email_harness(database, auth_unverified_accounts="refuse") as harness:
         await harness.person(is_verified=False)
         await send(harness)
         assert "http" not in text_of(await harness.read())
@@ -105,15 +108,19 @@ async def test_who_was_disabled_after_the_letter_does_not_come_in(harness: Email
         await follow(harness, await harness.token())
 
 
-async def test_who_the_operator_refuses_is_refused_before_a_link_is_sent(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, auth_on_sign_in=f"{__name__}:says_no") as harness:
+async def test_who_the_operator_refuses_is_refused_before_a_link_is_sent(
+    database: DatabaseUnderTest,
+) -> None:
+    async with email_harness(database, auth_on_sign_in=f"{__name__}:says_no") as harness:
         await harness.person()
         await send(harness)
         assert "http" not in text_of(await harness.read())
 
 
-async def test_a_foreign_domain_is_refused_before_anything_is_done(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, auth_allowed_domains="chat.example") as harness:
+async def test_a_foreign_domain_is_refused_before_anything_is_done(
+    database: DatabaseUnderTest,
+) -> None:
+    async with email_harness(database, auth_allowed_domains="chat.example") as harness:
         await harness.person()
         before = await harness.counts()
         for email in (ADA, BOB):
@@ -141,8 +148,8 @@ async def test_the_second_factor_is_asked_for(harness: EmailHarness) -> None:
     assert (await harness.counts())[2] == before
 
 
-async def test_a_mailbox_is_not_flooded(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, limit_mail_recipient="3/hour") as harness:
+async def test_a_mailbox_is_not_flooded(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, limit_mail_recipient="3/hour") as harness:
         for number in range(3):
             await send(harness, ADA, f"192.0.2.{number}")
         with pytest.raises(RateLimited):
@@ -173,9 +180,9 @@ async def test_the_browsers_old_session_ends(harness: EmailHarness) -> None:
     assert (old.session_id, "replaced") in harness.auth.ended
 
 
-async def test_without_letters_nothing_is_promised(tmp_path: Path) -> None:
+async def test_without_letters_nothing_is_promised(database: DatabaseUnderTest) -> None:
     public = {"app_url": "https://chat.example", "fake_models": False}
-    async with auth_harness(tmp_path, **public) as harness:
+    async with auth_harness(database, **public) as harness:
         with pytest.raises(MailUnavailable):
             await harness.magic_links.send(ADA, HERE)
         async with harness.db.system("auth") as session:

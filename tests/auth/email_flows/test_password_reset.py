@@ -1,7 +1,6 @@
 """Choosing a new password by letter."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,7 @@ from chat_app.auth.errors import InvalidToken, PasswordTooShort, WeakPassword
 from chat_app.auth.rate_limits import FIRST_WAIT_SECONDS
 from chat_app.db.tables import Account, Passkey, RememberedDevice, User
 from testing.auth_services import PASSWORD
+from testing.database import DatabaseUnderTest
 from testing.email_flows import ADA, BOB, HERE, EmailHarness, email_harness
 from testing.mail_server import link_of, text_of
 
@@ -105,8 +105,8 @@ async def test_a_refused_password_leaves_the_link_as_it_is(
     assert await harness.knows(NEW)
 
 
-async def test_refused_passwords_are_counted(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, limit_sign_in_address="3/hour") as harness:
+async def test_refused_passwords_are_counted(database: DatabaseUnderTest) -> None:
+    async with email_harness(database, limit_sign_in_address="3/hour") as harness:
         await harness.person()
         token = await send(harness)
         for _ in range(3):
@@ -162,8 +162,10 @@ async def test_an_account_that_nobody_proved_is_cleared(harness: EmailHarness) -
     assert await harness.knows(NEW)
 
 
-async def test_or_it_stays_closed_where_the_operator_wants_that(tmp_path: Path) -> None:
-    async with email_harness(tmp_path, auth_unverified_accounts="refuse") as harness:
+async def test_or_it_stays_closed_where_the_operator_wants_that(
+    database: DatabaseUnderTest,
+) -> None:
+    async with email_harness(database, auth_unverified_accounts="refuse") as harness:
         await harness.person(is_verified=False)
         await harness.auth.password_changes.send_reset(ADA, HERE)
         assert "http" not in text_of(await harness.read())

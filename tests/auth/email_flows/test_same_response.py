@@ -1,7 +1,6 @@
 """Whether somebody has an account shows neither in the answer nor in the work."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from chat_app.db.tables import Account
+from testing.database import DatabaseUnderTest
 from testing.email_flows import ADA, BOB, HERE, EmailHarness, email_harness
 from testing.mail_server import flush
 
@@ -90,11 +90,11 @@ async def there_is(harness: EmailHarness, kind: str) -> None:
 @pytest.mark.parametrize("given", SETTINGS)
 @pytest.mark.parametrize("ask", [link, reset, sign_up, change])
 async def test_the_same_work_is_done_for_everybody(
-    tmp_path: Path, ask: Ask, given: dict[str, Any]
+    database: DatabaseUnderTest, ask: Ask, given: dict[str, Any]
 ) -> None:
     seen: list[dict[str, Any]] = []
-    for number, kind in enumerate(KINDS):
-        async with email_harness(tmp_path / str(number), **given) as harness:
+    for kind in KINDS:
+        async with email_harness(database.emptied(), **given) as harness:
             await there_is(harness, kind)
             seen.append(await work_of(harness, ask, ADA))
     assert seen[1:] == seen[:1] * (len(KINDS) - 1)

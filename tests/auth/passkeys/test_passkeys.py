@@ -18,6 +18,7 @@ from chat_app.core.errors import Conflict, NotFound
 from chat_app.db.tables import Account
 from testing.auth_services import AuthHarness, auth_harness, settings_of
 from testing.authenticator import UP, Authenticator
+from testing.database import DatabaseUnderTest
 
 HERE = "192.0.2.7"
 TAB = "a secret of the browser"
@@ -342,8 +343,8 @@ async def test_junk_is_refused(ada: Owner, junk: str) -> None:
             await attempt
 
 
-async def test_who_begins_too_many_sign_ins_waits(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, limit_start_address="2/hour") as harness:
+async def test_who_begins_too_many_sign_ins_waits(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, limit_start_address="2/hour") as harness:
         for _ in range(2):
             await harness.passkeys.begin_sign_in(TAB, HERE)
         before = harness.time()

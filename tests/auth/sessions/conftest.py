@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chat_app.db.engine import Database
 from testing.auth_services import AuthHarness, OpenAuthHarness, auth_harness
+from testing.database import DatabaseUnderTest
 
 
 @pytest.fixture(params=["database", "jwt"])
@@ -18,11 +18,11 @@ def strategy(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def open_harness(tmp_path: Path, strategy: str) -> OpenAuthHarness:
+def open_harness(database: DatabaseUnderTest, strategy: str) -> OpenAuthHarness:
     def opened(
-        database: type[Database] = Database, **given: Any
+        kind: type[Database] = Database, **given: Any
     ) -> AbstractAsyncContextManager[AuthHarness]:
-        return auth_harness(tmp_path, database, auth_session_strategy=strategy, **given)
+        return auth_harness(database, kind, auth_session_strategy=strategy, **given)
 
     return opened
 
@@ -34,15 +34,15 @@ async def harness(open_harness: OpenAuthHarness) -> AsyncIterator[AuthHarness]:
 
 
 @pytest.fixture
-async def database_harness(tmp_path: Path) -> AsyncIterator[AuthHarness]:
-    async with auth_harness(tmp_path, auth_session_strategy="database") as one:
+async def database_harness(database: DatabaseUnderTest) -> AsyncIterator[AuthHarness]:
+    async with auth_harness(database, auth_session_strategy="database") as one:
         yield one
 
 
 @pytest.fixture
-def open_jwt_harness(tmp_path: Path) -> Any:
+def open_jwt_harness(database: DatabaseUnderTest) -> Any:
     """Opens a harness with encrypted JWTs and more settings."""
-    return partial(auth_harness, tmp_path, auth_session_strategy="jwt")
+    return partial(auth_harness, database, auth_session_strategy="jwt")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from chat_app.auth.sessions.codecs import create_token_codec
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.crypto import KeyRing
 from testing.auth_services import AuthHarness, auth_harness, renewal_of, settings_of
+from testing.database import DatabaseUnderTest
 
 FIRST, SECOND, THIRD = (f"{number}-the-tests-own-key-9c41e7d2b3a86f50" for number in (1, 2, 3))
 PEOPLE = 12
@@ -72,8 +72,8 @@ class Browser:
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with auth_harness(tmp_path, auth_session_strategy="jwt") as harness:
+async def installation(database: DatabaseUnderTest) -> AsyncIterator[Installation]:
+    async with auth_harness(database, auth_session_strategy="jwt") as harness:
         yield Installation(harness)
 
 

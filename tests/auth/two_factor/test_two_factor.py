@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from chat_app.core.crypto import KeyRing
 from chat_app.core.errors import Conflict, Unavailable
 from chat_app.db.tables import BackupCode, OneTimeToken, RememberedDevice, Totp
 from testing.auth_services import FIREFOX, AuthHarness, auth_harness, settings_of
+from testing.database import DatabaseUnderTest
 from testing.second_factor import MfaUser, enable_mfa, mfa_user
 
 HERE = Browser("192.0.2.7", FIREFOX)
@@ -329,8 +329,8 @@ async def test_a_remembered_browser_dies_with_the_person(
     assert isinstance(again, MfaRequired)
 
 
-async def test_the_operator_decides_how_often(tmp_path: Path) -> None:
-    async with auth_harness(tmp_path, limit_second_factor="2/hour") as harness:
+async def test_the_operator_decides_how_often(database: DatabaseUnderTest) -> None:
+    async with auth_harness(database, limit_second_factor="2/hour") as harness:
         ada = await mfa_user(harness)
         await wrong_ones(ada, 2)
         with pytest.raises(TwoFactorLocked) as refused:

@@ -1,0 +1,180 @@
+"""PostgreSQL's roles: what each may do, and whether PostgreSQL itself keeps users' rows apart.
+
+The owner of the tables migrates them. `system` sees every row: system sessions and the log of
+answers. `app` is the role of scoped sessions: it has rights on the tables of users' rows only, and
+policies show it the rows of the user that its transaction names (see `name_owner`). Nothing that a
+statement of `app` says leads to another role, so a statement that slips past the compiler's filter
+still meets this wall.
+
+With one role for everything that role owns the tables, and the policies let it see every row.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from chat_app.db.tables import OWNED
+from chat_app.settings.database import DatabaseSettings, role_of
+from chat_app.settings.validation import ConfigError
+
+_OWN = "owner_id = nullif(current_setting('app.user_id', true), '')::uuid"
+_WRITE = "SELECT, INSERT, UPDATE, DELETE"
+_TABLES = tuple(str(model.__tablename__) for model in OWNED)
+_MIGRATIONS_LOCK = 0x63686174_0001  # "chat", and a number for this purpose
+
+
+def serialize_migrations(connection: Connection) -> None:
+    """Wait until no other process migrates the database; the end of the transaction lets it go.
+
+    Raises:
+        DatabaseBusy: The other one takes too long.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATIONS_LOCK})
+
+
+def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:
+    """Give every table of users' rows its policies, and each role its rights, and no others.
+
+    It repeats what is there already, so it can follow every migration: a table that a migration
+    adds is protected whatever the migration says.
+
+    Args:
+        connection: The connection of the role that migrates, in the migration's transaction.
+        settings: The URLs, which name the roles.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    database, schema = connection.execute(text("SELECT current_database(), current_schema()")).one()
+    database, schema = quote(database), quote(schema)
+    everyone = ["CURRENT_USER"]
+    statements: list[str] = []
+    if settings.database_system_url:
+        app, system = (
+            quote(role_of(url)) for url in (settings.database_url, settings.database_system_url)
+        )
+        everyone.append(system)
+        statements += [
+            # A temporary table would stand before the real one of that name, and outlive the
+            # transaction on a pooled connection.
+            f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC, {app}",
+            f"GRANT CONNECT ON DATABASE {database} TO {system}, {app}",
+            f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {app}",
+            f"GRANT USAGE ON SCHEMA {schema} TO {system}, {app}",
+            f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC, {app}, {system}",
+            f"GRANT {_WRITE} ON ALL TABLES IN SCHEMA {schema} TO {system}",
+            f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {system}",
+            *(f"GRANT {_WRITE} ON {table} TO {app}" for table in _TABLES),
+        ]
+    for table in _TABLES:
+        statements += [
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+            f"DROP POLICY IF EXISTS own_rows ON {table}",
+            f"CREATE POLICY own_rows ON {table} USING ({_OWN})",
+            f"DROP POLICY IF EXISTS every_row ON {table}",
+            # The owner too is bound by FORCE: without this a data migration would change no row.
+            f"CREATE POLICY every_row ON {table} TO {', '.join(everyone)} "
+            "USING (true) WITH CHECK (true)",
+        ]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def check_owner(connection: Connection) -> None:
+    """Refuse to migrate tables of another role, with the statement that hands them over.
+
+    Raises:
+        ConfigError: The tables belong to another role.
+    """
+    owner = connection.execute(
+        text(
+            "SELECT tableowner, current_user FROM pg_tables WHERE schemaname = current_schema() "
+            "AND tablename = ANY(CAST(:tables AS text[])) AND tableowner <> current_user LIMIT 1"
+        ),
+        {"tables": list(_TABLES)},
+    ).one_or_none()
+    if owner is not None:
+        raise ConfigError(
+            f"DATABASE_ADMIN_URL: the tables belong to the role {owner[0]}; as a superuser, run: "
+            f'REASSIGN OWNED BY "{owner[0]}" TO "{owner[1]}"'
+        )
+
+
+_FAULTS = {
+    "is a superuser or has BYPASSRLS": (
+        "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+    ),
+    "may create roles": "SELECT rolcreaterole FROM pg_roles WHERE rolname = current_user",
+    "is a member of another role": (
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname <> current_user "
+        "AND pg_has_role(oid, 'MEMBER'))"
+    ),
+    "owns tables": (
+        "SELECT EXISTS (SELECT FROM pg_class WHERE pg_get_userbyid(relowner) = current_user "
+        "AND relnamespace = current_schema()::regnamespace)"
+    ),
+    "may create tables": (
+        "SELECT has_schema_privilege(current_schema(), 'CREATE') "
+        "OR has_database_privilege(current_database(), 'CREATE') "
+        "OR has_database_privilege(current_database(), 'TEMPORARY')"
+    ),
+    "reads tables that hold no user's rows": (
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') "
+        "AND relnamespace = current_schema()::regnamespace "
+        "AND relname <> ALL(CAST(:tables AS text[])) "
+        "AND has_any_column_privilege(oid, 'SELECT, INSERT, UPDATE, REFERENCES'))"
+    ),
+    "may empty or change tables": (
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') "
+        "AND relnamespace = current_schema()::regnamespace "
+        "AND has_table_privilege(oid, 'TRUNCATE, REFERENCES, TRIGGER'))"
+    ),
+    "may not read and write users' rows": (
+        "SELECT count(*) < :count FROM pg_class WHERE relname = ANY(CAST(:tables AS text[])) "
+        "AND relnamespace = current_schema()::regnamespace "
+        "AND has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') "
+        "AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')"
+    ),
+    "is not held by row-level security": (
+        "SELECT count(*) < :count FROM pg_class WHERE relname = ANY(CAST(:tables AS text[])) "
+        "AND relnamespace = current_schema()::regnamespace AND relforcerowsecurity "
+        "AND row_security_active(oid)"
+    ),
+    **{
+        f"sees rows of the table {table} without naming a user": (
+            f"SELECT EXISTS (SELECT FROM {table})"  # noqa: S608
+        )
+        for table in _TABLES
+    },
+}
+"""What is wrong with the role of scoped sessions → a query that finds it."""
+
+
+def check_isolation(app: Connection, system: Connection) -> None:
+    """Refuse several roles that do not keep users' rows apart.
+
+    Args:
+        app: A connection of the role of scoped sessions.
+        system: A connection of the role of system sessions.
+
+    Raises:
+        ConfigError: With what is wrong.
+    """
+    if _place(app) != _place(system):
+        raise ConfigError("DATABASE_SYSTEM_URL is another database than DATABASE_URL")
+    role = app.execute(text("SELECT current_user")).scalar_one()
+    for fault, query in _FAULTS.items():
+        statement = text(query)
+        known = {"tables": list(_TABLES), "count": len(_TABLES)}
+        if app.execute(statement, {name: known[name] for name in statement._bindparams}).scalar():
+            raise ConfigError(
+                f"DATABASE_URL: the role {role} {fault}, so PostgreSQL would not keep users' rows "
+                "apart; docs/postgresql.md says how to make the roles"
+            )
+
+
+def _place(connection: Connection) -> Any:
+    """Which database of which server a connection leads to."""
+    query = (
+        "SELECT oid, pg_postmaster_start_time() FROM pg_database WHERE datname = current_database()"
+    )
+    return connection.execute(text(query)).one()

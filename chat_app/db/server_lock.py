@@ -1,0 +1,142 @@
+"""The lock of the one server of a PostgreSQL database.
+
+A second server would take the first one's answers for those of a lost process, end them and
+delete their log. So a server holds an advisory lock by a connection of its own: PostgreSQL lets the
+lock go when that connection ends, however the process does. A server whose connection is lost may
+not be the only one any more, and writes nothing until it holds the lock again.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import psycopg
+from sqlalchemy import make_url
+
+from chat_app.core.clock import Sleep
+from chat_app.core.errors import DatabaseError, DatabaseUnreachable
+
+_KEY = 0x63686174_0002  # "chat", and a number for this purpose
+_HEARTBEAT_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
+_CONNECTION = {
+    "application_name": "chat-app server lock",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+logger = logging.getLogger(__name__)
+
+
+class DatabaseInUse(DatabaseError):
+    """Another server uses the database."""
+
+    code = "database_in_use"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another server is using this database; stop it, or give this one another database."
+        )
+
+
+class ServerLock:
+    """The lock of one server.
+
+    Args:
+        url: The async SQLAlchemy URL of the role of system sessions; no pooler may be in between
+            that shares connections.
+        wait_seconds: How long to wait for a server that stops, in seconds.
+        sleep: Waits between two attempts to reach the database again.
+    """
+
+    def __init__(self, url: str, *, wait_seconds: float = 5, sleep: Sleep = asyncio.sleep) -> None:
+        plain = make_url(url).set(drivername="postgresql")
+        self._url = plain.render_as_string(hide_password=False)
+        self._wait_seconds = wait_seconds
+        self._sleep = sleep
+        self._held = asyncio.Event()
+
+    def check(self) -> None:
+        """Refuse to write without the lock.
+
+        Raises:
+            DatabaseUnreachable: The lock is lost.
+        """
+        if not self._held.is_set():
+            raise DatabaseUnreachable
+
+    @contextlib.asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """Hold the lock until the block ends; regain it when the connection is lost.
+
+        Raises:
+            DatabaseInUse: Another server holds it.
+            DatabaseUnreachable: The database cannot be reached.
+        """
+        keeping = asyncio.create_task(self._keep(await self._acquire()), name="server lock")
+        self._held.set()
+        try:
+            yield
+        finally:
+            self._held.clear()
+            keeping.cancel()
+            await asyncio.wait({keeping})
+
+    async def _keep(self, connection: psycopg.AsyncConnection) -> None:
+        while True:
+            try:
+                await _until_lost(connection)
+            finally:
+                await connection.close()
+            self._held.clear()
+            logger.error(
+                "The connection that holds the database for this server is lost: nothing is "
+                "written until it is held again."
+            )
+            connection = await self._regain()
+            self._held.set()
+            logger.warning("The database is held by this server again.")
+
+    async def _regain(self) -> psycopg.AsyncConnection:
+        while True:
+            try:
+                return await self._acquire()
+            except DatabaseInUse:
+                continue  # it has waited already
+            except DatabaseError:
+                await self._sleep(_RETRY_SECONDS)
+
+    async def _acquire(self) -> psycopg.AsyncConnection:
+        """A connection that holds the lock."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, **_CONNECTION
+                )
+                stack.push_async_callback(connection.close)
+                # The server itself waits, so that the lock is taken as soon as it is free.
+                milliseconds = str(max(1, int(self._wait_seconds * 1000)))
+                await connection.execute(
+                    "SELECT set_config('lock_timeout', %s, false)", [milliseconds]
+                )
+                await connection.execute("SELECT pg_advisory_lock(%s)", [_KEY])
+            except psycopg.errors.LockNotAvailable:
+                raise DatabaseInUse from None
+            except psycopg.Error as error:
+                raise DatabaseUnreachable from error
+            stack.pop_all()
+            return connection
+
+
+async def _until_lost(connection: psycopg.AsyncConnection) -> None:
+    """Return when a connection is lost: at once if its end is told, else with a heartbeat."""
+    with contextlib.suppress(psycopg.Error, TimeoutError):
+        while True:
+            async for _ in connection.notifies(timeout=_HEARTBEAT_SECONDS):
+                pass  # nothing is listened for
+            async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                await connection.execute("SELECT 1")
