@@ -1,5 +1,7 @@
 """What one user may store, and how often: messages and threads per minute, bytes in total."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
 
@@ -65,9 +67,9 @@ class UserLimits:
             RateLimited: The user has sent too many.
             StorageFull: The message does not fit.
         """
-        await _count(self._message_rate, Budget(self._messages, (str(user_id),)))
-        most = self._settings.answer_bytes
-        await self._admit(session, user_id, ROW_BYTES * 3 + size, ROW_BYTES * 3 + size + most)
+        size += ROW_BYTES * 3
+        async with _counted(self._message_rate, Budget(self._messages, (str(user_id),))):
+            await self._admit(session, user_id, size, size + self._settings.answer_bytes)
 
     async def admit_thread(self, session: AsyncSession, user_id: UUID) -> None:
         """Admit an empty thread of a user.
@@ -76,8 +78,8 @@ class UserLimits:
             RateLimited: The user has created too many.
             StorageFull: It does not fit.
         """
-        await _count(self._thread_rate, Budget(self._threads, (str(user_id),)))
-        await self._admit(session, user_id, ROW_BYTES, ROW_BYTES)
+        async with _counted(self._thread_rate, Budget(self._threads, (str(user_id),))):
+            await self._admit(session, user_id, ROW_BYTES, ROW_BYTES)
 
     async def _admit(self, session: AsyncSession, user_id: UUID, size: int, most: int) -> None:
         left = self._left.get(user_id, 0)
@@ -97,9 +99,15 @@ class UserLimits:
         )
 
 
-async def _count(limiter: RateLimiter, budget: Budget) -> None:
+@asynccontextmanager
+async def _counted(limiter: RateLimiter, budget: Budget) -> AsyncIterator[None]:
+    """Around storing something, which counts unless it does not fit."""
     async with limiter.attempt(budget):
-        pass
+        try:
+            yield
+        except StorageFull:
+            await limiter.release(budget)
+            raise
 
 
 def _too_many(what: str, seconds: int) -> RateLimited:

@@ -106,3 +106,20 @@ async def test_deleted_chats_count_until_they_are_removed(database: DatabaseUnde
             assert await stored_bytes(session) == 501 + 3 * ROW_BYTES
             sizes = (await session.exec(select(Message.size))).all()
         assert sorted(sizes) == [1, 500]
+
+
+async def test_what_does_not_fit_does_not_count(tmp_path: Path):
+    async with run_harness(
+        tmp_path / "chat.db",
+        stored_bytes_per_user=100_000,
+        answer_bytes=10_000,
+        message_bytes=100_000,
+        limit_messages="1/minute",
+    ) as harness:
+        alice = await harness.person()
+        for n in range(2):
+            with pytest.raises(StorageFull):
+                await harness.runs.send(alice, text="x" * 99_000, client_id=f"big{n}")
+        await harness.runs.send(alice, text="hi", client_id="c1")
+        with pytest.raises(RateLimited):
+            await harness.runs.send(alice, text="hi", client_id="c2")
