@@ -214,8 +214,7 @@ class SignInPaused(TooManyAttempts):
     code = "sign_in_paused"
     error_code = "SignInPaused"
     message_template = (
-        "Too many failed sign-ins with this email. Sign in another way, such as a passkey or an "
-        "email link, or try again {when}."
+        "Too many failed sign-ins with this email. Sign in another way, or try again {when}."
     )
 
 

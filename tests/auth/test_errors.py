@@ -48,5 +48,5 @@ def test_other_errors_have_a_word_with_a_sentence_too(settings: Settings) -> Non
 )
 def test_a_rate_limit_says_how_long_to_wait(seconds: int, wait: str) -> None:
     assert TooManyAttempts(seconds).message == f"Too many attempts. Try again {wait}."
-    assert SignInPaused(seconds).message.endswith(f" email link, or try again {wait}.")
+    assert SignInPaused(seconds).message.endswith(f" another way, or try again {wait}.")
     assert TwoFactorLocked(seconds).message == f"Too many incorrect codes. Try again {wait}."
