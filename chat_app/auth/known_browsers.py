@@ -40,13 +40,13 @@ class KnownUser:
 
     Args:
         user_id: The user.
-        fingerprint: Of the password's hash at the time; a new password has another one.
+        password_digest: Of the hash of their password at that time; a new password has another one.
         id: Random; failures of this user in this browser are counted under it.
         expires_at: Seconds since the epoch.
     """
 
     user_id: UUID
-    fingerprint: bytes
+    password_digest: bytes
     id: bytes
     expires_at: int
 
@@ -83,8 +83,8 @@ class KnownBrowsers:
             subject = normalise(email)
         except InvalidEmail:
             return ""
-        account = await self._account_of(col(User.email) == subject)
-        known = [user for user in users if account == (user.user_id, user.fingerprint)]
+        found = await self._find_user(col(User.email) == subject)
+        known = [user for user in users if found == (user.user_id, user.password_digest)]
         return known[0].id.hex() if known else ""
 
     async def remember(self, cookie: str | None, user_id: UUID) -> str:
@@ -96,9 +96,9 @@ class KnownBrowsers:
             cookie: What the browser sent; its other users stay.
             user_id: The user who has signed in.
         """
-        _, fingerprint = await self._account_of(col(User.id) == user_id) or (user_id, b"")
+        _, password_digest = await self._find_user(col(User.id) == user_id) or (user_id, b"")
         expires_at = int((self._clock() + LIFETIME).timestamp())
-        user = KnownUser(user_id, fingerprint, secrets.token_bytes(8), expires_at)
+        user = KnownUser(user_id, password_digest, secrets.token_bytes(8), expires_at)
         return self._write([user, *self._without(cookie, user_id)])
 
     def forget(self, cookie: str | None, user_id: UUID) -> str:
@@ -106,18 +106,18 @@ class KnownBrowsers:
         users = self._without(cookie, user_id)
         return self._write(users) if users else ""
 
-    async def _account_of(self, condition: ColumnElement[bool]) -> tuple[UUID, bytes] | None:
-        """A user and the fingerprint of their password hash; of empty text without a password."""
+    async def _find_user(self, condition: ColumnElement[bool]) -> tuple[UUID, bytes] | None:
+        """A user and the digest of their password's hash; of empty text without a password."""
         has_password = and_(
             col(Account.user_id) == col(User.id), col(Account.issuer) == PASSWORD_ISSUER
         )
         async with self._db.system("auth") as session:
-            found = await session.exec(
+            rows = await session.exec(
                 select(User.id, Account.password_hash)
                 .join(Account, has_password, isouter=True)
                 .where(condition)
             )
-            row = found.first()
+            row = rows.first()
         return None if row is None else (row[0], bytes.fromhex(hash_token(row[1] or "")[:16]))
 
     def _without(self, cookie: str | None, user_id: UUID) -> list[KnownUser]:
@@ -133,15 +133,15 @@ class KnownBrowsers:
             return []
         now = self._clock().timestamp()
         users = [
-            KnownUser(UUID(bytes=user_id), fingerprint, random_id, expires_at)
-            for user_id, fingerprint, random_id, expires_at in _ENTRY.iter_unpack(content)
+            KnownUser(UUID(bytes=user_id), password_digest, random_id, expires_at)
+            for user_id, password_digest, random_id, expires_at in _ENTRY.iter_unpack(content)
         ]
         return [user for user in users if user.expires_at > now]
 
     def _write(self, users: Sequence[KnownUser]) -> str:
         # Padded, so that the length does not tell how many there are.
         content = b"".join(
-            _ENTRY.pack(user.user_id.bytes, user.fingerprint, user.id, user.expires_at)
+            _ENTRY.pack(user.user_id.bytes, user.password_digest, user.id, user.expires_at)
             for user in users[:MAX_USERS]
         )
         return self._keyring.encrypt(_KEY_PURPOSE, content.ljust(_LENGTH, b"\0"))
