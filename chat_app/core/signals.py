@@ -19,7 +19,7 @@ SignalKind = Literal[
     "run_ended",
     "session_ended",
     "session_token",
-    "person",
+    "user",
     "user_unlocked",
     "security_event",
 ]

@@ -108,9 +108,9 @@ class Feed(rx.State):
         self, principal: Principal, answer: "FollowedRun", signals: Sequence[Signal]
     ) -> None:
         """Show what is new in the list and in the open thread, and follow its running answer."""
-        changed = {signal.thread_id for signal in signals if signal.kind != "person"}
+        changed = {signal.thread_id for signal in signals if signal.kind != "user"}
         async with self:
-            if any(signal.kind == "person" for signal in signals):
+            if any(signal.kind == "user" for signal in signals):
                 await load_user(await self.get_state(AuthState), principal)
             chat = await self.get_state(ChatState)
             threads = await self.get_state(ThreadListState)

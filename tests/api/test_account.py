@@ -49,7 +49,7 @@ async def test_a_user_can_change_their_name(harness: AuthHarness, ada: UUID) -> 
     assert response.status_code == 204
     assert await name_of(harness, ada) == "Ada L."
     assert await name_of(harness, other) == "Aaron"
-    assert [hint.kind for hint in told] == ["person"]
+    assert [hint.kind for hint in told] == ["user"]
 
 
 @pytest.mark.parametrize(

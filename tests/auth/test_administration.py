@@ -135,7 +135,7 @@ async def test_a_verified_email_is_told_to_the_users_tabs(
     link = await harness.tokens.create("verify_email", lifetime=timedelta(hours=1), user_id=ada)
     assert await administration.verify(ada)
     assert (await _user(harness, ada)).email_verified_at == harness.time()
-    assert told == [Signal("person")]
+    assert told == [Signal("user")]
     with pytest.raises(InvalidToken):
         await harness.tokens.consume(link, "verify_email")
     harness.time.passes(hours=1)

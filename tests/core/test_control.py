@@ -30,7 +30,7 @@ USER, SESSION = uuid4(), uuid4()
 PUBLISHED = [
     (SESSIONS, Signal("session_ended", session_id=SESSION, reason="disabled")),
     (UNLOCKED_USERS, Signal("user_unlocked", account="ada@example.org")),
-    (user_topic(USER), Signal("person")),
+    (user_topic(USER), Signal("user")),
 ]
 
 
@@ -133,8 +133,8 @@ async def test_a_folder_that_holds_no_sockets_is_one_warning(
         b"hello\n",
         b'{"topic": "sessions"}\n',
         b'{"topic": "sessions", "signal": {"kind": "everything"}}\n',
-        b'{"topic": "sessions", "signal": {"kind": "person", "session_id": "7"}}\n',
-        b'{"topic": "sessions", "signal": {"kind": "person"}}\n{"topic": "sess',
+        b'{"topic": "sessions", "signal": {"kind": "user", "session_id": "7"}}\n',
+        b'{"topic": "sessions", "signal": {"kind": "user"}}\n{"topic": "sess',
         b"x" * 100_000,
     ],
 )

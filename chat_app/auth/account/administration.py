@@ -189,4 +189,4 @@ class UserAdministration:
         self.bus.publish(UNLOCKED_USERS, Signal("user_unlocked", account=user.email))
 
     def _publish(self, user_id: UUID) -> None:
-        self.bus.publish(user_topic(user_id), Signal("person"))
+        self.bus.publish(user_topic(user_id), Signal("user"))

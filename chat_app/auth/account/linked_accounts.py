@@ -122,4 +122,4 @@ class LinkedAccounts:
         self._publish(principal)
 
     def _publish(self, principal: Principal) -> None:
-        self.bus.publish(user_topic(principal.user_id), Signal("person"))
+        self.bus.publish(user_topic(principal.user_id), Signal("user"))

@@ -116,4 +116,4 @@ class Profiles:
             return found.first() or ""
 
     def _publish(self, principal: Principal) -> None:
-        self.bus.publish(user_topic(principal.user_id), Signal("person"))
+        self.bus.publish(user_topic(principal.user_id), Signal("user"))
