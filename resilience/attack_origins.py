@@ -25,6 +25,9 @@ UNSAFE: dict[tuple[str, str], dict[str, Any]] = {
 }
 """Every route that changes something, and what it wants."""
 
+SECOND_HOST = {"APP_ORIGINS": "https://chat.example"}
+"""The settings of a program that is also behind a proxy with TLS."""
+
 READING = (
     "/",
     "/signin",
@@ -103,6 +106,76 @@ async def _connects(program: Program, who: Caller, origin: str | None) -> bool:
             return True
     except InvalidStatus:
         return False
+
+
+def hosts(url: str) -> dict[str, bool]:
+    """Forms of a Host header, and whether each is a host of the program with `SECOND_HOST`."""
+    return {
+        url.removeprefix("http://"): True,
+        "chat.example": True,
+        "chat.example:443": True,
+        "CHAT.example:443": True,
+        "chat.example:80": False,
+        "chat.example:0443": False,
+        "chat.example:443:443": False,
+        "chat.example.": False,
+        "chat.example.evil.test:443": False,
+        "evil.test@chat.example": False,
+        "evil.test:443": False,
+        "localhost": False,
+        "localhost:443": False,
+    }
+
+
+async def host_table(program: Program) -> Result:
+    """Every form of a Host header, on a page and on a route; only the program's own are answered.
+
+    Args:
+        program: Started with `SECOND_HOST`.
+    """
+    ada = await signed_up(program)
+    wrong: list[str] = []
+    table = hosts(program.url)
+    for host, is_ours in table.items():
+        for path in ("/", "/api/threads"):
+            answer = await ada.http.get(path, headers={"Host": host})
+            if answer.status_code != (200 if is_ours else 421):
+                wrong.append(f"{host} {path}: {answer.status_code}")
+    return Result("host table", len(table) * 2, len(wrong), "; ".join(wrong)[:200] or "as listed")
+
+
+UNKNOWN = (
+    "/api",
+    "/api/",
+    "/api/nowhere",
+    "/api/nowhere.css",
+    "/api/threads/",
+    "/api/auth/nowhere",
+    "/v1/models",
+    "/mcp",
+    "/scim/v2/Users",
+    "/metrics",
+    "/.well-known/nowhere",
+)
+
+
+async def unknown_paths(program: Program) -> Result:
+    """Paths for programs that no route serves: a JSON error, also for a browser that navigates."""
+    ada = await signed_up(program)
+    wrong: list[str] = []
+    methods = ("GET", "POST", "PATCH")
+    for cookie in (ada.cookie, ""):
+        for method in methods:
+            for path in UNKNOWN:
+                sent = {"Origin": program.url, "Accept": "text/html", "Cookie": cookie}
+                async with httpx.AsyncClient(base_url=program.url, headers=sent) as http:
+                    answer = await http.request(method, path)
+                is_json = answer.headers["content-type"] == "application/json"
+                keys = set(answer.json()) if is_json else set()
+                if answer.status_code not in (401, 404, 405) or keys != {"error", "message"}:
+                    wrong.append(f"{method} {path}: {answer.status_code}")
+    tried = 2 * len(methods) * len(UNKNOWN)
+    return Result("unknown paths", tried, len(wrong), "; ".join(wrong)[:200] or "all JSON")
 
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

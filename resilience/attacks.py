@@ -15,7 +15,14 @@ from resilience.attack_handler_fuzz import handler_fuzz
 from resilience.attack_isolation import foreign_handlers, foreign_routes
 from resilience.attack_leaked_secrets import canaries, log_injection
 from resilience.attack_model_sizes import oversized_answers
-from resilience.attack_origins import forged_requests, headers_crawl, origin_table
+from resilience.attack_origins import (
+    SECOND_HOST,
+    forged_requests,
+    headers_crawl,
+    host_table,
+    origin_table,
+    unknown_paths,
+)
 from resilience.attack_password_guessing import (
     crowded_client,
     guesses,
@@ -47,6 +54,8 @@ SCENARIOS: dict[str, Scenario] = {
     "origin-table": with_own_program(origin_table),
     "forged-requests": with_own_program(forged_requests),
     "headers-crawl": with_own_program(headers_crawl),
+    "host-table": with_own_program(host_table, **SECOND_HOST),
+    "unknown-paths": with_own_program(unknown_paths),
     "handler-fuzz": handler_fuzz,
     "frame-fuzz": with_own_program(frame_fuzz),
     "foreign-routes": with_own_program(foreign_routes),

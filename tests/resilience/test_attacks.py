@@ -9,7 +9,14 @@ from resilience.attack_client_tokens import state_keys
 from resilience.attack_handler_fuzz import handler_fuzz
 from resilience.attack_isolation import foreign_handlers, foreign_routes
 from resilience.attack_leaked_secrets import canaries, log_injection
-from resilience.attack_origins import forged_requests, headers_crawl, origin_table
+from resilience.attack_origins import (
+    SECOND_HOST,
+    forged_requests,
+    headers_crawl,
+    host_table,
+    origin_table,
+    unknown_paths,
+)
 from resilience.attack_password_guessing import guesses
 from resilience.attack_revocation import revocation
 from resilience.attack_session_endings import ENDINGS, RUNS, ends
@@ -24,6 +31,8 @@ ATTACKS: dict[str, tuple[Callable[[Program], Awaitable[Result]], int]] = {
     "origin table": (origin_table, 36),
     "forged requests": (forged_requests, 64),
     "headers crawl": (headers_crawl, 90),
+    "host table": (host_table, 26),
+    "unknown paths": (unknown_paths, 66),
     "foreign routes": (foreign_routes, 150),
     "foreign handlers": (foreign_handlers, 30),
     "frame fuzz": (partial(frame_fuzz, tries=200), 200),
@@ -34,7 +43,7 @@ ATTACKS: dict[str, tuple[Callable[[Program], Awaitable[Result]], int]] = {
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    with running(tmp_path_factory.mktemp("attacked"), given=GIVEN) as program:
+    with running(tmp_path_factory.mktemp("attacked"), given=GIVEN | SECOND_HOST) as program:
         yield program
 
 
