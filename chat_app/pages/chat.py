@@ -9,7 +9,7 @@ from chat_app.components.chat.composer import composer, model_picker, starters
 from chat_app.components.chat.message import answer_details, message, scroller
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
-from chat_app.components.ui.document import document_title
+from chat_app.components.ui.document import page_effects
 from chat_app.components.ui.feedback import (
     conversation_skeleton,
     notice,
@@ -38,7 +38,7 @@ def _signed_in() -> rx.Component:
         sidebar(),
         _conversation(),
         chunk_feed(chunk=Feed.f, on_resync=Feed.resync),
-        document_title(
+        page_effects(
             title=ChatState.title,
             product=PRODUCT,
             deleted=ThreadListState.undo_id,

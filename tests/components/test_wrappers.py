@@ -19,7 +19,7 @@ from chat_app.components.chat.composer import composer, model_picker
 from chat_app.components.chat.message import answer_details, clamped, scroller
 from chat_app.components.chat.thread_list import undo_button
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
-from chat_app.components.ui.document import document_title, own_origin
+from chat_app.components.ui.document import own_origin, page_effects
 from chat_app.components.ui.feedback import offline_bar
 from chat_app.components.ui.sidebar import drawer
 from chat_app.states.views import MetricItem, ModelItem
@@ -91,7 +91,7 @@ MADE = {
     "own_origin": lambda: own_origin(origins=["http://localhost:3000"]),
     "undo_button": lambda: undo_button("Undo", thread="t", on_undo=Wired.none),
     "offline_bar": offline_bar,
-    "document_title": lambda: document_title(
+    "page_effects": lambda: page_effects(
         title="t", product="p", deleted="t", on_zone=Wired.show, on_deleted=Wired.none
     ),
     "scroller": lambda: scroller(

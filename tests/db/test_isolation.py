@@ -1,6 +1,6 @@
 """Four people do random things; each must always see exactly what a model says they own.
 
-The same machine then runs on mutants that each lack one wall, and must notice.
+The same machine then runs on mutants that each lack one check, and must notice.
 """
 
 # pyright: reportCallIssue=false, reportArgumentType=false

@@ -1,5 +1,5 @@
 // @ts-check
-// KaTeX behind a wall: nothing a formula can hold runs, requests anything, or is drawn outside of its
+// KaTeX, sanitized: nothing a formula can hold runs, requests anything, or is drawn outside of its
 // message. Loaded when the first formula is.
 
 import DOMPurify from "dompurify";
@@ -44,8 +44,8 @@ const STYLES = new Set(
 const VALUE =
   /^(?:-?\d*\.?\d+(?:em|ex|px|%)?|#[\da-f]{3,8}|rgba?\([\d., %]+\)|calc\([\d.%em +-]+\)|(?!fixed|absolute|sticky)[a-z]+)$/i;
 
-const wall = DOMPurify(window);
-wall.addHook("uponSanitizeElement", (node) => {
+const sanitizer = DOMPurify(window);
+sanitizer.addHook("uponSanitizeElement", (node) => {
   const { style } = /** @type {HTMLElement} */ (node);
   if (!style) return;
   for (const name of [...style]) {
@@ -68,7 +68,7 @@ export function typeset(tex, display) {
   } catch {
     return null;
   }
-  wall.sanitize(made, CLEAN);
+  sanitizer.sanitize(made, CLEAN);
   // What is copied is the source beside it.
   made.style.webkitUserSelect = made.style.userSelect = "none";
   return made;

@@ -1,6 +1,6 @@
 // @ts-check
 // Markdown to DOM. Elements are made one by one from tokens, so raw HTML in an answer can only ever
-// become text, or one of a few elements without attributes; DOMPurify is the second wall behind it.
+// become text, or one of a few elements without attributes; DOMPurify is a second check behind it.
 //
 // What it makes, inside the element it is given:
 //   p h1–h6 ul ol li blockquote hr br strong em del code input[type=checkbox][disabled]
@@ -76,7 +76,7 @@ export function renderRow(row) {
   return finish(tableRow(row, "td", 0));
 }
 
-// Elements without attributes are harmless by construction, so the second wall stands where an
+// Elements without attributes are harmless by construction, so the sanitizer runs only where an
 // attribute's value came out of the answer.
 const FROM_ANSWER = "[href], [start]";
 

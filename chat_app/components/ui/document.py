@@ -5,7 +5,7 @@ import reflex as rx
 from chat_app.components import script
 
 
-class DocumentTitle(rx.Component):
+class PageEffects(rx.Component):
     """Sets the tab's title, reports the time zone, closes the drawer, leaves a deleted thread.
 
     Args:
@@ -16,8 +16,8 @@ class DocumentTitle(rx.Component):
         on_deleted: Called when that thread is the open one.
     """
 
-    library = script("ui/document_title")
-    tag = "DocumentTitle"
+    library = script("ui/page_effects")
+    tag = "PageEffects"
 
     title: rx.Var[str]
     product: rx.Var[str]
@@ -27,7 +27,7 @@ class DocumentTitle(rx.Component):
     on_deleted: rx.EventHandler[rx.event.no_args_event_spec]
 
 
-document_title = DocumentTitle.create
+page_effects = PageEffects.create
 
 
 class ScrollToHash(rx.Component):

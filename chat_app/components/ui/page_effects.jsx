@@ -15,7 +15,7 @@ import { useLocation } from "react-router";
  *   onDeleted?: () => void,
  * }} props
  */
-export const DocumentTitle = ({ title, product, deleted = "", onZone, onDeleted }) => {
+export const PageEffects = ({ title, product, deleted = "", onZone, onDeleted }) => {
   const { pathname } = useLocation();
   const lastDeleted = useRef(deleted);
 
