@@ -214,6 +214,21 @@ async def test_while_an_answer_runs_the_button_stops_it_and_enter_sends_nothing(
     await expect(field).to_have_value("next question")
 
 
+async def test_a_double_press_on_stop_does_not_send_what_is_written(page: Page) -> None:
+    await page.evaluate("() => { window.now = 10_000; performance.now = () => window.now; }")
+    field = await _mount(page, busy=True)
+    await field.fill("next question")
+    await page.get_by_role("button", name="Stop answer").click()
+    await _set(page, busy=False)
+    send = page.get_by_test_id("send")
+    await send.click()
+    await field.press("Enter")
+    assert await _sent(page) == []
+    await page.evaluate("() => { window.now += 1000; }")
+    await send.click()
+    assert [text for _, text in await _sent(page)] == ["next question"]
+
+
 async def test_escape_stops_the_answer_and_the_focus_returns_to_the_composer(page: Page) -> None:
     field = await _mount(page, busy=True)
     await field.fill("next question")

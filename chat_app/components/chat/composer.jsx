@@ -25,6 +25,7 @@ import {
 } from "./drafts.jsx";
 
 const LATE_MS = 5000;
+const DOUBLE_PRESS_MS = 500;
 const TOUCH = "(pointer: coarse)"; // the keyboard is on the screen, and has no Shift to hold
 
 /**
@@ -63,6 +64,7 @@ export function Composer(props) {
   const [state, setState] = useState("idle");
   const [alert, setAlert] = useState("");
   const waiting = useRef(false);
+  const stoppedAt = useRef(-Infinity); // by the button
 
   /** @param {boolean} wanted */
   function setWaiting(wanted) {
@@ -95,6 +97,8 @@ export function Composer(props) {
     const text = messageOf(field.current.value.toWellFormed());
     const again = text === sent.current.text;
     if (!text || busy || (waiting.current && state !== "late")) return;
+    // The second press of a double press on Stop lands here.
+    if (performance.now() - stoppedAt.current < DOUBLE_PRESS_MS) return;
     const problem = tooLong(text, maxBytes);
     setAlert(problem);
     if (problem) return;
@@ -192,6 +196,7 @@ export function Composer(props) {
   /** @param {import("react").MouseEvent} event */
   function stop(event) {
     onStop?.();
+    stoppedAt.current = performance.now();
     // The next press would send: the focus moves on, but opens no keyboard on the screen.
     if (event.detail === 0 || !matchMedia(TOUCH).matches) field.current.focus();
   }
