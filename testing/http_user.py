@@ -269,7 +269,9 @@ class SocketTab:
                         self.stream_ids |= {row["id"]: row["stream_id"] for row in value}
         self._news.set()
 
-    def _chunk(self, stream_id: str, part: int, third: Any, text: str = "", end: str = "") -> None:
+    def _chunk(
+        self, stream_id: str, part: int, third: Any, text: str = "", end: str = "", _count: int = 0
+    ) -> None:
         if part < 0:
             self.ends[stream_id] = end
         elif isinstance(third, int):  # an offset

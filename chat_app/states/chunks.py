@@ -2,9 +2,10 @@
 
     [stream_id, part, offset, text]      the text of a part goes on, at its offset
     [stream_id, part, patch]             an object, merged into the part
-    [stream_id, -1, length, "", status]  the end
+    [stream_id, -1, length, "", status, count]  the end
 
-Offsets and lengths are UTF-16 code units, the browser's own. A part of which no patch came is text.
+Offsets and lengths are UTF-16 code units, the browser's own; `count` is how many parts there are. A
+part of which no patch came is text.
 """
 
 from collections.abc import Iterable
@@ -43,6 +44,7 @@ class ChunkEncoder:
         self._stream_id = stream_id
         self._deferred: list[Chunk] = []
         self._calls: set[str] = set()
+        self._parts = 0
 
     def encode(self, event: PartEvent | EndEvent) -> list[Chunk]:
         """The chunks of an event, to be sent together.
@@ -52,6 +54,7 @@ class ChunkEncoder:
         """
         if isinstance(event, EndEvent):
             return self.end(event.length, event.status)
+        self._parts = max(self._parts, event.part + 1)
         chunk = self._part_chunk(event)
         if chunk is None:
             return []
@@ -67,7 +70,7 @@ class ChunkEncoder:
             length: Of all text and reasoning, in UTF-16 code units.
             status: How it ended.
         """
-        return self._release([self._stream_id, END, length, "", status])
+        return self._release([self._stream_id, END, length, "", status, self._parts])
 
     def _release(self, chunk: Chunk) -> list[Chunk]:
         released, self._deferred = [*self._deferred, chunk], []

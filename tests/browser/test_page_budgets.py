@@ -154,7 +154,7 @@ def ends(frame: Any) -> bool:
 
 def length_at_end(frames: list[Any]) -> int:
     """The length that the last chunk tells."""
-    _, part, length, _, status = chunks_of(news(frames[-1], Feed)["f"])[-1]
+    _, part, length, _, status, _ = chunks_of(news(frames[-1], Feed)["f"])[-1]
     assert (part, status) == (-1, "complete")
     return length
 

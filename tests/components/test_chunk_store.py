@@ -191,6 +191,17 @@ async def test_a_wrong_length_at_the_end_is_asked_for_once(page: Page) -> None:
     assert (got["ended"], len(got["asked"])) == (True, 1), "it is what the server has"
 
 
+async def test_a_part_without_text_that_was_lost_is_asked_for_at_the_end(page: Page) -> None:
+    said, source = ["r", 0, 0, "Yes."], ["r", 1, {"type": "source", "url": "https://a.example"}]
+    end = ["r", -1, 4, "", "complete", 2]
+    got = await _feed(page, said, end)
+    assert (got["ended"], got["asked"]) == (False, [{"streamId": "r", "part": 0, "have": 4}])
+    got = await _feed(page, said, end, [said, source, end])
+    assert (got["ended"], len(got["parts"]), len(got["asked"])) == (True, 2, 1)
+    got = await _feed(page, said, end, [said, end])
+    assert (got["ended"], len(got["asked"])) == (True, 1), "it is what the server has"
+
+
 async def test_any_mix_of_lost_and_repeated_chunks_heals_with_replays(page: Page) -> None:
     chance = random.Random(5)
     texts = ["Tide 👋🏽 naïve 中文 👨‍👩‍👧 end. " * 20, "One more. " * 20]

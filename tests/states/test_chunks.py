@@ -51,7 +51,7 @@ def test_text_is_sent_with_its_offset() -> None:
     assert encoded(TextDelta("Hi \U0001f44b"), TextDelta(" there"), end="stopped") == [
         [["stream", 0, 0, "Hi \U0001f44b"]],
         [["stream", 0, 5, " there"]],
-        [["stream", -1, 11, "", "stopped"]],
+        [["stream", -1, 11, "", "stopped", 1]],
     ]
 
 
@@ -59,7 +59,7 @@ def test_a_text_that_was_reasoning_changes_with_what_follows_it() -> None:
     assert encoded(TextDelta("Hm"), TextWasReasoning(1.26), TextDelta("Yes.")) == [
         [["stream", 0, 0, "Hm"]],
         [["stream", 0, {"type": "reasoning", "seconds": 1.3}], ["stream", 1, 0, "Yes."]],
-        [["stream", -1, 6, "", "complete"]],
+        [["stream", -1, 6, "", "complete", 2]],
     ]
 
 
@@ -70,14 +70,14 @@ def test_reasoning_says_so_once_and_then_costs_what_text_does() -> None:
         [["stream", 0, {"type": "reasoning", "text": "Hm"}]],
         [["stream", 0, 2, ", so"]],
         [["stream", 0, {"seconds": 12.3}], ["stream", 1, 0, "Yes."]],
-        [["stream", -1, 10, "", "complete"]],
+        [["stream", -1, 10, "", "complete", 2]],
     ]
 
 
 def test_the_duration_comes_with_the_end_when_nothing_else_follows() -> None:
     assert encoded(ReasoningDelta("Hm"), ReasoningEnd(1.0), end="failed")[-1] == [
         ["stream", 0, {"seconds": 1.0}],
-        ["stream", -1, 2, "", "failed"],
+        ["stream", -1, 2, "", "failed", 1],
     ]
 
 
@@ -89,7 +89,8 @@ def test_a_notice_is_sent_as_its_sentence() -> None:
 
 
 def test_the_end_counts_no_sentence_of_a_notice() -> None:
-    assert encoded(PartAdded(NOTICE), TextDelta("Yes."))[-1] == [["stream", -1, 4, "", "complete"]]
+    [end] = encoded(PartAdded(NOTICE), TextDelta("Yes."))[-1]
+    assert end == ["stream", -1, 4, "", "complete", 2]
 
 
 @pytest.mark.parametrize(("error", "state"), [("", "done"), ("internal_error", "failed")])
@@ -116,7 +117,7 @@ def test_one_part_of_a_stored_message_can_be_sent_alone() -> None:
         ["stream", 0, {"type": "reasoning", "text": "Hm"}],
         ["stream", 0, {"seconds": 2.0}],
     ]
-    assert stored_chunks("stream", parts, "complete")[-1] == ["stream", -1, 6, "", "complete"]
+    assert stored_chunks("stream", parts, "complete")[-1] == ["stream", -1, 6, "", "complete", 2]
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=9)

@@ -209,7 +209,7 @@ async def test_a_resync_sends_the_whole_text(harness: Harness) -> None:
     text = window.messages[-1].text
     assert tab.chunks[seen:] == [
         [answer.stream_id, 0, 0, text],
-        [answer.stream_id, -1, len(text), "", "complete"],
+        [answer.stream_id, -1, len(text), "", "complete", 1],
     ]
     tab.close()
 

@@ -5,10 +5,10 @@
  * @typedef {Record<string, any> & {type: string, text: string}} Part `text` grows; for a part that
  *   has no text it is empty.
  *
- * @typedef {[streamId: string, part: number, offset: number, text: string, status?: string]} TextChunk
+ * @typedef {[streamId: string, part: number, offset: number, text: string, status?: string, count?: number]} TextChunk
  *   The next piece of a part's text. With -1 in place of a part it is the end: then the offset is
- *   the length of all text and reasoning. Offsets and lengths count UTF-16 code units, as a
- *   JavaScript string does.
+ *   the length of all text and reasoning, and `count` is how many parts there are. Offsets and lengths
+ *   count UTF-16 code units, as a JavaScript string does.
  *
  * @typedef {[streamId: string, part: number, patch: Record<string, any>]} PatchChunk Merged into the
  *   part; its `text` begins at 0.
@@ -20,9 +20,9 @@
  *   ended: boolean,
  *   status: string,
  *   missing: Missing | null,
- *   lengthResynced: number,
- * }} Entry `missing`: what is requested, until a chunk fits; `lengthResynced`: how much was here
- *   when the end last showed that it was too little, -1 before that.
+ *   resynced: string,
+ * }} Entry `missing`: what is requested, until a chunk fits; `resynced`: how much was here when
+ *   the end last showed that it was too little; empty before that.
  *
  * @typedef {{part: number, have: number}} Missing
  *
@@ -92,7 +92,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
       ended: false,
       status: "",
       missing: null,
-      lengthResynced: -1,
+      resynced: "",
     };
     entries.delete(streamId);
     entries.set(streamId, entry);
@@ -291,13 +291,15 @@ function rest(parts, part) {
  * @param {TextChunk} chunk
  * @returns {false | Missing}
  */
-function end(entry, [, , length, , status = ""]) {
+function end(entry, [, , length, , status = "", count = 0]) {
   if (entry.ended) return false;
   let have = 0;
   for (const part of entry.parts) if (GROWING.has(part.type)) have += part.text.length;
+  const isWhole = have === length && entry.parts.length >= count;
+  const here = `${have}/${entry.parts.length}`;
   // When a resync has brought nothing, it is all that the server has.
-  if (have !== length && have !== entry.lengthResynced) {
-    entry.lengthResynced = have;
+  if (!isWhole && here !== entry.resynced) {
+    entry.resynced = here;
     return rest(entry.parts, 0);
   }
   entry.ended = true;
