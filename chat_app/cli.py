@@ -346,9 +346,11 @@ def seed(
     async def fill(services: "Services") -> None:
         principal = await principal_by_email(services.db, email)
         await seed_threads(services.db, principal, threads)
+        if threads:
+            typer.echo(f"Added {threads} chats to {email}.")
         if messages:
             thread_id = await seed_messages(services.db, principal, messages)
-            typer.echo(f"/c/{thread_id}")
+            typer.echo(f"Added a chat with {messages} messages: /c/{thread_id}")
 
     _with_services(fill)
 

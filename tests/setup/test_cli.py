@@ -62,7 +62,9 @@ def test_a_user_is_added_and_their_account_filled(chat_app: CommandLine) -> None
     assert (added.returncode, added.stdout) == (0, "ada@example.org can sign in now.\n")
     filled = chat_app("seed", "ada@example.org", "--threads", "30", "--messages", "100")
     assert filled.returncode == 0
-    assert filled.stdout.startswith("/c/")
+    assert filled.stdout.startswith(
+        "Added 30 chats to ada@example.org.\nAdded a chat with 100 messages: /c/"
+    )
     assert (chat_app.count("user"), chat_app.count("thread")) == (1, 31)
     assert chat_app.count("message") == 160
 
