@@ -27,6 +27,8 @@ help:
 	@echo "make load         many sockets and many answers at once"
 	@echo "make screenshots  pictures of every state of the page into .screenshots"
 	@echo "make lock         write the requirements files from pyproject.toml (UPGRADE=--upgrade: the newest)"
+	@echo "make environment  install the program into .venv, without starting it"
+	@echo "make tests-environment  the same with the tools of the tests"
 	@echo "make clean        remove what was built and installed; your data stays"
 
 environment:
