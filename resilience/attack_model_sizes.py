@@ -1,16 +1,21 @@
 """A provider that sends more than it was asked for: endless answers and endless errors."""
 
 import asyncio
+import json
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from resilience.attacker import Caller, question
+import httpx
+
+from resilience.attacker import question, signed_up
 from resilience.bystander import Bystander
 from resilience.load import resident
 from resilience.program import log_errors, running_program, temporary_folder
 from resilience.report import Result
 from testing.fake_provider import STREAM_HEAD, Request, event, serve, text
+from testing.program import ROOT
 
 PIECE = "A provider that does not stop. " * 300
 ANSWER_BYTES = 1_000_000
@@ -61,47 +66,68 @@ def _pieces(model: str) -> tuple[bytes, bytes]:
 
 async def oversized_answers(rounds: int = 5, timed: bool = True) -> Result:
     """Answers and errors without an end, four at a time, while another user works."""
-    flood, wrong = Flood(), list[str]()
-    async with serve(flood.answer) as provider:
-        given = {"OPENAI_BASE_URL": provider.url, "CHAT_MODELS": ",".join(MODELS)}
-        with temporary_folder() as at:
-            async with running_program(at, given) as program:
-                eve = await Caller(program).sign_up()
-                bystander = Bystander(await Caller(program).sign_up())
-                await bystander.rest()
-                before = resident(program.pid)
-                asking = asyncio.create_task(_ask_all(eve, rounds, wrong))
-                await bystander.beside(asking)
-                growth = resident(program.pid) - before
-                wrong += log_errors(program)
-    most = max(sum(flood.sent.get(model, []), 0) for model in ("error", "gzip"))
-    if most > rounds * MOST_ERROR_BYTES:
-        wrong.append(f"{most / 1e6:.0f} MB of errors were taken")
+    # The provider and who asks it are a process of their own, which costs the bystander nothing.
+    attacker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "resilience.attack_model_sizes", str(rounds)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert attacker.stdout is not None
+    url = (await attacker.stdout.readline()).decode().strip()
+    given = {"OPENAI_BASE_URL": url, "CHAT_MODELS": ",".join(MODELS)}
+    with temporary_folder() as at:
+        async with running_program(at, given) as program:
+            eve, bystander = await signed_up(program), Bystander(await signed_up(program))
+            await bystander.rest()
+            before = resident(program.pid)
+            given_to_it = f"{program.url}\n{eve.cookie}".encode()
+            telling = asyncio.create_task(attacker.communicate(given_to_it))
+            await bystander.beside(telling)
+            growth = resident(program.pid) - before
+            told = json.loads((await telling)[0])
+            wrong: list[str] = told["wrong"] + log_errors(program)
+    if told["error_bytes"] > rounds * MOST_ERROR_BYTES:
+        wrong.append(f"{told['error_bytes'] / 1e6:.0f} MB of errors were taken")
     if growth > MOST_GROWTH_MB:
         wrong.append(f"memory {growth:+.0f} MB")
-    if len(flood.gone) != rounds * len(MODELS):
-        wrong.append(f"{len(flood.gone)} connections were closed")
+    if len(told["gone"]) != rounds * len(MODELS):
+        wrong.append(f"{len(told['gone'])} connections were closed")
     if bystander.is_slow(timed):
         wrong.append("others are slow")
     figures = (
         f"answers end at {ANSWER_BYTES / 1e6:.0f} MB, each connection within "
-        f"{max(flood.gone, default=0):.1f} s; memory {growth:+.0f} MB; {bystander.figures}"
+        f"{max(told['gone'], default=0):.1f} s; memory {growth:+.0f} MB; {bystander.figures}"
     )
-    told = "; ".join([figures, *wrong[:3]])
-    return Result("oversized answers", rounds * len(MODELS), len(wrong), told)
+    return Result(
+        "oversized answers", rounds * len(MODELS), len(wrong), "; ".join([figures, *wrong[:3]])
+    )
 
 
-async def _ask_all(eve: Caller, rounds: int, wrong: list[str]) -> None:
+async def _attack(rounds: int) -> None:
+    """Serve the provider, print its URL, read the program's and a cookie, ask, print the facts."""
+    flood, wrong = Flood(), list[str]()
+    async with serve(flood.answer) as provider:
+        print(provider.url, flush=True)
+        origin, cookie = (await asyncio.to_thread(sys.stdin.read)).splitlines()
+        headers = {"Origin": origin, "Cookie": cookie}
+        async with httpx.AsyncClient(base_url=origin, headers=headers, timeout=60) as http:
+            await _ask_all(http, rounds, wrong)
+    error_bytes = max(sum(flood.sent.get(model, []), 0) for model in ("error", "gzip"))
+    print(json.dumps({"wrong": wrong, "gone": flood.gone, "error_bytes": error_bytes}))
+
+
+async def _ask_all(http: httpx.AsyncClient, rounds: int, wrong: list[str]) -> None:
     for _ in range(rounds):
-        said = await asyncio.gather(*(_ask(eve, model) for model in MODELS))
+        said = await asyncio.gather(*(_ask(http, model) for model in MODELS))
         wrong += [f"{model}: {what}" for model, what in zip(MODELS, said, strict=True) if what]
 
 
-async def _ask(eve: Caller, model: str) -> str:
+async def _ask(http: httpx.AsyncClient, model: str) -> str:
     """What is wrong with the stored answer of a model."""
     body = {"messages": [question("go on")], "model": model}
-    thread = (await eve.http.post("/api/chat", json=body)).headers["x-thread-id"]
-    messages = (await eve.http.get(f"/api/threads/{thread}/messages")).json()["messages"]
+    thread = (await http.post("/api/chat", json=body)).headers["x-thread-id"]
+    messages = (await http.get(f"/api/threads/{thread}/messages")).json()["messages"]
     answer = messages[-1]
     size = sum(len(part.get("text", "")) for part in answer["parts"])
     reason = answer["metadata"].get("finishReason")
@@ -111,3 +137,7 @@ async def _ask(eve: Caller, model: str) -> str:
     if (answer["status"], reason) != (status, "size"):
         return f"{answer['status']}, {reason}"
     return "" if ANSWER_BYTES * 0.99 < size <= ANSWER_BYTES else f"{size} bytes"
+
+
+if __name__ == "__main__":
+    asyncio.run(_attack(int(sys.argv[1])))
