@@ -13,13 +13,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI
-from openai.resources.chat.completions import AsyncCompletions
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream
 
 from chat_app.core.events import Event
 from chat_app.core.text import repair_surrogates
@@ -48,11 +47,8 @@ _NO_SYSTEM_ROLE = re.compile(
 _CONNECTION_ERRORS = (httpx2.HTTPError, aiohttp.ClientError)
 
 # The SDK would add the platform it runs on and the values of OPENAI_ORG_ID, OPENAI_PROJECT_ID and
-# OPENAI_CUSTOM_HEADERS, also for servers they were not meant for. Its marker of raw responses
-# stays, because it reads it again when the response comes.
-_ALLOWED_HEADERS = frozenset(
-    {"host", "content-type", "content-length", "accept", "connection", "x-stainless-raw-response"}
-)
+# OPENAI_CUSTOM_HEADERS, also for servers they were not meant for.
+_ALLOWED_HEADERS = ("host", "content-type", "content-length", "accept", "connection")
 
 # These log URLs and bodies below WARNING, whatever the level of the root logger.
 for _name in ("openai", "httpx2", "aiohttp"):
@@ -105,14 +101,15 @@ class Endpoint:
     """
 
     def __init__(self, base_url: str, api_key: str = "") -> None:
+        # compression would let a proxy hold back tokens until a block is full
+        own = {"accept-encoding": "identity", "user-agent": "chat-app"}
+        if api_key:
+            own["authorization"] = f"Bearer {api_key}"
+
         async def set_headers(request: httpx2.Request) -> None:
-            for name in set(request.headers) - _ALLOWED_HEADERS:
-                del request.headers[name]
-            # compression would let a proxy hold back tokens until a block is full
-            request.headers["accept-encoding"] = "identity"
-            request.headers["user-agent"] = "chat-app"
-            if api_key:
-                request.headers["authorization"] = f"Bearer {api_key}"
+            given = request.headers
+            kept = {name: given[name] for name in _ALLOWED_HEADERS if name in given}
+            request.headers = httpx2.Headers({**kept, **own})
 
         is_https = base_url.lower().startswith("https:")
         tls_context = httpx2.create_ssl_context(verify=is_https, trust_env=False)
@@ -127,14 +124,32 @@ class Endpoint:
             trust_env=False,
             event_hooks={"request": [set_headers], "response": [_limit_error]},
         )
-        client = AsyncOpenAI(
+        self._client = AsyncOpenAI(
             base_url=base_url,
             api_key="set by the transport",
             http_client=self._http,
             timeout=timeout,
             max_retries=0,
         )
-        self.create = AsyncCompletions(client).with_streaming_response.create
+
+    async def create(self, request: dict[str, Any]) -> httpx2.Response:
+        """Ask for a chat completion; the body of the response is not read yet.
+
+        The request goes to the SDK as it is: its method for chat completions would check every
+        field against the types of all parameters, which costs more than the rest of a request.
+
+        Raises:
+            APIStatusError: The server refused it.
+            APIConnectionError: It cannot be reached.
+        """
+        response = await self._client.post(
+            "/chat/completions",
+            cast_to=httpx2.Response,
+            body=request,
+            stream=True,
+            stream_cls=AsyncStream[Any],
+        )
+        return cast(httpx2.Response, response)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -247,14 +262,15 @@ class OpenAIModel:
         try:
             async with asyncio.timeout_at(deadline):
                 while True:
-                    request = self._endpoint.create(**self._request(prompt, max_tokens))
+                    request = self._request(prompt, max_tokens)
                     try:
-                        response = await stack.enter_async_context(request)
+                        response = await self._endpoint.create(request)
                     except APIStatusError as error:
                         if not self._adapt_request(error, prompt, max_tokens):
                             raise
                     else:
-                        return response.http_response.aiter_bytes()
+                        stack.push_async_callback(response.aclose)
+                        return response.aiter_bytes()
         except TimeoutError:
             raise Failure.SLOW.error(self.name) from None
         except APIStatusError as error:
