@@ -48,7 +48,7 @@ class FakeSessions:
         self._live[other] = replace(self._live[other], principal=principal)
         return other
 
-    async def resolve(self, token: str) -> ResolvedSession | None:
+    async def resolve(self, token: str, *, cached: bool = False) -> ResolvedSession | None:
         self.looked_up.append(token)
         if self.broken:
             raise self.broken

@@ -114,14 +114,21 @@ class PendingConnection:
     revoked: set[UUID] = field(default_factory=set[UUID])
     replaced: set[UUID] = field(default_factory=set[UUID])
 
-    async def resolve(self, sessions: SessionService, token: str | None) -> ResolvedSession | None:
+    async def resolve(
+        self, sessions: SessionService, token: str | None, *, cached: bool = False
+    ) -> ResolvedSession | None:
         """The live session of a cookie's token, if it was not revoked meanwhile.
+
+        Args:
+            sessions: Resolves it.
+            token: The token.
+            cached: See `SessionService.resolve`.
 
         Raises:
             Unavailable: It cannot be looked up.
         """
         try:
-            resolved = await sessions.resolve(token) if token else None
+            resolved = await sessions.resolve(token, cached=cached) if token else None
         except LOOKUP_ERRORS:
             raise Unavailable("Your account can't be checked right now. Try again soon.") from None
         if resolved is not None and resolved.principal.credential_id in self.revoked:

@@ -273,7 +273,9 @@ class HttpGateway:
             await self.app(self._inner_scope(context, scope, None), receive, send)
             return None
         with self.connections.pending() as pending:
-            resolved = await pending.resolve(self.sessions, context.session_token)
+            # sign-in and account pages show the profile, which is not cached with its changes
+            is_cached = context.route is RouteKind.API
+            resolved = await pending.resolve(self.sessions, context.session_token, cached=is_cached)
             send = with_renewed_cookie(send, resolved, pending, self.settings)
             response = self._response_to(context, resolved, scope)
             if response is not None:

@@ -16,6 +16,7 @@ from sqlmodel import col, select, update
 from chat_app.auth.devices import clean_user_agent, device_label
 from chat_app.auth.operator_hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
+from chat_app.auth.sessions.cache import CACHE_SECONDS, SessionCache
 from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, SessionSummary
 from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live
@@ -31,8 +32,6 @@ from chat_app.settings import Settings
 TOUCH_RETRY = timedelta(seconds=30)
 """How long no use is written after a write that failed."""
 
-CACHE_SECONDS = 5
-"""How long a principal is cached; a signal on the bus drops it at once."""
 _REPLACED_SECONDS = 60  # longer than a response that reports the session can be under way
 _CACHE_ENTRIES = 10_000
 
@@ -84,9 +83,11 @@ class SessionService(SessionRevocation):
         self._replaced: TTLCache[str, bool] = TTLCache(
             _CACHE_ENTRIES, _REPLACED_SECONDS, timer=self._seconds
         )
+        self._cache = SessionCache(self._seconds)
         self._revocations = 0
         self._no_touch_before: datetime | None = None
         bus.subscribe_callback(SESSIONS, self._on_revoked)
+        bus.subscribe_callback(TOKENS, self._on_replaced)
 
     async def issue(
         self,
@@ -165,15 +166,25 @@ class SessionService(SessionRevocation):
         )
         return _issued(token, row, now)
 
-    async def resolve(self, token: str) -> ResolvedSession | None:
+    async def resolve(self, token: str, *, cached: bool = False) -> ResolvedSession | None:
         """The session and user of a token, or None when it is not valid. Counts as use.
+
+        Args:
+            token: What the browser sent.
+            cached: Whether the result may be up to five seconds old, except that a revocation or
+                a step-up on the bus is known at once. The user's profile is not.
 
         Raises:
             ClaimsUnavailable: The operator's function failed.
         """
+        # The operator's function may return something else each time: then nothing is cached.
+        if cached and self._hook is None:
+            found = self._cache.get(token, self._clock())
+            if found is not None:
+                return found
 
         async def load() -> ResolvedSession | None:
-            now = self._clock()
+            now, number = self._clock(), self._cache.begin()
             decoded = self._codec.decode(token, now)
             if decoded is None:
                 return None
@@ -189,7 +200,11 @@ class SessionService(SessionRevocation):
             await self._touch(row, now)
             is_old = decoded.is_old
             renewed = _issued(self._codec.issue(row, user, now), row, now) if is_old else None
-            return await self._resolved(row, user, renewed)
+            resolved = await self._resolved(row, user, renewed)
+            if renewed is None:
+                until = row.last_seen_at + TOUCH_EVERY  # its use must be written then
+                self._cache.put(token, resolved, number=number, now=now, until=until)
+            return resolved
 
         return await self._current(load)
 
@@ -349,6 +364,11 @@ class SessionService(SessionRevocation):
         self._revocations += 1
         if signal.session_id is not None:
             self._principals.pop(signal.session_id, None)
+            self._cache.drop(signal.session_id)
+
+    def _on_replaced(self, signal: Signal) -> None:
+        if signal.session_id is not None:
+            self._cache.drop(signal.session_id)
 
 
 def _live_session(session_id: UUID, now: datetime) -> SessionQuery:

@@ -288,3 +288,98 @@ async def test_a_failed_transaction_revokes_nothing(harness: AuthHarness) -> Non
         await change_the_mind()
     assert await harness.sessions.resolve(issued.token) is not None
     assert harness.ended == []
+
+
+async def queries_of(harness: AuthHarness, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The reason of every system session from now on."""
+    opened, seen = harness.db.system, list[str]()
+
+    def system(reason: str, *, write: bool = False) -> Any:
+        seen.append(reason)
+        return opened(reason, write=write)
+
+    monkeypatch.setattr(harness.db, "system", system)
+    return seen
+
+
+async def test_a_cached_session_is_not_looked_up_again_for_five_seconds(
+    harness: AuthHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = await harness.sign_in(await harness.person())
+    first = await harness.sessions.resolve(issued.token, cached=True)
+    seen = await queries_of(harness, monkeypatch)
+    harness.time.passes(seconds=4.9)
+    assert await harness.sessions.resolve(issued.token, cached=True) == first
+    assert seen == []
+    harness.time.passes(seconds=0.1)
+    assert await harness.sessions.resolve(issued.token, cached=True) == first
+    assert seen == ["auth"]
+    assert await harness.sessions.resolve(issued.token) == first
+    assert seen == ["auth", "auth"], "who does not ask for the cache gets the row"
+
+
+async def test_a_cached_session_ends_with_its_signal_and_within_five_seconds_without_one(
+    harness: AuthHarness,
+) -> None:
+    ada = await harness.person()
+    told, unheard = await harness.sign_in(ada), await harness.sign_in(ada)
+    for issued in (told, unheard):
+        assert await harness.sessions.resolve(issued.token, cached=True) is not None
+        await harness.end_unheard(issued.session_id)
+    harness.bus.publish(SESSIONS, Signal("session_ended", session_id=told.session_id))
+    assert await harness.sessions.resolve(told.token, cached=True) is None
+    harness.time.passes(seconds=5)
+    assert await harness.sessions.resolve(unheard.token, cached=True) is None
+
+
+async def test_a_cached_session_never_outlives_its_expiry(open_harness: OpenAuthHarness) -> None:
+    async with open_harness(session_max_hours=1) as harness:
+        issued = await harness.sign_in(await harness.person())
+        harness.time.passes(hours=1, seconds=-1)
+        assert await harness.sessions.resolve(issued.token, cached=True) is not None
+        harness.time.passes(seconds=1)
+        assert await harness.sessions.resolve(issued.token, cached=True) is None
+
+
+async def test_a_cached_token_is_worth_nothing_after_a_step_up(harness: AuthHarness) -> None:
+    issued = await harness.sign_in(await harness.person())
+    me = await harness.principal_of(issued)
+    assert await harness.sessions.resolve(issued.token, cached=True) is not None
+    harness.time.passes(seconds=1)
+    await harness.sessions.step_up(me, method="password")
+    assert await harness.sessions.resolve(issued.token, cached=True) is None
+
+
+@pytest.mark.parametrize("how", ["revoke", "step up"])
+async def test_a_lookup_overtaken_by_a_signal_leaves_nothing_in_the_cache(
+    open_harness: OpenAuthHarness, how: str
+) -> None:
+    async with open_harness(SlowReader) as harness:
+        assert isinstance(harness.db, SlowReader)
+        issued = await harness.sign_in(await harness.person())
+        me = await harness.principal_of(issued)
+        harness.db.is_slow = True
+        asking = asyncio.ensure_future(harness.sessions.resolve(issued.token, cached=True))
+        await harness.db.found.wait()
+        harness.time.passes(seconds=1)
+        if how == "revoke":
+            await harness.sessions.revoke(me, issued.session_id)
+        else:
+            await harness.sessions.step_up(me, method="password")
+        harness.db.say.set()
+        await asking
+        assert await harness.sessions.resolve(issued.token, cached=True) is None
+
+
+async def test_the_use_of_a_cached_session_is_written_when_it_is_due(harness: AuthHarness) -> None:
+    issued = await harness.sign_in(await harness.person())
+    harness.time.passes(minutes=5, seconds=-1)
+    assert await harness.sessions.resolve(issued.token, cached=True) is not None
+    harness.time.passes(seconds=1)
+    found = await harness.sessions.resolve(issued.token, cached=True)
+    async with harness.db.system("auth") as session:
+        row = await session.get(AuthSession, issued.session_id)
+    assert row is not None
+    assert row.last_seen_at == harness.time.now
+    assert found is not None
+    assert row.idle_expires_at == found.expires_at
