@@ -59,7 +59,7 @@ class VirtualThrottle(FlushThrottle):
     def busy(self) -> float:
         return 0.0
 
-    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event, work: asyncio.Event) -> float:
         self.rests.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)

@@ -60,13 +60,24 @@ class FlushThrottle:
             self._busy = min(1.0, 0.5 * self._busy + 0.5 * share)
         return self._busy
 
-    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event, work: asyncio.Event) -> float:
         """Wait until `urgent` is set, but at most so many seconds.
+
+        It is not woken without work: a timer costs as much as the token of a slow stream.
+
+        Args:
+            seconds: The longest wait.
+            urgent: Ends the wait.
+            work: Set when there is something to flush; also whenever `urgent` is.
 
         Returns:
             How much later than that the wait ended, in seconds: the lag of the event loop.
         """
         until = self.now() + seconds
+        await work.wait()
+        seconds = until - self.now()
+        if seconds <= 0:
+            return 0.0
         try:
             async with asyncio.timeout(seconds):
                 await urgent.wait()

@@ -267,7 +267,7 @@ class LogWriter:
                 self._work.clear()
             elapsed = self._flush_throttle.now() - start
             pause = max(0.0, flush_interval(0.0, self._lag, busy) - elapsed)
-            lag = await self._flush_throttle.rest(pause, self._urgent)
+            lag = await self._flush_throttle.rest(pause, self._urgent, self._work)
             self._lag = 0.7 * self._lag + 0.3 * lag
 
     async def _commit(self, logs: list[RunLog], now: float) -> None:

@@ -80,7 +80,7 @@ class HeldThrottle(VirtualThrottle):
         self.resting = asyncio.Event()
         self.lag = 0.0
 
-    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event, work: asyncio.Event) -> float:
         self.rests.append(seconds)
         self.resting.set()
         waits = [asyncio.create_task(event.wait()) for event in (self.go, urgent)]
@@ -405,10 +405,11 @@ async def test_a_lagging_event_loop_slows_the_commits_down(harness: WriterHarnes
 
 
 async def test_a_rest_ends_when_it_is_urgent_or_by_itself():
-    flush_throttle, urgent = FlushThrottle(), asyncio.Event()
-    assert await flush_throttle.rest(0, urgent) >= 0
+    flush_throttle, urgent, work = FlushThrottle(), asyncio.Event(), asyncio.Event()
+    work.set()
+    assert await flush_throttle.rest(0, urgent, work) >= 0
     urgent.set()
-    assert await flush_throttle.rest(3600, urgent) == 0
+    assert await flush_throttle.rest(3600, urgent, work) == 0
     await flush_throttle.back_off(0)
 
 

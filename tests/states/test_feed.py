@@ -94,7 +94,7 @@ def text_in(chunk: list[Any]) -> str:
 class Unhurried(FlushThrottle):
     """Commits as soon as there is something, so that every token has its own frame."""
 
-    async def rest(self, seconds: float, urgent: asyncio.Event) -> float:
+    async def rest(self, seconds: float, urgent: asyncio.Event, work: asyncio.Event) -> float:
         await asyncio.sleep(0)
         return 0.0
 
