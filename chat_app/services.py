@@ -5,6 +5,8 @@ import logging
 import os
 from typing import Literal
 
+from argon2 import PasswordHasher
+
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.disable import UserAccess
@@ -111,6 +113,7 @@ class Services:
         sleep: Makes clients wait that failed to sign in too often.
         flush_throttle: Decides when run events are flushed; None for the real one.
         bus: Receives the signals; None for a new one.
+        hasher: Hashes passwords; None for the real one, with its cost.
 
     Raises:
         ConfigError: A setting names a function or model that does not exist.
@@ -124,6 +127,7 @@ class Services:
         sleep: Sleep = asyncio.sleep,
         flush_throttle: FlushThrottle | None = None,
         bus: Bus | None = None,
+        hasher: PasswordHasher | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -133,7 +137,7 @@ class Services:
         bus.subscribe_callback(SESSIONS, _log_ended_session)
         self.models = Models(settings)
         self.keyring = KeyRing(settings)
-        self.passwords = passwords = PasswordHashing(settings)
+        self.passwords = passwords = PasswordHashing(settings, hasher)
         codec = create_token_codec(settings, self.keyring)
         self.sessions = sessions = SessionService(db, bus, codec, settings, clock)
         self.tokens = tokens = OneTimeTokens(db, clock)

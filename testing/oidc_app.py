@@ -19,7 +19,7 @@ from chat_app.db.tables import Account, AuthSession, User
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import Services
 from chat_app.settings.identity_providers import IdentityProvider
-from testing.auth_services import FIREFOX, Time, settings_of
+from testing.auth_services import FIREFOX, CountingHasher, Time, settings_of
 from testing.database import create_tables
 
 JSON = {"X-Auth-Return-Redirect": "1"}
@@ -208,7 +208,8 @@ async def program(
     """The program with these providers, on a new database."""
     fixed = {"fake_models": True, "embedded_model": False, "identity_providers": providers}
     time = Time()
-    live = Services(settings_of(folder, **{**fixed, **given}), clock=time, sleep=time.sleep)
+    settings = settings_of(folder, **{**fixed, **given})
+    live = Services(settings, clock=time, sleep=time.sleep, hasher=CountingHasher())
     await create_tables(live.db)
     installed.install(live)
     running = InProcessProgram(live, time, Gateway(http_app(), services=installed.services))

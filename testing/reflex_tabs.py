@@ -23,6 +23,7 @@ from chat_app.settings import Settings, read_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chunks import END
 from chat_app.states.feed import Feed
+from testing.auth_services import CountingHasher
 from testing.database import create_tables
 from testing.stream_chunks import chunks_of
 
@@ -164,7 +165,7 @@ async def open_harness(
     """Start everything, and stop it."""
     values = {"fake_models": True, "embedded_model": False, "chat_titles": False}
     wanted: Settings = read_settings(**{"data_dir": folder, **values, **given})
-    live = Services(wanted, clock=clock, flush_throttle=flush_throttle)
+    live = Services(wanted, clock=clock, flush_throttle=flush_throttle, hasher=CountingHasher())
     await create_tables(live.db)
     install(live)
     await live.start()

@@ -10,7 +10,7 @@ import pytest
 
 from chat_app.api import account, auth, email_flows, step_up, two_factor
 from testing.auth_api import JSON, auth_api_harness, browser, error_of
-from testing.auth_services import PASSWORD, AuthHarness, CountingHasher
+from testing.auth_services import PASSWORD, AuthHarness
 from testing.database import DatabaseUnderTest
 from testing.second_factor import enable_mfa
 
@@ -26,7 +26,6 @@ ROUTES = [
     *two_factor.routes,
 ]
 SMALL = {
-    "hasher": CountingHasher(memory_cost=8, time_cost=1),
     "limit_sign_in_address": "10/hour",
     "limit_sign_in_account": "10/hour",
 }

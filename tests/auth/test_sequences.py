@@ -17,7 +17,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sign_in.identity import Browser, SignedIn, VerifiedIdentity
 from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
-from testing.auth_services import FIREFOX, CountingHasher
+from testing.auth_services import FIREFOX
 from testing.database import DatabaseUnderTest
 from testing.email_flows import EmailHarness, email_harness
 from testing.mail_server import flush, link_of, text_of
@@ -260,13 +260,9 @@ ADA = {
 }
 
 
-QUICK = CountingHasher(memory_cost=8, time_cost=1)
-"""Nothing here is about how long a guess takes."""
-
-
 @pytest.fixture
 async def harness(database: DatabaseUnderTest) -> AsyncIterator[EmailHarness]:
-    async with email_harness(database, hasher=QUICK, limit_sign_in_pair="1000/hour") as one:
+    async with email_harness(database, limit_sign_in_pair="1000/hour") as one:
         yield one
 
 

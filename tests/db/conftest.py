@@ -1,7 +1,5 @@
 """A database with two people, each with a thread, a message and a run."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,24 +15,10 @@ def url(tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path / 'data' / 'chat.db'}"
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with every table and no row; copying it is quicker than making it."""
-
-    async def make(path: Path) -> None:
-        database = Database(f"sqlite+aiosqlite:///{path}")
-        await create_tables(database)
-        await database.close()
-
-    path = tmp_path_factory.mktemp("empty") / "chat.db"
-    asyncio.run(make(path))
-    return path
-
-
 @pytest.fixture
-async def db(url: str, empty: Path) -> AsyncIterator[Database]:
+async def db(url: str) -> AsyncIterator[Database]:
     database = Database(url)
-    shutil.copyfile(empty, url.removeprefix("sqlite+aiosqlite:///"))
+    await create_tables(database)
     yield database
     await database.close()
 

@@ -15,7 +15,7 @@ from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
-from testing.auth_services import PASSWORD, Time
+from testing.auth_services import PASSWORD, CountingHasher, Time
 from testing.database import create_tables
 
 EMAIL = "ada@example.org"
@@ -63,7 +63,7 @@ async def setup(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
         chat_titles=False,
     )
     time = Time()
-    live = Services(settings, clock=time)
+    live = Services(settings, clock=time, hasher=CountingHasher())
     await create_tables(live.db)
     await live.start()
     ada = await live.accounts.add(EMAIL, PASSWORD, "Ada")
