@@ -2,7 +2,7 @@
 
     [stream_id, part, offset, text]      the text of a part goes on, at its offset
     [stream_id, part, patch]             an object, merged into the part
-    [stream_id, -1, length, "", status, count]  the end
+    [stream_id, -1, length, "", status, count]  the end; then `reason, error` where they say more
 
 Offsets and lengths are UTF-16 code units, the browser's own; `count` is how many parts there are. A
 part of which no patch came is text.
@@ -31,6 +31,8 @@ Chunk = list[Any]
 END = -1
 """In place of a part, in the chunk that ends a stream."""
 _DEFERRED = (ReasoningEnd, TextWasReasoning)
+_EXPECTED = ("", "stop", "user")
+"""Reasons that the status says already."""
 
 
 class ChunkEncoder:
@@ -53,7 +55,7 @@ class ChunkEncoder:
         duration or type would not, so these wait for what follows them at once.
         """
         if isinstance(event, EndEvent):
-            return self.end(event.length, event.status)
+            return self.end(event.length, event.status, event.reason, event.error)
         self._parts = max(self._parts, event.part + 1)
         chunk = self._part_chunk(event)
         if chunk is None:
@@ -63,14 +65,17 @@ class ChunkEncoder:
             return []
         return self._release(chunk)
 
-    def end(self, length: int, status: str) -> list[Chunk]:
+    def end(self, length: int, status: str, reason: str = "", error: str = "") -> list[Chunk]:
         """The chunks that end the stream.
 
         Args:
             length: Of all text and reasoning, in UTF-16 code units.
             status: How it ended.
+            reason: Why.
+            error: What is said of one that failed.
         """
-        return self._release([self._stream_id, END, length, "", status, self._parts])
+        why = [reason, error] if error or reason not in _EXPECTED else []
+        return self._release([self._stream_id, END, length, "", status, self._parts, *why])
 
     def _release(self, chunk: Chunk) -> list[Chunk]:
         released, self._deferred = [*self._deferred, chunk], []
@@ -105,7 +110,13 @@ class ChunkEncoder:
 
 
 def stored_chunks(
-    stream_id: str, parts: Iterable[Part], status: str, only: int | None = None
+    stream_id: str,
+    parts: Iterable[Part],
+    status: str,
+    only: int | None = None,
+    *,
+    reason: str = "",
+    error: str = "",
 ) -> list[Chunk]:
     """The chunks of a stored message.
 
@@ -114,12 +125,14 @@ def stored_chunks(
         parts: The message's.
         status: The message's.
         only: The index of the one part to send, without an end; None for all.
+        reason: Why the message ended.
+        error: What is said of one that failed.
     """
     parts = list(parts)
     encoder, chunks = ChunkEncoder(stream_id), list[Chunk]()
     for index, event in events_of(parts):
         chunks += encoder.encode(PartEvent(0, index, 0, event))
-    chunks += encoder.end(text_length(parts), status)
+    chunks += encoder.end(text_length(parts), status, reason, error)
     return chunks if only is None else [chunk for chunk in chunks if chunk[1] == only]
 
 

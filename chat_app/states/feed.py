@@ -80,7 +80,7 @@ class Feed(rx.State):
         message, is_listed = found
         if message.run_id is None:
             only = part if is_listed else None
-            chunks = stored_chunks(stream_id, message.parts, message.status, only)
+            chunks = _chunks_of(message, stream_id, only)
         else:
             encoder, chunks = ChunkEncoder(stream_id), list[Chunk]()
             for event in await services().runs.snapshot(principal, message.run_id):
@@ -150,10 +150,21 @@ async def _show(
     """Send the texts that are new, and follow the answer that is being written."""
     chunks = list[Chunk]()
     for message in texts:
-        chunks += stored_chunks(views.stream_id(message.id), message.parts, message.status)
+        chunks += _chunks_of(message, views.stream_id(message.id))
     await _send(chunks)
     if window is not None and window.run is not None:
         answer.follow(principal, window.run.run_id)
+
+
+def _chunks_of(message: MessageView, stream_id: str, only: int | None = None) -> list[Chunk]:
+    return stored_chunks(
+        stream_id,
+        message.parts,
+        message.status,
+        only,
+        reason=message.finish_reason,
+        error=message.error,
+    )
 
 
 async def _until_done(work: Callable[[], Awaitable[None]]) -> None:

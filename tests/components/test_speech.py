@@ -78,6 +78,20 @@ async def test_sentences_and_then_the_end_are_announced(page: Page) -> None:
     assert (await said.locator("p").all_inner_texts())[-1] == "Answer failed"
 
 
+async def test_what_the_page_says_of_an_answer_that_is_not_whole_is_announced(page: Page) -> None:
+    cut, withheld = "Reached the length limit.", "beta's provider withheld this answer."
+    await page.evaluate(
+        "(endings) => lab.mount('Scroller', { html: [], thread: 't', endings })", {"length": cut}
+    )
+    said = page.get_by_role("status", name="Spoken answer").locator("p")
+    await page.evaluate(
+        RECEIVE, [["r", 0, 0, "An answer."], ["r", -1, 10, "", "complete", 1, "length", ""]]
+    )
+    assert await said.all_inner_texts() == ["An answer.", cut]
+    await page.evaluate(RECEIVE, [["s", -1, 0, "", "failed", 0, "content-filter", withheld]])
+    assert (await said.all_inner_texts())[-1] == withheld
+
+
 async def test_the_spoken_region_is_emptied_after_the_end(page: Page) -> None:
     await page.clock.install()
     await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")

@@ -55,6 +55,23 @@ def test_text_is_sent_with_its_offset() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "error", "why"),
+    [
+        ("complete", "stop", "", []),
+        ("stopped", "user", "", []),
+        ("complete", "length", "", ["length", ""]),
+        ("failed", "", "It was withheld.", ["", "It was withheld."]),
+    ],
+)
+def test_the_end_says_why_where_the_status_does_not(
+    status: str, reason: str, error: str, why: list[str]
+) -> None:
+    over = EndEvent(9, status, reason, error, 4, RunMetrics("m"))  # pyright: ignore[reportArgumentType]
+    end = ["stream", -1, 4, "", status, 0, *why]
+    assert ChunkEncoder("stream").encode(over) == [end]
+
+
 def test_a_text_that_was_reasoning_changes_with_what_follows_it() -> None:
     assert encoded(TextDelta("Hm"), TextWasReasoning(1.26), TextDelta("Yes.")) == [
         [["stream", 0, 0, "Hm"]],

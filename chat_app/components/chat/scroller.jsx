@@ -61,9 +61,9 @@ export function Scroller(props) {
   const wantsEnd = useRef(false);
   /** @type {import("react").RefObject<Record<string, Element | null>>} By end: its row then. */
   const requested = useRef({}); // when more was requested there
-  const latest = useRef({ older, newer, onTop, onBottom, onEnd });
+  const latest = useRef({ older, newer, endings, onTop, onBottom, onEnd });
   useLayoutEffect(() => {
-    latest.current = { older, newer, onTop, onBottom, onEnd };
+    latest.current = { older, newer, endings, onTop, onBottom, onEnd };
   });
 
   /**
@@ -144,7 +144,7 @@ export function Scroller(props) {
     wantsEnd.current = false;
     pill.current.hidden = true;
     scrollAnchor.current.end();
-    return announce(spoken.current, chunks);
+    return announce(spoken.current, chunks, { endings: () => latest.current.endings });
   }, [thread]);
 
   useEffect(() => {

@@ -89,11 +89,12 @@ const EMPTIED_MS = 6000; // after the end, so that it is not read again below th
  *
  * @param {HTMLElement} region Empty, with aria-live.
  * @param {import("../markdown/chunk_store.jsx").ChunkStore} store
- * @param {{pause?: number}} options Milliseconds between two announcements: a fast answer comes in
- *   few long ones.
+ * @param {{pause?: number, endings?: () => Record<string, string>}} options `pause`: milliseconds
+ *   between two announcements, so that a fast answer comes in few long ones; `endings`: what is said
+ *   of an answer that is not whole, by the reason why it ended.
  * @returns {() => void} Stops it.
  */
-export function announce(region, store, { pause = 1500 } = {}) {
+export function announce(region, store, { pause = 1500, endings = () => ({}) } = {}) {
   /** @type {Map<string, ReturnType<typeof createReading>>} By stream id. */
   const readings = new Map();
   let timer = 0;
@@ -119,7 +120,7 @@ export function announce(region, store, { pause = 1500 } = {}) {
       say(reading.next(store.get(streamId)?.parts ?? [], false));
   }
 
-  const unwatch = store.watch(({ streamId, grew, ended, status }) => {
+  const unwatch = store.watch(({ streamId, grew, ended, status, reason, error }) => {
     const parts = store.get(streamId)?.parts ?? [];
     // A message that came whole is read by users who go there.
     const growing = grew && (status === "" || ended);
@@ -131,7 +132,7 @@ export function announce(region, store, { pause = 1500 } = {}) {
     }
     if (ended) {
       say(readings.get(streamId)?.next(parts, true));
-      say(ENDINGS[status]);
+      say(error || (endings()[reason] ?? ENDINGS[status]));
       readings.delete(streamId);
       if (readings.size === 0) empty();
     } else if (growing) timer ||= setTimeout(speak, pause);

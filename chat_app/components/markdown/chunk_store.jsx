@@ -5,10 +5,11 @@
  * @typedef {Record<string, any> & {type: string, text: string}} Part `text` grows; for a part that
  *   has no text it is empty.
  *
- * @typedef {[streamId: string, part: number, offset: number, text: string, status?: string, count?: number]} TextChunk
+ * @typedef {[streamId: string, part: number, offset: number, text: string, status?: string,
+ *   count?: number, reason?: string, error?: string]} TextChunk
  *   The next piece of a part's text. With -1 in place of a part it is the end: then the offset is
- *   the length of all text and reasoning, and `count` is how many parts there are. Offsets and lengths
- *   count UTF-16 code units, as a JavaScript string does.
+ *   the length of all text and reasoning, `count` is how many parts there are, and `error` is a
+ *   sentence. Offsets and lengths count UTF-16 code units, as a JavaScript string does.
  *
  * @typedef {[streamId: string, part: number, patch: Record<string, any>]} PatchChunk Merged into the
  *   part; its `text` begins at 0.
@@ -19,6 +20,8 @@
  *   parts: Part[],
  *   ended: boolean,
  *   status: string,
+ *   reason: string,
+ *   error: string,
  *   missing: Missing | null,
  *   resynced: string,
  * }} Entry `missing`: what is requested, until a chunk fits; `resynced`: how much was here when
@@ -29,12 +32,13 @@
  * @typedef {Missing & {streamId: string}} Resync What to send again: this part,
  *   of which so much is here, and those after it.
  *
- * @typedef {{grew: boolean, ended: boolean, status: string}} Change
+ * @typedef {{grew: boolean, ended: boolean, status: string, reason: string, error: string}} Change
  *
  * @typedef {ReturnType<typeof createChunkStore>} ChunkStore
  */
 
 const GROWING = new Set(["text", "reasoning"]);
+const UNCHANGED = { grew: false, ended: false, status: "", reason: "", error: "" };
 const RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 
@@ -91,6 +95,8 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
       parts: [],
       ended: false,
       status: "",
+      reason: "",
+      error: "",
       missing: null,
       resynced: "",
     };
@@ -148,6 +154,8 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
       // A stored message comes whole; only a text that was seen growing ends.
       ended: ends && (hadText || !hasText),
       status: ends ? entry.status : "",
+      reason: ends ? entry.reason : "",
+      error: ends ? entry.error : "",
     });
   }
 
@@ -236,8 +244,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
     clear() {
       const streamIds = [...entries.keys()];
       entries.clear();
-      for (const streamId of streamIds)
-        publish(streamId, { grew: false, ended: false, status: "" });
+      for (const streamId of streamIds) publish(streamId, UNCHANGED);
     },
   };
 }
@@ -291,7 +298,7 @@ function rest(parts, part) {
  * @param {TextChunk} chunk
  * @returns {false | Missing}
  */
-function end(entry, [, , length, , status = "", count = 0]) {
+function end(entry, [, , length, , status = "", count = 0, reason = "", error = ""]) {
   if (entry.ended) return false;
   let have = 0;
   for (const part of entry.parts) if (GROWING.has(part.type)) have += part.text.length;
@@ -303,7 +310,7 @@ function end(entry, [, , length, , status = "", count = 0]) {
     return rest(entry.parts, 0);
   }
   entry.ended = true;
-  entry.status = status;
+  Object.assign(entry, { status, reason, error });
   return false;
 }
 
