@@ -19,9 +19,15 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif; }}
-:root {{ background: Canvas; color: CanvasText; }}
+:root {{ background: light-dark(#fcfbf9, #161715); color: light-dark(#1f1d1a, #ecebe6); }}
 body {{ max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem; }}
-h1 {{ font-size: 1.4rem; line-height: 1.3; }}
+h1 {{ font-size: 1.5rem; font-weight: 650; line-height: 1.3; }}
+p {{ color: light-dark(#57524a, #bdbbb3); }}
+a {{ color: light-dark(#0b6a56, #74cfb3); font-weight: 600; text-underline-offset: 0.2em; }}
+a.button {{
+  display: inline-block; padding: 0.5rem 1.125rem; border-radius: 0.75rem; text-decoration: none;
+  background: light-dark(#0b6a56, #74cfb3); color: light-dark(#ffffff, #07261e);
+}}
 code {{ font: 0.9em ui-monospace, monospace; overflow-wrap: anywhere; }}
 </style>
 <main>
@@ -30,6 +36,7 @@ code {{ font: 0.9em ui-monospace, monospace; overflow-wrap: anywhere; }}
 </main>
 </html>
 """
+"""In the colors of the app (assets/style.css), but without any file of it."""
 
 _UNKNOWN_HOST_BODY = """<p>This server is not configured for {host}.</p>
 {link}
@@ -39,7 +46,7 @@ server.</p>"""
 
 # As `not_found` in chat_app/pages has it, for paths that never reach the pages.
 _NOT_FOUND_BODY = """<p>The link is wrong, or the page has moved.</p>
-<p><a href="/">Go to your chats</a></p>"""
+<p><a class="button" href="/">Go to your chats</a></p>"""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -146,7 +153,7 @@ def unknown_host_page(host: str, url: str) -> bytes:
 
 
 def _unavailable_page(message: str) -> bytes:
-    body = f'<p>{escape(message)}</p>\n<p><a href="">Try again</a></p>'
+    body = f'<p>{escape(message)}</p>\n<p><a class="button" href="">Try again</a></p>'
     return _PAGE.format(title="Temporarily unavailable", body=body).encode()
 
 
