@@ -1,11 +1,22 @@
 """Scenes of the sign-in, sign-up and settings pages, and of a page that is not there."""
 
-from playwright.async_api import FilePayload, Page
+import re
+
+from playwright.async_api import FilePayload, Page, Route
 
 from screenshots.programs import BrowserUser, Programs, expect
 from screenshots.scene import scene
-from testing.browser_mfa import add_virtual_device, enable_two_factor, enter_password
+from testing.browser_emails import sign_up_by_email, smtp_settings
+from testing.browser_mfa import (
+    add_virtual_device,
+    enable_two_factor,
+    enter_backup_code,
+    enter_password,
+)
+from testing.browser_user import PASSWORD, TIMEOUT_MS
+from testing.mail_server import listening
 from testing.pictures import png
+from testing.program import Program
 
 _WAYS = {
     "AUTH_GITHUB_ID": "chat",
@@ -23,6 +34,30 @@ async def _(programs: Programs) -> Page:
     ada = await programs.anonymous_user(programs.program(**_WAYS))
     await ada.open("/signin")
     await expect(ada.page.locator(".provider")).to_have_count(3)
+    return ada.page
+
+
+@scene("sign-in-waiting")
+async def _(programs: Programs) -> Page:
+    """The server lets the sign-in wait, as it does after many failures of one client."""
+    ada = await programs.anonymous_user(programs.program())
+
+    async def hold(route: Route) -> None:
+        """Nothing comes back."""
+
+    await ada.page.route("**/api/auth/callback/credentials", hold)
+    await _sign_in(ada, "violet kettle harbour thirty eight")
+    await expect(ada.page.get_by_text("This is taking longer")).to_be_visible()
+    return ada.page
+
+
+@scene("sign-in-paused")
+async def _(programs: Programs) -> Page:
+    """Other browsers have failed too often with this email."""
+    ada = await programs.anonymous_user(programs.program(LIMIT_SIGN_IN_ACCOUNT="1/hour"))
+    for said in ("Incorrect", "Too many failed sign-ins"):
+        await _sign_in(ada, "not the password")
+        await expect(ada.page.locator("#problem")).to_contain_text(said)
     return ada.page
 
 
@@ -62,6 +97,72 @@ async def _(programs: Programs) -> Page:
     await ada.sign_out()
     await enter_password(ada)
     return ada.page
+
+
+@scene("sign-in-code-wrong")
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
+    await enable_two_factor(ada)
+    await ada.open("/")
+    await ada.sign_out()
+    await enter_password(ada)
+    await enter_backup_code(ada, "not-a-code")
+    await expect(ada.page.locator("#problem")).to_contain_text("Incorrect code")
+    return ada.page
+
+
+@scene("password-changed")
+async def _(programs: Programs) -> Page:
+    ada = await programs.anonymous_user(programs.program())
+    await ada.open("/reset?done=1")
+    await expect(ada.page.get_by_role("heading", name="Password changed")).to_be_visible()
+    return ada.page
+
+
+@scene("link-to-sign-in")
+async def _(programs: Programs) -> Page:
+    program = programs.program()
+    ada = await programs.person(program)
+    await ada.sign_out()
+    await ada.open("/signin/link")
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.get_by_role("button", name="Send link").click()
+    await expect(ada.page.get_by_role("heading", name="Open the link")).to_be_visible()
+    await ada.page.goto(_last_link(program))
+    await expect(ada.page.get_by_role("button", name="Sign in")).to_be_visible()
+    return ada.page
+
+
+@scene("link-needs-session")
+async def _(programs: Programs) -> Page:
+    program = programs.program()
+    ada = await _at(programs, "account", "Account")
+    await ada.page.get_by_role("button", name="Verify your current email").click()
+    await expect(ada.page.get_by_role("status").filter(has_text="server log")).to_be_visible()
+    other = await programs.anonymous_user(program)
+    await other.page.goto(_last_link(program))
+    await expect(other.page.get_by_text("Sign in here as the user")).to_be_visible()
+    return other.page
+
+
+@scene("link-worn-out")
+async def _(programs: Programs) -> Page:
+    ada = await programs.anonymous_user(programs.program())
+    await ada.open("/confirm#sign_in_link.a-link-that-nobody-was-sent")
+    await expect(ada.page.get_by_role("alert")).to_contain_text("already used")
+    return ada.page
+
+
+@scene("link-needs-password")
+async def _(programs: Programs) -> Page:
+    mailbox = await programs.closing.enter_async_context(listening())
+    program = programs.program(**smtp_settings(mailbox))
+    ada = await programs.anonymous_user(program)
+    link = await sign_up_by_email(ada, mailbox)
+    other = await programs.anonymous_user(program)
+    await other.page.goto(link)
+    await expect(other.page.locator("[name=password]")).to_be_visible()
+    return other.page
 
 
 @scene("settings-account")
@@ -160,8 +261,52 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
+@scene("blocked")
+async def _(programs: Programs) -> Page:
+    """A proxy that drops the upgrade of the socket, and nothing else."""
+    ada = await programs.anonymous_user(programs.program())
+    await ada.page.route_web_socket("**/_event/**", lambda socket: socket.close())
+    await ada.open("/signup")
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.fill("[name=password]", PASSWORD)
+    await ada.page.get_by_role("button", name="Create account").click()
+    said = ada.page.get_by_text("This page can't connect")
+    await expect(said).to_be_visible(timeout=TIMEOUT_MS)
+    return ada.page
+
+
+@scene("unknown-host")
+async def _(programs: Programs) -> Page:
+    program = programs.program()
+    ada = await programs.anonymous_user(program)
+    await ada.page.goto(program.url.replace("localhost", "other.localhost"))
+    await expect(ada.page.get_by_role("heading", name="Unknown host")).to_be_visible()
+    return ada.page
+
+
+@scene("path-not-found")
+async def _(programs: Programs) -> Page:
+    """A path that never reaches the pages."""
+    ada = await programs.anonymous_user(programs.program())
+    await ada.open("/_nothing")
+    await expect(ada.page.get_by_role("heading", name="Page not found")).to_be_visible()
+    return ada.page
+
+
 async def _at(programs: Programs, slug: str, title: str, **settings: str) -> BrowserUser:
     ada = await programs.person(programs.program(**settings))
     await ada.open(f"/settings/{slug}")
     await expect(ada.page.locator("h1")).to_have_text(title)
     return ada
+
+
+async def _sign_in(ada: BrowserUser, password: str) -> None:
+    await ada.open("/signin")
+    await ada.page.get_by_label("Email").fill("ada@example.com")
+    await ada.page.locator("[name=password]").fill(password)
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def _last_link(program: Program) -> str:
+    """The link of the email that the program wrote last to its log."""
+    return re.findall(r"https?://\S+#\S+", program.log.read_text())[-1]
