@@ -51,9 +51,10 @@ def _signed_in() -> rx.Component:
 
 def _waiting() -> rx.Component:
     return rx.el.div(
-        rx.el.div(
+        rx.el.aside(
             rx.el.div(brand(), class_name="sidebar-head"),
             thread_list_skeleton(),
+            aria_label="Your chats",
             class_name="sidebar waiting",
         ),
         rx.el.main(

@@ -22,6 +22,7 @@ from chat_app.components.auth.sign_in import (
     if_query,
     otherwise,
 )
+from chat_app.components.ui.icons import page_link
 from chat_app.reflex_ext.build import api_url
 from chat_app.states.auth import AuthState
 
@@ -60,9 +61,10 @@ def magic_link() -> rx.Component:
 def reset() -> rx.Component:
     """`/reset`: requests a link to choose a new password; and afterwards, that it was chosen."""
     done = auth_sheet(
+        page_link("Sign in", to="/signin", class_name="button wide"),
         title="Password changed",
-        lead="All your devices have been signed out.",
-        otherwise=otherwise("Your new password is ready:", "Sign in", "/signin"),
+        lead="All your devices have been signed out. Sign in with your new password.",
+        otherwise=rx.fragment(),
     )
     form = _request_form(
         "/api/auth/reset",
@@ -122,7 +124,9 @@ def sent(title: str = "Check your inbox") -> rx.Component:
             sent="We sent you an email. Open its link in this browser.",
             in_log=f"{IN_LOG} Open it in this browser.",
         ),
-        otherwise=otherwise("Nothing came?", "Back to sign in", "/signin"),
+        otherwise=otherwise(
+            by_delivery(sent="Nothing came?", in_log="", none=""), "Back to sign in", "/signin"
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from screenshots.viewports import DARK_PHONE, EVERY, LIGHT, Viewport, apply
 from testing.browser_user import (
@@ -103,6 +103,28 @@ async def _refused(ada: BrowserUser) -> None:
     await expect(ada.page.locator("#problem")).not_to_be_empty()
 
 
+async def _waiting(ada: BrowserUser) -> None:
+    async def hold(route: Route) -> None:
+        """Nothing comes back, as after many failures of one client."""
+
+    await ada.page.route("**/api/auth/callback/credentials", hold)
+    await ada.page.clock.install()
+    await ada.open("/signin")
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.fill("[name=password]", "a password")
+    await ada.page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(ada.page.get_by_label("Email")).to_be_disabled()
+    await ada.page.clock.fast_forward(3_000)
+    await expect(ada.page.get_by_text("Please wait.")).to_be_visible()
+
+
+async def _loading(ada: BrowserUser) -> None:
+    await ada.sign_up()
+    await ada.page.route_web_socket("**/_event/**", lambda _: None)
+    await ada.page.reload()
+    await expect(ada.page.locator(".skeleton").last).to_be_visible()
+
+
 async def _drawer(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask("echo: short")
@@ -168,9 +190,10 @@ async def _rich(ada: BrowserUser) -> None:
 
 
 STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
-    "sign-in": lambda ada: ada.open("/signin"),
+    "sign-in": _waiting,
     "refused": _refused,
     "sign-up": lambda ada: ada.open("/signup"),
+    "loading": _loading,
     "empty": _models,
     "rich": _rich,
     "answering": _answering,

@@ -101,4 +101,12 @@ async def test_without_a_mail_server_no_page_says_that_an_email_is_on_its_way(
     await page.get_by_role("button", name="Verify your current email").click()
     await expect(page.get_by_role("status").filter(has_text="server log")).to_be_visible()
     await expect(body).not_to_contain_text(CLAIM)
+
+    # Where its user is not signed in, the link says so and leads there.
+    link = re.findall(r"http://\S+#verify_email\S+", program.log.read_text())[-1]
+    phone = await meet("Ada", program.url)
+    await phone.page.goto(link)
+    await expect(phone.page.locator(".email-lead")).to_contain_text(ada.email)
+    await phone.page.get_by_role("link", name="Sign in", exact=True).click()
+    await phone.page.wait_for_url(SIGN_IN)
     assert ada.errors == []

@@ -3,6 +3,7 @@
 // log and no other site; it is posted after a click, and then it leaves the URL too.
 
 import { useEffect, useRef, useState } from "react";
+import { Link } from "react-router";
 import { ActionForm } from "./forms.jsx";
 import { authRequest, fieldsOf, leaving, request, useRequest } from "./request.jsx";
 import { signedIn } from "./session.jsx";
@@ -122,7 +123,14 @@ export const EmailLink = ({ lookup, actions, messages, problemId, children }) =>
           <p className="email-lead">
             {texts.lead} <strong>{found.email}</strong>
           </p>
-          {found.needs === "session" && <p className="hint">{NEEDS_SESSION}</p>}
+          {found.needs === "session" && (
+            <>
+              <p className="hint">{NEEDS_SESSION}</p>
+              <Link className="button wide" to="/signin">
+                Sign in
+              </Link>
+            </>
+          )}
           {found.needs === "password" && (
             <>
               <p className="hint">{NEEDS_PASSWORD}</p>

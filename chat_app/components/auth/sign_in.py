@@ -243,7 +243,7 @@ def auth_sheet(
     )
 
 
-def otherwise(question: str, label: str, path: str) -> rx.Component:
+def otherwise(question: str | rx.Var[str], label: str, path: str) -> rx.Component:
     """A question, and a link for users whose answer is yes."""
     return rx.el.p(question, " ", page_link(label, to=path), class_name="otherwise")
 

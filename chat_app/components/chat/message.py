@@ -18,7 +18,7 @@ _RUNNING = ("queued", "running")
 _ENDINGS = {
     "stopped": "Stopped",
     "interrupted": "Interrupted: the server restarted while it was answering.",
-    "revoked": "Stopped because the session ended.",
+    "revoked": "Stopped: the device that asked was signed out.",
 }
 _FAILED = "The model couldn't answer."
 _CUT = {
