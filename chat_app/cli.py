@@ -17,7 +17,7 @@ import typer
 
 from chat_app.core.errors import ChatError, DatabaseUnreachable
 from chat_app.core.text import visible_line
-from chat_app.settings import ConfigError, settings
+from chat_app.settings import ConfigError, read_settings, settings
 from chat_app.settings.database import using_data_dir
 
 if TYPE_CHECKING:
@@ -329,6 +329,35 @@ def restore(
     typer.echo(f"Restored {file}; users sign in again.")
     if kept:
         typer.echo(f"The former database is {kept}.")
+
+
+@cli.command()
+def move(
+    to: Annotated[
+        str, typer.Option(metavar="URL", help="An empty PostgreSQL database, as its owner.")
+    ],
+) -> None:
+    """Copy the SQLite database to PostgreSQL and compare every row; the server must be stopped."""
+    from chat_app.db.data_folder import lock_data_folder
+    from chat_app.db.migrations import upgrade
+    from chat_app.db.move import move as move_database
+
+    config, database = settings(), _sqlite_file("pg_dump and pg_restore")
+    if not to.startswith(("postgresql://", "postgres://")):
+        _fail("--to must begin with postgresql://", _EXIT_USAGE)
+    try:
+        target = read_settings(database_url=to)
+    except ConfigError as error:
+        _fail(str(error).replace("DATABASE_URL:", "--to"), _EXIT_USAGE)
+    if not database.is_file():
+        _fail(f"There is no database at {database}.", _EXIT_FAILED)
+    with lock_data_folder(config.data_dir):
+        upgrade(config)
+        rows = move_database(config, target, typer.echo)
+    typer.echo(f"Moved {rows:,} rows; each is the same in both. {database} has not changed.")
+    typer.echo("Next: set DATABASE_URL as docs/postgresql.md says, then start the server.")
+    if not config.auth_secret.get_secret_value():
+        typer.echo(f"Keep {config.data_dir / 'secret'}: sessions and two-factor codes need it.")
 
 
 @cli.command()

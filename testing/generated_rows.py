@@ -1,4 +1,4 @@
-"""Rows for every table of a database at any revision: random, with the extremes of each type."""
+"""A database at any revision, and rows for its tables: random, with the extremes of each type."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -21,10 +23,18 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    inspect,
     select,
 )
 
+from alembic import command
+from chat_app.db.dialect import broken_references
+from chat_app.db.migrations import PROJECT
 from chat_app.db.tables import metadata
+
+SCRIPT = ScriptDirectory.from_config(Config(PROJECT / "alembic.ini"))
+REVISIONS = [one.revision for one in SCRIPT.walk_revisions()][::-1]
+"""Every revision, the oldest first."""
 
 Row = dict[str, Any]
 Rows = dict[str, dict[tuple[Any, ...], Row]]
@@ -49,6 +59,23 @@ _WORDS: Mapping[str, tuple[Any, ...]] = {
     "error_params": ({}, {"model": "alpha", "retry_after": 20}),
 }
 """What columns hold whose values the migrations read."""
+
+
+def migrate_to(connection: Connection, revision: str) -> None:
+    """Upgrade or downgrade a database, in the transaction of the connection.
+
+    Args:
+        connection: The connection.
+        revision: A revision, or `base` for none.
+    """
+    config = Config(PROJECT / "alembic.ini")
+    config.attributes["connection"] = connection
+    is_there = "alembic_version" in inspect(connection).get_table_names()
+    query = "SELECT version_num FROM alembic_version"
+    current = connection.exec_driver_sql(query).scalar() if is_there else None
+    is_older = revision != "base" and (current is None or current < revision)
+    (command.upgrade if is_older else command.downgrade)(config, revision)
+    assert broken_references(connection) == 0
 
 
 def tables_of(connection: Connection) -> list[Table]:
@@ -156,5 +183,6 @@ def _value(column: Column[Any], random: Random) -> Any:
             return random.choice((b"", b"\x00\xff" + random.randbytes(30)))
         case String():
             text = f"{random.getrandbits(64):x}{_TEXT * 100}"
-            return text[: random.choice((kind.length or 2_000, 16))]
+            length = kind.length or 2_000
+            return text[: random.choice((length, min(length, 16)))]
     raise AssertionError(f"{column} has a type without values: {kind!r}")

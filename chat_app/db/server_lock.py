@@ -12,12 +12,12 @@ import logging
 from collections.abc import AsyncIterator
 
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url, text
 
 from chat_app.core.clock import Sleep
 from chat_app.core.errors import DatabaseError, DatabaseUnreachable
 
-_KEY = 0x63686174_0002  # "chat", and a number for this purpose
+SERVER_LOCK = 0x63686174_0002  # "chat", and a number for this purpose
 _HEARTBEAT_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
 _CONNECTION = {
@@ -123,13 +123,24 @@ class ServerLock:
                 await connection.execute(
                     "SELECT set_config('lock_timeout', %s, false)", [milliseconds]
                 )
-                await connection.execute("SELECT pg_advisory_lock(%s)", [_KEY])
+                await connection.execute("SELECT pg_advisory_lock(%s)", [SERVER_LOCK])
             except psycopg.errors.LockNotAvailable:
                 raise DatabaseInUse from None
             except psycopg.Error as error:
                 raise DatabaseUnreachable from error
             stack.pop_all()
             return connection
+
+
+def lock_out_servers(connection: Connection) -> None:
+    """Take the lock for the transaction of a connection: for work that no server may be beside.
+
+    Raises:
+        DatabaseInUse: A server uses the database.
+    """
+    query = text("SELECT pg_try_advisory_xact_lock(:key)")
+    if not connection.execute(query, {"key": SERVER_LOCK}).scalar_one():
+        raise DatabaseInUse
 
 
 async def _until_lost(connection: psycopg.AsyncConnection) -> None:

@@ -3,23 +3,18 @@
 from pathlib import Path
 
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
-from chat_app.db.migrations import PROJECT
+from testing.generated_rows import REVISIONS, SCRIPT
 from testing.migration_lint import lint
-
-SCRIPT = ScriptDirectory.from_config(Config(PROJECT / "alembic.ini"))
-CHAIN = [one.revision for one in SCRIPT.walk_revisions()][::-1]
 
 BEFORE_THE_RULE = {"0004": ["renames run_event.text"]}
 """From when no server ran beside one of another version."""
 
 
-@pytest.mark.parametrize("revision", CHAIN)
+@pytest.mark.parametrize("revision", REVISIONS)
 def test_the_version_before_can_live_with_a_revision(revision: str) -> None:
     source = Path(SCRIPT.get_revision(revision).path).read_text()
-    earlier = CHAIN[: CHAIN.index(revision)]
+    earlier = REVISIONS[: REVISIONS.index(revision)]
     assert lint(source, earlier=earlier) == BEFORE_THE_RULE.get(revision, [])
 
 

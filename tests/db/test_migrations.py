@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from alembic.config import Config
@@ -29,6 +30,7 @@ from chat_app.db.migrations import PROJECT, MigrationFailed, RevisionMismatch, c
 from chat_app.db.tables import User
 from chat_app.settings import Settings, read_settings
 from testing.database import create_tables
+from testing.postgres import PostgresDatabase
 
 HEAD = migrations.head()
 MORE = "9999_more.py"
@@ -75,9 +77,8 @@ def _backups(settings: Settings) -> list[Path]:
 
 
 @pytest.fixture
-def older(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
-    """A database one revision behind a program that has a second one."""
-    upgrade(settings)
+def more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A revision that the program has one day; its file."""
     project = tmp_path / "project"
     versions = project / "alembic" / "versions"
     versions.mkdir(parents=True)
@@ -91,11 +92,21 @@ def older(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         'revision: str = "9999"\n'
         f'down_revision: str | None = "{HEAD}"\n'
         "def upgrade() -> None:\n"
-        '    with op.batch_alter_table("user", recreate="always") as batch:\n'
+        '    is_sqlite = op.get_context().dialect.name == "sqlite"\n'
+        '    recreate = "always" if is_sqlite else "never"\n'
+        '    with op.batch_alter_table("user", recreate=recreate) as batch:\n'
         '        batch.add_column(sa.Column("more", sa.String(), nullable=True))\n'
     )
     monkeypatch.setattr(migrations, "PROJECT", project)
     monkeypatch.setattr(migrations, "_VERSIONS", versions)
+    return versions / MORE
+
+
+@pytest.fixture
+def older(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """A database one revision behind a program that has a second one."""
+    upgrade(settings)
+    request.getfixturevalue("more")
     return settings
 
 
@@ -384,6 +395,34 @@ def test_a_migration_that_fails_changes_nothing_and_says_what_to_do(older: Setti
     versions.unlink()  # the version before
     check(older)
     assert not upgrade(older)
+
+
+def test_on_postgres_too_and_what_succeeds_reaches_the_rows_of_every_user(
+    postgres: PostgresDatabase, more: Path
+) -> None:
+    values = f"'{UUID(OWNER)}', 'ada@chat.example', '', now()"
+    postgres.rows(f'INSERT INTO "user" (id, email, name, created_at) VALUES ({values})')
+    postgres.rows(
+        "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
+        f"VALUES ('{UUID(THREAD)}', '{UUID(OWNER)}', 'kept', '', '', now(), now())"
+    )
+    settings = read_settings(_env_file=None, **postgres.settings)
+    source = more.read_text() + "    op.execute(\"UPDATE thread SET title = 'reached'\")\n"
+    more.write_text(f"{source}    raise LookupError('no such thing')\n")
+    with pytest.raises(MigrationFailed) as failed:
+        upgrade(settings)
+    assert failed.value.message == (
+        f"The migration from revision {HEAD} failed (LookupError: no such thing). The database is "
+        "as it was before: use the version of the program that made it."
+    )
+    assert postgres.rows("SELECT version_num FROM alembic_version") == [(HEAD,)]
+    added = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'more'"
+    assert postgres.rows(added) == [(0,)]
+    assert postgres.rows("SELECT title FROM thread") == [("kept",)]
+    more.write_text(source)
+    assert upgrade(settings)
+    assert postgres.rows(added) == [(1,)]
+    assert postgres.rows("SELECT title FROM thread") == [("reached",)]
 
 
 def test_a_migration_that_would_orphan_rows_is_refused(older: Settings) -> None:

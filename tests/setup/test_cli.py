@@ -51,7 +51,19 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_help_names_every_command(chat_app: CommandLine) -> None:
     output = chat_app("--help").stdout
-    names = ("run", "dev", "migrate", "user", "mail", "oidc", "backup", "restore", "seed", "models")
+    names = (
+        "run",
+        "dev",
+        "migrate",
+        "user",
+        "mail",
+        "oidc",
+        "backup",
+        "restore",
+        "move",
+        "seed",
+        "models",
+    )
     assert all(name in output for name in names)
 
 

@@ -105,9 +105,10 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     assert ended[-1].session_id == session.session_id
     await sign_in(NEW)
 
-    refused = await asyncio.to_thread(run_command, "restore", "x.db", folder=tmp_path)
-    assert refused.code == 1
-    assert "is using the data folder" in refused.err
+    for command in (("restore", "x.db"), ("move", "--to", "postgresql:///chat")):
+        refused = await asyncio.to_thread(run_command, *command, folder=tmp_path)
+        assert refused.code == 1
+        assert "is using the data folder" in refused.err
 
     session = await signed_in()
     assert await user("delete", ADA) == Said(0, f"{ADA} is deleted.\n")

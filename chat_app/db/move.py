@@ -1,0 +1,302 @@
+"""Moving the database from SQLite to PostgreSQL: every row is copied and compared, or none is.
+
+It is one transaction of the target: when anything fails, nothing is left there. The source is only
+read, under its write lock, because commands of the operator could change it meanwhile.
+"""
+
+import hashlib
+import json
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import groupby, islice, zip_longest
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    ForeignKeyConstraint,
+    Select,
+    Table,
+    func,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
+from chat_app.core.logging import error_words
+from chat_app.db.dialect import broken_references, migration_engine
+from chat_app.db.migrations import MigrationFailed, RevisionMismatch, head, migrate, revision_of
+from chat_app.db.postgres_roles import check_owner, serialize_migrations
+from chat_app.db.server_lock import lock_out_servers
+from chat_app.db.tables import metadata
+from chat_app.settings import Settings
+
+Row = Mapping[str, Any]
+Report = Callable[[str], object]
+
+_BATCH = 200  # rows; a message may have a megabyte
+_REPORTED = 10_000  # rows
+_WAIT_SECONDS = 5
+_MAX_INTEGER = 2**31
+
+
+class MoveFailed(DatabaseError):
+    """The database could not be moved; the target is as it was before."""
+
+    code = "move_failed"
+
+
+def move(source: Settings, target: Settings, report: Report) -> int:
+    """Copy a SQLite database into an empty PostgreSQL database.
+
+    Args:
+        source: The settings of the SQLite database. It is at the newest revision, and the caller
+            owns its data folder.
+        target: The settings of the PostgreSQL database; `DATABASE_URL` has the role that owns it.
+        report: Called with a line about the progress now and then.
+
+    Returns:
+        How many rows were copied; each of them was read back and compared.
+
+    Raises:
+        MoveFailed: The target has rows or can't be used, or a row can't be stored there.
+        DatabaseError: The source can't be used.
+        ConfigError: The tables of the target belong to another role.
+    """
+    # an error is raised too; the driver's own line about it says nothing more
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    engines = [migration_engine(one.sqlalchemy_url, _WAIT_SECONDS) for one in (source, target)]
+    try:
+        with engines[0].begin() as reading:
+            _check_source(reading)
+            with _explained(), engines[1].begin() as writing:
+                _prepare_target(writing)
+                return _copy_all(reading, writing, report)
+    finally:
+        for engine in engines:
+            engine.dispose()
+
+
+def row_digest(table: Table, row: Row) -> bytes:
+    """A hash of the values of a row, the same on every database.
+
+    Args:
+        table: Its columns and their types.
+        row: The values by column name.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for column in table.columns:
+        value = _plain_bytes(column, row[column.name])
+        digest.update(len(value).to_bytes(8))
+        digest.update(value)
+    return digest.digest()
+
+
+def _plain_bytes(column: Column[Any], value: Any) -> bytes:
+    if value is None:
+        return b"null"
+    if isinstance(column.type, JSON):
+        return b"json" + json.dumps(value, sort_keys=True).encode()
+    match value:
+        case UUID():
+            return b"uuid" + value.bytes
+        case datetime():
+            return b"time" + value.astimezone(UTC).isoformat(timespec="microseconds").encode()
+        case bytes() | memoryview():
+            return b"byte" + bytes(value)
+        case str():
+            return b"text" + value.encode("utf-8", "surrogatepass")
+        case int():
+            return b"int " + str(int(value)).encode()
+    raise TypeError(f"{column} has a value of the type {type(value).__name__}")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Around the work on the target: what fails is one sentence."""
+    try:
+        yield
+    except (RevisionMismatch, MigrationFailed) as error:
+        raise MoveFailed(f"The target can't be used. {error.message}") from error
+    except DatabaseUnreachable as error:
+        raise MoveFailed(
+            "The target can't be reached, or the connection was lost; nothing was moved. Check its "
+            "host, name, user and password."
+        ) from error
+    except DatabaseBusy as error:
+        raise MoveFailed(
+            "Something else uses the target; nothing was moved. Stop it and try again."
+        ) from error
+    except DatabaseFull as error:
+        raise MoveFailed("The disk of the target is full; nothing was moved.") from error
+    except SQLAlchemyError as error:
+        raise MoveFailed(f"Nothing was moved: {_first_line(error)}") from error
+
+
+def _check_source(reading: Connection) -> None:
+    if reading.exec_driver_sql("PRAGMA quick_check").scalar() != "ok":
+        raise MoveFailed("The SQLite file is damaged; restore a backup of it first.")
+    if broken := broken_references(reading):
+        raise MoveFailed(f"{broken} rows of the SQLite file have no parent; nothing was moved.")
+
+
+def _prepare_target(writing: Connection) -> None:
+    """Give the target its tables and lock them; refuse one that has rows.
+
+    Raises:
+        MoveFailed: It has rows.
+        DatabaseInUse: A server uses it.
+        RevisionMismatch: It has tables that are not ours, or of a newer program.
+        ConfigError: Its tables belong to another role.
+    """
+    writing.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'")
+    lock_out_servers(writing)
+    serialize_migrations(writing)
+    check_owner(writing)
+    if revision_of(writing) != head():
+        migrate(writing)
+    # others can read, but add nothing between the look for rows and the end of the move
+    writing.exec_driver_sql(f"LOCK TABLE {_names(writing)} IN SHARE ROW EXCLUSIVE MODE")
+    if any(_count(writing, table) for table in metadata.sorted_tables):
+        raise MoveFailed("The target has rows already; nothing was moved. Use an empty database.")
+
+
+def _names(connection: Connection) -> str:
+    quote = connection.dialect.identifier_preparer.quote
+    return ", ".join(quote(table.name) for table in metadata.sorted_tables)
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _copy_all(reading: Connection, writing: Connection, report: Report) -> int:
+    counts = {table: _count(reading, table) for table in metadata.sorted_tables}
+    total = sum(counts.values())
+    report(f"Copying {total:,} rows of {len(counts)} tables.")
+    for table, count in counts.items():
+        _copy(table, reading, writing, _progress(f"{table.name} copied", count, report))
+    report("Comparing every row with the source.")
+    for table, count in counts.items():
+        _compare(table, reading, writing, _progress(f"{table.name} compared", count, report))
+    writing.exec_driver_sql(f"ANALYZE {_names(writing)}")  # or the first queries would be slow
+    return total
+
+
+def _progress(what: str, total: int, report: Report) -> Callable[[int], None]:
+    """What to call with the number of rows that are done: it reports some steps, and the end."""
+
+    def done(count: int) -> None:
+        if count == total or count % _REPORTED == 0:
+            report(f"  {what}: {count:,} of {total:,}")
+
+    return done
+
+
+def _copy(
+    table: Table, reading: Connection, writing: Connection, done: Callable[[int], None]
+) -> None:
+    rows = _parents_first(table, reading)
+    count = 0
+    while batch := list(islice(rows, _BATCH)):
+        try:
+            writing.execute(table.insert(), batch)
+        except (SQLAlchemyError, ValueError) as error:
+            raise MoveFailed(_refusal(table, batch, error)) from error
+        count += len(batch)
+        done(count)
+
+
+def _parents_first(table: Table, reading: Connection) -> Iterator[dict[str, Any]]:
+    """The rows of a table; one that refers to another row of it comes after that."""
+    keys = (key for key in table.foreign_key_constraints if key.referred_table is table)
+    own = next(keys, None)
+    if own is None:
+        yield from _read(reading, select(table))
+        return
+    shared, (parent, key) = _tree(own)
+    rows = _read(reading, select(table).order_by(*(table.c[name] for name in shared)))
+    for _, tree in groupby(rows, key=itemgetter(*shared)):
+        children: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for row in tree:
+            children[row[parent]].append(row)
+        ready = deque(children.pop(None, ()))
+        while ready:
+            row = ready.popleft()
+            yield row
+            ready.extend(children.pop(row[key], ()))
+
+
+def _tree(own: ForeignKeyConstraint) -> tuple[list[str], tuple[str, str]]:
+    """Of a key into its own table: the columns that a tree shares, the parent's and its key's."""
+    pairs = [(one.parent.name, one.column.name) for one in own.elements]
+    (link,) = (pair for pair in pairs if pair[0] != pair[1])
+    return [name for name, same in pairs if name == same], link
+
+
+def _read(connection: Connection, query: Select[Any]) -> Iterator[dict[str, Any]]:
+    """The rows of a query, a few at a time in memory."""
+    result = connection.execute(query.execution_options(yield_per=_BATCH))
+    return map(dict, result.mappings())
+
+
+def _compare(
+    table: Table, reading: Connection, writing: Connection, done: Callable[[int], None]
+) -> None:
+    query = select(table).order_by(*table.primary_key)
+    pairs = zip_longest(_read(reading, query), _read(writing, query))
+    for count, (here, there) in enumerate(pairs, 1):
+        if not here or not there or row_digest(table, here) != row_digest(table, there):
+            row = _name_of(table, here or there)
+            raise MoveFailed(f"{row} is not the same in the target; nothing was moved.")
+        done(count)
+
+
+def _refusal(table: Table, batch: Iterable[Row], error: Exception) -> str:
+    """Which row the target does not take, and why."""
+    for row in batch:
+        for column in table.columns:
+            if reason := _unfit(column, row[column.name]):
+                return (
+                    f"{_name_of(table, row)} can't be moved: {column.name} {reason}, which "
+                    "PostgreSQL does not store. Nothing was moved."
+                )
+    return f"A row of {table.name} can't be moved: {_first_line(error)}. Nothing was moved."
+
+
+def _unfit(column: Column[Any], value: Any) -> str:
+    """What PostgreSQL does not store in a value that SQLite has stored; empty if it does."""
+    if isinstance(column.type, JSON):
+        return "has a number that is not finite" if _is_not_json(value) else ""
+    if isinstance(value, str):
+        length = getattr(column.type, "length", None)
+        if "\0" in value:
+            return "has a NUL"
+        return f"is longer than {length}" if length is not None and len(value) > length else ""
+    if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+        return "is too large a number"
+    return ""
+
+
+def _is_not_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return True
+    return False
+
+
+def _name_of(table: Table, row: Row | None) -> str:
+    key = ", ".join(str((row or {})[column.name]) for column in table.primary_key)
+    return f"The row {key} of {table.name}"
+
+
+def _first_line(error: Exception) -> str:
+    # the lines after it may repeat the row
+    return error_words(str(error).partition("\n")[0])
