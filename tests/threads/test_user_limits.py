@@ -108,9 +108,9 @@ async def test_deleted_chats_count_until_they_are_removed(database: DatabaseUnde
         assert sorted(sizes) == [1, 500]
 
 
-async def test_what_does_not_fit_does_not_count(tmp_path: Path):
+async def test_what_does_not_fit_does_not_count(database: DatabaseUnderTest) -> None:
     async with run_harness(
-        tmp_path / "chat.db",
+        database,
         stored_bytes_per_user=100_000,
         answer_bytes=10_000,
         message_bytes=100_000,
