@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +17,8 @@ from chat_app.core.errors import InvalidInput
 from chat_app.core.events import Event, Finish, FinishReason, PartDelta, TextDelta
 from chat_app.core.signals import SESSIONS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
-from chat_app.db.sqlite_driver import Statement
+from chat_app.db.prepared import Transaction
+from chat_app.db.scoped_session import Scope
 from chat_app.db.tables import Message, Run, User
 from chat_app.llm.base import PromptMessage
 from chat_app.runs.flush import FlushThrottle
@@ -31,6 +32,8 @@ PATIENCE = 15.0
 """The timeout of a wait, in seconds, so that a bug is a failure and not a hang."""
 
 _DONE = object()
+
+T = TypeVar("T")
 
 
 class VirtualThrottle(FlushThrottle):
@@ -221,9 +224,24 @@ class ScriptedDatabase(Database):
             self.system_writes.append(reason)
         return super().system(reason, write=write, read_committed=read_committed)
 
-    async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
+    async def transact(self, principal: Scope, work: Callable[[Transaction], T]) -> T:
+        was_broken = bool(self.broken)
+
+        def work_or_fail(transaction: Transaction) -> T:
+            result = work(transaction)
+            if self.broken:
+                raise self.broken.pop(0)
+            return result
+
+        try:
+            return await super().transact(principal, work_or_fail)
+        finally:
+            if was_broken and not self.broken:
+                self.mended.set()
+
+    async def system_transact(self, reason: str, work: Callable[[Transaction], T]) -> T:
         self.system_writes.append(reason)
-        await super().system_batch(reason, statements)
+        return await super().system_transact(reason, work)
 
 
 class SteppingClock:

@@ -130,7 +130,7 @@ class RateLimiter:
         """Raise the error when a budget is used up; reserve nothing."""
         for budget in budgets:
             if budget.refuses and not await self._limiter.test(budget.rate, *budget.key):
-                raise await self._exhausted(budget)
+                raise await self.error_of(budget)
 
     async def reserve(self, *budgets: Budget) -> Budget | None:
         """Count one attempt against every budget, or against none; returns the one used up."""
@@ -156,11 +156,12 @@ class RateLimiter:
             release_on_success: Whether only failures count.
         """
         if exhausted := await self.reserve(*budgets):
-            raise await self._exhausted(exhausted)
+            raise await self.error_of(exhausted)
         async with releasing(lambda: self.release(*budgets), on_success=release_on_success):
             yield
 
-    async def _exhausted(self, budget: Budget) -> ChatError:
+    async def error_of(self, budget: Budget) -> ChatError:
+        """The error of a budget that is used up."""
         window = await self._limiter.get_window_stats(budget.rate, *budget.key)
         seconds = max(1, math.ceil(window.reset_time - self._clock().timestamp()))
         return (budget.error or self._error)(seconds)

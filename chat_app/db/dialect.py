@@ -132,19 +132,23 @@ def _sqlite_options(busy_seconds: float) -> dict[str, Any]:
     }
 
 
-def _sync_sqlite_engine(url: URL, busy_seconds: float, *pragmas: str, **pool: Any) -> Engine:
+def _sync_sqlite_engine(
+    url: URL, busy_seconds: float, begin: str, *pragmas: str, **pool: Any
+) -> Engine:
     options = _sqlite_options(busy_seconds) | pool
     engine = create_engine(url.set(drivername="sqlite"), **options)
-    _listen_sqlite(engine, "BEGIN IMMEDIATE", *pragmas)
+    _listen_sqlite(engine, begin, *pragmas)
     return engine
 
 
-def writer_thread_engine(url: str, busy_seconds: float) -> Engine | None:
-    """Create a synchronous engine for `WriterThread`, where that is cheaper than the async one.
+def thread_engine(url: str, busy_seconds: float, begin: str, *pragmas: str) -> Engine | None:
+    """Create a synchronous engine for a `DatabaseThread`, where one is cheaper than the async one.
 
     Args:
         url: The async URL of the database.
         busy_seconds: How long to wait for another process's lock, in seconds.
+        begin: How its transactions begin.
+        pragmas: What else its connections are set to.
 
     Returns:
         The engine on SQLite; None where the async driver needs no thread.
@@ -152,7 +156,7 @@ def writer_thread_engine(url: str, busy_seconds: float) -> Engine | None:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
-    return _sync_sqlite_engine(parsed, busy_seconds, pool_size=1, max_overflow=0)
+    return _sync_sqlite_engine(parsed, busy_seconds, begin, *pragmas, pool_size=1, max_overflow=1)
 
 
 def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
@@ -168,7 +172,10 @@ def migration_engine(url: str, busy_seconds: float = 5) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_sqlite_file(parsed)
-        engine = _sync_sqlite_engine(parsed, busy_seconds, "foreign_keys=OFF", poolclass=NullPool)
+        begin = "BEGIN IMMEDIATE"
+        engine = _sync_sqlite_engine(
+            parsed, busy_seconds, begin, "foreign_keys=OFF", poolclass=NullPool
+        )
         event.listen(engine, "connect", _vacuum_incrementally, insert=True)
         return engine
     engine = create_engine(parsed, poolclass=NullPool, **_postgres_options(parsed, busy_seconds))

@@ -1,7 +1,8 @@
 """Database sessions: parallel readers, one writer at a time, scoped to a principal or system."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
@@ -20,12 +22,19 @@ from chat_app.db.dialect import (
     free_pages,
     read_revision,
     sqlite_file,
-    writer_thread_engine,
+    thread_engine,
 )
 from chat_app.db.disk_reserve import DiskReserve
-from chat_app.db.row_level_security import name_owner, restrict_to_owner
-from chat_app.db.scoped_session import Scope, ScopedSession, SystemSession, check_reason
-from chat_app.db.sqlite_driver import Statement, WriterThread
+from chat_app.db.prepared import ServerDriver, Transaction
+from chat_app.db.row_level_security import name_owner, owned_by, restrict_to_owner
+from chat_app.db.scoped_session import (
+    Scope,
+    ScopedSession,
+    SystemSession,
+    check_reason,
+    owner_of,
+)
+from chat_app.db.transactions import DatabaseThread, GroupCommit
 
 if TYPE_CHECKING:
     from chat_app.db.server_lock import ServerLock
@@ -68,8 +77,11 @@ class Database:
             )
         self._system_url = system_url or url
         self._server_lock: ServerLock | None = None
-        engine = writer_thread_engine(url, busy_seconds)
-        self._writer_thread = WriterThread(engine) if engine else None
+        writer = thread_engine(url, busy_seconds, "BEGIN IMMEDIATE")
+        reader = thread_engine(url, busy_seconds, "BEGIN", "query_only=ON")
+        self._writer = DatabaseThread(writer, "BEGIN IMMEDIATE", "writer") if writer else None
+        self._reader = DatabaseThread(reader, "BEGIN", "reader") if reader else None
+        self._group = GroupCommit(self._writer, self._locked_write) if self._writer else None
         self._busy_seconds = busy_seconds
         self._file = sqlite_file(url)
         self._file_id = _id_of(self._file) if self._file else None
@@ -131,34 +143,63 @@ class Database:
             return self._publishing(SystemSession(engine, self._is_full))
         return self._reading(SystemSession(self._all.readers))
 
-    async def system_batch(self, reason: str, statements: Sequence[Statement]) -> None:
-        """Execute Core statements in one unrestricted transaction: all or none.
+    async def transact(self, principal: Scope, work: Callable[[Transaction], _T]) -> _T:
+        """Run prepared statements in a write transaction, restricted to the principal's rows.
 
-        On SQLite it wakes the event loop once, where a session wakes it once per statement.
+        On SQLite it is one call to a thread, and commits together with others of the same tick.
+        When the caller is cancelled, it is still all or nothing.
+
+        Args:
+            principal: The owner.
+            work: Executes the statements. It may run in another thread.
+
+        Raises:
+            Unscoped: The principal has no real ids.
+            NestedWrite: This task has a write session.
+            DatabaseBusy: Another process holds the database, or other writers took too long.
+            DatabaseFull: The disk is full.
+        """
+        owner = owner_of(principal)
+        if self._group is not None:
+            return await self._grouped(owner, work)
+        engine = owned_by(self._own.writers, owner)
+        async with self._locked_write(owner):
+            return await _shielded(self._on_server(engine, owner, work))
+
+    async def query(self, principal: Scope, work: Callable[[Transaction], _T]) -> _T:
+        """Run prepared statements in a read transaction, restricted to the principal's rows.
+
+        Args:
+            principal: The owner.
+            work: Executes the statements. It may run in another thread.
+
+        Raises:
+            Unscoped: The principal has no real ids.
+        """
+        owner = owner_of(principal)
+        if self._reader is not None:
+            return await self._reader.transact(self._on_driver(owner, work, is_full=True))
+        engine = owned_by(self._own.readers, owner)
+        return await _shielded(self._on_server(engine, owner, work, reads=True))
+
+    async def system_transact(self, reason: str, work: Callable[[Transaction], _T]) -> _T:
+        """Run prepared statements in an unrestricted write transaction.
 
         Args:
             reason: One of `scoped_session.REASONS`.
-            statements: What to execute, in order, each with its rows.
+            work: Executes the statements. It may run in another thread.
 
         Raises:
             UnknownReason: The reason is not registered.
+            NestedWrite: This task has a write session.
             DatabaseBusy: Another process holds the database, or other writers took too long.
             DatabaseFull: The disk is full.
         """
         check_reason(reason)
-        if self._writer_thread is not None:
-            if self._is_full():
-                raise DatabaseFull
-            async with self._locked_write():
-                with self._noticing_full():
-                    await _shielded(self._writer_thread.run(statements))
-            return
+        if self._group is not None:
+            return await self._grouped(None, work)
         # The log writer needs no lock: it counts no rows, and there is one of it.
-        async with self._storing(SystemSession(self._all.writers)) as session:
-            connection = await session.connection()
-            for statement, rows in statements:
-                if rows:
-                    await connection.execute(statement, rows)
+        return await _shielded(self._on_server(self._all.writers, None, work))
 
     async def revision(self) -> str:
         """The revision of the database as it is now; empty when it has none.
@@ -190,11 +231,11 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
         """
         total = 0
-        while self._writer_thread is not None:
+        while self._writer is not None:
             async with self._locked_write():
                 with self._noticing_full():
                     freed = await _shielded(
-                        self._writer_thread.call(partial(free_pages, pages=_VACUUM_PAGES))
+                        self._writer.call(partial(free_pages, pages=_VACUUM_PAGES))
                     )
             total += freed
             if freed < _VACUUM_PAGES:
@@ -230,8 +271,9 @@ class Database:
         """Close every connection."""
         for engine in (self._own, self._all):
             await _shielded(engine.dispose())
-        if self._writer_thread is not None:
-            await _shielded(self._writer_thread.close())
+        for thread in (self._reader, self._writer):
+            if thread is not None:
+                await _shielded(thread.close())
 
     @asynccontextmanager
     async def _reading(self, session: _S) -> AsyncIterator[_S]:
@@ -256,6 +298,41 @@ class Database:
             if session.info.get(_COMMITTED):  # also when the task was cancelled meanwhile
                 for publish in session.after_commit:
                     publish()
+
+    async def _grouped(self, owner: UUID | None, work: Callable[[Transaction], _T]) -> _T:
+        assert self._group is not None
+        if asyncio.current_task() in self._writing:
+            raise NestedWrite("This task has a write session already; use that one.")
+        with self._noticing_full():
+            on_driver = self._on_driver(owner, work, is_full=self._is_full())
+            return await self._group.run(on_driver)
+
+    def _on_driver(
+        self, owner: UUID | None, work: Callable[[Transaction], _T], *, is_full: bool
+    ) -> Callable[[sqlite3.Connection], _T]:
+        engines = self._all if owner is None else self._own
+        dialect = engines.writers.dialect
+        return lambda driver: work(Transaction(driver, dialect, owner, is_full=is_full))
+
+    async def _on_server(
+        self,
+        engine: AsyncEngine,
+        owner: UUID | None,
+        work: Callable[[Transaction], _T],
+        *,
+        reads: bool = False,
+    ) -> _T:
+        def run(sync: Connection) -> _T:
+            return work(Transaction(ServerDriver(sync), sync.dialect, owner))
+
+        try:
+            async with engine.begin() as connection:
+                result = await connection.run_sync(run)
+                if not reads:
+                    self._check_server_lock()
+                return result
+        except PoolTimeout:
+            raise DatabaseBusy from None
 
     def _is_full(self) -> bool:
         return self._reserve is not None and self._reserve.is_in_use()

@@ -24,7 +24,7 @@ from chat_app.db.tables import OWNED
 _OPTION = "chat_owner"
 _TABLES = frozenset(str(model.__tablename__) for model in OWNED)
 _PLACEHOLDER = uuid4()
-_OWNER = bindparam("owner_filter", _PLACEHOLDER, Uuid())
+OWNER = bindparam("owner_filter", _PLACEHOLDER, Uuid())
 """A placeholder: compiled statements are cached for all principals, and the owner's id replaces it
 before execution."""
 
@@ -33,6 +33,7 @@ _CONSTANTS = frozenset({"*", "'%'", "1"})  # what SQLAlchemy itself writes as te
 _OPERATORS = frozenset({"MATCH", "@@"})
 _BEGIN = ("BEGIN", "BEGIN IMMEDIATE")
 _SET_USER = "SELECT set_config('app.user_id', %(user)s, true)"
+_prepared: set[str] = set()
 
 
 class QueryRefused(Exception):
@@ -58,14 +59,14 @@ class _OwnerFilter(SQLCompiler):
         _check_owned(table)
         if iscrud:
             return text
-        rows = f"(SELECT * FROM {text} WHERE owner_id = {self.process(_OWNER)})"  # noqa: S608
+        rows = f"(SELECT * FROM {text} WHERE owner_id = {self.process(OWNER)})"  # noqa: S608
         if enclosing_alias is not None and enclosing_alias.element is table:
             return rows
         return f"{rows} AS {text}"
 
     def visit_update(self, update_stmt: Update, visiting_cte: Any = None, **kw: Any) -> str:
         _check_owned(update_stmt.table)
-        restricted = update_stmt.where(update_stmt.table.c.owner_id == _OWNER)
+        restricted = update_stmt.where(update_stmt.table.c.owner_id == OWNER)
         text = super().visit_update(restricted, visiting_cte=visiting_cte, **kw)
         if _SETS_OWNER.search(text):
             raise QueryRefused("A row's owner cannot be changed.")
@@ -73,7 +74,7 @@ class _OwnerFilter(SQLCompiler):
 
     def visit_delete(self, delete_stmt: Delete, visiting_cte: Any = None, **kw: Any) -> str:
         _check_owned(delete_stmt.table)
-        restricted = delete_stmt.where(delete_stmt.table.c.owner_id == _OWNER)
+        restricted = delete_stmt.where(delete_stmt.table.c.owner_id == OWNER)
         return super().visit_delete(restricted, visiting_cte=visiting_cte, **kw)
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **kw: Any) -> str:
@@ -123,7 +124,7 @@ def restrict_to_owner(*engines: AsyncEngine) -> None:
             dialect.statement_compiler = type(
                 f"OwnerFilter{base.__name__}", (_OwnerFilter, base), {}
             )
-            listener = _bind_owner(_bind_value(dialect, _PLACEHOLDER))
+            listener = _bind_owner(bind_owner(dialect, _PLACEHOLDER))
             event.listen(engine.sync_engine, "before_cursor_execute", listener, retval=True)
 
 
@@ -148,12 +149,24 @@ def _user_of(connection: Connection) -> dict[str, str]:
 
 def owned_by(engine: AsyncEngine, owner: UUID) -> AsyncEngine:
     """A view of a restricted engine, with the same connections, for one owner."""
-    return engine.execution_options(**{_OPTION: _bind_value(engine.dialect, owner)})
+    return engine.execution_options(**{_OPTION: bind_owner(engine.dialect, owner)})
 
 
-def _bind_value(dialect: Dialect, value: UUID) -> Any:
-    convert = _OWNER.type.dialect_impl(dialect).bind_processor(dialect)
-    return convert(value) if convert else value
+def bind_owner(dialect: Dialect, owner: UUID) -> Any:
+    """The id of an owner as the driver of a dialect takes it."""
+    convert = OWNER.type.dialect_impl(dialect).bind_processor(dialect)
+    return convert(owner) if convert else owner
+
+
+def is_restricted(dialect: Dialect) -> bool:
+    """Whether the statements of a dialect are restricted to an owner."""
+    compiler: Any = dialect.statement_compiler
+    return issubclass(compiler, _OwnerFilter)
+
+
+def register_prepared(sql: str) -> None:
+    """Let restricted connections execute this text: what a prepared statement is compiled to."""
+    _prepared.add(sql)
 
 
 def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
@@ -166,6 +179,8 @@ def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
         executemany: bool,
     ) -> tuple[str, Any]:
         if context is None or context.compiled is None:
+            if statement in _prepared:
+                return statement, parameters
             if statement not in _BEGIN and (
                 statement != _SET_USER or parameters != _user_of(connection)
             ):

@@ -111,6 +111,18 @@ class Scope(Protocol):
         ...
 
 
+def owner_of(principal: Scope) -> UUID:
+    """The owner of the rows that a principal reaches.
+
+    Raises:
+        Unscoped: The principal has no real ids.
+    """
+    for name in ("user_id", "credential_id"):
+        if type(getattr(principal, name, None)) is not UUID:
+            raise Unscoped(f"A scoped session needs a principal with a real {name}.")
+    return principal.user_id
+
+
 def _refused(call: str) -> Any:
     """A method that is refused because it skips the flush or the scope."""
 
@@ -161,10 +173,7 @@ class ScopedSession(AsyncSession):
         read_only: bool = False,
         is_full: IsFull = _never_full,
     ) -> None:
-        for name in ("user_id", "credential_id"):
-            if type(getattr(principal, name, None)) is not UUID:
-                raise Unscoped(f"A scoped session needs a principal with a real {name}.")
-        owner = principal.user_id
+        owner = owner_of(principal)
         super().__init__(
             owned_by(engine, owner),
             expire_on_commit=False,

@@ -5,25 +5,19 @@ SELECT (create a cursor, execute, fetch, close), and every call costs two thread
 between those steps needs the event loop, so they run together.
 """
 
-import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import aiosqlite
-from sqlalchemy import Engine
 from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_connection,
     AsyncAdapt_aiosqlite_cursor,
     AsyncAdapt_aiosqlite_dbapi,
 )
-from sqlalchemy.sql.base import Executable
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,44 +88,3 @@ def sqlite_driver() -> ModuleType:
     """The driver for `create_async_engine(module=…)`."""
     driver: Any = _Driver(aiosqlite, sqlite3)
     return driver
-
-
-Statement = tuple[Executable, Sequence[Mapping[str, Any]]]
-"""A Core statement and the rows to execute it with; a statement without rows is left out."""
-
-
-class WriterThread:
-    """A thread with its own connection: executes batches of statements in one thread call.
-
-    Args:
-        engine: A synchronous engine; only this thread uses it.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database writer")
-
-    async def run(self, statements: Sequence[Statement]) -> None:
-        """Execute the statements in one transaction: all or none.
-
-        Raises:
-            DatabaseError: The database cannot be used.
-        """
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._run, statements)
-
-    async def call(self, work: Callable[[Engine], _T]) -> _T:
-        """Run other work on the engine, between two batches."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, work, self._engine)
-
-    async def close(self) -> None:
-        """Wait for the current batch, then close. Can be called twice."""
-        await asyncio.to_thread(self._thread.shutdown)
-        self._engine.dispose()
-
-    def _run(self, statements: Sequence[Statement]) -> None:
-        with self._engine.begin() as connection:
-            for statement, rows in statements:
-                if rows:
-                    connection.execute(statement, rows)

@@ -2,19 +2,28 @@
 
 import math
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
-
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited, TooLarge
 from chat_app.core.parts import size_of, text_part
 from chat_app.core.text import repair_surrogates
-from chat_app.db.tables import ACTIVE, Message, Run, Thread
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import (
+    ACTIVE_THREADS,
+    CONTINUE_THREAD,
+    FIRST_RUN_OF_QUESTION,
+    INSERT_MESSAGE,
+    INSERT_RUN,
+    INSERT_THREAD,
+    MESSAGE_OF_CLIENT,
+    MESSAGE_TO_ANSWER,
+    THREAD_TO_SEND_TO,
+)
 from chat_app.llm.base import Model
 from chat_app.threads.titles import first_words
 
@@ -66,13 +75,13 @@ class NewRun:
 
     Args:
         run_id: The run's id.
-        principal: The user; the session of the transaction is scoped to them.
+        principal: The user; the transaction is restricted to their rows.
         now: The time in the rows.
         max_runs: The most active runs the user may have.
         choose_model: Returns the model, given the id in the thread's or message's row. May raise
             `InvalidInput`.
-        admit: Called with the session and the bytes of the message when nothing else can refuse it
-            and nothing is added yet; raises when the user has reached a limit.
+        admit: Called with the transaction and the bytes of the message when nothing else can
+            refuse it and nothing is added yet; raises when the user has reached a limit.
     """
 
     run_id: UUID
@@ -80,7 +89,7 @@ class NewRun:
     now: datetime
     max_runs: int
     choose_model: Callable[[str], Model]
-    admit: Callable[[AsyncSession, int], Awaitable[None]]
+    admit: Callable[[Transaction, int], None]
 
 
 def is_client_id(text: str) -> bool:
@@ -113,7 +122,7 @@ def validate_message(
     return NewMessage(text, client_id, thread_id)
 
 
-async def create_run(session: AsyncSession, run: NewRun, message: NewMessage) -> CreatedRun:
+def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> CreatedRun:
     """Store a message, an empty answer and the run that fills it; idempotent by client id.
 
     Raises:
@@ -123,34 +132,38 @@ async def create_run(session: AsyncSession, run: NewRun, message: NewMessage) ->
         RateLimited: Too many runs are active, or too many messages were sent.
         StorageFull: The message does not fit into what the user may store.
     """
-    duplicate = await _find_duplicate(session, message)
+    duplicate = _find_duplicate(transaction, message)
     if duplicate is not None:
         return duplicate
-    thread = await _lock_or_make_thread(session, run, message.thread_id)
-    await _check_active_runs(session, run, thread.id)
+    thread = _lock_thread(transaction, message.thread_id)
+    thread_id = uuid4() if message.thread_id is None else message.thread_id
+    _check_active_runs(transaction, run, thread_id)
     model = run.choose_model(thread.model)
     parts = [text_part(message.text)]
-    await run.admit(session, size_of(parts))
-    session.add(thread)  # not before: what is stored is counted to admit the message
+    run.admit(transaction, size_of(parts))
     if not thread.title and thread.title_origin == "start":
-        thread.title = first_words(message.text)
-    thread.model = model.id
-    await session.flush()
-    user_message = Message(
-        owner_id=run.principal.user_id,
-        thread_id=thread.id,
-        parent_id=thread.head_id,
-        role="user",
-        parts=parts,
-        client_id=message.client_id,
-        created_at=run.now,
-    )
-    session.add(user_message)
-    await session.flush()
-    return await _add_answer(session, run, thread, user_message.id, model)
+        thread = replace(thread, title=first_words(message.text))
+    question_id, answer_id = uuid4(), uuid4()
+    if message.thread_id is None:
+        _insert_thread(transaction, run, thread_id, thread.title, model, answer_id)
+    else:
+        _continue_thread(transaction, run, thread_id, thread.title, model.id, answer_id)
+    question = {
+        "id": question_id,
+        "parent_id": thread.head_id,
+        "role": "user",
+        "parts": parts,
+        "size": size_of(parts),
+        "status": "complete",
+        "model": "",
+        "client_id": message.client_id,
+    }
+    answer = _answer(answer_id, question_id, model)
+    _insert_run(transaction, run, thread_id, [question, answer], answer_id, model)
+    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model)
 
 
-async def retry_run(session: AsyncSession, run: NewRun, message_id: UUID) -> CreatedRun:
+def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> CreatedRun:
     """Store another empty answer, a sibling of the given one, and the run that fills it.
 
     Raises:
@@ -160,65 +173,66 @@ async def retry_run(session: AsyncSession, run: NewRun, message_id: UUID) -> Cre
         RateLimited: Too many runs are active, or too many answers were regenerated.
         StorageFull: The user stores too much.
     """
-    message = await session.get(Message, message_id)
+    message = transaction.first(MESSAGE_TO_ANSWER, message_id=message_id)
     if message is None:
         raise NotFound
-    thread = await _lock_or_make_thread(session, run, message.thread_id)
-    if message.role != "assistant" or message.parent_id is None:
+    thread_id, question_id, role, status, last_model = message
+    thread = _lock_thread(transaction, thread_id)
+    if role != "assistant" or question_id is None:
         raise InvalidInput("Only an answer can be regenerated.")
-    if message.status == "running":
+    if status == "running":
         raise Conflict("This answer is still being written.")
-    await _check_active_runs(session, run, thread.id)
-    if message.id != thread.head_id:
+    _check_active_runs(transaction, run, thread_id)
+    if message_id != thread.head_id:
         # the new answer would hide what follows the old one, and no branch can be chosen yet
         raise Conflict("Only the last answer of a chat can be regenerated.")
-    await run.admit(session, 0)
-    return await _add_answer(
-        session, run, thread, message.parent_id, run.choose_model(message.model)
+    run.admit(transaction, 0)
+    model = run.choose_model(last_model)
+    answer_id = uuid4()
+    _continue_thread(transaction, run, thread_id, thread.title, thread.model, answer_id)
+    _insert_run(
+        transaction, run, thread_id, [_answer(answer_id, question_id, model)], answer_id, model
     )
+    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model)
 
 
-async def _find_duplicate(session: AsyncSession, message: NewMessage) -> CreatedRun | None:
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """What is read of a thread; the defaults are those of a new one."""
+
+    title: str = ""
+    title_origin: str = "start"
+    model: str = ""
+    head_id: UUID | None = None
+
+
+def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun | None:
     """The first run of a message that was sent before under the same client id."""
-    stored = (
-        await session.exec(select(Message).where(Message.client_id == message.client_id))
-    ).first()
+    stored = transaction.first(MESSAGE_OF_CLIENT, client_id=message.client_id)
     if stored is None:
         return None
-    same_thread = message.thread_id in (None, stored.thread_id)
-    if not same_thread or stored.parts != [text_part(message.text)]:
+    message_id, thread_id, parts = stored
+    same_thread = message.thread_id in (None, thread_id)
+    if not same_thread or parts != [text_part(message.text)]:
         raise Conflict("Another message was sent with this id. Use a new id for this one.")
-    runs = await session.exec(
-        select(Run)
-        .join(Message, col(Message.id) == col(Run.message_id))
-        .where(Message.parent_id == stored.id)
-        .order_by(col(Run.created_at), col(Run.id))
-        .limit(1)
-    )
-    run = runs.one()
-    return CreatedRun(run.thread_id, stored.id, run.message_id, run.id, None)
+    run = transaction.first(FIRST_RUN_OF_QUESTION, message_id=message_id)
+    assert run is not None, "a message and its run are written together"
+    run_id, answer_id = run
+    return CreatedRun(thread_id, message_id, answer_id, run_id, None)
 
 
-async def _lock_or_make_thread(
-    session: AsyncSession, run: NewRun, thread_id: UUID | None
-) -> Thread:
+def _lock_thread(transaction: Transaction, thread_id: UUID | None) -> _Thread:
     """The thread, locked; or a new one, not added yet."""
     if thread_id is None:
-        return Thread(owner_id=run.principal.user_id, created_at=run.now, updated_at=run.now)
-    threads = await session.exec(
-        # the lock serialises two sends where writers run side by side (Postgres)
-        select(Thread)
-        .where(Thread.id == thread_id, col(Thread.deleted_at).is_(None))
-        .with_for_update()
-    )
-    thread = threads.first()
-    if thread is None:
+        return _Thread()
+    row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
+    if row is None:
         raise NotFound
-    return thread
+    return _Thread(*row)
 
 
-async def _check_active_runs(session: AsyncSession, run: NewRun, thread_id: UUID) -> None:
-    active = list(await session.exec(select(Run.thread_id).where(col(Run.status).in_(ACTIVE))))
+def _check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -> None:
+    active = [active_in for (active_in,) in transaction.all(ACTIVE_THREADS)]
     if thread_id in active:
         raise Conflict("An answer is still being written in this chat. Stop it first.")
     if len(active) >= run.max_runs:
@@ -229,33 +243,80 @@ async def _check_active_runs(session: AsyncSession, run: NewRun, thread_id: UUID
         )
 
 
-async def _add_answer(
-    session: AsyncSession, run: NewRun, thread: Thread, parent_id: UUID, model: Model
-) -> CreatedRun:
-    answer = Message(
-        id=uuid4(),
-        owner_id=run.principal.user_id,
-        thread_id=thread.id,
-        parent_id=parent_id,
-        role="assistant",
-        status="running",
+def _insert_thread(
+    transaction: Transaction, run: NewRun, thread_id: UUID, title: str, model: Model, head_id: UUID
+) -> None:
+    transaction.run(
+        INSERT_THREAD,
+        id=thread_id,
+        title=title,
+        title_origin="start",
         model=model.id,
+        head_id=head_id,
         created_at=run.now,
+        updated_at=run.now,
+        deleted_at=None,
     )
-    session.add(answer)
-    thread.head_id = answer.id
-    thread.updated_at = run.now
-    await session.flush()
-    session.add(
-        Run(
-            id=run.run_id,
-            owner_id=run.principal.user_id,
-            thread_id=thread.id,
-            message_id=answer.id,
-            session_id=run.principal.credential_id,
-            model=model.id,
-            created_at=run.now,
-        )
+
+
+def _continue_thread(
+    transaction: Transaction, run: NewRun, thread_id: UUID, title: str, model: str, head_id: UUID
+) -> None:
+    transaction.run(
+        CONTINUE_THREAD,
+        thread_id=thread_id,
+        new_title=title,
+        new_model=model,
+        new_head=head_id,
+        now=run.now,
     )
-    await session.flush()
-    return CreatedRun(thread.id, parent_id, answer.id, run.run_id, model)
+
+
+def _answer(answer_id: UUID, question_id: UUID, model: Model) -> dict[str, Any]:
+    return {
+        "id": answer_id,
+        "parent_id": question_id,
+        "role": "assistant",
+        "parts": [],
+        "size": 0,
+        "status": "running",
+        "model": model.id,
+        "client_id": None,
+    }
+
+
+def _insert_run(
+    transaction: Transaction,
+    run: NewRun,
+    thread_id: UUID,
+    messages: list[dict[str, Any]],
+    answer_id: UUID,
+    model: Model,
+) -> None:
+    """Add the messages, the last of which is the answer, and the run."""
+    no_end = {"finish_reason": "", "error": "", "error_params": {}}
+    transaction.run_each(
+        INSERT_MESSAGE,
+        [
+            {**message, **no_end, "thread_id": thread_id, "created_at": run.now}
+            for message in messages
+        ],
+    )
+    transaction.run(
+        INSERT_RUN,
+        **no_end,
+        id=run.run_id,
+        thread_id=thread_id,
+        message_id=answer_id,
+        session_id=run.principal.credential_id,
+        model=model.id,
+        status="queued",
+        last_seq=0,
+        input_tokens=None,
+        output_tokens=None,
+        reasoning_tokens=None,
+        cached_input_tokens=None,
+        created_at=run.now,
+        first_event_at=None,
+        finished_at=None,
+    )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 from typing import cast
 from uuid import UUID, uuid4
@@ -258,15 +259,14 @@ class RunExecutor:
 
         async def store() -> None:
             nonlocal end
-            async with self._db.write(active_run.principal) as session:
-                stored = await finalize(
-                    session,
-                    active_run.run_id,
-                    result,
-                    self._clock(),
-                    name_of=self._models.name_of,
-                )
-            end = stored or end
+            work = partial(
+                finalize,
+                run_id=active_run.run_id,
+                result=result,
+                now=self._clock(),
+                name_of=self._models.name_of,
+            )
+            end = await self._db.transact(active_run.principal, work) or end
 
         def should_retry(error: Exception) -> bool:  # forever; the next start would close the run
             nonlocal attempts

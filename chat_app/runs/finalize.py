@@ -3,22 +3,35 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 from uuid import UUID
-
-from sqlalchemy import delete
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.clock import Clock
 from chat_app.core.errors import message_of
-from chat_app.core.events import Finish, FinishReason
-from chat_app.core.parts import has_content
+from chat_app.core.events import Finish, FinishReason, text_length
+from chat_app.core.parts import has_content, size_of
 from chat_app.db.engine import Database
-from chat_app.db.tables import ACTIVE, Message, Run, RunEvent
-from chat_app.runs.follow import EndEvent, EndStatus, StopReason, end_event, fold_log
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import (
+    DELETE_EVENTS,
+    END_MESSAGE,
+    END_RUN,
+    EVENTS_OF_RUN,
+    LOST_RUNS,
+    RUN_TO_END,
+)
+from chat_app.runs.follow import (
+    EndEvent,
+    EndStatus,
+    RunMetrics,
+    StopReason,
+    fold_entries,
+    seconds_between,
+)
 
 _BATCH = 100
+_BEFORE_ALL = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,8 @@ def finished_result(finish: Finish, *, has_content: bool, model: str) -> RunResu
             return RunResult("failed", "empty_answer")
 
 
-async def finalize(
-    session: AsyncSession,
+def finalize(
+    transaction: Transaction,
     run_id: UUID,
     result: RunResult,
     now: datetime,
@@ -80,7 +93,7 @@ async def finalize(
     """Fold a run's events into its message, close the run, and delete the events.
 
     Args:
-        session: A write session that sees the run.
+        transaction: A write transaction that sees the run.
         run_id: The run.
         result: How it ended; if its log has the end of the answer, it was not interrupted.
         now: When.
@@ -89,28 +102,46 @@ async def finalize(
     Returns:
         The end event that readers get; None if the run's rows are deleted.
     """
-    run = await session.get(Run, run_id)
-    message = await session.get(Message, run.message_id) if run else None
-    if run is None or message is None:
+    run = transaction.first(RUN_TO_END, run_id=run_id)
+    if run is None:
         return None
-    folded, run.last_seq = await fold_log(session, run_id)
+    message_id, model, created_at, first_event_at = run
+    folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
-            folded.finish, has_content=has_content(folded.parts), model=name_of(run.model)
+            folded.finish, has_content=has_content(folded.parts), model=name_of(model)
         )
-    message.parts = folded.parts
-    message.status = run.status = result.status
-    message.finish_reason = run.finish_reason = result.reason(folded.finish)
-    message.error = run.error = result.error
-    if result.params:
-        message.error_params = run.error_params = dict(result.params)
-    run.finished_at = now
-    if (usage := folded.usage) is not None:
-        run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens
-        run.reasoning_tokens = usage.reasoning_tokens
-        run.cached_input_tokens = usage.cached_input_tokens
-    await session.exec(delete(RunEvent).where(col(RunEvent.run_id) == run_id))
-    return end_event(run, run.last_seq, folded.parts)
+    reason, usage = result.reason(folded.finish), folded.usage
+    end: dict[str, Any] = {
+        "new_status": result.status,
+        "new_finish_reason": reason,
+        "new_error": result.error,
+        "new_error_params": dict(result.params),
+    }
+    transaction.run(
+        END_MESSAGE,
+        message_id=message_id,
+        new_parts=folded.parts,
+        new_size=size_of(folded.parts),
+        **end,
+    )
+    transaction.run(
+        END_RUN,
+        run_id=run_id,
+        new_last_seq=seq,
+        new_finished_at=now,
+        new_input_tokens=usage and usage.input_tokens,
+        new_output_tokens=usage and usage.output_tokens,
+        new_reasoning_tokens=usage and usage.reasoning_tokens,
+        new_cached_input_tokens=usage and usage.cached_input_tokens,
+        **end,
+    )
+    transaction.run(DELETE_EVENTS, run_id=run_id)
+    metrics = RunMetrics(
+        model, usage, seconds_between(created_at, first_event_at), seconds_between(created_at, now)
+    )
+    length = text_length(folded.parts)
+    return EndEvent(seq, result.status, reason, result.message, length, metrics)
 
 
 async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], str]) -> int:
@@ -127,16 +158,21 @@ async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], st
         How many runs were finalized.
     """
     count = 0
-    last: UUID | None = None
+    last = _BEFORE_ALL
     while True:
-        lost = select(Run.id).where(col(Run.status).in_(ACTIVE)).order_by(col(Run.id))
-        if last is not None:
-            lost = lost.where(col(Run.id) > last)
-        async with db.system("run recovery", write=True) as session:
-            run_ids = (await session.exec(lost.limit(_BATCH))).all()
-            for run_id in run_ids:
-                await finalize(session, run_id, RunResult("interrupted"), clock(), name_of=name_of)
+        run_ids = await db.system_transact(
+            "run recovery", partial(_finalize_lost, last, clock, name_of)
+        )
         count += len(run_ids)
         if len(run_ids) < _BATCH:
             return count
         last = run_ids[-1]
+
+
+def _finalize_lost(
+    last: UUID, clock: Clock, name_of: Callable[[str], str], transaction: Transaction
+) -> list[UUID]:
+    run_ids = [run_id for (run_id,) in transaction.all(LOST_RUNS, last=last, limit=_BATCH)]
+    for run_id in run_ids:
+        finalize(transaction, run_id, RunResult("interrupted"), clock(), name_of=name_of)
+    return run_ids

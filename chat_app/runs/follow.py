@@ -6,7 +6,7 @@ everything it missed as one event.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -296,7 +296,15 @@ def end_event(run: Run, seq: int, parts: list[Part]) -> EndEvent:
 async def fold_log(session: AsyncSession, run_id: UUID) -> tuple[FoldedRun, int]:
     """What a run's stored events fold to, and the last `seq`."""
     log = select(RunEvent.seq, RunEvent.kind, RunEvent.payload).where(RunEvent.run_id == run_id)
-    entries = (await session.exec(log.order_by(col(RunEvent.seq)))).all()
+    return fold_entries((await session.exec(log.order_by(col(RunEvent.seq)))).all())
+
+
+def fold_entries(entries: Sequence[tuple[int, str, str]]) -> tuple[FoldedRun, int]:
+    """What log entries fold to, and the last `seq`.
+
+    Args:
+        entries: The `seq`, kind and payload of each, in order.
+    """
     folded = fold(decode_event(kind, payload) for _, kind, payload in entries)
     return folded, entries[-1][0] if entries else 0
 
@@ -311,12 +319,13 @@ def run_metrics(run: Run) -> RunMetrics:
     return RunMetrics(
         run.model,
         usage,
-        _seconds(run.created_at, run.first_event_at),
-        _seconds(run.created_at, run.finished_at),
+        seconds_between(run.created_at, run.first_event_at),
+        seconds_between(run.created_at, run.finished_at),
     )
 
 
-def _seconds(start: datetime, end: datetime | None) -> float | None:
+def seconds_between(start: datetime, end: datetime | None) -> float | None:
+    """How long something took; None if it has not ended."""
     return None if end is None else max(0.0, (end - start).total_seconds())
 
 

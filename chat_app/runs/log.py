@@ -15,7 +15,6 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from chat_app.core.clock import Clock, retry
@@ -30,7 +29,8 @@ from chat_app.core.events import (
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.text import repair_surrogates
 from chat_app.db.engine import Database
-from chat_app.db.tables import metadata
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import INSERT_EVENT, START_RUN
 from chat_app.runs.flush import FlushThrottle, flush_interval
 from chat_app.runs.follow import Channel
 
@@ -314,16 +314,6 @@ def _should_retry(error: Exception) -> bool:
     return True
 
 
-_EVENTS = metadata.tables["run_event"]
-_RUNS = metadata.tables["run"]
-_INSERT = insert(_EVENTS)
-_START = (
-    update(_RUNS)
-    .where(_RUNS.c.id == bindparam("run"), _RUNS.c.status == "queued")
-    .values(status="running", first_event_at=bindparam("now"))
-)
-
-
 def event_store(db: Database, clock: Clock) -> StoreEntries:
     """The `store` of a `LogWriter`; it also sets a run to `running` with its first token."""
 
@@ -331,7 +321,9 @@ def event_store(db: Database, clock: Clock) -> StoreEntries:
         # By run, in the order in which a deletion locks them, so that they do not wait in a circle.
         entries = sorted(entries, key=attrgetter("run_id"))
         # the run's last_seq is written at its end: until then the log itself has it
-        started = [{"run": entry.run_id, "now": clock()} for entry in entries if entry.first_token]
+        started = [
+            {"run_id": entry.run_id, "now": clock()} for entry in entries if entry.first_token
+        ]
         rows = [
             {
                 "run_id": entry.run_id,
@@ -342,6 +334,11 @@ def event_store(db: Database, clock: Clock) -> StoreEntries:
             }
             for entry in entries
         ]
-        await db.system_batch("run log", [(_INSERT, rows), (_START, started)])
+
+        def write(transaction: Transaction) -> None:
+            transaction.run_each(INSERT_EVENT, rows)
+            transaction.run_each(START_RUN, started)
+
+        await db.system_transact("run log", write)
 
     return store

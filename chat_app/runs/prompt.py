@@ -1,13 +1,15 @@
 """The prompt of a run: the stored branch as the messages that a model gets."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from chat_app.auth.principal import Principal
-from chat_app.core.parts import has_notice
+from chat_app.core.parts import has_notice, text_of
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import BRANCH_OF_PROMPT
 from chat_app.llm.base import PromptMessage, fit_context
-from chat_app.threads.queries import branch_above
 
 _BATCH = 40
 """Messages read at a time, so that a long thread is not read whole."""
@@ -44,26 +46,33 @@ async def build_prompt(
         system: The system prompt; empty for none.
         max_chars: The most characters in all messages together.
     """
+    return await db.query(principal, partial(_read_prompt, leaf, system, max_chars))
+
+
+def _read_prompt(leaf: UUID, system: str, max_chars: int, transaction: Transaction) -> Prompt:
     prompt: list[PromptMessage] = []
     notices: set[str] = set()
     previous_model = ""
     remaining = max_chars
     start: UUID | None = leaf
-    async with db.read(principal) as session:
-        while start is not None and remaining > 0:
-            messages = await branch_above(session, start, _BATCH, _BATCH_BYTES)
-            for message in messages:
-                if message.role == "assistant":
-                    previous_model = previous_model or message.model
-                    if has_notice(message.parts, "context_trimmed"):
-                        notices.add("context_trimmed")
-                if message.text and message.role in ("user", "assistant"):
-                    remaining -= len(message.text)
-                    role = "user" if message.role == "user" else "assistant"
-                    prompt.append(PromptMessage(role, message.text))
-            start = messages[-1].parent_id
+    while start is not None and remaining > 0:
+        messages = transaction.all(
+            BRANCH_OF_PROMPT, leaf=start, limit=_BATCH, max_bytes=_BATCH_BYTES
+        )
+        if not messages:
+            break
+        start = messages[-1][0]
+        for _, role, parts, model in messages:
+            if role == "assistant":
+                previous_model = previous_model or model
+                if has_notice(parts, "context_trimmed"):
+                    notices.add("context_trimmed")
+            text = text_of(parts)
+            if text and role in ("user", "assistant"):
+                remaining -= len(text)
+                prompt.append(PromptMessage("user" if role == "user" else "assistant", text))
     if system:
         prompt.append(PromptMessage("system", system))
-    messages = fit_context(prompt[::-1], max_chars)
-    trimmed = start is not None or len(messages) < len(prompt)
-    return Prompt(messages, trimmed, previous_model, frozenset(notices))
+    fitting = fit_context(prompt[::-1], max_chars)
+    trimmed = start is not None or len(fitting) < len(prompt)
+    return Prompt(fitting, trimmed, previous_model, frozenset(notices))

@@ -4,20 +4,20 @@ A run belongs to this service and not to a browser tab; every reader is a follow
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import InvalidInput, NotFound, Unauthenticated, Unavailable
 from chat_app.core.signals import DELETED_THREADS, SESSIONS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Transaction
 from chat_app.db.tables import Run
 from chat_app.llm.base import Model
 from chat_app.llm.registry import Models
@@ -44,7 +44,7 @@ from chat_app.threads.user_limits import UserLimits
 DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
 
-WriteRows = Callable[[AsyncSession, NewRun], Awaitable[CreatedRun]]
+WriteRows = Callable[[Transaction, NewRun], CreatedRun]
 """`create_run` or `retry_run`, bound to its message."""
 
 
@@ -308,22 +308,24 @@ class RunService:
     async def _write(
         self, active_run: ActiveRun, chosen: Model | None, write_rows: WriteRows
     ) -> CreatedRun:
-        async with self._db.write(active_run.principal) as session:
+        principal = active_run.principal
+        async with self._limits.message(principal.user_id) as admission:
             run = NewRun(
                 active_run.run_id,
-                active_run.principal,
+                principal,
                 self._clock(),
                 max_runs=self._settings.runs_per_user,
                 choose_model=self._last_model if chosen is None else lambda _: chosen,
-                admit=partial(self._admit, active_run.principal.user_id),
+                admit=admission.admit,
             )
-            created = await write_rows(session, run)
-            # before the commit: afterwards the thread can be deleted, which must stop the run
-            active_run.thread_id = created.thread_id
-        return created
 
-    async def _admit(self, user_id: UUID, session: AsyncSession, size: int) -> None:
-        await self._limits.admit_message(session, user_id, size)
+            def write(transaction: Transaction) -> CreatedRun:
+                created = write_rows(transaction, run)
+                # before the commit: afterwards the thread can be deleted, which must stop the run
+                active_run.thread_id = created.thread_id
+                return created
+
+            return await self._db.transact(principal, write)
 
     def _last_model(self, model_id: str) -> Model:
         if model_id:

@@ -1,6 +1,6 @@
 """What one user may store, and how often: messages and threads per minute, bytes in total."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
@@ -9,8 +9,10 @@ from limits import parse
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.core.errors import RateLimited, TooLarge, wait_phrase
+from chat_app.core.errors import ChatError, RateLimited, TooLarge, wait_phrase
 from chat_app.core.rate_limit import Budget, RateLimiter
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import STORED_MESSAGES, STORED_THREADS
 from chat_app.db.tables import Message, Thread
 from chat_app.settings import Settings
 
@@ -36,6 +38,39 @@ async def stored_bytes(session: AsyncSession) -> int:
     return size + ROW_BYTES * (messages + threads)
 
 
+class MessageAdmission:
+    """Admits one message of a user within its transaction.
+
+    Args:
+        admit: Checks the bytes.
+        error: Why it is refused, if too many were sent.
+
+    Attributes:
+        is_counted: Whether nothing has refused the message.
+    """
+
+    def __init__(self, admit: Callable[[Transaction, int], None], error: ChatError | None) -> None:
+        self.is_counted = False
+        self._admit = admit
+        self._error = error
+
+    def admit(self, transaction: Transaction, size: int) -> None:
+        """Admit the message and its answer.
+
+        Args:
+            transaction: The transaction, restricted to the user.
+            size: The message, in bytes; 0 when only an answer is added.
+
+        Raises:
+            RateLimited: The user has sent too many.
+            StorageFull: The message does not fit.
+        """
+        if self._error is not None:
+            raise self._error
+        self._admit(transaction, size)
+        self.is_counted = True
+
+
 class UserLimits:
     """Admits what users store, within the transaction that stores it.
 
@@ -55,21 +90,37 @@ class UserLimits:
         self._thread_rate = RateLimiter(partial(_too_many, "new chats"))
         self._left: dict[UUID, int] = {}
 
-    async def admit_message(self, session: AsyncSession, user_id: UUID, size: int) -> None:
-        """Admit a message of a user and its answer.
+    @asynccontextmanager
+    async def message(self, user_id: UUID) -> AsyncIterator["MessageAdmission"]:
+        """Around the transaction that stores a message of a user and its answer.
+
+        The message is counted before the transaction begins, since its rows are written in another
+        thread; the count is undone when the message is refused or was sent before.
 
         Args:
-            session: The transaction, scoped to the user.
             user_id: The user.
-            size: The message, in bytes; 0 when only an answer is added.
-
-        Raises:
-            RateLimited: The user has sent too many.
-            StorageFull: The message does not fit.
         """
+        budget = Budget(self._messages, (str(user_id),))
+        exhausted = await self._message_rate.reserve(budget)
+        error = None if exhausted is None else await self._message_rate.error_of(exhausted)
+        admission = MessageAdmission(partial(self._admit_message, user_id), error)
+        try:
+            yield admission
+        finally:
+            if error is None and not admission.is_counted:
+                await self._message_rate.release(budget)
+
+    def _admit_message(self, user_id: UUID, transaction: Transaction, size: int) -> None:
         size += ROW_BYTES * 3
-        async with _counted(self._message_rate, Budget(self._messages, (str(user_id),))):
-            await self._admit(session, user_id, size, size + self._settings.answer_bytes)
+        most = size + self._settings.answer_bytes
+        if self._left.get(user_id, 0) < most:
+            messages = transaction.first(STORED_MESSAGES)
+            threads = transaction.first(STORED_THREADS)
+            assert messages is not None
+            assert threads is not None
+            stored = messages[1] + ROW_BYTES * (messages[0] + threads[0])
+            self._count_left(user_id, stored, size)
+        self._left[user_id] -= most
 
     async def admit_thread(self, session: AsyncSession, user_id: UUID) -> None:
         """Admit an empty thread of a user.
@@ -79,15 +130,15 @@ class UserLimits:
             StorageFull: It does not fit.
         """
         async with _counted(self._thread_rate, Budget(self._threads, (str(user_id),))):
-            await self._admit(session, user_id, ROW_BYTES, ROW_BYTES)
+            if self._left.get(user_id, 0) < ROW_BYTES:
+                self._count_left(user_id, await stored_bytes(session), ROW_BYTES)
+            self._left[user_id] -= ROW_BYTES
 
-    async def _admit(self, session: AsyncSession, user_id: UUID, size: int, most: int) -> None:
-        left = self._left.get(user_id, 0)
-        if left < most:
-            left = self._settings.stored_bytes_per_user - await stored_bytes(session)
-            if left < size:
-                raise StorageFull(self._full)
-        self._left[user_id] = left - most
+    def _count_left(self, user_id: UUID, stored: int, size: int) -> None:
+        left = self._settings.stored_bytes_per_user - stored
+        if left < size:
+            raise StorageFull(self._full)
+        self._left[user_id] = left
 
     @property
     def _full(self) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import col, delete, insert, select, update
+from sqlmodel import col, delete, select, update
 
 from chat_app.core.errors import DatabaseFull
 from chat_app.db import disk_reserve
 from chat_app.db.disk_reserve import RESERVE_BYTES, ROOM_BYTES, DiskReserve
 from chat_app.db.engine import Database
-from chat_app.db.tables import AuthSession, OneTimeToken, Picture, Thread, User, metadata
+from chat_app.db.statements import INSERT_EVENT
+from chat_app.db.tables import AuthSession, OneTimeToken, Picture, Thread, User
 from chat_app.settings import read_settings
 from testing.owned_rows import Person
 
@@ -198,7 +199,7 @@ async def test_on_a_full_disk_nothing_is_added_that_needs_room(
             )
 
     async def add_events() -> None:
-        await full.system_batch("run log", [(insert(metadata.tables["run_event"]), [{"seq": 1}])])
+        await full.system_transact("run log", lambda t: t.run_each(INSERT_EVENT, [{"seq": 1}]))
 
     for add in (add_thread, add_user, add_picture, add_events):
         with pytest.raises(DatabaseFull) as refused:

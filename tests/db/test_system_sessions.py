@@ -45,7 +45,7 @@ def _reasons(source: str) -> list[object]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("system", "system_batch")
+        and node.func.attr in ("system", "system_transact")
     ]
 
 

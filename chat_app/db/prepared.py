@@ -1,0 +1,256 @@
+"""Prepared statements: compiled once, executed without the ORM, restricted to an owner.
+
+The hot paths (a send, the log of a run, its end) execute the same few statements for every answer.
+Here each is compiled once, by the compiler that restricts it like any other statement, and then
+costs what the driver costs. A `Transaction` executes nothing else, so a hot path has no way around
+the scope; `statements.py` has all of them, and a test names each.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, Insert, Select, Table, bindparam, insert
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.base import Executable
+
+from chat_app.core.errors import DatabaseFull
+from chat_app.db.row_level_security import (
+    OWNER,
+    QueryRefused,
+    bind_owner,
+    is_restricted,
+    register_prepared,
+)
+from chat_app.db.tables import NEED_ROOM
+
+_Converter = Callable[[Any], Any] | None
+_NEED_ROOM = frozenset(str(table.__tablename__) for table in NEED_ROOM)
+
+
+class Prepared:
+    """A statement of a hot path.
+
+    Args:
+        statement: What to execute; a named `bindparam` is a parameter.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        if isinstance(statement, Insert):
+            raise QueryRefused("Use `PreparedInsert`, which fills in the owner.")
+        self.statement = statement
+        self.needs_room = False
+        self._compiled: dict[tuple[str, str, bool], Compiled] = {}
+
+    def compiled(self, dialect: Dialect) -> "Compiled":
+        """The statement in a dialect, with its owner's condition if the dialect is restricted."""
+        key = dialect.name, dialect.driver, is_restricted(dialect)
+        found = self._compiled.get(key)
+        if found is None:
+            found = self._compiled[key] = Compiled.make(self._for(dialect), dialect)
+        return found
+
+    def _for(self, dialect: Dialect) -> Executable:
+        return self.statement
+
+
+class PreparedInsert(Prepared):
+    """An INSERT of whole rows. In a restricted session the owner is filled in, never given.
+
+    Args:
+        table: The table.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        super().__init__(table.select())
+        self.needs_room = table.name in _NEED_ROOM
+
+    def _for(self, dialect: Dialect) -> Executable:
+        values: dict[str, Any] = {
+            column.name: bindparam(column.name, type_=column.type) for column in self.table.c
+        }
+        if is_restricted(dialect):
+            values["owner_id"] = OWNER
+        return insert(self.table).values(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where a value of the compiled statement comes from.
+
+    Args:
+        name: In the compiled statement.
+        parameter: The parameter's name; None for a constant or the owner.
+        constant: The converted constant; None for the owner.
+        convert: Converts a parameter for the driver.
+    """
+
+    name: str
+    parameter: str | None
+    constant: Any
+    convert: _Converter
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement in the SQL of one dialect.
+
+    Args:
+        sql: The text.
+        slots: What its placeholders are filled with, in order.
+        is_positional: Whether the driver takes the values in order, or by name.
+        columns: Converts each column of a row, where that is needed.
+    """
+
+    sql: str
+    slots: tuple[_Slot, ...]
+    is_positional: bool
+    columns: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+    @classmethod
+    def make(cls, statement: Executable, dialect: Dialect) -> "Compiled":
+        """Compile a statement."""
+        compiled: Any = statement.compile(dialect=dialect)  # pyright: ignore[reportAttributeAccessIssue]
+        names = compiled.positiontup if compiled.positional else tuple(compiled.binds)
+        slots = tuple(_slot(name, compiled.binds[name], dialect) for name in names)
+        found: list[tuple[int, Callable[[Any], Any]]] = []
+        if isinstance(statement, Select):
+            for index, column in enumerate(statement.selected_columns):
+                convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
+                if convert is not None:
+                    found.append((index, convert))
+        if is_restricted(dialect):
+            register_prepared(compiled.string)
+        return cls(compiled.string, slots, compiled.positional, tuple(found))
+
+    def bind(self, parameters: Mapping[str, Any], owner: Any) -> Any:
+        """The values of the placeholders, as the driver takes them.
+
+        Args:
+            parameters: By name; all of them are needed.
+            owner: The owner's id, converted.
+        """
+        values: list[Any] = []
+        for slot in self.slots:
+            if slot.parameter is None:
+                values.append(owner if slot.constant is _OWNER_SLOT else slot.constant)
+            else:
+                value = parameters[slot.parameter]
+                values.append(value if slot.convert is None else slot.convert(value))
+        if self.is_positional:
+            return tuple(values)
+        return {slot.name: value for slot, value in zip(self.slots, values, strict=True)}
+
+    def convert(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """Rows of the driver with the values that the tables have."""
+        if not self.columns:
+            return [tuple(row) for row in rows]
+        found: list[tuple[Any, ...]] = []
+        for row in rows:
+            values = list(row)
+            for index, convert in self.columns:
+                values[index] = convert(values[index])
+            found.append(tuple(values))
+        return found
+
+
+_OWNER_SLOT = object()
+
+
+def _slot(name: str, bind: Any, dialect: Dialect) -> _Slot:
+    convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    if bind.key == OWNER.key:
+        return _Slot(name, None, _OWNER_SLOT, None)
+    if bind.required:
+        return _Slot(name, bind.key, None, convert)
+    return _Slot(name, None, bind.value if convert is None else convert(bind.value), None)
+
+
+class Driver(Protocol):
+    """Executes the SQL of a compiled statement: on a driver's connection, or on SQLAlchemy's."""
+
+    def execute(self, sql: str, values: Any, /) -> Any:
+        """Execute it once; what is returned has `fetchall` and `rowcount`."""
+        ...
+
+    def executemany(self, sql: str, values: Any, /) -> Any:
+        """Execute it once for each of the values."""
+        ...
+
+
+class ServerDriver:
+    """The driver of a database server, by way of SQLAlchemy's connection.
+
+    Args:
+        connection: A connection; in a restricted one the owner is bound by its listener.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Any, /) -> Any:
+        """See `Driver`."""
+        return self._connection.exec_driver_sql(sql, values)
+
+    def executemany(self, sql: str, values: Any, /) -> Any:
+        """See `Driver`."""
+        return self._connection.exec_driver_sql(sql, list(values))
+
+
+class Transaction:
+    """A transaction of one owner, or an unrestricted one, for prepared statements only.
+
+    Args:
+        driver: Executes them.
+        dialect: The dialect, restricted if there is an owner.
+        owner: Whose rows it reads and writes; None for an unrestricted one.
+        is_full: Whether the disk is full, so that no row is added that needs room.
+    """
+
+    def __init__(
+        self, driver: Driver, dialect: Dialect, owner: UUID | None, *, is_full: bool = False
+    ) -> None:
+        if (owner is not None) != is_restricted(dialect):
+            raise QueryRefused("A restricted transaction has an owner, and no other has.")
+        self._driver = driver
+        self._dialect = dialect
+        self._owner = None if owner is None else bind_owner(dialect, owner)
+        self._is_full = is_full
+
+    def all(self, statement: Prepared, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT."""
+        compiled = statement.compiled(self._dialect)
+        values = compiled.bind(parameters, self._owner)
+        return compiled.convert(self._driver.execute(compiled.sql, values).fetchall())
+
+    def first(self, statement: Prepared, **parameters: Any) -> tuple[Any, ...] | None:
+        """The first row of a SELECT; None if there is none."""
+        rows = self.all(statement, **parameters)
+        return rows[0] if rows else None
+
+    def run(self, statement: Prepared, **parameters: Any) -> int:
+        """Execute a statement that changes rows; how many.
+
+        Raises:
+            DatabaseFull: It adds a row that needs room, and the disk is full.
+        """
+        compiled = self._compiled_to_write(statement)
+        return self._driver.execute(compiled.sql, compiled.bind(parameters, self._owner)).rowcount
+
+    def run_each(self, statement: Prepared, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute a statement that changes rows once for each of the parameters.
+
+        Raises:
+            DatabaseFull: It adds rows that need room, and the disk is full.
+        """
+        if rows:
+            compiled = self._compiled_to_write(statement)
+            values = [compiled.bind(row, self._owner) for row in rows]
+            self._driver.executemany(compiled.sql, values)
+
+    def _compiled_to_write(self, statement: Prepared) -> Compiled:
+        if statement.needs_room and self._is_full:
+            raise DatabaseFull
+        return statement.compiled(self._dialect)

@@ -1,0 +1,187 @@
+"""The prepared statements of the hot paths: a send, the prompt, the log of a run, and its end.
+
+A column that is added to `thread`, `message` or `run` is named here too: these rows are not written
+by the ORM, so no default of a model and no listener of a flush fills it.
+"""
+
+from sqlalchemy import Uuid, bindparam, delete, func, literal, or_, select, update
+
+from chat_app.db.prepared import Prepared, PreparedInsert
+from chat_app.db.tables import ACTIVE, metadata
+
+THREADS = metadata.tables["thread"]
+MESSAGES = metadata.tables["message"]
+RUNS = metadata.tables["run"]
+EVENTS = metadata.tables["run_event"]
+
+
+def _id(name: str):
+    return bindparam(name, type_=Uuid())
+
+
+MESSAGE_OF_CLIENT = Prepared(
+    select(MESSAGES.c.id, MESSAGES.c.thread_id, MESSAGES.c.parts).where(
+        MESSAGES.c.client_id == bindparam("client_id")
+    )
+)
+"""The message that was sent under a client id."""
+
+FIRST_RUN_OF_QUESTION = Prepared(
+    select(RUNS.c.id, RUNS.c.message_id)
+    .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
+    .where(MESSAGES.c.parent_id == _id("message_id"))
+    .order_by(RUNS.c.created_at, RUNS.c.id)
+    .limit(1)
+)
+"""The first run that answered a message."""
+
+THREAD_TO_SEND_TO = Prepared(
+    # the lock serialises two sends where writers run side by side (PostgreSQL)
+    select(THREADS.c.title, THREADS.c.title_origin, THREADS.c.model, THREADS.c.head_id)
+    .where(THREADS.c.id == _id("thread_id"), THREADS.c.deleted_at.is_(None))
+    .with_for_update()
+)
+"""A thread that is not deleted, locked."""
+
+MESSAGE_TO_ANSWER = Prepared(
+    select(
+        MESSAGES.c.thread_id,
+        MESSAGES.c.parent_id,
+        MESSAGES.c.role,
+        MESSAGES.c.status,
+        MESSAGES.c.model,
+    ).where(MESSAGES.c.id == _id("message_id"))
+)
+"""What a retry needs of an answer."""
+
+ACTIVE_THREADS = Prepared(
+    select(RUNS.c.thread_id).where(or_(*(RUNS.c.status == status for status in ACTIVE)))
+)
+"""The threads in which an answer is being written."""
+
+STORED_MESSAGES = Prepared(
+    select(func.count(), func.coalesce(func.sum(MESSAGES.c.size), 0)).select_from(MESSAGES)
+)
+"""How many messages a user has, and their size in bytes."""
+
+STORED_THREADS = Prepared(select(func.count()).select_from(THREADS))
+"""How many threads a user has."""
+
+INSERT_THREAD = PreparedInsert(THREADS)
+INSERT_MESSAGE = PreparedInsert(MESSAGES)
+INSERT_RUN = PreparedInsert(RUNS)
+INSERT_EVENT = PreparedInsert(EVENTS)
+
+CONTINUE_THREAD = Prepared(
+    update(THREADS)
+    .where(THREADS.c.id == _id("thread_id"))
+    .values(
+        title=bindparam("new_title"),
+        model=bindparam("new_model"),
+        head_id=_id("new_head"),
+        updated_at=bindparam("now", type_=THREADS.c.updated_at.type),
+    )
+)
+"""A thread gets another message and its answer."""
+
+START_RUN = Prepared(
+    update(RUNS)
+    .where(RUNS.c.id == _id("run_id"), RUNS.c.status == "queued")
+    .values(status="running", first_event_at=bindparam("now", type_=RUNS.c.first_event_at.type))
+)
+"""A run got its first token."""
+
+RUN_TO_END = Prepared(
+    select(RUNS.c.message_id, RUNS.c.model, RUNS.c.created_at, RUNS.c.first_event_at)
+    .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
+    .where(RUNS.c.id == _id("run_id"))
+)
+"""What the end of a run needs of it."""
+
+EVENTS_OF_RUN = Prepared(
+    select(EVENTS.c.seq, EVENTS.c.kind, EVENTS.c.payload)
+    .where(EVENTS.c.run_id == _id("run_id"))
+    .order_by(EVENTS.c.seq)
+)
+"""The log of a run."""
+
+DELETE_EVENTS = Prepared(delete(EVENTS).where(EVENTS.c.run_id == _id("run_id")))
+
+END_MESSAGE = Prepared(
+    update(MESSAGES)
+    .where(MESSAGES.c.id == _id("message_id"))
+    .values(
+        {
+            column: bindparam(f"new_{column.name}", type_=column.type)
+            for column in (
+                MESSAGES.c.parts,
+                MESSAGES.c.size,
+                MESSAGES.c.status,
+                MESSAGES.c.finish_reason,
+                MESSAGES.c.error,
+                MESSAGES.c.error_params,
+            )
+        }
+    )
+)
+"""An answer gets what its log folds to."""
+
+END_RUN = Prepared(
+    update(RUNS)
+    .where(RUNS.c.id == _id("run_id"))
+    .values(
+        {
+            column: bindparam(f"new_{column.name}", type_=column.type)
+            for column in (
+                RUNS.c.status,
+                RUNS.c.finish_reason,
+                RUNS.c.error,
+                RUNS.c.error_params,
+                RUNS.c.last_seq,
+                RUNS.c.finished_at,
+                RUNS.c.input_tokens,
+                RUNS.c.output_tokens,
+                RUNS.c.reasoning_tokens,
+                RUNS.c.cached_input_tokens,
+            )
+        }
+    )
+)
+"""A run is over."""
+
+
+def _branch() -> Prepared:
+    first = (
+        select(
+            MESSAGES.c.id,
+            MESSAGES.c.parent_id,
+            literal(1).label("depth"),
+            MESSAGES.c.size.label("total"),
+        )
+        .where(MESSAGES.c.id == _id("leaf"))
+        .cte("branch", recursive=True)
+    )
+    parent = MESSAGES.alias("parent")
+    chain = first.union_all(
+        select(parent.c.id, parent.c.parent_id, first.c.depth + 1, first.c.total + parent.c.size)
+        .where(parent.c.id == first.c.parent_id)
+        .where(first.c.depth < bindparam("limit"))
+        .where(first.c.total < bindparam("max_bytes"))
+    )
+    return Prepared(
+        select(MESSAGES.c.parent_id, MESSAGES.c.role, MESSAGES.c.parts, MESSAGES.c.model)
+        .join(chain, chain.c.id == MESSAGES.c.id)
+        .order_by(chain.c.depth)
+    )
+
+
+BRANCH_OF_PROMPT = _branch()
+"""The messages from one up to the root, the newest first, as many as fit; at least one."""
+
+LOST_RUNS = Prepared(
+    select(RUNS.c.id)
+    .where(or_(*(RUNS.c.status == status for status in ACTIVE)), RUNS.c.id > _id("last"))
+    .order_by(RUNS.c.id)
+    .limit(bindparam("limit"))
+)
+"""Active runs, by their ids from one on, for the start."""

@@ -1,0 +1,243 @@
+"""Transactions of prepared statements on SQLite: each is one call to a thread, not one a statement.
+
+Writes that are asked for in one tick of the event loop, or while another one is being committed,
+are committed together, with a savepoint each: a commit costs about as much as a message.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from chat_app.db.dialect import convert_error
+
+_T = TypeVar("_T")
+
+Work = Callable[[sqlite3.Connection], _T]
+"""What a transaction does, with the connection of the driver."""
+
+
+class DatabaseThread:
+    """A thread with its own connection.
+
+    Args:
+        engine: A synchronous engine; only this thread uses it.
+        begin: How its transactions begin.
+        name: The thread's.
+
+    Attributes:
+        pending: How many calls wait for it.
+    """
+
+    def __init__(self, engine: Engine, begin: str, name: str) -> None:
+        self.pending = 0
+        self._engine = engine
+        self._begin = begin
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._connection: PoolProxiedConnection | None = None
+        self._is_closed = False
+
+    async def call(self, work: Callable[[Engine], _T]) -> _T:
+        """Run work in the thread. It goes on when the caller is cancelled.
+
+        Args:
+            work: Gets the engine.
+        """
+        if self._is_closed:
+            raise RuntimeError("The database is closed.")
+        if self._thread.ident is None:
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_T] = loop.create_future()
+        self.pending += 1
+        self._calls.put((work, loop, future))
+        try:
+            return await future
+        finally:
+            self.pending -= 1
+
+    async def transact(self, work: Work[_T]) -> _T:
+        """Run work in a transaction and commit it; all or nothing.
+
+        Raises:
+            DatabaseError: The database cannot be used.
+        """
+        return await self.call(lambda _: self._transact(work))
+
+    async def close(self) -> None:
+        """Wait for the work at hand, then close. Can be called twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._calls.put(None)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+        self._engine.dispose()
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            work, loop, future = call
+            try:
+                done = partial(_set_result, future, work(self._engine))
+            except BaseException as error:
+                done = partial(_set_exception, future, error)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(done)
+            del call, work, loop, future, done  # a waiting thread keeps nothing alive
+        self._disconnect()
+
+    def _transact(self, work: Work[_T]) -> _T:
+        try:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+            connection = cast(sqlite3.Connection, self._connection.driver_connection)
+            connection.execute(self._begin)
+            try:
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            self._disconnect()
+            raise _converted(error) from None
+        return result
+
+    def _disconnect(self) -> None:
+        """Close the connection, so that the next transaction begins with a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+
+
+_Call = tuple[Callable[[Engine], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+
+def _set_result(future: "asyncio.Future[Any]", result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _set_exception(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _converted(error: sqlite3.Error) -> Exception:
+    """An error of the driver as SQLAlchemy's engines raise it; without the values."""
+    if (found := convert_error(error)) is not None:
+        return found
+    kind = IntegrityError if isinstance(error, sqlite3.IntegrityError) else OperationalError
+    return kind("", None, error)
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    work: Work[Any]
+    done: "asyncio.Future[Any]"
+    batch: "asyncio.Future[None] | None" = None
+
+
+class GroupCommit:
+    """Commits writes together.
+
+    Args:
+        thread: The thread that writes.
+        lock: The write lock of the database, for one batch.
+    """
+
+    def __init__(
+        self, thread: DatabaseThread, lock: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> None:
+        self._thread = thread
+        self._lock = lock
+        self._waiting: list[_Job] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self, work: Work[_T]) -> _T:
+        """Run work in a transaction, perhaps with that of others; all or nothing.
+
+        When the caller is cancelled, work that has not begun is left out; otherwise its end is
+        awaited first.
+
+        Raises:
+            DatabaseError: The database cannot be used, or other writers took too long.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future())
+        self._waiting.append(job)
+        if self._task is None:
+            self._task = loop.create_task(self._drain(), name="group commit")
+        try:
+            return await job.done
+        except asyncio.CancelledError:
+            while job.batch is not None and not job.batch.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({job.batch})
+            raise
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                count = len(self._waiting)
+                try:
+                    async with self._lock():
+                        await self._commit()
+                except Exception as error:  # the lock was not free in time
+                    failed, self._waiting = self._waiting[:count], self._waiting[count:]
+                    for job in failed:
+                        _set_exception(job.done, error)
+        finally:
+            self._task = None
+
+    async def _commit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        jobs = [job for job in waiting if not job.done.done()]  # a cancelled one is left out
+        if not jobs:
+            return
+        batch = asyncio.get_running_loop().create_future()
+        for job in jobs:
+            job.batch = batch
+        try:
+            if len(jobs) == 1:
+                _set_result(jobs[0].done, await self._thread.transact(jobs[0].work))
+                return
+            outcomes = await self._thread.transact(partial(_run_each, jobs))
+            for job, (result, error) in zip(jobs, outcomes, strict=True):
+                if error is None:
+                    _set_result(job.done, result)
+                else:
+                    _set_exception(job.done, error)
+        except Exception as error:
+            for job in jobs:
+                _set_exception(job.done, error)
+        finally:
+            batch.set_result(None)
+
+
+def _run_each(
+    jobs: Sequence[_Job], connection: sqlite3.Connection
+) -> list[tuple[Any, Exception | None]]:
+    outcomes: list[tuple[Any, Exception | None]] = []
+    for job in jobs:
+        connection.execute("SAVEPOINT job")
+        try:
+            outcomes.append((job.work(connection), None))
+        except Exception as error:
+            if not connection.in_transaction:  # a full disk ends the transaction of all
+                raise
+            connection.execute("ROLLBACK TO job")
+            outcomes.append(
+                (None, _converted(error) if isinstance(error, sqlite3.Error) else error)
+            )
+        connection.execute("RELEASE job")
+    return outcomes
