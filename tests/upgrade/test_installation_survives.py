@@ -1,5 +1,6 @@
 """A data folder of the first release opens with the current program; its clients stay signed in.
 
+Once it stays on SQLite, with database sessions; once it moves to PostgreSQL, with encrypted tokens.
 `make_data_folder.py` made the folder and lists what is in it.
 """
 
@@ -17,6 +18,8 @@ import httpx
 import pytest
 from pyotp.totp import TOTP
 
+from testing.command_line import run_command
+from testing.postgres import PostgresServer
 from testing.program import Program
 
 HERE = Path(__file__).parent
@@ -100,11 +103,15 @@ def digest(messages: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def started(folder: Path, **settings: str) -> Iterator[Program]:
-    """The program on a copy of the data folder."""
+def copy_database(folder: Path) -> None:
+    """Copy the database into a data folder."""
     data = folder / "data"
     data.mkdir(mode=0o700, exist_ok=True)
     (data / "chat.db").write_bytes(lzma.decompress((HERE / "chat.db.xz").read_bytes()))
+
+
+def started(folder: Path, **settings: str) -> Iterator[Program]:
+    """The program on a data folder."""
     program = Program(folder, given={**SETTINGS, **settings})
     try:
         program.start()
@@ -124,14 +131,39 @@ def program(folder: Path) -> Iterator[Program]:
     secret = folder / "data" / "secret"
     secret.parent.mkdir(mode=0o700)
     secret.write_text(INSTALLATION["auth_secret"])
+    copy_database(folder)
     yield from started(folder)
 
 
 @pytest.fixture(scope="module")
-def jwt_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """With encrypted session tokens, and the secret in the settings."""
+def jwt_program(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Program]:
+    """Moved to PostgreSQL, with encrypted session tokens and the secret in the settings."""
+    folder = tmp_path_factory.mktemp("jwt")
+    copy_database(folder)
     given = {"AUTH_SESSION_STRATEGY": "jwt", "AUTH_SECRET": INSTALLATION["auth_secret"]}
-    yield from started(tmp_path_factory.mktemp("jwt"), **given)
+    with postgres_server.new_database("template0") as database:
+        moved = run_command("move", "--to", database.owner_url, folder=folder, given=given)
+        assert moved.code == 0, moved.err
+        urls = {
+            "DATABASE_URL": database.app_url,
+            "DATABASE_SYSTEM_URL": database.system_url,
+            "DATABASE_ADMIN_URL": database.owner_url,
+        }
+        yield from started(folder, **given, **urls)
+
+
+@pytest.fixture(params=["database", "jwt"])
+def strategy(request: pytest.FixtureRequest) -> str:
+    """The strategy of sessions."""
+    return request.param
+
+
+@pytest.fixture
+def either(request: pytest.FixtureRequest, strategy: str) -> Program:
+    """The program with this strategy."""
+    return request.getfixturevalue("program" if strategy == "database" else "jwt_program")
 
 
 @pytest.mark.parametrize("email", [ADA, GRACE])
@@ -179,10 +211,10 @@ def test_a_disabled_user_is_refused(program: Program) -> None:
 
 
 @pytest.mark.parametrize("email", [ADA, GRACE])
-def test_every_thread_is_listed_as_it_was(program: Program, email: str) -> None:
+def test_every_thread_is_listed_as_it_was(either: Program, strategy: str, email: str) -> None:
     known = ("id", "title", "titleOrigin", "createdAt", "updatedAt")
     expected = USERS[email]["threads"]
-    listed = signed_in(program, email).threads()
+    listed = signed_in(either, email, strategy).threads()
     assert [[one[key] for key in known] for one in listed] == [
         [one[key] for key in known] for one in expected
     ]
@@ -190,8 +222,8 @@ def test_every_thread_is_listed_as_it_was(program: Program, email: str) -> None:
 
 
 @pytest.mark.parametrize("email", [ADA, GRACE])
-def test_every_message_keeps_its_content(program: Program, email: str) -> None:
-    browser = signed_in(program, email)
+def test_every_message_keeps_its_content(either: Program, strategy: str, email: str) -> None:
+    browser = signed_in(either, email, strategy)
     was_running = {ANSWERS[name]["thread"] for name in ("killed", "queued")}
     expected = {one["id"]: one for one in USERS[email]["threads"]}
     found = {thread_id: browser.messages(thread_id) for thread_id in expected}
@@ -203,14 +235,17 @@ def test_every_message_keeps_its_content(program: Program, email: str) -> None:
         assert digest(found[thread_id]) == expected[thread_id]["digest"]
 
 
-def test_a_killed_answer_becomes_its_message(program: Program, folder: Path) -> None:
+def test_a_killed_answer_becomes_its_message(either: Program, strategy: str) -> None:
     killed, queued = ANSWERS["killed"], ANSWERS["queued"]
-    answer = signed_in(program, ADA).messages(killed["thread"])[-1]
+    answer = signed_in(either, ADA, strategy).messages(killed["thread"])[-1]
     assert (answer["id"], answer["status"]) == (killed["message"], "interrupted")
     assert parts_of(answer) == [("reasoning", killed["reasoning"]), ("text", killed["text"])]
-    answer = signed_in(program, GRACE).messages(queued["thread"])[-1]
+    answer = signed_in(either, GRACE, strategy).messages(queued["thread"])[-1]
     assert (answer["id"], answer["status"]) == (queued["message"], "interrupted")
     assert parts_of(answer) == []
+
+
+def test_nothing_is_left_of_answers_that_never_ended(program: Program, folder: Path) -> None:
     with closing(sqlite3.connect(folder / "data" / "chat.db")) as db:
         assert db.execute("SELECT count(*) FROM run_event").fetchone() == (0,)
         unfinished = "SELECT count(*) FROM run WHERE status IN ('queued', 'running')"
