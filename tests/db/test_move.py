@@ -227,7 +227,8 @@ def test_rows_without_their_parents_are_refused(source: Settings, target: Settin
 def test_a_digest_tells_any_two_values_apart() -> None:
     thread = metadata.tables["thread"]
     row = {column.name: None for column in thread.columns}
-    values = (None, "", "null", "1", 1, b"1", UUID(int=1))
+    key = UUID(int=1)
+    values = (None, "", "null", "1", 1, b"1", key, key.bytes, key.bytes.decode())
     digests = {row_digest(thread, row | {"title": value}) for value in values}
     assert len(digests) == len(values)
 
