@@ -20,15 +20,17 @@ from testing.auth_services import AuthHarness, OpenAuthHarness
 class SlowReader(Database):
     """A database whose next read finds what it finds and then takes its time to say so."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, **more: Any) -> None:
+        super().__init__(url, **more)
         self.is_slow = False
         self.found = asyncio.Event()
         self.say = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
-        async with super().system(reason, write=write) as session:
+    async def system(
+        self, reason: str, *, write: bool = False, **more: Any
+    ) -> AsyncIterator[SystemSession]:
+        async with super().system(reason, write=write, **more) as session:
             yield session
         if self.is_slow and not write:
             self.is_slow = False

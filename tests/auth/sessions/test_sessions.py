@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -32,11 +33,13 @@ class ReadOnly(Database):
     refused = 0
 
     @asynccontextmanager
-    async def system(self, reason: str, *, write: bool = False) -> AsyncIterator[SystemSession]:
+    async def system(
+        self, reason: str, *, write: bool = False, **more: Any
+    ) -> AsyncIterator[SystemSession]:
         if write and self.refusal:
             self.refused += 1
             raise self.refusal
-        async with super().system(reason, write=write) as session:
+        async with super().system(reason, write=write, **more) as session:
             yield session
 
 
