@@ -53,8 +53,9 @@ class Tab:
     def __init__(self, harness: "Harness", session: UUID | None) -> None:
         self.token = str(uuid4())
         self._harness = harness
+        self.queued = 0  # packets that wait for the socket
         self._headers = {"authorization": str(session)} if session else {}
-        tabs.opened(self.token, lambda: 0)
+        tabs.opened(self.token, lambda: self.queued)
 
     def close(self) -> None:
         """Close the socket."""

@@ -180,6 +180,22 @@ async def test_a_second_tab_shows_the_same_answer(harness: Harness) -> None:
         tab.close()
 
 
+async def test_an_answer_waits_for_a_tab_that_does_not_read(harness: Harness) -> None:
+    ada = await harness.user("ada@example.com")
+    thread = str((await harness.live.threads.create(ada)).id)
+    slow, quick = await open_tab(harness, ada, thread), await open_tab(harness, ada, thread)
+    slow.queued = 100
+    await quick.send(ChatState.send("c1", thread, "Hello"), thread)
+    await wait_until(quick, lambda: has_ended(quick))
+    assert not has_ended(slow)
+    slow.queued = 0
+    await wait_until(slow, lambda: has_ended(slow))
+    stream = (await slow.state(ChatState))._view.tail[-1].stream_id
+    assert assembled(slow, stream) == assembled(quick, stream) != ""
+    slow.close()
+    quick.close()
+
+
 async def test_a_tab_opened_in_the_middle_has_the_whole_text(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     thread = str((await harness.live.threads.create(ada)).id)
