@@ -201,6 +201,7 @@ class ScriptedDatabase(Database):
     Attributes:
         broken: Errors that the next scoped writes raise instead of their commit, one by one.
         mended: Set when the last of them is raised.
+        unheard: Errors that the next transactions raise after their commit, one by one.
     """
 
     def __init__(self, url: str, **more: Any) -> None:
@@ -208,6 +209,7 @@ class ScriptedDatabase(Database):
         self.system_writes: list[str] = []
         self.broken: list[Exception] = []
         self.mended = asyncio.Event()
+        self.unheard: list[Exception] = []
 
     @asynccontextmanager
     async def write(self, principal):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -234,10 +236,13 @@ class ScriptedDatabase(Database):
             return result
 
         try:
-            return await super().transact(principal, work_or_fail)
+            result = await super().transact(principal, work_or_fail)
         finally:
             if was_broken and not self.broken:
                 self.mended.set()
+        if self.unheard:
+            raise self.unheard.pop(0)
+        return result
 
     async def system_transact(self, reason: str, work: Callable[[Transaction], T]) -> T:
         self.system_writes.append(reason)

@@ -92,7 +92,7 @@ START_RUN = Prepared(
 """A run got its first token."""
 
 RUN_TO_END = Prepared(
-    select(RUNS.c.message_id, RUNS.c.model, RUNS.c.created_at, RUNS.c.first_event_at)
+    select(RUNS.c.message_id, RUNS.c.model, RUNS.c.status, RUNS.c.created_at, RUNS.c.first_event_at)
     .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
     .where(RUNS.c.id == _id("run_id"))
 )

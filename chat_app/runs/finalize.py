@@ -21,6 +21,7 @@ from chat_app.db.statements import (
     LOST_RUNS,
     RUN_TO_END,
 )
+from chat_app.db.tables import ACTIVE
 from chat_app.runs.follow import (
     EndEvent,
     EndStatus,
@@ -92,6 +93,9 @@ def finalize(
 ) -> EndEvent | None:
     """Fold a run's events into its message, close the run, and delete the events.
 
+    A closed run keeps its message: the first attempt may have been stored although its commit was
+    not heard, and another server may have closed the run while this one had lost the database.
+
     Args:
         transaction: A write transaction that sees the run.
         run_id: The run.
@@ -100,12 +104,15 @@ def finalize(
         name_of: The display name of the model with an id.
 
     Returns:
-        The end event that readers get; None if the run's rows are deleted.
+        The end event that readers get; None if the run is closed already, or deleted.
     """
     run = transaction.first(RUN_TO_END, run_id=run_id)
     if run is None:
         return None
-    message_id, model, created_at, first_event_at = run
+    message_id, model, status, created_at, first_event_at = run
+    if status not in ACTIVE:
+        transaction.run(DELETE_EVENTS, run_id=run_id)
+        return None
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(

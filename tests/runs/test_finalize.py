@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import MESSAGES, DatabaseBusy, NotFound, message_of
+from chat_app.core.errors import MESSAGES, DatabaseBusy, DatabaseUnreachable, NotFound, message_of
 from chat_app.core.events import (
     FinishReason,
     PartAdded,
@@ -20,6 +20,7 @@ from chat_app.core.events import (
 )
 from chat_app.db.tables import RunEvent, User
 from chat_app.llm.errors import Failure
+from chat_app.runs.finalize import reap_lost_runs
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 from chat_app.runs.log import BACK_OFF
 from testing.run_services import PATIENCE, RunHarness, rest_of, text_of
@@ -392,6 +393,30 @@ async def test_an_end_that_cannot_be_stored_is_shown_and_stored_later(
     assert watch.kinds.count("run_ended") == 2, "once when shown, once when the row agrees"
     assert harness.flush_throttle.back_offs[: len(BACK_OFF)] == list(BACK_OFF)
     assert len(harness.flush_throttle.back_offs) == tries
+
+
+async def test_an_end_that_is_stored_unheard_is_not_stored_again(
+    harness: RunHarness, alice: Principal
+):
+    sent, answer, reader = await begun(harness, alice)
+    harness.db.unheard = [DatabaseUnreachable()]
+    answer.send(Usage(7, 3)).finish()
+    end = (await rest_of(reader))[-1]
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.length, end.metrics.usage) == ("complete", 5, Usage(7, 3))
+    await harness.runs.drain()
+    assert harness.stored(sent.run_id) == "shown"
+    assert (await harness.run(alice, sent.run_id)).last_seq == end.seq
+
+
+async def test_an_end_that_another_server_has_stored_stays(harness: RunHarness, alice: Principal):
+    sent, answer, _ = await begun(harness, alice)
+    await reap_lost_runs(harness.db, harness.clock, harness.models.name_of)
+    answer.say(" and more").finish()
+    await harness.runs.drain()
+    message = await harness.message(alice, sent.message_id)
+    assert (message.status, harness.stored(sent.run_id)) == ("interrupted", "shown")
+    assert await harness.count(alice, RunEvent) == 0
 
 
 async def test_a_model_far_ahead_of_the_disk_is_made_to_wait(harness: RunHarness, alice: Principal):
