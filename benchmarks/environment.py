@@ -29,6 +29,7 @@ from testing.program import ROOT, Program, free_port
 CROWD = 250
 MANY_THREADS = 10_000
 MANY_MESSAGES = 1_000
+MESSAGES_OF_EACH = 4
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -164,7 +165,8 @@ async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, 
     ada, ada_member = await join(ids[0])
     long = await seed_messages(live.db, ada, MANY_MESSAGES)
     collector, collector_member = await join(ids[1])
-    await seed_threads(live.db, collector, MANY_THREADS)
+    await seed_threads(live.db, collector, MANY_THREADS, messages=MESSAGES_OF_EACH)
+    await seed_messages(live.db, collector, MANY_MESSAGES)
     crowd = [(await join(user_id))[1] for user_id in ids[2:]]
     await live.stop()
     return crowd, ada_member, str(long), collector_member

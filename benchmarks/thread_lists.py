@@ -6,7 +6,7 @@ import statistics
 import time
 from urllib.parse import quote, urlsplit
 
-from benchmarks.environment import MANY_THREADS, Environment
+from benchmarks.environment import MANY_MESSAGES, MANY_THREADS, MESSAGES_OF_EACH, Environment
 from benchmarks.report import Row, row
 
 _TIMES = 60
@@ -25,8 +25,12 @@ def measure(env: Environment) -> list[Row]:
     first = _times(ours, "/api/threads?limit=50", header)
     last = _times(ours, hundredth, header)
     search = _times(ours, "/api/threads?limit=50&search=tomatoes", header)
+    rare = _times(ours, "/api/search?q=" + quote('"balcony, part 7"'), header)
+    common = _times(ours, "/api/search?q=tomatoes", header)
+    everywhere = _times(ours, "/api/search?q=the", header)
     floor = statistics.median(_times(bare, "/ping", {}))
     many = f"{MANY_THREADS:,} threads"
+    texts = f"{MANY_THREADS * MESSAGES_OF_EACH + MANY_MESSAGES:,} messages"
     return [
         row(f"list of {many}, page 1", first, "ms", budget=4, beyond=2, yardstick=floor),
         row(f"list of {many}, page 100", last, "ms", budget=4, beyond=2, yardstick=floor),
@@ -36,6 +40,9 @@ def measure(env: Environment) -> list[Row]:
             budget=1.15,
             remark="equal, but for what a clock can tell",
         ),
+        row(f"text search, {texts}, a phrase", rare, "ms", budget=10, yardstick=floor),
+        row(f"text search, {texts}, a common word", common, "ms", budget=10, yardstick=floor),
+        row(f"text search, {texts}, a word in most", everywhere, "ms", budget=10, yardstick=floor),
         row(f"search in {many}", search, "ms", budget=15, beyond=5, yardstick=floor),
     ]
 

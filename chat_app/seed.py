@@ -51,20 +51,21 @@ async def principal_by_email(db: Database, email: str) -> Principal:
 
 
 async def seed_threads(
-    db: Database, principal: Principal, count: int, *, clock: Clock = utc_now
+    db: Database, principal: Principal, count: int, *, messages: int = 2, clock: Clock = utc_now
 ) -> None:
-    """Create threads with one question and one answer each, 20 minutes apart.
+    """Create threads of questions and answers, 20 minutes apart.
 
     Args:
         db: The database.
         principal: The owner.
         count: Number of threads.
+        messages: Messages of each; a question, an answer, and so on.
         clock: The time of the newest thread.
     """
     now = clock()
     for first in range(0, count, _BATCH):
         conversations = [
-            _conversation(principal.user_id, number, 2, now - _INTERVAL * number)
+            _conversation(principal.user_id, number, messages, now - _INTERVAL * number)
             for number in range(first, min(first + _BATCH, count))
         ]
         await _store(db, principal, conversations)

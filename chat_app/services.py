@@ -41,6 +41,7 @@ from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.service import RunService
 from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
+from chat_app.threads.search import Search
 from chat_app.threads.user_limits import UserLimits
 
 logger = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ class Services:
         self.profiles = Profiles(db, bus, clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)
+        self.search = Search(db)
         throttle = flush_throttle or FlushThrottle()
         self.runs = RunService(db, bus, self.models, settings, clock, throttle, user_limits)
         self._timers: list[asyncio.Task[None]] = []

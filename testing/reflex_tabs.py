@@ -62,9 +62,18 @@ class Tab:
         tabs.closed(self.token)
 
     async def start(self, name: str, payload: Mapping[str, Any], thread: str = "") -> Any:
-        """Send an event as the socket would."""
+        """Send an event as the socket would.
+
+        Args:
+            name: The handler.
+            payload: Its arguments.
+            thread: The thread in the URL, with `?message=…` if that names one of its messages.
+        """
         path = f"/c/{thread}" if thread else "/"
+        thread, _, message = thread.partition("?message=")
         query = {"thread": thread} if thread else {}
+        if message:
+            query["message"] = message
         router = {
             "pathname": "/c/[thread]" if thread else "/",
             "asPath": path,

@@ -85,6 +85,7 @@ CASES = {
     ("POST", "/api/chat/{id}/stop"): Case(),
     ("GET", "/api/models"): Case(),
     ("GET", "/api/threads"): Case(),
+    ("GET", "/api/search"): Case(),
     ("POST", "/api/threads"): Case(body={"title": "A thread of mine"}),
     ("GET", "/api/threads/{id}"): Case(),
     ("PATCH", "/api/threads/{id}"): Case(body={"title": "Taken over"}),

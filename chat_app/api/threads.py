@@ -1,4 +1,4 @@
-"""`/api/threads`: a user's threads and their messages."""
+"""`/api/threads` and `/api/search`: a user's threads and their messages."""
 
 from typing import Any
 
@@ -13,11 +13,12 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.runs.follow import RunMetrics
 from chat_app.services import services
+from chat_app.threads.search import Hit
+from chat_app.threads.search_query import MAX_QUERY, parse_query
 from chat_app.threads.views import MessageView, ThreadSummary
 
 MAX_BYTES = 16_000
 """The largest request."""
-_MAX_SEARCH = 200
 
 routes = Routes()
 
@@ -37,16 +38,25 @@ class ThreadChange(Body):
 @routes.signed_in("GET", "/api/threads")
 async def list_threads(request: Request, principal: Principal) -> dict[str, Any]:
     """A page of the user's threads, newest first."""
-    search = request.query_params.get("search", "")
-    if len(search) > _MAX_SEARCH:
-        raise InvalidInput(f"A search can have at most {_MAX_SEARCH} characters.")
     page = await services().threads.page(
         principal,
         after=request.query_params.get("after") or None,
         limit=number(request, "limit", 50),
-        search=search,
+        query=parse_query(_query(request, "search")),
     )
     return {"threads": [_thread(thread) for thread in page.threads], "nextCursor": page.next}
+
+
+@routes.signed_in("GET", "/api/search")
+async def search(request: Request, principal: Principal) -> dict[str, Any]:
+    """The titles and messages that have every word of a query."""
+    page = await services().search.find(
+        principal,
+        _query(request, "q"),
+        after=request.query_params.get("after") or None,
+        limit=number(request, "limit", 20),
+    )
+    return {"hits": [_hit(hit) for hit in page.hits], "nextCursor": page.next}
 
 
 @routes.signed_in("POST", "/api/threads")
@@ -95,6 +105,24 @@ async def messages(request: Request, principal: Principal) -> dict[str, Any]:
         "messages": [_message(message, metrics.get(message.id)) for message in window.messages],
         "hasOlder": window.has_older,
         "run": {"id": str(run.run_id), "messageId": str(run.message_id)} if run else None,
+    }
+
+
+def _query(request: Request, name: str) -> str:
+    text = request.query_params.get(name, "")
+    if len(text) > MAX_QUERY:
+        raise InvalidInput(f"A search can have at most {MAX_QUERY} characters.")
+    return text
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    return {
+        "threadId": str(hit.thread_id),
+        "title": hit.title,
+        "messageId": str(hit.message_id) if hit.message_id else None,
+        "role": hit.role if hit.message_id else None,
+        "createdAt": timestamp(hit.created_at),
+        "snippet": [{"text": part.text, "hit": part.is_hit} for part in hit.snippet],
     }
 
 

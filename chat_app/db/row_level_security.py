@@ -96,6 +96,15 @@ class _OwnerFilter(SQLCompiler):
     def _refuse(self, *_args: Any, **_kw: Any) -> NoReturn:
         _refuse_text()
 
+    def visit_search_hits_func(self, fn: Any, **kw: Any) -> str:
+        """What a full-text search finds (`full_text.hits`); the owner is one of its terms."""
+        (terms,) = (self.process(argument, **kw) for argument in fn.clauses)
+        owner = self.process(_OWNER)
+        if self.dialect.name != "sqlite":
+            return f"search_hits({owner}, {terms})"
+        query = f"'\"_' || {owner} || '\" AND ' || {terms}"
+        return f"(SELECT rowid AS id FROM search_index WHERE search_index MATCH ({query}))"  # noqa: S608
+
     visit_textclause = visit_tstring = visit_textual_select = _refuse
     visit_custom_op_unary_operator = visit_custom_op_unary_modifier = _refuse
 

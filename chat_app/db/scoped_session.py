@@ -15,6 +15,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.errors import DatabaseFull, NotFound
+from chat_app.db.full_text import write_entries
 from chat_app.db.row_level_security import QueryRefused, owned_by
 from chat_app.db.tables import NEED_ROOM, OWNED, Owned
 
@@ -214,6 +215,10 @@ def _check_room(
 ) -> None:
     if any(isinstance(row, NEED_ROOM) for row in session.new) and session.is_full():
         raise DatabaseFull
+
+
+event.listen(SyncScopedSession, "after_flush", write_entries)
+event.listen(SyncSystemSession, "after_flush", write_entries)
 
 
 @event.listens_for(SyncScopedSession, "before_flush")

@@ -11,9 +11,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     ForeignKeyConstraint,
     Index,
+    Integer,
     MetaData,
     UniqueConstraint,
     event,
@@ -327,8 +329,44 @@ class RunEvent(Owned, table=True):
     payload: str = ""
 
 
-OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent)
+class SearchEntry(Owned, table=True):
+    """What full-text search finds a title or a message by; see `db.full_text`.
+
+    Args:
+        message_id: The message; None for the title of the thread.
+        role: That of the message, or `title`.
+        tokens: Those of the text (`core.search_tokens`), separated by spaces.
+        created_at: When the message or the thread was created.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["message_id", "owner_id"], ["message.id", "message.owner_id"], ondelete="CASCADE"
+        ),
+        Index("ix_search_entry_thread_id", "thread_id"),
+        Index("ix_search_entry_message_id", "message_id"),
+    )
+
+    # SQLite: its rowid, which the index refers to; without a name, a VACUUM would change it
+    id: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    )
+    owner_id: UUID
+    thread_id: UUID
+    message_id: UUID | None = None
+    role: str = Field(max_length=10)
+    created_at: datetime
+    tokens: str = ""
+
+
+OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent, SearchEntry)
 """Every owned table; a scoped session reaches these only. A test compares the models."""
 
-NEED_ROOM: tuple[type[Table], ...] = (*OWNED, User, Picture)
-"""Tables to which nothing is added while the disk is full; sign-in, deleting and purging go on."""
+NEED_ROOM: tuple[type[Table], ...] = (Thread, Message, Run, RunEvent, User, Picture)
+"""Tables to which nothing is added while the disk is full; sign-in, deleting and purging go on.
+
+A search entry is part of the row that it is of: the end of a running answer is stored with it."""

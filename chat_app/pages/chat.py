@@ -141,6 +141,8 @@ def _messages() -> rx.Component:
         on_end=ChatState.latest,
         thread=ChatState.thread,
         sent=ChatState.accepted,
+        sought=ChatState.sought,
+        on_seek=ChatState.seek,
         older=ChatState.has_older,
         newer=ChatState.has_newer,
     )

@@ -1,5 +1,7 @@
 """The sidebar of the chat page: search, the list of threads, and the account menu."""
 
+from typing import Any
+
 import reflex as rx
 
 from chat_app.components.auth.account import account_menu
@@ -7,17 +9,20 @@ from chat_app.components.chat.thread_list import (
     load_more,
     roving_list,
     row_menu,
+    search_field,
     thread_title,
     title_field,
     undo_button,
 )
-from chat_app.components.ui.feedback import notice, thread_list_skeleton
+from chat_app.components.ui.feedback import notice, search_skeleton, thread_list_skeleton
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import close_sidebar, drawer
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState
-from chat_app.states.views import ThreadItem
+from chat_app.states.views import HitItem, SnippetItem, ThreadItem
+from chat_app.threads.search_query import MAX_QUERY
 
 SIDEBAR = "sidebar"
 """The element's id: on a phone it is a drawer that a button opens."""
@@ -46,21 +51,26 @@ def sidebar() -> rx.Component:
             class_name="new-chat",
             custom_attrs={"data-testid": "new-thread"},
         ),
-        rx.el.div(
+        search_field(
             icon("search"),
             rx.el.input(
                 type="search",
                 placeholder="Search chats",
-                aria_label="Search chats by title",
+                aria_label="Search chats",
                 auto_complete="off",
+                max_length=MAX_QUERY,
                 class_name="field small",
                 # The search outlives a reload; the field must not hide it.
                 default_value=ThreadListState.search,
-                on_change=ThreadListState.find.debounce(_SEARCH_DEBOUNCE_MS),
+                on_change=[
+                    ThreadListState.find.debounce(_SEARCH_DEBOUNCE_MS),
+                    SearchState.find_messages.debounce(_SEARCH_DEBOUNCE_MS),
+                ],
             ),
             class_name="find",
         ),
-        rx.el.nav(_threads(), aria_label="Chats", class_name="threads"),
+        rx.el.nav(_threads(), _messages(), aria_label="Chats", class_name="threads"),
+        rx.el.div(SearchState.told, role="status", class_name="sr-only"),
         rx.el.div(
             notice(ThreadListState.notice, ThreadListState.dismiss),
             undo_bar(),
@@ -101,6 +111,7 @@ def undo_bar() -> rx.Component:
 def _threads() -> rx.Component:
     items, older = ThreadListState.items, ThreadListState.older
     length = (items.length() + older.length()).to(int)
+    is_searching = ThreadListState.search != ""
     return rx.cond(
         ThreadListState.loaded,
         rx.cond(
@@ -109,12 +120,16 @@ def _threads() -> rx.Component:
                 roving_list(rx.foreach(items, _row), rx.foreach(older, _row)),
                 rx.cond(
                     ThreadListState.has_more,
-                    load_more(label="Show more", length=length, on_reach=ThreadListState.more),
+                    rx.cond(
+                        is_searching,
+                        _more("Show more chats", ThreadListState.more),
+                        load_more(label="Show more", length=length, on_reach=ThreadListState.more),
+                    ),
                 ),
             ),
             rx.el.p(
                 rx.cond(
-                    ThreadListState.search != "",
+                    is_searching,
                     rx.fragment("No chats match “", ThreadListState.search, "”."),
                     "Your chats will appear here.",
                 ),
@@ -123,6 +138,67 @@ def _threads() -> rx.Component:
         ),
         thread_list_skeleton(),
     )
+
+
+def _messages() -> rx.Component:
+    """What the search has found in messages, below the titles."""
+    hits = SearchState.hits
+    return rx.cond(
+        (ThreadListState.search != "") & ThreadListState.loaded,
+        rx.el.section(
+            rx.el.h3("In messages", class_name="day"),
+            rx.cond(
+                hits.length() > 0,
+                rx.fragment(
+                    roving_list(rx.foreach(hits, _hit)),
+                    rx.cond(
+                        SearchState.has_more_hits,
+                        _more("Show more messages", SearchState.more_messages),
+                    ),
+                ),
+            ),
+            rx.cond(
+                SearchState.hint != "",
+                rx.el.p(SearchState.hint, class_name="no-threads"),
+                rx.cond(
+                    SearchState.searching,
+                    rx.cond(hits.length() == 0, search_skeleton()),
+                    rx.cond(
+                        hits.length() == 0,
+                        rx.el.p("No messages have all these words.", class_name="no-threads"),
+                    ),
+                ),
+            ),
+            aria_label="In messages",
+            aria_busy=SearchState.searching,
+            class_name="hits",
+        ),
+    )
+
+
+def _hit(hit: rx.vars.ObjectVar[HitItem]) -> rx.Component:
+    """A message: the title of its thread, the text around what was found, and its day."""
+    return rx.el.li(
+        page_link(
+            rx.el.span(thread_title(hit.title), class_name="hit-title"),
+            rx.el.span(rx.foreach(hit.snippet, _piece), class_name="hit-text"),
+            rx.el.span(
+                rx.cond(hit.role == "user", "You", "Answer"), " · ", hit.day, class_name="hit-day"
+            ),
+            to=hit.url,
+            class_name="hit",
+            custom_attrs={"data-testid": "hit"},
+        ),
+        key=hit.url,
+    )
+
+
+def _piece(piece: rx.vars.ObjectVar[SnippetItem]) -> rx.Component:
+    return rx.cond(piece.is_hit, rx.el.mark(piece.text), rx.el.span(piece.text))
+
+
+def _more(label: str, on_click: Any) -> rx.Component:
+    return rx.el.button(label, type="button", class_name="quiet-button more", on_click=on_click)
 
 
 def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:

@@ -10,6 +10,7 @@ from chat_app.services import services
 from chat_app.settings import settings
 from chat_app.states import current_principal_or_none
 from chat_app.states.chat import ChatState, open_route
+from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState, blank, refresh
 from chat_app.states.views import UserItem
 
@@ -47,6 +48,7 @@ class AuthState(rx.State):
         if session != self._session or principal is None:
             self.user, self.phase, self._session = UserItem(), "unknown", session
             blank(await self.get_state(ThreadListState))
+            (await self.get_state(SearchState)).reset()
             (await self.get_state(ChatState)).reset()
             yield
         if principal is None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError, DatabaseError, NotFound
+from chat_app.core.errors import ChatError, Conflict, DatabaseError, NotFound
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
@@ -43,6 +43,7 @@ class ChatState(NoticeState, rx.State):
     accepted: rx.Field[str] = rx.field("")
     opened: rx.Field[str] = rx.field("")
     refused: rx.Field[str] = rx.field("")
+    sought: rx.Field[str] = rx.field("")
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
 
@@ -81,6 +82,12 @@ class ChatState(NoticeState, rx.State):
         """Show the end of the thread, and evict what was read above it."""
         if self.has_newer:
             show(self, self._view.at_end())
+
+    @rx.event
+    async def seek(self, message_id: str):
+        """Show the page of a message that was scrolled out of the part that is shown."""
+        if self.thread and not self.missing:
+            await show_message(self, current_principal(), message_id)
 
     @rx.event
     async def send(self, client_id: str, thread: str, text: str, model: str = ""):
@@ -206,6 +213,44 @@ async def reload_thread(chat: ChatState, principal: Principal) -> None:
         show(chat, ChatView(thread=view.thread, missing=True, loading=False))
     else:
         show(chat, view.loaded(window, services().models.default().id))
+
+
+async def show_message(chat: ChatState, principal: Principal, message_id: str) -> None:
+    """Show the page of a message, and choose its branch if it is in another one.
+
+    The end of the thread is shown where that is not possible.
+    """
+    view, thread = chat._view, UUID(chat._view.thread)
+    try:
+        branch = await services().threads.show_message(principal, thread, UUID(message_id))
+    except (NotFound, Conflict) as error:
+        await reload_thread(chat, principal)
+        if not chat.missing:
+            is_gone = isinstance(error, NotFound)
+            chat.notice = "This message is no longer there." if is_gone else error.message
+        return
+    window = await _read(principal, view.thread, 1)
+    running = {window.run.message_id} if window and window.run else set[UUID]()
+    ids = [str(message) for message in branch if message not in running]
+    if message_id not in ids:  # its text comes as chunks, at the end
+        await reload_thread(chat, principal)
+        return
+    pages = [ids[max(0, end - PAGE) : end] for end in range(len(ids), 0, -PAGE)]
+    place = next(place for place, page in enumerate(pages) if message_id in page)
+    below = tuple(page[0] for page in pages[:place])
+    end = await _read_up_to(pages[0][0], principal, view.thread, PAGE + len(running))
+    found = end
+    if below:
+        before = UUID(below[-1])
+        found = await _read_up_to(pages[place][0], principal, view.thread, PAGE, before=before)
+    if end is None or found is None:
+        await reload_thread(chat, principal)
+        return
+    rows = tuple(map(stored, found.messages)) if below else ()
+    has_older = place + 1 < len(pages)
+    default = services().models.default().id
+    show(chat, view.at_message(end, rows, below, has_older=has_older, default=default))
+    chat.sought = message_id
 
 
 async def read_news(

@@ -110,6 +110,30 @@ class ChatView:
         view = replace(view, tail=tail, loading=False, missing=False)
         return view.with_head(window, default)
 
+    def at_message(
+        self, window: Window, rows: Rows, below: tuple[str, ...], *, has_older: bool, default: str
+    ) -> "ChatView":
+        """The page of the branch that has a message, whatever was shown before.
+
+        Args:
+            window: The end of the branch.
+            rows: The page of the message; empty where that is the newest one.
+            below: The first message of each page below it, newest first.
+            has_older: Whether there are messages above the page.
+            default: The id of the default model.
+        """
+        settled = tuple(stored(message) for message in window.messages if not message.run_id)
+        tail = tuple(arrived(message) for message in window.messages if message.run_id)
+        view = replace(
+            self,
+            history=PageWindow.at(rows, settled[-PAGE:], below),
+            tail=tail,
+            has_older=has_older,
+            loading=False,
+            missing=False,
+        )
+        return view.with_head(window, default)
+
     def with_head(self, window: Window, default: str) -> "ChatView":
         """The title, the model and whether an answer is running, as the database has them."""
         model = self.model

@@ -17,7 +17,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import retry
 from chat_app.core.errors import DatabaseError, NotFound
 from chat_app.core.signals import Signal, user_topic
-from chat_app.reflex_ext.events import state_key, var_emitter
+from chat_app.reflex_ext.events import route_argument, state_key, var_emitter
 from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.services import services
 from chat_app.states import current_principal, views
@@ -28,10 +28,13 @@ from chat_app.states.chat import (
     open_route,
     read_news,
     reload_thread,
+    show_message,
     streamed_message,
 )
 from chat_app.states.chunks import Chunk, ChunkEncoder, stored_chunks
+from chat_app.states.search import SearchState, update_hits
 from chat_app.states.thread_list import ThreadListState, update_thread
+from chat_app.states.views import message_of_route
 from chat_app.threads.views import MessageView, Window
 
 RETRY_SECONDS = 1.0
@@ -54,8 +57,14 @@ class Feed(rx.State):
         if open_route(chat):
             yield
         await offer_models(chat, principal)
+        message = message_of_route(route_argument(chat, "message"))
         with contextlib.suppress(DatabaseError):  # `watch` reads it until it can
-            await reload_thread(chat, principal)
+            if message and chat.thread and message != chat.sought:
+                await show_message(chat, principal, message)
+            else:
+                await reload_thread(chat, principal)
+        if not message:
+            chat.sought = ""
         yield Feed.watch
 
     @rx.event(background=True, supersedes=True)
@@ -120,7 +129,8 @@ class Feed(rx.State):
                 window, texts = await read_news(chat, principal)
             for thread_id in changed:
                 summary = window.thread if window and is_open[thread_id] else None
-                await update_thread(threads, principal, thread_id, summary)
+                thread = await update_thread(threads, principal, thread_id, summary)
+                update_hits(await self.get_state(SearchState), thread_id, thread)
         await _show(principal, answer, window, texts)
 
 

@@ -36,6 +36,17 @@ class PageWindow:
         """Only the newest page."""
         return cls(end=rows)._with(0, rows, (0,)) if rows else cls()
 
+    @classmethod
+    def at(cls, rows: Rows, end: Rows, evicted: tuple[str, ...]) -> "PageWindow":
+        """One page above the newest one.
+
+        Args:
+            rows: The page; empty for the newest one.
+            end: The newest page.
+            evicted: The first message of each page below, newest first.
+        """
+        return cls(end=end, evicted=evicted)._with(0, rows, (0,)) if rows else cls.at_end(end)
+
     @property
     def first(self) -> MessageItem | None:
         """The oldest row that is shown."""

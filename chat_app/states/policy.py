@@ -45,6 +45,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
+from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState
 
 
@@ -166,6 +167,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
     without_arguments = (
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
+        SearchState.more_messages,
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
     )
@@ -175,6 +177,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         _row(Access.PUBLIC, AuthState.on_auth_change),
         *map(row, without_arguments),
         row(threads.find, text=_text(200)),
+        row(SearchState.find_messages, text=_text(200)),
         row(threads.begin_rename, thread_id=Id),
         row(threads.rename, form=Title),
         row(threads.delete, thread_id=Id),
@@ -187,6 +190,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
             text=message,
             model=_optional(_text(200)),
         ),
+        row(chat.seek, message_id=Id),
         row(chat.stop, thread=IdOrNone),
         row(chat.retry, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),

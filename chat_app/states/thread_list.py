@@ -8,11 +8,12 @@ from uuid import UUID
 import reflex as rx
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import NotFound
+from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action, views
-from chat_app.states.thread_list_view import PAGE, ThreadListView
+from chat_app.states.thread_list_view import ThreadListView
 from chat_app.states.views import ThreadItem
+from chat_app.threads.search_query import parse_query
 from chat_app.threads.views import ThreadSummary
 
 UNDO_TIME = timedelta(seconds=10)
@@ -43,16 +44,22 @@ class ThreadListState(NoticeState, rx.State):
         view = self._view
         if view.next is not None:
             page = await services().threads.page(
-                current_principal(), after=view.next, search=view.search
+                current_principal(), after=view.next, query=view.query
             )
             show(self, view.extended(page))
 
     @rx.event(supersedes=True)
     async def find(self, text: str):
-        """Show only threads whose title contains `text`."""
+        """Show only threads whose title has every word of `text`."""
         self.search = text
-        self._view = replace(self._view, search=text)  # kept if the read fails: a refresh uses it
-        page = await services().threads.page(current_principal(), limit=PAGE, search=text)
+        try:
+            query = parse_query(text, views.time_zone(self._zone))
+        except InvalidInput:
+            return  # a filter that is still being typed; the search in messages says so
+        self._view = replace(self._view, query=query)  # kept if the read fails: a refresh uses it
+        page = await services().threads.page(
+            current_principal(), limit=self._view.page_size, query=query
+        )
         show(self, self._view.loaded(page))
         self.loaded = True
 
@@ -141,7 +148,7 @@ async def refresh(threads: ThreadListState, principal: Principal) -> None:
     if threads._deleted_at and services().clock() - threads._deleted_at >= UNDO_TIME:
         threads.undo_id, threads._deleted_at = "", None
     view = threads._view
-    page = await services().threads.page(principal, limit=PAGE, search=view.search)
+    page = await services().threads.page(principal, limit=view.page_size, query=view.query)
     show(threads, view.refreshed(page))
     threads.loaded = True
 
@@ -151,7 +158,7 @@ async def update_thread(
     principal: Principal,
     thread_id: UUID | None,
     summary: ThreadSummary | None = None,
-) -> None:
+) -> ThreadSummary | None:
     """Show one thread as it is now.
 
     Args:
@@ -159,8 +166,12 @@ async def update_thread(
         principal: The user.
         thread_id: The thread that changed.
         summary: What it is now, when that has just been read.
+
+    Returns:
+        What it is now; None when it is gone.
     """
     if summary is None and thread_id is not None:
         with contextlib.suppress(NotFound):
             summary = await services().threads.get(principal, thread_id)
     show(threads, threads._view.updated(thread_id, summary))
+    return summary

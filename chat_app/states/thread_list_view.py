@@ -6,10 +6,13 @@ from datetime import datetime, tzinfo
 from uuid import UUID
 
 from chat_app.states.views import ThreadItem, thread_items
+from chat_app.threads.search_query import EVERYTHING, SearchQuery
 from chat_app.threads.views import ThreadPage, ThreadSummary
 
 PAGE = 50
 """Threads read at a time."""
+FOUND = 8
+"""Threads read at a time while there is a search: what it finds in messages stands below them."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,14 @@ class ThreadListView:
 
     Args:
         next: The cursor of the following page; None at the end.
-        search: What the titles contain.
+        query: What the threads are searched for.
         items: The newest rows.
         older: The rows below them.
     """
 
     threads: tuple[ThreadSummary, ...] = ()
     next: str | None = None
-    search: str = ""
+    query: SearchQuery = EVERYTHING
     items: tuple[ThreadItem, ...] = ()
     older: tuple[ThreadItem, ...] = ()
 
@@ -36,6 +39,11 @@ class ThreadListView:
     def running(self) -> list[str]:
         """The ids of threads in which an answer is running."""
         return [str(thread.id) for thread in self.threads if thread.running]
+
+    @property
+    def page_size(self) -> int:
+        """How many threads are read at first."""
+        return PAGE if self.query == EVERYTHING else FOUND
 
     def loaded(self, page: ThreadPage) -> "ThreadListView":
         """The newest page alone."""
@@ -66,7 +74,7 @@ class ThreadListView:
         others = [other for other in self.threads if other.id != thread_id]
         if thread is None:
             return replace(self, threads=tuple(others))
-        if self.search.lower() not in thread.title.lower():
+        if not self.query.names(thread.title, thread.updated_at):
             return self
         end = others[-1].updated_at if others and self.next else None
         if end is None or thread.updated_at >= end:

@@ -12,6 +12,7 @@ from chat_app.core.parts import Part
 from chat_app.core.text import utf16_length
 from chat_app.runs.follow import RunMetrics
 from chat_app.states.chunks import shown_part
+from chat_app.threads.search import Hit
 from chat_app.threads.views import MessageView, ThreadSummary
 
 
@@ -33,6 +34,26 @@ class ThreadItem:
     id: str
     title: str
     section: str = ""
+
+
+@dataclass(frozen=True)
+class SnippetItem:
+    """A piece of the text around a hit; `is_hit` if it is what was searched for."""
+
+    text: str
+    is_hit: bool
+
+
+@dataclass(frozen=True)
+class HitItem:
+    """A message that a search has found, with the URL that opens its thread there."""
+
+    url: str
+    thread: str
+    title: str
+    role: str
+    day: str
+    snippet: list[SnippetItem]
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,11 @@ def thread_of_route(argument: object) -> str | None:
         return None
 
 
+def message_of_route(argument: object) -> str:
+    """The message in a URL that a search has found, in its usual spelling; empty for none."""
+    return thread_of_route(argument) or ""
+
+
 def stream_id(of: UUID) -> str:
     """The short name under which the chunks of a run or a message travel: 36 of the id's bits."""
     return base64.urlsafe_b64encode(of.bytes[:5]).decode()[:6]
@@ -121,6 +147,23 @@ def thread_items(threads: Iterable[ThreadSummary], now: datetime, zone: tzinfo) 
         items.append(ThreadItem(str(thread.id), thread.title, name if name != last else ""))
         last = name
     return items
+
+
+def hit_item(hit: Hit, now: datetime, zone: tzinfo) -> HitItem:
+    """The row of a message that a search has found."""
+    at = hit.created_at.astimezone(zone)
+    day = section(hit.created_at, now, zone)
+    if day == "Earlier":
+        year = "" if at.year == now.astimezone(zone).year else f" {at.year}"
+        day = f"{at.day} {at:%b}{year}"
+    return HitItem(
+        url=f"/c/{hit.thread_id}?message={hit.message_id}",
+        thread=str(hit.thread_id),
+        title=hit.title,
+        role=hit.role,
+        day=day,
+        snippet=[SnippetItem(part.text, part.is_hit) for part in hit.snippet],
+    )
 
 
 def item_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:

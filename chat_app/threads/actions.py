@@ -3,17 +3,20 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import InvalidInput
+from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Thread
 from chat_app.settings import Settings
 from chat_app.threads import queries, titles
+from chat_app.threads.search_query import EVERYTHING, SearchQuery
+from chat_app.threads.tree import branch_through
 from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import (
     MessageView,
@@ -56,7 +59,12 @@ class Threads:
         self._limits = limits or UserLimits(settings)
 
     async def page(
-        self, principal: Principal, *, after: str | None = None, limit: int = 50, search: str = ""
+        self,
+        principal: Principal,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+        query: SearchQuery = EVERYTHING,
     ) -> ThreadPage:
         """A page of the user's threads, newest first.
 
@@ -64,15 +72,16 @@ class Threads:
             principal: The user.
             after: The cursor: `next` of the page before; None for the first page.
             limit: Threads on the page, 1 to `MAX_PAGE_SIZE`.
-            search: Only threads whose title contains this, ignoring case.
+            query: Only threads that a scan of the titles finds.
 
         Raises:
             InvalidInput: The cursor is invalid or the limit out of range.
         """
         _check_limit(limit)
-        term = search.replace("\0", "").strip()[: titles.MAX_TITLE_LENGTH]
+        if query.role:
+            return ThreadPage([], None)  # only messages have one
         async with self._db.read(principal) as session:
-            rows = await queries.page_rows(session, after=after, limit=limit + 1, search=term)
+            rows = await queries.page_rows(session, after=after, limit=limit + 1, query=query)
             running = await queries.running_threads(session)
         threads = [summary(row, running=row.id in running) for row in rows[:limit]]
         if len(rows) <= limit:
@@ -140,6 +149,35 @@ class Threads:
             run = await queries.active_run_of(session, thread_id)
         return message_view(message, run)
 
+    async def show_message(
+        self, principal: Principal, thread_id: UUID, message_id: UUID
+    ) -> list[UUID]:
+        """Choose the branch that has a message, unless the chosen one has it.
+
+        Returns:
+            The ids of the branch, from its first message to its last.
+
+        Raises:
+            NotFound: The thread, or the message in it, is missing, foreign or deleted.
+            Conflict: The message is in another branch, and an answer is running in the chosen one.
+        """
+        async with self._db.read(principal) as session:
+            thread = await queries.thread_row(session, thread_id)
+            branch = await _branch_through(session, thread, message_id)
+        if branch[-1] == thread.head_id:
+            return branch
+        async with self._db.write(principal) as session:
+            thread = await queries.thread_row(session, thread_id)
+            branch = await _branch_through(session, thread, message_id)
+            if await queries.active_run_of(session, thread_id) is not None:
+                raise Conflict(
+                    "This message is in another version of the chat. "
+                    "Wait for the running answer, or stop it, to open that version."
+                )
+            thread.head_id = branch[-1]
+        self._publish(principal, "thread", thread_id)
+        return branch
+
     async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
         """Create an empty thread.
 
@@ -188,14 +226,16 @@ class Threads:
             Whether the title was stored.
         """
         async with self._db.write(principal) as session:
-            changed = await session.exec(
-                update(Thread)
+            found = await session.exec(
+                select(Thread)
                 .where(col(Thread.id) == thread_id, col(Thread.title_origin) == "start")
                 .where(col(Thread.deleted_at).is_(None))
-                .values(title=title, title_origin="model")
+                .with_for_update()
             )
-        if not changed.rowcount:
-            return False
+            thread = found.first()
+            if thread is None:
+                return False
+            thread.title, thread.title_origin = title, "model"
         self._publish(principal, "thread", thread_id)
         return True
 
@@ -244,6 +284,14 @@ class Threads:
 
     def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))
+
+
+async def _branch_through(session: AsyncSession, thread: Thread, message_id: UUID) -> list[UUID]:
+    nodes = await queries.message_tree(session, thread.id)
+    branch = branch_through(nodes, message_id, thread.head_id)
+    if branch is None:
+        raise NotFound
+    return branch
 
 
 def _check_limit(limit: int) -> None:

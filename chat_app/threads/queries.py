@@ -18,6 +18,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import ACTIVE, Message, Run, Thread
+from chat_app.threads.search_query import SearchQuery
+from chat_app.threads.tree import Node
 from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
 
 _MAX_CURSOR_LENGTH = 120
@@ -134,6 +136,16 @@ async def message_row(session: AsyncSession, thread_id: UUID, message_id: UUID) 
     return message
 
 
+async def message_tree(session: AsyncSession, thread_id: UUID) -> list[Node]:
+    """Every message of a thread, without its content."""
+    messages = await session.exec(
+        select(Message.id, Message.parent_id, Message.created_at).where(
+            Message.thread_id == thread_id
+        )
+    )
+    return [Node(*message) for message in messages]
+
+
 async def running_threads(session: AsyncSession) -> set[UUID]:
     """The threads with an active run: at most as many as a user may run."""
     return set(await session.exec(select(Run.thread_id).where(col(Run.status).in_(ACTIVE))))
@@ -151,18 +163,18 @@ async def active_run_of(session: AsyncSession, thread_id: UUID) -> RunRef | None
 
 
 async def page_rows(
-    session: AsyncSession, *, after: str | None, limit: int, search: str
+    session: AsyncSession, *, after: str | None, limit: int, query: SearchQuery
 ) -> Sequence[ThreadRow]:
     """Threads by last activity, newest first, at most `limit`.
 
     Args:
         after: The cursor of the page; None for the first.
-        search: Only threads whose title contains this, ignoring case.
+        query: Only threads whose title has each of its words, ignoring case.
 
     Raises:
         InvalidInput: The cursor is malformed.
     """
-    query = (
+    statement = (
         select(*_SUMMARY_COLUMNS)
         .where(col(Thread.deleted_at).is_(None))
         .order_by(col(Thread.updated_at).desc(), col(Thread.id).desc())
@@ -171,16 +183,21 @@ async def page_rows(
     if after is not None:
         updated_at, thread_id = decode_cursor(after)
         # a row comparison, so that the index is entered at the cursor
-        query = query.where(
+        statement = statement.where(
             tuple_(col(Thread.updated_at), col(Thread.id)) < tuple_(updated_at, thread_id)
         )
-    if search:
+    for word in query.words:
         # SQLite folds the case of ASCII only; the usual spellings of other words are tried
-        spellings = {search, search.lower(), search.upper(), search.capitalize()}
-        query = query.where(
+        is_plain = word.isascii()
+        spellings = {word} if is_plain else {word, word.lower(), word.upper(), word.capitalize()}
+        statement = statement.where(
             or_(*(col(Thread.title).icontains(spelling, autoescape=True) for spelling in spellings))
         )
-    return cast(Sequence[ThreadRow], (await session.exec(query)).all())
+    if query.after is not None:
+        statement = statement.where(col(Thread.updated_at) >= query.after)
+    if query.before is not None:
+        statement = statement.where(col(Thread.updated_at) < query.before)
+    return cast(Sequence[ThreadRow], (await session.exec(statement)).all())
 
 
 async def branch_above(

@@ -52,7 +52,7 @@ async def test_the_rows_of_the_sidebar_begin_and_end_together_and_it_stays_close
     await expect(sidebar).to_be_visible()
     await expect(page.get_by_role("status").filter(has_text="Sidebar opened")).to_have_count(1)
     await expect(composer(page)).to_be_focused()
-    await page.get_by_label("Search chats by title").focus()
+    await page.get_by_label("Search chats").focus()
     await page.keyboard.press("Control+b")
     await expect(opener).to_be_focused()
     await opener.press("Enter")

@@ -279,6 +279,30 @@ def test_messages_of_the_fourth_revision_get_the_size_of_their_parts(settings: S
     assert sizes == [(0, 1000), (size_of(parts), 1001)]
 
 
+def test_titles_and_messages_of_the_sixth_revision_can_be_searched(settings: Settings) -> None:
+    upgrade(settings)
+    _to(settings, "0006")
+    _insert_thread(settings)
+    parts = json.dumps([text_part("Ein Straßenfest"), {"type": "reasoning", "text": "hidden"}])
+    _execute(
+        settings,
+        "UPDATE thread SET title = 'A garden'",
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2001) "
+        "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+        f"created_at) SELECT printf('%032x', n), '{OWNER}', '{THREAD}', 'user', "
+        f"iif(n % 2, '{parts}', '[]'), 'complete', '', '', '2026-01-01' FROM n",
+    )
+    assert upgrade(settings)
+    for term, count in {"strassenfest": 1001, "garden": 1, "_title": 1, "hidden": 0}.items():
+        query = f'"_{OWNER}" AND "{term}"'
+        assert _execute(
+            settings, f"SELECT count(*) FROM search_index WHERE search_index MATCH '{query}'"
+        ) == [(count,)], term
+    assert _execute(settings, "SELECT created_at FROM search_entry WHERE role = 'title'") == [
+        ("2026-01-01 00:00:00.000000",)
+    ]
+
+
 def test_the_log_is_renamed_and_not_copied_on_postgres() -> None:
     module = ScriptDirectory(str(PROJECT / "alembic")).get_revision("0004").module
     output = StringIO()

@@ -7,6 +7,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.tables import Thread
+from chat_app.threads.search_query import parse_query
 from testing.run_services import RunHarness
 from testing.sql_statements import statements
 
@@ -120,7 +121,7 @@ async def test_a_search_finds_titles_that_contain_the_text(
     for title in ("A haiku about Rain", "100% sure", "snake_case", "über alles"):
         await harness.threads.create(alice, title=title)
     await harness.threads.create(bob, title="Rain 100% snake_case über")
-    page = await harness.threads.page(alice, search=search)
+    page = await harness.threads.page(alice, query=parse_query(search))
     assert {thread.title for thread in page.threads} == found
 
 

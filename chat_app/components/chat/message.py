@@ -36,6 +36,7 @@ class Scroller(rx.Component):
         children: The rows; each message is an `article` element, at any depth.
         thread: Another value scrolls to the end: another conversation is shown.
         sent: Another value scrolls to the end: the user's own message was accepted.
+        sought: The id of a message that the URL names: it is brought into view once a visit.
         older: Whether there are older messages to load.
         newer: Whether there are newer messages to load; until then the last row is not the end.
         source: The HTTP route of the threads, where printing reads what is not on the page.
@@ -45,6 +46,7 @@ class Scroller(rx.Component):
             until rows were added below.
         on_end: Called when the reader wants the end while there are newer messages; the scroller
             goes there as soon as there are none.
+        on_seek: Called with the id in `sought` when that message is not on the page.
     """
 
     library = script("chat/scroller")
@@ -52,6 +54,7 @@ class Scroller(rx.Component):
 
     thread: rx.Var[str]
     sent: rx.Var[str]
+    sought: rx.Var[str]
     older: rx.Var[bool]
     newer: rx.Var[bool]
     source: rx.Var[str]
@@ -60,6 +63,7 @@ class Scroller(rx.Component):
     on_top: rx.EventHandler[rx.event.no_args_event_spec]
     on_bottom: rx.EventHandler[rx.event.no_args_event_spec]
     on_end: rx.EventHandler[rx.event.no_args_event_spec]
+    on_seek: rx.EventHandler[rx.event.passthrough_event_spec(str)]
 
 
 class AnswerDetails(rx.Component):

@@ -65,6 +65,21 @@ export function createAnchor(view, body, isWhole = () => true) {
       row = changing;
       top = distance(view, row);
     },
+    /**
+     * Bring a row into view, and keep it in its place.
+     *
+     * @param {HTMLElement} found
+     */
+    show(found) {
+      stuck = false;
+      closing = false;
+      // What stands before it stays in sight; a row that fills the view begins at its edge.
+      const room = Math.max(0, (view.clientHeight - found.offsetHeight) / 3);
+      view.scrollTop += distance(view, found) - room;
+      before = view.scrollTop;
+      row = found;
+      top = distance(view, found);
+    },
     /** Go to the end and stay there. */
     end() {
       stuck = true;

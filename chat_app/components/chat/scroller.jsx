@@ -22,12 +22,15 @@ import { announce } from "./speech.jsx";
 // enough that a page, which is longer, takes the reader out of it.
 const AHEAD = 1200;
 
+const SOUGHT = "sought"; // the class of a message that a search has found, for a moment
+
 const isRow = (/** @type {Node} */ node) => node.nodeName === "ARTICLE";
 
 /**
  * @param {{
  *   thread?: string,
  *   sent?: string,
+ *   sought?: string,
  *   older?: boolean,
  *   newer?: boolean,
  *   source?: string,
@@ -35,14 +38,15 @@ const isRow = (/** @type {Node} */ node) => node.nodeName === "ARTICLE";
  *   onTop?: () => void,
  *   onBottom?: () => void,
  *   onEnd?: () => void,
+ *   onSeek?: (message: string) => void,
  *   className?: string,
  *   children?: import("react").ReactNode,
  * }} props
  */
 export function Scroller(props) {
-  const { thread = "", sent = "", older = true, newer = false } = props;
+  const { thread = "", sent = "", sought = "", older = true, newer = false } = props;
   const { source = "", endings = {} } = props;
-  const { onTop, onBottom, onEnd, className = "", children } = props;
+  const { onTop, onBottom, onEnd, onSeek, className = "", children } = props;
   /** @type {import("react").RefObject<HTMLDivElement>} */
   const view = useRef(/** @type {any} */ (null));
   /** @type {import("react").RefObject<HTMLDivElement>} */
@@ -62,6 +66,8 @@ export function Scroller(props) {
   /** @type {import("react").RefObject<Record<string, Element | null>>} By end: its row then. */
   const requested = useRef({}); // when more was requested there
   const latest = useRef({ older, newer, endings, onTop, onBottom, onEnd });
+  const shown = useRef(""); // the visit of the URL, and what was brought into view at it
+  const asked = useRef(""); // the same, for what was not on the page
   useLayoutEffect(() => {
     latest.current = { older, newer, endings, onTop, onBottom, onEnd };
   });
@@ -161,6 +167,40 @@ export function Scroller(props) {
       endings,
     });
   }, [thread, source]);
+
+  // What a search has found is brought into view once a visit, as soon as it is there.
+  function show() {
+    // React Router's name for the visit: a reconnect is none, a second click on the same link is one.
+    const visit = `${history.state?.key} ${sought}`;
+    const isNamed = new URLSearchParams(location.search).get("message") === sought;
+    if (!sought || !isNamed || shown.current === visit) return;
+    /** @type {HTMLElement | null} */
+    const row = body.current.querySelector(`article[data-message="${CSS.escape(sought)}"]`);
+    if (!row) {
+      if (asked.current !== visit) onSeek?.(sought);
+      asked.current = visit;
+      return;
+    }
+    shown.current = visit;
+    wantsEnd.current = false;
+    scrollAnchor.current.show(row);
+    row.tabIndex = -1;
+    row.focus({ preventScroll: true });
+    row.classList.remove(SOUGHT);
+    requestAnimationFrame(() => row.classList.add(SOUGHT));
+  }
+
+  useEffect(show, [sought, thread, children]);
+
+  useEffect(() => {
+    /** @param {MouseEvent} event */
+    const clicked = ({ target }) => {
+      const link = target instanceof Element ? target.closest("a") : null;
+      if (link?.href === location.href) requestAnimationFrame(show);
+    };
+    document.addEventListener("click", clicked);
+    return () => document.removeEventListener("click", clicked);
+  });
 
   useLayoutEffect(() => {
     if (newer || !wantsEnd.current) return;

@@ -14,6 +14,47 @@ let restoring = "";
 const linkOfRow = (element) => element?.closest("li")?.querySelector("a") ?? null;
 
 /**
+ * The links of a list, and of the other lists of its `nav`: the arrow keys go through all of them.
+ *
+ * @param {Element} list
+ */
+const resultsAround = (list) => [...(list.closest("nav") ?? list).querySelectorAll("li a")];
+
+/**
+ * Goes back to the search field that stands before a list; whether there is one.
+ *
+ * @param {Element} list
+ */
+const focusSearch = (list) => {
+  const before = list.closest("nav")?.previousElementSibling;
+  const field = before?.querySelector("input[type=search]");
+  /** @type {HTMLElement | undefined} */ (field ?? undefined)?.focus();
+  return Boolean(field);
+};
+
+/**
+ * A search field above a list: Enter and the arrow down go from it to the first result.
+ *
+ * @param {{className?: string, children?: import("react").ReactNode}} props
+ */
+export const SearchField = ({ className, children }) => {
+  /** @param {import("react").KeyboardEvent<HTMLDivElement>} event */
+  const keyDown = (event) => {
+    if (event.nativeEvent.isComposing || !["ArrowDown", "Enter"].includes(event.key)) return;
+    const first = event.currentTarget.nextElementSibling?.querySelector("li a");
+    if (!first) return;
+    event.preventDefault();
+    /** @type {HTMLElement} */ (first).focus();
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the field inside takes the keys
+    <div className={className} onKeyDown={keyDown}>
+      {children}
+    </div>
+  );
+};
+
+/**
  * A list with a roving tabindex: it is one tab stop, its arrow keys go from row to row, and Tab goes
  * from a row to that row's own buttons.
  *
@@ -65,11 +106,14 @@ export const RovingList = ({ children }) => {
     const step = STEPS[event.key];
     const target = /** @type {Element} */ (event.target);
     if (step === undefined || target.matches("input")) return;
-    const links = [...event.currentTarget.querySelectorAll("a")];
+    const links = resultsAround(event.currentTarget);
     const link = linkOfRow(target);
     const index = link ? links.indexOf(link) : -1;
     event.preventDefault();
-    links[Math.min(Math.max(index + step, 0), links.length - 1)]?.focus();
+    if (index === 0 && step === -1 && focusSearch(event.currentTarget)) return;
+    /** @type {HTMLElement | undefined} */ (
+      links[Math.min(Math.max(index + step, 0), links.length - 1)]
+    )?.focus();
   };
 
   return (

@@ -53,6 +53,17 @@ class TitleField(rx.Component):
     on_cancel: rx.EventHandler[rx.event.no_args_event_spec]
 
 
+class SearchField(rx.Component):
+    """A search field above a list: Enter and the arrow down go from it to the first result.
+
+    Args:
+        children: An icon and the field.
+    """
+
+    library = script("chat/thread_list")
+    tag = "SearchField"
+
+
 class LoadMore(rx.Component):
     """A button at the end of a paginated list that presses itself when it comes into view.
 
@@ -87,6 +98,7 @@ class UndoButton(rx.Component):
 
 
 roving_list = RovingList.create
+search_field = SearchField.create
 row_menu = RowMenu.create
 title_field = TitleField.create
 load_more = LoadMore.create

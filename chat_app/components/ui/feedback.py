@@ -47,6 +47,11 @@ def thread_list_skeleton() -> rx.Component:
     return _skeleton("skeleton-rows", (62, 84, 48, 71, 90, 55), "Loading chats")
 
 
+def search_skeleton() -> rx.Component:
+    """Placeholder of what a search finds in messages."""
+    return _skeleton("skeleton-hits", (54, 92, 70, 38, 88, 61), "Searching messages")
+
+
 def conversation_skeleton() -> rx.Component:
     """Placeholder of a conversation while it loads."""
     return _skeleton("skeleton-messages", (38, 92, 86, 54, 30, 90, 64), "Loading the conversation")

@@ -1,0 +1,152 @@
+"""Full-text search in both databases: the index, what it holds, and the hits of a search in it.
+
+`SearchEntry` has the tokens of each title and message. On SQLite an FTS5 table indexes them, which
+triggers keep in step with it, cascades included. Neither database splits or folds a token again.
+
+The owner is one of the terms of each entry, and of each search: the compiler of scoped sessions
+adds it (`row_level_security`). A search reads what its owner's words are in, whatever others wrote.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    ColumnElement,
+    Table,
+    Text,
+    bindparam,
+    column,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import UOWTransaction
+from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Session
+
+from chat_app.core.parts import Part
+from chat_app.core.search_tokens import token_text
+from chat_app.db.tables import Message, SearchEntry, Thread
+
+INDEX = "search_index"
+"""The name of the index, with which the tables that FTS5 makes for it begin."""
+MAX_TOKEN_BYTES = 1_000_000
+"""The most bytes of tokens of one message; PostgreSQL's tsvector takes as many."""
+TITLE = "title"
+"""The role of a title's entry."""
+
+SQLITE = (
+    # Nothing but which rows have a term: the text stands in the entry, and a term is one token.
+    "CREATE VIRTUAL TABLE search_index USING fts5 "
+    "(terms, content='', columnsize=0, detail=none, tokenize=\"ascii tokenchars '_'\")",
+    "CREATE TRIGGER search_entry_added AFTER INSERT ON search_entry BEGIN "
+    "INSERT INTO search_index (rowid, terms) "
+    "VALUES (new.id, '_' || new.owner_id || ' _' || new.role || ' ' || new.tokens); END",
+    "CREATE TRIGGER search_entry_removed AFTER DELETE ON search_entry BEGIN "
+    "INSERT INTO search_index (search_index, rowid, terms) "
+    "VALUES ('delete', old.id, '_' || old.owner_id || ' _' || old.role || ' ' || old.tokens); END",
+    "CREATE TRIGGER search_entry_changed AFTER UPDATE ON search_entry BEGIN "
+    "INSERT INTO search_index (search_index, rowid, terms) "
+    "VALUES ('delete', old.id, '_' || old.owner_id || ' _' || old.role || ' ' || old.tokens); "
+    "INSERT INTO search_index (rowid, terms) "
+    "VALUES (new.id, '_' || new.owner_id || ' _' || new.role || ' ' || new.tokens); END",
+)
+"""The index on SQLite. A table that is made anew in a migration loses its triggers."""
+
+_ENTRY: Table = SearchEntry.__table__  # pyright: ignore[reportAttributeAccessIssue]
+
+for _statement in SQLITE:
+    event.listen(
+        _ENTRY,
+        "after_create",
+        DDL(_statement.replace("%", "%%")).execute_if(dialect="sqlite"),
+    )
+
+
+class _Terms(TypeDecorator[tuple[str, ...]]):
+    """Terms that all must be there, quoted: no character of them is an operator of a database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """The terms as a query of FTS5 or as a `tsquery`."""
+        quote, operator = ('"', " AND ") if dialect.name == "sqlite" else ("'", " & ")
+        return operator.join(f"{quote}{term.replace(quote, '')}{quote}" for term in value)
+
+
+def hits(terms: Sequence[str], *, role: str = "") -> TableValuedAlias:
+    """The entries of the owner with all these terms, as a table with their ids.
+
+    Args:
+        terms: Tokens, at least one.
+        role: Only entries of this role; empty for all.
+    """
+    every = (f"_{role}", *terms) if role else tuple(terms)
+    found = func.search_hits(bindparam("terms", every, _Terms()))
+    return found.table_valued(column("id", BigInteger), name="hits")
+
+
+def searched_text(parts: Sequence[Part]) -> str:
+    """What is searched of a message: its text, not its reasoning, tool calls and files."""
+    return "\n".join(part["text"] for part in parts if part["type"] == "text")
+
+
+def write_entries(session: Session, flush: UOWTransaction) -> None:
+    """Write the entries of the titles and messages that a flush has written, in its transaction.
+
+    Args:
+        session: What it has flushed; its rows still say what has changed.
+        flush: The flush.
+    """
+    new = [row for row in session.new if isinstance(row, Message | Thread)]
+    changed = list[Message | Thread]()
+    for row in session.dirty:
+        if isinstance(row, Message | Thread) and (before := _before(row)) is not None:
+            # an empty text had no entry
+            (changed if before else new).append(row)
+    if not (new or changed):
+        return
+    connection = flush.transaction.connection(inspect(SearchEntry))
+    if changed:
+        for row in changed:
+            connection.execute(delete(_ENTRY).where(_is_of(row)))
+        new += changed
+    if entries := list(filter(None, map(_entry_of, new))):
+        connection.execute(insert(_ENTRY), entries)
+
+
+def _before(row: Message | Thread) -> bool | None:
+    """Whether a row had text before a change of it; None if the text has not changed."""
+    history = inspect(row).attrs["parts" if isinstance(row, Message) else "title"].history
+    if not history.has_changes():
+        return None
+    return not history.deleted or any(history.deleted)
+
+
+def _is_of(row: Message | Thread) -> ColumnElement[bool]:
+    if isinstance(row, Message):
+        return _ENTRY.c.message_id == row.id
+    return (_ENTRY.c.thread_id == row.id) & _ENTRY.c.message_id.is_(None)
+
+
+def _entry_of(row: Message | Thread) -> dict[str, Any] | None:
+    """The entry of a row; None if it has no word."""
+    is_message = isinstance(row, Message)
+    tokens = token_text(searched_text(row.parts) if is_message else row.title, MAX_TOKEN_BYTES)
+    if not tokens:
+        return None
+    return {
+        "owner_id": row.owner_id,
+        "thread_id": row.thread_id if is_message else row.id,
+        "message_id": row.id if is_message else None,
+        "role": row.role if is_message else TITLE,
+        "created_at": row.created_at,
+        "tokens": tokens,
+    }

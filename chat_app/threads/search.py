@@ -1,0 +1,229 @@
+"""Full-text search in a user's titles and messages, in every branch: queries, hits and snippets.
+
+Hits are ranked by how often the words are in them, then by date. Neither depends on what others
+wrote, as the usual scores do (bm25 weighs a word by how rare it is in everybody's texts).
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, literal
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import InvalidInput
+from chat_app.core.search_tokens import Phrase
+from chat_app.db.engine import Database
+from chat_app.db.full_text import TITLE, hits, searched_text
+from chat_app.db.tables import Message, SearchEntry, Thread
+from chat_app.threads.search_query import SearchQuery, parse_query
+from chat_app.threads.snippets import SnippetPart, snippet
+from chat_app.threads.views import in_utc
+
+MAX_HITS = 50
+"""The most hits on a page."""
+POOL = 200
+"""How many matches are ranked together: those written last, then the ones before them, …"""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A title or a message that a search has found.
+
+    Args:
+        title: That of the thread.
+        message_id: The message; None if the title itself was found.
+        role: Of the message; `title` for a title.
+    """
+
+    thread_id: UUID
+    title: str
+    message_id: UUID | None
+    role: str
+    created_at: datetime
+    snippet: list[SnippetPart]
+
+
+@dataclass(frozen=True, slots=True)
+class HitPage:
+    """A page of hits.
+
+    Args:
+        next: The cursor of the following page; None at the end.
+    """
+
+    hits: list[Hit]
+    next: str | None
+
+
+class Search:
+    """Full-text search; each call sees what its principal owns only.
+
+    Args:
+        db: The database.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def find(
+        self,
+        principal: Principal,
+        text: str,
+        *,
+        after: str | None = None,
+        limit: int = 20,
+        zone: tzinfo = UTC,
+        in_titles: bool = True,
+    ) -> HitPage:
+        """A page of what has every word; nothing for one-letter words alone.
+
+        Of many matches, the newest `POOL` are ranked and listed first, then the `POOL` before them.
+
+        Args:
+            principal: The user.
+            text: The query; see `parse_query`.
+            after: The cursor: `next` of the page before; None for the first page.
+            limit: Hits on the page, 1 to `MAX_HITS`.
+            zone: Where the days of `before:` and `after:` begin.
+            in_titles: Whether titles are hits too.
+
+        Raises:
+            InvalidInput: The query, the cursor or the limit is invalid.
+        """
+        if not 1 <= limit <= MAX_HITS:
+            raise InvalidInput(f"The limit must be 1 to {MAX_HITS}.")
+        query = parse_query(text, zone)
+        upto, last = _decode_cursor(after) if after else (None, None)
+        if not query.is_searchable:
+            return HitPage([], None)
+        async with self._db.read(principal) as session:
+            pool = (await session.exec(_statement(query, upto, in_titles=in_titles))).all()
+            ranked = sorted(((_rank(query, row), row) for row in pool), key=_by_rank, reverse=True)
+            left = [(rank, row) for rank, row in ranked if last is None or rank < last]
+            page = left[:limit]
+            ids = [row.message_id for _, row in page if row.message_id]
+            found = select(Message.id, Message.parts).where(col(Message.id).in_(ids))
+            parts = dict((await session.exec(found)).all()) if ids else {}
+        next_page = None
+        if len(left) > limit:
+            next_page = _encode_cursor(pool[0].id, page[-1][0])
+        elif len(pool) == POOL:
+            next_page = _encode_cursor(pool[-1].id - 1)
+        return HitPage([_hit(query, row, parts) for _, row in page], next_page)
+
+
+_Rank = tuple[int, int, int]
+
+
+def _by_rank(ranked: tuple[_Rank, Any]) -> _Rank:
+    return ranked[0]
+
+
+def _statement(query: SearchQuery, upto: int | None, *, in_titles: bool) -> Any:
+    """The entries that a query finds, the last one written first."""
+    phrases, role = query.phrases, query.role
+    if not phrases:  # only `title:`
+        phrases, role = query.title_phrases, TITLE
+    terms = [term for phrase in phrases for term in phrase.terms]
+    found = hits(list(dict.fromkeys(terms)), role=role)
+    entry: Any = SearchEntry
+    columns: Any = (
+        entry.id,
+        entry.thread_id,
+        entry.message_id,
+        entry.role,
+        entry.created_at,
+        entry.tokens,
+        Thread.title,
+    )
+    statement = (
+        select(*columns)
+        .select_from(found)
+        .join(SearchEntry, col(entry.id) == found.c.id)
+        .join(Thread, col(Thread.id) == col(entry.thread_id))
+        .where(col(Thread.deleted_at).is_(None))
+        .order_by(found.c.id.desc())
+        .limit(POOL)
+    )
+    for phrase in phrases:
+        if not phrase.is_single:
+            statement = statement.where(_has(entry, phrase))
+    if query.phrases:
+        for phrase in query.title_phrases:
+            title: Any = aliased(SearchEntry)
+            statement = statement.where(
+                exists().where(
+                    title.thread_id == col(entry.thread_id),
+                    title.role == TITLE,
+                    _has(title, phrase),
+                )
+            )
+        if not in_titles:
+            statement = statement.where(col(entry.role) != TITLE)
+    if query.after is not None:
+        statement = statement.where(col(entry.created_at) >= query.after)
+    if query.before is not None:
+        statement = statement.where(col(entry.created_at) < query.before)
+    if upto is not None:
+        statement = statement.where(found.c.id <= upto)
+    return statement
+
+
+def _has(entry: Any, phrase: Phrase) -> Any:
+    tokens = literal(" ") + entry.tokens + literal(" ")
+    return tokens.contains(phrase.pattern, autoescape=True)
+
+
+def _rank(query: SearchQuery, row: Any) -> _Rank:
+    """How often the words are in an entry, then its date."""
+    count = sum(phrase.count(row.tokens) for phrase in query.phrases or query.title_phrases)
+    return count, (in_utc(row.created_at) - _EPOCH) // _MICROSECOND, row.id
+
+
+def _hit(query: SearchQuery, row: Any, parts: dict[UUID, Any]) -> Hit:
+    text = searched_text(parts.get(row.message_id, ())) if row.message_id else row.title
+    return Hit(
+        thread_id=row.thread_id,
+        title=row.title,
+        message_id=row.message_id,
+        role=row.role,
+        created_at=in_utc(row.created_at),
+        snippet=snippet(text, query.phrases or query.title_phrases),
+    )
+
+
+def _encode_cursor(upto: int, last: _Rank | None = None) -> str:
+    """The cursor behind a hit of a pool, or before the first one.
+
+    Args:
+        upto: The id of the first entry of the pool, or one above it.
+        last: The rank of the hit.
+    """
+    numbers = ".".join(map(str, (upto, *(last or ()))))
+    return base64.urlsafe_b64encode(numbers.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[int, _Rank | None]:
+    try:
+        if len(cursor) > 120:
+            raise ValueError
+        padded = cursor + "=" * (-len(cursor) % 4)
+        numbers = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(".")
+        upto, *last = (int(number) for number in numbers)
+        if not -(2**63) <= upto < 2**63:
+            raise ValueError
+        if not last:
+            return upto, None
+        count, micros, entry_id = last
+    except (ValueError, binascii.Error):
+        raise InvalidInput("This page of the search is not valid. Search again.") from None
+    return upto, (count, micros, entry_id)
