@@ -29,6 +29,18 @@ _SQLITE = (
     "VALUES (new.id, '_' || new.owner_id || ' _' || new.role || ' ' || new.tokens); END",
 )
 
+_POSTGRESQL = (
+    "CREATE INDEX search_index ON search_entry USING gin (array_to_tsvector(string_to_array("
+    "'_' || replace(owner_id::text, '-', '') || ' _' || role || ' ' || tokens, ' ')))",
+    "CREATE FUNCTION search_hits(owner uuid, terms text) RETURNS TABLE (id bigint) "
+    "LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
+    "SELECT id FROM search_entry WHERE array_to_tsvector(string_to_array("
+    "'_' || replace(owner_id::text, '-', '') || ' _' || role || ' ' || tokens, ' ')) "
+    "@@ CAST('''_' || replace(owner::text, '-', '') || ''' & ' || terms AS tsquery) "
+    "AND owner_id = owner AND owner = nullif(current_setting('app.user_id', true), '')::uuid "
+    "$$",
+)
+
 _ENTRY = sa.table(
     "search_entry",
     sa.column("owner_id", sa.Uuid),
@@ -61,7 +73,7 @@ def upgrade() -> None:
         'search_entry',
         sa.Column('owner_id', sa.Uuid(), nullable=False),
         sa.Column(
-            'id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False
+            'id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), sa.Identity(), nullable=False
         ),
         sa.Column('thread_id', sa.Uuid(), nullable=False),
         sa.Column('message_id', sa.Uuid(), nullable=True),
@@ -84,11 +96,14 @@ def upgrade() -> None:
     )
     op.create_index('ix_search_entry_thread_id', 'search_entry', ['thread_id'])
     op.create_index('ix_search_entry_message_id', 'search_entry', ['message_id'])
-    if op.get_context().dialect.name == 'sqlite':
-        for statement in _SQLITE:
-            op.execute(statement)
+    for statement in _SQLITE if _is_sqlite() else _POSTGRESQL:
+        op.execute(statement)
     if not context.is_offline_mode():  # SQL alone cannot split what was written before
         _index_what_is_there()
+
+
+def _is_sqlite() -> bool:
+    return op.get_context().dialect.name == 'sqlite'
 
 
 def _index_what_is_there() -> None:
@@ -134,7 +149,10 @@ def _store(entries) -> None:
 
 
 def downgrade() -> None:
-    if op.get_context().dialect.name == 'sqlite':
+    if not _is_sqlite():
+        op.execute('DROP FUNCTION search_hits')
+        op.execute('DROP INDEX search_index')
+    else:
         for trigger in ('added', 'removed', 'changed'):
             op.execute(f'DROP TRIGGER search_entry_{trigger}')
         op.execute('DROP TABLE search_index')

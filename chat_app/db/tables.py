@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -353,7 +354,9 @@ class SearchEntry(Owned, table=True):
     # SQLite: its rowid, which the index refers to; without a name, a VACUUM would change it
     id: int | None = Field(
         default=None,
-        sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+        sa_column=Column(
+            BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True
+        ),
     )
     owner_id: UUID
     thread_id: UUID

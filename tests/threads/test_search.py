@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-import shutil
 import sqlite3
 import unicodedata
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -27,7 +25,10 @@ from chat_app.threads import search as search_module
 from chat_app.threads.search import Search
 from chat_app.threads.search_query import parse_query
 from chat_app.threads.snippets import snippet
+from testing.database import DatabaseUnderTest, SqliteDatabase, only_sqlite
 from testing.run_services import RunHarness
+
+both = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 
 WORDS = {
     "Latin": ["ab", "ABC", "naïve", "straße", "a1", "x"],
@@ -114,9 +115,9 @@ async def found(search: Search, who: Principal, query: str, **given: Any) -> lis
         after = page.next
 
 
-def test_a_search_finds_what_a_scan_finds_in_every_script(tmp_path: Path, migrated: Path) -> None:
-    shutil.copy(migrated, tmp_path / "chat.db")
-    db = Database(f"sqlite+aiosqlite:///{tmp_path / 'chat.db'}")
+@both
+def test_a_search_finds_what_a_scan_finds_in_every_script(database: DatabaseUnderTest) -> None:
+    db = database.open(Database)
     search = Search(db)
 
     async def compare(texts: list[str], phrases: list[str]) -> None:
@@ -181,6 +182,7 @@ async def test_no_operator_of_a_database_is_one_of_a_search(
     assert set(await found(search, alice, query)) == wanted
 
 
+@both
 async def test_a_conversation_is_found_from_its_first_word_to_its_end(
     harness: RunHarness, alice: Principal, bob: Principal, search: Search
 ) -> None:
@@ -247,6 +249,7 @@ async def test_a_message_of_another_user_chooses_no_branch(
             await harness.threads.show_message(bob, thread_id, first)
 
 
+@both
 async def test_a_title_is_found_as_it_is_now_and_a_deleted_chat_never(
     harness: RunHarness, alice: Principal, search: Search
 ) -> None:
@@ -270,6 +273,7 @@ async def test_the_title_of_a_model_replaces_the_first_words(
     assert await found(search, alice, "tomatoes") == [sent.user_message_id]
 
 
+@only_sqlite
 async def test_a_purged_chat_and_a_deleted_account_leave_no_word_in_the_index(
     harness: RunHarness, alice: Principal, bob: Principal
 ) -> None:
@@ -277,7 +281,8 @@ async def test_a_purged_chat_and_a_deleted_account_leave_no_word_in_the_index(
     await store(harness.db, bob, ["garden"])
     async with harness.db.system("sweep", write=True) as session:
         await session.exec(delete(User).where(col(User.id) == alice.user_id))
-    with closing(sqlite3.connect(harness.path)) as file:
+    assert isinstance(harness.database, SqliteDatabase)
+    with closing(sqlite3.connect(harness.database.path)) as file:
         file.execute("CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, search_index, row)")
         terms = file.execute("SELECT term FROM temp.terms").fetchall()
         assert {term for (term,) in terms} == {"garden", "_user", f"_{bob.user_id.hex}"}
@@ -300,6 +305,7 @@ async def test_what_has_the_words_most_often_comes_first_then_the_newest(
     )
 
 
+@both
 async def test_every_hit_of_a_common_word_is_on_one_page(
     harness: RunHarness, alice: Principal, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +316,7 @@ async def test_every_hit_of_a_common_word_is_on_one_page(
     assert set(ids) == set(stored)
 
 
+@both
 async def test_filters_leave_out_what_they_say(
     harness: RunHarness, alice: Principal, search: Search
 ) -> None:
