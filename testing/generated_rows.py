@@ -178,7 +178,7 @@ def _value(column: Column[Any], random: Random) -> Any:
         case Boolean():
             return random.random() < 0.5
         case Integer() if column.primary_key and len(column.table.primary_key) == 1:
-            return random.randrange(10**6, _MAX_INTEGER)  # a row that a migration adds has a low one
+            return random.randrange(10**6, _MAX_INTEGER)  # those that a migration adds are low
         case Integer():
             return random.choice((0, 1, random.randrange(_MAX_INTEGER), _MAX_INTEGER))
         case LargeBinary():

@@ -30,12 +30,14 @@ _SQLITE = (
 )
 
 _POSTGRESQL = (
-    "CREATE INDEX search_index ON search_entry USING gin (array_to_tsvector(string_to_array("
-    "'_' || replace(owner_id::text, '-', '') || ' _' || role || ' ' || tokens, ' ')))",
+    "CREATE INDEX search_index ON search_entry USING gin (array_to_tsvector(array_remove("
+    "string_to_array('_' || replace(owner_id::text, '-', '') || "
+    "' _' || role || ' ' || tokens, ' '), '')))",
     "CREATE FUNCTION search_hits(owner uuid, terms text) RETURNS TABLE (id bigint) "
     "LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
-    "SELECT id FROM search_entry WHERE array_to_tsvector(string_to_array("
-    "'_' || replace(owner_id::text, '-', '') || ' _' || role || ' ' || tokens, ' ')) "
+    "SELECT id FROM search_entry WHERE array_to_tsvector(array_remove("
+    "string_to_array('_' || replace(owner_id::text, '-', '') || "
+    "' _' || role || ' ' || tokens, ' '), '')) "
     "@@ CAST('''_' || replace(owner::text, '-', '') || ''' & ' || terms AS tsquery) "
     "AND owner_id = owner AND owner = nullif(current_setting('app.user_id', true), '')::uuid "
     "$$",
@@ -109,7 +111,8 @@ def _is_sqlite() -> bool:
 def _index_what_is_there() -> None:
     """Write the entries of every title and message, the oldest first, so many at a time."""
     connection = op.get_bind()
-    threads = sa.select(_THREAD).where(_THREAD.c.title != "").order_by(_THREAD.c.created_at)
+    titled = sa.select(_THREAD).where(_THREAD.c.title != "")
+    threads = titled.order_by(_THREAD.c.created_at, _THREAD.c.id)
     with connection.execute(threads.execution_options(yield_per=_BATCH)) as rows:
         for batch in rows.partitions():
             _store(

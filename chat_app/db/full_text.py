@@ -60,15 +60,17 @@ SQLITE = (
 """The index on SQLite. A table that is made anew in a migration loses its triggers."""
 
 POSTGRESQL = (
-    "CREATE INDEX search_index ON search_entry USING gin (array_to_tsvector(string_to_array("
-    "'_' || replace(owner_id::text, '-', '') || ' _' || role || ' ' || tokens, ' ')))",
+    "CREATE INDEX search_index ON search_entry USING gin (array_to_tsvector(array_remove("
+    "string_to_array('_' || replace(owner_id::text, '-', '') || "
+    "' _' || role || ' ' || tokens, ' '), '')))",
     # An operator of text search may use no index behind row-level security, because it could tell
     # what is in the rows that it drops. So the function reads as the owner of the table, and only
     # the rows of the user whom the transaction names.
     "CREATE FUNCTION search_hits(owner uuid, terms text) RETURNS TABLE (id bigint) "
     "LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
-    "SELECT id FROM search_entry WHERE array_to_tsvector(string_to_array("
-    "'_' || replace(owner_id::text, '-', '') || ' _' || role || ' ' || tokens, ' ')) "
+    "SELECT id FROM search_entry WHERE array_to_tsvector(array_remove("
+    "string_to_array('_' || replace(owner_id::text, '-', '') || "
+    "' _' || role || ' ' || tokens, ' '), '')) "
     "@@ CAST('''_' || replace(owner::text, '-', '') || ''' & ' || terms AS tsquery) "
     "AND owner_id = owner AND owner = nullif(current_setting('app.user_id', true), '')::uuid "
     "$$",

@@ -182,6 +182,7 @@ def _copy_all(reading: Connection, writing: Connection, report: Report) -> int:
     report(f"Copying {total:,} rows of {len(counts)} tables.")
     for table, count in counts.items():
         _copy(table, reading, writing, _progress(f"{table.name} copied", count, report))
+        _continue_numbers(table, writing)
     report("Comparing every row with the source.")
     for table, count in counts.items():
         _compare(table, reading, writing, _progress(f"{table.name} compared", count, report))
@@ -211,6 +212,14 @@ def _copy(
             raise MoveFailed(_refusal(table, batch, error)) from error
         count += len(batch)
         done(count)
+
+
+def _continue_numbers(table: Table, writing: Connection) -> None:
+    """Let the keys that the target gives go on after those that were copied."""
+    for column in table.columns:
+        if column.identity is not None:
+            sequence = func.pg_get_serial_sequence(table.name, column.name)
+            writing.execute(select(func.setval(sequence, func.max(column))))
 
 
 def _parents_first(table: Table, reading: Connection) -> Iterator[dict[str, Any]]:

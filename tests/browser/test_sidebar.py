@@ -91,3 +91,47 @@ async def test_a_finger_renames_and_deletes_with_one_menu(program: Program, meet
     await page.get_by_role("button", name="Your chats").tap()
     await expect(ada.titles()).to_have_text("Snow")
     assert ada.errors == []
+
+
+async def test_a_search_leads_by_keyboard_to_a_message_and_a_reload_stays_there(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    for text in ("echo: How do **tomatoes** grow?", "echo: Rain"):
+        await ada.open("/")
+        await expect(composer(page)).to_be_visible()
+        await ada.ask(text)
+        await ada.thread()
+        await until_done(page)
+    rain = page.url
+    field, hits = page.get_by_label("Search chats"), page.get_by_test_id("hit")
+    await field.fill("tomatoes")
+    await expect(hits).to_have_count(2)
+    await expect(ada.titles()).to_have_count(1)
+    await expect(hits.first.locator("mark")).to_have_text("tomatoes")
+    await expect(page.get_by_role("status").filter(has_text="2 messages found")).to_have_count(1)
+    await field.press("ArrowDown")
+    await expect(page.get_by_test_id("thread")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(hits.first).to_be_focused()
+    await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("ArrowUp")
+    await expect(field).to_be_focused()
+    await hits.first.focus()
+    await page.keyboard.press("Enter")
+    sought = page.locator("article.sought")
+    await expect(sought).to_contain_text("tomatoes")
+    await expect(sought).to_be_focused()
+    assert page.url != rain
+    message = await sought.get_attribute("data-message")
+    assert page.url.endswith(f"?message={message}")
+    await page.reload()
+    await expect(sought).to_have_attribute("data-message", str(message))
+    await field.fill("no such words")
+    await expect(page.get_by_text("No messages have all these words.")).to_be_visible()
+    await field.fill("")
+    await expect(ada.titles()).to_have_count(2)
+    await expect(page.locator(".hits")).to_have_count(0)
+    assert ada.errors == []
