@@ -152,17 +152,35 @@ def _is_of(row: Message | Thread) -> ColumnElement[bool]:
     return (_ENTRY.c.thread_id == row.id) & _ENTRY.c.message_id.is_(None)
 
 
+def entry_of_title(title: str, **row: Any) -> dict[str, Any] | None:
+    """The columns of a title's entry; None if it has no word.
+
+    Args:
+        title: The title.
+        row: `owner_id`, `thread_id` and `created_at`.
+    """
+    return _entry(title, **row, message_id=None, role=TITLE)
+
+
+def entry_of_message(parts: Sequence[Part], **row: Any) -> dict[str, Any] | None:
+    """The columns of a message's entry; None if it has no word.
+
+    Args:
+        parts: The message.
+        row: `owner_id`, `thread_id`, `message_id`, `role` and `created_at`.
+    """
+    return _entry(searched_text(parts), **row)
+
+
+def _entry(text: str, **row: Any) -> dict[str, Any] | None:
+    tokens = token_text(text, MAX_TOKEN_BYTES)
+    return {**row, "tokens": tokens} if tokens else None
+
+
 def _entry_of(row: Message | Thread) -> dict[str, Any] | None:
-    """The entry of a row; None if it has no word."""
-    is_message = isinstance(row, Message)
-    tokens = token_text(searched_text(row.parts) if is_message else row.title, MAX_TOKEN_BYTES)
-    if not tokens:
-        return None
-    return {
-        "owner_id": row.owner_id,
-        "thread_id": row.thread_id if is_message else row.id,
-        "message_id": row.id if is_message else None,
-        "role": row.role if is_message else TITLE,
-        "created_at": row.created_at,
-        "tokens": tokens,
-    }
+    at = {"owner_id": row.owner_id, "created_at": row.created_at}
+    if isinstance(row, Thread):
+        return entry_of_title(row.title, thread_id=row.id, **at)
+    return entry_of_message(
+        row.parts, thread_id=row.thread_id, message_id=row.id, role=row.role, **at
+    )

@@ -58,6 +58,8 @@ class Prepared:
 class PreparedInsert(Prepared):
     """An INSERT of whole rows. In a restricted session the owner is filled in, never given.
 
+    A key that the database counts up is left to it.
+
     Args:
         table: The table.
     """
@@ -69,7 +71,9 @@ class PreparedInsert(Prepared):
 
     def _for(self, dialect: Dialect) -> Executable:
         values: dict[str, Any] = {
-            column.name: bindparam(column.name, type_=column.type) for column in self.table.c
+            column.name: bindparam(column.name, type_=column.type)
+            for column in self.table.c
+            if column.identity is None
         }
         if is_restricted(dialect):
             values["owner_id"] = OWNER

@@ -99,7 +99,7 @@ class _OwnerFilter(SQLCompiler):
     def visit_search_hits_func(self, fn: Any, **kw: Any) -> str:
         """What a full-text search finds (`full_text.hits`); the owner is one of its terms."""
         (terms,) = (self.process(argument, **kw) for argument in fn.clauses)
-        owner = self.process(_OWNER)
+        owner = self.process(OWNER)
         if self.dialect.name != "sqlite":
             return f"search_hits({owner}, {terms})"
         query = f"'\"_' || {owner} || '\" AND ' || {terms}"

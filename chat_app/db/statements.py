@@ -13,6 +13,7 @@ THREADS = metadata.tables["thread"]
 MESSAGES = metadata.tables["message"]
 RUNS = metadata.tables["run"]
 EVENTS = metadata.tables["run_event"]
+ENTRIES = metadata.tables["search_entry"]
 
 
 def _id(name: str):
@@ -71,6 +72,7 @@ INSERT_THREAD = PreparedInsert(THREADS)
 INSERT_MESSAGE = PreparedInsert(MESSAGES)
 INSERT_RUN = PreparedInsert(RUNS)
 INSERT_EVENT = PreparedInsert(EVENTS)
+INSERT_ENTRY = PreparedInsert(ENTRIES)
 
 CONTINUE_THREAD = Prepared(
     update(THREADS)
@@ -92,7 +94,16 @@ START_RUN = Prepared(
 """A run got its first token."""
 
 RUN_TO_END = Prepared(
-    select(RUNS.c.message_id, RUNS.c.model, RUNS.c.status, RUNS.c.created_at, RUNS.c.first_event_at)
+    select(
+        RUNS.c.message_id,
+        RUNS.c.model,
+        RUNS.c.status,
+        RUNS.c.created_at,
+        RUNS.c.first_event_at,
+        MESSAGES.c.owner_id,
+        MESSAGES.c.thread_id,
+        MESSAGES.c.created_at.label("message_created_at"),
+    )
     .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
     .where(RUNS.c.id == _id("run_id"))
 )

@@ -12,11 +12,13 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited, TooLarge
 from chat_app.core.parts import size_of, text_part
 from chat_app.core.text import repair_surrogates
+from chat_app.db.full_text import entry_of_message, entry_of_title
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
     ACTIVE_THREADS,
     CONTINUE_THREAD,
     FIRST_RUN_OF_QUESTION,
+    INSERT_ENTRY,
     INSERT_MESSAGE,
     INSERT_RUN,
     INSERT_THREAD,
@@ -141,6 +143,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     model = run.choose_model(thread.model)
     parts = [text_part(message.text)]
     run.admit(transaction, size_of(parts))
+    had_title = bool(thread.title)
     if not thread.title and thread.title_origin == "start":
         thread = replace(thread, title=first_words(message.text))
     question_id, answer_id = uuid4(), uuid4()
@@ -160,6 +163,12 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     }
     answer = _answer(answer_id, question_id, model)
     _insert_run(transaction, run, thread_id, [question, answer], answer_id, model)
+    at = {"owner_id": run.principal.user_id, "thread_id": thread_id, "created_at": run.now}
+    entries = [
+        None if had_title else entry_of_title(thread.title, **at),
+        entry_of_message(parts, message_id=question_id, role="user", **at),
+    ]
+    transaction.run_each(INSERT_ENTRY, list(filter(None, entries)))
     return CreatedRun(thread_id, question_id, answer_id, run.run_id, model)
 
 

@@ -12,12 +12,14 @@ from chat_app.core.errors import message_of
 from chat_app.core.events import Finish, FinishReason, text_length
 from chat_app.core.parts import has_content, size_of
 from chat_app.db.engine import Database
+from chat_app.db.full_text import entry_of_message
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
     DELETE_EVENTS,
     END_MESSAGE,
     END_RUN,
     EVENTS_OF_RUN,
+    INSERT_ENTRY,
     LOST_RUNS,
     RUN_TO_END,
 )
@@ -109,7 +111,7 @@ def finalize(
     run = transaction.first(RUN_TO_END, run_id=run_id)
     if run is None:
         return None
-    message_id, model, status, created_at, first_event_at = run
+    message_id, model, status, created_at, first_event_at, owner_id, thread_id, asked_at = run
     if status not in ACTIVE:
         transaction.run(DELETE_EVENTS, run_id=run_id)
         return None
@@ -132,6 +134,16 @@ def finalize(
         new_size=size_of(folded.parts),
         **end,
     )
+    entry = entry_of_message(
+        folded.parts,
+        owner_id=owner_id,
+        thread_id=thread_id,
+        message_id=message_id,
+        role="assistant",
+        created_at=asked_at,
+    )
+    if entry is not None:  # while it was running it had no text, and no entry
+        transaction.run(INSERT_ENTRY, **entry)
     transaction.run(
         END_RUN,
         run_id=run_id,
