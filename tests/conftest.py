@@ -1,14 +1,17 @@
-"""Hypothesis profiles (`ci` when CI is set, else the usual number of examples); databases."""
+"""Hypothesis profiles (`ci` when CI is set, else the usual number of examples); what is shared."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
     from testing.database import DatabaseUnderTest
     from testing.postgres import PostgresDatabase, PostgresServer, SharedDatabase
 
@@ -22,6 +25,38 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+IN_ONE_LOOP = ("browser", "nextauth")
+"""Folders whose tests all use the browser, which belongs to one event loop."""
+LONG = (("browser",), ("resilience", "upgrade", "nextauth", "ai_sdk", "components", "pages"))
+"""Folders with long tests, and with what is started once: those of one worker, and of the other."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that share a browser in its event loop; put long tests before short ones.
+
+    Two workers begin with half of the tests each and take from the end of each other's when they
+    have no more: so no server is started twice, and what is left for the end is short.
+    """
+    for item in items:
+        if item.path.parent.name in IN_ONE_LOOP and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    first, second = ([one for one in items if one.path.parent.name in names] for names in LONG)
+    long = {*first, *second}
+    short = [one for one in items if one not in long]
+    middle = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *short[:middle], *second, *short[middle:]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> "AsyncIterator[Browser]":
+    """One Chromium for every test of a worker; each opens a profile of its own in it."""
+    from testing.browser import chromium
+
+    async with chromium() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext
 
-from testing.browser import chromium
 from testing.browser_user import BrowserUser, Meet
 from testing.mail_server import Mailbox, listening
 from testing.program import Program, running
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as one:
-        yield one
-
 
 GIVEN = {
     "FAKE_MODELS": "true",
@@ -45,21 +38,25 @@ def either_program(request: pytest.FixtureRequest) -> Program:
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def mailbox() -> AsyncIterator[Mailbox]:
     async with listening() as one:
         yield one
 
 
-@pytest.fixture
-def meet(browser: Browser) -> Meet:
+@pytest_asyncio.fixture(loop_scope="session")
+async def meet(browser: Browser) -> AsyncIterator[Meet]:
     """Somebody with a browser profile of their own, at a program's address."""
+    contexts: list[BrowserContext] = []
 
     async def somebody(name: str, url: str, **options: object) -> BrowserUser:
         context = await browser.new_context(**options)  # pyright: ignore[reportArgumentType]
+        contexts.append(context)
         return BrowserUser(url, context, await context.new_page(), name)
 
-    return somebody
+    yield somebody
+    for context in contexts:
+        await context.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from testing.browser_emails import sign_up_by_email, smtp_settings
@@ -23,7 +23,7 @@ from testing.mail_server import Mailbox
 from testing.program import Program, free_port
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
     """A program that sends letters and knows an OpenID provider."""
     there = free_port()

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from testing.browser_emails import sign_up_by_email, smtp_settings
@@ -16,7 +16,7 @@ NEW = "another-Lemon-44-chair"
 CLAIM = re.compile(r"sent you|email you|check your inbox", re.IGNORECASE)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def posting(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Program]:
     """A program whose letters arrive."""
     given = {

@@ -32,7 +32,7 @@ async def test_a_stranger_clones_it_and_loses_nothing(
     try:
         program.start()
         ada = await meet("Ada", program.url)
-        await ada.sign_up()
+        await ada.sign_up_on_page()
 
         await ada.ask("Write a haiku about rain")
         await until_text(ada.page)

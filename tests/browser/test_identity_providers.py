@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from testing.asgi_server import serve
@@ -15,7 +15,7 @@ from testing.oidc_app import CLIENT, SECRET
 from testing.program import Program, free_port
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path) -> AsyncIterator[Program]:
     """A program with an OpenID provider and a fake GitHub."""
     there, github = free_port(), free_port()

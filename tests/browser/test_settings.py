@@ -68,7 +68,7 @@ async def test_a_changed_password_is_the_one_that_opens(
     either_program: Program, meet: Meet
 ) -> None:
     ada = await meet("Ada", either_program.url)
-    await ada.sign_up()
+    await ada.sign_up_on_page()
     await to(ada, "Security")
     await ada.page.locator("#change-password summary").click()
     await ada.page.fill("[name=password]", "password1234")

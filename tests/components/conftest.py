@@ -13,7 +13,6 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from chat_app.components import FOLDER
 from testing import bun
-from testing.browser import chromium
 from testing.script_page import libraries
 
 LAB = Path(__file__).parent / "lab.jsx"
@@ -66,13 +65,6 @@ def origin(site: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for all pages."""
-    async with chromium() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

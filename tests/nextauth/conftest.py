@@ -1,10 +1,11 @@
 """The server with a page on it that was written for Auth.js, and browsers that look at it."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 from reflex_base.constants.installer import PackageJson
 from starlette.responses import FileResponse
@@ -15,7 +16,6 @@ from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing import bun
 from testing.asgi_server import serve
-from testing.browser import chromium
 from testing.oidc_app import CLIENT, SECRET, InProcessProgram, oidc_at, program
 from testing.oidc_provider import run_oidc
 from testing.program import free_port
@@ -63,36 +63,36 @@ class Beside:
         await FileResponse(self._site / name)(scope, receive, send)
 
 
-@pytest.fixture
-async def chat(tmp_path: Path, site: Path) -> AsyncIterator[InProcessProgram]:
-    """The program behind its gateway on a port of its own, with a real OpenID provider."""
+@pytest.fixture(scope="session")
+def acme() -> Iterator[tuple[int, str]]:
+    """A real OpenID provider: the port of the program that it knows, and who it is."""
     port, issuer_port = free_port(), free_port()
-    home = f"http://localhost:{port}"
     with run_oidc(
         "oidc_provider.mjs",
         port=issuer_port,
         clientId=CLIENT,
         clientSecret=SECRET,
-        redirectUris=[f"{home}/api/auth/callback/acme"],
+        redirectUris=[f"http://localhost:{port}/api/auth/callback/acme"],
         claimsInIdToken=True,
     ):
-        acme = oidc_at(f"http://127.0.0.1:{issuer_port}")
-        async with program(tmp_path, acme, port=port) as one:
-            assert one.home == home
-            gateway = Gateway(Beside(site, http_app()), services=installed.services)
-            async with serve(gateway, port):
-                yield one
+        yield port, f"http://127.0.0.1:{issuer_port}"
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium."""
-    async with chromium() as one:
-        yield one
+@pytest_asyncio.fixture(loop_scope="session")
+async def chat(
+    tmp_path: Path, site: Path, acme: tuple[int, str]
+) -> AsyncIterator[InProcessProgram]:
+    """The program behind its gateway on its port, with the OpenID provider."""
+    port, issuer = acme
+    async with program(tmp_path, oidc_at(issuer), port=port) as one:
+        assert one.home == f"http://localhost:{port}"
+        gateway = Gateway(Beside(site, http_app()), services=installed.services)
+        async with serve(gateway, port):
+            yield one
 
 
-@pytest.fixture
-async def profile(browser: Browser) -> BrowserContext:
+@pytest_asyncio.fixture(loop_scope="session")
+async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
     """Somebody's browser; nothing in it may ask further than this machine."""
     context = await browser.new_context()
     context.set_default_timeout(PATIENCE)
@@ -100,10 +100,11 @@ async def profile(browser: Browser) -> BrowserContext:
         lambda url: not url.startswith(("http://localhost:", "http://127.0.0.1:")),
         lambda route: route.abort(),
     )
-    return context
+    yield context
+    await context.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tab(chat: InProcessProgram, profile: BrowserContext) -> Page:
     """A tab with the page."""
     page = await profile.new_page()

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-from playwright.async_api import BrowserContext
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext
 from starlette.applications import Starlette
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
@@ -30,7 +30,7 @@ WHY = """async (api) => {
 }"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[InProcessProgram, str, str]]:
     """The server, the page on another host of its site, and the page on another site."""
     port, page_port = free_port(), free_port()
@@ -51,9 +51,11 @@ async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[InProcessProgr
             yield one, near, far
 
 
-@pytest.fixture
-async def wide(browser) -> BrowserContext:  # type: ignore[no-untyped-def]
-    return await browser.new_context()
+@pytest_asyncio.fixture(loop_scope="session")
+async def wide(browser: Browser) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context()
+    yield context
+    await context.close()
 
 
 async def test_on_another_host_of_the_site_one_comes_in_and_goes(

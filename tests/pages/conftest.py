@@ -10,7 +10,6 @@ from playwright.async_api import Browser, BrowserContext, Page, Route
 
 from chat_app.components import FOLDER
 from testing import bun
-from testing.browser import chromium
 from testing.script_page import libraries, opened_at
 
 LAB = Path(__file__).parent / "lab.jsx"
@@ -26,13 +25,6 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     production = 'process.env.NODE_ENV="production"'
     bun.run("build", "lab.jsx", "--outdir", "site", "--minify", "--define", production, cwd=built)
     return (built / "site" / "lab.js").read_text()
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for all pages."""
-    async with chromium() as one:
-        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="session")
