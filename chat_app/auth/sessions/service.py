@@ -265,7 +265,8 @@ class SessionService(SessionRevocation):
             row.last_seen_at, row.idle_expires_at = now, self._idle_end(row, now)
             token = self._codec.issue(row, user, now)
             session.add(row)
-        self._bus.publish(TOKENS, Signal("session_token", session_id=row.id))
+            replaced = Signal("session_token", session_id=row.id)
+            session.after_commit.append(lambda: self._bus.publish(TOKENS, replaced))
         return _issued(token, row, now)
 
     def was_replaced(self, token: str) -> bool:

@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.core.signals import SESSIONS, Signal
+from chat_app.db import engine
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession
@@ -349,6 +351,27 @@ async def test_a_cached_token_is_worth_nothing_after_a_step_up(harness: AuthHarn
     assert await harness.sessions.resolve(issued.token, cached=True) is not None
     harness.time.passes(seconds=1)
     await harness.sessions.step_up(me, method="password")
+    assert await harness.sessions.resolve(issued.token, cached=True) is None
+
+
+async def test_a_cached_token_is_worth_nothing_after_a_step_up_that_nobody_waited_for(
+    harness: AuthHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = await harness.sign_in(await harness.person())
+    me = await harness.principal_of(issued)
+    assert await harness.sessions.resolve(issued.token, cached=True) is not None
+    harness.time.passes(seconds=1)
+    commit = engine._commit
+
+    async def leave(session: AsyncSession) -> None:
+        stepping.cancel()
+        await commit(session)
+
+    monkeypatch.setattr(engine, "_commit", leave)
+    stepping = asyncio.create_task(harness.sessions.step_up(me, method="password"))
+    with pytest.raises(asyncio.CancelledError):
+        await stepping
+    assert await harness.sessions.resolve(issued.token) is None
     assert await harness.sessions.resolve(issued.token, cached=True) is None
 
 
