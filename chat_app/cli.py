@@ -6,24 +6,21 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from chat_app.command_services import migrate_database, with_services
 from chat_app.core.errors import ChatError, DatabaseUnreachable
-from chat_app.core.text import visible_line
 from chat_app.settings import ConfigError, read_settings, settings
 from chat_app.settings.database import using_data_dir
+from chat_app.user_commands import UserEmail, user
 
 if TYPE_CHECKING:
     from chat_app.services import Services
-
-_T = TypeVar("_T")
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -38,15 +35,6 @@ _SERVER_UNREACHABLE = (
     "password."
 )
 
-_UNHEARD = "The server did not hear this"
-_FOLLOWS = f"{_UNHEARD}; it follows within 15 seconds."
-_COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
-
-_UserEmail = Annotated[str, typer.Argument(help="The email of the user.")]
-_PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-]
-
 _started_in = Path()
 """Where the command was called: paths in its arguments begin there."""
 
@@ -57,7 +45,6 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-user = typer.Typer(help="Manage users.", no_args_is_help=True)
 mail = typer.Typer(help="Check the mail server.", no_args_is_help=True)
 oidc = typer.Typer(help="Check identity providers.", no_args_is_help=True)
 cli.add_typer(user, name="user")
@@ -122,7 +109,7 @@ def run(
 
     check_port(config.host, config.port)
     _ = config.secret  # an unusable secret stops the start before anything is written
-    _migrate(to_serve=True)
+    migrate_database(to_serve=True)
     # Until the server handles signals itself, exit by an exception, which stops the build too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_EXIT_SIGTERM))
     serve_pages(
@@ -165,109 +152,8 @@ def dev() -> None:
 @cli.command()
 def migrate() -> None:
     """Migrate the database to the latest revision; a SQLite file is backed up first."""
-    migrated = _migrate()
+    migrated = migrate_database()
     typer.echo("The database was migrated." if migrated else "The database is already up to date.")
-
-
-@user.command("add")
-def add_user(
-    email: Annotated[str, typer.Argument(help="The email to sign in with.")],
-    name: Annotated[str, typer.Option(help="The display name.")] = "",
-    password_stdin: _PasswordStdin = False,
-) -> None:
-    """Add a user who signs in with a password."""
-    password = _new_password(password_stdin)
-    _with_services(lambda services: services.accounts.add(email, password, name))
-    typer.echo(f"{email} can sign in now.")
-
-
-@user.command("disable")
-def disable_user(email: _UserEmail) -> None:
-    """Disable a user and end their sessions, on a running server at once."""
-    count = _with_user(email, lambda services, user_id: services.user_access.disable(user_id))
-    typer.echo(f"{email} is disabled; {_sessions(count)} ended.")
-
-
-@user.command("enable")
-def enable_user(email: _UserEmail) -> None:
-    """Let a disabled user sign in again."""
-    _with_user(email, lambda services, user_id: services.user_access.enable(user_id))
-    typer.echo(f"{email} can sign in again.")
-
-
-@user.command("list")
-def list_users() -> None:
-    """List the users with their state and when they were last seen."""
-    users = _with_services(lambda services: services.administration.list())
-    if not users:
-        typer.echo("There are no users yet.")
-        return
-    rows = [("EMAIL", "NAME", "CREATED", "LAST SEEN", "STATE")]
-    for one in users:
-        state = (
-            "disabled" if one.is_disabled else "",
-            "" if one.is_verified else "unverified",
-            "two-factor" if one.has_two_factor else "",
-        )
-        seen = f"{one.last_seen_at:%Y-%m-%d}" if one.last_seen_at else ""
-        created, states = f"{one.created_at:%Y-%m-%d}", ", ".join(filter(None, state))
-        rows.append((one.email, visible_line(one.name), created, seen, states))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
-
-
-@user.command("delete")
-def delete_user(
-    email: _UserEmail,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Delete a user with all their chats. This can't be undone."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {email} with all their chats? This can't be undone.", abort=True)
-    _with_user(email, lambda services, user_id: services.administration.delete(user_id))
-    typer.echo(f"{email} is deleted.")
-
-
-@user.command("password")
-def set_password(email: _UserEmail, password_stdin: _PasswordStdin = False) -> None:
-    """Set a new password, end the user's sessions and unlock the user."""
-    password = _new_password(password_stdin)
-    count = _with_user(
-        email,
-        lambda services, user_id: services.administration.set_password(user_id, password),
-        unheard=f"{_FOLLOWS} {_COUNTS}",
-    )
-    typer.echo(f"{email} has a new password; {_sessions(count)} ended.")
-
-
-@user.command("verify")
-def verify_user(email: _UserEmail) -> None:
-    """Mark a user's email as verified; you vouch that it is theirs."""
-    changed = _with_user(email, lambda services, user_id: services.administration.verify(user_id))
-    typer.echo(f"{email} is verified." if changed else f"{email} was verified already.")
-
-
-@user.command("reset-2fa")
-def reset_two_factor(email: _UserEmail) -> None:
-    """Turn off two-factor authentication for a user who lost the phone and the backup codes."""
-    was_on = _with_user(
-        email, lambda services, user_id: services.administration.reset_two_factor(user_id)
-    )
-    now = "can sign in without a second factor" if was_on else "has no second factor"
-    typer.echo(f"{email} {now}.")
-
-
-@user.command("unlock")
-def unlock_user(email: _UserEmail) -> None:
-    """Let a user sign in again after too many failed attempts."""
-    _with_user(
-        email,
-        lambda services, user_id: services.administration.unlock(user_id),
-        unheard=f"{_UNHEARD}. {_COUNTS}",
-    )
-    typer.echo(f"{email} is unlocked.")
 
 
 @mail.command("test")
@@ -362,7 +248,7 @@ def move(
 
 @cli.command()
 def seed(
-    email: _UserEmail,
+    email: UserEmail,
     threads: Annotated[int, typer.Option(min=0, help="Number of short threads.")] = 0,
     messages: Annotated[int, typer.Option(min=0, help="One thread with this many messages.")] = 0,
 ) -> None:
@@ -381,7 +267,7 @@ def seed(
             thread_id = await seed_messages(services.db, principal, messages)
             typer.echo(f"Added a chat with {messages} messages: /c/{thread_id}")
 
-    _with_services(fill)
+    with_services(fill)
 
 
 @cli.command()
@@ -393,103 +279,6 @@ def models() -> None:
     default = registry.default().id
     for model in registry.all():
         typer.echo(f"{'*' if model.id == default else ' '} {model.id}")
-
-
-def _migrate(*, to_serve: bool = False) -> bool:
-    """Migrate the database; whether there was anything to do.
-
-    Args:
-        to_serve: Whether to refuse it while another server uses a database server.
-    """
-    from chat_app.db.data_folder import lock_data_folder
-    from chat_app.db.migrations import upgrade
-
-    config = settings()
-
-    async def upgrade_alone() -> bool:
-        from chat_app.db.server_lock import ServerLock
-
-        async with ServerLock(config.system_url).hold():
-            return await asyncio.to_thread(upgrade, config)
-
-    with lock_data_folder(config.data_dir):
-        if to_serve and config.sqlite_path is None:
-            return asyncio.run(upgrade_alone())
-        return upgrade(config)
-
-
-def _with_services(
-    command: Callable[["Services"], Awaitable[_T]], *, unheard: str = _FOLLOWS
-) -> _T:
-    """Run a command with the services of the program, beside a server if one runs.
-
-    The server hears at once what the command has changed. A SQLite database is migrated if no
-    server runs; one on a database server may be in use by a server with another data folder.
-
-    Args:
-        command: The command.
-        unheard: What is said when there is, or may be, a server and it did not hear of a change.
-
-    Returns:
-        The result of the command.
-    """
-    from chat_app.core.control import ForwardingBus, forwarded_events
-    from chat_app.db.migrations import check
-    from chat_app.services import Services
-
-    config = settings()
-    is_served = config.sqlite_path is None or not _migrate_unserved()
-    if is_served:
-        check(config)
-
-    async def execute() -> _T:
-        bus = ForwardingBus()
-        services = Services(config, bus=bus)
-        try:
-            with forwarded_events(bus):
-                return await command(services)
-        finally:
-            if is_served and not await bus.forward(config.data_dir):
-                typer.echo(unheard, err=True)
-            await services.stop()
-
-    return asyncio.run(execute())
-
-
-def _migrate_unserved() -> bool:
-    """Migrate the database unless a server runs, which has done so; whether none runs."""
-    from chat_app.db.data_folder import DataFolderInUse
-
-    try:
-        _migrate()
-    except DataFolderInUse:
-        return False
-    return True
-
-
-def _with_user(
-    email: str,
-    command: Callable[["Services", UUID], Awaitable[_T]],
-    *,
-    unheard: str = _FOLLOWS,
-) -> _T:
-    """Run a command with the services and the user of an email."""
-    from chat_app.auth.account.disable import find_user
-
-    async def execute(services: "Services") -> _T:
-        return await command(services, await find_user(services.db, email))
-
-    return _with_services(execute, unheard=unheard)
-
-
-def _new_password(from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-
-
-def _sessions(count: int) -> str:
-    return "1 session" if count == 1 else f"{count} sessions"
 
 
 def _sqlite_file(other: str) -> Path:
