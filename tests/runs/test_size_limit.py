@@ -54,6 +54,17 @@ async def test_an_answer_over_the_limit_ends_there_and_is_kept_up_to_it(
     assert harness.stored(sent.run_id) == text_of(events)
 
 
+async def test_a_full_answer_ends_though_its_provider_falls_silent(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
+    answer.say("x" * (LIMIT + 1))
+    await harness.read(alice, sent.run_id)
+    assert answer.closed.is_set()
+    assert (await harness.message(alice, sent.message_id)).finish_reason == "size"
+
+
 async def test_endless_reasoning_counts_and_is_kept(harness: RunHarness, alice: Principal):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     answer = await harness.models.one.answer()
