@@ -45,6 +45,17 @@ const accountForm = (given) => (
   </SessionWatch>
 );
 
+const section = (hasForm) => (
+  <section>
+    <h2>Passkeys</h2>
+    {hasForm && (
+      <AccountForm action="/api/account">
+        <button type="submit">Remove</button>
+      </AccountForm>
+    )}
+  </section>
+);
+
 // The row as the page has it: the field takes the link's place and gives it back.
 const row = (title, renaming) => (
   <ul>
@@ -98,6 +109,7 @@ window.lab = {
       </>,
     ),
   showAccountForm: (given) => draw(accountForm(given)),
+  showSection: (hasForm) => draw(section(hasForm)),
   showUrlProblem: (messages) => draw(<UrlProblem messages={messages} />),
   showSignOut: (words, given) =>
     draw(

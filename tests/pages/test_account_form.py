@@ -45,6 +45,25 @@ async def test_the_fields_are_sent_as_json_and_secrets_do_not_stay(page: Page) -
     await expect(page.get_by_role("status")).to_have_text("")
 
 
+async def test_the_focus_comes_back_when_the_server_has_answered(page: Page) -> None:
+    await page.route("**/api/account", lambda route: route.fulfill(status=204))
+    await page.evaluate("lab.showAccountForm({done: 'Saved.'})")
+    save = page.get_by_role("button", name="Save")
+    # Disabled, it loses the focus at the next picture, which may come after the answer.
+    await save.evaluate("one => document.addEventListener('submit', () => one.blur())")
+    await page.locator("#password").fill(SAVE["password"])
+    await save.press("Enter")
+    await expect(page.get_by_role("status")).to_have_text("Saved.")
+    await expect(save).to_be_focused()
+
+
+async def test_the_focus_stays_in_the_section_of_what_is_removed(page: Page) -> None:
+    await page.evaluate("lab.showSection(true)")
+    await page.get_by_role("button", name="Remove").focus()
+    await page.evaluate("lab.showSection(false)")
+    await expect(page.get_by_role("heading", name="Passkeys")).to_be_focused()
+
+
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [

@@ -1,7 +1,7 @@
 // @ts-check
 // The form element around every request, its alert, and the form that signs out.
 
-import { useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { authRequest, callbackUrl, fieldsOf, localPath, OFFLINE, useRequest } from "./request.jsx";
 import { signedOut } from "./session.jsx";
 
@@ -40,6 +40,27 @@ const Slow = ({ busy }) => {
 };
 
 /**
+ * Keeps the focus in the section of an element that is removed while it holds it: on a page without
+ * focus a screen reader begins anew.
+ *
+ * @param {import("react").RefObject<HTMLElement | null>} element
+ */
+export const useFocusOfSection = (element) =>
+  useLayoutEffect(() => {
+    const section = element.current?.closest("section");
+    return () => {
+      if (!element.current?.contains(document.activeElement)) return;
+      requestAnimationFrame(() => {
+        const heading = section?.querySelector("h2");
+        // What takes its place may have taken the focus.
+        if (!heading || document.activeElement !== document.body) return;
+        heading.tabIndex = -1;
+        heading.focus();
+      });
+    };
+  }, [element]);
+
+/**
  * The form element of all requests: the problem above, the fields, and what was done below. Its
  * fields are disabled while a request runs.
  *
@@ -52,9 +73,23 @@ const Slow = ({ busy }) => {
  * }} props `hidden` are fields that stay enabled; `done` is the message after a success, "" until then.
  */
 export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children, ...props }) => {
+  const fields = useRef(/** @type {HTMLFieldSetElement | null} */ (null));
+  const focused = useRef(/** @type {Element | null} */ (null)); // when it was sent
+  useFocusOfSection(fields);
+
+  // A disabled field has lost the focus.
+  useEffect(() => {
+    if (state.busy) return;
+    const { activeElement, body } = document;
+    if (activeElement === body) /** @type {HTMLElement | null} */ (focused.current)?.focus();
+    focused.current = null;
+  }, [state.busy]);
+
   /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
   const submit = (event) => {
     event.preventDefault();
+    const { activeElement } = document;
+    focused.current = fields.current?.contains(activeElement) ? activeElement : null;
     onSubmit(event.currentTarget);
   };
   return (
@@ -66,7 +101,7 @@ export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children,
     >
       {hidden}
       <Problem id={problemId}>{state.problem}</Problem>
-      <fieldset className="plain" disabled={state.busy}>
+      <fieldset ref={fields} className="plain" disabled={state.busy}>
         {children}
       </fieldset>
       <Slow busy={state.busy} />

@@ -4,7 +4,7 @@
 
 import { useEffect, useRef, useState } from "react";
 import { CodeField } from "./fields.jsx";
-import { ActionForm, Problem } from "./forms.jsx";
+import { ActionForm, Problem, useFocusOfSection } from "./forms.jsx";
 import { accountRequest, useRequest } from "./request.jsx";
 
 const PROBLEM_ID = "two-factor-problem";
@@ -13,11 +13,13 @@ const PROBLEM_ID = "two-factor-problem";
  * @param {{codes: string[], onSaved?: () => void}} props
  */
 const BackupCodes = ({ codes, onSaved }) => {
+  const root = useRef(/** @type {HTMLDivElement | null} */ (null));
   const top = useRef(/** @type {HTMLHeadingElement | null} */ (null));
   useEffect(() => top.current?.focus(), []);
+  useFocusOfSection(root);
   const file = `data:text/plain;charset=utf-8,${encodeURIComponent(`${codes.join("\n")}\n`)}`;
   return (
-    <div className="backup-codes">
+    <div ref={root} className="backup-codes">
       <h3 ref={top} tabIndex={-1}>
         Save your backup codes
       </h3>
@@ -53,6 +55,10 @@ export const TwoFactorSetUp = ({ begin, confirm, onDone }) => {
   const state = useRequest();
   const [offer, setOffer] = useState(/** @type {{qr: string, secret: string} | null} */ (null));
   const [codes, setCodes] = useState(/** @type {string[] | null} */ (null));
+  const steps = useRef(/** @type {HTMLParagraphElement | null} */ (null));
+  useEffect(() => {
+    if (offer) steps.current?.focus(); // the button is gone
+  }, [offer]);
 
   if (codes) return <BackupCodes codes={codes} onSaved={onDone} />;
 
@@ -80,7 +86,9 @@ export const TwoFactorSetUp = ({ begin, confirm, onDone }) => {
       problemId={PROBLEM_ID}
       onSubmit={finish}
     >
-      <p>Scan this with your authenticator app, or enter the key there.</p>
+      <p ref={steps} tabIndex={-1}>
+        Scan this with your authenticator app, or enter the key there.
+      </p>
       <img className="qr" src={offer.qr} alt="The key as a QR code" width="200" height="200" />
       <span className="sr-only">The key:</span>
       <code className="secret">{offer.secret.match(/.{1,4}/g)?.join(" ")}</code>
