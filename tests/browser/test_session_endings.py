@@ -168,6 +168,7 @@ async def test_an_ended_session_shows_and_says_nothing_more(
 
     for page in (phone.page, other):
         await page.wait_for_url(SIGN_IN, timeout=TIMEOUT_MS)
+        await expect(page.get_by_text("You've been signed out.")).to_be_visible()
         await expect(page.locator("body")).not_to_contain_text(QUESTION)
         await expect(page.locator("body")).not_to_contain_text(phone.email)
     await expect(composer(phone.page)).to_have_count(0)

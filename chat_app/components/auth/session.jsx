@@ -55,9 +55,20 @@ export const backFromIdentityProvider = (isSignedIn) => {
 // Removes everything of a user from the page; `SessionWatch` knows how.
 let blankPage = () => {};
 
+// In this tab alone: it has shown the page of a session.
+const HAD_SESSION = "chat-had-session";
+
+/**
+ * Whether this tab had a session that was not ended here: for pages that only anonymous users see.
+ *
+ * @returns {boolean}
+ */
+export const hasLostSession = () => sessionStorage.getItem(HAD_SESSION) !== null;
+
 /** The session is over: remove everything of it here, and tell the other tabs. */
 export const signedOut = () => {
   forgetDrafts(sessionStorage);
+  sessionStorage.removeItem(HAD_SESSION);
   blankPage();
   channel?.postMessage("out");
 };
@@ -166,7 +177,10 @@ export const SocketWatch = ({ isConnected, route }) => {
 
   useEffect(() => {
     setIsBlocked(false);
-    if (isConnected) return;
+    if (isConnected) {
+      sessionStorage.setItem(HAD_SESSION, "1");
+      return;
+    }
     let missing = 0;
     let last = 0;
     let isStopped = false;

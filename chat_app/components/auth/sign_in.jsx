@@ -3,7 +3,7 @@
 // The forms that sign in. They are native form posts, so they work without this script too; with it
 // a refused form keeps its fields, and the other tabs learn that the session changed.
 
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ActionForm, CallbackUrl } from "./forms.jsx";
 import {
   authRequest,
@@ -17,10 +17,13 @@ import {
 import {
   backFromIdentityProvider,
   goToIdentityProvider,
+  hasLostSession,
   onOtherTab,
   onPageHide,
   signedIn,
 } from "./session.jsx";
+
+const SIGNED_OUT = "You've been signed out.";
 
 // Asking for an email, or for the code of a second factor, is not a sign-in yet.
 /** @param {URL} url */
@@ -57,9 +60,11 @@ export const AuthForm = ({ action, messages, problemId, children }) => {
   const state = useRequest();
   const { problem, busy, setProblem } = state;
   const accepted = useRef(false);
+  const [isSignedOut, setIsSignedOut] = useState(false);
 
   useEffect(() => {
     backFromIdentityProvider(false);
+    setIsSignedOut(location.pathname.startsWith("/signin") && hasLostSession());
     const code = new URLSearchParams(location.search).get("error");
     if (code !== null) setProblem(messageOf(messages, code));
   }, []);
@@ -98,7 +103,14 @@ export const AuthForm = ({ action, messages, problemId, children }) => {
       className="auth-form"
       state={state}
       problemId={problemId}
-      hidden={<CallbackUrl />}
+      hidden={
+        <>
+          <CallbackUrl />
+          <p className="note" role="status">
+            {isSignedOut && !problem && SIGNED_OUT}
+          </p>
+        </>
+      }
       onSubmit={submit}
     >
       {children}
