@@ -46,6 +46,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await ada.sign_out()
 
     await expect(page.get_by_label("Email")).to_be_focused()
+    await expect(page.get_by_text("You've been signed out.")).to_have_count(0)
     await page.keyboard.type(ada.email)
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
@@ -60,6 +61,7 @@ async def test_a_visit_without_a_mouse(program: Program, meet: Meet) -> None:
     await _walk(page, "Copy message", key="Shift+Tab")
     await page.keyboard.press("Enter")
     await expect(page.locator("[data-copied=true]")).to_have_count(1)
+    await _walk(page, "Copy your message", key="Shift+Tab")
 
     await _walk(page, "New chat", key="Shift+Tab")
     await page.keyboard.press("Enter")

@@ -135,7 +135,11 @@ def message(
 def _question(item: Item) -> rx.Component:
     return rx.fragment(
         rx.el.h2("You said", class_name="sr-only"),
-        rx.el.div(clamped(_text(item, plain=True)), class_name="bubble"),
+        rx.el.div(
+            clamped(_text(item, plain=True)),
+            _copy(item, label="Copy your message"),
+            class_name="bubble",
+        ),
     )
 
 
@@ -155,6 +159,12 @@ def _answer(
 def _text(item: Item, **props: Any) -> rx.Component:
     return message_text(
         parts=item.parts, stream_id=item.stream_id, status=item.status, message=item.id, **props
+    )
+
+
+def _copy(item: Item, **props: Any) -> rx.Component:
+    return copy_button(
+        icon("copy"), icon("check"), parts=item.parts, stream_id=item.stream_id, **props
     )
 
 
@@ -192,7 +202,7 @@ def _actions(
     item: Item, can_retry: rx.Var[bool], retry: Any, details: rx.Component
 ) -> rx.Component:
     return rx.el.div(
-        copy_button(icon("copy"), icon("check"), parts=item.parts, stream_id=item.stream_id),
+        _copy(item),
         rx.cond(
             can_retry & (item.status == "complete"),
             icon_button("retry", "Regenerate", class_name="retry", on_click=retry),
