@@ -125,9 +125,9 @@ def _explained() -> Iterator[None]:
     except (RevisionMismatch, MigrationFailed) as error:
         raise MoveFailed(f"The target can't be used. {error.message}") from error
     except DatabaseUnreachable as error:
+        reason = _first_line(error.__cause__ or error)
         raise MoveFailed(
-            "The target can't be reached, or the connection was lost; nothing was moved. Check its "
-            "host, name, user and password."
+            f"The target can't be reached, or was lost ({reason}); nothing was moved."
         ) from error
     except DatabaseBusy as error:
         raise MoveFailed(
@@ -306,6 +306,6 @@ def _name_of(table: Table, row: Row | None) -> str:
     return f"The row {key} of {table.name}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     # the lines after it may repeat the row
     return error_words(str(error).partition("\n")[0])

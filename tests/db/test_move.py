@@ -153,8 +153,31 @@ def test_what_cannot_be_moved_is_one_sentence(
 
 def test_a_target_that_cannot_be_reached_is_one_sentence(source: Settings, tmp_path: Path) -> None:
     nowhere = f"postgresql://chat@/chat?host={tmp_path}"
-    with pytest.raises(MoveFailed, match="The target can't be reached"):
+    with pytest.raises(MoveFailed, match=r"The target can't be reached.*\(connection"):
         _move(source, read_settings(database_url=nowhere))
+
+
+def test_a_move_that_is_interrupted_or_cut_off_leaves_nothing(
+    source: Settings, target: Settings, empty_postgres: PostgresDatabase
+) -> None:
+    _insert_thread(source)
+
+    def interrupt(said: str) -> None:
+        if said.startswith("Comparing"):
+            raise KeyboardInterrupt
+
+    def cut_off(said: str) -> None:
+        if said.startswith("Comparing"):
+            empty_postgres.rows(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    with pytest.raises(KeyboardInterrupt):
+        move(source, target, interrupt)
+    with pytest.raises(MoveFailed, match=r"or was lost \(.*\); nothing was moved"):
+        move(source, target, cut_off)
+    assert _tables(target) == []
 
 
 def test_an_answer_comes_after_its_question_whatever_their_order_was(
