@@ -7,6 +7,8 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from chat_app.core.clock import WaitLimit
+
 KEEPALIVE_SECONDS = 15.0
 """How long a stream may be idle."""
 UNREAD_SECONDS = 30.0
@@ -49,9 +51,14 @@ class StreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        limit = WaitLimit()
         tasks = {
             asyncio.ensure_future(work)
-            for work in (self._pump(send), self._keep_alive(send), _disconnected(receive))
+            for work in (
+                self._pump(send, limit),
+                self._keep_alive(send, limit),
+                _disconnected(receive),
+            )
         }
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -59,30 +66,32 @@ class StreamResponse(Response):
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            limit.close()
         for result in ended:
             if isinstance(result, Exception) and not isinstance(result, OSError):
                 raise result
 
-    async def _pump(self, send: Send) -> None:
+    async def _pump(self, send: Send, limit: WaitLimit) -> None:
         async with aclosing(self._chunks) as chunks:
             async for chunk in chunks:
-                await self._send(send, chunk)
-        await self._send(send, b"", more=False)
+                await self._send(send, limit, chunk)
+        await self._send(send, limit, b"", more=False)
 
-    async def _keep_alive(self, send: Send) -> None:
+    async def _keep_alive(self, send: Send, limit: WaitLimit) -> None:
         while True:
             before = self._sent
             await asyncio.sleep(self._idle_seconds)
             if before == self._sent:
-                await self._send(send, self._keepalive)
+                await self._send(send, limit, self._keepalive)
 
-    async def _send(self, send: Send, chunk: bytes, *, more: bool = True) -> None:
+    async def _send(self, send: Send, limit: WaitLimit, chunk: bytes, *, more: bool = True) -> None:
         async with self._send_lock:
             if self._ended:
                 return
             self._ended = not more
             self._sent += 1
-            async with asyncio.timeout(self._unread_seconds):  # its TimeoutError is an OSError
+            deadline = asyncio.get_running_loop().time() + self._unread_seconds
+            with limit.until(deadline):  # its TimeoutError is an OSError
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 

@@ -1,4 +1,4 @@
-"""The clock, retries with back-off, and periodic jobs.
+"""The clock, retries with back-off, limits of waits, and periodic jobs.
 
 Time and sleep are arguments, so that tests need neither sleeping nor patching.
 """
@@ -48,6 +48,67 @@ async def retry(
                 raise
         await sleep(delay)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+class WaitLimit:
+    """Limits many short waits of a task, as `asyncio.timeout_at` does, with one timer for them.
+
+    A timer for each token of an answer would cost a tenth of the token. Only one wait at a time.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._deadline = 0.0
+        self._cancelling = 0
+        self._is_expired = False
+
+    def until(self, deadline: float) -> "WaitLimit":
+        """A context manager around one wait.
+
+        Args:
+            deadline: The time of the event loop at which the wait raises `TimeoutError`.
+        """
+        self._deadline = deadline
+        return self
+
+    def close(self) -> None:
+        """Cancel the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def __enter__(self) -> None:
+        self._task = task = asyncio.current_task()
+        assert task is not None, "a wait belongs to a task"
+        self._cancelling = task.cancelling()
+        self._is_expired = False
+        if self._timer is None or self._timer.when() > self._deadline:
+            self.close()
+            self._timer = self._loop.call_at(self._deadline, self._check)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object
+    ) -> None:
+        task, self._task = self._task, None
+        assert task is not None
+        if (
+            self._is_expired
+            and task.uncancel() <= self._cancelling
+            and kind is asyncio.CancelledError
+        ):
+            raise TimeoutError from error
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # the next wait sets a timer
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._check)
+        else:
+            self._is_expired = True
+            self._task.cancel()
 
 
 async def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:

@@ -20,6 +20,7 @@ import httpx2
 from httpx_aiohttp.httpx2 import AiohttpTransport
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream
 
+from chat_app.core.clock import WaitLimit
 from chat_app.core.events import Event
 from chat_app.core.text import repair_surrogates
 from chat_app.llm.base import ModelTimeouts, PromptMessage, ProviderError
@@ -232,9 +233,11 @@ class OpenAIModel:
             deadline = now() + self._timeouts.first_token
             timeout_failure = Failure.SLOW
             body = await self._open(stack, prompt, max_tokens, deadline)
+            limit = WaitLimit()
+            stack.callback(limit.close)
             try:
                 while not decoder.done:
-                    piece = await self._next(body, deadline, timeout_failure, decoder)
+                    piece = await self._next(body, limit.until(deadline), timeout_failure, decoder)
                     if piece is None:
                         break
                     chunks = decoder.chunks
@@ -321,13 +324,13 @@ class OpenAIModel:
     async def _next(
         self,
         chunks: AsyncIterator[bytes],
-        deadline: float,
+        limit: WaitLimit,
         timeout_failure: Failure,
         decoder: ChatCompletionDecoder,
     ) -> bytes | None:
         """The next bytes of the body, or None at its end."""
         try:
-            async with asyncio.timeout_at(deadline):
+            with limit:
                 return await anext(chunks, None)
         except TimeoutError:
             failure = timeout_failure
