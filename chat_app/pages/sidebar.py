@@ -146,7 +146,7 @@ def _messages() -> rx.Component:
     return rx.cond(
         (ThreadListState.search != "") & ThreadListState.loaded,
         rx.el.section(
-            rx.el.h3("In messages", class_name="day"),
+            rx.el.h2("In messages", class_name="day"),
             rx.cond(
                 hits.length() > 0,
                 rx.fragment(
@@ -210,7 +210,7 @@ def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
     rename, delete = ThreadListState.begin_rename(item.id), ThreadListState.delete(item.id)
     answering = rx.el.span(rx.el.span("answering", class_name="sr-only"), class_name="pulse")
     return rx.el.li(
-        rx.cond(item.section != "", rx.el.h3(item.section, class_name="day")),
+        rx.cond(item.section != "", rx.el.h2(item.section, class_name="day")),
         rx.cond(
             item.id == ThreadListState.renaming,
             title_editor,

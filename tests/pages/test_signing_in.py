@@ -150,6 +150,9 @@ async def test_a_password_can_be_looked_at(page: Page) -> None:
     await expect(field).to_have_attribute("type", "password")
     await page.get_by_role("button", name="Show password").click()
     await expect(field).to_have_attribute("type", "text")
+    # Whoever speaks to the page says what they read on the button.
+    await page.get_by_role("button", name="Hide").click()
+    await expect(field).to_have_attribute("type", "password")
 
 
 async def test_signing_in_takes_the_other_forms_along(context: BrowserContext) -> None:

@@ -27,9 +27,8 @@ export const PasswordField = ({ autoComplete = "current-password", describedBy }
       <button
         type="button"
         className="show"
-        aria-pressed={isShown}
         aria-controls="password"
-        aria-label="Show password"
+        aria-label={isShown ? "Hide password" : "Show password"}
         onClick={() => setIsShown(!isShown)}
       >
         {isShown ? "Hide" : "Show"}

@@ -101,7 +101,7 @@ export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children,
     >
       {hidden}
       <Problem id={problemId}>{state.problem}</Problem>
-      <fieldset ref={fields} className="plain" disabled={state.busy}>
+      <fieldset ref={fields} role="none" className="plain" disabled={state.busy}>
         {children}
       </fieldset>
       <Slow busy={state.busy} />
