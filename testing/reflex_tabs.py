@@ -21,6 +21,7 @@ from chat_app.runs.flush import FlushThrottle
 from chat_app.services import Services, install
 from chat_app.settings import Settings, read_settings
 from chat_app.states.auth import AuthState
+from chat_app.states.chat import ChatState
 from chat_app.states.chunks import END
 from chat_app.states.feed import Feed
 from testing.auth_services import CountingHasher
@@ -232,3 +233,23 @@ async def wait_for_value(tab: Tab, read: Callable[[], Awaitable[object]], wanted
     async with asyncio.timeout(SAFETY_SECONDS):
         while await read() != wanted:
             await tab.arrival()
+
+
+def on_page(state: ChatState) -> list[str]:
+    """The ids of the history's rows, in the page's order."""
+    pages: list[list[Any]] = [getattr(state, f"page{slot}") for slot in state.order]
+    return [row.id for page in pages for row in page]
+
+
+async def branch(harness: Harness, principal: Principal, thread: str) -> list[str]:
+    """The ids of all messages of a thread, oldest first."""
+    found: list[str] = []
+    before = None
+    while True:
+        window = await harness.live.threads.window(
+            principal, UUID(thread), before=before, limit=200
+        )
+        found = [str(message.id) for message in window.messages] + found
+        if not window.has_older:
+            return found
+        before = window.messages[0].id

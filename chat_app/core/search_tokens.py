@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 GAP = "|"
 """Stands between two runs of pairs, so that the pairs at their edges are no neighbours."""
@@ -32,8 +33,7 @@ _PAIRED = (
 """The characters of scripts that are split into pairs, as the inside of a character class."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token of a text, or a `GAP`, and where it stands there, in characters."""
 
     text: str
@@ -77,16 +77,25 @@ class Phrase:
         """What a text's tokens, between two spaces, contain if it has the phrase."""
         return f"{'' if self.opens else ' '}{' '.join(self.tokens)}{'' if self.closes else ' '}"
 
-    def count(self, tokens: str) -> int:
+    def count(self, doubled: str) -> int:
         """How often it is in a text.
 
         Args:
-            tokens: The text's, as `token_text` makes them.
+            doubled: The text's tokens as `doubled` makes them.
         """
-        # Neighbours share no space then, and are counted one by one.
-        doubled = self.pattern.strip(" ").replace(" ", "  ")
-        pattern = f"{'' if self.opens else ' '}{doubled}{'' if self.closes else ' '}"
-        return f" {tokens.replace(' ', '  ')} ".count(pattern)
+        return doubled.count(_doubled_spaces(self.pattern))
+
+
+def doubled(tokens: str) -> str:
+    """The tokens of a text, such that neighbours share no space and are counted one by one."""
+    return f" {tokens.replace(' ', '  ')} "
+
+
+@lru_cache(256)
+def _doubled_spaces(pattern: str) -> str:
+    inner = pattern.strip(" ")
+    before, after = pattern[: pattern.index(inner)], pattern[pattern.index(inner) + len(inner) :]
+    return before + inner.replace(" ", "  ") + after
 
 
 def phrase_of(text: str) -> Phrase | None:
@@ -116,6 +125,10 @@ def token_text(text: str, max_bytes: int = sys.maxsize) -> str:
 
 def tokens_of(text: str) -> Iterator[Token]:
     """The tokens of a text, in order, with the gaps between runs of pairs."""
+    if text.isascii():
+        for match in _ASCII_WORD.finditer(text.lower()):
+            yield Token(match[0], match.start(), match.end())
+        return
     word, piece = _patterns()
     after_pairs = False
     for match in word.finditer(text.replace("_", " ")):

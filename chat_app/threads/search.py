@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.core.search_tokens import Phrase
+from chat_app.core.search_tokens import Phrase, doubled
 from chat_app.db.engine import Database
 from chat_app.db.full_text import TITLE, hits, searched_text
 from chat_app.db.tables import Message, SearchEntry, Thread
@@ -27,7 +27,7 @@ from chat_app.threads.views import in_utc
 
 MAX_HITS = 50
 """The most hits on a page."""
-POOL = 200
+POOL = 100
 """How many matches are ranked together: those written last, then the ones before them, …"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -185,7 +185,8 @@ def _has(entry: Any, phrase: Phrase) -> Any:
 
 def _rank(query: SearchQuery, row: Any) -> _Rank:
     """How often the words are in an entry, then its date."""
-    count = sum(phrase.count(row.tokens) for phrase in query.phrases or query.title_phrases)
+    tokens = doubled(row.tokens)
+    count = sum(phrase.count(tokens) for phrase in query.phrases or query.title_phrases)
     return count, (in_utc(row.created_at) - _EPOCH) // _MICROSECOND, row.id
 
 

@@ -56,6 +56,10 @@ def _marks(text: str, phrases: Sequence[Phrase]) -> Iterator[tuple[int, int]]:
     tokens = list(tokens_of(text))
     for phrase in phrases:
         size = len(phrase.tokens)
+        if phrase.is_single:
+            (wanted,) = phrase.tokens
+            yield from ((token.start, token.end) for token in tokens if token.text == wanted)
+            continue
         for at in range(len(tokens) - size + 1):
             window = tokens[at : at + size]
             if _stands(phrase, window):

@@ -1,7 +1,6 @@
 """Reading a long thread upwards and down again: what a tab shows, and what each step costs it."""
 
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from chat_app.auth.principal import Principal
@@ -9,30 +8,20 @@ from chat_app.seed import seed_messages
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import MAX_PAGES, PAGE
-from testing.reflex_tabs import Harness, Tab, has_ended, open_harness, open_tab, size, wait_until
+from testing.reflex_tabs import (
+    Harness,
+    Tab,
+    branch,
+    has_ended,
+    on_page,
+    open_harness,
+    open_tab,
+    size,
+    wait_until,
+)
 
 MESSAGES = 1_000
 GROWTH = 1.1
-
-
-def on_page(state: ChatState) -> list[str]:
-    """The ids of the history's rows, in the page's order."""
-    pages: list[list[Any]] = [getattr(state, f"page{slot}") for slot in state.order]
-    return [row.id for page in pages for row in page]
-
-
-async def branch(harness: Harness, principal: Principal, thread: str) -> list[str]:
-    """The ids of all messages of a thread, oldest first."""
-    found: list[str] = []
-    before = None
-    while True:
-        window = await harness.live.threads.window(
-            principal, UUID(thread), before=before, limit=200
-        )
-        found = [str(message.id) for message in window.messages] + found
-        if not window.has_older:
-            return found
-        before = window.messages[0].id
 
 
 async def long(harness: Harness) -> tuple[Principal, str, Tab]:

@@ -9,8 +9,7 @@ from chat_app.states.feed import Feed
 from chat_app.states.page_window import PAGE
 from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState
-from testing.reflex_tabs import Harness, Tab, open_tab, wait_for_value
-from tests.states.test_history import branch, on_page
+from testing.reflex_tabs import Harness, Tab, branch, on_page, open_tab, wait_for_value
 
 MESSAGES = 200
 
