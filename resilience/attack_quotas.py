@@ -127,7 +127,7 @@ def _client(url: str, cookie: str) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=None)
     headers = {"Origin": url, "Cookie": cookie}
     return httpx.AsyncClient(
-        base_url=url, headers=headers, timeout=60, limits=limits, trust_env=False
+        verify=False, base_url=url, headers=headers, timeout=60, limits=limits, trust_env=False
     )
 
 

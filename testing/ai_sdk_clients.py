@@ -181,7 +181,9 @@ async def run_server(folder: Path) -> AsyncIterator[Server]:
         headers = {"Cookie": cookie, "Origin": one.home}
         async with (
             serve(Gateway(http_app(), services=installed.services), port),
-            httpx.AsyncClient(base_url=one.home, headers=headers, trust_env=False) as http,
+            httpx.AsyncClient(
+                verify=False, base_url=one.home, headers=headers, trust_env=False
+            ) as http,
         ):
             try:
                 yield Server(one.home, models, headers, http)

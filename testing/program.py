@@ -1,5 +1,6 @@
 """The program as a subprocess: started, stopped and killed."""
 
+import http.client
 import os
 import signal
 import socket
@@ -10,8 +11,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-
-import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 240
@@ -81,10 +80,14 @@ class Program:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
+        asked = http.client.HTTPConnection("localhost", self.port, timeout=2)
         try:
-            return httpx.get(f"{self.url}/ping", timeout=2).status_code == 200
-        except httpx.HTTPError:
+            asked.request("GET", "/ping")
+            return asked.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            asked.close()
 
     def beside(self, *arguments: str) -> str:
         """Run another command with the same settings while this one serves; what it says."""

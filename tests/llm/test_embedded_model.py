@@ -179,7 +179,9 @@ async def test_others_on_this_machine_cannot_use_it(model: EmbeddedModel) -> Non
     await ask(model)
     assert model.process is not None
     assert model.process.url.startswith("http://127.0.0.1:")
-    async with httpx.AsyncClient(base_url=model.process.url, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        verify=False, base_url=model.process.url, trust_env=False
+    ) as client:
         for path in ("/v1/chat/completions", "/completion", "/tokenize"):
             body = {"messages": [{"role": "user", "content": "hi"}]}
             for headers in ({}, {"authorization": "Bearer wrong"}):

@@ -47,7 +47,7 @@ class Browser:
             "Origin": APP_URL,
             "X-Auth-Return-Redirect": "1",
         }
-        self.http = httpx.Client(base_url=program.url, headers=headers, timeout=30)
+        self.http = httpx.Client(verify=False, base_url=program.url, headers=headers, timeout=30)
         for name, value in cookies.items():
             self.http.cookies.set(name, value, domain="localhost.local")
 
