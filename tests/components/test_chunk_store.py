@@ -180,6 +180,35 @@ async def test_what_nobody_shows_is_not_asked_for_again_until_the_next_gap(page:
     assert (got["before"], got["asked"]) == (1, [0, 0])
 
 
+AWAITED = """({ then, ended }) => {
+    const [timers, asked] = [[], []];
+    const store = lab.createChunkStore({ later: (work) => timers.push(work) });
+    const pass = () => timers.splice(0).forEach((work) => work());
+    store.onResync((resync) => asked.push(resync));
+    store.subscribe("r", () => {});
+    store.receive(["r", 0, 0, "Yes."]);
+    if (ended) store.receive(ended);
+    for (let n = 0; n < 3; n += 1) store.awaitEnd("r");
+    const early = asked.length;
+    pass();
+    if (then) store.receive(then);
+    pass();
+    return { early, asked, ended: store.get("r").ended };
+}"""
+
+
+async def test_an_end_that_was_lost_is_asked_for_once_the_message_is_over(page: Page) -> None:
+    end = ["r", -1, 4, "", "complete", 1]
+    reply = [["r", 0, 0, "Yes."], end]
+    asked = {"streamId": "r", "part": 0, "have": 4}
+    got = await page.evaluate(AWAITED, {"then": reply})
+    assert got == {"early": 0, "asked": [asked], "ended": True}
+    got = await page.evaluate(AWAITED, {})
+    assert got == {"early": 0, "asked": [asked] * 2, "ended": False}, "that reply was lost too"
+    got = await page.evaluate(AWAITED, {"ended": end})
+    assert got == {"early": 0, "asked": [], "ended": True}
+
+
 async def test_a_wrong_length_at_the_end_is_asked_for_once(page: Page) -> None:
     lost = [["r", 0, {"type": "reasoning", "text": "Hm"}], ["r", 1, 0, "Yes."]]
     end = ["r", -1, 10, "", "complete"]

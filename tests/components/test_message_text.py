@@ -37,6 +37,24 @@ async def test_a_finished_message_without_its_text_does_not_wait(page: Page) -> 
     await expect(page.get_by_role("img", name="Waiting for the answer")).to_have_count(0)
 
 
+async def test_the_end_of_a_message_that_is_over_is_waited_for(page: Page) -> None:
+    waits = await page.evaluate(
+        """() => {
+            const waits = [];
+            const store = { ...lab.createChunkStore(), awaitEnd: (id) => waits.push(id) };
+            const view = lab.mountMessage(document.createElement("div"), { store });
+            view.show({ streamId: "r", status: "running" });
+            store.receive(["r", 0, 0, "Yes."]);
+            view.show({ streamId: "r", status: "complete" });
+            store.receive(["r", -1, 4, "", "complete", 1]);
+            view.show({ streamId: "r", status: "stopped" });
+            view.show({ parts: [{ type: "text", text: "Stored." }], status: "complete" });
+            return waits;
+        }"""
+    )
+    assert waits == ["r"]
+
+
 async def test_words_that_came_before_the_bubble_are_in_it(page: Page) -> None:
     await _send(page, ["r", 0, 0, "early"])
     await _mount(page, streamId="r", status="running")

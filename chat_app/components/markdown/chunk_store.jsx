@@ -24,8 +24,10 @@
  *   error: string,
  *   missing: Missing | null,
  *   resynced: string,
+ *   awaitsEnd: boolean,
  * }} Entry `missing`: what is requested, until a chunk fits; `resynced`: how much was here when
- *   the end last showed that it was too little; empty before that.
+ *   the end last showed that it was too little; empty before that; `awaitsEnd`: the message is known
+ *   to be over.
  *
  * @typedef {{part: number, have: number}} Missing
  *
@@ -99,6 +101,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
       error: "",
       missing: null,
       resynced: "",
+      awaitsEnd: false,
     };
     entries.delete(streamId);
     entries.set(streamId, entry);
@@ -196,6 +199,23 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
       if (entry.parts.length === 0) entry.parts = parts.map((known) => newPart(known));
       entry.ended = true;
       resync(streamId, entry, rest(entry.parts, part));
+    },
+
+    /**
+     * Request a stream whose message is over, unless its end comes soon: no later chunk would show
+     * that the end was lost.
+     *
+     * @param {string} streamId
+     */
+    awaitEnd(streamId) {
+      const entry = touch(streamId);
+      if (entry.ended || entry.awaitsEnd) return;
+      entry.awaitsEnd = true;
+      later(() => {
+        entry.awaitsEnd = false;
+        if (entry.ended || entry.missing || !readers.has(streamId)) return;
+        resync(streamId, entry, rest(entry.parts, 0));
+      }, RETRY_MS);
     },
 
     /**

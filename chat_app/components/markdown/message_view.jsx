@@ -128,6 +128,7 @@ export function mountMessage(root, { store = chunks } = {}) {
         unsubscribe = streamId ? store.subscribe(streamId, throttle.request) : () => {};
       }
       shown = { parts, streamId, status, id: message };
+      if (streamId && status && !RUNNING.has(status) && !isDone()) store.awaitEnd(streamId);
       throttle.cancel();
       // A page of old messages at once would hold up the page while the user scrolls.
       if (isDone() && views.length === 0) slices.request(draw);
