@@ -30,7 +30,7 @@ NEW_PASSWORD = "violet kettle harbour thirty eight"
 
 
 @dataclass(frozen=True)
-class Ending:
+class SessionEnding:
     """A way to end the session of a phone.
 
     Args:
@@ -103,13 +103,13 @@ async def _expire(_: Caller, laptop: Caller) -> None:
 
 
 ENDINGS = {
-    "sign-out": Ending(_sign_out),
-    "revoke one": Ending(_revoke_one),
-    "everywhere": Ending(_everywhere),
-    "password": Ending(_change_password),
-    "deletion": Ending(_delete),
-    "disable": Ending(_disable),
-    "expiry": Ending(_expire, looks=True),
+    "sign-out": SessionEnding(_sign_out),
+    "revoke one": SessionEnding(_revoke_one),
+    "everywhere": SessionEnding(_everywhere),
+    "password": SessionEnding(_change_password),
+    "deletion": SessionEnding(_delete),
+    "disable": SessionEnding(_disable),
+    "expiry": SessionEnding(_expire, looks=True),
 }
 
 
@@ -140,7 +140,7 @@ async def ends(
 
 
 async def _end(
-    program: Program, talker: EndlessProvider, ending: Ending, sockets: int, found: Measured
+    program: Program, talker: EndlessProvider, ending: SessionEnding, sockets: int, found: Measured
 ) -> None:
     phone = await signed_up(program)
     laptop = await second_device(phone)
@@ -178,7 +178,7 @@ def _after(answered: float, when: float) -> float:
     return max(0.0, when - answered) * 1000
 
 
-def _judge(ending: Ending, found: Measured) -> None:
+def _judge(ending: SessionEnding, found: Measured) -> None:
     grace = LOOK_MS if ending.looks else 0
     found.wrong["too late"] += percentile(found.last, 99) > grace + MOST_MS
     found.wrong["model left too late"] += max(found.cut) > grace + MOST_PROVIDER_MS

@@ -22,14 +22,14 @@ HYDRATE = "reflex___state____state.hydrate_and_load"
 WORDS = "kept between us"
 
 
-class Caller:
+class HttpCaller:
     """Somebody who speaks HTTP without a browser."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.http = httpx.Client(verify=False, base_url=url, headers={"Origin": url}, timeout=30)
 
-    def sign_up(self) -> "Caller":
+    def sign_up(self) -> "HttpCaller":
         email = f"caller-{uuid4().hex}@example.com"
         form = {"email": email, "password": PASSWORD, "name": "Caller"}
         answer = self.http.post("/api/auth/signup", data=form)
@@ -55,15 +55,15 @@ def message(text: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ada(program: Program) -> Iterator[Caller]:
-    caller = Caller(program.url).sign_up()
+def ada(program: Program) -> Iterator[HttpCaller]:
+    caller = HttpCaller(program.url).sign_up()
     yield caller
     caller.http.close()
 
 
 @pytest.fixture
-def eve(program: Program) -> Iterator[Caller]:
-    caller = Caller(program.url).sign_up()
+def eve(program: Program) -> Iterator[HttpCaller]:
+    caller = HttpCaller(program.url).sign_up()
     yield caller
     caller.http.close()
 
@@ -91,7 +91,7 @@ def done(frame: object) -> bool:
 
 
 async def test_a_client_token_opens_nothing_without_its_session(
-    program: Program, ada: Caller, eve: Caller
+    program: Program, ada: HttpCaller, eve: HttpCaller
 ) -> None:
     thread, token = ada.ask(WORDS), str(uuid4())
     own = await load(program, token, ada.cookie, thread)
@@ -111,7 +111,7 @@ async def test_a_client_token_opens_nothing_without_its_session(
     [None, "null", "http://evil.example", "http://localhost.evil.example", "http://127.0.0.1"],
 )
 async def test_a_foreign_origin_is_refused(
-    program: Program, ada: Caller, origin: str | None
+    program: Program, ada: HttpCaller, origin: str | None
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with connect(program.url, token=str(uuid4()), cookie=ada.cookie, origin=origin):
@@ -131,7 +131,7 @@ async def test_a_foreign_origin_is_refused(
 
 
 async def test_a_client_cannot_choose_its_state_with_socket_io_s_own_names(
-    program: Program, ada: Caller, eve: Caller
+    program: Program, ada: HttpCaller, eve: HttpCaller
 ) -> None:
     thread = ada.ask(WORDS)
     own = await load(program, str(uuid4()), ada.cookie, thread)
@@ -155,7 +155,7 @@ async def test_a_client_cannot_choose_its_state_with_socket_io_s_own_names(
 
 
 async def test_garbage_neither_ends_the_socket_nor_reaches_the_log(
-    program: Program, ada: Caller
+    program: Program, ada: HttpCaller
 ) -> None:
     canary = f"canary{uuid4().hex}"
     send = f"{ChatState.get_full_name()}.send"
@@ -186,7 +186,9 @@ async def test_garbage_neither_ends_the_socket_nor_reaches_the_log(
     assert "Traceback" not in said
 
 
-def test_curl_streams_with_a_cookie_and_is_refused_without(program: Program, ada: Caller) -> None:
+def test_curl_streams_with_a_cookie_and_is_refused_without(
+    program: Program, ada: HttpCaller
+) -> None:
     curl = shutil.which("curl")
     assert curl is not None
     body = json.dumps({"messages": [message(WORDS)], "model": "fake:12x0"})

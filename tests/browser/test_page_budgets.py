@@ -51,7 +51,7 @@ def paced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         yield one
 
 
-class Reader:
+class SocketUser:
     """Somebody with one tab, seen from the socket."""
 
     def __init__(self, program: Program) -> None:
@@ -93,17 +93,17 @@ class Reader:
         return context
 
     @asynccontextmanager
-    async def tab(self, thread: str) -> AsyncIterator["Tab"]:
+    async def tab(self, thread: str) -> AsyncIterator["SocketTab"]:
         """Open a thread, as the page does."""
         path = f"/c/{thread}"
         place = {"pathname": "/c/[thread]", "asPath": path, "query": {"thread": thread}}
         async with connect(self.program.url, cookie=self.cookie) as socket:
             await socket.boot({"name": HYDRATE, "payload": {}, "router_data": place})
             await socket.until(lambda packet: '"is_hydrated_rx_state_": true' in json.dumps(packet))
-            yield Tab(socket, place)
+            yield SocketTab(socket, place)
 
 
-class Tab:
+class SocketTab:
     def __init__(self, socket: SocketClient, place: dict[str, Any]) -> None:
         self._socket, self._place = socket, place
 
@@ -124,7 +124,7 @@ class Tab:
             packet for packet in frames if text_of(packet) not in ("", QUESTION) or ends(packet)
         ]
 
-    async def answer_in(self, thread: str, reader: "Reader", model: str) -> list[Any]:
+    async def answer_in(self, thread: str, reader: "SocketUser", model: str) -> list[Any]:
         """The frames of an answer that is asked for from another program."""
         asked = asyncio.create_task(asyncio.to_thread(reader.ask, thread, model))
         frames = await self.answer()
@@ -174,14 +174,14 @@ def cost(frames: list[Any]) -> float:
 
 
 @pytest.fixture
-def reader(paced: Program) -> Iterator[Reader]:
-    one = Reader(paced)
+def reader(paced: Program) -> Iterator[SocketUser]:
+    one = SocketUser(paced)
     yield one
     one.http.close()
 
 
 async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thread(
-    reader: Reader,
+    reader: SocketUser,
 ) -> None:
     async with reader.tab(reader.thread()) as tab:
         first = await tab.ask()
@@ -199,7 +199,7 @@ async def test_a_token_costs_one_small_frame_however_long_the_answer_and_the_thr
     assert cost(crowded) <= GROWTH * cost(first)
 
 
-async def test_a_token_of_reasoning_costs_what_one_of_text_does(reader: Reader) -> None:
+async def test_a_token_of_reasoning_costs_what_one_of_text_does(reader: SocketUser) -> None:
     told: list[list[Any]] = []
     for model in (f"fake:{TOKENS}x20", f"fake:think{TOKENS}:{TOKENS}x20"):
         thread = reader.thread()
@@ -214,7 +214,7 @@ async def test_a_token_of_reasoning_costs_what_one_of_text_does(reader: Reader) 
     assert cost(thought[1:-1]) <= GROWTH * cost(text[1:-1])
 
 
-async def test_a_fast_answer_comes_in_fewer_frames_than_tokens(reader: Reader) -> None:
+async def test_a_fast_answer_comes_in_fewer_frames_than_tokens(reader: SocketUser) -> None:
     thread = reader.thread()
     async with reader.tab(thread) as tab:
         frames = await tab.answer_in(thread, reader, f"fake:{LONG}x1")
@@ -225,7 +225,7 @@ async def test_a_fast_answer_comes_in_fewer_frames_than_tokens(reader: Reader) -
 
 
 async def test_the_page_is_light_and_a_long_answer_stays_so(
-    reader: Reader, browser: Browser
+    reader: SocketUser, browser: Browser
 ) -> None:
     thread = reader.thread()
     reader.ask(thread, f"fake:{LONG}x0")
@@ -296,7 +296,7 @@ SCROLL = """async ([button, isUp]) => {
 
 
 async def test_a_long_thread_stays_small_on_the_page_and_still_under_the_reader(
-    reader: Reader, browser: Browser
+    reader: SocketUser, browser: Browser
 ) -> None:
     thread = reader.seeded(MESSAGES)
     context = await reader.browsing(browser)

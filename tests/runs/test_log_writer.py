@@ -44,7 +44,7 @@ BUSY = OperationalError("insert", {}, Exception("locked"))
 ORPHAN = IntegrityError("insert", {}, Exception("foreign key"))
 
 
-class Disk:
+class FaultyStore:
     """A store that notes every transaction and can be slow or broken."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class HeldThrottle(VirtualThrottle):
 
 class WriterHarness:
     def __init__(self) -> None:
-        self.disk = Disk()
+        self.disk = FaultyStore()
         self.flush_throttle = HeldThrottle()
         self.writer = LogWriter(self.disk.store, self.flush_throttle)
         self.channels: list[Channel] = []

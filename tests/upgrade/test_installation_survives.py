@@ -33,7 +33,7 @@ ADA, GRACE, DORA = "ada@chat.example", "grace@chat.example", "dora@chat.example"
 SETTINGS = {"APP_URL": APP_URL, "FAKE_MODELS": "true", "EMBEDDED_MODEL": "false"}
 
 
-class Browser:
+class KeptBrowser:
     """A client of the installation.
 
     Args:
@@ -84,9 +84,9 @@ class Browser:
         return found
 
 
-def signed_in(program: Program, email: str, strategy: str = "database") -> Browser:
+def signed_in(program: Program, email: str, strategy: str = "database") -> KeptBrowser:
     """A client that holds the session cookie of a user of the first release."""
-    return Browser(program, chat_session=USERS[email]["sessions"][strategy])
+    return KeptBrowser(program, chat_session=USERS[email]["sessions"][strategy])
 
 
 def parts_of(message: dict[str, Any]) -> list[tuple[str, str]]:
@@ -174,15 +174,15 @@ def test_a_database_session_is_still_signed_in(program: Program, email: str) -> 
 @pytest.mark.parametrize("email", [ADA, GRACE])
 def test_a_jwt_session_is_still_signed_in_and_is_renewed(jwt_program: Program, email: str) -> None:
     old = USERS[email]["sessions"]["jwt"]
-    browser = Browser(jwt_program, chat_session=old)
+    browser = KeptBrowser(jwt_program, chat_session=old)
     assert browser.user() == email
     renewed = browser.http.cookies.get("chat_session", domain="localhost.local")
     assert renewed not in (None, old)
-    assert Browser(jwt_program, chat_session=str(renewed)).user() == email
+    assert KeptBrowser(jwt_program, chat_session=str(renewed)).user() == email
 
 
 def test_a_password_and_a_code_of_the_authenticator_sign_in(program: Program) -> None:
-    browser = Browser(program)
+    browser = KeptBrowser(program)
     assert browser.sign_in(GRACE) == "/signin/code"
     assert browser.user() is None
     assert browser.enter_code(TOTP(SECOND_FACTOR["secret"]).now()) == "/"
@@ -190,7 +190,7 @@ def test_a_password_and_a_code_of_the_authenticator_sign_in(program: Program) ->
 
 
 def test_an_unused_backup_code_signs_in_and_a_used_one_does_not(program: Program) -> None:
-    browser = Browser(program)
+    browser = KeptBrowser(program)
     browser.sign_in(GRACE)
     assert browser.enter_code(SECOND_FACTOR["used_backup_code"]).startswith("/signin/code?error=")
     assert browser.user() is None
@@ -199,13 +199,13 @@ def test_an_unused_backup_code_signs_in_and_a_used_one_does_not(program: Program
 
 
 def test_a_remembered_device_is_asked_for_no_code(program: Program) -> None:
-    browser = Browser(program, chat_device=SECOND_FACTOR["device_cookie"])
+    browser = KeptBrowser(program, chat_device=SECOND_FACTOR["device_cookie"])
     assert browser.sign_in(GRACE) == "/"
     assert browser.user() == GRACE
 
 
 def test_a_disabled_user_is_refused(program: Program) -> None:
-    browser = Browser(program)
+    browser = KeptBrowser(program)
     assert browser.sign_in(DORA).startswith("/signin?error=")
     assert browser.user() is None
 

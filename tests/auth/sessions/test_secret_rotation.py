@@ -46,7 +46,7 @@ class Installation:
 
 
 @dataclass
-class Browser:
+class RotatingBrowser:
     """Asks without a pause, and keeps the cookie that it is given."""
 
     token: str
@@ -82,7 +82,8 @@ async def test_rotating_the_secret_twice_under_load_signs_nobody_out(
 ) -> None:
     idle = await installation.sign_in("idle@example.org")
     browsers = [
-        Browser(await installation.sign_in(f"{number}@example.org")) for number in range(PEOPLE)
+        RotatingBrowser(await installation.sign_in(f"{number}@example.org"))
+        for number in range(PEOPLE)
     ]
     before = {one.token for one in browsers}
     tasks = [asyncio.create_task(one.work(installation)) for one in browsers]
