@@ -150,7 +150,7 @@ def _cors(context: RequestContext) -> Headers:
     headers = [
         (b"access-control-allow-origin", context.allowed_origin.encode("latin-1")),
         (b"access-control-allow-credentials", b"true"),
-        (b"access-control-expose-headers", b"retry-after"),
+        (b"access-control-expose-headers", b"retry-after, x-request-id, x-thread-id"),
     ]
     return headers + _PREFLIGHT if context.is_preflight else headers
 

@@ -39,6 +39,8 @@ async def test_a_page_on_another_host_of_the_site_is_served(open_server: Any, me
         for one in (asked, response):
             assert one.headers["access-control-allow-origin"] == APP
             assert one.headers["access-control-allow-credentials"] == "true"
+            readable = one.headers["access-control-expose-headers"].split(", ")
+            assert {"retry-after", "x-request-id", "x-thread-id"} <= set(readable)
             assert "Origin" in one.headers["vary"]
 
 
