@@ -88,6 +88,7 @@ class Database:
         self._reserve: DiskReserve | None = None
         self._write_locks: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
         self._writing: set[asyncio.Task[Any] | None] = set()
+        self._queued = 0  # writers that wait for a lock
 
     def keep_reserve(self, path: Path) -> None:
         """Keep a file on the disk of a SQLite database that is deleted when the disk is full."""
@@ -372,12 +373,18 @@ class Database:
             raise NestedWrite("This task has a write session already; use that one.")
         key = owner if self._is_postgres else None
         lock = self._write_locks.setdefault(key, asyncio.Lock())
-        try:
-            # writers ahead may each wait for another process; together they may not exceed this
-            async with asyncio.timeout(self._busy_seconds):
-                await lock.acquire()
-        except TimeoutError:
-            raise DatabaseBusy from None
+        if lock.locked() or self._queued:
+            self._queued += 1
+            try:
+                # writers ahead may each wait for another process; together they may not exceed this
+                async with asyncio.timeout(self._busy_seconds):
+                    await lock.acquire()
+            except TimeoutError:
+                raise DatabaseBusy from None
+            finally:
+                self._queued -= 1
+        else:
+            await lock.acquire()  # at once: a timer for each token would cost more than the lock
         self._writing.add(task)
         try:
             yield

@@ -157,6 +157,15 @@ class Endpoint:
         await self._http.aclose()
 
 
+def _body(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The bytes of a body as they come; decompressed if it is compressed, unasked."""
+    if "content-encoding" in response.headers or not isinstance(
+        response.stream, httpx2.AsyncByteStream
+    ):
+        return response.aiter_bytes()
+    return aiter(response.stream)  # without the decoder's layers, which cost as much as the read
+
+
 def _client_session(tls_context: ssl.SSLContext) -> aiohttp.ClientSession:
     """An aiohttp session with a connection per answer and without cookies.
 
@@ -273,7 +282,7 @@ class OpenAIModel:
                             raise
                     else:
                         stack.push_async_callback(response.aclose)
-                        return response.aiter_bytes()
+                        return _body(response)
         except TimeoutError:
             raise Failure.SLOW.error(self.name) from None
         except APIStatusError as error:
