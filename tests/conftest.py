@@ -107,7 +107,7 @@ def shared_postgres(postgres_server: "PostgresServer") -> "Iterator[SharedDataba
     shared.close()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> "Iterator[DatabaseUnderTest]":
     """A database at the newest revision without rows; its test runs on SQLite and on PostgreSQL.
 

@@ -1,26 +1,19 @@
 """A database with two people, each with a thread, a message and a run."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from chat_app.db.engine import Database
-from testing.database import create_tables
+from testing.database import DatabaseUnderTest
 from testing.owned_rows import Person, make_person
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'data' / 'chat.db'}"
-
-
-@pytest.fixture
-async def db(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
-    await create_tables(database)
-    yield database
-    await database.close()
+async def db(database: DatabaseUnderTest) -> AsyncIterator[Database]:
+    one = database.open(Database)
+    yield one
+    await one.close()
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ The same machine then runs on mutants that each lack one check, and must notice.
 # A row gets its `owner_id` from the scoped session, and columns are typed as their values.
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.schema import CreateTable
 from sqlmodel import col, delete, select, update
 
@@ -31,6 +29,8 @@ from chat_app.db.engine import Database
 from chat_app.db.row_level_security import QueryRefused
 from chat_app.db.scoped_session import ScopedSession, SyncScopedSession
 from chat_app.db.tables import Message, Thread, User, metadata
+from testing.database import DatabaseUnderTest, SqliteDatabase, only_postgres, only_sqlite
+from testing.postgres import PostgresDatabase
 from testing.query_shapes import SHAPES, Owns, flat
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cartesian product")
@@ -53,21 +53,14 @@ def _pick(rows: dict[UUID, Any], pick: int) -> UUID:
 class Isolation(RuleBasedStateMachine):
     """The database and the model of it, side by side."""
 
-    template: Path
+    db: Database
+    loop: asyncio.Runner
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        shutil.copy(self.template, self.folder / "chat.db")
-        self.loop = asyncio.Runner()
-        self.db = Database(f"sqlite+aiosqlite:///{self.folder / 'chat.db'}")
         self.threads: dict[UUID, tuple[Principal, str]] = {}
         self.messages: dict[UUID, tuple[Principal, UUID]] = {}
-
-    def teardown(self) -> None:
-        self.run(self.db.close())
-        self.loop.close()
-        shutil.rmtree(self.folder)
+        self.run(_empty(self.db))
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run(work)
@@ -263,35 +256,50 @@ def _tables(connection: Any, *, composite: bool) -> None:
         connection.execute(CreateTable(table, include_foreign_key_constraints=keys))
 
 
-async def _make_template(path: Path, *, composite: bool = True) -> None:
+async def _make_tables(path: Path, *, composite: bool) -> None:
     db = Database(f"sqlite+aiosqlite:///{path}")
     async with db.system("auth", write=True) as session:
         connection = await session.connection()
         await connection.run_sync(_tables, composite=composite)
-        for one in PEOPLE:
-            session.add(User(id=one.user_id, email=f"{one.user_id}@chat.example"))
     await db.close()
 
 
-def _run(folder: Path, *, examples: int, composite: bool = True) -> None:
-    path = folder / "template.db"
-    asyncio.run(_make_template(path, composite=composite))
+async def _add_people(db: Database) -> None:
+    async with db.system("auth", write=True) as session:
+        for one in PEOPLE:
+            session.add(User(id=one.user_id, email=f"{one.user_id}@chat.example"))
 
-    class Here(Isolation):
-        template = path
 
-    run_state_machine_as_test(
-        Here,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=20,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
-        ),
-    )
+async def _empty(db: Database) -> None:
+    async with db.system("sweep", write=True) as session:
+        await session.exec(delete(Message))
+        await session.exec(delete(Thread))
+
+
+def _run(database: DatabaseUnderTest, *, examples: int) -> None:
+    with asyncio.Runner() as runner:
+        database_of_all = database.open(Database)
+        runner.run(_add_people(database_of_all))
+
+        class Here(Isolation):
+            db = database_of_all
+            loop = runner
+
+        try:
+            run_state_machine_as_test(
+                Here,
+                settings=settings(
+                    max_examples=examples,
+                    stateful_step_count=20,
+                    derandomize=True,
+                    database=None,
+                    deadline=None,
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
+                ),
+            )
+        finally:
+            runner.run(database_of_all.close())
 
 
 def _failed_in(noticed: pytest.ExceptionInfo[AssertionError]) -> str:
@@ -314,26 +322,72 @@ def _without_flush_check() -> Iterator[None]:
         event.listen(SyncScopedSession, "before_flush", scoped_session._check_rows)
 
 
-def test_everybody_sees_exactly_what_they_own(tmp_path: Path) -> None:
-    _run(tmp_path, examples=60)
-
-
-def test_a_mutant_without_the_filter_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the compiler restrict nothing, and refuse nothing."""
     monkeypatch.setattr(engine_module, "restrict_to_owner", lambda *engines: None)
+
+
+def test_everybody_sees_exactly_what_they_own(database: DatabaseUnderTest) -> None:
+    _run(database, examples=60 if isinstance(database, SqliteDatabase) else 15)
+
+
+@only_sqlite
+def test_a_mutant_without_the_filter_is_noticed(
+    database: DatabaseUnderTest, without_filter: None
+) -> None:
     with pytest.raises(AssertionError) as noticed:
-        _run(tmp_path, examples=20)
+        _run(database, examples=20)
     assert _failed_in(noticed) == "everybody_sees_what_they_own"
 
 
-def test_a_mutant_without_the_flush_check_is_noticed(tmp_path: Path) -> None:
+@only_postgres
+def test_without_the_filter_postgres_itself_keeps_everybody_apart(
+    database: DatabaseUnderTest, without_filter: None
+) -> None:
+    _run(database, examples=15)
+
+
+def test_without_the_filter_and_the_policies_a_mutant_is_noticed(
+    postgres: PostgresDatabase, without_filter: None
+) -> None:
+    for table in ("thread", "message"):
+        postgres.rows(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    with pytest.raises(AssertionError) as noticed:
+        _run(postgres, examples=20)
+    assert _failed_in(noticed) == "everybody_sees_what_they_own"
+
+
+@only_postgres
+def test_a_mutant_whose_transactions_name_no_user_is_noticed(
+    database: DatabaseUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "name_owner", lambda _engine: None)
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        _run(database, examples=20)
+
+
+@only_sqlite
+def test_a_mutant_without_the_flush_check_is_noticed(database: DatabaseUnderTest) -> None:
     with _without_flush_check(), pytest.raises(AssertionError) as noticed:
-        _run(tmp_path, examples=20)
+        _run(database, examples=20)
     assert _failed_in(noticed) in {"create_thread_for", "hand_over"}
 
 
+@only_postgres
+def test_without_the_flush_check_postgres_itself_refuses_a_row_for_another(
+    database: DatabaseUnderTest,
+) -> None:
+    with (
+        _without_flush_check(),
+        pytest.raises(ProgrammingError, match="violates row-level security policy"),
+    ):
+        _run(database, examples=20)
+
+
 def test_a_mutant_without_the_composite_keys_is_noticed(tmp_path: Path) -> None:
+    file = SqliteDatabase(tmp_path)
+    asyncio.run(_make_tables(file.path, composite=False))
     with pytest.raises(AssertionError) as noticed:
-        _run(tmp_path, examples=20, composite=False)
+        _run(file, examples=20)
     assert _failed_in(noticed) in {"write_message", "reply"}

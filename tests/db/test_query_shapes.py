@@ -14,6 +14,7 @@ from chat_app.auth.principal import Principal
 from chat_app.db import engine as engine_module
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
+from testing.database import DatabaseUnderTest, only_postgres, only_sqlite
 from testing.owned_rows import Person
 from testing.query_shapes import SHAPES, Owns, flat
 
@@ -51,20 +52,31 @@ async def test_a_query_of_any_shape_shows_own_rows_only(db: Database, name: str)
 
 @pytest.fixture
 async def unfiltered(
-    db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    database: DatabaseUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
     monkeypatch.setattr(engine_module, "restrict_to_owner", lambda *engines: None)
-    database = Database(url)
-    yield database
-    await database.close()
+    one = database.open(Database)
+    yield one
+    await one.close()
 
 
+@only_sqlite
 @pytest.mark.parametrize("name", SHAPES)
 async def test_no_shape_is_right_by_accident(db: Database, unfiltered: Database, name: str) -> None:
     statement, expected = SHAPES[name]
     who, owns = await _add(db, "at")
     await _add(db, "zt", "yt")
     assert await _shown(unfiltered, who, statement) != expected(owns)
+
+
+@only_postgres
+async def test_without_the_filter_postgres_itself_shows_own_rows_only(
+    db: Database, unfiltered: Database
+) -> None:
+    who, owns = await _add(db, "at")
+    await _add(db, "zt", "yt")
+    for name, (statement, expected) in SHAPES.items():
+        assert await _shown(unfiltered, who, statement) == expected(owns), name
 
 
 async def test_an_update_from_another_table_reads_own_rows_only(
