@@ -199,8 +199,9 @@ class Database:
         check_reason(reason)
         if self._group is not None:
             return await self._grouped(None, work)
-        # The log writer needs no lock: it counts no rows, and there is one of it.
-        return await _shielded(self._on_server(self._all.writers, None, work))
+        # The log writer needs no lock: it counts no rows, and there is one of it. It needs no
+        # snapshot either: a row that was deleted meanwhile is missing, and no conflict.
+        return await _shielded(self._on_server(self._read_committed, None, work))
 
     async def revision(self) -> str:
         """The revision of the database as it is now; empty when it has none.

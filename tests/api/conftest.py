@@ -1,11 +1,18 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from testing.auth_api import auth_api_harness
 from testing.auth_services import PASSWORD, AuthHarness
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, SqliteDatabase
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> SqliteDatabase:
+    """The routes do not depend on the database; their services are tested on both."""
+    return SqliteDatabase(tmp_path, migrated)
 
 
 @pytest.fixture

@@ -18,12 +18,14 @@ from chat_app.auth.sign_in.identity import Browser, SignedIn, VerifiedIdentity
 from chat_app.core.errors import ChatError
 from chat_app.db.tables import Passkey, RememberedDevice, Totp
 from testing.auth_services import FIREFOX
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, only_sqlite
 from testing.email_flows import EmailHarness, email_harness
 from testing.mail_server import flush, link_of, text_of
 
 ADDRESS = "ada@example.org"
 ISSUER, OTHER = "https://id.acme.example", "https://id.other.example"
+
+pytestmark = only_sqlite  # what is tried does not depend on the database
 
 
 class Somebody:

@@ -23,6 +23,7 @@ from chat_app.llm.errors import Failure
 from chat_app.runs.finalize import reap_lost_runs
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 from chat_app.runs.log import BACK_OFF
+from testing.database import only_sqlite
 from testing.run_services import PATIENCE, RunHarness, rest_of, text_of
 
 SHOWN = PartEvent(1, 0, 0, TextDelta("shown"))
@@ -355,6 +356,7 @@ async def test_a_run_whose_owner_is_deleted_ends_without_affecting_others(
     assert text_of(await harness.read(bob, kept.run_id)) == "shown kept on"
 
 
+@only_sqlite  # by a trigger of its own
 async def test_an_answer_that_cannot_be_saved_fails_with_a_message(
     harness: RunHarness, alice: Principal, bob: Principal
 ):

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from chat_app.runs.follow import EndEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
 from testing.auth_api import everything_logged
-from testing.database import create_tables
+from testing.database import DatabaseUnderTest, create_tables
 from testing.run_services import SteppingClock, VirtualThrottle, rest_of, text_of
 
 SLOW = "fake:500x60000"
@@ -23,10 +22,10 @@ QUICK = "fake:50x0"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(database: DatabaseUnderTest) -> Settings:
     return read_settings(
         _env_file=None,
-        data_dir=tmp_path,
+        **database.settings,
         fake_models=True,
         embedded_model=False,
         chat_model=QUICK,

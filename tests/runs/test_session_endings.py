@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -16,7 +15,7 @@ from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.auth_services import PASSWORD, CountingHasher, Time
-from testing.database import create_tables
+from testing.database import DatabaseUnderTest, create_tables
 
 EMAIL = "ada@example.org"
 SLOW = "fake:10000x20"
@@ -53,10 +52,12 @@ async def _sign_in(live: Services, user_id: UUID) -> Principal:
 
 
 @pytest.fixture(params=["database", "jwt"])
-async def setup(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Setup]:
+async def setup(
+    database: DatabaseUnderTest, request: pytest.FixtureRequest
+) -> AsyncIterator[Setup]:
     settings = read_settings(
         _env_file=None,
-        data_dir=tmp_path,
+        **database.settings,
         auth_session_strategy=request.param,
         fake_models=True,
         embedded_model=False,

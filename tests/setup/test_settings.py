@@ -101,6 +101,31 @@ def test_an_invalid_database_url_is_not_repeated(url: str) -> None:
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("urls", "said"),
+    [
+        (("", "system", ""), "DATABASE_URL must begin with postgresql://"),
+        (("app", "", "owner"), "DATABASE_ADMIN_URL needs DATABASE_SYSTEM_URL"),
+        (("app", "app", ""), "DATABASE_SYSTEM_URL must have another role than DATABASE_URL"),
+        (("app", "system", "app"), "DATABASE_ADMIN_URL must have another role than DATABASE_URL"),
+    ],
+)
+def test_urls_of_roles_that_do_not_agree_are_refused(urls: tuple[str, str, str], said: str) -> None:
+    names = ("database_url", "database_system_url", "database_admin_url")
+    values = [role and f"postgresql://{role}:hunter2@db.example/chat" for role in urls]
+    with pytest.raises(ConfigError, match=said) as raised:
+        read_settings(**dict(zip(names, values, strict=True)))
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_url_without_a_role_is_refused_beside_others() -> None:
+    with pytest.raises(ConfigError, match="DATABASE_URL must name its role"):
+        read_settings(
+            database_url="postgresql://db.example/chat",
+            database_system_url="postgresql://system@db.example/chat",
+        )
+
+
 def test_the_longest_message_fits_into_a_frame_even_when_json_doubles_it() -> None:
     assert read_settings(message_bytes=100_000, socket_frame_bytes=204_096)
     with pytest.raises(ConfigError, match="MESSAGE_BYTES"):

@@ -8,6 +8,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.tables import Thread
 from chat_app.threads.search_query import parse_query
+from testing.database import only_sqlite
 from testing.run_services import RunHarness
 from testing.sql_statements import statements
 
@@ -135,6 +136,7 @@ async def test_threads_with_an_active_run_are_marked(harness: RunHarness, alice:
     assert not (await harness.threads.get(alice, sent.thread_id)).running
 
 
+@only_sqlite
 async def test_the_last_page_costs_as_much_as_the_first(harness: RunHarness, alice: Principal):
     await fill(harness, alice, 1000)
     pages = []

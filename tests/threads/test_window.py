@@ -7,7 +7,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.tables import Message, Thread
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, only_sqlite
 from testing.run_services import RunHarness, run_harness
 from testing.sql_statements import statements
 
@@ -108,6 +108,7 @@ async def test_before_must_be_a_message_of_this_thread(
             await harness.threads.window(alice, thread_id, before=before)
 
 
+@only_sqlite
 async def test_a_window_of_a_long_thread_reads_no_more_than_of_a_short_one(
     harness: RunHarness, alice: Principal
 ):
