@@ -18,6 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Connection,
     ForeignKeyConstraint,
@@ -43,7 +44,6 @@ Report = Callable[[str], object]
 _BATCH = 200  # rows; a message may have a megabyte
 _REPORTED = 10_000  # rows
 _WAIT_SECONDS = 5
-_MAX_INTEGER = 2**31
 
 
 class MoveFailed(DatabaseError):
@@ -288,7 +288,8 @@ def _unfit(column: Column[Any], value: Any) -> str:
         if "\0" in value:
             return "has a NUL"
         return f"is longer than {length}" if length is not None and len(value) > length else ""
-    if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+    limit = 2**63 if isinstance(column.type, BigInteger) else 2**31
+    if isinstance(value, int) and not -limit <= value < limit:
         return "is too large a number"
     return ""
 

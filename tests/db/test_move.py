@@ -66,13 +66,13 @@ def _execute(settings: Settings, *statements: str) -> None:
             file.execute(statement)
 
 
-def _insert_thread(settings: Settings, title: str = "") -> None:
+def _insert_thread(settings: Settings) -> None:
     _execute(
         settings,
         "INSERT INTO user (id, email, name, created_at) "
         f"VALUES ('{OWNER}', 'a@b', '', '2026-01-01')",
         "INSERT INTO thread (id, owner_id, title, title_origin, model, created_at, updated_at) "
-        f"VALUES ('{THREAD}', '{OWNER}', {title or repr('')}, '', '', '2026-01-01', '2026-01-01')",
+        f"VALUES ('{THREAD}', '{OWNER}', '', '', '', '2026-01-01', '2026-01-01')",
     )
 
 
@@ -198,20 +198,29 @@ def test_an_answer_comes_after_its_question_whatever_their_order_was(
 
 
 @pytest.mark.parametrize(
-    ("title", "reason"),
+    ("table", "values", "reason"),
     [
-        ("'before' || char(0)", "title has a NUL"),
-        ("printf('%.*c', 201, 'x')", "title is longer than 200"),
+        ("thread", "title = 'before' || char(0)", "title has a NUL"),
+        ("thread", "title = printf('%.*c', 201, 'x')", "title is longer than 200"),
+        ("message", "size = 1 << 31", "size is too large a number"),
+        ("message", "parts = '[NaN]'", "parts has a number that is not finite"),
     ],
 )
 def test_a_row_that_does_not_fit_is_named_and_nothing_is_moved(
-    source: Settings, target: Settings, title: str, reason: str
+    source: Settings, target: Settings, table: str, values: str, reason: str
 ) -> None:
-    _insert_thread(source, title)
+    _insert_thread(source)
+    _execute(
+        source,
+        "INSERT INTO message (id, owner_id, thread_id, role, parts, status, error, model, "
+        f"created_at) VALUES ('{THREAD}', '{OWNER}', '{THREAD}', 'user', '[]', 'complete', '', '', "
+        "'2026-01-01')",
+        f"UPDATE {table} SET {values}",
+    )
     with pytest.raises(MoveFailed) as refused:
         _move(source, target)
     assert refused.value.message == (
-        f"The row {UUID(THREAD)} of thread can't be moved: {reason}, which PostgreSQL does not "
+        f"The row {UUID(THREAD)} of {table} can't be moved: {reason}, which PostgreSQL does not "
         "store. Nothing was moved."
     )
     assert _tables(target) == []
