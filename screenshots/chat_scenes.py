@@ -130,6 +130,16 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
+@scene("search", _open_drawer)
+async def _(programs: Programs) -> Page:
+    ada, thread = await _with_a_past(programs)
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    await ada.page.get_by_role("searchbox").fill("tide")
+    await expect(ada.page.get_by_test_id("hit").first).to_be_visible()
+    return ada.page
+
+
 @scene("nothing-found", _open_drawer)
 async def _(programs: Programs) -> Page:
     ada, _thread = await _with_a_past(programs)

@@ -10,7 +10,11 @@ _SNIPPET = 160  # characters
 _LEAD = 48  # of them, before the first hit
 _SCANNED = 200_000  # characters of a message; beyond, its beginning is shown
 _SPACES = re.compile(r"\s+")
-_MARKUP = re.compile(r"[*`|]+|~~|^[ \t]*(?:#{1,6}|>|[-+])[ \t]", re.M)
+_MARKUP = re.compile(
+    r"^[ \t|:]*+---[ \t|:-]*+$"  # below the head of a table
+    r"|[*`|]+|~~|^[ \t]*(?:#{1,6}|>|[-+])[ \t]",
+    re.M,
+)
 
 
 @dataclass(frozen=True, slots=True)

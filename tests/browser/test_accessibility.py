@@ -133,6 +133,8 @@ async def _drawer(ada: BrowserUser) -> None:
     await ada.page.set_viewport_size({"width": 360, "height": 640})
     await ada.page.get_by_role("button", name="Your chats").click()
     await expect(ada.titles()).to_be_visible()
+    await ada.page.get_by_role("searchbox").fill("short")
+    await expect(ada.page.get_by_test_id("hit").first).to_be_visible()
 
 
 async def _menu(ada: BrowserUser) -> None:

@@ -381,6 +381,7 @@ def test_the_days_of_a_filter_begin_in_the_zone_of_the_user() -> None:
         ("Grow **tomatoes** in\n\nthe sun", "tomatoes", "Grow [tomatoes] in the sun"),
         ("### Rain\n- and `rain`", "rain", "[Rain] and [rain]"),
         ("a 東京都庁 b", "京都", "a 東[京都]庁 b"),
+        ("| Tide | When |\n|---|:--:|\n| Neap | a --- b |", "tide", "[Tide] When Neap a --- b"),
         ("cold\nrain, warm rain", '"cold rain"', "[cold rain], warm rain"),
         ("<script>rain</script>", "rain", "<script>[rain]</script>"),
         ("no", "rain", "no"),
