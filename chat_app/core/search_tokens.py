@@ -19,6 +19,10 @@ GAP = "|"
 MAX_LENGTH = 64
 """The longest token, in characters; a longer word is cut into several."""
 
+_MAX_MARKS = 30
+"""The most marks on one letter, as in the stream-safe format of Unicode: to sort a run of them
+costs the square of its length."""
+
 _ASCII_WORD = re.compile(rf"[a-z0-9]{{1,{MAX_LENGTH}}}")
 _JOINERS = "\u00ad\u200c\u200d\u2060\ufeff"
 _PAIRED = (
@@ -151,6 +155,8 @@ def normalised(text: str) -> str:
     """A text without case and in one spelling."""
     if text.isascii():
         return text.lower()
+    if len(text) > _MAX_MARKS:
+        text = _excess().sub(r"\1", text)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return folded.translate(dict.fromkeys(map(ord, _JOINERS)))
 
@@ -164,14 +170,26 @@ def _pairs(run: str, start: int, end: int, *, is_aligned: bool) -> Iterator[Toke
 
 
 @lru_cache(1)
+def _marks() -> str:
+    """The combining marks, as the inside of a character class."""
+    return "".join(
+        chr(code) for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M"
+    )
+
+
+@lru_cache(1)
+def _excess() -> re.Pattern[str]:
+    """As many marks as a letter may have (group 1), and those beyond."""
+    return re.compile(rf"([{_marks()}]{{{_MAX_MARKS}}})[{_marks()}]+")
+
+
+@lru_cache(1)
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A word in a text; and in a word, a run of pairs (group 1) or a token.
 
     Combining marks belong to words. Python's `\\w` leaves them out, and would cut Hindi at vowels.
     """
-    marks = "".join(
-        chr(code) for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M"
-    )
+    marks = _marks()
     word = re.compile(rf"[\w{marks}{_JOINERS}]+")
     piece = re.compile(
         rf"([{_PAIRED}]+)"

@@ -4,14 +4,16 @@ Hits are ranked by how often the words are in them, then by date. Neither depend
 wrote, as the usual scores do (bm25 weighs a word by how rare it is in everybody's texts).
 """
 
+import asyncio
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, literal
+from sqlalchemy import exists, func, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
@@ -30,6 +32,7 @@ MAX_HITS = 50
 POOL = 100
 """How many matches are ranked together: those written last, then the ones before them, …"""
 
+_RANKED = 50_000  # characters of the tokens of a text, in which words are counted
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -107,7 +110,7 @@ class Search:
             return HitPage([], None)
         async with self._db.read(principal) as session:
             pool = (await session.exec(_statement(query, upto, in_titles=in_titles))).all()
-            ranked = sorted(((_rank(query, row), row) for row in pool), key=_by_rank, reverse=True)
+            ranked = await asyncio.to_thread(_ranked, query, pool)
             left = [(rank, row) for rank, row in ranked if last is None or rank < last]
             page = left[:limit]
             ids = [row.message_id for _, row in page if row.message_id]
@@ -118,7 +121,7 @@ class Search:
             next_page = _encode_cursor(pool[0].id, page[-1][0])
         elif len(pool) == POOL:
             next_page = _encode_cursor(pool[-1].id - 1)
-        return HitPage([_hit(query, row, parts) for _, row in page], next_page)
+        return HitPage(await asyncio.to_thread(_hits, query, page, parts), next_page)
 
 
 _Rank = tuple[int, int, int]
@@ -142,7 +145,7 @@ def _statement(query: SearchQuery, upto: int | None, *, in_titles: bool) -> Any:
         entry.message_id,
         entry.role,
         entry.created_at,
-        entry.tokens,
+        func.substr(entry.tokens, 1, _RANKED).label("tokens"),
         Thread.title,
     )
     statement = (
@@ -183,11 +186,22 @@ def _has(entry: Any, phrase: Phrase) -> Any:
     return tokens.contains(phrase.pattern, autoescape=True)
 
 
+def _ranked(query: SearchQuery, pool: Sequence[Any]) -> list[tuple[_Rank, Any]]:
+    """The entries of a pool with their ranks, the first hit first."""
+    return sorted(((_rank(query, row), row) for row in pool), key=_by_rank, reverse=True)
+
+
 def _rank(query: SearchQuery, row: Any) -> _Rank:
     """How often the words are in an entry, then its date."""
     tokens = doubled(row.tokens)
     count = sum(phrase.count(tokens) for phrase in query.phrases or query.title_phrases)
     return count, (in_utc(row.created_at) - _EPOCH) // _MICROSECOND, row.id
+
+
+def _hits(
+    query: SearchQuery, page: Sequence[tuple[_Rank, Any]], parts: dict[UUID, Any]
+) -> list[Hit]:
+    return [_hit(query, row, parts) for _, row in page]
 
 
 def _hit(query: SearchQuery, row: Any, parts: dict[UUID, Any]) -> Hit:

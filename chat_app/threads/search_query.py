@@ -11,6 +11,8 @@ from chat_app.core.text import visible_line
 
 MAX_QUERY = 200
 """The longest query, in characters."""
+MAX_WORDS = 32
+"""The most words and phrases in a query: each is looked for in every text that is found."""
 
 _WORD = re.compile(
     r"(?:(?P<name>title|role|before|after):)?"
@@ -74,9 +76,10 @@ def parse_query(text: str, zone: tzinfo = UTC) -> SearchQuery:
         zone: Where the days of `before:` and `after:` begin.
 
     Raises:
-        InvalidInput: A filter has no such value; the message says which it takes.
+        InvalidInput: A filter has no such value, and the message says which it takes; or there are
+            too many words.
     """
-    words, phrases, titles = list[str](), list[Phrase](), list[Phrase]()
+    words, phrases, titles = dict[str, None](), dict[Phrase, None](), dict[Phrase, None]()
     given: dict[str, Any] = {}
     for match in _WORD.finditer(visible_line(text[:MAX_QUERY]).strip()):
         name, value = (match["name"] or "").lower(), match["quoted"] or match["word"] or ""
@@ -87,9 +90,11 @@ def parse_query(text: str, zone: tzinfo = UTC) -> SearchQuery:
         elif name in ("before", "after"):
             given[name] = _day(name, value, zone)
         else:
-            words.append(value.strip())
+            words[value.strip()] = None
             if phrase := phrase_of(value):
-                (titles if name else phrases).append(phrase)
+                (titles if name else phrases)[phrase] = None
+    if len(words) > MAX_WORDS:
+        raise InvalidInput(f"A search can have at most {MAX_WORDS} words.")
     return SearchQuery(tuple(words), tuple(phrases), tuple(titles), **given)
 
 

@@ -1,8 +1,11 @@
 """Snippets: the line of a text around what was searched for, as pieces and never as HTML. Pure."""
 
+import math
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from chat_app.core.search_tokens import Phrase, Token, tokens_of
 
@@ -56,18 +59,25 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> list[SnippetPart]:
 
 
 def _marks(text: str, phrases: Sequence[Phrase]) -> Iterator[tuple[int, int]]:
-    """Where phrases stand in a text."""
-    tokens = list(tokens_of(text))
+    """Where phrases stand in a text, from the first that stands there as far as a snippet goes."""
+    by_first: dict[str, list[Phrase]] = {}
     for phrase in phrases:
-        size = len(phrase.tokens)
-        if phrase.is_single:
-            (wanted,) = phrase.tokens
-            yield from ((token.start, token.end) for token in tokens if token.text == wanted)
-            continue
-        for at in range(len(tokens) - size + 1):
-            window = tokens[at : at + size]
-            if _stands(phrase, window):
-                yield _span(phrase, window)
+        # the first of these tokens is only the end, or the beginning, of one in the text
+        is_piece = phrase.opens or (phrase.closes and len(phrase.tokens) == 1)
+        by_first.setdefault("" if is_piece else phrase.tokens[0], []).append(phrase)
+    longest = max((len(phrase.tokens) for phrase in phrases), default=1)
+    tokens = tokens_of(text)
+    window = deque(islice(tokens, longest))
+    end = math.inf
+    while window and window[0].start < end:
+        for phrase in (*by_first.get(window[0].text, ()), *by_first.get("", ())):
+            part = list(islice(window, len(phrase.tokens)))
+            if len(part) == len(phrase.tokens) and _stands(phrase, part):
+                span = _span(phrase, part)
+                end = min(end, span[0] + _SNIPPET)
+                yield span
+        window.popleft()
+        window.extend(islice(tokens, 1))
 
 
 def _stands(phrase: Phrase, window: Sequence[Token]) -> bool:

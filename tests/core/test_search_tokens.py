@@ -81,3 +81,10 @@ def test_letters_alone_are_short() -> None:
     short = {text: phrase_of(text) for text in ("a", "a b", "木", "ab", "木に")}
     assert [text for text, found in short.items() if found and found.is_short] == ["a", "a b", "木"]
     assert phrase_of("-- %") is None
+
+
+def test_marks_beyond_what_a_letter_may_have_are_left_out() -> None:
+    # to sort them costs the square of their number, and nothing else runs meanwhile
+    for marks in ("\u0300", "\u0300\u0316", "\u0316\u0345"):
+        assert len(normalised(f"a{marks * 5_000}b")) < 100
+    assert normalised("e\u0301") == "é"

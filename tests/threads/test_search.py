@@ -4,6 +4,7 @@ import asyncio
 import re
 import sqlite3
 import unicodedata
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -19,11 +20,13 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.events import ReasoningDelta
 from chat_app.core.parts import text_part
+from chat_app.core.search_tokens import Token
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
 from chat_app.threads import search as search_module
+from chat_app.threads import snippets
 from chat_app.threads.search import Search
-from chat_app.threads.search_query import parse_query
+from chat_app.threads.search_query import MAX_WORDS, parse_query
 from chat_app.threads.snippets import snippet
 from testing.database import DatabaseUnderTest, SqliteDatabase, only_sqlite
 from testing.run_services import RunHarness
@@ -357,6 +360,7 @@ async def test_letters_alone_are_not_looked_for_in_messages(
         ("before:9999999", {}),
         ("rain", {"limit": 0}),
         ("rain", {"limit": 51}),
+        (" ".join(map(str, range(MAX_WORDS + 1))), {}),
         ("rain", {"after": "x"}),
         ("rain", {"after": "MS4y"}),
         ("rain", {"after": "9" * 200}),
@@ -400,3 +404,28 @@ def test_a_snippet_of_a_long_text_is_around_the_first_hit() -> None:
     assert shown.startswith("…word")
     assert shown.endswith("…")
     assert len(shown) < 200
+
+
+def test_a_snippet_reads_no_further_than_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens_of, read = snippets.tokens_of, list[str]()
+
+    def counted(text: str) -> Iterator[Token]:
+        for token in tokens_of(text):
+            read.append(token.text)
+            yield token
+
+    monkeypatch.setattr(snippets, "tokens_of", counted)
+    words = parse_query("needle " + " ".join("abcdefghijklmnopqrst")).phrases
+    for text in (f"needle {'a b ' * 10_000}", "東" * 10_000):
+        parts = snippet(text, words if text[0] == "n" else parse_query("東東").phrases)
+        assert any(part.is_hit for part in parts)
+        assert sum(len(part.text) for part in parts) < 400
+    assert len(read) < 1_000
+
+
+async def test_words_are_counted_in_the_beginning_of_a_long_text(
+    harness: RunHarness, alice: Principal, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "_RANKED", 20)
+    stored = await store(harness.db, alice, ["rain, rain", f"rain {'x' * 20} {'rain ' * 5}"])
+    assert await found(search, alice, "rain") == list(stored)
