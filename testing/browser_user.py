@@ -52,14 +52,21 @@ class BrowserUser:
 
     async def sign_up(self) -> None:
         """Create an account by what the form of the page sends, and open the chat."""
+        await self._enter("/api/auth/signup")
+        await self.open("/")
+        await expect(composer(self.page)).to_be_visible(timeout=TIMEOUT_MS)
+
+    async def begin_session(self) -> None:
+        """Sign in by what the form of the page sends, with no page open yet."""
+        await self._enter("/api/auth/callback/credentials")
+
+    async def _enter(self, path: str) -> None:
         answer = await self.context.request.post(
-            f"{self.url}/api/auth/signup",
+            f"{self.url}{path}",
             form={"email": self.email, "name": self.name, "password": PASSWORD},
             headers={"Origin": self.url, "X-Auth-Return-Redirect": "1"},
         )
         assert "error" not in (await answer.json())["url"], await answer.text()
-        await self.open("/")
-        await expect(composer(self.page)).to_be_visible(timeout=TIMEOUT_MS)
 
     async def sign_up_on_page(self) -> None:
         """Create an account on the page."""

@@ -108,11 +108,13 @@ async def delete(laptop: BrowserUser, _: Program) -> None:
 
 
 async def disable(laptop: BrowserUser, program: Program) -> None:
+    await laptop.settings("security")
     statement = "UPDATE user SET disabled_at = created_at WHERE email = ?"
     program.behind_its_back(statement, laptop.email)
 
 
 async def expire(laptop: BrowserUser, program: Program) -> None:
+    await laptop.settings("security")
     program.behind_its_back(
         "UPDATE auth_session SET idle_expires_at = created_at"
         " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
@@ -149,17 +151,16 @@ async def test_an_ended_session_shows_and_says_nothing_more(
     long_program: Program, meet: Meet, end: Ending, laptop_stays: bool
 ) -> None:
     phone = await meet("Ada", long_program.url)
+    heard = Heard()
+    heard.listen(phone.page)
     await phone.sign_up()
     other = await phone.tab()
     await other.goto(f"{long_program.url}/settings/profile")
     await expect(other.locator("[name=name]")).to_have_value("Ada")
     laptop = await meet("Ada", long_program.url)
     laptop.email = phone.email
-    await laptop.sign_in()
+    await laptop.begin_session()
 
-    heard = Heard()
-    heard.listen(phone.page)
-    await phone.page.reload()
     await phone.ask(QUESTION)
     await until_text(phone.page, 40)
     thread = await phone.thread()
