@@ -106,8 +106,8 @@ async def _at_once(env: Environment, servers: Sequence[_Server], many: int) -> l
         f"model server → first token, {many} at once, p50",
         f"model server → first token, {many} at once, p95",
     )
-    budgets = (None, {30: 60, 100: 250}[many], None, None)
-    beyond = (None, {30: 30, 100: 120}[many], None, None)
+    budgets = (None, None, None, {30: 60, 100: 250}[many])
+    beyond = (None, None, None, {30: 30, 100: 120}[many])
     return [
         row(
             name,
