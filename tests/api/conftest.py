@@ -6,13 +6,22 @@ import pytest
 
 from testing.auth_api import auth_api_harness
 from testing.auth_services import PASSWORD, AuthHarness
-from testing.database import DatabaseUnderTest, SqliteDatabase
+from testing.database import DatabaseUnderTest
+
+ON_BOTH = {"test_account", "test_account_sessions", "test_chat", "test_chat_streaming"} | {
+    "test_threads"
+}
+"""Modules that run on PostgreSQL too; of the other routes, the services are tested there."""
 
 
-@pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> SqliteDatabase:
-    """The routes do not depend on the database; their services are tested on both."""
-    return SqliteDatabase(tmp_path, migrated)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _runs_once(item)]
+
+
+def _runs_once(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}  # pyright: ignore
+    is_here = item.path.parent == Path(__file__).parent
+    return is_here and parameters.get("database") == "postgres" and item.path.stem not in ON_BOTH
 
 
 @pytest.fixture
