@@ -34,7 +34,7 @@ _POSTGRESQL = (
     "string_to_array('_' || replace(owner_id::text, '-', '') || "
     "' _' || role || ' ' || tokens, ' '), '')))",
     "CREATE FUNCTION search_hits(owner uuid, terms text) RETURNS TABLE (id bigint) "
-    "LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
+    "LANGUAGE sql STABLE ROWS 50 SECURITY DEFINER SET search_path FROM CURRENT AS $$ "
     "SELECT id FROM search_entry WHERE array_to_tsvector(array_remove("
     "string_to_array('_' || replace(owner_id::text, '-', '') || "
     "' _' || role || ' ' || tokens, ' '), '')) "
