@@ -1,9 +1,11 @@
-"""Transactions of prepared statements: committed together, and each of them all or nothing."""
+"""Transactions of prepared statements on SQLite: committed together, each all or nothing.
+
+PostgreSQL commits each by itself; what they do there is tested with the runs.
+"""
 
 import asyncio
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +18,10 @@ from chat_app.db.engine import Database, NestedWrite
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import CONTINUE_THREAD, STORED_THREADS, THREAD_TO_SEND_TO
 from chat_app.db.tables import Thread
+from testing.database import SqliteDatabase, only_sqlite
 from testing.owned_rows import Person
+
+pytestmark = only_sqlite
 
 
 def _rename(person: Person, title: str) -> Any:
@@ -125,11 +130,10 @@ async def test_a_transaction_inside_a_write_session_is_refused_instead_of_hangin
 
 
 async def test_a_database_that_another_process_holds_is_busy_and_then_usable(
-    url: str, db: Database, alice: Person
+    database: SqliteDatabase, db: Database, alice: Person
 ) -> None:
-    hasty = Database(url, busy_seconds=0.01)
-    path = Path(url.removeprefix("sqlite+aiosqlite:///"))
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    hasty = database.open(Database, busy_seconds=0.01)
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseBusy):
             await hasty.transact(alice.principal, _rename(alice, "never"))
@@ -139,8 +143,10 @@ async def test_a_database_that_another_process_holds_is_busy_and_then_usable(
     await hasty.close()
 
 
-async def test_a_writer_that_waits_too_long_is_busy(url: str, db: Database, alice: Person) -> None:
-    hasty = Database(url, busy_seconds=0.01)
+async def test_a_writer_that_waits_too_long_is_busy(
+    database: SqliteDatabase, db: Database, alice: Person
+) -> None:
+    hasty = database.open(Database, busy_seconds=0.01)
     async with hasty.write(alice.principal):
         waiting = asyncio.create_task(hasty.transact(alice.principal, _rename(alice, "never")))
         await asyncio.wait({waiting}, timeout=10)
