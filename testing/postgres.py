@@ -83,9 +83,11 @@ class PostgresServer:
                 capture_output=True,
             )
         except PermissionError:
-            copied = self.folder / "pginstall"
-            shutil.copytree(installed, copied)
-            return copied / "bin"
+            # Its libraries lie beside the package, and are found from where the programs are.
+            for part in installed.parents[1].glob(f"{installed.parent.name}*"):
+                if part.is_dir():
+                    shutil.copytree(part, self.folder / part.name)
+            return self.folder / installed.parent.name / "pginstall" / "bin"
         return installed / "bin"
 
     def start(self) -> None:
