@@ -17,6 +17,7 @@ from chat_app.db.engine import Database
 from chat_app.db.statements import INSERT_EVENT
 from chat_app.db.tables import AuthSession, OneTimeToken, Picture, Thread, User
 from chat_app.settings import read_settings
+from testing.database import only_sqlite
 from testing.owned_rows import Person
 
 Usage = namedtuple("Usage", "total used free")
@@ -162,6 +163,7 @@ def _token(token_hash: str) -> dict[str, Any]:
     }
 
 
+@only_sqlite
 async def test_on_a_full_disk_sign_in_reading_deleting_and_purging_go_on(
     full: Database, alice: Person
 ) -> None:
@@ -180,6 +182,7 @@ async def test_on_a_full_disk_sign_in_reading_deleting_and_purging_go_on(
     await full.vacuum()
 
 
+@only_sqlite
 async def test_on_a_full_disk_nothing_is_added_that_needs_room(
     full: Database, alice: Person, disk: Disk
 ) -> None:

@@ -329,7 +329,7 @@ def without_filter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_everybody_sees_exactly_what_they_own(database: DatabaseUnderTest) -> None:
-    _run(database, examples=60 if isinstance(database, SqliteDatabase) else 15)
+    _run(database, examples=60 if isinstance(database, SqliteDatabase) else 10)
 
 
 @only_sqlite
@@ -345,7 +345,7 @@ def test_a_mutant_without_the_filter_is_noticed(
 def test_without_the_filter_postgres_itself_keeps_everybody_apart(
     database: DatabaseUnderTest, without_filter: None
 ) -> None:
-    _run(database, examples=15)
+    _run(database, examples=10)
 
 
 def test_without_the_filter_and_the_policies_a_mutant_is_noticed(
