@@ -202,6 +202,7 @@ class ScriptedDatabase(Database):
         broken: Errors that the next scoped writes raise instead of their commit, one by one.
         mended: Set when the last of them is raised.
         unheard: Errors that the next transactions raise after their commit, one by one.
+        unheard_log: The same for the log of runs.
     """
 
     def __init__(self, url: str, **more: Any) -> None:
@@ -210,6 +211,7 @@ class ScriptedDatabase(Database):
         self.broken: list[Exception] = []
         self.mended = asyncio.Event()
         self.unheard: list[Exception] = []
+        self.unheard_log: list[Exception] = []
 
     @asynccontextmanager
     async def write(self, principal):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -246,7 +248,10 @@ class ScriptedDatabase(Database):
 
     async def system_transact(self, reason: str, work: Callable[[Transaction], T]) -> T:
         self.system_writes.append(reason)
-        return await super().system_transact(reason, work)
+        result = await super().system_transact(reason, work)
+        if self.unheard_log:
+            raise self.unheard_log.pop(0)
+        return result
 
 
 class SteppingClock:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Insert, Select, Table, bindparam, insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.base import Executable
 
@@ -62,10 +63,13 @@ class PreparedInsert(Prepared):
 
     Args:
         table: The table.
+        is_repeatable: Whether a row whose primary key is there already is left out, because a
+            commit whose answer was lost is repeated.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, is_repeatable: bool = False) -> None:
         self.table = table
+        self.is_repeatable = is_repeatable
         super().__init__(table.select())
         self.needs_room = table.name in _NEED_ROOM
 
@@ -77,6 +81,10 @@ class PreparedInsert(Prepared):
         }
         if is_restricted(dialect):
             values["owner_id"] = OWNER
+        if self.is_repeatable:
+            keys = [column.name for column in self.table.primary_key]
+            add = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect.name]
+            return add(self.table).values(values).on_conflict_do_nothing(index_elements=keys)
         return insert(self.table).values(values)
 
 

@@ -71,7 +71,7 @@ STORED_THREADS = Prepared(select(func.count()).select_from(THREADS))
 INSERT_THREAD = PreparedInsert(THREADS)
 INSERT_MESSAGE = PreparedInsert(MESSAGES)
 INSERT_RUN = PreparedInsert(RUNS)
-INSERT_EVENT = PreparedInsert(EVENTS)
+INSERT_EVENT = PreparedInsert(EVENTS, is_repeatable=True)
 INSERT_ENTRY = PreparedInsert(ENTRIES)
 
 CONTINUE_THREAD = Prepared(

@@ -62,7 +62,7 @@ class ActiveRun:
     """A run of this process, from before its first row is written to after its last.
 
     Attributes:
-        thread_id: Its thread, once that is known.
+        created: Its rows, once they are written; whether they are committed may not be known.
         result: How it must end, if not by its model.
         cancelled: Set together with `result`.
         finished: Set when its end is stored and shown.
@@ -72,10 +72,15 @@ class ActiveRun:
     principal: Principal
     channel: Channel
     log: RunLog
-    thread_id: UUID | None = None
+    created: CreatedRun | None = None
     result: RunResult | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def thread_id(self) -> UUID | None:
+        """Its thread, once that is known."""
+        return None if self.created is None else self.created.thread_id
 
     def cancel(self, result: RunResult) -> None:
         """End the run with this result. The first call wins."""

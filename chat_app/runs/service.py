@@ -14,7 +14,13 @@ from sqlmodel import col, select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import InvalidInput, NotFound, Unauthenticated, Unavailable
+from chat_app.core.errors import (
+    DatabaseUnreachable,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from chat_app.core.signals import DELETED_THREADS, SESSIONS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
@@ -293,6 +299,14 @@ class RunService:
             except IntegrityError:
                 # the same message was stored at the same time (Postgres); now it is found
                 created = await self._write(active_run, chosen, write_rows)
+        except DatabaseUnreachable:
+            written = active_run.created
+            if written is None or written.model is None:
+                self._executor.unregister(active_run)
+            else:  # it may be committed, although that was not heard: then it must end
+                active_run.cancel(RunResult("interrupted"))
+                self._executor.start(active_run, written, written.model)
+            raise
         except BaseException:
             self._executor.unregister(active_run)
             raise
@@ -322,7 +336,7 @@ class RunService:
             def write(transaction: Transaction) -> CreatedRun:
                 created = write_rows(transaction, run)
                 # before the commit: afterwards the thread can be deleted, which must stop the run
-                active_run.thread_id = created.thread_id
+                active_run.created = created
                 return created
 
             return await self._db.transact(principal, write)
