@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     DDL,
     BigInteger,
+    Boolean,
     ColumnElement,
     Table,
     Text,
@@ -23,9 +24,13 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import UOWTransaction
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session
@@ -108,6 +113,32 @@ def hits(terms: Sequence[str], *, role: str = "") -> TableValuedAlias:
     every = (f"_{role}", *terms) if role else tuple(terms)
     found = func.search_hits(bindparam("terms", every, _Terms()))
     return found.table_valued(column("id", BigInteger), name="hits")
+
+
+class Contains(FunctionElement[bool]):
+    """Whether a text contains another, at the cost of the text's length alone; LIKE multiplies.
+
+    Args:
+        text: The text.
+        part: What it may contain.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+    name = "contains"
+
+    def __init__(self, text: ColumnElement[str], part: str) -> None:
+        super().__init__(text, literal(part))
+
+
+@compiles(Contains, "sqlite")
+def _contains_on_sqlite(element: Contains, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **kw)}) > 0"
+
+
+@compiles(Contains, "postgresql")
+def _contains_on_postgres(element: Contains, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **kw)}) > 0"
 
 
 def searched_text(parts: Sequence[Part]) -> str:

@@ -189,6 +189,10 @@ def _bind_owner(placeholder: Any) -> Callable[..., tuple[str, Any]]:
     ) -> tuple[str, Any]:
         if context is None or context.compiled is None:
             if statement in _prepared:
+                owner = connection.get_execution_options()[_OPTION]
+                for row in parameters if executemany else [parameters]:
+                    if owner not in (row.values() if isinstance(row, dict) else row):
+                        raise QueryRefused("A prepared statement has the owner among its values.")
                 return statement, parameters
             if statement not in _BEGIN and (
                 statement != _SET_USER or parameters != _user_of(connection)

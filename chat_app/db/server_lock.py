@@ -16,6 +16,7 @@ from sqlalchemy import Connection, make_url, text
 
 from chat_app.core.clock import Sleep
 from chat_app.core.errors import DatabaseError, DatabaseUnreachable
+from chat_app.core.logging import log_unexpected_error
 
 SERVER_LOCK = 0x63686174_0002  # "chat", and a number for this purpose
 _HEARTBEAT_SECONDS = 5.0
@@ -91,8 +92,8 @@ class ServerLock:
             try:
                 await _until_lost(connection)
             finally:
+                self._held.clear()  # before the connection that holds the lock is closed
                 await connection.close()
-            self._held.clear()
             logger.error(
                 "The connection that holds the database for this server is lost: nothing is "
                 "written until it is held again."
@@ -145,9 +146,13 @@ def lock_out_servers(connection: Connection) -> None:
 
 async def _until_lost(connection: psycopg.AsyncConnection) -> None:
     """Return when a connection is lost: at once if its end is told, else with a heartbeat."""
-    with contextlib.suppress(psycopg.Error, TimeoutError):
+    try:
         while True:
             async for _ in connection.notifies(timeout=_HEARTBEAT_SECONDS):
                 pass  # nothing is listened for
             async with asyncio.timeout(_HEARTBEAT_SECONDS):
                 await connection.execute("SELECT 1")
+    except (psycopg.Error, TimeoutError):
+        return
+    except Exception as error:  # a bug must not let this server write without the lock
+        log_unexpected_error(error, "the lock of the database")

@@ -247,5 +247,8 @@ async def test_a_restricted_connection_takes_no_text_but_that_of_its_prepared_st
         values = allowed.bind({}, bind_owner(own, alice.principal.user_id))
         found = await connection.exec_driver_sql(allowed.sql, values)
         assert found.all() == [(1,)]
+        others = allowed.bind({}, bind_owner(own, uuid4()))
+        with pytest.raises(QueryRefused):
+            await connection.exec_driver_sql(allowed.sql, others)
         with pytest.raises(QueryRefused):
             await connection.exec_driver_sql(refused.sql)
