@@ -166,7 +166,7 @@ class Services:
         self.profiles = Profiles(db, bus, clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)
-        self.search = Search(db)
+        self.search = Search(db, self.keyring)
         throttle = flush_throttle or FlushThrottle()
         self.runs = RunService(db, bus, self.models, settings, clock, throttle, user_limits)
         self._timers: list[asyncio.Task[None]] = []

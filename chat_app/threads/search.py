@@ -5,8 +5,6 @@ wrote, as the usual scores do (bm25 weighs a word by how rare it is in everybody
 """
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -18,10 +16,11 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from chat_app.auth.principal import Principal
+from chat_app.core.crypto import DecryptionError, KeyRing
 from chat_app.core.errors import InvalidInput
 from chat_app.core.search_tokens import Phrase, doubled
 from chat_app.db.engine import Database
-from chat_app.db.full_text import TITLE, hits, searched_text
+from chat_app.db.full_text import TITLE, Contains, hits, searched_text
 from chat_app.db.tables import Message, SearchEntry, Thread
 from chat_app.threads.search_query import SearchQuery, parse_query
 from chat_app.threads.snippets import SnippetPart, snippet
@@ -33,6 +32,8 @@ POOL = 100
 """How many matches are ranked together: those written last, then the ones before them, …"""
 
 _RANKED = 50_000  # characters of the tokens of a text, in which words are counted
+_CURSOR = "search cursor"  # the purpose of its key
+_MAX_CURSOR = 500  # characters
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -72,10 +73,12 @@ class Search:
 
     Args:
         db: The database.
+        keyring: Encrypts cursors: the number of an entry tells how much others write.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, keyring: KeyRing) -> None:
         self._db = db
+        self._keyring = keyring
 
     async def find(
         self,
@@ -105,7 +108,7 @@ class Search:
         if not 1 <= limit <= MAX_HITS:
             raise InvalidInput(f"The limit must be 1 to {MAX_HITS}.")
         query = parse_query(text, zone)
-        upto, last = _decode_cursor(after) if after else (None, None)
+        upto, last = self._decode_cursor(after) if after else (None, None)
         if not query.is_searchable:
             return HitPage([], None)
         async with self._db.read(principal) as session:
@@ -118,10 +121,31 @@ class Search:
             parts = dict((await session.exec(found)).all()) if ids else {}
         next_page = None
         if len(left) > limit:
-            next_page = _encode_cursor(pool[0].id, page[-1][0])
+            next_page = self._encode_cursor(pool[0].id, page[-1][0])
         elif len(pool) == POOL:
-            next_page = _encode_cursor(pool[-1].id - 1)
+            next_page = self._encode_cursor(pool[-1].id - 1)
         return HitPage(await asyncio.to_thread(_hits, query, page, parts), next_page)
+
+    def _encode_cursor(self, upto: int, last: "_Rank | None" = None) -> str:
+        """The cursor behind a hit of a pool, or before the first one.
+
+        Args:
+            upto: The id of the first entry of the pool, or one above it.
+            last: The rank of the hit.
+        """
+        numbers = ".".join(map(str, (upto, *(last or ()))))
+        return self._keyring.encrypt(_CURSOR, numbers.encode())
+
+    def _decode_cursor(self, cursor: str) -> "tuple[int, _Rank | None]":
+        try:
+            numbers = self._keyring.decrypt(_CURSOR, cursor[:_MAX_CURSOR]).decode("ascii")
+        except DecryptionError:
+            raise InvalidInput("This page of the search is not valid. Search again.") from None
+        upto, *last = (int(number) for number in numbers.split("."))
+        if not last:
+            return upto, None
+        count, micros, entry_id = last
+        return upto, (count, micros, entry_id)
 
 
 _Rank = tuple[int, int, int]
@@ -183,7 +207,7 @@ def _statement(query: SearchQuery, upto: int | None, *, in_titles: bool) -> Any:
 
 def _has(entry: Any, phrase: Phrase) -> Any:
     tokens = literal(" ") + entry.tokens + literal(" ")
-    return tokens.contains(phrase.pattern, autoescape=True)
+    return Contains(tokens, phrase.pattern)
 
 
 def _ranked(query: SearchQuery, pool: Sequence[Any]) -> list[tuple[_Rank, Any]]:
@@ -214,31 +238,3 @@ def _hit(query: SearchQuery, row: Any, parts: dict[UUID, Any]) -> Hit:
         created_at=in_utc(row.created_at),
         snippet=snippet(text, query.phrases or query.title_phrases),
     )
-
-
-def _encode_cursor(upto: int, last: _Rank | None = None) -> str:
-    """The cursor behind a hit of a pool, or before the first one.
-
-    Args:
-        upto: The id of the first entry of the pool, or one above it.
-        last: The rank of the hit.
-    """
-    numbers = ".".join(map(str, (upto, *(last or ()))))
-    return base64.urlsafe_b64encode(numbers.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> tuple[int, _Rank | None]:
-    try:
-        if len(cursor) > 120:
-            raise ValueError
-        padded = cursor + "=" * (-len(cursor) % 4)
-        numbers = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(".")
-        upto, *last = (int(number) for number in numbers)
-        if not -(2**63) <= upto < 2**63:
-            raise ValueError
-        if not last:
-            return upto, None
-        count, micros, entry_id = last
-    except (ValueError, binascii.Error):
-        raise InvalidInput("This page of the search is not valid. Search again.") from None
-    return upto, (count, micros, entry_id)

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from sqlmodel import col, delete
 
 from chat_app.auth.principal import Principal
+from chat_app.core.crypto import KeyRing, new_token
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.events import ReasoningDelta
 from chat_app.core.parts import text_part
 from chat_app.core.search_tokens import Token
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread, User
+from chat_app.settings import read_settings
 from chat_app.threads import search as search_module
 from chat_app.threads import snippets
 from chat_app.threads.search import Search
@@ -31,6 +33,7 @@ from chat_app.threads.snippets import snippet
 from testing.database import DatabaseUnderTest, SqliteDatabase, only_sqlite
 from testing.run_services import RunHarness
 
+KEYS = KeyRing(read_settings(_env_file=None, auth_secret=new_token()))
 both = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 
 WORDS = {
@@ -121,7 +124,7 @@ async def found(search: Search, who: Principal, query: str, **given: Any) -> lis
 @both
 def test_a_search_finds_what_a_scan_finds_in_every_script(database: DatabaseUnderTest) -> None:
     db = database.open(Database)
-    search = Search(db)
+    search = Search(db, KEYS)
 
     async def compare(texts: list[str], phrases: list[str]) -> None:
         who, other = await owner(db), await owner(db)
@@ -155,7 +158,7 @@ def test_a_search_finds_what_a_scan_finds_in_every_script(database: DatabaseUnde
 
 @pytest.fixture
 def search(harness: RunHarness) -> Search:
-    return Search(harness.db)
+    return Search(harness.db, KEYS)
 
 
 @pytest.mark.parametrize(
