@@ -229,6 +229,16 @@ async def test_a_double_press_on_stop_does_not_send_what_is_written(page: Page) 
     assert [text for _, text in await _sent(page)] == ["next question"]
 
 
+async def test_what_is_written_after_a_stop_is_sent_at_once(page: Page) -> None:
+    await page.evaluate("() => { performance.now = () => 10_000; }")
+    field = await _mount(page, busy=True)
+    await page.get_by_role("button", name="Stop answer").click()
+    await _set(page, busy=False)
+    await field.fill("next question")
+    await field.press("Enter")
+    assert [text for _, text in await _sent(page)] == ["next question"]
+
+
 async def test_escape_stops_the_answer_and_the_focus_returns_to_the_composer(page: Page) -> None:
     field = await _mount(page, busy=True)
     await field.fill("next question")

@@ -64,7 +64,7 @@ export function Composer(props) {
   const [state, setState] = useState("idle");
   const [alert, setAlert] = useState("");
   const waiting = useRef(false);
-  const stoppedAt = useRef(-Infinity); // by the button
+  const stoppedAt = useRef(-Infinity); // by the button, if nothing was written since
 
   /** @param {boolean} wanted */
   function setWaiting(wanted) {
@@ -202,6 +202,7 @@ export function Composer(props) {
   }
 
   function input() {
+    stoppedAt.current = -Infinity;
     fit();
     keep();
     if (alert) setAlert("");
