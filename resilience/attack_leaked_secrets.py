@@ -93,8 +93,16 @@ async def _whole_session(program: Program, secrets: dict[str, str], said: str) -
 
 
 def _dump(path: Path) -> str:
+    """Every row, that of a virtual table as the tables below it have it."""
+    tables = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
     with sqlite3.connect(path) as database:
-        return "\n".join(database.iterdump())
+        return "\n".join(
+            str(row)
+            for (name,) in database.execute(tables).fetchall()
+            for row in database.execute(f'SELECT * FROM "{name}"')
+        )
 
 
 async def log_injection(program: Program, tries: int = 50) -> Result:
