@@ -9,6 +9,7 @@ import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, Conflict, DatabaseError, NotFound
+from chat_app.llm.base import Model
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
@@ -139,7 +140,8 @@ class ChatState(NoticeState, rx.State):
     @rx.event
     async def pick_model(self, model_id: str):
         """Choose the model of the next answers, and of the next new chats."""
-        if any(model.id == model_id for model in self.models):
+        # Not those of this state: while the page loads again it has none, but the page shows them.
+        if any(model.id == model_id for model in _offered()):
             show(self, replace(self._view, model=model_id))
             yield
             await try_action(self, services().profiles.choose_model(current_principal(), model_id))
@@ -185,14 +187,20 @@ def open_route(chat: ChatState) -> bool:
     return True
 
 
+def _offered() -> tuple[Model, ...]:
+    """The models to choose from."""
+    models = services().models.all()
+    if not models or (default := services().models.default()) in models:
+        return models
+    return (default, *models)  # the operator may have chosen one that is not offered
+
+
 async def offer_models(chat: ChatState, principal: Principal) -> None:
     """List the models to choose from; a new chat has the one that the user chose last."""
-    models = services().models.all()
+    models = _offered()
     if not models:
         return
     default, chosen = services().models.default(), ""
-    if default not in models:  # the operator may have chosen one that is not offered
-        models = (default, *models)
     if not chat.thread:
         with contextlib.suppress(DatabaseError):
             chosen = await services().profiles.chosen_model(principal)

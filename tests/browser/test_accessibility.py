@@ -262,5 +262,5 @@ async def test_an_address_without_a_page_leads_back(program: Program, meet: Meet
             await _judge(ada.page, axe)
     await expect(ada.page).to_have_title("Page not found · Chat")
     await ada.page.get_by_role("link", name="Go to your chats").click()
-    await expect(composer(ada.page)).to_be_visible()
+    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
     assert ada.errors == []

@@ -38,6 +38,14 @@ async def test_the_model_that_was_chosen_is_that_of_the_next_new_chat(tmp_path: 
         assert (await bob.state(ChatState)).model == "fake"
 
 
+async def test_a_model_that_is_chosen_while_the_page_loads_again_is_kept(tmp_path: Path) -> None:
+    async with open_harness(tmp_path) as harness:
+        tab = await harness.tab(await harness.user("ada@example.com"))
+        await tab.send(ChatState.pick_model("fake:drop"))
+        await (await tab.begin(Feed.open()))
+        assert (await tab.state(ChatState)).model == "fake:drop"
+
+
 async def test_a_chosen_model_that_is_no_longer_offered_gives_way_to_the_default(
     tmp_path: Path,
 ) -> None:
