@@ -126,7 +126,8 @@ class PostgresServer:
             with contextlib.suppress(psycopg.OperationalError):
                 self.execute("SELECT 1")
                 return
-            time.sleep(0.01)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.01)
 
     def stop(self) -> None:
         """End the server at once, and remove its folder."""

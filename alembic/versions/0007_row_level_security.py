@@ -21,7 +21,7 @@ def upgrade() -> None:
     for table in _TABLES:
         op.execute(f'ALTER TABLE {table} ENABLE ROW LEVEL SECURITY')
         op.execute(f'ALTER TABLE {table} FORCE ROW LEVEL SECURITY')
-        op.execute(f'CREATE POLICY own_rows ON {table} USING ({_OWN})')
+        op.execute(f'CREATE POLICY owner_rows ON {table} USING ({_OWN})')
         # The owner too is bound by FORCE: without this a data migration would change no row.
         op.execute(
             f'CREATE POLICY every_row ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)'
@@ -33,6 +33,6 @@ def downgrade() -> None:
         return
     for table in _TABLES:
         op.execute(f'DROP POLICY IF EXISTS every_row ON {table}')
-        op.execute(f'DROP POLICY IF EXISTS own_rows ON {table}')
+        op.execute(f'DROP POLICY IF EXISTS owner_rows ON {table}')
         op.execute(f'ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY')
         op.execute(f'ALTER TABLE {table} DISABLE ROW LEVEL SECURITY')

@@ -68,8 +68,8 @@ def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:
         statements += [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-            f"DROP POLICY IF EXISTS own_rows ON {table}",
-            f"CREATE POLICY own_rows ON {table} USING ({_OWN})",
+            f"DROP POLICY IF EXISTS owner_rows ON {table}",
+            f"CREATE POLICY owner_rows ON {table} USING ({_OWN})",
             f"DROP POLICY IF EXISTS every_row ON {table}",
             # The owner too is bound by FORCE: without this a data migration would change no row.
             f"CREATE POLICY every_row ON {table} TO {', '.join(everyone)} "

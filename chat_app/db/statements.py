@@ -4,7 +4,9 @@ A column that is added to `thread`, `message` or `run` is named here too: these 
 by the ORM, so no default of a model and no listener of a flush fills it.
 """
 
-from sqlalchemy import Uuid, bindparam, delete, func, literal, or_, select, update
+from typing import Any
+
+from sqlalchemy import Column, Uuid, bindparam, delete, func, literal, or_, select, update
 
 from chat_app.db.prepared import Prepared, PreparedInsert
 from chat_app.db.tables import ACTIVE, metadata
@@ -18,6 +20,11 @@ ENTRIES = metadata.tables["search_entry"]
 
 def _id(name: str):
     return bindparam(name, type_=Uuid())
+
+
+def _new(*columns: Column[Any]) -> dict[Column[Any], Any]:
+    """Sets each column to the parameter `new_` and its name."""
+    return {column: bindparam(f"new_{column.name}", type_=column.type) for column in columns}
 
 
 MESSAGE_OF_CLIENT = Prepared(
@@ -122,17 +129,14 @@ END_MESSAGE = Prepared(
     update(MESSAGES)
     .where(MESSAGES.c.id == _id("message_id"))
     .values(
-        {
-            column: bindparam(f"new_{column.name}", type_=column.type)
-            for column in (
-                MESSAGES.c.parts,
-                MESSAGES.c.size,
-                MESSAGES.c.status,
-                MESSAGES.c.finish_reason,
-                MESSAGES.c.error,
-                MESSAGES.c.error_params,
-            )
-        }
+        _new(
+            MESSAGES.c.parts,
+            MESSAGES.c.size,
+            MESSAGES.c.status,
+            MESSAGES.c.finish_reason,
+            MESSAGES.c.error,
+            MESSAGES.c.error_params,
+        )
     )
 )
 """An answer gets what its log folds to."""
@@ -141,21 +145,18 @@ END_RUN = Prepared(
     update(RUNS)
     .where(RUNS.c.id == _id("run_id"))
     .values(
-        {
-            column: bindparam(f"new_{column.name}", type_=column.type)
-            for column in (
-                RUNS.c.status,
-                RUNS.c.finish_reason,
-                RUNS.c.error,
-                RUNS.c.error_params,
-                RUNS.c.last_seq,
-                RUNS.c.finished_at,
-                RUNS.c.input_tokens,
-                RUNS.c.output_tokens,
-                RUNS.c.reasoning_tokens,
-                RUNS.c.cached_input_tokens,
-            )
-        }
+        _new(
+            RUNS.c.status,
+            RUNS.c.finish_reason,
+            RUNS.c.error,
+            RUNS.c.error_params,
+            RUNS.c.last_seq,
+            RUNS.c.finished_at,
+            RUNS.c.input_tokens,
+            RUNS.c.output_tokens,
+            RUNS.c.reasoning_tokens,
+            RUNS.c.cached_input_tokens,
+        )
     )
 )
 """A run is over."""

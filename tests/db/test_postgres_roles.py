@@ -87,7 +87,7 @@ def test_a_migration_gives_the_roles_their_rights_and_no_others(postgres: Postgr
         "REVOKE ALL ON thread, message FROM chat_app",
         "REVOKE ALL ON auth_session FROM chat_system",
         "DROP POLICY every_row ON run",
-        "ALTER POLICY own_rows ON message USING (true)",
+        "ALTER POLICY owner_rows ON message USING (true)",
         "ALTER TABLE message NO FORCE ROW LEVEL SECURITY",
         "ALTER TABLE run_event DISABLE ROW LEVEL SECURITY",
         f"GRANT TEMPORARY ON DATABASE {postgres.name} TO PUBLIC",

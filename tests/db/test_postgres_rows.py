@@ -64,7 +64,7 @@ READS = {
     "files of the server": "SELECT pg_read_file('pg_hba.conf')",
     "a large object": "SELECT lo_import('/etc/passwd')",
     "a copy to a program": "COPY thread TO PROGRAM 'cat'",
-    "a copy to a file": "COPY thread TO '/tmp/threads'",
+    "a copy to a file": "COPY thread TO '/srv/threads'",
 }
 WRITES = {
     "a search for another": "SELECT search_hits('{bob}', 'bob')",
@@ -96,7 +96,7 @@ WRITES = {
     "a function": "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
     "no more policies": "ALTER TABLE thread DISABLE ROW LEVEL SECURITY",
     "another policy": "CREATE POLICY mine ON thread USING (true)",
-    "one policy less": "DROP POLICY own_rows ON thread",
+    "one policy less": "DROP POLICY owner_rows ON thread",
     "a grant": 'GRANT SELECT ON "user" TO chat_app',
     "no triggers": "SET LOCAL session_replication_role = replica",
     "an empty table": "TRUNCATE thread CASCADE",
