@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, repeat
-from typing import cast
 from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
@@ -31,6 +30,7 @@ from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.llm.base import Model, PromptMessage
 from chat_app.llm.registry import Models
+from chat_app.runs.calls import call_model
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
@@ -331,8 +331,7 @@ async def stream_answer(
     size = SizeLimit(max_bytes)
     last_type: type[Event] | None = None
     since = 0.0
-    # a model's iterator can be closed; only a generator's type says so
-    stream = cast(AsyncGenerator[Event], model.stream(prompt, max_tokens=max_tokens))
+    stream = call_model(model, prompt, max_tokens=max_tokens)
     async with aclosing(stream) as events:
         count = 0
         async for event in events:

@@ -15,6 +15,7 @@ from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 from chat_app.llm.base import Model, PromptMessage
+from chat_app.runs.calls import call_model
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
@@ -60,7 +61,7 @@ async def suggest_title(model: Model, text: str) -> str | None:
     """
     title = ""
     size = SizeLimit(_MAX_ANSWER_BYTES)
-    async with aclosing(model.stream(_prompt(text), max_tokens=_MAX_TOKENS)) as events:
+    async with aclosing(call_model(model, _prompt(text), max_tokens=_MAX_TOKENS)) as events:
         async for event in events:
             size.fit(event, begins_part=False)
             if size.is_exceeded:
