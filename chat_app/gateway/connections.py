@@ -233,6 +233,10 @@ class ConnectionRegistry:
         """How many connections a session has; None counts those without one."""
         return len(self._open.get(session_id, ()))
 
+    def has_socket(self, session_id: UUID) -> bool:
+        """Whether a session has an open socket."""
+        return any(isinstance(each, OpenSocket) for each in self._open.get(session_id, ()))
+
     def sockets(self) -> dict[tuple[str, int], OpenSocket]:
         """Every open socket, by the address and port of its peer."""
         every = (connection for open_ in self._open.values() for connection in open_)

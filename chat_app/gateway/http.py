@@ -311,7 +311,7 @@ class HttpGateway:
     def _socket_status(self, session_id: UUID, scope: Scope) -> Response:
         """Tell a page without a socket whether its browser's sockets arrive here."""
         arrivals = self.connections.arrivals
-        has_arrived = arrivals.has_arrived(session_id)
+        has_arrived = arrivals.has_arrived(session_id) or self.connections.has_socket(session_id)
         if not has_arrived and scope.get("query_string") == b"again":
             arrivals.warn()
         return JSONResponse({"socket": "arrived" if has_arrived else "missing"})

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from engineio.packet import MESSAGE
@@ -20,6 +21,7 @@ from reflex.state import State, StateUpdate
 from socketio import AsyncServer
 from socketio.packet import EVENT
 
+from chat_app.core.text import repair_surrogates
 from chat_app.reflex_ext.tabs import tabs
 
 CLIENT_EVENTS = frozenset({"event", "ping", "client_error"})
@@ -29,7 +31,10 @@ FORGET_SECONDS = 1.0
 """How long the state of a closed tab is kept."""
 
 MAX_ROUTE_LENGTH = 2_048
-"""The longest path or query value taken from a page, in characters."""
+"""How much of a path or of an argument is taken from a page, in characters."""
+
+MAX_ARGUMENTS = 32
+"""How many arguments of a route are taken from a page."""
 
 
 class SafeEventNamespace(EventNamespace):
@@ -137,7 +142,11 @@ class SafeEventNamespace(EventNamespace):
 
 
 def parse_event(data: Any) -> dict[str, Any] | None:
-    """The parts of an event that Reflex may see, or None when it is not one."""
+    """The parts of an event that Reflex may see, or None when it is not one.
+
+    A URL of any length and with any query is a page. So the route is shortened and never refused:
+    a page whose first event is dropped would stay empty.
+    """
     if not isinstance(data, dict):
         return None
     name, payload = data.get("name"), data.get("payload", {})
@@ -145,22 +154,21 @@ def parse_event(data: Any) -> dict[str, Any] | None:
     if not isinstance(name, str) or not isinstance(payload, dict) or not isinstance(router, dict):
         return None
     query = router.get("query") or {}
-    if not isinstance(query, dict) or len(query) > 32:
-        return None
     route = {key: router.get(key, "/") for key in ("pathname", "asPath")}
-    if not all(_is_short(value) for value in [*route.values(), *query, *query.values()]):
+    if not isinstance(query, dict) or not all(isinstance(path, str) for path in route.values()):
         return None
-    return {"name": name, "payload": payload, "router_data": {**route, "query": query}}
+    route = {key: _shortened(path) for key, path in route.items()}
+    return {"name": name, "payload": payload, "router_data": {**route, "query": _short(query)}}
 
 
-def _is_short(value: object) -> bool:
-    if not isinstance(value, str) or len(value) > MAX_ROUTE_LENGTH:
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _short(query: dict[Any, Any]) -> dict[str, str]:
+    """The first arguments of a route; the parts of an unknown path, which are a list, are none."""
+    arguments = ((key, value) for key, value in query.items() if isinstance(value, str))
+    return {_shortened(key): _shortened(value) for key, value in islice(arguments, MAX_ARGUMENTS)}
+
+
+def _shortened(text: str) -> str:
+    return repair_surrogates(text[:MAX_ROUTE_LENGTH])
 
 
 def _is_packet(frame: object) -> bool:

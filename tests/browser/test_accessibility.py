@@ -261,6 +261,8 @@ async def test_an_address_without_a_page_leads_back(program: Program, meet: Meet
         if path.startswith(("/_", "/no/")):
             await _judge(ada.page, axe)
     await expect(ada.page).to_have_title("Page not found · Chat")
-    await ada.page.get_by_role("link", name="Go to your chats").click()
-    await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+    for _ in range(2):  # the second time, the page before was a chat a moment ago
+        await ada.page.get_by_role("link", name="Go to your chats").click()
+        await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
+        await ada.page.goto(f"{program.url}/nothing.png")
     assert ada.errors == []

@@ -57,8 +57,9 @@ async def test_a_page_without_a_socket_learns_whether_its_sockets_arrive(
     assert len(warnings()) == 1
     async with connect(server.url, cookie=server.cookie(token)) as socket:
         await socket.receive()
-    found = await server.client.get("/api/socket?again", headers=who)
-    assert found.json() == {"socket": "arrived"}
+        server.gateway.connections.arrivals = SocketArrivals()  # it has been open for long
+        found = await server.client.get("/api/socket?again", headers=who)
+        assert found.json() == {"socket": "arrived"}
     other, _ = server.sessions.issue()
     others = await server.client.get("/api/socket", headers={"Cookie": server.cookie(other)})
     assert others.json() == {"socket": "missing"}
