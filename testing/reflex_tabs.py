@@ -16,6 +16,7 @@ from reflex_base.event.processor import BaseStateEventProcessor
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
 from chat_app.core.clock import Clock, utc_now
+from chat_app.core.signals import user_topic
 from chat_app.reflex_ext.tabs import tabs
 from chat_app.runs.flush import FlushThrottle
 from chat_app.services import Services, install
@@ -202,15 +203,16 @@ def size(updates: list[Any]) -> int:
 
 async def open_tab(harness: Harness, principal: Principal, thread: str = "") -> Tab:
     """A tab that has loaded its page and watches it."""
-    tab = await harness.tab(principal)
+    tab, others = await harness.tab(principal), watching(harness, principal)
     await tab.send(AuthState.on_auth_change(), thread)
     await tab.begin(Feed.open(), thread)
-    await wait_until(tab, lambda: bool(tab.updates) and is_watched(harness, principal))
+    await wait_until(tab, lambda: bool(tab.updates) and watching(harness, principal) > others)
     return tab
 
 
-def is_watched(harness: Harness, principal: Principal) -> bool:
-    return f"user:{principal.user_id}" in harness.live.bus._queues
+def watching(harness: Harness, principal: Principal) -> int:
+    """How many tabs follow a user's signals."""
+    return len(harness.live.bus._queues.get(user_topic(principal.user_id), ()))
 
 
 async def wait_until(tab: Tab, condition: Callable[[], object]) -> None:

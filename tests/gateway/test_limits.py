@@ -237,10 +237,32 @@ async def test_a_malformed_body_is_our_400(patient: GatewayServer) -> None:
             assert b'{"error":"malformed"' in came
 
 
+PING = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@contextlib.asynccontextmanager
+async def connected(server: GatewayServer, count: int) -> AsyncIterator[list[Stream]]:
+    """Connections from one address that the server has accepted: each has had a response."""
+    port, streams = server.services.settings.port, list[Stream]()
+    try:
+        for _ in range(count):
+            stream = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            streams.append(stream)
+            stream[1].write(PING)
+        for reader, _ in streams:
+            await reader.readuntil(b"\r\n")
+        yield streams
+    finally:
+        for _, writer in streams:
+            writer.close()
+
+
 async def test_connections_over_the_limit_of_an_address_are_shut_down(open_server) -> None:
-    async with open_server(
-        connections_per_address=10, timeouts=GatewayTimeouts(watch=0.02)
-    ) as server:
+    async with (
+        open_server(connections_per_address=10, timeouts=GatewayTimeouts(watch=0.02)) as server,
+        asyncio.timeout(SAFETY),
+    ):
         port = server.services.settings.port
         streams = [
             await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
@@ -248,19 +270,33 @@ async def test_connections_over_the_limit_of_an_address_are_shut_down(open_serve
         ]
         gone = [asyncio.create_task(reader.read()) for reader, _ in streams]
         try:
-            async with asyncio.timeout(SAFETY):
-                while sum(task.done() for task in gone) < 30:
-                    await asyncio.wait(
-                        [task for task in gone if not task.done()],
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
+            while sum(task.done() for task in gone) < 30:
+                open_still = [task for task in gone if not task.done()]
+                await asyncio.wait(open_still, return_when=asyncio.FIRST_COMPLETED)
             assert (await server.client.get("/ping")).status_code == 200
-            assert not any(task.done() for task in gone[:10]), "the oldest stay"
         finally:
             for task in gone:
                 task.cancel()
             for _, writer in streams:
                 writer.close()
+
+
+async def test_of_too_many_connections_the_oldest_stay(open_server) -> None:
+    async with (
+        open_server(timeouts=GatewayTimeouts(watch=3_600)) as server,
+        asyncio.timeout(SAFETY),
+    ):
+        settings = server.services.settings.model_copy(update={"connections_per_address": 10})
+        watch = TcpWatch(settings, ConnectionRegistry())
+        async with connected(server, 10) as oldest:
+            await watch.check()
+            async with connected(server, 30) as newest:
+                await watch.check()
+                for reader, _ in newest:
+                    await reader.read()
+            for reader, writer in oldest:
+                writer.write(PING)
+                await reader.readuntil(b"HTTP/1.1 200 ")
 
 
 async def test_many_open_files_do_not_hold_up_the_event_loop() -> None:

@@ -25,12 +25,12 @@ from testing.reflex_tabs import (
     Harness,
     Tab,
     has_ended,
-    is_watched,
     open_harness,
     open_tab,
     size,
     wait_for_value,
     wait_until,
+    watching,
 )
 from testing.stream_chunks import parts_of
 
@@ -308,7 +308,7 @@ async def test_a_closed_tab_follows_nothing_and_the_answer_goes_on(harness: Harn
     async for _ in harness.live.runs.follow(ada, window.run.run_id):
         pass
     assert not has_ended(tab)
-    assert not is_watched(harness, ada)
+    assert not watching(harness, ada)
     done = await harness.live.threads.window(ada, UUID(thread))
     assert done.messages[-1].status == "complete"
 
