@@ -21,6 +21,7 @@ from chat_app.db.prepared import Transaction
 from chat_app.db.scoped_session import Scope
 from chat_app.db.tables import Message, Run, User
 from chat_app.llm.base import PromptMessage
+from chat_app.llm.prices import Prices
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import EndEvent, PartEvent
 from chat_app.runs.service import RunService
@@ -163,6 +164,7 @@ class ScriptedModels:
         self.one = ScriptedModel("one")
         self.two = ScriptedModel("two")
         self.gone: set[str] = set()
+        self.prices = Prices({})
 
     def all(self) -> tuple[ScriptedModel, ...]:
         return self.one, self.two

@@ -156,6 +156,7 @@ END_RUN = Prepared(
             RUNS.c.output_tokens,
             RUNS.c.reasoning_tokens,
             RUNS.c.cached_input_tokens,
+            RUNS.c.cost_nanodollars,
         )
     )
 )

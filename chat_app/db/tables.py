@@ -273,7 +273,8 @@ def _measure(_mapper: object, _connection: object, message: Message) -> None:
 class Run(Owned, table=True):
     """The generation of one answer.
 
-    `finish_reason`, `error` and `error_params` are those of its message row.
+    `finish_reason`, `error` and `error_params` are those of its message row;
+    `cost_nanodollars` is in billionths of a US dollar, by the prices at its end.
     """
 
     __table_args__ = (
@@ -306,6 +307,7 @@ class Run(Owned, table=True):
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cost_nanodollars: int | None = Field(default=None, sa_type=BigInteger)
     created_at: datetime = Field(default_factory=utc_now)
     first_event_at: datetime | None = None
     finished_at: datetime | None = None

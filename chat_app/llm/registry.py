@@ -5,6 +5,7 @@ from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
 from chat_app.llm.fake import Ending, FakeModel
 from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
+from chat_app.llm.prices import Prices
 from chat_app.settings import ConfigError, Settings
 
 _OPENAI_URL = "https://api.openai.com/v1"
@@ -20,12 +21,16 @@ class Models:
     Args:
         settings: The providers, their keys and the timeouts.
 
+    Attributes:
+        prices: What each model costs.
+
     Raises:
         ConfigError: `CHAT_MODEL` names a model that does not exist.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.prices = Prices(settings.chat_prices)
         self._timeouts = ModelTimeouts(
             settings.chat_first_token_seconds, settings.chat_idle_seconds
         )
@@ -101,17 +106,20 @@ class Models:
         endpoint = self._endpoint(settings.openai_base_url or _OPENAI_URL, key)
         for model in settings.chat_models or (_OPENAI_MODEL,):
             self._add(OpenAIModel(endpoint, model, self._timeouts))
+            self.prices.add(model, settings.openai_base_url or _OPENAI_URL, model)
 
     def _add_providers(self) -> None:
         for provider in self._settings.chat_providers:
             endpoint = self._endpoint(provider.base_url, provider.api_key.get_secret_value())
             for model in provider.models:
+                model_id = f"{provider.name}/{model}"
+                self.prices.add(model_id, provider.base_url, model)
                 self._add(
                     OpenAIModel(
                         endpoint,
                         model,
                         self._timeouts,
-                        model_id=f"{provider.name}/{model}",
+                        model_id=model_id,
                         name=f"{model} ({provider.name})",
                     )
                 )

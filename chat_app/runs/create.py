@@ -325,6 +325,7 @@ def _insert_run(
         output_tokens=None,
         reasoning_tokens=None,
         cached_input_tokens=None,
+        cost_nanodollars=None,
         created_at=run.now,
         first_event_at=None,
         finished_at=None,

@@ -230,6 +230,7 @@ class RunExecutor:
         return active_run.result or _NOT_SAVED
 
     async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
+        self._models.prices.preload(model.id)
         prompt = await build_prompt(
             self._db,
             active_run.principal,
@@ -269,7 +270,7 @@ class RunExecutor:
                 run_id=active_run.run_id,
                 result=result,
                 now=self._clock(),
-                name_of=self._models.name_of,
+                models=self._models,
             )
             end = await self._db.transact(active_run.principal, work) or end
 

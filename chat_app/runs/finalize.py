@@ -1,6 +1,6 @@
 """Finalize a run: fold its log into the message and close it; reap runs of a lost process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,7 @@ from chat_app.db.statements import (
     RUN_TO_END,
 )
 from chat_app.db.tables import ACTIVE
+from chat_app.llm.registry import Models
 from chat_app.runs.follow import (
     EndEvent,
     EndStatus,
@@ -91,7 +92,7 @@ def finalize(
     result: RunResult,
     now: datetime,
     *,
-    name_of: Callable[[str], str],
+    models: Models,
 ) -> EndEvent | None:
     """Fold a run's events into its message, close the run, and delete the events.
 
@@ -103,7 +104,7 @@ def finalize(
         run_id: The run.
         result: How it ended; if its log has the end of the answer, it was not interrupted.
         now: When.
-        name_of: The display name of the model with an id.
+        models: The models, for their names and prices.
 
     Returns:
         The end event that readers get; None if the run is closed already, or deleted.
@@ -118,9 +119,10 @@ def finalize(
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
-            folded.finish, has_content=has_content(folded.parts), model=name_of(model)
+            folded.finish, has_content=has_content(folded.parts), model=models.name_of(model)
         )
     reason, usage = result.reason(folded.finish), folded.usage
+    cost = None if usage is None else models.prices.cost_of(model, usage, now)
     end: dict[str, Any] = {
         "new_status": result.status,
         "new_finish_reason": reason,
@@ -153,17 +155,22 @@ def finalize(
         new_output_tokens=usage and usage.output_tokens,
         new_reasoning_tokens=usage and usage.reasoning_tokens,
         new_cached_input_tokens=usage and usage.cached_input_tokens,
+        new_cost_nanodollars=cost,
         **end,
     )
     transaction.run(DELETE_EVENTS, run_id=run_id)
     metrics = RunMetrics(
-        model, usage, seconds_between(created_at, first_event_at), seconds_between(created_at, now)
+        model,
+        usage,
+        seconds_between(created_at, first_event_at),
+        seconds_between(created_at, now),
+        cost,
     )
     length = text_length(folded.parts)
     return EndEvent(seq, result.status, reason, result.message, length, metrics)
 
 
-async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], str]) -> int:
+async def reap_lost_runs(db: Database, clock: Clock, models: Models) -> int:
     """The reaper: finalize every active run at start, before any run is active.
 
     A run is `interrupted` unless its log has the end of the answer.
@@ -171,7 +178,7 @@ async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], st
     Args:
         db: The database.
         clock: The time in rows.
-        name_of: The display name of the model with an id.
+        models: The models, for their names and prices.
 
     Returns:
         How many runs were finalized.
@@ -180,7 +187,7 @@ async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], st
     last = _BEFORE_ALL
     while True:
         run_ids = await db.system_transact(
-            "run recovery", partial(_finalize_lost, last, clock, name_of)
+            "run recovery", partial(_finalize_lost, last, clock, models)
         )
         count += len(run_ids)
         if len(run_ids) < _BATCH:
@@ -189,9 +196,9 @@ async def reap_lost_runs(db: Database, clock: Clock, name_of: Callable[[str], st
 
 
 def _finalize_lost(
-    last: UUID, clock: Clock, name_of: Callable[[str], str], transaction: Transaction
+    last: UUID, clock: Clock, models: Models, transaction: Transaction
 ) -> list[UUID]:
     run_ids = [run_id for (run_id,) in transaction.all(LOST_RUNS, last=last, limit=_BATCH)]
     for run_id in run_ids:
-        finalize(transaction, run_id, RunResult("interrupted"), clock(), name_of=name_of)
+        finalize(transaction, run_id, RunResult("interrupted"), clock(), models=models)
     return run_ids

@@ -67,12 +67,14 @@ class RunMetrics:
         usage: The provider's token counts.
         first_token_seconds: From the start of the run to the first token, reasoning included.
         total_seconds: From the start of the run to its end.
+        cost: In billionths of a US dollar.
     """
 
     model: str
     usage: Usage | None = None
     first_token_seconds: float | None = None
     total_seconds: float | None = None
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +323,7 @@ def run_metrics(run: Run) -> RunMetrics:
         usage,
         seconds_between(run.created_at, run.first_event_at),
         seconds_between(run.created_at, run.finished_at),
+        run.cost_nanodollars,
     )
 
 

@@ -101,7 +101,7 @@ class RunService:
         Raises:
             DatabaseError: The database cannot be used.
         """
-        await reap_lost_runs(self._db, self._clock, self._models.name_of)
+        await reap_lost_runs(self._db, self._clock, self._models)
         self._writer.start()
 
     async def send(

@@ -42,7 +42,7 @@ def _default(field: FieldInfo) -> str:
         return default.get_secret_value()
     if isinstance(default, bool):
         return str(default).lower()
-    return "" if isinstance(default, tuple) else str(default)
+    return "" if isinstance(default, tuple | dict) else str(default)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The models and their providers: OpenAI-compatible servers, the embedded model, timeouts."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
@@ -15,7 +16,21 @@ from chat_app.settings.validation import (
 )
 
 
-class ProviderSettings(BaseModel):
+class _Entry(BaseModel):
+    """An object in a setting that is JSON; a key that it does not know is refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_key(cls, value: Any) -> Any:
+        for key in value if isinstance(value, dict) else ():
+            if key not in cls.model_fields:
+                raise ValueError(
+                    f"has the unknown key {key!r}{did_you_mean(key, cls.model_fields)}"
+                )
+        return value
+
+
+class ProviderSettings(_Entry):
     """A provider: an OpenAI-compatible server.
 
     Args:
@@ -32,15 +47,28 @@ class ProviderSettings(BaseModel):
     api_key: SecretStr = SecretStr("")
     models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _knows_every_key(cls, value: Any) -> Any:
-        for key in value if isinstance(value, dict) else ():
-            if key not in cls.model_fields:
-                raise ValueError(
-                    f"has the unknown key {key!r}{did_you_mean(key, cls.model_fields)}"
-                )
-        return value
+
+Dollars = Annotated[Decimal, Field(ge=0, le=100_000)]
+"""An amount of US dollars."""
+
+
+class PriceSettings(_Entry):
+    """What a model costs, in US dollars per million tokens.
+
+    Args:
+        input: Of the prompt.
+        output: Of the answer, with its reasoning.
+        cached_input: Of the prompt's tokens that the provider had cached; as `input` if missing.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+
+    @property
+    def cached(self) -> Decimal:
+        """The price of cached input."""
+        return self.input if self.cached_input is None else self.cached_input
 
 
 class ModelSettings(SettingsGroup):
@@ -79,6 +107,10 @@ class ModelSettings(SettingsGroup):
 
     chat_idle_seconds: float = Field(30, gt=0)
     """Timeout between two tokens of an answer, in seconds."""
+
+    chat_prices: Json[dict[str, PriceSettings]] = {}
+    """Prices that are not known or not right, in US dollars per million tokens, as JSON:
+    {"ollama/llama3.2":{"input":0.1,"output":0.4,"cached_input":0.01}}"""
 
     @model_validator(mode="after")
     def _names_its_models(self) -> Self:

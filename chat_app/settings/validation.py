@@ -51,6 +51,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 _SENTENCES = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "decimal_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "dict_type": "must be an object in braces",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
     "greater_than": "must be more than {gt}",

@@ -1,6 +1,7 @@
 """The view models that pages show, and the pure rules that make them from rows."""
 
 import base64
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -228,6 +229,8 @@ def metric_items(metrics: RunMetrics, model: str) -> list[MetricItem]:
         writing = None if total is None else total - (first or 0.0)
         if writing and writing > 0 and usage.output_tokens:
             lines["Speed"] = f"{usage.output_tokens / writing:,.0f} tokens per second"
+    if metrics.cost is not None:
+        lines["Cost"] = _dollars(metrics.cost)
     return [MetricItem(name, value) for name, value in lines.items() if value]
 
 
@@ -238,6 +241,13 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def _dollars(nanodollars: int) -> str:
+    """An amount with at least two digits that are not zeros."""
+    dollars = nanodollars / 1_000_000_000
+    decimals = 2 if dollars == 0 else max(2, 1 - math.floor(math.log10(dollars)))
+    return f"${dollars:,.{decimals}f}"
 
 
 def _tokens(count: int, among: int | None, word: str) -> str:

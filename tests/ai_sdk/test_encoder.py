@@ -37,7 +37,7 @@ from chat_app.runs.follow import Channel, EndEvent, RunMetrics
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
 THREAD_ID = UUID("00000000-0000-4000-8000-000000000002")
-METRICS = RunMetrics("alpha", Usage(10, 20, 5, 4), 0.25, 1.5)
+METRICS = RunMetrics("alpha", Usage(10, 20, 5, 4), 0.25, 1.5, 1_230_000)
 METADATA = {
     "model": "alpha",
     "modelId": "alpha",
@@ -48,6 +48,7 @@ METADATA = {
         "reasoningTokens": 5,
         "cachedInputTokens": 4,
     },
+    "cost": 0.00123,
     "timings": {"firstTokenMs": 250, "totalMs": 1500},
 }
 NOTICE: NoticePart = {

@@ -83,6 +83,7 @@ def _of(person: Person) -> dict[str, Any]:
         "new_output_tokens": 1,
         "new_reasoning_tokens": 1,
         "new_cached_input_tokens": 1,
+        "new_cost_nanodollars": 1,
     }
 
 

@@ -20,9 +20,11 @@ from chat_app.core.events import (
 )
 from chat_app.db.tables import RunEvent, User
 from chat_app.llm.errors import Failure
+from chat_app.llm.prices import Prices
 from chat_app.runs.finalize import reap_lost_runs
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 from chat_app.runs.log import BACK_OFF
+from chat_app.settings.models import PriceSettings
 from testing.database import only_sqlite
 from testing.run_services import PATIENCE, RunHarness, rest_of, text_of
 
@@ -237,6 +239,36 @@ async def test_the_end_is_the_same_for_a_live_and_a_late_reader(
     assert (run.reasoning_tokens, run.cached_input_tokens) == (4, 3)
 
 
+async def test_what_an_answer_cost_is_stored_with_the_prices_of_its_end(
+    harness: RunHarness, alice: Principal
+):
+    price = {"input": 0.5, "output": 2, "cached_input": 0.1}
+    harness.models.prices = Prices({"one": PriceSettings.model_validate(price)})
+    sent, answer, reader = await begun(harness, alice)
+    answer.send(Usage(1_000, 30, 10, 400)).finish()
+    live = (await rest_of(reader))[-1]
+    assert isinstance(live, EndEvent)
+    assert live.metrics.cost == 600 * 500 + 400 * 100 + 30 * 2_000
+    harness.models.prices = Prices({})
+    assert live.metrics == await harness.runs.metrics(alice, sent.message_id)
+    assert (await harness.run(alice, sent.run_id)).cost_nanodollars == live.metrics.cost
+
+
+async def test_an_answer_of_unknown_price_or_length_has_no_cost(
+    harness: RunHarness, alice: Principal
+):
+    sent, answer, reader = await begun(harness, alice)
+    answer.send(Usage(1_000, 30)).finish()
+    await rest_of(reader)
+    assert (await harness.run(alice, sent.run_id)).cost_nanodollars is None
+    free = PriceSettings.model_validate({"input": 0, "output": 0})
+    harness.models.prices = Prices({"one": free})
+    again = await harness.runs.send(alice, text="hi", client_id="c2", thread_id=sent.thread_id)
+    (await harness.models.one.answer(2)).say("a").finish()
+    await harness.read(alice, again.run_id)
+    assert (await harness.run(alice, again.run_id)).cost_nanodollars is None
+
+
 async def test_what_an_answer_took_is_its_owners_alone(
     harness: RunHarness, alice: Principal, bob: Principal
 ):
@@ -413,7 +445,7 @@ async def test_an_end_that_is_stored_unheard_is_not_stored_again(
 
 async def test_an_end_that_another_server_has_stored_stays(harness: RunHarness, alice: Principal):
     sent, answer, _ = await begun(harness, alice)
-    await reap_lost_runs(harness.db, harness.clock, harness.models.name_of)
+    await reap_lost_runs(harness.db, harness.clock, harness.models)  # pyright: ignore[reportArgumentType]
     answer.say(" and more").finish()
     await harness.runs.drain()
     message = await harness.message(alice, sent.message_id)

@@ -222,7 +222,7 @@ def test_a_stream_id_is_short_and_fits_its_policy() -> None:
 
 
 def test_every_figure_of_an_answer_has_a_line() -> None:
-    metrics = RunMetrics("m", Usage(1_234, 450, 120, 1_024), 0.25, 9.25)
+    metrics = RunMetrics("m", Usage(1_234, 450, 120, 1_024), 0.25, 9.25, 2_340_000)
     assert metric_items(metrics, "Model M") == [
         MetricItem("Model", "Model M"),
         MetricItem("Time", "9.2 s"),
@@ -230,7 +230,24 @@ def test_every_figure_of_an_answer_has_a_line() -> None:
         MetricItem("Input", "1,234 tokens, 1,024 of them cached"),
         MetricItem("Output", "450 tokens, 120 of them thinking"),
         MetricItem("Speed", "50 tokens per second"),
+        MetricItem("Cost", "$0.0023"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("nanodollars", "says"),
+    [
+        (0, "$0.00"),
+        (1, "$0.0000000010"),
+        (42_000, "$0.000042"),
+        (99_600_000, "$0.100"),
+        (120_000_000, "$0.12"),
+        (1_234_567_000_000, "$1,234.57"),
+    ],
+)
+def test_a_cost_has_two_digits_that_say_something(nanodollars: int, says: str) -> None:
+    metrics = RunMetrics("m", cost=nanodollars)
+    assert metric_items(metrics, "") == [MetricItem("Cost", says)]
 
 
 def test_what_is_not_known_of_an_answer_has_no_line() -> None:

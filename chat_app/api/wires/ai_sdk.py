@@ -230,7 +230,8 @@ def metadata(metrics: RunMetrics, reason: str | None) -> dict[str, Any]:
         firstTokenMs=_milliseconds(metrics.first_token_seconds),
         totalMs=_milliseconds(metrics.total_seconds),
     )
-    return _without_none(**found, usage=_usage(metrics.usage), timings=timings or None)
+    cost = None if metrics.cost is None else metrics.cost / 1_000_000_000
+    return _without_none(**found, usage=_usage(metrics.usage), cost=cost, timings=timings or None)
 
 
 def ui_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
