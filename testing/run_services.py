@@ -20,7 +20,7 @@ from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.scoped_session import Scope
 from chat_app.db.tables import Message, Run, User
-from chat_app.llm.base import PromptMessage
+from chat_app.llm.base import DEFAULT_OPTIONS, UNKNOWN_MODEL, CallOptions, PromptMessage
 from chat_app.llm.prices import Prices
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import EndEvent, PartEvent
@@ -84,9 +84,9 @@ class VirtualThrottle(FlushThrottle):
 class Answer:
     """One call of a scripted model."""
 
-    def __init__(self, prompt: Sequence[PromptMessage], max_tokens: int | None) -> None:
+    def __init__(self, prompt: Sequence[PromptMessage], options: CallOptions) -> None:
         self.prompt = tuple(prompt)
-        self.max_tokens = max_tokens
+        self.options = options
         self.closed = asyncio.Event()
         self.finished = False
         self._events: asyncio.Queue[Event | Exception | object] = asyncio.Queue()
@@ -137,13 +137,14 @@ class ScriptedModel:
     def __init__(self, model_id: str) -> None:
         self.id = model_id
         self.name = model_id.title()
+        self.info = UNKNOWN_MODEL
         self.answers: list[Answer] = []
         self._asked = asyncio.Condition()
 
     async def stream(
-        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
-        answer = Answer(prompt, max_tokens)
+        answer = Answer(prompt, options)
         async with self._asked:
             self.answers.append(answer)
             self._asked.notify_all()

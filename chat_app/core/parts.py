@@ -89,6 +89,22 @@ class NoticePart(TypedDict):
     params: dict[str, Any]
 
 
+class NativeItem(TypedDict):
+    """What a provider needs back, word for word, when the conversation goes on: a signature, an id.
+
+    It stands beside the parts of an answer, and is never shown.
+
+    Args:
+        at: How many parts stand before it.
+        made_by: The provider and the model; no other one is sent it.
+        item: The item, in the form of the dialect.
+    """
+
+    at: int
+    made_by: str
+    item: dict[str, Any]
+
+
 WholePart = FilePart | SourcePart | DataPart | NoticePart
 """A part that arrives at once."""
 Part = TextPart | ReasoningPart | ToolCallPart | WholePart

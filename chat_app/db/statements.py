@@ -182,7 +182,14 @@ def _branch() -> Prepared:
         .where(first.c.total < bindparam("max_bytes"))
     )
     return Prepared(
-        select(MESSAGES.c.parent_id, MESSAGES.c.role, MESSAGES.c.parts, MESSAGES.c.model)
+        select(
+            MESSAGES.c.parent_id,
+            MESSAGES.c.id,
+            MESSAGES.c.role,
+            MESSAGES.c.parts,
+            MESSAGES.c.status,
+            MESSAGES.c.model,
+        )
         .join(chain, chain.c.id == MESSAGES.c.id)
         .order_by(chain.c.depth)
     )

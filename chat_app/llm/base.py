@@ -1,19 +1,128 @@
-"""The model protocol: a prompt in, a stream of events out."""
+"""The model protocol: a prompt and options in, a stream of events out."""
 
+import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
 from chat_app.core.errors import StorableError
 from chat_app.core.events import Event
+from chat_app.core.parts import NativeItem, Part, text_of, text_part
+
+MessageRole = Literal["system", "user", "assistant"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How long a model thinks before it answers, in the words of OpenAI; `none` is not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message of a prompt."""
+    """One message of a prompt, as it is stored: the dialect of the model decides what is sent.
 
-    role: Literal["system", "user", "assistant"]
-    text: str
+    Args:
+        role: Whose it is.
+        parts: All of its parts.
+        status: How an answer ended; `complete` for everything else.
+        model: The id of the model that wrote it; empty if none did.
+        native: What the provider of that model needs back, word for word.
+        id: The message's; None for a system prompt.
+    """
+
+    role: MessageRole
+    parts: tuple[Part, ...]
+    status: str = "complete"
+    model: str = ""
+    native: tuple[NativeItem, ...] = ()
+    id: UUID | None = None
+
+    @property
+    def text(self) -> str:
+        """The visible text."""
+        return text_of(self.parts)
+
+    @property
+    def size(self) -> int:
+        """How much it adds to a prompt, in characters: text, and the rest but reasoning as JSON."""
+        return sum(
+            len(part["text"]) if part["type"] == "text" else len(json.dumps(part))
+            for part in self.parts
+            if part["type"] not in ("reasoning", "notice")
+        )
+
+
+def text_message(role: MessageRole, text: str) -> PromptMessage:
+    """A message that is only text."""
+    return PromptMessage(role, (text_part(text),))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that a model may call.
+
+    Args:
+        name: Letters, digits, `_` and `-`; at most 64.
+        description: What it does, for the model.
+        parameters: The JSON schema of its arguments, an object.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How a model is to answer. What a model cannot do is left out of its request.
+
+    Args:
+        max_tokens: The most tokens to answer with; None leaves it to the provider.
+        temperature: 0 to 2; None leaves it to the provider.
+        effort: How long to think; None leaves it to the provider.
+        tools: The tools that it may call.
+        cache_key: Names the conversation, whose beginning the provider may keep for the next call;
+            empty for a call that stands alone.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    effort: Effort | None = None
+    tools: tuple[Tool, ...] = ()
+    cache_key: str = ""
+
+
+DEFAULT_OPTIONS = CallOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model can do.
+
+    Args:
+        window: The most tokens of a prompt and its answer together; None if it is not known.
+        max_output: The most tokens of an answer; None if it is not known.
+        images: Whether it sees images.
+        tools: Whether it calls tools.
+        efforts: The efforts that can be chosen; empty for a model whose thinking has no setting.
+        temperature: Whether the temperature can be chosen.
+        price_key: `provider/model` in the table of prices; empty if it is free or not known.
+    """
+
+    window: int | None = None
+    max_output: int | None = None
+    images: bool = False
+    tools: bool = False
+    efforts: tuple[Effort, ...] = ()
+    temperature: bool = True
+    price_key: str = ""
+
+    @property
+    def thinking(self) -> bool:
+        """Whether it can be told how long to think."""
+        return bool(self.efforts)
+
+
+UNKNOWN_MODEL = ModelInfo()
+"""What is known of a model that nothing is known of."""
 
 
 class ProviderError(StorableError):
@@ -59,7 +168,7 @@ class Model(Protocol):
         ...
 
     def stream(
-        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
         """Answer the last message of a prompt.
 
@@ -68,7 +177,7 @@ class Model(Protocol):
 
         Args:
             prompt: The conversation, oldest message first.
-            max_tokens: The most tokens to answer with; None leaves it to the provider.
+            options: How to answer.
 
         Raises:
             ProviderError: The provider failed, or cut the answer off before `Finish`.
@@ -84,7 +193,7 @@ def fit_context(prompt: Sequence[PromptMessage], max_chars: int) -> tuple[Prompt
 
     Args:
         prompt: The conversation, oldest message first.
-        max_chars: The most characters of text in all messages together.
+        max_chars: The most characters in all messages together.
     """
     first = 0
     while first < len(prompt) and prompt[first].role == "system":
@@ -93,10 +202,10 @@ def fit_context(prompt: Sequence[PromptMessage], max_chars: int) -> tuple[Prompt
     if not messages:
         return system
     start = len(messages) - 1
-    remaining = max_chars - sum(len(message.text) for message in (*system, messages[start]))
-    while start > 0 and len(messages[start - 1].text) <= remaining:
+    remaining = max_chars - sum(message.size for message in (*system, messages[start]))
+    while start > 0 and messages[start - 1].size <= remaining:
         start -= 1
-        remaining -= len(messages[start].text)
+        remaining -= messages[start].size
     while 0 < start < len(messages) - 1 and messages[start].role == "assistant":
         start += 1
     return system + tuple(messages[start:])

@@ -15,7 +15,14 @@ from pathlib import Path
 import chat_app
 from chat_app.core.events import Event, PartAdded
 from chat_app.core.parts import notice_part
-from chat_app.llm.base import PromptMessage, ProviderError, fit_context
+from chat_app.llm.base import (
+    DEFAULT_OPTIONS,
+    CallOptions,
+    ModelInfo,
+    PromptMessage,
+    ProviderError,
+    fit_context,
+)
 from chat_app.llm.errors import ContextTooLong, Failure
 from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 
@@ -144,7 +151,7 @@ _RUNTIME = "xllamacpp"
 # About 1,500 tokens of English, which take some seconds to read on a small machine.
 _HISTORY_CHARS = 6_000
 # The first two as its authors advise; without the third it repeats one line forever.
-_OPTIONS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.3}
+_FIELDS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.3}
 
 
 def find_model_file() -> Path | None:
@@ -170,6 +177,7 @@ class EmbeddedModel:
 
     id = "smollm2-135m-instruct"
     name = "SmolLM2 135M (on this machine)"
+    info = ModelInfo(window=SLOT_TOKENS)
 
     def __init__(self, path: Path, timeouts: ModelTimeouts) -> None:
         self.process: ModelProcess | None = None
@@ -181,7 +189,7 @@ class EmbeddedModel:
         self._closed = False
 
     async def stream(
-        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
         max_chars = _HISTORY_CHARS
@@ -192,7 +200,7 @@ class EmbeddedModel:
             if len(fitting) < len(prompt) and not trimmed:
                 trimmed = True
                 yield PartAdded(notice_part("context_trimmed"))
-            answer = model.stream(fitting, max_tokens=max_tokens)
+            answer = model.stream(fitting, options)
             try:
                 async for event in answer:
                     yield event
@@ -248,7 +256,7 @@ class EmbeddedModel:
             raise ProviderError("unreachable", "embedded_not_started") from None
         self._endpoint = Endpoint(self.process.url + "/v1", self.process.api_key)
         self._model = OpenAIModel(
-            self._endpoint, self.id, self._timeouts, name=self.name, options=_OPTIONS
+            self._endpoint, self.id, self._timeouts, name=self.name, fields=_FIELDS
         )
         return self._model
 

@@ -28,7 +28,7 @@ from chat_app.core.events import (
     TextDelta,
     Usage,
 )
-from chat_app.llm.base import PromptMessage
+from chat_app.llm.base import DEFAULT_OPTIONS, CallOptions, Effort, ModelInfo, PromptMessage
 from chat_app.llm.errors import Failure
 
 _TOKEN = re.compile(r"\s{0,8}[^\W_]{1,8}|\s{0,8}[^\w\s]{1,6}|\s{1,8}|.", re.DOTALL)
@@ -108,12 +108,14 @@ _ID = re.compile(
 _THINK = re.compile(r"think: (.*?)(?=\s*echo: |$)", re.DOTALL)
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
 _RETRY_SECONDS = 20
+_WINDOW = 32_768
+_EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
 
 
 class FakeModel:
     """A model with a deterministic answer.
 
-    If the last message contains `echo: `, the answer is exactly the text behind it. If it contains
+    If the question contains `echo: `, the answer is exactly the text behind it. If it contains
     `think: ` and the model reasons, the reasoning is the text between that and `echo: `.
 
     Args:
@@ -128,6 +130,7 @@ class FakeModel:
         calls: How many answers were requested.
         open: How many of them are running.
         prompt: The prompt of the last one.
+        options: Its options.
     """
 
     def __init__(
@@ -147,6 +150,8 @@ class FakeModel:
         self.calls = 0
         self.open = 0
         self.prompt: tuple[PromptMessage, ...] = ()
+        self.options = DEFAULT_OPTIONS
+        self.info = ModelInfo(_WINDOW, efforts=_EFFORTS if reasoning else ())
         self._ending = ending
         self._reasoning = reasoning
         self._tokens = tokens
@@ -174,12 +179,12 @@ class FakeModel:
         )
 
     async def stream(
-        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
         self.calls += 1
         self.open += 1
-        self.prompt = tuple(prompt)
+        self.prompt, self.options = tuple(prompt), options
         try:
             if self._ending is Ending.REFUSE:
                 raise Failure.API_KEY.error(self.name)
@@ -189,8 +194,8 @@ class FakeModel:
             reason = _FINISH_REASONS.get(self._ending)
             if reason is None:
                 answer = answer[: len(answer) // 2]
-            elif max_tokens is not None and max_tokens < len(answer):
-                answer, reason = answer[:max_tokens], "length"
+            elif options.max_tokens is not None and options.max_tokens < len(answer):
+                answer, reason = answer[: options.max_tokens], "length"
             async for delta in self._paced(answer):
                 yield delta
             if reason is None:
@@ -213,10 +218,11 @@ class FakeModel:
 
     @property
     def _question(self) -> str:
-        return self.prompt[-1].text if self.prompt else ""
+        asked = (message.text for message in reversed(self.prompt) if message.role == "user")
+        return next(asked, "")
 
     def _usage(self, answer: Sequence[PartDelta]) -> Usage:
-        input_tokens = sum(len(message.text) for message in self.prompt) // 4
+        input_tokens = sum(message.size for message in self.prompt) // 4
         if not self._reasoning:
             return Usage(input_tokens, len(answer))
         thoughts = sum(isinstance(delta, ReasoningDelta) for delta in answer)

@@ -23,7 +23,16 @@ from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream
 from chat_app.core.clock import WaitLimit
 from chat_app.core.events import Event
 from chat_app.core.text import repair_surrogates
-from chat_app.llm.base import ModelTimeouts, PromptMessage, ProviderError
+from chat_app.llm.base import (
+    DEFAULT_OPTIONS,
+    UNKNOWN_MODEL,
+    CallOptions,
+    ModelInfo,
+    ModelTimeouts,
+    PromptMessage,
+    ProviderError,
+    text_message,
+)
 from chat_app.llm.chat_completions import ChatCompletionDecoder
 from chat_app.llm.errors import ErrorDetails, Failure, failure_of_status, parse_retry_after
 from chat_app.llm.sse import SSEParser, SSETooLarge, SSEvent
@@ -193,9 +202,9 @@ def alternate(prompt: Sequence[PromptMessage], *, fold_system: bool) -> list[Pro
         if role == "assistant" and not message.text.strip():
             continue
         if turns and turns[-1].role == role:
-            turns[-1] = PromptMessage(role, f"{turns[-1].text}\n\n{message.text}")
+            turns[-1] = text_message(role, f"{turns[-1].text}\n\n{message.text}")
         else:
-            turns.append(PromptMessage(role, message.text))
+            turns.append(text_message(role, message.text))
     return turns
 
 
@@ -208,7 +217,8 @@ class OpenAIModel:
         timeouts: How long the server may send nothing.
         model_id: Its id in this program; empty for its name on the server.
         name: Its display name; empty for its name on the server.
-        options: Further fields of the request, such as the temperature.
+        fields: Further fields of every request, such as the temperature.
+        info: What it can do.
     """
 
     def __init__(
@@ -219,20 +229,22 @@ class OpenAIModel:
         *,
         model_id: str = "",
         name: str = "",
-        options: dict[str, Any] | None = None,
+        fields: dict[str, Any] | None = None,
+        info: ModelInfo = UNKNOWN_MODEL,
     ) -> None:
         self._endpoint = endpoint
         self._model = model
         self._timeouts = timeouts
         self.id = model_id or model
         self.name = name or model
-        self._options = options or {}
+        self.info = info
+        self._fields = fields or {}
         self._include_usage = True
         self._limit_field = "max_tokens"
         self._fold_system = False
 
     async def stream(
-        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
         decoder = ChatCompletionDecoder(self.name)
@@ -241,7 +253,7 @@ class OpenAIModel:
             now = asyncio.get_running_loop().time
             deadline = now() + self._timeouts.first_token
             timeout_failure = Failure.SLOW
-            body = await self._open(stack, prompt, max_tokens, deadline)
+            body = await self._open(stack, prompt, options, deadline)
             limit = WaitLimit()
             stack.callback(limit.close)
             try:
@@ -268,17 +280,17 @@ class OpenAIModel:
         self,
         stack: AsyncExitStack,
         prompt: Sequence[PromptMessage],
-        max_tokens: int | None,
+        options: CallOptions,
         deadline: float,
     ) -> AsyncIterator[bytes]:
         try:
             async with asyncio.timeout_at(deadline):
                 while True:
-                    request = self._request(prompt, max_tokens)
+                    request = self._request(prompt, options)
                     try:
                         response = await self._endpoint.create(request)
                     except APIStatusError as error:
-                        if not self._adapt_request(error, prompt, max_tokens):
+                        if not self._adapt_request(error, prompt, options):
                             raise
                     else:
                         stack.push_async_callback(response.aclose)
@@ -290,7 +302,7 @@ class OpenAIModel:
         except (APIConnectionError, *_CONNECTION_ERRORS):
             raise Failure.UNREACHABLE.error(self.name) from None
 
-    def _request(self, prompt: Sequence[PromptMessage], max_tokens: int | None) -> dict[str, Any]:
+    def _request(self, prompt: Sequence[PromptMessage], options: CallOptions) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
             "messages": [
@@ -298,16 +310,18 @@ class OpenAIModel:
                 for message in alternate(prompt, fold_system=self._fold_system)
             ],
             "stream": True,
-            **self._options,
+            **self._fields,
         }
         if self._include_usage:
             request["stream_options"] = {"include_usage": True}
-        if max_tokens is not None:
-            request[self._limit_field] = max_tokens
+        if options.max_tokens is not None:
+            request[self._limit_field] = options.max_tokens
+        if options.temperature is not None:
+            request["temperature"] = options.temperature
         return request
 
     def _adapt_request(
-        self, error: APIStatusError, prompt: Sequence[PromptMessage], max_tokens: int | None
+        self, error: APIStatusError, prompt: Sequence[PromptMessage], options: CallOptions
     ) -> bool:
         """Omit or rename what this server rejects; False if that is not the reason."""
         body = error.response.text
@@ -315,7 +329,8 @@ class OpenAIModel:
             if self._include_usage and "stream_options" in body:
                 self._include_usage = False
                 return True
-            if max_tokens and self._limit_field == "max_tokens" and "max_completion_tokens" in body:
+            renames_limit = "max_completion_tokens" in body and self._limit_field == "max_tokens"
+            if options.max_tokens and renames_limit:
                 self._limit_field = "max_completion_tokens"
                 return True
         has_system = any(message.role == "system" for message in prompt)

@@ -8,18 +8,18 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 
 from chat_app.core.events import Event
-from chat_app.llm.base import Model, PromptMessage
+from chat_app.llm.base import CallOptions, Model, PromptMessage
 
 
 def call_model(
-    model: Model, prompt: Sequence[PromptMessage], *, max_tokens: int
+    model: Model, prompt: Sequence[PromptMessage], options: CallOptions
 ) -> AsyncGenerator[Event]:
     """Call a model; see `Model.stream`.
 
     Args:
         model: The model.
         prompt: What it gets, the oldest message first.
-        max_tokens: The most tokens to answer with; a provider may send more.
+        options: How it is to answer; a provider may send more tokens than the limit.
     """
     # a model's iterator can be closed; only a generator's type says so
-    return cast(AsyncGenerator[Event], model.stream(prompt, max_tokens=max_tokens))
+    return cast(AsyncGenerator[Event], model.stream(prompt, options))

@@ -28,7 +28,7 @@ from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import has_content, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
-from chat_app.llm.base import Model, PromptMessage
+from chat_app.llm.base import CallOptions, Model, PromptMessage
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import call_model
 from chat_app.runs.create import CreatedRun
@@ -249,8 +249,8 @@ class RunExecutor:
         return await stream_answer(
             model,
             prompt.messages,
+            CallOptions(max_tokens=self._settings.chat_max_tokens),
             active_run.log,
-            max_tokens=self._settings.chat_max_tokens,
             max_bytes=self._settings.answer_bytes,
             now=self._flush_throttle.now,
             known_notices=notices,
@@ -303,9 +303,9 @@ class RunExecutor:
 async def stream_answer(
     model: Model,
     prompt: Sequence[PromptMessage],
+    options: CallOptions,
     log: RunLog,
     *,
-    max_tokens: int,
     max_bytes: int,
     now: Callable[[], float],
     known_notices: Container[str] = (),
@@ -317,8 +317,8 @@ async def stream_answer(
     Args:
         model: The model.
         prompt: What it gets.
+        options: How it is to answer; a provider may send more tokens than the limit.
         log: The run's log; it is not flushed at the end.
-        max_tokens: The most tokens to answer with; a provider may send more.
         max_bytes: The largest answer; see `SizeLimit`.
         now: Seconds of a monotonic clock.
         known_notices: The codes of the notices that the model must not repeat.
@@ -332,7 +332,7 @@ async def stream_answer(
     size = SizeLimit(max_bytes)
     last_type: type[Event] | None = None
     since = 0.0
-    stream = call_model(model, prompt, max_tokens=max_tokens)
+    stream = call_model(model, prompt, options)
     async with aclosing(stream) as events:
         count = 0
         async for event in events:

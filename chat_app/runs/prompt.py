@@ -5,11 +5,11 @@ from functools import partial
 from uuid import UUID
 
 from chat_app.auth.principal import Principal
-from chat_app.core.parts import has_notice, text_of
+from chat_app.core.parts import has_notice
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import BRANCH_OF_PROMPT
-from chat_app.llm.base import PromptMessage, fit_context
+from chat_app.llm.base import PromptMessage, fit_context, text_message
 
 _BATCH = 40
 """Messages read at a time, so that a long thread is not read whole."""
@@ -62,17 +62,17 @@ def _read_prompt(leaf: UUID, system: str, max_chars: int, transaction: Transacti
         if not messages:
             break
         start = messages[-1][0]
-        for _, role, parts, model in messages:
+        for _, message_id, role, parts, status, model in messages:
             if role == "assistant":
                 previous_model = previous_model or model
                 if has_notice(parts, "context_trimmed"):
                     notices.add("context_trimmed")
-            text = text_of(parts)
-            if text and role in ("user", "assistant"):
-                remaining -= len(text)
-                prompt.append(PromptMessage("user" if role == "user" else "assistant", text))
+            if role in ("user", "assistant"):
+                message = PromptMessage(role, tuple(parts), status, model, id=message_id)
+                remaining -= message.size
+                prompt.append(message)
     if system:
-        prompt.append(PromptMessage("system", system))
+        prompt.append(text_message("system", system))
     fitting = fit_context(prompt[::-1], max_chars)
     trimmed = start is not None or len(fitting) < len(prompt)
     return Prompt(fitting, trimmed, previous_model, frozenset(notices))

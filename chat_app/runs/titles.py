@@ -14,7 +14,7 @@ from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
-from chat_app.llm.base import Model, PromptMessage
+from chat_app.llm.base import CallOptions, Model, PromptMessage, text_message
 from chat_app.runs.calls import call_model
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
@@ -30,7 +30,7 @@ _MAX_MESSAGE_CHARS = 1_000
 _MAX_TITLE_CHARS = 2_000
 _MAX_ANSWER_BYTES = 64_000
 """With the reasoning before it."""
-_MAX_TOKENS = 48
+_OPTIONS = CallOptions(max_tokens=48)
 """Room for a title with what models put around it; an answer that needs more has none."""
 
 
@@ -61,7 +61,7 @@ async def suggest_title(model: Model, text: str) -> str | None:
     """
     title = ""
     size = SizeLimit(_MAX_ANSWER_BYTES)
-    async with aclosing(call_model(model, _prompt(text), max_tokens=_MAX_TOKENS)) as events:
+    async with aclosing(call_model(model, _prompt(text), _OPTIONS)) as events:
         async for event in events:
             size.fit(event, begins_part=False)
             if size.is_exceeded:
@@ -80,8 +80,8 @@ async def suggest_title(model: Model, text: str) -> str | None:
 
 def _prompt(text: str) -> Sequence[PromptMessage]:
     return (
-        PromptMessage("system", _SYSTEM_PROMPT),
-        PromptMessage("user", _USER_PROMPT + text[:_MAX_MESSAGE_CHARS]),
+        text_message("system", _SYSTEM_PROMPT),
+        text_message("user", _USER_PROMPT + text[:_MAX_MESSAGE_CHARS]),
     )
 
 

@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.llm.base import PromptMessage, fit_context
+from chat_app.llm.base import PromptMessage, fit_context, text_message
 
-SYSTEM = PromptMessage("system", "be kind")
+SYSTEM = text_message("system", "be kind")
 
 
 def conversation(*texts: str) -> list[PromptMessage]:
-    return [PromptMessage("assistant" if i % 2 else "user", text) for i, text in enumerate(texts)]
+    return [text_message("assistant" if i % 2 else "user", text) for i, text in enumerate(texts)]
 
 
 def test_everything_is_kept_when_it_fits() -> None:
@@ -46,4 +46,4 @@ def test_what_is_kept_is_the_end_of_the_prompt_and_fits(texts: list[str], limit:
     kept = fit_context(prompt, limit)
     assert kept == tuple(prompt[len(prompt) - len(kept) :])
     assert kept
-    assert len(kept) == 1 or sum(len(message.text) for message in kept) <= limit
+    assert len(kept) == 1 or sum(message.size for message in kept) <= limit

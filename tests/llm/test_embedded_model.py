@@ -17,14 +17,14 @@ import pytest
 from chat_app.core.events import Finish, PartAdded, TextDelta, Usage
 from chat_app.core.parts import notice_part
 from chat_app.llm import embedded
-from chat_app.llm.base import PromptMessage, ProviderError
+from chat_app.llm.base import CallOptions, PromptMessage, ProviderError, text_message
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
 from chat_app.llm.openai_compatible import ModelTimeouts
 
 SAFETY = 60  # seconds; no test waits for it, it only ends one that would hang
 PATIENCE = ModelTimeouts(first_token=60, idle=30)
-HAIKU = [PromptMessage("user", "Write a haiku about rain")]
-LONG = [PromptMessage("user", "Count from one to one thousand in words.")]
+HAIKU = [text_message("user", "Write a haiku about rain")]
+LONG = [text_message("user", "Count from one to one thousand in words.")]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def ask(
     model: EmbeddedModel, prompt: list[PromptMessage] = HAIKU, max_tokens: int = 24
 ) -> str:
     async with asyncio.timeout(SAFETY):
-        deltas = [delta async for delta in model.stream(prompt, max_tokens=max_tokens)]
+        deltas = [delta async for delta in model.stream(prompt, CallOptions(max_tokens=max_tokens))]
     assert isinstance(deltas[-1], Finish)
     assert isinstance(deltas[-2], Usage)
     return "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
@@ -123,7 +123,10 @@ async def test_who_leaves_while_it_loads_does_not_stop_it_for_others(model: Embe
 async def test_killed_in_mid_answer_it_breaks_off_and_the_next_use_starts_it_again(
     model: EmbeddedModel,
 ) -> None:
-    async with asyncio.timeout(SAFETY), aclosing(model.stream(LONG, max_tokens=2000)) as answer:
+    async with (
+        asyncio.timeout(SAFETY),
+        aclosing(model.stream(LONG, CallOptions(max_tokens=2000))) as answer,
+    ):
         await anext(answer)
         killed = pid_of(model)
         os.kill(killed, signal.SIGKILL)
@@ -146,23 +149,29 @@ async def test_an_unnoticed_exit_is_repaired_by_the_next_use(
 
 async def test_a_left_answer_gives_its_place_to_the_next(model: EmbeddedModel) -> None:
     for _ in range(embedded.SLOTS + 1):
-        async with asyncio.timeout(SAFETY), aclosing(model.stream(LONG, max_tokens=2000)) as answer:
+        async with (
+            asyncio.timeout(SAFETY),
+            aclosing(model.stream(LONG, CallOptions(max_tokens=2000))) as answer,
+        ):
             await anext(answer)
     assert await ask(model)
 
 
 async def test_a_title_need_not_wait_for_a_long_answer(model: EmbeddedModel) -> None:
-    async with asyncio.timeout(SAFETY), aclosing(model.stream(LONG, max_tokens=2000)) as answer:
+    async with (
+        asyncio.timeout(SAFETY),
+        aclosing(model.stream(LONG, CallOptions(max_tokens=2000))) as answer,
+    ):
         await anext(answer)
         assert await ask(model, max_tokens=4)
         assert isinstance(await anext(answer), TextDelta)
 
 
 async def test_a_history_that_is_too_long_is_cut_not_refused(model: EmbeddedModel) -> None:
-    past = [PromptMessage("user", "ᚠ" * 5_000), PromptMessage("assistant", "ᚢ" * 500)]
-    prompt = [*past, PromptMessage("user", "Hello!")]
+    past = [text_message("user", "ᚠ" * 5_000), text_message("assistant", "ᚢ" * 500)]
+    prompt = [*past, text_message("user", "Hello!")]
     async with asyncio.timeout(SAFETY):
-        events = [event async for event in model.stream(prompt, max_tokens=24)]
+        events = [event async for event in model.stream(prompt, CallOptions(max_tokens=24))]
     assert events[0] == PartAdded(notice_part("context_trimmed"))
     assert isinstance(events[1], TextDelta)
     assert sum(isinstance(event, PartAdded) for event in events) == 1
@@ -171,7 +180,7 @@ async def test_a_history_that_is_too_long_is_cut_not_refused(model: EmbeddedMode
 
 async def test_a_question_that_is_too_long_is_refused_with_a_sentence(model: EmbeddedModel) -> None:
     with pytest.raises(ProviderError, match="too long") as caught:
-        await ask(model, [PromptMessage("user", "слово " * 4_000)])
+        await ask(model, [text_message("user", "слово " * 4_000)])
     assert caught.value.code == "refused"
 
 

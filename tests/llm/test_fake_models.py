@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
-from chat_app.llm.base import PromptMessage, ProviderError
+from chat_app.llm.base import CallOptions, ProviderError, text_message
 from chat_app.llm.fake import Ending, FakeModel, markdown_tokens
 
 
@@ -18,8 +18,8 @@ def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
 async def events_of(
     fake: FakeModel, question: str = "hi", max_tokens: int | None = None
 ) -> list[Event]:
-    prompt = [PromptMessage("user", question)]
-    return [event async for event in fake.stream(prompt, max_tokens=max_tokens)]
+    prompt = [text_message("user", question)]
+    return [event async for event in fake.stream(prompt, CallOptions(max_tokens=max_tokens))]
 
 
 async def answer_of(fake: FakeModel, question: str = "hi", max_tokens: int | None = None) -> str:
@@ -34,14 +34,17 @@ async def test_an_answer_is_the_same_each_time() -> None:
 
 async def test_an_answer_has_the_length_asked_for_and_ends_with_usage_and_finish() -> None:
     fake = model("fake:50x0")
-    deltas = [delta async for delta in fake.stream([PromptMessage("user", "x" * 40)])]
+    deltas = [delta async for delta in fake.stream([text_message("user", "x" * 40)])]
     assert all(isinstance(delta, TextDelta) for delta in deltas[:50])
     assert deltas[50:] == [Usage(10, 50), Finish("stop")]
 
 
 async def test_an_answer_stops_at_the_most_tokens_allowed() -> None:
     fake = model("fake:50x0")
-    deltas = [delta async for delta in fake.stream([PromptMessage("user", "hi")], max_tokens=7)]
+    deltas = [
+        delta
+        async for delta in fake.stream([text_message("user", "hi")], CallOptions(max_tokens=7))
+    ]
     assert deltas[7:] == [Usage(0, 7), Finish("length")]
 
 
@@ -94,7 +97,7 @@ async def test_an_echo_is_exact() -> None:
 
 async def test_an_echo_comes_in_pieces() -> None:
     fake = model("fake:9x0")
-    deltas = [d async for d in fake.stream([PromptMessage("user", "echo: one two three four")])]
+    deltas = [d async for d in fake.stream([text_message("user", "echo: one two three four")])]
     assert len(deltas) == 4 + 2
 
 
@@ -113,7 +116,7 @@ async def test_a_fault_strikes_as_a_real_one(model_id: str, code: str, tokens: i
     fake, shown = model(model_id, idle_seconds=0.01), []
 
     async def read() -> None:
-        async for delta in fake.stream([PromptMessage("user", "hi")]):
+        async for delta in fake.stream([text_message("user", "hi")]):
             shown.append(delta)
 
     with pytest.raises(ProviderError) as caught:
@@ -125,7 +128,7 @@ async def test_a_fault_strikes_as_a_real_one(model_id: str, code: str, tokens: i
 
 async def test_a_stalled_answer_can_be_closed() -> None:
     fake = model("fake:stall:2x0")
-    answer = fake.stream([PromptMessage("user", "hi")])
+    answer = fake.stream([text_message("user", "hi")])
     assert isinstance(await anext(answer), TextDelta)
     task = asyncio.ensure_future(anext(answer))
     await asyncio.sleep(0)
@@ -137,7 +140,7 @@ async def test_a_stalled_answer_can_be_closed() -> None:
 
 async def test_calls_open_answers_and_the_prompt_are_recorded() -> None:
     fake = model("fake:9x0")
-    prompt = [PromptMessage("system", "a"), PromptMessage("user", "b")]
+    prompt = [text_message("system", "a"), text_message("user", "b")]
     async with aclosing(fake.stream(prompt)) as answer:
         await anext(answer)
         assert (fake.calls, fake.open, fake.prompt) == (1, 1, tuple(prompt))

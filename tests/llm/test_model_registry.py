@@ -7,7 +7,7 @@ import pytest
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import TextDelta
 from chat_app.llm import registry
-from chat_app.llm.base import PromptMessage, ProviderError
+from chat_app.llm.base import ProviderError, text_message
 from chat_app.llm.fake import FakeModel
 from chat_app.llm.registry import MAX_UNLISTED, Models
 from chat_app.settings import ConfigError, Settings, read_settings
@@ -102,7 +102,7 @@ def test_fakes_are_only_there_when_wanted(given: Given) -> None:
 async def test_a_fake_with_parameters_keeps_its_counter(given: Given) -> None:
     models = Models(given(fake_models=True))
     fake = models.get("fake:3x0")
-    async for _ in fake.stream([PromptMessage("user", "hi")]):
+    async for _ in fake.stream([text_message("user", "hi")]):
         pass
     again = models.get("fake:3x0")
     assert isinstance(again, FakeModel)
@@ -138,7 +138,7 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
             )
         )
         for model_id in ("x", "two/x"):
-            deltas = [d async for d in models.get(model_id).stream([PromptMessage("user", "hi")])]
+            deltas = [d async for d in models.get(model_id).stream([text_message("user", "hi")])]
             assert deltas[0] == TextDelta("a")
         await models.close()
     assert one.requests[0].headers["authorization"] == f"Bearer {API_KEY}"

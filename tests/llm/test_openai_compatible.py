@@ -13,7 +13,7 @@ import pytest
 
 from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
 from chat_app.llm import openai_compatible
-from chat_app.llm.base import PromptMessage, ProviderError
+from chat_app.llm.base import CallOptions, ProviderError, text_message
 from chat_app.llm.openai_compatible import ModelTimeouts, OpenAIModel
 from chat_app.llm.sse import SSEParser, SSEvent
 from testing.certificates import contexts
@@ -33,7 +33,7 @@ from testing.fake_provider import (
 )
 
 ModelOf = Callable[..., OpenAIModel]
-QUESTION = [PromptMessage("system", "be kind"), PromptMessage("user", "héllo 😀")]
+QUESTION = [text_message("system", "be kind"), text_message("user", "héllo 😀")]
 SECRET = "provider-text-canary-81c2"
 SAFETY = 30  # seconds; no test waits for it, it only ends one that would hang
 IMPATIENT = ModelTimeouts(first_token=1, idle=0.05)
@@ -41,7 +41,7 @@ IMPATIENT = ModelTimeouts(first_token=1, idle=0.05)
 
 async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Event]:
     async with asyncio.timeout(SAFETY):
-        return [delta async for delta in model.stream(QUESTION, max_tokens=max_tokens)]
+        return [delta async for delta in model.stream(QUESTION, CallOptions(max_tokens=max_tokens))]
 
 
 async def shown_and_error(model: OpenAIModel) -> tuple[str, ProviderError]:
@@ -204,7 +204,7 @@ async def test_without_a_key_none_is_sent(
 
 async def test_a_lone_surrogate_in_a_turn_is_repaired(model_of: ModelOf) -> None:
     async with serve(streamed(text("a"), finish(), DONE)) as provider:
-        async for _ in model_of(provider.url).stream([PromptMessage("user", "a\ud83d")]):
+        async for _ in model_of(provider.url).stream([text_message("user", "a\ud83d")]):
             pass
     assert provider.requests[0].body["messages"][0]["content"] == "a\ufffd"
 
@@ -554,15 +554,15 @@ async def test_a_server_that_refuses_the_folded_system_role_too_is_not_asked_for
 
 async def test_two_turns_of_one_role_are_never_sent_in_a_row(model_of: ModelOf) -> None:
     prompt = [
-        PromptMessage("system", "be kind"),
-        PromptMessage("system", "be short"),
-        PromptMessage("user", "one"),
-        PromptMessage("assistant", " \n"),
-        PromptMessage("user", "two"),
-        PromptMessage("user", "three"),
-        PromptMessage("assistant", "ok"),
-        PromptMessage("assistant", "so"),
-        PromptMessage("user", "four"),
+        text_message("system", "be kind"),
+        text_message("system", "be short"),
+        text_message("user", "one"),
+        text_message("assistant", " \n"),
+        text_message("user", "two"),
+        text_message("user", "three"),
+        text_message("assistant", "ok"),
+        text_message("assistant", "so"),
+        text_message("user", "four"),
     ]
     async with serve(streamed(text("a"), finish(), DONE)) as provider:
         async for _ in model_of(provider.url).stream(prompt):

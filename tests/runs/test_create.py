@@ -20,7 +20,7 @@ from chat_app.core.errors import (
 )
 from chat_app.core.events import ReasoningDelta
 from chat_app.db.tables import Message, Run, Thread
-from chat_app.llm.base import PromptMessage
+from chat_app.llm.base import text_message
 from chat_app.llm.errors import Failure
 from chat_app.llm.openai_compatible import alternate
 from testing.database import DatabaseUnderTest
@@ -256,13 +256,16 @@ async def test_the_prompt_is_the_stored_branch(harness: RunHarness, alice: Princ
     (await harness.models.one.answer(1)).send(ReasoningDelta("hm")).say("uno").finish()
     await harness.read(alice, first.run_id)
     await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
-    shown = (await harness.models.one.answer(2)).prompt
-    assert shown == (
-        PromptMessage("system", harness.settings.chat_system_prompt),
-        PromptMessage("user", "one"),
-        PromptMessage("assistant", "uno"),
-        PromptMessage("user", "two"),
-    )
+    prompt = (await harness.models.one.answer(2)).prompt
+    assert prompt[0] == text_message("system", harness.settings.chat_system_prompt)
+    assert [(message.role, message.text) for message in prompt[1:]] == [
+        ("user", "one"),
+        ("assistant", "uno"),
+        ("user", "two"),
+    ]
+    answer = prompt[2]
+    assert (answer.id, answer.status, answer.model) == (first.message_id, "complete", "one")
+    assert [part["type"] for part in answer.parts] == ["reasoning", "text"]
 
 
 @pytest.mark.parametrize("how", ["refused", "stopped", "only thought"])
@@ -281,8 +284,8 @@ async def test_a_chat_goes_on_after_an_answer_without_text(
     await harness.read(alice, first.run_id)
     await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
     prompt = (await harness.models.one.answer(2)).prompt
-    system = PromptMessage("system", harness.settings.chat_system_prompt)
-    question = PromptMessage("user", "one\n\ntwo")
+    system = text_message("system", harness.settings.chat_system_prompt)
+    question = text_message("user", "one\n\ntwo")
     assert alternate(prompt, fold_system=False) == [system, question]
     (folded,) = alternate(prompt, fold_system=True)
     assert folded.role == "user"
@@ -294,7 +297,7 @@ async def test_the_indent_of_the_first_line_is_stored_and_sent(
 ):
     text = "    def f():\n        return 1"
     sent = await harness.runs.send(alice, text=text, client_id="c1")
-    assert (await harness.models.one.answer()).prompt[-1] == PromptMessage("user", text)
+    assert (await harness.models.one.answer()).prompt[-1].text == text
     asked = await harness.message(alice, sent.user_message_id)
     assert asked.parts == [{"type": "text", "text": text}]
 
@@ -321,7 +324,7 @@ async def test_the_prompt_has_no_more_history_than_the_setting_allows(database: 
         await harness.runs.send(alice, text="last", client_id="c1", thread_id=thread.id)
         prompt = (await harness.models.one.answer()).prompt
         assert sum(len(message.text) for message in prompt) <= 1000
-        assert prompt[-1] == PromptMessage("user", "last")
+        assert prompt[-1].text == "last"
         assert prompt[-2].text.startswith("199 ")
         assert len(prompt) > 40, "the setting is used up"
 

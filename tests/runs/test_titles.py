@@ -40,7 +40,7 @@ async def test_the_first_answer_gives_the_thread_a_title(harness: RunHarness, al
     assert (thread.title, thread.title_origin) == ("Rome in Italy", "model")
     assert watch.kinds == ["thread"]
     assert "Where is Rome?" in title.prompt[-1].text
-    assert title.max_tokens is not None
+    assert title.options.max_tokens is not None
 
 
 async def test_reasoning_is_no_part_of_a_title(harness: RunHarness, alice: Principal):

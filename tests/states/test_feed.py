@@ -12,7 +12,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseBusy
 from chat_app.core.events import Event, PartDelta
-from chat_app.llm.base import PromptMessage
+from chat_app.llm.base import DEFAULT_OPTIONS, UNKNOWN_MODEL, CallOptions, PromptMessage
 from chat_app.runs.flush import FlushThrottle
 from chat_app.seed import seed_messages
 from chat_app.states import feed
@@ -41,16 +41,17 @@ class LockStep:
     """A model that sends a token only when the one before has reached the tab."""
 
     id = name = "fake"
+    info = UNKNOWN_MODEL
 
     def __init__(self, inner: object, tab: Tab) -> None:
         self._inner, self._tab = inner, tab
         self._before = len(tab.values) + 1  # the question's own comes first
 
     async def stream(
-        self, prompt: Sequence[PromptMessage], *, max_tokens: int | None = None
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncIterator[Event]:
         tokens = 0
-        async for event in self._inner.stream(prompt, max_tokens=max_tokens):  # pyright: ignore
+        async for event in self._inner.stream(prompt, options):  # pyright: ignore
             yield event
             if isinstance(event, PartDelta):
                 tokens += 1
