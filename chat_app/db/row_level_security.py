@@ -98,12 +98,16 @@ class _OwnerFilter(SQLCompiler):
 
     def visit_search_hits_func(self, fn: Any, **kw: Any) -> str:
         """What a full-text search finds (`full_text.hits`); the owner is one of its terms."""
-        (terms,) = (self.process(argument, **kw) for argument in fn.clauses)
         owner = self.process(OWNER)
+        terms, upto, *most = (self.process(argument, **kw) for argument in fn.clauses)
         if self.dialect.name != "sqlite":
-            return f"search_hits({owner}, {terms})"
+            return f"search_hits({owner}, {terms}, {upto}, {most[0] if most else 'NULL'})"
         query = f"'\"_' || {owner} || '\" AND ' || {terms}"
-        return f"(SELECT rowid AS id FROM search_index WHERE search_index MATCH ({query}))"  # noqa: S608
+        found = (
+            f"SELECT rowid AS id FROM search_index WHERE search_index MATCH ({query}) "  # noqa: S608
+            f"AND rowid <= {upto}"
+        )
+        return f"({found} ORDER BY rowid DESC LIMIT {most[0]})" if most else f"({found})"
 
     visit_textclause = visit_tstring = visit_textual_select = _refuse
     visit_custom_op_unary_operator = visit_custom_op_unary_modifier = _refuse

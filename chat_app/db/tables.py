@@ -42,6 +42,9 @@ ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """The statuses of an active run."""
 
 
+_LARGE = BigInteger().with_variant(
+    Integer(), "sqlite"
+)  # whose integers have 64 bits, and its rowid
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
 
 
@@ -149,7 +152,9 @@ class Passkey(Row, table=True):
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
     credential_id: str = Field(max_length=1364, unique=True)
     public_key: bytes
-    sign_count: int = 0
+    sign_count: int = Field(
+        default=0, sa_column=Column(_LARGE, nullable=False)
+    )  # 32 bits, unsigned
     aaguid: str = Field(default="", max_length=36)
     transports: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     backed_up: bool = False
@@ -356,9 +361,7 @@ class SearchEntry(Owned, table=True):
     # SQLite: its rowid, which the index refers to; without a name, a VACUUM would change it
     id: int | None = Field(
         default=None,
-        sa_column=Column(
-            BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True
-        ),
+        sa_column=Column(_LARGE, Identity(), primary_key=True),
     )
     owner_id: UUID
     thread_id: UUID

@@ -5,15 +5,16 @@ wrote, as the usual scores do (bm25 weighs a word by how rare it is in everybody
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, literal
+from sqlalchemy import and_, case, exists, func, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.crypto import DecryptionError, KeyRing
@@ -112,7 +113,7 @@ class Search:
         if not query.is_searchable:
             return HitPage([], None)
         async with self._db.read(principal) as session:
-            pool = (await session.exec(_statement(query, upto, in_titles=in_titles))).all()
+            pool = await _pool(session, query, upto, in_titles=in_titles)
             ranked = await asyncio.to_thread(_ranked, query, pool)
             left = [(rank, row) for rank, row in ranked if last is None or rank < last]
             page = left[:limit]
@@ -155,54 +156,89 @@ def _by_rank(ranked: tuple[_Rank, Any]) -> _Rank:
     return ranked[0]
 
 
-def _statement(query: SearchQuery, upto: int | None, *, in_titles: bool) -> Any:
-    """The entries that a query finds, the last one written first."""
+async def _pool(
+    session: AsyncSession, query: SearchQuery, upto: int | None, *, in_titles: bool
+) -> list[Any]:
+    """The newest hits of a query, at most `POOL`, the last one written first.
+
+    The newest entries with its terms are nearly always all hits. Only if the rest of the query left
+    out some of them, the others are looked through.
+    """
+    given: dict[str, Any] = {"in_titles": in_titles}
+    rows = (await session.exec(_statement(query, upto, newest=POOL, **given))).all()
+    pool = [row for row in rows if row.tokens is not None]
+    if len(pool) == POOL or len(rows) < POOL:
+        return pool
+    older = _statement(query, rows[-1].id - 1, **given).limit(POOL - len(pool))
+    return [*pool, *(await session.exec(older)).all()]
+
+
+def _statement(
+    query: SearchQuery, upto: int | None, *, newest: int | None = None, in_titles: bool
+) -> Any:
+    """The entries that a query finds, the last one written first.
+
+    Args:
+        query: The query.
+        upto: The largest id of an entry; None for any.
+        newest: How many entries with the terms of the query are returned; one that is no hit has no
+            tokens. None for all that are hits.
+        in_titles: Whether titles are hits too.
+    """
     phrases, role = query.phrases, query.role
     if not phrases:  # only `title:`
         phrases, role = query.title_phrases, TITLE
     terms = [term for phrase in phrases for term in phrase.terms]
-    found = hits(list(dict.fromkeys(terms)), role=role)
+    found = hits(
+        list(dict.fromkeys(terms)),
+        role=role,
+        without="" if in_titles or role == TITLE else TITLE,
+        upto=upto,
+        most=newest,
+    )
     entry: Any = SearchEntry
+    is_hit = and_(col(Thread.deleted_at).is_(None), *_conditions(query, phrases))
+    tokens: Any = func.substr(entry.tokens, 1, _RANKED)
+    if newest is not None:
+        tokens = case((is_hit & col(Thread.id).is_not(None), tokens))
     columns: Any = (
-        entry.id,
+        found.c.id,
         entry.thread_id,
         entry.message_id,
         entry.role,
         entry.created_at,
-        func.substr(entry.tokens, 1, _RANKED).label("tokens"),
+        tokens.label("tokens"),
         Thread.title,
     )
+    is_whole = newest is None
     statement = (
         select(*columns)
         .select_from(found)
-        .join(SearchEntry, col(entry.id) == found.c.id)
-        .join(Thread, col(Thread.id) == col(entry.thread_id))
-        .where(col(Thread.deleted_at).is_(None))
+        .join(SearchEntry, col(entry.id) == found.c.id, isouter=not is_whole)
+        .join(Thread, col(Thread.id) == col(entry.thread_id), isouter=not is_whole)
         .order_by(found.c.id.desc())
-        .limit(POOL)
     )
+    return statement.where(is_hit) if is_whole else statement
+
+
+def _conditions(query: SearchQuery, phrases: Sequence[Phrase]) -> Iterator[Any]:
+    """What an entry with the terms of a query needs to be a hit."""
+    entry: Any = SearchEntry
     for phrase in phrases:
         if not phrase.is_single:
-            statement = statement.where(_has(entry, phrase))
+            yield _has(entry, phrase)
     if query.phrases:
         for phrase in query.title_phrases:
             title: Any = aliased(SearchEntry)
-            statement = statement.where(
-                exists().where(
-                    title.thread_id == col(entry.thread_id),
-                    title.role == TITLE,
-                    _has(title, phrase),
-                )
+            yield exists().where(
+                title.thread_id == col(entry.thread_id),
+                title.role == TITLE,
+                _has(title, phrase),
             )
-        if not in_titles:
-            statement = statement.where(col(entry.role) != TITLE)
     if query.after is not None:
-        statement = statement.where(col(entry.created_at) >= query.after)
+        yield col(entry.created_at) >= query.after
     if query.before is not None:
-        statement = statement.where(col(entry.created_at) < query.before)
-    if upto is not None:
-        statement = statement.where(found.c.id <= upto)
-    return statement
+        yield col(entry.created_at) < query.before
 
 
 def _has(entry: Any, phrase: Phrase) -> Any:

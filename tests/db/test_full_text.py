@@ -3,6 +3,7 @@
 # pyright: reportCallIssue=false
 # A row gets its `owner_id` from the scoped session, not from its constructor.
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,12 +22,14 @@ from testing.owned_rows import Person
 from testing.sql_statements import statements
 
 
-async def _hits(db: Database, who: Person, *terms: str, role: str = "") -> list[int]:
+async def _hits(db: Database, who: Person, *terms: str, **given: Any) -> list[int]:
     """What the index itself finds, without any other table."""
-    found = hits(terms, role=role)
+    found = hits(terms, **given)
     async with db.read(who.principal) as session:
         rows = await session.run_sync(
-            lambda sync: sync.execute(select(found.c.id).join(SearchEntry, col(SearchEntry.id) > 0))
+            lambda sync: sync.execute(
+                select(found.c.id).outerjoin(SearchEntry, col(SearchEntry.id) == found.c.id)
+            )
         )
         return sorted({row[0] for row in rows})
 
@@ -49,7 +52,7 @@ async def test_without_the_owner_as_a_term_a_search_would_read_everybodys_entrie
     db: Database, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_owner(self: Any, fn: Any, **kw: Any) -> str:
-        (terms,) = (self.process(argument, **kw) for argument in fn.clauses)
+        terms, *_ = (self.process(argument, **kw) for argument in fn.clauses)
         return f"(SELECT rowid AS id FROM search_index WHERE search_index MATCH {terms})"
 
     monkeypatch.setattr(row_level_security._OwnerFilter, "visit_search_hits_func", without_owner)
@@ -97,6 +100,37 @@ async def test_a_search_begins_at_the_index(
     assert "TEMP B-TREE" not in plan
 
 
-def test_the_migration_makes_the_index_that_the_models_make() -> None:
-    migration = ScriptDirectory(str(PROJECT / "alembic")).get_revision("0008").module
-    assert (migration._SQLITE, migration._POSTGRESQL) == (SQLITE, POSTGRESQL)
+def test_the_migrations_make_the_index_that_the_models_make() -> None:
+    script = ScriptDirectory(str(PROJECT / "alembic"))
+    assert script.get_revision("0008").module._SQLITE == SQLITE
+    assert script.get_revision("0010").module._POSTGRESQL == POSTGRESQL
+
+
+async def test_the_newest_hits_are_those_of_all_hits(
+    db: Database, alice: Person, bob: Person
+) -> None:
+    """Among many entries PostgreSQL looks through the last ones first; others write in between."""
+    entries = list[SearchEntry]()
+    for number in range(260):
+        words = [word for word, n in {"all": 1, "third": 3, "rare": 100}.items() if number % n == 0]
+        words += ["early"] if number < 40 else ["late"] if number >= 250 else []
+        entries += [
+            SearchEntry(
+                owner_id=who.principal.user_id,
+                thread_id=who.thread_id,
+                role="user",
+                created_at=datetime(2026, 1, 1, tzinfo=UTC),
+                tokens=" ".join(words),
+            )
+            for who in (alice, bob)
+        ]
+    async with db.system("auth", write=True) as session:
+        session.add_all(entries)
+    for word in ("all", "third", "rare", "early", "late", "none"):
+        every = await _hits(db, alice, word)
+        middle = every[len(every) // 2] if every else 0
+        for upto in (None, middle, middle - 1):
+            fitting = [id_ for id_ in every if upto is None or id_ <= upto]
+            for most in (1, 3, 12):
+                assert await _hits(db, alice, word, upto=upto, most=most) == fitting[-most:], word
+    assert await _hits(db, alice, "all", without="user") == []

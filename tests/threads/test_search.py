@@ -432,3 +432,16 @@ async def test_words_are_counted_in_the_beginning_of_a_long_text(
     monkeypatch.setattr(search_module, "_RANKED", 20)
     stored = await store(harness.db, alice, ["rain, rain", f"rain {'x' * 20} {'rain ' * 5}"])
     assert await found(search, alice, "rain") == list(stored)
+
+
+@both
+async def test_what_the_newest_matches_lack_is_found_among_the_older_ones(
+    harness: RunHarness, alice: Principal, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "POOL", 3)
+    older = await store(harness.db, alice, [f"cold rain {n}" for n in range(5)])
+    await store(harness.db, alice, [f"rain, cold {n}" for n in range(90)])
+    thread = await harness.threads.create(alice, title="cold rain")
+    await harness.threads.delete(alice, thread.id)
+    assert set(await found(search, alice, '"cold rain"')) == set(older)
+    assert len(await found(search, alice, "cold rain", limit=3)) == 95

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlmodel import select
 
 from chat_app.auth.errors import InvalidName, InvalidPasskey, LastLoginMethod
 from chat_app.auth.passkeys import MAX_PASSKEYS
 from chat_app.auth.principal import Principal
 from chat_app.auth.rate_limits import FIRST_WAIT_SECONDS
 from chat_app.core.errors import Conflict, NotFound
-from chat_app.db.tables import Account
+from chat_app.db.tables import Account, Passkey
 from testing.auth_services import AuthHarness, auth_harness, settings_of
 from testing.authenticator import UP, Authenticator
 from testing.database import DatabaseUnderTest
@@ -356,3 +357,10 @@ def test_a_site_without_a_name_has_no_passkeys(tmp_path: Path) -> None:
     assert settings_of(tmp_path).has_passkeys
     assert settings_of(tmp_path, app_url="https://chat.example").has_passkeys
     assert not settings_of(tmp_path, app_url="http://127.0.0.1:3000").has_passkeys
+
+
+async def test_the_counter_of_a_passkey_has_32_bits(ada: Owner) -> None:
+    ada.key.count = 2**32 - 2
+    await ada.harness.passkeys.sign_in(ada.key.get(await ada.options()), TAB)
+    async with ada.harness.db.system("auth") as session:
+        assert (await session.exec(select(Passkey.sign_count))).all() == [2**32 - 1]
