@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "run log": "One writer commits the events of all users' active runs together.",
     "run recovery": "At start, runs that a killed process left active are finalized.",
     "sweep": "Deleted threads and expired sessions are removed for good.",
+    "search backlog": "At start, what an earlier version has written is indexed.",
     "health": "The readiness check reads no user's data.",
     "command line": "The operator administers users and names them by email.",
 }
