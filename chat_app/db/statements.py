@@ -116,6 +116,26 @@ RUN_TO_END = Prepared(
 )
 """What the end of a run needs of it."""
 
+END_OF_RUN = Prepared(
+    select(
+        RUNS.c.status,
+        RUNS.c.finish_reason,
+        RUNS.c.error,
+        RUNS.c.error_params,
+        RUNS.c.last_seq,
+        RUNS.c.finished_at,
+        RUNS.c.cost_nanodollars,
+        RUNS.c.input_tokens,
+        RUNS.c.output_tokens,
+        RUNS.c.reasoning_tokens,
+        RUNS.c.cached_input_tokens,
+        MESSAGES.c.parts,
+    )
+    .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
+    .where(RUNS.c.id == _id("run_id"))
+)
+"""How a run ended, and the parts of its answer."""
+
 EVENTS_OF_RUN = Prepared(
     select(EVENTS.c.seq, EVENTS.c.kind, EVENTS.c.payload)
     .where(EVENTS.c.run_id == _id("run_id"))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chat_app.core.clock import Clock
 from chat_app.core.errors import message_of
-from chat_app.core.events import Finish, FinishReason, text_length
+from chat_app.core.events import Finish, FinishReason, Usage, text_length
 from chat_app.core.parts import has_content, size_of
 from chat_app.db.engine import Database
 from chat_app.db.full_text import entry_of_message
@@ -17,6 +17,7 @@ from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
     DELETE_EVENTS,
     END_MESSAGE,
+    END_OF_RUN,
     END_RUN,
     EVENTS_OF_RUN,
     INSERT_ENTRY,
@@ -107,7 +108,7 @@ def finalize(
         models: The models, for their names and prices.
 
     Returns:
-        The end event that readers get; None if the run is closed already, or deleted.
+        The end event that readers get, as it is stored; None if the run is deleted.
     """
     run = transaction.first(RUN_TO_END, run_id=run_id)
     if run is None:
@@ -115,7 +116,7 @@ def finalize(
     message_id, model, status, created_at, first_event_at, owner_id, thread_id, asked_at = run
     if status not in ACTIVE:
         transaction.run(DELETE_EVENTS, run_id=run_id)
-        return None
+        return _stored_end(transaction, run_id, model, created_at, first_event_at)
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
@@ -168,6 +169,24 @@ def finalize(
     )
     length = text_length(folded.parts)
     return EndEvent(seq, result.status, reason, result.message, length, metrics)
+
+
+def _stored_end(
+    transaction: Transaction,
+    run_id: UUID,
+    model: str,
+    created_at: datetime,
+    first_event_at: datetime | None,
+) -> EndEvent | None:
+    """The end event of a run that is closed already, as its rows say."""
+    run = transaction.first(END_OF_RUN, run_id=run_id)
+    if run is None:
+        return None
+    status, reason, error, params, seq, finished_at, cost, *tokens, parts = run
+    usage = None if None in tokens[:2] else Usage(*tokens)
+    first, total = (seconds_between(created_at, at) for at in (first_event_at, finished_at))
+    metrics = RunMetrics(model, usage, first, total, cost)
+    return EndEvent(seq, status, reason, message_of(error, params), text_length(parts), metrics)
 
 
 async def reap_lost_runs(db: Database, clock: Clock, models: Models) -> int:

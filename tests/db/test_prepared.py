@@ -32,6 +32,7 @@ READS = {
     "STORED_MESSAGES",
     "STORED_THREADS",
     "RUN_TO_END",
+    "END_OF_RUN",
     "EVENTS_OF_RUN",
     "BRANCH_OF_PROMPT",
     "LOST_RUNS",

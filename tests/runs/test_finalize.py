@@ -444,9 +444,12 @@ async def test_an_end_that_is_stored_unheard_is_not_stored_again(
 
 
 async def test_an_end_that_another_server_has_stored_stays(harness: RunHarness, alice: Principal):
-    sent, answer, _ = await begun(harness, alice)
+    sent, answer, reader = await begun(harness, alice)
     await reap_lost_runs(harness.db, harness.clock, harness.models)  # pyright: ignore[reportArgumentType]
     answer.say(" and more").finish()
+    end = (await rest_of(reader))[-1]
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.reason, end.length) == ("interrupted", "", len("shown"))
     await harness.runs.drain()
     message = await harness.message(alice, sent.message_id)
     assert (message.status, harness.stored(sent.run_id)) == ("interrupted", "shown")
