@@ -13,6 +13,7 @@ from chat_app.settings import settings
 
 if TYPE_CHECKING:
     from chat_app.services import Services
+    from chat_app.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -73,11 +74,24 @@ def with_services(command: Callable[["Services"], Awaitable[_T]], *, unheard: st
             with forwarded_events(bus):
                 return await command(services)
         finally:
-            if is_served and not await bus.forward(config.data_dir):
+            if is_served and not await bus.forward(config.data_dir) and await _has_server(config):
                 typer.echo(unheard, err=True)
             await services.stop()
 
     return asyncio.run(execute())
+
+
+async def _has_server(config: "Settings") -> bool:
+    """Whether a server uses the database that did not listen in this data folder."""
+    if config.sqlite_path is not None:
+        return True
+    from chat_app.core.errors import DatabaseUnreachable
+    from chat_app.db.server_lock import is_served
+
+    try:
+        return await is_served(config.system_url)
+    except DatabaseUnreachable:
+        return True  # it may
 
 
 def _migrate_unserved() -> bool:

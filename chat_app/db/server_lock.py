@@ -19,7 +19,7 @@ from chat_app.core.errors import DatabaseError, DatabaseUnreachable
 from chat_app.core.logging import log_unexpected_error
 
 SERVER_LOCK = 0x63686174_0002  # "chat", and a number for this purpose
-_HEARTBEAT_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _CONNECTION = {
     "application_name": "chat-app server lock",
@@ -29,6 +29,17 @@ _CONNECTION = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+_SERVER_SIDE = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""Settings of the session: PostgreSQL lets go of the lock of a server whose machine is gone."""
+_SET = (
+    "SELECT set_config(name, value, false) "
+    "FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS given (name, value)"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +63,20 @@ class ServerLock:
             that shares connections.
         wait_seconds: How long to wait for a server that stops, in seconds.
         sleep: Waits between two attempts to reach the database again.
+        heartbeat_seconds: How often the database is asked for a sign of life, in seconds. One that
+            gives none for twice as long is taken for lost.
     """
 
-    def __init__(self, url: str, *, wait_seconds: float = 5, sleep: Sleep = asyncio.sleep) -> None:
-        plain = make_url(url).set(drivername="postgresql")
-        self._url = plain.render_as_string(hide_password=False)
+    def __init__(
+        self,
+        url: str,
+        *,
+        wait_seconds: float = 5,
+        sleep: Sleep = asyncio.sleep,
+        heartbeat_seconds: float = _HEARTBEAT_SECONDS,
+    ) -> None:
+        self._url = _plain(url)
+        self._heartbeat_seconds = heartbeat_seconds
         self._wait_seconds = wait_seconds
         self._sleep = sleep
         self._held = asyncio.Event()
@@ -90,7 +110,7 @@ class ServerLock:
     async def _keep(self, connection: psycopg.AsyncConnection) -> None:
         while True:
             try:
-                await _until_lost(connection)
+                await self._until_lost(connection)
             finally:
                 self._held.clear()  # before the connection that holds the lock is closed
                 await connection.close()
@@ -101,6 +121,32 @@ class ServerLock:
             connection = await self._regain()
             self._held.set()
             logger.warning("The database is held by this server again.")
+
+    async def _until_lost(self, connection: psycopg.AsyncConnection) -> None:
+        """Return when a connection is lost: at once if its end is told, else with a heartbeat."""
+        try:
+            while True:
+                async for _ in connection.notifies(timeout=self._heartbeat_seconds):
+                    pass  # nothing is listened for
+                if not await self._is_alive(connection):
+                    return
+        except psycopg.Error:
+            return
+        except Exception as error:  # a bug must not let this server write without the lock
+            log_unexpected_error(error, "the lock of the database")
+
+    async def _is_alive(self, connection: psycopg.AsyncConnection) -> bool:
+        heartbeat = asyncio.ensure_future(connection.execute("SELECT 1"))
+        try:
+            await asyncio.wait({heartbeat}, timeout=2 * self._heartbeat_seconds)
+            return heartbeat.done() and bool(heartbeat.result())
+        finally:
+            if not heartbeat.done():
+                # A driver whose query is cancelled asks the database to end it, and waits for that.
+                self._held.clear()
+                await connection.close()
+                heartbeat.cancel()
+                await asyncio.wait({heartbeat})
 
     async def _regain(self) -> psycopg.AsyncConnection:
         while True:
@@ -121,9 +167,8 @@ class ServerLock:
                 stack.push_async_callback(connection.close)
                 # The server itself waits, so that the lock is taken as soon as it is free.
                 milliseconds = str(max(1, int(self._wait_seconds * 1000)))
-                await connection.execute(
-                    "SELECT set_config('lock_timeout', %s, false)", [milliseconds]
-                )
+                settings = {**_SERVER_SIDE, "lock_timeout": milliseconds}
+                await connection.execute(_SET, [list(settings), list(settings.values())])
                 await connection.execute("SELECT pg_advisory_lock(%s)", [SERVER_LOCK])
             except psycopg.errors.LockNotAvailable:
                 raise DatabaseInUse from None
@@ -144,15 +189,30 @@ def lock_out_servers(connection: Connection) -> None:
         raise DatabaseInUse
 
 
-async def _until_lost(connection: psycopg.AsyncConnection) -> None:
-    """Return when a connection is lost: at once if its end is told, else with a heartbeat."""
+async def is_served(url: str) -> bool:
+    """Whether a server holds the lock of a database.
+
+    Args:
+        url: The async SQLAlchemy URL of the role of system sessions.
+
+    Raises:
+        DatabaseUnreachable: The database cannot be reached.
+    """
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND (classid::bigint << 32) + objid::bigint = %s)"
+    )
     try:
-        while True:
-            async for _ in connection.notifies(timeout=_HEARTBEAT_SECONDS):
-                pass  # nothing is listened for
-            async with asyncio.timeout(_HEARTBEAT_SECONDS):
-                await connection.execute("SELECT 1")
-    except (psycopg.Error, TimeoutError):
-        return
-    except Exception as error:  # a bug must not let this server write without the lock
-        log_unexpected_error(error, "the lock of the database")
+        async with await psycopg.AsyncConnection.connect(
+            _plain(url), autocommit=True, **_CONNECTION
+        ) as connection:
+            found = await (await connection.execute(query, [SERVER_LOCK])).fetchone()
+    except psycopg.Error as error:
+        raise DatabaseUnreachable from error
+    return found == (True,)
+
+
+def _plain(url: str) -> str:
+    """The URL for the driver alone."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,6 +1,8 @@
 """One server a PostgreSQL database: a second one is refused, and a lost lock stops writing."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +10,7 @@ from sqlmodel import select, update
 
 from chat_app.core.errors import DatabaseUnreachable
 from chat_app.db.engine import Database
-from chat_app.db.server_lock import DatabaseInUse, ServerLock
+from chat_app.db.server_lock import DatabaseInUse, ServerLock, is_served
 from chat_app.db.tables import Thread
 from testing.database import DatabaseUnderTest, only_sqlite
 from testing.owned_rows import Person
@@ -145,3 +147,33 @@ async def test_a_sqlite_file_needs_no_lock_beside_that_of_its_folder(
     async with db.serving(), second.serving():
         await _set_title(db, alice, "after")
     await second.close()
+
+
+@on_postgres
+async def test_a_connection_that_is_lost_in_silence_is_missed_at_the_next_heartbeat(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    lock = ServerLock(db._system_url, heartbeat_seconds=0.05)
+    async with lock.hold():
+        lock.check()
+        ((backend,),) = database.rows(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            await _until(lambda: not lock._held.is_set())
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        await _until(lock._held.is_set)
+
+
+@on_postgres
+async def test_a_command_knows_whether_a_server_uses_the_database(
+    database: DatabaseUnderTest, db: Database
+) -> None:
+    assert not await is_served(db._system_url)
+    async with db.serving():
+        assert await is_served(db._system_url)
+    assert not await is_served(db._system_url)
+    with pytest.raises(DatabaseUnreachable):
+        await is_served("postgresql+psycopg://ada:hunter2@127.0.0.1:1/chat")

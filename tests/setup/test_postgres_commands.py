@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from chat_app.command_services import FOLLOWS
 from chat_app.db import server_lock
 from testing.command_line import Said, run_command
 from testing.postgres import PostgresDatabase
@@ -42,7 +43,12 @@ def test_the_commands_work_with_three_roles(
     assert run("seed", ADA, "--threads", "2").code == 0
     assert empty_postgres.rows("SELECT count(*) FROM thread") == [(2,)]
     assert ADA in run("user", "list").out
-    assert run("user", "disable", ADA).out == f"{ADA} is disabled; 0 sessions ended.\n"
+    with psycopg.connect(empty_postgres.system_url, autocommit=True) as served:
+        served.execute("SELECT pg_advisory_lock(%s)", [server_lock.SERVER_LOCK])
+        assert run("user", "disable", ADA).err == f"{FOLLOWS}\n", "a server elsewhere"
+    assert run("user", "enable", ADA) == Said(0, f"{ADA} can sign in again.\n")
+    disabled = Said(0, f"{ADA} is disabled; 0 sessions ended.\n")
+    assert run("user", "disable", ADA) == disabled, "no server that should hear it"
     assert run("user", "delete", ADA).out == f"{ADA} is deleted.\n"
     assert empty_postgres.rows("SELECT count(*) FROM thread") == [(0,)]
     assert run("backup").err.endswith("use the database's own pg_dump.\n")
