@@ -22,6 +22,7 @@ from chat_app.core.logging import error_words
 from chat_app.db.backups import back_up, failing_as
 from chat_app.db.dialect import broken_references, enable_vacuum, migration_engine
 from chat_app.db.postgres_roles import (
+    check_grantor,
     check_isolation,
     check_owner,
     protect_tables,
@@ -108,6 +109,8 @@ def _upgrade_postgres(settings: Settings, busy_seconds: float) -> bool:
         with _connection(settings.migration_url, busy_seconds) as connection:
             serialize_migrations(connection)
             check_owner(connection)
+            if settings.database_system_url:
+                check_grantor(connection)
             revision = revision_of(connection)
             is_older = revision != head()
             if is_older:

@@ -80,22 +80,47 @@ def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:
 
 
 def check_owner(connection: Connection) -> None:
-    """Refuse to migrate tables of another role, with the statement that hands them over.
+    """Refuse to migrate what belongs to another role, with how to hand it over.
 
     Raises:
-        ConfigError: The tables belong to another role.
+        ConfigError: Tables, or functions, belong to another role.
     """
-    owner = connection.execute(
-        text(
-            "SELECT tableowner, current_user FROM pg_tables WHERE schemaname = current_schema() "
-            "AND tablename = ANY(CAST(:tables AS text[])) AND tableowner <> current_user LIMIT 1"
-        ),
-        {"tables": list(_TABLES)},
-    ).one_or_none()
-    if owner is not None:
+    query = (
+        "SELECT rolname, rolsuper, current_user FROM pg_roles WHERE oid IN ("
+        "SELECT relowner FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+        "AND relname = ANY(CAST(:tables AS text[])) UNION "
+        "SELECT proowner FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
+        "AND proname = 'search_hits') AND rolname <> current_user LIMIT 1"
+    )
+    found = connection.execute(text(query), {"tables": list(_TABLES)}).one_or_none()
+    if found is None:
+        return
+    owner, is_superuser, user = found
+    hand_over = f'as a superuser, run: REASSIGN OWNED BY "{owner}" TO "{user}"'
+    if is_superuser:  # PostgreSQL's own objects may be theirs, which cannot be reassigned
+        hand_over = f"docs/postgresql.md says how to hand them over to {user}"
+    raise ConfigError(f"DATABASE_ADMIN_URL: the tables belong to the role {owner}; {hand_over}")
+
+
+def check_grantor(connection: Connection) -> None:
+    """Refuse to migrate for several roles what cannot give them their rights.
+
+    Raises:
+        ConfigError: The database, or its schema, belongs to another role.
+    """
+    query = (
+        "SELECT 'DATABASE', current_database(), current_user FROM pg_database "
+        "WHERE datname = current_database() AND NOT pg_has_role(datdba, 'USAGE') UNION ALL "
+        "SELECT 'SCHEMA', nspname, current_user FROM pg_namespace "
+        "WHERE nspname = current_schema() AND NOT pg_has_role(nspowner, 'USAGE')"
+    )
+    found = connection.execute(text(query)).first()
+    if found is not None:
+        kind, name, user = found
         raise ConfigError(
-            f"DATABASE_ADMIN_URL: the tables belong to the role {owner[0]}; as a superuser, run: "
-            f'REASSIGN OWNED BY "{owner[0]}" TO "{owner[1]}"'
+            f"DATABASE_ADMIN_URL: the role {user} does not own the {kind.lower()} {name}, so it "
+            "can't give the other roles their rights; as a superuser, run: "
+            f'ALTER {kind} "{name}" OWNER TO "{user}"'
         )
 
 

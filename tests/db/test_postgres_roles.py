@@ -15,7 +15,9 @@ from chat_app.db.tables import OWNED, Thread
 from chat_app.settings import ConfigError, Settings, read_settings, start_warnings
 from testing.database import without_sqlite
 from testing.owned_rows import make_person
-from testing.postgres import OWNER, SUPERUSER, PostgresDatabase, PostgresServer
+from testing.postgres import OWNER, ROOT, SUPERUSER, PostgresDatabase, PostgresServer
+
+HAND_OVER = ROOT / "docs" / "deployment" / "postgresql-owner.sql"
 
 
 def _settings(database: PostgresDatabase, **given: Any) -> Settings:
@@ -116,6 +118,48 @@ def test_tables_of_another_role_are_not_migrated(postgres: PostgresDatabase) -> 
     postgres.rows("ALTER TABLE thread OWNER TO chat_system")
     with pytest.raises(ConfigError, match=r"belong to the role chat_system; .* REASSIGN OWNED"):
         upgrade(_settings(postgres))
+
+
+def test_what_a_superuser_made_is_handed_over_as_the_docs_say(
+    postgres: PostgresDatabase, postgres_server: PostgresServer
+) -> None:
+    owned = "SELECT count(*) FROM pg_tables WHERE tableowner = 'chat_owner'"
+    count = postgres.rows(owned)
+    for (name,) in postgres.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+        postgres.rows(f'ALTER TABLE "{name}" OWNER TO {SUPERUSER}')
+    for arguments in ("uuid, text", "uuid, text, bigint, integer"):
+        postgres.rows(f"ALTER FUNCTION search_hits({arguments}) OWNER TO {SUPERUSER}")
+    postgres.rows(f"ALTER DATABASE {postgres.name} OWNER TO {SUPERUSER}")
+    with pytest.raises(ConfigError, match=r"belong to the role postgres; docs/postgresql\.md says"):
+        upgrade(_settings(postgres))
+    postgres_server.execute(HAND_OVER.read_text(), postgres.name)
+    assert postgres.rows(owned) == count
+    assert not upgrade(_settings(postgres))
+
+
+def test_a_function_of_another_role_is_not_replaced(postgres: PostgresDatabase) -> None:
+    postgres.rows(f"ALTER FUNCTION search_hits(uuid, text) OWNER TO {SUPERUSER}")
+    with pytest.raises(ConfigError, match="belong to the role postgres"):
+        upgrade(_settings(postgres))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        ("ALTER DATABASE {name} OWNER TO postgres", 'ALTER DATABASE "{name}" OWNER'),
+        ("ALTER SCHEMA public OWNER TO postgres", 'ALTER SCHEMA "public" OWNER'),
+    ],
+)
+def test_an_owner_that_cannot_give_rights_is_told_what_to_run(
+    postgres: PostgresDatabase, spoil: str, problem: str
+) -> None:
+    postgres.rows(spoil.format(name=postgres.name))
+    with pytest.raises(ConfigError) as error:
+        upgrade(_settings(postgres))
+    said = f'as a superuser, run: {problem.format(name=postgres.name)} TO "chat_owner"'
+    assert str(error.value).endswith(said)
+    postgres.rows(said.partition("run: ")[2])
+    assert not upgrade(_settings(postgres))
 
 
 def test_urls_of_two_databases_are_refused(
