@@ -22,6 +22,7 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKeyConstraint,
+    LargeBinary,
     Select,
     Table,
     func,
@@ -41,7 +42,8 @@ from chat_app.settings import Settings
 Row = Mapping[str, Any]
 Report = Callable[[str], object]
 
-_BATCH = 200  # rows; a message may have a megabyte
+_BATCH = 200  # rows
+_WIDE_BATCH = 10  # rows with a value of any length: a message may have a megabyte
 _REPORTED = 10_000  # rows
 _WAIT_SECONDS = 5
 
@@ -203,9 +205,9 @@ def _progress(what: str, total: int, report: Report) -> Callable[[int], None]:
 def _copy(
     table: Table, reading: Connection, writing: Connection, done: Callable[[int], None]
 ) -> None:
-    rows = _parents_first(table, reading)
+    rows = _rows(table, reading)
     count = 0
-    while batch := list(islice(rows, _BATCH)):
+    while batch := list(islice(rows, _batch_of(table))):
         try:
             writing.execute(table.insert(), batch)
         except (SQLAlchemyError, ValueError) as error:
@@ -222,36 +224,59 @@ def _continue_numbers(table: Table, writing: Connection) -> None:
             writing.execute(select(func.setval(sequence, func.max(column))))
 
 
-def _parents_first(table: Table, reading: Connection) -> Iterator[dict[str, Any]]:
+def _batch_of(table: Table) -> int:
+    """How many rows of a table may be in memory at a time."""
+    return _WIDE_BATCH if any(_is_wide(column) for column in table.columns) else _BATCH
+
+
+def _is_wide(column: Column[Any]) -> bool:
+    kind = column.type
+    is_text = not isinstance(kind, JSON) and kind.python_type is str
+    return isinstance(kind, JSON | LargeBinary) or (is_text and not getattr(kind, "length", None))
+
+
+def _rows(table: Table, reading: Connection) -> Iterator[dict[str, Any]]:
     """The rows of a table; one that refers to another row of it comes after that."""
-    keys = (key for key in table.foreign_key_constraints if key.referred_table is table)
-    own = next(keys, None)
+    own = next((key for key in table.foreign_key_constraints if key.referred_table is table), None)
     if own is None:
-        yield from _read(reading, select(table))
+        yield from _read(reading, select(table), _batch_of(table))
         return
-    shared, (parent, key) = _tree(own)
-    rows = _read(reading, select(table).order_by(*(table.c[name] for name in shared)))
-    for _, tree in groupby(rows, key=itemgetter(*shared)):
-        children: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    (key,) = table.primary_key
+    keys = _parents_first(table, own, key, reading)
+    while batch := list(islice(keys, _batch_of(table))):
+        rows = reading.execute(select(table).where(key.in_(batch))).mappings()
+        found = {row[key.name]: dict(row) for row in rows}
+        yield from (found[one] for one in batch)
+
+
+def _parents_first(
+    table: Table, own: ForeignKeyConstraint, key: Column[Any], reading: Connection
+) -> Iterator[Any]:
+    """The keys of a table that refers to itself, a parent before its children."""
+    shared, parent = _tree(own)
+    columns = [table.c[name] for name in shared]
+    query = select(*columns, table.c[parent], key).order_by(*columns)
+    for _, tree in groupby(_read(reading, query, _BATCH), key=itemgetter(*shared)):
+        children: dict[Any, list[Any]] = defaultdict(list)
         for row in tree:
-            children[row[parent]].append(row)
+            children[row[parent]].append(row[key.name])
         ready = deque(children.pop(None, ()))
         while ready:
-            row = ready.popleft()
-            yield row
-            ready.extend(children.pop(row[key], ()))
+            one = ready.popleft()
+            yield one
+            ready.extend(children.pop(one, ()))
 
 
-def _tree(own: ForeignKeyConstraint) -> tuple[list[str], tuple[str, str]]:
-    """Of a key into its own table: the columns that a tree shares, the parent's and its key's."""
+def _tree(own: ForeignKeyConstraint) -> tuple[list[str], str]:
+    """Of a key into its own table: the columns that a tree shares, and that of the parent."""
     pairs = [(one.parent.name, one.column.name) for one in own.elements]
-    (link,) = (pair for pair in pairs if pair[0] != pair[1])
-    return [name for name, same in pairs if name == same], link
+    (parent,) = (child for child, column in pairs if child != column)
+    return [child for child, column in pairs if child == column], parent
 
 
-def _read(connection: Connection, query: Select[Any]) -> Iterator[dict[str, Any]]:
+def _read(connection: Connection, query: Select[Any], batch: int) -> Iterator[dict[str, Any]]:
     """The rows of a query, a few at a time in memory."""
-    result = connection.execute(query.execution_options(yield_per=_BATCH))
+    result = connection.execute(query.execution_options(yield_per=batch))
     return map(dict, result.mappings())
 
 
@@ -259,7 +284,8 @@ def _compare(
     table: Table, reading: Connection, writing: Connection, done: Callable[[int], None]
 ) -> None:
     query = select(table).order_by(*table.primary_key)
-    pairs = zip_longest(_read(reading, query), _read(writing, query))
+    batch = _batch_of(table)
+    pairs = zip_longest(_read(reading, query, batch), _read(writing, query, batch))
     for count, (here, there) in enumerate(pairs, 1):
         if not here or not there or row_digest(table, here) != row_digest(table, there):
             row = _name_of(table, here or there)

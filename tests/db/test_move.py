@@ -2,6 +2,7 @@
 
 import lzma
 import sqlite3
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -298,3 +299,22 @@ def test_the_first_release_becomes_the_same_on_both_databases(
     rows = _rows(source)
     assert len(rows["message"]) > 300
     assert _rows(target) == rows
+
+
+def test_a_move_holds_few_large_messages_at_a_time(source: Settings, target: Settings) -> None:
+    _insert_thread(source)
+    _execute(
+        source,
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 80) "
+        "INSERT INTO message (id, owner_id, thread_id, parent_id, role, parts, status, error, "
+        f"model, created_at) SELECT printf('%032x', n), '{OWNER}', '{THREAD}', "
+        "iif(n > 1, printf('%032x', n - 1), NULL), 'user', printf('[\"%.*c\"]', 500000, 'x'), "
+        "'complete', '', '', '2026-01-01' FROM n",
+    )
+    tracemalloc.start()
+    try:
+        _move(source, target)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000, "all of them have 40 MB"
