@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from datetime import datetime
 from typing import Literal
 
 from argon2 import PasswordHasher
@@ -42,6 +43,7 @@ from chat_app.runs.service import RunService
 from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
 from chat_app.threads.search import Search
+from chat_app.threads.search_backlog import index_missing
 from chat_app.threads.user_limits import UserLimits
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ SWEEP_SECONDS = 10.0
 """Interval of the job that ends expired sessions."""
 PURGE_SECONDS = 3600.0
 """Interval of the job that removes deleted threads and used tokens for good."""
+_MERGED_AFTER = 500  # threads
 CLOSE_SECONDS = 0.7
 """Timeout for closing models and the database."""
 READINESS_SECONDS = 3.0
@@ -170,12 +173,15 @@ class Services:
         throttle = flush_throttle or FlushThrottle()
         self.runs = RunService(db, bus, self.models, settings, clock, throttle, user_limits)
         self._timers: list[asyncio.Task[None]] = []
+        self._purged = 0  # threads since the full-text index was merged
 
     async def start(self) -> None:
         """Finalize interrupted runs, then start. The database must be migrated."""
         for message in start_warnings(self.settings, os.environ):
             logger.warning(message)
+        started = self.clock()
         await self.runs.start()
+        self._timers.append(asyncio.create_task(self._index_missing(started)))
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(every(seconds, job)))
 
@@ -200,6 +206,16 @@ class Services:
         self.passwords.close()
         await asyncio.gather(self.mailer.stop(), self.models.close(), self.db.close())
 
+    async def _index_missing(self, before: datetime) -> None:
+        """Index what an earlier version has written meanwhile, beside everything else."""
+        try:
+            count = await index_missing(self.db, before)
+        except DATABASE_ERRORS as error:
+            logger.warning("Not everything can be searched yet: %s", type(error).__name__)
+        else:
+            if count:
+                logger.info("%d messages of an earlier version can be searched now.", count)
+
     async def sweep(self) -> None:
         """End expired sessions, and the runs of sessions that another process revoked."""
         await self.sessions.expire_due()
@@ -208,8 +224,12 @@ class Services:
     async def purge(self) -> None:
         """Remove deleted threads, and expired tokens and devices, for good; free their space."""
         await self.tokens.purge()
-        await self.threads.purge()
+        self._purged += await self.threads.purge()
         await self.db.vacuum()
+        if self._purged >= _MERGED_AFTER and self.db.writes == "ok":
+            self._purged = 0
+            await self.db.merge_index()
+            await self.db.vacuum()
 
 
 def _log_ended_session(signal: Signal) -> None:

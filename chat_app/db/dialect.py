@@ -234,6 +234,33 @@ def free_pages(engine: Engine, *, pages: int) -> int:
         return before - after
 
 
+def merge_index(engine: Engine, *, pages: int) -> int:
+    """Merge segments of the full-text index of a SQLite file.
+
+    Args:
+        engine: A synchronous engine that may write.
+        pages: About how many pages to write; a negative number begins to merge all segments.
+
+    Returns:
+        How much was done; 0 when nothing is left to merge.
+
+    Raises:
+        DatabaseError: The database cannot be used.
+    """
+    with closing(engine.raw_connection()) as connection:
+        driver: Any = connection.driver_connection
+        before = driver.total_changes
+        try:
+            driver.execute(
+                "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)", (pages,)
+            )
+        except sqlite3.Error as error:
+            raise convert_error(error) or error from None
+        # a step that finds nothing changes one row: https://sqlite.org/fts5.html#the_merge_command
+        done = driver.total_changes - before
+        return done if done > 1 else 0
+
+
 def enable_vacuum(file: Path) -> bool:
     """Let a SQLite file of an earlier version give pages back, which rewrites it once.
 

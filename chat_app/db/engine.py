@@ -5,12 +5,13 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,6 +21,7 @@ from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, Data
 from chat_app.db.dialect import (
     engines,
     free_pages,
+    merge_index,
     read_revision,
     sqlite_file,
     thread_engine,
@@ -34,7 +36,7 @@ from chat_app.db.scoped_session import (
     check_reason,
     owner_of,
 )
-from chat_app.db.transactions import DatabaseThread, GroupCommit
+from chat_app.db.transactions import DatabaseThread, GroupCommit, reading_threads
 
 if TYPE_CHECKING:
     from chat_app.db.server_lock import ServerLock
@@ -45,7 +47,7 @@ _T = TypeVar("_T")
 _COMMITTED = "committed"
 """A key of a session's `info`."""
 
-_VACUUM_PAGES = 1_000  # 4 MB: a few milliseconds under the write lock
+_MAINTAINED_PAGES = 1_000  # 4 MB: a few milliseconds under the write lock
 
 DATABASE_ERRORS = (DatabaseError, SQLAlchemyError, OSError)
 """What is raised when the database cannot answer."""
@@ -78,9 +80,8 @@ class Database:
         self._system_url = system_url or url
         self._server_lock: ServerLock | None = None
         writer = thread_engine(url, busy_seconds, "BEGIN IMMEDIATE")
-        reader = thread_engine(url, busy_seconds, "BEGIN", "query_only=ON")
         self._writer = DatabaseThread(writer, "BEGIN IMMEDIATE", "writer") if writer else None
-        self._reader = DatabaseThread(reader, "BEGIN", "reader") if reader else None
+        self._readers = reading_threads(url, busy_seconds) if writer else ()
         self._group = GroupCommit(self._writer, self._locked_write) if self._writer else None
         self._busy_seconds = busy_seconds
         self._file = sqlite_file(url)
@@ -178,8 +179,9 @@ class Database:
             Unscoped: The principal has no real ids.
         """
         owner = owner_of(principal)
-        if self._reader is not None:
-            return await self._reader.transact(self._on_driver(owner, work, is_full=True))
+        if self._readers:
+            least_busy = min(self._readers, key=attrgetter("pending"))
+            return await least_busy.transact(self._on_driver(owner, work, is_full=True))
         engine = owned_by(self._own.readers, owner)
         return await _shielded(self._on_server(engine, owner, work, reads=True))
 
@@ -233,16 +235,28 @@ class Database:
             DatabaseBusy: Another process holds the database, or other writers took too long.
         """
         total = 0
-        while self._writer is not None:
-            async with self._locked_write():
-                with self._noticing_full():
-                    freed = await _shielded(
-                        self._writer.call(partial(free_pages, pages=_VACUUM_PAGES))
-                    )
+        while freed := await self._maintain(partial(free_pages, pages=_MAINTAINED_PAGES)):
             total += freed
-            if freed < _VACUUM_PAGES:
-                break
         return total
+
+    async def merge_index(self) -> None:
+        """Drop what the full-text index of a SQLite file keeps of deleted rows, a little at a time.
+
+        Raises:
+            DatabaseBusy: Another process holds the database, or other writers took too long.
+            DatabaseFull: The disk is full.
+        """
+        pages = -_MAINTAINED_PAGES  # the sign begins to merge everything
+        while await self._maintain(partial(merge_index, pages=pages)):
+            pages = _MAINTAINED_PAGES
+
+    async def _maintain(self, step: Callable[[Engine], int]) -> int:
+        """One step on a SQLite file, under the write lock; 0 on PostgreSQL, which needs none."""
+        if self._writer is None:
+            return 0
+        async with self._locked_write():
+            with self._noticing_full():
+                return await _shielded(self._writer.call(step))
 
     @asynccontextmanager
     async def serving(self, wait_seconds: float = 5) -> AsyncIterator[None]:
@@ -273,7 +287,7 @@ class Database:
         """Close every connection."""
         for engine in (self._own, self._all):
             await _shielded(engine.dispose())
-        for thread in (self._reader, self._writer):
+        for thread in (*self._readers, self._writer):
             if thread is not None:
                 await _shielded(thread.close())
 

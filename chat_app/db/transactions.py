@@ -17,7 +17,9 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from chat_app.db.dialect import convert_error
+from chat_app.db.dialect import convert_error, thread_engine
+
+_READERS = 4
 
 _T = TypeVar("_T")
 
@@ -117,6 +119,17 @@ class DatabaseThread:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()
+
+
+def reading_threads(url: str, busy_seconds: float) -> tuple[DatabaseThread, ...]:
+    """The threads that read on SQLite: one starts when the others are busy.
+
+    Args:
+        url: The async URL of the database.
+        busy_seconds: How long to wait for another process's lock, in seconds.
+    """
+    engines = (thread_engine(url, busy_seconds, "BEGIN", "query_only=ON") for _ in range(_READERS))
+    return tuple(DatabaseThread(one, "BEGIN", "reader") for one in engines if one is not None)
 
 
 _Call = tuple[Callable[[Engine], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]

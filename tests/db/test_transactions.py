@@ -5,6 +5,7 @@ PostgreSQL commits each by itself; what they do there is tested with the runs.
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from typing import Any
 from uuid import uuid4
@@ -170,3 +171,20 @@ async def test_a_query_sees_what_is_committed_and_runs_beside_a_writer(
         assert found is not None
         assert found[0] == "alice thread"
     assert await db.query(alice.principal, lambda one: one.first(STORED_THREADS)) == (1,)
+
+
+async def test_a_long_query_does_not_hold_up_those_of_others(
+    db: Database, alice: Person, bob: Person
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def read_long(transaction: Transaction) -> bool:
+        began.set()
+        return go_on.wait(60) and transaction.first(STORED_THREADS) == (1,)
+
+    reading = asyncio.create_task(db.query(alice.principal, read_long))
+    await asyncio.to_thread(began.wait, 60)
+    async with asyncio.timeout(30):
+        assert await db.query(bob.principal, lambda one: one.first(STORED_THREADS)) == (1,)
+    go_on.set()
+    assert await reading

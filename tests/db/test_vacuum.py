@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import col, delete
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import utc_now
@@ -72,3 +73,31 @@ def test_a_file_of_an_earlier_version_learns_it_at_the_start(
     monkeypatch.undo()
     assert not upgrade(settings)
     assert _pragma(file, "auto_vacuum") == 2
+
+
+async def test_a_merge_drops_what_the_index_keeps_of_deleted_rows(settings: Settings) -> None:
+    upgrade(settings)
+    file = settings.sqlite_path
+    assert file is not None
+    db = Database(settings.sqlalchemy_url)
+    principal = (await make_person(db, "alice")).principal
+    for first in range(0, 400, 50):
+        async with db.write(principal) as session:
+            session.add_all(
+                Thread(owner_id=principal.user_id, title=f"word{n} other{n}")
+                for n in range(first, first + 50)
+            )
+    async with db.system("sweep", write=True) as session:
+        await session.exec(delete(Thread).where(col(Thread.title).contains("word")))
+
+    def size() -> int:
+        with closing(sqlite3.connect(file)) as connection:
+            query = "SELECT sum(length(block)) FROM search_index_data"
+            return connection.execute(query).fetchone()[0]
+
+    before = size()
+    await db.merge_index()
+    assert size() < before / 4
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("INSERT INTO search_index (search_index) VALUES ('integrity-check')")
+    await db.close()
