@@ -1,12 +1,18 @@
 """Isolation: another user's rows look like missing rows, on every route and handler."""
 
+import asyncio
+import contextlib
 import json
 import re
+import tempfile
+import warnings
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from chat_app.db.migrations import upgrade
 from chat_app.settings import read_settings
 from chat_app.states.policy import Access, table
 from resilience.attack_handler_fuzz import good
@@ -21,11 +27,15 @@ from resilience.attacker import (
     signed_up,
 )
 from resilience.report import Result
+from testing.database import SqliteDatabase
 from testing.http_user import LIST
+from testing.isolation_machine import run_machine
+from testing.postgres import PostgresServer
 from testing.program import Program
 from testing.route_cases import CASES, OF_A_THREAD
 from testing.socket_client import connect
 
+_EXAMPLES, _STEPS = 300, 30
 _OF_THE_HOP = ("date", "connection", "x-request-id")
 _TOLD = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -176,3 +186,33 @@ def _visible(frame: Any) -> Any:
     for name in [name for name in root if "router" in name]:
         del root[name]
     return frame
+
+
+async def isolation_machine() -> Result:
+    """300 times 30 random things that four people do, on SQLite and on PostgreSQL."""
+    compared = await asyncio.to_thread(_run_machines)
+    return Result(
+        "isolation machine",
+        sum(compared.values()),
+        0,
+        "; ".join(f"{name}: {count:,} times compared" for name, count in compared.items()),
+    )
+
+
+def _run_machines() -> dict[str, int]:
+    warnings.filterwarnings("ignore", ".*cartesian product")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        file = SqliteDatabase(folder)
+        upgrade(read_settings(_env_file=None, **file.settings))
+        server = PostgresServer()
+        stack.callback(server.stop)
+        server.start()
+        databases = {
+            "SQLite": file,
+            "PostgreSQL": stack.enter_context(server.new_database()),
+        }
+        return {
+            name: run_machine(database, examples=_EXAMPLES, steps=_STEPS)
+            for name, database in databases.items()
+        }

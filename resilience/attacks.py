@@ -12,7 +12,7 @@ from resilience.attack_connections import (
 from resilience.attack_content_flash import flash
 from resilience.attack_flood import flood
 from resilience.attack_handler_fuzz import handler_fuzz
-from resilience.attack_isolation import foreign_handlers, foreign_routes
+from resilience.attack_isolation import foreign_handlers, foreign_routes, isolation_machine
 from resilience.attack_leaked_secrets import canaries, log_injection
 from resilience.attack_model_sizes import oversized_answers
 from resilience.attack_origins import (
@@ -60,6 +60,7 @@ SCENARIOS: dict[str, Scenario] = {
     "frame-fuzz": with_own_program(frame_fuzz),
     "foreign-routes": with_own_program(foreign_routes),
     "foreign-handlers": with_own_program(foreign_handlers),
+    "isolation-machine": isolation_machine,
     "flood": with_own_program(flood),
     "unfinished-bodies": with_own_program(unfinished_bodies),
     "malformed-bodies": with_own_program(malformed_bodies),
