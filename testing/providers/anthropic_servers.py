@@ -170,34 +170,27 @@ def _thinking(kinds: tuple[str, ...], *, temperature: bool, effort: bool) -> Che
     return check
 
 
+_OLD = (
+    *(*_CHECKS, rules.alternation, rules.signatures(preserved=False)),
+    rules.thinking_opens_tool_turn,
+    _thinking(("enabled",), temperature=True, effort=False),
+)
+_MIDDLE = (
+    *(*_CHECKS, rules.no_prefill, rules.signatures(preserved=False)),
+    rules.thinking_opens_tool_turn,
+    _thinking(("enabled", "adaptive"), temperature=True, effort=True),
+)
+_NEW = (
+    *(*_CHECKS, rules.no_prefill, rules.signatures(preserved=True)),
+    _thinking(("adaptive",), temperature=False, effort=True),
+)
+
 SERVERS = (
-    AnthropicServer(
-        "anthropic-4.5",
-        "claude-sonnet-4-5",
-        (
-            *(*_CHECKS, rules.alternation, rules.signatures(preserved=False)),
-            rules.thinking_opens_tool_turn,
-            _thinking(("enabled",), temperature=True, effort=False),
-        ),
-    ),
-    AnthropicServer(
-        "anthropic-4.6",
-        "claude-opus-4-6",
-        (
-            *(*_CHECKS, rules.no_prefill, rules.signatures(preserved=False)),
-            rules.thinking_opens_tool_turn,
-            _thinking(("enabled", "adaptive"), temperature=True, effort=True),
-        ),
-    ),
-    AnthropicServer(
-        "anthropic-5.5",
-        "claude-opus-5-5",
-        (
-            *(*_CHECKS, rules.no_prefill, rules.signatures(preserved=True)),
-            _thinking(("adaptive",), temperature=False, effort=True),
-        ),
-        binds=True,
-        always_thinks=True,
-    ),
+    AnthropicServer("anthropic-4.5", "claude-sonnet-4-5", _OLD),
+    AnthropicServer("anthropic-4.6", "claude-opus-4-6", _MIDDLE),
+    AnthropicServer("anthropic-5.5", "claude-opus-5-5", _NEW, binds=True, always_thinks=True),
+    # behind a gateway, a name says nothing
+    AnthropicServer("anthropic-4.5-gateway", "writer", _OLD),
+    AnthropicServer("anthropic-5.5-gateway", "thinker", _NEW, binds=True, always_thinks=True),
 )
 """Every server; the names are unique."""

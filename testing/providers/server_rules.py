@@ -1,5 +1,6 @@
 """What other servers of chat completions refuse beyond OpenAI's rules, or instead of them."""
 
+import json
 import re
 from itertools import pairwise
 from typing import Any
@@ -365,7 +366,7 @@ def no_empty_answers(request: Request) -> None:
 def thought_signature(model: str, call: dict[str, Any]) -> str:
     """The signature that Gemini gives one of its function calls."""
     function = call["function"]
-    return digest("gemini", model, function["name"], function["arguments"])
+    return digest("gemini", model, function["name"], json.loads(function["arguments"]))
 
 
 def signatures(request: Request) -> None:
