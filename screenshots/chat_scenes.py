@@ -10,7 +10,7 @@ from screenshots import viewports
 from screenshots.programs import BrowserUser, Programs, composer, data_of, ended, expect
 from screenshots.scene import scene
 from screenshots.viewports import Viewport
-from testing.browser_user import until_text
+from testing.browser_user import pick_model, until_text
 
 
 @scene("sign-in")
@@ -155,6 +155,26 @@ async def _(programs: Programs) -> Page:
     await ada.page.get_by_role("button", name="Delete A birthday").click()
     await expect(ada.page.get_by_role("button", name="Undo")).to_be_visible()
     await ada.page.add_style_tag(content=".undo { animation: none !important }")
+    return ada.page
+
+
+@scene("chat-settings")
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
+    await pick_model(ada.page, "fake:think")
+    await ada.page.get_by_role("button", name="Chat settings").click()
+    await ada.page.get_by_label("Instructions").fill(
+        "Answer in British English, in short sentences."
+    )
+    await ada.page.get_by_label("Thinking effort").select_option(label="High")
+    return ada.page
+
+
+@scene("models")
+async def _(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
+    await ada.page.get_by_role("combobox", name="Model").press("Enter")
+    await expect(ada.page.get_by_role("listbox")).to_be_visible()
     return ada.page
 
 

@@ -12,10 +12,12 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app import services as installed
-from chat_app.api import chat, threads
+from chat_app.api import chat, chat_defaults, threads
 from chat_app.api.errors import exception_handlers
 from chat_app.api.routes import health_routes
+from chat_app.auth.account.profile import Profiles
 from chat_app.auth.principal import Principal
+from chat_app.threads.chat_defaults import NewChatOptions
 from testing.database import DatabaseUnderTest
 from testing.run_services import PATIENCE, RunHarness, run_harness
 
@@ -103,7 +105,7 @@ class ChatApi:
     def __init__(self, harness: RunHarness, people: dict[str, Principal]) -> None:
         self.harness = harness
         self.people = people
-        routes = [*chat.routes, *threads.routes, *health_routes]
+        routes = [*chat.routes, *chat_defaults.routes, *threads.routes, *health_routes]
         self.app = Signed(Starlette(routes=routes, exception_handlers=exception_handlers), people)
         transport = httpx.ASGITransport(app=self.app)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://chat.example")
@@ -136,7 +138,12 @@ async def chat_api_harness(database: DatabaseUnderTest, **settings: Any) -> Asyn
     """The API, with `alice` and `bob` signed in."""
     async with run_harness(database, **settings) as harness:
         people = {"alice": await harness.person(), "bob": await harness.person()}
-        parts = SimpleNamespace(**vars(harness))
+        db, bus, wanted = harness.db, harness.bus, harness.settings
+        parts = SimpleNamespace(
+            **vars(harness),
+            profiles=Profiles(db, bus, harness.clock),
+            new_chat_options=NewChatOptions(db, bus, wanted),
+        )
         installed.install(parts)  # pyright: ignore[reportArgumentType]
         chat_api = ChatApi(harness, people)
         try:

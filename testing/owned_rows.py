@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.db.engine import Database
-from chat_app.db.tables import Message, Run, RunEvent, Thread, User
+from chat_app.db.tables import ChatDefaults, Message, Run, RunEvent, Thread, User
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ async def make_person(db: Database, name: str) -> Person:
         model=f"{name} model",
     )
     event = RunEvent(run_id=run.id, seq=1, kind="text", payload=f"{name} event")
+    defaults = ChatDefaults(options={"instructions": f"{name} instructions"})
     async with db.write(principal) as session:
-        for row in (thread, message, run, event):
+        for row in (thread, message, run, event, defaults):
             session.add(row)
             await session.flush()
     return Person(principal, thread.id, message.id, run.id)

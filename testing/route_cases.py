@@ -56,6 +56,8 @@ CASES = {
     ("POST", "/api/account/email"): Case(body={"email": "eve@example.net"}),
     ("PATCH", "/api/account"): Case(body={"name": "Eve"}),
     ("DELETE", "/api/account"): Case(body={"confirm": "eve@example.com"}),
+    ("GET", "/api/account/chat-defaults"): Case(),
+    ("PATCH", "/api/account/chat-defaults"): Case(body={"effort": "low"}),
     ("GET", "/api/account/picture"): Case(),
     ("PUT", "/api/account/picture"): Case(body={"not": "a picture"}),
     ("DELETE", "/api/account/picture"): Case(),

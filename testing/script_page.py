@@ -14,8 +14,8 @@ HOST = "http://lab.test"
 
 def libraries() -> Path:
     """A folder with what the scripts import, in the versions that the page is built with."""
-    react = PackageJson.DEPENDENCIES["react"]
-    return bun.packages(*LIBRARIES, f"react@{react}", f"react-dom@{react}")
+    ours = ("react", "react-dom", "react-router")
+    return bun.packages(*LIBRARIES, *(f"{name}@{PackageJson.DEPENDENCIES[name]}" for name in ours))
 
 
 async def opened_at(context: BrowserContext, path: str) -> Page:

@@ -17,8 +17,10 @@ from chat_app.api.streaming import StreamResponse
 from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.llm.base import Model
 from chat_app.runs.create import CreatedRun, is_client_id
 from chat_app.services import services
+from chat_app.threads.options import allowed_efforts
 from chat_app.threads.views import RunRef, Window
 
 THREAD_HEADER = "x-thread-id"
@@ -98,9 +100,22 @@ async def stop(request: Request, principal: Principal) -> None:
 @routes.signed_in("GET", "/api/models")
 async def models(_request: Request, _principal: Principal) -> dict[str, Any]:
     """The models that users can choose."""
-    offered = [{"id": model.id, "name": model.name} for model in services().models.all()]
+    offered = [_model(model) for model in services().models.all()]
     default = services().models.default().id if offered else None
     return {"models": offered, "default": default}
+
+
+def _model(model: Model) -> dict[str, Any]:
+    info = model.info
+    return {
+        "id": model.id,
+        "name": model.name,
+        "contextWindow": info.window,
+        "images": info.images,
+        "tools": info.tools,
+        "temperature": info.temperature,
+        "efforts": list(allowed_efforts(info.efforts, services().settings)),
+    }
 
 
 async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | None) -> CreatedRun:

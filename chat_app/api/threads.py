@@ -5,6 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat_app.api.chat_defaults import MAX_BYTES, OptionsChange, options_json
 from chat_app.api.requests import Body, id_of, number, read_json
 from chat_app.api.responses import json_response, timestamp
 from chat_app.api.routing import Routes
@@ -17,9 +18,6 @@ from chat_app.threads.search import Hit
 from chat_app.threads.search_query import MAX_QUERY, parse_query
 from chat_app.threads.views import MessageView, ThreadSummary
 
-MAX_BYTES = 16_000
-"""The largest request."""
-
 routes = Routes()
 
 
@@ -29,10 +27,10 @@ class NewThread(Body):
     title: str = ""
 
 
-class ThreadChange(Body):
+class ThreadChange(OptionsChange):
     """What can be changed of a thread."""
 
-    title: str
+    title: str = ""
 
 
 @routes.signed_in("GET", "/api/threads")
@@ -75,10 +73,18 @@ async def fetch(request: Request, principal: Principal) -> dict[str, Any]:
 
 @routes.signed_in("PATCH", "/api/threads/{id}")
 async def change(request: Request, principal: Principal) -> None:
-    """Rename a thread."""
+    """Change a thread: its title, its model, or the options of its next answers."""
     thread_id = id_of(request.path_params["id"])
     body = await read_json(request, ThreadChange, max_bytes=MAX_BYTES)
-    await services().threads.rename(principal, thread_id, body.title)
+    if not body.model_fields_set:
+        raise InvalidInput("There is nothing to change.")
+    await services().threads.change(
+        principal,
+        thread_id,
+        title=body.title if "title" in body.model_fields_set else None,
+        model=body.chosen_model,
+        options=body.options,
+    )
 
 
 @routes.signed_in("DELETE", "/api/threads/{id}")
@@ -127,7 +133,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 
 def _thread(thread: ThreadSummary) -> dict[str, Any]:
-    return {
+    described = {
         "id": str(thread.id),
         "title": thread.title,
         "titleOrigin": thread.title_origin,
@@ -136,6 +142,7 @@ def _thread(thread: ThreadSummary) -> dict[str, Any]:
         "updatedAt": timestamp(thread.updated_at),
         "running": thread.running,
     }
+    return described if thread.options is None else described | options_json(thread.options)
 
 
 def _message(message: MessageView, metrics: RunMetrics | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from chat_app.db.tables import ACTIVE, metadata
 
 THREADS = metadata.tables["thread"]
 MESSAGES = metadata.tables["message"]
+CHAT_DEFAULTS = metadata.tables["chat_defaults"]
 RUNS = metadata.tables["run"]
 EVENTS = metadata.tables["run_event"]
 ENTRIES = metadata.tables["search_entry"]
@@ -45,11 +46,20 @@ FIRST_RUN_OF_QUESTION = Prepared(
 
 THREAD_TO_SEND_TO = Prepared(
     # the lock serialises two sends where writers run side by side (PostgreSQL)
-    select(THREADS.c.title, THREADS.c.title_origin, THREADS.c.model, THREADS.c.head_id)
+    select(
+        THREADS.c.title,
+        THREADS.c.title_origin,
+        THREADS.c.model,
+        THREADS.c.head_id,
+        THREADS.c.options,
+    )
     .where(THREADS.c.id == _id("thread_id"), THREADS.c.deleted_at.is_(None))
     .with_for_update()
 )
 """A thread that is not deleted, locked."""
+
+OPTIONS_OF_NEW_CHATS = Prepared(select(CHAT_DEFAULTS.c.options))
+"""What new chats of the user begin with."""
 
 MESSAGE_TO_ANSWER = Prepared(
     select(

@@ -207,7 +207,10 @@ class Picture(Table, table=True):
 
 
 class Thread(Owned, table=True):
-    """A conversation. `head_id` is the chosen leaf of its message tree."""
+    """A conversation. `head_id` is the chosen leaf of its message tree.
+
+    `options` are `threads.options.ChatOptions` as a row.
+    """
 
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
@@ -223,6 +226,9 @@ class Thread(Owned, table=True):
     created_at: datetime = Field(default_factory=utc_now)
     updated_at: datetime = Field(default_factory=utc_now)
     deleted_at: datetime | None = None
+    options: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
 
 
 class Message(Owned, table=True):
@@ -337,6 +343,15 @@ class RunEvent(Owned, table=True):
     payload: str = ""
 
 
+class ChatDefaults(Owned, table=True):
+    """What new chats of a user begin with: `threads.options.ChatOptions` as a row."""
+
+    owner_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
+    options: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
+
+
 class SearchEntry(Owned, table=True):
     """What full-text search finds a title or a message by; see `db.full_text`.
 
@@ -371,10 +386,10 @@ class SearchEntry(Owned, table=True):
     tokens: str = ""
 
 
-OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent, SearchEntry)
+OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent, SearchEntry, ChatDefaults)
 """Every owned table; a scoped session reaches these only. A test compares the models."""
 
-NEED_ROOM: tuple[type[Table], ...] = (Thread, Message, Run, RunEvent, User, Picture)
+NEED_ROOM: tuple[type[Table], ...] = (Thread, Message, Run, RunEvent, ChatDefaults, User, Picture)
 """Tables to which nothing is added while the disk is full; sign-in, deleting and purging go on.
 
 A search entry is part of the row that it is of: the end of a running answer is stored with it."""

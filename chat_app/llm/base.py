@@ -9,10 +9,9 @@ from uuid import UUID
 from chat_app.core.errors import StorableError
 from chat_app.core.events import Event
 from chat_app.core.parts import NativeItem, Part, text_of, text_part
+from chat_app.settings.limits import Effort
 
 MessageRole = Literal["system", "user", "assistant"]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-"""How long a model thinks before it answers, in the words of OpenAI; `none` is not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +164,11 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """The display name."""
+        ...
+
+    @property
+    def info(self) -> ModelInfo:
+        """What it can do."""
         ...
 
     def stream(

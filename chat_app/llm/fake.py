@@ -109,14 +109,16 @@ _THINK = re.compile(r"think: (.*?)(?=\s*echo: |$)", re.DOTALL)
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
 _RETRY_SECONDS = 20
 _WINDOW = 32_768
-_EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
+_EFFORTS: dict[Effort, float] = {"none": 0, "low": 0.5, "medium": 1, "high": 2}
+"""How much longer the reasoning is that an effort asks for."""
 
 
 class FakeModel:
     """A model with a deterministic answer.
 
     If the question contains `echo: `, the answer is exactly the text behind it. If it contains
-    `think: ` and the model reasons, the reasoning is the text between that and `echo: `.
+    `think: ` and the model reasons, the reasoning is the text between that and `echo: `. Otherwise
+    its length follows the thinking effort that is asked for.
 
     Args:
         ending: How the answer ends.
@@ -151,7 +153,7 @@ class FakeModel:
         self.open = 0
         self.prompt: tuple[PromptMessage, ...] = ()
         self.options = DEFAULT_OPTIONS
-        self.info = ModelInfo(_WINDOW, efforts=_EFFORTS if reasoning else ())
+        self.info = ModelInfo(_WINDOW, efforts=tuple(_EFFORTS) if reasoning else ())
         self._ending = ending
         self._reasoning = reasoning
         self._tokens = tokens
@@ -207,8 +209,9 @@ class FakeModel:
             self.open -= 1
 
     def _thoughts(self) -> Iterator[ReasoningDelta]:
-        think = _THINK.search(self._question) if self._reasoning else None
-        tokens = tokens_of(think[1]) if think else islice(reasoning_tokens(), self._reasoning)
+        length = round(self._reasoning * _EFFORTS.get(self.options.effort or "medium", 1))
+        think = _THINK.search(self._question) if length else None
+        tokens = tokens_of(think[1]) if think else islice(reasoning_tokens(), length)
         return map(ReasoningDelta, tokens)
 
     def _answer(self) -> Iterator[TextDelta]:

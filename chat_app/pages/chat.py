@@ -5,7 +5,7 @@ from typing import Any
 import reflex as rx
 
 from chat_app.components.auth.sign_in import require_auth
-from chat_app.components.chat.composer import composer, model_picker, starters
+from chat_app.components.chat.composer import chat_options, composer, model_picker, starters
 from chat_app.components.chat.message import answer_details, message, scroller
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
@@ -23,6 +23,7 @@ from chat_app.reflex_ext.app import is_disconnected
 from chat_app.reflex_ext.build import baked_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import MAX_PAGES
@@ -207,8 +208,26 @@ def _suggestions() -> rx.Component:
 
 
 def _send(client_id: rx.Var[str], text: rx.Var[str]) -> Any:
-    """Send to the thread that the page shows, for the model that it shows."""
-    return ChatState.send(client_id, ChatState.thread, text, ChatState.model)
+    """Send to the thread that the page shows, for the model and the options that it shows."""
+    options = rx.cond(ChatState.thread == "", ChatState.options, None)
+    return ChatState.send(  # pyright: ignore[reportCallIssue] Reflex types four arguments
+        client_id, ChatState.thread, text, ChatState.model, options
+    )
+
+
+def _options() -> rx.Component:
+    return chat_options(
+        thread=ChatState.thread,
+        options=ChatState.options,
+        caps=ChatDefaultsState.caps,
+        models=ChatState.models,
+        model=ChatState.model,
+        saved=ChatState.options_saved,
+        refused=ChatState.options_refused,
+        problem=ChatState.options_problem,
+        is_disconnected=is_disconnected,
+        on_save=lambda request, options: ChatState.set_options(request, ChatState.thread, options),
+    )
 
 
 def _not_found() -> rx.Component:
@@ -228,6 +247,7 @@ def _dock() -> rx.Component:
             model_picker(
                 models=ChatState.models, value=ChatState.model, on_pick=ChatState.pick_model
             ),
+            _options(),
             busy=ChatState.busy,
             is_disconnected=is_disconnected,
             accepted=ChatState.accepted,

@@ -24,9 +24,11 @@ from chat_app.db.statements import (
     INSERT_THREAD,
     MESSAGE_OF_CLIENT,
     MESSAGE_TO_ANSWER,
+    OPTIONS_OF_NEW_CHATS,
     THREAD_TO_SEND_TO,
 )
 from chat_app.llm.base import Model
+from chat_app.threads.options import NO_OPTIONS, ChatOptions
 from chat_app.threads.titles import first_words
 
 RUNS_RETRY_SECONDS = 5
@@ -42,11 +44,13 @@ class NewMessage:
     Args:
         client_id: The idempotency key: the same id and text twice is one message.
         thread_id: The thread; None creates one.
+        options: Those of a thread that it creates; None for those of the user's new chats.
     """
 
     text: str
     client_id: str
     thread_id: UUID | None
+    options: ChatOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class CreatedRun:
         user_message_id: The message that is answered.
         message_id: The answer.
         model: The model that answers; None if the message was sent before (`duplicate`).
+        options: Those of the thread.
     """
 
     thread_id: UUID
@@ -64,6 +69,7 @@ class CreatedRun:
     message_id: UUID
     run_id: UUID
     model: Model | None
+    options: ChatOptions = NO_OPTIONS
 
     @property
     def duplicate(self) -> bool:
@@ -137,8 +143,9 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     duplicate = _find_duplicate(transaction, message)
     if duplicate is not None:
         return duplicate
-    thread = _lock_thread(transaction, message.thread_id)
-    thread_id = uuid4() if message.thread_id is None else message.thread_id
+    thread_id = message.thread_id or uuid4()
+    is_new = message.thread_id is None
+    thread = _new_thread(transaction, message) if is_new else _lock_thread(transaction, thread_id)
     _check_active_runs(transaction, run, thread_id)
     model = run.choose_model(thread.model)
     parts = [text_part(message.text)]
@@ -147,8 +154,8 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     if not thread.title and thread.title_origin == "start":
         thread = replace(thread, title=first_words(message.text))
     question_id, answer_id = uuid4(), uuid4()
-    if message.thread_id is None:
-        _insert_thread(transaction, run, thread_id, thread.title, model, answer_id)
+    if is_new:
+        _insert_thread(transaction, run, thread_id, thread, model, answer_id)
     else:
         _continue_thread(transaction, run, thread_id, thread.title, model.id, answer_id)
     question = {
@@ -169,7 +176,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         entry_of_message(parts, message_id=question_id, role="user", **at),
     ]
     transaction.run_each(INSERT_ENTRY, list(filter(None, entries)))
-    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model)
+    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model, thread.options)
 
 
 def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> CreatedRun:
@@ -202,7 +209,7 @@ def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Create
     _insert_run(
         transaction, run, thread_id, [_answer(answer_id, question_id, model)], answer_id, model
     )
-    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model)
+    return CreatedRun(thread_id, question_id, answer_id, run.run_id, model, thread.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +220,7 @@ class _Thread:
     title_origin: str = "start"
     model: str = ""
     head_id: UUID | None = None
+    options: ChatOptions = NO_OPTIONS
 
 
 def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun | None:
@@ -230,14 +238,22 @@ def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun
     return CreatedRun(thread_id, message_id, answer_id, run_id, None)
 
 
-def _lock_thread(transaction: Transaction, thread_id: UUID | None) -> _Thread:
-    """The thread, locked; or a new one, not added yet."""
-    if thread_id is None:
-        return _Thread()
+def _new_thread(transaction: Transaction, message: NewMessage) -> _Thread:
+    """A thread that is not added yet."""
+    options = message.options
+    if options is None:
+        row = transaction.first(OPTIONS_OF_NEW_CHATS)
+        options = NO_OPTIONS if row is None else ChatOptions.of_row(row[0])
+    return _Thread(options=options)
+
+
+def _lock_thread(transaction: Transaction, thread_id: UUID) -> _Thread:
+    """The thread, locked."""
     row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
     if row is None:
         raise NotFound
-    return _Thread(*row)
+    title, origin, model, head_id, options = row
+    return _Thread(title, origin, model, head_id, ChatOptions.of_row(options))
 
 
 def _check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -> None:
@@ -253,18 +269,24 @@ def _check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -
 
 
 def _insert_thread(
-    transaction: Transaction, run: NewRun, thread_id: UUID, title: str, model: Model, head_id: UUID
+    transaction: Transaction,
+    run: NewRun,
+    thread_id: UUID,
+    thread: _Thread,
+    model: Model,
+    head_id: UUID,
 ) -> None:
     transaction.run(
         INSERT_THREAD,
         id=thread_id,
-        title=title,
+        title=thread.title,
         title_origin="start",
         model=model.id,
         head_id=head_id,
         created_at=run.now,
         updated_at=run.now,
         deleted_at=None,
+        options=thread.options.row,
     )
 
 

@@ -40,6 +40,7 @@ from chat_app.runs.prompt import build_prompt
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
+from chat_app.threads.options import call_options, system_prompt
 
 logger = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ class RunExecutor:
             self._db,
             active_run.principal,
             created.user_message_id,
-            system=self._settings.chat_system_prompt,
+            system=system_prompt(created.options, self._settings),
             max_chars=self._settings.chat_context_chars,
         )
         notices = prompt.notices
@@ -249,7 +250,7 @@ class RunExecutor:
         return await stream_answer(
             model,
             prompt.messages,
-            CallOptions(max_tokens=self._settings.chat_max_tokens),
+            call_options(created.options, model.info, self._settings),
             active_run.log,
             max_bytes=self._settings.answer_bytes,
             now=self._flush_throttle.now,

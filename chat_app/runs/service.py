@@ -4,9 +4,10 @@ A run belongs to this service and not to a browser tab; every reader is a follow
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -44,6 +45,7 @@ from chat_app.runs.log import LogWriter, event_store
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
+from chat_app.threads.options import changed_options
 from chat_app.threads.queries import active_run_of, thread_row
 from chat_app.threads.user_limits import UserLimits
 
@@ -112,6 +114,7 @@ class RunService:
         client_id: str,
         thread_id: UUID | None = None,
         model: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> CreatedRun:
         """Store a message and start to answer it, even if the caller is cancelled meanwhile.
 
@@ -121,9 +124,12 @@ class RunService:
             client_id: The idempotency key: the same id and text twice is one message.
             thread_id: The thread; None creates one.
             model: The model's id; empty for the thread's last model, or the default.
+            options: The choices for a thread that this creates, by the fields of `ChatOptions`;
+                None for those of the user's new chats.
 
         Raises:
-            InvalidInput: The text is blank, or the client id or the model is unknown.
+            InvalidInput: The text is blank, the client id or the model is unknown, or a choice is
+                beyond its cap.
             TooLarge: The text is too long.
             NotFound: The thread is missing, foreign or deleted.
             Conflict: The client id is used by another message, or an answer is running there.
@@ -135,6 +141,8 @@ class RunService:
         message = validate_message(
             text, client_id, thread_id, max_bytes=self._settings.message_bytes
         )
+        if options is not None:
+            message = replace(message, options=changed_options({}, options, self._settings))
         chosen = self._models.get(model) if model else None
         return await self._start_shielded(principal, chosen, partial(create_run, message=message))
 

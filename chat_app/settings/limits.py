@@ -3,13 +3,17 @@
 Rates are in `rate_limits.py`, sessions per user in `sessions.py`.
 """
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from chat_app.settings.validation import SettingsGroup
 
 _FRAME_OVERHEAD = 4096  # bytes of a socket frame besides the message: event name, ids
+_BYTES_PER_CHARACTER = 4  # of UTF-8, at most
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How long a model thinks before it answers, in the words of OpenAI; `none` is not at all."""
 
 
 class LimitSettings(SettingsGroup):
@@ -70,6 +74,17 @@ class LimitSettings(SettingsGroup):
     chat_max_tokens: int = Field(2_048, ge=16)
     """Maximum length of an answer, in tokens."""
 
+    chat_instructions_chars: int = Field(4_000, ge=0)
+    """Maximum length of the instructions that a user gives for a chat, in characters; 0 turns them
+    off. Four times as many bytes must fit into SOCKET_FRAME_BYTES beside the longest message."""
+
+    chat_max_temperature: float = Field(2, ge=0, le=2)
+    """Highest temperature that a user can choose."""
+
+    chat_max_effort: Effort = "max"
+    """Highest thinking effort that a user can choose: none, minimal, low, medium, high, xhigh or
+    max."""
+
     @model_validator(mode="after")
     def _message_fits_into_a_frame(self) -> Self:
         if self.message_bytes * 2 + _FRAME_OVERHEAD > self.socket_frame_bytes:
@@ -78,3 +93,9 @@ class LimitSettings(SettingsGroup):
                 "or SOCKET_FRAME_BYTES must be larger: JSON encoding can double the size of a text"
             )
         return self
+
+    @property
+    def instructions_limit(self) -> int:
+        """The most characters of instructions: the first message of a chat brings them along."""
+        left = self.socket_frame_bytes - _FRAME_OVERHEAD - self.message_bytes * 2
+        return min(self.chat_instructions_chars, left // _BYTES_PER_CHARACTER)

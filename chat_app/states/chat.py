@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 import reflex as rx
@@ -13,9 +14,11 @@ from chat_app.llm.base import Model
 from chat_app.reflex_ext.events import route_argument
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
-from chat_app.states.chat_view import NEWEST, ChatView, advance
+from chat_app.states.chat_view import NEWEST, ChatView, NewChat, advance
+from chat_app.states.model_views import ModelItem, OptionsItem, model_item
 from chat_app.states.page_window import PAGE, PageWindow
-from chat_app.states.views import MessageItem, ModelItem, stored, thread_of_route
+from chat_app.states.views import MessageItem, stored, thread_of_route
+from chat_app.threads.options import changed_options
 from chat_app.threads.views import MessageView, Window
 
 
@@ -47,6 +50,10 @@ class ChatState(NoticeState, rx.State):
     sought: rx.Field[str] = rx.field("")
     models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
     model: rx.Field[str] = rx.field("")
+    options: rx.Field[OptionsItem | None] = rx.field(None)
+    options_saved: rx.Field[str] = rx.field("")
+    options_refused: rx.Field[str] = rx.field("")
+    options_problem: rx.Field[str] = rx.field("")
 
     # What the vars show; Reflex hands out the items of a list wrapped.
     _view: ChatView = ChatView()
@@ -91,7 +98,14 @@ class ChatState(NoticeState, rx.State):
             await show_message(self, current_principal(), message_id)
 
     @rx.event
-    async def send(self, client_id: str, thread: str, text: str, model: str = ""):
+    async def send(
+        self,
+        client_id: str,
+        thread: str,
+        text: str,
+        model: str = "",
+        options: dict[str, Any] | None = None,
+    ):
         """Send a message. The composer keeps its text until the server has accepted it.
 
         The event says what the page showed, because this state may have opened another thread
@@ -103,6 +117,7 @@ class ChatState(NoticeState, rx.State):
             thread: The thread on the page, or empty for a new one.
             text: At most `message_bytes` bytes.
             model: The model on the page; empty for the one that this state has.
+            options: Those on the page for a new thread; a thread has its own.
         """
         if self.refused or self.notice:
             self.refused = self.notice = ""
@@ -114,6 +129,7 @@ class ChatState(NoticeState, rx.State):
                 client_id=client_id,
                 thread_id=UUID(thread) if thread else None,
                 model=model or (self.model if thread == self.thread else ""),
+                options=None if thread else options,
             )
         except NotFound:
             self.refused, self.notice = client_id, "This chat was deleted. Your text is still here."
@@ -141,10 +157,36 @@ class ChatState(NoticeState, rx.State):
     async def pick_model(self, model_id: str):
         """Choose the model of the next answers, and of the next new chats."""
         # Not those of this state: while the page loads again it has none, but the page shows them.
-        if any(model.id == model_id for model in _offered()):
+        if any(model.id == model_id for model in offered_models()):
             show(self, replace(self._view, model=model_id))
             yield
-            await try_action(self, services().profiles.choose_model(current_principal(), model_id))
+            principal, thread = current_principal(), self.thread
+            if thread and not self.missing:
+                change = services().threads.change(principal, UUID(thread), model=model_id)
+                await try_action(self, change)
+            await try_action(self, services().profiles.choose_model(principal, model_id))
+
+    @rx.event
+    async def set_options(self, request: str, thread: str, options: dict[str, Any]):
+        """Choose the options of the next answers of the chat on the page.
+
+        Args:
+            request: Made by the page; it is told whether this one was stored.
+            thread: The thread on the page, or empty for a new one.
+            options: All of them, by the fields of `ChatOptions`.
+        """
+        self.options_saved = self.options_refused = self.options_problem = ""
+        live = services()
+        try:
+            chosen = changed_options({}, options, live.settings)
+            if thread:
+                await live.threads.change(current_principal(), UUID(thread), options=options)
+        except ChatError as error:
+            self.options_refused, self.options_problem = request, error.message
+            return
+        if thread == self.thread:
+            show(self, replace(self._view, options=chosen))
+        self.options_saved = request
 
     @rx.event
     async def show_notice(self, message: str, refused: str | None = None):
@@ -187,7 +229,7 @@ def open_route(chat: ChatState) -> bool:
     return True
 
 
-def _offered() -> tuple[Model, ...]:
+def offered_models() -> tuple[Model, ...]:
     """The models to choose from."""
     models = services().models.all()
     if not models or (default := services().models.default()) in models:
@@ -196,16 +238,19 @@ def _offered() -> tuple[Model, ...]:
 
 
 async def offer_models(chat: ChatState, principal: Principal) -> None:
-    """List the models to choose from; a new chat has the one that the user chose last."""
-    models = _offered()
+    """List the models to choose from; a new chat begins with what the user has chosen for it."""
+    models = offered_models()
     if not models:
         return
-    default, chosen = services().models.default(), ""
+    live, begins = services(), None
     if not chat.thread:
         with contextlib.suppress(DatabaseError):
-            chosen = await services().profiles.chosen_model(principal)
-    items = [ModelItem(model.id, model.name) for model in models]
-    show(chat, chat._view.offering(items, default.id, chosen))
+            begins = NewChat(
+                await live.profiles.chosen_model(principal),
+                await live.new_chat_options.get(principal),
+            )
+    items = [model_item(model, live.settings) for model in models]
+    show(chat, chat._view.offering(items, live.models.default().id, begins))
 
 
 async def reload_thread(chat: ChatState, principal: Principal) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chat_app.db.tables import ACTIVE
+from chat_app.states.model_views import ModelItem, options_item
 from chat_app.states.page_window import PAGE, PageWindow, Rows
-from chat_app.states.views import MessageItem, ModelItem, arrived, stored
+from chat_app.states.views import MessageItem, arrived, stored
+from chat_app.threads.options import NO_OPTIONS, ChatOptions
 from chat_app.threads.views import MessageView, Window
 
 NEWEST = 4
@@ -17,6 +19,19 @@ _EMPTY = PageWindow()
 
 
 @dataclass(frozen=True)
+class NewChat:
+    """What a new chat begins with.
+
+    Args:
+        model: The id of a model; empty for the default one.
+        options: The options of its answers.
+    """
+
+    model: str = ""
+    options: ChatOptions = NO_OPTIONS
+
+
+@dataclass(frozen=True)
 class ChatView:
     """The open thread as a tab shows it.
 
@@ -24,12 +39,16 @@ class ChatView:
         thread: Its id; empty for a new chat.
         history: What was there when the thread was opened, and what was scrolled to.
         tail: What arrived since.
+        options: Those of its next answers; None until they are known.
+        begins: What a new chat begins with, as far as that is known.
         missing: Whether the user has no such thread.
     """
 
     thread: str = ""
     title: str = ""
     model: str = ""
+    options: ChatOptions | None = None
+    begins: NewChat = NewChat()
     models: tuple[ModelItem, ...] = ()
     history: PageWindow = _EMPTY
     tail: Rows = ()
@@ -56,6 +75,7 @@ class ChatView:
             "title": self.title,
             "model": self.model,
             "models": list(self.models),
+            "options": None if self.options is None else options_item(self.options),
             "order": list(self.history.order),
             "tail": list(self.tail),
             "has_older": self.has_older,
@@ -79,18 +99,29 @@ class ChatView:
         end = len(self.history.end)
         return end + len(self.tail) + NEWEST if end else PAGE
 
-    def offering(self, models: Sequence[ModelItem], default: str, chosen: str = "") -> "ChatView":
+    def offering(
+        self, models: Sequence[ModelItem], default: str, begins: NewChat | None = None
+    ) -> "ChatView":
         """The models to choose from. A thread continues with the model it had.
+
+        A new chat has what the user chose last for new chats, until they choose something for it.
 
         Args:
             models: All of them.
-            default: The id of the one for new chats.
-            chosen: The id of the one that the user chose for new chats, if it is among them.
+            default: The id of the one that answers if the user chose none.
+            begins: What new chats begin with; None if that is not known.
         """
-        model = self.model
-        if not model and not self.thread:
-            model = chosen if chosen in {offered.id for offered in models} else default
-        return replace(self, models=tuple(models), model=model)
+        offered = {model.id for model in models}
+        view = replace(self, models=tuple(models))
+        if self.thread:
+            return view
+        chosen = self.begins if begins is None else begins
+        chosen = replace(chosen, model=chosen.model if chosen.model in offered else default)
+        if self.model in ("", self.begins.model):
+            view = replace(view, model=chosen.model)
+        if begins is not None and self.options in (None, self.begins.options):
+            view = replace(view, options=chosen.options)
+        return replace(view, begins=chosen)
 
     def loaded(self, window: Window, default: str) -> "ChatView":
         """The end of the thread, read again. A user who reads further up stays there.
@@ -135,12 +166,16 @@ class ChatView:
         return view.with_head(window, default)
 
     def with_head(self, window: Window, default: str) -> "ChatView":
-        """The title, the model and whether an answer is running, as the database has them."""
-        model = self.model
-        if not model:
-            last = window.thread.model
-            model = last if last in {offered.id for offered in self.models} else default
-        return replace(self, model=model, title=window.thread.title, busy=window.run is not None)
+        """What the database has of the thread itself: its title, its model and its options."""
+        last = window.thread.model
+        is_offered = last in {offered.id for offered in self.models}
+        return replace(
+            self,
+            model=last if is_offered else self.model or default,
+            options=window.thread.options,
+            title=window.thread.title,
+            busy=window.run is not None,
+        )
 
     def up(self, window: Window) -> "ChatView":
         """One page further up."""

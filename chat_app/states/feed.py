@@ -119,9 +119,11 @@ class Feed(rx.State):
         """Show what is new in the list and in the open thread, and follow its running answer."""
         changed = {signal.thread_id for signal in signals if signal.kind != "user"}
         async with self:
+            chat = await self.get_state(ChatState)
             if any(signal.kind == "user" for signal in signals):
                 await load_user(await self.get_state(AuthState), principal)
-            chat = await self.get_state(ChatState)
+                if not chat.thread:
+                    await offer_models(chat, principal)  # what new chats begin with
             threads = await self.get_state(ThreadListState)
             is_open = {thread_id: str(thread_id) == chat.thread for thread_id in changed}
             window, texts = (None, [])

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic import create_model as model_of
 
 from chat_app.auth.operator_hooks import ClaimsUnavailable
+from chat_app.llm.base import Effort
 from chat_app.reflex_ext.events import (
     FRAMEWORK_HANDLERS,
     BaseState,
@@ -43,6 +44,7 @@ from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
+from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
 from chat_app.states.search import SearchState
@@ -84,6 +86,13 @@ PartIndex = Annotated[int, Field(ge=0, le=10**5)]
 Length = Annotated[int, Field(ge=0, le=10**8)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 Title = model_of("Title", __config__=_STRICT, title=_text(1_000))
+Options = model_of(
+    "Options",
+    __config__=_STRICT,
+    instructions=_text(100_000),
+    temperature=(float | None, ...),
+    effort=(Effort | None, ...),
+)
 
 Replacement = Callable[[Mapping[str, Any]], Any]
 
@@ -170,6 +179,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         SearchState.more_messages,
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
+        *(ChatDefaultsState.load, ChatDefaultsState.dismiss),
     )
     row = partial(_row, Access.SIGNED_IN)
     message = _text(frame_bytes)
@@ -189,11 +199,14 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
             thread=IdOrNone,
             text=message,
             model=_optional(_text(200)),
+            options=_optional(Options),
         ),
         row(chat.seek, message_id=Id),
         row(chat.stop, thread=IdOrNone),
         row(chat.retry, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),
+        row(chat.set_options, request=ClientId, thread=IdOrNone, options=Options),
+        row(ChatDefaultsState.pick_model, model_id=_text(200, 1)),
         row(chat.show_notice, message=_text(300), refused=_optional(ClientId)),
         row(Feed.resync, stream_id=StreamId, part=PartIndex, have=Length),
         row(DetailsState.show, message_id=IdOrNone),

@@ -87,14 +87,6 @@ class MetricItem:
     value: str
 
 
-@dataclass(frozen=True)
-class ModelItem:
-    """A model that the user can choose."""
-
-    id: str
-    name: str
-
-
 def thread_of_route(argument: object) -> str | None:
     """The thread id in a route, in its usual spelling.
 

@@ -1,6 +1,8 @@
 """The actions on threads: each checks, commits, then publishes a signal."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -12,14 +14,16 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.db.engine import Database
-from chat_app.db.tables import Thread
+from chat_app.db.tables import ChatDefaults, Thread
 from chat_app.settings import Settings
 from chat_app.threads import queries, titles
+from chat_app.threads.options import ChatOptions, capped, changed_options
 from chat_app.threads.search_query import EVERYTHING, SearchQuery
 from chat_app.threads.tree import branch_through
 from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import (
     MessageView,
+    RunRef,
     ThreadPage,
     ThreadSummary,
     Window,
@@ -97,7 +101,7 @@ class Threads:
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
             run = await queries.active_run_of(session, thread_id)
-        return summary(thread, running=run is not None)
+        return self._summary(thread, run)
 
     async def window(
         self,
@@ -133,7 +137,7 @@ class Threads:
                 if leaf is None
                 else await queries.branch_above(session, leaf, limit, max_bytes, run)
             )
-        view = summary(thread, running=run is not None)
+        view = self._summary(thread, run)
         has_older = bool(messages) and messages[-1].parent_id is not None
         return Window(view, messages[::-1], has_older, run)
 
@@ -196,9 +200,11 @@ class Threads:
             thread.title, thread.title_origin = titles.clean_user_title(title), "person"
         async with self._db.write(principal) as session:
             await self._limits.admit_thread(session, principal.user_id)
+            defaults = await session.get(ChatDefaults, principal.user_id)
+            thread.options = {} if defaults is None else defaults.options
             session.add(thread)
         self._publish(principal, "thread", thread.id)
-        return summary(thread, running=False)
+        return self._summary(thread, None)
 
     async def rename(self, principal: Principal, thread_id: UUID, title: str) -> None:
         """Give a thread a title that a model does not replace.
@@ -207,11 +213,41 @@ class Threads:
             NotFound: It is missing, foreign or deleted.
             InvalidInput: The title is empty or too long.
         """
-        title = titles.clean_user_title(title)
+        await self.change(principal, thread_id, title=title)
+
+    async def change(
+        self,
+        principal: Principal,
+        thread_id: UUID,
+        *,
+        title: str | None = None,
+        model: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change what is given; all of it or, when something is refused, nothing.
+
+        Args:
+            principal: The user.
+            thread_id: The thread.
+            title: See `rename`.
+            model: The id of the model of its next answers; the caller has checked that it is
+                offered.
+            options: The choices for its next answers that change, by the fields of `ChatOptions`.
+
+        Raises:
+            NotFound: It is missing, foreign or deleted.
+            InvalidInput: The title is empty or too long, or a choice is beyond its cap.
+        """
+        if title is not None:
+            title = titles.clean_user_title(title)
         async with self._db.write(principal) as session:
-            thread = await queries.thread_row(session, thread_id)
-            thread.title = title
-            thread.title_origin = "person"
+            thread = await queries.thread_row(session, thread_id, lock=True)
+            if title is not None:
+                thread.title, thread.title_origin = title, "person"
+            if model is not None:
+                thread.model = model
+            if options:
+                thread.options = changed_options(thread.options, options, self._settings).row
         self._publish(principal, "thread", thread_id)
 
     async def set_model_title(self, principal: Principal, thread_id: UUID, title: str) -> bool:
@@ -281,6 +317,10 @@ class Threads:
             count += len(ids)
             if len(ids) < most:
                 return count
+
+    def _summary(self, thread: Thread, run: RunRef | None) -> ThreadSummary:
+        options = capped(ChatOptions.of_row(thread.options), self._settings)
+        return summary(thread, running=run is not None, options=options)
 
     def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))

@@ -15,7 +15,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part
 from chat_app.db.engine import Database
-from chat_app.db.tables import Message, Thread
+from chat_app.db.tables import ChatDefaults, Message, Thread
 
 _MAX_MEMORY = 4_000_000  # bytes; a larger archive is written to an unnamed file
 _NOT_IN_FILE_NAME = re.compile(r"[^\w-]+")
@@ -41,6 +41,9 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
     file = tempfile.SpooledTemporaryFile(max_size=_MAX_MEMORY)  # noqa: SIM115 the caller closes it
     try:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            async with db.read(principal) as session:
+                defaults = await session.get(ChatDefaults, principal.user_id)
+            account["chatDefaults"] = {} if defaults is None else defaults.options
             archive.writestr("account.json", _json(account))
             if picture is not None:
                 archive.writestr(f"picture.{picture[0].rpartition('/')[2]}", picture[1])
@@ -79,6 +82,7 @@ def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
         "id": str(thread.id),
         "title": thread.title,
         "model": thread.model,
+        "options": thread.options,
         "createdAt": timestamp(thread.created_at),
         "updatedAt": timestamp(thread.updated_at),
         "deletedAt": timestamp(thread.deleted_at),

@@ -109,16 +109,21 @@ _SUMMARY_COLUMNS: Any = (
 )
 
 
-async def thread_row(session: AsyncSession, thread_id: UUID, *, deleted: bool = False) -> Thread:
+async def thread_row(
+    session: AsyncSession, thread_id: UUID, *, deleted: bool = False, lock: bool = False
+) -> Thread:
     """The row of a thread.
 
     Args:
+        session: A session that sees it.
+        thread_id: The thread.
         deleted: Whether a deleted thread is returned too.
+        lock: Whether other writers wait, because what the row has decides what is written.
 
     Raises:
         NotFound: It is missing, foreign or deleted, which look the same.
     """
-    thread = await session.get(Thread, thread_id)
+    thread = await session.get(Thread, thread_id, with_for_update=lock or None)
     if thread is None or (thread.deleted_at is not None and not deleted):
         raise NotFound
     return thread

@@ -8,6 +8,7 @@ from uuid import UUID
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part, text_of
 from chat_app.db.tables import Message
+from chat_app.threads.options import ChatOptions
 
 
 class ThreadRow(Protocol):
@@ -27,6 +28,7 @@ class ThreadSummary:
 
     Args:
         running: Whether it has an active run.
+        options: What is chosen for its next answers, within the caps; None in a list.
     """
 
     id: UUID
@@ -36,6 +38,7 @@ class ThreadSummary:
     created_at: datetime
     updated_at: datetime
     running: bool
+    options: ChatOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,10 @@ class Window:
     run: RunRef | None
 
 
-def summary(thread: ThreadRow, *, running: bool) -> ThreadSummary:
-    """A thread's row as a view."""
+def summary(
+    thread: ThreadRow, *, running: bool, options: ChatOptions | None = None
+) -> ThreadSummary:
+    """A thread's row as a view; for the arguments see `ThreadSummary`."""
     return ThreadSummary(
         id=thread.id,
         title=thread.title,
@@ -107,6 +112,7 @@ def summary(thread: ThreadRow, *, running: bool) -> ThreadSummary:
         created_at=in_utc(thread.created_at),
         updated_at=in_utc(thread.updated_at),
         running=running,
+        options=options,
     )
 
 

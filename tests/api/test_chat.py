@@ -8,6 +8,7 @@ import pytest
 
 from chat_app.core.errors import message_of
 from chat_app.core.events import FinishReason, ReasoningDelta, TextDelta, Usage
+from chat_app.llm.base import ModelInfo
 from chat_app.llm.errors import Failure
 from testing.chat_api import ChatApi, chat_api_harness, user_message
 from testing.database import DatabaseUnderTest
@@ -470,12 +471,20 @@ async def test_a_second_message_while_the_first_is_answered_is_a_conflict(chat_a
     await call.done()
 
 
-async def test_the_models_are_listed(chat_api: ChatApi):
-    got = await chat_api.call("alice", "GET", "/api/models")
-    assert got.json() == {
-        "models": [{"id": "one", "name": "One"}, {"id": "two", "name": "Two"}],
-        "default": "one",
+async def test_the_models_are_listed_with_what_each_one_takes(chat_api: ChatApi):
+    chat_api.harness.models.two.info = ModelInfo(window=8_192, images=True, efforts=("low", "high"))
+    got = (await chat_api.call("alice", "GET", "/api/models")).json()
+    assert [model["name"] for model in got["models"]] == ["One", "Two"]
+    assert got["models"][1] == {
+        "id": "two",
+        "name": "Two",
+        "contextWindow": 8_192,
+        "images": True,
+        "tools": False,
+        "temperature": True,
+        "efforts": ["low", "high"],
     }
+    assert got["default"] == "one"
 
 
 async def test_the_health_check_answers(chat_api: ChatApi):

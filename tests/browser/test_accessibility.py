@@ -249,6 +249,18 @@ async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: s
     assert ada.errors == []
 
 
+async def test_the_settings_of_a_chat_keep_nobody_out(
+    program: Program, meet: Meet, axe: str
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await pick_model(ada.page, "fake:think")
+    await ada.page.get_by_role("button", name="Chat settings").click()
+    await expect(ada.page.get_by_label("Thinking effort")).to_be_visible()
+    await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
+    assert ada.errors == []
+
+
 async def test_an_address_without_a_page_leads_back(program: Program, meet: Meet, axe: str) -> None:
     ada = await meet("Ada", program.url)
     await ada.sign_up()

@@ -14,6 +14,7 @@ from testing.browser_user import (
     BrowserUser,
     Meet,
     composer,
+    pick_model,
     until_done,
 )
 from testing.pictures import opened, photo, tells
@@ -154,3 +155,59 @@ async def test_somebody_signed_out_is_sent_to_sign_in_and_back(
     await ada.page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(ada.page.locator("h1")).to_have_text("Security")
     await expect(ada.page.locator(".tag")).to_have_text("This device")
+
+
+async def test_a_chat_has_settings_of_its_own_and_a_new_one_begins_with_the_defaults(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    page = ada.page
+    await pick_model(page, "fake:think")
+    dialog = page.get_by_role("dialog", name="Chat settings")
+    opens = page.get_by_role("button", name="Chat settings")
+    await opens.click()
+    await dialog.get_by_label("Instructions").fill("Answer in Latin.")
+    await dialog.get_by_label("Thinking effort").select_option(label="Off")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog).to_have_count(0)
+    await ada.ask("echo: Salve!")
+    await ada.thread()
+    await until_done(page)
+    assert "reasoning" not in [part["type"] for part in (await ada.stored())[-1]["parts"]]
+
+    # The other device has the same, and what it changes is here at once.
+    other = await ada.tab()
+    await other.goto(page.url)
+    await expect(other.get_by_role("combobox", name="Model")).to_contain_text("think")
+    await other.get_by_role("button", name="Chat settings").click()
+    await expect(other.get_by_label("Instructions")).to_have_value("Answer in Latin.")
+    await other.get_by_label("Thinking effort").select_option(label="High")
+    await other.get_by_label("Temperature").fill("3")
+    await other.get_by_role("button", name="Save").click()
+    await expect(other.get_by_role("alert").first).to_have_text("The temperature can be 0 to 2.")
+    await other.get_by_label("Temperature").fill("0.3")
+    await other.get_by_role("button", name="Save").click()
+    await expect(other.get_by_role("dialog")).to_have_count(0)
+    await page.reload()
+    await opens.click()
+    await expect(dialog.get_by_label("Thinking effort")).to_have_value("high")
+    await expect(dialog.get_by_label("Temperature")).to_have_value("0.3")
+
+    # On a phone it fits, and leads to the defaults.
+    await page.set_viewport_size({"width": 360, "height": 640})
+    box = await dialog.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= 360
+    assert 0 <= box["y"] <= box["y"] + box["height"] <= 640
+    await dialog.get_by_role("link", name="Defaults for new chats").click()
+    await expect(page.get_by_label("Instructions")).to_have_value("", timeout=TIMEOUT_MS)
+    await page.get_by_label("Instructions").fill("Be kind.")
+    await page.get_by_label("Thinking effort").select_option(label="Low")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Saved.")).to_be_visible()
+    await ada.open("/")
+    await opens.click()
+    await expect(dialog.get_by_label("Instructions")).to_have_value("Be kind.")
+    await expect(dialog.get_by_label("Thinking effort")).to_have_value("low")
+    assert ada.errors == []

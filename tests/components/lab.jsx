@@ -3,7 +3,9 @@
 import { StrictMode } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
+import { MemoryRouter } from "react-router";
 import { AnswerDetails } from "./chat/answer_details.jsx";
+import { ChatOptions } from "./chat/chat_options.jsx";
 import { Clamped } from "./chat/clamped.jsx";
 import { Composer, Starter } from "./chat/composer.jsx";
 import { ModelPicker } from "./chat/model_picker.jsx";
@@ -20,6 +22,11 @@ import { isLoopback, OfflineBar } from "./ui/offline.jsx";
 
 const KINDS = {
   AnswerDetails,
+  ChatOptions: (props) => (
+    <MemoryRouter>
+      <ChatOptions {...props} />
+    </MemoryRouter>
+  ),
   Clamped,
   Composer,
   CopyButton,

@@ -56,6 +56,19 @@ async def test_it_says_what_is_chosen_and_lists_the_rest_when_it_is_opened(page:
     await expect(combobox).to_have_text("Gemma")
 
 
+async def test_each_model_says_what_it_can_what_it_costs_and_why_it_may_not_answer(
+    page: Page,
+) -> None:
+    about, price, problem = "128k context · Images", "$1 in, $4 out", "Alpha is busy."
+    models = [{**MODELS[0], "about": about, "price": price, "problem": problem}, *MODELS[1:]]
+    combobox = await _mount(page, models=models, value="alpha")
+    await expect(combobox.locator(".model-warning")).to_have_attribute("title", problem)
+    await combobox.press("ArrowDown")
+    await expect(page.get_by_role("option").first).to_have_text(f"Alpha {about} {price} {problem}")
+    await page.evaluate("it.set({ value: 'beta' })")
+    await expect(combobox.locator(".model-warning")).to_have_count(0)
+
+
 async def test_a_second_click_or_one_elsewhere_closes_the_list(page: Page) -> None:
     combobox = await _mount(page)
     options = page.get_by_role("option")

@@ -15,14 +15,15 @@ from chat_app.components.auth.account import account_form
 from chat_app.components.auth.fields import code_field
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import auth_form, email_link
-from chat_app.components.chat.composer import composer, model_picker
+from chat_app.components.chat.composer import chat_options, composer, model_picker
 from chat_app.components.chat.message import answer_details, clamped, scroller
 from chat_app.components.chat.thread_list import undo_button
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
 from chat_app.components.ui.document import own_origin, page_effects
 from chat_app.components.ui.feedback import offline_bar
 from chat_app.components.ui.sidebar import drawer
-from chat_app.states.views import MetricItem, ModelItem
+from chat_app.states.model_views import CapsItem, ModelItem, OptionsItem
+from chat_app.states.views import MetricItem
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +39,10 @@ class Wired(rx.State):
 
     @rx.event
     def show(self, message_id: str):
+        pass
+
+    @rx.event
+    def save(self, request: str, options: dict[str, Any]):
         pass
 
     @rx.event
@@ -78,6 +83,18 @@ MADE = {
     "clamped": lambda: clamped(rx.el.p()),
     "model_picker": lambda: model_picker(
         models=rx.Var.create([ModelItem("m", "M")]), value=rx.Var.create("m"), on_pick=Wired.show
+    ),
+    "chat_options": lambda: chat_options(
+        thread="t",
+        options=rx.Var.create(OptionsItem()),
+        caps=rx.Var.create(CapsItem()),
+        models=rx.Var.create([ModelItem("m", "M")]),
+        model="m",
+        saved="r",
+        refused="r",
+        problem="p",
+        is_disconnected=False,
+        on_save=Wired.save,
     ),
     "composer": lambda: composer(
         on_send=Wired.send,

@@ -15,7 +15,7 @@ from chat_app.db.engine import Database
 from chat_app.db.prepared import Prepared, PreparedInsert, Transaction
 from chat_app.db.row_level_security import QueryRefused, bind_owner, owned_by
 from chat_app.db.scoped_session import Unscoped
-from chat_app.db.tables import OWNED, Message, Run, RunEvent, Thread, User, metadata
+from chat_app.db.tables import OWNED, ChatDefaults, Message, Run, RunEvent, Thread, User, metadata
 from testing.owned_rows import Person
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +28,7 @@ READS = {
     "FIRST_RUN_OF_QUESTION",
     "THREAD_TO_SEND_TO",
     "MESSAGE_TO_ANSWER",
+    "OPTIONS_OF_NEW_CHATS",
     "ACTIVE_THREADS",
     "STORED_MESSAGES",
     "STORED_THREADS",
@@ -37,6 +38,15 @@ READS = {
     "BRANCH_OF_PROMPT",
     "LOST_RUNS",
 }
+WITHOUT_IDS = {
+    "ACTIVE_THREADS",
+    "STORED_MESSAGES",
+    "STORED_THREADS",
+    "LOST_RUNS",
+    "MESSAGE_OF_CLIENT",
+    "OPTIONS_OF_NEW_CHATS",
+}
+"""Reads with no parameter that names a row."""
 CHANGES = {"CONTINUE_THREAD", "START_RUN", "END_MESSAGE", "END_RUN", "DELETE_EVENTS"}
 INSERTS = {"INSERT_THREAD", "INSERT_MESSAGE", "INSERT_RUN", "INSERT_EVENT", "INSERT_ENTRY"}
 
@@ -91,7 +101,7 @@ def _of(person: Person) -> dict[str, Any]:
 async def _everything(db: Database) -> list[Any]:
     rows: list[Any] = []
     async with db.system("auth") as session:
-        for model in (User, Thread, Message, Run, RunEvent):
+        for model in (User, Thread, Message, Run, RunEvent, ChatDefaults):
             rows += (await session.execute(select(model.__table__))).all()  # pyright: ignore
     return rows
 
@@ -128,9 +138,7 @@ async def test_a_prepared_select_finds_own_rows_only(
     mine = await run(alice.principal, lambda one: one.all(statement, **_of(alice)))
     foreign = await run(alice.principal, lambda one: one.all(statement, **_of(bob)))
     assert mine
-    if name in ("ACTIVE_THREADS", "STORED_MESSAGES", "STORED_THREADS", "LOST_RUNS") or (
-        name == "MESSAGE_OF_CLIENT"
-    ):
+    if name in WITHOUT_IDS:
         assert foreign == mine, "they have no parameter that names another user's row"
         both = await db.system_transact("run log", lambda one: one.all(statement, **_of(bob)))
         assert both != mine, "without the owner's condition it would find more"
@@ -161,6 +169,7 @@ def _row(statement: PreparedInsert, person: Person, owner: UUID) -> dict[str, An
         "parts": [],
         "error_params": {},
         "client_id": None,
+        "options": {},
         "created_at": NOW,
         "updated_at": NOW,
     }

@@ -40,6 +40,8 @@ def arguments(name: str, of: dict[str, Any]) -> dict[str, Any]:
         "name": "UTC",
         "model_id": "fake",
         "model": "fake",
+        "options": {"instructions": "Be brief.", "temperature": 0.5, "effort": "low"},
+        "request": "request-1",
         "stream_id": of["stream_id"],
         "part": 0,
         "have": 0,

@@ -32,7 +32,7 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
         return {
             "profile": {
                 "id": str(user.id),
-                **_fields(user, "email", "email_verified_at", "name", "created_at"),
+                **_fields(user, "email", "email_verified_at", "name", "created_at", "chosen_model"),
                 "twoFactor": totp is not None,
             },
             "accounts": [

@@ -8,7 +8,7 @@ import reflex as rx
 
 from chat_app.components import script
 from chat_app.components.ui.icons import icon
-from chat_app.states.views import ModelItem
+from chat_app.states.model_views import ModelItem
 
 STARTERS = (
     ("learn", "Learn", "Explain how tides work to a curious ten-year-old."),
@@ -17,6 +17,12 @@ STARTERS = (
     ("code", "Code", "Write a Python function that groups words by their anagrams."),
 )
 """Icon, title and text of the suggestions on an empty chat."""
+
+
+def _save_spec(
+    request: rx.Var[str], options: rx.Var[dict[str, Any]]
+) -> tuple[rx.Var[str], rx.Var[dict[str, Any]]]:
+    return request, options
 
 
 def _send_spec(client_id: rx.Var[str], text: rx.Var[str]) -> tuple[rx.Var[str], rx.Var[str]]:
@@ -134,3 +140,40 @@ def model_picker(
 ) -> rx.Component:
     """The combobox; see `ModelPicker`."""
     return ModelPicker.create(icon("down"), models=models, value=value, on_pick=on_pick)
+
+
+class ChatOptions(rx.Component):
+    """A button that opens a dialog with the options of the chat's next answers.
+
+    Args:
+        children: The picture in the button.
+        thread: The thread on the page; empty for a new chat.
+        options: What is chosen; null until that is known.
+        caps: What can be chosen at most.
+        models: The models; what can be chosen is what the chosen one takes.
+        model: The id of the chosen one.
+        saved: The last request that was stored.
+        refused: The last request that was refused.
+        problem: Why it was refused.
+        is_disconnected: Whether the websocket is disconnected.
+        on_save: Called with (request, options).
+    """
+
+    library = script("chat/chat_options")
+    tag = "ChatOptions"
+
+    thread: rx.Var[str]
+    options: rx.Var[Any]
+    caps: rx.Var[Any]
+    models: rx.Var[list[ModelItem]]
+    model: rx.Var[str]
+    saved: rx.Var[str]
+    refused: rx.Var[str]
+    problem: rx.Var[str]
+    is_disconnected: rx.Var[bool]
+    on_save: rx.EventHandler[_save_spec]
+
+
+def chat_options(**props: Any) -> rx.Component:
+    """The button; see `ChatOptions`."""
+    return ChatOptions.create(icon("settings"), **props)

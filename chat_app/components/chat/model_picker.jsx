@@ -7,7 +7,9 @@
 // <button class="model-button" role="combobox" aria-expanded aria-controls aria-activedescendant>
 // <div class="model-list" role="listbox" popover>
 //   <div class="model-option" role="option" aria-selected data-value>   data-active on the one that
-//                                                                       Enter chooses
+//     <span class="model-title">                                          Enter chooses
+//     <span class="model-about">      what it can; then what it costs
+//     <span class="model-problem">    why it may not answer now
 // <span class="only-model">   instead of them, where there is nothing to choose
 
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
@@ -28,7 +30,13 @@ const STEPS = {
 };
 
 /**
- * @typedef {{id: string, name: string}} Model
+ * @typedef {{
+ *   id: string,
+ *   name: string,
+ *   about?: string,
+ *   price?: string,
+ *   problem?: string,
+ * }} Model
  */
 
 /**
@@ -40,19 +48,21 @@ const STEPS = {
  * }} props `children`: the picture beside the name.
  */
 export function ModelPicker({ models = [], value = "", onPick, children }) {
-  const name = models.find(({ id }) => id === value)?.name ?? value;
+  const chosen = models.find(({ id }) => id === value);
+  const name = chosen?.name ?? value;
   if (models.length > 1) {
     return (
-      <Choice models={models} value={value} name={name} onPick={onPick}>
+      <Choice models={models} value={value} name={name} problem={chosen?.problem} onPick={onPick}>
         {children}
       </Choice>
     );
   }
   if (!name) return null; // nothing is loaded yet
   return (
-    <span className="only-model">
+    <span className="only-model" title={chosen?.about || undefined}>
       <span className="sr-only">Model: </span>
       {name}
+      <Warning problem={chosen?.problem} />
     </span>
   );
 }
@@ -62,11 +72,12 @@ export function ModelPicker({ models = [], value = "", onPick, children }) {
  *   models: Model[],
  *   value: string,
  *   name: string,
+ *   problem?: string,
  *   onPick?: (id: string) => void,
  *   children?: import("react").ReactNode,
  * }} props
  */
-function Choice({ models, value, name, onPick, children }) {
+function Choice({ models, value, name, problem, onPick, children }) {
   const id = useId();
   /** @type {import("react").RefObject<HTMLButtonElement>} */
   const button = useRef(/** @type {any} */ (null));
@@ -173,6 +184,7 @@ function Choice({ models, value, name, onPick, children }) {
         }}
       >
         <span className="model-name">{name}</span>
+        <Warning problem={problem} />
         {children}
       </button>
       <div
@@ -200,10 +212,40 @@ function Choice({ models, value, name, onPick, children }) {
             onClick={() => pick(index)}
             onPointerMove={() => setActive(index)}
           >
-            {model.name}
+            <span className="model-title">{model.name}</span>
+            <Facts model={model} />
           </div>
         ))}
       </div>
+    </>
+  );
+}
+
+/**
+ * A dot beside the name of a model that may not answer now.
+ *
+ * @param {{problem?: string}} props
+ */
+function Warning({ problem }) {
+  if (!problem) return null;
+  return (
+    <span className="model-warning" title={problem}>
+      <span className="sr-only">. {problem}</span>
+    </span>
+  );
+}
+
+/**
+ * What is known of a model; a screen reader reads each line apart.
+ *
+ * @param {{model: Model}} props
+ */
+function Facts({ model: { about, price, problem } }) {
+  return (
+    <>
+      {about && <span className="model-about"> {about}</span>}
+      {price && <span className="model-about"> {price}</span>}
+      {problem && <span className="model-problem"> {problem}</span>}
     </>
   );
 }

@@ -6,15 +6,16 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.components.auth.account import theme_control, url_problem
+from chat_app.components.auth.account import url_problem
 from chat_app.components.ui.document import scroll_to_hash
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import icon, page_link
 from chat_app.pages.settings.account import account, account_data
+from chat_app.pages.settings.chat import chat
 from chat_app.pages.settings.confirm import confirm
-from chat_app.pages.settings.sections import section
 from chat_app.pages.settings.security import security
 from chat_app.states import account as states
+from chat_app.states.chat_defaults import ChatDefaultsState
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,6 @@ class SettingsPage:
         )
 
 
-def chat() -> rx.Component:
-    """`/settings/chat`: the color mode of this browser."""
-    return section(
-        "Appearance",
-        rx.el.div(theme_control(), class_name="theme"),
-        lead="Light, dark, or as your system has it. This browser remembers it.",
-    )
-
-
 INDEX = "/settings"
 """On a phone the menu alone, from which the pages are opened; on a wide screen the first page."""
 
@@ -75,7 +67,14 @@ PAGES = (
         picture="security",
         about="Password, passkeys, two-factor and sessions",
     ),
-    SettingsPage("/settings/chat", "Chat", chat, picture="chat", about="Appearance"),
+    SettingsPage(
+        "/settings/chat",
+        "Chat",
+        chat,
+        loads=(ChatDefaultsState.load,),
+        picture="chat",
+        about="Appearance, model and instructions",
+    ),
     SettingsPage(
         "/settings/data", "Data", account_data, picture="data", about="Export and deletion"
     ),

@@ -1,0 +1,85 @@
+"""`/api/account/chat-defaults`: the model and the options that a user's new chats begin with."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from starlette.requests import Request
+
+from chat_app.api.requests import Body, read_json
+from chat_app.api.routing import Routes
+from chat_app.auth.principal import Principal
+from chat_app.llm.base import Effort
+from chat_app.services import services
+from chat_app.threads.options import ChatOptions
+
+MAX_BYTES = 100_000
+"""The largest request; instructions are limited by CHAT_INSTRUCTIONS_CHARS."""
+
+routes = Routes()
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _number_or_none(value: object) -> object:
+    return float(value) if isinstance(value, str) and value else _or_none(value)
+
+
+class OptionsChange(Body):
+    """The model and the options of answers that are chosen anew.
+
+    Null, or an empty field of a form, leaves an option to the model. What is missing stays.
+    """
+
+    model: Annotated[str, Field(min_length=1, max_length=200)] = ""
+    instructions: str | None = None
+    temperature: Annotated[float | None, BeforeValidator(_number_or_none)] = None
+    effort: Annotated[Effort | None, BeforeValidator(_or_none)] = None
+
+    @property
+    def chosen_model(self) -> str | None:
+        """The id of the model, if the body has one.
+
+        Raises:
+            InvalidInput: There is no such model.
+        """
+        return services().models.get(self.model).id if self.model else None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the body has of the fields of `ChatOptions`."""
+        chosen = self.model_dump(
+            include={"instructions", "temperature", "effort"}, exclude_unset=True
+        )
+        if "instructions" in chosen:
+            chosen["instructions"] = self.instructions or ""
+        return chosen
+
+
+def options_json(options: ChatOptions) -> dict[str, Any]:
+    """Options as JSON values."""
+    return {
+        "instructions": options.instructions,
+        "temperature": options.temperature,
+        "effort": options.effort,
+    }
+
+
+@routes.signed_in("GET", "/api/account/chat-defaults")
+async def fetch(_request: Request, principal: Principal) -> dict[str, Any]:
+    """What new chats begin with; the model is null until one is chosen."""
+    model = await services().profiles.chosen_model(principal)
+    options = await services().new_chat_options.get(principal)
+    return {"model": model or None, **options_json(options)}
+
+
+@routes.signed_in("PATCH", "/api/account/chat-defaults")
+async def change(request: Request, principal: Principal) -> None:
+    """Choose what new chats begin with."""
+    body = await read_json(request, OptionsChange, max_bytes=MAX_BYTES)
+    model = body.chosen_model
+    if body.options:
+        await services().new_chat_options.change(principal, body.options)
+    if model is not None:
+        await services().profiles.choose_model(principal, model)

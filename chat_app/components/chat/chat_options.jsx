@@ -1,0 +1,256 @@
+// @ts-check
+// biome-ignore-all lint/correctness/useExhaustiveDependencies: an effect answers to the change that it names
+// The options of a chat: a button beside the choice of the model, and the modal dialog that it opens.
+// The fields are uncontrolled, and the dialog stays until the server has stored what they have.
+//
+// <button class="icon-button options-button" aria-haspopup="dialog" data-set="true|false">
+// <dialog class="chat-options" aria-labelledby>   at the end of the body: the composer is a form too
+//   <form><h2>…<p class="problem" role="alert">
+//     <div class="labelled"><label><textarea> or <select> or <input type="number">
+//     <div class="chat-options-end"><p role="status"><button type="button"><button type="submit">
+
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
+import { Link } from "react-router";
+import { useOffline } from "../ui/offline.jsx";
+import { newClientId } from "./drafts.jsx";
+
+const UNSET = { instructions: "", temperature: null, effort: null };
+
+/**
+ * @typedef {{instructions: string, temperature: number | null, effort: string | null}} Options
+ * @typedef {{
+ *   instructions: number,
+ *   temperature: number,
+ *   efforts: {value: string, name: string}[],
+ * }} Caps
+ * @typedef {{id: string, efforts?: string[], temperature?: boolean}} Model
+ */
+
+/**
+ * @param {{
+ *   thread?: string,
+ *   options?: Options | null,
+ *   caps: Caps,
+ *   models?: Model[],
+ *   model?: string,
+ *   saved?: string,
+ *   refused?: string,
+ *   problem?: string,
+ *   isDisconnected?: boolean,
+ *   onSave?: (request: string, options: Options) => void,
+ *   children?: import("react").ReactNode,
+ * }} props `children`: the picture in the button.
+ */
+export function ChatOptions(props) {
+  const { thread = "", options = null, caps, models = [], model = "", children } = props;
+  const { saved, refused, problem, isDisconnected, onSave } = props;
+  const [isOpen, setIsOpen] = useState(false);
+  const { instructions, temperature, effort } = options ?? UNSET;
+  const isSet = instructions !== "" || temperature !== null || effort !== null;
+  const chosen = models.find(({ id }) => id === model);
+
+  // Another chat has other options.
+  useEffect(() => setIsOpen(false), [thread]);
+
+  return (
+    <>
+      <button
+        type="button"
+        className="icon-button options-button"
+        title="Chat settings"
+        aria-label="Chat settings"
+        aria-haspopup="dialog"
+        aria-expanded={isOpen}
+        data-set={isSet}
+        disabled={!options}
+        onClick={() => setIsOpen(true)}
+      >
+        {children}
+      </button>
+      {isOpen &&
+        options &&
+        createPortal(
+          <Dialog
+            isNew={!thread}
+            options={options}
+            caps={caps}
+            chosen={chosen}
+            saved={saved}
+            refused={refused}
+            problem={problem}
+            isDisconnected={isDisconnected}
+            onSave={onSave}
+            onClose={() => setIsOpen(false)}
+          />,
+          document.body,
+        )}
+    </>
+  );
+}
+
+/**
+ * @param {{
+ *   isNew: boolean,
+ *   options: Options,
+ *   caps: Caps,
+ *   chosen?: Model,
+ *   saved?: string,
+ *   refused?: string,
+ *   problem?: string,
+ *   isDisconnected?: boolean,
+ *   onSave?: (request: string, options: Options) => void,
+ *   onClose: () => void,
+ * }} props
+ */
+function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
+  const { saved = "", refused = "", problem = "", isDisconnected = false } = answer;
+  const id = useId();
+  /** @type {import("react").RefObject<HTMLDialogElement>} */
+  const dialog = useRef(/** @type {any} */ (null));
+  /** @type {import("react").RefObject<HTMLHeadingElement>} */
+  const heading = useRef(/** @type {any} */ (null));
+  const [sent, setSent] = useState({ request: "", options });
+  const [notANumber, setNotANumber] = useState(false);
+  const offline = useOffline(isDisconnected);
+  const isRefused = sent.request !== "" && refused === sent.request;
+  const isSaving = sent.request !== "" && !isRefused;
+  const efforts = caps.efforts.filter(({ value }) => chosen?.efforts?.includes(value));
+
+  useLayoutEffect(() => {
+    const shown = dialog.current;
+    shown.showModal();
+    heading.current.focus(); // a field would open the keyboard on the screen
+    return () => shown.close(); // gives the focus back
+  }, []);
+
+  useEffect(() => {
+    if (sent.request && saved === sent.request) onClose();
+  }, [saved, sent]);
+
+  // Back online: what was not answered is sent again, under the same name.
+  useEffect(() => {
+    if (!offline && isSaving) onSave?.(sent.request, sent.options);
+  }, [offline]);
+
+  /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
+  function submit(event) {
+    event.preventDefault();
+    event.stopPropagation(); // React's events go on to the composer, which would send
+    if (isSaving || offline) return;
+    const form = event.currentTarget;
+    const number = form.querySelector("[type=number]");
+    const isBad = number instanceof HTMLInputElement && number.validity.badInput;
+    setNotANumber(isBad);
+    if (isBad) return;
+    const fields = new FormData(form);
+    /** @param {string} name */
+    const text = (name) => String(fields.get(name) ?? "").toWellFormed();
+    const changed = {
+      instructions: fields.has("instructions") ? text("instructions") : options.instructions,
+      temperature: fields.has("temperature") ? numberOf(text("temperature")) : options.temperature,
+      effort: fields.has("effort") ? text("effort") || null : options.effort,
+    };
+    const next = { request: newClientId(), options: changed };
+    setSent(next);
+    onSave?.(next.request, changed);
+  }
+
+  return (
+    <dialog ref={dialog} className="chat-options" aria-labelledby={`${id}title`} onClose={onClose}>
+      <form noValidate aria-busy={isSaving} onSubmit={submit}>
+        <h2 ref={heading} id={`${id}title`} tabIndex={-1}>
+          Chat settings
+        </h2>
+        <p className="chat-options-lead">
+          {isNew ? "For this chat. " : "For the next answers in this chat. "}
+          <Link to="/settings/chat">Defaults for new chats</Link>
+        </p>
+        <p className="problem" role="alert">
+          {notANumber ? "The temperature must be a number." : isRefused && problem}
+        </p>
+        {caps.instructions > 0 && (
+          <div className="labelled">
+            <label htmlFor={`${id}instructions`}>Instructions</label>
+            <textarea
+              id={`${id}instructions`}
+              name="instructions"
+              className="field"
+              rows={5}
+              dir="auto"
+              maxLength={caps.instructions}
+              defaultValue={options.instructions}
+              readOnly={isSaving}
+              aria-describedby={`${id}instructions-hint`}
+            />
+            <p id={`${id}instructions-hint`} className="hint">
+              What the model should know, and how it should answer.
+            </p>
+          </div>
+        )}
+        {efforts.length > 0 && (
+          <div className="labelled">
+            <label htmlFor={`${id}effort`}>Thinking effort</label>
+            <select
+              id={`${id}effort`}
+              name="effort"
+              className="field"
+              defaultValue={options.effort ?? ""}
+              disabled={isSaving}
+            >
+              <option value="">Model's default</option>
+              {efforts.map(({ value, name }) => (
+                <option key={value} value={value}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </div>
+        )}
+        {(chosen?.temperature ?? true) && (
+          <div className="labelled">
+            <label htmlFor={`${id}temperature`}>Temperature</label>
+            <input
+              id={`${id}temperature`}
+              name="temperature"
+              className="field number"
+              type="number"
+              inputMode="decimal"
+              min={0}
+              max={caps.temperature}
+              step={0.1}
+              placeholder="Model's default"
+              defaultValue={options.temperature ?? ""}
+              readOnly={isSaving}
+              aria-describedby={`${id}temperature-hint`}
+            />
+            <p id={`${id}temperature-hint`} className="hint">
+              0 to {caps.temperature}. Low is predictable, high is varied.
+            </p>
+          </div>
+        )}
+        <div className="chat-options-end">
+          <p role="status">{status(isSaving, offline)}</p>
+          <button type="button" className="quiet-button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" className="button" aria-disabled={isSaving || offline}>
+            Save
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+/** @param {string} text */
+const numberOf = (text) => (text === "" ? null : Number(text));
+
+/**
+ * @param {boolean} isSaving
+ * @param {boolean} offline
+ */
+function status(isSaving, offline) {
+  if (offline) return isSaving ? "Waiting for the connection…" : "You're offline.";
+  return isSaving ? "Saving…" : "";
+}

@@ -1,0 +1,56 @@
+"""The state of the chat page of the settings: what new chats of the user begin with."""
+
+import reflex as rx
+
+from chat_app.auth.principal import Principal
+from chat_app.services import services
+from chat_app.states import NoticeState, current_principal, try_action
+from chat_app.states.account import SettingsState
+from chat_app.states.chat import offered_models
+from chat_app.states.model_views import (
+    CapsItem,
+    ModelItem,
+    OptionsItem,
+    caps_item,
+    model_item,
+    options_item,
+)
+
+
+class ChatDefaultsState(NoticeState, SettingsState, rx.State):
+    """The model and the options of new chats, and what can be chosen at most.
+
+    Attributes:
+        models: The models to choose from.
+        model: The id of the chosen one.
+        options: The chosen options.
+    """
+
+    models: rx.Field[list[ModelItem]] = rx.field(default_factory=list)
+    model: rx.Field[str] = rx.field("")
+    options: rx.Field[OptionsItem] = rx.field(default_factory=OptionsItem)
+
+    @rx.var(initial_value=CapsItem())
+    def caps(self) -> CapsItem:
+        """The operator's caps, which may have changed since the page was built."""
+        return caps_item(services().settings)
+
+    async def _read(self, principal: Principal) -> None:
+        offered, chosen = offered_models(), await services().profiles.chosen_model(principal)
+        default = offered[0].id if offered else ""
+        self.models = [model_item(model, services().settings) for model in offered]
+        self.model = chosen if any(model.id == chosen for model in offered) else default
+        self.options = options_item(await services().new_chat_options.get(principal))
+
+    @rx.event
+    async def pick_model(self, model_id: str):
+        """Choose the model of new chats."""
+        if any(model.id == model_id for model in offered_models()):
+            self.model, self.notice = model_id, ""
+            yield
+            await try_action(self, services().profiles.choose_model(current_principal(), model_id))
+
+    @rx.event
+    async def dismiss(self):
+        """Close the notice."""
+        self.notice = ""
