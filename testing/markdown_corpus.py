@@ -89,8 +89,21 @@ ODD = [
     "---\ntitle: front matter\n---\n\ntext\n",
     "- a\n  - b\n    - c\n      - d\n        1. e\n\n           text in e\n- f\n",
     "x\n" + "\n".join(f"- item {n} with **bold** and `code`" for n in range(12)) + "\n\nend",
+    "> 1. a\n>    ```py\n>    x = 1\n>    ```\n>\n>    b **c\n>    d**\n> 2. | a | b |\n"
+    ">    |---|---|\n>    | 1 | [^n] |\n>    | 3 | 4 |\n>\n>    <details>\n"
+    ">    <summary>s *t*</summary>\n>\n>    e\n>\n>    f\n>\n>    </details>\n> ---\n> `x` g\n"
+    "> > h\n> > - [ ] i `j\n> > - [x] k\n",
+    "- a\n  > b\n  > ```\n  > c\n  > ```\n  - d\n    1. e *f*\n    2. g\n\n       h\n  - [ ] i\n"
+    "    ```\n    j\n    ```\n- ```\n  k\n  ```\n  l\n\n  # m\n- n [^n] <b>o</b> `p`\n",
+    "<details><summary>a `b`</summary>\n\n- c\n- d\n\n<details>\n\n| e |\n|---|\n| f |\n\n> g\n\n"
+    "</details>\n\nh\n</details>\ni\n",
+    "> [it] **a**\n>\n> - [it] b\n> - c\n>   - [it]\n>\n> | [it] |\n> |---|\n> | [it] |\n"
+    "> | d |\n\nAfter [it]\n\n[it]: https://example.com\n",
+    "[^1]: a **b\n    c** [^2]\n\n    - d\n    - e\n\n[^2]: ```\n    f\n    ```\n    g [^1]\n",
+    "a <b>b [c](javascript:d) *e [f](https://g.example) h* i ![j](data:k) l [*m* n](o) `q` [s",
     "`` a ` b `` and ``` c ``` and `unclosed\n\n`next`\n",
     "Term\n: not a definition list\n\n[^1] footnote\n\n[^1]: note\n",
+    "> ```\n" * 6 + "> - ```\n" * 4 + "<details>\n\n" * 4 + "-\n- - a\n" + "[^1]: a\n" * 3,
     "",
     " ",
     "\n",

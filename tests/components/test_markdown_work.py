@@ -168,6 +168,113 @@ async def test_a_long_text_is_shown_in_steps(page: Page) -> None:
     assert emphasised == 4_000
 
 
+GROWING = ("> ```\n", "<details>\n\n", "> > - a\n\n", "- > - a\n  > - b\n\n", "> |a|\n> |-|\n> \n")
+"""Many blocks in one, which grows."""
+
+
+async def test_a_block_that_grows_draws_only_what_is_new(page: Page) -> None:
+    texts = [_text(shape, 6_000) for shape in GROWING] + [
+        "a `b` [c](https://d.example) *e* " * 180,
+        "- " + "a `b` *c*\n" * 300,
+        "> [a]: b\n>\n> |c|\n> |-|\n" + "> |[a]|\n" * 300,
+    ]
+    bad = await page.evaluate(
+        """(texts) => {
+            let made = 0;
+            const { createElement } = document;
+            document.createElement = function (...given) {
+                made += 1;
+                return createElement.apply(this, given);
+            };
+            const cost = (work) => {
+                const before = made;
+                work();
+                return made - before;
+            };
+            const bad = [];
+            for (const text of texts) {
+                const pieces = text.match(/[^]{1,100}/g);
+                const once = cost(() => lab.oneShot(text));
+                const grown = cost(() => lab.inPieces(pieces));
+                // Each piece draws what was last in the one before once more.
+                if (grown > 2 * once + 60 * pieces.length)
+                    bad.push([text.slice(0, 20), once, grown]);
+            }
+            delete document.createElement;
+            return bad;
+        }""",
+        texts,
+    )
+    assert bad == []
+
+
+DENSE = ("-\n", "```\n", "[^1]: a\n", "|a|\n|-|\n", "> ```\n", "*a* ")
+MOST_ELEMENTS = 2_500
+"""Elements that are drawn in one piece of work."""
+
+
+async def test_what_makes_many_elements_is_drawn_in_slices(page: Page) -> None:
+    """Stored, and in large chunks."""
+    texts = [_text(shape, 12_000) for shape in DENSE]
+    bad = await page.evaluate(
+        """async ([texts, limit]) => {
+            const bad = [];
+            const idle = () => new Promise((done) => requestIdleCallback(done));
+            for (const [index, text] of texts.entries()) {
+                const drawn = [];
+                for (const streamId of ["", `dense ${index}`]) {
+                    const parts = streamId ? [] : [{ type: "text", text }];
+                    const it = lab.mount("MessageText", { parts: [], streamId, status: "running" });
+                    const elements = it.place.getElementsByTagName("*");
+                    let [most, last] = [0, elements.length];
+                    // Called after each piece of work.
+                    const watch = new MutationObserver(() => {
+                        most = Math.max(most, elements.length - last);
+                        last = elements.length;
+                    });
+                    watch.observe(it.place, { childList: true, subtree: true });
+                    if (streamId) {
+                        for (let at = 0; at < text.length; at += 8_000)
+                            lab.chunks.receive([streamId, 0, at, text.slice(at, at + 8_000)]);
+                        lab.chunks.receive([streamId, -1, text.length, "", "complete", 1]);
+                    }
+                    it.set({ parts, streamId, status: "complete" });
+                    const whole = document.createElement("div");
+                    new lab.Blocks(whole).finish(text);
+                    while (it.place.querySelector(".ct-part")?.innerHTML !== whole.innerHTML)
+                        await idle();
+                    drawn.push(most);
+                    watch.disconnect();
+                    it.unmount();
+                }
+                if (Math.max(...drawn) > limit) bad.push([text.slice(0, 10), ...drawn]);
+            }
+            return bad;
+        }""",
+        [texts, MOST_ELEMENTS],
+    )
+    assert bad == []
+
+
+async def test_what_comes_after_too_many_elements_is_shown_as_text(page: Page) -> None:
+    text = "-\n" * 24_000 + "the *end*"
+    for pieces in ([text], [text[at : at + 4_000] for at in range(0, len(text), 4_000)]):
+        items, rest = await page.evaluate(
+            """(pieces) => {
+                const root = document.createElement("div");
+                const blocks = new lab.Blocks(root);
+                let text = "";
+                for (const piece of pieces) blocks.update((text += piece));
+                blocks.finish(text);
+                const rest = [...root.querySelectorAll(".ct-rest")];
+                return [root.querySelectorAll("li").length, rest.map((p) => p.textContent)];
+            }""",
+            pieces,
+        )
+        assert items == 20_000
+        assert "\n".join(rest) == "-\n" * 4_000 + "the *end*"
+
+
 async def test_marks_that_are_piled_up_are_drawn_up_to_a_limit(page: Page) -> None:
     for size in (0, 5):
         shown = await page.evaluate(

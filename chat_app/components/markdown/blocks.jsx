@@ -4,24 +4,31 @@
 // so the way the text was cut on its way here never shows.
 
 import { cleanText } from "./clean_text.jsx";
-import { patchDom, withoutDirection } from "./dom_patch.jsx";
 import { lex, References } from "./lexer.jsx";
-import { codeText, languageOf, renderBlock, renderItem, renderRow } from "./markdown.jsx";
+import { languageOf, renderBlock } from "./markdown.jsx";
 import { repairMarkdown } from "./repair_markdown.jsx";
+import { isSame, revise } from "./revise.jsx";
 
 // A last line of nothing but marks may become a list, a heading, a rule or a table: wait for more.
 // So may one that begins a tag, a footnote or a formula.
 const MARKS =
   /^(?:[-=+*_#>~`|: \t]+|\d{1,3}[.)]?|[-+*] \[[ xX]?\]?|<\/?[a-z]{0,10}|\[\^[\w-]*\]?|\$\$?|\\[[(]?)$/;
 const LONGEST_MARKS = 40;
-const FENCE = /^(`{3,}|~{3,})[^\n]*\n/;
+const FENCE = /^(`{3,}(?!`)|~{3,}(?!~))[^\n]*\n/;
+
+// A browser needs time for every element each time that one of them changes. So the blocks of a
+// message have about so many, counted by what makes them; the lines after those are shown as text.
+const MOST_ELEMENTS = 20_000;
+const MAKES_ONE = /[\n|]/g;
+const MAKES_MORE = /`{3,}|~{3,}|\[\^|<details/gi;
+const MORE = 3;
+const REST = 4_000; // UTF-16 code units of a piece of that text
 
 /**
  * @typedef {import("./lexer.jsx").Token} Token
- * @typedef {import("./lexer.jsx").Cell} Cell
  *
- * @typedef {{token: Token, key: string | null, node: HTMLElement | null}} Block Same key, same DOM;
- *   null never matches.
+ * @typedef {{token: Token, node: HTMLElement | null, isStale: boolean}} Block `isStale`: what is shown
+ *   is more than the token.
  *
  * @typedef {{
  *   entry: Block,
@@ -41,6 +48,8 @@ export class Blocks {
   #source = "";
   #from = 0; // where the open tail starts
   #closed = 0; // how many blocks are closed
+  #counted = 0; // where the lines end whose elements are counted
+  #elements = 0;
   /** @type {Block[]} */
   #list = [];
   #references = new References();
@@ -69,6 +78,7 @@ export class Blocks {
     if (source === this.#source) return;
     if (!source.startsWith(this.#source)) this.#reset();
     this.#source = source;
+    this.#count();
     this.#finished = false;
     if (!this.#fence || !this.#growFence(this.#fence)) {
       this.#fence = null;
@@ -88,9 +98,10 @@ export class Blocks {
     if (this.#finished && source === this.#source) return;
     if (!source.startsWith(this.#source)) this.#reset();
     this.#source = source;
+    this.#count();
     this.#fence = null;
     const closed = this.#closed;
-    const { tokens, references } = lex(source);
+    const { tokens, references } = this.#lex(source, 0, new References());
     this.#patch(0, tokens, closed);
     for (const entry of this.#list.slice(closed)) this.#finalize(entry);
     this.#closed = this.#list.length;
@@ -113,7 +124,7 @@ export class Blocks {
     for (const entry of this.#list) entry.node?.remove();
     this.#list = [];
     this.#source = "";
-    this.#from = this.#closed = 0;
+    this.#from = this.#closed = this.#counted = this.#elements = 0;
     this.#references = new References();
     this.#fence = null;
     this.#finished = true;
@@ -132,13 +143,44 @@ export class Blocks {
 
   #growTail() {
     const tail = withoutMarks(this.#source.slice(this.#from));
-    const { tokens, references } = lex(tail, this.#references);
-    const repaired = repairMarkdown(tokens, references);
+    const { tokens, references } = this.#lex(tail, this.#from, this.#references);
+    repairMarkdown(tokens, references);
     this.#patch(this.#closed, tokens, this.#closed);
-    const last = this.#list.at(-1);
-    if (repaired && last) last.key = null;
     this.#close(tail, tokens, references);
     this.#openFence();
+  }
+
+  #count() {
+    const source = this.#source;
+    while (this.#elements < MOST_ELEMENTS) {
+      const end = source.indexOf("\n", this.#counted) + 1;
+      if (end === 0) break;
+      const line = source.slice(this.#counted, end);
+      this.#elements += countOf(line, MAKES_ONE) + MORE * countOf(line, MAKES_MORE);
+      this.#counted = end;
+    }
+  }
+
+  // Where the lines begin that are shown as text.
+  get #limit() {
+    return this.#elements < MOST_ELEMENTS ? Infinity : this.#counted;
+  }
+
+  /**
+   * @param {string} text
+   * @param {number} from Where it begins in the source.
+   * @param {References} base
+   */
+  #lex(text, from, base) {
+    const limit = Math.max(this.#limit - from, 0);
+    const found = lex(text.slice(0, limit), base);
+    for (let at = limit; at < text.length; ) {
+      const end = text.indexOf("\n", at + REST) + 1 || text.length;
+      const raw = text.slice(at, end);
+      found.tokens.push({ type: "rest", raw, text: raw });
+      at = end;
+    }
+    return found;
   }
 
   // Everything before the last block is closed once that block has certainly begun.
@@ -178,9 +220,8 @@ export class Blocks {
     tokens.forEach((token, index) => {
       const at = start + index;
       const was = old[at];
-      const key = keyOf(token);
-      if (was?.key === key) {
-        fresh.push({ token, key, node: was.node });
+      if (was && !was.isStale && isSame(was.token, token)) {
+        fresh.push({ token, node: was.node, isStale: false });
         return;
       }
       const open = at >= closed ? was?.node : null;
@@ -188,7 +229,7 @@ export class Blocks {
       if (node !== was?.node) this.#place(was?.node ?? null, node, old, at);
       // A closed block changes only here, when a definition at the end reaches back into it.
       if (at < closed && node) this.#onClosed(node);
-      fresh.push({ token, key, node });
+      fresh.push({ token, node, isStale: false });
     });
     for (const entry of old.slice(start + tokens.length)) entry.node?.remove();
     this.#list = fresh;
@@ -227,14 +268,23 @@ export class Blocks {
 
   /** @param {Fence} fence */
   #growFence(fence) {
+    if (this.#source.length > this.#limit) return false;
     if (fence.closing.test(this.#source.slice(fence.line))) return false;
     fence.line = this.#source.lastIndexOf("\n") + 1;
     const end = codeEnd(this.#source, fence.shown, fence.tick);
     if (end > fence.shown) fence.code.append(this.#source.slice(fence.shown, end));
     fence.shown = end;
-    fence.entry.key = null;
+    fence.entry.isStale = true;
     return true;
   }
+}
+
+/**
+ * @param {string} line
+ * @param {RegExp} pattern
+ */
+function countOf(line, pattern) {
+  return line.match(pattern)?.length ?? 0;
 }
 
 // A fence that shows Markdown may hold others.
@@ -276,91 +326,4 @@ function begun(rest, token, before) {
   if (token.type === "table") return first >= 0 && rest.includes("\n", first + 1);
   if (first >= 0) return true;
   return before.type === "space" && /^\p{L}/u.test(rest);
-}
-
-// Same key, same DOM: what a text shows depends on the definitions that it uses.
-/** @param {Token} token */
-function keyOf(token) {
-  if (token.type === "code") return `code ${languageOf(token)}\n${codeText(token)}`;
-  const state = `${token.found ?? ""}${token.isUsed ?? ""}${token.isClosed ?? ""}`;
-  return `${token.type} ${token.raw.replace(/\n+$/, "")}\n${state}`;
-}
-
-/** @type {Record<string, (node: HTMLElement, old: Token, token: Token) => boolean>} */
-const REVISIONS = { code: reviseCode, list: reviseList, table: reviseTable };
-
-/**
- * @param {Token} old
- * @param {HTMLElement} node What it was rendered to.
- * @param {Token} token
- * @returns {HTMLElement | null}
- */
-function revise(old, node, token) {
-  if (old.type !== token.type) return renderBlock(token);
-  if (REVISIONS[token.type]?.(node, old, token)) return node;
-  const fresh = renderBlock(token);
-  return fresh && /** @type {HTMLElement} */ (patchDom(node, fresh));
-}
-
-/**
- * @param {HTMLElement} node
- * @param {Token} old
- * @param {Token} token
- */
-function reviseCode(node, old, token) {
-  const code = node.querySelector("code");
-  if (!code || languageOf(old) !== languageOf(token)) return false;
-  const shown = code.textContent;
-  const text = codeText(token);
-  if (!text.startsWith(shown)) code.textContent = text;
-  else if (text.length > shown.length) code.append(text.slice(shown.length));
-  return true;
-}
-
-/**
- * @param {HTMLElement} node
- * @param {Token} old
- * @param {Token} token
- */
-function reviseList(node, old, token) {
-  const layout = (/** @type {Token} */ list) => `${list.ordered} ${list.start} ${list.loose}`;
-  if (!old.items || !token.items || layout(old) !== layout(token)) return false;
-  /** @type {(a: Token, b: Token) => boolean} */
-  const same = (a, b) => a.task === b.task && a.checked === b.checked && keyOf(a) === keyOf(b);
-  reviseRows(node, old.items, token.items, same, renderItem);
-  return true;
-}
-
-/**
- * @param {HTMLElement} node
- * @param {Token} old
- * @param {Token} token
- */
-function reviseTable(node, old, token) {
-  const texts = (/** @type {Cell[]} */ row) => row.map((cell) => cell.text).join("\n");
-  const layout = (/** @type {Token} */ t) => `${t.align?.join()}\n${texts(t.header ?? [])}`;
-  const body = node.querySelector("tbody");
-  if (!body || old.found !== token.found || layout(old) !== layout(token)) return false;
-  /** @type {(a: Cell[], b: Cell[]) => boolean} */
-  const same = (a, b) => a.length === b.length && texts(a) === texts(b);
-  const table = /** @type {Element} */ (body.parentElement);
-  const revise = () => reviseRows(body, old.rows ?? [], token.rows ?? [], same, renderRow);
-  withoutDirection(table, revise);
-  return true;
-}
-
-/**
- * @template T
- * @param {Element} parent
- * @param {T[]} old
- * @param {T[]} fresh
- * @param {(a: T, b: T) => boolean} same
- * @param {(row: T) => HTMLElement} render
- */
-function reviseRows(parent, old, fresh, same, render) {
-  fresh.forEach((row, index) => {
-    if (index >= old.length) parent.append(render(row));
-    else if (!same(old[index], row)) patchDom(parent.children[index], render(row));
-  });
-  while (parent.children.length > fresh.length) parent.lastElementChild?.remove();
 }

@@ -27,14 +27,17 @@ export function patchDom(old, fresh) {
  * Change an element whose direction follows its text: a browser looks for it once afterwards, instead
  * of with each child.
  *
+ * @template T
  * @param {Element} changed
- * @param {() => void} work
+ * @param {() => T} work
+ * @returns {T} What `work` returns.
  */
 export function withoutDirection(changed, work) {
   const isAuto = changed.getAttribute("dir") === "auto";
   if (isAuto) changed.removeAttribute("dir");
-  work();
+  const found = work();
   if (isAuto) changed.setAttribute("dir", "auto");
+  return found;
 }
 
 /**
@@ -42,9 +45,10 @@ export function withoutDirection(changed, work) {
  *
  * @param {Element} old
  * @param {Element} fresh Used up: its children move.
+ * @param {ChildNode | null} from The first child of `old` that is compared; null for none.
  */
-export function patchChildren(old, fresh) {
-  let had = old.firstChild;
+export function patchChildren(old, fresh, from = old.firstChild) {
+  let had = from;
   let wanted = fresh.firstChild;
   while (wanted) {
     const nextWanted = wanted.nextSibling;

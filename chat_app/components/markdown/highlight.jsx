@@ -19,6 +19,8 @@ const CLEAN = {
 
 /** @type {Set<Element>} */
 const waiting = new Set();
+/** @type {WeakMap<Element, string>} By `code` element: its text when it was coloured. */
+const coloured = new WeakMap();
 /** @type {Promise<typeof import("./languages.jsx")> | null} */
 let loaded = null;
 /** @type {Highlight | null} */
@@ -26,18 +28,27 @@ let loadedHighlight = null;
 let isRunning = false;
 
 /**
- * Highlight the code blocks in `node` now, or once the highlighter is loaded.
+ * Highlight the last code block in `node` now, or once the highlighter is loaded; and the others soon.
  *
  * @param {Element} node
  */
 export function highlightNow(node) {
-  if (!loadedHighlight) highlightLater(node);
-  else for (const code of codesIn(node)) highlightCode(code, loadedHighlight);
+  const codes = codesIn(node);
+  const last = loadedHighlight && codes.pop();
+  if (last && loadedHighlight) highlightCode(last, loadedHighlight);
+  wait(codes);
 }
 
+// Those that have no colours yet, or more text than that.
 /** @param {Element} node */
 function codesIn(node) {
-  return [...node.querySelectorAll("pre > code")].filter(languageOfElement);
+  const codes = [...node.querySelectorAll("pre > code")];
+  return codes.filter((code) => languageOfElement(code) && !isColoured(code));
+}
+
+/** @param {Element} code */
+function isColoured(code) {
+  return code.firstElementChild !== null && coloured.get(code) === code.textContent;
 }
 
 /**
@@ -46,7 +57,12 @@ function codesIn(node) {
  * @param {Element} node
  */
 export function highlightLater(node) {
-  for (const code of codesIn(node)) waiting.add(code);
+  wait(codesIn(node));
+}
+
+/** @param {Element[]} codes */
+function wait(codes) {
+  for (const code of codes) waiting.add(code);
   if (isRunning || waiting.size === 0) return;
   isRunning = true;
   loaded ??= import("./languages.jsx");
@@ -97,6 +113,7 @@ function highlightCode(code, highlight) {
   const fresh = /** @type {Element} */ (code.cloneNode(false));
   fresh.append(fragment);
   patchChildren(code, fresh);
+  coloured.set(code, text);
 }
 
 // A grammar may need time that grows with the square of the text. So a long text is coloured from its

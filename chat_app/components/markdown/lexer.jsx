@@ -22,6 +22,7 @@ export { References };
  *   display?: boolean,
  *   isClosed?: boolean,
  *   isUsed?: boolean,
+ *   isRepaired?: boolean,
  *   ordered?: boolean,
  *   start?: number | "",
  *   loose?: boolean,
@@ -31,9 +32,12 @@ export { References };
  *   align?: (string | null)[],
  *   header?: Cell[],
  *   rows?: Cell[][],
- * }} Token `found`: the definitions that its text uses.
+ * }} Token `found`: the definitions that the texts in it use; `isRepaired`: it is shown otherwise than
+ *   it is written, see repair_markdown.jsx.
  *
- * @typedef {{text: string, tokens: Token[], align: string | null}} Cell
+ * @typedef {{text: string, tokens: Token[], align: string | null, found?: string}} Cell
+ *
+ * @typedef {{found?: string}} Owner
  *
  * @typedef {import("./block_parser.jsx").Block} Block
  */
@@ -59,12 +63,12 @@ class Tokens {
   #source;
   #offsets;
   #references;
-  /** @type {{text: string, tokens: Token[], owners: Token[]}[]} Texts that are still to be lexed. */
+  /** @type {{text: string, tokens: Token[], owners: Owner[]}[]} Texts that are still to be lexed. */
   #texts = [];
-  /** @type {Token[]} The block of the message that is made, and the item of its list. */
+  /** @type {Owner[]} The block that is made, after those that hold it. */
   #owners = [];
   #padding = 0;
-  /** @type {{token: Token, owners: Token[]}[]} */
+  /** @type {{token: Token, owners: Owner[]}[]} */
   #definitions = [];
 
   /**
@@ -90,7 +94,6 @@ class Tokens {
     for (const block of document.children) {
       space(block.first);
       tokens.push(this.#block(block, false));
-      this.#owners = [];
       line = block.end;
     }
     space(this.#offsets.length - 1);
@@ -114,11 +117,14 @@ class Tokens {
     return this.#source.slice(this.#offsets[first], this.#offsets[end]);
   }
 
-  /** @param {string} text */
-  #inline(text) {
+  /**
+   * @param {string} text
+   * @param {Owner[]} owners
+   */
+  #inline(text, owners = this.#owners) {
     /** @type {Token[]} */
     const tokens = [];
-    this.#texts.push({ text, tokens, owners: this.#owners });
+    this.#texts.push({ text, tokens, owners });
     return tokens;
   }
 
@@ -131,7 +137,8 @@ class Tokens {
     const raw = this.#raw(block.first, block.end);
     /** @type {Token} */
     const token = { type: block.type, raw, text: block.lines.join("\n") };
-    if (this.#owners.length === 0) this.#owners = [token];
+    const owners = this.#owners;
+    this.#owners = [...owners, token];
     switch (block.type) {
       case "heading":
         token.depth = block.count;
@@ -174,6 +181,7 @@ class Tokens {
         this.#table(block, token);
         break;
     }
+    this.#owners = owners;
     return token;
   }
 
@@ -193,12 +201,11 @@ class Tokens {
     token.ordered = list.count >= 0;
     token.start = list.count >= 0 ? list.count : "";
     token.loose = hasGap(list) || list.children.some(hasGap);
-    const isTop = this.#owners[0] === token;
+    const owners = this.#owners;
     token.items = list.children.map((block) => {
       /** @type {Token} */
       const item = { type: "item", raw: this.#raw(block.first, block.end), text: "" };
-      const owners = this.#owners;
-      if (isTop) this.#owners = [token, item];
+      this.#owners = [...owners, item];
       const first = block.children[0];
       const task = first?.type === "paragraph" ? TASK.exec(first.lines[0] ?? "") : null;
       if (task) first.lines[0] = first.lines[0].slice(task[0].length);
@@ -206,9 +213,9 @@ class Tokens {
       item.task = Boolean(task);
       item.checked = Boolean(task && task[1] !== " ");
       if (task) this.#addCheckbox(item, task[0]);
-      this.#owners = owners;
       return item;
     });
+    this.#owners = owners;
   }
 
   /**
@@ -231,7 +238,10 @@ class Tokens {
     const [header, ...rows] = table.lines.map(cells);
     const row = (/** @type {string[]} */ texts) =>
       texts.slice(0, align.length).map((text, index) => {
-        return { text, tokens: this.#inline(text), align: align[index] };
+        /** @type {Cell} */
+        const cell = { text, tokens: [], align: align[index] };
+        cell.tokens = this.#inline(text, [...this.#owners, cell]);
+        return cell;
       });
     token.align = align;
     token.header = row(header);

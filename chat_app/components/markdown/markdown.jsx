@@ -7,6 +7,7 @@
 //   kbd, sub and the other TAGS       HTML that is shown as what it means
 //   details > summary                 the answer's own; opened and closed by the reader
 //   p.ct-raw                          other HTML in the answer, shown as text
+//   p.ct-raw.ct-rest                  a piece of what comes after too many elements; see blocks.jsx
 //   a[href][title=host]               a.ct-image-link for an image ("Image: alt — host")
 //   div.ct-table[role=group][aria-label] > table > thead, tbody (th/td.ct-left|ct-center|ct-right)
 //   div.ct-code > div.ct-code-head > span.ct-code-lang + button.ct-copy
@@ -28,6 +29,8 @@ const LONGEST_LABEL = 200; // characters of a name that is read aloud
 const ALIGNS = new Set(["left", "center", "right"]);
 const SHOWN = new Set("strong em del codespan br link image checkbox element math note".split(" ")); // inline tokens that become more than text
 const HEADINGS = /** @type {const} */ (["h1", "h2", "h3", "h4", "h5", "h6"]);
+// Code is always written from left to right: it says nothing about the text around it.
+const NEUTRAL = new Set(["checkbox", "code", "hr"]);
 
 const CLEAN = {
   IN_PLACE: true,
@@ -51,10 +54,12 @@ const CLEAN = {
  * Render one block token.
  *
  * @param {Token} token
+ * @param {number} depth How many levels of nesting it stands in.
+ * @param {boolean} isFirst Whether it begins a block, whose direction it then has.
  * @returns {HTMLElement | null} null for blank lines, and for definitions that the text uses.
  */
-export function renderBlock(token) {
-  const made = block(token, 0);
+export function renderBlock(token, depth = 0, isFirst = false) {
+  const made = block(token, depth, isFirst);
   return made && finish(made);
 }
 
@@ -62,18 +67,34 @@ export function renderBlock(token) {
  * Render one item of a list.
  *
  * @param {Token} item
+ * @param {number} depth Of the list.
+ * @param {boolean} isFirst
  */
-export function renderItem(item) {
-  return finish(listItem(item, 0));
+export function renderItem(item, depth, isFirst) {
+  return finish(listItem(item, depth, isFirst));
 }
 
 /**
  * Render one row of a table's body.
  *
  * @param {Cell[]} row
+ * @param {number} depth Of the table.
  */
-export function renderRow(row) {
-  return finish(tableRow(row, "td", 0));
+export function renderRow(row, depth) {
+  return finish(tableRow(row, "td", depth));
+}
+
+/**
+ * Render a piece of the text in a block.
+ *
+ * @param {Element} node What the block was rendered to.
+ * @param {Token[]} tokens
+ * @param {number} depth Of the block.
+ * @returns {HTMLElement} An element of the same kind, with this piece alone.
+ */
+export function renderInlines(node, tokens, depth) {
+  const name = /** @type {keyof HTMLElementTagNameMap} */ (node.nodeName.toLowerCase());
+  return finish(inlines(element(name), tokens, depth));
 }
 
 // Elements without attributes are harmless by construction, so the sanitizer runs only where an
@@ -148,6 +169,8 @@ function block(token, depth, isFirst = false) {
     case "paragraph":
     case "text":
       return directed(inlines(element("p"), token.tokens, depth), isFirst);
+    case "rest":
+      return rawText(token, "ct-raw ct-rest");
     default:
       return rawText(token);
   }
@@ -166,8 +189,8 @@ function directed(made, isFirst) {
 }
 
 /** @param {Token} token */
-function rawText(token) {
-  const made = element("p", "ct-raw");
+function rawText(token, className = "ct-raw") {
+  const made = element("p", className);
   addText(made, token.text.replace(/\n+$/, ""));
   return directed(made, false);
 }
@@ -229,16 +252,30 @@ function blocks(parent, tokens = [], depth) {
     addText(parent, tokens.map((token) => token.raw).join(""));
     return parent;
   }
-  // Code is always written from left to right: it says nothing about the text around it.
-  let isFirst = parent.nodeName !== "DETAILS";
-  for (const token of tokens) {
+  for (const { token, isFirst } of drawn(tokens, parent.nodeName !== "DETAILS")) {
     // In a tight list the text stands in the item itself.
     if (token.type === "text" && parent.nodeName === "LI") inlines(parent, [token], depth);
     else if (token.type === "checkbox") inlines(parent, [token], depth);
     else parent.append(block(token, depth + 1, isFirst) ?? "");
-    if (token.type !== "checkbox" && token.type !== "code" && token.type !== "hr") isFirst = false;
   }
   return parent;
+}
+
+/**
+ * The blocks in another one that become elements, or text in an item.
+ *
+ * @param {Token[] | undefined} tokens
+ * @param {boolean} begins Whether the first of them has the direction of what holds it.
+ */
+export function drawn(tokens = [], begins) {
+  /** @type {{token: Token, isFirst: boolean}[]} */
+  const found = [];
+  let isFirst = begins;
+  for (const token of tokens) {
+    if (token.type !== "def" || !token.isUsed) found.push({ token, isFirst });
+    if (!NEUTRAL.has(token.type)) isFirst = false;
+  }
+  return found;
 }
 
 /**
@@ -377,6 +414,26 @@ function textOf(token) {
 }
 
 /**
+ * How many elements stand for an inline token; null where the tokens in it decide.
+ *
+ * @param {Token} token
+ */
+export function elementsOf({ type, href, tag, tokens }) {
+  if (!SHOWN.has(type)) return tokens ? null : 0;
+  if (type === "link") return safeUrl(href) ? 1 : null;
+  if (type === "image") return isShownAsLink(safeUrl(href)) ? 1 : 0;
+  return type !== "element" || TAGS.has(tag ?? "") ? 1 : 0;
+}
+
+/**
+ * @param {URL | null} url An image's.
+ * @returns {url is URL}
+ */
+function isShownAsLink(url) {
+  return url !== null && url.protocol !== "mailto:";
+}
+
+/**
  * @param {HTMLElement} parent
  * @param {Token} token
  * @param {number} depth
@@ -494,7 +551,7 @@ function anchorElement(url, className = "") {
 function image(parent, token) {
   const alt = decodeEntities(token.text ?? "").trim();
   const url = safeUrl(token.href);
-  if (url === null || url.protocol === "mailto:") {
+  if (!isShownAsLink(url)) {
     addText(parent, alt ? `Image: ${alt}` : "Image");
     return;
   }

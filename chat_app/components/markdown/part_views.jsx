@@ -35,7 +35,11 @@ import { watchOverflow } from "./scroll_stops.jsx";
  */
 
 const MINUTE = 60; // seconds
-const STEP = 16_000; // UTF-16 code units that are shown at once, so that no text holds up the page
+// What is shown at once, so that no text holds up the page: so many UTF-16 code units, and so many of
+// the characters that elements are made of.
+const STEP = 16_000;
+const STEP_MARKS = 2_000;
+const MARK = /[\n|*_`~[<$@:.&-]/g;
 const OPEN_MS = 100; // between two colourings of a block that grows
 const MAX_CHOICES = 500;
 
@@ -74,6 +78,22 @@ function decorate(node) {
 }
 
 /**
+ * Where the next piece of a text ends.
+ *
+ * @param {string} text
+ * @param {number} from
+ */
+function stepEnd(text, from) {
+  const piece = text.slice(from, from + STEP);
+  let marks = 0;
+  for (const { index } of piece.matchAll(MARK)) {
+    marks += 1;
+    if (marks === STEP_MARKS) return from + index + 1;
+  }
+  return from + piece.length;
+}
+
+/**
  * Markdown that grows in an element. Cleaned up when the page is idle after its end.
  *
  * @param {HTMLElement} node
@@ -103,7 +123,7 @@ function growingMarkdown(node) {
   function grow() {
     isPlanned = false;
     const from = text.startsWith(shown) ? shown.length : 0;
-    shown = text.slice(0, from + STEP);
+    shown = text.slice(0, stepEnd(text, from));
     blocks.update(shown);
     if (shown.length < text.length) plan();
     else if (last === text) finishLater();
@@ -138,7 +158,7 @@ function growingMarkdown(node) {
       if (isDone && whole === last) return;
       last = isDone ? whole : null;
       text = whole;
-      if (isDone && blocks.isEmpty && (isAtOnce || text.length <= STEP)) {
+      if (isDone && blocks.isEmpty && (isAtOnce || stepEnd(text, 0) === text.length)) {
         shown = text;
         finish();
       } else if (!isPlanned) grow();

@@ -6,7 +6,8 @@
 
 import { lexInline } from "./inline.jsx";
 
-const HOLDERS = new Set(["blockquote", "details", "note"]);
+const HOLDERS = new Set(["blockquote", "details", "item", "note"]);
+const LEAVES = new Set(["paragraph", "heading", "text"]);
 const LONGEST = 2000; // UTF-16 code units; the patterns below may look at each pair of them
 
 const ESCAPES = /\\[\s\S]/g;
@@ -25,29 +26,29 @@ const TRAILING_MARKS = /[*`~\s]+$/;
  * @returns {boolean} Whether they now differ from the text as it stands.
  */
 export function repairMarkdown(tokens, references) {
-  const leaf = lastLeaf(tokens);
+  const path = pathToLeaf(tokens);
+  const leaf = path.at(-1);
   if (!leaf || leaf.text.length > LONGEST || leaf.tokens?.[0]?.type === "checkbox") return false;
   const repaired = closeOpenMarks(leaf.text);
   if (repaired === leaf.text) return false;
   leaf.tokens = lexInline(repaired, references).tokens;
+  for (const token of path) token.isRepaired = true;
   return true;
 }
 
-// The token whose text comes last. A list item on the way to it is marked as changed.
+// The token whose text comes last, after those that hold it; none when what comes last is no text.
 /**
  * @param {Token[]} tokens
- * @returns {Token | null}
+ * @param {Token[]} above
+ * @returns {Token[]}
  */
-function lastLeaf(tokens) {
+function pathToLeaf(tokens, above = []) {
   const last = tokens.at(-1);
-  if (last?.type === "list") {
-    const item = last.items?.at(-1);
-    const leaf = lastLeaf(item?.tokens ?? []);
-    if (item && leaf) item.raw += "\0";
-    return leaf;
-  }
-  if (last && HOLDERS.has(last.type)) return lastLeaf(last.tokens ?? []);
-  return last?.tokens && ["paragraph", "heading", "text"].includes(last.type) ? last : null;
+  if (!last) return [];
+  const path = [...above, last];
+  if (last.type === "list") return pathToLeaf(last.items ?? [], path);
+  if (HOLDERS.has(last.type)) return pathToLeaf(last.tokens ?? [], path);
+  return last.tokens && LEAVES.has(last.type) ? path : [];
 }
 
 /**
