@@ -363,3 +363,27 @@ async def test_what_cannot_be_read_for_printing_is_named_on_the_paper(page: Page
     await page.evaluate("dispatchEvent(new Event('beforeprint'))")
     printed = page.locator(".ct-printed").first
     await expect(printed).to_have_text("The rest of this chat could not be read for printing.")
+
+
+async def test_code_far_out_of_sight_is_a_tab_stop_once_a_narrower_page_cuts_it(page: Page) -> None:
+    await dress(page, "text")
+    await page.set_viewport_size({"width": 1000, "height": 600})
+    await _mount(page, html=[["m0", 3000], ["m1", 3000]])
+    await page.evaluate(
+        """() => {
+            const row = document.getElementById("m0");
+            row.style.contentVisibility = "auto";
+            const text = "```\\n" + "word ".repeat(12) + "\\n```";
+            const parts = [{ type: "text", text }];
+            row.append(lab.mount("MessageText", { parts, status: "complete" }).place);
+            return scroll(0);
+        }"""
+    )
+    box = page.locator(".ct-pre")
+    await expect(box).to_be_visible()
+    await page.evaluate("scroll(view.scrollHeight)")
+    is_drawn = "(box) => box.checkVisibility({ contentVisibilityAuto: true })"
+    for width, stops in ((1000, 0), (400, 1), (1000, 0)):
+        await page.set_viewport_size({"width": width, "height": 600})
+        await expect(page.locator(".ct-pre[tabindex='0']")).to_have_count(stops)
+        assert not await box.evaluate(is_drawn)

@@ -14,6 +14,7 @@
 
 import { useEffect, useLayoutEffect, useRef } from "react";
 import { chunks } from "../markdown/chunk_store.jsx";
+import { recheckOverflow } from "../markdown/scroll_stops.jsx";
 import { watchPrint } from "./print_thread.jsx";
 import { createAnchor, lastOf, rowsOf } from "./scroll_anchor.jsx";
 import { announce } from "./speech.jsx";
@@ -114,9 +115,14 @@ export function Scroller(props) {
     scrollAnchor.current = createAnchor(view.current, body.current, isWhole);
     /** @type {Element | null} The thread's newest row, where it is known. */
     let last = null;
+    let width = view.current.clientWidth;
     function adjust() {
       scrollAnchor.current.resized();
       keepFocus();
+      if (view.current.clientWidth !== width) {
+        width = view.current.clientWidth;
+        recheckOverflow(body.current);
+      }
       const scrolls = view.current.scrollHeight > view.current.clientHeight;
       view.current.tabIndex = scrolls ? 0 : -1;
       const rows = rowsOf(body.current);
