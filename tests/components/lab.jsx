@@ -18,6 +18,7 @@ import { renderBlock } from "./markdown/markdown.jsx";
 import { ChunkFeed, CopyButton, MessageText } from "./markdown/message_text.jsx";
 import { mountMessage } from "./markdown/message_view.jsx";
 import { createSlices } from "./markdown/scheduling.jsx";
+import { Notice } from "./ui/notice.jsx";
 import { isLoopback, OfflineBar } from "./ui/offline.jsx";
 
 const KINDS = {
@@ -31,6 +32,7 @@ const KINDS = {
   Composer,
   CopyButton,
   ChunkFeed,
+  Dock,
   MessageText,
   ModelPicker,
   OfflineBar,
@@ -86,6 +88,24 @@ function Rows({ ids }) {
       <button type="button">{id}</button>
     </article>
   ));
+}
+
+/** A notice above a field, as beside the composer. */
+function Dock({ isShown, onDismiss }) {
+  return (
+    <div>
+      {isShown && (
+        <Notice>
+          <span role="alert">Refused.</span>
+          <button type="button" onClick={onDismiss}>
+            Dismiss
+          </button>
+        </Notice>
+      )}
+      <button type="button">Model</button>
+      <textarea aria-label="Message" />
+    </div>
+  );
 }
 
 /** What a text looks like when it comes in one piece. */

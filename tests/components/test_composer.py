@@ -540,3 +540,45 @@ async def _drafts(page: Page) -> list[str]:
     return await page.evaluate(
         "Object.keys(sessionStorage).filter((name) => name.startsWith('ct-draft:'))"
     )
+
+
+async def test_a_notice_that_is_dismissed_gives_the_keyboard_the_field_beside_it(
+    page: Page,
+) -> None:
+    await page.evaluate(
+        """() => {
+            const onDismiss = () => it.set({ isShown: false });
+            window.it = lab.mount("Dock", { isShown: true, onDismiss });
+        }"""
+    )
+    button = page.get_by_role("button", name="Dismiss")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(button).to_have_count(0)
+    field = page.get_by_role("textbox", name="Message")
+    await expect(field).to_be_focused()
+    # A finger would only bring up the keyboard of the screen.
+    await page.evaluate("it.set({ isShown: true })")
+    await field.blur()
+    await button.click()
+    await expect(button).to_have_count(0)
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    await expect(field).not_to_be_focused()
+
+
+async def test_the_notice_of_a_blocked_socket_leaves_the_buttons_of_a_phone_free(
+    page: Page,
+) -> None:
+    await dress(page, "layout", "conversation")
+    await page.set_viewport_size({"width": 360, "height": 640})
+    await page.evaluate(
+        """() => {
+            document.body.innerHTML = '<div role="alert"><p class="socket-blocked">No.</p></div>' +
+                '<main class="conversation"><header class="top-bar"></header></main>';
+        }"""
+    )
+    bar = await page.locator(".top-bar").bounding_box()
+    notice = await page.locator(".socket-blocked").bounding_box()
+    assert bar
+    assert notice
+    assert notice["y"] >= bar["y"] + bar["height"]

@@ -20,7 +20,7 @@ from chat_app.components.chat.message import answer_details, clamped, scroller
 from chat_app.components.chat.thread_list import undo_button
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
 from chat_app.components.ui.document import own_origin, page_effects
-from chat_app.components.ui.feedback import offline_bar
+from chat_app.components.ui.feedback import dismissible, offline_bar
 from chat_app.components.ui.sidebar import drawer
 from chat_app.states.model_views import CapsItem, ModelItem, OptionsItem
 from chat_app.states.views import MetricItem
@@ -78,6 +78,7 @@ MADE = {
     ),
     "auth_form": lambda: auth_form(action="/a"),
     "code_field": lambda: code_field(described_by="p", offers_backup=False),
+    "dismissible": lambda: dismissible(class_name="undo"),
     "email_link": lambda: email_link(lookup="/a", actions={}),
     "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b"),
     "clamped": lambda: clamped(rx.el.p()),

@@ -9,15 +9,28 @@ from chat_app.components.ui.icons import icon, icon_button
 from chat_app.reflex_ext.app import is_disconnected
 
 
+class Notice(rx.Component):
+    """A message that keeps the focus near it when it is dismissed.
+
+    Args:
+        children: The message, and its buttons.
+    """
+
+    library = script("ui/notice")
+    tag = "Notice"
+
+
+dismissible = Notice.create
+
+
 def notice(message: rx.Var[str], on_dismiss: Any) -> rx.Component:
     """An error message, until it is dismissed."""
     return rx.cond(
         message != "",
-        rx.el.div(
+        dismissible(
             icon("warning"),
             rx.el.span(message, role="alert"),
             icon_button("close", "Dismiss", on_click=on_dismiss),
-            class_name="notice",
         ),
     )
 
