@@ -83,8 +83,6 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     ada = await programs.anonymous_user(programs.program())
     await ada.open("/reset/new#a-link-that-nobody-was-sent")
-    await ada.page.fill("[name=password]", "violet kettle harbour thirty eight")
-    await ada.page.get_by_role("button", name="Change password").click()
     await expect(ada.page.get_by_role("alert")).to_contain_text("already used")
     return ada.page
 
@@ -266,10 +264,7 @@ async def _(programs: Programs) -> Page:
     """A proxy that drops the upgrade of the socket, and nothing else."""
     ada = await programs.anonymous_user(programs.program())
     await ada.page.route_web_socket("**/_event/**", lambda socket: socket.close())
-    await ada.open("/signup")
-    await ada.page.fill("[name=email]", ada.email)
-    await ada.page.fill("[name=password]", PASSWORD)
-    await ada.page.get_by_role("button", name="Create account").click()
+    await _sign_up(ada)
     said = ada.page.get_by_text("This page can't connect")
     await expect(said).to_be_visible(timeout=TIMEOUT_MS)
     return ada.page
@@ -281,6 +276,16 @@ async def _(programs: Programs) -> Page:
     ada = await programs.anonymous_user(program)
     await ada.page.goto(program.url.replace("localhost", "other.localhost"))
     await expect(ada.page.get_by_role("heading", name="Unknown host")).to_be_visible()
+    return ada.page
+
+
+@scene("unavailable")
+async def _(programs: Programs) -> Page:
+    """The operator's own directory does not answer."""
+    program = programs.program(AUTH_SESSION_HOOK="testing.session_hooks:failing")
+    ada = await programs.anonymous_user(program)
+    await _sign_up(ada)
+    await expect(ada.page.get_by_role("heading", name="Temporarily unavailable")).to_be_visible()
     return ada.page
 
 
@@ -298,6 +303,13 @@ async def _at(programs: Programs, slug: str, title: str, **settings: str) -> Bro
     await ada.open(f"/settings/{slug}")
     await expect(ada.page.locator("h1")).to_have_text(title)
     return ada
+
+
+async def _sign_up(ada: BrowserUser) -> None:
+    await ada.open("/signup")
+    await ada.page.fill("[name=email]", ada.email)
+    await ada.page.fill("[name=password]", PASSWORD)
+    await ada.page.get_by_role("button", name="Create account").click()
 
 
 async def _sign_in(ada: BrowserUser, password: str) -> None:
