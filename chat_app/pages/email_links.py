@@ -18,7 +18,6 @@ from chat_app.components.auth.sign_in import (
     auth_form,
     auth_sheet,
     email_link,
-    email_token,
     if_query,
     otherwise,
 )
@@ -48,6 +47,7 @@ def by_delivery(
 def magic_link() -> rx.Component:
     """`/signin/link`: requests a link that signs in."""
     return _request_form(
+        "/signin/link",
         "/api/auth/signin/email",
         title="Sign in by email",
         lead=by_delivery(
@@ -67,6 +67,7 @@ def reset() -> rx.Component:
         otherwise=rx.fragment(),
     )
     form = _request_form(
+        "/reset",
         "/api/auth/reset",
         title="Reset your password",
         lead=by_delivery(
@@ -81,11 +82,11 @@ def reset() -> rx.Component:
 def new_password() -> rx.Component:
     """`/reset/new`: what the link of such an email leads to."""
     return auth_sheet(
-        auth_form(
-            email_token(purpose="reset_password"),
+        email_link(
             new_password_field("New password"),
-            submit_button("Change password", class_name="button wide"),
-            action=api_url("/api/auth/reset/confirm"),
+            purpose="reset_password",
+            lookup=api_url("/api/auth/email-link"),
+            actions={"reset_password": api_url("/api/auth/reset/confirm")},
         ),
         title="Choose a new password",
         lead="All devices that are signed in now will be signed out.",
@@ -110,12 +111,15 @@ def confirm() -> rx.Component:
     )
 
 
-def sent(title: str = "Check your inbox") -> rx.Component:
+def sent(form: str, title: str = "Check your inbox") -> rx.Component:
     """Instead of a form: what became of the email. The same whether or not there is an account.
 
     Args:
+        form: The page with the form.
         title: The heading where emails are sent.
     """
+    can_repeat = AuthState.email_delivery != "none"
+    nothing_came = by_delivery(sent="Nothing came?", in_log="Need another one?", none="")
     return auth_sheet(
         title=by_delivery(
             sent=title, in_log="Open the link", none="No email was sent", unknown="One moment"
@@ -124,14 +128,15 @@ def sent(title: str = "Check your inbox") -> rx.Component:
             sent="We sent you an email. Open its link in this browser.",
             in_log=f"{IN_LOG} Open it in this browser.",
         ),
-        otherwise=otherwise(
-            by_delivery(sent="Nothing came?", in_log="", none=""), "Back to sign in", "/signin"
+        otherwise=rx.fragment(
+            rx.cond(can_repeat, otherwise(nothing_came, "Send it again", form)),
+            otherwise("", "Back to sign in", "/signin"),
         ),
     )
 
 
-def _request_form(action: str, *, title: str, lead: rx.Var[str]) -> rx.Component:
-    """A form that requests an email, and what follows it."""
+def _request_form(page: str, action: str, *, title: str, lead: rx.Var[str]) -> rx.Component:
+    """The form of a page that requests an email, and what follows it."""
     has_email = AuthState.email_delivery != "none"
     form = auth_form(
         email_field(auto_focus=True),
@@ -144,4 +149,4 @@ def _request_form(action: str, *, title: str, lead: rx.Var[str]) -> rx.Component
         lead=lead,
         otherwise=otherwise("Remember your password?", "Sign in", "/signin"),
     )
-    return if_query("sent", sent(), sheet)
+    return if_query("sent", sent(page), sheet)

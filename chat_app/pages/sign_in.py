@@ -114,4 +114,4 @@ def sign_up() -> rx.Component:
         ),
         otherwise=otherwise("Already have an account?", "Sign in", "/signin"),
     )
-    return if_query("sent", sent("Verify your email"), sheet)
+    return if_query("sent", sent("/signup", "Verify your email"), sheet)

@@ -79,7 +79,7 @@ MADE = {
     "auth_form": lambda: auth_form(action="/a"),
     "code_field": lambda: code_field(described_by="p", offers_backup=False),
     "dismissible": lambda: dismissible(class_name="undo"),
-    "email_link": lambda: email_link(lookup="/a", actions={}),
+    "email_link": lambda: email_link(lookup="/a", actions={}, purpose="reset_password"),
     "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b"),
     "clamped": lambda: clamped(rx.el.p()),
     "model_picker": lambda: model_picker(

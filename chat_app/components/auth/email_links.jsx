@@ -3,12 +3,21 @@
 // log and no other site; it is posted after a click, and then it leaves the URL too.
 
 import { useEffect, useRef, useState } from "react";
-import { Link } from "react-router";
+import { Link, useLocation } from "react-router";
 import { ActionForm } from "./forms.jsx";
-import { authRequest, fieldsOf, leaving, request, useRequest } from "./request.jsx";
-import { signedIn } from "./session.jsx";
+import {
+  authRequest,
+  fieldsOf,
+  leaving,
+  OFFLINE,
+  RequestError,
+  request,
+  useRequest,
+} from "./request.jsx";
+import { onPageHide, signedIn } from "./session.jsx";
 
 const REMEMBER = "Keep me signed in on this device";
+const USED = "Verification"; // the `?error=` code of a link that is used up, or was never valid
 const NEEDS_PASSWORD =
   "You asked for this in another browser. Enter the password that you chose there.";
 const NEEDS_SESSION = "Sign in here as the user who asked for this link; then open it again.";
@@ -19,6 +28,7 @@ const TEXTS = {
   sign_up: { lead: "Your account will be created for", button: "Create account", signsIn: true },
   verify_email: { lead: "Confirm that this is your email:", button: "Confirm" },
   change_email: { lead: "Your email will change to", button: "Use this email" },
+  reset_password: { lead: "New password for", button: "Change password" },
 };
 
 const tokenInUrl = () => location.hash.slice(1);
@@ -40,42 +50,28 @@ const useReloadOnNewToken = () =>
  * @param {{parameter: string, children: import("react").ReactNode[]}} props
  */
 export const IfQuery = ({ parameter, children }) => {
+  const { search } = useLocation();
   const [isThere, setIsThere] = useState(false);
-  useEffect(() => setIsThere(new URLSearchParams(location.search).has(parameter)), [parameter]);
+  useEffect(() => setIsThere(new URLSearchParams(search).has(parameter)), [search, parameter]);
   return children[isThere ? 1 : 0];
 };
 
 /**
- * The hidden field of a form that holds the token of the URL.
- *
- * @param {{purpose: string}} props
- */
-export const EmailToken = ({ purpose }) => {
-  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  const [token, setToken] = useState("");
-  useReloadOnNewToken();
-  useEffect(() => {
-    setToken(`${purpose}.${tokenInUrl()}`);
-    const form = field.current?.form;
-    form?.addEventListener("submit", removeTokenFromUrl);
-    return () => form?.removeEventListener("submit", removeTokenFromUrl);
-  }, [purpose]);
-  return <input ref={field} type="hidden" name="token" value={token} readOnly />;
-};
-
-/**
  * Shows what the link of an email will do, and does it at a click. Its child is a password field, for
- * a link that was opened in another browser.
+ * a new password, or for a link that was opened in another browser.
  *
  * @param {{
  *   lookup: string,
  *   actions: Record<string, string>,
  *   messages: Record<string, string>,
+ *   purpose?: string,
  *   problemId?: string,
  *   children?: import("react").ReactNode,
- * }} props `lookup` is the route that tells what a token is for; `actions` are the routes by purpose.
+ * }} props `lookup` is the route that tells what a token is for; `actions` are the routes by purpose;
+ *   `purpose` is that of a token that doesn't begin with it.
  */
-export const EmailLink = ({ lookup, actions, messages, problemId, children }) => {
+export const EmailLink = ({ lookup, actions, messages, purpose: given, problemId, children }) => {
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
   const [token, setToken] = useState("");
   const [found, setFound] = useState(
     /** @type {{email: string, needs?: string, callbackUrl?: string} | null} */ (null),
@@ -85,20 +81,33 @@ export const EmailLink = ({ lookup, actions, messages, problemId, children }) =>
   const texts = TEXTS[purpose];
   useReloadOnNewToken();
 
+  /** @param {string} inUrl */
+  const look = (inUrl) =>
+    state.run(async () => {
+      const body = new URLSearchParams({ token: inUrl });
+      setFound((await request(lookup, { body })).data);
+    });
+
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the page opens
   useEffect(() => {
-    const inUrl = tokenInUrl();
+    const inUrl = given ? `${given}.${tokenInUrl()}` : tokenInUrl();
     setToken(inUrl);
-    const body = new URLSearchParams({ token: inUrl });
-    state.run(async () => setFound((await request(lookup, { body })).data));
+    look(inUrl);
   }, []);
 
-  /** @param {HTMLFormElement} form */
-  const submit = (form) => {
-    const fields = fieldsOf(form);
+  // The back button must not bring back a password.
+  useEffect(() => onPageHide(() => form.current?.reset()), []);
+
+  /** @param {HTMLFormElement} submitted */
+  const submit = (submitted) => {
+    if (!found) return look(token);
+    const fields = fieldsOf(submitted);
     removeTokenFromUrl();
     return state.run(async () => {
-      const url = await authRequest(actions[purpose], fields, messages);
+      const url = await authRequest(actions[purpose], fields, messages).catch((error) => {
+        if (error instanceof RequestError && error.code === USED) setFound(null);
+        throw error;
+      });
       if (texts.signsIn) signedIn(url);
       else location.assign(url);
       return leaving();
@@ -107,6 +116,7 @@ export const EmailLink = ({ lookup, actions, messages, problemId, children }) =>
 
   return (
     <ActionForm
+      ref={form}
       method="post"
       action={actions[purpose]}
       className="auth-form"
@@ -114,6 +124,11 @@ export const EmailLink = ({ lookup, actions, messages, problemId, children }) =>
       problemId={problemId}
       onSubmit={submit}
     >
+      {!found && state.problem === OFFLINE && (
+        <button type="submit" className="button wide">
+          Try again
+        </button>
+      )}
       {found && (
         <>
           <input type="hidden" name="token" value={token} />
@@ -133,7 +148,7 @@ export const EmailLink = ({ lookup, actions, messages, problemId, children }) =>
           )}
           {found.needs === "password" && (
             <>
-              <p className="hint">{NEEDS_PASSWORD}</p>
+              {purpose === "sign_up" && <p className="hint">{NEEDS_PASSWORD}</p>}
               {children}
             </>
           )}

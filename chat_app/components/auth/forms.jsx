@@ -8,10 +8,15 @@ import { signedOut } from "./session.jsx";
 /**
  * The alert of a form; it is always there, so that a screen reader notices a change.
  *
- * @param {{id?: string, className?: string, children?: import("react").ReactNode}} props
+ * @param {{
+ *   id?: string,
+ *   className?: string,
+ *   children?: import("react").ReactNode,
+ *   ref?: import("react").Ref<HTMLParagraphElement>,
+ * }} props
  */
-export const Problem = ({ id, className = "problem", children }) => (
-  <p id={id || undefined} className={className} role="alert">
+export const Problem = ({ id, className = "problem", children, ref }) => (
+  <p ref={ref} id={id || undefined} className={className} role="alert">
     {children}
   </p>
 );
@@ -74,22 +79,29 @@ export const useFocusOfSection = (element) =>
  */
 export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children, ...props }) => {
   const fields = useRef(/** @type {HTMLFieldSetElement | null} */ (null));
-  const focused = useRef(/** @type {Element | null} */ (null)); // when it was sent
+  const problem = useRef(/** @type {HTMLParagraphElement | null} */ (null));
+  const focused = useRef(/** @type {HTMLElement | null} */ (null)); // when it was sent
   useFocusOfSection(fields);
 
-  // A disabled field has lost the focus.
+  // A disabled field has lost the focus, and it may be gone.
   useEffect(() => {
     if (state.busy) return;
-    const { activeElement, body } = document;
-    if (activeElement === body) /** @type {HTMLElement | null} */ (focused.current)?.focus();
+    const had = focused.current;
     focused.current = null;
+    if (!had || document.activeElement !== document.body) return;
+    if (had.isConnected) had.focus();
+    else if (problem.current?.textContent) {
+      problem.current.tabIndex = -1;
+      problem.current.focus();
+    }
   }, [state.busy]);
 
   /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
   const submit = (event) => {
     event.preventDefault();
     const { activeElement } = document;
-    focused.current = fields.current?.contains(activeElement) ? activeElement : null;
+    const isField = activeElement instanceof HTMLElement && fields.current?.contains(activeElement);
+    focused.current = isField ? activeElement : null;
     onSubmit(event.currentTarget);
   };
   return (
@@ -100,7 +112,9 @@ export const ActionForm = ({ state, onSubmit, problemId, hidden, done, children,
       onSubmit={submit}
     >
       {hidden}
-      <Problem id={problemId}>{state.problem}</Problem>
+      <Problem ref={problem} id={problemId}>
+        {state.problem}
+      </Problem>
       <fieldset ref={fields} role="none" className="plain" disabled={state.busy}>
         {children}
       </fieldset>

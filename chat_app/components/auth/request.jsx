@@ -12,7 +12,16 @@ export const OFFLINE = "Can't reach the server. Check your connection and try ag
 const FAILED = "Something went wrong. Try again.";
 
 /** A failure with a message for the user; an empty one shows nothing. */
-export class RequestError extends Error {}
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {string} code The `?error=` code, where the response has one.
+   */
+  constructor(message, code = "") {
+    super(message);
+    this.code = code;
+  }
+}
 
 /**
  * @typedef {{
@@ -102,7 +111,7 @@ export const authRequest = async (url, fields, messages) => {
   }
   const next = new URL(data.url, location.href);
   const code = next.searchParams.get("error");
-  if (code) throw new RequestError(withWait(messageOf(messages, code), response));
+  if (code) throw new RequestError(withWait(messageOf(messages, code), response), code);
   return next;
 };
 

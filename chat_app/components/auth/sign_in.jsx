@@ -31,6 +31,8 @@ const isPending = (url) =>
   url.pathname.startsWith("/signin/code") ||
   ["sent", "done"].some((name) => url.searchParams.has(name));
 
+const SENT_TO = "chat-sent-to"; // in this tab: whom a link was sent to, until a form takes it
+
 /**
  * Post what signs in, and go to the page in the response.
  *
@@ -41,8 +43,13 @@ const isPending = (url) =>
  */
 export const signIn = async (action, fields, messages) => {
   const url = await authRequest(action, fields, messages);
-  if (isPending(url)) location.assign(url);
-  else signedIn(url);
+  if (!isPending(url)) {
+    signedIn(url);
+    return;
+  }
+  const email = fields.get("email");
+  if (email && url.searchParams.has("sent")) sessionStorage.setItem(SENT_TO, email);
+  location.assign(url);
 };
 
 /**
@@ -67,6 +74,16 @@ export const AuthForm = ({ action, messages, problemId, children }) => {
     setIsSignedOut(location.pathname.startsWith("/signin") && hasLostSession());
     const code = new URLSearchParams(location.search).get("error");
     if (code !== null) setProblem(messageOf(messages, code));
+  }, []);
+
+  // What is sent again goes to the same email.
+  useEffect(() => {
+    if (new URLSearchParams(location.search).has("sent")) return;
+    const email = sessionStorage.getItem(SENT_TO);
+    sessionStorage.removeItem(SENT_TO);
+    /** @type {HTMLInputElement | null | undefined} */
+    const field = form.current?.querySelector("[name=email]");
+    if (email && field && !field.value) field.value = email;
   }, []);
 
   // The back button must not bring back what was typed by a user who has signed in.

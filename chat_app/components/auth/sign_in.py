@@ -123,26 +123,14 @@ class IfQuery(rx.Component):
     parameter: rx.Var[str]
 
 
-class EmailToken(rx.Component):
-    """A hidden field with the token of an email, which stands behind the `#` of the URL.
-
-    Args:
-        purpose: What the token is for.
-    """
-
-    library = script("auth/email_links")
-    tag = "EmailToken"
-
-    purpose: rx.Var[str]
-
-
 class EmailLink(ErrorCodeComponent):
     """What the link of an email leads to: it shows what it will do, and does it at a click.
 
     Args:
-        children: A field for the password, for a link that is opened in another browser.
+        children: A field for the new password, or for the one that was chosen in another browser.
         lookup: The route that tells what a token is for.
         actions: The route of each purpose.
+        purpose: The purpose of a token that does not begin with it.
         problem_id: The id of the element with the error.
     """
 
@@ -151,12 +139,12 @@ class EmailLink(ErrorCodeComponent):
 
     lookup: rx.Var[str]
     actions: rx.Var[dict[str, str]]
+    purpose: rx.Var[str]
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 
 auth_form = AuthForm.create
 sign_out_form = SignOutForm.create
-email_token = EmailToken.create
 email_link = EmailLink.create
 
 
