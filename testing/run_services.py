@@ -21,6 +21,7 @@ from chat_app.db.prepared import Transaction
 from chat_app.db.scoped_session import Scope
 from chat_app.db.tables import Message, Run, User
 from chat_app.llm.base import DEFAULT_OPTIONS, UNKNOWN_MODEL, CallOptions, PromptMessage
+from chat_app.llm.health import HealthMonitor
 from chat_app.llm.prices import Prices
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import EndEvent, PartEvent
@@ -165,7 +166,9 @@ class ScriptedModels:
         self.one = ScriptedModel("one")
         self.two = ScriptedModel("two")
         self.gone: set[str] = set()
+        self.health = HealthMonitor()
         self.prices = Prices({})
+        self.fallbacks: dict[str, tuple[ScriptedModel, ...]] = {}
 
     def all(self) -> tuple[ScriptedModel, ...]:
         return self.one, self.two
@@ -181,6 +184,9 @@ class ScriptedModels:
 
     def name_of(self, model_id: str) -> str:
         return model_id if model_id in self.gone else self.get(model_id).name
+
+    def fallbacks_of(self, model_id: str) -> tuple[ScriptedModel, ...]:
+        return self.fallbacks.get(model_id, ())
 
     async def close(self) -> None:
         pass
@@ -337,7 +343,7 @@ async def run_harness(database: DatabaseUnderTest, *, start: bool = True, **sett
         start: Whether to start the runs.
         settings: What differs from the test's usual settings.
     """
-    usual = {"chat_titles": False, "embedded_model": False, **database.settings}
+    usual = {"chat_titles": False, "chat_retries": 0, "embedded_model": False, **database.settings}
     wanted = read_settings(_env_file=None, **{**usual, **settings})
     db = database.open(ScriptedDatabase)
     bus, models, clock, flush_throttle = Bus(), ScriptedModels(), SteppingClock(), VirtualThrottle()

@@ -160,6 +160,7 @@ END_MESSAGE = Prepared(
     .where(MESSAGES.c.id == _id("message_id"))
     .values(
         _new(
+            MESSAGES.c.model,
             MESSAGES.c.parts,
             MESSAGES.c.size,
             MESSAGES.c.status,
@@ -176,6 +177,7 @@ END_RUN = Prepared(
     .where(RUNS.c.id == _id("run_id"))
     .values(
         _new(
+            RUNS.c.model,
             RUNS.c.status,
             RUNS.c.finish_reason,
             RUNS.c.error,

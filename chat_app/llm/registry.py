@@ -1,9 +1,12 @@
 """The model registry: every model of this process, in the order of the model menu."""
 
+from itertools import chain
+
 from chat_app.core.errors import InvalidInput
 from chat_app.llm.base import Model, ProviderError
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
 from chat_app.llm.fake import Ending, FakeModel
+from chat_app.llm.health import HealthMonitor
 from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 from chat_app.llm.prices import Prices
 from chat_app.settings import ConfigError, Settings
@@ -11,6 +14,8 @@ from chat_app.settings import ConfigError, Settings
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_MODEL = "gpt-5.4-mini"
 
+ANY_MODEL = "*"
+"""Stands in `CHAT_FALLBACKS` for every model without an entry."""
 MAX_UNLISTED = 100
 """How many unlisted fake models are kept; a client can name a million."""
 
@@ -22,14 +27,16 @@ class Models:
         settings: The providers, their keys and the timeouts.
 
     Attributes:
+        health: How the last calls of each model went.
         prices: What each model costs.
 
     Raises:
-        ConfigError: `CHAT_MODEL` names a model that does not exist.
+        ConfigError: `CHAT_MODEL` or `CHAT_FALLBACKS` names a model that does not exist.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.health = HealthMonitor()
         self.prices = Prices(settings.chat_prices)
         self._timeouts = ModelTimeouts(
             settings.chat_first_token_seconds, settings.chat_idle_seconds
@@ -44,6 +51,10 @@ class Models:
         self._add_fakes()
         if settings.chat_model and self._find(settings.chat_model) is None:
             raise ConfigError(f"CHAT_MODEL: there is no model {settings.chat_model!r}")
+        fallbacks = settings.chat_fallbacks
+        for name in chain(fallbacks.keys() - {ANY_MODEL}, *fallbacks.values()):
+            if self._find(name) is None:
+                raise ConfigError(f"CHAT_FALLBACKS: there is no model {name!r}")
 
     def all(self) -> tuple[Model, ...]:
         """Every model a user can choose."""
@@ -76,6 +87,12 @@ class Models:
         """The display name of a model; its id if it is no longer offered."""
         model = self._find(model_id)
         return model_id if model is None else model.name
+
+    def fallbacks_of(self, model_id: str) -> tuple[Model, ...]:
+        """The models that answer in the place of one that fails, in this order."""
+        fallbacks = self._settings.chat_fallbacks
+        others = fallbacks.get(model_id, fallbacks.get(ANY_MODEL, ()))
+        return tuple(self.get(other) for other in others if other != model_id)
 
     async def close(self) -> None:
         """Close every connection and stop the embedded model."""

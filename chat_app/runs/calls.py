@@ -1,25 +1,307 @@
 """The calls of models: every answer and every title is asked for here.
 
-No other module outside `llm/` reaches the `stream` of a model; a test reads the source for that. So
-what holds for every call has one place.
+Until the first token nothing of an answer has been shown. So a call that fails before it is
+repeated after a pause, and then made to the model's alternatives, in the order of CHAT_FALLBACKS.
+After it the answer belongs to its model, and ends where the provider failed. Each outcome counts
+for the health of the model.
+
+No other module outside `llm/` reaches the `stream` of a model; a test reads the source for that.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+import random
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import cast
 
-from chat_app.core.events import Event
-from chat_app.llm.base import CallOptions, Model, PromptMessage
+from chat_app.core.clock import Sleep, retry
+from chat_app.core.events import Event, PartAdded, ReasoningDelta, TextDelta, Usage
+from chat_app.core.parts import NoticePart, Part, notice_part
+from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
+from chat_app.llm.health import is_request_fault, retry_after
+from chat_app.llm.registry import Models
+from chat_app.settings import Settings
+from chat_app.threads.options import EFFORTS, allowed_efforts, nearest_effort
+
+_PAUSE_SECONDS = 0.5
+"""The longest pause before the first retry; it doubles with each further one."""
+_MAX_WAIT_SECONDS = 5.0
+"""A provider that asks for a longer pause is not called again."""
+_MAX_HELD = 64
+"""Events without a token that are held back at most, so that they need no memory without bound."""
+_FALLBACK = "model_fallback"
+"""The code of the notice that an alternative answers."""
+_PASSING = frozenset(
+    {
+        "rate_limited",
+        "provider_error",
+        "provider_unreachable",
+        "cut_off",
+        "error_in_stream",
+        "malformed_response",
+    }
+)
+"""Message codes of failures that the next attempt may not have."""
 
 
-def call_model(
-    model: Model, prompt: Sequence[PromptMessage], options: CallOptions
-) -> AsyncGenerator[Event]:
-    """Call a model; see `Model.stream`.
+class ModelCall:
+    """A call that has begun: an iterator of what the model sends.
 
     Args:
-        model: The model.
-        prompt: What it gets, the oldest message first.
-        options: How it is to answer; a provider may send more tokens than the limit.
+        model: The model that answers: the one that was asked for, or an alternative.
+        held: The events up to the first token.
+        stream: The rest.
+    """
+
+    def __init__(self, model: Model, held: deque[Event], stream: AsyncGenerator[Event]) -> None:
+        self.model = model
+        self._held = held
+        self._stream = stream
+        self._next = stream.__anext__
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    # no coroutine of its own, which each token would pay for
+    def __anext__(self) -> Awaitable[Event]:
+        return _ready(self._held.popleft()) if self._held else self._next()
+
+    async def aclose(self) -> None:
+        """Close the connection to the provider."""
+        await self._stream.aclose()
+
+
+class ModelCalls:
+    """Calls models.
+
+    Args:
+        models: The models, their alternatives and their health.
+        settings: The retries, and the limits of every call.
+        sleep: Makes the pauses before retries.
+        jitter: A random number between two, for the lengths of the pauses: calls that failed
+            together are not repeated together.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        settings: Settings,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._models = models
+        self._settings = settings
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def answer(
+        self,
+        model: Model,
+        prompt: Sequence[PromptMessage],
+        options_for: Callable[[Model], CallOptions],
+    ) -> AbstractAsyncContextManager[ModelCall]:
+        """Call a model, or its alternatives if it fails before its first token.
+
+        Leaving the context closes the connection to the provider.
+
+        Args:
+            model: The model.
+            prompt: What it gets, the oldest message first.
+            options_for: What is asked of it, or of an alternative; see `capped`.
+
+        Raises:
+            ProviderError: The model failed, and so did its alternatives.
+        """
+        candidates = (model, *self._models.fallbacks_of(model.id))
+        return self._call(candidates, prompt, options_for, self._settings.chat_retries)
+
+    def once(
+        self, model: Model, prompt: Sequence[PromptMessage], options: CallOptions
+    ) -> AbstractAsyncContextManager[ModelCall]:
+        """Call a model without retries and alternatives, for what an answer can do without.
+
+        Args:
+            model: The model.
+            prompt: What it gets, the oldest message first.
+            options: What is asked of it; see `capped`.
+
+        Raises:
+            ProviderError: The model failed.
+        """
+        return self._call((model,), prompt, lambda _: options, 0)
+
+    @asynccontextmanager
+    async def _call(
+        self,
+        candidates: Sequence[Model],
+        prompt: Sequence[PromptMessage],
+        options_for: Callable[[Model], CallOptions],
+        retries: int,
+    ) -> AsyncGenerator[ModelCall]:
+        def begin(model: Model) -> Awaitable[ModelCall]:
+            return _begin(model, prompt, capped(options_for(model), self._settings))
+
+        call = await self._begin_first(candidates, begin, retries)
+        health, model = self._models.health, call.model
+        try:
+            yield call
+        except ProviderError as error:
+            health.failed(model.id, error)
+            raise
+        else:
+            health.succeeded(model.id)
+        finally:
+            await call.aclose()
+
+    async def _begin_first(
+        self,
+        candidates: Sequence[Model],
+        begin: Callable[[Model], Awaitable[ModelCall]],
+        retries: int,
+    ) -> ModelCall:
+        """The call of the first candidate that answers; those that are known to fail come last."""
+        health, asked = self._models.health, candidates[0]
+        errors: dict[str, ProviderError] = {}
+        for model in sorted(candidates, key=lambda model: not health.can_call(model.id)):
+            attempts = retries if health.can_call(model.id) else 0
+            try:
+                return await self._begin_or_retry(model, begin, attempts)
+            except ProviderError as error:
+                if model is asked and is_request_fault(error):
+                    raise
+                errors[model.id] = error
+        raise errors[asked.id]
+
+    async def _begin_or_retry(
+        self, model: Model, begin: Callable[[Model], Awaitable[ModelCall]], retries: int
+    ) -> ModelCall:
+        health = self._models.health
+        wait = 0.0
+
+        def should_retry(error: Exception) -> bool:
+            nonlocal wait
+            if not isinstance(error, ProviderError) or error.message_code not in _PASSING:
+                return False
+            wait = retry_after(error)
+            return wait <= _MAX_WAIT_SECONDS
+
+        pauses = (self._jitter(0.0, _PAUSE_SECONDS * 2**number) for number in range(retries))
+        health.started(model.id)
+        self._models.prices.preload(model.id)
+        try:
+            call = await retry(
+                partial(begin, model),
+                pauses,
+                should_retry=should_retry,
+                sleep=lambda pause: self._sleep(wait + pause),
+            )
+        except ProviderError as error:
+            health.failed(model.id, error)
+            raise
+        except BaseException:
+            health.cancelled(model.id)
+            raise
+        health.answering(model.id)
+        return call
+
+
+def capped(options: CallOptions, settings: Settings) -> CallOptions:
+    """What may be asked of a model: what the operator allows of what is asked."""
+    most, highest = settings.chat_max_tokens, settings.chat_max_temperature
+    efforts = allowed_efforts(EFFORTS, settings)
+    return replace(
+        options,
+        max_tokens=min(options.max_tokens or most, most),
+        temperature=None if options.temperature is None else min(options.temperature, highest),
+        effort=None if options.effort is None else nearest_effort(options.effort, efforts),
+    )
+
+
+def fallback_notice(asked: Model, answering: Model) -> NoticePart:
+    """The notice that an alternative answers in the place of the model that was asked for."""
+    return notice_part(
+        _FALLBACK,
+        before=asked.name,
+        after=answering.name,
+        before_id=asked.id,
+        after_id=answering.id,
+    )
+
+
+def asked_model(parts: Iterable[Part], answered: str) -> str:
+    """The id of the model that was asked for an answer.
+
+    Args:
+        parts: Of the answer.
+        answered: The id of the model that gave it.
+    """
+    before, after = _last_fallback(parts)
+    return before if after == answered else answered
+
+
+def answering_model(parts: Iterable[Part], asked: str) -> str:
+    """The id of the model that gave an answer, also where its server was lost.
+
+    Args:
+        parts: Of the answer.
+        asked: The id of the model that was asked for it.
+    """
+    before, after = _last_fallback(parts)
+    return after if before == asked else asked
+
+
+def _last_fallback(parts: Iterable[Part]) -> tuple[str, str]:
+    """The ids of the model that was asked for and the one that answered; empty without a notice."""
+    found = "", ""
+    for part in parts:
+        if part["type"] == "notice" and part["code"] == _FALLBACK:
+            found = str(part["params"]["before_id"]), str(part["params"]["after_id"])
+    return found
+
+
+async def _ready(event: Event) -> Event:
+    return event
+
+
+async def _begin(model: Model, prompt: Sequence[PromptMessage], options: CallOptions) -> ModelCall:
+    """Call a model and wait for its first token, or its end.
+
+    Raises:
+        ProviderError: It failed before.
     """
     # a model's iterator can be closed; only a generator's type says so
-    return cast(AsyncGenerator[Event], model.stream(prompt, options))
+    stream = cast(AsyncGenerator[Event], model.stream(prompt, options))
+    held: deque[Event] = deque()
+    try:
+        async for event in stream:
+            held.append(event)
+            if _shows_something(event) or len(held) == _MAX_HELD:
+                break
+    except BaseException:
+        await stream.aclose()
+        raise
+    return ModelCall(model, held, stream)
+
+
+def _shows_something(event: Event) -> bool:
+    """Whether an event is of the answer itself, so that no other model can give it any more."""
+    match event:
+        case TextDelta(text) | ReasoningDelta(text):
+            return bool(text)
+        case PartAdded(part):
+            return part["type"] != "notice"
+        case Usage():
+            return False
+        case _:
+            return True

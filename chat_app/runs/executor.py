@@ -28,9 +28,9 @@ from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import has_content, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
-from chat_app.llm.base import CallOptions, Model, PromptMessage
+from chat_app.llm.base import CallOptions, Model
 from chat_app.llm.registry import Models
-from chat_app.runs.calls import call_model
+from chat_app.runs.calls import ModelCall, ModelCalls, fallback_notice
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
@@ -64,6 +64,7 @@ class ActiveRun:
 
     Attributes:
         created: Its rows, once they are written; whether they are committed may not be known.
+        model: The model that answers, once that is known.
         result: How it must end, if not by its model.
         cancelled: Set together with `result`.
         finished: Set when its end is stored and shown.
@@ -74,6 +75,7 @@ class ActiveRun:
     channel: Channel
     log: RunLog
     created: CreatedRun | None = None
+    model: Model | None = None
     result: RunResult | None = None
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,6 +111,7 @@ class RunExecutor:
         writer: The log of all runs.
         flush_throttle: A monotonic clock; waits between attempts to store the end of a run.
         titler: Names threads after their first answer.
+        calls: Calls the models.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class RunExecutor:
         writer: LogWriter,
         flush_throttle: FlushThrottle,
         titler: ThreadTitler,
+        calls: ModelCalls,
     ) -> None:
         self._db = db
         self._bus = bus
@@ -130,6 +134,7 @@ class RunExecutor:
         self._writer = writer
         self._flush_throttle = flush_throttle
         self._titler = titler
+        self._calls = calls
         self._active: dict[UUID, ActiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -203,6 +208,7 @@ class RunExecutor:
             except RunLogUnavailable:
                 result = _NOT_SAVED
         await active_run.log.close()
+        model = active_run.model or model
         status = await self._finalize(active_run, created, result, model)
         if status == "complete":
             self._titler.start(
@@ -231,7 +237,6 @@ class RunExecutor:
         return active_run.result or _NOT_SAVED
 
     async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
-        self._models.prices.preload(model.id)
         prompt = await build_prompt(
             self._db,
             active_run.principal,
@@ -247,15 +252,21 @@ class RunExecutor:
         if prompt.trimmed and "context_trimmed" not in notices:
             active_run.log.add(PartAdded(notice_part("context_trimmed")))
             notices |= {"context_trimmed"}
-        return await stream_answer(
-            model,
-            prompt.messages,
-            call_options(created.options, model.info, self._settings),
-            active_run.log,
-            max_bytes=self._settings.answer_bytes,
-            now=self._flush_throttle.now,
-            known_notices=notices,
-        )
+
+        def options_for(candidate: Model) -> CallOptions:
+            return call_options(created.options, candidate.info, self._settings)
+
+        async with self._calls.answer(model, prompt.messages, options_for) as call:
+            active_run.model = call.model
+            if call.model is not model:
+                active_run.log.add(PartAdded(fallback_notice(model, call.model)))
+            return await stream_answer(
+                call,
+                active_run.log,
+                max_bytes=self._settings.answer_bytes,
+                now=self._flush_throttle.now,
+                known_notices=notices,
+            )
 
     async def _finalize(
         self, active_run: ActiveRun, created: CreatedRun, result: RunResult, model: Model
@@ -302,9 +313,7 @@ class RunExecutor:
 
 
 async def stream_answer(
-    model: Model,
-    prompt: Sequence[PromptMessage],
-    options: CallOptions,
+    call: ModelCall,
     log: RunLog,
     *,
     max_bytes: int,
@@ -316,9 +325,7 @@ async def stream_answer(
     The connection to the provider is closed when the answer is full, and when this is cancelled.
 
     Args:
-        model: The model.
-        prompt: What it gets.
-        options: How it is to answer; a provider may send more tokens than the limit.
+        call: The call of the model.
         log: The run's log; it is not flushed at the end.
         max_bytes: The largest answer; see `SizeLimit`.
         now: Seconds of a monotonic clock.
@@ -333,8 +340,7 @@ async def stream_answer(
     size = SizeLimit(max_bytes)
     last_type: type[Event] | None = None
     since = 0.0
-    stream = call_model(model, prompt, options)
-    async with aclosing(stream) as events:
+    async with aclosing(call) as events:
         count = 0
         async for event in events:
             if isinstance(event, PART_DELTAS) and not event.text:
@@ -380,7 +386,7 @@ async def stream_answer(
         finish = Finish("size")
         log.add(finish)
     has_answer = has_answer or last_type is TextDelta
-    return finished_result(finish, has_content=has_answer, model=model.name)
+    return finished_result(finish, has_content=has_answer, model=call.model.name)
 
 
 _NOT_SAVED = RunResult("failed", "not_saved")

@@ -26,6 +26,7 @@ from chat_app.db.statements import (
 )
 from chat_app.db.tables import ACTIVE
 from chat_app.llm.registry import Models
+from chat_app.runs.calls import answering_model
 from chat_app.runs.follow import (
     EndEvent,
     EndStatus,
@@ -118,6 +119,7 @@ def finalize(
         transaction.run(DELETE_EVENTS, run_id=run_id)
         return _stored_end(transaction, run_id, model, created_at, first_event_at)
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
+    model = answering_model(folded.parts, model)
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
             folded.finish, has_content=has_content(folded.parts), model=models.name_of(model)
@@ -133,6 +135,7 @@ def finalize(
     transaction.run(
         END_MESSAGE,
         message_id=message_id,
+        new_model=model,
         new_parts=folded.parts,
         new_size=size_of(folded.parts),
         **end,
@@ -150,6 +153,7 @@ def finalize(
     transaction.run(
         END_RUN,
         run_id=run_id,
+        new_model=model,
         new_last_seq=seq,
         new_finished_at=now,
         new_input_tokens=usage and usage.input_tokens,

@@ -10,6 +10,7 @@ from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import BRANCH_OF_PROMPT
 from chat_app.llm.base import PromptMessage, fit_context, text_message
+from chat_app.runs.calls import asked_model
 
 _BATCH = 40
 """Messages read at a time, so that a long thread is not read whole."""
@@ -24,7 +25,7 @@ class Prompt:
     Args:
         messages: The messages, oldest first.
         trimmed: Whether older messages were left out.
-        previous_model: The id of the model of the answer above; empty if there is none.
+        previous_model: The id of the model that was asked for the answer above; empty for none.
         notices: The codes of the notices in the answers above that are not repeated.
     """
 
@@ -64,7 +65,7 @@ def _read_prompt(leaf: UUID, system: str, max_chars: int, transaction: Transacti
         start = messages[-1][0]
         for _, message_id, role, parts, status, model in messages:
             if role == "assistant":
-                previous_model = previous_model or model
+                previous_model = previous_model or asked_model(parts, model)
                 if has_notice(parts, "context_trimmed"):
                     notices.add("context_trimmed")
             if role in ("user", "assistant"):

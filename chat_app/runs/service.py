@@ -28,6 +28,7 @@ from chat_app.db.prepared import Transaction
 from chat_app.db.tables import Run
 from chat_app.llm.base import Model
 from chat_app.llm.registry import Models
+from chat_app.runs.calls import ModelCalls
 from chat_app.runs.create import CreatedRun, NewRun, create_run, retry_run, validate_message
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS, ActiveRun, RunExecutor
 from chat_app.runs.finalize import RunResult, reap_lost_runs
@@ -87,9 +88,10 @@ class RunService:
         flush_throttle = flush_throttle or FlushThrottle()
         self._limits = limits or UserLimits(settings)
         self._writer = LogWriter(event_store(db, clock), flush_throttle)
-        self._titler = ThreadTitler(db, Threads(db, bus, settings, clock), settings)
+        calls = ModelCalls(models, settings, sleep=flush_throttle.back_off)
+        self._titler = ThreadTitler(db, Threads(db, bus, settings, clock), settings, calls)
         self._executor = RunExecutor(
-            db, bus, models, settings, clock, self._writer, flush_throttle, self._titler
+            db, bus, models, settings, clock, self._writer, flush_throttle, self._titler, calls
         )
         self._revoked = RevokedSessions()
         self._sends: set[asyncio.Task[CreatedRun]] = set()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +14,7 @@ from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
 from chat_app.llm.base import CallOptions, Model, PromptMessage, text_message
-from chat_app.runs.calls import call_model
+from chat_app.runs.calls import ModelCalls
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
@@ -50,7 +49,7 @@ async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID
     return text_of(message.parts) if untitled else None
 
 
-async def suggest_title(model: Model, text: str) -> str | None:
+async def suggest_title(calls: ModelCalls, model: Model, text: str) -> str | None:
     """A model's title for a conversation that begins with a text; None if it is unusable.
 
     An answer that was cut off, withheld or too large is unusable: it may be half a title, or no
@@ -61,7 +60,7 @@ async def suggest_title(model: Model, text: str) -> str | None:
     """
     title = ""
     size = SizeLimit(_MAX_ANSWER_BYTES)
-    async with aclosing(call_model(model, _prompt(text), _OPTIONS)) as events:
+    async with calls.once(model, _prompt(text), _OPTIONS) as events:
         async for event in events:
             size.fit(event, begins_part=False)
             if size.is_exceeded:
@@ -92,12 +91,16 @@ class ThreadTitler:
         db: The database.
         threads: Stores the titles.
         settings: Whether models name threads at all, and how long one may take.
+        calls: Calls the models.
     """
 
-    def __init__(self, db: Database, threads: Threads, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, threads: Threads, settings: Settings, calls: ModelCalls
+    ) -> None:
         self._db = db
         self._threads = threads
         self._settings = settings
+        self._calls = calls
         self._tasks: dict[asyncio.Task[None], UUID] = {}
         self._stopped = False
 
@@ -146,7 +149,7 @@ class ThreadTitler:
         if text is None:
             return
         async with asyncio.timeout(self._settings.chat_first_token_seconds):
-            title = await suggest_title(model, text)
+            title = await suggest_title(self._calls, model, text)
         if title is not None:
             await self._threads.set_model_title(principal, thread_id, title)
 
