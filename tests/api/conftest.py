@@ -8,10 +8,12 @@ from testing.auth_api import auth_api_harness
 from testing.auth_services import PASSWORD, AuthHarness
 from testing.database import DatabaseUnderTest
 
-ON_BOTH = {"test_account", "test_account_sessions", "test_chat", "test_chat_streaming"} | {
-    "test_threads"
+ONCE = {"test_auth_forms", "test_auth_routes", "test_crawl", "test_errors", "test_health"} | {
+    "test_one_cookie",
+    "test_security_log",
+    "test_session_claims",
 }
-"""Modules that run on PostgreSQL too; of the other routes, the services are tested there."""
+"""Modules that run on SQLite alone: the services below them are tested on PostgreSQL too."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _runs_once(item: pytest.Item) -> bool:
     parameters = item.callspec.params if hasattr(item, "callspec") else {}  # pyright: ignore
     is_here = item.path.parent == Path(__file__).parent
-    return is_here and parameters.get("database") == "postgres" and item.path.stem not in ON_BOTH
+    return is_here and parameters.get("database") == "postgres" and item.path.stem in ONCE
 
 
 @pytest.fixture
