@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from benchmarks.model_server import Ask
@@ -144,30 +145,53 @@ def open_environment(folder: Path) -> Iterator[Environment]:
             process.wait()
 
 
+async def add_collector(**given: Any) -> BenchmarkUser:
+    """Add a user with very many threads to a database, and with a session.
+
+    Args:
+        given: The settings of the database.
+    """
+    settings = read_settings(embedded_model=False, **given)
+    await asyncio.to_thread(upgrade, settings)
+    live = Services(settings)
+    user = User(email="collector@example.com")
+    async with live.db.system("auth", write=True) as session:
+        session.add(user)
+    principal, collector = await _join(live, user.id)
+    await _collect(live, principal)
+    await live.stop()
+    return collector
+
+
+async def _join(live: Services, user_id: UUID) -> tuple[Principal, BenchmarkUser]:
+    issued = await live.sessions.issue(
+        user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="bench"
+    )
+    principal = Principal(user_id, issued.session_id)
+    thread = await live.threads.create(principal)
+    name = cookies.full_name(live.settings, cookies.SESSION)
+    return principal, BenchmarkUser((name, issued.token), str(thread.id))
+
+
+async def _collect(live: Services, principal: Principal) -> None:
+    await seed_threads(live.db, principal, MANY_THREADS, messages=MESSAGES_OF_EACH)
+    await seed_messages(live.db, principal, MANY_MESSAGES)
+
+
 async def _people(data: Path) -> tuple[list[BenchmarkUser], BenchmarkUser, str, BenchmarkUser]:
     settings = read_settings(data_dir=data, embedded_model=False)
     await asyncio.to_thread(upgrade, settings)
     live = Services(settings)
-    name = cookies.full_name(settings, cookies.SESSION)
-
-    async def join(user_id: UUID) -> tuple[Principal, BenchmarkUser]:
-        issued = await live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="bench"
-        )
-        principal = Principal(user_id, issued.session_id)
-        thread = await live.threads.create(principal)
-        return principal, BenchmarkUser((name, issued.token), str(thread.id))
 
     users = [User(email=f"member-{number}@example.com") for number in range(CROWD + 2)]
     ids = [user.id for user in users]
     async with live.db.system("auth", write=True) as session:
         session.add_all(users)
-    ada, ada_member = await join(ids[0])
+    ada, ada_member = await _join(live, ids[0])
     long = await seed_messages(live.db, ada, MANY_MESSAGES)
-    collector, collector_member = await join(ids[1])
-    await seed_threads(live.db, collector, MANY_THREADS, messages=MESSAGES_OF_EACH)
-    await seed_messages(live.db, collector, MANY_MESSAGES)
-    crowd = [(await join(user_id))[1] for user_id in ids[2:]]
+    collector, collector_member = await _join(live, ids[1])
+    await _collect(live, collector)
+    crowd = [(await _join(live, user_id))[1] for user_id in ids[2:]]
     await live.stop()
     return crowd, ada_member, str(long), collector_member
 

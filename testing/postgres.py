@@ -55,9 +55,14 @@ _D = TypeVar("_D", bound=Database)
 
 
 class PostgresServer:
-    """A cluster of its own, reached through a socket in its folder."""
+    """A cluster of its own, reached through a socket in its folder.
 
-    def __init__(self) -> None:
+    Args:
+        settings: Settings of PostgreSQL besides the usual ones.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self._settings = _SERVER | settings
         self.folder = Path(tempfile.mkdtemp(prefix="chat-postgres-"))
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -104,7 +109,8 @@ class PostgresServer:
             check=True,
             capture_output=True,
         )
-        options = [part for name in _SERVER for part in ("-c", f"{name}={_SERVER[name]}")]
+        given = (f"{name}={value}" for name, value in self._settings.items())
+        options = [part for setting in given for part in ("-c", setting)]
         self._process = subprocess.Popen(
             [self._programs / "postgres", "-D", data, "-k", self.folder, *options],
             **self._user,
