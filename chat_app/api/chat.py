@@ -100,21 +100,26 @@ async def stop(request: Request, principal: Principal) -> None:
 @routes.signed_in("GET", "/api/models")
 async def models(_request: Request, _principal: Principal) -> dict[str, Any]:
     """The models that users can choose."""
-    offered = [_model(model) for model in services().models.all()]
+    found = services().models.all()
+    await services().models.prices.look_up(model.id for model in found)
+    offered = [_model(model) for model in found]
     default = services().models.default().id if offered else None
     return {"models": offered, "default": default}
 
 
 def _model(model: Model) -> dict[str, Any]:
     info = model.info
+    price, window = services().models.prices.known(model.id)
+    costs = {"input": float(price.input), "output": float(price.output)} if price else None
     return {
         "id": model.id,
         "name": model.name,
-        "contextWindow": info.window,
+        "contextWindow": info.window or window,
         "images": info.images,
         "tools": info.tools,
         "temperature": info.temperature,
         "efforts": list(allowed_efforts(info.efforts, services().settings)),
+        "price": costs,
     }
 
 

@@ -5,7 +5,7 @@ fetched. Its import takes a third of a second, so it waits for the first price t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -51,6 +51,7 @@ class Prices:
         self._overrides = overrides
         self._offers: dict[str, tuple[str, str]] = {}
         self._is_loading = False
+        self._known: dict[str, tuple[Price | None, int | None]] = {}
 
     def add(self, model_id: str, base_url: str, model: str) -> None:
         """Look for the price of a model in the table, unless it runs on this machine.
@@ -83,6 +84,19 @@ class Prices:
         return Price(
             fresh.input_price * scale, fresh.output_price * scale, cached.input_price * scale
         )
+
+    async def look_up(self, model_ids: Iterable[str]) -> None:
+        """Look for the prices and the windows of models in a thread, for `known`."""
+        unknown = [model_id for model_id in model_ids if model_id not in self._known]
+        if unknown:
+            self._known |= await asyncio.to_thread(self._found, unknown)
+
+    def known(self, model_id: str) -> tuple[Price | None, int | None]:
+        """The price and the window of a model; None until `look_up` has found them."""
+        return self._known.get(model_id, (None, None))
+
+    def _found(self, model_ids: Iterable[str]) -> dict[str, tuple[Price | None, int | None]]:
+        return {one: (self.of(one), self.window_of(one)) for one in model_ids}
 
     def cost_of(self, model_id: str, usage: Usage, at: datetime) -> int | None:
         """What an answer cost, in billionths of a US dollar; None if that is not known.

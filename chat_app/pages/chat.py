@@ -245,7 +245,10 @@ def _dock() -> rx.Component:
         notice(ChatState.notice, ChatState.dismiss),
         composer(
             model_picker(
-                models=ChatState.models, value=ChatState.model, on_pick=ChatState.pick_model
+                models=ChatState.models,
+                value=ChatState.model,
+                on_pick=ChatState.pick_model,
+                on_open=ChatState.refresh_models,
             ),
             _options(),
             busy=ChatState.busy,

@@ -1,6 +1,7 @@
 """The open thread: a window of its messages, and what the user does in it."""
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -167,6 +168,12 @@ class ChatState(NoticeState, rx.State):
             await try_action(self, services().profiles.choose_model(principal, model_id))
 
     @rx.event
+    async def refresh_models(self):
+        """Look up what the models cost and whether they answer; the list is being opened."""
+        items = await look_up_models(offered_models())
+        show(self, replace(self._view, models=tuple(items)))
+
+    @rx.event
     async def set_options(self, request: str, thread: str, options: dict[str, Any]):
         """Choose the options of the next answers of the chat on the page.
 
@@ -249,8 +256,28 @@ async def offer_models(chat: ChatState, principal: Principal) -> None:
                 await live.profiles.chosen_model(principal),
                 await live.new_chat_options.get(principal),
             )
-    items = [model_item(model, live.settings) for model in models]
+    items = model_items(models)
     show(chat, chat._view.offering(items, live.models.default().id, begins))
+
+
+def model_items(models: Iterable[Model]) -> list[ModelItem]:
+    """The models as the list shows them, with what is known of them by now."""
+    live = services()
+    return [
+        model_item(
+            model,
+            live.settings,
+            *live.models.prices.known(model.id),
+            live.models.health.of(model.id),
+        )
+        for model in models
+    ]
+
+
+async def look_up_models(models: Sequence[Model]) -> list[ModelItem]:
+    """The same, once the prices are known."""
+    await services().models.prices.look_up(model.id for model in models)
+    return model_items(models)
 
 
 async def reload_thread(chat: ChatState, principal: Principal) -> None:

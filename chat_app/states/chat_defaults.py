@@ -6,13 +6,12 @@ from chat_app.auth.principal import Principal
 from chat_app.services import services
 from chat_app.states import NoticeState, current_principal, try_action
 from chat_app.states.account import SettingsState
-from chat_app.states.chat import offered_models
+from chat_app.states.chat import look_up_models, offered_models
 from chat_app.states.model_views import (
     CapsItem,
     ModelItem,
     OptionsItem,
     caps_item,
-    model_item,
     options_item,
 )
 
@@ -38,7 +37,7 @@ class ChatDefaultsState(NoticeState, SettingsState, rx.State):
     async def _read(self, principal: Principal) -> None:
         offered, chosen = offered_models(), await services().profiles.chosen_model(principal)
         default = offered[0].id if offered else ""
-        self.models = [model_item(model, services().settings) for model in offered]
+        self.models = await look_up_models(offered)
         self.model = chosen if any(model.id == chosen for model in offered) else default
         self.options = options_item(await services().new_chat_options.get(principal))
 

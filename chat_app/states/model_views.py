@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
+from chat_app.core.errors import message_of
 from chat_app.llm.base import Model, ModelInfo
+from chat_app.llm.health import ModelHealth
+from chat_app.llm.prices import Price
 from chat_app.settings import Settings
 from chat_app.threads.options import EFFORTS, ChatOptions, allowed_efforts
+
+HEALTHY = ModelHealth()
 
 EFFORT_NAMES: Mapping[str, str] = {
     "none": "Off",
@@ -72,18 +78,30 @@ class CapsItem:
     efforts: list[EffortItem] = field(default_factory=list)
 
 
-def model_item(model: Model, settings: Settings) -> ModelItem:
+def model_item(
+    model: Model,
+    settings: Settings,
+    price: Price | None = None,
+    window: int | None = None,
+    health: ModelHealth = HEALTHY,
+) -> ModelItem:
     """A model in the list to choose from.
 
     Args:
         model: The model.
         settings: The operator's caps.
+        price: What it costs, if that is known.
+        window: How many tokens it takes, if another table than its own says it.
+        health: How its last calls went.
     """
     info = model.info
+    is_called = health.state == "closed"
     return ModelItem(
         model.id,
         model.name,
-        about=" · ".join(_abilities(info)),
+        about=" · ".join(_abilities(info, info.window or window)),
+        price="" if price is None else _price(price),
+        problem="" if is_called else message_of(health.error, health.params),
         efforts=list(allowed_efforts(info.efforts, settings)),
         temperature=info.temperature,
     )
@@ -104,10 +122,23 @@ def caps_item(settings: Settings) -> CapsItem:
     )
 
 
-def _abilities(info: ModelInfo) -> list[str]:
+def _abilities(info: ModelInfo, window: int | None) -> list[str]:
     able = {"Images": info.images, "Tools": info.tools, "Thinking": info.thinking}
-    window = [] if info.window is None else [f"{token_count(info.window)} context"]
-    return [*window, *(name for name, can in able.items() if can)]
+    size = [] if window is None else [f"{token_count(window)} context"]
+    return [*size, *(name for name, can in able.items() if can)]
+
+
+def _price(price: Price) -> str:
+    if not price.input and not price.output:
+        return "Free"
+    return f"{_dollars(price.input)} in, {_dollars(price.output)} out per 1M tokens"
+
+
+def _dollars(amount: Decimal) -> str:
+    """An amount with as many digits as prices have: `$3`, `$0.25`, `$0.075`."""
+    digits = f"{amount:.3f}".rstrip("0").rstrip(".")
+    cents = digits.partition(".")[2]
+    return f"${digits}0" if len(cents) == 1 else f"${digits}"
 
 
 def token_count(count: int) -> str:

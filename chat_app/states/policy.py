@@ -176,10 +176,10 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
     without_arguments = (
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
+        *(chat.refresh_models, ChatDefaultsState.load, ChatDefaultsState.dismiss),
         SearchState.more_messages,
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
-        *(ChatDefaultsState.load, ChatDefaultsState.dismiss),
     )
     row = partial(_row, Access.SIGNED_IN)
     message = _text(frame_bytes)

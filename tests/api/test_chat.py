@@ -483,6 +483,7 @@ async def test_the_models_are_listed_with_what_each_one_takes(chat_api: ChatApi)
         "tools": False,
         "temperature": True,
         "efforts": ["low", "high"],
+        "price": None,
     }
     assert got["default"] == "one"
 

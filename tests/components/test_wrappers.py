@@ -83,7 +83,10 @@ MADE = {
     "passkey_sign_in": lambda: passkey_sign_in(options="/a", action="/b"),
     "clamped": lambda: clamped(rx.el.p()),
     "model_picker": lambda: model_picker(
-        models=rx.Var.create([ModelItem("m", "M")]), value=rx.Var.create("m"), on_pick=Wired.show
+        models=rx.Var.create([ModelItem("m", "M")]),
+        value=rx.Var.create("m"),
+        on_pick=Wired.show,
+        on_open=Wired.none,
     ),
     "chat_options": lambda: chat_options(
         thread="t",

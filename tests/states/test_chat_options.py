@@ -1,14 +1,21 @@
 """The options of a chat on the page: a thread has its own, a new chat begins with its user's."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from chat_app.auth.principal import Principal
+from chat_app.llm.errors import Failure
+from chat_app.llm.fake import FakeModel
+from chat_app.llm.prices import Price
+from chat_app.settings import read_settings
 from chat_app.states.chat import ChatState
 from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.feed import Feed
-from chat_app.states.model_views import EffortItem, OptionsItem, token_count
+from chat_app.states.model_views import EffortItem, OptionsItem, model_item, token_count
 from testing.reflex_tabs import Harness, Tab, open_harness, open_tab, wait_for_value
 
 BRIEF = {"instructions": "Be brief.", "temperature": 0.5, "effort": None}
@@ -127,6 +134,35 @@ async def test_the_settings_page_has_the_models_and_the_options_of_new_chats(
         await tab.send(ChatDefaultsState.pick_model("no such model"))
         assert (await tab.state(ChatDefaultsState)).model == "fake:drop"
         assert await harness.live.profiles.chosen_model(ada) == "fake:drop"
+
+
+async def test_the_list_of_models_says_what_each_costs_and_which_fails(tmp_path: Path) -> None:
+    prices = {"fake": {"input": 0.25, "output": 2}, "fake:think": {"input": 0, "output": 0}}
+    async with open_harness(tmp_path, chat_prices=prices) as harness:
+        ada = await harness.user("ada@example.com")
+        tab = await open_tab(harness, ada)
+        busy = Failure.RATE_LIMIT.error("Fake", retry_after=40)
+        harness.live.models.health.started("fake:drop")
+        harness.live.models.health.failed("fake:drop", busy)
+        await tab.send(ChatState.refresh_models())
+        models = {model.id: model for model in (await tab.state(ChatState)).models}
+        assert models["fake"].price == "$0.25 in, $2 out per 1M tokens"
+        assert (models["fake:think"].price, models["fake:drop"].price) == ("Free", "")
+        assert models["fake:think"].about == "33k context · Thinking"
+        assert (
+            models["fake:drop"].problem == "Fake is busy or rate-limited. Try again in 40 seconds."
+        )
+        assert models["fake"].problem == ""
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [("3", "$3"), ("0.25", "$0.25"), ("0.1", "$0.10"), ("0.075", "$0.075"), ("0.0001", "$0")],
+)
+def test_prices_have_the_digits_that_matter(amount: str, said: str) -> None:
+    price = Price(Decimal(amount), Decimal(60), Decimal(0))
+    item = model_item(FakeModel(), read_settings(), price)
+    assert item.price == f"{said} in, $60 out per 1M tokens"
 
 
 def test_token_counts_are_written_as_in_lists_of_models() -> None:

@@ -1,7 +1,6 @@
 """The composer, where the user writes a message, its model picker, and the starters, which send
 one for them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import reflex as rx
@@ -125,6 +124,7 @@ class ModelPicker(rx.Component):
         models: The models to choose from.
         value: The id of the chosen one; one that is not among them is shown as it is.
         on_pick: Called with the id of another one.
+        on_open: Called when the list is opened.
     """
 
     library = script("chat/model_picker")
@@ -133,13 +133,12 @@ class ModelPicker(rx.Component):
     models: rx.Var[list[ModelItem]]
     value: rx.Var[str]
     on_pick: rx.EventHandler[rx.event.passthrough_event_spec(str)]
+    on_open: rx.EventHandler[rx.event.no_args_event_spec]
 
 
-def model_picker(
-    *, models: rx.Var[Sequence[ModelItem]], value: rx.Var[str], on_pick: object
-) -> rx.Component:
+def model_picker(**props: Any) -> rx.Component:
     """The combobox; see `ModelPicker`."""
-    return ModelPicker.create(icon("down"), models=models, value=value, on_pick=on_pick)
+    return ModelPicker.create(icon("down"), **props)
 
 
 class ChatOptions(rx.Component):

@@ -44,15 +44,23 @@ const STEPS = {
  *   models?: Model[],
  *   value?: string,
  *   onPick?: (id: string) => void,
+ *   onOpen?: () => void,
  *   children?: import("react").ReactNode,
  * }} props `children`: the picture beside the name.
  */
-export function ModelPicker({ models = [], value = "", onPick, children }) {
+export function ModelPicker({ models = [], value = "", onPick, onOpen, children }) {
   const chosen = models.find(({ id }) => id === value);
   const name = chosen?.name ?? value;
   if (models.length > 1) {
     return (
-      <Choice models={models} value={value} name={name} problem={chosen?.problem} onPick={onPick}>
+      <Choice
+        models={models}
+        value={value}
+        name={name}
+        problem={chosen?.problem}
+        onPick={onPick}
+        onOpen={onOpen}
+      >
         {children}
       </Choice>
     );
@@ -74,10 +82,11 @@ export function ModelPicker({ models = [], value = "", onPick, children }) {
  *   name: string,
  *   problem?: string,
  *   onPick?: (id: string) => void,
+ *   onOpen?: () => void,
  *   children?: import("react").ReactNode,
  * }} props
  */
-function Choice({ models, value, name, problem, onPick, children }) {
+function Choice({ models, value, name, problem, onPick, onOpen, children }) {
   const id = useId();
   /** @type {import("react").RefObject<HTMLButtonElement>} */
   const button = useRef(/** @type {any} */ (null));
@@ -108,6 +117,7 @@ function Choice({ models, value, name, problem, onPick, children }) {
     if (newState === "open") {
       place(list.current, button.current);
       button.current.focus(); // a click does not do it everywhere
+      onOpen?.();
     }
     setIsOpen(newState === "open");
   }

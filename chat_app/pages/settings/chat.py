@@ -3,7 +3,7 @@
 import reflex as rx
 
 from chat_app.components.auth.account import theme_control
-from chat_app.components.auth.fields import field, submit_button, text_field
+from chat_app.components.auth.fields import field, submit_button
 from chat_app.components.chat.composer import model_picker
 from chat_app.components.ui.feedback import notice
 from chat_app.pages.settings.sections import form_section, section, when_loaded
@@ -85,24 +85,29 @@ def _options() -> rx.Component:
                 "For models that can think. Others ignore it.", id="effort-hint", class_name="hint"
             ),
         ),
-        text_field(
+        field(
             "Temperature",
             "temperature",
-            type="number",
-            input_mode="decimal",
-            min=0,
-            max=caps.temperature,
-            step="any",
-            placeholder=_DEFAULT,
-            default_value=rx.cond(options.temperature != None, options.temperature, ""),  # noqa: E711
-            aria_describedby="temperature-hint",
-        ),
-        rx.el.p(
-            "0 to ",
-            caps.temperature,
-            ". Low is predictable, high is varied.",
-            id="temperature-hint",
-            class_name="hint",
+            rx.el.input(
+                id="temperature",
+                name="temperature",
+                class_name="field number",
+                type="number",
+                input_mode="decimal",
+                min=0,
+                max=caps.temperature,
+                step="any",
+                placeholder=_DEFAULT,
+                default_value=rx.cond(options.temperature != None, options.temperature, ""),  # noqa: E711
+                aria_describedby="temperature-hint",
+            ),
+            rx.el.p(
+                "0 to ",
+                caps.temperature,
+                ". Low is predictable, high is varied.",
+                id="temperature-hint",
+                class_name="hint",
+            ),
         ),
         submit_button("Save"),
         lead="Each chat can have its own, with the button beside its model.",
