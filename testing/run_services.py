@@ -255,9 +255,11 @@ class ScriptedDatabase(Database):
             raise self.unheard.pop(0)
         return result
 
-    async def system_transact(self, reason: str, work: Callable[[Transaction], T]) -> T:
+    async def system_transact(
+        self, reason: str, work: Callable[[Transaction], T], **more: Any
+    ) -> T:
         self.system_writes.append(reason)
-        result = await super().system_transact(reason, work)
+        result = await super().system_transact(reason, work, **more)
         if self.unheard_log:
             raise self.unheard_log.pop(0)
         return result

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from chat_app.db.prepared import Compiled
+
 
 class Statements:
     """The statements of all engines, in order, with their parameters."""
@@ -33,13 +35,21 @@ class Statements:
 @contextmanager
 def statements() -> Iterator[Statements]:
     """Note every statement while the block lasts."""
-    noted = Statements()
+    noted, bind = Statements(), Compiled.bind
 
     def note(conn, cursor, statement, parameters, context, executemany) -> None:
         noted.ran.append((statement, parameters))
 
+    def note_prepared(self: Compiled, parameters: Any, owner: Any) -> Any:
+        values = bind(self, parameters, owner)
+        if self.is_positional:  # SQLite, past the engine
+            noted.ran.append((self.sql, values))
+        return values
+
     event.listen(Engine, "before_cursor_execute", note)
+    Compiled.bind = note_prepared
     try:
         yield noted
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+        Compiled.bind = bind

@@ -191,6 +191,15 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
+def file_id(file: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None when there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def read_revision(file: Path) -> str:
     """Read the revision in a SQLite file, which is opened anew for it; empty when it has none.
 

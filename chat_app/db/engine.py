@@ -2,14 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 from chat_app.db.dialect import (
     engines,
+    file_id,
     free_pages,
     merge_index,
     read_revision,
@@ -36,7 +36,15 @@ from chat_app.db.scoped_session import (
     check_reason,
     owner_of,
 )
-from chat_app.db.transactions import DatabaseThread, GroupCommit, reading_threads
+from chat_app.db.transactions import (
+    CHECKPOINT_PAGES,
+    DatabaseThread,
+    GroupCommit,
+    InlineCommit,
+    reading_threads,
+    shielded,
+)
+from chat_app.db.write_locks import WriteLocks
 
 if TYPE_CHECKING:
     from chat_app.db.server_lock import ServerLock
@@ -51,10 +59,6 @@ _MAINTAINED_PAGES = 1_000  # 4 MB: a few milliseconds under the write lock
 
 DATABASE_ERRORS = (DatabaseError, SQLAlchemyError, OSError)
 """What is raised when the database cannot answer."""
-
-
-class NestedWrite(Exception):
-    """A task with a write session opened another one, which would be a deadlock."""
 
 
 class Database:
@@ -79,17 +83,20 @@ class Database:
             )
         self._system_url = system_url or url
         self._server_lock: ServerLock | None = None
+        self._locks = WriteLocks(per_owner=self._is_postgres, busy_seconds=busy_seconds)
         writer = thread_engine(url, busy_seconds, "BEGIN IMMEDIATE")
         self._writer = DatabaseThread(writer, "BEGIN IMMEDIATE", "writer") if writer else None
         self._readers = reading_threads(url, busy_seconds) if writer else ()
-        self._group = GroupCommit(self._writer, self._locked_write) if self._writer else None
-        self._busy_seconds = busy_seconds
+        inline = thread_engine(url, 0, "BEGIN IMMEDIATE", "wal_autocheckpoint=0")
+        self._inline = InlineCommit(inline, lambda: self._locks.are_free) if inline else None
+        self._group = (
+            GroupCommit(self._writer, self._locked_write, self._inline)
+            if self._writer and self._inline
+            else None
+        )
         self._file = sqlite_file(url)
-        self._file_id = _id_of(self._file) if self._file else None
+        self._file_id = file_id(self._file) if self._file else None
         self._reserve: DiskReserve | None = None
-        self._write_locks: WeakValueDictionary[UUID | None, asyncio.Lock] = WeakValueDictionary()
-        self._writing: set[asyncio.Task[Any] | None] = set()
-        self._queued = 0  # writers that wait for a lock
 
     def keep_reserve(self, path: Path) -> None:
         """Keep a file on the disk of a SQLite database that is deleted when the disk is full."""
@@ -166,7 +173,7 @@ class Database:
             return await self._grouped(owner, work)
         engine = owned_by(self._own.writers, owner)
         async with self._locked_write(owner):
-            return await _shielded(self._on_server(engine, owner, work))
+            return await shielded(self._on_server(engine, owner, work))
 
     async def query(self, principal: Scope, work: Callable[[Transaction], _T]) -> _T:
         """Run prepared statements in a read transaction, restricted to the principal's rows.
@@ -179,18 +186,31 @@ class Database:
             Unscoped: The principal has no real ids.
         """
         owner = owner_of(principal)
-        if self._readers:
-            least_busy = min(self._readers, key=attrgetter("pending"))
-            return await least_busy.transact(self._on_driver(owner, work, is_full=True))
-        engine = owned_by(self._own.readers, owner)
-        return await _shielded(self._on_server(engine, owner, work, reads=True))
+        return await self._queried(owner, work)
 
-    async def system_transact(self, reason: str, work: Callable[[Transaction], _T]) -> _T:
+    async def system_query(self, reason: str, work: Callable[[Transaction], _T]) -> _T:
+        """Run prepared statements in an unrestricted read transaction.
+
+        Args:
+            reason: One of `scoped_session.REASONS`.
+            work: Executes the statements. It may run in another thread.
+
+        Raises:
+            UnknownReason: The reason is not registered.
+        """
+        check_reason(reason)
+        return await self._queried(None, work)
+
+    async def system_transact(
+        self, reason: str, work: Callable[[Transaction], _T], *, pages: int | None = None
+    ) -> _T:
         """Run prepared statements in an unrestricted write transaction.
 
         Args:
             reason: One of `scoped_session.REASONS`.
             work: Executes the statements. It may run in another thread.
+            pages: About how many pages of a SQLite file it changes; see `InlineCommit`. None
+                leaves it to the other thread.
 
         Raises:
             UnknownReason: The reason is not registered.
@@ -200,10 +220,10 @@ class Database:
         """
         check_reason(reason)
         if self._group is not None:
-            return await self._grouped(None, work)
+            return await self._grouped(None, work, pages)
         # The log writer needs no lock: it counts no rows, and there is one of it. It needs no
         # snapshot either: a row that was deleted meanwhile is missing, and no conflict.
-        return await _shielded(self._on_server(self._read_committed, None, work))
+        return await shielded(self._on_server(self._read_committed, None, work))
 
     async def revision(self) -> str:
         """The revision of the database as it is now; empty when it has none.
@@ -217,7 +237,7 @@ class Database:
         """
         self._check_server_lock()
         if self._file is not None:
-            if _id_of(self._file) != self._file_id:
+            if file_id(self._file) != self._file_id:
                 raise DatabaseUnreachable
             return await asyncio.to_thread(read_revision, self._file)
         async with self.system("health") as session:
@@ -256,7 +276,10 @@ class Database:
             return 0
         async with self._locked_write():
             with self._noticing_full():
-                return await _shielded(self._writer.call(step))
+                found = await shielded(self._writer.call(step))
+        if self._inline is not None:
+            self._inline.note_write(CHECKPOINT_PAGES)  # it may have copied the log
+        return found
 
     @asynccontextmanager
     async def serving(self, wait_seconds: float = 5) -> AsyncIterator[None]:
@@ -286,10 +309,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         for engine in (self._own, self._all):
-            await _shielded(engine.dispose())
+            await shielded(engine.dispose())
+        if self._inline is not None:
+            self._inline.close()
         for thread in (*self._readers, self._writer):
             if thread is not None:
-                await _shielded(thread.close())
+                await shielded(thread.close())
 
     @asynccontextmanager
     async def _reading(self, session: _S) -> AsyncIterator[_S]:
@@ -298,7 +323,7 @@ class Database:
         except PoolTimeout:
             raise DatabaseBusy from None
         finally:
-            await _shielded(session.close())
+            await shielded(session.close())
 
     @asynccontextmanager
     async def _committing(self, session: _S, owner: UUID | None = None) -> AsyncIterator[_S]:
@@ -315,13 +340,21 @@ class Database:
                 for publish in session.after_commit:
                     publish()
 
-    async def _grouped(self, owner: UUID | None, work: Callable[[Transaction], _T]) -> _T:
+    async def _queried(self, owner: UUID | None, work: Callable[[Transaction], _T]) -> _T:
+        if self._readers:
+            least_busy = min(self._readers, key=attrgetter("pending"))
+            return await least_busy.transact(self._on_driver(owner, work, is_full=True))
+        engine = self._all.readers if owner is None else owned_by(self._own.readers, owner)
+        return await shielded(self._on_server(engine, owner, work, reads=True))
+
+    async def _grouped(
+        self, owner: UUID | None, work: Callable[[Transaction], _T], pages: int | None = None
+    ) -> _T:
         assert self._group is not None
-        if asyncio.current_task() in self._writing:
-            raise NestedWrite("This task has a write session already; use that one.")
+        self._locks.check()
         with self._noticing_full():
             on_driver = self._on_driver(owner, work, is_full=self._is_full())
-            return await self._group.run(on_driver)
+            return await self._group.run(on_driver, pages)
 
     def _on_driver(
         self, owner: UUID | None, work: Callable[[Transaction], _T], *, is_full: bool
@@ -370,72 +403,20 @@ class Database:
             async with self._reading(session):
                 yield session
                 self._check_server_lock()  # it may be lost meanwhile
-                await _shielded(_commit(session))
+                await shielded(_commit(session))
 
     @asynccontextmanager
     async def _locked_write(self, owner: UUID | None = None) -> AsyncIterator[None]:
-        """Hold a write lock.
-
-        SQLite allows one writer. Code that counts rows before it adds or removes one (active runs,
-        login methods) is correct only with one writer of those rows: on PostgreSQL each user has a
-        lock, and system sessions share one.
-
-        Args:
-            owner: Whose rows are written; None for a system session.
-        """
-        task = asyncio.current_task()
-        if task in self._writing:
-            raise NestedWrite("This task has a write session already; use that one.")
-        key = owner if self._is_postgres else None
-        lock = self._write_locks.setdefault(key, asyncio.Lock())
-        if lock.locked() or self._queued:
-            self._queued += 1
-            try:
-                # writers ahead may each wait for another process; together they may not exceed this
-                async with asyncio.timeout(self._busy_seconds):
-                    await lock.acquire()
-            except TimeoutError:
-                raise DatabaseBusy from None
-            finally:
-                self._queued -= 1
-        else:
-            await lock.acquire()  # at once: a timer for each token would cost more than the lock
-        self._writing.add(task)
-        try:
+        async with self._locks.hold(owner):
             yield
-        finally:
-            self._writing.discard(task)
-            lock.release()
+        if self._inline is not None:
+            self._inline.note_write()
 
     def _check_server_lock(self) -> None:
         if self._server_lock is not None:
             self._server_lock.check()
 
 
-def _id_of(file: Path) -> tuple[int, int] | None:
-    """Which file a path leads to; None when there is none."""
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 async def _commit(session: AsyncSession) -> None:
     await session.commit()
     session.info[_COMMITTED] = True
-
-
-async def _shielded(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await work that must not be cancelled halfway, and then raise the cancellation."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        task.exception()  # else the loop would log it as never retrieved
-        raise cancelled
-    return task.result()

@@ -1,4 +1,4 @@
-"""The prepared statements of the hot paths: a send, the prompt, the log of a run, and its end.
+"""The prepared statements of the hot paths: a session, a list, a send, a run, its log and its end.
 
 A column that is added to `thread`, `message` or `run` is named here too: these rows are not written
 by the ORM, so no default of a model and no listener of a flush fills it.
@@ -6,7 +6,18 @@ by the ORM, so no default of a model and no listener of a flush fills it.
 
 from typing import Any
 
-from sqlalchemy import Column, Uuid, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    Column,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from chat_app.db.prepared import Prepared, PreparedInsert
 from chat_app.db.tables import ACTIVE, metadata
@@ -17,6 +28,9 @@ CHAT_DEFAULTS = metadata.tables["chat_defaults"]
 RUNS = metadata.tables["run"]
 EVENTS = metadata.tables["run_event"]
 ENTRIES = metadata.tables["search_entry"]
+USERS = metadata.tables["user"]
+SESSIONS = metadata.tables["auth_session"]
+DENIED = metadata.tables["denied_session"]
 
 
 def _id(name: str):
@@ -76,6 +90,26 @@ ACTIVE_THREADS = Prepared(
     select(RUNS.c.thread_id).where(or_(*(RUNS.c.status == status for status in ACTIVE)))
 )
 """The threads in which an answer is being written."""
+
+PAGE_OF_THREADS = Prepared(
+    select(
+        THREADS.c.id,
+        THREADS.c.title,
+        THREADS.c.title_origin,
+        THREADS.c.model,
+        THREADS.c.created_at,
+        THREADS.c.updated_at,
+    )
+    .where(THREADS.c.deleted_at.is_(None))
+    # a row comparison, so that the index is entered at the cursor
+    .where(
+        tuple_(THREADS.c.updated_at, THREADS.c.id)
+        < tuple_(bindparam("before", type_=THREADS.c.updated_at.type), _id("before_id"))
+    )
+    .order_by(THREADS.c.updated_at.desc(), THREADS.c.id.desc())
+    .limit(bindparam("limit"))
+)
+"""Threads by last activity, newest first, that come after a sort key."""
 
 STORED_MESSAGES = Prepared(
     select(func.count(), func.coalesce(func.sum(MESSAGES.c.size), 0)).select_from(MESSAGES)
@@ -237,3 +271,54 @@ LOST_RUNS = Prepared(
     .limit(bindparam("limit"))
 )
 """Active runs, by their ids from one on, for the start."""
+
+_SESSION_ID = _id("session_id")
+_USER_AND_SESSION = (
+    USERS.c.id,
+    USERS.c.email,
+    USERS.c.name,
+    USERS.c.session_epoch,
+    SESSIONS.c.id,
+    SESSIONS.c.token_hash,
+    SESSIONS.c.last_seen_at,
+    SESSIONS.c.authenticated_at,
+    SESSIONS.c.idle_expires_at,
+    SESSIONS.c.expires_at,
+    SESSIONS.c.remember,
+    SESSIONS.c.method,
+    SESSIONS.c.provider,
+    SESSIONS.c.claims,
+    SESSIONS.c.revoked_at,
+)
+"""The columns of `auth.sessions.models`: four of the user, then those of the session."""
+
+SESSION_OF_TOKEN = Prepared(
+    select(*_USER_AND_SESSION)
+    .join_from(SESSIONS, USERS, USERS.c.id == SESSIONS.c.user_id)
+    .where(SESSIONS.c.token_hash == bindparam("token_hash"), USERS.c.disabled_at.is_(None))
+)
+"""The session with a token and its user, who is not disabled; live or not."""
+
+SESSION_OF_JWT = Prepared(
+    select(*_USER_AND_SESSION)
+    .join_from(USERS, SESSIONS, SESSIONS.c.id == _SESSION_ID, isouter=True)
+    .where(
+        USERS.c.id == _id("user_id"),
+        USERS.c.disabled_at.is_(None),
+        USERS.c.session_epoch == bindparam("epoch"),
+        ~select(DENIED.c.session_id).where(DENIED.c.session_id == _SESSION_ID).exists(),
+    )
+)
+"""The user of an encrypted JWT that is not denied, and its session, if that is stored."""
+
+SESSION_BY_ID = Prepared(
+    select(*_USER_AND_SESSION)
+    .join_from(SESSIONS, USERS, USERS.c.id == SESSIONS.c.user_id)
+    .where(
+        SESSIONS.c.id == _SESSION_ID,
+        SESSIONS.c.revoked_at.is_(None),
+        SESSIONS.c.idle_expires_at > bindparam("now", type_=SESSIONS.c.idle_expires_at.type),
+        USERS.c.disabled_at.is_(None),
+    )
+)
+"""A live session and its user, who is not disabled."""

@@ -38,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 BACK_OFF = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds before each further attempt of a commit that failed."""
+_PAGES_OF_ENTRY = 2
+"""Pages that an entry changes: one of the table, one of its index."""
+_PAGE_CHARS = 1_000
+"""Characters on a page; they may take up to four bytes each."""
 
 
 class RunLogUnavailable(StorableError):
@@ -339,6 +343,7 @@ def event_store(db: Database, clock: Clock) -> StoreEntries:
             transaction.run_each(INSERT_EVENT, rows)
             transaction.run_each(START_RUN, started)
 
-        await db.system_transact("run log", write)
+        pages = sum(_PAGES_OF_ENTRY + len(entry.payload) // _PAGE_CHARS for entry in entries)
+        await db.system_transact("run log", write, pages=pages)
 
     return store

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -84,9 +85,13 @@ class Threads:
         _check_limit(limit)
         if query.role:
             return ThreadPage([], None)  # only messages have one
-        async with self._db.read(principal) as session:
-            rows = await queries.page_rows(session, after=after, limit=limit + 1, query=query)
-            running = await queries.running_threads(session)
+        if query == EVERYTHING:
+            read = partial(queries.page, after=after, limit=limit + 1)
+            rows, running = await self._db.query(principal, read)
+        else:
+            async with self._db.read(principal) as session:
+                rows = await queries.page_rows(session, after=after, limit=limit + 1, query=query)
+                running = await queries.running_threads(session)
         threads = [summary(row, running=row.id in running) for row in rows[:limit]]
         if len(rows) <= limit:
             return ThreadPage(threads, None)

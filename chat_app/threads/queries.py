@@ -7,7 +7,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, literal, or_, tuple_
@@ -17,6 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.db.prepared import Transaction
+from chat_app.db.statements import ACTIVE_THREADS, PAGE_OF_THREADS
 from chat_app.db.tables import ACTIVE, Message, Run, Thread
 from chat_app.threads.search_query import SearchQuery
 from chat_app.threads.tree import Node
@@ -25,6 +27,8 @@ from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
 _MAX_CURSOR_LENGTH = 120
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_BEFORE_ALL = datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1)
+"""A sort key newer than that of every thread."""
 
 
 def encode_cursor(updated_at: datetime, thread_id: UUID) -> str:
@@ -165,6 +169,29 @@ async def active_run_of(session: AsyncSession, thread_id: UUID) -> RunRef | None
     )
     row = runs.first()
     return RunRef(*row) if row else None
+
+
+class _SummaryRow(NamedTuple):
+    id: UUID
+    title: str
+    title_origin: str
+    model: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def page(
+    transaction: Transaction, *, after: str | None, limit: int
+) -> tuple[Sequence[ThreadRow], set[UUID]]:
+    """Threads by last activity, newest first, at most `limit`; and those with an active run.
+
+    Raises:
+        InvalidInput: The cursor is malformed.
+    """
+    before, before_id = _BEFORE_ALL if after is None else decode_cursor(after)
+    rows = transaction.all(PAGE_OF_THREADS, before=before, before_id=before_id, limit=limit)
+    running = {thread_id for (thread_id,) in transaction.all(ACTIVE_THREADS)}
+    return cast(Sequence[ThreadRow], [_SummaryRow(*row) for row in rows]), running
 
 
 async def page_rows(

@@ -20,9 +20,10 @@ from sqlmodel import col
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseUnreachable
 from chat_app.db.dialect import Engines, convert_error, engines
-from chat_app.db.engine import Database, NestedWrite
+from chat_app.db.engine import Database
 from chat_app.db.row_level_security import QueryRefused, restrict_to_owner
 from chat_app.db.tables import Message, Thread, User
+from chat_app.db.write_locks import NestedWrite
 
 POSTGRES = "postgresql+psycopg://nobody@localhost/none"
 

@@ -15,9 +15,10 @@ from sqlmodel import col, select, update
 
 from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.db import dialect
-from chat_app.db.engine import Database, NestedWrite
+from chat_app.db.engine import Database
 from chat_app.db.scoped_session import UnknownReason
 from chat_app.db.tables import Thread, User
+from chat_app.db.write_locks import NestedWrite
 from testing.database import DatabaseUnderTest, connections_in_use, only_sqlite
 from testing.owned_rows import Person
 

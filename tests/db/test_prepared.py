@@ -30,6 +30,7 @@ READS = {
     "MESSAGE_TO_ANSWER",
     "OPTIONS_OF_NEW_CHATS",
     "ACTIVE_THREADS",
+    "PAGE_OF_THREADS",
     "STORED_MESSAGES",
     "STORED_THREADS",
     "RUN_TO_END",
@@ -40,6 +41,7 @@ READS = {
 }
 WITHOUT_IDS = {
     "ACTIVE_THREADS",
+    "PAGE_OF_THREADS",
     "STORED_MESSAGES",
     "STORED_THREADS",
     "LOST_RUNS",
@@ -49,6 +51,7 @@ WITHOUT_IDS = {
 """Reads with no parameter that names a row."""
 CHANGES = {"CONTINUE_THREAD", "START_RUN", "END_MESSAGE", "END_RUN", "DELETE_EVENTS"}
 INSERTS = {"INSERT_THREAD", "INSERT_MESSAGE", "INSERT_RUN", "INSERT_EVENT", "INSERT_ENTRY"}
+SYSTEM_READS = {"SESSION_OF_TOKEN", "SESSION_OF_JWT", "SESSION_BY_ID"}
 
 
 def _named() -> dict[str, Prepared]:
@@ -64,7 +67,7 @@ def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers
     }
     assert files == {"chat_app/db/statements.py"}
-    assert set(_named()) == READS | CHANGES | INSERTS
+    assert set(_named()) == READS | CHANGES | INSERTS | SYSTEM_READS
 
 
 def _of(person: Person) -> dict[str, Any]:
@@ -76,6 +79,8 @@ def _of(person: Person) -> dict[str, Any]:
         "leaf": person.message_id,
         "client_id": "c1",
         "last": UUID(int=0),
+        "before": datetime(9999, 1, 1, tzinfo=UTC),
+        "before_id": UUID(int=2**128 - 1),
         "limit": 10,
         "max_bytes": 10_000,
         "now": NOW,
@@ -233,6 +238,9 @@ def test_a_statement_that_names_a_table_without_owner_is_refused(db: Database) -
         if table.name not in {str(model.__tablename__) for model in OWNED}:
             with pytest.raises(QueryRefused):
                 PreparedInsert(table).compiled(dialect)
+    for name in SYSTEM_READS:
+        with pytest.raises(QueryRefused):
+            _named()[name].compiled(dialect)
     with pytest.raises(QueryRefused):
         Prepared(text("SELECT * FROM thread")).compiled(dialect)
     with pytest.raises(QueryRefused):

@@ -46,7 +46,7 @@ def _reasons(source: str) -> list[object]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("system", "system_transact")
+        and node.func.attr in ("system", "system_query", "system_transact")
     ]
 
 

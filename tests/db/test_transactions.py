@@ -15,10 +15,11 @@ from sqlmodel import select
 
 from chat_app.core.clock import utc_now
 from chat_app.core.errors import Conflict, DatabaseBusy
-from chat_app.db.engine import Database, NestedWrite
+from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import CONTINUE_THREAD, STORED_THREADS, THREAD_TO_SEND_TO
 from chat_app.db.tables import Thread
+from chat_app.db.write_locks import NestedWrite
 from testing.database import SqliteDatabase, only_sqlite
 from testing.owned_rows import Person
 

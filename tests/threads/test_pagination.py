@@ -157,5 +157,5 @@ async def test_the_last_page_costs_as_much_as_the_first(harness: RunHarness, ali
     ]
     assert len(plans) == 20
     assert all("ix_thread_owner_id_updated_at_id" in plan for plan in plans)
-    assert all("(updated_at,id)<(?,?)" in plan for plan in plans[1:]), "entered at the cursor"
+    assert all("(updated_at,id)<(?,?)" in plan for plan in plans), "entered at the cursor"
     assert not any("TEMP B-TREE" in plan for plan in plans)

@@ -8,14 +8,14 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import not_
-from sqlmodel import col, select
-from sqlmodel.sql.expression import Select
-
-from chat_app.auth.sessions.revocation import JWT_PREFIX, is_denied
+from chat_app.auth.sessions.models import SessionUser, StoredSession
+from chat_app.auth.sessions.revocation import JWT_PREFIX
 from chat_app.core.crypto import DecryptionError, KeyRing, hash_token, new_token
+from chat_app.db.prepared import Prepared
+from chat_app.db.statements import SESSION_OF_JWT, SESSION_OF_TOKEN
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
@@ -29,7 +29,8 @@ _JWT_TYPE = "session"
 _RANDOM_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _JWT_MAX_LENGTH = 4_096  # characters; no browser keeps a longer cookie
 
-SessionQuery = Select[User, AuthSession]
+SessionRow = AuthSession | StoredSession
+UserRow = User | SessionUser
 
 
 class InvalidSessionClaims(Exception):
@@ -41,16 +42,18 @@ class DecodedToken:
     """What a token says, before the database is asked.
 
     Args:
-        query: Selects the user and the session's row. A user without a row is accepted only with
-            `fallback`.
+        statement: Selects the user and the session's row. A user without a row is accepted only
+            with `fallback`.
+        parameters: The statement's.
         fingerprint: What the codec's `fingerprint` returned for the session's row.
         fallback: Stands in for the row while the token is valid without it; None when it is not.
         is_old: Whether the next request replaces the token.
     """
 
-    query: SessionQuery
+    statement: Prepared
+    parameters: dict[str, Any]
     fingerprint: str
-    fallback: AuthSession | None = None
+    fallback: StoredSession | None = None
     is_old: bool = False
 
 
@@ -60,7 +63,7 @@ class DatabaseTokenCodec:
     stateless_lifetime = timedelta(0)
     """How long a token can be valid without its row."""
 
-    def issue(self, row: AuthSession, user: User, now: datetime) -> str:
+    def issue(self, row: SessionRow, user: UserRow, now: datetime) -> str:
         """Issue a token for a row, and set the row's `token_hash`."""
         token = new_token()
         row.token_hash = hash_token(token)
@@ -71,13 +74,9 @@ class DatabaseTokenCodec:
         if not _RANDOM_TOKEN.fullmatch(token):
             return None
         token_hash = hash_token(token)
-        query = select(User, AuthSession).join(AuthSession, col(User.id) == AuthSession.user_id)
-        return DecodedToken(
-            query.where(col(AuthSession.token_hash) == token_hash, col(User.disabled_at).is_(None)),
-            token_hash,
-        )
+        return DecodedToken(SESSION_OF_TOKEN, {"token_hash": token_hash}, token_hash)
 
-    def fingerprint(self, row: AuthSession) -> str:
+    def fingerprint(self, row: SessionRow) -> str:
         """What the valid tokens of a session have in common; it changes with a step-up."""
         return row.token_hash
 
@@ -89,11 +88,13 @@ class SessionClaims:
     Args:
         row: The session, as far as the token knows it; `idle_expires_at` and `expires_at` are until
             when the token is valid without the stored row.
+        user_id: The user.
         issued_at: When this token was issued.
         epoch: The user's, which changes when all their sessions are revoked at once.
     """
 
-    row: AuthSession
+    row: StoredSession
+    user_id: UUID
     issued_at: datetime
     epoch: int
 
@@ -109,19 +110,19 @@ class SessionClaims:
             if claims["typ"] != _JWT_TYPE or claims["aud"] != audience:
                 raise InvalidSessionClaims
             issued_at, expires_at = _time(claims["iat"]), _time(claims["exp"])
-            row = AuthSession(
+            row = StoredSession(
                 id=UUID(claims["sid"]),
                 token_hash="",
-                user_id=UUID(claims["sub"]),
-                created_at=issued_at,
                 last_seen_at=issued_at,
                 authenticated_at=_time(claims["auth_time"]),
                 idle_expires_at=expires_at,
                 expires_at=expires_at,
+                remember=False,
                 method=claims["method"],
                 provider=claims["provider"],
+                claims={},
             )
-            return cls(row, issued_at, int(claims["epoch"]))
+            return cls(row, UUID(claims["sub"]), issued_at, int(claims["epoch"]))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise InvalidSessionClaims from None
 
@@ -139,7 +140,7 @@ class JwtTokenCodec:
         self._audience = settings.url
         self.stateless_lifetime = timedelta(minutes=settings.session_token_minutes)
 
-    def issue(self, row: AuthSession, user: User, now: datetime) -> str:
+    def issue(self, row: SessionRow, user: UserRow, now: datetime) -> str:
         """Issue a token for a row, and set the row's `token_hash`."""
         row.token_hash = f"{JWT_PREFIX}{row.id}"
         claims = {  # the registered names of RFC 7519 §4.1, and some of our own
@@ -166,24 +167,16 @@ class JwtTokenCodec:
         except (DecryptionError, InvalidSessionClaims):
             return None
         known = claims.row
-        query = (
-            select(User, AuthSession)
-            .outerjoin(AuthSession, col(AuthSession.id) == known.id)
-            .where(
-                col(User.id) == known.user_id,
-                col(User.disabled_at).is_(None),
-                col(User.session_epoch) == claims.epoch,
-                not_(is_denied(known.id)),
-            )
-        )
+        parameters = {"session_id": known.id, "user_id": claims.user_id, "epoch": claims.epoch}
         return DecodedToken(
-            query,
+            SESSION_OF_JWT,
+            parameters,
             self.fingerprint(known),
             known if claims.issued_at <= now < known.expires_at else None,
             claims.issued_at + TOUCH_EVERY <= now or self._keys.is_outdated(PURPOSE, token),
         )
 
-    def fingerprint(self, row: AuthSession) -> str:
+    def fingerprint(self, row: SessionRow) -> str:
         """What the valid tokens of a session have in common; it changes with a step-up."""
         return f"{row.id} {row.authenticated_at.timestamp()}"
 

@@ -1,7 +1,9 @@
-"""What the session service returns: issued sessions, resolved sessions, summaries."""
+"""Sessions as they are stored, and what the session service returns of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chat_app.auth.principal import Principal, UserProfile
@@ -73,3 +75,36 @@ class SessionSummary:
     last_seen_at: datetime
     expires_at: datetime
     is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUser:
+    """What a session needs of its user's row."""
+
+    id: UUID
+    email: str
+    name: str
+    session_epoch: int
+
+
+@dataclass(slots=True)
+class StoredSession:
+    """What a request needs of a session's row (`db.tables.AuthSession`)."""
+
+    id: UUID
+    token_hash: str
+    last_seen_at: datetime
+    authenticated_at: datetime
+    idle_expires_at: datetime
+    expires_at: datetime
+    remember: bool
+    method: str
+    provider: str
+    claims: dict[str, Any]
+    revoked_at: datetime | None = None
+
+
+def stored_session(row: Sequence[Any]) -> tuple[SessionUser, StoredSession | None]:
+    """The user and the session in a row of a prepared statement; None where it is not stored."""
+    user, session = SessionUser(*row[:4]), row[4:]
+    return user, None if session[0] is None else StoredSession(*session)

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import and_, col, delete, or_, select, update
 
 from chat_app.auth.principal import Principal
+from chat_app.auth.sessions.models import StoredSession
 from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
 from chat_app.core.signals import SESSIONS, Bus, Signal
@@ -29,14 +30,9 @@ def live(now: datetime) -> tuple[Condition, ...]:
     return col(AuthSession.revoked_at).is_(None), col(AuthSession.idle_expires_at) > now
 
 
-def is_live(row: AuthSession, now: datetime) -> bool:
+def is_live(row: AuthSession | StoredSession, now: datetime) -> bool:
     """Whether a session is neither revoked nor expired."""
     return row.revoked_at is None and now < row.idle_expires_at
-
-
-def is_denied(session_id: UUID) -> Condition:
-    """That a session's JWTs are denied."""
-    return select(DeniedSession).where(col(DeniedSession.session_id) == session_id).exists()
 
 
 async def _deny(session: SystemSession, expiry: Mapping[UUID, datetime]) -> None:

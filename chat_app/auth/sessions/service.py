@@ -17,8 +17,15 @@ from chat_app.auth.devices import clean_user_agent, device_label
 from chat_app.auth.operator_hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.sessions.cache import CACHE_SECONDS, SessionCache
-from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionQuery, TokenCodec
-from chat_app.auth.sessions.models import IssuedSession, ResolvedSession, SessionSummary
+from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionRow, TokenCodec
+from chat_app.auth.sessions.models import (
+    IssuedSession,
+    ResolvedSession,
+    SessionSummary,
+    SessionUser,
+    StoredSession,
+    stored_session,
+)
 from chat_app.auth.sessions.revocation import SessionRevocation, is_live, live
 from chat_app.core.clock import Clock
 from chat_app.core.errors import DatabaseError, Unauthenticated
@@ -26,6 +33,8 @@ from chat_app.core.logging import log_security_event
 from chat_app.core.network import coarse_network
 from chat_app.core.signals import SESSIONS, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
+from chat_app.db.prepared import Prepared
+from chat_app.db.statements import SESSION_BY_ID
 from chat_app.db.tables import AuthSession, User
 from chat_app.settings import Settings
 
@@ -188,7 +197,7 @@ class SessionService(SessionRevocation):
             decoded = self._codec.decode(token, now)
             if decoded is None:
                 return None
-            pair = await self._first(decoded.query)
+            pair = await self._first(decoded.statement, **decoded.parameters)
             if pair is None:
                 return None
             user, row = pair
@@ -224,7 +233,7 @@ class SessionService(SessionRevocation):
             return cached.principal
 
         async def load() -> ResolvedSession | None:
-            pair = await self._first(_live_session(session_id, now))
+            pair = await self._first(SESSION_BY_ID, session_id=session_id, now=now)
             if pair is None or pair[1] is None:
                 return None
             user, row = pair[0], pair[1]
@@ -255,7 +264,12 @@ class SessionService(SessionRevocation):
         now = self._clock()
         async with self._db.system("auth", write=True) as session:
             mine = col(AuthSession.user_id) == principal.user_id
-            result = await session.exec(_live_session(principal.credential_id, now).where(mine))
+            result = await session.exec(
+                select(User, AuthSession)
+                .join(AuthSession, col(User.id) == AuthSession.user_id)
+                .where(col(AuthSession.id) == principal.credential_id, mine, *live(now))
+                .where(col(User.disabled_at).is_(None))
+            )
             pair = result.first()
             if pair is None:
                 raise Unauthenticated
@@ -299,12 +313,14 @@ class SessionService(SessionRevocation):
                 for row in rows.all()
             ]
 
-    async def _first(self, query: SessionQuery) -> tuple[User, AuthSession | None] | None:
-        async with self._db.system("auth") as session:
-            return (await session.exec(query)).first()
+    async def _first(
+        self, statement: Prepared, **parameters: Any
+    ) -> tuple[SessionUser, StoredSession | None] | None:
+        row = await self._db.system_query("auth", lambda one: one.first(statement, **parameters))
+        return None if row is None else stored_session(row)
 
     async def _resolved(
-        self, row: AuthSession, user: User, renewed: IssuedSession | None = None
+        self, row: StoredSession, user: SessionUser, renewed: IssuedSession | None = None
     ) -> ResolvedSession:
         """A live session, with the claims of the operator's function."""
         context = SessionContext(
@@ -327,7 +343,7 @@ class SessionService(SessionRevocation):
             if loaded is None or revocations == self._revocations:
                 return loaded
 
-    async def _touch(self, row: AuthSession, now: datetime) -> None:
+    async def _touch(self, row: StoredSession, now: datetime) -> None:
         """Write the use of a session, at most every five minutes; a failed write is no error."""
         if row.last_seen_at + TOUCH_EVERY > now:
             return
@@ -346,7 +362,7 @@ class SessionService(SessionRevocation):
             return
         row.last_seen_at, row.idle_expires_at = now, idle_end
 
-    def _idle_end(self, row: AuthSession, now: datetime) -> datetime:
+    def _idle_end(self, row: SessionRow, now: datetime) -> datetime:
         return min(now + self._lifetime(row.remember)[0], row.expires_at)
 
     def _lifetime(self, remember: bool) -> tuple[timedelta, timedelta]:
@@ -372,14 +388,6 @@ class SessionService(SessionRevocation):
             self._cache.drop(signal.session_id)
 
 
-def _live_session(session_id: UUID, now: datetime) -> SessionQuery:
-    return (
-        select(User, AuthSession)
-        .join(AuthSession, col(User.id) == AuthSession.user_id)
-        .where(col(AuthSession.id) == session_id, col(User.disabled_at).is_(None), *live(now))
-    )
-
-
-def _issued(token: str, row: AuthSession, now: datetime) -> IssuedSession:
+def _issued(token: str, row: SessionRow, now: datetime) -> IssuedSession:
     seconds_left = int((row.expires_at - now).total_seconds())
     return IssuedSession(token, row.id, row.expires_at, seconds_left if row.remember else None)

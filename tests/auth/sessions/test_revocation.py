@@ -1,10 +1,9 @@
 """Revocation: at once, published once, and never undone by a slower read."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,9 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.core.signals import SESSIONS, Signal
 from chat_app.db import engine
 from chat_app.db.engine import Database
-from chat_app.db.scoped_session import SystemSession
+from chat_app.db.prepared import Transaction
 from chat_app.db.tables import AuthSession
 from testing.auth_services import AuthHarness, OpenAuthHarness
+
+T = TypeVar("T")
 
 
 class SlowReader(Database):
@@ -28,16 +29,13 @@ class SlowReader(Database):
         self.found = asyncio.Event()
         self.say = asyncio.Event()
 
-    @contextlib.asynccontextmanager
-    async def system(
-        self, reason: str, *, write: bool = False, **more: Any
-    ) -> AsyncIterator[SystemSession]:
-        async with super().system(reason, write=write, **more) as session:
-            yield session
-        if self.is_slow and not write:
+    async def system_query(self, reason: str, work: Callable[[Transaction], T]) -> T:
+        found = await super().system_query(reason, work)
+        if self.is_slow:
             self.is_slow = False
             self.found.set()
             await self.say.wait()
+        return found
 
 
 async def reason_of(harness: AuthHarness, session_id: UUID) -> str:
@@ -295,14 +293,18 @@ async def test_a_failed_transaction_revokes_nothing(harness: AuthHarness) -> Non
 
 
 async def queries_of(harness: AuthHarness, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The reason of every system session from now on."""
-    opened, seen = harness.db.system, list[str]()
+    """The reason of every look past the scope from now on."""
+    seen = list[str]()
 
-    def system(reason: str, *, write: bool = False) -> Any:
-        seen.append(reason)
-        return opened(reason, write=write)
+    def noting(look: Any) -> Any:
+        def look_and_note(reason: str, *args: Any, **kw: Any) -> Any:
+            seen.append(reason)
+            return look(reason, *args, **kw)
 
-    monkeypatch.setattr(harness.db, "system", system)
+        return look_and_note
+
+    for name in ("system", "system_query"):
+        monkeypatch.setattr(harness.db, name, noting(getattr(harness.db, name)))
     return seen
 
 
