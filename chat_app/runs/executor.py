@@ -54,8 +54,10 @@ _DISCARDING = ("stopped", "revoked")
 """Statuses that keep what readers have seen and discard what is buffered."""
 _MAX_BUFFERED_CHARS = 64_000
 """A model further ahead of the disk than this is made to wait."""
-_EVENTS_PER_TURN = 64
-"""Events after which the event loop gets a turn, however fast the model is."""
+_TURN_CHARS = 10_000
+"""Characters after which others get their turn in the event loop, however fast the model is."""
+_EVENT_CHARS = 150
+"""What an event costs beside its text, in characters."""
 
 
 @dataclass(slots=True, eq=False)
@@ -341,7 +343,7 @@ async def stream_answer(
     last_type: type[Event] | None = None
     since = 0.0
     async with aclosing(call) as events:
-        count = 0
+        turn = 0
         async for event in events:
             if isinstance(event, PART_DELTAS) and not event.text:
                 continue
@@ -375,11 +377,14 @@ async def stream_answer(
             log.add(event)
             if size.is_exceeded:
                 break
-            count += 1
+            turn += _EVENT_CHARS + (len(event.text) if isinstance(event, PART_DELTAS) else 0)
             if log.buffered > _MAX_BUFFERED_CHARS:
                 await log.flush()
-            elif count % _EVENTS_PER_TURN == 0:
+            elif turn > _TURN_CHARS:
                 await asyncio.sleep(0)
+            else:
+                continue
+            turn = 0
     if size.is_exceeded:
         if last_type is ReasoningDelta:
             log.add(ReasoningEnd(round(now() - since, 3)))
