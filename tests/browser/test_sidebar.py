@@ -129,6 +129,7 @@ async def test_a_search_leads_by_keyboard_to_a_message_and_a_reload_stays_there(
     assert page.url.endswith(f"?message={message}")
     await page.reload()
     await expect(sought).to_have_attribute("data-message", str(message))
+    await expect(sought).to_be_focused()
     await field.fill("no such words")
     await expect(page.get_by_text("No messages have all these words.")).to_be_visible()
     await field.fill("")

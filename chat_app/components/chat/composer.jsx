@@ -151,7 +151,9 @@ export function Composer(props) {
   }, [offline]);
 
   useEffect(() => {
-    if (!matchMedia(TOUCH).matches) field.current.focus({ preventScroll: true });
+    // The message that the URL names gets the focus where there is one.
+    const isNamed = new URLSearchParams(location.search).has("message");
+    if (!isNamed && !matchMedia(TOUCH).matches) field.current.focus({ preventScroll: true });
   }, [draftKey]);
 
   // What the Enter key of a keyboard on the screen is called.
