@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from chat_app.core.json_values import json_value
-from chat_app.core.parts import Part, ToolCallPart, WholePart
+from chat_app.core.parts import NativeItem, Part, ToolCallPart, WholePart
 from chat_app.core.text import utf16_length
 
 FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "size", "other"]
@@ -104,6 +104,20 @@ class PartAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeItemAdded:
+    """What a provider needs back, word for word; see `core.parts.NativeItem`. It is no part.
+
+    Args:
+        made_by: The provider and the model.
+        item: The item.
+    """
+
+    kind: ClassVar = "native"
+    made_by: str
+    item: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """The token counts that a provider reports.
 
@@ -133,7 +147,8 @@ PartDelta = TextDelta | ReasoningDelta
 PART_DELTAS = (TextDelta, ReasoningDelta)
 """The types of `PartDelta`; `isinstance` is faster with a tuple than with a union."""
 ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
-Event = PartDelta | ReasoningEnd | TextWasReasoning | ToolEvent | PartAdded | Usage | Finish
+PartEnd = ReasoningEnd | TextWasReasoning
+Event = PartDelta | PartEnd | ToolEvent | PartAdded | NativeItemAdded | Usage | Finish
 
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _BY_KIND: dict[str, type[Event]] = {
@@ -147,6 +162,7 @@ _BY_KIND: dict[str, type[Event]] = {
         ToolCallEnd,
         ToolResult,
         PartAdded,
+        NativeItemAdded,
         Usage,
         Finish,
     )
@@ -161,6 +177,11 @@ def encode_payload(event: Event) -> str:
     if isinstance(event, PART_DELTAS):
         return event.text
     return _dump(json_value({each.name: getattr(event, each.name) for each in fields(event)}))
+
+
+def is_known(kind: str) -> bool:
+    """Whether an event has this kind; a later version may have logged others."""
+    return kind in _BY_KIND
 
 
 def decode_event(kind: str, payload: str) -> Event:
@@ -209,7 +230,7 @@ class PartLocator:
                 return self._calls.get(event.call_id)
             case PartAdded():
                 return self._new("")
-            case Usage() | Finish():
+            case NativeItemAdded() | Usage() | Finish():
                 return None
 
     def _new(self, kind: str) -> int:
@@ -223,6 +244,7 @@ class FoldedRun:
     """What the events of a run add up to."""
 
     parts: list[Part] = field(default_factory=list)
+    native: list[NativeItem] = field(default_factory=list)
     usage: Usage | None = None
     finish: Finish | None = None
 
@@ -236,6 +258,9 @@ def fold(events: Iterable[Event]) -> FoldedRun:
             folded.usage = event
         elif isinstance(event, Finish):
             folded.finish = event
+        elif isinstance(event, NativeItemAdded):
+            at = len(folded.parts)
+            folded.native.append({"at": at, "made_by": event.made_by, "item": event.item})
         index = locator.locate(event)
         if index is None:
             continue

@@ -4,7 +4,7 @@ The names of types and states are stored in rows and sent to programs; they do n
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 
@@ -133,6 +133,11 @@ def size_of(parts: Iterable[Part]) -> int:
         else len(json.dumps(part))
         for part in parts
     )
+
+
+def native_size(items: Sequence[NativeItem] | None) -> int:
+    """The size of native items in bytes, as JSON."""
+    return len(json.dumps(items)) if items else 0
 
 
 def has_content(parts: Iterable[Part]) -> bool:

@@ -196,6 +196,7 @@ END_MESSAGE = Prepared(
         _new(
             MESSAGES.c.model,
             MESSAGES.c.parts,
+            MESSAGES.c.native,
             MESSAGES.c.size,
             MESSAGES.c.status,
             MESSAGES.c.finish_reason,
@@ -255,6 +256,7 @@ def _branch() -> Prepared:
             MESSAGES.c.parts,
             MESSAGES.c.status,
             MESSAGES.c.model,
+            MESSAGES.c.native,
         )
         .join(chain, chain.c.id == MESSAGES.c.id)
         .order_by(chain.c.depth)

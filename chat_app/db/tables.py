@@ -25,7 +25,7 @@ from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 from chat_app.core.clock import utc_now
-from chat_app.core.parts import size_of
+from chat_app.core.parts import native_size, size_of
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -236,8 +236,9 @@ class Message(Owned, table=True):
 
     `parts` is a list of `core.parts.Part`; `error` is a key of `core.errors.MESSAGES`, and
     `error_params` are the parameters of its message; `finish_reason` is why an answer ended: a
-    `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown; `size`
-    is that of the parts in bytes, measured whenever the row is written.
+    `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown;
+    `native` is a list of `core.parts.NativeItem`; `size` is that of both lists in bytes, measured
+    whenever the row is written.
     """
 
     __table_args__ = (
@@ -263,6 +264,9 @@ class Message(Owned, table=True):
     parent_id: UUID | None = None
     role: str = Field(max_length=10)
     parts: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    native: list[Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
     size: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     status: str = Field(default="complete", max_length=12)
     finish_reason: str = Field(default="", max_length=20, sa_column_kwargs=_EMPTY)
@@ -278,7 +282,7 @@ class Message(Owned, table=True):
 @event.listens_for(Message, "before_insert")
 @event.listens_for(Message, "before_update")
 def _measure(_mapper: object, _connection: object, message: Message) -> None:
-    message.size = size_of(message.parts)
+    message.size = size_of(message.parts) + native_size(message.native)
 
 
 class Run(Owned, table=True):

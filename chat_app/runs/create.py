@@ -329,7 +329,7 @@ def _insert_run(
     transaction.run_each(
         INSERT_MESSAGE,
         [
-            {**message, **no_end, "thread_id": thread_id, "created_at": run.now}
+            {**message, **no_end, "native": None, "thread_id": thread_id, "created_at": run.now}
             for message in messages
         ],
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from chat_app.core.clock import Clock
 from chat_app.core.errors import message_of
 from chat_app.core.events import Finish, FinishReason, Usage, text_length
-from chat_app.core.parts import has_content, size_of
+from chat_app.core.parts import has_content, native_size, size_of
 from chat_app.db.engine import Database
 from chat_app.db.full_text import entry_of_message
 from chat_app.db.prepared import Transaction
@@ -137,7 +137,8 @@ def finalize(
         message_id=message_id,
         new_model=model,
         new_parts=folded.parts,
-        new_size=size_of(folded.parts),
+        new_native=folded.native or None,
+        new_size=size_of(folded.parts) + native_size(folded.native),
         **end,
     )
     entry = entry_of_message(

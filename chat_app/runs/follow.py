@@ -28,6 +28,7 @@ from chat_app.core.events import (
     decode_event,
     events_of,
     fold,
+    is_known,
     text_length,
 )
 from chat_app.core.parts import Part
@@ -307,7 +308,7 @@ def fold_entries(entries: Sequence[tuple[int, str, str]]) -> tuple[FoldedRun, in
     Args:
         entries: The `seq`, kind and payload of each, in order.
     """
-    folded = fold(decode_event(kind, payload) for _, kind, payload in entries)
+    folded = fold(decode_event(kind, payload) for _, kind, payload in entries if is_known(kind))
     return folded, entries[-1][0] if entries else 0
 
 

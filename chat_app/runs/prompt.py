@@ -63,13 +63,15 @@ def _read_prompt(leaf: UUID, system: str, max_chars: int, transaction: Transacti
         if not messages:
             break
         start = messages[-1][0]
-        for _, message_id, role, parts, status, model in messages:
+        for _, message_id, role, parts, status, model, native in messages:
             if role == "assistant":
                 previous_model = previous_model or asked_model(parts, model)
                 if has_notice(parts, "context_trimmed"):
                     notices.add("context_trimmed")
             if role in ("user", "assistant"):
-                message = PromptMessage(role, tuple(parts), status, model, id=message_id)
+                message = PromptMessage(
+                    role, tuple(parts), status, model, tuple(native or ()), message_id
+                )
                 remaining -= message.size
                 prompt.append(message)
     if system:

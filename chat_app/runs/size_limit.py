@@ -4,6 +4,7 @@ from chat_app.core.events import (
     PART_DELTAS,
     Event,
     Finish,
+    NativeItemAdded,
     PartAdded,
     ToolCallDelta,
     ToolResult,
@@ -51,7 +52,7 @@ def _size_of(event: Event) -> int:
     match event:
         case ToolCallDelta():
             return PART_BYTES + len(event.arguments.encode("utf-8", "surrogatepass"))
-        case PartAdded() | ToolResult():
+        case PartAdded() | ToolResult() | NativeItemAdded():
             return PART_BYTES + len(encode_payload(event).encode("utf-8", "surrogatepass"))
         case _:
             return 0

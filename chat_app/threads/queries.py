@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, literal, or_, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -245,6 +245,9 @@ async def branch_above(
         run: The thread's active run; its message gets the run's id.
     """
     ids = list(await session.exec(BRANCH, params=branch_params(leaf, limit, max_bytes)))
-    messages = await session.exec(select(Message).where(col(Message.id).in_(ids)))
+    query = (
+        select(Message).where(col(Message.id).in_(ids)).options(defer(cast(Any, Message.native)))
+    )
+    messages = await session.exec(query)
     rows = {message.id: message for message in messages}
     return [message_view(rows[message_id], run) for message_id in ids]

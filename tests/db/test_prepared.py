@@ -88,6 +88,7 @@ def _of(person: Person) -> dict[str, Any]:
         "new_model": "stolen",
         "new_head": uuid4(),
         "new_parts": [],
+        "new_native": None,
         "new_size": 0,
         "new_status": "stolen",
         "new_finish_reason": "",
