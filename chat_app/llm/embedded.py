@@ -19,12 +19,14 @@ from chat_app.llm.base import (
     DEFAULT_OPTIONS,
     CallOptions,
     ModelInfo,
+    ModelTimeouts,
     PromptMessage,
     ProviderError,
     fit_context,
 )
+from chat_app.llm.endpoint import Endpoint
 from chat_app.llm.errors import ContextTooLong, Failure
-from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
+from chat_app.llm.provider import ProviderModel
 
 SLOTS = 2  # parallel answers, so that a title need not wait for a long answer
 SLOT_TOKENS = 4096  # the context of each, in tokens
@@ -184,8 +186,8 @@ class EmbeddedModel:
         self._path = path
         self._timeouts = timeouts
         self._endpoint: Endpoint | None = None
-        self._model: OpenAIModel | None = None
-        self._starting: asyncio.Task[OpenAIModel] | None = None
+        self._model: ProviderModel | None = None
+        self._starting: asyncio.Task[ProviderModel] | None = None
         self._closed = False
 
     async def stream(
@@ -226,7 +228,7 @@ class EmbeddedModel:
             await asyncio.wait([self._starting])
         await self._stop_process()
 
-    async def _ready(self) -> OpenAIModel:
+    async def _ready(self) -> ProviderModel:
         if self._closed:
             raise Failure.UNREACHABLE.error(self.name)
         if self._model is not None and self.process is not None and self.process.alive:
@@ -245,7 +247,7 @@ class EmbeddedModel:
         """Whether the child process refuses connections because it has exited."""
         return self.process is None or await self.process.exited()
 
-    async def _start(self) -> OpenAIModel:
+    async def _start(self) -> ProviderModel:
         await self._stop_process()
         try:
             async with asyncio.timeout(self._timeouts.first_token):
@@ -255,7 +257,7 @@ class EmbeddedModel:
         except (ModelNotStarted, OSError):
             raise ProviderError("unreachable", "embedded_not_started") from None
         self._endpoint = Endpoint(self.process.url + "/v1", self.process.api_key)
-        self._model = OpenAIModel(
+        self._model = ProviderModel(
             self._endpoint, self.id, self._timeouts, name=self.name, fields=_FIELDS
         )
         return self._model

@@ -1,15 +1,20 @@
 """The model registry: every model of this process, in the order of the model menu."""
 
+from dataclasses import replace
 from itertools import chain
 
 from chat_app.core.errors import InvalidInput
-from chat_app.llm.base import Model, ProviderError
+from chat_app.llm.base import Model, ModelInfo, ModelTimeouts, ProviderError
+from chat_app.llm.catalog import guess_info
+from chat_app.llm.dialects.anthropic_messages import VERSION
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
+from chat_app.llm.endpoint import Endpoint
 from chat_app.llm.fake import Ending, FakeModel
 from chat_app.llm.health import HealthMonitor
-from chat_app.llm.openai_compatible import Endpoint, ModelTimeouts, OpenAIModel
 from chat_app.llm.prices import Prices
+from chat_app.llm.provider import ProviderModel
 from chat_app.settings import ConfigError, Settings
+from chat_app.settings.models import OfferedModel, ProviderKind
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_MODEL = "gpt-5.4-mini"
@@ -120,29 +125,48 @@ class Models:
         key = settings.openai_api_key.get_secret_value()
         if not key and not settings.openai_base_url:
             return
-        endpoint = self._endpoint(settings.openai_base_url or _OPENAI_URL, key)
+        base_url = settings.openai_base_url or _OPENAI_URL
+        endpoint = self._endpoint(base_url, key)
         for model in settings.chat_models or (_OPENAI_MODEL,):
-            self._add(OpenAIModel(endpoint, model, self._timeouts))
-            self.prices.add(model, settings.openai_base_url or _OPENAI_URL, model)
+            self._add(
+                ProviderModel(
+                    endpoint,
+                    model,
+                    self._timeouts,
+                    info=guess_info(model, base_url),
+                    dialect=settings.openai_kind,
+                )
+            )
+            self.prices.add(model, base_url, model)
 
     def _add_providers(self) -> None:
         for provider in self._settings.chat_providers:
-            endpoint = self._endpoint(provider.base_url, provider.api_key.get_secret_value())
+            endpoint = self._endpoint(
+                provider.base_url, provider.api_key.get_secret_value(), provider.kind
+            )
             for model in provider.models:
-                model_id = f"{provider.name}/{model}"
-                self.prices.add(model_id, provider.base_url, model)
+                model_id = f"{provider.name}/{model.id}"
+                self.prices.add(model_id, provider.base_url, model.id)
                 self._add(
-                    OpenAIModel(
+                    ProviderModel(
                         endpoint,
-                        model,
+                        model.id,
                         self._timeouts,
                         model_id=model_id,
-                        name=f"{model} ({provider.name})",
+                        name=model.name or f"{model.id} ({provider.name})",
+                        info=_info_of(model, provider.base_url),
+                        dialect=provider.kind,
                     )
                 )
 
-    def _endpoint(self, base_url: str, key: str) -> Endpoint:
-        endpoint = Endpoint(base_url, key)
+    def _endpoint(
+        self, base_url: str, key: str, kind: ProviderKind = "chat-completions"
+    ) -> Endpoint:
+        if kind == "anthropic":
+            headers = {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
+            endpoint = Endpoint(base_url, headers=headers)
+        else:
+            endpoint = Endpoint(base_url, key)
         self._endpoints.append(endpoint)
         return endpoint
 
@@ -159,3 +183,9 @@ class Models:
             fake = FakeModel.from_id(model_id, idle_seconds=self._timeouts.idle)
             assert fake is not None
             self._add(fake)
+
+
+def _info_of(model: OfferedModel, base_url: str) -> ModelInfo:
+    """What a model can do: what the operator says, else what is guessed."""
+    said = model.model_dump(exclude={"id", "name"}, exclude_none=True)
+    return replace(guess_info(model.id, base_url), **said)

@@ -1,10 +1,11 @@
-"""The models and their providers: OpenAI-compatible servers, the embedded model, timeouts."""
+"""The models and their providers: their APIs, what their models can do, timeouts."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
+from chat_app.settings.limits import Effort
 from chat_app.settings.validation import (
     ApiUrl,
     CommaList,
@@ -14,6 +15,13 @@ from chat_app.settings.validation import (
     host_of,
     matching,
 )
+
+ProviderKind = Literal["chat-completions", "responses", "anthropic"]
+"""The API that a provider has."""
+_DEFAULT_URLS = {
+    "responses": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+}
 
 
 class _Entry(BaseModel):
@@ -28,24 +36,6 @@ class _Entry(BaseModel):
                     f"has the unknown key {key!r}{did_you_mean(key, cls.model_fields)}"
                 )
         return value
-
-
-class ProviderSettings(_Entry):
-    """A provider: an OpenAI-compatible server.
-
-    Args:
-        name: A short name; model ids are `name/model`.
-        base_url: The base URL of its API, for example `http://localhost:11434/v1`.
-        api_key: Its API key, if it needs one.
-        models: The models to offer.
-    """
-
-    name: Annotated[
-        str, matching(r"[a-z0-9][a-z0-9-]{0,30}", "must have lower-case letters, digits and -")
-    ]
-    base_url: ApiUrl = Field(min_length=1)
-    api_key: SecretStr = SecretStr("")
-    models: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
 
 
 Dollars = Annotated[Decimal, Field(ge=0, le=100_000)]
@@ -71,6 +61,63 @@ class PriceSettings(_Entry):
         return self.input if self.cached_input is None else self.cached_input
 
 
+class OfferedModel(_Entry):
+    """A model of a provider. What is not said is guessed by its name.
+
+    Args:
+        id: Its name on the server.
+        name: Its display name.
+        window: The most tokens of a prompt and its answer together.
+        max_output: The most tokens of an answer.
+        images: Whether it sees images.
+        tools: Whether it calls tools.
+        efforts: The thinking efforts that can be chosen.
+        temperature: Whether the temperature can be chosen.
+    """
+
+    id: str = Field(min_length=1)
+    name: str = ""
+    window: int | None = Field(None, ge=256)
+    max_output: int | None = Field(None, ge=16)
+    images: bool | None = None
+    tools: bool | None = None
+    efforts: tuple[Effort, ...] | None = None
+    temperature: bool | None = None
+
+
+def _by_its_id(value: object) -> object:
+    if value == "":
+        raise ValueError("must not be empty")
+    return {"id": value} if isinstance(value, str) else value
+
+
+class ProviderSettings(_Entry):
+    """A provider.
+
+    Args:
+        name: A short name; model ids are `name/model`.
+        kind: The API that it has.
+        base_url: The base URL of its API, for example `http://localhost:11434/v1`; OpenAI and
+            Anthropic have a default.
+        api_key: Its API key, if it needs one.
+        models: The models to offer: names, or objects that say more.
+    """
+
+    name: Annotated[
+        str, matching(r"[a-z0-9][a-z0-9-]{0,30}", "must have lower-case letters, digits and -")
+    ]
+    kind: ProviderKind = "chat-completions"
+    base_url: ApiUrl = Field(min_length=1)
+    api_key: SecretStr = SecretStr("")
+    models: tuple[Annotated[OfferedModel, BeforeValidator(_by_its_id)], ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_url(cls, value: Any) -> Any:
+        default = _DEFAULT_URLS.get(str(value.get("kind"))) if isinstance(value, dict) else None
+        return {"base_url": default, **value} if default else value
+
+
 class ModelSettings(SettingsGroup):
     """Models."""
 
@@ -80,12 +127,17 @@ class ModelSettings(SettingsGroup):
     openai_api_key: SecretStr = SecretStr("")
     """Its API key."""
 
+    openai_kind: Literal["chat-completions", "responses"] = "chat-completions"
+    """Its API: chat-completions, which every compatible server has, or responses, in which the
+    models of OpenAI keep their reasoning from turn to turn."""
+
     chat_models: CommaList[str] = ()
     """The models of that server, comma separated; the first is the default."""
 
     chat_providers: Json[tuple[ProviderSettings, ...]] = ()
     """More providers, as JSON:
-    [{"name":"ollama","base_url":"http://localhost:11434/v1","models":["llama3.2"]}]"""
+    [{"name":"ollama","base_url":"http://localhost:11434/v1","models":["llama3.2"]}].
+    docs/models.md has every key."""
 
     chat_model: str = ""
     """The default model; empty means the first in the list."""

@@ -17,9 +17,8 @@ import pytest
 from chat_app.core.events import Finish, PartAdded, TextDelta, Usage
 from chat_app.core.parts import notice_part
 from chat_app.llm import embedded
-from chat_app.llm.base import CallOptions, PromptMessage, ProviderError, text_message
+from chat_app.llm.base import CallOptions, ModelTimeouts, PromptMessage, ProviderError, text_message
 from chat_app.llm.embedded import EmbeddedModel, find_model_file
-from chat_app.llm.openai_compatible import ModelTimeouts
 
 SAFETY = 60  # seconds; no test waits for it, it only ends one that would hang
 PATIENCE = ModelTimeouts(first_token=60, idle=30)

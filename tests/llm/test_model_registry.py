@@ -1,17 +1,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chat_app.core.errors import InvalidInput
-from chat_app.core.events import TextDelta
+from chat_app.core.events import Finish, TextDelta
 from chat_app.llm import registry
 from chat_app.llm.base import ProviderError, text_message
 from chat_app.llm.fake import FakeModel
 from chat_app.llm.registry import MAX_UNLISTED, Models
 from chat_app.settings import ConfigError, Settings, read_settings
-from testing.fake_provider import API_KEY, DONE, finish, serve, streamed, text
+from testing.fake_provider import API_KEY, DONE, Answer, finish, serve, streamed, text
 
 EMBEDDED = "smollm2-135m-instruct"
 FAKES = [
@@ -183,3 +184,72 @@ def test_fake_models_asked_for_by_id_are_not_kept_without_bound(given: Given) ->
     models.get(f"fake:{MAX_UNLISTED + 1}x0")
     assert models.get("fake:1x0") is not first
     assert ids(models) == [EMBEDDED, *FAKES]
+
+
+def typed(*events: dict[str, Any]) -> Answer:
+    """A stream whose events name their type."""
+    lines = (f"event: {each['type']}\ndata: {json.dumps(each)}\n\n".encode() for each in events)
+    return streamed(*lines)
+
+
+CLAUDE = typed(
+    {"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}},
+    {"type": "content_block_stop", "index": 0},
+    {
+        "type": "message_delta",
+        "delta": {"stop_reason": "end_turn"},
+        "usage": {"output_tokens": 2},
+    },
+    {"type": "message_stop"},
+)
+RESPONSE = typed(
+    {"type": "response.output_text.delta", "output_index": 0, "delta": "a"},
+    {
+        "type": "response.completed",
+        "response": {"usage": {"input_tokens": 3, "output_tokens": 2}},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "path", "key"),
+    [
+        ("chat-completions", streamed(text("a"), finish(), DONE), "chat/completions", "Bearer k"),
+        ("responses", RESPONSE, "responses", "Bearer k"),
+        ("anthropic", CLAUDE, "messages", "k"),
+    ],
+)
+async def test_a_provider_is_asked_in_its_own_dialect(
+    given: Given, kind: str, answer: Answer, path: str, key: str
+) -> None:
+    async with serve(answer) as provider:
+        entry = {"name": "p", "kind": kind, "base_url": provider.url, "api_key": "k"}
+        models = Models(given(chat_providers=[{**entry, "models": ["x"]}]))
+        said = [event async for event in models.get("p/x").stream([text_message("user", "hi")])]
+        await models.close()
+    assert said[0] == TextDelta("a")
+    assert said[-1] == Finish("stop")
+    (request,) = provider.requests
+    assert request.path == f"/v1/{path}"
+    headers = request.headers
+    assert headers.get("authorization", headers.get("x-api-key")) == key
+    assert ("anthropic-version" in headers) is (kind == "anthropic")
+
+
+def test_a_provider_with_one_home_needs_no_address(given: Given) -> None:
+    for kind in ("responses", "anthropic"):
+        provider = given(chat_providers=[{"name": "p", "kind": kind, "models": ["x"]}])
+        assert provider.chat_providers[0].base_url.startswith("https://api.")
+
+
+def test_what_the_operator_says_of_a_model_goes_before_what_is_guessed(given: Given) -> None:
+    entry = {"id": "claude-opus-4-6", "name": "Opus", "window": 8_192, "efforts": ["low"]}
+    provider = {"name": "p", "kind": "anthropic", "models": ["claude-opus-4-6", entry]}
+    models = Models(given(chat_providers=[{**provider, "name": "q", "models": [entry]}, provider]))
+    said, guessed = models.get("q/claude-opus-4-6"), models.get("p/claude-opus-4-6")
+    assert (said.name, said.info.window, said.info.efforts) == ("Opus", 8_192, ("low",))
+    assert said.info.images
+    assert (guessed.info.window, guessed.info.price_key) == (200_000, "anthropic/claude-opus-4-6")
+    assert "max" in guessed.info.efforts

@@ -11,7 +11,7 @@ from chat_app.core.errors import message_of
 from chat_app.core.events import Event, Finish, fold
 from chat_app.core.parts import text_of
 from chat_app.llm.base import ProviderError
-from chat_app.llm.chat_completions import ChatCompletionDecoder
+from chat_app.llm.dialects.chat_completion_stream import ChatCompletionDecoder
 from chat_app.llm.reasoning_tags import ReasoningTags
 from chat_app.llm.sse import SSEParser
 

@@ -21,8 +21,8 @@ from chat_app.core.errors import (
 from chat_app.core.events import ReasoningDelta
 from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import text_message
+from chat_app.llm.dialects.turns import conversation_of, text_of_blocks
 from chat_app.llm.errors import Failure
-from chat_app.llm.openai_compatible import alternate
 from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
 
@@ -268,9 +268,16 @@ async def test_the_prompt_is_the_stored_branch(harness: RunHarness, alice: Princ
     assert [part["type"] for part in answer.parts] == ["reasoning", "text"]
 
 
-@pytest.mark.parametrize("how", ["refused", "stopped", "only thought"])
+@pytest.mark.parametrize(
+    ("how", "note"),
+    [
+        ("refused", "[No answer: the model failed.]"),
+        ("stopped", "[No answer: it was stopped.]"),
+        ("only thought", "[No answer: the model failed.]"),
+    ],
+)
 async def test_a_chat_goes_on_after_an_answer_without_text(
-    harness: RunHarness, alice: Principal, how: str
+    harness: RunHarness, alice: Principal, how: str, note: str
 ):
     first = await harness.runs.send(alice, text="one", client_id="c1")
     answer = await harness.models.one.answer(1)
@@ -284,12 +291,10 @@ async def test_a_chat_goes_on_after_an_answer_without_text(
     await harness.read(alice, first.run_id)
     await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
     prompt = (await harness.models.one.answer(2)).prompt
-    system = text_message("system", harness.settings.chat_system_prompt)
-    question = text_message("user", "one\n\ntwo")
-    assert alternate(prompt, fold_system=False) == [system, question]
-    (folded,) = alternate(prompt, fold_system=True)
-    assert folded.role == "user"
-    assert folded.text.endswith("one\n\ntwo")
+    conversation = conversation_of(prompt, tools=False, images=False, made_by="")
+    assert conversation.system == harness.settings.chat_system_prompt
+    turns = [(turn.role, text_of_blocks(turn.blocks)) for turn in conversation.turns]
+    assert turns == [("user", "one"), ("assistant", note), ("user", "two")]
 
 
 async def test_the_indent_of_the_first_line_is_stored_and_sent(

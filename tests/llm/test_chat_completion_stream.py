@@ -4,13 +4,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
+from chat_app.core.events import (
+    Event,
+    Finish,
+    NativeItemAdded,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    Usage,
+)
 from chat_app.llm.base import ProviderError
-from chat_app.llm.chat_completions import ChatCompletionDecoder
+from chat_app.llm.dialects.chat_completion_stream import ChatCompletionDecoder
 from chat_app.llm.sse import SSEvent
 
 WORDS = st.sampled_from(
-    ["choices", "delta", "content", "reasoning", "finish_reason", "usage", "error", "code", "type"]
+    [
+        *("choices", "delta", "content", "reasoning", "finish_reason", "usage", "error", "code"),
+        *("type", "tool_calls", "function", "index", "id", "name", "arguments", "text"),
+        "reasoning_details",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
@@ -158,3 +171,94 @@ def test_an_error_in_the_stream_is_one_sentence_without_its_text(error: object, 
     assert caught.value.code == code
     assert "SECRET" not in caught.value.message
     assert "Tiny" in caught.value.message
+
+
+def piece(index: object, *, call_id: str | None = None, **function: object) -> dict[str, object]:
+    return chunk({"tool_calls": [{"index": index, "id": call_id, "function": function}]})
+
+
+END = chunk({}, finish_reason="tool_calls")
+
+
+def test_calls_come_in_pieces_and_side_by_side() -> None:
+    events = decode(
+        chunk({"content": "Let me look."}),
+        piece(0, call_id="a", name="x", arguments=""),
+        piece(0, arguments='{"n'),
+        piece(1, call_id="b", name="y", arguments="{}"),
+        piece(0, arguments='": 1}'),
+        END,
+    )
+    assert events == [
+        TextDelta("Let me look."),
+        ToolCallDelta("a", "x", ""),
+        ToolCallDelta("a", "x", '{"n'),
+        ToolCallDelta("b", "y", "{}"),
+        ToolCallDelta("a", "x", '": 1}'),
+        ToolCallEnd("a"),
+        ToolCallEnd("b"),
+        Finish("tool-calls"),
+    ]
+
+
+def test_calls_at_one_index_are_told_apart_by_their_ids() -> None:
+    events = decode(
+        piece(0, call_id="a", name="x", arguments="{}"),
+        piece(0, call_id="b", name="y", arguments={"n": 1}),
+        END,
+    )
+    assert events[:2] == [ToolCallDelta("a", "x", "{}"), ToolCallDelta("b", "y", '{"n": 1}')]
+
+
+def test_calls_without_ids_get_some() -> None:
+    events = decode(piece(0, name="x", arguments="{}"), piece(1, name="y", arguments="{}"), END)
+    assert [event.call_id for event in events if isinstance(event, ToolCallDelta)] == [
+        "call-0",
+        "call-1",
+    ]
+
+
+def test_an_answer_that_is_cut_off_leaves_its_call_open() -> None:
+    decoder = ChatCompletionDecoder("Tiny")
+    decoder.feed(SSEvent(piece(0, call_id="a", name="x", arguments="{")))
+    with pytest.raises(ProviderError):
+        assert not list(decoder.end())
+
+
+def test_what_goes_back_of_the_reasoning_is_joined() -> None:
+    def details(**more: object) -> dict[str, object]:
+        return chunk({"reasoning_details": [{"index": 0, "type": "reasoning.text", **more}]})
+
+    decoder = ChatCompletionDecoder("Tiny", "one")
+    payloads = [
+        details(text="h", signature=None),
+        details(text="m"),
+        details(text="", signature="s"),
+        chunk({"content": "a"}),
+        END,
+    ]
+    events = [event for payload in payloads for event in decoder.feed(SSEvent(payload))]
+    events += decoder.end()
+    item = {"index": 0, "type": "reasoning.text", "text": "hm", "signature": "s"}
+    native = NativeItemAdded("one", {"type": "reasoning_details", "details": [item]})
+    assert events[-2:] == [native, Finish("tool-calls")]
+
+
+def test_reasoning_without_a_signature_need_not_go_back() -> None:
+    payload = chunk({"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]})
+    assert not [each for each in decode(payload, END) if isinstance(each, NativeItemAdded)]
+
+
+def test_the_signature_of_a_call_goes_back_with_it() -> None:
+    extra = {"google": {"thought_signature": "s"}}
+    call = {"index": 0, "id": "a", "function": {"name": "x"}, "extra_content": extra}
+    item = {"type": "extra_content", "call_id": "a", "extra_content": extra}
+    assert NativeItemAdded("", item) in decode(chunk({"tool_calls": [call]}), END)
+
+
+def test_a_message_that_repeats_the_calls_adds_nothing() -> None:
+    call = {"id": "a", "function": {"name": "x", "arguments": "{}"}}
+    whole = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    calls = [ToolCallDelta("a", "x", "{}"), ToolCallEnd("a")]
+    assert decode(whole) == [*calls, Finish("tool-calls")]
+    assert decode(piece(0, call_id="a", name="x", arguments="{}"), whole)[:2] == calls

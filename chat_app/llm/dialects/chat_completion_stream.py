@@ -4,89 +4,58 @@ Compatible servers differ in where they put text, reasoning and errors; `docs/mo
 is read. Unknown fields and wrong types are ignored, because every server adds its own.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeGuard
+import json
+from collections.abc import Iterator
+from typing import Any
 
-from chat_app.core.events import Event, Finish, FinishReason, ReasoningDelta, Usage
-from chat_app.core.text import SurrogateRepair
-from chat_app.llm.base import ProviderError
+from chat_app.core.events import (
+    Event,
+    Finish,
+    ReasoningDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    Usage,
+)
+from chat_app.core.text import repair_surrogates
+from chat_app.llm.dialects.stream import (
+    StreamDecoder,
+    count_of,
+    is_cut_json,
+    key_of,
+    normalize_finish_reason,
+    word_of,
+)
 from chat_app.llm.errors import ErrorDetails, Failure, failure_in_stream
 from chat_app.llm.reasoning_tags import ReasoningTags
 from chat_app.llm.sse import DONE, SSEvent
 
-_MAX_TOKENS = 1 << 31
 _MAX_DEPTH = 4
 _MAX_WORD = 1_000
 _ERROR_WORDS = ("error", "exception", "traceback", "failed", "failure", "timed out", "bad gateway")
 
-_REASONS: dict[FinishReason | Literal["error"], str] = {
-    "stop": "stop eos eos_token stop_token stop_sequence end_turn complete completed",
-    "length": (
-        "length max_tokens max_output_tokens max_completion_tokens max_new_tokens max_length"
-        " model_length token_limit limit truncated incomplete model_context_window_exceeded"
-    ),
-    "content-filter": (
-        "content_filter content_filtered content_policy_violation safety image_safety"
-        " recitation image_recitation blocklist prohibited_content image_prohibited_content"
-        " spii refusal sensitive guardrail_intervened blocked moderation error_toxic"
-    ),
-    "tool-calls": "tool_calls tool_call tool_use function_call",
-    "error": (
-        "error failed failure exception network_error server_error internal_error model_error"
-        " upstream_error timeout abort aborted cancelled canceled overloaded error_limit"
-        " insufficient_system_resource malformed_function_call malformed_response"
-        " unexpected_tool_call"
-    ),
-}
-"""The words of servers for each finish reason, and for none: the answer failed."""
-_MEANINGS: dict[str, FinishReason | Literal["error"]] = {
-    word: reason for reason, words in _REASONS.items() for word in words.split()
-}
 _UNSPECIFIC = ("stop", "other")
 """Reasons that say little: they do not replace another one."""
+_DETAIL_PIECES = ("text", "summary", "data", "signature")
+"""The fields of a reasoning detail that come in pieces."""
 
 
-class ChatCompletionDecoder:
-    """Decodes the events of one answer.
+class ChatCompletionDecoder(StreamDecoder):
+    """Decodes the events of one answer; see `StreamDecoder`."""
 
-    Args:
-        model: The display name of the model, for error messages.
-
-    Attributes:
-        done: Whether the stream has ended, by `[DONE]` or an error; later events are ignored.
-        chunks: How many chunks came; events that only keep the connection alive are none.
-    """
-
-    def __init__(self, model: str) -> None:
-        self.done = False
-        self.chunks = 0
-        self._model = model
-        self._error: ProviderError | None = None
+    def __init__(self, model: str, made_by: str = "") -> None:
+        super().__init__(model, made_by)
         self._reported: object = None  # an error of this chunk
-        self._finish: Finish | None = None
-        self._usage: Usage | None = None
-        self._text = SurrogateRepair()
-        self._reasoning = SurrogateRepair()
         self._tags = ReasoningTags()
-        self._has_output = False
         self._has_text = False
+        self._calls: dict[Any, str] = {}  # the id of the open call at each index
+        self._open_calls: dict[str, str] = {}  # the name of each
+        self._details: dict[tuple[Any, Any], dict[str, Any]] = {}
 
-    @property
-    def complete(self) -> bool:
-        """Whether the provider reported that the answer is complete."""
-        return self.done or self._finish is not None
-
-    def feed(self, event: SSEvent) -> list[Event]:
-        """What one event of the stream decodes to.
-
-        An error in it ends the stream, and is raised by `end`.
-        """
-        if self.done:
-            return []
+    def decode(self, event: SSEvent) -> list[Event]:
+        """What one event decodes to."""
         data, name = event
         if name and "error" in name.lower():
-            return self._fail(data)
+            return self.fail(data)
         if isinstance(data, dict):
             return self._decode_chunk(data)
         if isinstance(data, list):
@@ -103,30 +72,15 @@ class ChatCompletionDecoder:
             events += self._tags.feed(text)
         return events + self._tags.end()
 
-    def end(self, rest: Iterable[SSEvent] = ()) -> Iterator[Event]:
-        """The last events, when the stream has ended.
-
-        Args:
-            rest: What the parser had left.
-
-        Raises:
-            ProviderError: The answer was cut off, or the stream reported an error. It is raised
-                after the events of what came before.
-        """
-        for event in rest:
-            if _is_cut_json(event.data):
-                self.chunks += 1  # half an event means that the answer was cut off, not malformed
-            else:
-                yield from self.feed(event)
-        yield from self.flush()
-        if self._error is not None:
-            raise self._error
-        if not self.complete:
-            failure = Failure.CUT_OFF if self.chunks else Failure.MALFORMED
-            raise failure.error(self._model)
-        if self._usage is not None:
-            yield self._usage
-        yield self._finish or Finish("other")
+    def last_events(self) -> list[Event]:
+        """The ends of the calls, and what the server needs back of the reasoning."""
+        events: list[Event] = [ToolCallEnd(call_id) for call_id in self._open_calls]
+        self._open_calls.clear()
+        details = list(self._details.values())
+        if any(detail.get("data") or detail.get("signature") for detail in details):
+            item = {"type": "reasoning_details", "details": details}
+            events.append(self.native(item))
+        return events
 
     def _decode_chunk(self, chunk: dict[str, Any]) -> list[Event]:
         events: list[Event] = []
@@ -141,7 +95,7 @@ class ChatCompletionDecoder:
         if usage := chunk.get("usage"):
             self._decode_usage(usage)
         self._reported = chunk.get("error") or self._reported
-        return events if self._reported is None else [*events, *self._fail(self._reported)]
+        return events if self._reported is None else [*events, *self.fail(self._reported)]
 
     def _decode_choice(self, choice: dict[str, Any], events: list[Event]) -> None:
         delta = choice.get("delta")
@@ -159,12 +113,14 @@ class ChatCompletionDecoder:
         if isinstance(message, dict):
             # some servers repeat in the last chunk what they have streamed, or a part of it
             if not self._has_text:
+                known = {"tool_calls": self._open_calls, "reasoning_details": self._details}
+                message = {name: each for name, each in message.items() if not known.get(name)}
                 whole: list[Event] = []
                 self._decode_message(message, whole)
                 if self._has_output:
                     whole = [event for event in whole if not isinstance(event, ReasoningDelta)]
                 events += whole
-            self._finish = self._finish or Finish("other")
+            self.finish = self.finish or Finish("other")
         elif text and isinstance(text, str):
             self._add_text(text, events)
 
@@ -186,6 +142,10 @@ class ChatCompletionDecoder:
                 self._add_reasoning(text, events)
             for _, text in _pieces(message.get("refusal")):
                 self._add_text(text, events)
+        if details := message.get("reasoning_details"):
+            self._add_details(details)
+        if calls := message.get("tool_calls"):
+            self._add_calls(calls, events)
 
     def _add_reasoning(self, text: str, events: list[Event]) -> None:
         if text := self._reasoning.feed(text):
@@ -197,6 +157,39 @@ class ChatCompletionDecoder:
         if text := self._text.feed(text):
             events += self._tags.feed(text)
 
+    def _add_calls(self, calls: object, events: list[Event]) -> None:
+        for place, call in enumerate(calls if isinstance(calls, list) else ()):
+            function = call.get("function") if isinstance(call, dict) else None
+            if not isinstance(function, dict):
+                continue
+            index, given_id = key_of(call.get("index", place)), word_of(call.get("id"))
+            call_id = self._calls.get(index, "")
+            # some servers send every call at the index 0, each with its id
+            if not call_id or (given_id and given_id != call_id):
+                call_id = given_id or f"call-{len(self._open_calls)}"
+                self._calls[index] = call_id
+                if call_id not in self._open_calls:
+                    events += self.flush()
+                    self._open_calls[call_id] = word_of(function.get("name"))
+            events.append(ToolCallDelta(call_id, self._open_calls[call_id], _arguments(function)))
+            if extra := call.get("extra_content"):
+                item = {"type": "extra_content", "call_id": call_id, "extra_content": extra}
+                events.append(self.native(item))
+
+    def _add_details(self, details: object) -> None:
+        """Join the pieces of each reasoning detail."""
+        for detail in details if isinstance(details, list) else ():
+            if not isinstance(detail, dict):
+                continue
+            key = key_of(detail.get("index")), key_of(detail.get("type"))
+            joined = self._details.setdefault(key, {})
+            for name, value in detail.items():
+                is_piece = name in _DETAIL_PIECES and isinstance(value, str)
+                if is_piece and isinstance(joined.get(name), str):
+                    joined[name] += value
+                elif value is not None or name not in joined:
+                    joined[name] = value
+
     def _decode_finish(self, reason: object, native: object) -> None:
         normalized = normalize_finish_reason(reason)
         native_reason = normalize_finish_reason(native)
@@ -205,38 +198,31 @@ class ChatCompletionDecoder:
         if normalized == "error":
             self._reported = self._reported or {}
         elif (
-            self._finish is None
+            self.finish is None
             or normalized not in _UNSPECIFIC
-            or self._finish.reason in _UNSPECIFIC
+            or self.finish.reason in _UNSPECIFIC
         ):
-            self._finish = Finish(normalized)
+            self.finish = Finish(normalized)
 
     def _decode_non_json(self, word: str) -> list[Event]:
         """Decode what is no JSON: the end, an error, or a word that keeps the connection alive."""
         if word.strip('"') == DONE:
             self.done = True
-        elif _is_cut_json(word):
+        elif is_cut_json(word):
             self._error = Failure.MALFORMED.error(self._model)
             self.done = True
         elif _says_error(word):
-            return self._fail(word)
+            return self.fail(word)
         return []
-
-    def _fail(self, error: object) -> list[Event]:
-        failure = failure_in_stream(ErrorDetails.of(error))
-        if failure is Failure.REPORTED and not self._has_output:
-            failure = Failure.SERVER
-        self._error = failure.error(self._model)
-        self.done = True
-        return self.flush()
 
     def _decode_usage(self, usage: object) -> None:
         if not isinstance(usage, dict):
             return
         self.chunks += 1
-        input_tokens, output_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if _is_count(input_tokens) and _is_count(output_tokens):
-            self._usage = Usage(
+        input_tokens = count_of(usage.get("prompt_tokens"))
+        output_tokens = count_of(usage.get("completion_tokens"))
+        if input_tokens is not None and output_tokens is not None:
+            self.usage = Usage(
                 input_tokens,
                 output_tokens,
                 reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
@@ -246,12 +232,7 @@ class ChatCompletionDecoder:
 
 def _detail(usage: dict[str, object], group: str, field: str) -> int | None:
     details = usage.get(group)
-    value = details.get(field) if isinstance(details, dict) else None
-    return value if _is_count(value) else None
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < _MAX_TOKENS
+    return count_of(details.get(field)) if isinstance(details, dict) else None
 
 
 def _pieces(content: object, kind: str = "text", depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -274,16 +255,6 @@ def _pieces(content: object, kind: str = "text", depth: int = 0) -> Iterator[tup
             return
         found = next((content[field] for field in fields if content.get(field)), None)
         yield from _pieces(found, kind, depth + 1)
-
-
-def normalize_finish_reason(reason: object) -> FinishReason | Literal["error"]:
-    """A server's finish reason in our words."""
-    if not isinstance(reason, str):
-        return "other"
-    if reason in _MEANINGS:
-        return _MEANINGS[reason]
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[- ]", "_", reason[:60])
-    return _MEANINGS.get(words.lower().removeprefix("finish_reason_"), "other")
 
 
 def _is_error(chunk: dict[str, Any]) -> bool:
@@ -317,5 +288,9 @@ def _says_error(text: str) -> bool:
     return failure_in_stream(ErrorDetails.of(words)) is not Failure.REPORTED
 
 
-def _is_cut_json(data: object) -> bool:
-    return isinstance(data, str) and data.lstrip().startswith("{")
+def _arguments(function: dict[str, Any]) -> str:
+    """The next piece of a call's arguments; some servers send an object."""
+    arguments = function.get("arguments")
+    if isinstance(arguments, dict):
+        return json.dumps(arguments)
+    return repair_surrogates(arguments) if isinstance(arguments, str) else ""

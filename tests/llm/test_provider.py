@@ -12,9 +12,19 @@ import httpx2
 import pytest
 
 from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
-from chat_app.llm import openai_compatible
-from chat_app.llm.base import CallOptions, ProviderError, text_message
-from chat_app.llm.openai_compatible import ModelTimeouts, OpenAIModel
+from chat_app.core.parts import NativeItem, text_part
+from chat_app.llm import endpoint
+from chat_app.llm import provider as provider_module
+from chat_app.llm.base import (
+    CallOptions,
+    Effort,
+    ModelInfo,
+    ModelTimeouts,
+    PromptMessage,
+    ProviderError,
+    text_message,
+)
+from chat_app.llm.provider import ProviderModel, fit_options
 from chat_app.llm.sse import SSEParser, SSEvent
 from testing.certificates import contexts
 from testing.fake_provider import (
@@ -32,19 +42,19 @@ from testing.fake_provider import (
     text,
 )
 
-ModelOf = Callable[..., OpenAIModel]
+ModelOf = Callable[..., ProviderModel]
 QUESTION = [text_message("system", "be kind"), text_message("user", "héllo 😀")]
 SECRET = "provider-text-canary-81c2"
 SAFETY = 30  # seconds; no test waits for it, it only ends one that would hang
 IMPATIENT = ModelTimeouts(first_token=1, idle=0.05)
 
 
-async def collect(model: OpenAIModel, *, max_tokens: int | None = None) -> list[Event]:
+async def collect(model: ProviderModel, *, max_tokens: int | None = None) -> list[Event]:
     async with asyncio.timeout(SAFETY):
         return [delta async for delta in model.stream(QUESTION, CallOptions(max_tokens=max_tokens))]
 
 
-async def shown_and_error(model: OpenAIModel) -> tuple[str, ProviderError]:
+async def shown_and_error(model: ProviderModel) -> tuple[str, ProviderError]:
     shown: list[str] = []
 
     async def read() -> None:
@@ -121,7 +131,7 @@ async def test_of_an_endless_error_only_the_beginning_is_read(
 async def test_an_error_that_never_ends_is_told_by_its_status(
     model_of: ModelOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_compatible, "_ERROR_SECONDS", 0.05)
+    monkeypatch.setattr(endpoint, "_ERROR_SECONDS", 0.05)
     head = b"HTTP/1.1 429 No\r\ncontent-length: 100\r\nretry-after: 7\r\n\r\n"
     async with serve(held_open(head, b'{"error"')) as provider:
         _, error = await shown_and_error(model_of(provider.url))
@@ -246,7 +256,7 @@ async def test_done_without_a_finish_reason_is_complete(model_of: ModelOf) -> No
 async def test_a_server_that_never_closes_after_the_finish_does_not_hold_the_answer(
     model_of: ModelOf, monkeypatch: pytest.MonkeyPatch, idle: float, after_finish: float
 ) -> None:
-    monkeypatch.setattr(openai_compatible, "_AFTER_FINISH_SECONDS", after_finish)
+    monkeypatch.setattr(provider_module, "_AFTER_FINISH_SECONDS", after_finish)
     async with serve(held_open(STREAM_HEAD, text("a"), finish())) as provider:
         model = model_of(provider.url, ModelTimeouts(30, idle))
         assert await collect(model) == [TextDelta("a"), Finish("stop")]
@@ -570,7 +580,9 @@ async def test_two_turns_of_one_role_are_never_sent_in_a_row(model_of: ModelOf) 
     sent = [(turn["role"], turn["content"]) for turn in provider.requests[0].body["messages"]]
     assert sent == [
         ("system", "be kind\n\nbe short"),
-        ("user", "one\n\ntwo\n\nthree"),
+        ("user", "one"),
+        ("assistant", "[No answer]"),
+        ("user", "two\n\nthree"),
         ("assistant", "ok\n\nso"),
         ("user", "four"),
     ]
@@ -623,8 +635,8 @@ async def test_each_chunk_after_an_early_finish_reason_restarts_the_wait_for_the
             return super().feed(chunk)
 
     monkeypatch.setattr(loop, "time", lambda: real() + passed)
-    monkeypatch.setattr(openai_compatible, "SSEParser", Parser)
-    monkeypatch.setattr(openai_compatible, "_AFTER_FINISH_SECONDS", 1_000)
+    monkeypatch.setattr(provider_module, "SSEParser", Parser)
+    monkeypatch.setattr(provider_module, "_AFTER_FINISH_SECONDS", 1_000)
 
     async def answer(request: Request) -> None:
         nonlocal passed
@@ -697,3 +709,50 @@ async def test_many_answers_run_at_the_same_time(model_of: ModelOf) -> None:
         model = model_of(provider.url)
         answers = await asyncio.gather(*(collect(model) for _ in range(150)))
     assert answers == [[TextDelta("a"), Finish("stop")]] * 150
+
+
+async def test_what_a_refusal_says_of_one_conversation_is_not_remembered(model_of: ModelOf) -> None:
+    details = [{"type": "reasoning.encrypted", "data": "x"}]
+    item: NativeItem = {
+        "at": 0,
+        "made_by": "tiny",
+        "item": {"type": "reasoning_details", "details": details},
+    }
+    asked = [
+        text_message("user", "a"),
+        PromptMessage("assistant", (text_part("b"),), native=(item,)),
+        text_message("user", "c"),
+    ]
+
+    async def answer(request: Request) -> None:
+        if "reasoning_details" in str(request.body):
+            message = "messages.1.content.0: Invalid `signature` in `thinking` block"
+            await refused(400, {"error": {"message": message}})(request)
+        else:
+            await streamed(text("a"), finish(), DONE)(request)
+
+    async with serve(answer) as provider:
+        model = model_of(provider.url)
+        for _ in range(2):
+            async for _ in model.stream(asked):
+                pass
+    has_details = ["reasoning_details" in str(each.body) for each in provider.requests]
+    assert has_details == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("effort", "efforts", "sent"),
+    [
+        ("high", (), None),
+        ("high", ("low", "high"), "high"),
+        ("max", ("low", "high"), "high"),
+        ("none", ("minimal", "low"), "minimal"),
+        (None, ("low",), None),
+    ],
+)
+def test_a_model_is_asked_for_what_it_can(
+    effort: Effort | None, efforts: tuple[Effort, ...], sent: Effort | None
+) -> None:
+    info = ModelInfo(max_output=50, efforts=efforts, temperature=False)
+    options = fit_options(CallOptions(max_tokens=100, temperature=1.0, effort=effort), info)
+    assert options == CallOptions(max_tokens=50, effort=sent)

@@ -1,0 +1,164 @@
+"""The HTTP client of a provider.
+
+The SDK of OpenAI makes the request, whatever the dialect; the token loop reads the raw body,
+because the SDK's stream objects cost six to twelve times the CPU. aiohttp is the transport, because
+it reads a chunk at half the cost of httpx's own.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+from httpx_aiohttp.httpx2 import AiohttpTransport
+from openai import AsyncOpenAI, AsyncStream
+
+_CONNECT_SECONDS = 10.0
+_MAX_ERROR_BYTES = 32_768
+"""How much of an error response is read; the SDK would read it to its end."""
+_ERROR_SECONDS = 5.0
+"""How long it is read, once its head has come."""
+
+# The transport passes some of aiohttp's own errors on: of a response that is not HTTP, for one.
+CONNECTION_ERRORS = (httpx2.HTTPError, aiohttp.ClientError)
+
+# The SDK would add the platform it runs on and the values of OPENAI_ORG_ID, OPENAI_PROJECT_ID and
+# OPENAI_CUSTOM_HEADERS, also for servers they were not meant for.
+_ALLOWED_HEADERS = ("host", "content-type", "content-length", "accept", "connection")
+
+# These log URLs and bodies below WARNING, whatever the level of the root logger.
+for _name in ("openai", "httpx2", "aiohttp"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class _ErrorBody(httpx2.AsyncByteStream):
+    """The beginning of the body of an error response.
+
+    Args:
+        body: The whole body.
+    """
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = _MAX_ERROR_BYTES
+        chunks = aiter(self._body)
+        deadline = asyncio.get_running_loop().time() + _ERROR_SECONDS
+        while left > 0:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    chunk = await anext(chunks, None)
+            except (TimeoutError, *CONNECTION_ERRORS):
+                return  # the status alone says what failed
+            if chunk is None:
+                return
+            yield chunk[:left]
+            left -= len(chunk)
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+async def _limit_error(response: httpx2.Response) -> None:
+    """Keep the body of an error response from being read whole."""
+    if response.status_code >= 300 and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _ErrorBody(response.stream)
+        # a small compressed body could expand to any size; as bytes it says nothing, which is fine
+        response.headers.pop("content-encoding", None)
+
+
+class Endpoint:
+    """The HTTP client of one server.
+
+    Args:
+        base_url: The URL of its API, for example `https://api.openai.com/v1`.
+        api_key: The API key; empty sends none.
+        headers: Further headers of every request; a key that is sent in another way.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        # compression would let a proxy hold back tokens until a block is full
+        own = {"accept-encoding": "identity", "user-agent": "chat-app", **(headers or {})}
+        if api_key:
+            own["authorization"] = f"Bearer {api_key}"
+
+        async def set_headers(request: httpx2.Request) -> None:
+            given = request.headers
+            kept = {name: given[name] for name in _ALLOWED_HEADERS if name in given}
+            request.headers = httpx2.Headers({**kept, **own})
+
+        is_https = base_url.lower().startswith("https:")
+        tls_context = httpx2.create_ssl_context(verify=is_https, trust_env=False)
+        # `pool`: the transport counts from the DNS lookup on
+        timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
+        self._http = httpx2.AsyncClient(
+            transport=AiohttpTransport(
+                verify=tls_context, client=partial(_client_session, tls_context)
+            ),
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            event_hooks={"request": [set_headers], "response": [_limit_error]},
+        )
+        self._client = AsyncOpenAI(
+            base_url=base_url,
+            api_key="set by the transport",
+            http_client=self._http,
+            timeout=timeout,
+            max_retries=0,
+        )
+
+    async def create(self, path: str, request: dict[str, Any]) -> httpx2.Response:
+        """Ask for an answer; the body of the response is not read yet.
+
+        The request goes to the SDK as it is: its methods would check every field against the
+        types of all parameters, which costs more than the rest of a request.
+
+        Args:
+            path: Of the API, after the base URL.
+            request: The body.
+
+        Raises:
+            APIStatusError: The server refused it.
+            APIConnectionError: It cannot be reached.
+        """
+        response = await self._client.post(
+            path,
+            cast_to=httpx2.Response,
+            body=request,
+            stream=True,
+            stream_cls=AsyncStream[Any],
+        )
+        return cast(httpx2.Response, response)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+
+def body_of(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The bytes of a body as they come; decompressed if it is compressed, unasked."""
+    if "content-encoding" in response.headers or not isinstance(
+        response.stream, httpx2.AsyncByteStream
+    ):
+        return response.aiter_bytes()
+    return aiter(response.stream)  # without the decoder's layers, which cost as much as the read
+
+
+def _client_session(tls_context: ssl.SSLContext) -> aiohttp.ClientSession:
+    """An aiohttp session with a connection per answer and without cookies.
+
+    Args:
+        tls_context: The trusted certificates; aiohttp's default finds none on some systems.
+    """
+    # no keep-alive: the server may close a connection at the moment it is reused, and a request
+    # must not be sent twice to find out
+    connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls_context)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

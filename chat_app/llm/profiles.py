@@ -1,0 +1,315 @@
+"""Profiles: what a server accepts of one model, learnt from its own refusals. Pure.
+
+Servers that speak the same dialect differ in what they reject, and few say so before they are
+asked. A request begins with what most accept. When one is refused, `learn` looks for a reason that
+it knows in the server's words; the request is then sent again without the cause, before the first
+token, and the later requests of this model are right at once.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+Request = Mapping[str, Any]
+
+_BUDGET_ONLY = re.compile(r"claude-(\d|[a-z]+-4(-[0-5])?(-\d{8}|[@:]|-v|$))")
+"""The Claude models up to 4.5, which think by a number of tokens."""
+_BINDS = re.compile(r"claude-[a-z]+-(5[-.][1-9](?!\d)|[6-9])")
+"""The Claude models whose thinking is bound to all that is before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a server accepts of one model. A dialect reads the fields that it has a use for.
+
+    Args:
+        system: Whether there is a system role; else the prompt begins the user's first turn.
+        limit_field: The field of chat completions with the most tokens of an answer.
+        max_output: The most tokens that may be asked for; None if it is not known.
+        usage: Whether chat completions may be asked to count tokens.
+        temperature: Whether the temperature may be set.
+        effort: Whether the thinking effort may be set.
+        thinking: How a Claude model is told to think: as it needs, up to a number of tokens, or
+            not at all.
+        thinking_off: Whether a Claude model may be told not to think.
+        summaries: Whether Responses may be asked for summaries of the reasoning.
+        encrypted: Whether Responses may be asked for encrypted reasoning.
+        item_ids: Whether reasoning is sent back to Responses with its id.
+        native: Whether native items are sent back.
+        history: Whether those of earlier answers are, too; some models bind them to every word
+            before, which an edit or another system prompt changes.
+        reasoning_content: Whether chat completions want the reasoning with every answer.
+        signatures: Whether chat completions want a signature with every call of a tool.
+        tools: Whether tools may be offered.
+        images: Whether images may be sent.
+        image_urls: Whether they may be sent as an address.
+        cache: Whether a request may say what to keep for the next one.
+    """
+
+    system: bool = True
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    max_output: int | None = None
+    usage: bool = True
+    temperature: bool = True
+    effort: bool = True
+    thinking: Literal["adaptive", "budget", ""] = "adaptive"
+    thinking_off: bool = True
+    summaries: bool = True
+    encrypted: bool = True
+    item_ids: bool = True
+    native: bool = True
+    history: bool = True
+    reasoning_content: bool = False
+    signatures: bool = False
+    tools: bool = True
+    images: bool = True
+    image_urls: bool = True
+    cache: bool = True
+
+
+def first_profile(model: str) -> Profile:
+    """The profile that a model begins with.
+
+    Args:
+        model: Its name on the server.
+    """
+    if _BUDGET_ONLY.search(model):
+        return Profile(thinking="budget", effort=False)
+    return Profile(history=not _BINDS.search(model))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a refusal teaches.
+
+    Args:
+        apply: Changes a profile.
+        is_lasting: Whether it is true of the model, and not only of the refused request.
+    """
+
+    apply: Callable[[Profile], Profile]
+    is_lasting: bool
+
+
+def learn(profile: Profile, status: int, body: str, request: Request) -> Change | None:
+    """What a refusal teaches; None if the profile has nothing to do with it.
+
+    Args:
+        profile: The profile of the request.
+        status: The HTTP status.
+        body: The server's words.
+        request: The body of the refused request.
+    """
+    words = body.lower()
+    for lesson in _LESSONS:
+        if status in lesson.statuses and lesson.applies(request):
+            match = lesson.words.search(words)
+            if match is None:
+                continue
+            apply = partial(lesson.change, match)
+            if apply(profile) != profile:
+                return Change(apply, lesson.is_lasting)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """A known reason to refuse.
+
+    Args:
+        words: How servers say it, in lower case.
+        applies: Whether a request has what is refused.
+        change: What the profile becomes.
+        statuses: The HTTP statuses that it comes with.
+        is_lasting: See `Change`.
+    """
+
+    words: re.Pattern[str]
+    applies: Callable[[Request], bool]
+    change: Callable[[re.Match[str], Profile], Profile]
+    statuses: tuple[int, ...] = (400, 422)
+    is_lasting: bool = True
+
+
+def _set(**fields: Any) -> Callable[[re.Match[str], Profile], Profile]:
+    return lambda _match, profile: replace(profile, **fields)
+
+
+def _cap(match: re.Match[str], profile: Profile) -> Profile:
+    return replace(profile, max_output=int(match[1]))
+
+
+def _says(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.DOTALL)
+
+
+def _has(*fields: str) -> Callable[[Request], bool]:
+    return lambda request: any(field in request for field in fields)
+
+
+def _has_system(request: Request) -> bool:
+    return any(message.get("role") == "system" for message in request.get("messages", ()))
+
+
+def _has_images(request: Request) -> bool:
+    contents = [item.get("content") for item in _items(request)]
+    blocks = (block for content in contents if isinstance(content, list) for block in content)
+    return any("image" in block.get("type", "") for block in blocks)
+
+
+def _has_image_urls(request: Request) -> bool:
+    return _has_images(request) and "'url': 'https:" in str(request)
+
+
+def _has_answers(request: Request) -> bool:
+    return any(item.get("role") == "assistant" for item in _items(request))
+
+
+def _has_cache(request: Request) -> bool:
+    return "prompt_cache_key" in request or "cache_control" in str(request)
+
+
+def _thinks(*kinds: str) -> Callable[[Request], bool]:
+    return lambda request: request.get("thinking", {}).get("type") in kinds
+
+
+def _items(request: Request) -> list[Mapping[str, Any]]:
+    return request.get("messages") or request.get("input") or []
+
+
+_REFUSES = (
+    r"(not (be )?(support|allow|enabl|permit|valid|available)|unsupported|invalid|unknown"
+    r"|unrecogni[sz]ed|unexpected|extra inputs|deprecated|removed)"
+)
+_LESSONS = (
+    _Lesson(_says("stream_options"), _has("stream_options"), _set(usage=False)),
+    _Lesson(
+        _says("max_completion_tokens"),
+        _has("max_tokens"),
+        _set(limit_field="max_completion_tokens"),
+    ),
+    _Lesson(
+        # Anthropic: max_tokens: 9000 > 8192, which is the maximum allowed number of output tokens
+        # OpenAI: max_tokens is too large: 9000. This model supports at most 4096 completion tokens
+        _says(r"(?:max_tokens: \d+ >|supports at most) (\d{2,7})\b"),
+        _has("max_tokens", "max_completion_tokens"),
+        _cap,
+    ),
+    _Lesson(
+        # a server that runs the model's chat template may report its error as a 500
+        _says(
+            r"\bsystem\b.{0,60}(not (be )?(supported|allowed|enabled|permitted|valid)|unsupported"
+            r"|invalid)"
+            r"|(not|n't|unsupported|invalid|unexpected|unknown)\b.{0,60}\bsystem\b"
+            r"|developer instruction is not|roles must alternate"
+            r"|only (support\w* )?.?user.? and .?assistant|(should|must) be .?user.? or .?assistant"
+        ),
+        _has_system,
+        _set(system=False),
+        statuses=(400, 422, 500),
+    ),
+    _Lesson(
+        _says(r"reasoning_details|extra_content"),
+        _has_answers,
+        _set(native=False, signatures=False),
+    ),
+    _Lesson(_says("thought_signature"), _has_answers, _set(signatures=True)),
+    _Lesson(
+        # DeepSeek: The `reasoning_content` in the thinking mode must be passed back to the API.
+        # Moonshot: reasoning_content is missing in assistant tool call message at index 2
+        _says(r"reasoning_content.{0,60}(passed back|missing)|missing.{0,20}reasoning_content"),
+        _has_answers,
+        _set(reasoning_content=True),
+    ),
+    _Lesson(_says("reasoning_content"), _has_answers, _set(reasoning_content=False)),
+    _Lesson(
+        _says(rf"temperature.{{0,80}}({_REFUSES}|only )|{_REFUSES}.{{0,60}}temperature"),
+        _has("temperature"),
+        _set(temperature=False),
+    ),
+    _Lesson(
+        # Anthropic: "thinking.type.enabled" is not supported for this model. Use
+        # "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.
+        _says(r"thinking\.type\.adaptive|thinking\.type\.enabled"),
+        _thinks("enabled"),
+        _set(thinking="adaptive"),
+    ),
+    _Lesson(_says("adaptive"), _thinks("adaptive"), _set(thinking="budget", effort=False)),
+    _Lesson(
+        # the reasoning of another request of the same answer is missing
+        _says("expected .?thinking"),
+        _thinks("enabled", "adaptive"),
+        _set(thinking=""),
+        is_lasting=False,
+    ),
+    _Lesson(_says("thinking"), _thinks("disabled"), _set(thinking_off=False)),
+    _Lesson(_says("bound to a different conversation"), _has_answers, _set(history=False)),
+    _Lesson(
+        _says(r"thinking.{0,60}cannot be modified|(signature|data).{0,20} in .{0,12}thinking"),
+        _has_answers,
+        _set(native=False),
+        is_lasting=False,
+    ),
+    _Lesson(
+        _says(rf"thinking.{{0,60}}{_REFUSES}|{_REFUSES}.{{0,60}}thinking"),
+        _thinks("enabled", "adaptive"),
+        _set(thinking=""),
+    ),
+    _Lesson(
+        # OpenAI: Unsupported value: 'minimal' is not supported with the 'gpt-5.4' model
+        _says(r"unsupported value.{0,400}effort|effort.{0,400}unsupported value"),
+        _has("reasoning", "reasoning_effort"),
+        _set(effort=False),
+        is_lasting=False,
+    ),
+    _Lesson(_says("summar|must be verified"), _has("reasoning"), _set(summaries=False)),
+    _Lesson(
+        _says("reasoning|effort|thinking|output_config"),
+        _has("reasoning_effort", "output_config"),
+        _set(effort=False),
+    ),
+    _Lesson(
+        _says(r"encrypted content is not supported|include\b.{0,60}encrypted_content"),
+        _has("include"),
+        _set(encrypted=False),
+    ),
+    _Lesson(
+        _says("not persisted|item with id"),
+        _has("input"),
+        _set(item_ids=False),
+        statuses=(400, 404, 422),
+    ),
+    _Lesson(
+        _says("not persisted|item with id|encrypted.content|without its required"),
+        _has("input"),
+        _set(native=False),
+        statuses=(400, 404, 422),
+        is_lasting=False,
+    ),
+    _Lesson(_says("reasoning"), _has("reasoning"), _set(effort=False, summaries=False)),
+    _Lesson(
+        # Ollama: "x" does not support tools. OpenRouter: No endpoints found that support tool use.
+        # vLLM: "auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser
+        _says(
+            r"not support tool|support tool use|tool.{0,3}choice.{0,80}(requires|not support)"
+            rf"|\b(tools?|function.calling)\b.{{0,40}}{_REFUSES}"
+        ),
+        _has("tools"),
+        _set(tools=False),
+        statuses=(400, 404, 422, 500, 501),
+    ),
+    _Lesson(_says("base64"), _has_image_urls, _set(image_urls=False)),
+    _Lesson(
+        _says(
+            r"(image|vision|multimodal).{0,80}(not|n't|only|unsupported|requires)"
+            r"|(not|n't|unsupported|unknown).{0,80}(image|vision|multimodal)"
+            r"|support image input|content must be a string|expected a string"
+        ),
+        _has_images,
+        _set(images=False),
+        statuses=(400, 404, 415, 422, 500),
+    ),
+    _Lesson(_says("cache"), _has_cache, _set(cache=False)),
+)

@@ -1,0 +1,224 @@
+"""Models of a provider, in any dialect."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from openai import APIConnectionError, APIStatusError
+
+from chat_app.core.clock import WaitLimit
+from chat_app.core.events import Event
+from chat_app.llm.base import (
+    DEFAULT_OPTIONS,
+    UNKNOWN_MODEL,
+    CallOptions,
+    Effort,
+    ModelInfo,
+    ModelTimeouts,
+    PromptMessage,
+    ProviderError,
+)
+from chat_app.llm.dialects import anthropic_messages, chat_completions, responses
+from chat_app.llm.dialects.anthropic_messages import AnthropicDecoder
+from chat_app.llm.dialects.chat_completion_stream import ChatCompletionDecoder
+from chat_app.llm.dialects.responses import ResponsesDecoder
+from chat_app.llm.dialects.stream import StreamDecoder
+from chat_app.llm.endpoint import CONNECTION_ERRORS, Endpoint, body_of
+from chat_app.llm.errors import ErrorDetails, Failure, failure_of_status, parse_retry_after
+from chat_app.llm.profiles import Profile, first_profile, learn
+from chat_app.llm.sse import SSEParser, SSETooLarge, SSEvent
+from chat_app.settings.models import ProviderKind
+
+_AFTER_FINISH_SECONDS = 15.0
+"""The longest wait for each further chunk (usage, more text), once one had a finish reason."""
+_MAX_REFUSALS = 6
+"""How many refusals of one request are learnt from."""
+_EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a provider is asked, and how it answers.
+
+    Args:
+        path: The path of the API, after the base URL.
+        project: Makes the body of a request of a prompt, options, the name of the model on the
+            server, its profile and its id here.
+        decoder: Makes the decoder of an answer, of the model's display name and its id.
+    """
+
+    path: str
+    project: Callable[[Sequence[PromptMessage], CallOptions, str, Profile, str], dict[str, Any]]
+    decoder: Callable[[str, str], StreamDecoder]
+
+
+DIALECTS: dict[ProviderKind, Dialect] = {
+    "chat-completions": Dialect(
+        chat_completions.PATH, chat_completions.project, ChatCompletionDecoder
+    ),
+    "responses": Dialect(responses.PATH, responses.project, ResponsesDecoder),
+    "anthropic": Dialect(anthropic_messages.PATH, anthropic_messages.project, AnthropicDecoder),
+}
+
+
+def fit_options(options: CallOptions, info: ModelInfo) -> CallOptions:
+    """The options without what a model cannot do; an effort that it lacks becomes the nearest."""
+    effort = options.effort
+    if effort is not None and effort not in info.efforts:
+        wanted = _EFFORTS.index(effort)
+        effort = min(
+            info.efforts, key=lambda other: abs(_EFFORTS.index(other) - wanted), default=None
+        )
+    limits = [limit for limit in (options.max_tokens, info.max_output) if limit is not None]
+    return replace(
+        options,
+        effort=effort,
+        temperature=options.temperature if info.temperature else None,
+        max_tokens=min(limits) if options.max_tokens is not None else None,
+    )
+
+
+class ProviderModel:
+    """One model of one provider.
+
+    Args:
+        endpoint: The provider's server.
+        model: Its name on the server.
+        timeouts: How long the server may send nothing.
+        model_id: Its id in this program; empty for its name on the server.
+        name: Its display name; empty for its name on the server.
+        fields: Further fields of every request, such as the temperature.
+        info: What it can do.
+        dialect: How the server is asked.
+
+    Attributes:
+        profile: What the server accepts, as far as its refusals have told.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        timeouts: ModelTimeouts,
+        *,
+        model_id: str = "",
+        name: str = "",
+        fields: dict[str, Any] | None = None,
+        info: ModelInfo = UNKNOWN_MODEL,
+        dialect: ProviderKind = "chat-completions",
+    ) -> None:
+        self._endpoint = endpoint
+        self._model = model
+        self._timeouts = timeouts
+        self._dialect = DIALECTS[dialect]
+        self.id = model_id or model
+        self.name = name or model
+        self.info = info
+        self.profile = replace(first_profile(model), images=info.images)
+        self._fields = fields or {}
+
+    async def stream(
+        self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
+    ) -> AsyncGenerator[Event]:
+        """See `Model.stream`."""
+        decoder = self._dialect.decoder(self.name, self.id)
+        parser = SSEParser()
+        options = fit_options(options, self.info)
+        async with AsyncExitStack() as stack:
+            now = asyncio.get_running_loop().time
+            deadline = now() + self._timeouts.first_token
+            timeout_failure = Failure.SLOW
+            body = await self._open(stack, prompt, options, deadline)
+            limit = WaitLimit()
+            stack.callback(limit.close)
+            try:
+                while not decoder.done:
+                    piece = await self._next(body, limit.until(deadline), timeout_failure, decoder)
+                    if piece is None:
+                        break
+                    chunks = decoder.chunks
+                    for sent in self._parse(parser, piece):
+                        for event in decoder.feed(sent):
+                            yield event
+                            timeout_failure = Failure.STALLED
+                            deadline = now() + self._timeouts.idle
+                    if decoder.complete and decoder.chunks > chunks:
+                        deadline = now() + min(self._timeouts.idle, _AFTER_FINISH_SECONDS)
+            except ProviderError:
+                for event in decoder.flush():
+                    yield event
+                raise
+            for event in decoder.end(parser.end()):
+                yield event
+
+    async def _open(
+        self,
+        stack: AsyncExitStack,
+        prompt: Sequence[PromptMessage],
+        options: CallOptions,
+        deadline: float,
+    ) -> AsyncIterator[bytes]:
+        profile = self.profile
+        refusals = 0
+        try:
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    request = self._request(prompt, options, profile)
+                    try:
+                        response = await self._endpoint.create(self._dialect.path, request)
+                    except APIStatusError as error:
+                        change = learn(profile, error.status_code, error.response.text, request)
+                        refusals += 1
+                        if change is None or refusals > _MAX_REFUSALS:
+                            raise
+                        profile = change.apply(profile)
+                        if change.is_lasting:
+                            self.profile = change.apply(self.profile)
+                    else:
+                        stack.push_async_callback(response.aclose)
+                        return body_of(response)
+        except TimeoutError:
+            raise Failure.SLOW.error(self.name) from None
+        except APIStatusError as error:
+            raise self._error_of(error) from None
+        except (APIConnectionError, *CONNECTION_ERRORS):
+            raise Failure.UNREACHABLE.error(self.name) from None
+
+    def _request(
+        self, prompt: Sequence[PromptMessage], options: CallOptions, profile: Profile
+    ) -> dict[str, Any]:
+        request = self._dialect.project(prompt, options, self._model, profile, self.id)
+        return {**self._fields, **request} if self._fields else request
+
+    def _error_of(self, error: APIStatusError) -> ProviderError:
+        failure = failure_of_status(error.status_code, ErrorDetails.of(error.body))
+        wait = parse_retry_after(error.response.headers, datetime.now(UTC))
+        return failure.error(self.name, wait)
+
+    async def _next(
+        self,
+        chunks: AsyncIterator[bytes],
+        limit: WaitLimit,
+        timeout_failure: Failure,
+        decoder: StreamDecoder,
+    ) -> bytes | None:
+        """The next bytes of the body, or None at its end."""
+        try:
+            with limit:
+                return await anext(chunks, None)
+        except TimeoutError:
+            failure = timeout_failure
+        except CONNECTION_ERRORS:
+            failure = Failure.CUT_OFF
+        if decoder.complete:
+            return None
+        raise failure.error(self.name)
+
+    def _parse(self, parser: SSEParser, chunk: bytes) -> list[SSEvent]:
+        try:
+            return parser.feed(chunk)
+        except SSETooLarge:
+            raise Failure.MALFORMED.error(self.name) from None

@@ -1,0 +1,289 @@
+"""What refusals teach. The words are those of the servers, from their documentation or issues."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chat_app.llm.profiles import Profile, first_profile, learn
+
+CHAT: dict[str, Any] = {
+    "model": "m",
+    "messages": [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": "b"},
+    ],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "max_tokens": 9,
+    "temperature": 0.1,
+    "reasoning_effort": "low",
+    "tools": [{}],
+}
+WEB = {
+    "messages": [
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}],
+        }
+    ]
+}
+RESPONSES: dict[str, Any] = {
+    "model": "m",
+    "input": [
+        {"role": "user", "content": [{"type": "input_image", "image_url": "data:"}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
+        {"role": "assistant", "content": "a"},
+    ],
+    "include": ["reasoning.encrypted_content"],
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "temperature": 0.1,
+    "prompt_cache_key": "k",
+}
+ANTHROPIC: dict[str, Any] = {
+    "model": "m",
+    "max_tokens": 9_000,
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "b"}]},
+    ],
+    "thinking": {"type": "adaptive", "display": "summarized"},
+    "output_config": {"effort": "low"},
+    "temperature": 0.1,
+}
+BUDGET = {**ANTHROPIC, "thinking": {"type": "enabled", "budget_tokens": 1024}}
+OFF = {**ANTHROPIC, "thinking": {"type": "disabled"}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "message", "changes"),
+    [
+        (CHAT, 400, "Unrecognized request argument supplied: stream_options", {"usage": False}),
+        (
+            CHAT,
+            400,
+            "Unsupported parameter: 'max_tokens' is not supported with this model. "
+            "Use 'max_completion_tokens' instead.",
+            {"limit_field": "max_completion_tokens"},
+        ),
+        (
+            CHAT,
+            400,
+            "max_tokens is too large: 100000. This model supports at most 16384 completion tokens, "
+            "whereas you provided 100000.",
+            {"max_output": 16_384},
+        ),
+        (
+            ANTHROPIC,
+            400,
+            "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for "
+            "claude-sonnet-4-5-20250929",
+            {"max_output": 64_000},
+        ),
+        (CHAT, 500, "System role not supported", {"system": False}),
+        (
+            CHAT,
+            400,
+            "Unsupported value: 'temperature' does not support 0.1 with this model. "
+            "Only the default (1) value is supported.",
+            {"temperature": False},
+        ),
+        (
+            RESPONSES,
+            400,
+            "Unsupported parameter: 'temperature' is not supported with this model.",
+            {"temperature": False},
+        ),
+        (ANTHROPIC, 400, "`temperature` is deprecated for this model.", {"temperature": False}),
+        (CHAT, 400, "Unrecognized request argument supplied: reasoning_effort", {"effort": False}),
+        (CHAT, 400, '"llama3.2" does not support thinking', {"effort": False}),
+        (
+            RESPONSES,
+            400,
+            "Unsupported parameter: 'reasoning.effort' is not supported with this model.",
+            {"effort": False, "summaries": False},
+        ),
+        (
+            RESPONSES,
+            400,
+            "Your organization must be verified to generate reasoning summaries.",
+            {"summaries": False},
+        ),
+        (
+            RESPONSES,
+            400,
+            "Encrypted content is not supported with this model.",
+            {"encrypted": False},
+        ),
+        (
+            RESPONSES,
+            404,
+            "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+            {"item_ids": False},
+        ),
+        (
+            BUDGET,
+            400,
+            '"thinking.type.enabled" is not supported for this model. Use '
+            '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.',
+            {"thinking": "adaptive"},
+        ),
+        (
+            ANTHROPIC,
+            400,
+            "adaptive thinking is not supported on this model",
+            {"thinking": "budget", "effort": False},
+        ),
+        (
+            ANTHROPIC,
+            400,
+            "This model does not support the effort parameter.",
+            {"effort": False},
+        ),
+        (
+            OFF,
+            400,
+            '"thinking.type.disabled" is not supported for this model.',
+            {"thinking_off": False},
+        ),
+        (CHAT, 400, "stablelm2:latest does not support tools", {"tools": False}),
+        (CHAT, 404, "No endpoints found that support tool use.", {"tools": False}),
+        (
+            CHAT,
+            400,
+            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser',
+            {"tools": False},
+        ),
+        (CHAT, 404, "No endpoints found that support image input", {"images": False}),
+        (CHAT, 400, "m is not a multimodal model", {"images": False}),
+        (
+            CHAT,
+            422,
+            "messages[1]: unknown variant `image_url`, expected `text`",
+            {"images": False},
+        ),
+        (
+            CHAT,
+            400,
+            "The `reasoning_content` in the thinking mode must be passed back to the API.",
+            {"reasoning_content": True},
+        ),
+        (
+            CHAT,
+            400,
+            "thinking is enabled but reasoning_content is missing in assistant tool call message "
+            "at index 2",
+            {"reasoning_content": True},
+        ),
+        (
+            CHAT,
+            400,
+            "Function call is missing a thought_signature in functionCall parts.",
+            {"signatures": True},
+        ),
+        (RESPONSES, 400, "Unknown parameter: 'prompt_cache_key'.", {"cache": False}),
+        (
+            ANTHROPIC,
+            400,
+            "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to "
+            "a different conversation.",
+            {"history": False},
+        ),
+        (WEB, 400, "invalid image input: illegal base64 data", {"image_urls": False}),
+    ],
+)
+def test_a_refusal_teaches_what_the_model_does_not_accept(
+    request_: dict[str, Any], status: int, message: str, changes: dict[str, Any]
+) -> None:
+    profile = Profile(thinking="budget") if request_ is BUDGET else Profile()
+    change = learn(profile, status, json.dumps({"error": {"message": message}}), request_)
+    assert change is not None
+    assert change.apply(profile) == replace(profile, **changes)
+    assert change.is_lasting
+
+
+@pytest.mark.parametrize(
+    ("request_", "message", "changes"),
+    [
+        (
+            RESPONSES,
+            "Unsupported value: 'low' is not supported with the 'm' model. param: reasoning.effort",
+            {"effort": False},
+        ),
+        (
+            RESPONSES,
+            "The encrypted content gAAA... could not be verified.",
+            {"native": False},
+        ),
+        (
+            RESPONSES,
+            "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+            {"native": False},
+        ),
+        (
+            ANTHROPIC,
+            "messages.1.content.0: Invalid `signature` in `thinking` block",
+            {"native": False},
+        ),
+        (
+            ANTHROPIC,
+            "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+            "`tool_use`. When `thinking` is enabled, a final `assistant` message must start with a "
+            "thinking block",
+            {"thinking": ""},
+        ),
+    ],
+)
+def test_a_refusal_of_one_conversation_says_nothing_of_the_next(
+    request_: dict[str, Any], message: str, changes: dict[str, Any]
+) -> None:
+    change = learn(Profile(), 400, message, request_)
+    assert change is not None
+    assert change.apply(Profile()) == replace(Profile(), **changes)
+    assert not change.is_lasting
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "stream_options"),
+        (429, "temperature is not supported"),
+        (400, "This model's maximum context length is 8192 tokens."),
+        (400, "max_tokens is too large: 100000."),
+        (400, ""),
+    ],
+)
+def test_other_refusals_teach_nothing(status: int, message: str) -> None:
+    for request in (CHAT, RESPONSES, ANTHROPIC):
+        assert learn(Profile(), status, message, request) is None
+
+
+def test_what_was_not_sent_is_not_the_reason() -> None:
+    bare = {"model": "m", "messages": [{"role": "user", "content": "a"}]}
+    message = "stream_options max_completion_tokens temperature tools image system is not supported"
+    assert learn(Profile(), 400, message, bare) is None
+
+
+def test_a_lesson_that_is_known_is_not_learnt_again() -> None:
+    change = learn(Profile(), 400, "unknown field stream_options", CHAT)
+    assert change is not None
+    assert learn(change.apply(Profile()), 400, "unknown field stream_options", CHAT) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking"),
+    [
+        ("claude-3-7-sonnet-20250219", "budget"),
+        ("claude-sonnet-4-20250514", "budget"),
+        ("claude-opus-4-5-20251101", "budget"),
+        ("anthropic.claude-haiku-4-5-20251001-v1:0", "budget"),
+        ("claude-opus-4-6", "adaptive"),
+        ("claude-sonnet-5", "adaptive"),
+        ("gpt-5.4", "adaptive"),
+    ],
+)
+def test_a_claude_model_is_told_to_think_in_its_own_way(model: str, thinking: str) -> None:
+    assert first_profile(model).thinking == thinking
