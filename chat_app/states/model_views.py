@@ -1,5 +1,6 @@
 """The models, and the options of their answers, as pages show them. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -95,13 +96,12 @@ def model_item(
         health: How its last calls went.
     """
     info = model.info
-    is_called = health.state == "closed"
     return ModelItem(
         model.id,
         model.name,
         about=" · ".join(_abilities(info, info.window or window)),
         price="" if price is None else _price(price),
-        problem="" if is_called else message_of(health.error, health.params),
+        problem="" if health.state == "closed" else _problem(health),
         efforts=list(allowed_efforts(info.efforts, settings)),
         temperature=info.temperature,
     )
@@ -126,6 +126,14 @@ def _abilities(info: ModelInfo, window: int | None) -> list[str]:
     able = {"Images": info.images, "Tools": info.tools, "Thinking": info.thinking}
     size = [] if window is None else [f"{token_count(window)} context"]
     return [*size, *(name for name, can in able.items() if can)]
+
+
+def _problem(health: ModelHealth) -> str:
+    """Why the last call failed; a pause that the provider asked for has begun then."""
+    params = dict(health.params)
+    if "retry_after" in params:
+        params["retry_after"] = math.ceil(health.seconds)
+    return message_of(health.error, params)
 
 
 def _price(price: Price) -> str:
