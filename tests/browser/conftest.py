@@ -14,6 +14,8 @@ GIVEN = {
     "EMBEDDED_MODEL": "false",
     "CHAT_MODEL": "fake:300x20",
     "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
+    "CHAT_FALLBACKS": '{"fake:refuse:1x1":["fake:28x1"]}',
+    "CHAT_PRICES": '{"fake:28x1":{"input":1,"output":10}}',
 }
 
 

@@ -116,3 +116,25 @@ async def test_a_change_of_the_model_is_noted_above_the_answer(
         await expect(notice).to_have_class("ct-notice")
         await expect(notice).to_contain_text("Fake:29x1")
         await ada.page.reload()
+
+    # A model that fails at once: its alternative answers, and says so. The chat keeps its model.
+    await ask_model(ada, "Three.", "fake:refuse:1x1")
+    await expect(row.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row).to_have_count(3)
+    for _ in range(2):
+        notices = row.last.locator(".ct-notice")
+        await expect(notices.last).to_have_text(
+            "Fake:refuse:1x1 isn't available right now, so Fake:28x1 answered."
+        )
+        await row.last.get_by_role("button", name="Details").click()
+        details = ada.page.get_by_role("region", name="Details")
+        await expect(details.locator("dd").first).to_have_text("Fake:28x1")
+        await expect(details).to_contain_text("Cost$0.000")
+        await ada.page.keyboard.press("Escape")
+        await ada.page.reload()
+    await expect(row).to_have_count(3)
+    await ask_model(ada, "Four.", "fake:refuse:1x1")
+    await expect(row).to_have_count(4)
+    await expect(row.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
+    await expect(row.last.locator(".ct-notice")).to_have_count(1)
+    assert ada.errors == []

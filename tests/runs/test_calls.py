@@ -240,6 +240,19 @@ async def test_a_model_that_fails_is_called_last_until_it_has_rested() -> None:
     assert counts(one, two) == [FAILURES + 1, FAILURES + 2]
 
 
+async def test_an_answer_that_ends_well_ends_the_row_of_failures() -> None:
+    broken = [[BROKEN]] * (FAILURES - 1)
+    one = ListedModel("one", *broken, GOOD, *broken)
+    caller = Caller(one, chat_retries=0)
+    for _ in broken:
+        await caller.fail()
+    await caller.ask()
+    assert caller.health.of("one").error == ""
+    for _ in broken:
+        await caller.fail()
+    assert caller.health.of("one").state == "closed"
+
+
 async def test_a_model_without_alternatives_is_called_whatever_its_health() -> None:
     one = ListedModel("one", *[[BROKEN]] * FAILURES, GOOD)
     caller = Caller(one, chat_retries=0)
