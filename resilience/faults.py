@@ -1,6 +1,7 @@
 """Every fault at full count, by name: `python -m resilience faults`."""
 
 from resilience import (
+    branches,
     clock_jumps,
     database_locks,
     disk_full,
@@ -19,4 +20,5 @@ SCENARIOS: dict[str, Scenario] = {
     **database_locks.SCENARIOS,
     **duplicate_sends.SCENARIOS,
     **proxies.SCENARIOS,
+    **branches.SCENARIOS,
 }

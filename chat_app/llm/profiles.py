@@ -102,7 +102,7 @@ def learn(profile: Profile, status: int, body: str, request: Request) -> Change 
         body: The server's words.
         request: The body of the refused request.
     """
-    words = body.lower()
+    words = _ERROR_TYPES.sub("", body.lower())
     for lesson in _LESSONS:
         if status in lesson.statuses and lesson.applies(request):
             match = lesson.words.search(words)
@@ -179,6 +179,8 @@ def _items(request: Request) -> list[Mapping[str, Any]]:
     return request.get("messages") or request.get("input") or []
 
 
+_ERROR_TYPES = re.compile(r"invalid_(request|value|argument)\w*")
+"""Types of errors that stand in every body: they are no word about what comes before them."""
 _REFUSES = (
     r"(not (be )?(support|allow|enabl|permit|valid|available)|unsupported|invalid|unknown"
     r"|unrecogni[sz]ed|unexpected|extra inputs|deprecated|removed)"
@@ -299,6 +301,17 @@ _LESSONS = (
         _has("tools"),
         _set(tools=False),
         statuses=(400, 404, 422, 500, 501),
+    ),
+    _Lesson(
+        # one image cannot be read: the model sees the next one
+        _says(
+            r"uploaded an unsupported image|represent a valid image|could not process image"
+            r"|failed to (download|process|decode|load) (the )?image|image_url'\. expected"
+            r"|image url is invalid|\bimage\.source\.|image exceeds"
+        ),
+        _has_images,
+        _set(images=False),
+        is_lasting=False,
     ),
     _Lesson(_says("base64"), _has_image_urls, _set(image_urls=False)),
     _Lesson(

@@ -1,0 +1,101 @@
+"""Branches of generated threads against the strict fake providers, and mutants of the projectors.
+
+A mutant breaks one rule on purpose, in the source of a projector or of what is learnt from
+refusals. A strict server must notice it: a mutant that nothing refuses shows that a rule is not
+enforced, or that no generated thread comes near it.
+"""
+
+import asyncio
+import importlib.util
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+from resilience.projector_mutants import MUTANTS, UNREACHED, Mutant
+from resilience.report import Result, Scenario
+from testing.branch_requests import Outcome, ask_for_branches
+from testing.providers.rules import RULES
+from testing.strict_models import PROGRAM, Program
+
+_DIALECTS = "chat_app.llm.dialects"
+_MODULES = (
+    "chat_app.llm.profiles",
+    f"{_DIALECTS}.turns",
+    f"{_DIALECTS}.chat_completions",
+    f"{_DIALECTS}.responses",
+    f"{_DIALECTS}.anthropic_messages",
+)
+"""The modules that make requests, each after those that it imports."""
+MOST_TREES = 400
+"""How many trees a mutant may survive."""
+_AT_A_TIME = 5
+
+
+async def branches(trees: int = 2_000) -> Result:
+    """Every model goes on with branches of generated threads; no server refuses one."""
+    outcome = await asyncio.to_thread(ask_for_branches, range(trees))
+    figures = f"{outcome.requests} requests, {sum(outcome.retries.values())} lessons"
+    wrong = "; ".join(outcome.refusals[:3])
+    return Result("branches", outcome.trees, len(outcome.refusals), wrong or figures)
+
+
+async def branch_mutants() -> Result:
+    """A mutant of the projectors for each rule; a strict server refuses what it sends."""
+    known = await asyncio.to_thread(ask_for_branches, range(MOST_TREES))
+    survivors = [
+        f"{mutant.rule} survived"
+        for mutant in MUTANTS
+        if not await asyncio.to_thread(_is_noticed, mutant, known.retries)
+    ]
+    without = RULES.keys() - {mutant.rule for mutant in MUTANTS} - UNREACHED.keys()
+    survivors += [f"{name} has no mutant" for name in sorted(without)]
+    figures = f"each refused; {len(UNREACHED)} rules are about fields that are never sent"
+    return Result("branch-mutants", len(MUTANTS), len(survivors), "; ".join(survivors) or figures)
+
+
+def _is_noticed(mutant: Mutant, known: Counter[str]) -> bool:
+    program = mutated(mutant)
+    for start in range(0, MOST_TREES, _AT_A_TIME):
+        outcome = ask_for_branches(range(start, start + _AT_A_TIME), program)
+        if seed := _notice(mutant.rule, outcome, known):
+            print(f"  {mutant.rule}: {seed}", flush=True)
+            return True
+    return False
+
+
+def _notice(rule: str, outcome: Outcome, known: Counter[str]) -> str:
+    """Where a rule was broken: in a refusal, or in a retry that the code as it is never makes."""
+    for refusal in outcome.refusals:
+        if f": {rule}: " in refusal:
+            return refusal
+    new = [name for name in outcome.retries if name not in known and name.endswith(f": {rule}")]
+    return f"{new[0]} (and sent again)" if new else ""
+
+
+def mutated(mutant: Mutant) -> Program:
+    """The modules that make requests, with one change in the source of one of them."""
+    saved = {name: sys.modules[name] for name in _MODULES}
+    try:
+        fresh = {name: _load(name, mutant) for name in _MODULES}
+    finally:
+        sys.modules.update(saved)
+    dialects = {dialect: fresh[module.__name__] for dialect, module in PROGRAM.dialects.items()}
+    return Program(dialects, fresh["chat_app.llm.profiles"])
+
+
+def _load(name: str, mutant: Mutant) -> ModuleType:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    if name.endswith(mutant.module):
+        assert mutant.code in source, f"{mutant.rule}: {mutant.code!r} is not there"
+        source = source.replace(mutant.code, mutant.instead)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    exec(compile(source, spec.origin, "exec"), module.__dict__)
+    return module
+
+
+SCENARIOS: dict[str, Scenario] = {"branches": branches, "branch-mutants": branch_mutants}
