@@ -55,6 +55,8 @@ async def ready(_request: Request) -> Response | dict[str, str]:
 
 
 routes = [
+    *chat.routes,  # the first ones are found soonest
+    *threads.routes,
     *auth.routes,
     *email_flows.routes,
     *oauth.routes,
@@ -63,8 +65,6 @@ routes = [
     *two_factor.routes,
     *passkeys.routes,
     *step_up.routes,
-    *chat.routes,
-    *threads.routes,
     *health_routes,
 ]
 

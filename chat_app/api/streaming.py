@@ -9,6 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from chat_app.core.clock import WaitLimit
 
+SEND_BODY = "chat_app.send_body"
+"""The key of the ASGI scope with the `send` of the gateway, for the body only: what stands between
+looks at the start of a response, and would cost each token as much as its text."""
 KEEPALIVE_SECONDS = 15.0
 """How long a stream may be idle."""
 UNREAD_SECONDS = 30.0
@@ -51,6 +54,7 @@ class StreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        send = scope.get(SEND_BODY, send)
         limit = WaitLimit()
         tasks = {
             asyncio.ensure_future(work)

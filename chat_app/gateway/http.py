@@ -9,6 +9,7 @@ from uuid import UUID
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.api.streaming import SEND_BODY
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import ChatError, RateLimited, TooLarge, Unavailable
@@ -163,7 +164,8 @@ class StreamingRequest:
     _registration: ExitStack = field(default_factory=ExitStack, init=False)
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
-        """Run the app until it has responded, or until `end`."""
+        """Run the app until it has responded, or until `end`; the scope is changed."""
+        scope[SEND_BODY] = self._send_through
         # A task of its own: the server's may be of a kind that cannot be cancelled.
         self._app_task = asyncio.create_task(app(scope, receive, self._send_through))  # pyright: ignore[reportArgumentType]
         with self._registration:

@@ -63,6 +63,8 @@ class SSEParser:
         """
         if not chunk:
             return []
+        if (event := self._plain_event(chunk)) is not None:
+            return [event]
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
             self._after_cr = False
@@ -94,6 +96,22 @@ class SSEParser:
         self._end_json(events)
         self._end_event(events)
         return events
+
+    def _plain_event(self, chunk: bytes) -> SSEvent | None:
+        """The event that a chunk is, as nearly every one is: one line of JSON, and nothing before.
+
+        The way over lines costs a token three times as much.
+        """
+        if not (chunk.startswith(b"data: {") and chunk.endswith(b"}\n\n")):
+            return None
+        if chunk.count(b"\n") != 2 or len(chunk) > self._max_bytes:
+            return None
+        if self._event_bytes or self._data or self._json or self._name or self._after_cr:
+            return None
+        if self._at_start:
+            return None
+        value = _whole(chunk[6:-2].decode("utf-8", "replace"))
+        return None if value is None else SSEvent(value)
 
     def _complete_line(self, tail: bytes) -> bytes:
         if self._partial:
