@@ -79,6 +79,9 @@ _MAX_CONNECTIONS = 10_000
 _MAX_FILES = 2 * _MAX_CONNECTIONS
 _HEAD_MILLISECONDS = 30_000
 """How long a connection may be open without a whole request head."""
+_SWITCH_SECONDS = 0.001
+"""How long a thread keeps the interpreter while the event loop waits for it. With Python's own 5 ms
+each step of a request would wait that long while a long answer is being indexed."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -108,6 +111,7 @@ async def serve(
         StartupFailed: The startup failed; its own exception is raised instead if there is one.
     """
     stop = _stop_signal()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     _allow_open_files()
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()

@@ -44,6 +44,12 @@ def test_an_ascii_text_has_the_tokens_that_it_has_beside_others() -> None:
     assert max(map(len, token_text(text).split())) == MAX_LENGTH
 
 
+@pytest.mark.parametrize("word", ["ab", "x" * 70, "y" * 20_000])
+def test_a_long_ascii_text_is_looked_at_in_pieces_that_cut_no_word(word: str) -> None:
+    text = " ".join([word, "Of_it,"] * (40_000 // len(word) + 1))
+    assert token_text(f"{text} é") == f"{token_text(text)} é"
+
+
 @pytest.mark.parametrize("text", ["Größe der ﬁne Straße", "東京都の iPhone用", "ภาษาไทย 서울"])
 def test_a_token_says_where_it_stands(text: str) -> None:
     for token in tokens_of(text):
