@@ -49,6 +49,15 @@ whole_parts: st.SearchStrategy[WholePart] = st.one_of(
             "params": st.dictionaries(_names, texts, max_size=2),
         }
     ),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("summary"),
+            "text": texts,
+            "until": st.uuids().map(str),
+            "count": _counts,
+            "origin": st.sampled_from(["model", "excerpt"]),
+        }
+    ),
 )  # pyright: ignore[reportAssignmentType]
 """Parts that arrive at once."""
 

@@ -89,6 +89,22 @@ class NoticePart(TypedDict):
     params: dict[str, Any]
 
 
+class SummaryPart(TypedDict):
+    """A summary that takes the place of older messages in the prompts of models.
+
+    Args:
+        until: The id of the last message of the branch that it covers; all above it are covered.
+        count: How many messages those are.
+        origin: `model` if a model wrote it, `excerpt` if it is the messages' beginnings.
+    """
+
+    type: Literal["summary"]
+    text: str
+    until: str
+    count: int
+    origin: Literal["model", "excerpt"]
+
+
 class NativeItem(TypedDict):
     """What a provider needs back, word for word, when the conversation goes on: a signature, an id.
 
@@ -105,7 +121,7 @@ class NativeItem(TypedDict):
     item: dict[str, Any]
 
 
-WholePart = FilePart | SourcePart | DataPart | NoticePart
+WholePart = FilePart | SourcePart | DataPart | NoticePart | SummaryPart
 """A part that arrives at once."""
 Part = TextPart | ReasoningPart | ToolCallPart | WholePart
 
@@ -142,9 +158,10 @@ def native_size(items: Sequence[NativeItem] | None) -> int:
 
 def has_content(parts: Iterable[Part]) -> bool:
     """Whether there is an answer among the parts, and not only what surrounds one."""
-    return any(part["type"] not in ("reasoning", "source", "notice") for part in parts)
+    return any(part["type"] not in ("reasoning", "source", "notice", "summary") for part in parts)
 
 
-def has_notice(parts: Iterable[Part], code: str) -> bool:
-    """Whether a notice with this code is among the parts."""
-    return any(part["type"] == "notice" and part["code"] == code for part in parts)
+def summary_of(parts: Iterable[Part]) -> SummaryPart | None:
+    """The last summary among the parts."""
+    summaries = [part for part in parts if part["type"] == "summary"]
+    return summaries[-1] if summaries else None

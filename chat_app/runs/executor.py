@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,14 +29,17 @@ from chat_app.core.parts import has_content, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.llm.base import CallOptions, Model
+from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCall, ModelCalls, fallback_notice
+from chat_app.runs.compact import FittedPrompt, fit_prompt
+from chat_app.runs.context import TokenRates, first_kept, prompt_limit
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import Channel, EndEvent, EndStatus, RunMetrics
 from chat_app.runs.log import BACK_OFF, LogWriter, RunLog, RunLogUnavailable
-from chat_app.runs.prompt import build_prompt
+from chat_app.runs.prompt import StoredPrompt, read_prompt
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
@@ -137,6 +140,7 @@ class RunExecutor:
         self._flush_throttle = flush_throttle
         self._titler = titler
         self._calls = calls
+        self._token_rates = TokenRates()
         self._active: dict[UUID, ActiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -239,26 +243,28 @@ class RunExecutor:
         return active_run.result or _NOT_SAVED
 
     async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
-        prompt = await build_prompt(
-            self._db,
-            active_run.principal,
-            created.user_message_id,
-            system=system_prompt(created.options, self._settings),
-            max_chars=self._settings.chat_context_chars,
-        )
-        notices = prompt.notices
+        prompt = await read_prompt(self._db, active_run.principal, created.user_message_id)
         if prompt.previous_model not in ("", model.id):
             before = self._models.name_of(prompt.previous_model)
             notice = notice_part("model_changed", before=before, after=model.name)
             active_run.log.add(PartAdded(notice))
-        if prompt.trimmed and "context_trimmed" not in notices:
-            active_run.log.add(PartAdded(notice_part("context_trimmed")))
-            notices |= {"context_trimmed"}
+        limit = self._prompt_limit(model)
+        while True:
+            fitted = await self._fit(active_run.log, prompt, created, model, limit)
+            try:
+                return await self._answer(active_run, created, fitted, model)
+            except ContextTooLong:  # the window is smaller than was known, or the tokens are
+                prompt, limit = fitted.stored, fitted.size // 2
+                if active_run.log.has_token or first_kept(prompt.messages, limit) == 0:
+                    raise
 
+    async def _answer(
+        self, active_run: ActiveRun, created: CreatedRun, fitted: FittedPrompt, model: Model
+    ) -> RunResult:
         def options_for(candidate: Model) -> CallOptions:
             return call_options(created.options, candidate.info, self._settings)
 
-        async with self._calls.answer(model, prompt.messages, options_for) as call:
+        async with self._calls.answer(model, fitted.messages, options_for) as call:
             active_run.model = call.model
             if call.model is not model:
                 active_run.log.add(PartAdded(fallback_notice(model, call.model)))
@@ -267,8 +273,29 @@ class RunExecutor:
                 active_run.log,
                 max_bytes=self._settings.answer_bytes,
                 now=self._flush_throttle.now,
-                known_notices=notices,
+                on_usage=partial(self._observe, call.model, fitted),
             )
+
+    def _prompt_limit(self, model: Model) -> int:
+        return prompt_limit(
+            model.info,
+            self._token_rates.bytes_per_token(model.id),
+            max_tokens=self._settings.chat_max_tokens,
+            max_chars=self._settings.chat_context_chars,
+        )
+
+    async def _fit(
+        self, log: RunLog, prompt: StoredPrompt, created: CreatedRun, model: Model, limit: int
+    ) -> FittedPrompt:
+        """Make the prompt, and put a summary that had to be made into the answer."""
+        system = system_prompt(created.options, self._settings)
+        fitted = await fit_prompt(self._calls, model, prompt, system=system, limit=limit)
+        if fitted.summary is not None:
+            log.add(PartAdded(fitted.summary))
+        return fitted
+
+    def _observe(self, model: Model, fitted: FittedPrompt, usage: Usage) -> None:
+        self._token_rates.observe(model.id, fitted.size, usage.input_tokens)
 
     async def _finalize(
         self, active_run: ActiveRun, created: CreatedRun, result: RunResult, model: Model
@@ -320,7 +347,7 @@ async def stream_answer(
     *,
     max_bytes: int,
     now: Callable[[], float],
-    known_notices: Container[str] = (),
+    on_usage: Callable[[Usage], None] = lambda _: None,
 ) -> RunResult:
     """Stream a model's answer into a log, as much of it as fits.
 
@@ -331,7 +358,7 @@ async def stream_answer(
         log: The run's log; it is not flushed at the end.
         max_bytes: The largest answer; see `SizeLimit`.
         now: Seconds of a monotonic clock.
-        known_notices: The codes of the notices that the model must not repeat.
+        on_usage: Called with the usage that the provider reports.
 
     Raises:
         ProviderError: The provider failed; the log has what came before.
@@ -367,11 +394,11 @@ async def stream_answer(
                 case ToolCallDelta():
                     has_answer = True
                 case PartAdded(part):
-                    if part["type"] == "notice" and part["code"] in known_notices:
-                        continue
                     has_answer = has_answer or has_content([part])
                 case Finish():
                     finish = event
+                case Usage():
+                    on_usage(event)
                 case _:
                     pass
             log.add(event)

@@ -44,6 +44,9 @@ _PAGE_CHARS = 1_000
 """Characters on a page; they may take up to four bytes each."""
 
 
+_TOKENS = (*PART_DELTAS, ToolCallDelta)
+
+
 class RunLogUnavailable(StorableError):
     """The log of a run could not be written."""
 
@@ -101,6 +104,11 @@ class RunLog:
         self._failed = asyncio.Event()
         self._committed_at = -math.inf
         self._rate = 0.0
+
+    @property
+    def has_token(self) -> bool:
+        """Whether something that a model wrote was added."""
+        return self._has_token or any(issubclass(kind, _TOKENS) for kind, _, _ in self._added)
 
     def add(self, event: Event) -> None:
         """Buffer the next event. The writer stores and shows it when it is due."""
@@ -165,7 +173,7 @@ class RunLog:
 
     def _take(self, event: Event, payload: str) -> None:
         self._seq += 1
-        first_token = not self._has_token and isinstance(event, (*PART_DELTAS, ToolCallDelta))
+        first_token = not self._has_token and isinstance(event, _TOKENS)
         self._has_token = self._has_token or first_token
         self._taken.append(
             LogEntry(self._run_id, self._owner_id, self._seq, event, payload, first_token)

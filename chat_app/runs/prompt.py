@@ -1,62 +1,60 @@
-"""The prompt of a run: the stored branch as the messages that a model gets."""
+"""The prompt of a run: the stored branch as the messages that a model gets.
+
+A summary in the branch stands for the messages above the one that it names; they are not read.
+"""
 
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from chat_app.auth.principal import Principal
-from chat_app.core.parts import has_notice
+from chat_app.core.parts import SummaryPart, summary_of
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import BRANCH_OF_PROMPT
-from chat_app.llm.base import PromptMessage, fit_context, text_message
+from chat_app.llm.base import PromptMessage
 from chat_app.runs.calls import asked_model
 
 _BATCH = 40
-"""Messages read at a time, so that a long thread is not read whole."""
+"""Messages read at a time, so that what a summary covers is hardly read."""
 _BATCH_BYTES = 2_000_000
 """The same in bytes; reasoning counts, though it is in no prompt."""
+_MOST_BYTES = 8_000_000
+"""What is above so much text is covered by the next summary without being read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a model gets, and what was found on the way.
+class StoredPrompt:
+    """A stored branch, as far as a model needs it.
 
     Args:
-        messages: The messages, oldest first.
-        trimmed: Whether older messages were left out.
+        messages: The messages that no summary covers, the oldest first.
+        summary: What stands for those above; None if that is nothing.
         previous_model: The id of the model that was asked for the answer above; empty for none.
-        notices: The codes of the notices in the answers above that are not repeated.
     """
 
     messages: tuple[PromptMessage, ...]
-    trimmed: bool
+    summary: SummaryPart | None
     previous_model: str
-    notices: frozenset[str]
 
 
-async def build_prompt(
-    db: Database, principal: Principal, leaf: UUID, *, system: str, max_chars: int
-) -> Prompt:
-    """The messages a model gets: the stored branch, as much of it as fits.
+async def read_prompt(db: Database, principal: Principal, leaf: UUID) -> StoredPrompt:
+    """Read the branch of a message, up to the newest summary or the root.
 
     Args:
         db: The database.
         principal: The owner of the thread.
-        leaf: The user's message to answer.
-        system: The system prompt; empty for none.
-        max_chars: The most characters in all messages together.
+        leaf: The message to answer.
     """
-    return await db.query(principal, partial(_read_prompt, leaf, system, max_chars))
+    return await db.query(principal, partial(_read, leaf))
 
 
-def _read_prompt(leaf: UUID, system: str, max_chars: int, transaction: Transaction) -> Prompt:
+def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
     prompt: list[PromptMessage] = []
-    notices: set[str] = set()
-    previous_model = ""
-    remaining = max_chars
+    summary: SummaryPart | None = None
+    previous_model, until, size = "", None, 0
     start: UUID | None = leaf
-    while start is not None and remaining > 0:
+    while start is not None and start != until and size < _MOST_BYTES:
         messages = transaction.all(
             BRANCH_OF_PROMPT, leaf=start, limit=_BATCH, max_bytes=_BATCH_BYTES
         )
@@ -64,18 +62,17 @@ def _read_prompt(leaf: UUID, system: str, max_chars: int, transaction: Transacti
             break
         start = messages[-1][0]
         for _, message_id, role, parts, status, model, native in messages:
+            if summary is None and (summary := summary_of(parts)):
+                until = UUID(summary["until"])
             if role == "assistant":
                 previous_model = previous_model or asked_model(parts, model)
-                if has_notice(parts, "context_trimmed"):
-                    notices.add("context_trimmed")
+            if message_id == until:
+                start = None
+                break
             if role in ("user", "assistant"):
                 message = PromptMessage(
                     role, tuple(parts), status, model, tuple(native or ()), message_id
                 )
-                remaining -= message.size
+                size += message.size
                 prompt.append(message)
-    if system:
-        prompt.append(text_message("system", system))
-    fitting = fit_context(prompt[::-1], max_chars)
-    trimmed = start is not None or len(fitting) < len(prompt)
-    return Prompt(fitting, trimmed, previous_model, frozenset(notices))
+    return StoredPrompt(tuple(prompt[::-1]), summary, previous_model)

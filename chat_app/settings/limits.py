@@ -68,8 +68,9 @@ class LimitSettings(SettingsGroup):
     """Maximum number of open connections of one client IP. Has no effect where every client has the
     IP of a reverse proxy that TRUSTED_PROXY_HOPS does not count."""
 
-    chat_context_chars: int = Field(24_000, ge=1_000)
-    """Maximum length of the history sent to a model, in characters."""
+    chat_context_chars: int = Field(0, ge=0)
+    """Maximum length of the history sent to a model, in characters; older messages are summarized.
+    0 uses the context window of the model, and 24000 where that is unknown."""
 
     chat_max_tokens: int = Field(2_048, ge=16)
     """Maximum length of an answer, in tokens."""

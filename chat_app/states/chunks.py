@@ -140,4 +140,6 @@ def shown_part(part: WholePart) -> dict[str, Any]:
     """A part that arrives at once, as the page shows it: a notice as its sentence."""
     if part["type"] == "notice":
         return {"type": "notice", "text": message_of(part["code"], part["params"])}
+    if part["type"] == "summary":
+        return {key: part[key] for key in ("type", "text", "count", "origin")}
     return dict(part)

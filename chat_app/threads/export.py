@@ -123,12 +123,19 @@ def _part_as_markdown(part: Part) -> str:
         case "reasoning":
             seconds = part.get("seconds")
             heading = "Thought" if seconds is None else f"Thought for {max(1, round(seconds))} s"
-            lines = (f"*{heading}*", "", *part["text"].strip().splitlines())
-            return "\n".join(f"> {line}".rstrip() for line in lines)
+            return _quoted(f"*{heading}*", part["text"])
+        case "summary":
+            heading = f"*Summary of the {part['count']} messages above, for the model*"
+            return _quoted(heading, part["text"])
         case "notice":
             return f"*{message_of(part['code'], part['params'])}*"
         case _:
             return ""
+
+
+def _quoted(heading: str, text: str) -> str:
+    lines = (heading, "", *text.strip().splitlines())
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def _json(value: Any) -> str:

@@ -267,6 +267,12 @@ def test_a_failed_answer_has_an_error_after_its_metadata(
     ]
 
 
+def test_a_summary_is_data_with_its_text():
+    shown = {"text": "So far", "count": 4, "origin": "model"}
+    summary = PartAdded({"type": "summary", "until": "1", **shown})
+    assert encode_events(summary) == [{"type": "data-summary", "id": "d0", "data": shown}]
+
+
 def test_a_notice_is_data_with_its_sentence():
     assert encode_events(PartAdded(NOTICE)) == [
         {

@@ -8,8 +8,8 @@ from chat_app.core.errors import MESSAGES, message_of
 from chat_app.core.parts import (
     Part,
     has_content,
-    has_notice,
     notice_part,
+    summary_of,
     text_of,
     text_part,
 )
@@ -19,6 +19,7 @@ REASONING: Part = {"type": "reasoning", "text": "secret", "seconds": 1.0}
 SOURCE: Part = {"type": "source", "id": "s", "url": "https://a.example", "title": "A"}
 NOTICE = notice_part("model_changed", before="Alpha", after="Beta")
 FILE: Part = {"type": "file", "url": "/f", "media_type": "image/png", "name": "a.png"}
+SUMMARY: Part = {"type": "summary", "text": "", "until": "1", "count": 2, "origin": "model"}
 CALL: Part = {
     "type": "tool-call",
     "call_id": "c",
@@ -39,13 +40,14 @@ def test_text_files_and_tool_calls_are_content(part: Part) -> None:
 
 
 def test_what_surrounds_an_answer_is_no_content() -> None:
-    assert not has_content([NOTICE, REASONING, SOURCE])
+    assert not has_content([NOTICE, REASONING, SOURCE, SUMMARY])
     assert not has_content([])
 
 
-def test_a_notice_is_found_by_its_code() -> None:
-    assert has_notice([text_part("a"), NOTICE], "model_changed")
-    assert not has_notice([text_part("a"), NOTICE], "context_trimmed")
+def test_the_last_summary_counts() -> None:
+    first, last = ({**SUMMARY, "text": text} for text in ("first", "last"))
+    assert summary_of([text_part("a"), first, last, NOTICE]) == last
+    assert summary_of([text_part("a"), NOTICE]) is None
 
 
 def test_every_notice_has_a_sentence() -> None:

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import (
@@ -23,8 +22,7 @@ from chat_app.db.tables import Message, Run, Thread
 from chat_app.llm.base import text_message
 from chat_app.llm.dialects.turns import conversation_of, text_of_blocks
 from chat_app.llm.errors import Failure
-from testing.database import DatabaseUnderTest
-from testing.run_services import RunHarness, run_harness
+from testing.run_services import RunHarness
 
 
 async def test_a_send_stores_the_thread_the_message_an_empty_answer_and_a_run(
@@ -305,33 +303,6 @@ async def test_the_indent_of_the_first_line_is_stored_and_sent(
     assert (await harness.models.one.answer()).prompt[-1].text == text
     asked = await harness.message(alice, sent.user_message_id)
     assert asked.parts == [{"type": "text", "text": text}]
-
-
-async def test_the_prompt_has_no_more_history_than_the_setting_allows(database: DatabaseUnderTest):
-    async with run_harness(database, chat_context_chars=1000) as harness:
-        alice = await harness.person()
-        thread = await harness.threads.create(alice)
-        async with harness.db.write(alice) as session:
-            parent = None
-            for n in range(200):
-                message = Message(
-                    thread_id=thread.id,
-                    owner_id=alice.user_id,
-                    parent_id=parent,
-                    role="user" if n % 2 == 0 else "assistant",
-                    parts=[{"type": "text", "text": f"{n:03} " + "x" * 16}],
-                )
-                session.add(message)
-                await session.flush()
-                parent = message.id
-            row = (await session.exec(select(Thread))).one()
-            row.head_id = parent
-        await harness.runs.send(alice, text="last", client_id="c1", thread_id=thread.id)
-        prompt = (await harness.models.one.answer()).prompt
-        assert sum(len(message.text) for message in prompt) <= 1000
-        assert prompt[-1].text == "last"
-        assert prompt[-2].text.startswith("199 ")
-        assert len(prompt) > 40, "the setting is used up"
 
 
 async def test_a_send_completes_when_its_caller_is_cancelled(harness: RunHarness, alice: Principal):

@@ -13,8 +13,6 @@ from chat_app.runs.follow import PartEvent
 from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
 
-TRIMMED = notice_part("context_trimmed")
-
 
 @pytest.fixture
 async def harness(database: DatabaseUnderTest) -> AsyncIterator[RunHarness]:
@@ -103,30 +101,6 @@ async def test_an_answer_of_a_notice_alone_is_empty(harness: RunHarness, alice: 
     (await harness.models.two.answer()).finish()
     await harness.read(alice, sent.run_id)
     assert (await harness.message(alice, sent.message_id)).error == "empty_answer"
-
-
-async def test_the_first_answer_without_its_oldest_messages_says_so(
-    harness: RunHarness, alice: Principal
-):
-    sent, notices = await ask(harness, alice, None)
-    thread_id, found = sent.thread_id, [notices]
-    for _ in range(4):
-        _, notices = await ask(harness, alice, thread_id)
-        found.append(notices)
-    assert found == [[], [], [], [TRIMMED], []]
-
-
-async def test_a_model_that_leaves_messages_out_itself_does_not_repeat_the_notice(
-    harness: RunHarness, alice: Principal
-):
-    sent = await harness.runs.send(alice, text="hi", client_id="a")
-    (await harness.models.one.answer(1)).send(PartAdded(TRIMMED)).say("a").finish()
-    await harness.read(alice, sent.run_id)
-    assert await notices_of(harness, alice, sent.message_id) == [TRIMMED]
-    again = await harness.runs.send(alice, text="hi", client_id="b", thread_id=sent.thread_id)
-    (await harness.models.one.answer(2)).send(PartAdded(TRIMMED)).say("a").finish()
-    await harness.read(alice, again.run_id)
-    assert await notices_of(harness, alice, again.message_id) == []
 
 
 async def test_prompts_hold_no_notice_and_no_reasoning(harness: RunHarness, alice: Principal):

@@ -105,6 +105,12 @@ def test_a_notice_is_sent_as_its_sentence() -> None:
     ]
 
 
+def test_a_summary_is_sent_without_the_id_of_a_message() -> None:
+    shown = {"type": "summary", "text": "So far", "count": 4, "origin": "model"}
+    chunks = stored_chunks("stream", [{**shown, "until": "1"}], "complete")
+    assert chunks[0] == ["stream", 0, shown]
+
+
 def test_the_end_counts_no_sentence_of_a_notice() -> None:
     [end] = encoded(PartAdded(NOTICE), TextDelta("Yes."))[-1]
     assert end == ["stream", -1, 4, "", "complete", 2]

@@ -33,7 +33,11 @@ async def test_reasoning_is_quoted_and_a_notice_is_a_quiet_line(
         alice, text="And?", client_id="c2", thread_id=sent.thread_id, model="two"
     )
     source = PartAdded({"type": "source", "id": "s", "url": "https://a.example", "title": "A"})
-    second = (await harness.models.two.answer()).say("So.").send(source, ReasoningDelta("hm"))
+    summary = PartAdded(
+        {"type": "summary", "text": "a\nb", "until": "1", "count": 3, "origin": "model"}
+    )
+    second = (await harness.models.two.answer()).send(summary).say("So.")
+    second.send(source, ReasoningDelta("hm"))
     await second.taken()
     await harness.runs.drain()
 
@@ -43,7 +47,9 @@ async def test_reasoning_is_quoted_and_a_notice_is_a_quiet_line(
         "## You\n\nWhy?\n\n"
         "## Answer\n\n> *Thought for 12 s*\n>\n> Well.\n>\n> # So\n\nBecause.\n\n"
         "## You\n\nAnd?\n\n"
-        "## Answer\n\n*The model was changed from One to Two.*\n\nSo.\n\n> *Thought*\n>\n> hm\n"
+        "## Answer\n\n*The model was changed from One to Two.*\n\n"
+        "> *Summary of the 3 messages above, for the model*\n>\n> a\n> b\n\nSo.\n\n"
+        "> *Thought*\n>\n> hm\n"
     )
     exported_rows = {UUID(message["id"]): message for message in thread["messages"]}
     for answer_id, status, reason in [

@@ -308,6 +308,9 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
             code, params = part["code"], part["params"]
             data = {"code": code, "params": params, "text": message_of(code, params)}
             return {"type": "data-notice", "id": f"d{index}", "data": data}
+        case "summary":
+            shown = {key: part[key] for key in ("text", "count", "origin")}
+            return {"type": "data-summary", "id": f"d{index}", "data": shown}
 
 
 def _input(arguments: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 // text        div.ct-part > Markdown; see markdown.jsx
 // reasoning   details.ct-reasoning[data-running] > summary + div.ct-part > Markdown or p.ct-loading
 // notice      p.ct-notice
+// summary     details.ct-summary > summary + div
 // other parts p.ct-notice, which says that it can't be shown
 
 import { Blocks } from "./blocks.jsx";
@@ -53,6 +54,7 @@ const choices = new Map();
 export function createPartView(type) {
   if (type === "text") return createText();
   if (type === "reasoning") return createReasoning();
+  if (type === "summary") return createSummary();
   return createNotice(type);
 }
 
@@ -267,6 +269,31 @@ function createNotice(type) {
     update({ text }) {
       const words = type === "notice" ? text : "Part of this answer can't be shown yet.";
       if (node.textContent !== words) node.textContent = words;
+    },
+    destroy() {},
+  };
+}
+
+/**
+ * What stands for the messages above in the prompts of models, folded.
+ *
+ * @returns {PartView}
+ */
+function createSummary() {
+  const node = document.createElement("details");
+  node.className = "ct-summary";
+  const head = document.createElement("summary");
+  const body = document.createElement("div");
+  body.dir = "auto";
+  node.append(head, body);
+  return {
+    type: "summary",
+    node,
+    update({ text, count, origin }) {
+      const what = origin === "model" ? "a summary" : "an excerpt";
+      const which = count === 1 ? "the message" : `the ${count} messages`;
+      head.textContent = `The model now sees ${what} of ${which} above`;
+      if (body.textContent !== text) body.textContent = text;
     },
     destroy() {},
   };
