@@ -290,6 +290,5 @@ def test_a_claude_model_is_told_to_think_in_its_own_way(model: str, thinking: st
 
 
 def test_the_type_of_an_error_is_no_word_about_what_stands_before_it() -> None:
-    said = "reasoning_content is missing in assistant tool call message at index 1"
-    body = json.dumps({"error": {"message": said, "type": "invalid_request_error"}})
-    assert learn(Profile(reasoning_content=True), 400, body, CHAT) is None
+    error = {"message": "Nothing follows the tool result.", "type": "invalid_request_error"}
+    assert learn(Profile(), 400, json.dumps({"error": error}), CHAT) is None
