@@ -16,6 +16,8 @@ Request = Mapping[str, Any]
 
 _BUDGET_ONLY = re.compile(r"claude-(\d|[a-z]+-4(-[0-5])?(-\d{8}|[@:]|-v|$))")
 """The Claude models up to 4.5, which think by a number of tokens."""
+_NEVER_THINKS = re.compile(r"gpt-[34]|chatgpt|gpt-5[^/]*-chat")
+"""The models of OpenAI without reasoning."""
 _BINDS = re.compile(r"claude-[a-z]+-(5[-.][1-9](?!\d)|[6-9])")
 """The Claude models whose thinking is bound to all that is before it."""
 
@@ -77,7 +79,8 @@ def first_profile(model: str) -> Profile:
     """
     if _BUDGET_ONLY.search(model):
         return Profile(thinking="budget", effort=False)
-    return Profile(history=not _BINDS.search(model))
+    thinks = not _NEVER_THINKS.search(model)
+    return Profile(history=not _BINDS.search(model), summaries=thinks, encrypted=thinks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from chat_app.core.events import (
     ToolCallEnd,
     Usage,
 )
-from chat_app.llm.base import CallOptions, ProviderError, text_message
+from chat_app.llm.base import CallOptions, Effort, ProviderError, text_message
 from chat_app.llm.dialects.responses import ResponsesDecoder, project
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import Profile, first_profile
 from chat_app.llm.sse import SSEvent
 from testing.dialect_prompts import MADE_BY, PIXEL, TOOL, native, prompt
 
@@ -96,6 +96,24 @@ def test_nothing_is_stored_and_options_are_sent_as_far_as_accepted() -> None:
     lacks = Profile(temperature=False, effort=False, summaries=False, encrypted=False, cache=False)
     request = project(asked, options, "m", lacks, MADE_BY)
     assert request.keys() == {"model", "input", "stream", "store", "max_output_tokens"}
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "reasoning"),
+    [
+        ("gpt-5.4", None, {"summary": "auto"}),
+        ("gpt-5.4", "none", {"effort": "none"}),
+        ("my-deployment", None, {"summary": "auto"}),
+        ("gpt-4o", None, None),
+    ],
+)
+def test_thinking_is_shown_by_a_model_that_may_think(
+    model: str, effort: Effort | None, reasoning: dict[str, str] | None
+) -> None:
+    asked = [text_message("user", "a")]
+    request = project(asked, CallOptions(effort=effort), model, first_profile(model), "")
+    assert request.get("reasoning") == reasoning
+    assert ("include" in request) is (model != "gpt-4o")
 
 
 def decoded(*events: dict[str, Any]) -> list[Event]:

@@ -76,14 +76,13 @@ def project(
         request["max_output_tokens"] = max(_LEAST_TOKENS, min(options.max_tokens, most))
     if options.temperature is not None and profile.temperature:
         request["temperature"] = options.temperature
-    if options.effort is not None:
-        reasoning: dict[str, Any] = {}
-        if profile.effort:
-            reasoning["effort"] = options.effort
-        if profile.summaries and options.effort != "none":
-            reasoning["summary"] = "auto"
-        if reasoning:
-            request["reasoning"] = reasoning
+    reasoning: dict[str, Any] = {}
+    if options.effort is not None and profile.effort:
+        reasoning["effort"] = options.effort
+    if options.effort != "none" and profile.summaries:
+        reasoning["summary"] = "auto"
+    if reasoning:
+        request["reasoning"] = reasoning
     if has_tools:
         request["tools"] = [
             {
