@@ -40,7 +40,9 @@ const MINUTE = 60; // seconds
 // the characters that elements are made of.
 const STEP = 16_000;
 const STEP_MARKS = 2_000;
-const MARK = /[\n|*_`~[<$@:.&-]/g;
+const MARK = /:\/\/|www\.|[\n|*_`~[<$@&.-]/g;
+const LINK_MARKS = new Set(["://", "www.", "[", "@"]);
+const LINK = 5; // a link costs as much as so many other elements
 const OPEN_MS = 100; // between two colourings of a block that grows
 const MAX_CHOICES = 500;
 
@@ -88,9 +90,9 @@ function decorate(node) {
 function stepEnd(text, from) {
   const piece = text.slice(from, from + STEP);
   let marks = 0;
-  for (const { index } of piece.matchAll(MARK)) {
-    marks += 1;
-    if (marks === STEP_MARKS) return from + index + 1;
+  for (const { 0: mark, index } of piece.matchAll(MARK)) {
+    marks += LINK_MARKS.has(mark) ? LINK : 1;
+    if (marks >= STEP_MARKS) return from + index + mark.length;
   }
   return from + piece.length;
 }
