@@ -243,8 +243,8 @@ async def test_what_makes_many_elements_is_drawn_in_slices(page: Page) -> None:
                     it.set({ parts, streamId, status: "complete" });
                     const whole = document.createElement("div");
                     new lab.Blocks(whole).finish(text);
-                    while (it.place.querySelector(".ct-part")?.innerHTML !== whole.innerHTML)
-                        await idle();
+                    do await idle();
+                    while (it.place.querySelector(".ct-part")?.innerHTML !== whole.innerHTML);
                     drawn.push(most);
                     watch.disconnect();
                     it.unmount();
