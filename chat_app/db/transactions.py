@@ -193,7 +193,7 @@ WRITE_PAGES = 25
 CHECKPOINT_PAGES = 800
 """After so many pages the thread copies the log of changes into the file; SQLite does it itself
 after a thousand."""
-SLOW_SECONDS = 0.01
+SLOW_SECONDS = 0.02
 """A commit that takes longer has waited for a disk, or for a processor."""
 PAUSE_SECONDS = 10.0
 """How long the thread commits everything after that."""
