@@ -125,6 +125,8 @@ class Usage:
         output_tokens: With those of the reasoning.
         reasoning_tokens: None when the provider does not say.
         cached_input_tokens: Of the input; None when the provider does not say.
+        cache_write_tokens: Of the input, written to the provider's cache at a price of their own; 0
+            when there is no such price. Only the cost needs it: it is not stored with the run.
     """
 
     kind: ClassVar = "usage"
@@ -132,6 +134,7 @@ class Usage:
     output_tokens: int
     reasoning_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_tokens: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,10 @@ def encode_payload(event: Event) -> str:
     """
     if isinstance(event, PART_DELTAS):
         return event.text
-    return _dump(json_value({each.name: getattr(event, each.name) for each in fields(event)}))
+    values = {each.name: getattr(event, each.name) for each in fields(event)}
+    if isinstance(event, Usage) and not event.cache_write_tokens:
+        del values["cache_write_tokens"]  # an earlier version does not know it
+    return _dump(json_value(values))
 
 
 def is_known(kind: str) -> bool:

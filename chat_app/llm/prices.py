@@ -137,6 +137,7 @@ class Prices:
         counts = genai_prices.Usage(
             input_tokens=usage.input_tokens,
             cache_read_tokens=_cached(usage),
+            cache_write_tokens=min(usage.cache_write_tokens, usage.input_tokens - _cached(usage)),
             output_tokens=usage.output_tokens,
         )
         try:

@@ -25,7 +25,7 @@ from functools import partial
 from typing import cast
 
 from chat_app.core.clock import Sleep, retry
-from chat_app.core.events import Event, PartAdded, ReasoningDelta, TextDelta, Usage
+from chat_app.core.events import Event, NativeItemAdded, PartAdded, ReasoningDelta, TextDelta, Usage
 from chat_app.core.parts import NoticePart, Part, notice_part
 from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
 from chat_app.llm.health import is_request_fault, retry_after
@@ -283,14 +283,10 @@ async def _begin(model: Model, prompt: Sequence[PromptMessage], options: CallOpt
     # a model's iterator can be closed; only a generator's type says so
     stream = cast(AsyncGenerator[Event], model.stream(prompt, options))
     held: deque[Event] = deque()
-    try:
-        async for event in stream:
-            held.append(event)
-            if _shows_something(event) or len(held) == _MAX_HELD:
-                break
-    except BaseException:
-        await stream.aclose()
-        raise
+    async for event in stream:
+        held.append(event)
+        if _shows_something(event) or len(held) == _MAX_HELD:
+            break
     return ModelCall(model, held, stream)
 
 
@@ -301,7 +297,7 @@ def _shows_something(event: Event) -> bool:
             return bool(text)
         case PartAdded(part):
             return part["type"] != "notice"
-        case Usage():
+        case Usage() | NativeItemAdded():
             return False
         case _:
             return True

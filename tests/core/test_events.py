@@ -60,10 +60,16 @@ def test_the_payload_of_anything_else_is_json_under_stable_names() -> None:
             '{"input_tokens":1,"output_tokens":2,"reasoning_tokens":null,'
             '"cached_input_tokens":null}',
         ): Usage(1, 2),
+        (
+            "usage",
+            '{"input_tokens":9,"output_tokens":2,"reasoning_tokens":1,'
+            '"cached_input_tokens":3,"cache_write_tokens":4}',
+        ): Usage(9, 2, 1, 3, 4),
         ("finish", '{"reason":"length"}'): Finish("length"),
     }
     for (kind, payload), event in stored.items():
         assert (event.kind, encode_payload(event)) == (kind, payload)
+        assert encode_payload(decode_event(kind, payload)) == payload
 
 
 def test_a_usage_of_two_counts_is_read() -> None:

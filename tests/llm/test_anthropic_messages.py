@@ -215,6 +215,7 @@ def test_thinking_text_and_usage_are_read() -> None:
         Usage(105, 9, reasoning_tokens=4, cached_input_tokens=90),
         Finish("stop"),
     ]
+    assert [event.cache_write_tokens for event in events if isinstance(event, Usage)] == [10]
 
 
 def test_hidden_and_redacted_thinking_are_kept() -> None:

@@ -23,6 +23,7 @@ def prices() -> Prices:
     found = Prices({"own": own, "plain": PriceSettings(input=Decimal(3), output=Decimal(15))})
     found.add("mini", OPENAI, "gpt-5.4-mini")
     found.add("routed", "https://openrouter.ai/api/v1", "openai/gpt-5.4-mini")
+    found.add("claude", "https://api.anthropic.com/v1", "claude-sonnet-4-5")
     found.add("unknown", OPENAI, "no-such-model")
     found.add("elsewhere", "https://models.example/v1", "gpt-5.4-mini")
     found.add("local", "http://localhost:11434/v1", "gpt-5.4-mini")
@@ -43,6 +44,17 @@ def test_an_answer_costs_what_its_tokens_cost(prices: Prices) -> None:
     dollars = (600 * price.input + 400 * price.cached_input + 250 * price.output) / 1_000_000
     usage = Usage(1_000, 250, reasoning_tokens=200, cached_input_tokens=400)
     assert prices.cost_of("mini", usage, NOW) == dollars * 1_000_000_000 > 0
+
+
+def test_what_is_written_to_a_cache_has_a_price_of_its_own(prices: Prices) -> None:
+    plain = prices.cost_of("claude", Usage(1_000, 10), NOW)
+    written = prices.cost_of("claude", Usage(1_000, 10, cache_write_tokens=1_000), NOW)
+    assert plain is not None
+    assert written is not None
+    assert written > plain
+    too_many = Usage(1_000, 10, cached_input_tokens=900, cache_write_tokens=1_000)
+    assert prices.cost_of("claude", too_many, NOW) is not None
+    assert prices.cost_of("mini", Usage(1_000, 10, cache_write_tokens=1_000), NOW) is not None
 
 
 @pytest.mark.parametrize("model_id", ["unknown", "elsewhere", "local", "never added"])

@@ -12,6 +12,7 @@ import pytest
 from chat_app.core.events import (
     Event,
     Finish,
+    NativeItemAdded,
     PartAdded,
     ReasoningDelta,
     TextDelta,
@@ -44,6 +45,7 @@ GOOD = (TextDelta("a"), TextDelta("b"), Finish("stop"))
 BROKEN = Failure.SERVER.error("One")
 UNREACHABLE = Failure.UNREACHABLE.error("One")
 TRIMMED = PartAdded(notice_part("context_trimmed"))
+NATIVE = NativeItemAdded("p/x", {"type": "reasoning"})
 
 Step = Event | Exception | asyncio.Event
 
@@ -216,7 +218,9 @@ async def test_an_answer_without_a_token_is_an_answer() -> None:
 
 
 async def test_nothing_of_a_call_that_failed_is_kept() -> None:
-    one = ListedModel("one", [TRIMMED, TextDelta(""), Usage(9, 9), BROKEN], [TRIMMED, *GOOD])
+    one = ListedModel(
+        "one", [TRIMMED, TextDelta(""), NATIVE, Usage(9, 9), BROKEN], [TRIMMED, *GOOD]
+    )
     assert await Caller(one).ask() == ("one", [TRIMMED, *GOOD])
 
 

@@ -319,4 +319,5 @@ class AnthropicDecoder(TypedStreamDecoder):
             self._output,
             reasoning_tokens=thought,
             cached_input_tokens=self._input.get("cache_read_input_tokens"),
+            cache_write_tokens=self._input.get("cache_creation_input_tokens", 0),
         )
