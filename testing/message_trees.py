@@ -25,6 +25,7 @@ from chat_app.llm.dialects.anthropic_messages import AnthropicDecoder
 from chat_app.llm.dialects.chat_completion_stream import ChatCompletionDecoder
 from chat_app.llm.dialects.responses import ResponsesDecoder
 from chat_app.llm.sse import SSEParser
+from chat_app.runs.compact import summary_message
 from testing.providers.server import Answer, Call
 from testing.strict_models import Target
 
@@ -110,6 +111,7 @@ class TreeMaker:
         self._system = random.choice(("", "Be brief.", " ", "Be \ud800 brief."))
         self._tools = random.choice(((), _TOOLS, _TOOLS, _TOOLS[:1]))
         self._effort: Effort | None = random.choice(_EFFORTS)
+        self._most_messages = random.choice((100, 100, 100, 3))
 
     def make(self) -> list[Node]:
         """The nodes of a tree, each below those that were there before it."""
@@ -120,7 +122,10 @@ class TreeMaker:
     def prompt(self, node: Node) -> list[PromptMessage]:
         """What a model gets that answers, or continues, a message."""
         system = [text_message("system", self._system)] if self._system else []
-        return [*system, *node.branch()]
+        branch = node.branch()
+        if len(branch) > self._most_messages:
+            branch = [summary_message("So far."), *branch[-self._most_messages :]]
+        return [*system, *branch]
 
     def options(self) -> CallOptions:
         """How to answer, as anyone may have set it."""
@@ -282,6 +287,7 @@ class TreeMaker:
         parts: tuple[Part, ...] = (
             {"type": "notice", "code": "model_changed", "params": {"before": "a", "after": "b"}},
             {"type": "source", "id": "s", "url": "https://example.com/", "title": ""},
+            {"type": "summary", "text": "So far.", "until": "x", "count": 2, "origin": "model"},
             {"type": "data", "name": "chart", "data": {"x": [1, None], "y": "\ud800"}},
         )
         return self._random.choice(parts)
