@@ -23,9 +23,12 @@ import { isLoopback, OfflineBar } from "./ui/offline.jsx";
 
 const KINDS = {
   AnswerDetails,
+  // In a form, as in the composer.
   ChatOptions: (props) => (
     <MemoryRouter>
-      <ChatOptions {...props} />
+      <form onSubmit={() => window.submitted.push("composer")}>
+        <ChatOptions {...props} />
+      </form>
     </MemoryRouter>
   ),
   Clamped,

@@ -27,7 +27,7 @@ async def _mount(page: Page, **props: object) -> Locator:
         await dress(page, "composer")
     await page.evaluate(
         """(props) => {
-            window.outer = 0;
+            window.submitted = [];
             window.it = lab.mount("ChatOptions", props, { events: ["onSave"] });
         }""",
         {"options": UNSET, "caps": CAPS, "models": MODELS, "model": "both", **props},
@@ -58,6 +58,7 @@ async def test_what_is_saved_comes_back_and_the_dialog_closes_when_it_is_stored(
     await dialog.get_by_role("button", name="Save").press("Enter")
     chosen = {"instructions": "Be brief.\nBe kind.", "temperature": 0.7, "effort": None}
     assert await _saved(page) == [chosen]
+    assert await page.evaluate("submitted") == []
     await page.evaluate("(options) => it.set({ options, saved: it.calls[0][1] })", chosen)
     await expect(dialog).to_have_count(0)
     await expect(button).to_be_focused()

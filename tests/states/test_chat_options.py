@@ -10,6 +10,7 @@ import pytest
 from chat_app.auth.principal import Principal
 from chat_app.llm.errors import Failure
 from chat_app.llm.fake import FakeModel
+from chat_app.llm.health import ModelHealth
 from chat_app.llm.prices import Price
 from chat_app.settings import read_settings
 from chat_app.states.chat import ChatState
@@ -163,6 +164,14 @@ def test_prices_have_the_digits_that_matter(amount: str, said: str) -> None:
     price = Price(Decimal(amount), Decimal(60), Decimal(0))
     item = model_item(FakeModel(), read_settings(), price)
     assert item.price == f"{said} in, $60 out per 1M tokens"
+
+
+def test_the_pause_that_a_provider_asked_for_passes() -> None:
+    params = {"model": "One", "retry_after": 40}
+    for seconds, when in ((39.2, "in 40 seconds"), (3.0, "in 3 seconds"), (0.0, "in a moment")):
+        health = ModelHealth("open" if seconds else "half-open", "rate_limited", params, seconds)
+        item = model_item(FakeModel(), read_settings(), health=health)
+        assert item.problem == f"One is busy or rate-limited. Try again {when}."
 
 
 def test_token_counts_are_written_as_in_lists_of_models() -> None:

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from chat_app.core.errors import InvalidInput
-from chat_app.llm.base import Effort, ModelInfo
+from chat_app.llm.base import CallOptions, Effort, ModelInfo
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.options import (
     EFFORTS,
     NO_OPTIONS,
     ChatOptions,
     allowed_efforts,
+    call_options,
     capped,
     changed_options,
     nearest_effort,
@@ -105,6 +106,20 @@ def test_an_effort_that_a_model_does_not_have_becomes_the_nearest_one(
     chosen: Effort, has: tuple[Effort, ...], asked: Effort | None
 ) -> None:
     assert nearest_effort(chosen, has) == asked
+
+
+def test_a_call_asks_for_what_the_model_takes_of_the_choices_within_the_caps(
+    settings: Settings,
+) -> None:
+    chosen = ChatOptions("Be brief.", 2.0, "max")
+    most = settings.chat_max_tokens
+    every = ModelInfo(efforts=EFFORTS)
+    assert call_options(chosen, every, settings) == CallOptions(most, 1.5, "medium")
+    # no effort that the model has is allowed, so none is asked for
+    assert call_options(chosen, ModelInfo(efforts=("high",)), settings).effort is None
+    plain = ModelInfo(temperature=False)
+    assert call_options(chosen, plain, settings) == CallOptions(most)
+    assert call_options(NO_OPTIONS, every, settings) == CallOptions(most)
 
 
 def test_a_user_may_choose_the_efforts_of_a_model_up_to_the_cap(settings: Settings) -> None:
