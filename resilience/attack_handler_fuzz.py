@@ -107,7 +107,7 @@ async def _fuzz(harness: Harness, tries: int, random: Random) -> dict[str, int]:
                 old.close()
             tabs = {False: await harness.tab(None), True: await harness.tab(eve)}
         name = names[turn % len(names)]
-        mine = good(thread, message, stream_id(sent.run_id))
+        mine = good(thread, message, stream_id(sent.message_id))
         arguments = {key: mine[key] for key in rows[name].arguments if key in mine}
         where = random.choice(("", thread, str(uuid4()), str(junk(random, 0))[:2_000]))
         tab = tabs[rows[name].access is Access.SIGNED_IN or random.random() < 0.5]

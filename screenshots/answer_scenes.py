@@ -166,3 +166,43 @@ async def _without_text(programs: Programs, model: str) -> Page:
     await ended(ada.page, "failed")
     await until_done(ada.page)
     return ada.page
+
+
+@scene("versions")
+async def _(programs: Programs) -> Page:
+    """An answer and a question with another version each."""
+    return await _versions(programs)
+
+
+@scene("editing")
+async def _(programs: Programs) -> Page:
+    page = await _versions(programs)
+    await composer(page).press("ArrowUp")
+    await expect(page.get_by_role("textbox", name="Edit your message")).to_be_visible()
+    return page
+
+
+@scene("branch-deleted")
+async def _(programs: Programs) -> Page:
+    page = await _versions(programs)
+    row = page.locator("[data-role=assistant]").last
+    await row.get_by_role("button", name="Delete this version").click()
+    await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    return page
+
+
+async def _versions(programs: Programs) -> Page:
+    ada = await programs.person(programs.program())
+    await ada.ask("echo: The tide rises twice a day.")
+    await until_done(ada.page)
+    await composer(ada.page).press("ArrowUp")
+    editor = ada.page.get_by_role("textbox", name="Edit your message")
+    await editor.fill("How often does the tide rise? echo: Twice a day, in most places.")
+    await editor.press("Enter")
+    await expect(editor).to_have_count(0)
+    await until_done(ada.page)
+    row = ada.page.locator("[data-role=assistant]")
+    await row.get_by_role("button", name="Regenerate").click()
+    await expect(row.get_by_role("group", name="Versions")).to_be_visible()
+    await until_done(ada.page)
+    return ada.page

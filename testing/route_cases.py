@@ -93,6 +93,7 @@ CASES = {
     ("PATCH", "/api/threads/{id}"): Case(body={"title": "Taken over"}),
     ("DELETE", "/api/threads/{id}"): Case(),
     ("GET", "/api/threads/{id}/messages"): Case(),
+    ("DELETE", "/api/threads/{id}/messages/{message}"): Case(),
     ("GET", "/api/health"): Case(public=True),
     ("GET", "/healthz"): Case(public=True),
     ("GET", "/readyz"): Case(public=True),

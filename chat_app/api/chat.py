@@ -4,6 +4,7 @@ The server owns the history. Of the messages that a client sends only the last o
 when its role is `user`.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -63,22 +64,21 @@ class ChatRequest(BaseModel):
     id: str | None = None
     messages: Annotated[list[dict[str, Any]], Field(max_length=10_000)] = []
     message: dict[str, Any] | None = None
-    trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
-    messageId: str | None = None
+    trigger: Literal["submit-message", "regenerate-message", "continue-message"] = "submit-message"
+    messageId: Annotated[str | None, Field(max_length=64)] = None
+    parentId: Annotated[str | None, Field(max_length=64)] = None
     model: Annotated[str, Field(max_length=200)] = ""
 
 
 @routes.signed_in("POST", "/api/chat")
 async def chat(request: Request, principal: Principal) -> Response:
-    """Send a message, or regenerate an answer, and stream the run."""
+    """Send or edit a message, regenerate or continue an answer, and stream the run."""
     # Clients send the whole conversation, though only its end is read.
     max_bytes = services().settings.request_bytes
     body = await read_json(request, ChatRequest, max_bytes=max_bytes)
     thread_id = id_of(body.id) if body.id is not None else None
-    if body.trigger == "submit-message":
-        created = await _submit(principal, body, thread_id)
-    else:
-        created = await _regenerate(principal, body, thread_id)
+    create = _CREATE[body.trigger]
+    created = await create(principal, body, thread_id)
     return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
 
 
@@ -128,13 +128,50 @@ async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | Non
     if last is None:
         raise InvalidInput("There is no message to answer.")
     message = _validated(last)
+    edits = await _edited(principal, body, thread_id)
+    below = "head" if edits else await _below(principal, body, thread_id)
+    # the id of an edited message is that of the version before
+    is_new = edits is None and is_client_id(message.id)
     return await services().runs.send(
         principal,
         text=message.text,
-        client_id=message.id if is_client_id(message.id) else uuid4().hex,
+        client_id=message.id if is_new else uuid4().hex,
         thread_id=thread_id,
         model=body.model,
+        edits=edits,
+        below=below,
     )
+
+
+async def _edited(principal: Principal, body: ChatRequest, thread_id: UUID | None) -> UUID | None:
+    """The message that is replaced; none if the server never got it."""
+    if thread_id is None or body.messageId is None:
+        return None
+    with suppress(NotFound):
+        return (await services().threads.find_message(principal, thread_id, body.messageId))[0]
+    return None
+
+
+async def _below(
+    principal: Principal, body: ChatRequest, thread_id: UUID | None
+) -> UUID | Literal["head"] | None:
+    """The message that a new one follows: what the client says, or else shows.
+
+    A client that shows the whole conversation sends it with every message, so the one before the
+    last is what the user has seen above it. If that is no answer of the thread, the head it is.
+    """
+    if thread_id is None:
+        return "head"
+    if "parentId" in body.model_fields_set:
+        parent = body.parentId
+        return None if parent is None else await _message_id(principal, thread_id, parent)
+    shown = body.messages[-2].get("id") if body.message is None and body.messages[1:] else None
+    if isinstance(shown, str):
+        with suppress(NotFound):
+            found, role = await services().threads.find_message(principal, thread_id, shown)
+            if role == "assistant":
+                return found
+    return "head"
 
 
 async def _regenerate(
@@ -143,14 +180,33 @@ async def _regenerate(
     if thread_id is None:
         raise NotFound
     window = await _last_window(principal, thread_id)
+    message_id = window.messages[-1].id if window.messages else None
     if body.messageId is not None:
-        message_id = id_of(body.messageId)
-        await services().threads.message(principal, thread_id, message_id)
-    elif window.messages:
-        message_id = window.messages[-1].id
-    else:
+        message_id = await _message_id(principal, thread_id, body.messageId)
+    elif body.messages and isinstance(shown := body.messages[-1].get("id"), str):
+        with suppress(NotFound):
+            message_id = await _message_id(principal, thread_id, shown)
+    if message_id is None:
         raise InvalidInput("There is no answer to try again.")
-    return await services().runs.retry(principal, message_id)
+    return await services().runs.retry(principal, message_id, model=body.model)
+
+
+async def _continue(principal: Principal, body: ChatRequest, thread_id: UUID | None) -> CreatedRun:
+    if thread_id is None:
+        raise NotFound
+    window = await _last_window(principal, thread_id)
+    message_id = window.messages[-1].id if window.messages else None
+    if body.messageId is not None:
+        message_id = await _message_id(principal, thread_id, body.messageId)
+    if message_id is None:
+        raise InvalidInput("There is no answer to continue.")
+    return await services().runs.continue_answer(principal, message_id)
+
+
+async def _message_id(principal: Principal, thread_id: UUID, given: str) -> UUID:
+    """The id of a message of a thread, given that or the one under which a client sent it."""
+    message_id, _role = await services().threads.find_message(principal, thread_id, given)
+    return message_id
 
 
 async def _last_window(principal: Principal, thread_id: UUID) -> Window:
@@ -171,3 +227,10 @@ def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:
     chunks = ai_sdk.encoded(events, message_id=run.message_id, thread_id=thread_id)
     headers = {**ai_sdk.HEADERS, THREAD_HEADER: str(thread_id)}
     return StreamResponse(chunks, headers, keepalive=ai_sdk.KEEPALIVE)
+
+
+_CREATE = {
+    "submit-message": _submit,
+    "regenerate-message": _regenerate,
+    "continue-message": _continue,
+}

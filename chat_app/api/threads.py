@@ -28,9 +28,15 @@ class NewThread(Body):
 
 
 class ThreadChange(OptionsChange):
-    """What can be changed of a thread."""
+    """What can be changed of a thread.
+
+    Args:
+        title: Its title.
+        head: A message; the branch that has it is chosen.
+    """
 
     title: str = ""
+    head: str | None = None
 
 
 @routes.signed_in("GET", "/api/threads")
@@ -73,15 +79,21 @@ async def fetch(request: Request, principal: Principal) -> dict[str, Any]:
 
 @routes.signed_in("PATCH", "/api/threads/{id}")
 async def change(request: Request, principal: Principal) -> None:
-    """Change a thread: its title, its model, or the options of its next answers."""
+    """Change a thread: its title, its model, the options of its next answers, or its branch."""
     thread_id = id_of(request.path_params["id"])
     body = await read_json(request, ThreadChange, max_bytes=MAX_BYTES)
-    if not body.model_fields_set:
+    fields = body.model_fields_set
+    if not fields:
         raise InvalidInput("There is nothing to change.")
+    if body.head is not None:
+        if len(fields) > 1:
+            raise InvalidInput("A branch is chosen by itself.")
+        await services().threads.show_message(principal, thread_id, id_of(body.head))
+        return
     await services().threads.change(
         principal,
         thread_id,
-        title=body.title if "title" in body.model_fields_set else None,
+        title=body.title if "title" in fields else None,
         model=body.chosen_model,
         options=body.options,
     )
@@ -112,6 +124,13 @@ async def messages(request: Request, principal: Principal) -> dict[str, Any]:
         "hasOlder": window.has_older,
         "run": {"id": str(run.run_id), "messageId": str(run.message_id)} if run else None,
     }
+
+
+@routes.signed_in("DELETE", "/api/threads/{id}/messages/{message}")
+async def delete_branch(request: Request, principal: Principal) -> None:
+    """Delete a message and all below it."""
+    thread_id, message_id = (id_of(request.path_params[name]) for name in ("id", "message"))
+    await services().threads.delete_branch(principal, thread_id, message_id)
 
 
 def _query(request: Request, name: str) -> str:
@@ -149,6 +168,7 @@ def _message(message: MessageView, metrics: RunMetrics | None) -> dict[str, Any]
     return {
         "id": str(message.id),
         "parentId": str(message.parent_id) if message.parent_id else None,
+        "versions": [str(version) for version in message.versions],
         "role": message.role,
         "metadata": _metadata(message, metrics),
         "parts": ai_sdk.ui_parts(message.parts),

@@ -14,6 +14,7 @@ from uuid import UUID
 
 SignalKind = Literal[
     "thread",
+    "branches",
     "thread_deleted",
     "run_started",
     "run_ended",

@@ -82,9 +82,32 @@ MESSAGE_TO_ANSWER = Prepared(
         MESSAGES.c.role,
         MESSAGES.c.status,
         MESSAGES.c.model,
-    ).where(MESSAGES.c.id == _id("message_id"))
+    ).where(MESSAGES.c.id == _id("message_id"), MESSAGES.c.deleted_at.is_(None))
 )
-"""What a retry needs of an answer."""
+"""What a run needs of the message that it is about."""
+
+MESSAGE_TO_CONTINUE = Prepared(
+    select(
+        MESSAGES.c.thread_id,
+        MESSAGES.c.parent_id,
+        MESSAGES.c.role,
+        MESSAGES.c.status,
+        MESSAGES.c.finish_reason,
+        MESSAGES.c.model,
+        MESSAGES.c.parts,
+    ).where(MESSAGES.c.id == _id("message_id"), MESSAGES.c.deleted_at.is_(None))
+)
+"""What an answer that goes on has."""
+
+CONTINUE_MESSAGE = Prepared(
+    update(MESSAGES)
+    .where(MESSAGES.c.id == _id("message_id"))
+    .values(status="running", finish_reason="", error="", error_params={})
+)
+"""An answer goes on."""
+
+DELETE_ENTRY = Prepared(delete(ENTRIES).where(ENTRIES.c.message_id == _id("message_id")))
+"""Search does not find a message while it is written."""
 
 ACTIVE_THREADS = Prepared(
     select(RUNS.c.thread_id).where(or_(*(RUNS.c.status == status for status in ACTIVE)))

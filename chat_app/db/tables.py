@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
@@ -46,6 +47,12 @@ _LARGE = BigInteger().with_variant(
     Integer(), "sqlite"
 )  # whose integers have 64 bits, and its rowid
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
+
+
+def _partial(name: str, column: str, condition: str) -> Index:
+    """An index of the rows that meet a condition."""
+    where = text(condition)
+    return Index(name, column, sqlite_where=where, postgresql_where=where)
 
 
 class Table(SQLModel):
@@ -238,7 +245,7 @@ class Message(Owned, table=True):
     `error_params` are the parameters of its message; `finish_reason` is why an answer ended: a
     `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown;
     `native` is a list of `core.parts.NativeItem`; `size` is that of both lists in bytes, measured
-    whenever the row is written.
+    whenever the row is written; `chosen_at` is when its thread got it as the head again, if it did.
     """
 
     __table_args__ = (
@@ -256,6 +263,8 @@ class Message(Owned, table=True):
         Index("ix_message_thread_id_created_at", "thread_id", "created_at"),
         Index("ix_message_parent_id", "parent_id"),
         Index("ix_message_owner_id_size", "owner_id", "size"),
+        _partial("ix_message_root", "thread_id", "parent_id IS NULL"),
+        _partial("ix_message_deleted_at", "deleted_at", "deleted_at IS NOT NULL"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -277,6 +286,8 @@ class Message(Owned, table=True):
     model: str = Field(default="", max_length=200)
     client_id: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(default_factory=utc_now)
+    chosen_at: datetime | None = None
+    deleted_at: datetime | None = None
 
 
 @event.listens_for(Message, "before_insert")

@@ -106,6 +106,7 @@ _ID = re.compile(
     r"(?::(?P<tokens>\d{1,6})x(?P<interval>\d{1,5}))?"
 )
 _THINK = re.compile(r"think: (.*?)(?=\s*echo: |$)", re.DOTALL)
+_CUT_OFF = re.compile(r"Your last answer was cut off\b")
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
 _RETRY_SECONDS = 20
 _WINDOW = 32_768
@@ -118,7 +119,8 @@ class FakeModel:
 
     If the question contains `echo: `, the answer is exactly the text behind it. If it contains
     `think: ` and the model reasons, the reasoning is the text between that and `echo: `. Otherwise
-    its length follows the thinking effort that is asked for.
+    its length follows the thinking effort that is asked for. Told that its last answer was cut off,
+    it says what is missing of it.
 
     Args:
         ending: How the answer ends.
@@ -217,6 +219,9 @@ class FakeModel:
     def _answer(self) -> Iterator[TextDelta]:
         echo = _ECHO.search(self._question)
         tokens = tokens_of(echo[1]) if echo else islice(markdown_tokens(), self._tokens)
+        if _CUT_OFF.match(self._question) and len(self.prompt) > 1:
+            whole, said = "".join(tokens), self.prompt[-2].text
+            tokens = tokens_of(whole[len(said) :] if whole.startswith(said) else whole)
         return map(TextDelta, tokens)
 
     @property

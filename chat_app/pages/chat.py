@@ -6,7 +6,14 @@ import reflex as rx
 
 from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.chat.composer import chat_options, composer, model_picker, starters
-from chat_app.components.chat.message import answer_details, message, scroller
+from chat_app.components.chat.message import (
+    MessageEvents,
+    answer_details,
+    edit_form,
+    message,
+    scroller,
+    undo_branch,
+)
 from chat_app.components.chat.thread_list import thread_title
 from chat_app.components.markdown.message_text import chunk_feed
 from chat_app.components.ui.document import page_effects
@@ -22,6 +29,7 @@ from chat_app.pages.sidebar import SIDEBAR, sidebar, undo_bar
 from chat_app.reflex_ext.app import is_disconnected
 from chat_app.reflex_ext.build import baked_settings
 from chat_app.states.auth import AuthState
+from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState
 from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.details import DetailsState
@@ -136,6 +144,7 @@ def _messages() -> rx.Component:
             ),
             rx.foreach(ChatState.tail, _message),
             class_name="messages",
+            custom_attrs={"data-busy": ChatState.busy},
         ),
         on_top=ChatState.older,
         on_bottom=ChatState.newer,
@@ -164,16 +173,43 @@ def _page(slot: rx.vars.NumberVar[int]) -> rx.Component:
 
 
 def _message(item: rx.vars.ObjectVar[MessageItem]) -> rx.Component:
-    can_retry = item.id == ChatState.retryable
-    return rx.fragment(_row(item=item, can_retry=can_retry), key=item.id)
+    can_continue = item.id == ChatState.continuable
+    # A version takes the row of another one, so that its buttons keep the focus and their place.
+    return rx.fragment(_row(item=item, can_continue=can_continue), key=item.place)
 
 
 # A row that has not changed is not rendered again when others come and go.
 @rx.memo
-def _row(item: rx.Var[MessageItem], can_retry: rx.Var[bool]) -> rx.Component:
+def _row(item: rx.Var[MessageItem], can_continue: rx.Var[bool]) -> rx.Component:
     shown = item.to(MessageItem)
-    details = _details(message_id=shown.id)
-    return message(shown, can_retry=can_retry, on_retry=ChatState.retry, details=details)
+    return message(
+        shown,
+        MessageEvents(
+            retry=ChatState.retry,
+            go_on=BranchState.continue_answer,
+            choose=BranchState.choose,
+            delete=BranchState.delete,
+        ),
+        can_continue=can_continue,
+        details=_details(message_id=shown.id),
+        editor=_editor(message_id=shown.id, parts=shown.parts, stream_id=shown.stream_id),
+    )
+
+
+# Sending an edit renders no other row again.
+@rx.memo
+def _editor(
+    message_id: rx.Var[str], parts: rx.Var[list[dict[str, Any]]], stream_id: rx.Var[str]
+) -> rx.Component:
+    return edit_form(
+        message=message_id,
+        parts=parts,
+        stream_id=stream_id,
+        accepted=BranchState.edited,
+        refused=BranchState.refused_edit,
+        max_bytes=baked_settings().message_bytes,
+        on_send=BranchState.edit,
+    )
 
 
 # Opening the details of one answer renders no other row again.
@@ -240,9 +276,32 @@ def _not_found() -> rx.Component:
     )
 
 
+def _undo_branch() -> rx.Component:
+    """A toast with the deletion of a branch, while it can be undone; it disappears by itself."""
+    return rx.el.div(
+        rx.cond(
+            BranchState.deleted_message != "",
+            rx.el.div(
+                rx.el.span("Messages deleted", class_name="undo-words"),
+                undo_branch(
+                    "Undo",
+                    message=BranchState.deleted_message,
+                    on_undo=BranchState.undo_delete,
+                ),
+                icon_button("close", "Dismiss", on_click=BranchState.dismiss_undo),
+                key=BranchState.deleted_message,
+                class_name="undo",
+            ),
+        ),
+        role="status",
+        class_name="branch-undo",
+    )
+
+
 def _dock() -> rx.Component:
     return rx.el.div(
         notice(ChatState.notice, ChatState.dismiss),
+        _undo_branch(),
         composer(
             model_picker(
                 models=ChatState.models,

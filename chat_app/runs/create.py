@@ -5,29 +5,35 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited, TooLarge
-from chat_app.core.parts import size_of, text_part
+from chat_app.core.events import encode_payload, events_of
+from chat_app.core.parts import Part, size_of, text_part
 from chat_app.core.text import repair_surrogates
 from chat_app.db.full_text import entry_of_message, entry_of_title
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
     ACTIVE_THREADS,
+    CONTINUE_MESSAGE,
     CONTINUE_THREAD,
+    DELETE_ENTRY,
     FIRST_RUN_OF_QUESTION,
     INSERT_ENTRY,
+    INSERT_EVENT,
     INSERT_MESSAGE,
     INSERT_RUN,
     INSERT_THREAD,
     MESSAGE_OF_CLIENT,
     MESSAGE_TO_ANSWER,
+    MESSAGE_TO_CONTINUE,
     OPTIONS_OF_NEW_CHATS,
     THREAD_TO_SEND_TO,
 )
 from chat_app.llm.base import Model
+from chat_app.runs.continuation import can_continue
 from chat_app.threads.options import NO_OPTIONS, ChatOptions
 from chat_app.threads.titles import first_words
 
@@ -45,12 +51,16 @@ class NewMessage:
         client_id: The idempotency key: the same id and text twice is one message.
         thread_id: The thread; None creates one.
         options: Those of a thread that it creates; None for those of the user's new chats.
+        edits: The question that it is another version of; its thread is that of the message.
+        below: The message that it follows; None for the beginning of the thread.
     """
 
     text: str
     client_id: str
     thread_id: UUID | None
     options: ChatOptions | None = None
+    edits: UUID | None = None
+    below: UUID | Literal["head"] | None = "head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class CreatedRun:
         message_id: The answer.
         model: The model that answers; None if the message was sent before (`duplicate`).
         options: Those of the thread.
+        continues: What the answer has already; the log of the run begins with it.
     """
 
     thread_id: UUID
@@ -70,6 +81,7 @@ class CreatedRun:
     run_id: UUID
     model: Model | None
     options: ChatOptions = NO_OPTIONS
+    continues: tuple[Part, ...] = ()
 
     @property
     def duplicate(self) -> bool:
@@ -134,8 +146,9 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     """Store a message, an empty answer and the run that fills it; idempotent by client id.
 
     Raises:
-        NotFound: The thread is missing, foreign or deleted.
-        InvalidInput: There is no such model.
+        NotFound: The thread, or the message that is edited or followed, is missing, foreign or
+            deleted.
+        InvalidInput: There is no such model, or an answer is edited.
         Conflict: The client id is used by another message, or an answer is running in the thread.
         RateLimited: Too many runs are active, or too many messages were sent.
         StorageFull: The message does not fit into what the user may store.
@@ -143,10 +156,15 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     duplicate = _find_duplicate(transaction, message)
     if duplicate is not None:
         return duplicate
+    if message.edits is not None:
+        message = _beside(transaction, message, message.edits)
     thread_id = message.thread_id or uuid4()
     is_new = message.thread_id is None
     thread = _new_thread(transaction, message) if is_new else _lock_thread(transaction, thread_id)
     _check_active_runs(transaction, run, thread_id)
+    parent_id = thread.head_id if message.below == "head" else message.below
+    if parent_id is not None and parent_id != thread.head_id:
+        _check_message(transaction, thread_id, parent_id)
     model = run.choose_model(thread.model)
     parts = [text_part(message.text)]
     run.admit(transaction, size_of(parts))
@@ -160,7 +178,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         _continue_thread(transaction, run, thread_id, thread.title, model.id, answer_id)
     question = {
         "id": question_id,
-        "parent_id": thread.head_id,
+        "parent_id": parent_id,
         "role": "user",
         "parts": parts,
         "size": size_of(parts),
@@ -180,36 +198,90 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
 
 
 def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> CreatedRun:
-    """Store another empty answer, a sibling of the given one, and the run that fills it.
+    """Store another version of an answer, empty, and the run that fills it.
+
+    Args:
+        transaction: Restricted to the user.
+        run: The run.
+        message_id: The answer, or the question that it answers.
 
     Raises:
-        NotFound: The message is missing or foreign, or its thread is deleted.
-        InvalidInput: The message is not an answer.
-        Conflict: The answer is running or not the last of its thread.
+        NotFound: The message is missing, foreign or deleted, or its thread is.
+        InvalidInput: The message answers nothing.
+        Conflict: An answer is running in the thread.
         RateLimited: Too many runs are active, or too many answers were regenerated.
         StorageFull: The user stores too much.
     """
     message = transaction.first(MESSAGE_TO_ANSWER, message_id=message_id)
     if message is None:
         raise NotFound
-    thread_id, question_id, role, status, last_model = message
+    thread_id, parent_id, role, status, last_model = message
+    question_id = message_id if role == "user" else parent_id
     thread = _lock_thread(transaction, thread_id)
-    if role != "assistant" or question_id is None:
+    if question_id is None:
         raise InvalidInput("Only an answer can be regenerated.")
     if status == "running":
         raise Conflict("This answer is still being written.")
     _check_active_runs(transaction, run, thread_id)
-    if message_id != thread.head_id:
-        # the new answer would hide what follows the old one, and no branch can be chosen yet
-        raise Conflict("Only the last answer of a chat can be regenerated.")
+    _check_message(transaction, thread_id, question_id)
     run.admit(transaction, 0)
-    model = run.choose_model(last_model)
+    model = run.choose_model(last_model or thread.model)
     answer_id = uuid4()
-    _continue_thread(transaction, run, thread_id, thread.title, thread.model, answer_id)
+    # another model is that of the thread from now on
+    next_model = thread.model if model.id == last_model else model.id
+    _continue_thread(transaction, run, thread_id, thread.title, next_model, answer_id)
     _insert_run(
         transaction, run, thread_id, [_answer(answer_id, question_id, model)], answer_id, model
     )
     return CreatedRun(thread_id, question_id, answer_id, run.run_id, model, thread.options)
+
+
+def continue_run(
+    transaction: Transaction, run: NewRun, message_id: UUID, *, max_bytes: int
+) -> CreatedRun:
+    """Store the run that continues an answer; its log begins with what the answer has.
+
+    Args:
+        transaction: Restricted to the user.
+        run: The run.
+        message_id: The answer, the last message of its thread.
+        max_bytes: The largest answer.
+
+    Raises:
+        NotFound: The message is missing, foreign or deleted, or its thread is.
+        InvalidInput: It is no answer that was cut off, or it is as large as an answer may be.
+        Conflict: An answer is running in the thread, or the message is not the last one.
+        RateLimited: Too many runs are active, or too many answers were asked for.
+        StorageFull: The user stores too much.
+    """
+    message = transaction.first(MESSAGE_TO_CONTINUE, message_id=message_id)
+    if message is None:
+        raise NotFound
+    thread_id, question_id, role, status, reason, last_model, parts = message
+    thread = _lock_thread(transaction, thread_id)
+    _check_active_runs(transaction, run, thread_id)
+    if question_id is None or not can_continue(role, status, reason, parts):
+        raise InvalidInput("Only an answer that was cut off can be continued.")
+    if size_of(parts) >= max_bytes:
+        raise InvalidInput("This answer has reached this server's size limit.")
+    if message_id != thread.head_id:
+        raise Conflict("Only the last answer of a chat can be continued.")
+    run.admit(transaction, 0)
+    model = run.choose_model(last_model)
+    _continue_thread(transaction, run, thread_id, thread.title, thread.model, message_id)
+    transaction.run(CONTINUE_MESSAGE, message_id=message_id)
+    transaction.run(DELETE_ENTRY, message_id=message_id)
+    _insert_run(transaction, run, thread_id, [], message_id, model)
+    transaction.run_each(
+        INSERT_EVENT,
+        [
+            {"run_id": run.run_id, "seq": seq, "kind": event.kind, "payload": encode_payload(event)}
+            for seq, (_, event) in enumerate(events_of(parts), 1)
+        ],
+    )
+    return CreatedRun(
+        thread_id, question_id, message_id, run.run_id, model, thread.options, tuple(parts)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +305,8 @@ def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun
     if not same_thread or parts != [text_part(message.text)]:
         raise Conflict("Another message was sent with this id. Use a new id for this one.")
     run = transaction.first(FIRST_RUN_OF_QUESTION, message_id=message_id)
-    assert run is not None, "a message and its run are written together"
+    if run is None:  # its answers were deleted, and are removed for good
+        raise Conflict("This message was sent before, and its answer was deleted.")
     run_id, answer_id = run
     return CreatedRun(thread_id, message_id, answer_id, run_id, None)
 
@@ -254,6 +327,24 @@ def _lock_thread(transaction: Transaction, thread_id: UUID) -> _Thread:
         raise NotFound
     title, origin, model, head_id, options = row
     return _Thread(title, origin, model, head_id, ChatOptions.of_row(options))
+
+
+def _beside(transaction: Transaction, message: NewMessage, edited: UUID) -> NewMessage:
+    """The message in the place of one that it is another version of."""
+    found = transaction.first(MESSAGE_TO_ANSWER, message_id=edited)
+    if found is None or message.thread_id not in (None, found[0]):
+        raise NotFound
+    thread_id, parent_id, role, *_ = found
+    if role != "user":
+        raise InvalidInput("Only your own messages can be edited.")
+    return replace(message, thread_id=thread_id, below=parent_id)
+
+
+def _check_message(transaction: Transaction, thread_id: UUID, message_id: UUID) -> None:
+    """Check a message of a thread that is locked: until now it could be deleted."""
+    message = transaction.first(MESSAGE_TO_ANSWER, message_id=message_id)
+    if message is None or message[0] != thread_id:
+        raise NotFound
 
 
 def _check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -> None:
@@ -326,10 +417,11 @@ def _insert_run(
 ) -> None:
     """Add the messages, the last of which is the answer, and the run."""
     no_end = {"finish_reason": "", "error": "", "error_params": {}}
+    new = {"native": None, "chosen_at": None, "deleted_at": None}
     transaction.run_each(
         INSERT_MESSAGE,
         [
-            {**message, **no_end, "native": None, "thread_id": thread_id, "created_at": run.now}
+            {**message, **no_end, **new, "thread_id": thread_id, "created_at": run.now}
             for message in messages
         ],
     )

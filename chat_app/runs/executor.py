@@ -23,17 +23,19 @@ from chat_app.core.events import (
     TextWasReasoning,
     ToolCallDelta,
     Usage,
+    events_of,
 )
 from chat_app.core.logging import log_unexpected_error
-from chat_app.core.parts import has_content, notice_part
+from chat_app.core.parts import Part, has_content, notice_part, size_of
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
-from chat_app.llm.base import CallOptions, Model
+from chat_app.llm.base import CallOptions, Model, text_message
 from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCall, ModelCalls, fallback_notice
 from chat_app.runs.compact import FittedPrompt, fit_prompt
 from chat_app.runs.context import TokenRates, first_kept, prompt_limit
+from chat_app.runs.continuation import INSTRUCTION, joined
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
 from chat_app.runs.flush import FlushThrottle
@@ -159,6 +161,7 @@ class RunExecutor:
 
     def start(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> None:
         """Start to answer. The run's rows are committed."""
+        active_run.log.begin_with(event for _, event in events_of(created.continues))
         task = asyncio.create_task(self._execute(active_run, created, model), name="run")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -243,7 +246,8 @@ class RunExecutor:
         return active_run.result or _NOT_SAVED
 
     async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
-        prompt = await read_prompt(self._db, active_run.principal, created.user_message_id)
+        leaf = created.message_id if created.continues else created.user_message_id
+        prompt = await read_prompt(self._db, active_run.principal, leaf)
         if prompt.previous_model not in ("", model.id):
             before = self._models.name_of(prompt.previous_model)
             notice = notice_part("model_changed", before=before, after=model.name)
@@ -264,16 +268,18 @@ class RunExecutor:
         def options_for(candidate: Model) -> CallOptions:
             return call_options(created.options, candidate.info, self._settings)
 
-        async with self._calls.answer(model, fitted.messages, options_for) as call:
+        told = (text_message("user", INSTRUCTION),) if created.continues else ()
+        async with self._calls.answer(model, (*fitted.messages, *told), options_for) as call:
             active_run.model = call.model
             if call.model is not model:
                 active_run.log.add(PartAdded(fallback_notice(model, call.model)))
             return await stream_answer(
                 call,
                 active_run.log,
-                max_bytes=self._settings.answer_bytes,
+                max_bytes=self._settings.answer_bytes - size_of(created.continues),
                 now=self._flush_throttle.now,
                 on_usage=partial(self._observe, call.model, fitted),
+                before=created.continues,
             )
 
     def _prompt_limit(self, model: Model) -> int:
@@ -348,6 +354,7 @@ async def stream_answer(
     max_bytes: int,
     now: Callable[[], float],
     on_usage: Callable[[Usage], None] = lambda _: None,
+    before: Sequence[Part] = (),
 ) -> RunResult:
     """Stream a model's answer into a log, as much of it as fits.
 
@@ -359,17 +366,19 @@ async def stream_answer(
         max_bytes: The largest answer; see `SizeLimit`.
         now: Seconds of a monotonic clock.
         on_usage: Called with the usage that the provider reports.
+        before: What the answer has, if it is continued.
 
     Raises:
         ProviderError: The provider failed; the log has what came before.
         RunLogUnavailable: The log could not be written.
     """
     finish = Finish("other")
-    has_answer = False
+    has_answer = has_content(before)
     size = SizeLimit(max_bytes)
     last_type: type[Event] | None = None
     since = 0.0
-    async with aclosing(call) as events:
+    stream = joined(call, before) if before else call
+    async with aclosing(stream) as events:
         turn = 0
         async for event in events:
             if isinstance(event, PART_DELTAS) and not event.text:

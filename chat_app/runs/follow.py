@@ -7,8 +7,9 @@ everything it missed as one event.
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -326,6 +327,41 @@ def run_metrics(run: Run) -> RunMetrics:
         seconds_between(run.created_at, run.finished_at),
         run.cost_nanodollars,
     )
+
+
+def runs_metrics(runs: Sequence[Run]) -> RunMetrics:
+    """What an answer took that was continued by further runs; see `run_metrics`.
+
+    Args:
+        runs: Its runs, at least one, in their order.
+    """
+    first, *others = map(run_metrics, runs)
+    return reduce(_sum, others, first)
+
+
+def _sum(first: RunMetrics, second: RunMetrics) -> RunMetrics:
+    usage, total = second.usage, second.total_seconds
+    if first.usage is not None and usage is not None:
+        usage = Usage(
+            first.usage.input_tokens + usage.input_tokens,
+            first.usage.output_tokens + usage.output_tokens,
+            _sum_of_known(first.usage.reasoning_tokens, usage.reasoning_tokens),
+            _sum_of_known(first.usage.cached_input_tokens, usage.cached_input_tokens),
+        )
+    if first.total_seconds is not None and total is not None:
+        total += first.total_seconds
+    return replace(
+        second,
+        usage=usage or first.usage,
+        first_token_seconds=first.first_token_seconds,
+        total_seconds=total,
+        cost=_sum_of_known(first.cost, second.cost),
+    )
+
+
+def _sum_of_known(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def seconds_between(start: datetime, end: datetime | None) -> float | None:

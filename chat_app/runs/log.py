@@ -8,7 +8,7 @@ the number of runs, and no reader sees what a crash could take back.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -127,6 +127,11 @@ class RunLog:
         self.buffered += len(payload)
         self._idle.clear()
         self._writer.wake(self, urgent=self._urgent)
+
+    def begin_with(self, events: Iterable[Event]) -> None:
+        """Show what was stored together with the run, before anything is added."""
+        for self._seq, event in enumerate(events, 1):
+            self._channel.put(self._seq, event)
 
     async def flush(self) -> None:
         """Wait until everything added is stored and shown.

@@ -44,7 +44,7 @@ async def read_prompt(db: Database, principal: Principal, leaf: UUID) -> StoredP
     Args:
         db: The database.
         principal: The owner of the thread.
-        leaf: The message to answer.
+        leaf: The message to answer, or the answer to continue.
     """
     return await db.query(principal, partial(_read, leaf))
 
@@ -70,6 +70,8 @@ def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
                 start = None
                 break
             if role in ("user", "assistant"):
+                # only an answer that is continued can be running
+                status = "stopped" if status == "running" else status
                 message = PromptMessage(
                     role, tuple(parts), status, model, tuple(native or ()), message_id
                 )

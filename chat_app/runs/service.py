@@ -4,14 +4,16 @@ A run belongs to this service and not to a browser tab; every reader is a follow
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
@@ -29,7 +31,14 @@ from chat_app.db.tables import Run
 from chat_app.llm.base import Model
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCalls
-from chat_app.runs.create import CreatedRun, NewRun, create_run, retry_run, validate_message
+from chat_app.runs.create import (
+    CreatedRun,
+    NewRun,
+    continue_run,
+    create_run,
+    retry_run,
+    validate_message,
+)
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS, ActiveRun, RunExecutor
 from chat_app.runs.finalize import RunResult, reap_lost_runs
 from chat_app.runs.flush import FlushThrottle
@@ -39,7 +48,7 @@ from chat_app.runs.follow import (
     RevokedSessions,
     RunMetrics,
     follow_channel,
-    run_metrics,
+    runs_metrics,
     stored_answer,
 )
 from chat_app.runs.log import LogWriter, event_store
@@ -54,7 +63,7 @@ DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
 
 WriteRows = Callable[[Transaction, NewRun], CreatedRun]
-"""`create_run` or `retry_run`, bound to its message."""
+"""`create_run`, `retry_run` or `continue_run`, bound to its message."""
 
 
 class RunService:
@@ -117,6 +126,8 @@ class RunService:
         thread_id: UUID | None = None,
         model: str = "",
         options: Mapping[str, Any] | None = None,
+        edits: UUID | None = None,
+        below: UUID | Literal["head"] | None = "head",
     ) -> CreatedRun:
         """Store a message and start to answer it, even if the caller is cancelled meanwhile.
 
@@ -128,12 +139,15 @@ class RunService:
             model: The model's id; empty for the thread's last model, or the default.
             options: The choices for a thread that this creates, by the fields of `ChatOptions`;
                 None for those of the user's new chats.
+            edits: The question that it is another version of.
+            below: The message of the thread that it follows; None for the beginning.
 
         Raises:
             InvalidInput: The text is blank, the client id or the model is unknown, or a choice is
                 beyond its cap.
             TooLarge: The text is too long.
-            NotFound: The thread is missing, foreign or deleted.
+            NotFound: The thread, or the message that is edited or followed, is missing, foreign or
+                deleted.
             Conflict: The client id is used by another message, or an answer is running there.
             RateLimited: Too many runs are active, or too many messages were sent.
             StorageFull: The message does not fit into what the user may store.
@@ -143,30 +157,54 @@ class RunService:
         message = validate_message(
             text, client_id, thread_id, max_bytes=self._settings.message_bytes
         )
+        message = replace(message, edits=edits, below=below)
         if options is not None:
             message = replace(message, options=changed_options({}, options, self._settings))
-        chosen = self._models.get(model) if model else None
-        return await self._start_shielded(principal, chosen, partial(create_run, message=message))
+        return await self._start_shielded(
+            principal, self._chosen(model), partial(create_run, message=message)
+        )
 
-    async def retry(self, principal: Principal, message_id: UUID) -> CreatedRun:
+    async def retry(self, principal: Principal, message_id: UUID, *, model: str = "") -> CreatedRun:
         """Answer the same message again, beside the old answer.
 
         Args:
             principal: The user.
-            message_id: The old answer, the last message of its thread.
+            message_id: The old answer, or the message that it answers.
+            model: The model's id; empty for that of the old answer.
 
         Raises:
-            NotFound: The message is missing or foreign, or its thread is deleted.
-            InvalidInput: It is not an answer.
-            Conflict: The answer is running or not the last of its thread.
+            NotFound: The message is missing, foreign or deleted, or its thread is.
+            InvalidInput: It answers nothing, or there is no such model.
+            Conflict: An answer is running in the thread.
             RateLimited: Too many runs are active, or too many answers were regenerated.
             StorageFull: The user stores too much.
             Unauthenticated: The session has ended.
             Unavailable: The server is stopping.
         """
         return await self._start_shielded(
-            principal, None, partial(retry_run, message_id=message_id)
+            principal, self._chosen(model), partial(retry_run, message_id=message_id)
         )
+
+    async def continue_answer(self, principal: Principal, message_id: UUID) -> CreatedRun:
+        """Continue an answer that was cut off; what comes is appended to it.
+
+        Args:
+            principal: The user.
+            message_id: The answer, the last message of its thread.
+
+        Raises:
+            NotFound: The message is missing, foreign or deleted, or its thread is.
+            InvalidInput: It is no answer that was cut off, or it is as large as an answer may be.
+            Conflict: An answer is running in the thread, or the message is not the last one.
+            RateLimited: Too many runs are active, or too many answers were asked for.
+            StorageFull: The user stores too much.
+            Unauthenticated: The session has ended.
+            Unavailable: The server is stopping.
+        """
+        write_rows = partial(
+            continue_run, message_id=message_id, max_bytes=self._settings.answer_bytes
+        )
+        return await self._start_shielded(principal, None, write_rows)
 
     async def stop(self, principal: Principal, run_id: UUID) -> None:
         """Stop a run and keep what was shown of it. Nothing happens if it is finished.
@@ -245,19 +283,21 @@ class RunService:
             NotFound: The message is missing, foreign or not an answer of a model.
         """
         async with self._db.read(principal) as session:
-            run = (await session.exec(select(Run).where(Run.message_id == message_id))).first()
-            if run is None:
+            runs = await _runs_of(session, [message_id])
+            if not runs:
                 raise NotFound
-            await thread_row(session, run.thread_id)
-            return run_metrics(run)
+            await thread_row(session, runs[0].thread_id)
+            return runs_metrics(runs)
 
     async def metrics_of(
         self, principal: Principal, message_ids: Iterable[UUID]
     ) -> dict[UUID, RunMetrics]:
         """What each of these answers took; without what is missing, foreign or not an answer."""
-        runs = select(Run).where(col(Run.message_id).in_(message_ids))
+        by_message = defaultdict[UUID, list[Run]](list)
         async with self._db.read(principal) as session:
-            return {run.message_id: run_metrics(run) for run in await session.exec(runs)}
+            for run in await _runs_of(session, message_ids):
+                by_message[run.message_id].append(run)
+        return {message_id: runs_metrics(runs) for message_id, runs in by_message.items()}
 
     async def drain(self) -> None:
         """Interrupt every run, keep its text, and accept no more. Takes less than 3 s."""
@@ -351,6 +391,9 @@ class RunService:
 
             return await self._db.transact(principal, write)
 
+    def _chosen(self, model_id: str) -> Model | None:
+        return self._models.get(model_id) if model_id else None
+
     def _last_model(self, model_id: str) -> Model:
         if model_id:
             try:
@@ -373,3 +416,9 @@ class RunService:
     def _on_thread_deleted(self, signal: Signal) -> None:
         result = RunResult("stopped", stop_reason="thread-deleted")
         self._executor.cancel(lambda run: run.thread_id == signal.thread_id, result)
+
+
+async def _runs_of(session: AsyncSession, message_ids: Iterable[UUID]) -> Sequence[Run]:
+    """The runs of answers, the first one of each first: a continued answer has several."""
+    runs = select(Run).where(col(Run.message_id).in_(message_ids))
+    return (await session.exec(runs.order_by(col(Run.created_at), col(Run.id)))).all()

@@ -42,7 +42,7 @@ class ChatState(NoticeState, rx.State):
     has_older: rx.Field[bool] = rx.field(False)
     has_newer: rx.Field[bool] = rx.field(False)
     busy: rx.Field[bool] = rx.field(False)
-    retryable: rx.Field[str] = rx.field("")
+    continuable: rx.Field[str] = rx.field("")
     loading: rx.Field[bool] = rx.field(True)
     missing: rx.Field[bool] = rx.field(False)
     accepted: rx.Field[str] = rx.field("")
@@ -151,8 +151,9 @@ class ChatState(NoticeState, rx.State):
 
     @rx.event
     async def retry(self, message_id: str):
-        """Create another answer to the same message; the old one stays beside it."""
-        await try_action(self, services().runs.retry(current_principal(), UUID(message_id)))
+        """Create another answer, by the model on the page; the old one stays beside it."""
+        retry = services().runs.retry(current_principal(), UUID(message_id), model=self.model)
+        await try_action(self, retry)
 
     @rx.event
     async def pick_model(self, model_id: str):

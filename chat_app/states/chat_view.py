@@ -81,17 +81,21 @@ class ChatView:
             "has_older": self.has_older,
             "has_newer": bool(self.history.evicted),
             "busy": self.busy,
-            "retryable": self.retryable,
+            "continuable": self.continuable,
             "loading": self.loading,
             "missing": self.missing,
         }
 
     @property
-    def retryable(self) -> str:
-        """The id of the answer that can be regenerated, the thread's last; empty for none."""
+    def continuable(self) -> str:
+        """The id of the answer that can be continued, the thread's last; empty for none."""
         last = (*self.history.end, *self.tail)[-1:]
-        is_over = not self.busy and all(row.status not in ACTIVE for row in last)
-        return "".join(row.id for row in last if row.role == "assistant" and is_over)
+        return "".join(row.id for row in last if row.goes_on and not self.busy)
+
+    @property
+    def shown(self) -> set[str]:
+        """The ids of the rows that are shown."""
+        return {row.id for page in (*self.history.pages, self.tail) for row in page}
 
     @property
     def reload_limit(self) -> int:
@@ -233,23 +237,19 @@ def advance(
     if kept is None:
         return reload
     known = {row.id: row for row in tail}
-    texts = [m for m in fresh if str(m.id) not in known and m.run_id is None]
-    rows = [
-        replace(
-            known.get(str(m.id)) or arrived(m),
-            status=m.status,
-            error=m.error,
-            reason=m.finish_reason,
-        )
-        for m in fresh
-    ]
-    merged = [*kept, *rows]
+    texts = [m for m in fresh if m.run_id is None and _is_unseen(known.get(str(m.id)), m)]
+    merged = [*kept, *map(arrived, fresh)]
     return reload if len(merged) > max_tail else WindowUpdate(merged, texts)
 
 
 def _differs(row: MessageItem, message: MessageView) -> bool:
-    shown = (row.status, row.error, row.reason)
-    return shown != (message.status, message.error, message.finish_reason)
+    now = stored(message)
+    return replace(row, parts=[], stream_id="") != replace(now, parts=[], stream_id="")
+
+
+def _is_unseen(row: MessageItem | None, message: MessageView) -> bool:
+    """Whether a page has not seen the text of a message that is over, and does not follow it."""
+    return row is None or (row.status not in ACTIVE and row.length != len(message.text))
 
 
 def _before(

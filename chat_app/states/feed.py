@@ -22,6 +22,7 @@ from chat_app.reflex_ext.tabs import tabs, while_open
 from chat_app.services import services
 from chat_app.states import current_principal, views
 from chat_app.states.auth import AuthState, load_user
+from chat_app.states.branches import BranchState, drop_old_undo
 from chat_app.states.chat import (
     ChatState,
     offer_models,
@@ -35,7 +36,7 @@ from chat_app.states.chunks import Chunk, ChunkEncoder, stored_chunks
 from chat_app.states.search import SearchState, update_hits
 from chat_app.states.thread_list import ThreadListState, update_thread
 from chat_app.states.views import message_of_route
-from chat_app.threads.views import MessageView, Window
+from chat_app.threads.views import MessageView, RunRef, Window
 
 RETRY_SECONDS = 1.0
 """How long a tab waits before it reads again what the database could not give."""
@@ -56,6 +57,7 @@ class Feed(rx.State):
         principal = current_principal()
         if open_route(chat):
             yield
+        drop_old_undo(await self.get_state(BranchState))
         await offer_models(chat, principal)
         message = message_of_route(route_argument(chat, "message"))
         with contextlib.suppress(DatabaseError):  # `watch` reads it until it can
@@ -77,7 +79,7 @@ class Feed(rx.State):
         """Send a part again, because a chunk did not fit or the page has not had its text yet.
 
         Args:
-            stream_id: Of the run or message.
+            stream_id: Of the message.
             part: The index of the part; those after it are sent too, unless they travelled with
                 the list.
             have: How much of the part the page has, in UTF-16 code units.
@@ -127,6 +129,8 @@ class Feed(rx.State):
             threads = await self.get_state(ThreadListState)
             is_open = {thread_id: str(thread_id) == chat.thread for thread_id in changed}
             window, texts = (None, [])
+            if any(s.kind == "branches" and is_open.get(s.thread_id) for s in signals):
+                await reload_thread(chat, principal)
             if any(is_open.values()):
                 window, texts = await read_news(chat, principal)
             for thread_id in changed:
@@ -143,12 +147,12 @@ class FollowedRun:
         self._run: UUID | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def follow(self, principal: Principal, run_id: UUID) -> None:
+    def follow(self, principal: Principal, run: RunRef) -> None:
         """Follow a run, in place of the one before."""
-        if run_id != self._run:
+        if run.run_id != self._run:
             self.drop()
-            follow = _until_done(partial(_follow, principal, run_id))
-            self._run, self._task = run_id, asyncio.create_task(follow)
+            follow = _until_done(partial(_follow, principal, run))
+            self._run, self._task = run.run_id, asyncio.create_task(follow)
 
     def drop(self) -> None:
         """Stop following."""
@@ -165,7 +169,7 @@ async def _show(
         chunks += _chunks_of(message, views.stream_id(message.id))
     await _send(chunks)
     if window is not None and window.run is not None:
-        answer.follow(principal, window.run.run_id)
+        answer.follow(principal, window.run)
 
 
 def _chunks_of(message: MessageView, stream_id: str, only: int | None = None) -> list[Chunk]:
@@ -188,10 +192,10 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
     )
 
 
-async def _follow(principal: Principal, run_id: UUID) -> None:
-    encoder, token = ChunkEncoder(views.stream_id(run_id)), state_key()
+async def _follow(principal: Principal, run: RunRef) -> None:
+    encoder, token = ChunkEncoder(views.stream_id(run.message_id)), state_key()
     with contextlib.suppress(NotFound):
-        async for event in services().runs.follow(principal, run_id):
+        async for event in services().runs.follow(principal, run.run_id):
             await _send(encoder.encode(event))
             await tabs.wait_for_room(token)
 

@@ -43,6 +43,7 @@ from chat_app.reflex_ext.tabs import tabs
 from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.auth import AuthState
+from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState
 from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.details import DetailsState
@@ -177,7 +178,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
         *(chat.refresh_models, ChatDefaultsState.load, ChatDefaultsState.dismiss),
-        SearchState.more_messages,
+        *(SearchState.more_messages, BranchState.undo_delete, BranchState.dismiss_undo),
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
     )
@@ -204,6 +205,16 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         row(chat.seek, message_id=Id),
         row(chat.stop, thread=IdOrNone),
         row(chat.retry, message_id=Id),
+        row(
+            BranchState.edit,
+            if_invalid=_message_is_invalid,
+            client_id=ClientId,
+            message_id=Id,
+            text=message,
+        ),
+        row(BranchState.choose, message_id=Id),
+        row(BranchState.continue_answer, message_id=Id),
+        row(BranchState.delete, message_id=Id),
         row(chat.pick_model, model_id=_text(200, 1)),
         row(chat.set_options, request=ClientId, thread=IdOrNone, options=Options),
         row(ChatDefaultsState.pick_model, model_id=_text(200, 1)),

@@ -3,7 +3,7 @@
 import base64
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chat_app.core.parts import Part
 from chat_app.core.text import utf16_length
+from chat_app.runs.continuation import can_continue
 from chat_app.runs.follow import RunMetrics
 from chat_app.states.chunks import shown_part
 from chat_app.threads.search import Hit
 from chat_app.threads.views import MessageView, ThreadSummary
+
+ROOT = "root"
+"""The place of a thread's first message."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,10 @@ class MessageItem:
         parts: As `item_parts` makes them.
         stream_id: Under which chunks of it come; empty when nothing of it travels as chunks.
         reason: Why it ended, if that is known: a `FinishReason` or a `StopReason`.
+        place: The message above, or `root`: all versions of a message have the same.
+        versions: The ids of all its versions, the oldest first; none if it is the only one.
+        length: That of its text, which grows when an answer is continued.
+        goes_on: Whether it is an answer that can be continued while it is the last one.
     """
 
     id: str
@@ -77,6 +85,10 @@ class MessageItem:
     status: str
     error: str
     reason: str = ""
+    place: str = ROOT
+    versions: list[str] = field(default_factory=list)
+    length: int = 0
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ def message_of_route(argument: object) -> str:
 
 
 def stream_id(of: UUID) -> str:
-    """The short name under which the chunks of a run or a message travel: 36 of the id's bits."""
+    """The short name under which the chunks of a message travel: 36 of its id's bits."""
     return base64.urlsafe_b64encode(of.bytes[:5]).decode()[:6]
 
 
@@ -183,22 +195,31 @@ def _item_part(part: Part) -> dict[str, Any]:
 
 def stored(message: MessageView) -> MessageItem:
     """A bubble whose parts are known: they travel with the list."""
-    run, parts = message.run_id, [] if message.run_id else item_parts(message.parts)
-    streams = run or (message.id if any(part["type"] == "reasoning" for part in parts) else None)
+    parts = item_parts(message.parts)
+    streams = message.run_id or any(part["type"] == "reasoning" for part in parts)
     return MessageItem(
         id=str(message.id),
         role=message.role,
         parts=parts,
-        stream_id=stream_id(streams) if streams else "",
+        stream_id=stream_id(message.id) if streams else "",
         status=message.status,
         error=message.error,
         reason=message.finish_reason,
+        place=str(message.parent_id) if message.parent_id else ROOT,
+        versions=[str(version) for version in message.versions],
+        length=len(message.text),
+        goes_on=can_continue(message.role, message.status, message.finish_reason, message.parts),
     )
 
 
 def arrived(message: MessageView) -> MessageItem:
-    """A bubble that arrived while the page was open: its parts travel as stream chunks."""
-    return replace(stored(message), parts=[], stream_id=stream_id(message.run_id or message.id))
+    """A bubble that arrived while the page was open: its parts travel as stream chunks.
+
+    What an answer had before it was continued is shown until they are there.
+    """
+    row = stored(message)
+    parts = row.parts if message.run_id and message.text else []
+    return replace(row, parts=parts, stream_id=stream_id(message.id))
 
 
 def metric_items(metrics: RunMetrics, model: str) -> list[MetricItem]:

@@ -8,19 +8,17 @@ from uuid import UUID
 
 from sqlalchemy import delete
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
-from chat_app.core.errors import Conflict, InvalidInput, NotFound
+from chat_app.core.errors import Conflict, InvalidInput
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import ChatDefaults, Thread
 from chat_app.settings import Settings
-from chat_app.threads import queries, titles
+from chat_app.threads import branches, queries, titles
 from chat_app.threads.options import ChatOptions, capped, changed_options
 from chat_app.threads.search_query import EVERYTHING, SearchQuery
-from chat_app.threads.tree import branch_through
 from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import (
     MessageView,
@@ -134,7 +132,8 @@ class Threads:
             thread = await queries.thread_row(session, thread_id)
             leaf = thread.head_id
             if before is not None:
-                leaf = (await queries.message_row(session, thread_id, before)).parent_id
+                above = await queries.message_row(session, thread_id, before, deleted=True)
+                leaf = above.parent_id
             run = await queries.active_run_of(session, thread_id)
             max_bytes = self._settings.messages_page_bytes
             messages = (
@@ -158,6 +157,22 @@ class Threads:
             run = await queries.active_run_of(session, thread_id)
         return message_view(message, run)
 
+    async def find_message(
+        self, principal: Principal, thread_id: UUID, given: str
+    ) -> tuple[UUID, str]:
+        """The id and the role of a message of a thread.
+
+        Args:
+            principal: The user.
+            thread_id: The thread.
+            given: The id as text, or the client id under which the message was sent.
+
+        Raises:
+            NotFound: The message is missing, foreign, deleted or in another thread.
+        """
+        async with self._db.read(principal) as session:
+            return await queries.find_message(session, thread_id, given)
+
     async def show_message(
         self, principal: Principal, thread_id: UUID, message_id: UUID
     ) -> list[UUID]:
@@ -172,20 +187,50 @@ class Threads:
         """
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
-            branch = await _branch_through(session, thread, message_id)
+            branch = await branches.branch_with(session, thread, message_id)
         if branch[-1] == thread.head_id:
             return branch
         async with self._db.write(principal) as session:
-            thread = await queries.thread_row(session, thread_id)
-            branch = await _branch_through(session, thread, message_id)
+            thread = await queries.thread_row(session, thread_id, lock=True)
+            branch = await branches.branch_with(session, thread, message_id)
             if await queries.active_run_of(session, thread_id) is not None:
                 raise Conflict(
                     "This message is in another version of the chat. "
                     "Wait for the running answer, or stop it, to open that version."
                 )
-            thread.head_id = branch[-1]
+            await branches.choose_head(session, thread, branch[-1], self._clock())
         self._publish(principal, "thread", thread_id)
         return branch
+
+    async def delete_branch(self, principal: Principal, thread_id: UUID, message_id: UUID) -> None:
+        """Delete a message and all below it. It can be restored for `deleted_days`.
+
+        If the chosen branch has it, another version is chosen: the one shown last, or else the
+        message above becomes the head.
+
+        Raises:
+            NotFound: The thread, or the message in it, is missing, foreign or deleted already.
+            Conflict: An answer is running in that branch.
+        """
+        async with self._db.write(principal) as session:
+            thread = await queries.thread_row(session, thread_id, lock=True)
+            await branches.delete_branch(session, thread, message_id, self._clock())
+        self._publish(principal, "branches", thread_id)
+
+    async def restore_branch(self, principal: Principal, thread_id: UUID, message_id: UUID) -> None:
+        """Undo `delete_branch`, and choose that branch unless an answer is running in the thread.
+
+        Nothing happens if the message is not deleted.
+
+        Raises:
+            NotFound: The thread, or the message in it, is missing, foreign or purged, or the
+                message above is deleted too.
+        """
+        async with self._db.write(principal) as session:
+            thread = await queries.thread_row(session, thread_id, lock=True)
+            done = await branches.restore_branch(session, thread, message_id, self._clock())
+        if done:
+            self._publish(principal, "branches", thread_id)
 
     async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
         """Create an empty thread.
@@ -304,12 +349,16 @@ class Threads:
         self._publish(principal, "thread", thread_id)
 
     async def purge(self) -> int:
-        """Remove the threads that were deleted more than `deleted_days` ago, a few at a time.
+        """Remove what was deleted more than `deleted_days` ago, a little at a time.
 
         Returns:
             How many threads were removed.
         """
         before = self._clock() - timedelta(days=self._settings.deleted_days)
+        is_left = True
+        while is_left:
+            async with self._db.system("sweep", write=True) as session:
+                is_left = await branches.purge_branch(session, before)
         count = 0
         while True:
             # SQLite may overwrite what is deleted; on a full disk its log of changes must be short.
@@ -329,14 +378,6 @@ class Threads:
 
     def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:
         self._bus.publish(user_topic(principal.user_id), Signal(kind, thread_id=thread_id))
-
-
-async def _branch_through(session: AsyncSession, thread: Thread, message_id: UUID) -> list[UUID]:
-    nodes = await queries.message_tree(session, thread.id)
-    branch = branch_through(nodes, message_id, thread.head_id)
-    if branch is None:
-        raise NotFound
-    return branch
 
 
 def _check_limit(limit: int) -> None:

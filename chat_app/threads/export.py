@@ -97,6 +97,7 @@ def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
                 "finishReason": message.finish_reason,
                 "model": message.model,
                 "createdAt": timestamp(message.created_at),
+                "deletedAt": timestamp(message.deleted_at),
             }
             for message in messages
         ],

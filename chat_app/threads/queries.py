@@ -5,16 +5,18 @@ A page's cursor holds the sort key of its last row, so that page 100 costs what 
 
 import base64
 import binascii
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, literal, or_, tuple_
+from sqlalchemy import Uuid, bindparam, case, func, literal, or_, tuple_
+from sqlalchemy import select as sa_select
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import SelectOfScalar
 
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.prepared import Transaction
@@ -57,11 +59,12 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise InvalidInput("This page of the list is not valid. Load the list again.") from None
 
 
-def _branch() -> SelectOfScalar[UUID]:
+def _branch() -> Any:
     first = (
-        select(
+        sa_select(
             col(Message.id),
             col(Message.parent_id),
+            col(Message.thread_id),
             literal(1).label("depth"),
             col(Message.size).label("total"),
         )
@@ -70,9 +73,10 @@ def _branch() -> SelectOfScalar[UUID]:
     )
     parent = aliased(Message)
     chain = first.union_all(
-        select(
+        sa_select(
             col(parent.id),
             col(parent.parent_id),
+            col(parent.thread_id),
             first.c.depth + 1,
             first.c.total + col(parent.size),
         )
@@ -80,11 +84,27 @@ def _branch() -> SelectOfScalar[UUID]:
         .where(first.c.depth < bindparam("limit"))
         .where(first.c.total < bindparam("max_bytes"))
     )
-    return select(chain.c.id).order_by(chain.c.depth)
+    sibling, root = aliased(Message), aliased(Message)
+    siblings = (
+        select(func.count())
+        .select_from(sibling)
+        .where(col(sibling.parent_id) == chain.c.parent_id, col(sibling.deleted_at).is_(None))
+        .scalar_subquery()
+    )
+    roots = (
+        select(func.count())
+        .select_from(root)
+        .where(col(root.thread_id) == chain.c.thread_id, col(root.parent_id).is_(None))
+        .where(col(root.deleted_at).is_(None))
+        .scalar_subquery()
+    )
+    versions = case((chain.c.parent_id.is_(None), roots), else_=siblings)
+    return select(chain.c.id, versions).order_by(chain.c.depth)
 
 
 BRANCH = _branch()
-"""The ids from a message up to the root, the message itself first; see `branch_params`.
+"""The ids from a message up to the root, the message itself first, each with the number of its
+versions; see `branch_params`.
 
 Built once, because building it costs more than running it. Its cost depends on the limits, not on
 the length of the thread.
@@ -133,26 +153,66 @@ async def thread_row(
     return thread
 
 
-async def message_row(session: AsyncSession, thread_id: UUID, message_id: UUID) -> Message:
+async def message_row(
+    session: AsyncSession, thread_id: UUID, message_id: UUID, *, deleted: bool = False
+) -> Message:
     """The row of a message of a thread.
 
+    Args:
+        deleted: Whether a deleted message is returned too.
+
     Raises:
-        NotFound: It is missing, foreign or in another thread.
+        NotFound: It is missing, foreign, deleted or in another thread.
     """
     message = await session.get(Message, message_id)
     if message is None or message.thread_id != thread_id:
         raise NotFound
+    if message.deleted_at is not None and not deleted:
+        raise NotFound
     return message
 
 
-async def message_tree(session: AsyncSession, thread_id: UUID) -> list[Node]:
-    """Every message of a thread, without its content."""
-    messages = await session.exec(
-        select(Message.id, Message.parent_id, Message.created_at).where(
-            Message.thread_id == thread_id
+async def find_message(session: AsyncSession, thread_id: UUID, given: str) -> tuple[UUID, str]:
+    """The id and the role of a message of a thread.
+
+    Args:
+        given: The id as text, or the client id under which the message was sent.
+
+    Raises:
+        NotFound: The message is missing, foreign, deleted or in another thread.
+    """
+    is_it = col(Message.client_id) == given
+    with suppress(ValueError):
+        is_it |= col(Message.id) == UUID(given)
+    found = await session.exec(
+        select(Message.id, Message.role).where(
+            is_it, col(Message.thread_id) == thread_id, col(Message.deleted_at).is_(None)
         )
     )
-    return [Node(*message) for message in messages]
+    if (message := found.first()) is None:
+        raise NotFound
+    return message
+
+
+async def message_tree(
+    session: AsyncSession, thread_id: UUID, *, deleted: bool = False
+) -> list[Node]:
+    """Every message of a thread, without its content.
+
+    Args:
+        deleted: Whether the deleted ones are among them.
+    """
+    columns: Any = (
+        Message.id,
+        Message.parent_id,
+        Message.created_at,
+        Message.chosen_at,
+        Message.deleted_at,
+    )
+    statement = select(*columns).where(col(Message.thread_id) == thread_id)
+    if not deleted:
+        statement = statement.where(col(Message.deleted_at).is_(None))
+    return [Node(*message) for message in await session.exec(statement)]
 
 
 async def running_threads(session: AsyncSession) -> set[UUID]:
@@ -244,10 +304,34 @@ async def branch_above(
         max_bytes: The most bytes; the last message may exceed it.
         run: The thread's active run; its message gets the run's id.
     """
-    ids = list(await session.exec(BRANCH, params=branch_params(leaf, limit, max_bytes)))
-    query = (
-        select(Message).where(col(Message.id).in_(ids)).options(defer(cast(Any, Message.native)))
-    )
-    messages = await session.exec(query)
+    branch = await session.exec(BRANCH, params=branch_params(leaf, limit, max_bytes))
+    counts: dict[UUID, int] = dict(branch.all())
+    query = select(Message).where(col(Message.id).in_(counts))
+    messages = await session.exec(query.options(defer(cast(Any, Message.native))))
     rows = {message.id: message for message in messages}
-    return [message_view(rows[message_id], run) for message_id in ids]
+    several = [rows[message_id] for message_id, count in counts.items() if count > 1]
+    versions = await _versions(session, several) if several else {}
+    return [
+        message_view(rows[message_id], run, versions.get(rows[message_id].parent_id, ()))
+        for message_id in counts
+    ]
+
+
+async def _versions(
+    session: AsyncSession, messages: Sequence[Message]
+) -> dict[UUID | None, tuple[UUID, ...]]:
+    """The ids of all versions of messages of one thread, by their parent, the oldest first."""
+    parents = [message.parent_id for message in messages if message.parent_id is not None]
+    is_version = col(Message.parent_id).in_(parents)
+    if len(parents) < len(messages):
+        is_root = col(Message.parent_id).is_(None)
+        is_version |= is_root & (col(Message.thread_id) == messages[0].thread_id)
+    rows = await session.exec(
+        select(Message.id, Message.parent_id)
+        .where(is_version, col(Message.deleted_at).is_(None))
+        .order_by(col(Message.created_at), col(Message.id))
+    )
+    found = defaultdict[UUID | None, list[UUID]](list)
+    for message_id, parent_id in rows:
+        found[parent_id].append(message_id)
+    return {parent_id: tuple(ids) for parent_id, ids in found.items()}

@@ -1,27 +1,43 @@
-"""The message tree of a thread: the branch through a message. Pure.
+"""The message tree of a thread: branches, their heads, and what is deleted with a message. Pure.
 
-A branch is a path from a root to a leaf. The thread's head is the leaf of the chosen one.
+A branch is a path from a root to a leaf. The thread's head is the leaf of the chosen one. Messages
+with the same parent are versions of each other: an edited question, a regenerated answer.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 
 class Node(NamedTuple):
-    """A message in the tree."""
+    """A message in the tree.
+
+    Args:
+        id: Its id.
+        parent_id: The message above; None for a root.
+        created_at: When it was stored, and so became the head.
+        chosen_at: When it was last chosen as the head, if it was.
+        deleted_at: When it was deleted, if it is.
+    """
 
     id: UUID
     parent_id: UUID | None
     created_at: datetime
+    chosen_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def last_shown(self) -> tuple[datetime, str]:
+        """What leaves are compared by: the one that was the head last is the greatest."""
+        return self.chosen_at or self.created_at, self.id.hex
 
 
 def branch_through(
     nodes: Iterable[Node], message_id: UUID, head_id: UUID | None
 ) -> list[UUID] | None:
-    """The branch that has a message: the chosen one if it does, else the newest of the others.
+    """The branch that has a message: the chosen one if it does, else the one shown last.
 
     Args:
         nodes: Every message of the thread.
@@ -37,10 +53,56 @@ def branch_through(
     chosen = _path(by_id, head_id)
     if message_id in chosen:
         return chosen
-    return _path(by_id, _newest_leaf(by_id, message_id))
+    return _path(by_id, _leaf_below(by_id, [by_id[message_id]]))
 
 
-def _path(by_id: dict[UUID, Node], leaf_id: UUID | None) -> list[UUID]:
+def subtree(nodes: Iterable[Node], message_id: UUID) -> list[UUID]:
+    """A message and every one below it."""
+    return [node.id for node in _below(nodes, message_id)]
+
+
+def head_without(
+    nodes: Iterable[Node], removed: Collection[UUID], parent_id: UUID | None
+) -> UUID | None:
+    """The head of a thread that lost the branch below a message.
+
+    Args:
+        nodes: Every message of the thread.
+        removed: Those that it lost.
+        parent_id: The message above the lost ones; None if they began with a root.
+
+    Returns:
+        The leaf that was shown last among the other versions, else the message above; None if
+        there is neither.
+    """
+    by_id = {node.id: node for node in nodes if node.id not in removed}
+    versions = [node for node in by_id.values() if node.parent_id == parent_id]
+    return _leaf_below(by_id, versions) if versions else parent_id
+
+
+def deleted_with(nodes: Iterable[Node], message_id: UUID) -> list[UUID]:
+    """A deleted message, and those below that were deleted together with it.
+
+    Args:
+        nodes: Every message of the thread, the deleted ones included.
+        message_id: The message.
+
+    Returns:
+        Their ids; none if the thread has no such message, or if it is below a deleted one.
+    """
+    nodes = list(nodes)
+    by_id = {node.id: node for node in nodes}
+    message = by_id.get(message_id)
+    if message is None:
+        return []
+    parent = by_id.get(message.parent_id) if message.parent_id else None
+    if parent is not None and parent.deleted_at is not None:
+        return []
+    below = _below(nodes, message_id)
+    return [node.id for node in below if node.deleted_at == message.deleted_at]
+
+
+def _path(by_id: Mapping[UUID, Node], leaf_id: UUID | None) -> list[UUID]:
     """The ids from the root to a message."""
     path = list[UUID]()
     node = by_id.get(leaf_id) if leaf_id else None
@@ -50,16 +112,30 @@ def _path(by_id: dict[UUID, Node], leaf_id: UUID | None) -> list[UUID]:
     return path[::-1]
 
 
-def _newest_leaf(by_id: dict[UUID, Node], message_id: UUID) -> UUID:
-    """The last leaf below a message, or the message itself."""
-    children = defaultdict[UUID, list[Node]](list)
-    for node in by_id.values():
-        if node.parent_id is not None:
-            children[node.parent_id].append(node)
-    leaves, below = list[Node](), [by_id[message_id]]
+def _children(nodes: Iterable[Node]) -> dict[UUID | None, list[Node]]:
+    children = defaultdict[UUID | None, list[Node]](list)
+    for node in nodes:
+        children[node.parent_id].append(node)
+    return children
+
+
+def _below(nodes: Iterable[Node], message_id: UUID) -> list[Node]:
+    """A message and every one below it, each after the one above it."""
+    nodes = list(nodes)
+    children = _children(nodes)
+    found = [node for node in nodes if node.id == message_id]
+    for node in found:  # it grows meanwhile
+        found += children.get(node.id, ())
+    return found
+
+
+def _leaf_below(by_id: Mapping[UUID, Node], roots: Iterable[Node]) -> UUID:
+    """The leaf that was shown last below some messages, or one of them itself."""
+    children = _children(by_id.values())
+    leaves, below = list[Node](), list(roots)
     while below:
         node = below.pop()
-        below += children[node.id]
-        if not children[node.id]:
+        below += children.get(node.id, ())
+        if not children.get(node.id):
             leaves.append(node)
-    return max(leaves, key=lambda leaf: (leaf.created_at, leaf.id.hex)).id
+    return max(leaves, key=lambda leaf: leaf.last_shown).id

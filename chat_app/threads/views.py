@@ -58,10 +58,12 @@ class MessageView:
     """One message.
 
     Args:
-        text: Its text parts joined; empty while the run is active.
+        text: Its text parts joined; while the run is active, what there was before it.
         finish_reason: Why the answer ended: a code, or empty if that is unknown.
         error: The message for the user if it failed, else empty.
         run_id: Its active run, if it has one.
+        versions: The ids of all messages with the same parent, the oldest first; none if it is the
+            only one.
     """
 
     id: UUID
@@ -75,6 +77,7 @@ class MessageView:
     model: str
     created_at: datetime
     run_id: UUID | None
+    versions: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +119,15 @@ def summary(
     )
 
 
-def message_view(message: Message, run: RunRef | None) -> MessageView:
+def message_view(
+    message: Message, run: RunRef | None, versions: tuple[UUID, ...] = ()
+) -> MessageView:
     """A message's row as a view.
 
     Args:
         message: The row.
         run: The active run of its thread, if there is one.
+        versions: Those of the view.
     """
     return MessageView(
         id=message.id,
@@ -135,6 +141,7 @@ def message_view(message: Message, run: RunRef | None) -> MessageView:
         model=message.model,
         created_at=in_utc(message.created_at),
         run_id=run.run_id if run and run.message_id == message.id else None,
+        versions=versions,
     )
 
 

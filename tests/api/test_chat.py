@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -317,19 +318,6 @@ async def test_an_answer_can_be_regenerated(chat_api: ChatApi):
     assert [message.text for message in window.messages] == ["hi", "good"]
 
 
-async def test_an_answer_with_followers_is_not_regenerated(chat_api: ChatApi):
-    first = post(chat_api)
-    (await chat_api.harness.models.one.answer(1)).say("a").finish()
-    await first.done()
-    thread_id, message_id = first.headers["x-thread-id"], first.chunks[0]["messageId"]
-    second = post(chat_api, id=thread_id, messages=[user_message("more", "m2")])
-    (await chat_api.harness.models.one.answer(2)).say("b").finish()
-    await second.done()
-    body = {"id": thread_id, "trigger": "regenerate-message", "messageId": message_id}
-    got = await chat_api.call("alice", "POST", "/api/chat", json=body)
-    assert (got.status_code, got.json()["error"]) == (409, "conflict")
-
-
 async def test_a_thread_of_another_user_is_not_found(chat_api: ChatApi):
     mine = post(chat_api, "alice")
     answer = (await chat_api.harness.models.one.answer()).say("secret")
@@ -342,6 +330,8 @@ async def test_a_thread_of_another_user_is_not_found(chat_api: ChatApi):
             {"id": target, "messages": [user_message("hi")]},
             {"id": target, "trigger": "regenerate-message", "messages": []},
             {"id": target, "trigger": "regenerate-message", "messageId": message_id},
+            {"id": target, "trigger": "continue-message", "messageId": message_id},
+            {"id": target, "messages": [user_message("hi")], "parentId": message_id},
         ]
         for body in bodies:
             got = await chat_api.call("bob", "POST", "/api/chat", json=body)
@@ -491,3 +481,100 @@ async def test_the_models_are_listed_with_what_each_one_takes(chat_api: ChatApi)
 async def test_the_health_check_answers(chat_api: ChatApi):
     got = await chat_api.call("", "GET", "/api/health")
     assert (got.status_code, got.json()) == (200, {"status": "ok"})
+
+
+async def exchange(chat_api: ChatApi, text: str, number: int, **body: object) -> tuple[str, str]:
+    """A message that is answered; the ids of its thread and of the answer."""
+    message = user_message(text, f"m{number}")
+    sent: dict[str, Any] = {"messages": [message], **body}
+    call = post(chat_api, "alice", **sent)
+    (await chat_api.harness.models.one.answer(number)).say(f"a{number}").finish()
+    await call.done()
+    return call.headers["x-thread-id"], call.chunks[0]["messageId"]
+
+
+async def prompt_of(chat_api: ChatApi, number: int, **body: object) -> list[str]:
+    """What the model gets for a request, without the system prompt."""
+    call = post(chat_api, "alice", **body)
+    answer = await chat_api.harness.models.one.answer(number)
+    answer.say("yes").finish()
+    await call.done()
+    return [message.text for message in answer.prompt[1:]]
+
+
+async def test_a_message_that_replaces_another_is_an_edit(chat_api: ChatApi):
+    thread_id, first = await exchange(chat_api, "one", 1)
+    await exchange(chat_api, "two", 2, id=thread_id)
+    path = f"/api/threads/{thread_id}/messages"
+    stored = (await chat_api.call("alice", "GET", path)).json()["messages"]
+    for number, given in enumerate(("m2", stored[2]["id"]), 3):
+        edit = [user_message("one", "m1"), {"id": first, "role": "assistant", "parts": []}]
+        sent = {"messages": [*edit, user_message(f"due {number}", given)], "messageId": given}
+        prompt = await prompt_of(chat_api, number, id=thread_id, trigger="submit-message", **sent)
+        assert prompt == ["one", "a1", f"due {number}"]
+    shown = (await chat_api.call("alice", "GET", path)).json()["messages"]
+    assert [message["parentId"] for message in shown[:3]] == [None, shown[0]["id"], first]
+    assert len(shown[2]["versions"]) == 3
+    assert shown[2]["versions"][0] == stored[2]["id"]
+    assert shown[0]["versions"] == []
+
+
+async def test_a_message_follows_the_answer_that_its_client_shows_above_it(chat_api: ChatApi):
+    thread_id, first = await exchange(chat_api, "one", 1)
+    await exchange(chat_api, "two", 2, id=thread_id)
+    above = {"id": first, "role": "assistant", "parts": [{"type": "text", "text": "invented"}]}
+    messages = [user_message("one", "m1"), above, user_message("other", "m3")]
+    assert await prompt_of(chat_api, 3, id=thread_id, messages=messages) == ["one", "a1", "other"]
+    unknown = [{**above, "id": str(uuid4())}, user_message("more", "m4")]
+    prompt = await prompt_of(chat_api, 4, id=thread_id, messages=unknown)
+    assert prompt == ["one", "a1", "other", "yes", "more"], "the end of the thread"
+
+
+async def test_a_message_can_name_its_parent(chat_api: ChatApi):
+    thread_id, first = await exchange(chat_api, "one", 1)
+    await exchange(chat_api, "two", 2, id=thread_id)
+    sent = {"id": thread_id, "messages": [user_message("x", "m3")], "parentId": first}
+    assert await prompt_of(chat_api, 3, **sent) == ["one", "a1", "x"]
+    sent = {"id": thread_id, "messages": [user_message("y", "m4")], "parentId": None}
+    assert await prompt_of(chat_api, 4, **sent) == ["y"]
+    body = {"id": thread_id, "messages": [user_message("z", "m5")], "parentId": str(uuid4())}
+    assert (await chat_api.call("alice", "POST", "/api/chat", json=body)).status_code == 404
+
+
+async def test_the_answer_that_its_client_has_taken_away_is_regenerated(chat_api: ChatApi):
+    thread_id, first = await exchange(chat_api, "one", 1)
+    await exchange(chat_api, "two", 2, id=thread_id)
+    again = {"id": thread_id, "trigger": "regenerate-message"}
+    shown = [user_message("one", "m1")]
+    for number, more in enumerate(
+        ({"messages": shown}, {"messages": [], "messageId": "m1"}, {"messageId": first}), 3
+    ):
+        assert await prompt_of(chat_api, number, **again, **more) == ["one"]
+
+
+async def test_another_model_can_regenerate(chat_api: ChatApi):
+    thread_id, _ = await exchange(chat_api, "one", 1)
+    body = {"id": thread_id, "trigger": "regenerate-message", "messages": [], "model": "two"}
+    call = post(chat_api, **body)
+    (await chat_api.harness.models.two.answer()).say("b").finish()
+    assert (await call.done()).text == "b"
+
+
+async def test_a_stopped_answer_is_continued_under_its_id(chat_api: ChatApi):
+    call = post(chat_api)
+    (await chat_api.harness.models.one.answer()).say("Half")
+    await call.until("Half")
+    thread_id, message_id = call.headers["x-thread-id"], call.chunks[0]["messageId"]
+    await chat_api.call("alice", "POST", f"/api/chat/{thread_id}/stop")
+    await call.done()
+    texts: list[str] = []
+    for number, more in enumerate(({}, {"messageId": message_id}), 2):
+        again = post(chat_api, id=thread_id, trigger="continue-message", messages=[], **more)
+        (await chat_api.harness.models.one.answer(number)).say(f" {number}").finish("length")
+        await again.done()
+        assert again.chunks[0]["messageId"] == message_id
+        texts.append(again.text)
+    assert texts == ["Half 2", "Half 2 3"]
+    body = {"id": thread_id, "trigger": "continue-message", "messageId": "m1"}
+    got = await chat_api.call("alice", "POST", "/api/chat", json=body)
+    assert (got.status_code, got.json()["error"]) == (422, "invalid")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -111,6 +112,7 @@ async def test_an_invalid_query_is_refused(chat_api: ChatApi, query: str):
         b"{",
         b'{"title": 1}',
         b'{"title": null}',
+        b'{"head": 1}',
         b'{"title": ""}',
         b'{"title": "\\n"}',
         b'{"title": "\\udc00"}',
@@ -121,7 +123,7 @@ async def test_an_invalid_query_is_refused(chat_api: ChatApi, query: str):
         b'{"status": "archived"}',
     ],
 )
-async def test_a_change_takes_a_title_and_nothing_else(chat_api: ChatApi, body: bytes):
+async def test_a_change_takes_a_title_or_a_head_and_nothing_else(chat_api: ChatApi, body: bytes):
     thread_id = await create(chat_api, title="Mine")
     got = await chat_api.call("alice", "PATCH", f"/api/threads/{thread_id}", content=body)
     assert got.status_code == 422
@@ -168,6 +170,35 @@ async def test_messages_come_in_windows(chat_api: ChatApi):
     assert ([m["id"] for m in last["messages"]], last["hasOlder"]) == ([answer["id"]], True)
     older = (await chat_api.call("alice", "GET", f"{path}?before={answer['id']}")).json()
     assert [m["id"] for m in older["messages"]] == [question["id"]]
+
+
+async def test_a_branch_is_chosen_and_deleted(chat_api: ChatApi):
+    alice, runs = chat_api.people["alice"], chat_api.harness.runs
+    sent = await runs.send(alice, text="one", client_id="c1")
+    await runs.stop(alice, sent.run_id)
+    again = await runs.retry(alice, sent.message_id)
+    await runs.stop(alice, again.run_id)
+    path = f"/api/threads/{sent.thread_id}"
+
+    async def last() -> dict[str, Any]:
+        return (await chat_api.call("alice", "GET", f"{path}/messages")).json()["messages"][-1]
+
+    versions = [str(sent.message_id), str(again.message_id)]
+    assert ((await last())["id"], (await last())["versions"]) == (versions[1], versions)
+    body = {"head": versions[0]}
+    got = await chat_api.call("alice", "PATCH", path, json=body)
+    assert (got.status_code, got.content, (await last())["id"]) == (204, b"", versions[0])
+    got = await chat_api.call("alice", "DELETE", f"{path}/messages/{versions[0]}")
+    assert (got.status_code, got.content) == (204, b"")
+    assert ((await last())["id"], (await last())["versions"]) == (versions[1], [])
+    missing = [
+        await chat_api.call("alice", "PATCH", path, json=body),
+        await chat_api.call("alice", "DELETE", f"{path}/messages/{versions[0]}"),
+        await chat_api.call("alice", "DELETE", f"{path}/messages/{uuid4()}"),
+        await chat_api.call("bob", "DELETE", f"{path}/messages/{versions[1]}"),
+        await chat_api.call("bob", "PATCH", path, json={"head": versions[1]}),
+    ]
+    assert {(got.status_code, got.content) for got in missing} == {(404, missing[0].content)}
 
 
 async def test_a_thread_of_another_user_is_not_found(chat_api: ChatApi):

@@ -189,6 +189,22 @@ async def _answering(ada: BrowserUser) -> None:
     await until_text(ada.page, 60)
 
 
+async def _editing(ada: BrowserUser) -> None:
+    await ada.sign_up()
+    await ada.ask("echo: first")
+    await ada.thread()
+    await until_done(ada.page)
+    row = ada.page.locator("[data-role=assistant]")
+    await row.get_by_role("button", name="Regenerate").click()
+    await expect(row.get_by_role("group", name="Versions")).to_be_visible()
+    await until_done(ada.page)
+    await row.get_by_role("button", name="Delete this version").click()
+    await ada.page.get_by_role("button", name="Undo").click()
+    await expect(row.get_by_role("group", name="Versions")).to_be_visible()
+    await composer(ada.page).press("ArrowUp")
+    await expect(ada.page.get_by_role("textbox", name="Edit your message")).to_be_visible()
+
+
 async def _rich(ada: BrowserUser) -> None:
     await ada.sign_up()
     await ada.ask(RICH)
@@ -206,6 +222,7 @@ STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
     "rich": _rich,
     "answering": _answering,
     "failed": _failed,
+    "editing": _editing,
     "drawer": _drawer,
     "menu": _menu,
     "renaming": _renaming,

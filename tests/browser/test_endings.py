@@ -3,12 +3,12 @@
 import pytest
 from playwright.async_api import expect
 
-from testing.browser_user import TIMEOUT_MS, Meet, ask_model, until_done
+from testing.browser_user import TIMEOUT_MS, Meet, ask_model, pick_model, until_done
 from testing.program import Program
 
 CUT = {
-    "fake:length:30x1": ("length", "Reached the length limit."),
-    "fake:content-filter:30x1": (
+    "fake:length": ("length", "Reached the length limit."),
+    "fake:content-filter": (
         "content-filter",
         "The provider withheld the rest of this answer.",
     ),
@@ -22,21 +22,23 @@ async def test_an_answer_that_is_not_whole_says_so(
     reason, sentence = CUT[model]
     ada = await meet("Ada", program.url)
     await ada.sign_up()
-    await ask_model(ada, "Tell me all.", model)
+    await pick_model(ada.page, model)
+    await ada.ask("Tell me all.")
     row = ada.page.locator("[data-role=assistant]").last
     for _ in range(2):
         ending = row.locator(".ending")
-        await expect(ending).to_have_text(sentence, timeout=TIMEOUT_MS)
+        await expect(ending.locator("span")).to_have_text(sentence, timeout=TIMEOUT_MS)
         await expect(ending).to_have_attribute("data-reason", reason)
         await expect(row).to_have_attribute("data-status", "complete")
-        await expect(ending.get_by_role("button")).to_have_count(0)
+        can_continue = ["Continue"] if reason == "length" else []
+        await expect(ending.get_by_role("button")).to_have_text(can_continue)
         await expect(row.get_by_role("button", name="Regenerate")).to_be_visible()
         await ada.page.reload()
     old = await row.get_attribute("data-message") or ""
     await row.get_by_role("button", name="Regenerate").click()
     await expect(row).not_to_have_attribute("data-message", old)
     await until_done(ada.page)
-    await expect(row.locator(".ending")).to_have_text(sentence)
+    await expect(row.locator(".ending span")).to_have_text(sentence)
 
 
 async def test_a_whole_answer_says_nothing(program: Program, meet: Meet) -> None:
@@ -48,15 +50,18 @@ async def test_a_whole_answer_says_nothing(program: Program, meet: Meet) -> None
     await expect(row.get_by_role("button", name="Regenerate")).to_be_visible()
     await expect(row.locator(".ending")).to_have_count(0)
 
-    # Only the last answer can be asked for again: no other one has a button for it.
+    # Any answer can be asked for again, but not while another one is written.
     await ask_model(ada, "And again.", "fake:30x1")
     rows = ada.page.locator("[data-role=assistant]")
     await expect(rows.last).to_have_attribute("data-status", "complete", timeout=TIMEOUT_MS)
-    again = ada.page.locator(".message .retry")
+    again = ada.page.get_by_role("button", name="Regenerate")
     for _ in range(2):
-        await expect(again).to_have_count(1)
-        await expect(rows.last.get_by_role("button", name="Regenerate")).to_be_visible()
+        await expect(again).to_have_count(2)
         await ada.page.reload()
+    await ask_model(ada, "And again.", "fake:3000x20")
+    await expect(again).to_have_count(0)
+    await ada.page.get_by_test_id("stop").click()
+    await expect(again).to_have_count(2)
 
 
 async def test_the_details_of_one_answer_at_a_time_are_shown_by_keyboard(

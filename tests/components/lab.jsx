@@ -8,9 +8,11 @@ import { AnswerDetails } from "./chat/answer_details.jsx";
 import { ChatOptions } from "./chat/chat_options.jsx";
 import { Clamped } from "./chat/clamped.jsx";
 import { Composer, Starter } from "./chat/composer.jsx";
+import { EditButton, EditForm } from "./chat/edit_message.jsx";
 import { ModelPicker } from "./chat/model_picker.jsx";
 import { Scroller } from "./chat/scroller.jsx";
 import { announce, createSpeech } from "./chat/speech.jsx";
+import { UndoBranch, VersionPicker } from "./chat/versions.jsx";
 import { Blocks } from "./markdown/blocks.jsx";
 import { chunks, createChunkStore } from "./markdown/chunk_store.jsx";
 import { patchDom } from "./markdown/dom_patch.jsx";
@@ -36,11 +38,15 @@ const KINDS = {
   CopyButton,
   ChunkFeed,
   Dock,
+  EditButton,
+  EditForm,
   MessageText,
   ModelPicker,
   OfflineBar,
   Scroller,
   Starter,
+  UndoBranch,
+  VersionPicker,
 };
 
 /** Mount a component; `set` gives it further props, `calls` are the events it sent. */

@@ -423,3 +423,25 @@ async def test_the_texts_go_on_when_one_page_takes_over_from_another(page: Page)
         }"""
     )
     assert kept == ["some words", True]
+
+
+async def test_a_message_that_goes_on_gets_more_text_and_another_end(page: Page) -> None:
+    got = await page.evaluate(
+        """() => {
+            const store = lab.createChunkStore();
+            const asked = [];
+            store.onResync((resync) => asked.push(resync));
+            store.receive([["r", 0, 0, "Half"], ["r", -1, 4, "", "stopped", 1]]);
+            store.reopen("nothing");
+            store.reopen("r");
+            const open = { ...store.get("r") };
+            store.receive(["r", 0, 0, "Half"]);
+            store.receive(["r", 0, 4, " more"]);
+            store.receive(["r", -1, 9, "", "complete", 1]);
+            return { open, over: store.get("r"), asked };
+        }"""
+    )
+    assert (got["open"]["ended"], got["open"]["status"]) == (False, "")
+    assert _texts(got["over"]) == ["Half more"]
+    assert (got["over"]["ended"], got["over"]["status"]) == (True, "complete")
+    assert got["asked"] == []

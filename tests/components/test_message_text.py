@@ -319,3 +319,38 @@ async def test_the_headings_of_an_answer_start_below_its_own(page: Page) -> None
     await _send(page, ["r", -1, len(text), "", "complete"])
     await expect(headings.last).to_have_attribute("aria-level", read[-1])
     assert await headings.evaluate_all(levels) == read
+
+
+async def test_an_answer_that_is_continued_never_loses_its_text(page: Page) -> None:
+    stored = {"parts": [_text("Half")], "streamId": "", "status": "stopped"}
+    await _mount(page, **stored)
+    shown = page.locator(".ct-text")
+    await expect(shown).to_have_text("Half")
+    await page.evaluate(
+        """() => {
+            window.seen = new Set();
+            const node = document.querySelector(".ct-text");
+            const note = () => window.seen.add(node.textContent);
+            new MutationObserver(note).observe(node, { childList: true, subtree: true,
+                characterData: true });
+        }"""
+    )
+    await page.evaluate("it.set({ streamId: 'r', status: 'running' })")
+    await expect(shown).to_have_attribute("data-state", "live")
+    await _send(page, ["r", 0, 0, "Half"], ["r", 0, 4, " and half"])
+    await expect(shown).to_have_text("Half and half")
+    await _send(page, ["r", -1, 13, "", "complete", 1])
+    await page.evaluate("it.set({ parts: [], status: 'complete' })")
+    await expect(shown).to_have_attribute("data-state", "done")
+    await expect(shown).to_have_text("Half and half")
+    assert all(text.startswith("Half") for text in await page.evaluate("[...seen]"))
+
+
+async def test_a_block_that_was_cut_goes_on_as_one(page: Page) -> None:
+    await _mount(page, parts=[_text("```python\nprint(")], streamId="r", status="stopped")
+    code = page.locator(".ct-code code")
+    await expect(code).to_have_text("print(")
+    await page.evaluate("it.set({ status: 'running' })")
+    await _send(page, ["r", 0, 0, "```python\nprint("], ["r", 0, 16, '"x")\n'])
+    await expect(code).to_have_text('print("x")')
+    await expect(page.locator(".ct-part > *")).to_have_count(1)

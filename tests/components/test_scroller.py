@@ -387,3 +387,27 @@ async def test_code_far_out_of_sight_is_a_tab_stop_once_a_narrower_page_cuts_it(
         await page.set_viewport_size({"width": width, "height": 600})
         await expect(page.locator(".ct-pre[tabindex='0']")).to_have_count(stops)
         assert not await box.evaluate(is_drawn)
+
+
+async def test_another_version_of_a_message_takes_its_place_in_sight(page: Page) -> None:
+    await _mount(page)
+    await page.evaluate(
+        """async () => {
+            await scroll(view.scrollTop - 500);
+            const row = document.getElementById("m22");
+            row.dataset.place = "p";
+            row.innerHTML = '<div class="version-picker"><button>2</button></div>';
+            window.before = topOf("m22");
+            row.querySelector("button").click();
+            row.remove();
+            const other = document.createElement("article");
+            Object.assign(other.dataset, { message: "other", place: "p" });
+            other.id = "other";
+            other.style.height = "100px";
+            const above = document.createElement("article");
+            above.style.height = "300px";
+            document.getElementById("m21").after(above, other);
+            await settled();
+        }"""
+    )
+    assert await page.evaluate("topOf('other')") == await page.evaluate("before")

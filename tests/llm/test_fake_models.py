@@ -7,6 +7,7 @@ import pytest
 from chat_app.core.events import Event, Finish, ReasoningDelta, TextDelta, Usage
 from chat_app.llm.base import CallOptions, ProviderError, text_message
 from chat_app.llm.fake import Ending, FakeModel, markdown_tokens
+from chat_app.runs.continuation import INSTRUCTION
 
 
 def model(model_id: str, idle_seconds: float = 30) -> FakeModel:
@@ -64,6 +65,15 @@ async def test_reasoning_has_a_default_length_and_can_be_given() -> None:
         for kind in (ReasoningDelta, TextDelta)
     }
     assert said == {ReasoningDelta: "<b>hm</b>", TextDelta: "**yes**"}
+
+
+async def test_told_that_it_was_cut_off_it_says_what_is_missing() -> None:
+    fake = model("fake:30x0")
+    whole = await answer_of(fake)
+    prompt = [text_message("user", "hi"), text_message("assistant", whole[:40])]
+    prompt.append(text_message("user", INSTRUCTION))
+    rest = [event async for event in fake.stream(prompt)]
+    assert "".join(e.text for e in rest if isinstance(e, TextDelta)) == whole[40:]
 
 
 async def test_the_limit_of_tokens_counts_reasoning() -> None:

@@ -57,7 +57,7 @@ async def test_an_old_answer_cannot_be_retried_during_another_run(
         await harness.runs.retry(alice, first.message_id)
 
 
-async def test_an_answer_with_later_messages_cannot_be_retried(
+async def test_any_answer_can_be_retried_and_what_follows_it_is_kept(
     harness: RunHarness, alice: Principal
 ):
     first = await harness.runs.send(alice, text="one", client_id="c1")
@@ -66,31 +66,38 @@ async def test_an_answer_with_later_messages_cannot_be_retried(
     second = await harness.runs.send(alice, text="two", client_id="c2", thread_id=first.thread_id)
     (await harness.models.one.answer(2)).say("due").finish()
     await harness.read(alice, second.run_id)
-    with pytest.raises(Conflict):
-        await harness.runs.retry(alice, first.message_id)
+    again = await harness.runs.retry(alice, first.message_id)
+    (await harness.models.one.answer(3)).say("un").finish()
+    await harness.read(alice, again.run_id)
+    window = await harness.threads.window(alice, first.thread_id)
+    assert [message.text for message in window.messages] == ["one", "un"]
+    assert window.messages[-1].versions == (first.message_id, again.message_id)
+    await harness.threads.show_message(alice, first.thread_id, first.message_id)
     window = await harness.threads.window(alice, first.thread_id)
     assert [message.text for message in window.messages] == ["one", "uno", "two", "due"]
-    assert len(harness.models.one.answers) == 2
 
 
-async def test_an_answer_beside_a_newer_one_cannot_be_retried(
+async def test_another_model_can_answer_and_stays_with_the_thread(
     harness: RunHarness, alice: Principal
 ):
     first = await harness.runs.send(alice, text="hi", client_id="c1")
-    (await harness.models.one.answer(1)).say("bad").finish()
+    (await harness.models.one.answer()).say("a").finish()
     await harness.read(alice, first.run_id)
-    second = await harness.runs.retry(alice, first.message_id)
-    (await harness.models.one.answer(2)).say("good").finish()
+    second = await harness.runs.retry(alice, first.message_id, model="two")
+    (await harness.models.two.answer(1)).say("b").finish()
     await harness.read(alice, second.run_id)
-    with pytest.raises(Conflict):
-        await harness.runs.retry(alice, first.message_id)
+    assert (await harness.message(alice, second.message_id)).model == "two"
+    assert (await harness.threads.get(alice, first.thread_id)).model == "two"
+    with pytest.raises(InvalidInput):
+        await harness.runs.retry(alice, first.message_id, model="three")
 
 
-async def test_only_an_answer_can_be_retried(harness: RunHarness, alice: Principal):
+async def test_a_question_can_be_answered_again(harness: RunHarness, alice: Principal):
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     await harness.runs.stop(alice, sent.run_id)
-    with pytest.raises(InvalidInput):
-        await harness.runs.retry(alice, sent.user_message_id)
+    again = await harness.runs.retry(alice, sent.user_message_id)
+    assert again.user_message_id == sent.user_message_id
+    assert (await harness.message(alice, again.message_id)).parent_id == sent.user_message_id
 
 
 async def test_a_message_of_another_user_is_not_found(

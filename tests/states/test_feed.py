@@ -241,7 +241,7 @@ async def test_a_resync_in_mid_answer_sends_what_is_there_from_the_part_on(
     sent = await harness.live.runs.send(
         ada, text="Hello", client_id="c1", thread_id=UUID(thread), model="fake:think20:2000x10"
     )
-    stream = stream_id(sent.run_id)
+    stream = stream_id(sent.message_id)
     await wait_until(tab, lambda: any(chunk[:2] == [stream, 1] for chunk in tab.chunks))
     late = await harness.tab(ada)
     await late.begin(Feed.open(), thread)

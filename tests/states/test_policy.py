@@ -59,7 +59,7 @@ async def belongings(harness: Harness, principal: Principal) -> dict[str, Any]:
     return {
         "thread": str(sent.thread_id),
         "message": str(sent.message_id),
-        "stream_id": stream_id(sent.run_id),
+        "stream_id": stream_id(sent.message_id),
     }
 
 

@@ -95,18 +95,17 @@ def test_a_new_exchange_arrives_without_its_text_in_the_list() -> None:
     turn = advance([stored(m) for m in old], [], window(*old, asked, answer))
     assert [row.id for row in turn.tail] == [str(asked.id), str(answer.id)]
     assert all(row.parts == [] for row in turn.tail)
-    assert turn.tail[1].stream_id == stream_id(answer.run_id)  # pyright: ignore[reportArgumentType]
+    assert turn.tail[1].stream_id == stream_id(answer.id)
     assert turn.texts == [asked]
 
 
 def test_a_finished_answer_keeps_its_stream_id_and_is_not_sent_again() -> None:
     asked = message(None)
-    run = uuid4()
-    live = message(asked.id, role="assistant", status="running", text="", run_id=run)
+    live = message(asked.id, role="assistant", status="running", text="", run_id=uuid4())
     tail = [arrived(asked), arrived(live)]
     done = message(asked.id, id=live.id, role="assistant", text="long text")
     turn = advance([], tail, window(asked, done))
-    assert turn.tail[1].stream_id == stream_id(run)
+    assert turn.tail[1].stream_id == stream_id(live.id)
     assert turn.tail[1].status == "complete"
     assert turn.texts == []
 
@@ -132,32 +131,75 @@ def test_a_retry_of_a_recent_answer_replaces_it() -> None:
     assert [row.id for row in turn.tail] == [str(asked.id), str(new.id)]
 
 
-def test_only_the_last_answer_that_is_over_can_be_asked_for_again() -> None:
+def test_only_the_last_answer_that_was_cut_off_can_be_continued() -> None:
     asked, first = chain(2)
-    first = replace(first, role="assistant")
+    first = replace(first, role="assistant", status="stopped")
     again = message(first.id)
     second = message(again.id, role="assistant", status="running", run_id=uuid4())
     opened = ChatView.opening("t")
-    assert opened.retryable == ""
-    for status in ("complete", "failed", "stopped", "interrupted"):
+    assert opened.continuable == ""
+    for status in ("failed", "stopped", "interrupted", "revoked"):
         shown = opened.loaded(window(asked, replace(first, status=status)), "")
-        assert shown.retryable == str(first.id)
+        assert shown.continuable == str(first.id)
+    whole = replace(first, status="complete")
+    assert opened.loaded(window(asked, whole), "").continuable == ""
+    cut = replace(whole, finish_reason="length")
+    assert opened.loaded(window(asked, cut), "").continuable == str(first.id)
     busy = opened.loaded(window(asked, first, again, second), "")
-    assert busy.retryable == ""
+    assert busy.continuable == ""
     over = replace(second, status="stopped", run_id=None)
-    assert busy.loaded(window(asked, first, again, over), "").retryable == str(over.id)
-    assert opened.loaded(window(asked, first, again), "").retryable == "", "a question is last"
+    assert busy.loaded(window(asked, first, again, over), "").continuable == str(over.id)
+    assert opened.loaded(window(asked, first, again), "").continuable == "", "a question is last"
+
+
+def test_a_continued_answer_is_shown_until_its_text_comes_and_is_then_as_long_as_that() -> None:
+    asked = message(None)
+    half = message(asked.id, role="assistant", status="stopped", text="Half")
+    goes_on = replace(half, status="running", run_id=uuid4())
+    for tail in ([], [arrived(half)]):
+        history = [stored(asked), *([] if tail else [stored(half)])]
+        update = advance(history, tail, window(asked, goes_on))
+        assert update.reload is not bool(tail)
+    running = advance([stored(asked)], [arrived(half)], window(asked, goes_on))
+    assert running.tail == [arrived(goes_on)]
+    assert running.tail[0].parts == [{"type": "text", "text": "Half"}]
+    assert running.tail[0].stream_id == arrived(half).stream_id
+    whole = replace(half, status="complete", text="Half and half")
+    over = advance([stored(asked)], running.tail, window(asked, whole))
+    assert (over.tail, over.texts) == ([arrived(whole)], [])
+    assert over.tail[0].parts == []
+
+
+def test_the_text_of_an_answer_that_was_continued_unseen_is_sent() -> None:
+    asked = message(None)
+    half = message(asked.id, role="assistant", status="stopped", text="Half")
+    more = replace(half, text="Half and more")
+    assert advance([stored(asked)], [arrived(half)], window(asked, more)).texts == [more]
+    assert advance([stored(asked), stored(half)], [], window(asked, more)).reload
+
+
+def test_versions_share_a_place_and_a_new_one_is_news() -> None:
+    asked, old = chain(2)
+    new = message(asked.id)
+    both = (old.id, new.id)
+    rows = [stored(replace(one, versions=both)) for one in (old, new)]
+    assert {row.place for row in rows} == {str(asked.id)}
+    assert stored(asked).place == "root"
+    assert rows[0].versions == [str(one) for one in both]
+    history = [stored(asked), stored(old)]
+    assert advance(history, [], window(asked, replace(old, versions=both))).reload
 
 
 def test_the_last_answer_is_the_one_that_is_not_on_the_page_while_the_user_reads_far_above() -> (
     None
 ):
-    messages = [replace(one, role="assistant") for one in chain(PAGE * (MAX_PAGES + 1))]
+    cut = {"role": "assistant", "status": "stopped"}
+    messages = [replace(one, **cut) for one in chain(PAGE * (MAX_PAGES + 1))]
     view = ChatView.opening("t").loaded(window(*messages[-PAGE:]), "")
     for end in range(len(messages) - PAGE, 0, -PAGE):
         view = view.up(window(*messages[end - PAGE : end]))
     assert view.history.evicted
-    assert view.retryable == str(messages[-1].id)
+    assert view.continuable == str(messages[-1].id)
 
 
 def test_rows_that_do_not_join_reload_the_window() -> None:

@@ -23,6 +23,7 @@ import {
   takeOpening,
   tooLong,
 } from "./drafts.jsx";
+import { editLast } from "./edit_message.jsx";
 
 const LATE_MS = 5000;
 const DOUBLE_PRESS_MS = 500;
@@ -187,6 +188,11 @@ export function Composer(props) {
 
   /** @param {import("react").KeyboardEvent} event */
   function keyDown(event) {
+    const isPlain = !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey;
+    if (event.key === "ArrowUp" && isPlain && field.current.value === "" && editLast()) {
+      event.preventDefault();
+      return;
+    }
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     // The Enter that ends a composition chooses a word; Safari tells it by the key code alone.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;

@@ -79,6 +79,15 @@ export function createDrafts(storage, owner) {
 }
 
 /**
+ * The drafts of the user whom the tab has them of.
+ *
+ * @param {Storage} storage
+ */
+export function openDrafts(storage) {
+  return createDrafts(storage, storage.getItem(OWNER) ?? "");
+}
+
+/**
  * A text as it is sent: without blank lines around it. The indent of its first line is kept: it may
  * be code.
  *

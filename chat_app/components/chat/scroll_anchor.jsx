@@ -99,7 +99,8 @@ export function rowsOf(body) {
 }
 
 /**
- * A row as it stands on the page now: the same message may have been rendered again.
+ * A row as it stands on the page now: the same message may have been rendered again, or another
+ * version of it.
  *
  * @param {HTMLElement | null} row
  * @param {HTMLElement} body
@@ -107,7 +108,14 @@ export function rowsOf(body) {
  */
 function standing(row, body) {
   if (!row || row.isConnected) return row;
-  return body.querySelector(`article[data-message="${CSS.escape(row.dataset.message ?? "")}"]`);
+  const { message = "", place = "" } = row.dataset;
+  const names = [
+    `[data-message="${CSS.escape(message)}"]`,
+    `[data-place="${CSS.escape(place || "-")}"]`,
+  ];
+  /** @type {(HTMLElement | null)[]} */
+  const [same, other] = names.map((name) => body.querySelector(`article${name}`));
+  return same ?? other;
 }
 
 /**

@@ -25,6 +25,8 @@ const AHEAD = 1200;
 
 const SOUGHT = "sought"; // the class of a message that a search has found, for a moment
 
+const CHANGES = "summary, .ct-more, .version-picker button"; // what makes a row longer or shorter
+
 const isRow = (/** @type {Node} */ node) => node.nodeName === "ARTICLE";
 
 /**
@@ -235,10 +237,14 @@ export function Scroller(props) {
 
   /** @param {import("react").MouseEvent} event The keyboard's too. */
   function clicked({ target }) {
-    const button = target instanceof Element ? target.closest("summary, .ct-more") : null;
+    if (!(target instanceof Element)) return;
+    // It is hidden while the answer is written.
+    if (target.closest(".starts-answer")) view.current.focus({ preventScroll: true });
+    const button = target.closest(CHANGES);
     const row = button?.closest("article");
     if (!button || !row) return;
-    const closes = button.closest("details")?.open ?? button.ariaExpanded === "true";
+    const isVersion = button.matches(".version-picker button");
+    const closes = isVersion || (button.closest("details")?.open ?? button.ariaExpanded === "true");
     scrollAnchor.current.hold(row, closes);
   }
 

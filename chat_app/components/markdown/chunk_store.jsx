@@ -219,6 +219,17 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
     },
 
     /**
+     * The message is written on: what comes belongs to it, and another end.
+     *
+     * @param {string} streamId
+     */
+    reopen(streamId) {
+      const entry = entries.get(streamId);
+      if (!entry?.ended) return;
+      Object.assign(entry, { ended: false, status: "", reason: "", error: "", resynced: "" });
+    },
+
+    /**
      * Let `handler` send what is requested.
      *
      * @param {(resync: Resync) => void} handler

@@ -51,8 +51,10 @@ export function mountMessage(root, { store = chunks } = {}) {
   }
 
   function draw() {
-    const isStored = shown.parts.length > 0;
     const streamed = entry()?.parts ?? [];
+    // An answer that is continued shows what it had until that comes again.
+    const isRunning = RUNNING.has(shown.status);
+    const isStored = shown.parts.length > 0 && !(isRunning && streamed.length > 0);
     const parts = isStored ? shown.parts : streamed;
     const done = isDone();
     trim(parts.length);
@@ -65,7 +67,7 @@ export function mountMessage(root, { store = chunks } = {}) {
         requestPart: () => store.requestPart(shown.streamId, index, parts),
       });
     });
-    const awaits = !done && (shown.status === "" || RUNNING.has(shown.status));
+    const awaits = !done && (shown.status === "" || isRunning);
     showWaiting(awaits && !isShowing(parts.at(-1)));
     root.dataset.state = done ? "done" : views.length > 0 ? "live" : "waiting";
   }
@@ -127,7 +129,9 @@ export function mountMessage(root, { store = chunks } = {}) {
         unsubscribe();
         unsubscribe = streamId ? store.subscribe(streamId, throttle.request) : () => {};
       }
+      const goesOn = RUNNING.has(status) && !RUNNING.has(shown.status);
       shown = { parts, streamId, status, id: message };
+      if (streamId && goesOn) store.reopen(streamId);
       if (streamId && status && !RUNNING.has(status) && !isDone()) store.awaitEnd(streamId);
       throttle.cancel();
       // A page of old messages at once would hold up the page while the user scrolls.

@@ -160,6 +160,11 @@ function growingMarkdown(node) {
      */
     show(whole, isDone, isAtOnce = false) {
       if (isDone && whole === last) return;
+      if (!isDone && last !== null) {
+        // It goes on after its end: its last block may not be one.
+        blocks.clear();
+        shown = "";
+      }
       last = isDone ? whole : null;
       text = whole;
       if (isDone && blocks.isEmpty && (isAtOnce || stepEnd(text, 0) === text.length)) {
