@@ -146,31 +146,43 @@ class _Terms(TypeDecorator[tuple[Sequence[str], str]]):
         return f"{every}{negation}{quote}{without}{quote}" if without else every
 
 
-def hits(
+def hits(*, bounded: bool = False) -> TableValuedAlias:
+    """The entries of the owner that a search finds, as a table with their ids.
+
+    Its parameters are those of `hit_params`, so that a statement can be kept.
+
+    Args:
+        bounded: Whether only some are returned, those with the largest ids.
+    """
+    given = [bindparam("terms", type_=_Terms()), bindparam("upto", type_=BigInteger())]
+    if bounded:
+        given.append(bindparam("most", type_=Integer()))
+    return func.search_hits(*given).table_valued(column("id", BigInteger), name="hits")
+
+
+def hit_params(
     terms: Sequence[str],
     *,
     role: str = "",
     without: str = "",
     upto: int | None = None,
     most: int | None = None,
-) -> TableValuedAlias:
-    """The entries of the owner with all these terms, as a table with their ids.
+) -> dict[str, Any]:
+    """The parameters of `hits`.
 
     Args:
-        terms: Tokens, at least one.
+        terms: Tokens that an entry has all of, at least one.
         role: Only entries of this role; empty for all.
         without: No entries of this role; empty for none.
         upto: Only entries with this id or a smaller one.
-        most: How many of them, those with the largest ids; None for all.
+        most: How many of them, for a bounded table; None for another one.
     """
     every = (f"_{role}", *terms) if role else tuple(terms)
-    given: list[BindParameter[Any]] = [
-        bindparam("terms", (every, without and f"_{without}"), _Terms()),
-        bindparam("upto", _MAX_ID if upto is None else upto, BigInteger()),
-    ]
-    if most is not None:
-        given.append(bindparam("most", most, Integer()))
-    return func.search_hits(*given).table_valued(column("id", BigInteger), name="hits")
+    params: dict[str, Any] = {
+        "terms": (every, without and f"_{without}"),
+        "upto": _MAX_ID if upto is None else upto,
+    }
+    return params if most is None else {**params, "most": most}
 
 
 class Contains(FunctionElement[bool]):
@@ -178,15 +190,15 @@ class Contains(FunctionElement[bool]):
 
     Args:
         text: The text.
-        part: What it may contain.
+        part: What it may contain, or the parameter for it.
     """
 
     type = Boolean()
     inherit_cache = True
     name = "contains"
 
-    def __init__(self, text: ColumnElement[str], part: str) -> None:
-        super().__init__(text, literal(part))
+    def __init__(self, text: ColumnElement[str], part: str | BindParameter[str]) -> None:
+        super().__init__(text, literal(part) if isinstance(part, str) else part)
 
 
 @compiles(Contains, "sqlite")

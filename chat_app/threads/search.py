@@ -5,13 +5,14 @@ wrote, as the usual scores do (bm25 weighs a word by how rare it is in everybody
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import and_, case, exists, func, literal
+from sqlalchemy import Integer, Text, and_, bindparam, case, exists, func, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,9 +20,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.auth.principal import Principal
 from chat_app.core.crypto import DecryptionError, KeyRing
 from chat_app.core.errors import InvalidInput
-from chat_app.core.search_tokens import Phrase, doubled
+from chat_app.core.search_tokens import doubled
 from chat_app.db.engine import Database
-from chat_app.db.full_text import TITLE, Contains, hits, searched_text
+from chat_app.db.full_text import TITLE, Contains, hit_params, hits, searched_text
 from chat_app.db.tables import Message, SearchEntry, Thread
 from chat_app.threads.search_query import SearchQuery, parse_query
 from chat_app.threads.snippets import SnippetPart, snippet
@@ -32,11 +33,14 @@ MAX_HITS = 50
 POOL = 100
 """How many matches are ranked together: those written last, then the ones before them, …"""
 
+_AT_ONCE = 50_000  # characters that are ranked, or searched for snippets, on the event loop
 _RANKED = 50_000  # characters of the tokens of a text, in which words are counted
 _CURSOR = "search cursor"  # the purpose of its key
 _MAX_CURSOR = 500  # characters
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +118,22 @@ class Search:
             return HitPage([], None)
         async with self._db.read(principal) as session:
             pool = await _pool(session, query, upto, in_titles=in_titles)
-            ranked = await asyncio.to_thread(_ranked, query, pool)
+            ranked = await _computed(
+                _ranked, query, pool, size=sum(len(row.tokens) for row in pool)
+            )
             left = [(rank, row) for rank, row in ranked if last is None or rank < last]
-            page = left[:limit]
-            ids = [row.message_id for _, row in page if row.message_id]
-            found = select(Message.id, Message.parts).where(col(Message.id).in_(ids))
-            parts = dict((await session.exec(found)).all()) if ids else {}
+            page = [row for _, row in left[:limit]]
+            ids = {"ids": [row.id for row in page]}
+            details = (await session.exec(_DETAILS, params=ids)).all() if page else []
         next_page = None
         if len(left) > limit:
-            next_page = self._encode_cursor(pool[0].id, page[-1][0])
+            next_page = self._encode_cursor(pool[0].id, left[limit - 1][0])
         elif len(pool) == POOL:
             next_page = self._encode_cursor(pool[-1].id - 1)
-        return HitPage(await asyncio.to_thread(_hits, query, page, parts), next_page)
+        found = {row.id: row for row in details}
+        texts = [(row, found[row.id], _text_of(found[row.id])) for row in page]
+        size = sum(len(text) for *_, text in texts)
+        return HitPage(await _computed(_hits, query, texts, size=size), next_page)
 
     def _encode_cursor(self, upto: int, last: "_Rank | None" = None) -> str:
         """The cursor behind a hit of a pool, or before the first one.
@@ -156,6 +164,25 @@ def _by_rank(ranked: tuple[_Rank, Any]) -> _Rank:
     return ranked[0]
 
 
+async def _computed(
+    work: Callable[[SearchQuery, Sequence[Any]], _T],
+    query: SearchQuery,
+    rows: Sequence[Any],
+    size: int,
+) -> _T:
+    """What is computed of some texts: in a thread, if the event loop would wait for it.
+
+    Args:
+        work: Computes it.
+        query: The query.
+        rows: The texts.
+        size: How long they are together, in characters.
+    """
+    if size <= _AT_ONCE:
+        return work(query, rows)
+    return await asyncio.to_thread(work, query, rows)
+
+
 async def _pool(
     session: AsyncSession, query: SearchQuery, upto: int | None, *, in_titles: bool
 ) -> list[Any]:
@@ -164,86 +191,98 @@ async def _pool(
     The newest entries with its terms are nearly always all hits. Only if the rest of the query left
     out some of them, the others are looked through.
     """
-    given: dict[str, Any] = {"in_titles": in_titles}
-    rows = (await session.exec(_statement(query, upto, newest=POOL, **given))).all()
-    pool = [row for row in rows if row.tokens is not None]
-    if len(pool) == POOL or len(rows) < POOL:
-        return pool
-    older = _statement(query, rows[-1].id - 1, **given).limit(POOL - len(pool))
-    return [*pool, *(await session.exec(older)).all()]
-
-
-def _statement(
-    query: SearchQuery, upto: int | None, *, newest: int | None = None, in_titles: bool
-) -> Any:
-    """The entries that a query finds, the last one written first.
-
-    Args:
-        query: The query.
-        upto: The largest id of an entry; None for any.
-        newest: How many entries with the terms of the query are returned; one that is no hit has no
-            tokens. None for all that are hits.
-        in_titles: Whether titles are hits too.
-    """
     phrases, role = query.phrases, query.role
     if not phrases:  # only `title:`
         phrases, role = query.title_phrases, TITLE
-    terms = [term for phrase in phrases for term in phrase.terms]
-    found = hits(
-        list(dict.fromkeys(terms)),
-        role=role,
-        without="" if in_titles or role == TITLE else TITLE,
-        upto=upto,
-        most=newest,
-    )
+    params: dict[str, Any] = {"ranked": _RANKED}
+    params |= {"after": query.after} if query.after else {}
+    params |= {"before": query.before} if query.before else {}
+    patterns = [phrase.pattern for phrase in phrases if not phrase.is_single]
+    titles = [phrase.pattern for phrase in query.title_phrases] if query.phrases else []
+    params |= {f"phrase_{number}": pattern for number, pattern in enumerate(patterns)}
+    params |= {f"title_{number}": pattern for number, pattern in enumerate(titles)}
+    shape = (len(patterns), len(titles), query.after is not None, query.before is not None)
+    terms = list(dict.fromkeys(term for phrase in phrases for term in phrase.terms))
+    without = "" if in_titles or role == TITLE else TITLE
+    asked = hit_params(terms, role=role, without=without, upto=upto, most=POOL)
+    rows = (await session.exec(_statement(*shape, bounded=True), params=params | asked)).all()
+    pool = [row for row in rows if row.tokens is not None]
+    if len(pool) == POOL or len(rows) < POOL:
+        return pool
+    older = hit_params(terms, role=role, without=without, upto=rows[-1].id - 1)
+    older["limit"] = POOL - len(pool)
+    statement = _statement(*shape, bounded=False)
+    return [*pool, *(await session.exec(statement, params=params | older)).all()]
+
+
+@lru_cache(64)
+def _statement(phrases: int, titles: int, after: bool, before: bool, *, bounded: bool) -> Any:
+    """The entries that a query finds, the last one written first; built once for each shape.
+
+    Args:
+        phrases: How many phrases are compared with the text.
+        titles: How many are compared with the title of the thread.
+        after: Whether entries have a first date.
+        before: Whether they have a last one.
+        bounded: Whether the newest entries with the terms are returned, and one that is no hit has
+            no tokens; else only hits are, and all of them.
+    """
+    found = hits(bounded=bounded)
     entry: Any = SearchEntry
-    is_hit = and_(col(Thread.deleted_at).is_(None), *_conditions(query, phrases))
-    tokens: Any = func.substr(entry.tokens, 1, _RANKED)
-    if newest is not None:
-        tokens = case((is_hit & col(Thread.id).is_not(None), tokens))
+    conditions: list[Any] = [col(Thread.deleted_at).is_(None)]
+    conditions += [_has(entry, f"phrase_{number}") for number in range(phrases)]
+    for number in range(titles):
+        title: Any = aliased(SearchEntry)
+        conditions.append(
+            exists().where(
+                title.thread_id == col(entry.thread_id),
+                title.role == TITLE,
+                _has(title, f"title_{number}"),
+            )
+        )
+    if after:
+        conditions.append(col(entry.created_at) >= bindparam("after"))
+    if before:
+        conditions.append(col(entry.created_at) < bindparam("before"))
+    tokens: Any = func.substr(entry.tokens, 1, bindparam("ranked", type_=Integer()))
+    if bounded:
+        tokens = case((and_(col(Thread.id).is_not(None), *conditions), tokens))
+    statement = (
+        select(found.c.id, entry.created_at, tokens.label("tokens"))
+        .select_from(found)
+        .join(SearchEntry, col(entry.id) == found.c.id, isouter=bounded)
+        .join(Thread, col(Thread.id) == col(entry.thread_id), isouter=bounded)
+        .order_by(found.c.id.desc())
+    )
+    return statement if bounded else statement.where(*conditions).limit(bindparam("limit"))
+
+
+def _details() -> Any:
+    entry: Any = SearchEntry
     columns: Any = (
-        found.c.id,
+        entry.id,
         entry.thread_id,
         entry.message_id,
         entry.role,
-        entry.created_at,
-        tokens.label("tokens"),
         Thread.title,
+        Message.parts,
     )
-    is_whole = newest is None
-    statement = (
+    return (
         select(*columns)
-        .select_from(found)
-        .join(SearchEntry, col(entry.id) == found.c.id, isouter=not is_whole)
-        .join(Thread, col(Thread.id) == col(entry.thread_id), isouter=not is_whole)
-        .order_by(found.c.id.desc())
+        # outer joins, so that SQLite begins with the entries
+        .join(Thread, col(Thread.id) == col(entry.thread_id), isouter=True)
+        .join(Message, col(Message.id) == col(entry.message_id), isouter=True)
+        .where(col(entry.id).in_(bindparam("ids", expanding=True)))
     )
-    return statement.where(is_hit) if is_whole else statement
 
 
-def _conditions(query: SearchQuery, phrases: Sequence[Phrase]) -> Iterator[Any]:
-    """What an entry with the terms of a query needs to be a hit."""
-    entry: Any = SearchEntry
-    for phrase in phrases:
-        if not phrase.is_single:
-            yield _has(entry, phrase)
-    if query.phrases:
-        for phrase in query.title_phrases:
-            title: Any = aliased(SearchEntry)
-            yield exists().where(
-                title.thread_id == col(entry.thread_id),
-                title.role == TITLE,
-                _has(title, phrase),
-            )
-    if query.after is not None:
-        yield col(entry.created_at) >= query.after
-    if query.before is not None:
-        yield col(entry.created_at) < query.before
+_DETAILS = _details()
+"""What is shown of entries."""
 
 
-def _has(entry: Any, phrase: Phrase) -> Any:
+def _has(entry: Any, phrase: str) -> Any:
     tokens = literal(" ") + entry.tokens + literal(" ")
-    return Contains(tokens, phrase.pattern)
+    return Contains(tokens, bindparam(phrase, type_=Text()))
 
 
 def _ranked(query: SearchQuery, pool: Sequence[Any]) -> list[tuple[_Rank, Any]]:
@@ -258,19 +297,26 @@ def _rank(query: SearchQuery, row: Any) -> _Rank:
     return count, (in_utc(row.created_at) - _EPOCH) // _MICROSECOND, row.id
 
 
-def _hits(
-    query: SearchQuery, page: Sequence[tuple[_Rank, Any]], parts: dict[UUID, Any]
-) -> list[Hit]:
-    return [_hit(query, row, parts) for _, row in page]
+def _text_of(row: Any) -> str:
+    return searched_text(row.parts or ()) if row.message_id else row.title
 
 
-def _hit(query: SearchQuery, row: Any, parts: dict[UUID, Any]) -> Hit:
-    text = searched_text(parts.get(row.message_id, ())) if row.message_id else row.title
-    return Hit(
-        thread_id=row.thread_id,
-        title=row.title,
-        message_id=row.message_id,
-        role=row.role,
-        created_at=in_utc(row.created_at),
-        snippet=snippet(text, query.phrases or query.title_phrases),
-    )
+def _hits(query: SearchQuery, texts: Sequence[tuple[Any, Any, str]]) -> list[Hit]:
+    """The hits on a page.
+
+    Args:
+        query: The query.
+        texts: The entries with their details and texts.
+    """
+    phrases = query.phrases or query.title_phrases
+    return [
+        Hit(
+            thread_id=found.thread_id,
+            title=found.title,
+            message_id=found.message_id,
+            role=found.role,
+            created_at=in_utc(row.created_at),
+            snippet=snippet(text, phrases),
+        )
+        for row, found, text in texts
+    ]

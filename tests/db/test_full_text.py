@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from chat_app.core.parts import text_part
 from chat_app.db import row_level_security
 from chat_app.db.engine import Database
-from chat_app.db.full_text import POSTGRESQL, SQLITE, hits
+from chat_app.db.full_text import POSTGRESQL, SQLITE, hit_params, hits
 from chat_app.db.migrations import PROJECT
 from chat_app.db.tables import Message, SearchEntry
 from testing.database import DatabaseUnderTest, SqliteDatabase, only_sqlite
@@ -24,11 +24,12 @@ from testing.sql_statements import statements
 
 async def _hits(db: Database, who: Person, *terms: str, **given: Any) -> list[int]:
     """What the index itself finds, without any other table."""
-    found = hits(terms, **given)
+    found, params = hits(bounded="most" in given), hit_params(terms, **given)
     async with db.read(who.principal) as session:
         rows = await session.run_sync(
             lambda sync: sync.execute(
-                select(found.c.id).outerjoin(SearchEntry, col(SearchEntry.id) == found.c.id)
+                select(found.c.id).outerjoin(SearchEntry, col(SearchEntry.id) == found.c.id),
+                params,
             )
         )
         return sorted({row[0] for row in rows})
@@ -62,7 +63,9 @@ async def test_without_the_owner_as_a_term_a_search_would_read_everybodys_entrie
 async def test_a_system_session_cannot_search(db: Database, alice: Person) -> None:
     with pytest.raises(DBAPIError):
         async with db.system("sweep") as session:
-            await session.run_sync(lambda sync: sync.execute(select(hits(["text"]).c.id)))
+            await session.run_sync(
+                lambda sync: sync.execute(select(hits().c.id), hit_params(["text"]))
+            )
 
 
 async def test_an_entry_changes_with_its_message(db: Database, alice: Person) -> None:
@@ -83,7 +86,7 @@ async def test_an_entry_changes_with_its_message(db: Database, alice: Person) ->
 async def test_a_search_begins_at_the_index(
     database: DatabaseUnderTest, db: Database, alice: Person
 ) -> None:
-    found = hits(["text"])
+    found = hits()
     statement = (
         select(SearchEntry.id)
         .select_from(found)
@@ -92,7 +95,7 @@ async def test_a_search_begins_at_the_index(
     )
     with statements() as ran:
         async with db.read(alice.principal) as session:
-            await session.run_sync(lambda sync: sync.execute(statement).all())
+            await session.run_sync(lambda sync: sync.execute(statement, hit_params(["text"])).all())
     assert isinstance(database, SqliteDatabase)
     (plan,) = ran.plans(database.path, "MATCH")
     assert plan.startswith("SCAN search_index VIRTUAL TABLE")
