@@ -249,7 +249,6 @@ _LESSONS = (
         _set(thinking=""),
         is_lasting=False,
     ),
-    _Lesson(_says("thinking"), _thinks("disabled"), _set(thinking_off=False)),
     _Lesson(_says("bound to a different conversation"), _has_answers, _set(history=False)),
     _Lesson(
         _says(r"thinking.{0,60}cannot be modified|(signature|data).{0,20} in .{0,12}thinking"),
@@ -257,6 +256,7 @@ _LESSONS = (
         _set(native=False),
         is_lasting=False,
     ),
+    _Lesson(_says("thinking|disabled"), _thinks("disabled"), _set(thinking_off=False)),
     _Lesson(
         _says(rf"thinking.{{0,60}}{_REFUSES}|{_REFUSES}.{{0,60}}thinking"),
         _thinks("enabled", "adaptive"),

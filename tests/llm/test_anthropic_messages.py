@@ -143,14 +143,22 @@ def test_too_few_tokens_are_for_the_answer_and_not_for_thinking() -> None:
     assert "thinking" not in project(ASKED, options, "m", Profile(thinking="budget"), "")
 
 
-@pytest.mark.parametrize(("items", "thinks"), [((), False), ((native(1, SIGNED),), True)])
+@pytest.mark.parametrize(
+    ("items", "profile", "thinks"),
+    [
+        ((), Profile(thinking="budget"), False),
+        ((native(1, SIGNED),), Profile(thinking="budget"), False),
+        ((native(1, SIGNED), native(3, SIGNED)), Profile(thinking="budget"), True),
+        ((), Profile(), True),
+    ],
+)
 def test_an_answer_under_way_without_its_thinking_goes_on_without(
-    items: tuple[Any, ...], thinks: bool
+    items: tuple[Any, ...], profile: Profile, thinks: bool
 ) -> None:
     parts = (THOUGHT, CALL, THOUGHT, {**CALL, "call_id": "2"})
     answer = PromptMessage("assistant", parts, native=items)  # pyright: ignore
     options = CallOptions(effort="high", tools=(TOOL,))
-    request = project([*ASKED, answer], options, "m", Profile(), MADE_BY)
+    request = project([*ASKED, answer], options, "m", profile, MADE_BY)
     assert request["messages"][-1]["content"][0]["type"] == "tool_result"
     assert ("thinking" in request) is thinks
 

@@ -192,6 +192,13 @@ OFF = {**ANTHROPIC, "thinking": {"type": "disabled"}}
             "a different conversation.",
             {"history": False},
         ),
+        (
+            OFF,
+            400,
+            "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to "
+            "a different conversation. Remove the block, or set `thinking.block_binding`.",
+            {"history": False},
+        ),
         (WEB, 400, "invalid image input: illegal base64 data", {"image_urls": False}),
     ],
 )

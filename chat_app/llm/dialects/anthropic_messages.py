@@ -2,8 +2,7 @@
 
 The API is described at platform.claude.com/docs/en/api/messages; what thinking asks for, at
 platform.claude.com/docs/en/build-with-claude/extended-thinking and …/adaptive-thinking. Blocks of
-thinking go back unchanged, and only to the model that made them; who has none for a call that is
-under way is asked without thinking.
+thinking go back unchanged, and only to the model that made them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -169,14 +168,14 @@ def _thinking(options: CallOptions, profile: Profile, request: dict[str, Any]) -
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}} if profile.thinking_off else {}
-    if _lacks_thoughts(request["messages"]):
-        return {}
     if profile.thinking == "adaptive":
         thinking = {"type": "adaptive", "display": "summarized"}
         if not profile.effort:
             return {"thinking": thinking}
         level = "low" if effort == "minimal" else effort
         return {"thinking": thinking, "output_config": {"effort": level}}
+    if _lacks_thoughts(request["messages"]):
+        return {}
     # at least half of the tokens are left for the answer
     budget = min(_BUDGETS.get(effort, _MOST_BUDGET), request["max_tokens"] // 2)
     if budget < _LEAST_BUDGET:
@@ -185,18 +184,14 @@ def _thinking(options: CallOptions, profile: Profile, request: dict[str, Any]) -
 
 
 def _lacks_thoughts(messages: Sequence[dict[str, Any]]) -> bool:
-    """Whether the prompt ends in an answer under way that does not begin with thinking."""
-    start = len(messages) - 1
-    if not _has_only_results(messages[start]):
+    """Whether the prompt ends with results of calls that no thinking is before.
+
+    With a budget, the last message of the model must begin with thinking then; a model that thinks
+    as it needs may have had none.
+    """
+    if messages[-1]["content"][0]["type"] != "tool_result":
         return False
-    while _has_only_results(messages[start]):
-        start -= 2
-    first = messages[start + 1]["content"][0]["type"]
-    return first not in ("thinking", "redacted_thinking")
-
-
-def _has_only_results(message: dict[str, Any]) -> bool:
-    return all(block["type"] == "tool_result" for block in message["content"])
+    return messages[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking")
 
 
 def _mark_cache(request: dict[str, Any]) -> None:
