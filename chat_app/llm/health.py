@@ -20,6 +20,8 @@ REST_SECONDS = 15.0
 """How long a breaker is open the first time; each failed trial doubles it."""
 MAX_REST_SECONDS = 300.0
 """The longest rest, also when the provider asks for a longer one."""
+MAX_BREAKERS = 1_000
+"""How many models are remembered to fail; of fake models a client can name a million."""
 
 _REQUEST_FAULTS = frozenset({"context_too_long", "answer_withheld", "request_rejected"})
 """Message codes of failures that are about this one request."""
@@ -130,6 +132,8 @@ class HealthMonitor:
             self.cancelled(model_id)
             return
         breaker = self._breakers.setdefault(model_id, _Breaker(error))
+        if len(self._breakers) > MAX_BREAKERS:
+            del self._breakers[next(iter(self._breakers))]
         breaker.error, breaker.is_tried = error, False
         breaker.failures += 1
         wait = retry_after(error)

@@ -5,7 +5,14 @@ import logging
 import pytest
 
 from chat_app.llm.errors import Failure
-from chat_app.llm.health import FAILURES, MAX_REST_SECONDS, REST_SECONDS, HealthMonitor, ModelHealth
+from chat_app.llm.health import (
+    FAILURES,
+    MAX_BREAKERS,
+    MAX_REST_SECONDS,
+    REST_SECONDS,
+    HealthMonitor,
+    ModelHealth,
+)
 
 BROKEN = Failure.SERVER.error("One")
 LIMITED = Failure.RATE_LIMIT.error("One", retry_after=40)
@@ -144,3 +151,10 @@ def test_the_log_names_the_model_and_the_reason_once(
     assert record.getMessage() == (
         "The model one fails (provider_error): its alternatives are called for 15 s."
     )
+
+
+def test_failing_models_are_not_remembered_without_bound(health: HealthMonitor) -> None:
+    for number in range(MAX_BREAKERS + 1):
+        health.failed(f"fake:refuse:{number}x0", BROKEN)
+    assert health.of("fake:refuse:0x0") == ModelHealth()
+    assert health.of("fake:refuse:1x0").error == "provider_error"
