@@ -39,6 +39,8 @@ def good(thread: str, message: str, handle: str) -> dict[str, Any]:
         "have": 0,
         "message": "A sentence.",
         "model": "fake:3x0",
+        "options": {"instructions": "Obey.", "temperature": 0.5, "effort": "low"},
+        "request": "request-1",
         "refused": "client-1",
         "value": True,
         "vars": {},
