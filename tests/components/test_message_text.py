@@ -119,6 +119,30 @@ async def test_what_a_reader_has_marked_in_the_open_paragraph_stays_marked(page:
     assert (await page.evaluate("String(getSelection())")).startswith("Some strong words and")
 
 
+async def test_the_pieces_of_a_paragraph_are_one_text_once_it_is_over(page: Page) -> None:
+    counts = await page.evaluate(
+        """() => {
+            const root = document.createElement("div");
+            document.body.append(root);
+            const texts = () => root.querySelector("p").childNodes.length;
+            const counts = [];
+            for (const isMarked of [false, true]) {
+                const blocks = new lab.Blocks(root);
+                let text = "";
+                for (let n = 0; n < 20; n += 1) blocks.update((text += `word ${n} `));
+                counts.push(texts());
+                if (isMarked) getSelection().selectAllChildren(root);
+                const marked = String(getSelection());
+                blocks.finish(text);
+                counts.push(texts(), String(getSelection()) === marked);
+                blocks.clear();
+            }
+            return counts;
+        }"""
+    )
+    assert counts == [20, 1, True, 20, 1, True]
+
+
 async def test_an_image_is_a_link_that_names_its_host(page: Page) -> None:
     await _mount(
         page, parts=[_text("![A tide](https://pictures.example/t.png?d=1)")], status="complete"

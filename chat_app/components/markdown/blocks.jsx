@@ -4,6 +4,7 @@
 // so the way the text was cut on its way here never shows.
 
 import { cleanText } from "./clean_text.jsx";
+import { joinTexts } from "./dom_patch.jsx";
 import { lex, References } from "./lexer.jsx";
 import { languageOf, renderBlock } from "./markdown.jsx";
 import { repairMarkdown } from "./repair_markdown.jsx";
@@ -205,7 +206,7 @@ export class Blocks {
   /** @param {Block} entry */
   #finalize(entry) {
     if (!entry.node) return;
-    entry.node.normalize();
+    joinTexts(entry.node);
     this.#onClosed(entry.node);
   }
 

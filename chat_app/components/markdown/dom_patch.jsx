@@ -93,7 +93,7 @@ function isKept(old, fresh) {
 }
 
 // New words become a text node of their own: a browser shapes the whole text again, at once, when
-// a node grows. `normalize()` joins them when the block is closed.
+// a node grows. `joinTexts` joins them when the block is closed.
 /**
  * @param {Text} first
  * @param {string} text
@@ -114,6 +114,29 @@ function patchText(first, text) {
   while (first.nextSibling !== next) first.nextSibling?.remove();
   first.data = text;
   return next;
+}
+
+/**
+ * Join neighbouring texts, each run at once: `normalize()` lets a browser shape them anew with every
+ * node. It keeps what a reader has marked, so there it is used.
+ *
+ * @param {Element} root
+ */
+export function joinTexts(root) {
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed && selection.containsNode(root, true)) {
+    root.normalize();
+    return;
+  }
+  const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+    let joined = "";
+    for (let next = node.nextSibling; next && isText(next); next = node.nextSibling) {
+      joined += next.data;
+      next.remove();
+    }
+    if (joined) /** @type {Text} */ (node).data += joined;
+  }
 }
 
 /**
