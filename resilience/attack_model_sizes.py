@@ -75,7 +75,8 @@ async def oversized_answers(rounds: int = 5, timed: bool = True) -> Result:
     )
     assert attacker.stdout is not None
     url = (await attacker.stdout.readline()).decode().strip()
-    given = {"OPENAI_BASE_URL": url, "CHAT_MODELS": ",".join(MODELS)}
+    # each question is one connection
+    given = {"OPENAI_BASE_URL": url, "CHAT_MODELS": ",".join(MODELS), "CHAT_RETRIES": "0"}
     with temporary_folder() as at:
         async with running_program(at, given) as program:
             eve, bystander = await signed_up(program), Bystander(await signed_up(program))
