@@ -146,8 +146,8 @@ class ChatServer(StrictServer):
             call_id = self.call_ids.format(digest(answer.seed, index))
             call_id = call_id[:9] if self.call_ids == "{}" else call_id
             arguments = called.arguments
-            if self.signs_calls and not is_json_object(arguments):
-                arguments = "{}"  # Gemini has objects; they become JSON only on their way
+            if self.signs_calls and (not is_json_object(arguments) or "\\ud" in arguments):
+                arguments = "{}"  # Gemini has objects of Unicode; they become JSON on their way
             function = {"name": called.name, "arguments": arguments}
             call = {"index": index, "id": call_id, "type": "function", "function": function}
             if self.signs_calls and index == 0:
