@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, repeat
 from uuid import UUID, uuid4
@@ -266,7 +266,8 @@ class RunExecutor:
         self, active_run: ActiveRun, created: CreatedRun, fitted: FittedPrompt, model: Model
     ) -> RunResult:
         def options_for(candidate: Model) -> CallOptions:
-            return call_options(created.options, candidate.info, self._settings)
+            options = call_options(created.options, candidate.info, self._settings)
+            return replace(options, cache_key=created.thread_id.hex)
 
         told = (text_message("user", INSTRUCTION),) if created.continues else ()
         async with self._calls.answer(model, (*fitted.messages, *told), options_for) as call:

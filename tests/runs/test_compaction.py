@@ -66,7 +66,7 @@ async def long_thread(harness: RunHarness, who: Principal, texts: Sequence[str])
             session.add(message)
             await session.flush()
             parent = message.id
-        (await session.exec(select(Thread))).one().head_id = parent
+        (await session.exec(select(Thread).where(Thread.id == thread.id))).one().head_id = parent
     return thread.id
 
 
@@ -169,3 +169,17 @@ async def test_a_branch_above_a_summary_is_sent_whole_again(
     other = await ask(harness, alice, thread, "Another way")
     assert summary_of(other.parts) is None
     assert len([message for message in model.prompts[-1] if message.id]) == 3
+
+
+async def test_every_call_of_a_thread_names_the_same_conversation(
+    harness: RunHarness, alice: Principal
+) -> None:
+    threads = [await long_thread(harness, alice, ["one", "two"]) for _ in range(2)]
+    for number, thread in enumerate((*threads, threads[0]), 1):
+        sent = await harness.runs.send(alice, text="hi", client_id=uuid4().hex, thread_id=thread)
+        (await harness.models.one.answer(number)).say("a").finish()
+        await harness.read(alice, sent.run_id)
+    first, second, third = (answer.options.cache_key for answer in harness.models.one.answers)
+    assert first == third != second
+    assert first
+    assert second
