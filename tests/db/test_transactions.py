@@ -108,15 +108,21 @@ async def test_a_write_cancelled_while_it_runs_is_whole_when_the_caller_knows(
     db: Database, alice: Person
 ) -> None:
     loop = asyncio.get_running_loop()
-    began = asyncio.Event()
+    began, go_on = asyncio.Event(), threading.Event()
 
     def work(transaction: Transaction) -> None:
         loop.call_soon_threadsafe(began.set)
+        go_on.wait(60)
         _rename(alice, "whole")(transaction)
 
     writing = asyncio.create_task(db.transact(alice.principal, work))
     await began.wait()
     writing.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    is_done = writing.done()
+    go_on.set()
+    assert not is_done
     with pytest.raises(asyncio.CancelledError):
         await writing
     assert await _title(db, alice) == "whole"
