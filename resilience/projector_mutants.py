@@ -418,7 +418,7 @@ _OF_PROFILES = (
         "gemini: thought signatures of the running turn",
     ),
     *_mutants(
-        *(_PROFILES, "        _set(encrypted=False),", "        _set(),"),
+        *(_PROFILES, "encrypted=thinks", "encrypted=True"),
         "responses: encrypted content only of reasoning models",
     ),
     *_mutants(
@@ -430,9 +430,7 @@ _OF_PROFILES = (
         "anthropic: adaptive or enabled thinking",
     ),
     *_mutants(
-        _PROFILES,
-        r"thinking.{0,60}cannot be modified|(signature|data).{0,20} in .{0,12}thinking",
-        "never said",
+        *(_PROFILES, "history=not _BINDS.search(model)", "history=True"),
         "anthropic: signatures are of this conversation",
     ),
 )
