@@ -39,15 +39,16 @@ class DetailsState(ChatState):
         try:
             with contextlib.suppress(NotFound):
                 metrics = await services().runs.metrics(current_principal(), UUID(message_id))
-                self.items = metric_items(metrics, _name_of(metrics.model))
+                self.items = metric_items(metrics, *_name_and_window(metrics.model))
         except DatabaseError as error:
             self.message_id, self.notice = "", error.message
         finally:
             self.loading_details = False
 
 
-def _name_of(model_id: str) -> str:
+def _name_and_window(model_id: str) -> tuple[str, int | None]:
     try:
-        return services().models.get(model_id).name
+        model = services().models.get(model_id)
     except InvalidInput:
-        return model_id  # it is no longer offered
+        return model_id, None  # it is no longer offered
+    return model.name, model.info.window

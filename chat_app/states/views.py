@@ -222,12 +222,13 @@ def arrived(message: MessageView) -> MessageItem:
     return replace(row, parts=parts, stream_id=stream_id(message.id))
 
 
-def metric_items(metrics: RunMetrics, model: str) -> list[MetricItem]:
+def metric_items(metrics: RunMetrics, model: str, window: int | None = None) -> list[MetricItem]:
     """What an answer took, line by line; what is not known has no line.
 
     Args:
         metrics: Of its run.
         model: The model's display name.
+        window: Its context window, in tokens; None if it is not known.
     """
     usage, first, total = metrics.usage, metrics.first_token_seconds, metrics.total_seconds
     lines = {"Model": model}
@@ -239,6 +240,9 @@ def metric_items(metrics: RunMetrics, model: str) -> list[MetricItem]:
         cached, thinking = usage.cached_input_tokens, usage.reasoning_tokens
         lines["Input"] = _tokens(usage.input_tokens, cached, "cached")
         lines["Output"] = _tokens(usage.output_tokens, thinking, "thinking")
+        if window:
+            used = (usage.input_tokens + usage.output_tokens) / window
+            lines["Context"] = f"{used:.0%} of {window:,} tokens"
         writing = None if total is None else total - (first or 0.0)
         if writing and writing > 0 and usage.output_tokens:
             lines["Speed"] = f"{usage.output_tokens / writing:,.0f} tokens per second"

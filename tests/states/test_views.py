@@ -265,12 +265,13 @@ def test_a_stream_id_is_short_and_fits_its_policy() -> None:
 
 def test_every_figure_of_an_answer_has_a_line() -> None:
     metrics = RunMetrics("m", Usage(1_234, 450, 120, 1_024), 0.25, 9.25, 2_340_000)
-    assert metric_items(metrics, "Model M") == [
+    assert metric_items(metrics, "Model M", 8_192) == [
         MetricItem("Model", "Model M"),
         MetricItem("Time", "9.2 s"),
         MetricItem("Time to first token", "250 ms"),
         MetricItem("Input", "1,234 tokens, 1,024 of them cached"),
         MetricItem("Output", "450 tokens, 120 of them thinking"),
+        MetricItem("Context", "21% of 8,192 tokens"),
         MetricItem("Speed", "50 tokens per second"),
         MetricItem("Cost", "$0.0023"),
     ]
