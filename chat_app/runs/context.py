@@ -34,7 +34,7 @@ _MAX_SUMMARY_BYTES = 8_000
 _SHORTEST_LINE = 80
 """The fewest bytes of a message in an excerpt, if it is in it."""
 
-DEFAULT_CONTEXT_CHARS = 24_000
+DEFAULT_PROMPT_BYTES = 24_000
 """The most bytes of a conversation for a model whose window is unknown."""
 
 
@@ -65,7 +65,7 @@ class TokenRates:
 
 
 def prompt_limit(
-    info: ModelInfo, bytes_per_token: float, *, max_tokens: int, max_chars: int = 0
+    info: ModelInfo, bytes_per_token: float, *, max_tokens: int, max_bytes: int = 0
 ) -> int:
     """The most bytes that the messages of a call may have.
 
@@ -73,14 +73,14 @@ def prompt_limit(
         info: What is known of the model.
         bytes_per_token: The model's rate.
         max_tokens: The most tokens of the answer, for which room is left.
-        max_chars: The operator's limit; 0 for the window of the model, and for
-            `DEFAULT_CONTEXT_CHARS` where that is unknown.
+        max_bytes: The operator's limit (`CHAT_CONTEXT_CHARS`); 0 for the window of the model, and
+            for `DEFAULT_PROMPT_BYTES` where that is unknown.
     """
     if info.window is None:
-        return max_chars or DEFAULT_CONTEXT_CHARS
+        return max_bytes or DEFAULT_PROMPT_BYTES
     answer = min(max_tokens, info.window // 4)
     fitting = int((info.window - answer) * bytes_per_token * _SAFETY)
-    return min(fitting, max_chars or fitting)
+    return min(fitting, max_bytes or fitting)
 
 
 def message_size(message: PromptMessage) -> int:

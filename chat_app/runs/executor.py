@@ -288,7 +288,7 @@ class RunExecutor:
             model.info,
             self._token_rates.bytes_per_token(model.id),
             max_tokens=self._settings.chat_max_tokens,
-            max_chars=self._settings.chat_context_chars,
+            max_bytes=self._settings.chat_context_chars,
         )
 
     async def _fit(

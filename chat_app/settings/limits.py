@@ -69,8 +69,9 @@ class LimitSettings(SettingsGroup):
     IP of a reverse proxy that TRUSTED_PROXY_HOPS does not count."""
 
     chat_context_chars: int = Field(0, ge=0)
-    """Maximum length of the history sent to a model, in characters; older messages are summarized.
-    0 uses the context window of the model, and 24000 where that is unknown."""
+    """Maximum size of the history sent to a model, in bytes of UTF-8 (not characters, despite the
+    name); older messages are summarized. 0 uses the context window of the model, and 24000 where
+    that is unknown."""
 
     chat_max_tokens: int = Field(2_048, ge=16)
     """Maximum length of an answer, in tokens."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chat_app.llm.base import ModelInfo, PromptMessage, text_message
 from chat_app.runs.context import (
     DEFAULT_BYTES_PER_TOKEN,
-    DEFAULT_CONTEXT_CHARS,
+    DEFAULT_PROMPT_BYTES,
     TokenRates,
     excerpt,
     first_kept,
@@ -27,9 +27,9 @@ def conversation(texts: list[str]) -> list[PromptMessage]:
 
 
 @pytest.mark.parametrize(
-    ("window", "max_tokens", "max_chars", "limit"),
+    ("window", "max_tokens", "max_bytes", "limit"),
     [
-        (None, 4_000, 0, DEFAULT_CONTEXT_CHARS),
+        (None, 4_000, 0, DEFAULT_PROMPT_BYTES),
         (None, 4_000, 5_000, 5_000),
         (10_000, 1_000, 0, 24_300),
         (10_000, 9_000, 0, 20_250),  # a quarter of the window is enough for the answer
@@ -38,10 +38,10 @@ def conversation(texts: list[str]) -> list[PromptMessage]:
     ],
 )
 def test_the_window_of_the_model_and_the_operator_s_limit_hold(
-    window: int | None, max_tokens: int, max_chars: int, limit: int
+    window: int | None, max_tokens: int, max_bytes: int, limit: int
 ) -> None:
     info = ModelInfo(window=window)
-    assert prompt_limit(info, 3.0, max_tokens=max_tokens, max_chars=max_chars) == limit
+    assert prompt_limit(info, 3.0, max_tokens=max_tokens, max_bytes=max_bytes) == limit
 
 
 def test_the_size_of_a_token_is_learned_from_usage() -> None:
