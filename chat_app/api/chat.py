@@ -1,7 +1,7 @@
 """`/api/chat`: the routes that the AI SDK's chat transport speaks to.
 
-The server owns the history. Of the messages that a client sends only the last one counts, and only
-when its role is `user`.
+The server owns the history. Of the messages that a client sends only the last one is stored; the
+ids of earlier ones say where it belongs.
 """
 
 from contextlib import suppress

@@ -97,7 +97,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class PartAdded:
-    """A part that arrives at once: a file, a source, data or a notice."""
+    """A part that arrives at once: a file, a source, data, a notice or a summary."""
 
     kind: ClassVar = "part"
     part: WholePart

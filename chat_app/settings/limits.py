@@ -78,7 +78,7 @@ class LimitSettings(SettingsGroup):
 
     chat_instructions_chars: int = Field(4_000, ge=0)
     """Maximum length of the instructions that a user gives for a chat, in characters; 0 turns them
-    off. Four times as many bytes must fit into SOCKET_FRAME_BYTES beside the longest message."""
+    off. Lowered to what fits into SOCKET_FRAME_BYTES beside the longest message."""
 
     chat_max_temperature: float = Field(2, ge=0, le=2)
     """Highest temperature that a user can choose."""
