@@ -45,6 +45,7 @@ MESSAGES = {
     "database_unreachable": "The database can't be reached. Nothing was saved.",
     "model_changed": "The model was changed from {before} to {after}.",
     "model_fallback": "{before} isn't available right now, so {after} answered.",
+    # stored by earlier versions
     "context_trimmed": "This chat is long: the model no longer sees its oldest messages.",
     "unknown": "{text}",
 }

@@ -103,7 +103,6 @@ class ModelInfo:
         tools: Whether it calls tools.
         efforts: The efforts that can be chosen; empty for a model whose thinking has no setting.
         temperature: Whether the temperature can be chosen.
-        price_key: `provider/model` in the table of prices; empty if it is free or not known.
         summarizes: Whether it can summarize a conversation well and soon.
     """
 
@@ -113,7 +112,6 @@ class ModelInfo:
     tools: bool = False
     efforts: tuple[Effort, ...] = ()
     temperature: bool = True
-    price_key: str = ""
     summarizes: bool = True
 
     @property

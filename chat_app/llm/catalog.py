@@ -11,7 +11,6 @@ import re
 from dataclasses import replace
 
 from chat_app.llm.base import UNKNOWN_MODEL, Effort, ModelInfo
-from chat_app.settings.validation import host_of
 
 _LOW_TO_HIGH: tuple[Effort, ...] = ("low", "medium", "high")
 _CLAUDE = ModelInfo(200_000, 64_000, images=True, tools=True, efforts=("none", *_LOW_TO_HIGH))
@@ -54,27 +53,14 @@ _KNOWN: tuple[tuple[str, ModelInfo], ...] = (
     ),
     (r"deepseek-(chat|reasoner|v)", ModelInfo(128_000, tools=True)),
 )
-_PRICED_HOSTS = {
-    "api.openai.com": "openai",
-    "api.anthropic.com": "anthropic",
-    "openrouter.ai": "openrouter",
-    "generativelanguage.googleapis.com": "google",
-    "api.deepseek.com": "deepseek",
-    "api.mistral.ai": "mistral",
-    "api.groq.com": "groq",
-    "api.x.ai": "x-ai",
-}
 
 
-def guess_info(model: str, base_url: str) -> ModelInfo:
+def guess_info(model: str) -> ModelInfo:
     """What is known of a model.
 
     Args:
         model: Its name on the server.
-        base_url: The URL of the server's API, which tells whose price list holds.
     """
     name = model.lower()
     known = (info for pattern, info in _KNOWN if re.search(pattern, name))
-    info = next(known, UNKNOWN_MODEL)
-    provider = _PRICED_HOSTS.get(host_of(base_url), "")
-    return replace(info, price_key=f"{provider}/{model}") if provider else info
+    return next(known, UNKNOWN_MODEL)

@@ -133,7 +133,7 @@ class Models:
                     endpoint,
                     model,
                     self._timeouts,
-                    info=guess_info(model, base_url),
+                    info=guess_info(model),
                     dialect=settings.openai_kind,
                 )
             )
@@ -154,7 +154,7 @@ class Models:
                         self._timeouts,
                         model_id=model_id,
                         name=model.name or f"{model.id} ({provider.name})",
-                        info=_info_of(model, provider.base_url),
+                        info=_info_of(model),
                         dialect=provider.kind,
                     )
                 )
@@ -185,7 +185,7 @@ class Models:
             self._add(fake)
 
 
-def _info_of(model: OfferedModel, base_url: str) -> ModelInfo:
+def _info_of(model: OfferedModel) -> ModelInfo:
     """What a model can do: what the operator says, else what is guessed."""
     said = model.model_dump(exclude={"id", "name"}, exclude_none=True)
-    return replace(guess_info(model.id, base_url), **said)
+    return replace(guess_info(model.id), **said)

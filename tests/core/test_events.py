@@ -138,7 +138,7 @@ def test_the_result_of_an_unknown_call_is_ignored() -> None:
 
 
 def test_a_part_that_arrives_at_once_stands_where_it_came() -> None:
-    notice = notice_part("context_trimmed")
+    notice = notice_part("model_changed")
     log = [PartAdded(notice), TextDelta("a"), SOURCE, TextDelta("b")]
     assert fold(log).parts == [
         notice,

@@ -113,7 +113,7 @@ def test_turns_alternate() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "parts", [(), ("  \n",), (thought("hm"),), (notice_part("context_trimmed"),)]
+    "parts", [(), ("  \n",), (thought("hm"),), (notice_part("model_changed"),)]
 )
 def test_an_answer_without_text_keeps_its_place(
     status: str, note: str, parts: tuple[Part | str, ...]
@@ -279,7 +279,7 @@ def test_a_file_that_cannot_be_sent_is_named(url: str, media_type: str) -> None:
 def test_sources_and_notices_are_left_out_and_data_is_text() -> None:
     source: Part = {"type": "source", "id": "1", "url": "https://x.example", "title": "X"}
     data: Part = {"type": "data", "name": "chart", "data": {"y": [1]}}
-    said = turns(user("a"), answer(source, "b", data, notice_part("context_trimmed")))
+    said = turns(user("a"), answer(source, "b", data, notice_part("model_changed")))
     assert said[1] == ("assistant", ["b", '[chart: {"y": [1]}]'])
 
 

@@ -44,7 +44,7 @@ PROMPT = (text_message("user", "hi"),)
 GOOD = (TextDelta("a"), TextDelta("b"), Finish("stop"))
 BROKEN = Failure.SERVER.error("One")
 UNREACHABLE = Failure.UNREACHABLE.error("One")
-TRIMMED = PartAdded(notice_part("context_trimmed"))
+CHANGED = PartAdded(notice_part("model_changed"))
 NATIVE = NativeItemAdded("p/x", {"type": "reasoning"})
 
 Step = Event | Exception | asyncio.Event
@@ -219,9 +219,9 @@ async def test_an_answer_without_a_token_is_an_answer() -> None:
 
 async def test_nothing_of_a_call_that_failed_is_kept() -> None:
     one = ListedModel(
-        "one", [TRIMMED, TextDelta(""), NATIVE, Usage(9, 9), BROKEN], [TRIMMED, *GOOD]
+        "one", [CHANGED, TextDelta(""), NATIVE, Usage(9, 9), BROKEN], [CHANGED, *GOOD]
     )
-    assert await Caller(one).ask() == ("one", [TRIMMED, *GOOD])
+    assert await Caller(one).ask() == ("one", [CHANGED, *GOOD])
 
 
 async def test_a_call_that_sends_no_token_for_long_is_not_held_back_without_bound() -> None:

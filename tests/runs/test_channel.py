@@ -60,7 +60,7 @@ def test_a_reader_from_any_index_gets_the_rest_as_one_event(texts: list[str], da
 
 
 def test_texts_are_joined_within_a_part_only():
-    notice = PartAdded(notice_part("context_trimmed"))
+    notice = PartAdded(notice_part("model_changed"))
     channel = channel_of(
         [
             notice,

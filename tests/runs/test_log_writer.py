@@ -268,7 +268,7 @@ async def test_every_event_is_stored_in_its_place_and_only_texts_are_joined(
     harness: WriterHarness,
 ):
     log = harness.open()
-    notice = PartAdded(notice_part("context_trimmed"))
+    notice = PartAdded(notice_part("model_changed"))
     added = [
         notice,
         *(ReasoningDelta("h"), ReasoningDelta("m"), ReasoningEnd(1.5)),
@@ -296,7 +296,7 @@ async def test_every_event_is_stored_in_its_place_and_only_texts_are_joined(
 
 async def test_the_first_token_is_no_notice(harness: WriterHarness):
     log = harness.open()
-    log.add(PartAdded(notice_part("context_trimmed")))
+    log.add(PartAdded(notice_part("model_changed")))
     log.add(ReasoningDelta("hm"))
     log.add(TextDelta("a"))
     await log.flush()
