@@ -32,7 +32,7 @@ from chat_app.core.events import (
     Usage,
     fold,
 )
-from chat_app.core.parts import FilePart, NoticePart, SourcePart
+from chat_app.core.parts import FilePart, NoticePart, SourcePart, SummaryPart
 from chat_app.runs.follow import Channel, EndEvent, RunMetrics
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
@@ -268,9 +268,15 @@ def test_a_failed_answer_has_an_error_after_its_metadata(
 
 
 def test_a_summary_is_data_with_its_text():
-    shown = {"text": "So far", "count": 4, "origin": "model"}
-    summary = PartAdded({"type": "summary", "until": "1", **shown})
-    assert encode_events(summary) == [{"type": "data-summary", "id": "d0", "data": shown}]
+    summary: SummaryPart = {
+        "type": "summary",
+        "text": "So far",
+        "until": "1",
+        "count": 4,
+        "origin": "model",
+    }
+    data = {"text": "So far", "count": 4, "origin": "model"}
+    assert encode_events(PartAdded(summary)) == [{"type": "data-summary", "id": "d0", "data": data}]
 
 
 def test_a_notice_is_data_with_its_sentence():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chat_app.core.errors import MESSAGES, message_of
 from chat_app.core.parts import (
     Part,
+    SummaryPart,
     has_content,
     notice_part,
     summary_of,
@@ -19,7 +20,13 @@ REASONING: Part = {"type": "reasoning", "text": "secret", "seconds": 1.0}
 SOURCE: Part = {"type": "source", "id": "s", "url": "https://a.example", "title": "A"}
 NOTICE = notice_part("model_changed", before="Alpha", after="Beta")
 FILE: Part = {"type": "file", "url": "/f", "media_type": "image/png", "name": "a.png"}
-SUMMARY: Part = {"type": "summary", "text": "", "until": "1", "count": 2, "origin": "model"}
+SUMMARY: SummaryPart = {
+    "type": "summary",
+    "text": "first",
+    "until": "1",
+    "count": 2,
+    "origin": "model",
+}
 CALL: Part = {
     "type": "tool-call",
     "call_id": "c",
@@ -45,8 +52,8 @@ def test_what_surrounds_an_answer_is_no_content() -> None:
 
 
 def test_the_last_summary_counts() -> None:
-    first, last = ({**SUMMARY, "text": text} for text in ("first", "last"))
-    assert summary_of([text_part("a"), first, last, NOTICE]) == last
+    last: SummaryPart = {**SUMMARY, "text": "last"}
+    assert summary_of([text_part("a"), SUMMARY, last, NOTICE]) == last
     assert summary_of([text_part("a"), NOTICE]) is None
 
 

@@ -21,7 +21,7 @@ from chat_app.core.events import (
     fold,
     text_length,
 )
-from chat_app.core.parts import NoticePart, Part
+from chat_app.core.parts import NoticePart, Part, SummaryPart
 from chat_app.core.text import utf16_length
 from chat_app.runs.follow import Channel, EndEvent, RunMetrics
 from chat_app.states.chunks import ChunkEncoder, stored_chunks
@@ -106,9 +106,15 @@ def test_a_notice_is_sent_as_its_sentence() -> None:
 
 
 def test_a_summary_is_sent_without_the_id_of_a_message() -> None:
+    summary: SummaryPart = {
+        "type": "summary",
+        "text": "So far",
+        "until": "1",
+        "count": 4,
+        "origin": "model",
+    }
     shown = {"type": "summary", "text": "So far", "count": 4, "origin": "model"}
-    chunks = stored_chunks("stream", [{**shown, "until": "1"}], "complete")
-    assert chunks[0] == ["stream", 0, shown]
+    assert stored_chunks("stream", [summary], "complete")[0] == ["stream", 0, shown]
 
 
 def test_the_end_counts_no_sentence_of_a_notice() -> None:
