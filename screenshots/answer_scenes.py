@@ -178,7 +178,7 @@ async def _(programs: Programs) -> Page:
 async def _(programs: Programs) -> Page:
     page = await _versions(programs)
     await composer(page).press("ArrowUp")
-    await expect(page.get_by_role("textbox", name="Edit your message")).to_be_visible()
+    await expect(page.get_by_role("textbox", name="Message text")).to_be_visible()
     return page
 
 
@@ -196,7 +196,7 @@ async def _versions(programs: Programs) -> Page:
     await ada.ask("echo: The tide rises twice a day.")
     await until_done(ada.page)
     await composer(ada.page).press("ArrowUp")
-    editor = ada.page.get_by_role("textbox", name="Edit your message")
+    editor = ada.page.get_by_role("textbox", name="Message text")
     await editor.fill("How often does the tide rise? echo: Twice a day, in most places.")
     await editor.press("Enter")
     await expect(editor).to_have_count(0)

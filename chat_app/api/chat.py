@@ -187,7 +187,7 @@ async def _regenerate(
         with suppress(NotFound):
             message_id = await _message_id(principal, thread_id, shown)
     if message_id is None:
-        raise InvalidInput("There is no answer to try again.")
+        raise InvalidInput("There is no answer to regenerate.")
     return await services().runs.retry(principal, message_id, model=body.model)
 
 

@@ -87,7 +87,7 @@ async def change(request: Request, principal: Principal) -> None:
         raise InvalidInput("There is nothing to change.")
     if body.head is not None:
         if len(fields) > 1:
-            raise InvalidInput("A branch is chosen by itself.")
+            raise InvalidInput("`head` can't be combined with other fields.")
         await services().threads.show_message(principal, thread_id, id_of(body.head))
         return
     await services().threads.change(

@@ -1,7 +1,6 @@
 """The models, and the options of their answers, as pages show them. Pure."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -10,20 +9,9 @@ from chat_app.llm.base import Model, ModelInfo
 from chat_app.llm.health import ModelHealth
 from chat_app.llm.prices import Price
 from chat_app.settings import Settings
-from chat_app.threads.options import EFFORTS, ChatOptions, allowed_efforts
+from chat_app.threads.options import EFFORT_NAMES, EFFORTS, ChatOptions, allowed_efforts
 
 HEALTHY = ModelHealth()
-
-EFFORT_NAMES: Mapping[str, str] = {
-    "none": "Off",
-    "minimal": "Minimal",
-    "low": "Low",
-    "medium": "Medium",
-    "high": "High",
-    "xhigh": "Very high",
-    "max": "Maximum",
-}
-"""What pages call the thinking efforts."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ async def delete_branch(
     removed = subtree(nodes, message_id)
     run = await queries.active_run_of(session, thread.id)
     if run is not None and run.message_id in removed:
-        raise Conflict("An answer is still being written there. Stop it first.")
+        raise Conflict("An answer is still being written in that branch. Stop it first.")
     if thread.head_id in removed:
         head = head_without(nodes, set(removed), message.parent_id)
         await choose_head(session, thread, head, now)

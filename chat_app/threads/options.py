@@ -16,6 +16,16 @@ from chat_app.settings import Settings
 
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 """Every thinking effort, the least first."""
+EFFORT_NAMES: Mapping[Effort, str] = {
+    "none": "Off",
+    "minimal": "Minimal",
+    "low": "Low",
+    "medium": "Medium",
+    "high": "High",
+    "xhigh": "Very high",
+    "max": "Maximum",
+}
+"""What users read of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +82,15 @@ def changed_options(
         raise InvalidInput(
             f"Instructions can have at most {most:,} characters."
             if most
-            else "This server takes no instructions."
+            else "Instructions are turned off on this server."
         )
     if "temperature" in change and options.temperature is not None:
         highest = settings.chat_max_temperature
         if not (math.isfinite(options.temperature) and 0 <= options.temperature <= highest):
             raise InvalidInput(f"The temperature can be 0 to {highest:g}.")
     if "effort" in change and options.effort not in (None, *allowed_efforts(EFFORTS, settings)):
-        raise InvalidInput(f"The thinking effort can be at most {settings.chat_max_effort}.")
+        highest_effort = EFFORT_NAMES[settings.chat_max_effort]
+        raise InvalidInput(f"The thinking effort can be at most {highest_effort}.")
     return replace(options, instructions=instructions)
 
 

@@ -83,7 +83,7 @@ async def test_the_options_of_a_thread_are_changed_one_by_one(chat_api: ChatApi)
         ({"temperature": 1.6}, "The temperature can be 0 to 1.5."),
         ({"temperature": "nan"}, "The temperature can be 0 to 1.5."),
         ({"temperature": "warm"}, "temperature is not valid here."),
-        ({"effort": "max"}, "The thinking effort can be at most high."),
+        ({"effort": "max"}, "The thinking effort can be at most High."),
         ({"effort": "enormous"}, "effort is not valid here."),
         ({"instructions": "x" * 51}, "Instructions can have at most 50 characters."),
         ({"model": "three"}, "There is no such model."),

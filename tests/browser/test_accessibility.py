@@ -202,7 +202,7 @@ async def _editing(ada: BrowserUser) -> None:
     await ada.page.get_by_role("button", name="Undo").click()
     await expect(row.get_by_role("group", name="Versions")).to_be_visible()
     await composer(ada.page).press("ArrowUp")
-    await expect(ada.page.get_by_role("textbox", name="Edit your message")).to_be_visible()
+    await expect(ada.page.get_by_role("textbox", name="Message text")).to_be_visible()
 
 
 async def _rich(ada: BrowserUser) -> None:

@@ -54,7 +54,7 @@ async def test_versions_to_and_fro_on_every_device(program: Program, meet: Meet)
 
     # The question is edited by the keyboard: up from the empty field, and sent.
     await composer(page).press("ArrowUp")
-    editor = page.get_by_role("textbox", name="Edit your message")
+    editor = page.get_by_role("textbox", name="Message text")
     await expect(editor).to_be_focused()
     await editor.fill("think: again? echo: The tide falls.")
     await editor.press("Enter")

@@ -201,7 +201,7 @@ async def test_a_chat_has_settings_of_its_own_and_a_new_one_begins_with_the_defa
     assert box is not None
     assert 0 <= box["x"] <= box["x"] + box["width"] <= 360
     assert 0 <= box["y"] <= box["y"] + box["height"] <= 640
-    await dialog.get_by_role("link", name="Defaults for new chats").click()
+    await dialog.get_by_role("link", name="Settings for new chats").click()
     await expect(page.get_by_label("Instructions")).to_have_value("", timeout=TIMEOUT_MS)
     await page.get_by_label("Instructions").fill("Be kind.")
     await page.get_by_label("Thinking effort").select_option(label="Low")

@@ -66,7 +66,7 @@ async def _edit(page: Page) -> None:
 
 async def test_an_edit_is_sent_once_and_closes_when_it_is_accepted(page: Page) -> None:
     await _edit(page)
-    field = page.get_by_role("textbox", name="Edit your message")
+    field = page.get_by_role("textbox", name="Message text")
     await expect(field).to_have_value("What is a tide?")
     await field.press("End")
     await field.press_sequentially(" Briefly.")

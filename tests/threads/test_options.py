@@ -57,7 +57,7 @@ def test_a_change_keeps_what_it_does_not_name(settings: Settings) -> None:
         ({"temperature": -0.1}, "can be 0 to 1.5"),
         ({"temperature": math.nan}, "can be 0 to 1.5"),
         ({"temperature": math.inf}, "can be 0 to 1.5"),
-        ({"effort": "high"}, "can be at most medium"),
+        ({"effort": "high"}, "can be at most Medium"),
     ],
 )
 def test_a_choice_beyond_its_cap_is_refused(
@@ -78,7 +78,7 @@ def test_what_was_chosen_under_a_higher_cap_does_not_refuse_another_choice(
 
 def test_a_server_without_instructions_takes_and_sends_none() -> None:
     settings = read_settings(chat_instructions_chars=0, chat_system_prompt="Help.")
-    with pytest.raises(InvalidInput, match="takes no instructions"):
+    with pytest.raises(InvalidInput, match="are turned off"):
         changed_options({}, {"instructions": "x"}, settings)
     assert changed_options({}, {"instructions": " "}, settings) == NO_OPTIONS
     assert system_prompt(ChatOptions("x"), settings) == "Help."

@@ -164,7 +164,7 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
         </h2>
         <p className="chat-options-lead">
           {isNew ? "For this chat. " : "For the next answers in this chat. "}
-          <Link to="/settings/chat">Defaults for new chats</Link>
+          <Link to="/settings/chat">Settings for new chats</Link>
         </p>
         <p className="problem" role="alert">
           {notANumber ? "The temperature must be a number." : isRefused && problem}

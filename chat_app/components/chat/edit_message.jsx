@@ -6,7 +6,7 @@
 // <button class="icon-button edit-message">
 // <form class="edit-form" data-state="idle|sending|late">   a sibling of what is hidden meanwhile
 //   <p role="alert">
-//   <textarea aria-label="Edit your message">
+//   <textarea aria-label="Message text">
 //   <p role="status">, <button>Cancel, <button>Send
 
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
@@ -175,7 +175,7 @@ function Form(props) {
       <textarea
         ref={field}
         className="edit-field"
-        aria-label="Edit your message"
+        aria-label="Message text"
         aria-busy={state !== "idle"}
         dir="auto"
         rows={1}
