@@ -24,6 +24,18 @@ from chat_app.db.dialect import convert_error, thread_engine
 
 _READERS = 4
 
+MOST_PAGES = 40
+"""The largest inline commit, in pages of a SQLite file."""
+_WRITE_PAGES = 25
+"""What any other write counts; SQLite does not say how many pages it changes."""
+CHECKPOINT_PAGES = 800
+"""After so many pages the thread copies the log of changes into the file; SQLite does it itself
+after a thousand."""
+SLOW_SECONDS = 0.02
+"""A commit that takes longer has waited for a disk, or for a processor."""
+PAUSE_SECONDS = 10.0
+"""How long the thread commits everything after that."""
+
 _T = TypeVar("_T")
 
 Work = Callable[[sqlite3.Connection], _T]
@@ -186,19 +198,6 @@ def _converted(error: sqlite3.Error) -> Exception:
     return kind("", None, error)
 
 
-MOST_PAGES = 40
-"""The largest inline commit, in pages of a SQLite file."""
-WRITE_PAGES = 25
-"""What any other write counts; SQLite does not say how many pages it changes."""
-CHECKPOINT_PAGES = 800
-"""After so many pages the thread copies the log of changes into the file; SQLite does it itself
-after a thousand."""
-SLOW_SECONDS = 0.02
-"""A commit that takes longer has waited for a disk, or for a processor."""
-PAUSE_SECONDS = 10.0
-"""How long the thread commits everything after that."""
-
-
 class InlineCommit:
     """Commits small writes in the thread of the event loop, and says when that will not wait.
 
@@ -260,7 +259,7 @@ class InlineCommit:
         """Whether the thread must copy the log, and then commit something."""
         return self._pages >= CHECKPOINT_PAGES
 
-    def note_write(self, pages: int = WRITE_PAGES) -> None:
+    def note_write(self, pages: int = _WRITE_PAGES) -> None:
         """Another connection of this process has written."""
         self._pages += pages
 

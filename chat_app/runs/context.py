@@ -21,9 +21,9 @@ _WEIGHT = 0.3
 """How much the newest report counts."""
 _MODELS = 1_000
 
-MESSAGE_BYTES = 24
+_MESSAGE_BYTES = 24
 """What a message costs beside its text."""
-IMAGE_BYTES = 4_000
+_IMAGE_BYTES = 4_000
 """What an image counts as: about a thousand tokens."""
 
 _KEPT = 0.5
@@ -85,7 +85,7 @@ def prompt_limit(
 
 def message_size(message: PromptMessage) -> int:
     """What a message of a prompt counts, in bytes."""
-    return MESSAGE_BYTES + sum(map(_part_size, message.parts))
+    return _MESSAGE_BYTES + sum(map(_part_size, message.parts))
 
 
 def _part_size(part: Part) -> int:
@@ -93,7 +93,7 @@ def _part_size(part: Part) -> int:
         case "text":
             return len(part["text"].encode("utf-8", "surrogatepass"))
         case "file":
-            return IMAGE_BYTES
+            return _IMAGE_BYTES
         case "tool-call" | "data":
             return len(json.dumps(part, default=str))
         case _:

@@ -329,7 +329,7 @@ def run_metrics(run: Run) -> RunMetrics:
     )
 
 
-def runs_metrics(runs: Sequence[Run]) -> RunMetrics:
+def answer_metrics(runs: Sequence[Run]) -> RunMetrics:
     """What an answer took that was continued by further runs; see `run_metrics`.
 
     Args:

@@ -47,8 +47,8 @@ from chat_app.runs.follow import (
     PartEvent,
     RevokedSessions,
     RunMetrics,
+    answer_metrics,
     follow_channel,
-    runs_metrics,
     stored_answer,
 )
 from chat_app.runs.log import LogWriter, event_store
@@ -287,7 +287,7 @@ class RunService:
             if not runs:
                 raise NotFound
             await thread_row(session, runs[0].thread_id)
-            return runs_metrics(runs)
+            return answer_metrics(runs)
 
     async def metrics_of(
         self, principal: Principal, message_ids: Iterable[UUID]
@@ -297,7 +297,7 @@ class RunService:
         async with self._db.read(principal) as session:
             for run in await _runs_of(session, message_ids):
                 by_message[run.message_id].append(run)
-        return {message_id: runs_metrics(runs) for message_id, runs in by_message.items()}
+        return {message_id: answer_metrics(runs) for message_id, runs in by_message.items()}
 
     async def drain(self) -> None:
         """Interrupt every run, keep its text, and accept no more. Takes less than 3 s."""

@@ -11,7 +11,7 @@ from chat_app.llm.prices import Price
 from chat_app.settings import Settings
 from chat_app.threads.options import EFFORT_NAMES, EFFORTS, ChatOptions, allowed_efforts
 
-HEALTHY = ModelHealth()
+_HEALTHY = ModelHealth()
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def model_item(
     settings: Settings,
     price: Price | None = None,
     window: int | None = None,
-    health: ModelHealth = HEALTHY,
+    health: ModelHealth = _HEALTHY,
 ) -> ModelItem:
     """A model in the list to choose from.
 

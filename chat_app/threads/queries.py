@@ -29,7 +29,7 @@ from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
 _MAX_CURSOR_LENGTH = 120
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_BEFORE_ALL = datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1)
+_NEWEST = datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1)
 """A sort key newer than that of every thread."""
 
 
@@ -248,7 +248,7 @@ def page(
     Raises:
         InvalidInput: The cursor is malformed.
     """
-    before, before_id = _BEFORE_ALL if after is None else decode_cursor(after)
+    before, before_id = _NEWEST if after is None else decode_cursor(after)
     rows = transaction.all(PAGE_OF_THREADS, before=before, before_id=before_id, limit=limit)
     running = {thread_id for (thread_id,) in transaction.all(ACTIVE_THREADS)}
     return cast(Sequence[ThreadRow], [_SummaryRow(*row) for row in rows]), running
