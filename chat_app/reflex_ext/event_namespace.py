@@ -162,9 +162,13 @@ def parse_event(data: Any) -> dict[str, Any] | None:
 
 
 def _short(query: dict[Any, Any]) -> dict[str, str]:
-    """The first arguments of a route; the parts of an unknown path, which are a list, are none."""
-    arguments = ((key, value) for key, value in query.items() if isinstance(value, str))
-    return {_shortened(key): _shortened(value) for key, value in islice(arguments, MAX_ARGUMENTS)}
+    """The last arguments of a route; the parts of an unknown path, which are a list, are none.
+
+    The page puts those that the route itself names behind all others of the URL.
+    """
+    arguments = (item for item in reversed(query.items()) if isinstance(item[1], str))
+    last = reversed(list(islice(arguments, MAX_ARGUMENTS)))
+    return {_shortened(key): _shortened(value) for key, value in last}
 
 
 def _shortened(text: str) -> str:

@@ -32,12 +32,21 @@ def test_the_route_of_a_page_comes_whole() -> None:
         ({"a": "\ud800"}, {"a": "\ufffd"}),
         (
             {str(number): "" for number in range(100)},
-            {str(number): "" for number in range(MAX_ARGUMENTS)},
+            {str(number): "" for number in range(100 - MAX_ARGUMENTS, 100)},
         ),
     ],
 )
 def test_a_page_with_an_odd_query_is_loaded(query: Any, taken: Any) -> None:
     assert route_of(PLAIN | {"query": query})["query"] == taken
+
+
+def test_a_url_with_many_arguments_opens_its_chat_all_the_same() -> None:
+    # The page puts the route's own arguments last.
+    query = {f"utm{number}": "x" for number in range(MAX_ARGUMENTS)} | {"thread": "1"}
+    taken = route_of(PLAIN | {"query": query})["query"]
+    assert taken["thread"] == "1"
+    assert len(taken) == MAX_ARGUMENTS
+    assert list(taken) == list(query)[1:]
 
 
 def test_a_page_with_a_long_or_broken_path_is_loaded() -> None:
