@@ -99,6 +99,26 @@ async def test_there_is_a_field_for_what_the_model_takes_and_the_rest_is_kept(
     assert await _saved(page) == [chosen]
 
 
+@pytest.mark.parametrize(("effort", "name"), [("none", "None"), ("xhigh", "xhigh")])
+async def test_an_effort_that_the_model_does_not_take_stays_until_another_is_chosen(
+    page: Page, effort: str, name: str
+) -> None:
+    button = await _mount(page, model="thinker", options={**UNSET, "effort": effort})
+    for value in (effort, "high"):
+        await button.click()
+        dialog = page.get_by_role("dialog")
+        field = dialog.get_by_label("Thinking effort")
+        await expect(field).to_have_value(effort)
+        await expect(field.locator("option:checked")).to_have_text(name)
+        if value != effort:
+            await field.select_option(value)
+        await dialog.get_by_label("Instructions").fill("Be brief.")
+        await dialog.get_by_role("button", name="Save").click()
+        assert (await _saved(page))[-1] == {**UNSET, "instructions": "Be brief.", "effort": value}
+        await page.evaluate("it.set({ saved: it.calls.at(-1)[1] })")
+        await expect(dialog).to_have_count(0)
+
+
 async def test_escape_and_cancel_save_nothing_and_give_the_focus_back(page: Page) -> None:
     button = await _mount(page)
     for leave in ("Escape", "Cancel"):

@@ -115,7 +115,9 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
   const offline = useOffline(isDisconnected);
   const isRefused = sent.request !== "" && refused === sent.request;
   const isSaving = sent.request !== "" && !isRefused;
+  const [stored] = useState(options.effort); // another model's, maybe: it stays until it is changed
   const efforts = caps.efforts.filter(({ value }) => chosen?.efforts?.includes(value));
+  const other = stored && efforts.every(({ value }) => value !== stored) ? stored : null;
 
   useLayoutEffect(() => {
     const shown = dialog.current;
@@ -195,7 +197,7 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
               id={`${id}effort`}
               name="effort"
               className="field"
-              defaultValue={options.effort ?? ""}
+              defaultValue={stored ?? ""}
               disabled={isSaving}
             >
               <option value="">Model's default</option>
@@ -204,6 +206,11 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
                   {name}
                 </option>
               ))}
+              {other && (
+                <option value={other}>
+                  {caps.efforts.find(({ value }) => value === other)?.name ?? other}
+                </option>
+              )}
             </select>
           </div>
         )}
