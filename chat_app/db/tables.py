@@ -43,9 +43,8 @@ ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """The statuses of an active run."""
 
 
-_LARGE = BigInteger().with_variant(
-    Integer(), "sqlite"
-)  # whose integers have 64 bits, and its rowid
+# SQLite: its integers have 64 bits, and only an INTEGER can be its rowid
+_LARGE = BigInteger().with_variant(Integer(), "sqlite")
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
 
 
@@ -159,9 +158,8 @@ class Passkey(Row, table=True):
     user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
     credential_id: str = Field(max_length=1364, unique=True)
     public_key: bytes
-    sign_count: int = Field(
-        default=0, sa_column=Column(_LARGE, nullable=False)
-    )  # 32 bits, unsigned
+    # 32 bits, unsigned
+    sign_count: int = Field(default=0, sa_column=Column(_LARGE, nullable=False))
     aaguid: str = Field(default="", max_length=36)
     transports: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     backed_up: bool = False

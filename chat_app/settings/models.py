@@ -162,14 +162,14 @@ class ModelSettings(SettingsGroup):
 
     chat_retries: int = Field(2, ge=0, le=5)
     """How often a call that fails before its first token is repeated, after a short pause. A
-    provider that asks for a longer pause is not called again."""
+    provider that asks for a pause longer than 5 s is not called again."""
 
     chat_fallbacks: Json[dict[str, tuple[str, ...]]] = {}
     """The models that answer, in this order, when a model fails before its first token, as JSON; *
     stands for every model without an entry of its own: {"gpt-5.4-mini":["ollama/llama3.2"]}"""
 
     chat_prices: Json[dict[str, PriceSettings]] = {}
-    """Prices that are not known or not right, in US dollars per million tokens, as JSON:
+    """Overrides of the price table, in US dollars per million tokens, as JSON:
     {"ollama/llama3.2":{"input":0.1,"output":0.4,"cached_input":0.01}}"""
 
     @model_validator(mode="after")
