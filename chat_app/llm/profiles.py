@@ -6,11 +6,14 @@ it knows in the server's words; the request is then sent again without the cause
 token, and the later requests of this model are right at once.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
+
+from chat_app.llm.errors import ErrorDetails, Failure, failure_of_status
 
 Request = Mapping[str, Any]
 
@@ -89,7 +92,8 @@ class Change:
 
     Args:
         apply: Changes a profile.
-        is_lasting: Whether it is true of the model, and not only of the refused request.
+        is_lasting: Whether it is true of the model, and not only of the refused request. What only
+            the user's own words say, which some servers repeat, never is.
     """
 
     apply: Callable[[Profile], Profile]
@@ -105,16 +109,64 @@ def learn(profile: Profile, status: int, body: str, request: Request) -> Change 
         body: The server's words.
         request: The body of the refused request.
     """
-    words = _ERROR_TYPES.sub("", body.lower())
+    try:
+        decoded = json.loads(body)
+    except (ValueError, RecursionError):
+        decoded = body
+    if failure_of_status(status, ErrorDetails.of(decoded)) in _OTHER_REASONS:
+        return None
+    text = body if decoded is body else json.dumps(decoded, ensure_ascii=False)
+    words = _NO_REASON.sub(" ", text.lower())
+    own: str | None = None
     for lesson in _LESSONS:
         if status in lesson.statuses and lesson.applies(request):
             match = lesson.words.search(words)
             if match is None:
                 continue
-            apply = partial(lesson.change, match)
+            if own is None:
+                own = _without_said(words, request)
+            own_match = lesson.words.search(own)
+            apply = partial(lesson.change, own_match or match)
             if apply(profile) != profile:
-                return Change(apply, lesson.is_lasting)
+                return Change(apply, lesson.is_lasting and own_match is not None)
     return None
+
+
+def _without_said(words: str, request: Request) -> str:
+    """The server's words without those that it repeats of the conversation."""
+    found = list(_WORD.finditer(words))
+    spoken = [match[0] for match in found]
+    places: dict[tuple[str, ...], list[int]] = {}
+    for length in range(1, _REPEATED_WORDS + 1):
+        for start in range(len(spoken) - length + 1):
+            places.setdefault(tuple(spoken[start : start + length]), []).append(start)
+    repeated: set[int] = set()
+    for text in _said(request, is_text=False):
+        if len(text) < _LEAST_CHARS:
+            continue
+        said: list[str] = _WORD.findall(text[:_MAX_BODY].lower())
+        length = min(len(said), _REPEATED_WORDS)
+        for start in range(len(said) - length + 1 if length else 0):
+            for place in places.get(tuple(said[start : start + length]), ()):
+                repeated.update(range(place, place + length))
+    left, end = [], 0
+    for index in sorted(repeated):
+        left.append(words[end : found[index].start()])
+        end = found[index].end()
+    return " ".join([*left, words[end:]])
+
+
+def _said(value: object, *, is_text: bool) -> Iterator[str]:
+    """The texts of a request that the user or a model wrote."""
+    if isinstance(value, str):
+        if is_text:
+            yield value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from _said(each, is_text=name in _TEXT_FIELDS)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, list):
+        for each in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from _said(each, is_text=is_text)  # pyright: ignore[reportUnknownArgumentType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +198,16 @@ def _cap(match: re.Match[str], profile: Profile) -> Profile:
 
 def _says(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL)
+
+
+def _no_system(system: str) -> str:
+    return (
+        rf"{system}\b.{{0,60}}(not (be )?(supported|allowed|enabled|permitted|valid)|unsupported"
+        r"|invalid)"
+        rf"|(not|n't|unsupported|invalid|unexpected|unknown)\b.{{0,60}}{system}\b"
+        r"|developer instruction is not|roles must alternate"
+        r"|only (support\w* )?.?user.? and .?assistant|(should|must) be .?user.? or .?assistant"
+    )
 
 
 def _has(*fields: str) -> Callable[[Request], bool]:
@@ -182,8 +244,30 @@ def _items(request: Request) -> list[Mapping[str, Any]]:
     return request.get("messages") or request.get("input") or []
 
 
-_ERROR_TYPES = re.compile(r"invalid_(request|value|argument)\w*")
-"""Types of errors that stand in every body: they are no word about what comes before them."""
+_OTHER_REASONS = (
+    Failure.WITHHELD,
+    Failure.CONTEXT,
+    Failure.QUOTA,
+    Failure.RATE_LIMIT,
+    Failure.API_KEY,
+)
+"""Failures that have a reason of their own."""
+_NO_REASON = re.compile(
+    r"invalid_(request|value|argument)\w*"  # types of errors that stand in every body
+    r"|https?://[^\s\"'`<>()\\]+"
+    r"|input_value=.{0,80}?(?=, input_type=)"  # Pydantic repeats both ends of a value
+    r"|\\[nrt]",
+    re.DOTALL,
+)
+"""What says nothing about what a server does not accept."""
+_WORD = re.compile(r"\w+")
+_REPEATED_WORDS = 4
+"""So many words in a row, or a whole text, are repeated from the conversation."""
+_LEAST_CHARS = 5
+"""A shorter text is in many words by chance, and none of a lesson."""
+_MAX_BODY = 32_768
+"""As much of a text could be in the body of an error; see `endpoint`."""
+_TEXT_FIELDS = ("content", "text", "arguments", "output", "instructions", "system")
 _REFUSES = (
     r"(not (be )?(support|allow|enabl|permit|valid|available)|unsupported|invalid|unknown"
     r"|unrecogni[sz]ed|unexpected|extra inputs|deprecated|removed)"
@@ -202,18 +286,13 @@ _LESSONS = (
         _has("max_tokens", "max_completion_tokens"),
         _cap,
     ),
+    _Lesson(_says(_no_system(r"\bsystem")), _has_system, _set(system=False)),
     _Lesson(
         # a server that runs the model's chat template may report its error as a 500
-        _says(
-            r"\bsystem\b.{0,60}(not (be )?(supported|allowed|enabled|permitted|valid)|unsupported"
-            r"|invalid)"
-            r"|(not|n't|unsupported|invalid|unexpected|unknown)\b.{0,60}\bsystem\b"
-            r"|developer instruction is not|roles must alternate"
-            r"|only (support\w* )?.?user.? and .?assistant|(should|must) be .?user.? or .?assistant"
-        ),
+        _says(_no_system(r"(\bsystem.? (role|message|prompt)s?|['\"`]system)")),
         _has_system,
         _set(system=False),
-        statuses=(400, 422, 500),
+        statuses=(500,),
     ),
     _Lesson(
         _says(r"reasoning_details|extra_content"),

@@ -299,3 +299,94 @@ def test_a_claude_model_is_told_to_think_in_its_own_way(model: str, thinking: st
 def test_the_type_of_an_error_is_no_word_about_what_stands_before_it() -> None:
     error = {"message": "Nothing follows the tool result.", "type": "invalid_request_error"}
     assert learn(Profile(), 400, json.dumps({"error": error}), CHAT) is None
+
+
+INVALID_PROMPT = {
+    "error": {
+        "message": "Invalid prompt: your prompt was flagged as potentially violating our usage "
+        "policy. Please try again with a different prompt: "
+        "https://platform.openai.com/docs/guides/reasoning#advice-on-prompting",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "invalid_prompt",
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "Your credit balance is too low for reasoning."),
+        (400, "Rate limit: too many requests with tools not supported by your tier."),
+        (400, "Incorrect API key: reasoning is not supported."),
+        (400, "This model's maximum context length is 9 tokens; reasoning and tools count."),
+        (400, "Bad request. See https://docs.example/reasoning#temperature-is-not-supported"),
+        (500, "An unexpected system error. Try again later."),
+        (500, "An unexpected error. The system is not available."),
+    ],
+)
+def test_a_failure_with_a_reason_of_its_own_teaches_nothing(status: int, message: str) -> None:
+    for request in (CHAT, RESPONSES, ANTHROPIC):
+        assert (
+            learn(Profile(), status, json.dumps({"error": {"message": message}}), request) is None
+        )
+
+
+def test_a_prompt_that_is_flagged_teaches_nothing() -> None:
+    for request in (CHAT, RESPONSES):
+        assert learn(Profile(), 400, json.dumps(INVALID_PROMPT), request) is None
+
+
+@pytest.mark.parametrize("role", ["role", "message", "prompt"])
+def test_a_chat_template_without_a_system_role_is_known_also_from_a_500(role: str) -> None:
+    change = learn(Profile(), 500, f"The system {role} is not supported", CHAT)
+    assert change is not None
+    assert change.apply(Profile()) == Profile(system=False)
+
+
+TRIGGER = 'Temperature, tools and system: not supported.\nSo I said: "reasoning, café".'
+
+
+def asks(text: str) -> dict[str, Any]:
+    """A request of a user who wrote this."""
+    return {**CHAT, "messages": [*CHAT["messages"], {"role": "user", "content": text}]}
+
+
+@pytest.mark.parametrize("text", [TRIGGER, "temperature unsupported", "stream_options"])
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_a_server_repeats_of_a_prompt_says_nothing_of_the_model(
+    text: str, status: int
+) -> None:
+    for body in (
+        json.dumps({"detail": [{"loc": ["body"], "msg": "Wrong.", "input": text}]}),
+        json.dumps({"error": {"message": f"1 error: {[{'msg': 'Wrong.', 'input': text}]}"}}),
+        f"Cannot read: {text[:50]}",
+    ):
+        profile = Profile()
+        while (change := learn(profile, status, body, asks(text))) is not None:
+            assert not change.is_lasting, body
+            profile = change.apply(profile)
+
+
+def test_both_ends_of_a_prompt_that_a_server_repeats_say_nothing() -> None:
+    message = (
+        "1 error [type=x, input_value='Tell me a stor...temperature unsupported', input_type=str]"
+    )
+    request = asks("Tell me a story. " * 9 + "temperature unsupported")
+    assert learn(Profile(), 400, message, request) is None
+
+
+def test_a_server_that_repeats_the_prompt_still_teaches_its_reason() -> None:
+    text = "Temperature is not supported here."
+    body = json.dumps({"detail": [{"loc": ["body", "stream_options"], "input": text}]})
+    change = learn(Profile(), 422, body, asks(text))
+    assert change is not None
+    assert change.is_lasting
+    assert change.apply(Profile()) == Profile(usage=False)
+
+
+def test_a_conversation_about_a_refusal_still_gets_its_answer() -> None:
+    message = "This model does not support the temperature: it is deprecated."
+    change = learn(Profile(), 400, message, asks(f"What does it mean: {message}"))
+    assert change is not None
+    assert change.apply(Profile()) == Profile(temperature=False)
