@@ -109,12 +109,12 @@ async def models(_request: Request, _principal: Principal) -> dict[str, Any]:
 
 def _model(model: Model) -> dict[str, Any]:
     info = model.info
-    price, window = services().models.prices.known(model.id)
+    price, _ = services().models.prices.known(model.id)
     costs = {"input": float(price.input), "output": float(price.output)} if price else None
     return {
         "id": model.id,
         "name": model.name,
-        "contextWindow": info.window or window,
+        "contextWindow": services().models.known_window(model),
         "images": info.images,
         "tools": info.tools,
         "temperature": info.temperature,

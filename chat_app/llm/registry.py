@@ -93,6 +93,16 @@ class Models:
         model = self._find(model_id)
         return model_id if model is None else model.name
 
+    async def context_window(self, model: Model) -> int | None:
+        """How many tokens a model takes: its own word, or the table of prices; None if unknown."""
+        if model.info.window is None:
+            await self.prices.look_up([model.id])
+        return self.known_window(model)
+
+    def known_window(self, model: Model) -> int | None:
+        """`context_window`, as far as the table was read."""
+        return model.info.window or self.prices.known(model.id)[1]
+
     def fallbacks_of(self, model_id: str) -> tuple[Model, ...]:
         """The models that answer in the place of one that fails, in this order."""
         fallbacks = self._settings.chat_fallbacks

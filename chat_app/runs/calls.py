@@ -141,6 +141,10 @@ class ModelCalls:
         """
         return self._call((model,), prompt, lambda _: options, 0)
 
+    def can_call(self, model: Model) -> bool:
+        """Whether a model is not known to fail just now."""
+        return self._models.health.can_call(model.id)
+
     @asynccontextmanager
     async def _call(
         self,

@@ -18,6 +18,7 @@ from chat_app.runs.context import (
     excerpt,
     first_kept,
     message_size,
+    shorten,
     split_transcript,
     summary_limit,
 )
@@ -63,7 +64,13 @@ class FittedPrompt:
 
 
 async def fit_prompt(
-    calls: ModelCalls, model: Model, stored: StoredPrompt, *, system: str, limit: int
+    calls: ModelCalls,
+    model: Model,
+    stored: StoredPrompt,
+    *,
+    system: str,
+    limit: int,
+    max_tokens: int,
 ) -> FittedPrompt:
     """Make a prompt that fits: a summary takes the place of the older messages if it must.
 
@@ -75,19 +82,42 @@ async def fit_prompt(
         stored: The conversation.
         system: The system prompt; empty for none.
         limit: The most bytes; see `prompt_limit`.
+        max_tokens: The most tokens of an answer, and of a summary.
     """
     head = (text_message("system", system),) if system else ()
     messages, summary, made = stored.messages, stored.summary, None
     room = limit - sum(map(message_size, head))
-    size = sum(map(message_size, messages)) + (len(summary["text"].encode()) if summary else 0)
+    above = _summary_messages(summary, room)
+    size = sum(map(message_size, (*above, *messages)))
     first = first_kept(messages, room) if size > room else 0
     if first:
-        summary = made = await summarize(calls, model, messages[:first], summary, limit=room)
+        summary = made = await summarize(
+            calls, model, messages[:first], summary, limit=room, max_tokens=max_tokens
+        )
         messages = messages[first:]
         stored = replace(stored, messages=messages, summary=summary)
-    above = (summary_message(summary["text"]),) if summary else ()
+        above = _summary_messages(summary, room)
     prompt = (*head, *above, *messages)
     return FittedPrompt(prompt, sum(map(message_size, prompt)), stored, made)
+
+
+def can_shorten(stored: StoredPrompt, limit: int) -> bool:
+    """Whether a prompt that the provider found too long can be made to fit a smaller limit.
+
+    Args:
+        stored: The conversation.
+        limit: The most bytes; see `prompt_limit`.
+    """
+    summary = stored.summary
+    is_long = summary is not None and len(summary["text"].encode()) > 2 * summary_limit(limit)
+    return is_long or first_kept(stored.messages, limit) > 0
+
+
+def _summary_messages(summary: SummaryPart | None, room: int) -> tuple[PromptMessage, ...]:
+    """A summary in a prompt; one that was made for a larger window is shortened."""
+    if summary is None:
+        return ()
+    return (summary_message(shorten(summary["text"], 2 * summary_limit(room))),)
 
 
 def summary_message(summary: str) -> PromptMessage:
@@ -102,6 +132,7 @@ async def summarize(
     before: SummaryPart | None,
     *,
     limit: int,
+    max_tokens: int,
 ) -> SummaryPart:
     """Make a summary with a model, or an excerpt where the model cannot.
 
@@ -111,19 +142,21 @@ async def summarize(
         messages: What to cover, the oldest message first; at least one.
         before: The summary that covers what is above them.
         limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
+        max_tokens: The most tokens of the summary.
     """
     max_bytes = summary_limit(limit)
     texts = [f"{_NAMES[message.role]}: {message.text}" for message in messages]
     above = before["text"] if before else ""
     text, is_excerpt = "", False
-    if model.info.summarizes and limit >= _SMALLEST_LIMIT:
+    if model.info.summarizes and limit >= _SMALLEST_LIMIT and calls.can_call(model):
         try:
             async with asyncio.timeout(_SECONDS):
-                text = await _model_summary(calls, model, above, texts, limit)
+                text = await _model_summary(calls, model, above, texts, limit, max_tokens)
         except (StorableError, TimeoutError) as error:
             logger.warning("A model could not summarize a chat: %s", type(error).__name__)
     if not text or len(text.encode()) > 2 * max_bytes:
-        is_excerpt, text = True, excerpt([above, *texts] if above else texts, max_bytes)
+        covered = [above, *texts] if above else texts
+        is_excerpt, text = True, await asyncio.to_thread(excerpt, covered, max_bytes)
     until = messages[-1].id
     assert until is not None, "a message of the conversation is stored"
     return {
@@ -136,24 +169,33 @@ async def summarize(
 
 
 async def _model_summary(
-    calls: ModelCalls, model: Model, before: str, texts: Sequence[str], limit: int
+    calls: ModelCalls,
+    model: Model,
+    before: str,
+    texts: Sequence[str],
+    limit: int,
+    max_tokens: int,
 ) -> str:
     max_bytes = summary_limit(limit)
-    words = max(50, max_bytes // 8)
+    # a word of any language has three tokens at most, and a model may think before it writes
+    words = max(50, min(max_bytes // 8, max_tokens // 4))
+    options = CallOptions(max_tokens=max_tokens, effort=next(iter(model.info.efforts), None))
+    chunk_bytes = limit - 2 * max_bytes - len(_SYSTEM_PROMPT)
     summary = before
-    for chunk in split_transcript(texts, limit - 2 * max_bytes - len(_SYSTEM_PROMPT), _MAX_CALLS):
+    for chunk in await asyncio.to_thread(split_transcript, texts, chunk_bytes, _MAX_CALLS):
         task = _NEXT.format(summary=summary, words=words) if summary else _FIRST.format(words=words)
-        summary = await _answer(calls, model, task + chunk, max_bytes)
+        summary = await _answer(calls, model, task + chunk, options, max_bytes)
         if not summary:
             return ""
     return summary
 
 
-async def _answer(calls: ModelCalls, model: Model, task: str, max_bytes: int) -> str:
+async def _answer(
+    calls: ModelCalls, model: Model, task: str, options: CallOptions, max_bytes: int
+) -> str:
     """The text of a whole answer; empty when it was cut off, withheld or too long."""
     prompt = (text_message("system", _SYSTEM_PROMPT), text_message("user", task))
     pieces, size = list[str](), 0
-    options = CallOptions(max_tokens=max_bytes // 2)
     async with calls.once(model, prompt, options) as events:
         async for event in events:
             match event:

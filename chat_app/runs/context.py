@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from cachetools import LRUCache
 
 from chat_app.core.parts import Part
-from chat_app.llm.base import ModelInfo, PromptMessage
+from chat_app.llm.base import PromptMessage
 
 DEFAULT_BYTES_PER_TOKEN = 3.0
 """Until a provider has reported one. English has about four; a low value never sends too much."""
@@ -19,6 +19,8 @@ _SAFETY = 0.9
 """How much of the window is used, because a rate is an average."""
 _WEIGHT = 0.3
 """How much the newest report counts."""
+_LEAST_TOKENS = 500
+"""The smallest call that says something about a rate."""
 _MODELS = 1_000
 
 _MESSAGE_BYTES = 24
@@ -52,8 +54,8 @@ class TokenRates:
             prompt_bytes: The size of what was sent.
             input_tokens: What the provider counted.
         """
-        if prompt_bytes <= 0 or input_tokens <= 0:
-            return
+        if input_tokens < _LEAST_TOKENS:
+            return  # what a provider adds to each prompt would count for more than the prompt
         low, high = _BYTES_PER_TOKEN
         rate = min(high, max(low, prompt_bytes / input_tokens))
         before = self._rates.get(model, rate)
@@ -65,21 +67,21 @@ class TokenRates:
 
 
 def prompt_limit(
-    info: ModelInfo, bytes_per_token: float, *, max_tokens: int, max_bytes: int = 0
+    window: int | None, bytes_per_token: float, *, max_tokens: int, max_bytes: int = 0
 ) -> int:
     """The most bytes that the messages of a call may have.
 
     Args:
-        info: What is known of the model.
+        window: Of the model, in tokens; None if it is not known.
         bytes_per_token: The model's rate.
         max_tokens: The most tokens of the answer, for which room is left.
         max_bytes: The operator's limit (`CHAT_CONTEXT_CHARS`); 0 for the window of the model, and
             for `DEFAULT_PROMPT_BYTES` where that is unknown.
     """
-    if info.window is None:
+    if window is None:
         return max_bytes or DEFAULT_PROMPT_BYTES
-    answer = min(max_tokens, info.window // 4)
-    fitting = int((info.window - answer) * bytes_per_token * _SAFETY)
+    answer = min(max_tokens, window // 4)
+    fitting = int((window - answer) * bytes_per_token * _SAFETY)
     return min(fitting, max_bytes or fitting)
 
 

@@ -33,8 +33,8 @@ from chat_app.llm.base import CallOptions, Model, text_message
 from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCall, ModelCalls, fallback_notice
-from chat_app.runs.compact import FittedPrompt, fit_prompt
-from chat_app.runs.context import TokenRates, first_kept, prompt_limit
+from chat_app.runs.compact import FittedPrompt, can_shorten, fit_prompt
+from chat_app.runs.context import TokenRates, prompt_limit
 from chat_app.runs.continuation import INSTRUCTION, joined
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
@@ -252,14 +252,14 @@ class RunExecutor:
             before = self._models.name_of(prompt.previous_model)
             notice = notice_part("model_changed", before=before, after=model.name)
             active_run.log.add(PartAdded(notice))
-        limit = self._prompt_limit(model)
+        limit = await self._prompt_limit(model)
         while True:
             fitted = await self._fit(active_run.log, prompt, created, model, limit)
             try:
                 return await self._answer(active_run, created, fitted, model)
             except ContextTooLong:  # the window is smaller than was known, or the tokens are
                 prompt, limit = fitted.stored, fitted.size // 2
-                if active_run.log.has_token or first_kept(prompt.messages, limit) == 0:
+                if active_run.log.has_token or not can_shorten(prompt, limit):
                     raise
 
     async def _answer(
@@ -283,9 +283,9 @@ class RunExecutor:
                 before=created.continues,
             )
 
-    def _prompt_limit(self, model: Model) -> int:
+    async def _prompt_limit(self, model: Model) -> int:
         return prompt_limit(
-            model.info,
+            await self._models.context_window(model),
             self._token_rates.bytes_per_token(model.id),
             max_tokens=self._settings.chat_max_tokens,
             max_bytes=self._settings.chat_context_chars,
@@ -296,7 +296,14 @@ class RunExecutor:
     ) -> FittedPrompt:
         """Make the prompt, and put a summary that had to be made into the answer."""
         system = system_prompt(created.options, self._settings)
-        fitted = await fit_prompt(self._calls, model, prompt, system=system, limit=limit)
+        fitted = await fit_prompt(
+            self._calls,
+            model,
+            prompt,
+            system=system,
+            limit=limit,
+            max_tokens=self._settings.chat_max_tokens,
+        )
         if fitted.summary is not None:
             log.add(PartAdded(fitted.summary))
         return fitted

@@ -51,4 +51,4 @@ def _name_and_window(model_id: str) -> tuple[str, int | None]:
         model = services().models.get(model_id)
     except InvalidInput:
         return model_id, None  # it is no longer offered
-    return model.name, model.info.window
+    return model.name, services().models.known_window(model)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.llm.base import ModelInfo, PromptMessage, text_message
+from chat_app.llm.base import PromptMessage, text_message
 from chat_app.runs.context import (
     DEFAULT_BYTES_PER_TOKEN,
     DEFAULT_PROMPT_BYTES,
@@ -40,8 +40,7 @@ def conversation(texts: list[str]) -> list[PromptMessage]:
 def test_the_window_of_the_model_and_the_operator_s_limit_hold(
     window: int | None, max_tokens: int, max_bytes: int, limit: int
 ) -> None:
-    info = ModelInfo(window=window)
-    assert prompt_limit(info, 3.0, max_tokens=max_tokens, max_bytes=max_bytes) == limit
+    assert prompt_limit(window, 3.0, max_tokens=max_tokens, max_bytes=max_bytes) == limit
 
 
 def test_the_size_of_a_token_is_learned_from_usage() -> None:
@@ -52,8 +51,8 @@ def test_the_size_of_a_token_is_learned_from_usage() -> None:
     for _ in range(40):
         rates.observe("a", 2_000, 1_000)
     assert rates.bytes_per_token("a") == pytest.approx(2.0, abs=0.01)
-    rates.observe("a", 0, 10)
     rates.observe("a", 10, 0)
+    rates.observe("a", 2, 70)  # "hi", and what the provider puts around it
     assert rates.bytes_per_token("a") == pytest.approx(2.0, abs=0.01)
     rates.observe("b", 1, 1_000_000)
     assert rates.bytes_per_token("b") == 1.0
