@@ -226,6 +226,19 @@ def test_thinking_text_and_usage_are_read() -> None:
     assert [event.cache_write_tokens for event in events if isinstance(event, Usage)] == [10]
 
 
+def test_a_sum_of_tokens_can_be_stored() -> None:
+    most = 2**31 - 1
+    counts = {
+        "input_tokens": most,
+        "cache_creation_input_tokens": most,
+        "cache_read_input_tokens": most,
+    }
+    events = decoded(began(**counts, output_tokens=2**31), *ended())
+    (usage,) = [event for event in events if isinstance(event, Usage)]
+    assert (usage.input_tokens, usage.cached_input_tokens) == (most, most)
+    assert usage.output_tokens == 0, "what cannot be a count is none"
+
+
 def test_hidden_and_redacted_thinking_are_kept() -> None:
     events = decoded(
         began(),

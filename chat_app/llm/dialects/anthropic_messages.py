@@ -18,6 +18,7 @@ from chat_app.core.events import (
 from chat_app.llm.base import CallOptions, PromptMessage
 from chat_app.llm.dialects.stream import (
     TypedStreamDecoder,
+    clamped,
     count_of,
     key_of,
     normalize_finish_reason,
@@ -310,7 +311,7 @@ class AnthropicDecoder(TypedStreamDecoder):
         details = usage.get("output_tokens_details")
         thought = count_of(details.get("thinking_tokens")) if isinstance(details, dict) else None
         self.usage = Usage(
-            sum(self._input.values()),
+            clamped(sum(self._input.values())),
             self._output,
             reasoning_tokens=thought,
             cached_input_tokens=self._input.get("cache_read_input_tokens"),

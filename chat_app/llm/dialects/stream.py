@@ -21,7 +21,8 @@ from chat_app.llm.base import ProviderError
 from chat_app.llm.errors import ErrorDetails, Failure, failure_in_stream
 from chat_app.llm.sse import DONE, SSEvent
 
-_MAX_TOKENS = 1 << 31
+_MAX_TOKENS = (1 << 31) - 1
+"""The most tokens that the row of a run can have."""
 
 _REASONS: dict[FinishReason | Literal["error"], str] = {
     "stop": "stop eos eos_token stop_token stop_sequence end_turn complete completed",
@@ -60,7 +61,12 @@ def normalize_finish_reason(reason: object) -> FinishReason | Literal["error"]:
 
 def count_of(value: object) -> int | None:
     """A count of tokens; None if it is none."""
-    return value if type(value) is int and 0 <= value < _MAX_TOKENS else None
+    return value if type(value) is int and 0 <= value <= _MAX_TOKENS else None
+
+
+def clamped(count: int) -> int:
+    """A sum of counts, as far as it can be stored."""
+    return min(count, _MAX_TOKENS)
 
 
 def key_of(value: object) -> object:
