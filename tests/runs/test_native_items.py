@@ -30,14 +30,14 @@ async def test_native_items_are_stored_and_count(harness: RunHarness, alice: Pri
     assert len(CANARY) < native_size(STORED)  # pyright: ignore
 
 
-async def test_the_next_prompt_has_them(harness: RunHarness, alice: Principal):
+async def test_the_next_prompt_has_the_native_items(harness: RunHarness, alice: Principal):
     sent, _ = await ask(harness, alice)
     await harness.runs.send(alice, text="two", client_id="c2", thread_id=sent.thread_id)
     prompt = (await harness.models.one.answer(2)).prompt
     assert [list(message.native) for message in prompt] == [[], [], STORED, []]
 
 
-async def test_only_models_get_them(harness: RunHarness, alice: Principal):
+async def test_only_models_get_native_items(harness: RunHarness, alice: Principal):
     sent, events = await ask(harness, alice)
     assert parts_of(events) == [("reasoning", "hm"), ("text", "uno")]
     stored = await harness.read(alice, sent.run_id)
@@ -49,7 +49,7 @@ async def test_only_models_get_them(harness: RunHarness, alice: Principal):
         assert CANARY not in repr(shown)
 
 
-async def test_they_survive_a_crash(database: DatabaseUnderTest):
+async def test_native_items_survive_a_crash(database: DatabaseUnderTest):
     async with run_harness(database) as lost:
         alice = await lost.person()
         sent = await lost.runs.send(alice, text="hi", client_id="c1")
