@@ -167,3 +167,40 @@ async def test_a_server_without_instructions_has_no_field_for_them(page: Page) -
 async def test_it_cannot_be_opened_before_the_options_are_known(page: Page) -> None:
     button = await _mount(page, options=None)
     await expect(button).to_be_disabled()
+
+
+UNKNOWN = {"thread": "", "options": None, "models": [], "model": ""}
+
+
+async def test_what_is_typed_stays_while_the_page_loads_again(page: Page) -> None:
+    shown = {"thread": "t1", "options": UNSET, "models": MODELS, "model": "thinker"}
+    button = await _mount(page, **shown)
+    await button.click()
+    dialog = page.get_by_role("dialog")
+    save = dialog.get_by_role("button", name="Save")
+    await dialog.get_by_label("Instructions").fill("Be brief.")
+    await dialog.get_by_label("Thinking effort").select_option("high")
+    await page.evaluate("(unknown) => it.set(unknown)", UNKNOWN)
+    await page.evaluate("it.set({ thread: 't1' })")
+    await expect(save).to_have_attribute("aria-disabled", "true")
+    await save.press("Enter")
+    assert await _saved(page) == []
+    await page.evaluate("(shown) => it.set(shown)", shown)
+    await expect(dialog.get_by_label("Temperature")).to_have_count(0)
+    await save.click()
+    chosen = {**UNSET, "instructions": "Be brief.", "effort": "high"}
+    assert await _saved(page) == [chosen]
+    await page.evaluate("(unknown) => it.set(unknown)", UNKNOWN)
+    await page.evaluate("(shown) => it.set(shown)", shown)
+    assert await _saved(page) == [chosen, chosen]
+
+
+@pytest.mark.parametrize(
+    "other", [{"thread": "t2", "options": None}, {"thread": "", "options": UNSET}]
+)
+async def test_another_chat_closes_it(page: Page, other: dict[str, Any]) -> None:
+    button = await _mount(page, thread="t1")
+    await button.click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.evaluate("(other) => it.set(other)", other)
+    await expect(page.get_by_role("dialog")).to_have_count(0)

@@ -45,13 +45,22 @@ const UNSET = { instructions: "", temperature: null, effort: null };
 export function ChatOptions(props) {
   const { thread = "", options = null, caps, models = [], model = "", children } = props;
   const { saved, refused, problem, isDisconnected, onSave } = props;
-  const [isOpen, setIsOpen] = useState(false);
+  const [opened, setOpened] = useState(/** @type {string | null} */ (null)); // the dialog's thread
+  const isOpen = opened !== null;
   const { instructions, temperature, effort } = options ?? UNSET;
   const isSet = instructions !== "" || temperature !== null || effort !== null;
   const chosen = models.find(({ id }) => id === model);
 
+  // While the page loads again, as after a restart of the server, neither the thread nor anything
+  // else is known; the dialog stays with what was, and with what is typed in it.
+  const isKnown = options !== null;
+  const known = useRef({ options, chosen });
+  if (isKnown) known.current = { options, chosen };
+
   // Another chat has other options.
-  useEffect(() => setIsOpen(false), [thread]);
+  useEffect(() => {
+    if ((isKnown || thread) && thread !== opened) setOpened(null);
+  }, [isKnown, thread]);
 
   return (
     <>
@@ -63,25 +72,26 @@ export function ChatOptions(props) {
         aria-haspopup="dialog"
         aria-expanded={isOpen}
         data-set={isSet}
-        disabled={!options}
-        onClick={() => setIsOpen(true)}
+        disabled={!isKnown}
+        onClick={() => setOpened(thread)}
       >
         {children}
       </button>
       {isOpen &&
-        options &&
+        known.current.options &&
         createPortal(
           <Dialog
-            isNew={!thread}
-            options={options}
+            isNew={!opened}
+            isKnown={isKnown}
+            options={known.current.options}
             caps={caps}
-            chosen={chosen}
+            chosen={known.current.chosen}
             saved={saved}
             refused={refused}
             problem={problem}
             isDisconnected={isDisconnected}
             onSave={onSave}
-            onClose={() => setIsOpen(false)}
+            onClose={() => setOpened(null)}
           />,
           document.body,
         )}
@@ -92,6 +102,7 @@ export function ChatOptions(props) {
 /**
  * @param {{
  *   isNew: boolean,
+ *   isKnown: boolean,
  *   options: Options,
  *   caps: Caps,
  *   chosen?: Model,
@@ -103,7 +114,7 @@ export function ChatOptions(props) {
  *   onClose: () => void,
  * }} props
  */
-function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
+function Dialog({ isNew, isKnown, options, caps, chosen, onSave, onClose, ...answer }) {
   const { saved = "", refused = "", problem = "", isDisconnected = false } = answer;
   const id = useId();
   /** @type {import("react").RefObject<HTMLDialogElement>} */
@@ -113,6 +124,7 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
   const [sent, setSent] = useState({ request: "", options });
   const [notANumber, setNotANumber] = useState(false);
   const offline = useOffline(isDisconnected);
+  const isWaiting = offline || !isKnown;
   const isRefused = sent.request !== "" && refused === sent.request;
   const isSaving = sent.request !== "" && !isRefused;
   const [stored] = useState(options.effort); // another model's, maybe: it stays until it is changed
@@ -132,14 +144,14 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
 
   // Back online: what was not answered is sent again, under the same name.
   useEffect(() => {
-    if (!offline && isSaving) onSave?.(sent.request, sent.options);
-  }, [offline]);
+    if (!isWaiting && isSaving) onSave?.(sent.request, sent.options);
+  }, [isWaiting]);
 
   /** @param {import("react").SyntheticEvent<HTMLFormElement>} event */
   function submit(event) {
     event.preventDefault();
     event.stopPropagation(); // React's events go on to the composer, which would send
-    if (isSaving || offline) return;
+    if (isSaving || isWaiting) return;
     const form = event.currentTarget;
     const number = form.querySelector("[type=number]");
     const isBad = number instanceof HTMLInputElement && number.validity.badInput;
@@ -241,7 +253,7 @@ function Dialog({ isNew, options, caps, chosen, onSave, onClose, ...answer }) {
           <button type="button" className="quiet-button" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" className="button" aria-disabled={isSaving || offline}>
+          <button type="submit" className="button" aria-disabled={isSaving || isWaiting}>
             Save
           </button>
         </div>
