@@ -95,6 +95,7 @@ MESSAGE_TO_CONTINUE = Prepared(
         MESSAGES.c.finish_reason,
         MESSAGES.c.model,
         MESSAGES.c.parts,
+        MESSAGES.c.size,
     ).where(MESSAGES.c.id == _id("message_id"), MESSAGES.c.deleted_at.is_(None))
 )
 """What an answer that goes on has."""
@@ -177,11 +178,12 @@ RUN_TO_END = Prepared(
         MESSAGES.c.owner_id,
         MESSAGES.c.thread_id,
         MESSAGES.c.created_at.label("message_created_at"),
+        MESSAGES.c.native,
     )
     .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
     .where(RUNS.c.id == _id("run_id"))
 )
-"""What the end of a run needs of it."""
+"""What the end of a run needs of it, and of an answer that it continues."""
 
 END_OF_RUN = Prepared(
     select(

@@ -7,7 +7,14 @@ would have had there.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from chat_app.core.events import Event, NativeItemAdded, TextDelta, TextWasReasoning
+from chat_app.core.events import (
+    Event,
+    NativeItemAdded,
+    ReasoningDelta,
+    TextDelta,
+    TextWasReasoning,
+    Usage,
+)
 from chat_app.core.parts import Part, text_of
 from chat_app.runs.calls import ModelCall
 
@@ -21,6 +28,7 @@ _MOST = 400  # characters that may be repeated
 _LEAST = 10  # letters and digits among them; fewer may be no repetition
 _SPACED = ",;:.!?)\"'*_`"  # what a word may follow after a space
 _CJK = "\u2e80"  # from here on there are mostly scripts without spaces
+_OF_THOUGHTS = (ReasoningDelta, NativeItemAdded, Usage)
 
 
 def can_continue(role: str, status: str, reason: str, parts: Sequence[Part]) -> bool:
@@ -103,14 +111,18 @@ async def joined(events: ModelCall, before: Sequence[Part]) -> AsyncGenerator[Ev
         before: What the answer has.
     """
     seam = Seam(text_of(before))
+    # a thought that goes on is no longer word for word what its provider would get back
+    may_be_half = bool(before) and before[-1]["type"] == "reasoning"
     async with aclosing(events):
         async for event in events:
+            may_be_half = may_be_half and isinstance(event, _OF_THOUGHTS)
             if isinstance(event, TextDelta):
                 if text := seam.join(event.text):
                     yield TextDelta(text)
                 continue
-            # One would take what the answer had for reasoning too, the other be half of it.
-            if isinstance(event, TextWasReasoning | NativeItemAdded):
+            if isinstance(event, TextWasReasoning):
+                continue  # it would take what the answer had for reasoning, too
+            if may_be_half and isinstance(event, NativeItemAdded):
                 continue
             if text := seam.rest():
                 yield TextDelta(text)

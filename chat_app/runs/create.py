@@ -73,6 +73,7 @@ class CreatedRun:
         model: The model that answers; None if the message was sent before (`duplicate`).
         options: Those of the thread.
         continues: What the answer has already; the log of the run begins with it.
+        continued_bytes: The size of the answer, with what is never shown of it.
     """
 
     thread_id: UUID
@@ -82,6 +83,7 @@ class CreatedRun:
     model: Model | None
     options: ChatOptions = NO_OPTIONS
     continues: tuple[Part, ...] = ()
+    continued_bytes: int = 0
 
     @property
     def duplicate(self) -> bool:
@@ -257,12 +259,12 @@ def continue_run(
     message = transaction.first(MESSAGE_TO_CONTINUE, message_id=message_id)
     if message is None:
         raise NotFound
-    thread_id, question_id, role, status, reason, last_model, parts = message
+    thread_id, question_id, role, status, reason, last_model, parts, size = message
     thread = _lock_thread(transaction, thread_id)
     _check_active_runs(transaction, run, thread_id)
     if question_id is None or not can_continue(role, status, reason, parts):
         raise InvalidInput("Only an answer that was cut off can be continued.")
-    if size_of(parts) >= max_bytes:
+    if size >= max_bytes:
         raise InvalidInput("This answer has reached this server's size limit.")
     if message_id != thread.head_id:
         raise Conflict("Only the last answer of a chat can be continued.")
@@ -279,8 +281,9 @@ def continue_run(
             for seq, (_, event) in enumerate(events_of(parts), 1)
         ],
     )
+    continued = tuple(parts), size
     return CreatedRun(
-        thread_id, question_id, message_id, run.run_id, model, thread.options, tuple(parts)
+        thread_id, question_id, message_id, run.run_id, model, thread.options, *continued
     )
 
 

@@ -26,7 +26,7 @@ from chat_app.core.events import (
     events_of,
 )
 from chat_app.core.logging import log_unexpected_error
-from chat_app.core.parts import Part, has_content, notice_part, size_of
+from chat_app.core.parts import Part, has_content, notice_part
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.llm.base import CallOptions, Model, text_message
@@ -277,7 +277,7 @@ class RunExecutor:
             return await stream_answer(
                 call,
                 active_run.log,
-                max_bytes=self._settings.answer_bytes - size_of(created.continues),
+                max_bytes=self._settings.answer_bytes - created.continued_bytes,
                 now=self._flush_throttle.now,
                 on_usage=partial(self._observe, call.model, fitted),
                 before=created.continues,

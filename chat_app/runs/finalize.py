@@ -114,11 +114,14 @@ def finalize(
     run = transaction.first(RUN_TO_END, run_id=run_id)
     if run is None:
         return None
-    message_id, model, status, created_at, first_event_at, owner_id, thread_id, asked_at = run
+    message_id, model, status, created_at, first_event_at, *of_message = run
+    owner_id, thread_id, asked_at, stored_native = of_message
     if status not in ACTIVE:
         transaction.run(DELETE_EVENTS, run_id=run_id)
         return _stored_end(transaction, run_id, model, created_at, first_event_at)
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
+    # the log of a run that continues an answer begins with its parts, but not with these
+    native = [*(stored_native or ()), *folded.native]
     model = answering_model(folded.parts, model)
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
@@ -137,8 +140,8 @@ def finalize(
         message_id=message_id,
         new_model=model,
         new_parts=folded.parts,
-        new_native=folded.native or None,
-        new_size=size_of(folded.parts) + native_size(folded.native),
+        new_native=native or None,
+        new_size=size_of(folded.parts) + native_size(native),
         **end,
     )
     entry = entry_of_message(

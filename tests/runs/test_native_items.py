@@ -1,10 +1,12 @@
 """What a provider needs back of its answers is stored beside them, and goes to models alone."""
 
 import zipfile
+from typing import Any
 
 from chat_app.auth.principal import Principal
-from chat_app.core.events import NativeItemAdded, ReasoningDelta, TextDelta
+from chat_app.core.events import Event, NativeItemAdded, ReasoningDelta, TextDelta
 from chat_app.core.parts import native_size, size_of
+from chat_app.runs.finalize import reap_lost_runs
 from chat_app.threads.export import export
 from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, parts_of, run_harness
@@ -61,3 +63,66 @@ async def test_native_items_survive_a_crash(database: DatabaseUnderTest):
         async with run_harness(database) as harness:
             message = await harness.message(alice, sent.message_id)
             assert (message.status, message.native) == ("interrupted", STORED)
+
+
+NEXT = {"type": "thinking", "signature": "next"}
+REST = (ReasoningDelta("so"), NativeItemAdded("one", NEXT), TextDelta(" due"))
+
+
+async def stopped(harness: RunHarness, alice: Principal, *events: Event):
+    """An answer that was stopped when it had this much."""
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = (await harness.models.one.answer()).send(*events)
+    await answer.taken()
+    await anext(harness.runs.follow(alice, sent.run_id))
+    await harness.runs.stop(alice, sent.run_id)
+    return sent
+
+
+async def test_a_continued_answer_keeps_its_items_and_gets_those_of_the_rest(
+    harness: RunHarness, alice: Principal
+):
+    sent = await stopped(harness, alice, *ANSWER)
+    again = await harness.runs.continue_answer(alice, sent.message_id)
+    (await harness.models.one.answer(2)).send(*REST).finish()
+    await harness.read(alice, again.run_id)
+    message = await harness.message(alice, sent.message_id)
+    kinds = [part["type"] for part in message.parts]
+    assert kinds == ["reasoning", "text", "reasoning", "text"]
+    both: Any = [*STORED, {"at": 3, "made_by": "one", "item": NEXT}]
+    assert message.native == both
+    assert message.size == size_of(message.parts) + native_size(both)
+
+
+async def test_a_continued_answer_keeps_its_items_when_its_server_is_lost(
+    harness: RunHarness, alice: Principal
+):
+    sent = await stopped(harness, alice, *ANSWER)
+    await harness.runs.continue_answer(alice, sent.message_id)
+    models: Any = harness.models
+    assert await reap_lost_runs(harness.db, harness.clock, models) == 1
+    message = await harness.message(alice, sent.message_id)
+    assert (message.status, message.native) == ("interrupted", STORED)
+
+
+async def test_an_item_of_half_a_thought_is_not_kept(harness: RunHarness, alice: Principal):
+    sent = await stopped(harness, alice, TextDelta("uno"), ReasoningDelta("cut o"))
+    again = await harness.runs.continue_answer(alice, sent.message_id)
+    (await harness.models.one.answer(2)).send(*REST).send(*REST).finish()
+    await harness.read(alice, again.run_id)
+    message = await harness.message(alice, sent.message_id)
+    assert [part["type"] for part in message.parts] == ["text", *["reasoning", "text"] * 2]
+    assert message.native == [{"at": 4, "made_by": "one", "item": NEXT}]
+
+
+async def test_items_of_a_continued_answer_count_to_its_limit(database: DatabaseUnderTest):
+    async with run_harness(database, answer_bytes=10_000) as harness:
+        alice = await harness.person()
+        large = NativeItemAdded("one", {"type": "thinking", "signature": "s" * 8_000})
+        sent = await stopped(harness, alice, ReasoningDelta("hm"), large, TextDelta("uno"))
+        again = await harness.runs.continue_answer(alice, sent.message_id)
+        (await harness.models.one.answer(2)).say("x" * 4_000)
+        await harness.read(alice, again.run_id)
+        message = await harness.message(alice, sent.message_id)
+        assert message.finish_reason == "size"
+        assert message.size <= 10_000
