@@ -83,6 +83,34 @@ async def test_an_edit_is_sent_once_and_closes_when_it_is_accepted(page: Page) -
     )
 
 
+async def test_an_accepted_edit_is_over_when_its_message_is_shown_again(page: Page) -> None:
+    await _edit(page)
+    field = page.get_by_role("textbox")
+    await field.fill("Why?")
+    await field.press("Enter")
+    client_id = (await _calls(page))[0][1]
+    # The answer and the new version come at once.
+    await page.evaluate("(accepted) => it.set({ message: 'm2', accepted })", client_id)
+    await expect(field).to_have_count(0)
+    await page.evaluate("it.set({ message: 'm1', accepted: '' })")
+    await expect(field).to_have_count(0)
+    await page.evaluate("(accepted) => it.set({ accepted })", client_id)
+    await page.get_by_role("button", name="Edit your message").click()
+    await expect(field).to_have_value("What is a tide?")
+
+
+async def test_an_edit_that_was_sent_stays_when_its_row_is_made_anew(page: Page) -> None:
+    await _edit(page)
+    field = page.get_by_role("textbox")
+    await field.fill("Why?")
+    await field.press("Enter")
+    client_id = (await _calls(page))[0][1]
+    await page.evaluate("it.set({ key: 'again' })")
+    await expect(field).to_have_value("Why?")
+    await page.evaluate("(accepted) => it.set({ accepted })", client_id)
+    await expect(field).to_have_count(0)
+
+
 async def test_a_refused_edit_keeps_its_text_and_its_id(page: Page) -> None:
     await _edit(page)
     field = page.get_by_role("textbox")

@@ -80,8 +80,12 @@ function Form(props) {
   const field = useRef(/** @type {any} */ (null));
   const [before] = useState(() => textOf(parts) || textOf(chunks.get(streamId)?.parts ?? []));
   const [drafts] = useState(() => openDrafts(sessionStorage));
-  const [draft] = useState(() => drafts.load(key));
+  const [draft] = useState(() => {
+    if (accepted) drafts.accepted(accepted);
+    return drafts.load(key);
+  });
   const sent = useRef({ text: draft.sent, id: draft.id });
+  const isPending = useRef(false);
   const [state, setState] = useState("idle");
   const [alert, setAlert] = useState("");
 
@@ -140,6 +144,18 @@ function Form(props) {
   useEffect(() => {
     if (refused && refused === sent.current.id) setState("idle");
   }, [refused]);
+
+  // The row may change in the commit that says that the edit was accepted: then nothing else ends it.
+  useEffect(() => {
+    isPending.current = state !== "idle";
+  }, [state]);
+  useEffect(
+    () => () => {
+      const isShown = document.querySelector(".edit-form"); // its row was only made anew
+      if (isPending.current && edited === message && !isShown) edit("");
+    },
+    [],
+  );
 
   useEffect(() => {
     if (state !== "sending") return undefined;
