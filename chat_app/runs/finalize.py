@@ -15,6 +15,7 @@ from chat_app.db.engine import Database
 from chat_app.db.full_text import entry_of_message
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
+    DELETE_ENTRY,
     DELETE_EVENTS,
     END_MESSAGE,
     END_OF_RUN,
@@ -152,7 +153,9 @@ def finalize(
         role="assistant",
         created_at=asked_at,
     )
-    if entry is not None:  # while it was running it had no text, and no entry
+    # One that an earlier version continued has an entry still.
+    transaction.run(DELETE_ENTRY, message_id=message_id)
+    if entry is not None:
         transaction.run(INSERT_ENTRY, **entry)
     transaction.run(
         END_RUN,

@@ -84,6 +84,8 @@ async def restore_branch(
     for ids in _batches(restored):
         of_these = col(Message.id).in_(ids)
         await session.exec(update(Message).where(of_these).values(deleted_at=None))
+        # an earlier version may have given them one while they were deleted
+        await session.exec(delete(SearchEntry).where(col(SearchEntry.message_id).in_(ids)))
         rows = (await session.exec(select(Message).where(of_these))).all()
         for entry in filter(None, map(_entry_of, rows)):
             session.add(entry)

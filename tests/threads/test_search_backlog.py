@@ -1,17 +1,20 @@
 """What an earlier version writes into a database of this one can be searched after the start."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import col, delete, select
 
 from chat_app.auth.principal import Principal
+from chat_app.core.crypto import KeyRing
 from chat_app.core.parts import text_part
 from chat_app.db.tables import Message, SearchEntry, Thread
 from chat_app.threads import search_backlog
+from chat_app.threads.search import Search
 from chat_app.threads.search_backlog import index_missing
-from testing.run_services import RunHarness
+from testing.database import DatabaseUnderTest
+from testing.run_services import RunHarness, run_harness
 
 
 async def _write_without_entries(harness: RunHarness, who: Principal) -> tuple[UUID, list[UUID]]:
@@ -70,3 +73,97 @@ async def test_what_an_earlier_version_wrote_is_indexed_once(
     assert "an old title" not in {tokens for *_, tokens in every}
     assert await index_missing(harness.db, before) == 0
     assert await _entries(harness) == every
+
+
+async def _found(harness: RunHarness, who: Principal, text: str) -> list[UUID | None]:
+    page = await Search(harness.db, KeyRing(harness.settings)).find(who, text)
+    return [hit.message_id for hit in page.hits]
+
+
+async def _ask(harness: RunHarness, who: Principal) -> tuple[UUID, UUID]:
+    """A thread with a title of its own, and a question in it that is answered."""
+    thread = await harness.threads.create(who, title="garden")
+    sent = await harness.runs.send(who, text="tomatoes", client_id="c1", thread_id=thread.id)
+    (await harness.models.one.answer()).say("red").finish()
+    await harness.read(who, sent.run_id)
+    return thread.id, sent.user_message_id
+
+
+def _later(harness: RunHarness) -> datetime:
+    return harness.clock() + timedelta(hours=1)
+
+
+async def test_a_start_finds_no_deleted_message_and_a_restored_one_once(
+    database: DatabaseUnderTest,
+):
+    async with run_harness(database) as harness:
+        alice = await harness.person()
+        thread_id, message_id = await _ask(harness, alice)
+        await harness.threads.delete_branch(alice, thread_id, message_id)
+        assert await index_missing(harness.db, _later(harness)) == 0
+        assert await _found(harness, alice, "tomatoes") == []
+        await harness.threads.restore_branch(alice, thread_id, message_id)
+        assert await index_missing(harness.db, _later(harness)) == 0
+        assert await _found(harness, alice, "tomatoes") == [message_id]
+
+
+async def _add_entry(harness: RunHarness, who: Principal, thread_id: UUID, message_id: UUID):
+    """The entry that an earlier version gives a message."""
+    async with harness.db.system("sweep", write=True) as session:
+        session.add(
+            SearchEntry(
+                owner_id=who.user_id,
+                thread_id=thread_id,
+                message_id=message_id,
+                role="user",
+                created_at=harness.clock(),
+                tokens="tomatoes",
+            )
+        )
+
+
+async def test_entries_that_an_earlier_start_gave_deleted_messages_are_removed(
+    database: DatabaseUnderTest, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(search_backlog, "_REMOVED_AT_ONCE", 2)
+    async with run_harness(database) as harness:
+        alice = await harness.person()
+        thread_id, message_id = await _ask(harness, alice)
+        await harness.threads.delete_branch(alice, thread_id, message_id)
+        for _ in range(3):
+            await _add_entry(harness, alice, thread_id, message_id)
+        await index_missing(harness.db, _later(harness))
+        assert await _found(harness, alice, "tomatoes") == []
+        assert [entry[1:] for entry in await _entries(harness)] == [(None, "garden")]
+
+
+async def test_a_message_that_is_restored_before_the_next_start_is_found_once(
+    database: DatabaseUnderTest,
+):
+    async with run_harness(database) as harness:
+        alice = await harness.person()
+        thread_id, message_id = await _ask(harness, alice)
+        await harness.threads.delete_branch(alice, thread_id, message_id)
+        await _add_entry(harness, alice, thread_id, message_id)
+        await harness.threads.restore_branch(alice, thread_id, message_id)
+        assert await _found(harness, alice, "tomatoes") == [message_id]
+
+
+async def test_a_continued_answer_is_found_once(database: DatabaseUnderTest):
+    async with run_harness(database) as harness:
+        alice = await harness.person()
+        sent = await harness.runs.send(alice, text="hi", client_id="c1")
+        (await harness.models.one.answer()).say("Half tomatoes")
+        await anext(harness.runs.follow(alice, sent.run_id))
+        await harness.runs.stop(alice, sent.run_id)
+        again = await harness.runs.continue_answer(alice, sent.message_id)
+        answer = await harness.models.one.answer(2)
+        await index_missing(harness.db, _later(harness))
+        assert await _found(harness, alice, "tomatoes") == [], "it is being written"
+        # an earlier version leaves the entry where it is
+        await _add_entry(harness, alice, sent.thread_id, sent.message_id)
+        answer.say(" and cabbage").finish()
+        await harness.read(alice, again.run_id)
+        await harness.runs.drain()
+        assert await _found(harness, alice, "tomatoes") == [sent.message_id]
+        assert await _found(harness, alice, "cabbage") == [sent.message_id]
