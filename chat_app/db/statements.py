@@ -178,6 +178,7 @@ RUN_TO_END = Prepared(
         MESSAGES.c.owner_id,
         MESSAGES.c.thread_id,
         MESSAGES.c.created_at.label("message_created_at"),
+        MESSAGES.c.parts,
         MESSAGES.c.native,
     )
     .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)

@@ -255,11 +255,11 @@ def asked_model(parts: Iterable[Part], answered: str) -> str:
 
 
 def answering_model(parts: Iterable[Part], asked: str) -> str:
-    """The id of the model that gave an answer, also where its server was lost.
+    """The id of the model that gave an answer, or the rest of one, also where its server was lost.
 
     Args:
-        parts: Of the answer.
-        asked: The id of the model that was asked for it.
+        parts: Those that the run added to the answer.
+        asked: The id of the model that was asked for them.
     """
     before, after = _last_fallback(parts)
     return after if before == asked else asked

@@ -116,14 +116,14 @@ def finalize(
     if run is None:
         return None
     message_id, model, status, created_at, first_event_at, *of_message = run
-    owner_id, thread_id, asked_at, stored_native = of_message
+    owner_id, thread_id, asked_at, parts, stored_native = of_message
     if status not in ACTIVE:
         transaction.run(DELETE_EVENTS, run_id=run_id)
         return _stored_end(transaction, run_id, model, created_at, first_event_at)
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
     # the log of a run that continues an answer begins with its parts, but not with these
     native = [*(stored_native or ()), *folded.native]
-    model = answering_model(folded.parts, model)
+    model = answering_model(folded.parts[len(parts) :], model)
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
             folded.finish, has_content=has_content(folded.parts), model=models.name_of(model)

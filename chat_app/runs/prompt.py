@@ -30,7 +30,8 @@ class StoredPrompt:
     Args:
         messages: The messages that no summary covers, the oldest first.
         summary: What stands for those above; None if that is nothing.
-        previous_model: The id of the model that was asked for the answer above; empty for none.
+        previous_model: The id of the model that was asked for the answer above, or that gave the
+            answer to continue; empty for none.
     """
 
     messages: tuple[PromptMessage, ...]
@@ -65,7 +66,8 @@ def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
             if summary is None and (summary := summary_of(parts)):
                 until = UUID(summary["until"])
             if role == "assistant":
-                previous_model = previous_model or asked_model(parts, model)
+                asked = model if message_id == leaf else asked_model(parts, model)
+                previous_model = previous_model or asked
             if message_id == until:
                 start = None
                 break

@@ -111,3 +111,40 @@ async def test_a_title_is_asked_of_the_model_that_answered(database: DatabaseUnd
         (await harness.models.two.answer(2)).say("Rome").finish()
         await harness.runs.titles_settled()
         assert (await harness.threads.get(alice, sent.thread_id)).title == "Rome"
+
+
+async def cut_off(harness: RunHarness, who: Principal):
+    """An answer of the alternative that was stopped behind a text."""
+    sent = await ask(harness, who)
+    (await harness.models.one.answer()).fail(Failure.UNREACHABLE.error("One"))
+    answer = (await harness.models.two.answer()).say("Half of")
+    await answer.taken()
+    async for event in harness.runs.follow(who, sent.run_id):
+        if text_of([event]):
+            break
+    await harness.runs.stop(who, sent.run_id)
+    return sent
+
+
+async def test_an_answer_of_the_alternative_is_continued_in_one_text(
+    harness: RunHarness, alice: Principal
+):
+    sent = await cut_off(harness, alice)
+    again = await harness.runs.continue_answer(alice, sent.message_id)
+    (await harness.models.two.answer(2)).say(" it").finish()
+    await harness.read(alice, again.run_id)
+    message = await harness.message(alice, sent.message_id)
+    assert message.parts == [FALLBACK, {"type": "text", "text": "Half of it"}]
+    assert message.model == "two"
+
+
+async def test_the_rest_of_an_answer_is_that_of_the_model_that_gave_it(
+    harness: RunHarness, alice: Principal
+):
+    sent = await cut_off(harness, alice)
+    harness.models.gone.add("two")
+    again = await harness.runs.continue_answer(alice, sent.message_id)
+    (await harness.models.one.answer(2)).say(" it").finish()
+    await harness.read(alice, again.run_id)
+    assert (await harness.message(alice, sent.message_id)).model == "one"
+    assert (await harness.run(alice, again.run_id)).model == "one"
