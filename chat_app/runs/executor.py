@@ -394,7 +394,9 @@ async def stream_answer(
             event_type = type(event)
             fitting = size.fit(event, begins_part=event_type is not last_type)
             if fitting is None:
-                break
+                if size.is_exceeded:
+                    break
+                continue
             event = fitting
             if event_type is not last_type and event_type is not Usage:
                 seconds = round(now() - since, 3)

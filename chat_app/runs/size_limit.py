@@ -30,7 +30,16 @@ class SizeLimit:
         self._left = max_bytes
 
     def fit(self, event: Event, *, begins_part: bool) -> Event | None:
-        """What fits of the next event: all of it, the beginning of its text, or None."""
+        """What fits of the next event: all of it, the beginning of its text, or None.
+
+        A native item that does not fit is left out, and more may follow: readers do not see it.
+        """
+        if isinstance(event, NativeItemAdded):
+            size = _size_of(event) + (PART_BYTES if begins_part else 0)
+            if size > self._left:
+                return None
+            self._left -= size
+            return event
         if begins_part:
             self._left -= PART_BYTES
         if not isinstance(event, PART_DELTAS):
@@ -51,7 +60,8 @@ class SizeLimit:
 def _size_of(event: Event) -> int:
     match event:
         case ToolCallDelta():
-            return PART_BYTES + len(event.arguments.encode("utf-8", "surrogatepass"))
+            text = event.call_id + event.name + event.arguments
+            return PART_BYTES + len(text.encode("utf-8", "surrogatepass"))
         case PartAdded() | ToolResult() | NativeItemAdded():
             return PART_BYTES + len(encode_payload(event).encode("utf-8", "surrogatepass"))
         case _:

@@ -8,6 +8,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.events import (
     Event,
     Finish,
+    NativeItemAdded,
     PartAdded,
     ReasoningDelta,
     TextDelta,
@@ -87,6 +88,24 @@ async def test_an_answer_of_exactly_the_limit_is_whole(harness: RunHarness, alic
     assert (message.status, message.finish_reason) == ("complete", "stop")
 
 
+async def test_an_answer_is_complete_without_a_native_item_that_does_not_fit(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    answer = await harness.models.one.answer()
+    small = NativeItemAdded("one", {"type": "thinking", "signature": "s"})
+    large = NativeItemAdded("one", {"type": "thinking", "signature": "s" * LIMIT})
+    answer.send(ReasoningDelta("hm"), large, TextDelta("a"), large, TextDelta("b"), small)
+    answer.send(Usage(3, 4), Finish("stop")).finish()
+    await harness.read(alice, sent.run_id)
+    message = await harness.message(alice, sent.message_id)
+    assert (message.status, message.finish_reason) == ("complete", "stop")
+    assert [part["text"] for part in message.parts if "text" in part] == ["hm", "ab"]
+    assert [native["item"] for native in message.native or ()] == [small.item]
+    run = await harness.run(alice, sent.run_id)
+    assert (run.input_tokens, run.output_tokens) == (3, 4)
+
+
 def fitted(events: list[Event], limit: int = 1_000) -> list[Event]:
     """What fits of the events of an answer."""
     size, found, last = SizeLimit(limit), [], None
@@ -107,6 +126,9 @@ ENDLESS: dict[str, list[Event]] = {
     "retracted text": [TextDelta("a"), TextWasReasoning()] * 1_000,
     "tool arguments": [ToolCallDelta("c", "t", '{"a":')] * 1_000,
     "tool calls without arguments": [ToolCallDelta(str(n), "t", "") for n in range(1_000)],
+    "ids of calls": [ToolCallDelta("c" * 100, "t", "")] * 1_000,
+    "names of tools": [ToolCallDelta("c", "t" * 100, "")] * 1_000,
+    "native items": [NativeItemAdded("m", {"a": "b"})] * 1_000,
     "tool results": [ToolResult("c", "r" * 100)] * 1_000,
     "sources": [PartAdded({"type": "source", "id": "1", "url": "https://a.test", "title": "A"})]
     * 1_000,
@@ -116,6 +138,13 @@ ENDLESS: dict[str, list[Event]] = {
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_whatever_a_model_repeats_reaches_the_limit(kind: str):
     assert len(fitted(ENDLESS[kind])) < 40
+
+
+@pytest.mark.parametrize(
+    "call", [ToolCallDelta("c" * 800, "t", ""), ToolCallDelta("c", "é" * 400, "")]
+)
+def test_the_id_and_the_name_of_a_call_count(call: ToolCallDelta):
+    assert fitted([call, call]) == [call]
 
 
 def test_a_character_is_never_cut_in_two():
