@@ -9,6 +9,8 @@ import asyncio
 import importlib.util
 import sys
 from collections import Counter
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +31,8 @@ _MODULES = (
 """The modules that make requests, each after those that it imports."""
 MOST_TREES = 400
 """How many trees a mutant may survive."""
+_UNCHANGED = replace(PROGRAM)
+"""The code as it is, asked as a mutant is: about branches that are already written."""
 
 
 async def branches(trees: int = 2_000) -> Result:
@@ -41,11 +45,10 @@ async def branches(trees: int = 2_000) -> Result:
 
 async def branch_mutants() -> Result:
     """A mutant of the projectors for each rule; a strict server refuses what it sends."""
-    known = await asyncio.to_thread(ask_for_branches, range(MOST_TREES))
     survivors = [
         f"{mutant.rule} survived"
         for mutant in MUTANTS
-        if not await asyncio.to_thread(_is_noticed, mutant, known.retries)
+        if not await asyncio.to_thread(_is_noticed, mutant)
     ]
     without = RULES.keys() - {mutant.rule for mutant in MUTANTS} - UNREACHED.keys()
     survivors += [f"{name} has no mutant" for name in sorted(without)]
@@ -53,26 +56,32 @@ async def branch_mutants() -> Result:
     return Result("branch-mutants", len(MUTANTS), len(survivors), "; ".join(survivors) or figures)
 
 
-def _is_noticed(mutant: Mutant, known: Counter[str]) -> bool:
+def _is_noticed(mutant: Mutant) -> bool:
     program = mutated(mutant)
     for seed in range(MOST_TREES):
         try:
             outcome = ask_for_branches((seed,), program)
         except (IndexError, KeyError):
             continue  # a mutant may break off; another thread shows what it sends
-        if notice := _notice(mutant.rule, outcome, known):
+        if notice := _notice(mutant.rule, outcome, _usual_retries(seed)):
             print(f"  {mutant.rule}: {notice}", flush=True)
             return True
     return False
 
 
-def _notice(rule: str, outcome: Outcome, known: Counter[str]) -> str:
-    """Where a rule was broken: in a refusal, or in a retry that the code as it is never makes."""
+@cache
+def _usual_retries(seed: int) -> Counter[str]:
+    """How often the code as it is learns from each rule, with the branches of one tree."""
+    return ask_for_branches((seed,), _UNCHANGED).retries
+
+
+def _notice(rule: str, outcome: Outcome, usual: Counter[str]) -> str:
+    """Where a rule was broken: in a refusal, or in more retries than the code as it is makes."""
     for refusal in outcome.refusals:
         if f": {rule}: " in refusal:
             return refusal
-    new = [name for name in outcome.retries if name not in known and name.endswith(f": {rule}")]
-    return f"{new[0]} (and sent again)" if new else ""
+    more = [name for name in outcome.retries - usual if name.endswith(f": {rule}")]
+    return f"{more[0]} (and sent again)" if more else ""
 
 
 def mutated(mutant: Mutant) -> Program:
