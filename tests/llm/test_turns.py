@@ -21,6 +21,7 @@ from chat_app.llm.dialects.turns import (
     TextBlock,
     conversation_of,
     rounds_of,
+    text_of_blocks,
 )
 
 MADE_BY = "one/model"
@@ -281,6 +282,30 @@ def test_sources_and_notices_are_left_out_and_data_is_text() -> None:
     data: Part = {"type": "data", "name": "chart", "data": {"y": [1]}}
     said = turns(user("a"), answer(source, "b", data, notice_part("model_changed")))
     assert said[1] == ("assistant", ["b", '[chart: {"y": [1]}]'])
+
+
+SUMMARY: Part = {"type": "summary", "text": "s", "until": "u", "count": 1, "origin": "model"}
+
+
+@pytest.mark.parametrize("between", [notice_part("model_changed"), SUMMARY, thought("hm")])
+def test_the_halves_of_a_continued_answer_are_one_text(between: Part) -> None:
+    said = conversation(user("a"), answer("Half of", between, " it"), user("b"))
+    assert text_of_blocks(said.turns[1].blocks) == "Half of it"
+    [each] = rounds_of(said.turns[1])
+    assert short(each.blocks[-1]) == "Half of it"
+
+
+def test_the_halves_of_an_answer_keep_what_belongs_between_them() -> None:
+    parts = ("Half of", thought("hm"), " it", call(), "c")
+    details = native(1, kind="reasoning_details")
+    assert turns(user("a"), answer(*parts, native=(details,)))[1][1] == [
+        *("*reasoning_details ", "~hm", "Half of it"),
+        *("call00001=sunny", "c"),
+    ]
+    assert turns(user("a"), answer(*parts, native=(native(2),)))[1][1] == [
+        *("Half of", "~hm", "*thinking hm", " it"),
+        *("call00001=sunny", "c"),
+    ]
 
 
 def test_lone_surrogates_are_repaired_wherever_they_are() -> None:

@@ -13,7 +13,8 @@ have in common, so a lax server gets the same:
   accepts those of all others.
 - Reasoning is no part of an answer: it is sent only to a provider that wants it. What a provider
   made to be sent back (`NativeItem`) is sent to that provider and model, and before what it led to.
-- A file that cannot be sent is named. Sources and notices are left out.
+- A file that cannot be sent is named. Sources and notices are left out. The texts around what is
+  left out, or sent in a field of its own, are one text: an answer that was continued has them.
 """
 
 import json
@@ -232,6 +233,7 @@ class _TurnBuilder:
         native: list[NativeItem] = []
         if self._history or is_last:
             native = [item for item in message.native if item["made_by"] == self._made_by]
+        text_at: int | None = None
         for index, part in enumerate(message.parts):
             blocks += self._native(native, index, message.parts)
             if part["type"] == "reasoning":
@@ -239,6 +241,8 @@ class _TurnBuilder:
                     blocks.append(ReasoningBlock(text))
             elif part["type"] == "tool-call" and self._tools:
                 blocks.append(self._call(part))
+            elif part["type"] == "text":
+                text_at = _add_text(blocks, _clean(part["text"]), text_at)
             elif (text := _answered(part)).strip():
                 blocks.append(TextBlock(text))
         blocks += self._native(native, len(message.parts), message.parts)
@@ -287,6 +291,32 @@ def _has_answer(message: PromptMessage) -> bool:
     return any(
         part["type"] == "tool-call" or bool(_answered(part).strip()) for part in message.parts
     )
+
+
+def _add_text(blocks: list[Block], text: str, last: int | None) -> int | None:
+    """Add the text of a part, to the last text if nothing is sent between them.
+
+    Args:
+        blocks: Those of the answer so far.
+        text: The text.
+        last: Where the last text is; None if there is none.
+
+    Returns:
+        Where it is now.
+    """
+    if last is not None and not any(map(_separates, blocks[last + 1 :])):
+        text = text_of_blocks([blocks.pop(last)]) + text  # behind the thoughts between them
+    elif not text.strip():
+        return last
+    blocks.append(TextBlock(text))
+    return len(blocks) - 1
+
+
+def _separates(block: Block) -> bool:
+    """Whether a block has a place among the texts, and not a field beside them."""
+    if isinstance(block, NativeBlock):
+        return _begins_round(block) or block.item.get("type") == "message"
+    return not isinstance(block, ReasoningBlock)
 
 
 def _without_last_thoughts(blocks: list[Block]) -> list[Block]:
