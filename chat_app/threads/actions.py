@@ -119,12 +119,14 @@ class Threads:
         Args:
             principal: The user.
             thread_id: The thread.
-            before: A message of the thread; the window ends above it.
+            before: A message of the thread; the window ends above it. It may be deleted if the
+                one above is not.
             limit: Messages in the window, 1 to `MAX_PAGE_SIZE`; fewer if they are large
                 (`messages_page_bytes`).
 
         Raises:
-            NotFound: The thread, or `before` in it, is missing, foreign or deleted.
+            NotFound: The thread, or `before` in it, is missing or foreign; the thread, or a message
+                above `before`, is deleted.
             InvalidInput: The limit is out of range.
         """
         _check_limit(limit)
@@ -139,7 +141,9 @@ class Threads:
             messages = (
                 []
                 if leaf is None
-                else await queries.branch_above(session, leaf, limit, max_bytes, run)
+                else await queries.branch_above(
+                    session, leaf, limit, max_bytes, run, deleted=before is None
+                )
             )
         view = self._summary(thread, run)
         has_older = bool(messages) and messages[-1].parent_id is not None

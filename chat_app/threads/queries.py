@@ -293,7 +293,13 @@ async def page_rows(
 
 
 async def branch_above(
-    session: AsyncSession, leaf: UUID, limit: int, max_bytes: int, run: RunRef | None = None
+    session: AsyncSession,
+    leaf: UUID,
+    limit: int,
+    max_bytes: int,
+    run: RunRef | None = None,
+    *,
+    deleted: bool = False,
 ) -> list[MessageView]:
     """A message and those above it, newest first, as many as fit; at least one.
 
@@ -303,12 +309,18 @@ async def branch_above(
         limit: The most messages.
         max_bytes: The most bytes; the last message may exceed it.
         run: The thread's active run; its message gets the run's id.
+        deleted: Whether deleted messages are returned too.
+
+    Raises:
+        NotFound: One of them is deleted.
     """
     branch = await session.exec(BRANCH, params=branch_params(leaf, limit, max_bytes))
     counts: dict[UUID, int] = dict(branch.all())
     query = select(Message).where(col(Message.id).in_(counts))
     messages = await session.exec(query.options(defer(cast(Any, Message.native))))
     rows = {message.id: message for message in messages}
+    if not deleted and any(message.deleted_at is not None for message in rows.values()):
+        raise NotFound
     several = [rows[message_id] for message_id, count in counts.items() if count > 1]
     versions = await _versions(session, several) if several else {}
     return [

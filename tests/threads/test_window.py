@@ -108,6 +108,16 @@ async def test_before_must_be_a_message_of_this_thread(
             await harness.threads.window(alice, thread_id, before=before)
 
 
+async def test_no_window_shows_messages_of_a_deleted_branch(harness: RunHarness, alice: Principal):
+    thread_id, ids = await thread_of(harness, alice, 6)
+    await harness.threads.delete_branch(alice, thread_id, ids[2])
+    for before in ids[3:]:
+        with pytest.raises(NotFound):
+            await harness.threads.window(alice, thread_id, before=before)
+    window = await harness.threads.window(alice, thread_id, before=ids[2])
+    assert [message.id for message in window.messages] == ids[:2], "what is above is there"
+
+
 @only_sqlite
 async def test_a_window_of_a_long_thread_reads_no_more_than_of_a_short_one(
     harness: RunHarness, alice: Principal
