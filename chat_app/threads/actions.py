@@ -1,12 +1,14 @@
 """The actions on threads: each checks, commits, then publishes a signal."""
 
+import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from chat_app.auth.principal import Principal
@@ -29,6 +31,8 @@ from chat_app.threads.views import (
     message_view,
     summary,
 )
+
+logger = logging.getLogger(__name__)
 
 MAX_PAGE_SIZE = 200
 """The most threads or messages on a page."""
@@ -359,10 +363,6 @@ class Threads:
             How many threads were removed.
         """
         before = self._clock() - timedelta(days=self._settings.deleted_days)
-        is_left = True
-        while is_left:
-            async with self._db.system("sweep", write=True) as session:
-                is_left = await branches.purge_branch(session, before)
         count = 0
         while True:
             # SQLite may overwrite what is deleted; on a full disk its log of changes must be short.
@@ -374,7 +374,24 @@ class Threads:
                     await session.exec(delete(Thread).where(col(Thread.id).in_(ids)))
             count += len(ids)
             if len(ids) < most:
-                return count
+                break
+        await self._purge_branches(before)
+        return count
+
+    async def _purge_branches(self, before: datetime) -> None:
+        """Remove the branches that were deleted before a time, those that can be."""
+        branch = None
+        while True:
+            async with self._db.system("sweep") as session:
+                branch = await branches.due_branch(session, before, branch)
+            if branch is None:
+                return
+            try:
+                async with self._db.system("sweep", write=True) as session:
+                    await branches.purge_branch(session, branch)
+            except IntegrityError as error:
+                # what is below may be due later; then the next purge removes both
+                logger.warning("A deleted branch is not removed yet: %s", type(error).__name__)
 
     def _summary(self, thread: Thread, run: RunRef | None) -> ThreadSummary:
         options = capped(ChatOptions.of_row(thread.options), self._settings)

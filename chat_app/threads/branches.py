@@ -1,10 +1,10 @@
 """What happens to the branches of a thread, within the transaction of an action."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,6 +15,10 @@ from chat_app.threads import queries
 from chat_app.threads.tree import branch_through, deleted_with, head_without, subtree
 
 _BATCH = 500  # messages that one statement names
+_MICROSECOND = timedelta(microseconds=1)
+
+DeletedBranch = tuple[datetime, UUID]
+"""When messages were deleted together, and their thread."""
 
 
 async def branch_with(session: AsyncSession, thread: Thread, message_id: UUID) -> list[UUID]:
@@ -45,13 +49,18 @@ async def delete_branch(
 ) -> None:
     """Mark a message and all below it as deleted, and choose another head if it was among them.
 
+    They are deleted later than what is deleted below them already, even if the clock was set back.
+
     Raises:
         NotFound: The thread has no such message, or it is deleted already.
         Conflict: An answer is running in that branch.
     """
     message = await queries.message_row(session, thread.id, message_id)
-    nodes = await queries.message_tree(session, thread.id)
+    every = {node.id: node for node in await queries.message_tree(session, thread.id, deleted=True)}
+    nodes = [node for node in every.values() if node.deleted_at is None]
     removed = subtree(nodes, message_id)
+    earlier = [every[below].deleted_at for below in subtree(every.values(), message_id)]
+    deleted_at = max([now, *(at + _MICROSECOND for at in earlier if at is not None)])
     run = await queries.active_run_of(session, thread.id)
     if run is not None and run.message_id in removed:
         raise Conflict("An answer is still being written in that branch. Stop it first.")
@@ -59,7 +68,8 @@ async def delete_branch(
         head = head_without(nodes, set(removed), message.parent_id)
         await choose_head(session, thread, head, now)
     for ids in _batches(removed):
-        await session.exec(update(Message).where(col(Message.id).in_(ids)).values(deleted_at=now))
+        of_these = col(Message.id).in_(ids)
+        await session.exec(update(Message).where(of_these).values(deleted_at=deleted_at))
         await session.exec(delete(SearchEntry).where(col(SearchEntry.message_id).in_(ids)))
 
 
@@ -96,27 +106,44 @@ async def restore_branch(
     return True
 
 
-async def purge_branch(session: AsyncSession, before: datetime) -> bool:
-    """Remove the branch that was deleted first, if that was before a time; whether there was one.
+async def due_branch(
+    session: AsyncSession, before: datetime, after: DeletedBranch | None
+) -> DeletedBranch | None:
+    """The branch that was deleted first, if that was before a time; None if there is none.
 
-    A branch inside a deleted one was deleted earlier, so that no message loses its parent.
+    Args:
+        session: A session that sees every thread.
+        before: The time.
+        after: Only branches behind this one; None for all.
     """
+    key = tuple_(col(Message.deleted_at), col(Message.thread_id))
     due = (
-        select(Message.thread_id, Message.deleted_at)
+        select(Message.deleted_at, Message.thread_id)
         .where(col(Message.deleted_at) < before)
-        .order_by(col(Message.deleted_at))
+        .order_by(col(Message.deleted_at), col(Message.thread_id))
         .limit(1)
     )
-    branch = (await session.exec(due)).first()
-    if branch is None:
-        return False
-    thread_id, deleted_at = branch
+    if after is not None:
+        due = due.where(key > tuple_(*after))
+    row = (await session.exec(due)).first()
+    return None if row is None or row[0] is None else (row[0], row[1])
+
+
+async def purge_branch(session: AsyncSession, branch: DeletedBranch) -> None:
+    """Remove a deleted branch; nothing happens if it was restored.
+
+    A branch inside a deleted one was deleted earlier, so that no message loses its parent.
+
+    Raises:
+        IntegrityError: There is a message below all the same. An earlier version of the program
+            compared no times, and does not know what is deleted.
+    """
+    deleted_at, thread_id = branch
     await session.exec(
         delete(Message).where(
             col(Message.thread_id) == thread_id, col(Message.deleted_at) == deleted_at
         )
     )
-    return True
 
 
 def _batches(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

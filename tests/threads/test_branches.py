@@ -1,16 +1,18 @@
 """Versions of messages, the chosen one, and a branch that is deleted and restored."""
 
+import logging
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select, update
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, NotFound
 from chat_app.db.tables import Message, Run, SearchEntry, Thread
 from chat_app.runs.create import CreatedRun
-from testing.run_services import RunHarness
+from testing.database import DatabaseUnderTest
+from testing.run_services import RunHarness, run_harness
 
 
 async def ask(
@@ -224,3 +226,51 @@ async def test_deleted_branches_are_purged_after_deleted_days(
     with pytest.raises(NotFound):
         await harness.threads.restore_branch(alice, thread_id, second.user_message_id)
     assert await texts(harness, alice, thread_id) == ["one", "about one"]
+
+
+async def test_a_branch_deleted_after_the_clock_was_set_back_is_purged(
+    database: DatabaseUnderTest,
+):
+    async with run_harness(database) as harness:
+        alice = await harness.person()
+        first = await ask(harness, alice, "one")
+        thread_id = first.thread_id
+        second = await ask(harness, alice, "two", thread_id)
+        await harness.threads.delete_branch(alice, thread_id, second.user_message_id)
+        harness.clock.time -= timedelta(hours=1)
+        await harness.threads.delete_branch(alice, thread_id, first.message_id)
+        await harness.threads.restore_branch(alice, thread_id, first.message_id)
+        assert await texts(harness, alice, thread_id) == ["one", "about one"], "the inner one stays"
+        await harness.threads.delete_branch(alice, thread_id, first.message_id)
+        harness.clock.time += timedelta(days=harness.settings.deleted_days, minutes=30)
+        await harness.threads.purge()
+        harness.clock.time += timedelta(hours=1)
+        await harness.threads.purge()
+        assert await harness.count(alice, Message) == 1
+        assert await texts(harness, alice, thread_id) == ["one"]
+
+
+async def test_a_branch_that_cannot_be_purged_keeps_nothing_else(
+    database: DatabaseUnderTest, caplog: pytest.LogCaptureFixture
+):
+    async with run_harness(database) as harness:
+        alice = await harness.person()
+        stuck = await ask(harness, alice, "one")
+        await ask(harness, alice, "below", stuck.thread_id)
+        await harness.threads.delete_branch(alice, stuck.thread_id, stuck.message_id)
+        # an earlier version has added what is below, and knows nothing of the deletion
+        async with harness.db.system("sweep", write=True) as session:
+            above = (stuck.user_message_id, stuck.message_id)
+            of_others = col(Message.id).not_in(above)
+            await session.exec(update(Message).where(of_others).values(deleted_at=None))
+        other = await ask(harness, alice, "two")
+        await harness.threads.delete_branch(alice, other.thread_id, other.user_message_id)
+        thread = await harness.threads.create(alice)
+        await harness.threads.delete(alice, thread.id)
+        harness.clock.time += timedelta(days=harness.settings.deleted_days + 1)
+        with caplog.at_level(logging.WARNING):
+            assert await harness.threads.purge() == 1
+        assert await texts(harness, alice, other.thread_id) == []
+        assert await harness.count(alice, Message) == 4
+        said = [record.getMessage() for record in caplog.records]
+        assert said == ["A deleted branch is not removed yet: IntegrityError"]
