@@ -255,6 +255,24 @@ def test_hidden_and_redacted_thinking_are_kept() -> None:
     ]
 
 
+def test_a_signature_without_end_is_left_out_and_the_answer_goes_on() -> None:
+    endless = [delta(0, type="signature_delta", signature="s" * 50_000)] * 50
+    events = decoded(
+        began(),
+        start(0, type="thinking", thinking="hm"),
+        *endless,
+        stop(0),
+        start(1, type="text", text="a"),
+        stop(1),
+        *ended(),
+    )
+    assert [event for event in events if not isinstance(event, Usage)] == [
+        ReasoningDelta("hm"),
+        TextDelta("a"),
+        Finish("stop"),
+    ]
+
+
 def test_calls_are_read() -> None:
     events = decoded(
         began(),

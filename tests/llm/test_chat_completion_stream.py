@@ -244,6 +244,24 @@ def test_what_goes_back_of_the_reasoning_is_joined() -> None:
     assert events[-2:] == [native, Finish("tool-calls")]
 
 
+@pytest.mark.parametrize(
+    "details",
+    [
+        [{"index": 0, "type": "reasoning.encrypted", "data": "d" * 50_000}] * 50,
+        [{"index": n, "data": "d", "more": ["d" * 50_000]} for n in range(50)],
+        [{"index": n, "data": "d", "d" * 50_000: n} for n in range(50)],
+    ],
+)
+def test_details_without_end_are_left_out_and_the_answer_goes_on(
+    details: list[dict[str, object]],
+) -> None:
+    payloads = [chunk({"reasoning_details": [detail]}) for detail in details]
+    assert decode(*payloads, chunk({"content": "a"}), END) == [
+        TextDelta("a"),
+        Finish("tool-calls"),
+    ]
+
+
 def test_reasoning_without_a_signature_need_not_go_back() -> None:
     payload = chunk({"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]})
     assert not [each for each in decode(payload, END) if isinstance(each, NativeItemAdded)]

@@ -247,7 +247,7 @@ class AnthropicDecoder(TypedStreamDecoder):
             case "text":
                 return self.text(block.get("text"))
             case "thinking":
-                known["signature"] = word_of(block.get("signature"))
+                self._sign(known, block.get("signature"))
                 events = self.reasoning(block.get("thinking"))
                 known["thinking"] = bool(events)
                 return events
@@ -275,13 +275,18 @@ class AnthropicDecoder(TypedStreamDecoder):
                 block["thinking"] = bool(events) or block.get("thinking")
                 return events
             case "signature_delta":
-                block["signature"] = block.get("signature", "") + word_of(delta.get("signature"))
+                self._sign(block, delta.get("signature"))
             case "input_json_delta" if block.get("type") == "tool_use":
                 if piece := word_of(delta.get("partial_json")):
                     return [ToolCallDelta(block["id"], block["name"], piece)]
             case _:
                 pass
         return []
+
+    def _sign(self, block: dict[str, Any], piece: object) -> None:
+        signature = word_of(piece)
+        has_room = self.has_room(len(signature))
+        block["signature"] = block.get("signature", "") + signature if has_room else ""
 
     def _stop(self, block: dict[str, Any]) -> list[Event]:
         match block.get("type"):

@@ -177,18 +177,25 @@ class ChatCompletionDecoder(StreamDecoder):
                 events.append(self.native(item))
 
     def _add_details(self, details: object) -> None:
-        """Join the pieces of each reasoning detail."""
+        """Join the pieces of each reasoning detail, as long as all of them have room."""
         for detail in details if isinstance(details, list) else ():
             if not isinstance(detail, dict):
                 continue
             key = key_of(detail.get("index")), key_of(detail.get("type"))
             joined = self._details.setdefault(key, {})
             for name, value in detail.items():
-                is_piece = name in _DETAIL_PIECES and isinstance(value, str)
-                if is_piece and isinstance(joined.get(name), str):
+                before = joined.get(name)
+                if isinstance(before, str) and isinstance(value, str) and name in _DETAIL_PIECES:
+                    has_room = self.has_room(len(value))
                     joined[name] += value
-                elif value is not None or name not in joined:
+                elif name not in joined or (value is not None and value != before):
+                    has_room = self.has_room(len(name) + len(str(value)))
                     joined[name] = value
+                else:
+                    continue
+                if not has_room:
+                    self._details.clear()
+                    return
 
     def _decode_finish(self, reason: object, native: object) -> None:
         normalized = normalize_finish_reason(reason)

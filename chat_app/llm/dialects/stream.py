@@ -24,6 +24,9 @@ from chat_app.llm.sse import DONE, SSEvent
 _MAX_TOKENS = (1 << 31) - 1
 """The most tokens that the row of a run can have."""
 
+_MAX_KEPT = 1_000_000
+"""The most characters kept of what goes back whole, as many as an answer has by default."""
+
 _REASONS: dict[FinishReason | Literal["error"], str] = {
     "stop": "stop eos eos_token stop_token stop_sequence end_turn complete completed",
     "length": (
@@ -107,6 +110,7 @@ class StreamDecoder(ABC):
         self._model = model
         self._error: ProviderError | None = None
         self._has_output = False
+        self._room = _MAX_KEPT
         self._text = SurrogateRepair()
         self._reasoning = SurrogateRepair()
 
@@ -186,6 +190,14 @@ class StreamDecoder(ABC):
         """What the provider needs back, made safe to store."""
         text = json.dumps(json_value(item), ensure_ascii=False)
         return NativeItemAdded(self.made_by, json.loads(repair_surrogates(text)))
+
+    def has_room(self, chars: int) -> bool:
+        """Whether so many more characters may be kept of what comes in pieces.
+
+        Once some did not fit, nothing is kept any more: half of it is of no use.
+        """
+        self._room -= chars
+        return self._room >= 0
 
     def _repaired(
         self, repair: SurrogateRepair, kind: type[TextDelta] | type[ReasoningDelta], piece: Any
