@@ -28,6 +28,7 @@ from chat_app.core.clock import Sleep, retry
 from chat_app.core.events import Event, NativeItemAdded, PartAdded, ReasoningDelta, TextDelta, Usage
 from chat_app.core.parts import NoticePart, Part, notice_part
 from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
+from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.health import is_request_fault, retry_after
 from chat_app.llm.registry import Models
 from chat_app.settings import Settings
@@ -121,6 +122,8 @@ class ModelCalls:
             options_for: What is asked of it, or of an alternative; see `capped`.
 
         Raises:
+            ContextTooLong: The prompt was too long for the model, or for an alternative when none
+                answered.
             ProviderError: The model failed, and so did its alternatives.
         """
         candidates = (model, *self._models.fallbacks_of(model.id))
@@ -174,7 +177,11 @@ class ModelCalls:
         begin: Callable[[Model], Awaitable[ModelCall]],
         retries: int,
     ) -> ModelCall:
-        """The call of the first candidate that answers; those that are known to fail come last."""
+        """The call of the first candidate that answers; those that are known to fail come last.
+
+        When none does, the failure is that of the model that was asked, unless the prompt was too
+        long for an alternative: with a shorter one, it may answer.
+        """
         health, asked = self._models.health, candidates[0]
         errors: dict[str, ProviderError] = {}
         for model in sorted(candidates, key=lambda model: not health.can_call(model.id)):
@@ -185,7 +192,8 @@ class ModelCalls:
                 if model is asked and is_request_fault(error):
                     raise
                 errors[model.id] = error
-        raise errors[asked.id]
+        too_long = (error for error in errors.values() if isinstance(error, ContextTooLong))
+        raise next(too_long, errors[asked.id])
 
     async def _begin_or_retry(
         self, model: Model, begin: Callable[[Model], Awaitable[ModelCall]], retries: int

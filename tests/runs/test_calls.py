@@ -198,9 +198,17 @@ async def test_a_model_that_does_not_begin_in_time_is_not_waited_for_twice() -> 
 
 async def test_when_all_fail_the_failure_is_that_of_the_model_that_was_asked() -> None:
     one = ListedModel("one", [Failure.QUOTA.error("One")])
-    two = ListedModel("two", [Failure.CONTEXT.error("Two")])
+    two = ListedModel("two", [Failure.WITHHELD.error("Two")])
     three = ListedModel("three", [Failure.API_KEY.error("Three")])
     assert await Caller(one, two, three).fail() == "quota_exhausted"
+    assert counts(one, two, three) == [1, 1, 1]
+
+
+async def test_when_only_the_prompt_is_too_long_for_an_alternative_the_failure_says_so() -> None:
+    one = ListedModel("one", [Failure.QUOTA.error("One")])
+    two = ListedModel("two", [Failure.CONTEXT.error("Two")])
+    three = ListedModel("three", [Failure.API_KEY.error("Three")])
+    assert await Caller(one, two, three).fail() == "context_too_long"
     assert counts(one, two, three) == [1, 1, 1]
 
 

@@ -84,6 +84,25 @@ async def test_when_the_alternative_fails_too_no_notice_is_kept(
     assert (message.error, message.model, message.parts) == ("quota_exhausted", "one", [])
 
 
+async def test_an_alternative_with_a_smaller_window_answers_a_shorter_prompt(
+    harness: RunHarness, alice: Principal
+):
+    sent = await harness.runs.send(alice, text="long " * 1_000, client_id="c1")
+    (await harness.models.one.answer(1)).say("a").finish()
+    await harness.read(alice, sent.run_id)
+    again = await ask(harness, alice, "c2", thread_id=sent.thread_id)
+    (await harness.models.one.answer(2)).fail(Failure.UNREACHABLE.error("One"))
+    (await harness.models.two.answer(1)).fail(Failure.CONTEXT.error("Two"))
+    (await harness.models.one.answer(3)).fail(Failure.UNREACHABLE.error("One"))
+    answer = await harness.models.two.answer(2)
+    answer.say("Hello.").finish()
+    await harness.read(alice, again.run_id)
+    message = await harness.message(alice, again.message_id)
+    assert (message.status, message.model) == ("complete", "two")
+    assert [part["type"] for part in message.parts] == ["summary", "notice", "text"]
+    assert sum(each.size for each in answer.prompt) < 4_000
+
+
 async def test_an_answer_of_the_alternative_is_its_own_when_the_server_is_lost(
     harness: RunHarness, alice: Principal
 ):
