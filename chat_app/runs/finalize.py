@@ -1,14 +1,17 @@
 """Finalize a run: fold its log into the message and close it; reap runs of a lost process."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from chat_app.core.clock import Clock
-from chat_app.core.errors import message_of
+from chat_app.core.errors import DatabaseError, message_of
 from chat_app.core.events import Finish, FinishReason, Usage, text_length
 from chat_app.core.parts import has_content, native_size, size_of
 from chat_app.db.engine import Database
@@ -36,6 +39,8 @@ from chat_app.runs.follow import (
     fold_entries,
     seconds_between,
 )
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 100
 _BEFORE_ALL = UUID(int=0)
@@ -203,7 +208,8 @@ def _stored_end(
 async def reap_lost_runs(db: Database, clock: Clock, models: Models) -> int:
     """The reaper: finalize every active run at start, before any run is active.
 
-    A run is `interrupted` unless its log has the end of the answer.
+    A run is `interrupted` unless its log has the end of the answer. One that cannot be closed is
+    left to the next start.
 
     Args:
         db: The database.
@@ -212,23 +218,41 @@ async def reap_lost_runs(db: Database, clock: Clock, models: Models) -> int:
 
     Returns:
         How many runs were finalized.
+
+    Raises:
+        DatabaseError: The database cannot be used.
     """
     count = 0
     last = _BEFORE_ALL
     while True:
-        run_ids = await db.system_transact(
-            "run recovery", partial(_finalize_lost, last, clock, models)
-        )
-        count += len(run_ids)
+        run_ids = await db.system_query("run recovery", partial(_lost, last))
+        count += await _close(db, run_ids, clock, models)
         if len(run_ids) < _BATCH:
             return count
         last = run_ids[-1]
 
 
+def _lost(last: UUID, transaction: Transaction) -> list[UUID]:
+    return [run_id for (run_id,) in transaction.all(LOST_RUNS, last=last, limit=_BATCH)]
+
+
+async def _close(db: Database, run_ids: Sequence[UUID], clock: Clock, models: Models) -> int:
+    """Finalize lost runs: together, or one by one if one of them cannot be; how many were."""
+    try:
+        await db.system_transact("run recovery", partial(_finalize_lost, run_ids, clock, models))
+    except (DatabaseError, InterfaceError, OperationalError, OSError):
+        raise
+    except Exception as error:
+        if len(run_ids) > 1:
+            return sum([await _close(db, [run_id], clock, models) for run_id in run_ids])
+        # whatever it is, it is in that run's rows, and the others' answers are readable
+        logger.error("A lost run cannot be closed: %s", type(error).__name__)
+        return 0
+    return len(run_ids)
+
+
 def _finalize_lost(
-    last: UUID, clock: Clock, models: Models, transaction: Transaction
-) -> list[UUID]:
-    run_ids = [run_id for (run_id,) in transaction.all(LOST_RUNS, last=last, limit=_BATCH)]
+    run_ids: Sequence[UUID], clock: Clock, models: Models, transaction: Transaction
+) -> None:
     for run_id in run_ids:
         finalize(transaction, run_id, RunResult("interrupted"), clock(), models=models)
-    return run_ids

@@ -1,5 +1,9 @@
 """What a crash leaves, and what the next start makes of it."""
 
+import logging
+from typing import Any
+from uuid import UUID
+
 import pytest
 
 from chat_app.core.events import (
@@ -11,7 +15,9 @@ from chat_app.core.events import (
     encode_payload,
     fold,
 )
+from chat_app.db.prepared import Transaction
 from chat_app.db.tables import RunEvent
+from chat_app.runs.finalize import finalize
 from chat_app.runs.follow import EndEvent, PartEvent
 from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness, text_of
@@ -69,6 +75,30 @@ async def test_many_lost_runs_are_all_closed(database: DatabaseUnderTest):
             page = await harness.threads.page(alice, limit=200)
             assert len(page.threads) == 200
             assert not any(thread.running for thread in page.threads)
+
+
+async def test_a_run_that_cannot_be_closed_does_not_keep_the_server_from_starting(
+    database: DatabaseUnderTest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    async with run_harness(database) as lost:
+        alice = await lost.person()
+        sent = [await lost.runs.send(alice, text="hi", client_id=f"c{n}") for n in range(3)]
+        broken = sent[1].run_id
+
+        def finalize_or_fail(transaction: Transaction, run_id: UUID, *given: Any, **more: Any):
+            if run_id == broken:
+                raise ValueError("what its log has")
+            return finalize(transaction, run_id, *given, **more)
+
+        with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
+            patch.setattr("chat_app.runs.finalize.finalize", finalize_or_fail)
+            async with run_harness(database) as harness:
+                ends = [(await harness.run(alice, run.run_id)).status for run in sent]
+                assert ends == ["interrupted", "queued", "interrupted"]
+        said = [record.getMessage() for record in caplog.records]
+        assert said == ["A lost run cannot be closed: ValueError"]
+        async with run_harness(database) as harness:
+            assert (await harness.run(alice, broken)).status == "interrupted", "at the next start"
 
 
 async def test_a_run_that_ended_stays_as_it_is(database: DatabaseUnderTest):
