@@ -126,7 +126,7 @@ def _part_as_markdown(part: Part) -> str:
             heading = "Thought" if seconds is None else f"Thought for {max(1, round(seconds))} s"
             return _quoted(f"*{heading}*", part["text"])
         case "summary":
-            heading = f"*Summary of the {part['count']} messages above, for the model*"
+            heading = f"*Summary of {part['count']} older messages, for the model*"
             return _quoted(heading, part["text"])
         case "notice":
             return f"*{message_of(part['code'], part['params'])}*"

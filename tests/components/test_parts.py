@@ -156,6 +156,19 @@ async def test_two_thoughts_and_two_texts_stand_in_their_order(page: Page) -> No
     )
 
 
+async def test_a_summary_is_folded_and_its_text_is_no_markup(page: Page) -> None:
+    await _mount(page, streamId="r", status="running")
+    summary = {"type": "summary", "text": "<b>So</b> *far*", "count": 4, "origin": "model"}
+    await _send(page, ["r", 0, summary])
+    await expect(page.locator("details")).not_to_have_attribute("open", "")
+    head = page.locator("summary")
+    await expect(head).to_have_text("The model now sees a summary of 4 older messages")
+    await head.click()
+    await expect(page.locator("details > div")).to_have_text("<b>So</b> *far*")
+    await _send(page, ["r", 1, {**summary, "count": 1, "origin": "excerpt"}])
+    await expect(head.last).to_have_text("The model now sees an excerpt of 1 older message")
+
+
 async def test_a_notice_is_a_quiet_line_above_the_answer(page: Page) -> None:
     await _mount(page, streamId="r", status="running")
     await _send(page, ["r", 0, {"type": "notice", "text": "Now *another* model."}])

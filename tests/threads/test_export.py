@@ -48,7 +48,7 @@ async def test_reasoning_is_quoted_and_a_notice_is_a_quiet_line(
         "## Answer\n\n> *Thought for 12 s*\n>\n> Well.\n>\n> # So\n\nBecause.\n\n"
         "## You\n\nAnd?\n\n"
         "## Answer\n\n*The model was changed from One to Two.*\n\n"
-        "> *Summary of the 3 messages above, for the model*\n>\n> a\n> b\n\nSo.\n\n"
+        "> *Summary of 3 older messages, for the model*\n>\n> a\n> b\n\nSo.\n\n"
         "> *Thought*\n>\n> hm\n"
     )
     exported_rows = {UUID(message["id"]): message for message in thread["messages"]}

@@ -298,8 +298,8 @@ function createSummary() {
     node,
     update({ text, count, origin }) {
       const what = origin === "model" ? "a summary" : "an excerpt";
-      const which = count === 1 ? "the message" : `the ${count} messages`;
-      head.textContent = `The model now sees ${what} of ${which} above`;
+      const which = count === 1 ? "older message" : "older messages";
+      head.textContent = `The model now sees ${what} of ${count} ${which}`;
       if (body.textContent !== text) body.textContent = text;
     },
     destroy() {},
