@@ -33,7 +33,7 @@ from chat_app.states.chat import (
     streamed_message,
 )
 from chat_app.states.chunks import Chunk, ChunkEncoder, stored_chunks
-from chat_app.states.search import SearchState, update_hits
+from chat_app.states.search import SearchState, drop_deleted_hits, update_hits
 from chat_app.states.thread_list import ThreadListState, update_thread
 from chat_app.states.views import message_of_route
 from chat_app.threads.views import MessageView, RunRef, Window
@@ -129,14 +129,18 @@ class Feed(rx.State):
             threads = await self.get_state(ThreadListState)
             is_open = {thread_id: str(thread_id) == chat.thread for thread_id in changed}
             window, texts = (None, [])
-            if any(s.kind == "branches" and is_open.get(s.thread_id) for s in signals):
+            branched = {signal.thread_id for signal in signals if signal.kind == "branches"}
+            if any(is_open.get(thread_id) for thread_id in branched):
                 await reload_thread(chat, principal)
             if any(is_open.values()):
                 window, texts = await read_news(chat, principal)
             for thread_id in changed:
                 summary = window.thread if window and is_open[thread_id] else None
                 thread = await update_thread(threads, principal, thread_id, summary)
-                update_hits(await self.get_state(SearchState), thread_id, thread)
+                search = await self.get_state(SearchState)
+                update_hits(search, thread_id, thread)
+                if thread_id in branched:
+                    await drop_deleted_hits(search, principal, thread_id)
         await _show(principal, answer, window, texts)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import reflex as rx
 
+from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError
 from chat_app.services import services
 from chat_app.states import current_principal, views
@@ -91,6 +92,30 @@ class SearchState(rx.State):
         self.has_more_hits = page.next is not None
         now = services().clock()
         self.hits = [hit_item(hit, now, zone) for hit in self._found]
+
+
+async def drop_deleted_hits(
+    search: SearchState, principal: Principal, thread_id: UUID | None
+) -> None:
+    """Hide the hits in a thread whose messages were deleted.
+
+    Args:
+        search: The state of the tab.
+        principal: The user.
+        thread_id: The thread whose branches changed.
+    """
+    listed = [hit.message_id for hit in search._found if hit.thread_id == thread_id]
+    messages = [message for message in listed if message is not None]
+    if not messages:
+        return
+    gone = set(messages) - await services().search.left(principal, messages)
+    if gone:
+        search.hits = [
+            item
+            for item, hit in zip(search.hits, search._found, strict=True)
+            if hit.message_id not in gone
+        ]
+        search._found = tuple(hit for hit in search._found if hit.message_id not in gone)
 
 
 def update_hits(search: SearchState, thread_id: UUID | None, thread: ThreadSummary | None) -> None:

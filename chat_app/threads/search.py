@@ -135,6 +135,13 @@ class Search:
         size = sum(len(text) for *_, text in texts)
         return HitPage(await _computed(_hits, query, texts, size=size), next_page)
 
+    async def left(self, principal: Principal, messages: Sequence[UUID]) -> set[UUID]:
+        """Those of the messages that a search can still find; the others were deleted."""
+        found = col(SearchEntry.message_id)
+        async with self._db.read(principal) as session:
+            rows = (await session.exec(select(found).where(found.in_(messages)))).all()
+        return {message for message in rows if message is not None}
+
     def _encode_cursor(self, upto: int, last: "_Rank | None" = None) -> str:
         """The cursor behind a hit of a pool, or before the first one.
 

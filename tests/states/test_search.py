@@ -82,6 +82,35 @@ async def test_a_hit_follows_its_chat(harness: Harness) -> None:
     tab.close()
 
 
+async def test_a_hit_goes_with_its_message(harness: Harness) -> None:
+    ada = await harness.user("ada@example.com")
+    thread, _ = await _ask(harness, ada, "tomatoes")
+    _, answer = await _ask(harness, ada, "more tomatoes", thread, 1)
+    await _ask(harness, ada, "other tomatoes", number=2)
+    question = (await branch(harness, ada, thread))[2]
+    tab = await open_tab(harness, ada)
+    search = await _type(tab, "tomatoes")
+    assert len(search.hits) == 3
+    left = [hit.url for hit in search.hits if question not in hit.url]
+    assert len(left) == 2
+
+    async def urls() -> list[str]:
+        return [hit.url for hit in search.hits]
+
+    # Nothing that is found: the hits stay.
+    await harness.live.threads.delete_branch(ada, UUID(thread), UUID(answer))
+    await harness.live.threads.delete_branch(ada, UUID(thread), UUID(question))
+    await wait_for_value(tab, urls, left)
+    await harness.live.threads.rename(ada, UUID(thread), "A garden")
+
+    async def titles() -> set[str]:
+        return {hit.title for hit in search.hits if thread in hit.url}
+
+    await wait_for_value(tab, titles, {"A garden"})
+    assert await urls() == left
+    tab.close()
+
+
 async def test_hits_come_page_by_page(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     await seed_messages(harness.live.db, ada, 50)
