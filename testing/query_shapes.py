@@ -94,7 +94,7 @@ def _shapes() -> dict[str, Shape]:
         "alias": (select(other), threads),
         "alias of a subquery": (select(aliased(Thread, sub)), threads),
         "alias of a union": (
-            select(aliased(Thread, union(select(Thread), select(other)).subquery())),
+            select(aliased(Thread, union_all(select(Thread), select(other)).subquery())),
             threads,
         ),
         "join": (select(thread_id, message_id).join(Message, in_thread == thread_id), pairs),
