@@ -206,13 +206,13 @@ async def open_tab(harness: Harness, principal: Principal, thread: str = "") -> 
     tab, others = await harness.tab(principal), watching(harness, principal)
     await tab.send(AuthState.on_auth_change(), thread)
     await tab.begin(Feed.open(), thread)
-    await wait_until(tab, lambda: bool(tab.updates) and watching(harness, principal) > others)
+    await wait_until(tab, lambda: bool(tab.updates) and watching(harness, principal) - others)
     return tab
 
 
-def watching(harness: Harness, principal: Principal) -> int:
-    """How many tabs follow a user's signals."""
-    return len(harness.live.bus._queues.get(user_topic(principal.user_id), ()))
+def watching(harness: Harness, principal: Principal) -> set[Any]:
+    """Who follows a user's signals; a tab that was closed may do so for a moment more."""
+    return set(harness.live.bus._queues.get(user_topic(principal.user_id), ()))
 
 
 async def wait_until(tab: Tab, condition: Callable[[], object]) -> None:

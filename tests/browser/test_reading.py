@@ -69,7 +69,7 @@ async def test_a_long_question_is_folded_and_its_answer_stops_at_escape(
     models = page.get_by_role("combobox", name="Model")
     await models.focus()
     await page.keyboard.press("End")
-    chosen = await page.locator("[data-active=true]").inner_text()
+    chosen = await page.locator("[data-active=true] .model-title").inner_text()
     await page.keyboard.press("Enter")
     await expect(models).to_have_text(chosen)
     await page.keyboard.press("Enter")
