@@ -58,6 +58,7 @@ async def test_a_whole_answer_says_nothing(program: Program, meet: Meet) -> None
     for _ in range(2):
         await expect(again).to_have_count(2)
         await ada.page.reload()
+    await expect(again).to_have_count(2)
     await ask_model(ada, "And again.", "fake:3000x20")
     await expect(again).to_have_count(0)
     await ada.page.get_by_test_id("stop").click()
@@ -83,7 +84,7 @@ async def test_the_details_of_one_answer_at_a_time_are_shown_by_keyboard(
     await page.keyboard.press("Enter")
     await expect(first).to_have_attribute("aria-expanded", "true")
     await expect(shown.locator("dt")).to_have_text(
-        ["Model", "Time", "Time to first token", "Input", "Output", "Speed"]
+        ["Model", "Time", "Time to first token", "Input", "Output", "Context", "Speed"]
     )
     await expect(shown.locator("dd").nth(0)).to_have_text("Fake:think20:30x1")
     await expect(shown.locator("dd").nth(4)).to_contain_text("of them thinking")
@@ -121,6 +122,7 @@ async def test_a_change_of_the_model_is_noted_above_the_answer(
         await expect(notice).to_have_class("ct-notice")
         await expect(notice).to_contain_text("Fake:29x1")
         await ada.page.reload()
+        await expect(row).to_have_count(2)
 
     # A model that fails at once: its alternative answers, and says so. The chat keeps its model.
     await ask_model(ada, "Three.", "fake:refuse:1x1")
