@@ -133,7 +133,7 @@ def token_text(text: str, max_bytes: int = sys.maxsize) -> str:
 def _ascii_words(text: str) -> Iterator[str]:
     """The words of an ASCII text, found a piece at a time.
 
-    `findall` keeps the interpreter to itself: 30 ms for a megabyte, in which nobody is served.
+    `findall` keeps the interpreter to itself: 30 ms for a megabyte, in which no user is served.
     """
     start = 0
     while start < len(text):

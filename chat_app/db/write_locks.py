@@ -33,7 +33,7 @@ class WriteLocks:
 
     @property
     def are_free(self) -> bool:
-        """Whether nobody writes, or waits to write."""
+        """Whether no writer is active or waits."""
         return not self._writing and not self._queued
 
     def check(self) -> None:

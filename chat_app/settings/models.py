@@ -24,7 +24,7 @@ _DEFAULT_URLS = {
 }
 
 
-class _Entry(BaseModel):
+class _ConfigEntry(BaseModel):
     """An object in a setting that is JSON; a key that it does not know is refused."""
 
     @model_validator(mode="before")
@@ -42,7 +42,7 @@ Dollars = Annotated[Decimal, Field(ge=0, le=100_000)]
 """An amount of US dollars."""
 
 
-class PriceSettings(_Entry):
+class PriceSettings(_ConfigEntry):
     """What a model costs, in US dollars per million tokens.
 
     Args:
@@ -61,7 +61,7 @@ class PriceSettings(_Entry):
         return self.input if self.cached_input is None else self.cached_input
 
 
-class OfferedModel(_Entry):
+class OfferedModel(_ConfigEntry):
     """A model of a provider. What is not said is guessed by its name.
 
     Args:
@@ -91,7 +91,7 @@ def _by_its_id(value: object) -> object:
     return {"id": value} if isinstance(value, str) else value
 
 
-class ProviderSettings(_Entry):
+class ProviderSettings(_ConfigEntry):
     """A provider.
 
     Args:

@@ -141,7 +141,7 @@ def model_picker(**props: Any) -> rx.Component:
     return ModelPicker.create(icon("down"), **props)
 
 
-class ChatOptions(rx.Component):
+class ChatOptionsDialog(rx.Component):
     """A button that opens a dialog with the options of the chat's next answers.
 
     Args:
@@ -174,5 +174,5 @@ class ChatOptions(rx.Component):
 
 
 def chat_options(**props: Any) -> rx.Component:
-    """The button; see `ChatOptions`."""
-    return ChatOptions.create(icon("settings"), **props)
+    """The button; see `ChatOptionsDialog`."""
+    return ChatOptionsDialog.create(icon("settings"), **props)
