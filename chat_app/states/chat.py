@@ -117,7 +117,8 @@ class ChatState(NoticeState, rx.State):
             client_id: Made by the composer; the same id twice is one message.
             thread: The thread on the page, or empty for a new one.
             text: At most `message_bytes` bytes.
-            model: The model on the page; empty for the one that this state has.
+            model: The model on the page. One that was picked since wins: the page may not show it
+                yet.
             options: Those on the page for a new thread; a thread has its own.
         """
         if self.refused or self.notice:
@@ -129,7 +130,7 @@ class ChatState(NoticeState, rx.State):
                 text=text,
                 client_id=client_id,
                 thread_id=UUID(thread) if thread else None,
-                model=model or (self.model if thread == self.thread else ""),
+                model=(self.model if thread == self.thread else "") or model,
                 options=None if thread else options,
             )
         except NotFound:

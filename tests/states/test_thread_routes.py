@@ -80,6 +80,19 @@ async def test_a_first_message_opens_its_thread_though_the_tab_still_holds_anoth
     tab.close()
 
 
+async def test_a_model_that_the_page_does_not_show_yet_answers_the_next_message(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    tab = await open_tab(harness, ada)
+    shown = (await tab.state(ChatState)).model
+    await tab.send(ChatState.pick_model("fake:drop"))
+    await tab.send(ChatState.send("c1", "", "At once", shown))
+    (thread,) = (await harness.live.threads.page(ada)).threads
+    assert (shown, thread.model) == ("fake", "fake:drop")
+    tab.close()
+
+
 async def test_two_first_messages_go_to_one_thread(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     tab = await open_tab(harness, ada)
