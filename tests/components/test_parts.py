@@ -93,6 +93,15 @@ async def test_a_thought_that_the_user_opened_stays_open(page: Page) -> None:
     assert await _is_open(page), "when the row is rendered again"
 
 
+async def test_a_thought_that_was_closed_and_opened_at_once_stays_open(page: Page) -> None:
+    await _running(page, "twice")
+    await page.locator("summary").evaluate("(summary) => { summary.click(); summary.click(); }")
+    assert await _is_open(page)
+    await _send(page, [["r", 0, {"seconds": 2.0}], ["r", 1, 0, "The answer."]])
+    await expect(page.locator("summary")).to_have_text("Thought for 2 s")
+    assert await _is_open(page)
+
+
 async def test_a_thought_that_the_user_closed_stays_closed(page: Page) -> None:
     await _running(page, "closed")
     await page.locator("summary").focus()

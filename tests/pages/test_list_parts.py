@@ -100,3 +100,17 @@ async def test_a_row_has_one_menu_for_a_finger_and_for_keys(page: Page) -> None:
     await page.get_by_role("button", name="Options for Rain").click()
     await page.get_by_role("menuitem", name="Rename").click()
     assert await _calls(page) == [["delete", "Snow"], ["rename", "Rain"]]
+
+
+async def test_a_menu_opens_again_at_once(page: Page) -> None:
+    await page.evaluate("lab.showMenus(['Rain'])")
+    button = page.get_by_role("button", name="Options for Rain")
+    await button.click()
+    await button.evaluate(
+        """(button) => {
+            document.querySelector("[role=menu]").hidePopover(); // as Escape does
+            button.click();
+        }"""
+    )
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    await expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()

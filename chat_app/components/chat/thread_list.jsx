@@ -158,11 +158,15 @@ export const RowMenu = ({ label, onRename, onDelete, children }) => {
   const wasOpen = useRef(false);
   const [more, rename, remove] = /** @type {import("react").ReactNode[]} */ (children);
 
-  useLayoutEffect(() => {
-    if (!isOpen || !menu.current || !button.current) return;
+  const show = () => {
+    if (!menu.current || !button.current) return;
     menu.current.showPopover();
     place(menu.current, button.current);
     menu.current.querySelector("button")?.focus();
+  };
+
+  useLayoutEffect(() => {
+    if (isOpen) show();
   }, [isOpen]);
 
   /** @param {import("react").KeyboardEvent<HTMLDivElement>} event */
@@ -180,8 +184,11 @@ export const RowMenu = ({ label, onRename, onDelete, children }) => {
 
   // The press that closes the menu is not one that opens it again.
   const toggle = () => {
-    setIsOpen(!wasOpen.current);
+    const opens = !wasOpen.current;
     wasOpen.current = false;
+    // It was closed just now, and the event that says so has not come yet.
+    if (opens && isOpen) show();
+    else setIsOpen(opens);
   };
 
   /** @param {() => void} act */

@@ -216,6 +216,10 @@ function createReasoning() {
     }
   }
 
+  // Two clicks in a row may be one `toggle`, which changes nothing.
+  summary.addEventListener("click", () => {
+    if (latest) remember(latest[1].key, !node.open);
+  });
   node.addEventListener("toggle", () => {
     // Opened or closed by the user, or by the browser's search in the page.
     if (node.open !== wanted && latest) {
