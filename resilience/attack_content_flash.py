@@ -5,9 +5,10 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
-from playwright.async_api import Browser, CDPSession, Error, Page, expect
+from playwright.async_api import Browser, Error, Page, expect
 
 from resilience.page_recorder import record, watch
 from resilience.program import log_errors, running_program, temporary_folder
@@ -236,24 +237,41 @@ LEAVINGS = (with_the_button, in_another_tab, under_an_answer)
 
 async def _wander(page: Page) -> None:
     """Press the back button to the first page of ours, and then the forward button to the last."""
-    browser, _, entries = await _history(page)
+    _, entries = await _history(page)
     for entry in [*reversed(entries[:-1]), *entries[1:]]:
-        await browser.send("Page.navigateToHistoryEntry", {"entryId": entry})
+        await _navigate(page, entry)
         await _is_his(page)
 
 
 async def _press_back(page: Page) -> None:
-    browser, at, entries = await _history(page)
-    await browser.send("Page.navigateToHistoryEntry", {"entryId": entries[at - 1]})
+    at, entries = await _history(page)
+    await _navigate(page, entries[at - 1])
 
 
-async def _history(page: Page) -> tuple[CDPSession, int, list[int]]:
-    """The browser's own buttons: Playwright's wait for a load that a kept page never has."""
-    browser = await page.context.new_cdp_session(page)
-    history = await browser.send("Page.getNavigationHistory")
+async def _history(page: Page) -> tuple[int, list[int]]:
+    """Where the tab is in its history, and the entries of ours."""
+    history = await _command(page, "Page.getNavigationHistory")
     ours = [one["id"] for one in history["entries"] if "/" in one["url"]]
     current = history["entries"][history["currentIndex"]]["id"]
-    return browser, ours.index(current), ours
+    return ours.index(current), ours
+
+
+async def _navigate(page: Page, entry: int) -> None:
+    """Use the browser's own buttons: Playwright's wait for a load that a kept page never has."""
+    await _command(page, "Page.navigateToHistoryEntry", entryId=entry)
+
+
+async def _command(page: Page, method: str, **given: Any) -> Any:
+    """A command of the browser's protocol. Between two kept pages a tab has none for a moment."""
+    while True:
+        browser = await page.context.new_cdp_session(page)
+        try:
+            return await browser.send(method, given)
+        except Error as error:
+            if "Not attached to an active page" not in error.message:
+                raise
+        finally:
+            await browser.detach()
 
 
 async def _is_his(page: Page) -> None:

@@ -185,6 +185,9 @@ class ScriptedModels:
     async def context_window(self, model: ScriptedModel) -> int | None:
         return model.info.window
 
+    def known_window(self, model: ScriptedModel) -> int | None:
+        return model.info.window
+
     def name_of(self, model_id: str) -> str:
         return model_id if model_id in self.gone else self.get(model_id).name
 

@@ -108,8 +108,7 @@ async def test_a_lie_is_refused(
 ) -> None:
     tab = chat.browser()
     await tell(tab, liar, lie)
-    with everything_logged(caplog):
-        caplog.set_level(logging.INFO)
+    with everything_logged(caplog), caplog.at_level(logging.INFO):
         page = await tab.sign_in("acme", callbackUrl="/c/9")
     assert page == "/signin?error=OAuthCallback&callbackUrl=%2Fc%2F9"
     assert await told(tab, liar) == 1
