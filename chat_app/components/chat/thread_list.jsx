@@ -141,6 +141,19 @@ const place = (menu, button) => {
 };
 
 /**
+ * Shows a menu, with the focus on its first item.
+ *
+ * @param {HTMLElement | null} menu
+ * @param {HTMLElement | null} button
+ */
+const open = (menu, button) => {
+  if (!menu || !button) return;
+  menu.showPopover();
+  place(menu, button);
+  menu.querySelector("button")?.focus();
+};
+
+/**
  * A button with a menu of what can be done to a row, for devices without a pointer that hovers. The
  * menu is in the document only while it is open.
  *
@@ -158,15 +171,8 @@ export const RowMenu = ({ label, onRename, onDelete, children }) => {
   const wasOpen = useRef(false);
   const [more, rename, remove] = /** @type {import("react").ReactNode[]} */ (children);
 
-  const show = () => {
-    if (!menu.current || !button.current) return;
-    menu.current.showPopover();
-    place(menu.current, button.current);
-    menu.current.querySelector("button")?.focus();
-  };
-
   useLayoutEffect(() => {
-    if (isOpen) show();
+    if (isOpen) open(menu.current, button.current);
   }, [isOpen]);
 
   /** @param {import("react").KeyboardEvent<HTMLDivElement>} event */
@@ -187,7 +193,7 @@ export const RowMenu = ({ label, onRename, onDelete, children }) => {
     const opens = !wasOpen.current;
     wasOpen.current = false;
     // It was closed just now, and the event that says so has not come yet.
-    if (opens && isOpen) show();
+    if (opens && isOpen) open(menu.current, button.current);
     else setIsOpen(opens);
   };
 
