@@ -26,7 +26,7 @@ BODY_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 TOLERANCE_SECONDS = 5.0
 PER_ADDRESS, ANONYMOUS = 1_000, 200
-MOST_GROWTH_MB = 150.0
+MAX_GROWTH_MB = 150.0
 HELD_MB = 40
 SIGN_IN = "/api/auth/callback/credentials"
 
@@ -80,7 +80,7 @@ async def fragments(program: Program, count: int = 20, timed: bool = True) -> Re
     before = resident(program.pid)
     bystander, told = await _attack(program, "fragments", count)
     growth = resident(program.pid) - before
-    failed = (told["open"] + (growth > MOST_GROWTH_MB)) + bystander.is_slow(timed)
+    failed = (told["open"] + (growth > MAX_GROWTH_MB)) + bystander.is_slow(timed)
     figures = (
         f"{told['sent']} MB sent into {2 * count} messages of {HELD_MB} MB, {told['open']} "
         f"sockets still open; memory {before:.0f} MB {growth:+.0f} MB"

@@ -19,9 +19,9 @@ from testing.program import ROOT
 
 PIECE = "A provider that does not stop. " * 300
 ANSWER_BYTES = 1_000_000
-MOST_ERROR_BYTES = 8_000_000
+MAX_ERROR_BYTES = 8_000_000
 """What the buffers on the way to the program may hold; it reads a fraction of that."""
-MOST_GROWTH_MB = 100.0
+MAX_GROWTH_MB = 100.0
 MODELS = ("text", "thinking", "error", "gzip")
 
 
@@ -88,9 +88,9 @@ async def oversized_answers(rounds: int = 5, timed: bool = True) -> Result:
             growth = resident(program.pid) - before
             told = json.loads((await telling)[0])
             wrong: list[str] = told["wrong"] + log_errors(program)
-    if told["error_bytes"] > rounds * MOST_ERROR_BYTES:
+    if told["error_bytes"] > rounds * MAX_ERROR_BYTES:
         wrong.append(f"{told['error_bytes'] / 1e6:.0f} MB of errors were taken")
-    if growth > MOST_GROWTH_MB:
+    if growth > MAX_GROWTH_MB:
         wrong.append(f"memory {growth:+.0f} MB")
     if len(told["gone"]) != rounds * len(MODELS):
         wrong.append(f"{len(told['gone'])} connections were closed")

@@ -17,13 +17,13 @@ from testing.browser_user import PASSWORD
 from testing.program import Program
 
 CHECKED, REFUSED = "code=credentials", "RateLimit"
-MOST_CHECKS = 5
-MOST_LAG_MS = 100
-MOST_ACCOUNT_CHECKS = 100
+MAX_CHECKS = 5
+MAX_LAG_MS = 100
+MAX_ACCOUNT_CHECKS = 100
 """Wrong passwords for one account that are checked in an hour, in all unknown browsers."""
-MOST_SLOWER = 2.0
+MAX_SLOWER = 2.0
 """How many times the median of other users may grow during an attack."""
-MOST_RETRY_AFTER = 30
+MAX_RETRY_AFTER = 30
 FIRST_WAIT_SECONDS = 2.0
 _LINK = re.compile(r"/confirm#(\S+)")
 OFFICE, HOME = "198.51.100.7", "203.0.113.9"
@@ -82,7 +82,7 @@ class Bystanders:
 
     def slower(self) -> int:
         """How many of the medians grew too much."""
-        return sum(self.busy[name] > MOST_SLOWER * self.idle[name] for name in self.idle)
+        return sum(self.busy[name] > MAX_SLOWER * self.idle[name] for name in self.idle)
 
     def __str__(self) -> str:
         return ", ".join(
@@ -113,7 +113,7 @@ async def guesses(program: Program, tries: int = 500) -> Result:
     bob = await signed_up(program)
     other = await bob.sign_in()
     wrong = {
-        f"checks over {MOST_CHECKS}": max(0, checked - MOST_CHECKS),
+        f"checks over {MAX_CHECKS}": max(0, checked - MAX_CHECKS),
         "answers of another kind": tries - checked - len(later),
         "refusals without Retry-After": sum("retry-after" not in a.headers for a in later),
         "right passwords let in while it is closed": int(right.status_code != 429),
@@ -144,7 +144,7 @@ async def guesses_behind_a_proxy(program: Program, tries: int = 100) -> Result:
             checked[kind] += CHECKED in answer.text
     eve.http.headers["X-Forwarded-For"] = "192.0.2.1"
     home = await eve.sign_in(PASSWORD, ada.email)
-    over = sum(max(0, count - MOST_CHECKS) for count in checked.values())
+    over = sum(max(0, count - MAX_CHECKS) for count in checked.values())
     out = home.status_code != 200 or "error" in home.text
     where = "locked out" if out else "signed in from elsewhere meanwhile"
     return Result(
@@ -181,7 +181,7 @@ async def login_storm(program: Program, people: int = 40, timed: bool = True) ->
     return Result(
         "login storm",
         people,
-        len(bad) + len(logged) + (timed and lag > MOST_LAG_MS),
+        len(bad) + len(logged) + (timed and lag > MAX_LAG_MS),
         f"{len(answers) - len(bad)} signed in; meanwhile /ping p99 {lag:.0f} ms of {len(lags)}",
     )
 
@@ -231,7 +231,7 @@ async def crowded_client(program: Program, tries: int = 100, timed: bool = True)
         "waits in the known browser": waits if timed else 0,
         "colleagues kept out": sum(not one for one in came),
         "long Retry-After": sum(
-            not 1 <= int(one.headers.get("retry-after", 0)) <= MOST_RETRY_AFTER for one in later
+            not 1 <= int(one.headers.get("retry-after", 0)) <= MAX_RETRY_AFTER for one in later
         ),
         "others refused": others.failed,
         "medians over twice the idle ones": others.slower() if timed else 0,
@@ -270,7 +270,7 @@ async def many_networks(program: Program, networks: int = 100, timed: bool = Tru
         linked = await _by_link(phone)
     checked = sum(CHECKED in answer.text for answer in answers)
     wrong = {
-        f"checks over {MOST_ACCOUNT_CHECKS}": max(0, checked - MOST_ACCOUNT_CHECKS),
+        f"checks over {MAX_ACCOUNT_CHECKS}": max(0, checked - MAX_ACCOUNT_CHECKS),
         "right passwords refused in the known browser": sum(not came_in(one) for one in known),
         "unknown browsers let in": int("SignInPaused" not in unknown.text),
         "links that did not sign in": int(not linked),

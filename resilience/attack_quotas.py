@@ -19,7 +19,7 @@ from testing.socket_client import connect
 MODULE = "resilience.attack_quotas"
 PER_MINUTE, PER_USER, TABS = 60, 50, 60
 PAGE_BYTES, MESSAGE_BYTES = 500_000, 100_000
-MOST_GROWTH_MB = 150.0
+MAX_GROWTH_MB = 150.0
 STORED_BYTES = 2_000_000
 
 
@@ -40,7 +40,7 @@ async def large_pages(program: Program, count: int = 300, timed: bool = True) ->
         "pages over the limit": told["over"],
         "answers of another kind": told["other"],
         "refusals without Retry-After": told["bare"],
-        "memory": growth > MOST_GROWTH_MB,
+        "memory": growth > MAX_GROWTH_MB,
     }
     figures = f"largest page {told['largest'] / 1000:.0f} kB, {told['refused']} refused, "
     figures += f"memory {before:.0f} MB {growth:+.0f} MB"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from chat_app.gateway.connections import DEFAULT_TIMEOUTS
 from resilience.attack_flood import percentile
-from resilience.attack_revocation import ENDED, MOST_MS, MOST_PROVIDER_MS
+from resilience.attack_revocation import ENDED, MAX_MS, MAX_PROVIDER_MS
 from resilience.attacker import Caller, signed_up, with_own_program
 from resilience.report import Result
 from resilience.streaming_tabs import (
@@ -180,8 +180,8 @@ def _after(answered: float, when: float) -> float:
 
 def _judge(ending: SessionEnding, found: Measured) -> None:
     grace = LOOK_MS if ending.looks else 0
-    found.wrong["too late"] += percentile(found.last, 99) > grace + MOST_MS
-    found.wrong["model left too late"] += max(found.cut) > grace + MOST_PROVIDER_MS
+    found.wrong["too late"] += percentile(found.last, 99) > grace + MAX_MS
+    found.wrong["model left too late"] += max(found.cut) > grace + MAX_PROVIDER_MS
 
 
 def _result(found: dict[str, Measured]) -> Result:

@@ -16,7 +16,7 @@ from resilience.report import Result
 from testing.mail_server import listening
 from testing.program import running
 
-MOST_APART = 0.10
+MAX_APART = 0.10
 """How far the medians of known and unknown addresses may be apart."""
 LIMITS = (
     "LIMIT_SIGN_IN_PAIR",
@@ -73,7 +73,7 @@ async def timing(samples: int = 200) -> Result:
         for name, ask in asked.items():
             rest = no_letter if name == "password" else letter_came
             apart, alike = await _compared(ask, rest, known.email, samples)
-            wrong += (apart > MOST_APART) + (not alike)
+            wrong += (apart > MAX_APART) + (not alike)
             told.append(f"{name} {apart:.1%}{'' if alike else ' and other answers'}")
     return Result("timing", 2 * samples * len(asked), wrong, f"medians apart: {', '.join(told)}")
 

@@ -29,7 +29,7 @@ _MODULES = (
     f"{_DIALECTS}.anthropic_messages",
 )
 """The modules that make requests, each after those that it imports."""
-MOST_TREES = 400
+MAX_TREES = 400
 """How many trees a mutant may survive."""
 _UNCHANGED = replace(PROGRAM)
 """The code as it is, asked as a mutant is: about branches that are already written."""
@@ -38,7 +38,7 @@ _UNCHANGED = replace(PROGRAM)
 async def branches(trees: int = 2_000) -> Result:
     """Every model goes on with branches of generated threads; no server refuses one."""
     outcome = await asyncio.to_thread(ask_for_branches, range(trees))
-    figures = f"{outcome.requests} requests, {sum(outcome.retries.values())} lessons"
+    figures = f"{outcome.requests} requests, {sum(outcome.retries.values())} changes for refusals"
     wrong = "; ".join(outcome.refusals[:3])
     return Result("branches", outcome.trees, len(outcome.refusals), wrong or figures)
 
@@ -58,7 +58,7 @@ async def branch_mutants() -> Result:
 
 def _is_noticed(mutant: Mutant) -> bool:
     program = mutated(mutant)
-    for seed in range(MOST_TREES):
+    for seed in range(MAX_TREES):
         try:
             outcome = ask_for_branches((seed,), program)
         except (IndexError, KeyError):

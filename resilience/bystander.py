@@ -12,9 +12,9 @@ from resilience.attacker import Caller
 from testing.program import ROOT, Program
 
 SAMPLES = 60
-MOST_SLOWER = 2.0
+MAX_SLOWER = 2.0
 """How much slower than idle the median may be in an attack."""
-MOST_FLOOR_MS = 5.0
+MAX_FLOOR_MS = 5.0
 """Below this a median says more about the machine than about the attack."""
 
 Attack = Callable[[str, str, int], Coroutine[Any, Any, dict[str, Any]]]
@@ -70,7 +70,7 @@ class Bystander:
 
     def is_slow(self, timed: bool) -> bool:
         """Whether the attack made the median more than twice as long."""
-        return timed and self.attacked > max(MOST_FLOOR_MS, MOST_SLOWER * self.idle)
+        return timed and self.attacked > max(MAX_FLOOR_MS, MAX_SLOWER * self.idle)
 
     @property
     def figures(self) -> str:

@@ -22,7 +22,7 @@ from testing.http_user import HttpUser, ReceivedAnswer
 
 SIZE_MB = 32
 LONG = "word " * 18_000
-MOST_SENDS = 400
+MAX_SENDS = 400
 
 
 class SmallDisk:
@@ -140,7 +140,7 @@ async def _on_reserve(person: HttpUser, thread: str) -> list[str]:
 
 async def _until_refused(person: HttpUser) -> str:
     """Send until one is refused; the sentence, or what came instead."""
-    for _ in range(MOST_SENDS):
+    for _ in range(MAX_SENDS):
         one = await person.ask(LONG, model="fake:5x0")
         if one.status != 200:
             return one.refusal if one.status in (503, 507) else f"{one.status} {one.refusal}"

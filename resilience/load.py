@@ -21,11 +21,11 @@ from testing.fake_provider import serve
 from testing.http_user import CHAT, LIST, HttpUser, SocketTab, open_tab
 
 SEED = 7
-MOST_EVENT_MS = 200.0
-MOST_GROWTH = 0.10
-MOST_BEHIND_SECONDS = 1.0
+MAX_EVENT_MS = 200.0
+MAX_GROWTH = 0.10
+MAX_BEHIND_SECONDS = 1.0
 """Of the last of a hundred answers that end at once: storing an end takes its time too."""
-MOST_ADDED_MS = 5.0
+MAX_ADDED_MS = 5.0
 UNSTORED = (sys.executable, "-m", "resilience.program_without_run_log")
 
 
@@ -79,9 +79,9 @@ async def sockets(
             growth = resident(program.pid) / before - 1
             wrong += ["a socket is gone" for one in opened if one.closed.is_set()]
             wrong += log_errors(program)
-    if p95(took) > MOST_EVENT_MS:
+    if p95(took) > MAX_EVENT_MS:
         wrong.append("events are slow")
-    if growth > MOST_GROWTH:
+    if growth > MAX_GROWTH:
         wrong.append("memory grows")
     figures = (
         f"{len(opened)} sockets, {len(watching)} answers at 30 tok/s, {len(took)} events: "
@@ -149,7 +149,7 @@ async def streams(count: int = 100, tokens: int = 1000) -> Result:
             wrong += log_errors(program)
     due = (tokens - 1) * 0.02
     behind = max(over_http, over_sockets) - due
-    if behind > MOST_BEHIND_SECONDS:
+    if behind > MAX_BEHIND_SECONDS:
         wrong.append("it does not keep up")
     each = cpu / (count * tokens / 1000)
     figures = (
@@ -193,7 +193,7 @@ async def sqlite(count: int = 50, tokens: int = 500, pace: float = 0.02) -> Resu
                 frames = p95(await _over_sockets(them, count))
                 rates = [await _transactions(them, at, n) for n in (1, 10, count)]
                 wrong += log_errors(program)
-    if stored - unstored > MOST_ADDED_MS:
+    if stored - unstored > MAX_ADDED_MS:
         wrong.append("storing costs more than the budget")
     if rates[-1] > 1.5 * rates[0]:
         wrong.append("transactions grow with the answers")

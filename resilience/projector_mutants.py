@@ -426,7 +426,11 @@ _OF_PROFILES = (
         "responses: effort only for reasoning models",
     ),
     *_mutants(
-        *(_PROFILES, 'return Profile(thinking="budget", effort=False)', "return Profile()"),
+        *(
+            _PROFILES,
+            'return ModelProfile(thinking="budget", effort=False)',
+            "return ModelProfile()",
+        ),
         "anthropic: adaptive or enabled thinking",
     ),
     *_mutants(

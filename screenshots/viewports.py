@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image
 from playwright.async_api import Page
 
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 _COLOURS = (0, 256, 128, 64, 32)
 """How many a picture may have; 0 is all that it has."""
 
@@ -71,7 +71,7 @@ def _write(shot: bytes, path: Path) -> None:
         made = io.BytesIO()
         few = seen.quantize(colours, method=Image.Quantize.MAXCOVERAGE) if colours else seen
         few.save(made, "PNG", optimize=True)
-        if made.tell() < MOST_BYTES:
+        if made.tell() < MAX_BYTES:
             path.write_bytes(made.getvalue())
             return
-    raise ValueError(f"{path.name} does not get smaller than {MOST_BYTES} bytes")
+    raise ValueError(f"{path.name} does not get smaller than {MAX_BYTES} bytes")

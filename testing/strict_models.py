@@ -9,7 +9,7 @@ from typing import Any
 from chat_app.llm import profiles
 from chat_app.llm.base import CallOptions, PromptMessage
 from chat_app.llm.dialects import anthropic_messages, chat_completions, responses
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import ModelProfile
 from testing.providers.rules import Refused, Request
 from testing.providers.strict import SERVERS, Server, verify
 
@@ -36,7 +36,7 @@ PROGRAM = Program(
     profiles,
 )
 """The code as it is."""
-MOST_RETRIES = 6
+MAX_RETRIES = 6
 """How many refusals of one request the program learns from."""
 
 
@@ -50,7 +50,7 @@ class Target:
     """
 
     server: Server
-    profile: Profile
+    profile: ModelProfile
     program: Program = PROGRAM
     retries: Counter[str] = field(default_factory=Counter)
 
@@ -60,20 +60,22 @@ class Target:
         return f"{self.server.name}/{self.server.model}"
 
     def accepted(self, prompt: Sequence[PromptMessage], options: CallOptions) -> Request:
-        """The request that the server accepts, after the lessons of its refusals.
+        """The request that the server accepts, after the changes for its refusals.
 
         Raises:
             Refused: The server refuses it for a reason that nothing is learnt from.
         """
         profile = self.profile
-        for attempt in range(MOST_RETRIES + 1):
+        for attempt in range(MAX_RETRIES + 1):
             request = self._request(prompt, options, profile)
             try:
                 verify(self.server, request)
             except Refused as refused:
                 body = json.dumps(self.server.error(refused))
-                change = self.program.profiles.learn(profile, refused.status, body, request)
-                if change is None or attempt == MOST_RETRIES:
+                change = self.program.profiles.change_for_refusal(
+                    profile, refused.status, body, request
+                )
+                if change is None or attempt == MAX_RETRIES:
                     raise
                 profile = change.apply(profile)
                 if change.is_lasting:
@@ -84,7 +86,7 @@ class Target:
         raise AssertionError
 
     def _request(
-        self, prompt: Sequence[PromptMessage], options: CallOptions, profile: Profile
+        self, prompt: Sequence[PromptMessage], options: CallOptions, profile: ModelProfile
     ) -> Request:
         project = self.program.dialects[self.server.dialect].project
         return project(prompt, options, self.server.model, profile, self.made_by)

@@ -24,7 +24,7 @@ from chat_app.db.dialect import convert_error, thread_engine
 
 _READERS = 4
 
-MOST_PAGES = 40
+MAX_PAGES = 40
 """The largest inline commit, in pages of a SQLite file."""
 _WRITE_PAGES = 25
 """What any other write counts; SQLite does not say how many pages it changes."""
@@ -230,7 +230,7 @@ class InlineCommit:
     def is_ready(self, pages: int) -> bool:
         """Whether a commit of about so many pages will not wait."""
         return (
-            pages <= MOST_PAGES
+            pages <= MAX_PAGES
             and not self.needs_checkpoint
             and self._is_unlocked()
             and self._now() >= self._paused_until

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 from uuid import UUID
 
 from chat_app.core.errors import StorableError
@@ -12,6 +12,9 @@ from chat_app.core.parts import NativeItem, Part, text_of, text_part
 from chat_app.settings.limits import Effort
 
 MessageRole = Literal["system", "user", "assistant"]
+
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+"""Every thinking effort, the least first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,13 @@ class ModelInfo:
     def thinking(self) -> bool:
         """Whether it can be told how long to think."""
         return bool(self.efforts)
+
+
+def nearest_effort(effort: Effort, efforts: Sequence[Effort]) -> Effort | None:
+    """The highest of the efforts up to one, or the lowest; None where there is none."""
+    up_to = EFFORTS[: EFFORTS.index(effort) + 1]
+    fitting: Sequence[Effort] = [one for one in efforts if one in up_to] or efforts[:1]
+    return fitting[-1] if fitting else None
 
 
 UNKNOWN_MODEL = ModelInfo()

@@ -1,9 +1,9 @@
-"""Profiles: what a server accepts of one model, learnt from its own refusals. Pure.
+"""Profiles: what a server accepts of one model, as far as its refusals have told. Pure.
 
 Servers that speak the same dialect differ in what they reject, and few say so before they are
-asked. A request begins with what most accept. When one is refused, `learn` looks for a reason that
-it knows in the server's words; the request is then sent again without the cause, before the first
-token, and the later requests of this model are right at once.
+asked. A request begins with what most accept. When one is refused, `change_for_refusal` looks for a
+reason that it knows in the server's words; the request is then sent again without the cause, before
+the first token, and the later requests of this model are right at once.
 """
 
 import json
@@ -26,7 +26,7 @@ _BINDS = re.compile(r"claude-[a-z]+-(5[-.][1-9](?!\d)|[6-9])")
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ModelProfile:
     """What a server accepts of one model. A dialect reads the fields that it has a use for.
 
     Args:
@@ -74,16 +74,16 @@ class Profile:
     cache: bool = True
 
 
-def first_profile(model: str) -> Profile:
+def first_profile(model: str) -> ModelProfile:
     """The profile that a model begins with.
 
     Args:
         model: Its name on the server.
     """
     if _BUDGET_ONLY.search(model):
-        return Profile(thinking="budget", effort=False)
+        return ModelProfile(thinking="budget", effort=False)
     thinks = not _NEVER_THINKS.search(model)
-    return Profile(history=not _BINDS.search(model), summaries=thinks, encrypted=thinks)
+    return ModelProfile(history=not _BINDS.search(model), summaries=thinks, encrypted=thinks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,14 @@ class Change:
             the user's own words say, which some servers repeat, never is.
     """
 
-    apply: Callable[[Profile], Profile]
+    apply: Callable[[ModelProfile], ModelProfile]
     is_lasting: bool
 
 
-def learn(profile: Profile, status: int, body: str, request: Request) -> Change | None:
-    """What a refusal teaches; None if the profile has nothing to do with it.
+def change_for_refusal(
+    profile: ModelProfile, status: int, body: str, request: Request
+) -> Change | None:
+    """What to change after a refusal; None if the profile has nothing to do with it.
 
     Args:
         profile: The profile of the request.
@@ -118,17 +120,17 @@ def learn(profile: Profile, status: int, body: str, request: Request) -> Change 
     text = body if decoded is body else json.dumps(decoded, ensure_ascii=False)
     words = _NO_REASON.sub(" ", text.lower())
     own: str | None = None
-    for lesson in _LESSONS:
-        if status in lesson.statuses and lesson.applies(request):
-            match = lesson.words.search(words)
+    for rule in _RULES:
+        if status in rule.statuses and rule.applies(request):
+            match = rule.words.search(words)
             if match is None:
                 continue
             if own is None:
                 own = _without_said(words, request)
-            own_match = lesson.words.search(own)
-            apply = partial(lesson.change, own_match or match)
+            own_match = rule.words.search(own)
+            apply = partial(rule.change, own_match or match)
             if apply(profile) != profile:
-                return Change(apply, lesson.is_lasting and own_match is not None)
+                return Change(apply, rule.is_lasting and own_match is not None)
     return None
 
 
@@ -170,7 +172,7 @@ def _said(value: object, *, is_text: bool) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
+class _Rule:
     """A known reason to refuse.
 
     Args:
@@ -183,16 +185,16 @@ class _Lesson:
 
     words: re.Pattern[str]
     applies: Callable[[Request], bool]
-    change: Callable[[re.Match[str], Profile], Profile]
+    change: Callable[[re.Match[str], ModelProfile], ModelProfile]
     statuses: tuple[int, ...] = (400, 422)
     is_lasting: bool = True
 
 
-def _set(**fields: Any) -> Callable[[re.Match[str], Profile], Profile]:
+def _set(**fields: Any) -> Callable[[re.Match[str], ModelProfile], ModelProfile]:
     return lambda _match, profile: replace(profile, **fields)
 
 
-def _cap(match: re.Match[str], profile: Profile) -> Profile:
+def _cap(match: re.Match[str], profile: ModelProfile) -> ModelProfile:
     return replace(profile, max_output=int(match[1]))
 
 
@@ -264,7 +266,7 @@ _WORD = re.compile(r"\w+")
 _REPEATED_WORDS = 4
 """So many words in a row, or a whole text, are repeated from the conversation."""
 _LEAST_CHARS = 5
-"""A shorter text is in many words by chance, and none of a lesson."""
+"""A shorter text is in many words by chance, and none of a rule."""
 _MAX_BODY = 32_768
 """As much of a text could be in the body of an error; see `endpoint`."""
 _TEXT_FIELDS = ("content", "text", "arguments", "output", "instructions", "system")
@@ -272,108 +274,108 @@ _REFUSES = (
     r"(not (be )?(support|allow|enabl|permit|valid|available)|unsupported|invalid|unknown"
     r"|unrecogni[sz]ed|unexpected|extra inputs|deprecated|removed)"
 )
-_LESSONS = (
-    _Lesson(_says("stream_options"), _has("stream_options"), _set(usage=False)),
-    _Lesson(
+_RULES = (
+    _Rule(_says("stream_options"), _has("stream_options"), _set(usage=False)),
+    _Rule(
         _says("max_completion_tokens"),
         _has("max_tokens"),
         _set(limit_field="max_completion_tokens"),
     ),
-    _Lesson(
+    _Rule(
         # Anthropic: max_tokens: 9000 > 8192, which is the maximum allowed number of output tokens
         # OpenAI: max_tokens is too large: 9000. This model supports at most 4096 completion tokens
         _says(r"(?:max_tokens: \d+ >|supports at most) (\d{2,7})\b"),
         _has("max_tokens", "max_completion_tokens"),
         _cap,
     ),
-    _Lesson(_says(_no_system(r"\bsystem")), _has_system, _set(system=False)),
-    _Lesson(
+    _Rule(_says(_no_system(r"\bsystem")), _has_system, _set(system=False)),
+    _Rule(
         # a server that runs the model's chat template may report its error as a 500
         _says(_no_system(r"(\bsystem.? (role|message|prompt)s?|['\"`]system)")),
         _has_system,
         _set(system=False),
         statuses=(500,),
     ),
-    _Lesson(
+    _Rule(
         _says(r"reasoning_details|extra_content"),
         _has_answers,
         _set(native=False, signatures=False),
     ),
-    _Lesson(_says("thought_signature"), _has_answers, _set(signatures=True)),
-    _Lesson(
+    _Rule(_says("thought_signature"), _has_answers, _set(signatures=True)),
+    _Rule(
         # DeepSeek: The `reasoning_content` in the thinking mode must be passed back to the API.
         # Moonshot: reasoning_content is missing in assistant tool call message at index 2
         _says(r"reasoning_content.{0,60}(passed back|missing)|missing.{0,20}reasoning_content"),
         _has_answers,
         _set(reasoning_content=True),
     ),
-    _Lesson(_says("reasoning_content"), _has_answers, _set(reasoning_content=False)),
-    _Lesson(
+    _Rule(_says("reasoning_content"), _has_answers, _set(reasoning_content=False)),
+    _Rule(
         _says(rf"temperature.{{0,80}}({_REFUSES}|only )|{_REFUSES}.{{0,60}}temperature"),
         _has("temperature"),
         _set(temperature=False),
     ),
-    _Lesson(
+    _Rule(
         # Anthropic: "thinking.type.enabled" is not supported for this model. Use
         # "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.
         _says(r"thinking\.type\.adaptive|thinking\.type\.enabled"),
         _thinks("enabled"),
         _set(thinking="adaptive"),
     ),
-    _Lesson(_says("adaptive"), _thinks("adaptive"), _set(thinking="budget", effort=False)),
-    _Lesson(
+    _Rule(_says("adaptive"), _thinks("adaptive"), _set(thinking="budget", effort=False)),
+    _Rule(
         # the reasoning of another request of the same answer is missing
         _says("expected .?thinking"),
         _thinks("enabled", "adaptive"),
         _set(thinking=""),
         is_lasting=False,
     ),
-    _Lesson(_says("bound to a different conversation"), _has_answers, _set(history=False)),
-    _Lesson(
+    _Rule(_says("bound to a different conversation"), _has_answers, _set(history=False)),
+    _Rule(
         _says(r"thinking.{0,60}cannot be modified|(signature|data).{0,20} in .{0,12}thinking"),
         _has_answers,
         _set(native=False),
         is_lasting=False,
     ),
-    _Lesson(_says("thinking|disabled"), _thinks("disabled"), _set(thinking_off=False)),
-    _Lesson(
+    _Rule(_says("thinking|disabled"), _thinks("disabled"), _set(thinking_off=False)),
+    _Rule(
         _says(rf"thinking.{{0,60}}{_REFUSES}|{_REFUSES}.{{0,60}}thinking"),
         _thinks("enabled", "adaptive"),
         _set(thinking=""),
     ),
-    _Lesson(
+    _Rule(
         # OpenAI: Unsupported value: 'minimal' is not supported with the 'gpt-5.4' model
         _says(r"unsupported value.{0,400}effort|effort.{0,400}unsupported value"),
         _has("reasoning", "reasoning_effort"),
         _set(effort=False),
         is_lasting=False,
     ),
-    _Lesson(_says("summar|must be verified"), _has("reasoning"), _set(summaries=False)),
-    _Lesson(
+    _Rule(_says("summar|must be verified"), _has("reasoning"), _set(summaries=False)),
+    _Rule(
         _says("reasoning|effort|thinking|output_config"),
         _has("reasoning_effort", "output_config"),
         _set(effort=False),
     ),
-    _Lesson(
+    _Rule(
         _says(r"encrypted content is not supported|include\b.{0,60}encrypted_content"),
         _has("include"),
         _set(encrypted=False),
     ),
-    _Lesson(
+    _Rule(
         _says("not persisted|item with id"),
         _has("input"),
         _set(item_ids=False),
         statuses=(400, 404, 422),
     ),
-    _Lesson(
+    _Rule(
         _says("not persisted|item with id|encrypted.content|without its required"),
         _has("input"),
         _set(native=False),
         statuses=(400, 404, 422),
         is_lasting=False,
     ),
-    _Lesson(_says("reasoning"), _has("reasoning"), _set(effort=False, summaries=False)),
-    _Lesson(
+    _Rule(_says("reasoning"), _has("reasoning"), _set(effort=False, summaries=False)),
+    _Rule(
         # Ollama: "x" does not support tools. OpenRouter: No endpoints found that support tool use.
         # vLLM: "auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser
         _says(
@@ -384,7 +386,7 @@ _LESSONS = (
         _set(tools=False),
         statuses=(400, 404, 422, 500, 501),
     ),
-    _Lesson(
+    _Rule(
         # one image cannot be read: the model sees the next one
         _says(
             r"uploaded an unsupported image|represent a valid image|could not process image"
@@ -395,8 +397,8 @@ _LESSONS = (
         _set(images=False),
         is_lasting=False,
     ),
-    _Lesson(_says("base64"), _has_image_urls, _set(image_urls=False)),
-    _Lesson(
+    _Rule(_says("base64"), _has_image_urls, _set(image_urls=False)),
+    _Rule(
         _says(
             r"(image|vision|multimodal).{0,80}(not|n't|only|unsupported|requires)"
             r"|(not|n't|unsupported|unknown).{0,80}(image|vision|multimodal)"
@@ -406,5 +408,5 @@ _LESSONS = (
         _set(images=False),
         statuses=(400, 404, 415, 422, 500),
     ),
-    _Lesson(_says("cache"), _has_cache, _set(cache=False)),
+    _Rule(_says("cache"), _has_cache, _set(cache=False)),
 )

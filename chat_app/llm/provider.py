@@ -15,11 +15,11 @@ from chat_app.llm.base import (
     DEFAULT_OPTIONS,
     UNKNOWN_MODEL,
     CallOptions,
-    Effort,
     ModelInfo,
     ModelTimeouts,
     PromptMessage,
     ProviderError,
+    nearest_effort,
 )
 from chat_app.llm.dialects import anthropic_messages, chat_completions, responses
 from chat_app.llm.dialects.anthropic_messages import AnthropicDecoder
@@ -28,15 +28,14 @@ from chat_app.llm.dialects.responses import ResponsesDecoder
 from chat_app.llm.dialects.stream import StreamDecoder
 from chat_app.llm.endpoint import CONNECTION_ERRORS, Endpoint, body_of
 from chat_app.llm.errors import ErrorDetails, Failure, failure_of_status, parse_retry_after
-from chat_app.llm.profiles import Profile, first_profile, learn
+from chat_app.llm.profiles import ModelProfile, change_for_refusal, first_profile
 from chat_app.llm.sse import SSEParser, SSETooLarge, SSEvent
 from chat_app.settings.models import ProviderKind
 
 _AFTER_FINISH_SECONDS = 15.0
 """The longest wait for each further chunk (usage, more text), once one had a finish reason."""
 _MAX_REFUSALS = 6
-"""How many refusals of one request are learnt from."""
-_EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""How many refusals of one request are answered with a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,9 @@ class Dialect:
     """
 
     path: str
-    project: Callable[[Sequence[PromptMessage], CallOptions, str, Profile, str], dict[str, Any]]
+    project: Callable[
+        [Sequence[PromptMessage], CallOptions, str, ModelProfile, str], dict[str, Any]
+    ]
     decoder: Callable[[str, str], StreamDecoder]
 
 
@@ -65,17 +66,12 @@ DIALECTS: dict[ProviderKind, Dialect] = {
 
 
 def fit_options(options: CallOptions, info: ModelInfo) -> CallOptions:
-    """The options without what a model cannot do; an effort that it lacks becomes the nearest."""
+    """The options without what a model cannot do; see `nearest_effort`."""
     effort = options.effort
-    if effort is not None and effort not in info.efforts:
-        wanted = _EFFORTS.index(effort)
-        effort = min(
-            info.efforts, key=lambda other: abs(_EFFORTS.index(other) - wanted), default=None
-        )
     limits = [limit for limit in (options.max_tokens, info.max_output) if limit is not None]
     return replace(
         options,
-        effort=effort,
+        effort=None if effort is None else nearest_effort(effort, info.efforts),
         temperature=options.temperature if info.temperature else None,
         max_tokens=min(limits) if options.max_tokens is not None else None,
     )
@@ -170,7 +166,9 @@ class ProviderModel:
                     try:
                         response = await self._endpoint.create(self._dialect.path, request)
                     except APIStatusError as error:
-                        change = learn(profile, error.status_code, error.response.text, request)
+                        change = change_for_refusal(
+                            profile, error.status_code, error.response.text, request
+                        )
                         refusals += 1
                         if change is None or refusals > _MAX_REFUSALS:
                             raise
@@ -188,7 +186,7 @@ class ProviderModel:
             raise Failure.UNREACHABLE.error(self.name) from None
 
     def _request(
-        self, prompt: Sequence[PromptMessage], options: CallOptions, profile: Profile
+        self, prompt: Sequence[PromptMessage], options: CallOptions, profile: ModelProfile
     ) -> dict[str, Any]:
         request = self._dialect.project(prompt, options, self._model, profile, self.id)
         return {**self._fields, **request} if self._fields else request

@@ -27,12 +27,19 @@ from typing import cast
 from chat_app.core.clock import Sleep, retry
 from chat_app.core.events import Event, NativeItemAdded, PartAdded, ReasoningDelta, TextDelta, Usage
 from chat_app.core.parts import NoticePart, Part, notice_part
-from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
+from chat_app.llm.base import (
+    EFFORTS,
+    CallOptions,
+    Model,
+    PromptMessage,
+    ProviderError,
+    nearest_effort,
+)
 from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.health import is_request_fault, retry_after
 from chat_app.llm.registry import Models
 from chat_app.settings import Settings
-from chat_app.threads.options import EFFORTS, allowed_efforts, nearest_effort
+from chat_app.threads.options import allowed_efforts
 
 _PAUSE_SECONDS = 0.5
 """The longest pause before the first retry; it doubles with each further one."""
@@ -119,7 +126,7 @@ class ModelCalls:
         Args:
             model: The model.
             prompt: What it gets, the oldest message first.
-            options_for: What is asked of it, or of an alternative; see `capped`.
+            options_for: What is asked of it, or of an alternative; see `cap_call_options`.
 
         Raises:
             ContextTooLong: The prompt was too long for the model, or for an alternative when none
@@ -137,7 +144,7 @@ class ModelCalls:
         Args:
             model: The model.
             prompt: What it gets, the oldest message first.
-            options: What is asked of it; see `capped`.
+            options: What is asked of it; see `cap_call_options`.
 
         Raises:
             ProviderError: The model failed.
@@ -157,7 +164,7 @@ class ModelCalls:
         retries: int,
     ) -> AsyncGenerator[ModelCall]:
         def begin(model: Model) -> Awaitable[ModelCall]:
-            return _begin(model, prompt, capped(options_for(model), self._settings))
+            return _begin(model, prompt, cap_call_options(options_for(model), self._settings))
 
         call = await self._begin_first(candidates, begin, retries)
         health, model = self._models.health, call.model
@@ -228,7 +235,7 @@ class ModelCalls:
         return call
 
 
-def capped(options: CallOptions, settings: Settings) -> CallOptions:
+def cap_call_options(options: CallOptions, settings: Settings) -> CallOptions:
     """What may be asked of a model: what the operator allows of what is asked."""
     most, highest = settings.chat_max_tokens, settings.chat_max_temperature
     efforts = allowed_efforts(EFFORTS, settings)

@@ -1,4 +1,5 @@
-"""Continue an answer that was cut off: which one can be, what the model is told, the seam. Pure.
+"""Continue an answer that was cut off: which one can be, what the model is told, and how its
+text is joined. Pure.
 
 A model that goes on often repeats the last words, and seldom begins with the space that its text
 would have had there.
@@ -24,8 +25,8 @@ INSTRUCTION = (
 )
 """What a model is told after the answer that it continues; no message of the thread."""
 
-_MOST = 400  # characters that may be repeated
-_LEAST = 10  # letters and digits among them; fewer may be no repetition
+_MAX_REPEAT = 400  # characters that may be repeated
+_MIN_REPEAT = 10  # letters and digits among them; fewer may be no repetition
 _SPACED = ",;:.!?)\"'*_`"  # what a word may follow after a space
 _CJK = "\u2e80"  # from here on there are mostly scripts without spaces
 _OF_THOUGHTS = (ReasoningDelta, NativeItemAdded, Usage)
@@ -47,7 +48,7 @@ def can_continue(role: str, status: str, reason: str, parts: Sequence[Part]) -> 
     return role == "assistant" and is_cut and not is_refused and bool(text_of(parts).strip())
 
 
-class Seam:
+class ContinuationJoiner:
     """Joins what a model adds to a text: without what it repeats, and with the space it left out.
 
     Args:
@@ -55,7 +56,7 @@ class Seam:
     """
 
     def __init__(self, before: str) -> None:
-        self._before = before[-_MOST:]
+        self._before = before[-_MAX_REPEAT:]
         self._held = ""
         self._is_joined = False
 
@@ -100,7 +101,7 @@ class Seam:
 
 
 def _is_telling(text: str) -> bool:
-    return sum(letter.isalnum() for letter in text) >= _LEAST
+    return sum(letter.isalnum() for letter in text) >= _MIN_REPEAT
 
 
 async def joined(events: ModelCall, before: Sequence[Part]) -> AsyncGenerator[Event]:
@@ -110,22 +111,22 @@ async def joined(events: ModelCall, before: Sequence[Part]) -> AsyncGenerator[Ev
         events: The call of the model; it is closed with this stream.
         before: What the answer has.
     """
-    seam = Seam(text_of(before))
+    joiner = ContinuationJoiner(text_of(before))
     # a thought that goes on is no longer word for word what its provider would get back
     may_be_half = bool(before) and before[-1]["type"] == "reasoning"
     async with aclosing(events):
         async for event in events:
             may_be_half = may_be_half and isinstance(event, _OF_THOUGHTS)
             if isinstance(event, TextDelta):
-                if text := seam.join(event.text):
+                if text := joiner.join(event.text):
                     yield TextDelta(text)
                 continue
             if isinstance(event, TextWasReasoning):
                 continue  # it would take what the answer had for reasoning, too
             if may_be_half and isinstance(event, NativeItemAdded):
                 continue
-            if text := seam.rest():
+            if text := joiner.rest():
                 yield TextDelta(text)
             yield event
-    if text := seam.rest():
+    if text := joiner.rest():
         yield TextDelta(text)

@@ -19,7 +19,7 @@ _BATCH = 40
 """Messages read at a time, so that what a summary covers is hardly read."""
 _BATCH_BYTES = 2_000_000
 """The same in bytes; reasoning counts, though it is in no prompt."""
-_MOST_BYTES = 8_000_000
+_MAX_BYTES = 8_000_000
 """What is above so much text is covered by the next summary without being read."""
 
 
@@ -55,7 +55,7 @@ def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
     summary: SummaryPart | None = None
     previous_model, until, size = "", None, 0
     start: UUID | None = leaf
-    while start is not None and start != until and size < _MOST_BYTES:
+    while start is not None and start != until and size < _MAX_BYTES:
         messages = transaction.all(
             BRANCH_OF_PROMPT, leaf=start, limit=_BATCH, max_bytes=_BATCH_BYTES
         )

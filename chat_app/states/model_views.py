@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from chat_app.core.errors import message_of
-from chat_app.llm.base import Model, ModelInfo
+from chat_app.llm.base import EFFORTS, Model, ModelInfo
 from chat_app.llm.health import ModelHealth
 from chat_app.llm.prices import Price
 from chat_app.settings import Settings
-from chat_app.threads.options import EFFORT_NAMES, EFFORTS, ChatOptions, allowed_efforts
+from chat_app.threads.options import EFFORT_NAMES, ChatOptions, allowed_efforts
 
 _HEALTHY = ModelHealth()
 

@@ -19,7 +19,7 @@ from chat_app.db.engine import Database
 from chat_app.db.tables import ChatDefaults, Thread
 from chat_app.settings import Settings
 from chat_app.threads import branches, queries, titles
-from chat_app.threads.options import ChatOptions, capped, changed_options
+from chat_app.threads.options import ChatOptions, cap_options, changed_options
 from chat_app.threads.search_query import EVERYTHING, SearchQuery
 from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import (
@@ -394,7 +394,7 @@ class Threads:
                 logger.warning("A deleted branch is not removed yet: %s", type(error).__name__)
 
     def _summary(self, thread: Thread, run: RunRef | None) -> ThreadSummary:
-        options = capped(ChatOptions.of_row(thread.options), self._settings)
+        options = cap_options(ChatOptions.of_row(thread.options), self._settings)
         return summary(thread, running=run is not None, options=options)
 
     def _publish(self, principal: Principal, kind: SignalKind, thread_id: UUID) -> None:

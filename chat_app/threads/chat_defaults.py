@@ -11,7 +11,7 @@ from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import ChatDefaults
 from chat_app.settings import Settings
-from chat_app.threads.options import NO_OPTIONS, ChatOptions, capped, changed_options
+from chat_app.threads.options import NO_OPTIONS, ChatOptions, cap_options, changed_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,11 @@ class NewChatOptions:
         """The options, within the operator's caps."""
         async with self.db.read(principal) as session:
             row = await session.get(ChatDefaults, principal.user_id)
-        return NO_OPTIONS if row is None else capped(ChatOptions.of_row(row.options), self.settings)
+        return (
+            NO_OPTIONS
+            if row is None
+            else cap_options(ChatOptions.of_row(row.options), self.settings)
+        )
 
     async def change(self, principal: Principal, options: Mapping[str, Any]) -> None:
         """Choose some of the options anew.

@@ -7,15 +7,13 @@ checked when a choice is made and hold again at every call, because they may hav
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from chat_app.core.errors import InvalidInput
 from chat_app.core.text import repair_surrogates
-from chat_app.llm.base import CallOptions, Effort, ModelInfo
+from chat_app.llm.base import EFFORTS, CallOptions, Effort, ModelInfo, nearest_effort
 from chat_app.settings import Settings
 
-EFFORTS: tuple[Effort, ...] = get_args(Effort)
-"""Every thinking effort, the least first."""
 EFFORT_NAMES: Mapping[Effort, str] = {
     "none": "Off",
     "minimal": "Minimal",
@@ -25,7 +23,7 @@ EFFORT_NAMES: Mapping[Effort, str] = {
     "xhigh": "Very high",
     "max": "Maximum",
 }
-"""What users read of them."""
+"""The thinking efforts as users read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def changed_options(
     return replace(options, instructions=instructions)
 
 
-def capped(options: ChatOptions, settings: Settings) -> ChatOptions:
+def cap_options(options: ChatOptions, settings: Settings) -> ChatOptions:
     """The choices as far as the operator's caps of today allow them."""
     if options == NO_OPTIONS:
         return options
@@ -129,7 +127,7 @@ def call_options(options: ChatOptions, model: ModelInfo, settings: Settings) -> 
     most = settings.chat_max_tokens
     if options == NO_OPTIONS:
         return CallOptions(max_tokens=most)
-    options = capped(options, settings)
+    options = cap_options(options, settings)
     efforts = allowed_efforts(model.efforts, settings)
     return CallOptions(
         max_tokens=most,
@@ -140,12 +138,5 @@ def call_options(options: ChatOptions, model: ModelInfo, settings: Settings) -> 
 
 def system_prompt(options: ChatOptions, settings: Settings) -> str:
     """The operator's system prompt, then the user's instructions; empty for neither."""
-    instructions = capped(options, settings).instructions
+    instructions = cap_options(options, settings).instructions
     return "\n\n".join(filter(None, (settings.chat_system_prompt, instructions)))
-
-
-def nearest_effort(effort: Effort, efforts: Sequence[Effort]) -> Effort | None:
-    """The highest of the efforts up to one, or the lowest; None where there is none."""
-    up_to = EFFORTS[: EFFORTS.index(effort) + 1]
-    fitting: Sequence[Effort] = [one for one in efforts if one in up_to] or efforts[:1]
-    return fitting[-1] if fitting else None

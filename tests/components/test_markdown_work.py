@@ -15,7 +15,7 @@ SIZE = 3_000
 """UTF-16 code units of the shorter text; the other one is twice as long."""
 GROWTH = 2.6
 """How many times as much the longer one may cost; a quadratic shape costs four times as much."""
-MOST_STEPS = 400
+MAX_STEPS = 400
 """Steps for each code unit."""
 STEP = 16_000
 """UTF-16 code units that are shown at once."""
@@ -138,7 +138,7 @@ async def test_no_shape_of_text_costs_more_than_its_length(page: Page) -> None:
             costs.append(await _steps(devtools))
             lengths.append(len(text))
         growth = costs[1] / costs[0] / (lengths[1] / lengths[0]) * 2
-        if growth > GROWTH or costs[1] > MOST_STEPS * lengths[1]:
+        if growth > GROWTH or costs[1] > MAX_STEPS * lengths[1]:
             bad.append(f"{shape!r}: {costs} steps for {lengths}")
     await devtools.detach()
     assert bad == []
@@ -209,7 +209,7 @@ async def test_a_block_that_grows_draws_only_what_is_new(page: Page) -> None:
 
 
 DENSE = ("-\n", "```\n", "[^1]: a\n", "|a|\n|-|\n", "> ```\n", "*a* ", "http://")
-MOST_ELEMENTS = 3_000
+MAX_ELEMENTS = 3_000
 """Elements that are drawn in one piece of work; a link counts as six."""
 
 
@@ -253,7 +253,7 @@ async def test_what_makes_many_elements_is_drawn_in_slices(page: Page) -> None:
             }
             return bad;
         }""",
-        [texts, MOST_ELEMENTS],
+        [texts, MAX_ELEMENTS],
     )
     assert bad == []
 

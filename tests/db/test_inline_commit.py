@@ -19,7 +19,7 @@ from chat_app.db.prepared import Transaction
 from chat_app.db.statements import CONTINUE_THREAD, INSERT_EVENT
 from chat_app.db.transactions import (
     CHECKPOINT_PAGES,
-    MOST_PAGES,
+    MAX_PAGES,
     PAUSE_SECONDS,
     SLOW_SECONDS,
     InlineCommit,
@@ -107,7 +107,7 @@ async def test_small_writes_wake_no_thread_and_are_committed_when_they_return(
 async def test_a_write_of_many_pages_is_left_to_the_thread(writer: Writer) -> None:
     await writer.write_inline("small")
     before = writer.in_thread
-    await writer.write("large", pages=MOST_PAGES + 1)
+    await writer.write("large", pages=MAX_PAGES + 1)
     assert writer.in_thread == before + 1
 
 

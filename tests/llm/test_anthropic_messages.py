@@ -16,7 +16,7 @@ from chat_app.core.events import (
 )
 from chat_app.llm.base import CallOptions, Effort, PromptMessage, ProviderError, text_message
 from chat_app.llm.dialects.anthropic_messages import AnthropicDecoder, project
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import ModelProfile
 from chat_app.llm.sse import SSEvent
 from testing.dialect_prompts import CALL, MADE_BY, THOUGHT, TOOL, native, prompt
 
@@ -26,7 +26,7 @@ ASKED = [text_message("user", "a")]
 
 
 def test_a_conversation_with_tools_images_and_thinking() -> None:
-    request = project(prompt(native(1, SIGNED)), TOOLS, "m", Profile(), MADE_BY)
+    request = project(prompt(native(1, SIGNED)), TOOLS, "m", ModelProfile(), MADE_BY)
     use = {"type": "tool_use", "name": "weather", "input": {"city": "Rome"}}
     source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
     assert request["system"] == [{"type": "text", "text": "be kind"}]
@@ -77,7 +77,7 @@ def test_an_image_with_an_address_is_sent_as_one() -> None:
         "media_type": "image/png",
         "name": "",
     }
-    request = project([PromptMessage("user", (image,))], CallOptions(), "m", Profile(), "")
+    request = project([PromptMessage("user", (image,))], CallOptions(), "m", ModelProfile(), "")
     (block,) = request["messages"][0]["content"]
     assert block == {"type": "image", "source": {"type": "url", "url": "https://x.example/a"}}
 
@@ -85,19 +85,19 @@ def test_an_image_with_an_address_is_sent_as_one() -> None:
 def test_hidden_and_redacted_thinking_goes_back_unchanged() -> None:
     hidden, redacted = {**SIGNED, "thinking": ""}, {"type": "redacted_thinking", "data": "x"}
     asked = prompt(native(0, hidden), native(0, redacted))
-    request = project(asked, TOOLS, "m", Profile(), MADE_BY)
+    request = project(asked, TOOLS, "m", ModelProfile(), MADE_BY)
     assert request["messages"][1]["content"][:2] == [hidden, redacted]
 
 
 @pytest.mark.parametrize(
     ("effort", "profile", "fields"),
     [
-        (None, Profile(), {}),
-        ("none", Profile(), {"thinking": {"type": "disabled"}}),
-        ("none", Profile(thinking_off=False), {}),
+        (None, ModelProfile(), {}),
+        ("none", ModelProfile(), {"thinking": {"type": "disabled"}}),
+        ("none", ModelProfile(thinking_off=False), {}),
         (
             "high",
-            Profile(),
+            ModelProfile(),
             {
                 "thinking": {"type": "adaptive", "display": "summarized"},
                 "output_config": {"effort": "high"},
@@ -105,24 +105,24 @@ def test_hidden_and_redacted_thinking_goes_back_unchanged() -> None:
         ),
         (
             "minimal",
-            Profile(effort=False),
+            ModelProfile(effort=False),
             {"thinking": {"type": "adaptive", "display": "summarized"}},
         ),
         (
             "low",
-            Profile(thinking="budget"),
+            ModelProfile(thinking="budget"),
             {"thinking": {"type": "enabled", "budget_tokens": 2_048}},
         ),
         (
             "max",
-            Profile(thinking="budget"),
+            ModelProfile(thinking="budget"),
             {"thinking": {"type": "enabled", "budget_tokens": 5_000}},
         ),
-        ("high", Profile(thinking=""), {}),
+        ("high", ModelProfile(thinking=""), {}),
     ],
 )
 def test_effort_is_said_as_the_model_wants_it(
-    effort: Effort | None, profile: Profile, fields: dict[str, Any]
+    effort: Effort | None, profile: ModelProfile, fields: dict[str, Any]
 ) -> None:
     options = CallOptions(max_tokens=10_000, temperature=1.5, effort=effort)
     request = project(ASKED, options, "m", profile, "")
@@ -140,20 +140,20 @@ def test_effort_is_said_as_the_model_wants_it(
 
 def test_too_few_tokens_are_for_the_answer_and_not_for_thinking() -> None:
     options = CallOptions(max_tokens=1_500, effort="high")
-    assert "thinking" not in project(ASKED, options, "m", Profile(thinking="budget"), "")
+    assert "thinking" not in project(ASKED, options, "m", ModelProfile(thinking="budget"), "")
 
 
 @pytest.mark.parametrize(
     ("items", "profile", "thinks"),
     [
-        ((), Profile(thinking="budget"), False),
-        ((native(1, SIGNED),), Profile(thinking="budget"), False),
-        ((native(1, SIGNED), native(3, SIGNED)), Profile(thinking="budget"), True),
-        ((), Profile(), True),
+        ((), ModelProfile(thinking="budget"), False),
+        ((native(1, SIGNED),), ModelProfile(thinking="budget"), False),
+        ((native(1, SIGNED), native(3, SIGNED)), ModelProfile(thinking="budget"), True),
+        ((), ModelProfile(), True),
     ],
 )
 def test_an_answer_under_way_without_its_thinking_goes_on_without(
-    items: tuple[Any, ...], profile: Profile, thinks: bool
+    items: tuple[Any, ...], profile: ModelProfile, thinks: bool
 ) -> None:
     parts = (THOUGHT, CALL, THOUGHT, {**CALL, "call_id": "2"})
     answer = PromptMessage("assistant", parts, native=items)  # pyright: ignore
@@ -165,12 +165,12 @@ def test_an_answer_under_way_without_its_thinking_goes_on_without(
 
 def test_what_the_next_request_begins_with_is_marked() -> None:
     mark = {"type": "ephemeral"}
-    request = project(prompt(), CallOptions(cache_key="k"), "m", Profile(), "")
+    request = project(prompt(), CallOptions(cache_key="k"), "m", ModelProfile(), "")
     assert request["system"][-1]["cache_control"] == mark
     assert request["messages"][-1]["content"][-1]["cache_control"] == mark
     assert str(request).count("cache_control") == 2
     assert "cache_control" not in str(
-        project(prompt(), CallOptions(cache_key="k"), "m", Profile(cache=False), "")
+        project(prompt(), CallOptions(cache_key="k"), "m", ModelProfile(cache=False), "")
     )
 
 

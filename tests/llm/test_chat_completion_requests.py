@@ -4,15 +4,15 @@ from typing import Any
 
 from chat_app.llm.base import CallOptions, PromptMessage, text_message
 from chat_app.llm.dialects.chat_completions import project
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import ModelProfile
 from testing.dialect_prompts import CALL, MADE_BY, PIXEL, TOOL, native, prompt
 
 TOOLS = CallOptions(tools=(TOOL,))
-LAX = Profile()
+LAX = ModelProfile()
 
 
 def messages(
-    asked: list[PromptMessage], profile: Profile = LAX, options: CallOptions = TOOLS
+    asked: list[PromptMessage], profile: ModelProfile = LAX, options: CallOptions = TOOLS
 ) -> list[dict[str, Any]]:
     return project(asked, options, "m", profile, MADE_BY)["messages"]
 
@@ -44,14 +44,16 @@ def test_a_conversation_with_tools_and_images() -> None:
 
 
 def test_a_server_without_a_system_role_gets_the_prompt_in_the_first_turn() -> None:
-    said = messages([text_message("system", "s"), text_message("user", "a")], Profile(system=False))
+    said = messages(
+        [text_message("system", "s"), text_message("user", "a")], ModelProfile(system=False)
+    )
     assert said == [{"role": "user", "content": "s\n\na"}]
 
 
 def test_options_are_sent_as_far_as_the_server_accepts_them() -> None:
     options = CallOptions(max_tokens=9, temperature=0.5, effort="low")
     asked = [text_message("user", "a")]
-    request = project(asked, options, "m", Profile(), MADE_BY)
+    request = project(asked, options, "m", ModelProfile(), MADE_BY)
     assert request == {
         "model": "m",
         "messages": [{"role": "user", "content": "a"}],
@@ -61,7 +63,7 @@ def test_options_are_sent_as_far_as_the_server_accepts_them() -> None:
         "temperature": 0.5,
         "reasoning_effort": "low",
     }
-    lacks = Profile(
+    lacks = ModelProfile(
         limit_field="max_completion_tokens",
         max_output=5,
         usage=False,
@@ -77,7 +79,7 @@ def test_options_are_sent_as_far_as_the_server_accepts_them() -> None:
 
 
 def test_tools_are_offered_as_functions() -> None:
-    request = project(prompt(), TOOLS, "m", Profile(), MADE_BY)
+    request = project(prompt(), TOOLS, "m", ModelProfile(), MADE_BY)
     assert request["tools"] == [
         {
             "type": "function",
@@ -88,7 +90,7 @@ def test_tools_are_offered_as_functions() -> None:
             },
         }
     ]
-    without = project(prompt(), TOOLS, "m", Profile(tools=False), MADE_BY)
+    without = project(prompt(), TOOLS, "m", ModelProfile(tools=False), MADE_BY)
     assert "tools" not in without
     assert all("tool_calls" not in message for message in without["messages"])
 
@@ -96,7 +98,7 @@ def test_tools_are_offered_as_functions() -> None:
 def test_reasoning_goes_back_with_every_answer_where_the_server_wants_it() -> None:
     answers = [
         message
-        for message in messages(prompt(), Profile(reasoning_content=True))
+        for message in messages(prompt(), ModelProfile(reasoning_content=True))
         if message["role"] == "assistant"
     ]
     assert [message["reasoning_content"] for message in answers] == ["hm", " "]
@@ -106,8 +108,8 @@ def test_reasoning_details_go_back_to_who_made_them() -> None:
     details = [{"type": "reasoning.encrypted", "data": "x", "index": 0}]
     item = native(3, {"type": "reasoning_details", "details": details})
     assert messages(prompt(item))[2]["reasoning_details"] == details
-    assert "reasoning_details" not in messages(prompt(item), Profile(native=False))[2]
-    other = project(prompt(item), TOOLS, "m", Profile(), "other/model")
+    assert "reasoning_details" not in messages(prompt(item), ModelProfile(native=False))[2]
+    other = project(prompt(item), TOOLS, "m", ModelProfile(), "other/model")
     assert "reasoning_details" not in other["messages"][2]
 
 
@@ -120,7 +122,7 @@ def test_a_signature_goes_back_with_its_call() -> None:
 
 
 def test_a_call_of_another_model_gets_the_signature_that_says_so() -> None:
-    first, second = messages(prompt(), Profile(signatures=True))[2]["tool_calls"]
+    first, second = messages(prompt(), ModelProfile(signatures=True))[2]["tool_calls"]
     skipped = "skip_thought_signature_validator"
     assert first["extra_content"] == {"google": {"thought_signature": skipped}}
     assert second["extra_content"] == first["extra_content"]

@@ -9,7 +9,7 @@ import pytest
 
 from chat_app.core.events import Event, Finish, ToolCallEnd, ToolResult, fold
 from chat_app.llm.base import CallOptions, Model, PromptMessage, Tool, text_message
-from chat_app.llm.profiles import Profile, learn
+from chat_app.llm.profiles import ModelProfile, change_for_refusal
 from chat_app.llm.registry import Models
 from chat_app.settings import Settings, read_settings
 from testing.branch_requests import ask_for_branches
@@ -39,10 +39,10 @@ def test_an_image_that_cannot_be_read_does_not_blind_a_model(name: str) -> None:
             with pytest.raises(Refused) as refused:
                 verify(server, request)
             body = json.dumps(server.error(refused.value))
-            change = learn(Profile(), refused.value.status, body, request)
+            change = change_for_refusal(ModelProfile(), refused.value.status, body, request)
             assert change is not None, body
             assert not change.is_lasting, body
-            assert change.apply(Profile()) == Profile(images=False)
+            assert change.apply(ModelProfile()) == ModelProfile(images=False)
 
 
 async def test_a_thread_goes_from_model_to_model_over_http(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat_app.llm.profiles import Profile, first_profile, learn
+from chat_app.llm.profiles import ModelProfile, change_for_refusal, first_profile
 
 CHAT: dict[str, Any] = {
     "model": "m",
@@ -205,8 +205,10 @@ OFF = {**ANTHROPIC, "thinking": {"type": "disabled"}}
 def test_a_refusal_teaches_what_the_model_does_not_accept(
     request_: dict[str, Any], status: int, message: str, changes: dict[str, Any]
 ) -> None:
-    profile = Profile(thinking="budget") if request_ is BUDGET else Profile()
-    change = learn(profile, status, json.dumps({"error": {"message": message}}), request_)
+    profile = ModelProfile(thinking="budget") if request_ is BUDGET else ModelProfile()
+    change = change_for_refusal(
+        profile, status, json.dumps({"error": {"message": message}}), request_
+    )
     assert change is not None
     assert change.apply(profile) == replace(profile, **changes)
     assert change.is_lasting
@@ -247,9 +249,9 @@ def test_a_refusal_teaches_what_the_model_does_not_accept(
 def test_a_refusal_of_one_conversation_says_nothing_of_the_next(
     request_: dict[str, Any], message: str, changes: dict[str, Any]
 ) -> None:
-    change = learn(Profile(), 400, message, request_)
+    change = change_for_refusal(ModelProfile(), 400, message, request_)
     assert change is not None
-    assert change.apply(Profile()) == replace(Profile(), **changes)
+    assert change.apply(ModelProfile()) == replace(ModelProfile(), **changes)
     assert not change.is_lasting
 
 
@@ -265,19 +267,22 @@ def test_a_refusal_of_one_conversation_says_nothing_of_the_next(
 )
 def test_other_refusals_teach_nothing(status: int, message: str) -> None:
     for request in (CHAT, RESPONSES, ANTHROPIC):
-        assert learn(Profile(), status, message, request) is None
+        assert change_for_refusal(ModelProfile(), status, message, request) is None
 
 
 def test_what_was_not_sent_is_not_the_reason() -> None:
     bare = {"model": "m", "messages": [{"role": "user", "content": "a"}]}
     message = "stream_options max_completion_tokens temperature tools image system is not supported"
-    assert learn(Profile(), 400, message, bare) is None
+    assert change_for_refusal(ModelProfile(), 400, message, bare) is None
 
 
-def test_a_lesson_that_is_known_is_not_learnt_again() -> None:
-    change = learn(Profile(), 400, "unknown field stream_options", CHAT)
+def test_a_change_that_was_made_is_not_made_again() -> None:
+    change = change_for_refusal(ModelProfile(), 400, "unknown field stream_options", CHAT)
     assert change is not None
-    assert learn(change.apply(Profile()), 400, "unknown field stream_options", CHAT) is None
+    assert (
+        change_for_refusal(change.apply(ModelProfile()), 400, "unknown field stream_options", CHAT)
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -298,7 +303,7 @@ def test_a_claude_model_is_told_to_think_in_its_own_way(model: str, thinking: st
 
 def test_the_type_of_an_error_is_no_word_about_what_stands_before_it() -> None:
     error = {"message": "Nothing follows the tool result.", "type": "invalid_request_error"}
-    assert learn(Profile(), 400, json.dumps({"error": error}), CHAT) is None
+    assert change_for_refusal(ModelProfile(), 400, json.dumps({"error": error}), CHAT) is None
 
 
 INVALID_PROMPT = {
@@ -328,20 +333,23 @@ INVALID_PROMPT = {
 def test_a_failure_with_a_reason_of_its_own_teaches_nothing(status: int, message: str) -> None:
     for request in (CHAT, RESPONSES, ANTHROPIC):
         assert (
-            learn(Profile(), status, json.dumps({"error": {"message": message}}), request) is None
+            change_for_refusal(
+                ModelProfile(), status, json.dumps({"error": {"message": message}}), request
+            )
+            is None
         )
 
 
 def test_a_prompt_that_is_flagged_teaches_nothing() -> None:
     for request in (CHAT, RESPONSES):
-        assert learn(Profile(), 400, json.dumps(INVALID_PROMPT), request) is None
+        assert change_for_refusal(ModelProfile(), 400, json.dumps(INVALID_PROMPT), request) is None
 
 
 @pytest.mark.parametrize("role", ["role", "message", "prompt"])
 def test_a_chat_template_without_a_system_role_is_known_also_from_a_500(role: str) -> None:
-    change = learn(Profile(), 500, f"The system {role} is not supported", CHAT)
+    change = change_for_refusal(ModelProfile(), 500, f"The system {role} is not supported", CHAT)
     assert change is not None
-    assert change.apply(Profile()) == Profile(system=False)
+    assert change.apply(ModelProfile()) == ModelProfile(system=False)
 
 
 TRIGGER = 'Temperature, tools and system: not supported.\nSo I said: "reasoning, café".'
@@ -362,8 +370,8 @@ def test_what_a_server_repeats_of_a_prompt_says_nothing_of_the_model(
         json.dumps({"error": {"message": f"1 error: {[{'msg': 'Wrong.', 'input': text}]}"}}),
         f"Cannot read: {text[:50]}",
     ):
-        profile = Profile()
-        while (change := learn(profile, status, body, asks(text))) is not None:
+        profile = ModelProfile()
+        while (change := change_for_refusal(profile, status, body, asks(text))) is not None:
             assert not change.is_lasting, body
             profile = change.apply(profile)
 
@@ -373,20 +381,20 @@ def test_both_ends_of_a_prompt_that_a_server_repeats_say_nothing() -> None:
         "1 error [type=x, input_value='Tell me a stor...temperature unsupported', input_type=str]"
     )
     request = asks("Tell me a story. " * 9 + "temperature unsupported")
-    assert learn(Profile(), 400, message, request) is None
+    assert change_for_refusal(ModelProfile(), 400, message, request) is None
 
 
 def test_a_server_that_repeats_the_prompt_still_teaches_its_reason() -> None:
     text = "Temperature is not supported here."
     body = json.dumps({"detail": [{"loc": ["body", "stream_options"], "input": text}]})
-    change = learn(Profile(), 422, body, asks(text))
+    change = change_for_refusal(ModelProfile(), 422, body, asks(text))
     assert change is not None
     assert change.is_lasting
-    assert change.apply(Profile()) == Profile(usage=False)
+    assert change.apply(ModelProfile()) == ModelProfile(usage=False)
 
 
 def test_a_conversation_about_a_refusal_still_gets_its_answer() -> None:
     message = "This model does not support the temperature: it is deprecated."
-    change = learn(Profile(), 400, message, asks(f"What does it mean: {message}"))
+    change = change_for_refusal(ModelProfile(), 400, message, asks(f"What does it mean: {message}"))
     assert change is not None
-    assert change.apply(Profile()) == Profile(temperature=False)
+    assert change.apply(ModelProfile()) == ModelProfile(temperature=False)

@@ -16,7 +16,7 @@ from chat_app.core.events import (
 )
 from chat_app.llm.base import CallOptions, Effort, ProviderError, text_message
 from chat_app.llm.dialects.responses import ResponsesDecoder, project
-from chat_app.llm.profiles import Profile, first_profile
+from chat_app.llm.profiles import ModelProfile, first_profile
 from chat_app.llm.sse import SSEvent
 from testing.dialect_prompts import MADE_BY, PIXEL, TOOL, native, prompt
 
@@ -35,7 +35,7 @@ def test_a_conversation_with_tools_images_and_reasoning() -> None:
         native(1, REASONING),
         native(4, {"type": "message", "phase": "final_answer"}),
     )
-    request = project(prompt(*items), TOOLS, "m", Profile(), MADE_BY)
+    request = project(prompt(*items), TOOLS, "m", ModelProfile(), MADE_BY)
     arguments = '{"city": "Rome"}'
     assert request["instructions"] == "be kind"
     assert request["input"] == [
@@ -72,16 +72,16 @@ def test_a_conversation_with_tools_images_and_reasoning() -> None:
 
 def test_reasoning_is_sent_without_its_id_or_not_at_all_where_that_is_refused() -> None:
     asked = prompt(native(1, REASONING))
-    sent = project(asked, TOOLS, "m", Profile(item_ids=False), MADE_BY)["input"][1]
+    sent = project(asked, TOOLS, "m", ModelProfile(item_ids=False), MADE_BY)["input"][1]
     assert sent == {"type": "reasoning", "summary": [], "encrypted_content": "x"}
-    without = project(asked, TOOLS, "m", Profile(native=False), MADE_BY)["input"]
+    without = project(asked, TOOLS, "m", ModelProfile(native=False), MADE_BY)["input"]
     assert all(item.get("type") != "reasoning" for item in without)
 
 
 def test_nothing_is_stored_and_options_are_sent_as_far_as_accepted() -> None:
     options = CallOptions(max_tokens=9, temperature=0.5, effort="low", cache_key="thread")
     asked = [text_message("user", "a")]
-    request = project(asked, options, "m", Profile(), MADE_BY)
+    request = project(asked, options, "m", ModelProfile(), MADE_BY)
     del request["input"]
     assert request == {
         "model": "m",
@@ -93,7 +93,9 @@ def test_nothing_is_stored_and_options_are_sent_as_far_as_accepted() -> None:
         "reasoning": {"effort": "low", "summary": "auto"},
         "prompt_cache_key": "thread",
     }
-    lacks = Profile(temperature=False, effort=False, summaries=False, encrypted=False, cache=False)
+    lacks = ModelProfile(
+        temperature=False, effort=False, summaries=False, encrypted=False, cache=False
+    )
     request = project(asked, options, "m", lacks, MADE_BY)
     assert request.keys() == {"model", "input", "stream", "store", "max_output_tokens"}
 

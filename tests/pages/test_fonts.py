@@ -8,7 +8,7 @@ from chat_app.pages import add_pages
 
 ASSETS = Path(__file__).parents[2] / "assets"
 FONTS = ASSETS / "fonts"
-MOST_BYTES = 120_000
+MAX_BYTES = 120_000
 CJK, ARABIC, CYRILLIC = 0x4E2D, 0x0639, 0x0416
 
 
@@ -27,7 +27,7 @@ def test_the_fonts_are_two_families_below_the_limit_with_their_licences() -> Non
     files = {path.name for path in FONTS.glob("*.woff2")}
     named = {Path(re.findall(r'url\("/fonts/(.*?)"\)', face["src"])[0]).name for face in _faces()}
     assert named == files
-    assert sum((FONTS / name).stat().st_size for name in files) <= MOST_BYTES
+    assert sum((FONTS / name).stat().st_size for name in files) <= MAX_BYTES
     families = {re.split(r"-\d", name)[0] for name in files}
     assert len(families) == 2
     for family in families:

@@ -25,7 +25,7 @@ from chat_app.llm.errors import Failure
 from chat_app.llm.health import FAILURES, HealthMonitor
 from chat_app.llm.prices import Prices
 from chat_app.llm.registry import Models
-from chat_app.runs.calls import ModelCalls, capped
+from chat_app.runs.calls import ModelCalls, cap_call_options
 from chat_app.settings import ConfigError, read_settings
 from testing.fake_provider import DONE, STREAM_HEAD, finish, held_open, serve, streamed, text
 
@@ -340,10 +340,10 @@ def test_no_call_exceeds_what_the_operator_allows() -> None:
         _env_file=None, chat_max_tokens=100, chat_max_temperature=1, chat_max_effort="low"
     )
     too_much = CallOptions(max_tokens=101, temperature=1.5, effort="xhigh", cache_key="k")
-    assert capped(too_much, settings) == CallOptions(100, 1, "low", cache_key="k")
+    assert cap_call_options(too_much, settings) == CallOptions(100, 1, "low", cache_key="k")
     little = CallOptions(max_tokens=99, temperature=0.5, effort="minimal")
-    assert capped(little, settings) == little
-    assert capped(CallOptions(), settings) == CallOptions(max_tokens=100)
+    assert cap_call_options(little, settings) == little
+    assert cap_call_options(CallOptions(), settings) == CallOptions(max_tokens=100)
 
 
 async def test_an_alternative_answers_within_its_time_when_a_provider_dies() -> None:

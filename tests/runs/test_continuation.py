@@ -10,7 +10,7 @@ from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning, Usage
 from chat_app.core.parts import Part
 from chat_app.db.tables import Message, Run, SearchEntry
-from chat_app.runs.continuation import INSTRUCTION, Seam, can_continue
+from chat_app.runs.continuation import INSTRUCTION, ContinuationJoiner, can_continue
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import reap_lost_runs
 from testing.database import DatabaseUnderTest
@@ -238,13 +238,13 @@ def test_an_answer_that_was_cut_off_can_be_continued(
 def test_the_seam_has_no_repetition_and_no_lost_space(
     before: str, pieces: list[str], joined: str | None
 ):
-    seam = Seam(before)
-    text = before + "".join([*map(seam.join, pieces), seam.rest()])
+    joiner = ContinuationJoiner(before)
+    text = before + "".join([*map(joiner.join, pieces), joiner.rest()])
     assert text == (joined or "The moon pulls the water up")
 
 
 def test_a_piece_is_held_back_only_while_it_may_be_a_repetition():
-    seam = Seam("The moon pulls the water")
-    assert seam.join("The moon") == ""
-    assert seam.join(" is") == " The moon is"
-    assert seam.join("The moon") == "The moon"
+    joiner = ContinuationJoiner("The moon pulls the water")
+    assert joiner.join("The moon") == ""
+    assert joiner.join(" is") == " The moon is"
+    assert joiner.join("The moon") == "The moon"

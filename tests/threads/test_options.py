@@ -6,17 +6,15 @@ from typing import Any
 import pytest
 
 from chat_app.core.errors import InvalidInput
-from chat_app.llm.base import CallOptions, Effort, ModelInfo
+from chat_app.llm.base import EFFORTS, CallOptions, Effort, ModelInfo, nearest_effort
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.options import (
-    EFFORTS,
     NO_OPTIONS,
     ChatOptions,
     allowed_efforts,
     call_options,
-    capped,
+    cap_options,
     changed_options,
-    nearest_effort,
     system_prompt,
 )
 
@@ -73,7 +71,7 @@ def test_what_was_chosen_under_a_higher_cap_does_not_refuse_another_choice(
     stored = ChatOptions("x" * 30, 2.0, "max").row
     changed = changed_options(stored, {"temperature": 1.0}, settings)
     assert changed == ChatOptions("x" * 30, 1.0, "max")
-    assert capped(changed, settings) == ChatOptions("x" * 20, 1.0, "medium")
+    assert cap_options(changed, settings) == ChatOptions("x" * 20, 1.0, "medium")
 
 
 def test_a_server_without_instructions_takes_and_sends_none() -> None:

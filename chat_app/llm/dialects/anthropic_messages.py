@@ -33,7 +33,7 @@ from chat_app.llm.dialects.turns import (
     conversation_of,
     rounds_of,
 )
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import ModelProfile
 
 PATH = "/messages"
 VERSION = "2023-06-01"
@@ -42,7 +42,7 @@ _MAX_TOKENS = 8_192
 """The limit of an answer where none is given; the API wants one."""
 _LEAST_BUDGET = 1_024
 _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 24_576}
-_MOST_BUDGET = 32_768
+_MAX_BUDGET = 32_768
 _CACHE = {"type": "ephemeral"}
 
 
@@ -50,7 +50,7 @@ def project(
     prompt: Sequence[PromptMessage],
     options: CallOptions,
     model: str,
-    profile: Profile,
+    profile: ModelProfile,
     made_by: str = "",
 ) -> dict[str, Any]:
     """The body of a request; see `chat_completions.project`."""
@@ -162,7 +162,9 @@ def _result(call: CallBlock) -> dict[str, Any]:
     return result
 
 
-def _thinking(options: CallOptions, profile: Profile, request: dict[str, Any]) -> dict[str, Any]:
+def _thinking(
+    options: CallOptions, profile: ModelProfile, request: dict[str, Any]
+) -> dict[str, Any]:
     """The fields that say how long to think."""
     effort = options.effort
     if effort is None or not profile.thinking:
@@ -178,7 +180,7 @@ def _thinking(options: CallOptions, profile: Profile, request: dict[str, Any]) -
     if _lacks_thoughts(request["messages"]):
         return {}
     # at least half of the tokens are left for the answer
-    budget = min(_BUDGETS.get(effort, _MOST_BUDGET), request["max_tokens"] // 2)
+    budget = min(_BUDGETS.get(effort, _MAX_BUDGET), request["max_tokens"] // 2)
     if budget < _LEAST_BUDGET:
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}

@@ -1,7 +1,7 @@
 """Chat completions: a prompt as the body of a request. Pure.
 
 The API of OpenAI (platform.openai.com/docs/api-reference/chat) and of most servers since. What
-servers refuse beside it is in `Profile`. Three fields of others are sent back to who sent them:
+servers refuse beside it is in `ModelProfile`. Three fields of others go back to who sent them:
 `reasoning_details` (openrouter.ai/docs/use-cases/reasoning-tokens), `extra_content` with the
 signatures of calls (ai.google.dev/gemini-api/docs/thought-signatures) and `reasoning_content`
 (api-docs.deepseek.com/guides/thinking_mode).
@@ -25,7 +25,7 @@ from chat_app.llm.dialects.turns import (
     rounds_of,
     text_of_blocks,
 )
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import ModelProfile
 
 PATH = "/chat/completions"
 _NO_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
@@ -38,7 +38,7 @@ def project(
     prompt: Sequence[PromptMessage],
     options: CallOptions,
     model: str,
-    profile: Profile,
+    profile: ModelProfile,
     made_by: str = "",
 ) -> dict[str, Any]:
     """The body of a request.
@@ -107,7 +107,7 @@ def _content(blocks: Sequence[Block]) -> str | list[dict[str, Any]]:
     return content
 
 
-def _answer(each: Round, profile: Profile) -> Iterator[dict[str, Any]]:
+def _answer(each: Round, profile: ModelProfile) -> Iterator[dict[str, Any]]:
     message: dict[str, Any] = {"role": "assistant", "content": text_of_blocks(each.blocks)}
     items = [block.item for block in each.blocks if isinstance(block, NativeBlock)]
     if profile.reasoning_content:

@@ -36,7 +36,7 @@ from chat_app.llm.dialects.turns import (
     rounds_of,
     text_of_blocks,
 )
-from chat_app.llm.profiles import Profile
+from chat_app.llm.profiles import ModelProfile
 
 PATH = "/responses"
 _LEAST_TOKENS = 16
@@ -47,7 +47,7 @@ def project(
     prompt: Sequence[PromptMessage],
     options: CallOptions,
     model: str,
-    profile: Profile,
+    profile: ModelProfile,
     made_by: str = "",
 ) -> dict[str, Any]:
     """The body of a request; see `chat_completions.project`."""
@@ -106,7 +106,7 @@ def _said(block: Block) -> dict[str, Any]:
     return {"type": "input_text", "text": block.text}
 
 
-def _answer(each: Round, profile: Profile) -> Iterator[dict[str, Any]]:
+def _answer(each: Round, profile: ModelProfile) -> Iterator[dict[str, Any]]:
     texts: list[TextBlock] = []
     for block in each.blocks:
         if isinstance(block, TextBlock):
