@@ -6,8 +6,9 @@ itself (`useSession({required: true})`), and links in other programs point there
 """
 
 import contextlib
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -16,11 +17,13 @@ from starlette.responses import RedirectResponse, Response
 from chat_app.api import forms
 from chat_app.api.email_flows import LINK_PAGE, SIGN_UP_PAGE, begin_sign_up
 from chat_app.api.errors import NO_STORE
-from chat_app.api.forms import FORM_MAX_BYTES, check_csrf
-from chat_app.api.requests import read_json
+from chat_app.api.forms import check_csrf
+from chat_app.api.requests import Query
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
+    ResponseModel,
+    Timestamp,
     clear_session_cookie,
     client_of,
     complete_sign_in,
@@ -31,7 +34,6 @@ from chat_app.api.responses import (
     safe_callback_url,
     set_cookie,
     target_of,
-    timestamp,
 )
 from chat_app.api.routing import Routes
 from chat_app.auth.errors import known_error_code
@@ -40,6 +42,8 @@ from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.core.errors import NotFound
 from chat_app.gateway import cookies
 from chat_app.services import services
+
+_CREDENTIALS = ("email", "password", "remember")
 
 routes = Routes()
 
@@ -50,12 +54,60 @@ class SessionUpdate(BaseModel):
     csrf_token: str | None = Field(None, alias="csrfToken")
 
 
-@routes.public("GET POST", "/api/auth/session")
+class AuthJsUser(ResponseModel):
+    """The user of a session."""
+
+    id: UUID
+    name: str | None
+    email: str
+    image: str | None
+    """The URL of the picture."""
+
+
+class AuthJsSession(ResponseModel):
+    """A session as Auth.js has it."""
+
+    user: AuthJsUser
+    expires: Timestamp
+    claims: dict[str, Any] | None = Field(None, exclude_if=lambda claims: claims is None)
+    """What `AUTH_SESSION_HOOK` adds; missing where there is none."""
+
+
+class AuthJsProvider(ResponseModel):
+    """A sign-in method as Auth.js has it."""
+
+    id: str
+    name: str
+    type: Literal["credentials", "oauth", "oidc", "email"]
+    signin_url: str
+    callback_url: str
+
+
+class CsrfToken(ResponseModel):
+    """The token of forms."""
+
+    csrf_token: str
+
+
+class PageQuery(Query):
+    """What a page of Auth.js is told."""
+
+    error: str = ""
+    """The code of an error; an unknown one becomes `Default`."""
+    callbackUrl: str = ""
+    """Where to go after signing in; left out when it is not a URL of this app."""
+
+
+@routes.public("POST", "/api/auth/session", body=SessionUpdate, response=AuthJsSession | None)
+async def update_session(request: Request, body: SessionUpdate) -> Response:
+    """The same as `GET`: what Auth.js's `update()` sends changes nothing."""
+    check_csrf(request, {} if body.csrf_token is None else {"csrfToken": body.csrf_token})
+    return await session(request)
+
+
+@routes.public("GET", "/api/auth/session", response=AuthJsSession | None)
 async def session(request: Request) -> Response:
     """The session as Auth.js's `useSession` reads it: null, or a user and an expiry."""
-    if request.method == "POST":
-        sent = await read_json(request, SessionUpdate, max_bytes=FORM_MAX_BYTES)
-        check_csrf(request, {} if sent.csrf_token is None else {"csrfToken": sent.csrf_token})
     resolved: ResolvedSession | None = request.scope.get("session")
     if resolved is None:
         response = json_response(None)
@@ -65,17 +117,16 @@ async def session(request: Request) -> Response:
         return response
     profile = resolved.user
     picture = await services().profiles.picture_digest(resolved.principal)
-    user = {
-        "id": str(profile.id),
-        "name": profile.name or None,
-        "email": profile.email,
+    user = AuthJsUser(
+        id=profile.id,
+        name=profile.name or None,
+        email=profile.email,
         # The digest makes a new picture a new URL.
-        "image": f"{_api_of(request)}/api/account/picture?{picture[:16]}" if picture else None,
-    }
-    body: dict[str, Any] = {"user": user, "expires": timestamp(resolved.expires_at)}
-    if services().settings.auth_session_hook:
-        body["claims"] = dict(resolved.principal.claims)
-    return json_response(body)
+        image=f"{_api_of(request)}/api/account/picture?{picture[:16]}" if picture else None,
+    )
+    has_claims = services().settings.auth_session_hook
+    claims = dict(resolved.principal.claims) if has_claims else None
+    return json_response(AuthJsSession(user=user, expires=resolved.expires_at, claims=claims))
 
 
 def _api_of(request: Request) -> str:
@@ -83,44 +134,46 @@ def _api_of(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
-@routes.public("GET", "/api/auth/csrf")
-async def csrf_token(request: Request) -> Response | dict[str, str]:
+@routes.public("GET", "/api/auth/csrf", response=CsrfToken)
+async def csrf_token(request: Request) -> Response | CsrfToken:
     """The token that a form may send back; the browser keeps the signed one in a cookie."""
     settings = services().settings
     token = forms.csrf_token_of(settings, read_cookie(request, cookies.CSRF))
     if token is not None:
-        return {"csrfToken": token}
+        return CsrfToken(csrf_token=token)
     cookie = forms.make_csrf_token(settings)
-    response = json_response({"csrfToken": forms.csrf_token_of(settings, cookie)})
+    response = json_response(CsrfToken(csrf_token=cookie.partition(".")[0]))
     set_cookie(response, cookies.CSRF, cookie)
     return response
 
 
-@routes.public("GET", "/api/auth/providers")
-async def providers(request: Request) -> dict[str, dict[str, str]]:
+@routes.public("GET", "/api/auth/providers", response=dict[str, AuthJsProvider])
+async def providers(request: Request) -> dict[str, AuthJsProvider]:
     """The sign-in methods, in the order of the page."""
     settings = services().settings
     base = f"{_api_of(request)}/api/auth"
-    methods = [("credentials", "Password", "credentials")]
+    methods: list[tuple[str, str, Literal["credentials", "oauth", "oidc", "email"]]] = [
+        ("credentials", "Password", "credentials")
+    ]
     for provider in settings.identity_providers:
         kind = "oauth" if provider.kind == "github" else "oidc"
         methods.append((provider.id, provider.label, kind))
     if services().mailer.delivery != "none":
         methods.append(("email", "E-mail link", "email"))
     return {
-        name: {
-            "id": name,
-            "name": label,
-            "type": kind,
-            "signinUrl": f"{base}/signin/{name}",
-            "callbackUrl": f"{base}/callback/{name}",
-        }
+        name: AuthJsProvider(
+            id=name,
+            name=label,
+            type=kind,
+            signin_url=f"{base}/signin/{name}",
+            callback_url=f"{base}/callback/{name}",
+        )
         for name, label, kind in methods
     }
 
 
-@routes.form("/api/auth/callback/credentials", error_page=SIGN_IN_PAGE)
-@routes.form("/api/auth/signin/credentials", error_page=SIGN_IN_PAGE)
+@routes.form("/api/auth/callback/credentials", error_page=SIGN_IN_PAGE, fields=_CREDENTIALS)
+@routes.form("/api/auth/signin/credentials", error_page=SIGN_IN_PAGE, fields=_CREDENTIALS)
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Sign in with `email` and `password`; `remember` keeps the session when the browser closes."""
     email = fields.get("email", "")
@@ -133,7 +186,7 @@ async def sign_in(request: Request, fields: Fields) -> Response:
     return await complete_sign_in(request, identity, fields)
 
 
-@routes.form("/api/auth/signup", error_page=SIGN_UP_PAGE)
+@routes.form("/api/auth/signup", error_page=SIGN_UP_PAGE, fields=(*_CREDENTIALS, "name"))
 async def sign_up(request: Request, fields: Fields) -> Response:
     """Create an account from `email`, `password` and `name`; sign in, or send an email first."""
     if services().settings.sign_up_requires_verification:
@@ -160,36 +213,38 @@ async def sign_out(request: Request, fields: Fields) -> Response:
     return response
 
 
-@routes.public("GET", "/api/auth/signin", "/api/auth/signin/{provider}")
-async def sign_in_page(request: Request) -> Response:
+@routes.public(
+    "GET", "/api/auth/signin", "/api/auth/signin/{provider}", query=PageQuery, redirects=True
+)
+async def sign_in_page(_request: Request, query: PageQuery) -> Response:
     """To the sign-in page; `error` and `callbackUrl` are kept."""
-    return _to_page(request, SIGN_IN_PAGE)
+    return _to_page(query, SIGN_IN_PAGE)
 
 
-@routes.public("GET", "/api/auth/signout")
-async def sign_out_page(request: Request) -> Response:
+@routes.public("GET", "/api/auth/signout", query=PageQuery, redirects=True)
+async def sign_out_page(_request: Request, query: PageQuery) -> Response:
     """To the page with the sign-out button: a link must not sign anyone out."""
-    return _to_page(request, "/")
+    return _to_page(query, "/")
 
 
-@routes.public("GET", "/api/auth/error")
-async def error_page(request: Request) -> Response:
+@routes.public("GET", "/api/auth/error", query=PageQuery, redirects=True)
+async def error_page(_request: Request, query: PageQuery) -> Response:
     """To the sign-in page, which shows the error."""
-    return _to_page(request, SIGN_IN_PAGE, otherwise="Default")
+    return _to_page(query, SIGN_IN_PAGE, otherwise="Default")
 
 
-@routes.public("GET", "/api/auth/verify-request")
-async def verify_request_page(request: Request) -> Response:
+@routes.public("GET", "/api/auth/verify-request", query=PageQuery, redirects=True)
+async def verify_request_page(_request: Request, query: PageQuery) -> Response:
     """To the page that reports a sent email."""
-    return _to_page(request, LINK_PAGE, sent="1")
+    return _to_page(query, LINK_PAGE, sent="1")
 
 
-def _to_page(request: Request, page: str, *, otherwise: str = "", **query: str) -> Response:
-    settings, params = services().settings, request.query_params
-    if code := known_error_code(params.get("error", ""), otherwise):
+def _to_page(given: PageQuery, page: str, *, otherwise: str = "", **query: str) -> Response:
+    settings = services().settings
+    if code := known_error_code(given.error, otherwise):
         query["error"] = code
     # A URL that is not ours becomes `/`, and so is left out.
-    target = safe_callback_url(params.get("callbackUrl"), settings).removeprefix(settings.url)
+    target = safe_callback_url(given.callbackUrl, settings).removeprefix(settings.url)
     if target != "/":
         query["callbackUrl"] = target
     url = f"{settings.url}{page}" + (f"?{urlencode(query)}" if query else "")

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 
-from chat_app.api.requests import Body, read_json
+from chat_app.api.requests import Body
+from chat_app.api.responses import ResponseModel
 from chat_app.api.routing import Routes
 from chat_app.auth.principal import Principal
 from chat_app.llm.base import Effort
@@ -57,6 +58,16 @@ class OptionsChange(Body):
         return chosen
 
 
+class ChatDefaults(ResponseModel):
+    """What new chats begin with."""
+
+    model: str | None
+    """The id of the model; null until one is chosen."""
+    instructions: str
+    temperature: float | None
+    effort: Effort | None
+
+
 def options_json(options: ChatOptions) -> dict[str, Any]:
     """Options as JSON values."""
     return {
@@ -66,18 +77,17 @@ def options_json(options: ChatOptions) -> dict[str, Any]:
     }
 
 
-@routes.signed_in("GET", "/api/account/chat-defaults")
-async def fetch(_request: Request, principal: Principal) -> dict[str, Any]:
+@routes.signed_in("GET", "/api/account/chat-defaults", response=ChatDefaults)
+async def fetch(_request: Request, principal: Principal) -> ChatDefaults:
     """What new chats begin with; the model is null until one is chosen."""
     model = await services().profiles.chosen_model(principal)
     options = await services().new_chat_options.get(principal)
-    return {"model": model or None, **options_json(options)}
+    return ChatDefaults(model=model or None, **options_json(options))
 
 
-@routes.signed_in("PATCH", "/api/account/chat-defaults")
-async def change(request: Request, principal: Principal) -> None:
+@routes.signed_in("PATCH", "/api/account/chat-defaults", body=OptionsChange, max_bytes=MAX_BYTES)
+async def change(_request: Request, principal: Principal, body: OptionsChange) -> None:
     """Choose what new chats begin with."""
-    body = await read_json(request, OptionsChange, max_bytes=MAX_BYTES)
     model = body.chosen_model
     if body.options:
         await services().new_chat_options.change(principal, body.options)

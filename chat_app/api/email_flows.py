@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.forms import read_form
-from chat_app.api.requests import Body, read_json
+from chat_app.api.requests import Body
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
+    ResponseModel,
     browser_of,
     clear_cookie,
     client_of,
@@ -28,7 +29,11 @@ from chat_app.api.responses import (
 from chat_app.api.routing import Routes
 from chat_app.auth.errors import InvalidToken, SessionRequired
 from chat_app.auth.principal import Principal
-from chat_app.auth.sign_in.email_flows import SIGN_UP_LIFETIME, preview_link
+from chat_app.auth.sign_in.email_flows import (
+    SIGN_UP_LIFETIME,
+    LinkRequirement,
+    preview_link,
+)
 from chat_app.gateway import cookies
 from chat_app.services import services
 
@@ -46,7 +51,18 @@ class NewEmail(Body):
     email: str
 
 
-@routes.form("/api/auth/signin/email", error_page=LINK_PAGE)
+class LinkPreview(ResponseModel):
+    """What an email's link would do."""
+
+    email: str
+    """The email address that it is about."""
+    needs: LinkRequirement
+    """What following it needs."""
+    callback_url: str | None
+    """Where it leads afterwards."""
+
+
+@routes.form("/api/auth/signin/email", error_page=LINK_PAGE, fields=("email",))
 async def send_link(request: Request, fields: Fields) -> Response:
     """Send a sign-in link to `email`."""
     email = fields.get("email", "")
@@ -59,7 +75,7 @@ async def send_link(request: Request, fields: Fields) -> Response:
     return redirect_to_page(request, LINK_PAGE, {"sent": "1"})
 
 
-@routes.form("/api/auth/callback/email", error_page=SIGN_IN_PAGE)
+@routes.form("/api/auth/callback/email", error_page=SIGN_IN_PAGE, fields=("token", "remember"))
 async def follow_link(request: Request, fields: Fields) -> Response:
     """Sign in with the `token` of a link."""
     result = await services().magic_links.follow(
@@ -68,7 +84,7 @@ async def follow_link(request: Request, fields: Fields) -> Response:
     return await sign_in_response(request, result, fields)
 
 
-@routes.form("/api/auth/reset", error_page=RESET_PAGE)
+@routes.form("/api/auth/reset", error_page=RESET_PAGE, fields=("email",))
 async def send_reset(request: Request, fields: Fields) -> Response:
     """Send a link to reset the password to `email`."""
     email = fields.get("email", "")
@@ -77,7 +93,7 @@ async def send_reset(request: Request, fields: Fields) -> Response:
     return redirect_to_page(request, RESET_PAGE, {"sent": "1"})
 
 
-@routes.form("/api/auth/reset/confirm", error_page=NEW_PASSWORD_PAGE)
+@routes.form("/api/auth/reset/confirm", error_page=NEW_PASSWORD_PAGE, fields=("token", "password"))
 async def finish_reset(request: Request, fields: Fields) -> Response:
     """Set a new `password` with the `token` of a link; the browser becomes a known one."""
     token, password = _token_of(fields, "reset_password"), fields.get("password", "")
@@ -107,8 +123,10 @@ async def begin_sign_up(request: Request, fields: Fields) -> Response:
     return response
 
 
-@routes.public("POST", "/api/auth/email-link")
-async def preview(request: Request) -> dict[str, str | None]:
+@routes.public(
+    "POST", "/api/auth/email-link", response=LinkPreview, fields=("token",), errors=(403,)
+)
+async def preview(request: Request) -> LinkPreview:
     """What the `token` of an email would do; it is not used up."""
     fields = await read_form(request)
     purpose, _, token = fields.get("token", "").partition(".")
@@ -119,11 +137,12 @@ async def preview(request: Request) -> dict[str, str | None]:
         browser_secret=read_cookie(request, cookies.SIGN_UP),
         principal=request.scope.get("principal"),
     )
-    callback_url = link.callback_url or None
-    return {"email": link.email, "needs": link.requirement, "callbackUrl": callback_url}
+    return LinkPreview(
+        email=link.email, needs=link.requirement, callback_url=link.callback_url or None
+    )
 
 
-@routes.form("/api/auth/verify", error_page=CONFIRM_PAGE)
+@routes.form("/api/auth/verify", error_page=CONFIRM_PAGE, fields=("token", "password", "remember"))
 async def verify(request: Request, fields: Fields) -> Response:
     """Use the `token` of an email: create an account, verify an email, or change it."""
     purpose = fields.get("token", "").partition(".")[0]
@@ -149,10 +168,9 @@ async def send_verification(request: Request, principal: Principal) -> None:
     await services().email_changes.send_verification(principal, client_of(request), known)
 
 
-@routes.fresh("POST", "/api/account/email")
-async def send_change(request: Request, principal: Principal) -> None:
+@routes.fresh("POST", "/api/account/email", body=NewEmail, max_bytes=MAX_BYTES, errors=(409,))
+async def send_change(request: Request, principal: Principal, body: NewEmail) -> None:
     """Send a verification to the email that the user wants to change to."""
-    body = await read_json(request, NewEmail, max_bytes=MAX_BYTES)
     await services().email_changes.send_change(principal, body.email, client_of(request))
 
 

@@ -1,4 +1,4 @@
-"""Error responses: JSON for programs, a plain page for a browser's navigation.
+"""Error responses: problem details for programs, a plain page for a browser's navigation.
 
 `CatchBugs` wraps a Starlette app's routes and handles bugs too. Starlette's own place for those
 (`exception_handlers[Exception]`) raises them again, and the server would log their text.
@@ -8,9 +8,10 @@ import html
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.api.problems import problem_response
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.core.errors import ChatError, NotFound, RateLimited
 from chat_app.core.logging import log_security_event, log_unexpected_error
@@ -56,12 +57,12 @@ def error_response(request: Request, error: ChatError) -> Response:
     if wants_page(request):
         page = _PAGE.format(message=html.escape(error.message))
         return HTMLResponse(page, error.status, _headers(error))
-    return _json(error)
+    return _problem(request, error)
 
 
-def _json(error: ChatError) -> Response:
-    body = {"error": error.code, "message": error.message}
-    return JSONResponse(body, error.status, _headers(error))
+def _problem(request: Request, error: ChatError) -> Response:
+    path = request.scope["path"]
+    return problem_response(path, error.code, error.status, error.message, _headers(error))
 
 
 def _headers(error: ChatError) -> dict[str, str]:
@@ -95,11 +96,12 @@ def wants_url(request: Request) -> bool:
 async def handle_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for `ChatError`, and for its own error: no such route or method.
 
-    An unknown route or method is a JSON error whatever the client accepts: users open pages only.
+    An unknown route or method is no page whatever the client accepts: users open pages only.
     """
     if isinstance(error, HTTPException):
         is_method = error.status_code == 405
-        response = _json(MethodNotAllowed("Method not allowed.") if is_method else NotFound())
+        wrong = MethodNotAllowed("Method not allowed.") if is_method else NotFound()
+        response = _problem(request, wrong)
         response.headers.update(error.headers or {})
         return response
     if not isinstance(error, ChatError):

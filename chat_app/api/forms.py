@@ -8,7 +8,7 @@ request a token and send it, so one that is sent must be right.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -25,7 +25,9 @@ from chat_app.settings import Settings
 FORM_MAX_BYTES = 16_384
 """The largest form."""
 
-_TYPE = "application/x-www-form-urlencoded"
+FORM_TYPE = "application/x-www-form-urlencoded"
+"""The media type of a form."""
+
 _MAX_FIELDS = 20
 _MALFORMED = "The form could not be read."
 
@@ -66,16 +68,25 @@ class UnsupportedFormType(ChatError):
     status = 415
 
 
-def take_form(route: FormRoute, error_page: str) -> Callable[[Request], Awaitable[Response]]:
+EVERY_FORM = ("csrfToken", "callbackUrl")
+"""The fields of every form."""
+
+
+def take_form(
+    route: FormRoute, error_page: str, names: Collection[str]
+) -> Callable[[Request], Awaitable[Response]]:
     """A route that takes a form, checks its CSRF token, and redirects to a page with an error.
 
     Args:
         route: Takes the request and the fields.
         error_page: The path of the page that shows errors.
+        names: The fields that it reads, beside those of every form; it gets no others.
     """
+    known = {*EVERY_FORM, *names}
 
     async def handle(request: Request) -> Response:
-        fields = await read_form(request)
+        sent = await read_form(request)
+        fields = {name: value for name, value in sent.items() if name in known}
         try:
             check_csrf(request, fields)
             return await route(request, fields)
@@ -96,7 +107,7 @@ async def read_form(request: Request) -> dict[str, str]:
     body = await read_body(request, FORM_MAX_BYTES, "The form is too large.")
     if not body:
         return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
         raise UnsupportedFormType("Send a form.")
     return parse(body)
 

@@ -10,6 +10,7 @@ from chat_app.api.requests import id_of
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
+    NextPage,
     clear_cookie,
     client_of,
     complete_sign_in,
@@ -39,7 +40,7 @@ routes = Routes()
 """After the routes of the other methods: a provider's id must not hide one."""
 
 
-@routes.form("/api/auth/signin/{provider}", error_page=SIGN_IN_PAGE)
+@routes.form("/api/auth/signin/{provider}", error_page=SIGN_IN_PAGE, fields=("remember",))
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Start a sign-in at an identity provider; `callbackUrl` is where it leads."""
     remember = is_checked(fields, "remember")
@@ -47,7 +48,7 @@ async def sign_in(request: Request, fields: Fields) -> Response:
     return _bound(request, redirect(request, started.url), started)
 
 
-@routes.public("GET", "/api/auth/callback/{provider}")
+@routes.public("GET", "/api/auth/callback/{provider}", redirects=True)
 async def callback(request: Request) -> Response:
     """Finish a sign-in, or link the account if the session is still the one that started it."""
     authorization = read_authorization_response(request.scope["query_string"])
@@ -78,15 +79,15 @@ async def callback(request: Request) -> Response:
     return response
 
 
-@routes.fresh("POST", "/api/account/connections/{provider}")
+@routes.fresh("POST", "/api/account/connections/{provider}", response=NextPage, errors=(409,))
 async def link_account(request: Request, principal: Principal) -> Response:
     """Start linking an account at an identity provider; the response names the URL to go to."""
     callback_url = home_of(request) + LINKED_ACCOUNTS_PAGE
     started = await _start(request, OAuthRequest(callback_url, link_to=principal))
-    return _bound(request, json_response({"url": started.url}), started)
+    return _bound(request, json_response(NextPage(url=started.url)), started)
 
 
-@routes.fresh("DELETE", "/api/account/connections/{id}")
+@routes.fresh("DELETE", "/api/account/connections/{id}", errors=(409,))
 async def unlink_account(request: Request, principal: Principal) -> None:
     """Unlink one of the user's accounts."""
     await services().linked_accounts.unlink(principal, id_of(request.path_params["id"]))

@@ -1,15 +1,19 @@
 """Passkeys: sign-in with one, and the user's own."""
 
 import secrets
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat_app.api.requests import Body, id_of, read_json
+from chat_app.api.requests import Body, id_of
 from chat_app.api.responses import (
     SIGN_IN_PAGE,
     Fields,
+    ResponseModel,
     clear_cookie,
     client_of,
     complete_sign_in,
@@ -23,10 +27,10 @@ from chat_app.auth.webauthn import CHALLENGE_SECONDS
 from chat_app.gateway import cookies
 from chat_app.services import services
 
-MAX_BYTES = 16_384
-"""The largest request: a credential and its name."""
-
 _BINDING_BYTES = 16
+
+WebAuthnOptions = Mapping[str, Any]
+"""What `navigator.credentials` takes as `publicKey`, as JSON (WebAuthn §5.1.8, §5.1.9)."""
 
 routes = Routes()
 
@@ -44,7 +48,14 @@ class PasskeyName(Body):
     name: str = Field(max_length=1_000)
 
 
-@routes.public("POST", "/api/auth/passkey/options")
+class RegisteredPasskey(ResponseModel):
+    """A passkey that was stored."""
+
+    id: UUID
+    name: str
+
+
+@routes.public("POST", "/api/auth/passkey/options", response=WebAuthnOptions)
 async def begin_sign_in(request: Request) -> Response:
     """The options for a sign-in; only this browser can finish it."""
     binding = secrets.token_urlsafe(_BINDING_BYTES)
@@ -53,7 +64,9 @@ async def begin_sign_in(request: Request) -> Response:
     return response
 
 
-@routes.form("/api/auth/callback/passkey", error_page=SIGN_IN_PAGE)
+@routes.form(
+    "/api/auth/callback/passkey", error_page=SIGN_IN_PAGE, fields=("credential", "remember")
+)
 async def sign_in(request: Request, fields: Fields) -> Response:
     """Sign in with `credential`: the browser's assertion, as JSON text."""
     binding = read_cookie(request, cookies.PASSKEY) or ""
@@ -63,29 +76,29 @@ async def sign_in(request: Request, fields: Fields) -> Response:
     return response
 
 
-@routes.fresh("POST", "/api/account/passkeys/options")
-async def begin_registration(request: Request, principal: Principal) -> object:
+@routes.fresh("POST", "/api/account/passkeys/options", response=WebAuthnOptions)
+async def begin_registration(_request: Request, principal: Principal) -> WebAuthnOptions:
     """The options for a new passkey."""
     return await services().passkeys.begin_registration(principal)
 
 
-@routes.fresh("POST", "/api/account/passkeys")
-async def register(request: Request, principal: Principal) -> Response:
+@routes.fresh(
+    "POST", "/api/account/passkeys", body=NewPasskey, response=RegisteredPasskey, status=201
+)
+async def register(_request: Request, principal: Principal, body: NewPasskey) -> RegisteredPasskey:
     """Store the passkey that the browser created."""
-    body = await read_json(request, NewPasskey, max_bytes=MAX_BYTES)
     passkey = await services().passkeys.register(principal, body.credential, body.name)
-    return json_response({"id": str(passkey.id), "name": passkey.name}, 201)
+    return RegisteredPasskey(id=passkey.id, name=passkey.name)
 
 
-@routes.signed_in("PATCH", "/api/account/passkeys/{id}")
-async def rename(request: Request, principal: Principal) -> None:
+@routes.signed_in("PATCH", "/api/account/passkeys/{id}", body=PasskeyName)
+async def rename(request: Request, principal: Principal, body: PasskeyName) -> None:
     """Rename a passkey."""
     passkey_id = id_of(request.path_params["id"])
-    body = await read_json(request, PasskeyName, max_bytes=MAX_BYTES)
     await services().passkeys.rename(principal, passkey_id, body.name)
 
 
-@routes.fresh("DELETE", "/api/account/passkeys/{id}")
+@routes.fresh("DELETE", "/api/account/passkeys/{id}", errors=(409,))
 async def remove(request: Request, principal: Principal) -> None:
     """Remove a passkey, unless it is the last login method."""
     await services().passkeys.remove(principal, id_of(request.path_params["id"]))

@@ -1,11 +1,11 @@
-"""What routes read from a request: the principal, ids, numbers and JSON bodies."""
+"""What routes read from a request: the principal, ids, queries and JSON bodies."""
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 from starlette.requests import Request
 
 from chat_app.auth.principal import Principal
@@ -23,7 +23,29 @@ _UUID_LENGTH = 36
 class Body(BaseModel):
     """A JSON body with exactly these fields."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Query(BaseModel):
+    """Parameters of a query; others are ignored.
+
+    Every value is text, and empty text is the default of one: use `WholeNumber` for numbers.
+    """
+
+    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+
+
+def _whole_number(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, int):  # a default
+        return value
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise InvalidInput(f"{info.field_name} must be a whole number.")
+    return int(text)
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+"""A number in a query: up to nine digits."""
 
 
 def current_principal(request: Request) -> Principal:
@@ -101,6 +123,22 @@ def number(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
+def read_query(request: Request, model: type[_Model]) -> _Model:
+    """The query of a request, validated.
+
+    Args:
+        request: The request.
+        model: The form of the query.
+
+    Raises:
+        InvalidInput: A parameter is invalid. The message names it.
+    """
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise InvalidInput(_sentence(error, "The query is not valid.")) from None
+
+
 async def read_body(request: Request, max_bytes: int, message: str) -> bytes:
     """The body of a request.
 
@@ -137,7 +175,11 @@ async def read_json(request: Request, model: type[_Model], *, max_bytes: int) ->
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])[:100]
-        message = f"{field} is not valid here." if field else "The request is not valid JSON."
-        raise InvalidInput(message) from None
+        raise InvalidInput(_sentence(error, "The request is not valid JSON.")) from None
+
+
+def _sentence(error: ValidationError, otherwise: str) -> str:
+    """What is wrong, naming the first field that is."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])[:100]
+    return f"{field} is not valid here." if field else otherwise

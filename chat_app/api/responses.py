@@ -1,11 +1,13 @@
-"""Responses of the API: redirects to our own pages only, cookies, and the results of forms."""
+"""Responses of the API: JSON, redirects to our own pages, cookies, and the results of forms."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote, urlencode, urlsplit
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -80,14 +82,50 @@ def no_content() -> Response:
     return Response(status_code=204, headers=NO_STORE)
 
 
-def json_response(content: Any, status: int = 200) -> JSONResponse:
-    """JSON that must not be cached."""
+def json_response(content: Any, status: int = 200) -> Response:
+    """JSON that must not be cached.
+
+    Args:
+        content: A model, or JSON values.
+        status: The status.
+    """
+    if isinstance(content, BaseModel):
+        text = content.model_dump_json(by_alias=True)
+        return Response(text, status, NO_STORE, "application/json")
     return JSONResponse(content, status, NO_STORE)
 
 
 def timestamp(time: datetime) -> str:
     """A time exactly as JavaScript's `toISOString` writes it."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(timestamp, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A time in a `ResponseModel`."""
+
+
+class ResponseModel(BaseModel):
+    """JSON with exactly these fields; `thread_id` is sent as `threadId`."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class NextPage(ResponseModel):
+    """Where to go now."""
+
+    url: str
 
 
 def client_of(request: Request) -> str:

@@ -3,8 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat_app.api.requests import Body, read_json
+from chat_app.api.passkeys import WebAuthnOptions
+from chat_app.api.requests import Body
 from chat_app.api.responses import (
+    NextPage,
     client_of,
     json_response,
     own_known_browser,
@@ -16,9 +18,6 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.core.errors import InvalidInput
 from chat_app.services import services
-
-MAX_BYTES = 16_384
-"""The largest request: a credential and a URL."""
 
 routes = Routes()
 
@@ -38,10 +37,9 @@ class PasskeyAssertion(Body):
     callbackUrl: str = ""
 
 
-@routes.signed_in("POST", "/api/account/step-up")
-async def step_up(request: Request, principal: Principal) -> Response:
+@routes.signed_in("POST", "/api/account/step-up", body=PasswordOrCode, response=NextPage)
+async def step_up(request: Request, principal: Principal, body: PasswordOrCode) -> Response:
     """Authenticate again with the password or a two-factor code."""
-    body = await read_json(request, PasswordOrCode, max_bytes=MAX_BYTES)
     service = services().step_up
     if (body.password is None) == (body.code is None):
         raise InvalidInput("Send either a password or a code.")
@@ -53,22 +51,26 @@ async def step_up(request: Request, principal: Principal) -> Response:
     return _stepped_up(request, issued, body.callbackUrl)
 
 
-@routes.signed_in("POST", "/api/account/step-up/passkey/options")
-async def begin_passkey(request: Request, principal: Principal) -> object:
+@routes.signed_in("POST", "/api/account/step-up/passkey/options", response=WebAuthnOptions)
+async def begin_passkey(_request: Request, principal: Principal) -> WebAuthnOptions:
     """The options for an assertion."""
     return await services().passkeys.begin_step_up(principal)
 
 
-@routes.signed_in("POST", "/api/account/step-up/passkey")
-async def by_passkey(request: Request, principal: Principal) -> Response:
+@routes.signed_in(
+    "POST",
+    "/api/account/step-up/passkey",
+    body=PasskeyAssertion,
+    response=NextPage,
+)
+async def by_passkey(request: Request, principal: Principal, body: PasskeyAssertion) -> Response:
     """Authenticate again with a passkey."""
-    body = await read_json(request, PasskeyAssertion, max_bytes=MAX_BYTES)
     issued = await services().step_up.by_passkey(principal, body.credential)
     return _stepped_up(request, issued, body.callbackUrl)
 
 
 def _stepped_up(request: Request, issued: IssuedSession, callback_url: str) -> Response:
     url = target_of(request, {"callbackUrl": callback_url}, default="/settings/account")
-    response = json_response({"url": url})
+    response = json_response(NextPage(url=url))
     set_session_cookie(response, issued)
     return response

@@ -4,11 +4,12 @@ import segno
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat_app.api.requests import Body, read_json
+from chat_app.api.requests import Body
 from chat_app.api.responses import (
     CODE_PAGE,
     SIGN_IN_PAGE,
     Fields,
+    ResponseModel,
     browser_of,
     error_redirect,
     is_checked,
@@ -36,7 +37,28 @@ class Code(Body):
     code: str
 
 
-@routes.form("/api/auth/callback/second-factor", error_page=CODE_PAGE)
+class TotpSecret(ResponseModel):
+    """A secret for an authenticator app."""
+
+    secret: str
+    """As text (base32)."""
+    uri: str
+    """As an `otpauth:` URI."""
+    qr: str
+    """The QR code of that URI, as the `data:` URI of a picture."""
+
+
+class BackupCodes(ResponseModel):
+    """Codes that each replace one of the authenticator app; they are shown once."""
+
+    codes: list[str]
+
+
+@routes.form(
+    "/api/auth/callback/second-factor",
+    error_page=CODE_PAGE,
+    fields=("code", "trust", "remember"),
+)
 async def finish(request: Request, fields: Fields) -> Response:
     """Finish a sign-in with `code`, from the authenticator app or a backup code.
 
@@ -57,30 +79,36 @@ async def finish(request: Request, fields: Fields) -> Response:
     return response
 
 
-@routes.fresh("POST", "/api/account/totp")
-async def begin(request: Request, principal: Principal) -> dict[str, str]:
+@routes.fresh("POST", "/api/account/totp", response=TotpSecret, errors=(409,))
+async def begin(_request: Request, principal: Principal) -> TotpSecret:
     """A secret for an authenticator app: as text, as an `otpauth:` URI, and as its QR code."""
     user = await services().accounts.profile(principal)
     secret = await services().two_factor.begin(principal)
     uri = uri_of(secret, account=user.email, site=host_of(services().settings.url))
     picture = segno.make(uri, error="m").svg_data_uri(dark="#000", light="#fff", border=4)
-    return {"secret": secret, "uri": uri, "qr": picture}
+    return TotpSecret(secret=secret, uri=uri, qr=picture)
 
 
-@routes.fresh("POST", "/api/account/totp/confirm")
-async def confirm(request: Request, principal: Principal) -> dict[str, list[str]]:
+@routes.fresh(
+    "POST",
+    "/api/account/totp/confirm",
+    body=Code,
+    max_bytes=MAX_BYTES,
+    response=BackupCodes,
+    errors=(409,),
+)
+async def confirm(_request: Request, principal: Principal, body: Code) -> BackupCodes:
     """Turn it on with the first code; the response has the backup codes."""
-    body = await read_json(request, Code, max_bytes=MAX_BYTES)
-    return {"codes": list(await services().two_factor.confirm(principal, body.code))}
+    return BackupCodes(codes=list(await services().two_factor.confirm(principal, body.code)))
 
 
-@routes.fresh("POST", "/api/account/backup-codes")
-async def renew_codes(request: Request, principal: Principal) -> dict[str, list[str]]:
+@routes.fresh("POST", "/api/account/backup-codes", response=BackupCodes, errors=(409,))
+async def renew_codes(_request: Request, principal: Principal) -> BackupCodes:
     """Replace the backup codes with ten new ones."""
-    return {"codes": list(await services().two_factor.renew_codes(principal))}
+    return BackupCodes(codes=list(await services().two_factor.renew_codes(principal)))
 
 
-@routes.fresh("DELETE", "/api/account/totp")
+@routes.fresh("DELETE", "/api/account/totp", errors=(409,))
 async def turn_off(request: Request, principal: Principal) -> None:
     """Turn two-factor authentication off."""
     await services().two_factor.turn_off(principal)

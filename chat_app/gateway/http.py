@@ -177,7 +177,8 @@ class StreamingRequest:
                 if self._has_started:
                     await self.send({"type": "http.response.body", "body": b"", "more_body": False})
                 else:
-                    await error_response(UNAUTHENTICATED)(scope, receive, self.send)
+                    refusal = error_response(UNAUTHENTICATED, scope["path"])
+                    await refusal(scope, receive, self.send)
             finally:
                 self._app_task.cancel()
 
@@ -321,8 +322,8 @@ class HttpGateway:
     def _refused(self, context: RequestContext, error: GatewayError | ChatError) -> Response:
         self.connections.refused[error.code] += 1
         if is_for_programs(context.path):
-            return error_response(error)
-        return error_page(error, host=context.host, url=self.settings.url)
+            return error_response(error, context.path)
+        return error_page(error, context.path, host=context.host, url=self.settings.url)
 
     def _redirect(self, context: RequestContext, resolved: ResolvedSession | None) -> str | None:
         """Where the browser is redirected instead of the page, if anywhere."""

@@ -1,11 +1,12 @@
-"""Errors of the gateway: which requests get one, as JSON, and the pages for three of them."""
+"""Errors of the gateway: which requests get one, for programs, and the pages for three of them."""
 
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlsplit
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
+from chat_app.api.problems import problem_response
 from chat_app.core.errors import ChatError, RateLimited, Unavailable
 from chat_app.gateway.origins import UNSAFE_METHODS
 from chat_app.gateway.paths import RouteKind, is_api
@@ -87,6 +88,17 @@ INCOMPLETE_BODY = GatewayError(
 SLOW_BODY = GatewayError("timeout", 408, "The body of the request took too long to arrive.")
 UNAUTHENTICATED = GatewayError("unauthenticated", 401, "Sign in first.")
 
+GATEWAY_ERRORS = (
+    UNKNOWN_HOST,
+    NOT_FOUND,
+    FOREIGN_ORIGIN,
+    CROSS_SITE,
+    METHOD_NOT_ALLOWED,
+    INCOMPLETE_BODY,
+    SLOW_BODY,
+    UNAUTHENTICATED,
+)
+
 
 def error_of(context: RequestContext) -> GatewayError | None:
     """The error of a request that does not depend on its session, or None."""
@@ -107,17 +119,23 @@ def error_of(context: RequestContext) -> GatewayError | None:
     return None if method in UNSAFE_METHODS and is_api(context.path) else METHOD_NOT_ALLOWED
 
 
-def error_response(error: GatewayError | ChatError) -> Response:
-    """An error as JSON, in the form of every API route."""
-    body = {"error": error.code, "message": error.message}
-    return JSONResponse(body, error.status, _retry_after(error))
+def error_response(error: GatewayError | ChatError, path: str) -> Response:
+    """An error for programs, in the form of every API route.
+
+    Args:
+        error: The error.
+        path: The path of the request.
+    """
+    headers = _headers(error, path)
+    return problem_response(path, error.code, error.status, error.message, headers)
 
 
-def error_page(error: GatewayError | ChatError, *, host: str, url: str) -> Response:
+def error_page(error: GatewayError | ChatError, path: str, *, host: str, url: str) -> Response:
     """An error as a page where there is one for it, else as JSON.
 
     Args:
         error: The error.
+        path: The path of the request.
         host: The Host header, as it came.
         url: The URL people should use.
     """
@@ -128,11 +146,15 @@ def error_page(error: GatewayError | ChatError, *, host: str, url: str) -> Respo
         return HTMLResponse(page, error.status)
     if isinstance(error, RateLimited | Unavailable):
         page = _unavailable_page(error.message)
-        return HTMLResponse(page, error.status, _retry_after(error))
-    return error_response(error)
+        return HTMLResponse(page, error.status, _headers(error, path))
+    return error_response(error, path)
 
 
-def _retry_after(error: GatewayError | ChatError) -> dict[str, str]:
+def _headers(error: GatewayError | ChatError, path: str) -> dict[str, str]:
+    if error is METHOD_NOT_ALLOWED:
+        # What the gateway lets through (RFC 9110 §15.5.6); a route may take less.
+        methods = _SAFE_METHODS | UNSAFE_METHODS if is_api(path) else _SAFE_METHODS
+        return {"Allow": ", ".join(sorted(methods))}
     return {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
 
 

@@ -88,7 +88,7 @@ async def test_a_random_form_signs_nobody_in(
 
 
 @pytest.mark.parametrize(
-    ("accept", "kind"), [("text/html,*/*", "text/html"), ("*/*", "application/json")]
+    ("accept", "kind"), [("text/html,*/*", "text/html"), ("*/*", "application/problem+json")]
 )
 async def test_a_browser_sees_a_page_and_a_program_json(
     tab: httpx.AsyncClient, accept: str, kind: str

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chat_app.api.problems import Problem
 from chat_app.core.errors import message_of
 from chat_app.core.events import FinishReason, ReasoningDelta, TextDelta, Usage
 from chat_app.llm.base import ModelInfo
@@ -423,7 +424,7 @@ async def test_an_anonymous_request_is_refused_before_the_body_is_read(
 async def test_a_malformed_request_is_refused_and_changes_nothing(chat_api: ChatApi, body: bytes):
     got = await chat_api.call("alice", "POST", "/api/chat", content=body)
     assert got.status_code == 422
-    assert set(got.json()) == {"error", "message"}
+    assert set(got.json()) == set(Problem.model_fields)
     assert got.json()["error"] == "invalid"
     page = await chat_api.harness.threads.page(chat_api.people["alice"])
     assert page.threads == []

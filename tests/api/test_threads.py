@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from chat_app.api.problems import Problem
 from chat_app.api.threads import MAX_BYTES, timestamp
 from testing.chat_api import ChatApi, chat_api_harness
 from testing.database import DatabaseUnderTest
@@ -100,7 +101,7 @@ async def test_titles_are_searched(chat_api: ChatApi):
 async def test_an_invalid_query_is_refused(chat_api: ChatApi, query: str):
     got = await chat_api.call("alice", "GET", f"/api/threads?{query}")
     assert got.status_code == 422
-    assert set(got.json()) == {"error", "message"}
+    assert set(got.json()) == set(Problem.model_fields)
 
 
 @pytest.mark.parametrize(

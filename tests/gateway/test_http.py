@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.types import Receive, Scope, Send
 
+from chat_app.api.problems import Problem
 from chat_app.core.errors import DatabaseBusy, DatabaseFull
 from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.gateway.request_context import relative_target
@@ -39,7 +40,8 @@ async def test_an_anonymous_api_request_is_401_and_runs_nothing(
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             response = await server.client.request(method, path, headers=headers)
             assert response.status_code == 401
-            assert response.json() == {"error": "unauthenticated", "message": "Sign in first."}
+            told = response.json()
+            assert (told["error"], told["message"]) == ("unauthenticated", "Sign in first.")
     assert server.app.scopes == []
 
 
@@ -389,7 +391,7 @@ async def test_metrics_and_unknown_probes_are_not_found(server: GatewayServer) -
 
 async def test_an_error_has_the_form_of_every_api_error(server: GatewayServer) -> None:
     response = await server.client.get("/api/threads")
-    assert set(json.loads(response.text)) == {"error", "message"}
+    assert set(json.loads(response.text)) == set(Problem.model_fields)
     assert server.gateway.connections.refused["unauthenticated"] == 1
 
 

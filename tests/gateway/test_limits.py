@@ -217,7 +217,7 @@ async def test_a_body_that_does_not_arrive_ends_with_our_headers(
             came = await raw(impatient, path, *pieces, **kind, **who)
             assert came.startswith(b"HTTP/1.1 408 "), came
             assert b"x-content-type-options: nosniff" in came.lower()
-            assert b'{"error":"timeout"' in came
+            assert b'"code":"timeout"' in came
 
 
 async def test_a_whole_body_is_read(patient: GatewayServer) -> None:
@@ -234,7 +234,7 @@ async def test_a_malformed_body_is_our_400(patient: GatewayServer) -> None:
             came = await raw(patient, path, body, Transfer_Encoding="chunked", **who)
             assert came.startswith(b"HTTP/1.1 400 "), came
             assert b"x-content-type-options: nosniff" in came.lower()
-            assert b'{"error":"malformed"' in came
+            assert b'"code":"malformed"' in came
 
 
 PING = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"

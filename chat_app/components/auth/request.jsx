@@ -47,7 +47,8 @@ const send = async (url, { method = "POST", json, body, headers } = {}) => {
     headers: { Accept: "application/json", ...type, ...headers },
     body: json === undefined ? body : JSON.stringify(json),
   });
-  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  // an error is application/problem+json
+  const isJson = /^application\/(problem\+)?json/.test(response.headers.get("content-type") ?? "");
   return { response, data: isJson ? await response.json() : {} };
 };
 
