@@ -94,6 +94,8 @@ CASES = {
     ("DELETE", "/api/threads/{id}"): Case(),
     ("GET", "/api/threads/{id}/messages"): Case(),
     ("DELETE", "/api/threads/{id}/messages/{message}"): Case(),
+    ("GET", "/api/openapi.json"): Case(public=True),
+    ("GET", "/api/docs"): Case(public=True),
     ("GET", "/api/health"): Case(public=True),
     ("GET", "/healthz"): Case(public=True),
     ("GET", "/readyz"): Case(public=True),

@@ -13,7 +13,7 @@ class RouteKind(Enum):
     CLOSED = "not found"
     AUTH = "API for signing in: no session required"
     API = "API: a session required"
-    WELL_KNOWN = "public metadata (RFC 8615)"
+    WELL_KNOWN = "public metadata: below /.well-known (RFC 8615), and the description of the API"
     ASSET = "a file of the front end; holds no user data"
     PUBLIC_PAGE = "a page for signed-out users"
     OPEN_PAGE = "a page for everyone"
@@ -29,6 +29,9 @@ PROBE_PREFIXES = ("/healthz", "/readyz", "/metrics")
 """For monitoring. Below them everything but the probes is not found."""
 PROBES = frozenset({"/ping", "/_health", "/api/health", "/healthz", "/readyz"})
 PUBLIC_API_PREFIX = "/api/auth/"
+API_DESCRIPTION = "/api/openapi.json"
+API_DOCS = "/api/docs"
+"""A page among the routes."""
 PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
@@ -71,6 +74,10 @@ def route_kind(path: str) -> RouteKind:
     # Clients resolve dot segments themselves (RFC 3986 §5.2.4), so a request with one is hostile.
     if not {".", ".."}.isdisjoint(path.split("/")):
         return RouteKind.CLOSED
+    if path == API_DESCRIPTION:
+        return RouteKind.WELL_KNOWN
+    if path == API_DOCS:
+        return RouteKind.OPEN_PAGE
     if is_api(path):
         return RouteKind.AUTH if path.startswith(PUBLIC_API_PREFIX) else RouteKind.API
     if is_under(path, WELL_KNOWN_PREFIX):

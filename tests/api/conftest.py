@@ -9,6 +9,9 @@ from testing.auth_services import PASSWORD, AuthHarness
 from testing.database import DatabaseUnderTest
 
 ONCE = {"test_auth_forms", "test_auth_routes", "test_crawl", "test_errors", "test_health"} | {
+    "test_openapi",
+    "test_problems",
+    "test_schema_cases",
     "test_one_cookie",
     "test_security_log",
     "test_session_claims",

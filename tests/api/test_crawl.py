@@ -10,6 +10,7 @@ from starlette.routing import Route
 from chat_app.api.routes import http_app, routes
 from chat_app.db.tables import User
 from chat_app.gateway import Gateway, cookies
+from chat_app.gateway.paths import API_DOCS
 from chat_app.services import services
 from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
@@ -31,6 +32,7 @@ ROUTES = sorted(
     (method, route.path)
     for route in routes
     if isinstance(route, Route)
+    if route.path != API_DOCS  # a page, with the policy of pages
     for method in route.methods or ()
 )
 FORMS = sorted(

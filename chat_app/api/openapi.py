@@ -1,0 +1,284 @@
+"""The OpenAPI document (version 3.1), made from the declarations of the routes."""
+
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from starlette.routing import BaseRoute
+
+from chat_app.api.forms import EVERY_FORM, FORM_TYPE
+from chat_app.api.problems import MEDIA_TYPE, TITLES, Problem
+from chat_app.api.responses import NextPage
+from chat_app.api.routing import EVENT_STREAM, ApiRoute, Operation
+
+Json = dict[str, Any]
+
+_TAGS = {
+    "chat": "Answers: send, edit, regenerate and continue messages; follow and stop a run.",
+    "threads": "Conversations and their messages.",
+    "search": "Full-text search.",
+    "models": "The models that users can choose.",
+    "account": "The signed-in user: profile, password, sessions, second factor, passkeys, export.",
+    "auth": "Sign-in, sign-up and sign-out, in the shapes of Auth.js (version 5).",
+    "health": "Whether the process answers.",
+    "docs": "The description of the API.",
+}
+_TEXT_PARAMETERS = {"provider"}
+_SCHEMAS = "#/components/schemas/{model}"
+
+_INTRODUCTION = """The conversations of the app, for programs.
+
+A browser's requests carry the session cookie, and an `Origin` of the app if they change something.
+Programs send an API key, as a bearer token or in `x-api-key`: it can call the operations whose
+scope it has. Errors are problem details (RFC 9457). What another user owns looks like what does
+not exist: 404."""
+
+
+class _Schemas(GenerateJsonSchema):
+    """JSON Schemas without a title for every field, which only repeats its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        return False
+
+
+def document(routes: Iterable[BaseRoute], *, session_cookie: str) -> Json:
+    """The OpenAPI document of the routes below `/api/`.
+
+    Args:
+        routes: The routes; those without a declaration are left out.
+        session_cookie: The full name of the session cookie.
+    """
+    found = [
+        (method, route.path, route.operation)
+        for route in routes
+        if isinstance(route, ApiRoute) and route.path.startswith("/api/")
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+    schemas = _ComponentSchemas(operation for _, _, operation in found)
+    paths: dict[str, Json] = {}
+    names: set[str] = set()
+    for method, path, operation in found:
+        described = _operation(path, operation, schemas)
+        if described["operationId"] in names:  # a handler of several paths
+            described["operationId"] += f"_{path.rpartition('/')[2].strip('{}')}"
+        names.add(described["operationId"])
+        paths.setdefault(path, {})[method.lower()] = described
+    tags = dict.fromkeys(_tag(path) for _, path, _ in found)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Chat API", "version": "1", "description": _INTRODUCTION},
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": tag, **({"description": _TAGS[tag]} if tag in _TAGS else {})} for tag in tags
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "responses": {_problem_name(status): _problem(status) for status in TITLES}
+            | {"Problem": _problem_response("An error.")},
+            "securitySchemes": {
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": session_cookie,
+                    "description": "The cookie of a signed-in browser.",
+                },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key.",
+                },
+                "apiKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-api-key",
+                    "description": "An API key.",
+                },
+            },
+        },
+    }
+
+
+class _ComponentSchemas:
+    """The JSON Schemas of every body and response, by their types.
+
+    Args:
+        operations: The operations that are described.
+
+    Attributes:
+        components: The schemas that have a name.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        wanted: dict[tuple[str, JsonSchemaMode], Any] = {
+            (repr(Problem), "serialization"): Problem,
+            (repr(NextPage), "serialization"): NextPage,
+        }
+        for operation in operations:
+            if operation.body is not None:
+                wanted[repr(operation.body), "validation"] = operation.body
+            if operation.response is not None:
+                wanted[repr(operation.response), "serialization"] = operation.response
+        self._by_type, defined = TypeAdapter.json_schemas(
+            [(key, mode, TypeAdapter(type_)) for (key, mode), type_ in wanted.items()],
+            ref_template=_SCHEMAS,
+            schema_generator=_Schemas,
+        )
+        self.components: Json = defined.get("$defs", {})
+
+    def of(self, type_: Any, mode: JsonSchemaMode) -> Json:
+        """The schema of a type, or a reference to it."""
+        return self._by_type[repr(type_), mode]
+
+
+def _operation(path: str, operation: Operation, schemas: _ComponentSchemas) -> Json:
+    handler = operation.handler
+    summary, _, rest = inspect.cleandoc(handler.__doc__ or "").partition("\n")
+    name = f"{handler.__module__.rpartition('.')[2]}_{handler.__name__}"
+    described: Json = {
+        "operationId": name,
+        "tags": [_tag(path)],
+        "summary": summary.removesuffix("."),
+        "security": _security(operation),
+        "responses": dict(_responses(path, operation, schemas)),
+    }
+    notes = [rest.strip()]
+    if operation.access == "fresh":
+        notes.append("The user must have authenticated lately, else 403 `step_up_required`.")
+    if text := "\n\n".join(note for note in notes if note):
+        described["description"] = text
+    if parameters := [*_path_parameters(path), *_query_parameters(operation, schemas)]:
+        described["parameters"] = parameters
+    if body := _body(operation, schemas):
+        described["requestBody"] = body
+    return described
+
+
+def _tag(path: str) -> str:
+    name = path.removeprefix("/api/").partition("/")[0]
+    return "docs" if name == "openapi.json" else name
+
+
+def _security(operation: Operation) -> list[Json]:
+    if operation.access in ("public", "form"):
+        return []
+    if operation.scope is None:
+        return [{"session": []}]
+    return [{"session": []}, {"bearer": [operation.scope]}, {"apiKey": [operation.scope]}]
+
+
+def _path_parameters(path: str) -> Iterator[Json]:
+    for part in path.split("/"):
+        if part.startswith("{"):
+            name = part.strip("{}").partition(":")[0]
+            schema = {"type": "string"}
+            if name not in _TEXT_PARAMETERS:
+                schema["format"] = "uuid"
+            yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(operation: Operation, schemas: _ComponentSchemas) -> Iterator[Json]:
+    if operation.query is None:
+        return
+    schema = operation.query.model_json_schema(ref_template=_SCHEMAS, schema_generator=_Schemas)
+    schemas.components.update(schema.get("$defs", {}))
+    required = schema.get("required", ())
+    for name, one in schema.get("properties", {}).items():
+        parameter = {"name": name, "in": "query", "required": name in required}
+        if description := one.pop("description", None):
+            parameter["description"] = description
+        yield {**parameter, "schema": one}
+
+
+def _body(operation: Operation, schemas: _ComponentSchemas) -> Json | None:
+    if operation.body is not None:
+        # An empty body counts as {}.
+        required = any(field.is_required() for field in operation.body.model_fields.values())
+        content = {"application/json": {"schema": schemas.of(operation.body, "validation")}}
+        return {"required": required, "content": content}
+    if operation.takes:
+        return {"required": True, "content": {operation.takes: {}}}
+    if operation.access == "form" or operation.fields:
+        names = dict.fromkeys((*operation.fields, *EVERY_FORM))
+        schema = {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in names},
+            "additionalProperties": {"type": "string"},
+        }
+        return {"required": False, "content": {FORM_TYPE: {"schema": schema}}}
+    return None
+
+
+def _responses(
+    path: str, operation: Operation, schemas: _ComponentSchemas
+) -> Iterator[tuple[str, Json]]:
+    yield from _successes(operation, schemas)
+    if operation.redirects:
+        # a script is told where to go with the status of the error
+        content = {
+            MEDIA_TYPE: {"schema": schemas.of(Problem, "serialization")},
+            "application/json": {"schema": schemas.of(NextPage, "serialization")},
+        }
+        yield "4XX", {"description": "An error.", "content": content}
+    else:
+        for status in sorted(_error_statuses(path, operation)):
+            yield str(status), {"$ref": f"#/components/responses/{_problem_name(status)}"}
+    yield "default", {"$ref": "#/components/responses/Problem"}
+
+
+def _error_statuses(path: str, operation: Operation) -> set[int]:
+    """The statuses that an operation has of its own; others are those of the server's limits."""
+    statuses = {403, *operation.errors}
+    if operation.access != "public":
+        statuses.add(401)
+        if "{" in path:
+            statuses.add(404)
+    if operation.query is not None:
+        statuses.add(422)
+    if operation.body is not None or operation.takes:
+        statuses |= {413, 422}
+    if operation.fields:
+        statuses |= {413, 415, 422}
+    return statuses
+
+
+def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tuple[str, Json]]:
+    if operation.response is not None:
+        schema = schemas.of(operation.response, "serialization")
+        content = {"application/json": {"schema": schema}}
+        yield str(operation.status), {"description": "Success.", "content": content}
+    if operation.stream:
+        stream = {EVENT_STREAM: {"schema": {"type": "string"}}}
+        yield "200", {"description": "An event stream.", "content": stream}
+    if operation.media_type:
+        yield "200", {"description": "A file.", "content": {operation.media_type: {}}}
+    if operation.redirects:
+        # to a script that follows redirects itself (`X-Auth-Return-Redirect`)
+        content = {"application/json": {"schema": schemas.of(NextPage, "serialization")}}
+        yield "200", {"description": "Where to go, for a script.", "content": content}
+        location = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
+        yield "303", {"description": "Where to go.", "headers": location}
+    answers = operation.response is not None or operation.stream or operation.media_type
+    if operation.no_content or not (answers or operation.redirects):
+        yield "204", {"description": "Done; there is nothing to say."}
+
+
+def _problem_name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem(status: int) -> Json:
+    described = _problem_response(f"{TITLES[status]}.")
+    if status == 429:
+        described["headers"] = {
+            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        }
+    return described
+
+
+def _problem_response(description: str) -> Json:
+    schema = {"$ref": _SCHEMAS.format(model=Problem.__name__)}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
