@@ -11,8 +11,13 @@ import reflex as rx
 from reflex.plugins import SitemapPlugin
 
 from chat_app.reflex_ext.build import COMMANDS, set_defaults
-from chat_app.reflex_ext.bundle import PortablePages, keep_equal_lockfiles, leave_out
-from chat_app.reflex_ext.run import print_own_addresses, take_configured_ports
+from chat_app.reflex_ext.bundle import (
+    AppConfig,
+    PortablePages,
+    keep_equal_lockfiles,
+    leave_out,
+)
+from chat_app.reflex_ext.run import print_own_addresses, refused_run, take_configured_ports
 from chat_app.settings import ConfigError, settings
 
 settings.cache_clear()  # the second reading must see what Reflex has set since the first
@@ -20,6 +25,8 @@ try:
     here = settings()
 except ConfigError as error:
     raise SystemExit(f"chat-app: {error}") from None
+if refused := refused_run(is_dev=here.is_dev, has_pages=here.has_pages):
+    raise SystemExit(f"chat-app: {refused}")
 
 # Without a port Reflex would move to the next free one, and every Origin would be wrong.
 ports: dict[str, Any] = {}
@@ -27,6 +34,15 @@ if here.is_dev:
     ports = {"frontend_port": here.page_port, "backend_port": here.api_port}
 elif here.reflex_env_mode:
     ports = {"frontend_port": here.page_port, "backend_port": here.page_port}
+
+
+def policy_of_pages(client: Path, api_url: str) -> str:
+    """The content security policy of pages that another host has."""
+    from chat_app.gateway.headers import script_hashes, static_page_policy
+
+    return static_page_policy(api_url, script_hashes(client))
+
+
 bun = Path(sys.executable).parent / "bun"
 set_defaults(COMMANDS)
 keep_equal_lockfiles()
@@ -34,7 +50,7 @@ leave_out(here.private_paths)
 take_configured_ports()
 print_own_addresses(here.url, here.api_url)
 
-config = rx.Config(
+config = AppConfig(
     app_name="chat_app",
     api_url=here.api_url,
     deploy_url=here.url,
@@ -48,7 +64,7 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     disable_plugins=[SitemapPlugin],
-    plugins=[PortablePages("routes/[c].$[thread]._index")],
+    plugins=[PortablePages("routes/[c].$[thread]._index", policy_of_pages)],
     bun_path=bun if bun.exists() else rx.constants.Bun.DEFAULT_PATH,
     **ports,
 )

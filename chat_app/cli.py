@@ -15,7 +15,7 @@ import typer
 
 from chat_app.command_services import migrate_database, with_services
 from chat_app.core.errors import ChatError, DatabaseUnreachable
-from chat_app.settings import ConfigError, read_settings, settings
+from chat_app.settings import ConfigError, Settings, read_settings, settings
 from chat_app.settings.database import using_data_dir
 from chat_app.user_commands import UserEmail, user
 
@@ -96,14 +96,17 @@ def run(
     ] = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Migrate the database, build the page if its sources changed, and serve."""
+    """Migrate the database, build the page if its sources changed, and serve.
+
+    Where another host has the pages (REFLEX_API_URL), none are built and none are served.
+    """
     if port is not None:
         os.environ["PORT"] = str(port)
     config = settings()  # before the slow imports, so that an invalid one is said at once
 
     import uvloop
 
-    from chat_app.reflex_ext.build import SERVING, BakedSettings, serve_pages
+    from chat_app.reflex_ext.build import SERVING, SERVING_ROUTES, BakedSettings, serve_pages
     from chat_app.server import frontend
     from chat_app.server.server import check_port, serve
 
@@ -112,16 +115,17 @@ def run(
     migrate_database(to_serve=True)
     # Until the server handles signals itself, exit by an exception, which stops the build too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_EXIT_SIGTERM))
-    serve_pages(
-        frontend.built_pages(
-            PROJECT,
-            BakedSettings.of(config),
-            building=lambda: typer.echo("Building the page; this takes a few seconds."),
+    if config.has_pages:
+        serve_pages(
+            frontend.built_pages(
+                PROJECT,
+                BakedSettings.of(config),
+                building=lambda: typer.echo("Building the page; this takes a few seconds."),
+            )
         )
-    )
 
     ports = {"REFLEX_FRONTEND_PORT": str(config.port), "REFLEX_BACKEND_PORT": str(config.port)}
-    os.environ.update(SERVING | ports)
+    os.environ.update((SERVING if config.has_pages else SERVING_ROUTES) | ports)
     settings.cache_clear()
     config = settings()
     program = importlib.import_module("chat_app.chat_app").app()
@@ -129,11 +133,17 @@ def run(
         program,
         host=config.host,
         port=config.port,
-        name=config.url.split("//", 1)[1],
-        ready=lambda: typer.echo(f"The chat is at {config.url}"),
+        name=config.api_url.split("//", 1)[1],
+        ready=lambda: typer.echo(_where_it_is(config)),
         with_parent=with_parent,
     )
     uvloop.run(serving)
+
+
+def _where_it_is(config: Settings) -> str:
+    if config.has_pages:
+        return f"The chat is at {config.url}"
+    return f"The server is at {config.api_url}; its pages are expected at {config.url}"
 
 
 @cli.command()

@@ -105,6 +105,8 @@ class BrowserClient:
     """A browser: cookies for each host, and redirects followed one by one.
 
     Attributes:
+        home: The origin of the pages.
+        api: The origin of the server, which is the same unless another host has the pages.
         http: What it asks with.
         seen: Every address it was at.
     """
@@ -112,7 +114,8 @@ class BrowserClient:
     def __init__(self, program: InProcessProgram, headers: dict[str, str]) -> None:
         self.program = program
         self.home = program.home
-        host = urlsplit(self.home).netloc
+        self.api = program.live.settings.api_url
+        host = urlsplit(self.api).netloc
         inside = httpx.ASGITransport(program.gateway, client=("192.0.2.7", 50_000))
         self.http = httpx.AsyncClient(
             verify=False,
@@ -125,7 +128,7 @@ class BrowserClient:
     async def post(self, path: str, **fields: str) -> httpx.Response:
         """What a form of ours sends."""
         headers = {"Origin": self.home, **JSON}
-        return await self.http.post(f"{self.home}{path}", data=fields, headers=headers)
+        return await self.http.post(f"{self.api}{path}", data=fields, headers=headers)
 
     async def start(self, provider: str, **fields: str) -> str:
         """Begin to sign in; where the browser is sent."""
@@ -143,7 +146,7 @@ class BrowserClient:
 
     async def back_at(self, url: str, login: str = "ada") -> str:
         """The same, but stop before the callback is visited; its address."""
-        while f"{self.home}/api/auth/callback/" not in url:
+        while f"{self.api}/api/auth/callback/" not in url:
             url = await self._step(url, login)
         return url
 
@@ -163,7 +166,7 @@ class BrowserClient:
 
     async def who(self) -> str | None:
         """Who is signed in here."""
-        answer = (await self.http.get(f"{self.home}/api/auth/session")).json()
+        answer = (await self.http.get(f"{self.api}/api/auth/session")).json()
         return answer["user"]["email"] if answer else None
 
     @property

@@ -69,9 +69,30 @@ def page_policy(
         hashes: The sources of the inline scripts, from `script_hashes`.
         form_targets: Other origins that a form may lead to: the identity providers'.
     """
+    return _policy(_directives(origins, hashes, form_targets))
+
+
+def static_page_policy(api_url: str, hashes: Collection[str]) -> str:
+    """The policy of a page that another host has, for a `<meta>` in it.
+
+    Such a policy cannot say who may frame the page; a header of that host has to.
+
+    Args:
+        api_url: The origin of this server.
+        hashes: The sources of the inline scripts, from `script_hashes`.
+    """
+    directives = _directives([api_url], hashes)
+    directives["img-src"].append(api_url)
+    del directives["frame-ancestors"]
+    return _policy(directives)
+
+
+def _directives(
+    origins: Collection[str], hashes: Collection[str], form_targets: Collection[str] = ()
+) -> dict[str, list[str]]:
     own = sorted(origins)
     sockets = [origin.replace("http", "ws", 1) for origin in own]
-    directives = {
+    return {
         "default-src": ["'self'"],
         "script-src": ["'self'", *hashes],
         "style-src": ["'self'", "'unsafe-inline'"],
@@ -87,6 +108,9 @@ def page_policy(
         "form-action": ["'self'", *own, *sorted(set(form_targets))],
         "frame-ancestors": ["'none'"],
     }
+
+
+def _policy(directives: dict[str, list[str]]) -> str:
     return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
 
 

@@ -308,7 +308,10 @@ class HttpGateway:
             return self._refused(context, UNAUTHENTICATED)
         if context.path == STATUS_PATH and context.method == "GET" and resolved is not None:
             return self._socket_status(resolved.principal.credential_id, scope)
-        location = self._redirect(context, resolved) if self.requires_sign_in else None
+        if self.requires_sign_in:
+            location = self._redirect(context, resolved)
+        else:
+            location = self._page_elsewhere(context)
         return Response(status_code=303, headers={"location": location}) if location else None
 
     def _socket_status(self, session_id: UUID, scope: Scope) -> Response:
@@ -335,6 +338,14 @@ class HttpGateway:
         if context.route is RouteKind.PAGE:
             return moved_page(context.path, context.target)
         return None
+
+    def _page_elsewhere(self, context: RequestContext) -> str | None:
+        """Where a page is that was asked for under the URL of the API, which has none."""
+        origin = f"{context.public_scheme}://{context.host.lower()}"
+        is_page = context.route in (RouteKind.PUBLIC_PAGE, RouteKind.OPEN_PAGE, RouteKind.PAGE)
+        if not is_page or origin != self.settings.api_origin:
+            return None
+        return self.settings.url + context.target
 
     def _inner_scope(
         self, context: RequestContext, scope: Scope, resolved: ResolvedSession | None

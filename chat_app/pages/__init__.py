@@ -7,7 +7,7 @@ from typing import Any
 
 import reflex as rx
 
-from chat_app.components.auth.sign_in import Page, require_auth
+from chat_app.components.auth.sign_in import Page, anonymous_only, require_auth
 from chat_app.components.ui.document import own_origin
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
 from chat_app.components.ui.sidebar import keep_sidebar_closed
@@ -15,7 +15,7 @@ from chat_app.pages import email_links
 from chat_app.pages.chat import chat
 from chat_app.pages.settings.pages import INDEX, PAGES, index, waiting
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
-from chat_app.reflex_ext.build import development_origins
+from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.auth import AuthState
 from chat_app.states.feed import Feed
 
@@ -33,11 +33,11 @@ def add_pages(app: rx.App) -> None:
         app.add_page(_at_own_origin(page), description=_DESCRIPTION, **given)
 
     for route, title, page in (
-        ("/signin", "Sign in", sign_in),
-        ("/signin/code", "Enter your code", second_factor),
-        ("/signin/link", "Sign in by email", email_links.magic_link),
-        ("/signup", "Create your account", sign_up),
-        ("/reset", "Reset your password", email_links.reset),
+        ("/signin", "Sign in", _for_anonymous(sign_in)),
+        ("/signin/code", "Enter your code", _for_anonymous(second_factor)),
+        ("/signin/link", "Sign in by email", _for_anonymous(email_links.magic_link)),
+        ("/signup", "Create your account", _for_anonymous(sign_up)),
+        ("/reset", "Reset your password", _for_anonymous(email_links.reset)),
         ("/reset/new", "Choose a new password", email_links.new_password),
         ("/confirm", "One more click", email_links.confirm),
         ("404", "Page not found", not_found),
@@ -58,9 +58,16 @@ def add_pages(app: rx.App) -> None:
 
 
 def _at_own_origin(page: Page) -> Page:
-    """In development, make a page say what to open when the server does not answer its origin."""
-    origins = development_origins()
+    """Where no gateway sends the pages, make one say what to open under any other origin."""
+    origins = list(baked_settings().page_origins)
     return (lambda: own_origin(page(), origins=origins)) if origins else page
+
+
+def _for_anonymous(page: Page) -> Page:
+    """Where no gateway sends the pages, make one lead users with a session on by itself."""
+    if not baked_settings().api_origin:
+        return page
+    return lambda: anonymous_only(page(), route=api_url("/api/auth/session"))
 
 
 def _head() -> list[rx.Component]:

@@ -22,8 +22,10 @@ _WEB_FOLDER = "REFLEX_WEB_WORKDIR"
 
 PRODUCTION = {"REFLEX_ENV_MODE": "prod", "REFLEX_CHECK_LATEST_VERSION": "false"}
 """For building and for serving."""
+SERVING_ROUTES = {**PRODUCTION, _SKIPS_COMPILING: "true", "REFLEX_BACKEND_ONLY": "true"}
+"""For serving routes and the socket, where another host has the pages."""
 SERVING = {**PRODUCTION, _SERVES_PAGES: "true", _SKIPS_COMPILING: "true"}
-"""For serving the built pages."""
+"""For serving the built pages too."""
 COMMANDS = {
     "REFLEX_CHECK_LATEST_VERSION": "false",
     # Reflex would watch the whole folder and reload with every write to the database.
@@ -67,10 +69,10 @@ def served_pages() -> Iterator[Path | None]:
     Yields:
         The folder of the pages; None when this process does not serve them.
     """
-    if not os.environ.get(_SERVES_PAGES, ""):
+    if not _is_on(_SERVES_PAGES):
         yield None
         return
-    if not os.environ.get(_SKIPS_COMPILING, ""):  # a preview, which builds while it serves
+    if not _is_on(_SKIPS_COMPILING):  # a preview, which builds while it serves
         yield WEB / CLIENT
         return
     folder = _served or _own_copy()
@@ -79,6 +81,10 @@ def served_pages() -> Iterator[Path | None]:
         yield folder / CLIENT
     finally:
         del os.environ[_WEB_FOLDER]
+
+
+def _is_on(name: str) -> bool:
+    return os.environ.get(name, "").lower() == "true"
 
 
 def _own_copy() -> Path:
@@ -99,6 +105,7 @@ class BakedSettings:
     """
 
     api_origin: str
+    page_origins: tuple[str, ...]
     password_min_length: int
     message_bytes: int
     remember_device_days: int
@@ -118,15 +125,10 @@ def baked_settings() -> BakedSettings:
 def api_url(path: str) -> str:
     """The URL of an HTTP route, as a page has to name it.
 
-    In production pages and routes share one origin; in development they are on two ports.
+    In production pages and routes share one origin, unless another host has the pages; in
+    development they are on two ports.
 
     Args:
         path: Begins with a slash.
     """
     return baked_settings().api_origin + path
-
-
-def development_origins() -> list[str]:
-    """In development, the origins that the server answers, the one to open first; else none."""
-    config = settings()
-    return [config.url, *sorted(config.origins - {config.url})] if config.is_dev else []

@@ -2,7 +2,8 @@
 
 Reflex writes one address into the scripts, React Router leaves routes with arguments out of its
 preloads, and Vite writes small fonts into the styles, where the pages' policy refuses them. The
-plugin changes all three after each build.
+plugin changes all three after each build. Pages for another host keep the address of the server,
+and have their policy in them, because no gateway sends it.
 """
 
 import base64
@@ -11,7 +12,8 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +22,12 @@ import reflex as rx
 from reflex.plugins import Plugin
 from reflex.utils import build, frontend_skeleton
 
+from chat_app.reflex_ext.build import baked_settings
+from chat_app.settings import settings
+
 _SOCKET = "/_event"
 _FALLBACK = "__spa-fallback.html"
+_HEAD = re.compile(r"<head[^>]*>")
 _FONT = re.compile(
     r"""url\((["']?)data:font/(?P<kind>woff2|woff|ttf|otf);base64,(?P<data>[\w+/=]+)\1\)"""
 )
@@ -40,16 +46,35 @@ class PortablePages(Plugin):
 
     Args:
         entry_route: The route whose scripts are preloaded, as React Router calls it.
+        policy: The content security policy of pages for another host, by the folder of the pages
+            and the origin of the server.
     """
 
-    def __init__(self, entry_route: str) -> None:
-        self._entry_route = entry_route
+    def __init__(self, entry_route: str, policy: Callable[[Path, str], str]) -> None:
+        self._entry_route, self._policy = entry_route, policy
 
     def post_build(self, **context: Any) -> None:
-        """Rewrite the scripts and the fallback page."""
-        use_page_origin(context["static_dir"], rx.config.get_config().api_url)
-        preload_route(context["static_dir"], self._entry_route)
-        write_fonts(context["static_dir"])
+        """Rewrite the scripts and the pages."""
+        client: Path = context["static_dir"]
+        api_origin = baked_settings().api_origin
+        if not api_origin:
+            use_page_origin(client, rx.config.get_config().api_url)
+        preload_route(client, self._entry_route)
+        write_fonts(client)
+        if api_origin:
+            require_socket(client, api_origin)
+            write_policy(client, self._policy(client, api_origin))
+
+
+class AppConfig(rx.Config):
+    """Reflex's configuration, whose changes our settings see too.
+
+    `reflex deploy` learns the URLs of its hosts after it has read rxconfig.py, and sets them here.
+    """
+
+    def _set_persistent(self, **values: Any) -> None:
+        super()._set_persistent(**values)
+        settings.cache_clear()
 
 
 def keep_equal_lockfiles() -> None:
@@ -81,8 +106,7 @@ def use_page_origin(client: Path, api_url: str) -> None:
     Raises:
         SocketUrlNotFound: No script has the URL of the socket.
     """
-    host = re.escape(urlsplit(api_url).netloc)
-    url = re.compile(rf"""(["'`])(?:http|ws)s?://{host}(/[\w/-]*)\1""")
+    url = _urls_in_scripts(api_url)
     seen: set[str] = set()
     for script in sorted(client.rglob("*.js")):
         text = script.read_text(encoding="utf-8")
@@ -91,7 +115,47 @@ def use_page_origin(client: Path, api_url: str) -> None:
             seen |= paths
             script.write_text(url.sub(r'(location.origin+"\2")', text), encoding="utf-8")
     if _SOCKET not in seen:
-        raise SocketUrlNotFound(f"No script of the built page names the socket of {api_url}.")
+        raise _socket_not_found(api_url)
+
+
+def require_socket(client: Path, api_url: str) -> None:
+    """Make sure that the built pages open their socket at another host.
+
+    Args:
+        client: The folder of the built pages.
+        api_url: The URL of that host.
+
+    Raises:
+        SocketUrlNotFound: No script has the URL of the socket.
+    """
+    url = _urls_in_scripts(api_url)
+    scripts = (script.read_text(encoding="utf-8") for script in client.rglob("*.js"))
+    if not any(match[2] == _SOCKET for text in scripts for match in url.finditer(text)):
+        raise _socket_not_found(api_url)
+
+
+def _urls_in_scripts(api_url: str) -> re.Pattern[str]:
+    """What matches a URL of the server in a script; the path is its second group."""
+    host = re.escape(urlsplit(api_url).netloc)
+    return re.compile(rf"""(["'`])(?:http|ws)s?://{host}(/[\w/-]*)\1""")
+
+
+def _socket_not_found(api_url: str) -> SocketUrlNotFound:
+    return SocketUrlNotFound(f"No script of the built page names the socket of {api_url}.")
+
+
+def write_policy(client: Path, policy: str) -> None:
+    """Write a content security policy into every page.
+
+    Args:
+        client: The folder of the built pages.
+        policy: The policy.
+    """
+    tag = f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}"/>'
+    for page in client.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        # Before every script, which is held to it only then.
+        page.write_text(_HEAD.sub(lambda head: head[0] + tag, text, count=1), encoding="utf-8")
 
 
 def preload_route(client: Path, route: str) -> None:
@@ -150,20 +214,31 @@ def is_same_json(path: Path, other: Path) -> bool:
         return False
 
 
+_NO_PROGRAM = (
+    *("benchmarks", "docs", "resilience", "screenshots", "setup", "testing", "tests"),
+    *("node_modules", "*.egg-info", "htmlcov", "uv.lock"),
+    *("*.env", "*.env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.zip", "*.log", "nohup.out"),
+)
+"""Of the project's folder: what only developers run, what tools leave, and where keys are kept."""
+
+
 def leave_out(paths: Iterable[Path]) -> None:
     """Let `reflex export` and `reflex deploy` pack the program, but nothing of its users.
 
     Reflex leaves out hidden files and `*.db` alone; the log of changes beside a database, the
-    secret, the backups and what users uploaded would be in the archive.
+    secret, the backups and what users uploaded would be in the archive, and with them whatever else
+    lies in the folder.
 
     Args:
         paths: Files and folders.
     """
     zip_app = inspect.unwrap(build.zip_app)
-    kept_out = tuple(paths)
+    given = tuple(paths)
 
     @functools.wraps(zip_app)
     def zip_without(*args: Any, **options: Any) -> None:
+        others = (path for pattern in _NO_PROGRAM for path in Path.cwd().glob(pattern))
+        kept_out = (*given, *others)
         excluded = (*options.pop("backend_excluded_dirs", ()), *kept_out)
         zip_app(*args, backend_excluded_dirs=excluded, **options)
 

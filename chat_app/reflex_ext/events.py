@@ -78,6 +78,12 @@ def route_argument(state: BaseState, name: str) -> Any:
     return state.router_data.get("query", {}).get(name)
 
 
+def route_path(state: BaseState) -> str:
+    """The path and query of the page that the tab shows, as it says; empty when it does not."""
+    path = state.router_data.get("asPath", "")
+    return path if isinstance(path, str) else ""
+
+
 def state_key() -> str:
     """The key of the state whose event is being handled; Reflex calls it the client token."""
     return EventContext.get().token

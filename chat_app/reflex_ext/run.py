@@ -1,12 +1,33 @@
-"""The command `reflex run`: the ports that it takes, and the addresses that it prints."""
+"""The command `reflex run`: its ports, the addresses that it prints, and what it cannot serve."""
 
 import functools
 import inspect
+import os
 from urllib.parse import urlsplit
 
 import reflex as rx
 from reflex.utils import exec as run_commands
 from reflex.utils import processes
+
+
+def refused_run(*, is_dev: bool, has_pages: bool) -> str | None:
+    """Why `reflex run` cannot serve what it is asked for, in one line; None when it can.
+
+    Args:
+        is_dev: Whether it serves for development, on two ports.
+        has_pages: Whether this server has the pages too.
+    """
+    if os.environ.get("__REFLEX_COMPILE_CONTEXT") != "run" or is_dev:
+        return None
+    if has_pages and _runs_only("FRONTEND"):
+        return "--frontend-only needs REFLEX_API_URL: the pages must know where the server is"
+    if not has_pages and not _runs_only("FRONTEND") and not _runs_only("BACKEND"):
+        return "REFLEX_API_URL is set, so pages and server start apart: add --backend-only"
+    return None
+
+
+def _runs_only(part: str) -> bool:
+    return os.environ.get(f"REFLEX_{part}_ONLY", "").lower() == "true"
 
 
 def take_configured_ports() -> None:
@@ -42,7 +63,7 @@ def print_own_addresses(url: str, api_url: str) -> None:
 
     @functools.wraps(notify_frontend)
     def notify_own_frontend(_url: str, backend_present: bool) -> None:
-        notify_frontend(url, backend_present)
+        notify_frontend(api_url if _runs_only("BACKEND") else url, backend_present)
 
     @functools.wraps(notify_backend)
     def notify_own_backend(_host: str | None = None) -> None:

@@ -121,7 +121,11 @@ _SECURITY_NAMES = {"TRUSTED_PROXY_HOPS"} | {
 @lru_cache(maxsize=1)
 def setting_names() -> frozenset[str]:
     """The names of the operator's settings, but for the variables of identity providers."""
-    fields = {name.upper() for name in Settings.model_fields if not name.startswith("reflex_")}
+    fields = {
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if field.description or not name.startswith("reflex_")
+    }
     return frozenset((fields | IdentityProviderSettings.by_pattern.keys()) - {"IDENTITY_PROVIDERS"})
 
 

@@ -18,6 +18,7 @@ from chat_app.settings.validation import (
     host_of,
     is_ip_address,
     is_loopback,
+    is_same_site,
 )
 
 
@@ -37,6 +38,11 @@ class ServerSettings(SettingsGroup):
     app_origins: CommaList[Origin] = ()
     """Further origins that may use the app (exact, no patterns), comma separated."""
 
+    reflex_api_url: Origin = ""
+    """The public URL of the server where another host has the pages, for example
+    https://api.chat.example; APP_URL is theirs then, on the same site (docs/deployment.md). Empty
+    means that both are one."""
+
     trusted_proxy_hops: int = Field(0, ge=0, le=8)
     """Number of reverse proxies in front whose X-Forwarded-For is trusted."""
 
@@ -55,12 +61,13 @@ class ServerSettings(SettingsGroup):
     reflex_frontend_port: int | None = Field(None, repr=False)
     reflex_backend_port: int | None = Field(None, repr=False)
     reflex_backend_host: str = Field("", repr=False)
+    reflex_deploy_url: Origin = Field("", repr=False)
 
     @model_validator(mode="after")
     def _host_and_url_agree(self) -> Self:
-        if not self.is_loopback and not self.app_url:
+        if not self.is_loopback and not self._public_url:
             raise ValueError("APP_URL must be set when HOST is not a loopback address")
-        if self.app_url.startswith("http://") and not self.has_loopback_url:
+        if self._public_url.startswith("http://") and not self.has_loopback_url:
             raise ValueError("APP_URL must begin with https:// unless its host is this machine")
         # In development rxconfig.py gives Reflex the loopback address whatever HOST is.
         allowed = (self.host, "127.0.0.1") if self.is_dev else (self.host,)
@@ -72,6 +79,29 @@ class ServerSettings(SettingsGroup):
             raise ValueError("APP_URL must be a loopback URL, or empty, in development")
         return self
 
+    @model_validator(mode="after")
+    def _pages_and_server_are_one_site(self) -> Self:
+        if self.reflex_deploy_url and self.app_url not in ("", self.reflex_deploy_url):
+            raise ValueError("REFLEX_DEPLOY_URL must equal APP_URL, or one of them be empty")
+        if not self.reflex_api_url:
+            return self
+        if self.is_dev:
+            raise ValueError("REFLEX_API_URL must be empty in development")
+        if not self._public_url:
+            raise ValueError("APP_URL must be set to the URL of the pages with REFLEX_API_URL")
+        if not is_same_site(self.url, self.reflex_api_url):
+            raise ValueError(
+                f"REFLEX_API_URL ({self.reflex_api_url}) is on another site than APP_URL "
+                f"({self.url}), so browsers would keep the session cookie from it: give both a "
+                "host of one domain, such as https://chat.example.com and https://api.example.com"
+            )
+        return self
+
+    @property
+    def _public_url(self) -> str:
+        """The configured URL of the pages; `reflex deploy` sets its own name for it."""
+        return self.app_url or self.reflex_deploy_url
+
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the app."""
@@ -80,7 +110,7 @@ class ServerSettings(SettingsGroup):
     @property
     def has_loopback_url(self) -> bool:
         """Whether the host of APP_URL is this machine."""
-        return is_loopback(host_of(self.app_url) or "localhost")
+        return is_loopback(host_of(self._public_url) or "localhost")
 
     @property
     def is_local_only(self) -> bool:
@@ -111,18 +141,33 @@ class ServerSettings(SettingsGroup):
 
     @property
     def url(self) -> str:
-        """The public origin, for example `http://localhost:3000`."""
-        return self.app_url or f"http://localhost:{self.page_port}"
+        """The public origin of the pages, for example `http://localhost:3000`."""
+        return self._public_url or f"http://localhost:{self.page_port}"
 
     @property
     def api_url(self) -> str:
-        """The origin of the WebSocket and the API; differs from `url` in development only."""
-        return f"http://localhost:{self.api_port}" if self.is_dev else self.url
+        """The origin of the WebSocket and the API; differs from `url` in development, and where
+        another host has the pages."""
+        if self.is_dev:
+            return f"http://localhost:{self.api_port}"
+        return self.reflex_api_url or self.url
 
     @property
     def api_origin(self) -> str:
         """The origin that pages put before the path of a route; empty where they share one."""
-        return self.api_url if self.is_dev else ""
+        return self.api_url if self.api_url != self.url else ""
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether this server has the pages too, as it always has outside a split."""
+        return self.is_dev or not self.api_origin
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """Where pages may be opened, the first choice first; empty where the gateway sees that."""
+        if not self.api_origin:
+            return ()
+        return (self.url, *sorted(self.origins - {self.url}))
 
     @property
     def has_passkeys(self) -> bool:
@@ -149,10 +194,8 @@ FORBIDDEN: dict[str, tuple[str, frozenset[str]]] = {
         _ANY_VALUE,
     ),
     "REFLEX_ADD_ALL_ROUTES_ENDPOINT": ("it lists all pages to everyone; unset it", _UNLESS_OFF),
-    "REFLEX_API_URL": ("set APP_URL instead", _ANY_VALUE),
     "REFLEX_BACKEND_PATH": ("the gateway expects the socket at /_event; unset it", _ANY_VALUE),
     "REFLEX_CORS_ALLOWED_ORIGINS": ("set APP_ORIGINS instead", _ANY_VALUE),
-    "REFLEX_DEPLOY_URL": ("set APP_URL instead", _ANY_VALUE),
     "REFLEX_FRONTEND_PATH": ("the gateway expects the pages at /; unset it", _ANY_VALUE),
     "REFLEX_REDIS_URL": ("page state must stay in this process; unset it", _ANY_VALUE),
     "REFLEX_STATE_AUTO_SETTERS": ("clients could write any state variable; unset it", _UNLESS_OFF),

@@ -169,6 +169,48 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
+_SHARED_DOMAINS = frozenset(
+    {
+        *("a.run.app", "amplifyapp.com", "azurestaticapps.net", "azurewebsites.net"),
+        *("cloudfront.net", "firebaseapp.com", "fly.dev", "github.io", "gitlab.io"),
+        *("herokuapp.com", "hf.space", "netlify.app", "ngrok-free.app", "ngrok.app"),
+        *("onrender.com", "pages.dev", "r2.dev", "repl.co", "replit.app", "run.app"),
+        *("s3.amazonaws.com", "streamlit.app", "trycloudflare.com", "up.railway.app"),
+        *("vercel.app", "web.app", "workers.dev"),
+    }
+)
+"""Domains of hosting services on which each name is a site of its own (publicsuffix.org)."""
+_SECOND_LEVELS = frozenset(
+    ("ac", "co", "com", "edu", "go", "gob", "gov", "gv", "mil", "ne", "net", "nom", "or", "org")
+)
+"""What a country puts before its code: `co.uk` is no site."""
+
+
+def is_same_site(url: str, other: str) -> bool:
+    """Whether a browser sends the cookies of one origin with requests from the other.
+
+    A site is a scheme and a registrable domain. Which domains those are, only a browser's list
+    knows whole; what this takes for one site in error, the gateway refuses when a browser says so
+    (Sec-Fetch-Site).
+
+    Args:
+        url: An origin.
+        other: Another one. Ports do not count.
+    """
+    if url.partition("://")[0] != other.partition("://")[0]:
+        return False
+    host, host2 = host_of(url), host_of(other)
+    if host == host2 or is_ip_address(host) or is_ip_address(host2):
+        return host == host2
+    shared: list[str] = []
+    for label, label2 in zip(reversed(host.split(".")), reversed(host2.split(".")), strict=False):
+        if label != label2:
+            break
+        shared.insert(0, label)
+    is_country = len(shared) == 2 and len(shared[1]) == 2 and shared[0] in _SECOND_LEVELS
+    return len(shared) > 1 and not is_country and ".".join(shared) not in _SHARED_DOMAINS
+
+
 def split_url(url: str) -> SplitResult | None:
     """The parts of a URL; None when its port is not a number."""
     try:

@@ -1,11 +1,13 @@
 """The signed-in user, and what happens when that changes."""
 
 import contextlib
+from urllib.parse import quote
 
 import reflex as rx
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import DatabaseError
+from chat_app.reflex_ext.events import route_path
 from chat_app.services import services
 from chat_app.settings import settings
 from chat_app.states import current_principal_or_none
@@ -53,12 +55,19 @@ class AuthState(rx.State):
             yield
         if principal is None:
             self.phase = "anonymous"
-            yield rx.redirect(SIGN_IN)
+            yield rx.redirect(_sign_in_url(route_path(self)))
             return
         if open_route(await self.get_state(ChatState)):
             yield  # at once: what is written now is for the chat in the URL
         with contextlib.suppress(DatabaseError):  # `Feed.watch` reads it until it can
             await load_user(self, principal)
+
+
+def _sign_in_url(path: str) -> str:
+    """The sign-in page; where no gateway sends the pages, with the page to come back to."""
+    if not settings().api_origin or not path.strip("/"):
+        return SIGN_IN
+    return f"{SIGN_IN}?callbackUrl={quote(path, safe='')}"
 
 
 async def load_user(auth: AuthState, principal: Principal) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat_app.gateway.headers import page_policy, script_hashes
+from chat_app.gateway.headers import page_policy, script_hashes, static_page_policy
 from testing.gateway_server import GatewayServer
 from testing.socket_client import connect
 
@@ -59,6 +59,17 @@ def test_the_page_policy_allows_our_own_origins_and_nothing_else(build: Path) ->
         assert rules[name] == "'none'"
     assert "*" not in policy
     assert "https:" not in policy.split()
+
+
+def test_the_policy_in_a_page_of_another_host_allows_this_server_alone(build: Path) -> None:
+    policy = static_page_policy("https://api.example.com", script_hashes(build))
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    in_header = page_policy(["https://api.example.com"], script_hashes(build))
+    others = dict(rule.split(" ", 1) for rule in in_header.split("; "))
+    assert rules["connect-src"] == "'self' https://api.example.com wss://api.example.com"
+    assert rules.pop("img-src") == f"{others.pop('img-src')} https://api.example.com"
+    del others["frame-ancestors"]  # which browsers ignore, and report, in a page
+    assert rules == others
 
 
 def test_a_form_may_lead_to_an_identity_provider_and_nowhere_else() -> None:

@@ -108,3 +108,35 @@ async def test_a_socket_opens_for_the_page_of_the_site_and_for_no_other(open_ser
                 async with connect(**to, origin=origin, headers={**cookie, **more}):
                     pass
         assert len(server.app.scopes) == 1
+
+
+OWN_PAGES = {"app_url": APP, "reflex_api_url": API}
+
+
+@pytest.mark.parametrize("path", ["/", "/signin?callbackUrl=%2Fc", "/c/1", "/confirm"])
+@pytest.mark.parametrize("has_session", [True, False])
+async def test_a_page_is_found_where_the_pages_are(
+    open_server: Any, path: str, has_session: bool
+) -> None:
+    async with open_server(**OWN_PAGES) as server:
+        headers = who(server) if has_session else {}
+        response = await ask(server, "GET", path, headers)
+        assert (response.status_code, response.headers["location"]) == (303, APP + path)
+        # Under the name of the pages it would lead to itself.
+        wrong = {**headers, "Host": APP.removeprefix("https://")}
+        assert (await server.client.get(path, headers=wrong)).status_code == 200
+        assert len(server.app.scopes) == 1
+
+
+async def test_what_is_no_page_is_not_sent_there(open_server: Any) -> None:
+    async with open_server(**OWN_PAGES) as server:
+        for path, status in (("/api/threads", 401), ("/api/auth/session", 200), ("/x.js", 200)):
+            assert (await ask(server, "GET", path, {})).status_code == status
+
+
+async def test_our_own_pages_are_served_on_the_other_host_and_no_others(open_server: Any) -> None:
+    async with open_server(**OWN_PAGES) as server:
+        response = await ask(server, "POST", "/api/threads", {**SAME_SITE, **who(server)})
+        assert (response.status_code, response.headers["access-control-allow-origin"]) == (200, APP)
+        foreign = {**SAME_SITE, "Origin": "https://evil.chat.example", **who(server)}
+        assert (await ask(server, "POST", "/api/threads", foreign)).status_code == 403

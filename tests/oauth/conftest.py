@@ -10,6 +10,7 @@ from testing.oidc_provider import run_oidc
 from testing.program import free_port
 
 BACK = "http://localhost:3000/api/auth/callback"
+BACK_APART = "http://api.chat.localhost/api/auth/callback"
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def _provider(*, claims_in_id_token: bool) -> Iterator[str]:
         port=port,
         clientId=CLIENT,
         clientSecret=SECRET,
-        redirectUris=[f"{BACK}/acme"],
+        redirectUris=[f"{BACK}/acme", f"{BACK_APART}/acme"],
         claimsInIdToken=claims_in_id_token,
     ):
         yield f"http://127.0.0.1:{port}"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -107,3 +108,16 @@ async def test_only_addresses_of_allowed_domains_come_in(tmp_path: Path, issuer:
     async with program(tmp_path, oidc_at(issuer), **given) as chat:
         assert error_in(await chat.browser().sign_in("acme")) == "AccessDenied"
         assert await chat.counts() == (0, 0, 0)
+
+
+async def test_where_another_host_has_the_pages_the_callback_leads_to_them(
+    tmp_path: Path, issuer: str
+) -> None:
+    hosts = {"app_url": "http://app.chat.localhost", "reflex_api_url": "http://api.chat.localhost"}
+    async with program(tmp_path, oidc_at(issuer), **hosts) as chat:
+        tab = chat.browser()
+        asked = await tab.start("acme", callbackUrl="/c/4")
+        callback = f"{hosts['reflex_api_url']}/api/auth/callback/acme"
+        assert parse_qs(urlsplit(asked).query)["redirect_uri"] == [callback]
+        assert await tab.walk(asked) == "/c/4"
+        assert await tab.who() == "ada@example.org"

@@ -7,7 +7,7 @@ import { PasswordField } from "./auth/fields.jsx";
 import { SignOutForm } from "./auth/forms.jsx";
 import { squared } from "./auth/picture.jsx";
 import { SessionWatch, SocketWatch } from "./auth/session.jsx";
-import { AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
+import { AnonymousOnly, AuthForm, IdentityProviderForm } from "./auth/sign_in.jsx";
 import { Starter } from "./chat/composer.jsx";
 import { LoadMore, RovingList, RowMenu, TitleField } from "./chat/thread_list.jsx";
 import { OwnOrigin } from "./ui/own_origin.jsx";
@@ -108,6 +108,8 @@ window.lab = {
         </IdentityProviderForm>
       </>,
     ),
+  showAnonymousOnly: (messages) =>
+    draw(<AnonymousOnly route="/api/auth/session">{signIn(messages)}</AnonymousOnly>),
   showAccountForm: (given) => draw(accountForm(given)),
   showSection: (hasForm) => draw(section(hasForm)),
   showUrlProblem: (messages) => draw(<UrlProblem messages={messages} />),

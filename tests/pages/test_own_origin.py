@@ -1,10 +1,11 @@
-"""In development a page that the server does not answer says what to open."""
+"""A page that the server does not answer says what to open, where no gateway sends the pages."""
 
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from chat_app.gateway.paths import PUBLIC_PAGES
 from chat_app.pages import add_pages
 from chat_app.reflex_ext import build
 from chat_app.settings import read_settings
@@ -23,11 +24,24 @@ async def test_a_page_of_another_origin_says_what_to_open(page: Page) -> None:
     await expect(page.get_by_text("my page")).to_be_visible()
 
 
-@pytest.mark.parametrize(("mode", "is_checked"), [("dev", True), ("prod", False)])
-def test_every_page_looks_at_its_origin_in_development_alone(
-    monkeypatch: pytest.MonkeyPatch, mode: str, is_checked: bool
+@pytest.mark.parametrize(
+    ("given", "is_checked"),
+    [
+        ({"reflex_env_mode": "dev"}, True),
+        ({"reflex_env_mode": "prod"}, False),
+        (
+            {
+                "app_url": "https://chat.example.com",
+                "reflex_api_url": "https://api.example.com",
+            },
+            True,
+        ),
+    ],
+)
+def test_every_page_looks_at_its_origin_where_no_gateway_sends_it(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], is_checked: bool
 ) -> None:
-    monkeypatch.setattr(build, "settings", lambda: read_settings(reflex_env_mode=mode))
+    monkeypatch.setattr(build, "settings", lambda: read_settings(**given))
     made: dict[str, str] = {}
 
     class App:
@@ -39,3 +53,5 @@ def test_every_page_looks_at_its_origin_in_development_alone(
 
     add_pages(App())  # pyright: ignore[reportArgumentType]
     assert {"OwnOrigin" in shown for shown in made.values()} == {is_checked}
+    asking = {route for route, shown in made.items() if "AnonymousOnly" in shown}
+    assert asking == (PUBLIC_PAGES if is_checked else set())

@@ -1,7 +1,7 @@
 """The sign-in forms lose nothing a person typed and send them nowhere foreign."""
 
 import asyncio
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import pytest
 from playwright.async_api import BrowserContext, Page, Request, Route, expect
@@ -286,3 +286,23 @@ async def _held(page: Page, address: str) -> asyncio.Queue[Route]:
     waiting: asyncio.Queue[Route] = asyncio.Queue()
     await page.route(address, waiting.put_nowait)
     return waiting
+
+
+@pytest.mark.parametrize(
+    ("session", "asked", "target"),
+    [
+        ({"user": {}}, "/c/4?a=b", "/c/4?a=b"),
+        ({"user": {}}, "//evil.test/", "/"),
+        (None, "/c/4", "/signin?callbackUrl=%2Fc%2F4"),
+    ],
+)
+async def test_where_no_gateway_sends_the_page_a_session_leads_on(
+    context: BrowserContext, session: object, asked: str, target: str
+) -> None:
+    page = await opened_at(context, f"/signin?callbackUrl={quote(asked, safe='')}")
+    await page.route("**/api/auth/session", lambda route: route.fulfill(json=session))
+    async with page.expect_response("**/api/auth/session"):
+        await page.evaluate("(messages) => lab.showAnonymousOnly(messages)", MESSAGES)
+    await page.wait_for_url(f"{HOST}{target}")
+    if session is None:
+        await expect(page.get_by_label("E-mail")).to_be_visible()

@@ -13,8 +13,10 @@ from chat_app.reflex_ext.bundle import (
     RouteNotFound,
     SocketUrlNotFound,
     preload_route,
+    require_socket,
     use_page_origin,
     write_fonts,
+    write_policy,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,54 @@ def test_another_port_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(SocketUrlNotFound):
         use_page_origin(tmp_path, "http://localhost:3000")
     assert script.read_text() == 'a="ws://localhost:30001/_event"'
+
+
+def test_pages_for_another_host_keep_the_url_of_the_server(tmp_path: Path) -> None:
+    script, text = tmp_path / "env.js", 'a="wss://api.example.com/_event"'
+    script.write_text(text)
+    require_socket(tmp_path, "https://api.example.com")
+    assert script.read_text() == text
+    for other in ("https://example.com", "https://api.example.com.evil.test"):
+        with pytest.raises(SocketUrlNotFound):
+            require_socket(tmp_path, other)
+
+
+def test_a_policy_stands_before_every_script_of_every_page(tmp_path: Path) -> None:
+    page = "<!DOCTYPE html><html><head><script>1</script></head><body></body></html>"
+    paths = [tmp_path / "index.html", tmp_path / "signin" / "index.html"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(page)
+    write_policy(tmp_path, "default-src 'self'")
+    tag = '<meta http-equiv="Content-Security-Policy" content="default-src &#x27;self&#x27;"/>'
+    for path in paths:
+        assert path.read_text() == page.replace("<head>", f"<head>{tag}")
+
+
+PERSIST = """
+import json
+import rxconfig
+from chat_app.reflex_ext.build import baked_settings
+before = baked_settings().api_origin
+rxconfig.config._set_persistent(api_url="https://api.example.com")
+rxconfig.config._set_persistent(deploy_url="https://chat.example.com")
+after = baked_settings()
+print(json.dumps([before, after.api_origin, after.page_origins[0], rxconfig.config.api_url]))
+"""
+
+
+def test_what_reflex_deploy_sets_reaches_the_pages() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PERSIST],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    urls = ["https://api.example.com", "https://chat.example.com", "https://api.example.com"]
+    assert json.loads(done.stdout) == ["", *urls]
 
 
 def _built(folder: Path) -> Path:
@@ -93,6 +143,7 @@ def test_an_export_packs_the_program_and_nothing_of_its_users(tmp_path: Path) ->
         *("data/chat.db", "data/chat.db-wal", "data/auth_secret", "data/backups/old.db"),
         *("private/chat.db-wal", "private/reserve", "elsewhere/own.db", "elsewhere/own.db-wal"),
         *("elsewhere/own.db-reserve", "uploaded_files/photo.png", ".env", "left_out_too/file"),
+        *("hosted.env", "tls.key", "tls.pem", "old.zip", "node_modules/x/index.js", "tests/x.py"),
     ]
     for name in (*private, "chat_app/page.py", "assets/data/logo.svg", "elsewhere/kept.txt"):
         path = project / name

@@ -99,7 +99,8 @@ def _router_data() -> bool:
         resolve("reflex.state:State").__annotations__
         | resolve("reflex.state:BaseState").__annotations__
     )
-    return "router_data" in fields and "HEADERS" in text
+    page = template("utils/state.js")
+    return "router_data" in fields and "HEADERS" in text and "asPath: " in page
 
 
 def _authorization_stays_here() -> bool:
@@ -212,7 +213,7 @@ CONTRACTS = (
     ),
     Contract(
         "BaseState.router_data",
-        "handlers learn their session and the thread in the URL (reflex_ext/events.py)",
+        "handlers learn their session, the page and its thread (reflex_ext/events.py)",
         _router_data,
     ),
     Contract(
@@ -276,6 +277,24 @@ CONTRACTS = (
             "backend_excluded_dirs"
             in inspect.signature(resolve("reflex.utils.build:zip_app")).parameters
             and "build.zip_app(" in source("reflex.utils.export:export")
+        ),
+    ),
+    Contract(
+        "Config._set_persistent",
+        "pages are built for the URLs that `reflex deploy` learns (reflex_ext/bundle.py)",
+        lambda: all(
+            f"config._set_persistent({name}=" in source("reflex.utils.export:export")
+            for name in ("api_url", "deploy_url")
+        ),
+    ),
+    Contract(
+        "__REFLEX_COMPILE_CONTEXT",
+        "`reflex run` is refused what it cannot serve (reflex_ext/run.py)",
+        lambda: (
+            _environment("REFLEX_COMPILE_CONTEXT", "__REFLEX_COMPILE_CONTEXT")()
+            and resolve("reflex_base.constants.compiler:CompileContext").RUN.value == "run"
+            and _environment("REFLEX_BACKEND_ONLY", "REFLEX_BACKEND_ONLY")()
+            and _environment("REFLEX_FRONTEND_ONLY", "REFLEX_FRONTEND_ONLY")()
         ),
     ),
     Contract(

@@ -62,6 +62,7 @@ def test_a_changed_source_makes_a_new_page(project: Path, name: str) -> None:
         {"message_bytes": 1_000},
         {"remember_device_days": 0},
         {"app_url": "http://127.0.0.1:3000"},
+        {"app_url": "https://chat.example.com", "reflex_api_url": "https://api.example.com"},
     ],
 )
 def test_a_changed_setting_that_is_written_in_makes_a_new_page(

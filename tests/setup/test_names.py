@@ -43,7 +43,10 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "did you mean AUTH_OIDC_WORK_ISSUER?",
         ),
         ("COLOUR", "COLOUR in .env is not a setting; .env.example lists them all"),
-        ("REFLEX_API_URL", "REFLEX_API_URL: set APP_URL instead"),
+        (
+            "REFLEX_CORS_ALLOWED_ORIGINS",
+            "REFLEX_CORS_ALLOWED_ORIGINS: set APP_ORIGINS instead",
+        ),
     ],
 )
 def test_an_unknown_name_in_the_env_file_stops_the_start_and_the_meant_one_is_named(

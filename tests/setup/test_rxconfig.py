@@ -11,8 +11,9 @@ SHOW = """
 import json
 from reflex_base.config import get_config
 config = get_config()
-names = ["api_url", "frontend_port", "backend_port", "backend_host", "telemetry_enabled",
-         "show_built_with_reflex", "transport", "cors_allowed_origins", "frozen_lockfile"]
+names = ["api_url", "deploy_url", "frontend_port", "backend_port", "backend_host",
+         "telemetry_enabled", "show_built_with_reflex", "transport", "cors_allowed_origins",
+         "frozen_lockfile"]
 shown = {name: getattr(config, name) for name in names}
 shown["state"] = config.state_manager_mode.value
 from reflex.utils import exec, processes
@@ -63,6 +64,17 @@ def test_reflex_takes_the_ports_it_is_told_and_prints_the_addresses_that_answer(
     assert (served["frontend_port"], served["backend_port"]) == (3100, 3100)
     assert served["taken"] == [3100, 3100]
     assert "http://localhost:3100/" in served["printed"][0]
+
+
+def test_a_server_without_pages_prints_its_own_address_and_the_pages_are_told_theirs() -> None:
+    given = {"APP_URL": "http://app.chat.localhost:3100"}
+    given["REFLEX_API_URL"] = "http://api.chat.localhost:3200"
+    served = config(REFLEX_ENV_MODE="prod", PORT="3200", REFLEX_BACKEND_ONLY="true", **given)
+    assert (served["api_url"], served["deploy_url"]) == (given["REFLEX_API_URL"], given["APP_URL"])
+    assert set(served["cors_allowed_origins"]) == set(given.values())
+    assert "http://api.chat.localhost:3200/" in served["printed"][0]
+    pages = config(REFLEX_ENV_MODE="prod", PORT="3100", REFLEX_FRONTEND_ONLY="true", **given)
+    assert "http://app.chat.localhost:3100/" in pages["printed"][0]
 
 
 def test_a_command_line_port_is_not_refused_before_the_mode_is_known() -> None:

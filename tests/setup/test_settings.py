@@ -52,7 +52,7 @@ def test_the_example_names_every_setting_of_the_operator() -> None:
     fields = {name for name in Settings.model_fields if not name.startswith("reflex_")}
     assert {name.upper() for name in fields - {"identity_providers"}} <= named
     assert {"AUTH_GITHUB_ID", "AUTH_GOOGLE_ID", "AUTH_OIDC_ACME_ISSUER"} <= named
-    assert not any(name.startswith("REFLEX_") for name in named)
+    assert [name for name in named if name.startswith("REFLEX_")] == ["REFLEX_API_URL"]
 
 
 def test_a_list_of_providers_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +142,76 @@ def test_in_development_both_ports_are_origins() -> None:
     settings = read_settings(reflex_env_mode="dev")
     assert settings.origins == {"http://localhost:3000", "http://localhost:8000"}
     assert settings.api_url == "http://localhost:8000"
+
+
+SPLIT = {"app_url": "https://chat.example.com", "reflex_api_url": "https://api.example.com"}
+
+
+def test_where_another_host_has_the_pages_they_name_the_server() -> None:
+    config = read_settings(**SPLIT)
+    assert (config.url, config.api_url) == tuple(SPLIT.values())
+    assert (config.api_origin, config.has_pages) == (SPLIT["reflex_api_url"], False)
+    assert config.page_origins[0] == SPLIT["app_url"]
+    assert config.origins == set(SPLIT.values())
+    same = read_settings(app_url=SPLIT["app_url"], reflex_api_url=SPLIT["app_url"])
+    assert (same.api_origin, same.has_pages, same.page_origins) == ("", True, ())
+
+
+def test_the_url_that_reflex_deploy_sets_is_that_of_the_pages() -> None:
+    given = {**SPLIT, "reflex_deploy_url": SPLIT["app_url"]}
+    assert read_settings(**given).url == SPLIT["app_url"]
+    assert read_settings(**{**given, "app_url": ""}).url == SPLIT["app_url"]
+    with pytest.raises(ConfigError, match=r"^REFLEX_DEPLOY_URL must equal APP_URL"):
+        read_settings(**{**given, "reflex_deploy_url": "https://chat.example.net"})
+
+
+@pytest.mark.parametrize(
+    ("url", "api_url", "is_one"),
+    [
+        ("https://chat.example.com", "https://api.example.com", True),
+        ("https://example.com", "https://api.example.com:8443", True),
+        ("https://chat.example.co.uk", "https://api.example.co.uk", True),
+        ("http://app.chat.localhost:3000", "http://api.chat.localhost:8000", True),
+        ("http://localhost:3000", "http://localhost:8000", True),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:8000", True),
+        ("https://chat.example.com", "http://api.example.com", False),
+        ("https://chat.example.com", "https://api.example.net", False),
+        ("https://chat.example.com", "https://api.badexample.com", False),
+        ("https://chat.co.uk", "https://api.co.uk", False),
+        ("https://chat.reflex.run", "https://chat.fly.dev", False),
+        ("https://one.fly.dev", "https://two.fly.dev", False),
+        ("https://one-uc.a.run.app", "https://two-uc.a.run.app", False),
+        ("http://app.localhost:3000", "http://api.localhost:8000", False),
+        ("http://127.0.0.1:3000", "http://127.0.0.2:8000", False),
+        ("http://127.0.0.1:3000", "http://localhost:8000", False),
+    ],
+)
+def test_pages_and_server_must_be_one_site(url: str, api_url: str, is_one: bool) -> None:
+    def start() -> Settings:
+        return read_settings(app_url=url, reflex_api_url=api_url)
+
+    if is_one:
+        assert start().api_url == api_url
+        return
+    with pytest.raises(ConfigError) as refused:
+        start()
+    assert str(refused.value).startswith(f"REFLEX_API_URL ({api_url}) is on another site than")
+    assert "https://chat.example.com and https://api.example.com" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"app_url": ""}, "APP_URL must be set to the URL of the pages with REFLEX_API_URL"),
+        (
+            {"app_url": "http://localhost:3000", "reflex_env_mode": "dev"},
+            "REFLEX_API_URL must be empty in development",
+        ),
+    ],
+)
+def test_a_server_apart_needs_to_know_its_pages(given: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{said}$"):
+        read_settings(**{**SPLIT, **given})
 
 
 def test_a_port_given_to_reflex_moves_the_origin_with_it() -> None:

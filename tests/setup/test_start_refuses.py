@@ -11,6 +11,7 @@ from chat_app.settings.server import FORBIDDEN, forbidden_variable
 from testing.command_line import run_command
 
 ROOT = Path(__file__).parents[2]
+SPLIT = {"APP_URL": "https://chat.example.com", "REFLEX_API_URL": "https://api.example.com"}
 PUBLIC = {"HOST": "0.0.0.0", "APP_URL": "https://chat.example"}
 
 # The environment of `chat-app run`, and the setting that the message must name first.
@@ -52,6 +53,10 @@ REFUSED: dict[str, tuple[str, dict[str, str]]] = {
         {"REFLEX_TRANSPORT": "polling"},
     ),
     "another host, by Reflex's name": ("REFLEX_BACKEND_HOST", {"REFLEX_BACKEND_HOST": "::"}),
+    "pages and server on two sites": (
+        "REFLEX_API_URL (https://chat.fly.dev) is on another site",
+        {"APP_URL": "https://chat.reflex.run", "REFLEX_API_URL": "https://chat.fly.dev"},
+    ),
     "closed sign-up, misspelt": ("SIGNUP", {"SIGNUP": "closed"}),
     "counted proxies, misspelt": ("TRUSTED_PROXY_HOP", {"TRUSTED_PROXY_HOP": "1"}),
     "trusted proxies, by Reflex's name": (
@@ -95,6 +100,8 @@ def test_an_unsafe_start_is_refused_in_one_line(case: str, tmp_path: Path) -> No
         (("reflex", "run", "--backend-host", "0.0.0.0"), {}),
         (("reflex", "run", "--env", "prod"), {"REFLEX_STATE_MANAGER_MODE": "disk"}),
         (("reflex", "export"), {"REFLEX_ADD_ALL_ROUTES_ENDPOINT": "1"}),
+        (("reflex", "run", "--env", "prod"), SPLIT),
+        (("reflex", "run", "--env", "prod", "--frontend-only"), {}),
     ],
 )
 def test_every_start_command_refuses_unsafe_settings(

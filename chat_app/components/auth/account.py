@@ -124,7 +124,12 @@ def account_menu(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
 
 def avatar(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
     """The signed-in user's picture, or their initial."""
-    picture = rx.el.img(src=f"{api_url('/api/account/picture')}?{person.picture}", alt="")
+    picture = rx.el.img(
+        src=f"{api_url('/api/account/picture')}?{person.picture}",
+        alt="",
+        # A server on another host gives it to a page that says who asks, and to no other.
+        cross_origin="use-credentials",
+    )
     return rx.el.span(
         rx.cond(person.picture, picture, person.initial), class_name="avatar", aria_hidden="true"
     )

@@ -135,6 +135,28 @@ export const AuthForm = ({ action, messages, problemId, children }) => {
   );
 };
 
+/**
+ * A page for signed-out users. Where no gateway sends it, it asks for the session by itself, and leads
+ * a user who has one on.
+ *
+ * @param {{route: string, children?: import("react").ReactNode}} props
+ */
+export const AnonymousOnly = ({ route, children }) => {
+  useEffect(() => {
+    const ask = async () => {
+      try {
+        const response = await fetch(route, { credentials: "include" });
+        const isSignedIn = response.ok && (await response.json()) !== null;
+        if (isSignedIn) location.replace(localPath(callbackUrl()));
+      } catch {
+        // The server is unreachable; the form says so when it is sent.
+      }
+    };
+    ask();
+  }, [route]);
+  return children;
+};
+
 // The page has one "remember" checkbox for all login methods.
 const isRemembered = () =>
   /** @type {HTMLInputElement | null} */ (

@@ -108,6 +108,20 @@ class SocketWatch(rx.Component):
     route: rx.Var[str]
 
 
+class AnonymousOnly(rx.Component):
+    """A page for signed-out users; one with a session is led on.
+
+    Args:
+        children: The page.
+        route: Where the page asks for the session.
+    """
+
+    library = script("auth/sign_in")
+    tag = "AnonymousOnly"
+
+    route: rx.Var[str]
+
+
 class IfQuery(rx.Component):
     """One of two children, by a parameter in the query of the page's URL.
 
@@ -143,6 +157,7 @@ class EmailLink(ErrorCodeComponent):
     problem_id: rx.Var[str] = rx.Var.create(PROBLEM_ID)
 
 
+anonymous_only = AnonymousOnly.create
 auth_form = AuthForm.create
 sign_out_form = SignOutForm.create
 email_link = EmailLink.create

@@ -1,5 +1,5 @@
 // @ts-check
-// In development nothing stands in front of the pages, and the server talks to its own origins only.
+// Where no gateway sends the pages, they can be opened under an origin that the server does not answer.
 
 import { useEffect, useState } from "react";
 
