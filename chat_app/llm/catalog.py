@@ -13,6 +13,8 @@ from dataclasses import replace
 from chat_app.llm.base import UNKNOWN_MODEL, Effort, ModelInfo
 
 _LOW_TO_HIGH: tuple[Effort, ...] = ("low", "medium", "high")
+BUDGET_CLAUDE = r"claude-(\d|[a-z]+-4(-[0-5])?(-\d{8}|[@:]|-v|$))"
+"""The names of the Claude models up to 4.5, which think by a number of tokens."""
 _CLAUDE = ModelInfo(200_000, 64_000, images=True, tools=True, efforts=("none", *_LOW_TO_HIGH))
 _GPT_5 = ModelInfo(
     400_000,
@@ -24,7 +26,7 @@ _GPT_5 = ModelInfo(
 )
 _KNOWN: tuple[tuple[str, ModelInfo], ...] = (
     (r"claude-3-(5-)?haiku|claude-3-opus|claude-3-5", ModelInfo(200_000, 4_096, True, True)),
-    (r"claude-([a-z]+-4(-[0-5])?(-\d{8}|[@:]|-v|$)|3)", _CLAUDE),
+    (BUDGET_CLAUDE, _CLAUDE),
     (
         r"claude-[a-z]+-4-6",
         replace(_CLAUDE, efforts=("none", *_LOW_TO_HIGH, "max")),

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+from chat_app.llm.catalog import BUDGET_CLAUDE
 from chat_app.llm.errors import ErrorDetails, Failure, failure_of_status
 
 Request = Mapping[str, Any]
 
-_BUDGET_ONLY = re.compile(r"claude-(\d|[a-z]+-4(-[0-5])?(-\d{8}|[@:]|-v|$))")
-"""The Claude models up to 4.5, which think by a number of tokens."""
+_BUDGET_ONLY = re.compile(BUDGET_CLAUDE)
 _NEVER_THINKS = re.compile(r"gpt-[34]|chatgpt|gpt-5[^/]*-chat")
 """The models of OpenAI without reasoning."""
 _BINDS = re.compile(r"claude-[a-z]+-(5[-.][1-9](?!\d)|[6-9])")
