@@ -102,10 +102,15 @@ class _Client(AsyncOpenAI):
         base_url: The URL of the API.
         http_client: Sends the requests.
         headers: The headers of every request.
+        query: The query of every URL; may be empty.
     """
 
     def __init__(
-        self, base_url: str, http_client: httpx2.AsyncClient, headers: Mapping[str, str]
+        self,
+        base_url: str,
+        http_client: httpx2.AsyncClient,
+        headers: Mapping[str, str],
+        query: str,
     ) -> None:
         # `pool`: the transport counts from the DNS lookup on
         timeout = httpx2.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS)
@@ -118,6 +123,7 @@ class _Client(AsyncOpenAI):
         )
         self._own_headers = httpx2.Headers({**_HEADERS, **headers})
         self._extensions = {"timeout": timeout.as_dict()}
+        self._query = query.encode()
         self._urls: dict[str, httpx2.URL] = {}
 
     def _build_request(
@@ -125,7 +131,9 @@ class _Client(AsyncOpenAI):
     ) -> httpx2.Request:
         url = self._urls.get(options.url)
         if url is None:
-            url = self._urls[options.url] = self._prepare_url(options.url)
+            url = self._prepare_url(options.url)
+            url = url.copy_with(query=self._query) if self._query else url
+            self._urls[options.url] = url
         return httpx2.Request(
             options.method,
             url,
@@ -139,7 +147,8 @@ class Endpoint:
     """The HTTP client of one server.
 
     Args:
-        base_url: The URL of its API, for example `https://api.openai.com/v1`.
+        base_url: The URL of its API, for example `https://api.openai.com/v1`; paths go before its
+            query.
         api_key: The API key; empty sends none.
         headers: Further headers of every request; a key that is sent in another way.
     """
@@ -156,7 +165,8 @@ class Endpoint:
         self._http = _HttpClient(
             AiohttpTransport(verify=tls_context, client=partial(_client_session, tls_context))
         )
-        self._client = _Client(base_url, self._http, own)
+        base_url, _, query = base_url.partition("?")
+        self._client = _Client(base_url, self._http, own, query)
 
     async def create(self, path: str, request: dict[str, Any]) -> httpx2.Response:
         """Ask for an answer; the body of the response is not read yet.

@@ -15,9 +15,15 @@ from chat_app.llm.prices import Prices
 from chat_app.llm.provider import ProviderModel
 from chat_app.settings import ConfigError, Settings
 from chat_app.settings.models import OfferedModel, ProviderKind
+from chat_app.settings.validation import host_of
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_MODEL = "gpt-5.4-mini"
+_AZURE_HOSTS = tuple(
+    f".{service}.azure.{country}"
+    for service in ("openai", "cognitiveservices", "services.ai")
+    for country in ("com", "us", "cn")
+)
 
 ANY_MODEL = "*"
 """Stands in `CHAT_FALLBACKS` for every model without an entry."""
@@ -172,11 +178,11 @@ class Models:
     def _endpoint(
         self, base_url: str, key: str, kind: ProviderKind = "chat-completions"
     ) -> Endpoint:
-        if kind == "anthropic":
-            headers = {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
-            endpoint = Endpoint(base_url, headers=headers)
-        else:
-            endpoint = Endpoint(base_url, key)
+        headers: dict[str, str] = {"anthropic-version": VERSION} if kind == "anthropic" else {}
+        header = key_header(base_url, kind)
+        if key and header:
+            headers[header] = key
+        endpoint = Endpoint(base_url, "" if header else key, headers)
         self._endpoints.append(endpoint)
         return endpoint
 
@@ -193,6 +199,22 @@ class Models:
             fake = FakeModel.from_id(model_id, idle_seconds=self._timeouts.idle)
             assert fake is not None
             self._add(fake)
+
+
+def key_header(base_url: str, kind: ProviderKind) -> str:
+    """The header that has the API key as it is; empty for a bearer token in `authorization`.
+
+    In that Azure wants a token of Entra ID, and refuses keys in its older versions
+    (learn.microsoft.com/azure/ai-services/openai/reference#authentication).
+
+    Args:
+        base_url: The URL of the provider's API.
+        kind: That API.
+    """
+    if kind == "anthropic":
+        return "x-api-key"
+    is_azure = "?api-version=" in base_url or host_of(base_url).endswith(_AZURE_HOSTS)
+    return "api-key" if is_azure else ""
 
 
 def _info_of(model: OfferedModel) -> ModelInfo:

@@ -230,10 +230,16 @@ def is_plain_url(url: str) -> bool:
 def _validate_api_url(url: str) -> str:
     parts = split_url(url)
     is_http = parts is not None and parts.scheme in ("http", "https") and parts.hostname
-    if url and (not is_http or re.search(r"[\s?#@]", url)):
-        raise ValueError("must look like https://host/v1, without a user, a query or a fragment")
-    return url.rstrip("/")
+    base, mark, query = url.partition("?")
+    is_version = not mark or re.fullmatch(r"api-version=[\w.-]+", query)
+    if url and not (is_http and is_version and not re.search(r"[\s#@]", base)):
+        raise ValueError(
+            "must look like https://host/v1, without a user, a fragment or another query than"
+            " api-version"
+        )
+    return f"{base.rstrip('/')}{mark}{query}"
 
 
 ApiUrl = Annotated[str, AfterValidator(_validate_api_url)]
-"""The base URL of an HTTP API, without a trailing slash; may be empty."""
+"""The base URL of an HTTP API, without a trailing slash; may be empty. Its query is at most the
+`api-version` of Azure."""

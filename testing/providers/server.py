@@ -30,12 +30,15 @@ class Answer:
         reasoning: Sent only by a model that thinks.
         calls: Made only if the request has tools.
         seed: Makes the ids of this answer unlike those of any other.
+        stalls: Over HTTP, whether nothing more comes before the last piece of the text, until the
+            client goes away.
     """
 
     text: str
     reasoning: str = ""
     calls: tuple[Call, ...] = ()
     seed: int = 0
+    stalls: bool = False
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Every strict server by its name, as pure functions and over HTTP."""
 
 import json
+import re
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from testing import fake_provider
@@ -11,7 +13,7 @@ from testing.providers.chat_servers import ChatServer
 from testing.providers.responses_servers import ResponsesServer
 from testing.providers.rules import Refused, Request, rule
 from testing.providers.sdk_types import request_errors
-from testing.providers.server import Answer
+from testing.providers.server import Answer, pieces
 
 Server = ChatServer | ResponsesServer | AnthropicServer
 
@@ -39,6 +41,12 @@ TYPES = {
     )
 }
 HEADERS = rule("anthropic: key and version in headers", "https://docs.claude.com/en/api/versioning")
+AZURE = rule(
+    "azure: key and version of a deployment",
+    "https://learn.microsoft.com/en-us/azure/ai-services/openai/reference",
+)
+AZURE_DEPLOYMENT = "/openai/deployments/"
+"""How the paths of Azure begin that name a deployment, and want a version."""
 
 
 def verify(server: Server, request: Request) -> None:
@@ -65,22 +73,48 @@ def strict(server: Server, answer: Callable[[Request], Answer]) -> fake_provider
         try:
             if server.dialect == "anthropic":
                 _check_headers(received.headers)
+            if received.path.startswith(AZURE_DEPLOYMENT):
+                _check_deployment(received)
             verify(server, request)
         except Refused as refused:
             await fake_provider.refused(refused.status, server.error(refused))(received)
         else:
-            stream = server.encode(request, answer(request))
-            await received.send(fake_provider.STREAM_HEAD, *stream)
+            said = answer(request)
+            stream = list(server.encode(request, said))
+            if not said.stalls:
+                await received.send(fake_provider.STREAM_HEAD, *stream)
+                return
+            last = json.dumps([*pieces(said.text)][-1]).encode()
+            begun = takewhile(lambda event: last not in event, stream)
+            await received.send(fake_provider.STREAM_HEAD, *begun)
+            await received.wait_for_disconnect()
 
     return respond
 
 
 def _read(server: Server, received: fake_provider.Request) -> dict[str, Any]:
-    assert received.path == PATHS[server.dialect], received.path
+    path = received.path
+    if path.startswith(AZURE_DEPLOYMENT):
+        deployment, _, path = path.removeprefix(AZURE_DEPLOYMENT).partition("/")
+        path = f"/v1/{path.partition('?')[0]}"
+        assert deployment == server.model, deployment
+    assert path == PATHS[server.dialect], received.path
     request = json.loads(json.dumps(received.body))
     if betas := received.headers.get("anthropic-beta"):
         request["betas"] = [beta.strip() for beta in betas.split(",")]
     return request
+
+
+def _check_deployment(received: fake_provider.Request) -> None:
+    if not re.search(r"\?api-version=20\d\d-\d\d-\d\d(-preview)?$", received.path):
+        raise Refused(AZURE, "Resource not found", status=404, code="404")
+    if "api-key" not in received.headers:
+        raise Refused(
+            AZURE,
+            "Access denied due to invalid subscription key or wrong API endpoint.",
+            status=401,
+            code="401",
+        )
 
 
 def _check_headers(headers: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from chat_app.core.events import Finish, TextDelta
 from chat_app.llm import registry
 from chat_app.llm.base import ProviderError, text_message
 from chat_app.llm.fake import FakeModel
-from chat_app.llm.registry import MAX_UNLISTED, Models
+from chat_app.llm.registry import MAX_UNLISTED, Models, key_header
 from chat_app.settings import ConfigError, Settings, read_settings
 from testing.fake_provider import API_KEY, DONE, Answer, finish, serve, streamed, text
 
@@ -157,6 +157,10 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
             "OPENAI_BASE_URL: must look like",
         ),
         (
+            {"openai_base_url": "https://host/v1?key=k", "chat_models": "x"},
+            "OPENAI_BASE_URL: must look like",
+        ),
+        (
             {"chat_providers": [{**OLLAMA[0], "base_url": "file:///x"}]},
             "CHAT_PROVIDERS: base_url of entry 1 must look",
         ),
@@ -167,6 +171,22 @@ def test_an_address_that_cannot_be_used_stops_the_start(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         given(**values)
+
+
+@pytest.mark.parametrize(
+    ("url", "header"),
+    [
+        ("https://r.openai.azure.com/openai/v1", "api-key"),
+        ("https://r.services.ai.azure.com/openai/v1", "api-key"),
+        ("https://gateway.example/openai/deployments/d?api-version=2024-10-21", "api-key"),
+        ("https://openai.azure.com.example/v1", ""),
+        ("https://api.openai.com/v1", ""),
+        ("http://localhost:11434/v1", ""),
+    ],
+)
+def test_azure_wants_its_key_in_a_header_of_its_own(url: str, header: str) -> None:
+    assert key_header(url, "chat-completions") == key_header(url, "responses") == header
+    assert key_header(url, "anthropic") == "x-api-key"
 
 
 def test_openais_own_address_needs_no_list_of_models(given: Given) -> None:

@@ -14,7 +14,7 @@ from chat_app.llm.registry import Models
 from chat_app.settings import Settings, read_settings
 from testing.fake_provider import serve
 from testing.providers.server import Answer
-from testing.providers.strict import SERVERS, strict
+from testing.providers.strict import AZURE_DEPLOYMENT, SERVERS, strict
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -45,6 +45,12 @@ def variables_of(text: str) -> dict[str, str]:
     return {key: value.strip("'").replace("…", "key") for key, _, value in pairs}
 
 
+def here_of(provider: dict[str, Any], url: str) -> str:
+    """The URL of the server that stands for a provider; Azure's has a path of its own."""
+    _, begin, deployment = provider.get("base_url", "").partition(AZURE_DEPLOYMENT)
+    return f"{url.removesuffix('/v1')}{begin}{deployment}" if begin else url
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
     """The settings of a block, whose server is another one."""
@@ -57,7 +63,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Sett
             monkeypatch.setenv(key, value)
         if "CHAT_PROVIDERS" in block:
             providers: list[dict[str, Any]] = json.loads(block["CHAT_PROVIDERS"])
-            here = [{**provider, "base_url": url} for provider in providers]
+            here = [{**provider, "base_url": here_of(provider, url)} for provider in providers]
             monkeypatch.setenv("CHAT_PROVIDERS", json.dumps(here))
         else:
             monkeypatch.setenv("OPENAI_BASE_URL", url)
@@ -73,11 +79,13 @@ async def test_a_block_of_the_readme_gives_a_model(
     assert await answer_of(given, block_of(name), server) == "Hello."
 
 
-async def test_the_example_of_the_page_about_models_gives_a_model(
-    given: Callable[..., Settings],
+@pytest.mark.parametrize(("place", "server"), [(0, "vllm-gemma"), (1, "azure")])
+async def test_an_example_of_the_page_about_models_gives_a_model(
+    given: Callable[..., Settings], place: int, server: str
 ) -> None:
-    (block,) = re.findall(r"```sh\n(CHAT_PROVIDERS=.*?)```", DOCS, re.DOTALL)
-    assert await answer_of(given, variables_of(block), "vllm-gemma") == "Hello."
+    blocks = re.findall(r"```sh\n(CHAT_PROVIDERS=.*?)```", DOCS, re.DOTALL)
+    assert len(blocks) == 2
+    assert await answer_of(given, variables_of(blocks[place]), server) == "Hello."
 
 
 async def answer_of(given: Callable[..., Settings], block: dict[str, str], server: str) -> str:

@@ -11,7 +11,7 @@ from testing.providers.example_requests import ACCEPTED, REFUSED, ask, chat, res
 from testing.providers.rules import RULES, Refused, Request, Rule
 from testing.providers.sdk_types import event_errors
 from testing.providers.server import Answer, Call
-from testing.providers.strict import HEADERS, SERVERS, verify
+from testing.providers.strict import AZURE, AZURE_DEPLOYMENT, HEADERS, SERVERS, verify
 
 
 @pytest.mark.parametrize(("name", "request_"), ACCEPTED, ids=lambda value: str(value)[:30])
@@ -29,7 +29,7 @@ def test_a_request_that_breaks_a_rule_is_refused(
 
 
 def test_every_rule_has_a_source_and_a_request_that_breaks_it() -> None:
-    assert {broken.name for broken, _, _ in REFUSED} == RULES.keys() - {HEADERS.name}
+    assert {broken.name for broken, _, _ in REFUSED} == RULES.keys() - {HEADERS.name, AZURE.name}
     assert all(rule.source.startswith("https://") for rule in RULES.values())
 
 
@@ -73,3 +73,23 @@ async def test_anthropic_wants_its_headers(headers: dict[str, str]) -> None:
     ):
         answer = await client.post("/messages", json=ask(), headers=headers)
     assert answer.status_code == (400 if headers else 401)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("", {"api-key": "k"}, 404),
+        ("?api-version=2024-10-21", {"authorization": "Bearer k"}, 401),
+        ("?api-version=2024-10-21", {"api-key": "k"}, 200),
+    ],
+)
+async def test_a_deployment_of_azure_wants_its_version_and_its_header(
+    query: str, headers: dict[str, str], status: int
+) -> None:
+    async with (
+        serve(strict.strict(SERVERS["azure"], lambda _: Answer("Hello."))) as provider,
+        httpx.AsyncClient(base_url=provider.origin) as client,
+    ):
+        path = f"{AZURE_DEPLOYMENT}gpt-4/chat/completions{query}"
+        answer = await client.post(path, json=chat(), headers=headers)
+    assert answer.status_code == status
