@@ -9,6 +9,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextResumed,
     TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
@@ -75,6 +76,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(ReasoningDelta, texts),
     st.builds(ReasoningEnd, _seconds),
     st.builds(TextWasReasoning, _seconds),
+    st.builds(TextResumed),
     st.builds(ToolCallDelta, _call_ids, _names, texts),
     st.builds(ToolCallEnd, _call_ids),
     _results,
@@ -96,9 +98,13 @@ def _text(draw: st.DrawFn) -> list[Event]:
     texts: list[Event] = [
         TextDelta(piece) for piece in draw(st.lists(_words, min_size=1, max_size=4))
     ]
-    if draw(st.booleans()):
-        return texts
-    return [*texts, TextWasReasoning(draw(_seconds))]
+    match draw(st.sampled_from(("new", "resumed", "reasoning"))):
+        case "resumed":
+            return [TextResumed(), *texts]
+        case "reasoning":
+            return [*texts, TextWasReasoning(draw(_seconds))]
+        case _:
+            return texts
 
 
 @st.composite

@@ -11,7 +11,15 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from chat_app.core.events import Event, ToolCallDelta, ToolResult, fold
+from chat_app.core.events import (
+    Event,
+    TextDelta,
+    TextResumed,
+    ToolCallDelta,
+    ToolResult,
+    events_of,
+    fold,
+)
 from chat_app.core.parts import NativeItem, Part
 from chat_app.llm.base import (
     CallOptions,
@@ -188,14 +196,15 @@ class TreeMaker:
 
     def _continue(self, node: Node) -> None:
         """Add to an answer what the same or another model goes on with."""
-        more = self._answered(self.prompt(node))
         message = node.message
-        node.message = replace(
-            message,
-            parts=message.parts + more.parts,
-            status=more.status,
-            native=message.native + _shifted(more.native, len(message.parts)),
-        )
+        status, added = self._stream(self._random.choice(self._models), self.prompt(node))
+        begun = [event for _, event in events_of(message.parts)]
+        texts = [at for at, event in enumerate(added) if isinstance(event, TextDelta)]
+        if texts and self._random.random() < 0.7:
+            added.insert(texts[0], TextResumed())
+        folded = fold([*begun, *added])
+        native = message.native + tuple(folded.native)
+        node.message = replace(message, parts=tuple(folded.parts), status=status, native=native)
 
     def _stream(self, model: Target, prompt: Sequence[PromptMessage]) -> tuple[str, list[Event]]:
         """How an answer ended, and its events."""

@@ -59,6 +59,16 @@ class TextWasReasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class TextResumed:
+    """The text that follows goes on in the last text part, also where other parts stand behind it.
+
+    An answer that is continued has it: a notice or reasoning does not divide a sentence.
+    """
+
+    kind: ClassVar = "text-resumed"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     """The next piece of the arguments of a tool call; the first one begins the call.
 
@@ -151,7 +161,7 @@ PART_DELTAS = (TextDelta, ReasoningDelta)
 """The types of `PartDelta`; `isinstance` is faster with a tuple than with a union."""
 ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
 PartEnd = ReasoningEnd | TextWasReasoning
-Event = PartDelta | PartEnd | ToolEvent | PartAdded | NativeItemAdded | Usage | Finish
+Event = PartDelta | PartEnd | TextResumed | ToolEvent | PartAdded | NativeItemAdded | Usage | Finish
 
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _BY_KIND: dict[str, type[Event]] = {
@@ -161,6 +171,7 @@ _BY_KIND: dict[str, type[Event]] = {
         ReasoningDelta,
         ReasoningEnd,
         TextWasReasoning,
+        TextResumed,
         ToolCallDelta,
         ToolCallEnd,
         ToolResult,
@@ -209,12 +220,14 @@ class PartLocator:
     def __init__(self) -> None:
         self._count = 0
         self._open = ""
+        self._at = 0
+        self._text: int | None = None
         self._calls: dict[str, int] = {}
 
     def locate(self, event: Event) -> int | None:
         """The index of the part that an event begins or changes; None when it does neither."""
         if event.kind == self._open:  # nearly every event
-            return self._count - 1
+            return self._at
         match event:
             case TextDelta() | ReasoningDelta():
                 return self._new(event.kind)
@@ -222,12 +235,17 @@ class PartLocator:
                 if self._open != ReasoningDelta.kind:
                     return None
                 self._open = ""
-                return self._count - 1
+                return self._at
             case TextWasReasoning():
                 if self._open != TextDelta.kind:
                     return None
-                self._open = ""
-                return self._count - 1
+                self._open, self._text = "", None
+                return self._at
+            case TextResumed():
+                if self._text is None or (self._open, self._at) == (TextDelta.kind, self._text):
+                    return None
+                self._open, self._at = TextDelta.kind, self._text
+                return self._at
             case ToolCallDelta():
                 if event.call_id not in self._calls:
                     self._calls[event.call_id] = self._new("")
@@ -240,9 +258,11 @@ class PartLocator:
                 return None
 
     def _new(self, kind: str) -> int:
-        self._open = kind
+        self._open, self._at = kind, self._count
         self._count += 1
-        return self._count - 1
+        if kind == TextDelta.kind:
+            self._text = self._at
+        return self._at
 
 
 @dataclass(slots=True)

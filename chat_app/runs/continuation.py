@@ -11,12 +11,15 @@ from contextlib import aclosing
 from chat_app.core.events import (
     Event,
     NativeItemAdded,
+    PartAdded,
     ReasoningDelta,
     TextDelta,
+    TextResumed,
     TextWasReasoning,
+    ToolCallDelta,
     Usage,
 )
-from chat_app.core.parts import Part, text_of
+from chat_app.core.parts import Part, has_content, text_of
 from chat_app.runs.calls import ModelCall
 
 INSTRUCTION = (
@@ -107,26 +110,51 @@ def _is_telling(text: str) -> bool:
 async def joined(events: ModelCall, before: Sequence[Part]) -> AsyncGenerator[Event]:
     """What a model adds to an answer, so that its text follows that of the answer.
 
+    Its first text goes on in the last text part of the answer: a notice, a summary or reasoning
+    that came between them stands behind the whole text, and not in the middle of a sentence.
+
     Args:
         events: The call of the model; it is closed with this stream.
         before: What the answer has.
     """
     joiner = ContinuationJoiner(text_of(before))
+    resumes = not has_content(_behind_text(before))
     # a thought that goes on is no longer word for word what its provider would get back
     may_be_half = bool(before) and before[-1]["type"] == "reasoning"
     async with aclosing(events):
         async for event in events:
             may_be_half = may_be_half and isinstance(event, _OF_THOUGHTS)
-            if isinstance(event, TextDelta):
-                if text := joiner.join(event.text):
-                    yield TextDelta(text)
-                continue
             if isinstance(event, TextWasReasoning):
                 continue  # it would take what the answer had for reasoning, too
             if may_be_half and isinstance(event, NativeItemAdded):
                 continue
-            if text := joiner.rest():
+            is_text = isinstance(event, TextDelta)
+            if text := joiner.join(event.text) if is_text else joiner.rest():
+                if resumes:
+                    yield TextResumed()
+                resumes = False
                 yield TextDelta(text)
-            yield event
+            if not is_text:
+                resumes = resumes and not _is_content(event)
+                yield event
     if text := joiner.rest():
+        if resumes:
+            yield TextResumed()
         yield TextDelta(text)
+
+
+def _behind_text(parts: Sequence[Part]) -> Sequence[Part]:
+    """The parts behind the last text."""
+    texts = [index for index, part in enumerate(parts) if part["type"] == "text"]
+    return parts[texts[-1] + 1 :] if texts else parts
+
+
+def _is_content(event: Event) -> bool:
+    """Whether an event begins a part behind which a text is another one."""
+    match event:
+        case ToolCallDelta():
+            return True
+        case PartAdded(part):
+            return has_content([part])
+        case _:
+            return False

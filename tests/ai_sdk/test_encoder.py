@@ -25,6 +25,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextResumed,
     TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
@@ -180,6 +181,23 @@ def test_a_text_that_was_reasoning_ends_with_a_hint():
         {"type": "text-delta", "id": "t1", "delta": "Yes."},
         {"type": "text-end", "id": "t1"},
     ]
+
+
+def test_a_text_that_is_resumed_after_its_end_is_sent_as_another_one():
+    resumed = (TextResumed(), TextDelta(" it"), TextDelta("."))
+    chunks = encode_events(TextDelta("Half of"), PartAdded(NOTICE), *resumed, PartAdded(SOURCE))
+    assert [(chunk["type"], chunk.get("id")) for chunk in chunks] == [
+        *(("text-start", "t0"), ("text-delta", "t0"), ("text-end", "t0"), ("data-notice", "d1")),
+        *(("text-start", "t0-2"), ("text-delta", "t0-2"), ("text-end", "t0-2")),
+        ("source-url", None),
+    ]
+    assert chunks[5]["delta"] == " it."
+
+
+def test_a_text_that_is_resumed_while_it_is_open_goes_on():
+    chunks = encode_events(TextDelta("Half of"), TextResumed(), TextDelta(" it"))
+    assert [chunk["type"] for chunk in chunks] == ["text-start", "text-delta", "text-end"]
+    assert chunks[1]["delta"] == "Half of it"
 
 
 def test_two_reasoning_parts_that_follow_each_other_have_their_own_ids():

@@ -187,6 +187,26 @@ async def test_a_notice_is_a_quiet_line_above_the_answer(page: Page) -> None:
     await expect(page.locator(".ct-text > *")).to_have_text(["Now *another* model.", "Yes."])
 
 
+async def test_a_text_that_is_resumed_grows_before_what_came_meanwhile(page: Page) -> None:
+    parts = [{"type": "text", "text": "The **mo"}]
+    await _mount(page, streamId="r", status="stopped", parts=parts, message="resumed")
+    await expect(page.locator(".ct-text[data-state=done] > *")).to_have_text(["The **mo"])
+    await _set(page, status="running")
+    waiting = page.get_by_role("img", name="Waiting for the answer")
+    await _send(page, ["r", 0, 0, "The **mo"], ["r", 1, {"type": "notice", "text": "Now you."}])
+    await expect(waiting).to_be_attached()
+    await _send(page, ["r", 2, {"type": "reasoning", "text": "Hm."}])
+    await _send(page, [["r", 2, {"seconds": 2.0}], ["r", 0, 8, "on** p"]])
+    await expect(page.locator(".ct-text > .ct-part")).to_have_text("The moon p")
+    await expect(waiting).to_have_count(0)
+    await _send(page, ["r", 0, 14, "ulls.\n\n- a"], ["r", -1, 27, "", "complete", 3])
+    await expect(page.locator(".ct-text[data-state=done] > *")).to_have_text(
+        ["The moon pulls.a", "Now you.", "Thought for 2 sHm."]
+    )
+    await expect(page.locator(".ct-text strong")).to_have_text("moon")
+    await expect(page.locator(".ct-text li")).to_have_text("a")
+
+
 async def test_a_part_of_an_unknown_kind_is_named_and_the_rest_is_shown(page: Page) -> None:
     parts = [LATER, {"type": "hologram", "text": "<b>x</b>"}, LATER]
     await _mount(page, parts=parts, status="complete")

@@ -14,6 +14,7 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextDelta,
+    TextResumed,
     TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
@@ -49,6 +50,7 @@ def test_the_payload_of_anything_else_is_json_under_stable_names() -> None:
             "c", "n", "{"
         ),
         ("text-was-reasoning", '{"seconds":1.5}'): TextWasReasoning(1.5),
+        ("text-resumed", "{}"): TextResumed(),
         ("tool-call-end", '{"call_id":"c"}'): ToolCallEnd("c"),
         ("tool-result", '{"call_id":"c","result":[1],"error":""}'): ToolResult("c", [1]),
         (
@@ -174,10 +176,12 @@ def test_a_prefix_folds_to_a_prefix_of_the_texts(log: list[Event]) -> None:
                 assert after["text"].startswith(before["text"])  # pyright: ignore[reportGeneralTypeIssues, reportTypedDictNotRequiredAccess]
 
 
-_without_tags = st.lists(events.filter(lambda event: not isinstance(event, TextWasReasoning)))
+_LEAVES_OPEN = (TextWasReasoning, TextResumed)
+"""Before these, a run ends the reasoning; anything else may leave two pieces of it side by side."""
+_as_they_come = st.lists(events.filter(lambda event: not isinstance(event, _LEAVES_OPEN)))
 
 
-@given(answers() | _without_tags, st.data())
+@given(answers() | _as_they_come, st.data())
 def test_the_events_of_a_fold_fold_to_the_same(log: list[Event], data: st.DataObject) -> None:
     parts = fold(log[: data.draw(st.integers(0, len(log)))]).parts
     indices, again = [], []
@@ -227,3 +231,28 @@ def test_a_text_that_was_reasoning_becomes_it_and_the_answer_is_a_new_part() -> 
 def test_only_an_open_text_can_have_been_reasoning() -> None:
     log = [TextWasReasoning(), ReasoningDelta("a"), TextWasReasoning(), SOURCE, TextWasReasoning()]
     assert fold(log).parts == [{"type": "reasoning", "text": "a"}, SOURCE.part]
+
+
+def test_a_text_goes_on_before_the_parts_that_came_meanwhile() -> None:
+    notice = notice_part("model_changed")
+    began = [TextDelta("Half of"), PartAdded(notice), ReasoningDelta("hm"), ReasoningEnd(1)]
+    log = [*began, TextResumed(), TextDelta(" it"), TextDelta("."), SOURCE, TextDelta("More.")]
+    assert fold(log).parts == [
+        {"type": "text", "text": "Half of it."},
+        notice,
+        {"type": "reasoning", "text": "hm", "seconds": 1},
+        SOURCE.part,
+        {"type": "text", "text": "More."},
+    ]
+    locator = PartLocator()
+    assert [locator.locate(event) for event in log] == [0, 1, 2, 2, 0, 0, 0, 3, 4]
+
+
+def test_where_there_is_no_text_another_one_begins() -> None:
+    log = [TextResumed(), ReasoningDelta("hm"), TextResumed(), TextDelta("a")]
+    assert fold(log).parts == [
+        {"type": "reasoning", "text": "hm"},
+        {"type": "text", "text": "a"},
+    ]
+    was = [TextDelta("hm"), TextWasReasoning(1), TextResumed(), TextDelta("a")]
+    assert [part["type"] for part in fold(was).parts] == ["reasoning", "text"]

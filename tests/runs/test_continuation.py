@@ -7,7 +7,15 @@ from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
-from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning, Usage
+from chat_app.core.events import (
+    Event,
+    FinishReason,
+    PartAdded,
+    ReasoningDelta,
+    TextWasReasoning,
+    ToolCallDelta,
+    Usage,
+)
 from chat_app.core.parts import Part
 from chat_app.db.tables import Message, Run, SearchEntry
 from chat_app.runs.continuation import INSTRUCTION, ContinuationJoiner, can_continue
@@ -109,16 +117,41 @@ async def test_an_answer_that_is_cut_off_at_once_keeps_what_it_had(
     assert (message.parts, message.status) == (TEXT, "complete"), "the model had nothing to add"
 
 
-async def test_reasoning_before_the_rest_is_a_part_of_its_own(
+async def test_reasoning_before_the_rest_stands_behind_the_whole_text(
     harness: RunHarness, alice: Principal
 ):
     sent = await stopped(harness, alice)
+    for number, more in ((2, " it"), (3, " here")):
+        again = await harness.runs.continue_answer(alice, sent.message_id)
+        answer = (await harness.models.one.answer(number)).send(ReasoningDelta("hm"))
+        answer.say(more).finish("length")
+        assert text_of(await harness.read(alice, again.run_id)).endswith(more)
+        assert text_of(await harness.runs.snapshot(alice, again.run_id)).endswith(more)
+    parts = (await harness.message(alice, sent.message_id)).parts
+    assert [part["type"] for part in parts] == ["text", "reasoning", "reasoning"]
+    assert parts[0] == {"type": "text", "text": "Half of it here"}
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        ToolCallDelta("c1", "search", "{}"),
+        PartAdded({"type": "data", "name": "chart", "data": 1}),
+    ],
+)
+async def test_a_text_behind_what_was_made_meanwhile_is_another_one(
+    harness: RunHarness, alice: Principal, between: Event
+):
+    sent = await stopped(harness, alice)
     again = await harness.runs.continue_answer(alice, sent.message_id)
-    answer = (await harness.models.one.answer(2)).send(ReasoningDelta("hm"))
-    answer.say(" it").finish()
+    (await harness.models.one.answer(2)).send(between).say("Then this.").finish("length")
+    await harness.read(alice, again.run_id)
+    again = await harness.runs.continue_answer(alice, sent.message_id)
+    (await harness.models.one.answer(3)).say(" And that.").finish()
     await harness.read(alice, again.run_id)
     parts = (await harness.message(alice, sent.message_id)).parts
-    assert [part["type"] for part in parts] == ["text", "reasoning", "text"]
+    texts = [part["text"].strip() for part in parts if part["type"] == "text"]
+    assert (len(parts), texts) == (3, ["Half of", "Then this. And that."])
 
 
 async def test_a_late_tag_takes_nothing_of_the_answer(harness: RunHarness, alice: Principal):

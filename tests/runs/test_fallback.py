@@ -165,5 +165,8 @@ async def test_the_rest_of_an_answer_is_that_of_the_model_that_gave_it(
     again = await harness.runs.continue_answer(alice, sent.message_id)
     (await harness.models.one.answer(2)).say(" it").finish()
     await harness.read(alice, again.run_id)
-    assert (await harness.message(alice, sent.message_id)).model == "one"
+    message = await harness.message(alice, sent.message_id)
+    notice = notice_part("model_changed", before="two", after="One")
+    assert message.parts == [FALLBACK, {"type": "text", "text": "Half of it"}, notice]
+    assert message.model == "one"
     assert (await harness.run(alice, again.run_id)).model == "one"

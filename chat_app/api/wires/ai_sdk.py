@@ -16,6 +16,7 @@ from chat_app.core.events import (
     PART_DELTAS,
     PartAdded,
     ReasoningEnd,
+    TextResumed,
     TextWasReasoning,
     ToolCallDelta,
     ToolCallEnd,
@@ -79,10 +80,13 @@ class MessageStreamEncoder:
             kind = event.kind
             id_ = f"{kind[0]}{part}"
             if begins:
-                self._open = kind, id_
-                chunks.append({"type": f"{kind}-start", "id": id_})
+                chunks.append(self._start(kind, id_))
             if event.text:
+                id_ = self._open[1] if self._open else id_
                 chunks.append({"type": f"{kind}-delta", "id": id_, "delta": event.text})
+        elif isinstance(event, TextResumed):
+            # a part that has ended cannot go on: the rest is another one
+            chunks += [*self._end_open(), self._start("text", f"t{part}-{self._parts}")]
         elif isinstance(event, TextWasReasoning):
             # the type of a part that is sent cannot change
             chunks += self._end_open(_provider_metadata(reasoning=True, seconds=event.seconds))
@@ -108,6 +112,10 @@ class MessageStreamEncoder:
             return [*chunks, {"type": "abort"}]
         error = {"type": "error", "errorText": event.error or INTERRUPTED}
         return [*chunks, error, _finish(reason)]
+
+    def _start(self, kind: str, id_: str) -> Chunk:
+        self._open = kind, id_
+        return {"type": f"{kind}-start", "id": id_}
 
     def _end_open(self, more: Mapping[str, Any] | None = None) -> list[Chunk]:
         if self._open is None:

@@ -116,8 +116,10 @@ export function announce(region, store, { pause = 1500, endings = () => ({}) } =
 
   function speak() {
     timer = 0;
-    for (const [streamId, reading] of readings)
-      say(reading.next(store.get(streamId)?.parts ?? [], false));
+    for (const [streamId, reading] of readings) {
+      const entry = store.get(streamId);
+      say(reading.next(entry?.parts ?? [], entry?.growing));
+    }
   }
 
   const unwatch = store.watch(({ streamId, grew, ended, status, reason, error }) => {
@@ -131,7 +133,7 @@ export function announce(region, store, { pause = 1500, endings = () => ({}) } =
       say(reading.started(parts));
     }
     if (ended) {
-      say(readings.get(streamId)?.next(parts, true));
+      say(readings.get(streamId)?.next(parts));
       say(error || (endings()[reason] ?? ENDINGS[status]));
       readings.delete(streamId);
       if (readings.size === 0) empty();
@@ -173,14 +175,13 @@ function createReading() {
     },
     /**
      * @param {Part[]} parts
-     * @param {boolean} over Whether nothing more will come.
+     * @param {number} growing The index of the part of which more may come; -1 for none.
      * @returns {string} What can be read now.
      */
-    next(parts, over) {
-      const last = parts.length - 1;
+    next(parts, growing = -1) {
       // What began as text may have been reasoning.
       const spokenParts = parts.map(({ type, text }, at) =>
-        type === "text" ? speeches[at]?.next(text, over || at < last) : "",
+        type === "text" ? speeches[at]?.next(text, at !== growing) : "",
       );
       return spokenParts.filter(Boolean).join(" ");
     },

@@ -18,6 +18,7 @@
  *
  * @typedef {{
  *   parts: Part[],
+ *   growing: number,
  *   ended: boolean,
  *   status: string,
  *   reason: string,
@@ -25,9 +26,9 @@
  *   missing: Missing | null,
  *   resynced: string,
  *   awaitsEnd: boolean,
- * }} Entry `missing`: what is requested, until a chunk fits; `resynced`: how much was here when
- *   the end last showed that it was too little; empty before that; `awaitsEnd`: the message is known
- *   to be over.
+ * }} Entry `growing`: the index of the part that changed last, -1 before that; `missing`: what is
+ *   requested, until a chunk fits; `resynced`: how much was here when the end last showed that it was
+ *   too little; empty before that; `awaitsEnd`: the message is known to be over.
  *
  * @typedef {{part: number, have: number}} Missing
  *
@@ -95,6 +96,7 @@ export function createChunkStore({ keep = 8, later = setTimeout } = {}) {
   function touch(streamId) {
     const entry = entries.get(streamId) ?? {
       parts: [],
+      growing: -1,
       ended: false,
       status: "",
       reason: "",
@@ -312,7 +314,9 @@ function take(entry, chunk) {
   const merged = Object.keys(patch).filter((key) => known[key] !== patch[key]);
   for (const key of merged) known[key] = patch[key];
   known.text += fresh;
-  return isNew || fresh !== "" || merged.length > 0;
+  const changed = isNew || fresh !== "" || merged.length > 0;
+  if (changed) entry.growing = part;
+  return changed;
 }
 
 /**

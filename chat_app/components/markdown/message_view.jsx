@@ -57,18 +57,21 @@ export function mountMessage(root, { store = chunks } = {}) {
     const isStored = shown.parts.length > 0 && !(isRunning && streamed.length > 0);
     const parts = isStored ? shown.parts : streamed;
     const done = isDone();
+    // Not always the last: a text that is resumed may have parts behind it.
+    const changed = isStored ? -1 : (entry()?.growing ?? -1);
+    const growing = changed < 0 ? parts.length - 1 : changed;
     trim(parts.length);
     parts.forEach((part, index) => {
       const known = isStored && part.type === "reasoning" ? (streamed[index] ?? part) : part;
       view(index, part.type).update(/** @type {any} */ (known), {
-        isDone: done || index < parts.length - 1,
+        isDone: done || index !== growing,
         key: `${shown.id || shown.streamId}/${index}`,
         isLoading: part.length > 0 && !known.text,
         requestPart: () => store.requestPart(shown.streamId, index, parts),
       });
     });
     const awaits = !done && (shown.status === "" || isRunning);
-    showWaiting(awaits && !isShowing(parts.at(-1)));
+    showWaiting(awaits && !isShowing(parts[growing]));
     root.dataset.state = done ? "done" : views.length > 0 ? "live" : "waiting";
   }
 
@@ -169,7 +172,7 @@ function goToNote(root, button) {
 /**
  * Whether a part shows that the answer goes on.
  *
- * @param {Record<string, any> | undefined} part The last one.
+ * @param {Record<string, any> | undefined} part The one that grows.
  */
 function isShowing(part) {
   if (part?.type === "reasoning") return part.seconds === undefined;
