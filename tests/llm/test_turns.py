@@ -287,24 +287,28 @@ def test_sources_and_notices_are_left_out_and_data_is_text() -> None:
 SUMMARY: Part = {"type": "summary", "text": "s", "until": "u", "count": 1, "origin": "model"}
 
 
-@pytest.mark.parametrize("between", [notice_part("model_changed"), SUMMARY, thought("hm")])
-def test_the_halves_of_a_continued_answer_are_one_text(between: Part) -> None:
+@pytest.mark.parametrize("between", [notice_part("model_changed"), SUMMARY])
+def test_texts_around_what_is_left_out_are_one_text(between: Part) -> None:
     said = conversation(user("a"), answer("Half of", between, " it"), user("b"))
     assert text_of_blocks(said.turns[1].blocks) == "Half of it"
     [each] = rounds_of(said.turns[1])
     assert short(each.blocks[-1]) == "Half of it"
 
 
-def test_the_halves_of_an_answer_keep_what_belongs_between_them() -> None:
-    parts = ("Half of", thought("hm"), " it", call(), "c")
+@pytest.mark.parametrize("items", [(), (native(2),), (native(2, "other/model"),)])
+def test_texts_around_reasoning_are_paragraphs(items: tuple[NativeItem, ...]) -> None:
+    parts = ("I look.", thought("hm"), "It is high.")
+    said = conversation(user("a"), answer(*parts, native=items), user("b"))
+    assert text_of_blocks(said.turns[1].blocks) == "I look.\n\nIt is high."
+    thoughts = ["~hm", *("*thinking hm" for item in items if item["made_by"] == MADE_BY)]
+    assert [short(block) for block in said.turns[1].blocks] == ["I look.", *thoughts, "It is high."]
+
+
+def test_details_of_reasoning_divide_no_text() -> None:
     details = native(1, kind="reasoning_details")
+    parts = ("Half of", notice_part("model_changed"), " it", call(), "c")
     assert turns(user("a"), answer(*parts, native=(details,)))[1][1] == [
-        *("*reasoning_details ", "~hm", "Half of it"),
-        *("call00001=sunny", "c"),
-    ]
-    assert turns(user("a"), answer(*parts, native=(native(2),)))[1][1] == [
-        *("Half of", "~hm", "*thinking hm", " it"),
-        *("call00001=sunny", "c"),
+        *("*reasoning_details ", "Half of it", "call00001=sunny", "c"),
     ]
 
 

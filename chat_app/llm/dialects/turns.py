@@ -13,8 +13,8 @@ have in common, so a lax server gets the same:
   accepts those of all others.
 - Reasoning is no part of an answer: it is sent only to a provider that wants it. What a provider
   made to be sent back (`NativeItem`) is sent to that provider and model, and before what it led to.
-- A file that cannot be sent is named. Sources and notices are left out. The texts around what is
-  left out, or sent in a field of its own, are one text: an answer that was continued has them.
+- A file that cannot be sent is named. Sources and notices are left out, and the texts around them
+  are one text. Texts around reasoning are paragraphs, whether the reasoning is sent or not.
 """
 
 import json
@@ -305,7 +305,7 @@ def _add_text(blocks: list[Block], text: str, last: int | None) -> int | None:
         Where it is now.
     """
     if last is not None and not any(map(_separates, blocks[last + 1 :])):
-        text = text_of_blocks([blocks.pop(last)]) + text  # behind the thoughts between them
+        text = text_of_blocks([blocks.pop(last)]) + text
     elif not text.strip():
         return last
     blocks.append(TextBlock(text))
@@ -316,7 +316,7 @@ def _separates(block: Block) -> bool:
     """Whether a block has a place among the texts, and not a field beside them."""
     if isinstance(block, NativeBlock):
         return _begins_round(block) or block.item.get("type") == "message"
-    return not isinstance(block, ReasoningBlock)
+    return True
 
 
 def _without_last_thoughts(blocks: list[Block]) -> list[Block]:
