@@ -19,6 +19,7 @@ from chat_app.components.markdown.message_text import chunk_feed
 from chat_app.components.ui.document import page_effects
 from chat_app.components.ui.feedback import (
     conversation_skeleton,
+    dismissible,
     notice,
     offline_bar,
     thread_list_skeleton,
@@ -281,7 +282,7 @@ def _undo_branch() -> rx.Component:
     return rx.el.div(
         rx.cond(
             BranchState.deleted_message != "",
-            rx.el.div(
+            dismissible(
                 rx.el.span("Messages deleted", class_name="undo-words"),
                 undo_branch(
                     "Undo",

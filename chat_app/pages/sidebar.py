@@ -14,7 +14,12 @@ from chat_app.components.chat.thread_list import (
     title_field,
     undo_button,
 )
-from chat_app.components.ui.feedback import notice, search_skeleton, thread_list_skeleton
+from chat_app.components.ui.feedback import (
+    dismissible,
+    notice,
+    search_skeleton,
+    thread_list_skeleton,
+)
 from chat_app.components.ui.icons import brand, icon, icon_button, page_link
 from chat_app.components.ui.sidebar import close_sidebar, drawer
 from chat_app.states.auth import AuthState
@@ -92,7 +97,7 @@ def undo_bar() -> rx.Component:
     return rx.el.div(
         rx.cond(
             ThreadListState.undo_id != "",
-            rx.el.div(
+            dismissible(
                 rx.el.span("Deleted “", ThreadListState.undo_title, "”", class_name="undo-words"),
                 undo_button(
                     "Undo",

@@ -323,6 +323,7 @@ export const UndoButton = ({ thread, onUndo, children }) => {
   useEffect(() => button.current?.focus(), []);
   const undo = () => {
     restoring = thread;
+    button.current?.blur(); // what stands around it would take the focus when it goes
     onUndo();
   };
   return (

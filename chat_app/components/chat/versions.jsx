@@ -112,6 +112,7 @@ export function UndoBranch({ message, onUndo, children }) {
   useEffect(() => button.current?.focus({ preventScroll: true }), []);
   const undo = () => {
     restored = message;
+    button.current?.blur(); // what stands around it would take the focus when it goes
     onUndo();
   };
   return (
