@@ -262,6 +262,11 @@ async def offer_models(chat: ChatState, principal: Principal) -> None:
     show(chat, chat._view.offering(items, live.models.default().id, begins))
 
 
+def show_health(chat: ChatState) -> None:
+    """Show which models fail now, without waiting until the list is opened."""
+    show(chat, replace(chat._view, models=tuple(model_items(offered_models()))))
+
+
 def model_items(models: Iterable[Model]) -> list[ModelItem]:
     """The models as the list shows them, with what is known of them by now."""
     live = services()

@@ -29,6 +29,7 @@ from chat_app.states.chat import (
     open_route,
     read_news,
     reload_thread,
+    show_health,
     show_message,
     streamed_message,
 )
@@ -126,6 +127,8 @@ class Feed(rx.State):
                 await load_user(await self.get_state(AuthState), principal)
                 if not chat.thread:
                     await offer_models(chat, principal)  # what new chats begin with
+            if any(signal.kind == "run_ended" for signal in signals):
+                show_health(chat)
             threads = await self.get_state(ThreadListState)
             is_open = {thread_id: str(thread_id) == chat.thread for thread_id in changed}
             window, texts = (None, [])

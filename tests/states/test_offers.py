@@ -11,7 +11,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from testing.oidc_app import oidc_at
-from testing.reflex_tabs import open_harness, open_tab
+from testing.reflex_tabs import open_harness, open_tab, wait_for_value
 
 
 async def test_the_model_that_answers_is_among_those_to_pick(tmp_path: Path) -> None:
@@ -64,6 +64,20 @@ async def test_a_thread_goes_on_with_the_model_it_had(tmp_path: Path) -> None:
         )
         tab = await open_tab(harness, principal, str(sent.thread_id))
         assert (await tab.state(ChatState)).model == "fake:drop"
+
+
+async def test_a_model_that_fails_is_marked_when_an_answer_ends(tmp_path: Path) -> None:
+    async with open_harness(tmp_path) as harness:
+        ada = await harness.user("ada@example.com")
+        tab = await open_tab(harness, ada)
+
+        async def marked() -> list[str]:
+            return [model.id for model in (await tab.state(ChatState)).models if model.problem]
+
+        assert await marked() == []
+        await harness.live.runs.send(ada, text="Hello", client_id="one", model="fake:429")
+        await wait_for_value(tab, marked, ["fake:429"])
+        assert harness.live.models.health.of("fake:429").state == "open"
 
 
 @pytest.mark.parametrize(("sign_up", "welcomes"), [("open", True), ("closed", False)])
