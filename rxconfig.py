@@ -48,7 +48,7 @@ set_defaults(COMMANDS)
 keep_equal_lockfiles()
 leave_out(here.private_paths)
 take_configured_ports()
-print_own_addresses(here.url, here.api_url)
+print_own_addresses(here.url, here.api_url, is_dev=here.is_dev)
 
 config = AppConfig(
     app_name="chat_app",

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from testing.asgi_server import serve
@@ -168,7 +170,8 @@ async def deployed(folder: Path, given: Mapping[str, str]) -> AsyncIterator[Spli
     program.given(**envs, **given)
     try:
         await asyncio.to_thread(program.start)
-        async with serve(StaticFiles(directory=pages, html=True), page_port):
+        static_host = Starlette(routes=[Mount("/", StaticFiles(directory=pages, html=True))])
+        async with serve(static_host, page_port):
             yield SplitHost(pages_url, api_url, program, deployment)
     finally:
         program.end()

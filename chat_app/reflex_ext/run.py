@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import sys
 from urllib.parse import urlsplit
 
 import reflex as rx
@@ -49,14 +50,22 @@ def take_configured_ports() -> None:
     processes.handle_port = handle_configured_port
 
 
-def print_own_addresses(url: str, api_url: str) -> None:
-    """Let `reflex run` print the addresses that answer; it would print the one it listens on.
+_FOR_DEVELOPMENT = (
+    "For development on this machine: pages come without their content security policy. "
+    "To serve users: chat-app run"
+)
 
-    Under another address than ours the socket refuses a page as a foreign origin.
+
+def print_own_addresses(url: str, api_url: str, *, is_dev: bool) -> None:
+    """Let `reflex run` print the addresses that answer, and what development is not for.
+
+    It would print the address it listens on; under another one than ours the socket refuses a page
+    as a foreign origin.
 
     Args:
         url: The origin of the pages.
         api_url: The origin of the socket.
+        is_dev: Whether it serves for development, on two ports.
     """
     notify_frontend = inspect.unwrap(run_commands.notify_frontend)
     notify_backend = inspect.unwrap(run_commands.notify_backend)
@@ -64,6 +73,8 @@ def print_own_addresses(url: str, api_url: str) -> None:
     @functools.wraps(notify_frontend)
     def notify_own_frontend(_url: str, backend_present: bool) -> None:
         notify_frontend(api_url if _runs_only("BACKEND") else url, backend_present)
+        if is_dev:
+            sys.stdout.write(f"{_FOR_DEVELOPMENT}\n")
 
     @functools.wraps(notify_backend)
     def notify_own_backend(_host: str | None = None) -> None:

@@ -57,13 +57,15 @@ def test_reflex_takes_the_ports_it_is_told_and_prints_the_addresses_that_answer(
     dev = config(REFLEX_ENV_MODE="dev", PORT="3100")
     assert (dev["frontend_port"], dev["backend_port"]) == (3100, 8000)
     assert dev["taken"] == [3100, 8000]
-    pages, backend = dev["printed"]
+    pages, note, backend = dev["printed"]
+    assert note.startswith("For development on this machine: ")
     assert "http://localhost:3100/" in pages
     assert "http://localhost:8000" in backend
     served = config(REFLEX_ENV_MODE="prod", PORT="3100")
     assert (served["frontend_port"], served["backend_port"]) == (3100, 3100)
     assert served["taken"] == [3100, 3100]
-    assert "http://localhost:3100/" in served["printed"][0]
+    (page,) = served["printed"][:-1]
+    assert "http://localhost:3100/" in page
 
 
 def test_a_server_without_pages_prints_its_own_address_and_the_pages_are_told_theirs() -> None:
