@@ -116,15 +116,17 @@ def _times_begun(log: Path) -> bytes:
         return file.read(16)[12:]
 
 
+@pytest.mark.parametrize("users_write", [True, False])
 async def test_the_event_loop_never_begins_the_log_of_changes_anew(
-    database: SqliteDatabase, writer: Writer
+    database: SqliteDatabase, writer: Writer, users_write: bool
 ) -> None:
     # there SQLite waits for the disk; the header of the log counts it (sqlite.org/fileformat2.html)
     await writer.write_inline("first")
     log = database.path.with_name(f"{database.path.name}-wal")
     begun = [(_times_begun(log), writer.in_thread)]
     for number in range(4 * CHECKPOINT_PAGES // PAGES):
-        await (writer.write_as_user if number % 50 == 49 else writer.write)(f"title {number}")
+        by_user = users_write and number % 50 == 49
+        await (writer.write_as_user if by_user else writer.write)(f"title {number}")
         now = _times_begun(log), writer.in_thread
         if now[0] != begun[-1][0]:
             assert now[1] > begun[-1][1], "it was begun anew in the event loop"

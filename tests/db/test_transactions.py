@@ -88,6 +88,7 @@ async def test_a_write_that_fails_takes_nothing_of_the_others_with_it(
     with pytest.raises(Conflict):
         await db.transact(bob.principal, fail)
     assert await _title(db, bob) == "bob thread"
+    assert await db.transact(bob.principal, _rename(bob, "after")) == 1
 
 
 async def test_a_write_cancelled_before_it_began_is_left_out(
