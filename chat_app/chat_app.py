@@ -16,6 +16,7 @@ from chat_app.core.errors import ChatError
 from chat_app.db import migrations
 from chat_app.db.data_folder import lock_data_folder
 from chat_app.gateway import Gateway
+from chat_app.gateway.examples import with_examples
 from chat_app.pages import add_pages
 from chat_app.reflex_ext.app import SWEEP_SECONDS, GatewayApp
 from chat_app.reflex_ext.build import set_frame_bytes
@@ -77,7 +78,9 @@ set_frame_bytes(settings().socket_frame_bytes)
 
 app = GatewayApp(
     policy=Policy(),
-    gateway=lambda inner, pages: Gateway(inner, services=services, build=pages),
+    gateway=lambda inner, pages: Gateway(
+        with_examples(inner, settings().examples), services=services, build=pages
+    ),
     app_wraps={},
     toaster=None,
     reset_style=False,

@@ -18,6 +18,7 @@ class RouteKind(Enum):
     PUBLIC_PAGE = "a page for signed-out users"
     OPEN_PAGE = "a page for everyone"
     PAGE = "a page for signed-in users"
+    EXAMPLE = "a front end of its own, which signs its users in itself"
 
 
 EVENT_PATH = "/_event"
@@ -35,6 +36,8 @@ API_DOCS = "/api/docs"
 PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
+EXAMPLES_PREFIX = "/examples"
+"""Front ends of other kinds, where the settings have them served; else pages like any other."""
 MOVED_PAGES = {
     "/settings/profile": "/settings/account",
     "/settings/password": "/settings/security#change-password",
@@ -67,8 +70,13 @@ def page_of(path: str) -> str:
     return path.removesuffix(".html") or "/"
 
 
-def route_kind(path: str) -> RouteKind:
-    """What a decoded request path leads to."""
+def route_kind(path: str, *, has_examples: bool = False) -> RouteKind:
+    """What a decoded request path leads to.
+
+    Args:
+        path: The path.
+        has_examples: Whether the front ends of `examples/` are served.
+    """
     if path in PROBES:
         return RouteKind.PROBE
     # Clients resolve dot segments themselves (RFC 3986 §5.2.4), so a request with one is hostile.
@@ -89,6 +97,8 @@ def route_kind(path: str) -> RouteKind:
     if "." in last and not last.endswith(".html"):
         return RouteKind.ASSET
     page = page_of(path)
+    if has_examples and is_under(path, EXAMPLES_PREFIX):
+        return RouteKind.EXAMPLE
     if page in OPEN_PAGES:
         return RouteKind.OPEN_PAGE
     return RouteKind.PUBLIC_PAGE if page in PUBLIC_PAGES else RouteKind.PAGE

@@ -88,7 +88,7 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         method=method,
         path=scope["path"],
         target=relative_target(scope),
-        route=route_kind(scope["path"]),
+        route=route_kind(scope["path"], has_examples=settings.examples is not None),
         host=host or "",
         public_scheme=origins.scheme_for(host),
         allowed_origin=origin_headers[0] if verdict == "ours" else "",

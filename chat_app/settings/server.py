@@ -6,6 +6,7 @@ are forbidden: the program has its own setting for each, or needs none.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -55,6 +56,10 @@ class ServerSettings(SettingsGroup):
     access_log: Switch = "auto"
     """Log each request and each socket: on, off, or auto, which is off while only this machine can
     use the app."""
+
+    examples_dir: str = ""
+    """The folder whose built front ends are served below /examples/. Empty means none, and
+    in development the folder examples."""
 
     # Set by Reflex for its own processes, not by the operator: not in .env.example
     reflex_env_mode: Literal["", "dev", "preview", "prod"] = Field("", repr=False)
@@ -126,6 +131,12 @@ class ServerSettings(SettingsGroup):
     def is_dev(self) -> bool:
         """Whether `reflex run` serves page and backend on two ports (development)."""
         return self.reflex_env_mode == "dev"
+
+    @property
+    def examples(self) -> Path | None:
+        """The folder of the front ends that are served below `/examples/`; None for none."""
+        name = self.examples_dir or ("examples" if self.is_dev else "")
+        return Path(name) if name else None
 
     @property
     def page_port(self) -> int:
