@@ -43,6 +43,7 @@ from chat_app.runs.service import RunService
 from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
 from chat_app.threads.chat_defaults import NewChatOptions
+from chat_app.threads.client_messages import ClientMessages
 from chat_app.threads.search import Search
 from chat_app.threads.search_backlog import index_missing
 from chat_app.threads.user_limits import UserLimits
@@ -170,6 +171,7 @@ class Services:
         self.profiles = Profiles(db, bus, clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)
+        self.client_messages = ClientMessages(db, bus, settings, clock, user_limits)
         self.new_chat_options = NewChatOptions(db, bus, settings)
         self.search = Search(db, self.keyring)
         throttle = flush_throttle or FlushThrottle()

@@ -42,6 +42,14 @@ class Chat:
         """Send a message and read its answer; the chat after that."""
         return await self._clients.call("send", chat=self._name, text=text)
 
+    async def edit(self, message_id: str, text: str) -> Any:
+        """Send another version of a message and read its answer; the chat after that."""
+        return await self._clients.call("edit", chat=self._name, messageId=message_id, text=text)
+
+    async def regenerate(self, message_id: str | None = None) -> Any:
+        """Read another version of an answer, or of the last one; the chat after that."""
+        return await self._clients.call("regenerate", chat=self._name, messageId=message_id)
+
     async def resume(self) -> Any:
         """Resume the answer of the chat; the chat after that."""
         return await self._clients.call("resume", chat=self._name)
@@ -117,11 +125,12 @@ class Server:
     async def options(self) -> dict[str, Any]:
         """The options of a chat in a new thread."""
         created = await self.http.post("/api/threads", json={})
-        return {
-            "chatId": created.json()["id"],
-            "api": f"{self.url}/api/chat",
-            "headers": self.headers,
-        }
+        return {"chatId": created.json()["id"], **self.own_id}
+
+    @property
+    def own_id(self) -> dict[str, Any]:
+        """The options of a chat that makes its id itself."""
+        return {"api": f"{self.url}/api/chat", "headers": self.headers}
 
     async def next_answer(self) -> Answer:
         """The next call of the model."""
@@ -169,7 +178,8 @@ async def run_server(folder: Path) -> AsyncIterator[Server]:
         folder: Where its data lives.
     """
     port, models = free_port(), ScriptedModels()
-    async with program(folder, port=port, chat_titles=False) as one:
+    often = {"limit_messages": "1000/minute", "limit_threads": "1000/minute"}
+    async with program(folder, port=port, chat_titles=False, **often) as one:
         live = one.live
         runs = RunService(live.db, live.bus, models, live.settings, live.clock, VirtualThrottle())  # pyright: ignore[reportArgumentType]
         live.runs = runs

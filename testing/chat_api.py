@@ -12,12 +12,14 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app import services as installed
-from chat_app.api import chat, chat_defaults, threads
+from chat_app.api import chat, chat_defaults, messages, threads
 from chat_app.api.errors import exception_handlers
 from chat_app.api.routes import health_routes
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.principal import Principal
 from chat_app.threads.chat_defaults import NewChatOptions
+from chat_app.threads.client_messages import ClientMessages
+from chat_app.threads.user_limits import UserLimits
 from testing.database import DatabaseUnderTest
 from testing.run_services import PATIENCE, RunHarness, run_harness
 
@@ -105,7 +107,13 @@ class ChatApi:
     def __init__(self, harness: RunHarness, people: dict[str, Principal]) -> None:
         self.harness = harness
         self.people = people
-        routes = [*chat.routes, *chat_defaults.routes, *threads.routes, *health_routes]
+        routes = [
+            *chat.routes,
+            *chat_defaults.routes,
+            *threads.routes,
+            *messages.routes,
+            *health_routes,
+        ]
         self.app = Signed(Starlette(routes=routes, exception_handlers=exception_handlers), people)
         transport = httpx.ASGITransport(app=self.app)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://chat.example")
@@ -113,7 +121,8 @@ class ChatApi:
     async def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
         """A request with a whole answer."""
         async with asyncio.timeout(PATIENCE):
-            return await self._client.request(method, path, headers={WHO: who}, **more)
+            headers = {WHO: who, **more.pop("headers", {})}
+            return await self._client.request(method, path, headers=headers, **more)
 
     def open(self, who: str, method: str, path: str, body: Any = None) -> Exchange:
         """A request whose answer streams."""
@@ -143,6 +152,7 @@ async def chat_api_harness(database: DatabaseUnderTest, **settings: Any) -> Asyn
             **vars(harness),
             profiles=Profiles(db, bus, harness.clock),
             new_chat_options=NewChatOptions(db, bus, wanted),
+            client_messages=ClientMessages(db, bus, wanted, harness.clock, UserLimits(wanted)),
         )
         installed.install(parts)  # pyright: ignore[reportArgumentType]
         chat_api = ChatApi(harness, people)

@@ -24,6 +24,12 @@ def question(text: str) -> dict[str, Any]:
     return {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": text}]}
 
 
+def entry(text: str, **more: str) -> dict[str, Any]:
+    """A message of a client's history, in the form in which assistant-ui stores it."""
+    content = {"role": "assistant", "parts": [{"type": "text", "text": text}]}
+    return {"parent_id": None, "format": "ai-sdk/v6", "content": content, **more}
+
+
 CASES = {
     ("GET", "/api/auth/session"): Case(public=True),
     ("POST", "/api/auth/session"): Case(public=True, body={"data": {"user": {"name": "Ada"}}}),
@@ -84,6 +90,7 @@ CASES = {
     ("POST", "/api/auth/callback/second-factor"): Case(public=True, form={"code": "123456"}),
     ("POST", "/api/chat"): Case(body={"id": "{id}", "messages": [question("Mine now?")]}),
     ("GET", "/api/chat/{id}/stream"): Case(),
+    ("GET", "/api/chat/resume/{id}"): Case(),
     ("POST", "/api/chat/{id}/stop"): Case(),
     ("GET", "/api/models"): Case(),
     ("GET", "/api/threads"): Case(),
@@ -92,7 +99,10 @@ CASES = {
     ("GET", "/api/threads/{id}"): Case(),
     ("PATCH", "/api/threads/{id}"): Case(body={"title": "Taken over"}),
     ("DELETE", "/api/threads/{id}"): Case(),
+    ("POST", "/api/threads/{id}/title"): Case(body={"messages": []}),
     ("GET", "/api/threads/{id}/messages"): Case(),
+    ("POST", "/api/threads/{id}/messages"): Case(body=entry("Planted", id=uuid4().hex)),
+    ("PATCH", "/api/threads/{id}/messages/{message}"): Case(body=entry("Planted")),
     ("DELETE", "/api/threads/{id}/messages/{message}"): Case(),
     ("GET", "/api/openapi.json"): Case(public=True),
     ("GET", "/api/docs"): Case(public=True),

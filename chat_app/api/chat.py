@@ -12,20 +12,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat_app.api.errors import NO_STORE
+from chat_app.api.problems import MEDIA_TYPE, TITLES, Problem, problem_type
 from chat_app.api.requests import id_of, read_json
 from chat_app.api.routing import Routes
 from chat_app.api.streaming import StreamResponse
+from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
 from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.llm.base import Model
-from chat_app.runs.create import CreatedRun, is_client_id
+from chat_app.runs.create import CreatedRun
+from chat_app.runs.new_message import is_client_id
 from chat_app.services import services
 from chat_app.threads.options import allowed_efforts
 from chat_app.threads.views import RunRef, Window
 
 THREAD_HEADER = "x-thread-id"
 """The thread that a client's first message created."""
+STREAM_HEADER = "x-resumable-stream-id"
+"""What assistant-ui resumes a stream by: the id of the run."""
 
 routes = Routes()
 
@@ -70,13 +76,29 @@ class ChatRequest(BaseModel):
     model: Annotated[str, Field(max_length=200)] = ""
 
 
+class StopRequest(BaseModel):
+    """The body that clients send with a stop; other fields are ignored.
+
+    Args:
+        activeStreamId: The stream that the client sees, if it knows; one that has ended meanwhile
+            stops no later one.
+    """
+
+    activeStreamId: str | None = None
+
+    def names_another(self, run_id: UUID) -> bool:
+        """Whether it is about another run; a client may have stream ids of its own."""
+        named = self.activeStreamId
+        return named is not None and is_uuid(named) and id_of(named) != run_id
+
+
 @routes.signed_in("POST", "/api/chat")
 async def chat(request: Request, principal: Principal) -> Response:
     """Send or edit a message, regenerate or continue an answer, and stream the run."""
     # Clients send the whole conversation, though only its end is read.
     max_bytes = services().settings.request_bytes
     body = await read_json(request, ChatRequest, max_bytes=max_bytes)
-    thread_id = id_of(body.id) if body.id is not None else None
+    thread_id = await find_thread(principal, body.id) if body.id is not None else None
     create = _CREATE[body.trigger]
     created = await create(principal, body, thread_id)
     return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
@@ -85,16 +107,35 @@ async def chat(request: Request, principal: Principal) -> Response:
 @routes.signed_in("GET", "/api/chat/{id}/stream")
 async def resume(request: Request, principal: Principal) -> Response | None:
     """Resume the active run of a thread from its start; 204 when there is none."""
-    window = await _last_window(principal, id_of(request.path_params["id"]))
+    thread_id = await find_thread(principal, request.path_params["id"])
+    if thread_id is None:
+        return None
+    window = await _last_window(principal, thread_id)
     if window.run is None:
         return None
     return _stream(principal, window.run, window.thread.id)
 
 
+@routes.signed_in("GET", "/api/chat/resume/{id}")
+async def resume_stream(request: Request, principal: Principal) -> Response:
+    """Resume or replay one stream, by the id in the header of its first response."""
+    try:
+        run, thread_id = await services().runs.find(principal, id_of(request.path_params["id"]))
+    except NotFound:
+        return _stream_not_found()
+    return _stream(principal, run, thread_id)
+
+
 @routes.signed_in("POST", "/api/chat/{id}/stop")
 async def stop(request: Request, principal: Principal) -> None:
-    """Stop the active run of a thread; no error when there is none."""
-    await services().runs.stop_thread(principal, id_of(request.path_params["id"]))
+    """Stop the active run of a thread; no error when there is none, or when it is another one."""
+    thread_id = await find_thread(principal, request.path_params["id"])
+    body = await read_json(request, StopRequest, max_bytes=services().settings.request_bytes)
+    if thread_id is None:
+        return
+    run = (await _last_window(principal, thread_id)).run
+    if run is not None and not body.names_another(run.run_id):
+        await services().runs.stop(principal, run.run_id)
 
 
 @routes.signed_in("GET", "/api/models")
@@ -137,6 +178,7 @@ async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | Non
         text=message.text,
         client_id=message.id if is_new else uuid4().hex,
         thread_id=thread_id,
+        external_id=external_id_of(body.id) if body.id is not None else None,
         model=body.model,
         edits=edits,
         below=below,
@@ -222,10 +264,29 @@ def _validated(last: dict[str, Any]) -> UserMessage:
         ) from None
 
 
+def _stream_not_found() -> Response:
+    """The 404 of a stream that is missing, foreign or gone, with the `error` of assistant-ui."""
+    missing = NotFound()
+    problem = Problem(
+        type=problem_type(missing.code),
+        title=TITLES[missing.status],
+        status=missing.status,
+        detail=missing.message,
+        code=missing.code,
+        error="stream not found",
+        message=missing.message,
+    )
+    return Response(problem.model_dump_json(), missing.status, NO_STORE, MEDIA_TYPE)
+
+
 def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:
     events = services().runs.follow(principal, run.run_id)
     chunks = ai_sdk.encoded(events, message_id=run.message_id, thread_id=thread_id)
-    headers = {**ai_sdk.HEADERS, THREAD_HEADER: str(thread_id)}
+    headers = {
+        **ai_sdk.HEADERS,
+        THREAD_HEADER: str(thread_id),
+        STREAM_HEADER: str(run.run_id),
+    }
     return StreamResponse(chunks, headers, keepalive=ai_sdk.KEEPALIVE)
 
 

@@ -20,6 +20,7 @@ from chat_app.api import (
     chat,
     chat_defaults,
     email_flows,
+    messages,
     oauth,
     passkeys,
     step_up,
@@ -101,6 +102,7 @@ def _page(session_cookie: str) -> str:
 routes: list[ApiRoute] = [
     *chat.routes,  # the first ones are found soonest
     *threads.routes,
+    *messages.routes,
     *auth.routes,
     *email_flows.routes,
     *oauth.routes,

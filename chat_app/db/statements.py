@@ -58,6 +58,13 @@ FIRST_RUN_OF_QUESTION = Prepared(
 )
 """The first run that answered a message."""
 
+THREAD_OF_EXTERNAL_ID = Prepared(
+    select(THREADS.c.id).where(
+        THREADS.c.external_id == bindparam("external_id"), THREADS.c.deleted_at.is_(None)
+    )
+)
+"""The thread that a program named so."""
+
 THREAD_TO_SEND_TO = Prepared(
     # the lock serialises two sends where writers run side by side (PostgreSQL)
     select(
@@ -123,8 +130,11 @@ PAGE_OF_THREADS = Prepared(
         THREADS.c.model,
         THREADS.c.created_at,
         THREADS.c.updated_at,
+        THREADS.c.status,
+        THREADS.c.external_id,
+        THREADS.c.custom,
     )
-    .where(THREADS.c.deleted_at.is_(None))
+    .where(THREADS.c.deleted_at.is_(None), THREADS.c.status == bindparam("status"))
     # a row comparison, so that the index is entered at the cursor
     .where(
         tuple_(THREADS.c.updated_at, THREADS.c.id)
@@ -133,7 +143,7 @@ PAGE_OF_THREADS = Prepared(
     .order_by(THREADS.c.updated_at.desc(), THREADS.c.id.desc())
     .limit(bindparam("limit"))
 )
-"""Threads by last activity, newest first, that come after a sort key."""
+"""Threads of a status by last activity, newest first, that come after a sort key."""
 
 STORED_MESSAGES = Prepared(
     select(func.count(), func.coalesce(func.sum(MESSAGES.c.size), 0)).select_from(MESSAGES)
@@ -157,9 +167,10 @@ CONTINUE_THREAD = Prepared(
         model=bindparam("new_model"),
         head_id=_id("new_head"),
         updated_at=bindparam("now", type_=THREADS.c.updated_at.type),
+        status="regular",
     )
 )
-"""A thread gets another message and its answer."""
+"""A thread gets another message and its answer; that brings it back from the archive."""
 
 START_RUN = Prepared(
     update(RUNS)
@@ -283,6 +294,7 @@ def _branch() -> Prepared:
             MESSAGES.c.status,
             MESSAGES.c.model,
             MESSAGES.c.native,
+            MESSAGES.c.origin,
         )
         .join(chain, chain.c.id == MESSAGES.c.id)
         .order_by(chain.c.depth)

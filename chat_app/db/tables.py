@@ -39,6 +39,7 @@ metadata: MetaData = SQLModel.metadata
 
 MessageStatus = Literal["running", "complete", "stopped", "failed", "interrupted", "revoked"]
 RunStatus = Literal["queued", "running", "complete", "stopped", "failed", "interrupted", "revoked"]
+ThreadStatus = Literal["regular", "archived"]
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 """The statuses of an active run."""
 
@@ -48,10 +49,10 @@ _LARGE = BigInteger().with_variant(Integer(), "sqlite")
 _EMPTY: dict[str, Any] = {"server_default": ""}  # rows of an older revision have no value
 
 
-def _partial(name: str, column: str, condition: str) -> Index:
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows that meet a condition."""
-    where = text(condition)
-    return Index(name, column, sqlite_where=where, postgresql_where=where)
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 class Table(SQLModel):
@@ -214,12 +215,20 @@ class Picture(Table, table=True):
 class Thread(Owned, table=True):
     """A conversation. `head_id` is the chosen leaf of its message tree.
 
-    `options` are `threads.options.ChatOptions` as a row.
+    `options` are `threads.options.ChatOptions` as a row; `status` is a `ThreadStatus`;
+    `external_id` is the name that a program gave it, which no other of its owner's threads has
+    unless it is deleted; `custom` is what programs keep with it, a JSON object.
     """
 
     __table_args__ = (
         UniqueConstraint("id", "owner_id"),
         Index("ix_thread_owner_id_updated_at_id", "owner_id", "updated_at", "id"),
+        Index("ix_thread_owner_id_status_updated_at_id", "owner_id", "status", "updated_at", "id"),
+        _partial(
+            *("uq_thread_owner_id_external_id", "owner_id", "external_id"),
+            where="deleted_at IS NULL",
+            unique=True,
+        ),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -234,6 +243,13 @@ class Thread(Owned, table=True):
     options: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
     )
+    status: str = Field(
+        default="regular", max_length=10, sa_column_kwargs={"server_default": "regular"}
+    )
+    external_id: str | None = Field(default=None, max_length=64)
+    custom: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}")
+    )
 
 
 class Message(Owned, table=True):
@@ -243,7 +259,8 @@ class Message(Owned, table=True):
     `error_params` are the parameters of its message; `finish_reason` is why an answer ended: a
     `runs.follow.StopReason` if it was stopped, else the model's reason, or empty if unknown;
     `native` is a list of `core.parts.NativeItem`; `size` is that of both lists in bytes, measured
-    whenever the row is written; `chosen_at` is when its thread got it as the head again, if it did.
+    whenever the row is written; `chosen_at` is when its thread got it as the head again, if it did;
+    `origin` is `client` if a program appended it, else empty: it was sent, or a model wrote it.
     """
 
     __table_args__ = (
@@ -261,8 +278,8 @@ class Message(Owned, table=True):
         Index("ix_message_thread_id_created_at", "thread_id", "created_at"),
         Index("ix_message_parent_id", "parent_id"),
         Index("ix_message_owner_id_size", "owner_id", "size"),
-        _partial("ix_message_root", "thread_id", "parent_id IS NULL"),
-        _partial("ix_message_deleted_at", "deleted_at", "deleted_at IS NOT NULL"),
+        _partial("ix_message_root", "thread_id", where="parent_id IS NULL"),
+        _partial("ix_message_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -286,6 +303,7 @@ class Message(Owned, table=True):
     created_at: datetime = Field(default_factory=utc_now)
     chosen_at: datetime | None = None
     deleted_at: datetime | None = None
+    origin: str = Field(default="", max_length=10, sa_column_kwargs=_EMPTY)
 
 
 @event.listens_for(Message, "before_insert")

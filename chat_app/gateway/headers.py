@@ -152,7 +152,10 @@ _REPLACED = frozenset(
 
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
-    (b"access-control-allow-headers", b"content-type, last-event-id, x-auth-return-redirect"),
+    (
+        b"access-control-allow-headers",
+        b"content-type, if-none-match, last-event-id, x-ai-sdk, x-auth-return-redirect",
+    ),
     (b"access-control-max-age", b"600"),
 ]
 
@@ -174,7 +177,10 @@ def _cors(context: RequestContext) -> Headers:
     headers = [
         (b"access-control-allow-origin", context.allowed_origin.encode("latin-1")),
         (b"access-control-allow-credentials", b"true"),
-        (b"access-control-expose-headers", b"retry-after, x-request-id, x-thread-id"),
+        (
+            b"access-control-expose-headers",
+            b"etag, link, retry-after, x-request-id, x-resumable-stream-id, x-thread-id",
+        ),
     ]
     return headers + _PREFLIGHT if context.is_preflight else headers
 

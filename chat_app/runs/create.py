@@ -1,18 +1,15 @@
 """Create a run: the rows that a send or a retry writes, in one transaction."""
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited, TooLarge
+from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited
 from chat_app.core.events import encode_payload, events_of
 from chat_app.core.parts import Part, size_of, text_part
-from chat_app.core.text import repair_surrogates
 from chat_app.db.full_text import entry_of_message, entry_of_title
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
@@ -30,37 +27,17 @@ from chat_app.db.statements import (
     MESSAGE_TO_ANSWER,
     MESSAGE_TO_CONTINUE,
     OPTIONS_OF_NEW_CHATS,
+    THREAD_OF_EXTERNAL_ID,
     THREAD_TO_SEND_TO,
 )
 from chat_app.llm.base import Model
 from chat_app.runs.continuation import can_continue
+from chat_app.runs.new_message import NewMessage
 from chat_app.threads.options import NO_OPTIONS, ChatOptions
 from chat_app.threads.titles import first_words
 
 RUNS_RETRY_SECONDS = 5
 """When to try again where too many answers are running; one may end at any time."""
-
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A validated message of a user.
-
-    Args:
-        client_id: The idempotency key: the same id and text twice is one message.
-        thread_id: The thread; None creates one.
-        options: Those of a thread that it creates; None for those of the user's new chats.
-        edits: The question that it is another version of; its thread is that of the message.
-        below: The message that it follows; None for the beginning of the thread.
-    """
-
-    text: str
-    client_id: str
-    thread_id: UUID | None
-    options: ChatOptions | None = None
-    edits: UUID | None = None
-    below: UUID | Literal["head"] | None = "head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,36 +91,6 @@ class NewRun:
     admit: Callable[[Transaction, int], None]
 
 
-def is_client_id(text: str) -> bool:
-    """Whether a text can be the client id of a message."""
-    return _CLIENT_ID.fullmatch(text) is not None
-
-
-def validate_message(
-    text: str, client_id: str, thread_id: UUID | None, *, max_bytes: int
-) -> NewMessage:
-    """Check a user's message and repair its Unicode.
-
-    Args:
-        max_bytes: The most bytes of UTF-8 a message may have.
-
-    Raises:
-        InvalidInput: The text is blank or the client id is malformed.
-        TooLarge: The text is longer than `max_bytes`.
-    """
-    if not is_client_id(client_id):
-        raise InvalidInput("A message id is 1 to 64 letters, digits, hyphens or underscores.")
-    text = repair_surrogates(text)
-    if not text.strip():
-        raise InvalidInput("Write a message first.")
-    size = len(text.encode())
-    if size > max_bytes:
-        raise TooLarge(
-            f"This message is {math.ceil(size / 1000)} kB; the limit is {max_bytes // 1000} kB."
-        )
-    return NewMessage(text, client_id, thread_id)
-
-
 def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> CreatedRun:
     """Store a message, an empty answer and the run that fills it; idempotent by client id.
 
@@ -155,6 +102,9 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         RateLimited: Too many runs are active, or too many messages were sent.
         StorageFull: The message does not fit into what the user may store.
     """
+    if message.thread_id is None and message.external_id is not None:
+        named = transaction.first(THREAD_OF_EXTERNAL_ID, external_id=message.external_id)
+        message = message if named is None else replace(message, thread_id=named[0])
     duplicate = _find_duplicate(transaction, message)
     if duplicate is not None:
         return duplicate
@@ -175,7 +125,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         thread = replace(thread, title=first_words(message.text))
     question_id, answer_id = uuid4(), uuid4()
     if is_new:
-        _insert_thread(transaction, run, thread_id, thread, model, answer_id)
+        _insert_thread(transaction, run, thread_id, thread, model, answer_id, message.external_id)
     else:
         _continue_thread(transaction, run, thread_id, thread.title, model.id, answer_id)
     question = {
@@ -225,7 +175,8 @@ def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Create
     if status == "running":
         raise Conflict("This answer is still being written.")
     _check_active_runs(transaction, run, thread_id)
-    _check_message(transaction, thread_id, question_id)
+    if _check_message(transaction, thread_id, question_id) != "user":
+        raise InvalidInput("Only the answer to a message can be regenerated.")
     run.admit(transaction, 0)
     model = run.choose_model(last_model or thread.model)
     answer_id = uuid4()
@@ -304,7 +255,8 @@ def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun
     if stored is None:
         return None
     message_id, thread_id, parts = stored
-    same_thread = message.thread_id in (None, thread_id)
+    is_unnamed = message.thread_id is None and message.external_id is None
+    same_thread = is_unnamed or message.thread_id == thread_id
     if not same_thread or parts != [text_part(message.text)]:
         raise Conflict("Another message was sent with this id. Use a new id for this one.")
     run = transaction.first(FIRST_RUN_OF_QUESTION, message_id=message_id)
@@ -343,11 +295,12 @@ def _beside(transaction: Transaction, message: NewMessage, edited: UUID) -> NewM
     return replace(message, thread_id=thread_id, below=parent_id)
 
 
-def _check_message(transaction: Transaction, thread_id: UUID, message_id: UUID) -> None:
-    """Check a message of a thread that is locked: until now it could be deleted."""
+def _check_message(transaction: Transaction, thread_id: UUID, message_id: UUID) -> str:
+    """Check a message of a thread that is locked: until now it could be deleted; its role."""
     message = transaction.first(MESSAGE_TO_ANSWER, message_id=message_id)
     if message is None or message[0] != thread_id:
         raise NotFound
+    return message[2]
 
 
 def _check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -> None:
@@ -369,6 +322,7 @@ def _insert_thread(
     thread: _Thread,
     model: Model,
     head_id: UUID,
+    external_id: str | None,
 ) -> None:
     transaction.run(
         INSERT_THREAD,
@@ -381,6 +335,9 @@ def _insert_thread(
         updated_at=run.now,
         deleted_at=None,
         options=thread.options.row,
+        status="regular",
+        external_id=external_id,
+        custom={},
     )
 
 
@@ -420,7 +377,7 @@ def _insert_run(
 ) -> None:
     """Add the messages, the last of which is the answer, and the run."""
     no_end = {"finish_reason": "", "error": "", "error_params": {}}
-    new = {"native": None, "chosen_at": None, "deleted_at": None}
+    new = {"native": None, "chosen_at": None, "deleted_at": None, "origin": ""}
     transaction.run_each(
         INSERT_MESSAGE,
         [

@@ -41,6 +41,8 @@ EndStatus = Literal["complete", "stopped", "failed", "interrupted", "revoked"]
 StopReason = Literal["user", "thread-deleted"]
 """Who stopped a run: its user, or the deletion of its thread."""
 
+_IDS = 1_000  # that one statement names
+
 
 @dataclass(frozen=True, slots=True)
 class PartEvent:
@@ -295,6 +297,15 @@ def end_event(run: Run, seq: int, parts: list[Part]) -> EndEvent:
         text_length(parts),
         run_metrics(run),
     )
+
+
+async def runs_of(session: AsyncSession, message_ids: Sequence[UUID]) -> list[Run]:
+    """The runs of answers, the first one of each first: a continued answer has several."""
+    found = list[Run]()
+    for start in range(0, len(message_ids), _IDS):
+        runs = select(Run).where(col(Run.message_id).in_(message_ids[start : start + _IDS]))
+        found += await session.exec(runs.order_by(col(Run.created_at), col(Run.id)))
+    return found
 
 
 async def fold_log(session: AsyncSession, run_id: UUID) -> tuple[FoldedRun, int]:

@@ -1,6 +1,7 @@
 """The prompt of a run: the stored branch as the messages that a model gets.
 
 A summary in the branch stands for the messages above the one that it names; they are not read.
+An answer that a program appended is sent to no model: no model said so.
 """
 
 from dataclasses import dataclass
@@ -62,16 +63,17 @@ def _read(leaf: UUID, transaction: Transaction) -> StoredPrompt:
         if not messages:
             break
         start = messages[-1][0]
-        for _, message_id, role, parts, status, model, native in messages:
+        for _, message_id, role, parts, status, model, native, origin in messages:
             if summary is None and (summary := summary_of(parts)):
                 until = UUID(summary["until"])
-            if role == "assistant":
+            is_invented = role == "assistant" and origin == "client"
+            if role == "assistant" and not is_invented:
                 asked = model if message_id == leaf else asked_model(parts, model)
                 previous_model = previous_model or asked
             if message_id == until:
                 start = None
                 break
-            if role in ("user", "assistant"):
+            if role in ("user", "assistant") and not is_invented:
                 # only an answer that is continued can be running
                 status = "stopped" if status == "running" else status
                 message = PromptMessage(

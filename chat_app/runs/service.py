@@ -5,15 +5,13 @@ A run belongs to this service and not to a browser tab; every reader is a follow
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
@@ -37,7 +35,6 @@ from chat_app.runs.create import (
     continue_run,
     create_run,
     retry_run,
-    validate_message,
 )
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS, ActiveRun, RunExecutor
 from chat_app.runs.finalize import RunResult, reap_lost_runs
@@ -49,15 +46,18 @@ from chat_app.runs.follow import (
     RunMetrics,
     answer_metrics,
     follow_channel,
+    runs_of,
     stored_answer,
 )
 from chat_app.runs.log import LogWriter, event_store
+from chat_app.runs.new_message import validate_message
 from chat_app.runs.titles import ThreadTitler
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 from chat_app.threads.options import changed_options
-from chat_app.threads.queries import active_run_of, thread_row
+from chat_app.threads.queries import active_run_of, message_row, thread_row
 from chat_app.threads.user_limits import UserLimits
+from chat_app.threads.views import RunRef
 
 DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
@@ -124,6 +124,7 @@ class RunService:
         text: str,
         client_id: str,
         thread_id: UUID | None = None,
+        external_id: str | None = None,
         model: str = "",
         options: Mapping[str, Any] | None = None,
         edits: UUID | None = None,
@@ -136,6 +137,7 @@ class RunService:
             text: The message, at most `message_bytes` bytes of UTF-8.
             client_id: The idempotency key: the same id and text twice is one message.
             thread_id: The thread; None creates one.
+            external_id: The name of the thread in place of its id; see `NewMessage`.
             model: The model's id; empty for the thread's last model, or the default.
             options: The choices for a thread that this creates, by the fields of `ChatOptions`;
                 None for those of the user's new chats.
@@ -157,7 +159,7 @@ class RunService:
         message = validate_message(
             text, client_id, thread_id, max_bytes=self._settings.message_bytes
         )
-        message = replace(message, edits=edits, below=below)
+        message = replace(message, external_id=external_id, edits=edits, below=below)
         if options is not None:
             message = replace(message, options=changed_options({}, options, self._settings))
         return await self._start_shielded(
@@ -205,6 +207,20 @@ class RunService:
             continue_run, message_id=message_id, max_bytes=self._settings.answer_bytes
         )
         return await self._start_shielded(principal, None, write_rows)
+
+    async def find(self, principal: Principal, run_id: UUID) -> tuple[RunRef, UUID]:
+        """A run, active or finished, and its thread.
+
+        Raises:
+            NotFound: It is missing or foreign, or its answer or its thread is deleted.
+        """
+        async with self._db.read(principal) as session:
+            run = await session.get(Run, run_id)
+            if run is None:
+                raise NotFound
+            thread = await thread_row(session, run.thread_id)
+            await message_row(session, thread.id, run.message_id)
+            return RunRef(run.id, run.message_id), thread.id
 
     async def stop(self, principal: Principal, run_id: UUID) -> None:
         """Stop a run and keep what was shown of it. Nothing happens if it is finished.
@@ -283,21 +299,35 @@ class RunService:
             NotFound: The message is missing, foreign or not an answer of a model.
         """
         async with self._db.read(principal) as session:
-            runs = await _runs_of(session, [message_id])
+            runs = await runs_of(session, [message_id])
             if not runs:
                 raise NotFound
             await thread_row(session, runs[0].thread_id)
             return answer_metrics(runs)
 
     async def metrics_of(
-        self, principal: Principal, message_ids: Iterable[UUID]
+        self, principal: Principal, message_ids: Sequence[UUID]
     ) -> dict[UUID, RunMetrics]:
         """What each of these answers took; without what is missing, foreign or not an answer."""
         by_message = defaultdict[UUID, list[Run]](list)
         async with self._db.read(principal) as session:
-            for run in await _runs_of(session, message_ids):
+            for run in await runs_of(session, message_ids):
                 by_message[run.message_id].append(run)
         return {message_id: answer_metrics(runs) for message_id, runs in by_message.items()}
+
+    async def name_thread(self, principal: Principal, thread_id: UUID) -> str:
+        """Let the thread's model name it, unless it is named already; the title that it has then.
+
+        Raises:
+            NotFound: The thread is missing, foreign or deleted.
+            RateLimited: The user has asked models for too much.
+        """
+        async with self._db.read(principal) as session:
+            model_id = (await thread_row(session, thread_id)).model
+        async with self._limits.call(principal.user_id):
+            await self._titler.name_now(principal, thread_id, self._last_model(model_id))
+        async with self._db.read(principal) as session:
+            return (await thread_row(session, thread_id)).title
 
     async def drain(self) -> None:
         """Interrupt every run, keep its text, and accept no more. Takes less than 3 s."""
@@ -416,9 +446,3 @@ class RunService:
     def _on_thread_deleted(self, signal: Signal) -> None:
         result = RunResult("stopped", stop_reason="thread-deleted")
         self._executor.cancel(lambda run: run.thread_id == signal.thread_id, result)
-
-
-async def _runs_of(session: AsyncSession, message_ids: Iterable[UUID]) -> Sequence[Run]:
-    """The runs of answers, the first one of each first: a continued answer has several."""
-    runs = select(Run).where(col(Run.message_id).in_(message_ids))
-    return (await session.exec(runs.order_by(col(Run.created_at), col(Run.id)))).all()

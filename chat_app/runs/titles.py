@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from chat_app.auth.principal import Principal
@@ -13,12 +15,14 @@ from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Thread
-from chat_app.llm.base import CallOptions, Model, PromptMessage, text_message
+from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError, text_message
 from chat_app.runs.calls import ModelCalls
 from chat_app.runs.size_limit import SizeLimit
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
+from chat_app.threads.queries import message_tree, thread_row
 from chat_app.threads.titles import clean_model_title
+from chat_app.threads.tree import branch_through
 
 _SYSTEM_PROMPT = "You give conversations a short title."
 _USER_PROMPT = (
@@ -47,6 +51,22 @@ async def text_to_title(session: AsyncSession, thread_id: UUID, message_id: UUID
         return None
     untitled = thread.title_origin == "start" and thread.deleted_at is None
     return text_of(message.parts) if untitled else None
+
+
+async def first_question(session: AsyncSession, thread_id: UUID) -> str | None:
+    """The text to name a thread after at any time; None if it has a title, or no question.
+
+    Raises:
+        NotFound: The thread is missing, foreign or deleted.
+    """
+    thread = await thread_row(session, thread_id)
+    if thread.title_origin != "start" or thread.head_id is None:
+        return None
+    nodes = await message_tree(session, thread_id)
+    branch = branch_through(nodes, thread.head_id, thread.head_id) or []
+    questions = select(Message).where(col(Message.id).in_(branch[:1]), col(Message.role) == "user")
+    message = (await session.exec(questions)).first()
+    return None if message is None else text_of(message.parts) or None
 
 
 async def suggest_title(calls: ModelCalls, model: Model, text: str) -> str | None:
@@ -120,6 +140,26 @@ class ThreadTitler:
             self._tasks[task] = principal.credential_id
             task.add_done_callback(self._done)
 
+    async def name_now(self, principal: Principal, thread_id: UUID, model: Model) -> None:
+        """Name a thread by the first message of its chosen branch, unless it is named already.
+
+        It keeps its title if the model has no usable one.
+
+        Args:
+            principal: The owner of the thread.
+            thread_id: The thread.
+            model: The model to ask.
+
+        Raises:
+            NotFound: The thread is missing, foreign or deleted.
+        """
+        async with self._db.read(principal) as session:
+            text = await first_question(session, thread_id)
+        if text is None or self._stopped or not self._settings.chat_titles:
+            return
+        with suppress(ProviderError, TimeoutError):
+            await self._store_suggestion(principal, thread_id, text, model)
+
     def end_session(self, session_id: UUID) -> None:
         """Cancel the tasks of a session."""
         for task, session in self._tasks.items():
@@ -146,8 +186,12 @@ class ThreadTitler:
     ) -> None:
         async with self._db.read(principal) as session:
             text = await text_to_title(session, thread_id, user_message_id)
-        if text is None:
-            return
+        if text is not None:
+            await self._store_suggestion(principal, thread_id, text, model)
+
+    async def _store_suggestion(
+        self, principal: Principal, thread_id: UUID, text: str, model: Model
+    ) -> None:
         async with asyncio.timeout(self._settings.chat_first_token_seconds):
             title = await suggest_title(self._calls, model, text)
         if title is not None:

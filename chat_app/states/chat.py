@@ -31,6 +31,7 @@ class ChatState(NoticeState, rx.State):
 
     thread: rx.Field[str] = rx.field("")
     title: rx.Field[str] = rx.field("")
+    archived: rx.Field[bool] = rx.field(False)
     page0: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
     page1: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
     page2: rx.Field[list[MessageItem]] = rx.field(default_factory=list)
@@ -149,6 +150,13 @@ class ChatState(NoticeState, rx.State):
         """Stop the answer of the thread on the page; what is on screen is kept."""
         if thread:
             await try_action(self, services().runs.stop_thread(current_principal(), UUID(thread)))
+
+    @rx.event
+    async def unarchive(self, thread: str):
+        """Bring the thread on the page back from the archive."""
+        if thread:
+            change = services().threads.change(current_principal(), UUID(thread), status="regular")
+            await try_action(self, change)
 
     @rx.event
     async def retry(self, message_id: str):

@@ -42,10 +42,12 @@ class ChatView:
         options: Those of its next answers; None until they are known.
         begins: What a new chat begins with, as far as that is known.
         missing: Whether the user has no such thread.
+        archived: Whether the thread is in the archive.
     """
 
     thread: str = ""
     title: str = ""
+    archived: bool = False
     model: str = ""
     options: ChatOptions | None = None
     begins: NewChat = NewChat()
@@ -73,6 +75,7 @@ class ChatView:
         return pages | {
             "thread": self.thread,
             "title": self.title,
+            "archived": self.archived,
             "model": self.model,
             "models": list(self.models),
             "options": None if self.options is None else options_item(self.options),
@@ -170,7 +173,7 @@ class ChatView:
         return view.with_head(window, default)
 
     def with_head(self, window: Window, default: str) -> "ChatView":
-        """What the database has of the thread itself: its title, its model and its options."""
+        """What the database has of the thread itself: its title, status, model and options."""
         last = window.thread.model
         is_offered = last in {offered.id for offered in self.models}
         return replace(
@@ -178,6 +181,7 @@ class ChatView:
             model=last if is_offered else self.model or default,
             options=window.thread.options,
             title=window.thread.title,
+            archived=window.thread.is_archived,
             busy=window.run is not None,
         )
 

@@ -204,6 +204,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         ),
         row(chat.seek, message_id=Id),
         row(chat.stop, thread=IdOrNone),
+        row(chat.unarchive, thread=IdOrNone),
         row(chat.retry, message_id=Id),
         row(
             BranchState.edit,

@@ -44,7 +44,7 @@ class ThreadListState(NoticeState, rx.State):
         view = self._view
         if view.next is not None:
             page = await services().threads.page(
-                current_principal(), after=view.next, query=view.query
+                current_principal(), after=view.next, query=view.query, status=view.status
             )
             show(self, view.extended(page))
 
@@ -58,7 +58,10 @@ class ThreadListState(NoticeState, rx.State):
             return  # a filter that is still being typed; the search in messages says so
         self._view = replace(self._view, query=query)  # kept if the read fails: a refresh uses it
         page = await services().threads.page(
-            current_principal(), limit=self._view.page_size, query=query
+            current_principal(),
+            limit=self._view.page_size,
+            query=query,
+            status=self._view.status,
         )
         show(self, self._view.loaded(page))
         self.loaded = True
@@ -148,7 +151,9 @@ async def refresh(threads: ThreadListState, principal: Principal) -> None:
     if threads._deleted_at and services().clock() - threads._deleted_at >= UNDO_TIME:
         threads.undo_id, threads._deleted_at = "", None
     view = threads._view
-    page = await services().threads.page(principal, limit=view.page_size, query=view.query)
+    page = await services().threads.page(
+        principal, limit=view.page_size, query=view.query, status=view.status
+    )
     show(threads, view.refreshed(page))
     threads.loaded = True
 

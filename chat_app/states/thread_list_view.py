@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from typing import Literal
 from uuid import UUID
 
 from chat_app.states.views import ThreadItem, thread_items
@@ -45,6 +46,11 @@ class ThreadListView:
         """How many threads are read at first."""
         return PAGE if self.query == EVERYTHING else FOUND
 
+    @property
+    def status(self) -> Literal["regular", "all"]:
+        """Which threads are read: a search finds those in the archive too."""
+        return "regular" if self.query == EVERYTHING else "all"
+
     def loaded(self, page: ThreadPage) -> "ThreadListView":
         """The newest page alone."""
         return replace(self, threads=tuple(page.threads), next=page.next)
@@ -72,7 +78,7 @@ class ThreadListView:
             thread: What it is now; None when it is gone.
         """
         others = [other for other in self.threads if other.id != thread_id]
-        if thread is None:
+        if thread is None or (thread.is_archived and self.status == "regular"):
             return replace(self, threads=tuple(others))
         if not self.query.names(thread.title, thread.updated_at):
             return self

@@ -39,6 +39,7 @@ class ThreadItem:
     id: str
     title: str
     section: str = ""
+    archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def thread_items(threads: Iterable[ThreadSummary], now: datetime, zone: tzinfo) 
     last = ""
     for thread in threads:
         name = section(thread.updated_at, now, zone)
-        items.append(ThreadItem(str(thread.id), thread.title, name if name != last else ""))
+        first = name if name != last else ""
+        items.append(ThreadItem(str(thread.id), thread.title, first, thread.is_archived))
         last = name
     return items
 

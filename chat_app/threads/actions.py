@@ -1,13 +1,11 @@
 """The actions on threads: each checks, commits, then publishes a signal."""
 
-import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
@@ -16,10 +14,12 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, InvalidInput
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
 from chat_app.db.engine import Database
-from chat_app.db.tables import ChatDefaults, Thread
+from chat_app.db.tables import ChatDefaults, Thread, ThreadStatus
 from chat_app.settings import Settings
 from chat_app.threads import branches, queries, titles
+from chat_app.threads.external import checked_custom, is_external_id
 from chat_app.threads.options import ChatOptions, cap_options, changed_options
+from chat_app.threads.purge import purge
 from chat_app.threads.search_query import EVERYTHING, SearchQuery
 from chat_app.threads.user_limits import UserLimits
 from chat_app.threads.views import (
@@ -32,12 +32,8 @@ from chat_app.threads.views import (
     summary,
 )
 
-logger = logging.getLogger(__name__)
-
 MAX_PAGE_SIZE = 200
 """The most threads or messages on a page."""
-
-_PURGED_AT_ONCE = 20  # so that others can write in between
 
 
 class Threads:
@@ -72,6 +68,7 @@ class Threads:
         after: str | None = None,
         limit: int = 50,
         query: SearchQuery = EVERYTHING,
+        status: ThreadStatus | Literal["all"] = "regular",
     ) -> ThreadPage:
         """A page of the user's threads, newest first.
 
@@ -80,6 +77,7 @@ class Threads:
             after: The cursor: `next` of the page before; None for the first page.
             limit: Threads on the page, 1 to `MAX_PAGE_SIZE`.
             query: Only threads that a scan of the titles finds.
+            status: Only threads of this status; archived ones are in no ordinary list.
 
         Raises:
             InvalidInput: The cursor is invalid or the limit out of range.
@@ -87,12 +85,14 @@ class Threads:
         _check_limit(limit)
         if query.role:
             return ThreadPage([], None)  # only messages have one
-        if query == EVERYTHING:
-            read = partial(queries.page, after=after, limit=limit + 1)
+        if query == EVERYTHING and status != "all":
+            read = partial(queries.page, status=status, after=after, limit=limit + 1)
             rows, running = await self._db.query(principal, read)
         else:
             async with self._db.read(principal) as session:
-                rows = await queries.page_rows(session, after=after, limit=limit + 1, query=query)
+                rows = await queries.page_rows(
+                    session, status=status, after=after, limit=limit + 1, query=query
+                )
                 running = await queries.running_threads(session)
         threads = [summary(row, running=row.id in running) for row in rows[:limit]]
         if len(rows) <= limit:
@@ -109,6 +109,11 @@ class Threads:
             thread = await queries.thread_row(session, thread_id)
             run = await queries.active_run_of(session, thread_id)
         return self._summary(thread, run)
+
+    async def find(self, principal: Principal, external_id: str) -> UUID | None:
+        """The id of the thread that a program named so; None if there is none."""
+        async with self._db.read(principal) as session:
+            return await queries.named_thread(session, external_id)
 
     async def window(
         self,
@@ -240,20 +245,48 @@ class Threads:
         if done:
             self._publish(principal, "branches", thread_id)
 
-    async def create(self, principal: Principal, *, title: str = "") -> ThreadSummary:
-        """Create an empty thread.
+    async def create(
+        self, principal: Principal, *, title: str = "", external_id: str | None = None
+    ) -> ThreadSummary:
+        """Create an empty thread; idempotent by external id.
 
         Args:
             principal: The user.
             title: Its title; empty to name it after its first message.
+            external_id: The name that a program gives it. The thread that has it already is
+                returned as it is.
 
         Raises:
-            InvalidInput: The title is too long.
+            InvalidInput: The title is too long, or the external id is malformed.
+            Conflict: The thread with that name was deleted meanwhile.
             RateLimited: The user has created too many.
             StorageFull: The user stores too much.
         """
+        if external_id is None:
+            return await self._create(principal, title, None)
+        if not is_external_id(external_id):
+            raise InvalidInput("A chat id is 1 to 64 letters, digits, hyphens or underscores.")
+        found = await self.find(principal, external_id)
+        if found is None:
+            try:
+                return await self._create(principal, title, external_id)
+            except IntegrityError:
+                # it was created at the same time; now it is found
+                found = await self.find(principal, external_id)
+        if found is None:
+            raise Conflict("This chat was created and deleted at the same time. Try again.")
+        return await self.get(principal, found)
+
+    async def _create(
+        self, principal: Principal, title: str, external_id: str | None
+    ) -> ThreadSummary:
         now = self._clock()
-        thread = Thread(owner_id=principal.user_id, created_at=now, updated_at=now)
+        thread = Thread(
+            owner_id=principal.user_id,
+            created_at=now,
+            updated_at=now,
+            external_id=external_id,
+        )
         if title.strip():
             thread.title, thread.title_origin = titles.clean_user_title(title), "person"
         async with self._db.write(principal) as session:
@@ -281,6 +314,8 @@ class Threads:
         title: str | None = None,
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
+        status: ThreadStatus | None = None,
+        custom: Mapping[str, Any] | None = None,
     ) -> None:
         """Change what is given; all of it or, when something is refused, nothing.
 
@@ -291,13 +326,19 @@ class Threads:
             model: The id of the model of its next answers; the caller has checked that it is
                 offered.
             options: The choices for its next answers that change, by the fields of `ChatOptions`.
+            status: Whether it is in the archive.
+            custom: What programs keep with it, in place of what they kept; at most
+                `external.MAX_CUSTOM_BYTES` as JSON.
 
         Raises:
             NotFound: It is missing, foreign or deleted.
             InvalidInput: The title is empty or too long, or a choice is beyond its cap.
+            TooLarge: The custom values are.
         """
         if title is not None:
             title = titles.clean_user_title(title)
+        if custom is not None:
+            custom = checked_custom(custom)
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id, lock=True)
             if title is not None:
@@ -306,6 +347,10 @@ class Threads:
                 thread.model = model
             if options:
                 thread.options = changed_options(thread.options, options, self._settings).row
+            if status is not None:
+                thread.status = status
+            if custom is not None:
+                thread.custom = dict(custom)
         self._publish(principal, "thread", thread_id)
 
     async def set_model_title(self, principal: Principal, thread_id: UUID, title: str) -> bool:
@@ -353,6 +398,9 @@ class Threads:
         """
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id, deleted=True)
+            name = thread.external_id if thread.deleted_at is not None else None
+            if name is not None and await queries.named_thread(session, name) is not None:
+                thread.external_id = None  # a program that went on under it has another one now
             thread.deleted_at = None
         self._publish(principal, "thread", thread_id)
 
@@ -362,36 +410,7 @@ class Threads:
         Returns:
             How many threads were removed.
         """
-        before = self._clock() - timedelta(days=self._settings.deleted_days)
-        count = 0
-        while True:
-            # SQLite may overwrite what is deleted; on a full disk its log of changes must be short.
-            most = 1 if self._db.writes == "reserve" else _PURGED_AT_ONCE
-            due = select(Thread.id).where(col(Thread.deleted_at) < before).limit(most)
-            async with self._db.system("sweep", write=True) as session:
-                ids = (await session.exec(due)).all()
-                if ids:
-                    await session.exec(delete(Thread).where(col(Thread.id).in_(ids)))
-            count += len(ids)
-            if len(ids) < most:
-                break
-        await self._purge_branches(before)
-        return count
-
-    async def _purge_branches(self, before: datetime) -> None:
-        """Remove the branches that were deleted before a time, those that can be."""
-        branch = None
-        while True:
-            async with self._db.system("sweep") as session:
-                branch = await branches.due_branch(session, before, branch)
-            if branch is None:
-                return
-            try:
-                async with self._db.system("sweep", write=True) as session:
-                    await branches.purge_branch(session, branch)
-            except IntegrityError as error:
-                # what is below may be due later; then the next purge removes both
-                logger.warning("A deleted branch is not removed yet: %s", type(error).__name__)
+        return await purge(self._db, self._clock() - timedelta(days=self._settings.deleted_days))
 
     def _summary(self, thread: Thread, run: RunRef | None) -> ThreadSummary:
         options = cap_options(ChatOptions.of_row(thread.options), self._settings)

@@ -83,6 +83,9 @@ def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
         "title": thread.title,
         "model": thread.model,
         "options": thread.options,
+        "status": thread.status,
+        "externalId": thread.external_id,
+        "custom": thread.custom,
         "createdAt": timestamp(thread.created_at),
         "updatedAt": timestamp(thread.updated_at),
         "deletedAt": timestamp(thread.deleted_at),
@@ -96,6 +99,7 @@ def _thread(thread: Thread, messages: Sequence[Message]) -> dict[str, Any]:
                 "status": message.status,
                 "finishReason": message.finish_reason,
                 "model": message.model,
+                "origin": message.origin or None,
                 "createdAt": timestamp(message.created_at),
                 "deletedAt": timestamp(message.deleted_at),
             }

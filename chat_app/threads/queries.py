@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, case, func, literal, or_, tuple_
@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import ACTIVE_THREADS, PAGE_OF_THREADS
-from chat_app.db.tables import ACTIVE, Message, Run, Thread
+from chat_app.db.tables import ACTIVE, Message, Run, Thread, ThreadStatus
 from chat_app.threads.search_query import SearchQuery
 from chat_app.threads.tree import Node
 from chat_app.threads.views import MessageView, RunRef, ThreadRow, message_view
@@ -130,6 +130,9 @@ _SUMMARY_COLUMNS: Any = (
     Thread.model,
     Thread.created_at,
     Thread.updated_at,
+    Thread.status,
+    Thread.external_id,
+    Thread.custom,
 )
 
 
@@ -153,6 +156,16 @@ async def thread_row(
     return thread
 
 
+async def named_thread(session: AsyncSession, external_id: str) -> UUID | None:
+    """The id of the thread that a program named so; None if there is none."""
+    found = await session.exec(
+        select(Thread.id).where(
+            col(Thread.external_id) == external_id, col(Thread.deleted_at).is_(None)
+        )
+    )
+    return found.first()
+
+
 async def message_row(
     session: AsyncSession, thread_id: UUID, message_id: UUID, *, deleted: bool = False
 ) -> Message:
@@ -172,6 +185,14 @@ async def message_row(
     return message
 
 
+def is_named(given: str) -> Any:
+    """Whether a message has this id, or was sent or appended under it."""
+    is_it = col(Message.client_id) == given
+    with suppress(ValueError):
+        is_it |= col(Message.id) == UUID(given)
+    return is_it
+
+
 async def find_message(session: AsyncSession, thread_id: UUID, given: str) -> tuple[UUID, str]:
     """The id and the role of a message of a thread.
 
@@ -181,9 +202,7 @@ async def find_message(session: AsyncSession, thread_id: UUID, given: str) -> tu
     Raises:
         NotFound: The message is missing, foreign, deleted or in another thread.
     """
-    is_it = col(Message.client_id) == given
-    with suppress(ValueError):
-        is_it |= col(Message.id) == UUID(given)
+    is_it = is_named(given)
     found = await session.exec(
         select(Message.id, Message.role).where(
             is_it, col(Message.thread_id) == thread_id, col(Message.deleted_at).is_(None)
@@ -238,28 +257,39 @@ class _SummaryRow(NamedTuple):
     model: str
     created_at: datetime
     updated_at: datetime
+    status: str
+    external_id: str | None
+    custom: dict[str, Any]
 
 
 def page(
-    transaction: Transaction, *, after: str | None, limit: int
+    transaction: Transaction, *, status: ThreadStatus, after: str | None, limit: int
 ) -> tuple[Sequence[ThreadRow], set[UUID]]:
-    """Threads by last activity, newest first, at most `limit`; and those with an active run.
+    """Threads of a status by last activity, at most `limit`; and those with an active run.
 
     Raises:
         InvalidInput: The cursor is malformed.
     """
     before, before_id = _NEWEST if after is None else decode_cursor(after)
-    rows = transaction.all(PAGE_OF_THREADS, before=before, before_id=before_id, limit=limit)
+    rows = transaction.all(
+        PAGE_OF_THREADS, status=status, before=before, before_id=before_id, limit=limit
+    )
     running = {thread_id for (thread_id,) in transaction.all(ACTIVE_THREADS)}
     return cast(Sequence[ThreadRow], [_SummaryRow(*row) for row in rows]), running
 
 
 async def page_rows(
-    session: AsyncSession, *, after: str | None, limit: int, query: SearchQuery
+    session: AsyncSession,
+    *,
+    status: ThreadStatus | Literal["all"],
+    after: str | None,
+    limit: int,
+    query: SearchQuery,
 ) -> Sequence[ThreadRow]:
     """Threads by last activity, newest first, at most `limit`.
 
     Args:
+        status: Only threads of this status.
         after: The cursor of the page; None for the first.
         query: Only threads whose title has each of its words, ignoring case.
 
@@ -272,6 +302,8 @@ async def page_rows(
         .order_by(col(Thread.updated_at).desc(), col(Thread.id).desc())
         .limit(limit)
     )
+    if status != "all":
+        statement = statement.where(col(Thread.status) == status)
     if after is not None:
         updated_at, thread_id = decode_cursor(after)
         # a row comparison, so that the index is entered at the cursor

@@ -61,6 +61,17 @@ def subtree(nodes: Iterable[Node], message_id: UUID) -> list[UUID]:
     return [node.id for node in _below(nodes, message_id)]
 
 
+def parents_first(nodes: Iterable[Node]) -> list[Node]:
+    """Every message after the one above it; versions in the order in which they were stored."""
+    children = _children(sorted(nodes, key=lambda node: (node.created_at, node.id.hex)))
+    found, waiting = list[Node](), children[None][::-1]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        waiting += children.get(node.id, [])[::-1]
+    return found
+
+
 def head_without(
     nodes: Iterable[Node], removed: Collection[UUID], parent_id: UUID | None
 ) -> UUID | None:

@@ -122,6 +122,16 @@ class UserLimits:
             self._count_left(user_id, stored, size)
         self._left[user_id] -= most
 
+    @asynccontextmanager
+    async def call(self, user_id: UUID) -> AsyncIterator[None]:
+        """Around a call of a model that stores no message; it counts like a message.
+
+        Raises:
+            RateLimited: The user has sent too many.
+        """
+        async with self._message_rate.attempt(Budget(self._messages, (str(user_id),))):
+            yield
+
     async def admit_thread(self, session: AsyncSession, user_id: UUID) -> None:
         """Admit an empty thread of a user.
 
@@ -133,6 +143,19 @@ class UserLimits:
             if self._left.get(user_id, 0) < ROW_BYTES:
                 self._count_left(user_id, await stored_bytes(session), ROW_BYTES)
             self._left[user_id] -= ROW_BYTES
+
+    async def admit_message(self, session: AsyncSession, user_id: UUID, size: int) -> None:
+        """Admit a message that a client appends, in bytes.
+
+        Raises:
+            RateLimited: The user has sent too many.
+            StorageFull: It does not fit.
+        """
+        size += ROW_BYTES
+        async with _counted(self._message_rate, Budget(self._messages, (str(user_id),))):
+            if self._left.get(user_id, 0) < size:
+                self._count_left(user_id, await stored_bytes(session), size)
+            self._left[user_id] -= size
 
     def _count_left(self, user_id: UUID, stored: int, size: int) -> None:
         left = self._settings.stored_bytes_per_user - stored

@@ -1,13 +1,14 @@
 """View models of threads and messages: values for the interfaces, never rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part, text_of
-from chat_app.db.tables import Message
+from chat_app.db.tables import Message, ThreadStatus
 from chat_app.threads.options import ChatOptions
 
 
@@ -20,6 +21,9 @@ class ThreadRow(Protocol):
     model: str
     created_at: datetime
     updated_at: datetime
+    status: str
+    external_id: str | None
+    custom: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class ThreadSummary:
 
     Args:
         running: Whether it has an active run.
+        status: `regular`, or `archived`: it is in no ordinary list.
+        external_id: The name that a program gave it.
+        custom: What programs keep with it.
         options: What is chosen for its next answers, within the caps; None in a list.
     """
 
@@ -38,7 +45,15 @@ class ThreadSummary:
     created_at: datetime
     updated_at: datetime
     running: bool
+    status: ThreadStatus = "regular"
+    external_id: str | None = None
+    custom: Mapping[str, Any] = field(default_factory=dict)
     options: ChatOptions | None = None
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it is in the archive."""
+        return self.status == "archived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,7 @@ class MessageView:
         run_id: Its active run, if it has one.
         versions: The ids of all messages with the same parent, the oldest first; none if it is the
             only one.
+        origin: `client` if a program appended it, else empty.
     """
 
     id: UUID
@@ -78,6 +94,7 @@ class MessageView:
     created_at: datetime
     run_id: UUID | None
     versions: tuple[UUID, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +132,9 @@ def summary(
         created_at=in_utc(thread.created_at),
         updated_at=in_utc(thread.updated_at),
         running=running,
+        status=cast(ThreadStatus, thread.status),
+        external_id=thread.external_id,
+        custom=thread.custom,
         options=options,
     )
 
@@ -142,6 +162,7 @@ def message_view(
         created_at=in_utc(message.created_at),
         run_id=run.run_id if run and run.message_id == message.id else None,
         versions=versions,
+        origin=message.origin,
     )
 
 

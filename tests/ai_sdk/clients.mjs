@@ -81,7 +81,8 @@ function open({ version, messages = [], ...options }) {
   });
 }
 
-const view = ({ messages, status, error, finish }) => ({
+const view = ({ id, messages, status, error, finish }) => ({
+  id,
   messages,
   status,
   error: error?.message,
@@ -106,6 +107,14 @@ const COMMANDS = {
   open: ({ chat, options }) => void chats.set(chat, open(options)),
   send: async ({ chat, text }) => {
     await chats.get(chat).sendMessage({ text });
+    return view(chats.get(chat));
+  },
+  edit: async ({ chat, text, messageId }) => {
+    await chats.get(chat).sendMessage({ text, messageId });
+    return view(chats.get(chat));
+  },
+  regenerate: async ({ chat, messageId }) => {
+    await chats.get(chat).regenerate({ messageId });
     return view(chats.get(chat));
   },
   resume: async ({ chat }) => {

@@ -148,6 +148,102 @@ async def test_a_stopped_answer_ends_without_an_error(
     assert done["messages"][-1]["metadata"]["modelId"] == "one"
 
 
+@each_version
+async def test_a_chat_that_makes_its_own_id_is_one_thread(
+    clients: Clients, server: Server, version: str
+):
+    chat = await clients.open(version, **server.own_id)
+    ids: list[str] = []
+    for text in ("one", "two"):
+        sending = asyncio.create_task(chat.send(text))
+        (await server.next_answer()).say(f"To {text}.").finish()
+        done = await sending
+        assert (done["status"], done.get("error")) == ("ready", None)
+        ids.append(done["messages"][-1]["metadata"]["threadId"])
+    assert ids[0] == ids[1]
+    thread = (await server.http.get(f"/api/threads/{ids[0]}")).json()
+    assert thread["externalId"] == done["id"] != ids[0]
+    stored = await server.messages(ids[0])
+    assert [message["parts"][0]["text"] for message in stored] == [
+        *("one", "To one.", "two", "To two."),
+    ]
+    assert await server.messages(done["id"]) == stored
+    assert [message["id"] for message in stored[1::2]] == [
+        message["id"] for message in done["messages"][1::2]
+    ]
+
+
+@each_latest_version
+async def test_a_chat_that_makes_its_own_id_is_resumed_and_stopped(
+    clients: Clients, server: Server, version: str
+):
+    chat = await clients.open(version, **server.own_id)
+    assert (await chat.resume())["messages"] == [], "there is no such chat yet"
+    sending = asyncio.create_task(chat.send("hi"))
+    answer = (await server.next_answer()).say("one ")
+    held = await chat.seen("one ")
+    await chat.disconnect()
+    await sending
+    again = await clients.open(
+        version, chatId=held["id"], messages=held["messages"], **server.own_id
+    )
+    resuming = asyncio.create_task(again.resume())
+    await again.seen("one ")
+    answer.say("two")
+    await again.seen("two")
+    await server.stop(held["id"])
+    done = await resuming
+    assert (done["status"], done.get("error")) == ("ready", None)
+    assert [part["text"] for part in parts_of(done)] == ["one two"]
+    assert [message["role"] for message in done["messages"]] == ["user", "assistant"]
+
+
+@each_version
+async def test_an_edited_message_is_another_version(clients: Clients, server: Server, version: str):
+    options = await server.options()
+    chat = await clients.open(version, **options)
+    for text in ("one", "two"):
+        sending = asyncio.create_task(chat.send(text))
+        (await server.next_answer()).say(f"To {text}.").finish()
+        done = await sending
+    edited = done["messages"][2]["id"]
+    editing = asyncio.create_task(chat.edit(edited, "three"))
+    answer = await server.next_answer()
+    assert [message.text for message in answer.prompt[1:]] == ["one", "To one.", "three"]
+    answer.say("To three.").finish()
+    done = await editing
+    texts = [message["parts"][-1]["text"] for message in done["messages"]]
+    assert texts == ["one", "To one.", "three", "To three."]
+    stored = await server.messages(options["chatId"])
+    assert [message["parts"][0]["text"] for message in stored] == texts
+    assert [len(message["versions"]) for message in stored] == [0, 0, 2, 0]
+
+
+@each_version
+async def test_a_regenerated_answer_is_another_version(
+    clients: Clients, server: Server, version: str
+):
+    options = await server.options()
+    chat = await clients.open(version, **options)
+    sending = asyncio.create_task(chat.send("hi"))
+    (await server.next_answer()).say("one").finish()
+    done = await sending
+    first = done["messages"][-1]["id"]
+    for given, text in ((None, "two"), (first, "three")):
+        named = given and done["messages"][-1]["id"]
+        asking = asyncio.create_task(chat.regenerate(named))
+        answer = await server.next_answer()
+        assert [message.text for message in answer.prompt[1:]] == ["hi"]
+        answer.say(text).finish()
+        done = await asking
+        assert [message["role"] for message in done["messages"]] == ["user", "assistant"]
+        assert parts_of(done)[0]["text"] == text
+    stored = await server.messages(options["chatId"])
+    assert len(stored[-1]["versions"]) == 3
+    assert first in stored[-1]["versions"]
+    assert stored[-1]["id"] == done["messages"][-1]["id"]
+
+
 @each_latest_version
 async def test_resuming_in_the_middle_of_reasoning_doubles_nothing(
     clients: Clients, server: Server, version: str

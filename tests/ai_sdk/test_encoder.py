@@ -8,6 +8,7 @@ import pytest
 
 from chat_app.api.wires.ai_sdk import (
     DONE,
+    ID_EVERY,
     INTERRUPTED,
     INVALID_ARGUMENTS,
     Chunk,
@@ -34,7 +35,7 @@ from chat_app.core.events import (
     fold,
 )
 from chat_app.core.parts import FilePart, NoticePart, SourcePart, SummaryPart
-from chat_app.runs.follow import Channel, EndEvent, RunMetrics
+from chat_app.runs.follow import Channel, EndEvent, PartEvent, RunMetrics
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
 THREAD_ID = UUID("00000000-0000-4000-8000-000000000002")
@@ -420,6 +421,22 @@ def test_keys_of_prototypes_are_left_out_because_clients_stop_at_them(value: Any
     assert (chunks[0]["data"], chunks[3]["input"], chunks[4]["output"]) == (sent, sent, sent)
     stored = ui_parts(fold([data, *call]).parts)
     assert (stored[0]["data"], stored[1]["input"], stored[1]["output"]) == (sent, sent, sent)
+
+
+async def test_now_and_then_an_event_without_data_says_how_far_the_stream_is():
+    async def events():
+        for number in range(ID_EVERY * 2 + 1):
+            yield PartEvent(number * 2, 0, number * 2, TextDelta("ab"))
+        yield ending(metrics=RunMetrics(""))
+
+    stream = encoded(events(), message_id=MESSAGE_ID, thread_id=THREAD_ID)
+    blocks = b"".join([body async for body in stream]).decode().split("\n\n")
+    positions = {place: block for place, block in enumerate(blocks) if block.startswith("id: ")}
+    last = ID_EVERY * 2 - 1
+    assert list(positions.values()) == [f"id: {(ID_EVERY - 1) * 2}", f"id: {last * 2}"]
+    first = next(iter(positions))
+    assert blocks[:first].count('data: {"type":"text-delta","id":"t0","delta":"ab"}') == ID_EVERY
+    assert all(block.startswith(("data: ", "id: ")) for block in blocks[:-1])
 
 
 async def test_the_events_are_closed_with_the_stream():

@@ -326,7 +326,7 @@ async def test_a_thread_of_another_user_is_not_found(chat_api: ChatApi):
     thread_id, message_id = mine.headers["x-thread-id"], mine.chunks[0]["messageId"]
     other = await chat_api.harness.threads.create(chat_api.people["bob"])
     answers = set()
-    for target in (thread_id, str(uuid4()), "nonsense", "", thread_id.replace("-", ""), "é" * 36):
+    for target in (thread_id, str(uuid4()), "", thread_id.upper(), "é" * 36, "a b", "x" * 65):
         bodies = [
             {"id": target, "messages": [user_message("hi")]},
             {"id": target, "trigger": "regenerate-message", "messages": []},

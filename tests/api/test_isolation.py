@@ -110,7 +110,7 @@ async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
     deleted = await answered(harness, eve)
     await harness.live.threads.delete(eve, UUID(deleted))
     before, asked = await everything(harness, ada, thread), calls(harness)
-    ids = [thread, str(uuid4()), deleted, "not-an-id", thread.upper(), "0" * 300]
+    ids = [thread, str(uuid4()), deleted, "not an id", thread.upper(), "0" * 300]
     responses = [await client.call(method, path, one) for one in ids]
     assert {(response.status_code, response.content) for response in responses} == {
         (404, responses[0].content)

@@ -127,7 +127,7 @@ async def test_a_foreign_origin_is_refused(
     )
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
-    assert ada.http.get("/api/threads").json()["threads"] == []
+    assert ada.http.get("/api/threads").json() == []
 
 
 async def test_a_client_cannot_choose_its_state_with_socket_io_s_own_names(

@@ -26,6 +26,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 READS = {
     "MESSAGE_OF_CLIENT",
     "FIRST_RUN_OF_QUESTION",
+    "THREAD_OF_EXTERNAL_ID",
     "THREAD_TO_SEND_TO",
     "MESSAGE_TO_ANSWER",
     "MESSAGE_TO_CONTINUE",
@@ -48,6 +49,7 @@ WITHOUT_IDS = {
     "LOST_RUNS",
     "MESSAGE_OF_CLIENT",
     "OPTIONS_OF_NEW_CHATS",
+    "THREAD_OF_EXTERNAL_ID",
 }
 """Reads with no parameter that names a row."""
 CHANGES = {
@@ -82,6 +84,8 @@ def _of(person: Person) -> dict[str, Any]:
         "run_id": person.run_id,
         "leaf": person.message_id,
         "client_id": "c1",
+        "external_id": "chat-1",
+        "status": "regular",
         "last": UUID(int=0),
         "before": datetime(9999, 1, 1, tzinfo=UTC),
         "before_id": UUID(int=2**128 - 1),
@@ -126,6 +130,9 @@ async def test_a_prepared_select_finds_own_rows_only(
             question = await session.get(Message, person.message_id)
             assert question is not None
             question.client_id = "c1"
+            thread = await session.get(Thread, person.thread_id)
+            assert thread is not None
+            thread.external_id = "chat-1"
             answer = Message(
                 owner_id=person.principal.user_id,
                 thread_id=person.thread_id,
@@ -180,6 +187,8 @@ def _row(statement: PreparedInsert, person: Person, owner: UUID) -> dict[str, An
         "error_params": {},
         "client_id": None,
         "options": {},
+        "custom": {},
+        "external_id": None,
         "created_at": NOW,
         "updated_at": NOW,
     }

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from chat_app.threads.tree import Node, branch_through, deleted_with, head_without, subtree
+from chat_app.threads.tree import (
+    Node,
+    branch_through,
+    deleted_with,
+    head_without,
+    parents_first,
+    subtree,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -72,3 +79,9 @@ def test_what_was_deleted_together_comes_back_together() -> None:
     assert _numbers(deleted_with(tree, _id(4))) == [4, 6]
     assert deleted_with(tree, _id(5)) == [], "it is below a deleted message"
     assert deleted_with(tree, _id(8)) == []
+
+
+def test_every_message_comes_after_the_one_above_it() -> None:
+    assert [node.id.int for node in parents_first(TREE[::-1])] == [1, 2, 4, 5, 6, 3, 7]
+    at_once = [_node(9, None)._replace(created_at=START), _node(8, 9)._replace(created_at=START)]
+    assert [node.id.int for node in parents_first(at_once[::-1])] == [9, 8]

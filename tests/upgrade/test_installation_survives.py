@@ -69,7 +69,7 @@ class KeptBrowser:
 
     def threads(self) -> list[dict[str, Any]]:
         """The list of threads."""
-        return self.http.get("/api/threads").raise_for_status().json()["threads"]
+        return self.http.get("/api/threads?limit=50").raise_for_status().json()["threads"]
 
     def messages(self, thread_id: str) -> list[dict[str, Any]]:
         """Every message of a thread, oldest first."""

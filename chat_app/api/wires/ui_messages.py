@@ -1,0 +1,133 @@
+"""UI messages that a client appends, as the parts that a message stores.
+
+What a client says is no answer of a model: only what can be shown as such is taken from it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chat_app.core.errors import InvalidInput
+from chat_app.core.json_values import json_value
+from chat_app.core.parts import Part, ToolCallPart
+from chat_app.core.text import repair_surrogates
+
+FORMAT = "ai-sdk/v6"
+"""What assistant-ui calls them (`packages/ai-sdk/src/adapters/aiSDKFormatAdapter.ts`)."""
+
+_DATA_NAME = re.compile(r"[a-z0-9-]{1,64}")
+_MAX_NAME = 200
+_MAX_URL = 2_000
+
+_CALL_STATES: dict[str, Literal["streaming", "called", "done", "failed"]] = {
+    "input-streaming": "streaming",
+    "input-available": "called",
+    "approval-requested": "called",
+    "approval-responded": "called",
+    "output-available": "done",
+    "output-error": "failed",
+    "output-denied": "failed",
+}
+
+
+class UiMessage(BaseModel):
+    """A UI message without its id; its metadata is not kept, because the server measures its own.
+
+    Other fields are ignored, as a later version of the client may send some.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    role: Literal["user", "assistant"]
+    parts: Annotated[list[dict[str, Any]], Field(max_length=1_000)]
+
+    @property
+    def stored_parts(self) -> list[Part]:
+        """The parts as a message stores them.
+
+        Raises:
+            InvalidInput: One of them is malformed, or of a type that cannot be stored.
+        """
+        return list(_stored(self.parts))
+
+
+def ui_message(content: Mapping[str, Any]) -> UiMessage:
+    """A UI message.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    try:
+        return UiMessage.model_validate(content)
+    except ValidationError:
+        raise InvalidInput(
+            "`content` must have the role user or assistant, and a list of parts."
+        ) from None
+
+
+def _stored(parts: list[dict[str, Any]]) -> Iterator[Part]:
+    for part in parts:
+        kind = _text(part, "type", _MAX_NAME)
+        if kind == "step-start":
+            continue
+        read = _READ.get(kind)
+        if kind.startswith("data-"):
+            read = _data
+        elif kind.startswith("tool-"):
+            read = _tool_call
+        if read is None:
+            raise InvalidInput(f"A message with a part of the type {kind!r} can't be stored.")
+        yield read(part)
+
+
+def _text(part: Mapping[str, Any], key: str, most: int | None = None) -> str:
+    value = part.get(key)
+    if not isinstance(value, str) or (most is not None and not 1 <= len(value) <= most):
+        raise InvalidInput(f"`{key}` of a part is not valid.")
+    return repair_surrogates(value)
+
+
+def _source(part: Mapping[str, Any]) -> Part:
+    url = _text(part, "url", _MAX_URL)
+    if not url.startswith(("https://", "http://")):
+        raise InvalidInput("`url` of a part is not valid.")
+    title = _text(part, "title", _MAX_URL) if part.get("title") else ""
+    return {"type": "source", "id": _text(part, "sourceId", _MAX_NAME), "url": url, "title": title}
+
+
+def _data(part: Mapping[str, Any]) -> Part:
+    name = part["type"].removeprefix("data-")
+    if not _DATA_NAME.fullmatch(name):
+        raise InvalidInput("`type` of a part is not valid.")
+    return {"type": "data", "name": name, "data": json_value(part.get("data"))}
+
+
+def _tool_call(part: Mapping[str, Any]) -> Part:
+    state = _CALL_STATES.get(_text(part, "state", _MAX_NAME))
+    if state is None:
+        raise InvalidInput("`state` of a part is not valid.")
+    is_dynamic = part["type"] == "dynamic-tool"
+    name = part.get("toolName") if is_dynamic else part["type"].removeprefix("tool-")
+    call: ToolCallPart = {
+        "type": "tool-call",
+        "call_id": _text(part, "toolCallId", _MAX_NAME),
+        "name": _text({"toolName": name}, "toolName", _MAX_NAME),
+        "arguments": json.dumps(json_value(part.get("input", {})), ensure_ascii=False),
+        "state": state,
+    }
+    if state == "done":
+        call["result"] = json_value(part.get("output"))
+    elif state == "failed":
+        call["error"] = "internal_error"
+    return call
+
+
+_READ: dict[str, Callable[[Mapping[str, Any]], Part]] = {
+    "text": lambda part: {"type": "text", "text": _text(part, "text")},
+    "reasoning": lambda part: {"type": "reasoning", "text": _text(part, "text")},
+    "source-url": _source,
+    "dynamic-tool": _tool_call,
+}
