@@ -25,6 +25,13 @@ from testing.asgi_server import serve
 from testing.hosting_service import HostingService
 from testing.program import ROOT, Program, free_port
 
+# The command stops when PyPI has a newer version of itself.
+_REFLEX = """
+from reflex_cli.v2 import deployments
+deployments.check_version = lambda: None
+from reflex.reflex import cli
+cli()
+"""
 PATIENCE = 30
 """Seconds; only a test that will fail waits so long."""
 PRIVATE = (
@@ -84,7 +91,7 @@ async def deploy(
     """
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("REFLEX_", "__REFLEX"))}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "reflex", "deploy", "--no-interactive", "--token", "a-token"),
+        *(sys.executable, "-c", _REFLEX, "deploy", "--no-interactive", "--token", "a-token"),
         *("--app-id", str(service.app_id)),
         *(word for name, value in envs.items() for word in ("--env", f"{name}={value}")),
         cwd=folder,
@@ -93,9 +100,6 @@ async def deploy(
             **overrides,
             "PYTHONPATH": str(folder),
             "REFLEX_CLOUD_BACKEND_URL": service.url,
-            # The command asks PyPI for its newest version, and goes on without an answer.
-            "HTTPS_PROXY": "http://127.0.0.1:9",
-            "NO_PROXY": "127.0.0.1,localhost",
             "XDG_DATA_HOME": str(folder / ".home"),
         },
         stdin=subprocess.DEVNULL,
