@@ -37,7 +37,8 @@ PATIENCE = 30
 PRIVATE = (
     *("data/chat.db", "data/chat.db-wal", "data/secret", "data/backups/old.db"),
     *(".env", ".env.hosted", "hosted.env", "server.key", "uploaded_files/photo.png"),
-    *("node_modules/left/index.js", "chat_app.egg-info/PKG-INFO", "frontend.zip"),
+    *("node_modules/left/index.js", "examples/one/node_modules/left/index.js"),
+    *("chat_app.egg-info/PKG-INFO", "frontend.zip"),
     *("chat_app/__pycache__/x.pyc", ".build/pages/1/index.html", ".hypothesis/examples/1"),
 )
 """What the folder of an operator holds besides the program."""

@@ -216,7 +216,7 @@ def is_same_json(path: Path, other: Path) -> bool:
 
 _NO_PROGRAM = (
     *("benchmarks", "docs", "resilience", "screenshots", "setup", "testing", "tests"),
-    *("node_modules", "*.egg-info", "htmlcov", "uv.lock"),
+    *("node_modules", "*/node_modules", "*/*/node_modules", "*.egg-info", "htmlcov", "uv.lock"),
     *("*.env", "*.env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.zip", "*.log", "nohup.out"),
 )
 """Of the project's folder: what only developers run, what tools leave, and where keys are kept."""

@@ -57,6 +57,7 @@ def test_pages_for_another_host_keep_the_url_of_the_server(tmp_path: Path) -> No
     script.write_text(text)
     require_socket(tmp_path, "https://api.example.com")
     assert script.read_text() == text
+    (tmp_path / "ping.js").write_text('b="https://example.com/ping"')
     for other in ("https://example.com", "https://api.example.com.evil.test"):
         with pytest.raises(SocketUrlNotFound):
             require_socket(tmp_path, other)
@@ -144,6 +145,7 @@ def test_an_export_packs_the_program_and_nothing_of_its_users(tmp_path: Path) ->
         *("private/chat.db-wal", "private/reserve", "elsewhere/own.db", "elsewhere/own.db-wal"),
         *("elsewhere/own.db-reserve", "uploaded_files/photo.png", ".env", "left_out_too/file"),
         *("hosted.env", "tls.key", "tls.pem", "old.zip", "node_modules/x/index.js", "tests/x.py"),
+        "examples/one/node_modules/x/index.js",
     ]
     for name in (*private, "chat_app/page.py", "assets/data/logo.svg", "elsewhere/kept.txt"):
         path = project / name
