@@ -39,6 +39,7 @@ from resilience.attack_quotas import (
     writes,
 )
 from resilience.attack_revocation import revocation
+from resilience.attack_schema import schema_requests
 from resilience.attack_secret_rotation import rotation
 from resilience.attack_session_endings import ends
 from resilience.attack_sign_out_other_tab import blank
@@ -58,6 +59,7 @@ SCENARIOS: dict[str, Scenario] = {
     "unknown-paths": with_own_program(unknown_paths),
     "handler-fuzz": handler_fuzz,
     "frame-fuzz": with_own_program(frame_fuzz),
+    "schema-requests": schema_requests,
     "foreign-routes": with_own_program(foreign_routes),
     "foreign-handlers": with_own_program(foreign_handlers),
     "isolation-machine": isolation_machine,

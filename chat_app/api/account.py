@@ -119,7 +119,7 @@ async def set_password(request: Request, principal: Principal, body: NewPassword
     return response
 
 
-@routes.fresh("DELETE", "/api/account/password", errors=(409,))
+@routes.fresh("DELETE", "/api/account/password", errors=(404, 409))
 async def remove_password(request: Request, principal: Principal) -> None:
     """Remove the password."""
     await services().password_changes.remove(principal)

@@ -1,6 +1,6 @@
 """`/api/account/chat-defaults`: the model and the options that a user's new chats begin with."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 from starlette.requests import Request
@@ -33,10 +33,16 @@ class OptionsChange(Body):
     Null, or an empty field of a form, leaves an option to the model. What is missing stays.
     """
 
-    model: Annotated[str, Field(min_length=1, max_length=200)] = ""
+    # a factory: "" is no value that the schema could give as the default
+    model: Annotated[str, Field(default_factory=str, min_length=1, max_length=200)]
     instructions: str | None = None
-    temperature: Annotated[float | None, BeforeValidator(_number_or_none)] = None
-    effort: Annotated[Effort | None, BeforeValidator(_or_none)] = None
+    temperature: Annotated[
+        float | None, BeforeValidator(_number_or_none, json_schema_input_type=float | str | None)
+    ] = None
+    effort: Annotated[
+        Effort | None,
+        BeforeValidator(_or_none, json_schema_input_type=Effort | Literal[""] | None),
+    ] = None
 
     @property
     def chosen_model(self) -> str | None:

@@ -134,7 +134,7 @@ class Operation:
         """The response to a request, from what its handler has returned.
 
         Raises:
-            PydanticSerializationError: It is not what was declared.
+            ValidationError: It is not what was declared.
         """
         if isinstance(result, Response):
             return result
@@ -142,7 +142,8 @@ class Operation:
             return no_content()
         if self._adapter is None:
             return json_response(result)
-        content = self._adapter.dump_json(result, by_alias=True, warnings="error")
+        checked = self._adapter.validate_python(result, strict=True)
+        content = self._adapter.dump_json(checked, by_alias=True)
         return Response(content, self.status, NO_STORE, "application/json")
 
 

@@ -51,7 +51,9 @@ async def step_up(request: Request, principal: Principal, body: PasswordOrCode) 
     return _stepped_up(request, issued, body.callbackUrl)
 
 
-@routes.signed_in("POST", "/api/account/step-up/passkey/options", response=WebAuthnOptions)
+@routes.signed_in(
+    "POST", "/api/account/step-up/passkey/options", response=WebAuthnOptions, errors=(404,)
+)
 async def begin_passkey(_request: Request, principal: Principal) -> WebAuthnOptions:
     """The options for an assertion."""
     return await services().passkeys.begin_step_up(principal)
