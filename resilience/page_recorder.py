@@ -47,9 +47,13 @@ _WATCH = """(() => {
         requestAnimationFrame(fields);
     };
     fields();
-    addEventListener("pageshow", (event) => {
+    const again = () => {
         known = new Set();
         all(document);
+    };
+    addEventListener("LOG", again);
+    addEventListener("pageshow", (event) => {
+        again();
         const [how] = performance.getEntriesByType("navigation");
         const reasons = (how.notRestoredReasons?.reasons || []).map(({ reason }) => reason);
         write(event.persisted ? "restored" : how.type, location.pathname, reasons.join(" "));
@@ -97,6 +101,11 @@ class Record:
 async def watch(context: BrowserContext) -> None:
     """Have every tab of a profile write down what it has on its page."""
     await context.add_init_script(_WATCH)
+
+
+async def forget(page: Page) -> None:
+    """Have a tab write down what it shows now, and from now on what it has shown before, too."""
+    await page.evaluate(f"dispatchEvent(new Event('{_LOG}'))")
 
 
 async def record(page: Page) -> Record:

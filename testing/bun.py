@@ -56,6 +56,25 @@ def locked_packages(project: Path) -> Path:
     return _made((project / "bun.lock").read_text(), install)
 
 
+def built_front_end(project: Path) -> Path:
+    """A folder with a copy of a project, and in the copy's `dist` what is built of it; built once.
+
+    Args:
+        project: A folder with a `package.json` that has the script `build`, and its `bun.lock`.
+    """
+    made = ("dist", "node_modules")
+    parts = [part for part in sorted(project.iterdir()) if part.name not in made]
+    files = [one for part in parts for one in (part, *sorted(part.rglob("*"))) if one.is_file()]
+
+    def build(folder: Path) -> None:
+        copy = folder / project.name
+        shutil.copytree(project, copy, ignore=shutil.ignore_patterns(*made))
+        (copy / "node_modules").symlink_to(locked_packages(project) / "node_modules")
+        run("run", "--bun", "build", cwd=copy)
+
+    return _made("\n".join(f"{one}\0{one.read_text()}" for one in files), build)
+
+
 def _made(key: str, make: Callable[[Path], None]) -> Path:
     folder = CACHE / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not folder.exists():
