@@ -25,7 +25,12 @@ _TAGS = {
     "health": "Whether the process answers.",
     "docs": "The description of the API.",
 }
-_TEXT_PARAMETERS = {"provider"}
+_TEXT_PARAMETERS = {
+    "provider": "The id of a sign-in method.",
+    "message": "Its id, or the one under which a client sent it.",
+}
+_NAMED_THREADS = ("/api/threads/{id}", "/api/chat/{id}")
+"""Paths in which the id of a thread may also be one that a program gave it."""
 _SCHEMAS = "#/components/schemas/{model}"
 
 _INTRODUCTION = """The conversations of the app, for programs.
@@ -174,10 +179,15 @@ def _path_parameters(path: str) -> Iterator[Json]:
     for part in path.split("/"):
         if part.startswith("{"):
             name = part.strip("{}").partition(":")[0]
-            schema = {"type": "string"}
-            if name not in _TEXT_PARAMETERS:
-                schema["format"] = "uuid"
-            yield {"name": name, "in": "path", "required": True, "schema": schema}
+            parameter: Json = {"name": name, "in": "path", "required": True}
+            if name in _TEXT_PARAMETERS:
+                parameter["description"] = _TEXT_PARAMETERS[name]
+            elif path.startswith(_NAMED_THREADS):
+                parameter["description"] = "The id of a thread, or the one that a program gave it."
+            else:
+                yield {**parameter, "schema": {"type": "string", "format": "uuid"}}
+                continue
+            yield {**parameter, "schema": {"type": "string"}}
 
 
 def _query_parameters(operation: Operation, schemas: _ComponentSchemas) -> Iterator[Json]:
@@ -249,7 +259,10 @@ def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tup
     if operation.response is not None:
         schema = schemas.of(operation.response, "serialization")
         content = {"application/json": {"schema": schema}}
-        yield str(operation.status), {"description": "Success.", "content": content}
+        for status in (operation.status, *operation.statuses):
+            yield str(status), {"description": "Success.", "content": content}
+        if operation.etag:
+            yield "304", {"description": "The client has this version (`If-None-Match`)."}
     if operation.stream:
         stream = {EVENT_STREAM: {"schema": {"type": "string"}}}
         yield "200", {"description": "An event stream.", "content": stream}

@@ -44,6 +44,8 @@ class Declaration(TypedDict, total=False):
     max_bytes: int | None
     response: Any
     status: int
+    statuses: tuple[int, ...]
+    etag: bool
     stream: bool
     media_type: str
     no_content: bool
@@ -68,6 +70,8 @@ class Operation:
         response: The type of what the handler returns: a `ResponseModel`, or any type that pydantic
             knows.
         status: The status of that response.
+        statuses: Others that it may have.
+        etag: Whether it has an `ETag`, and is 304 for a client that has the same version.
         stream: Whether the response is an event stream.
         media_type: The type of a response that is a file, such as `application/zip`.
         no_content: Whether the handler may also return None, for 204. It is all that a route
@@ -86,6 +90,8 @@ class Operation:
     max_bytes: int | None = BODY_MAX_BYTES
     response: Any = None
     status: int = 200
+    statuses: tuple[int, ...] = ()
+    etag: bool = False
     stream: bool = False
     media_type: str = ""
     no_content: bool = False

@@ -29,6 +29,8 @@ from testing.route_cases import UNDECLARED
 
 OF_CLIENTS = {
     "POST /api/chat": "the body of the AI SDK's chat transport",
+    "POST /api/chat/{id}/stop": "the body that chat clients send with a stop",
+    "POST /api/threads/{id}/title": "what assistant-ui sends for a title",
     "POST /api/auth/session": "the body of Auth.js's update()",
 }
 """Bodies whose form a client's library decides: other fields are ignored."""
