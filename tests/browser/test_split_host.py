@@ -20,8 +20,13 @@ from testing.hosting_service import API_URL, PAGES_URL, HostingService
 from testing.pictures import png
 from testing.program import free_port, running
 from testing.split_host import PRIVATE, SplitHost, copy_project, deploy, deployed
-from tests.browser.conftest import GIVEN
 
+GIVEN = {
+    "FAKE_MODELS": "true",
+    "EMBEDDED_MODEL": "false",
+    "CHAT_MODEL": "fake:300x20",
+    "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
+}
 LOST = re.compile(r"/signin/?\?callbackUrl=%2Fc%2F")
 
 
