@@ -188,21 +188,22 @@ async def _(programs: Programs) -> Page:
     row = page.locator("[data-role=assistant]").last
     await row.get_by_role("button", name="Delete this version").click()
     await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    await page.add_style_tag(content=".undo { animation: none !important }")
     return page
 
 
 async def _versions(programs: Programs) -> Page:
     ada = await programs.person(programs.program())
     await ada.ask("echo: The tide rises twice a day.")
-    await until_done(ada.page)
+    await ended(ada.page, "complete")
     await composer(ada.page).press("ArrowUp")
     editor = ada.page.get_by_role("textbox", name="Message text")
     await editor.fill("How often does the tide rise? echo: Twice a day, in most places.")
     await editor.press("Enter")
-    await expect(editor).to_have_count(0)
-    await until_done(ada.page)
     row = ada.page.locator("[data-role=assistant]")
+    await expect(row).to_contain_text("Twice a day, in most places.")
+    await ended(ada.page, "complete")
     await row.get_by_role("button", name="Regenerate").click()
-    await expect(row.get_by_role("group", name="Versions")).to_be_visible()
-    await until_done(ada.page)
+    await expect(row.locator("[aria-live]")).to_have_text("Version 2/ of 2")
+    await ended(ada.page, "complete")
     return ada.page
