@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validat
 
 from chat_app.settings.limits import Effort
 from chat_app.settings.validation import (
+    ApiKey,
     ApiUrl,
     CommaList,
     Json,
@@ -108,7 +109,7 @@ class ProviderSettings(_ConfigEntry):
     ]
     kind: ProviderKind = "chat-completions"
     base_url: ApiUrl = Field(min_length=1)
-    api_key: SecretStr = SecretStr("")
+    api_key: ApiKey = SecretStr("")
     models: tuple[Annotated[OfferedModel, BeforeValidator(_by_its_id)], ...] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -124,7 +125,7 @@ class ModelSettings(SettingsGroup):
     openai_base_url: ApiUrl = ""
     """An OpenAI-compatible server; empty means OpenAI's own."""
 
-    openai_api_key: SecretStr = SecretStr("")
+    openai_api_key: ApiKey = SecretStr("")
     """Its API key."""
 
     openai_kind: Literal["chat-completions", "responses"] = "chat-completions"

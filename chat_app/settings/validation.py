@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -239,6 +239,16 @@ def _validate_api_url(url: str) -> str:
         )
     return f"{base.rstrip('/')}{mark}{query}"
 
+
+def _validate_api_key(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value().strip()
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("has a character that no API key has; put your key in place of an example")
+    return SecretStr(value)
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_validate_api_key)]
+"""An API key, which is sent in a header: printable ASCII without spaces; may be empty."""
 
 ApiUrl = Annotated[str, AfterValidator(_validate_api_url)]
 """The base URL of an HTTP API, without a trailing slash; may be empty. Its query is at most the

@@ -156,6 +156,11 @@ async def test_each_provider_gets_its_own_key_and_the_servers_own_name(given: Gi
             {"openai_base_url": "https://user:pass@host/v1", "chat_models": "x"},
             "OPENAI_BASE_URL: must look like",
         ),
+        ({"openai_api_key": "sk-…"}, "OPENAI_API_KEY: has a character that no API key has"),
+        (
+            {"chat_providers": [{**OLLAMA[0], "api_key": "sk one"}]},
+            "CHAT_PROVIDERS: api_key of entry 1 has a character that no API key has",
+        ),
         (
             {"openai_base_url": "https://host/v1?key=k", "chat_models": "x"},
             "OPENAI_BASE_URL: must look like",
