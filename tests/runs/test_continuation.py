@@ -25,6 +25,11 @@ from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness, text_of
 
 TEXT: list[Part] = [{"type": "text", "text": "Half of"}]
+BETWEEN: tuple[Event, ...] = (
+    ToolCallDelta("c1", "search", "{}"),
+    PartAdded({"type": "data", "name": "chart", "data": 1}),
+)
+"""What a text does not go on across."""
 
 
 async def stopped(harness: RunHarness, who: Principal, text: str = "Half of") -> CreatedRun:
@@ -132,13 +137,7 @@ async def test_reasoning_before_the_rest_stands_behind_the_whole_text(
     assert parts[0] == {"type": "text", "text": "Half of it here"}
 
 
-@pytest.mark.parametrize(
-    "between",
-    [
-        ToolCallDelta("c1", "search", "{}"),
-        PartAdded({"type": "data", "name": "chart", "data": 1}),
-    ],
-)
+@pytest.mark.parametrize("between", BETWEEN)
 async def test_a_text_behind_what_was_made_meanwhile_is_another_one(
     harness: RunHarness, alice: Principal, between: Event
 ):
@@ -152,6 +151,21 @@ async def test_a_text_behind_what_was_made_meanwhile_is_another_one(
     parts = (await harness.message(alice, sent.message_id)).parts
     texts = [part["text"].strip() for part in parts if part["type"] == "text"]
     assert (len(parts), texts) == (3, ["Half of", "Then this. And that."])
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+async def test_a_text_behind_what_the_answer_ended_with_is_another_one(
+    harness: RunHarness, alice: Principal, between: Event
+):
+    sent = await harness.runs.send(alice, text="hi", client_id="c1")
+    (await harness.models.one.answer()).say("I look.").send(between).finish("length")
+    await harness.read(alice, sent.run_id)
+    again = await harness.runs.continue_answer(alice, sent.message_id)
+    (await harness.models.one.answer(2)).say("It is high.").finish()
+    await harness.read(alice, again.run_id)
+    parts = (await harness.message(alice, sent.message_id)).parts
+    texts = [part["text"].strip() for part in parts if part["type"] == "text"]
+    assert (len(parts), texts) == (3, ["I look.", "It is high."])
 
 
 async def test_a_late_tag_takes_nothing_of_the_answer(harness: RunHarness, alice: Principal):
