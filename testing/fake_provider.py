@@ -70,9 +70,11 @@ class FakeProvider:
 
 
 @asynccontextmanager
-async def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeProvider]:
+async def serve(
+    answer: Answer, tls: ssl.SSLContext | None = None, port: int = 0
+) -> AsyncIterator[FakeProvider]:
     provider = FakeProvider(answer)
-    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", port, ssl=tls)
     scheme, port = "https" if tls else "http", server.sockets[0].getsockname()[1]
     provider.origin = f"{scheme}://127.0.0.1:{port}"
     async with server:

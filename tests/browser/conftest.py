@@ -5,10 +5,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
+from testing.axe import fetch_axe
 from testing.browser_user import BrowserUser, Meet
 from testing.mail_server import Mailbox, listening
 from testing.program import Program, running
+from testing.strict_providers import StrictProviders
 
+STRICT = StrictProviders()
 GIVEN = {
     "FAKE_MODELS": "true",
     "EMBEDDED_MODEL": "false",
@@ -16,6 +19,7 @@ GIVEN = {
     "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
     "CHAT_FALLBACKS": '{"fake:refuse:1x1":["fake:28x1"]}',
     "CHAT_PRICES": '{"fake:28x1":{"input":1,"output":10}}',
+    "CHAT_PROVIDERS": STRICT.setting,
 }
 
 
@@ -38,6 +42,19 @@ def sealed_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program
 def either_program(request: pytest.FixtureRequest) -> Program:
     """A story that replaces the session's token is lived with both kinds."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core."""
+    return fetch_axe(tmp_path_factory.mktemp("axe"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def strict_providers() -> AsyncIterator[StrictProviders]:
+    """Providers of three dialects that refuse whatever the real ones refuse."""
+    async with STRICT.serving() as one:
+        yield one
 
 
 @pytest_asyncio.fixture(loop_scope="session")

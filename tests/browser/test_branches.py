@@ -1,40 +1,10 @@
 """Versions of messages as one person uses them; a reload and a second device agree at each step."""
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import expect
 
-from testing.browser_user import BrowserUser, Meet, composer, pick_model, until_done, until_text
+from testing.browser_user import Meet, composer, pick_model, until_text
 from testing.program import Program
-
-SHOWN = """() => [...document.querySelectorAll("article.message")].map((row) => [
-    row.dataset.role,
-    row.dataset.status,
-    row.querySelector(".version-picker [aria-live]")?.textContent ?? "",
-    row.querySelector(".ct-text").innerText.trim(),
-])"""
-SAME = f"(wanted) => JSON.stringify(({SHOWN})()) === JSON.stringify(wanted)"
-
-
-async def agree(ada: BrowserUser, phone: BrowserUser) -> list[list[str]]:
-    """What the page shows, once it shows the same after a reload, as does the other device."""
-    await expect(ada.page.locator("article[data-status=running]")).to_have_count(0, timeout=60_000)
-    await until_done(ada.page)
-    wanted = await ada.page.evaluate(SHOWN)
-    await phone.page.wait_for_function(SAME, arg=wanted)
-    for page in (ada.page, phone.page):
-        await page.reload()
-        await expect(composer(page)).to_be_visible()
-        await page.wait_for_function(SAME, arg=wanted)
-    return wanted
-
-
-def row(page: Page, place: int) -> Locator:
-    return page.get_by_test_id("message").nth(place)
-
-
-async def press(page: Page, place: int, name: str) -> None:
-    """Press a button of a message."""
-    await row(page, place).hover()
-    await row(page, place).get_by_role("button", name=name, exact=True).click()
+from testing.two_devices import SAME, agree, press, row
 
 
 async def test_versions_to_and_fro_on_every_device(program: Program, meet: Meet) -> None:
