@@ -7,10 +7,12 @@ process.env.VITE_API_URL ??= "";
 const names = ["NEXTAUTH_URL", "NEXTAUTH_URL_INTERNAL", "VERCEL_URL"];
 const define = Object.fromEntries(names.map((name) => [`process.env.${name}`, "undefined"]));
 
+const server = `http://localhost:${process.env.PORT ?? 3000}`;
+
 export default defineConfig({
   base: "./", // one build works under any path
   define,
   // "use client" means something to a server that renders; here is none.
   build: { rolldownOptions: { checks: { moduleLevelDirective: false } } },
-  server: { port: 5173, strictPort: true, proxy: { "/api": "http://localhost:3000" } },
+  server: { port: 5173, strictPort: true, proxy: { "/api": server } },
 });
