@@ -5,8 +5,7 @@ done (reflex-hosting-cli 0.2, reflex-build-sdk 0.1).
 """
 
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,16 +14,6 @@ from starlette.routing import Route
 
 PAGES_URL, API_URL = "https://chat.reflex.run", "https://one.fly.dev"
 """What it reserves: hosts on two sites, as Reflex's own service does."""
-_UNSET = (
-    *("org_id", "min_instances", "max_instances", "source_thread_id", "unreleased_provider"),
-    *("backend_url", "latest_deployment"),
-)
-_SWITCHES = (
-    *("full_deploy", "disable_secrets", "weekly_report_enabled", "has_deployments"),
-    *("any_environment_live", "any_environment_stopped", "any_environment_paused"),
-    "any_environment_credit_paused",
-)
-"""What an app without a deployment has (`reflex_build_sdk.types.App`)."""
 
 
 @dataclass
@@ -42,7 +31,6 @@ class HostingService:
     port: int
     archives: dict[str, bytes] = field(default_factory=dict[str, bytes])
     submitted: dict[str, str] = field(default_factory=dict[str, str])
-    app_id: UUID = field(default_factory=uuid4)
 
     @property
     def url(self) -> str:
@@ -55,7 +43,7 @@ class HostingService:
         return Starlette(
             routes=[
                 Route(f"{api}/authenticate/me", self._me, methods=["POST"]),
-                Route(f"{api}/apps/{self.app_id}", self._app),
+                Route(f"{api}/apps/search", self._apps),
                 Route(f"{api}/deployments/validate_cli", lambda _: JSONResponse(None)),
                 Route(f"{api}/apps/reserve", self._urls, methods=["POST"]),
                 Route(f"{api}/deployments/reserve", self._targets, methods=["POST"]),
@@ -70,11 +58,10 @@ class HostingService:
         ids = {"user_id": str(uuid4()), "org_id": str(uuid4())}
         return JSONResponse({**ids, "email": "operator@example.org", "tier": "Pro"})
 
-    async def _app(self, _: Request) -> Response:
-        unset: dict[str, Any] = dict.fromkeys(_UNSET)
-        switches = dict.fromkeys(_SWITCHES, False)
-        named = {"id": str(self.app_id), "name": "chat", "description": "", "provider": "fly"}
-        return JSONResponse({**unset, **switches, **named, "project_id": str(uuid4())})
+    async def _apps(self, request: Request) -> Response:
+        named = {"id": str(uuid4()), "name": request.query_params["app_name"], "description": ""}
+        rest = {"project_id": str(uuid4()), "provider": "fly", "disable_secrets": False}
+        return JSONResponse([{**named, **rest}])
 
     async def _urls(self, _: Request) -> Response:
         return JSONResponse({"hostname": PAGES_URL, "server": API_URL})

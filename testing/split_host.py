@@ -90,11 +90,11 @@ async def deploy(
         envs: The settings of the server there.
         overrides: The URLs of the hosts, in place of those that the service has for them.
     """
+    (folder / ".env.hosted").write_text("".join(f"{k}={v}\n" for k, v in envs.items()))
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("REFLEX_", "__REFLEX"))}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _REFLEX, "deploy", "--no-interactive", "--token", "a-token"),
-        *("--app-id", str(service.app_id)),
-        *(word for name, value in envs.items() for word in ("--env", f"{name}={value}")),
+        *("--app-name", "chat", "--envfile", ".env.hosted"),
         cwd=folder,
         env={
             **clean,
