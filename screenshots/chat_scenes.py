@@ -186,6 +186,28 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
+async def _open_context(page: Page, viewport: Viewport) -> None:
+    await viewports.apply(page, viewport)
+    if not await page.locator(".context-card").is_visible():
+        await page.locator(".context-button").click()
+    await expect(page.get_by_role("button", name="Summarize older messages")).to_be_enabled()
+    await viewports.apply(page, viewport)
+
+
+@scene("context", _open_context)
+async def _(programs: Programs) -> Page:
+    """The warning that a chat is long, and the card of the meter."""
+    program = programs.program(CHAT_CONTEXT_CHARS="2300")
+    ada = await programs.person(program)
+    thread = await samples.tell(
+        data_of(program), ada.email, "High tides", samples.TIDES + samples.COVER
+    )
+    await ada.open(f"/c/{thread}")
+    await until_text(ada.page)
+    await expect(ada.page.locator(".context-warning")).to_be_visible()
+    return ada.page
+
+
 @scene("new-text")
 async def _(programs: Programs) -> Page:
     ada = await programs.person(programs.program(CHAT_MODEL="fake:3000x30"))

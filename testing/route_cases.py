@@ -103,6 +103,7 @@ CASES = {
     ("GET", "/api/threads/{id}/messages"): Case(),
     ("POST", "/api/threads/{id}/messages"): Case(body=entry("Planted", id=uuid4().hex)),
     ("PATCH", "/api/threads/{id}/messages/{message}"): Case(body=entry("Planted")),
+    ("POST", "/api/threads/{id}/compact"): Case(),
     ("DELETE", "/api/threads/{id}/messages/{message}"): Case(),
     ("GET", "/api/openapi.json"): Case(public=True),
     ("GET", "/api/docs"): Case(public=True),

@@ -19,6 +19,7 @@ from chat_app.api import (
     auth,
     chat,
     chat_defaults,
+    compaction,
     email_flows,
     messages,
     oauth,
@@ -103,6 +104,7 @@ routes: list[ApiRoute] = [
     *chat.routes,  # the first ones are found soonest
     *threads.routes,
     *messages.routes,
+    *compaction.routes,
     *auth.routes,
     *email_flows.routes,
     *oauth.routes,

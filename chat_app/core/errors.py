@@ -43,6 +43,7 @@ MESSAGES = {
     "database_busy": "The database is busy. Try again in a moment.",
     "database_full": "The disk is full. Nothing was saved.",
     "database_unreachable": "The database can't be reached. Nothing was saved.",
+    "summary_failed": "The older messages couldn't be summarized. Try again in a moment.",
     "model_changed": "The model was changed from {before} to {after}.",
     "model_fallback": "{before} isn't available right now, so {after} answered.",
     # stored by earlier versions

@@ -189,13 +189,14 @@ RUN_TO_END = Prepared(
         MESSAGES.c.owner_id,
         MESSAGES.c.thread_id,
         MESSAGES.c.created_at.label("message_created_at"),
+        MESSAGES.c.status.label("message_status"),
         MESSAGES.c.parts,
         MESSAGES.c.native,
     )
     .join(MESSAGES, MESSAGES.c.id == RUNS.c.message_id)
     .where(RUNS.c.id == _id("run_id"))
 )
-"""What the end of a run needs of it, and of an answer that it continues."""
+"""What the end of a run needs of it, and of an answer that it adds to."""
 
 END_OF_RUN = Prepared(
     select(
@@ -243,6 +244,13 @@ END_MESSAGE = Prepared(
     )
 )
 """An answer gets what its log folds to."""
+
+CHANGE_PARTS = Prepared(
+    update(MESSAGES)
+    .where(MESSAGES.c.id == _id("message_id"))
+    .values(_new(MESSAGES.c.parts, MESSAGES.c.size))
+)
+"""An answer that has ended gets another part, and keeps its end."""
 
 END_RUN = Prepared(
     update(RUNS)

@@ -315,7 +315,8 @@ def _measure(_mapper: object, _connection: object, message: Message) -> None:
 class Run(Owned, table=True):
     """The generation of one answer.
 
-    `finish_reason`, `error` and `error_params` are those of its message row;
+    `finish_reason`, `error` and `error_params` are those of its message row, but for a run that
+    only adds a summary to an answer: its `finish_reason` is `compaction`, from its beginning;
     `cost_nanodollars` is in billionths of a US dollar, by the prices at its end.
     """
 

@@ -6,6 +6,7 @@ import reflex as rx
 
 from chat_app.components.auth.sign_in import require_auth
 from chat_app.components.chat.composer import chat_options, composer, model_picker, starters
+from chat_app.components.chat.context_meter import context_meter, context_status
 from chat_app.components.chat.message import (
     MessageEvents,
     answer_details,
@@ -33,6 +34,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState
 from chat_app.states.chat_defaults import ChatDefaultsState
+from chat_app.states.context import ContextState, WarningState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import MAX_PAGES
@@ -299,10 +301,35 @@ def _undo_branch() -> rx.Component:
     )
 
 
+def _context_meter() -> rx.Component:
+    return context_meter(
+        context=ContextState.context,
+        outlook=ContextState.outlook,
+        busy=ChatState.busy,
+        compacting=ContextState.compacting,
+        is_disconnected=is_disconnected,
+        on_look=ContextState.look,
+        on_compact=ContextState.compact(ChatState.thread),
+    )
+
+
+def _context_status() -> rx.Component:
+    is_dismissed = WarningState.dismissed.contains(ChatState.thread)
+    return context_status(
+        level=rx.cond(is_dismissed, "", ContextState.level),
+        compacting=ContextState.compacting,
+        said=ContextState.said,
+        busy=ChatState.busy,
+        on_compact=ContextState.compact(ChatState.thread),
+        on_dismiss=WarningState.dismiss(ChatState.thread),
+    )
+
+
 def _dock() -> rx.Component:
     return rx.el.div(
         notice(ChatState.notice, ChatState.dismiss),
         _undo_branch(),
+        _context_status(),
         composer(
             model_picker(
                 models=ChatState.models,
@@ -311,6 +338,7 @@ def _dock() -> rx.Component:
                 on_open=ChatState.refresh_models,
             ),
             _options(),
+            _context_meter(),
             busy=ChatState.busy,
             is_disconnected=is_disconnected,
             accepted=ChatState.accepted,

@@ -1,7 +1,8 @@
 """Compaction: a summary takes the place of a conversation's older messages.
 
-The summary is a part of the answer before which it was made. It names the last message that it
-covers, so the branch above that message is no longer sent, and nothing is deleted.
+The summary is a part of the answer before which it was made, or, when the user asked for it, the
+last part of the answer after which it was made. It names the last message that it covers, so the
+branch above that message is no longer sent, and nothing is deleted.
 """
 
 import asyncio
@@ -10,18 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chat_app.core.errors import StorableError
-from chat_app.core.events import Finish, TextDelta, TextWasReasoning
+from chat_app.core.events import Finish, PartAdded, TextDelta, TextWasReasoning
 from chat_app.core.parts import SummaryPart
 from chat_app.llm.base import CallOptions, Model, PromptMessage, text_message
 from chat_app.runs.calls import ModelCalls
 from chat_app.runs.context import (
     excerpt,
     first_kept,
+    first_kept_on_request,
     message_size,
     shorten,
     split_transcript,
     summary_limit,
 )
+from chat_app.runs.finalize import RunResult
+from chat_app.runs.log import RunLog
 from chat_app.runs.prompt import StoredPrompt
 
 _SECONDS = 60.0
@@ -125,6 +129,49 @@ def summary_message(summary: str) -> PromptMessage:
     return text_message("user", _INTRODUCTION + summary)
 
 
+def to_cover(stored: StoredPrompt) -> Sequence[PromptMessage]:
+    """What a summary that the user asks for would cover; empty when there is nothing to gain."""
+    return stored.messages[: first_kept_on_request(stored.messages)]
+
+
+async def add_summary(
+    calls: ModelCalls,
+    model: Model,
+    stored: StoredPrompt,
+    log: RunLog,
+    *,
+    limit: int,
+    max_tokens: int,
+) -> RunResult:
+    """Summarize older messages because the user asks for it, though all of them may fit.
+
+    Args:
+        calls: Calls the model.
+        model: The model of the conversation.
+        stored: The conversation, up to the answer that gets the summary.
+        log: The log of the run; the summary is added to it.
+        limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
+        max_tokens: The most tokens of the summary.
+    """
+    messages = to_cover(stored)
+    if messages:
+        # an excerpt of a conversation that fits would be all of it
+        max_bytes = min(summary_limit(limit), sum(map(message_size, messages)) // 2)
+        log.add(
+            PartAdded(
+                await summarize(
+                    *(calls, model, messages, stored.summary),
+                    limit=limit,
+                    max_tokens=max_tokens,
+                    max_bytes=max_bytes,
+                )
+            )
+        )
+    # a run that is lost after this has done its work
+    log.add(Finish("stop"))
+    return RunResult("complete")
+
+
 async def summarize(
     calls: ModelCalls,
     model: Model,
@@ -133,6 +180,7 @@ async def summarize(
     *,
     limit: int,
     max_tokens: int,
+    max_bytes: int | None = None,
 ) -> SummaryPart:
     """Make a summary with a model, or an excerpt where the model cannot.
 
@@ -143,15 +191,18 @@ async def summarize(
         before: The summary that covers what is above them.
         limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
         max_tokens: The most tokens of the summary.
+        max_bytes: How long the summary should be at most, in bytes; None for `summary_limit`.
     """
-    max_bytes = summary_limit(limit)
+    max_bytes = max_bytes or summary_limit(limit)
     texts = [f"{_NAMES[message.role]}: {message.text}" for message in messages]
     above = before["text"] if before else ""
     text, is_excerpt = "", False
     if model.info.summarizes and limit >= _SMALLEST_LIMIT and calls.can_call(model):
         try:
             async with asyncio.timeout(_SECONDS):
-                text = await _model_summary(calls, model, above, texts, limit, max_tokens)
+                text = await _model_summary(
+                    *(calls, model, above, texts), limit, max_tokens, max_bytes
+                )
         except (StorableError, TimeoutError) as error:
             logger.warning("A model could not summarize a chat: %s", type(error).__name__)
     if not text or len(text.encode()) > 2 * max_bytes:
@@ -175,8 +226,8 @@ async def _model_summary(
     texts: Sequence[str],
     limit: int,
     max_tokens: int,
+    max_bytes: int,
 ) -> str:
-    max_bytes = summary_limit(limit)
     # a word of any language has three tokens at most, and a model may think before it writes
     words = max(50, min(max_bytes // 8, max_tokens // 4))
     options = CallOptions(max_tokens=max_tokens, effort=next(iter(model.info.efforts), None))

@@ -33,6 +33,8 @@ _KEPT = 0.5
 again at the next question."""
 _SUMMARY = 0.2
 _MAX_SUMMARY_BYTES = 8_000
+_LEAST_BYTES = 1_000
+"""Fewer bytes are not worth a summary that the user asks for."""
 _SHORTEST_LINE = 80
 """The fewest bytes of a message in an excerpt, if it is in it."""
 
@@ -87,7 +89,12 @@ def prompt_limit(
 
 def message_size(message: PromptMessage) -> int:
     """What a message of a prompt counts, in bytes."""
-    return _MESSAGE_BYTES + sum(map(_part_size, message.parts))
+    return parts_size(message.parts)
+
+
+def parts_size(parts: Iterable[Part]) -> int:
+    """What a message with these parts counts in a prompt, in bytes."""
+    return _MESSAGE_BYTES + sum(map(_part_size, parts))
 
 
 def _part_size(part: Part) -> int:
@@ -122,6 +129,21 @@ def first_kept(messages: Sequence[PromptMessage], limit: int) -> int:
     while 0 < first < len(messages) - 1 and messages[first].role != "user":
         first += 1
     return max(0, first)
+
+
+def first_kept_on_request(messages: Sequence[PromptMessage]) -> int:
+    """The same when the user asks for a summary: the last question and what follows it are kept.
+
+    Args:
+        messages: The conversation without its system prompt, the oldest message first.
+
+    Returns:
+        The index of the first message that is kept; 0 when there is nothing to summarise, or so
+        little that a summary would not be shorter.
+    """
+    questions = (at for at in range(len(messages) - 1, 0, -1) if messages[at].role == "user")
+    first = next(questions, 0)
+    return first if sum(map(message_size, messages[:first])) >= _LEAST_BYTES else 0
 
 
 def summary_limit(limit: int) -> int:

@@ -8,30 +8,24 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited
-from chat_app.core.events import encode_payload, events_of
 from chat_app.core.parts import Part, size_of, text_part
 from chat_app.db.full_text import entry_of_message, entry_of_title
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
     ACTIVE_THREADS,
-    CONTINUE_MESSAGE,
     CONTINUE_THREAD,
-    DELETE_ENTRY,
     FIRST_RUN_OF_QUESTION,
     INSERT_ENTRY,
-    INSERT_EVENT,
     INSERT_MESSAGE,
     INSERT_RUN,
     INSERT_THREAD,
     MESSAGE_OF_CLIENT,
     MESSAGE_TO_ANSWER,
-    MESSAGE_TO_CONTINUE,
     OPTIONS_OF_NEW_CHATS,
     THREAD_OF_EXTERNAL_ID,
     THREAD_TO_SEND_TO,
 )
 from chat_app.llm.base import Model
-from chat_app.runs.continuation import can_continue
 from chat_app.runs.new_message import NewMessage
 from chat_app.threads.options import NO_OPTIONS, ChatOptions
 from chat_app.threads.titles import first_words
@@ -51,6 +45,7 @@ class CreatedRun:
         options: Those of the thread.
         continues: What the answer has already; the log of the run begins with it.
         continued_bytes: The size of the answer, with what is never shown of it.
+        compacts: Whether the run only adds a summary of older messages to the answer.
     """
 
     thread_id: UUID
@@ -61,6 +56,7 @@ class CreatedRun:
     options: ChatOptions = NO_OPTIONS
     continues: tuple[Part, ...] = ()
     continued_bytes: int = 0
+    compacts: bool = False
 
     @property
     def duplicate(self) -> bool:
@@ -112,8 +108,8 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         message = _beside(transaction, message, message.edits)
     thread_id = message.thread_id or uuid4()
     is_new = message.thread_id is None
-    thread = _new_thread(transaction, message) if is_new else _lock_thread(transaction, thread_id)
-    _check_active_runs(transaction, run, thread_id)
+    thread = _new_thread(transaction, message) if is_new else lock_thread(transaction, thread_id)
+    check_active_runs(transaction, run, thread_id)
     parent_id = thread.head_id if message.below == "head" else message.below
     if parent_id is not None and parent_id != thread.head_id:
         _check_message(transaction, thread_id, parent_id)
@@ -127,7 +123,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     if is_new:
         _insert_thread(transaction, run, thread_id, thread, model, answer_id, message.external_id)
     else:
-        _continue_thread(transaction, run, thread_id, thread.title, model.id, answer_id)
+        continue_thread(transaction, run, thread_id, thread.title, model.id, answer_id)
     question = {
         "id": question_id,
         "parent_id": parent_id,
@@ -139,7 +135,7 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
         "client_id": message.client_id,
     }
     answer = _answer(answer_id, question_id, model)
-    _insert_run(transaction, run, thread_id, [question, answer], answer_id, model)
+    insert_run(transaction, run, thread_id, [question, answer], answer_id, model)
     at = {"owner_id": run.principal.user_id, "thread_id": thread_id, "created_at": run.now}
     entries = [
         None if had_title else entry_of_title(thread.title, **at),
@@ -169,12 +165,12 @@ def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Create
         raise NotFound
     thread_id, parent_id, role, status, last_model = message
     question_id = message_id if role == "user" else parent_id
-    thread = _lock_thread(transaction, thread_id)
+    thread = lock_thread(transaction, thread_id)
     if question_id is None:
         raise InvalidInput("Only an answer can be regenerated.")
     if status == "running":
         raise Conflict("This answer is still being written.")
-    _check_active_runs(transaction, run, thread_id)
+    check_active_runs(transaction, run, thread_id)
     if _check_message(transaction, thread_id, question_id) != "user":
         raise InvalidInput("Only the answer to a message can be regenerated.")
     run.admit(transaction, 0)
@@ -182,64 +178,15 @@ def retry_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Create
     answer_id = uuid4()
     # another model is that of the thread from now on
     next_model = thread.model if model.id == last_model else model.id
-    _continue_thread(transaction, run, thread_id, thread.title, next_model, answer_id)
-    _insert_run(
+    continue_thread(transaction, run, thread_id, thread.title, next_model, answer_id)
+    insert_run(
         transaction, run, thread_id, [_answer(answer_id, question_id, model)], answer_id, model
     )
     return CreatedRun(thread_id, question_id, answer_id, run.run_id, model, thread.options)
 
 
-def continue_run(
-    transaction: Transaction, run: NewRun, message_id: UUID, *, max_bytes: int
-) -> CreatedRun:
-    """Store the run that continues an answer; its log begins with what the answer has.
-
-    Args:
-        transaction: Restricted to the user.
-        run: The run.
-        message_id: The answer, the last message of its thread.
-        max_bytes: The largest answer.
-
-    Raises:
-        NotFound: The message is missing, foreign or deleted, or its thread is.
-        InvalidInput: It is no answer that was cut off, or it is as large as an answer may be.
-        Conflict: An answer is running in the thread, or the message is not the last one.
-        RateLimited: Too many runs are active, or too many answers were asked for.
-        StorageFull: The user stores too much.
-    """
-    message = transaction.first(MESSAGE_TO_CONTINUE, message_id=message_id)
-    if message is None:
-        raise NotFound
-    thread_id, question_id, role, status, reason, last_model, parts, size = message
-    thread = _lock_thread(transaction, thread_id)
-    _check_active_runs(transaction, run, thread_id)
-    if question_id is None or not can_continue(role, status, reason, parts):
-        raise InvalidInput("Only an answer that was cut off can be continued.")
-    if size >= max_bytes:
-        raise InvalidInput("This answer has reached this server's size limit.")
-    if message_id != thread.head_id:
-        raise Conflict("Only the last answer of a chat can be continued.")
-    run.admit(transaction, 0)
-    model = run.choose_model(last_model)
-    _continue_thread(transaction, run, thread_id, thread.title, thread.model, message_id)
-    transaction.run(CONTINUE_MESSAGE, message_id=message_id)
-    transaction.run(DELETE_ENTRY, message_id=message_id)
-    _insert_run(transaction, run, thread_id, [], message_id, model)
-    transaction.run_each(
-        INSERT_EVENT,
-        [
-            {"run_id": run.run_id, "seq": seq, "kind": event.kind, "payload": encode_payload(event)}
-            for seq, (_, event) in enumerate(events_of(parts), 1)
-        ],
-    )
-    continued = tuple(parts), size
-    return CreatedRun(
-        thread_id, question_id, message_id, run.run_id, model, thread.options, *continued
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class _Thread:
+class StoredThread:
     """What is read of a thread; the defaults are those of a new one."""
 
     title: str = ""
@@ -266,22 +213,26 @@ def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun
     return CreatedRun(thread_id, message_id, answer_id, run_id, None)
 
 
-def _new_thread(transaction: Transaction, message: NewMessage) -> _Thread:
+def _new_thread(transaction: Transaction, message: NewMessage) -> StoredThread:
     """A thread that is not added yet."""
     options = message.options
     if options is None:
         row = transaction.first(OPTIONS_OF_NEW_CHATS)
         options = NO_OPTIONS if row is None else ChatOptions.of_row(row[0])
-    return _Thread(options=options)
+    return StoredThread(options=options)
 
 
-def _lock_thread(transaction: Transaction, thread_id: UUID) -> _Thread:
-    """The thread, locked."""
+def lock_thread(transaction: Transaction, thread_id: UUID) -> StoredThread:
+    """The thread, locked.
+
+    Raises:
+        NotFound: It is missing, foreign or deleted.
+    """
     row = transaction.first(THREAD_TO_SEND_TO, thread_id=thread_id)
     if row is None:
         raise NotFound
     title, origin, model, head_id, options = row
-    return _Thread(title, origin, model, head_id, ChatOptions.of_row(options))
+    return StoredThread(title, origin, model, head_id, ChatOptions.of_row(options))
 
 
 def _beside(transaction: Transaction, message: NewMessage, edited: UUID) -> NewMessage:
@@ -303,7 +254,13 @@ def _check_message(transaction: Transaction, thread_id: UUID, message_id: UUID) 
     return message[2]
 
 
-def _check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -> None:
+def check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) -> None:
+    """Check that another run can begin in a thread that is locked.
+
+    Raises:
+        Conflict: An answer is running in the thread.
+        RateLimited: Too many runs of the user are active.
+    """
     active = [active_in for (active_in,) in transaction.all(ACTIVE_THREADS)]
     if thread_id in active:
         raise Conflict("An answer is still being written in this chat. Stop it first.")
@@ -319,7 +276,7 @@ def _insert_thread(
     transaction: Transaction,
     run: NewRun,
     thread_id: UUID,
-    thread: _Thread,
+    thread: StoredThread,
     model: Model,
     head_id: UUID,
     external_id: str | None,
@@ -341,9 +298,10 @@ def _insert_thread(
     )
 
 
-def _continue_thread(
+def continue_thread(
     transaction: Transaction, run: NewRun, thread_id: UUID, title: str, model: str, head_id: UUID
 ) -> None:
+    """Change what a thread has after another message, or more of its last one."""
     transaction.run(
         CONTINUE_THREAD,
         thread_id=thread_id,
@@ -367,13 +325,15 @@ def _answer(answer_id: UUID, question_id: UUID, model: Model) -> dict[str, Any]:
     }
 
 
-def _insert_run(
+def insert_run(
     transaction: Transaction,
     run: NewRun,
     thread_id: UUID,
     messages: list[dict[str, Any]],
     answer_id: UUID,
     model: Model,
+    *,
+    finish_reason: str = "",
 ) -> None:
     """Add the messages, the last of which is the answer, and the run."""
     no_end = {"finish_reason": "", "error": "", "error_params": {}}
@@ -387,7 +347,7 @@ def _insert_run(
     )
     transaction.run(
         INSERT_RUN,
-        **no_end,
+        **{**no_end, "finish_reason": finish_reason},
         id=run.run_id,
         thread_id=thread_id,
         message_id=answer_id,

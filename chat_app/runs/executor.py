@@ -33,8 +33,8 @@ from chat_app.llm.base import CallOptions, Model, text_message
 from chat_app.llm.errors import ContextTooLong
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCall, ModelCalls, fallback_notice
-from chat_app.runs.compact import FittedPrompt, can_shorten, fit_prompt
-from chat_app.runs.context import TokenRates, prompt_limit
+from chat_app.runs.compact import FittedPrompt, add_summary, can_shorten, fit_prompt
+from chat_app.runs.context_size import ContextSizes
 from chat_app.runs.continuation import INSTRUCTION, joined
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.finalize import RunResult, finalize, finished_result
@@ -119,6 +119,7 @@ class RunExecutor:
         flush_throttle: A monotonic clock; waits between attempts to store the end of a run.
         titler: Names threads after their first answer.
         calls: Calls the models.
+        contexts: How much of a conversation a model gets.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class RunExecutor:
         flush_throttle: FlushThrottle,
         titler: ThreadTitler,
         calls: ModelCalls,
+        contexts: ContextSizes,
     ) -> None:
         self._db = db
         self._bus = bus
@@ -142,7 +144,7 @@ class RunExecutor:
         self._flush_throttle = flush_throttle
         self._titler = titler
         self._calls = calls
-        self._token_rates = TokenRates()
+        self._contexts = contexts
         self._active: dict[UUID, ActiveRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -219,7 +221,7 @@ class RunExecutor:
         await active_run.log.close()
         model = active_run.model or model
         status = await self._finalize(active_run, created, result, model)
-        if status == "complete":
+        if status == "complete" and not created.compacts:
             self._titler.start(
                 active_run.principal, created.thread_id, created.user_message_id, model
             )
@@ -246,13 +248,20 @@ class RunExecutor:
         return active_run.result or _NOT_SAVED
 
     async def _stream(self, active_run: ActiveRun, created: CreatedRun, model: Model) -> RunResult:
-        leaf = created.message_id if created.continues else created.user_message_id
+        adds = created.continues or created.compacts
+        leaf = created.message_id if adds else created.user_message_id
         prompt = await read_prompt(self._db, active_run.principal, leaf)
+        if created.compacts:
+            return await add_summary(
+                *(self._calls, model, prompt, active_run.log),
+                limit=await self._contexts.prompt_limit(model),
+                max_tokens=self._settings.chat_max_tokens,
+            )
         if prompt.previous_model not in ("", model.id):
             before = self._models.name_of(prompt.previous_model)
             notice = notice_part("model_changed", before=before, after=model.name)
             active_run.log.add(PartAdded(notice))
-        limit = await self._prompt_limit(model)
+        limit = await self._contexts.prompt_limit(model)
         while True:
             fitted = await self._fit(active_run.log, prompt, created, model, limit)
             try:
@@ -279,17 +288,9 @@ class RunExecutor:
                 active_run.log,
                 max_bytes=self._settings.answer_bytes - created.continued_bytes,
                 now=self._flush_throttle.now,
-                on_usage=partial(self._observe, call.model, fitted),
+                on_usage=partial(self._contexts.observe, call.model, fitted.size),
                 before=created.continues,
             )
-
-    async def _prompt_limit(self, model: Model) -> int:
-        return prompt_limit(
-            await self._models.context_window(model),
-            self._token_rates.bytes_per_token(model.id),
-            max_tokens=self._settings.chat_max_tokens,
-            max_bytes=self._settings.chat_context_chars,
-        )
 
     async def _fit(
         self, log: RunLog, prompt: StoredPrompt, created: CreatedRun, model: Model, limit: int
@@ -307,9 +308,6 @@ class RunExecutor:
         if fitted.summary is not None:
             log.add(PartAdded(fitted.summary))
         return fitted
-
-    def _observe(self, model: Model, fitted: FittedPrompt, usage: Usage) -> None:
-        self._token_rates.observe(model.id, fitted.size, usage.input_tokens)
 
     async def _finalize(
         self, active_run: ActiveRun, created: CreatedRun, result: RunResult, model: Model

@@ -12,12 +12,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from chat_app.core.clock import Clock
 from chat_app.core.errors import DatabaseError, message_of
-from chat_app.core.events import Finish, FinishReason, Usage, text_length
-from chat_app.core.parts import has_content, native_size, size_of
+from chat_app.core.events import Finish, FinishReason, FoldedRun, Usage, text_length
+from chat_app.core.parts import NativeItem, has_content, native_size, notice_part, size_of
 from chat_app.db.engine import Database
 from chat_app.db.full_text import entry_of_message
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
+    CHANGE_PARTS,
     DELETE_ENTRY,
     DELETE_EVENTS,
     END_MESSAGE,
@@ -32,10 +33,12 @@ from chat_app.db.tables import ACTIVE
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import answering_model
 from chat_app.runs.follow import (
+    COMPACTION,
     EndEvent,
     EndStatus,
     RunMetrics,
     StopReason,
+    end_reason,
     fold_entries,
     seconds_between,
 )
@@ -121,13 +124,15 @@ def finalize(
     if run is None:
         return None
     message_id, model, status, created_at, first_event_at, *of_message = run
-    owner_id, thread_id, asked_at, parts, stored_native = of_message
+    owner_id, thread_id, asked_at, message_status, parts, stored_native = of_message
     if status not in ACTIVE:
         transaction.run(DELETE_EVENTS, run_id=run_id)
         return _stored_end(transaction, run_id, model, created_at, first_event_at)
     folded, seq = fold_entries(transaction.all(EVENTS_OF_RUN, run_id=run_id))
     # the log of a run that continues an answer begins with its parts, but not with these
     native = [*(stored_native or ()), *folded.native]
+    if message_status not in ACTIVE:
+        return _end_compaction(transaction, run_id, run, folded, native, seq, result, now)
     model = answering_model(folded.parts[len(parts) :], model)
     if result.status == "interrupted" and folded.finish is not None:
         result = finished_result(
@@ -187,6 +192,51 @@ def finalize(
     return EndEvent(seq, result.status, reason, result.message, length, metrics)
 
 
+def _end_compaction(
+    transaction: Transaction,
+    run_id: UUID,
+    run: Sequence[Any],
+    folded: FoldedRun,
+    native: Sequence[NativeItem],
+    seq: int,
+    result: RunResult,
+    now: datetime,
+) -> EndEvent:
+    """Close a run that adds a summary to an answer which has ended; that keeps its end."""
+    message_id, model, _, created_at, first_event_at, *_ = run
+    parts = folded.parts
+    if folded.finish is not None:  # the summary is there
+        result = RunResult("complete")
+    elif result.status == "failed":
+        parts = [*parts, notice_part("summary_failed")]
+    transaction.run(
+        CHANGE_PARTS,
+        message_id=message_id,
+        new_parts=parts,
+        new_size=size_of(parts) + native_size(native),
+    )
+    transaction.run(
+        END_RUN,
+        run_id=run_id,
+        new_model=model,
+        new_last_seq=seq,
+        new_finished_at=now,
+        new_input_tokens=None,
+        new_output_tokens=None,
+        new_reasoning_tokens=None,
+        new_cached_input_tokens=None,
+        new_cost_nanodollars=None,
+        new_status=result.status,
+        new_finish_reason=COMPACTION,
+        new_error=result.error,
+        new_error_params=dict(result.params),
+    )
+    transaction.run(DELETE_EVENTS, run_id=run_id)
+    first, total = (seconds_between(created_at, at) for at in (first_event_at, now))
+    metrics = RunMetrics(model, None, first, total)
+    return EndEvent(seq, result.status, "", result.message, text_length(parts), metrics)
+
+
 def _stored_end(
     transaction: Transaction,
     run_id: UUID,
@@ -202,7 +252,8 @@ def _stored_end(
     usage = None if None in tokens[:2] else Usage(*tokens)
     first, total = (seconds_between(created_at, at) for at in (first_event_at, finished_at))
     metrics = RunMetrics(model, usage, first, total, cost)
-    return EndEvent(seq, status, reason, message_of(error, params), text_length(parts), metrics)
+    message = message_of(error, params)
+    return EndEvent(seq, status, end_reason(reason), message, text_length(parts), metrics)
 
 
 async def reap_lost_runs(db: Database, clock: Clock, models: Models) -> int:

@@ -40,6 +40,8 @@ EndStatus = Literal["complete", "stopped", "failed", "interrupted", "revoked"]
 """How a run ends: by itself, by its user, by a provider, by a lost worker, with its session."""
 StopReason = Literal["user", "thread-deleted"]
 """Who stopped a run: its user, or the deletion of its thread."""
+COMPACTION = "compaction"
+"""In place of a finish reason, from its beginning: a run that only adds a summary to an answer."""
 
 _IDS = 1_000  # that one statement names
 
@@ -292,7 +294,7 @@ def end_event(run: Run, seq: int, parts: list[Part]) -> EndEvent:
     return EndEvent(
         seq,
         _end_status(run),
-        cast(Any, run.finish_reason),
+        end_reason(run.finish_reason),
         message_of(run.error, run.error_params),
         text_length(parts),
         run_metrics(run),
@@ -300,12 +302,20 @@ def end_event(run: Run, seq: int, parts: list[Part]) -> EndEvent:
 
 
 async def runs_of(session: AsyncSession, message_ids: Sequence[UUID]) -> list[Run]:
-    """The runs of answers, the first one of each first: a continued answer has several."""
+    """The runs that wrote answers, the first one of each first: a continued answer has several."""
     found = list[Run]()
     for start in range(0, len(message_ids), _IDS):
-        runs = select(Run).where(col(Run.message_id).in_(message_ids[start : start + _IDS]))
+        runs = select(Run).where(
+            col(Run.message_id).in_(message_ids[start : start + _IDS]),
+            col(Run.finish_reason) != COMPACTION,
+        )
         found += await session.exec(runs.order_by(col(Run.created_at), col(Run.id)))
     return found
+
+
+def end_reason(stored: str) -> FinishReason | StopReason | Literal[""]:
+    """Why an answer ended, as the row of a run says; a compaction has no reason."""
+    return "" if stored == COMPACTION else cast(Any, stored)
 
 
 async def fold_log(session: AsyncSession, run_id: UUID) -> tuple[FoldedRun, int]:

@@ -29,14 +29,15 @@ from chat_app.db.tables import Run
 from chat_app.llm.base import Model
 from chat_app.llm.registry import Models
 from chat_app.runs.calls import ModelCalls
+from chat_app.runs.context_size import ContextSizes
 from chat_app.runs.create import (
     CreatedRun,
     NewRun,
-    continue_run,
     create_run,
     retry_run,
 )
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS, ActiveRun, RunExecutor
+from chat_app.runs.extend import compact_run, continue_run
 from chat_app.runs.finalize import RunResult, reap_lost_runs
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import (
@@ -63,7 +64,7 @@ DRAIN_SECONDS = 2.0
 """How long `drain` waits for the runs it interrupts."""
 
 WriteRows = Callable[[Transaction, NewRun], CreatedRun]
-"""`create_run`, `retry_run` or `continue_run`, bound to its message."""
+"""`create_run`, `retry_run`, `continue_run` or `compact_run`, bound to its message."""
 
 
 class RunService:
@@ -77,6 +78,9 @@ class RunService:
         clock: The time in rows.
         flush_throttle: The log writer's clock; None for the real one.
         limits: What users may store; None for limits of its own.
+
+    Attributes:
+        contexts: How much of a conversation a model gets, and how much there is.
     """
 
     def __init__(
@@ -99,8 +103,10 @@ class RunService:
         self._writer = LogWriter(event_store(db, clock), flush_throttle)
         calls = ModelCalls(models, settings, sleep=flush_throttle.back_off)
         self._titler = ThreadTitler(db, Threads(db, bus, settings, clock), settings, calls)
+        self.contexts = ContextSizes(db, models, settings)
         self._executor = RunExecutor(
-            db, bus, models, settings, clock, self._writer, flush_throttle, self._titler, calls
+            *(db, bus, models, settings, clock, self._writer, flush_throttle),
+            *(self._titler, calls, self.contexts),
         )
         self._revoked = RevokedSessions()
         self._sends: set[asyncio.Task[CreatedRun]] = set()
@@ -221,6 +227,23 @@ class RunService:
             thread = await thread_row(session, run.thread_id)
             await message_row(session, thread.id, run.message_id)
             return RunRef(run.id, run.message_id), thread.id
+
+    async def compact(self, principal: Principal, thread_id: UUID) -> CreatedRun:
+        """Summarize the older messages of a thread; the summary is added to its last answer.
+
+        Raises:
+            NotFound: The thread is missing, foreign or deleted.
+            InvalidInput: There is nothing to summarize, or the thread ends with a question.
+            Conflict: An answer is running in the thread.
+            RateLimited: Too many runs are active, or too many answers were asked for.
+            StorageFull: The user stores too much.
+            Unauthenticated: The session has ended.
+            Unavailable: The server is stopping.
+        """
+        message_id = await self.contexts.answer_to_compact(principal, thread_id)
+        return await self._start_shielded(
+            principal, None, partial(compact_run, message_id=message_id)
+        )
 
     async def stop(self, principal: Principal, run_id: UUID) -> None:
         """Stop a run and keep what was shown of it. Nothing happens if it is finished.

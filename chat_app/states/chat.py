@@ -325,7 +325,7 @@ async def show_message(chat: ChatState, principal: Principal, message_id: str) -
             chat.notice = "This message is no longer there." if is_gone else error.message
         return
     window = await _read(principal, view.thread, 1)
-    running = {window.run.message_id} if window and window.run else set[UUID]()
+    running = {message.id for message in window.messages if message.is_running} if window else set()
     ids = [str(message) for message in branch if message not in running]
     if message_id not in ids:  # its text comes as chunks, at the end
         await reload_thread(chat, principal)

@@ -137,14 +137,14 @@ class ChatView:
             window: The newest messages, up to `history.end`; at most `reload_limit`.
             default: The id of the default model.
         """
-        settled = tuple(stored(message) for message in window.messages if not message.run_id)
+        settled = tuple(stored(message) for message in window.messages if not message.is_running)
         end = self.history.joined(settled)
         if end is None:
             has_older = window.has_older or len(settled) > PAGE
             view = replace(self, has_older=has_older, history=PageWindow.at_end(settled[-PAGE:]))
         else:
             view = replace(self, history=self.history.renewed(end))
-        tail = tuple(arrived(message) for message in window.messages if message.run_id)
+        tail = tuple(arrived(message) for message in window.messages if message.is_running)
         view = replace(view, tail=tail, loading=False, missing=False)
         return view.with_head(window, default)
 
@@ -160,8 +160,8 @@ class ChatView:
             has_older: Whether there are messages above the page.
             default: The id of the default model.
         """
-        settled = tuple(stored(message) for message in window.messages if not message.run_id)
-        tail = tuple(arrived(message) for message in window.messages if message.run_id)
+        settled = tuple(stored(message) for message in window.messages if not message.is_running)
+        tail = tuple(arrived(message) for message in window.messages if message.is_running)
         view = replace(
             self,
             history=PageWindow.at(rows, settled[-PAGE:], below),
@@ -241,7 +241,9 @@ def advance(
     if kept is None:
         return reload
     known = {row.id: row for row in tail}
-    texts = [m for m in fresh if m.run_id is None and _is_unseen(known.get(str(m.id)), m)]
+    if any(_is_extended(known.get(str(m.id)), m) for m in fresh):
+        return reload
+    texts = [m for m in fresh if not m.is_running and _is_unseen(known.get(str(m.id)), m)]
     merged = [*kept, *map(arrived, fresh)]
     return reload if len(merged) > max_tail else WindowUpdate(merged, texts)
 
@@ -254,6 +256,13 @@ def _differs(row: MessageItem, message: MessageView) -> bool:
 def _is_unseen(row: MessageItem | None, message: MessageView) -> bool:
     """Whether a page has not seen the text of a message that is over, and does not follow it."""
     return row is None or (row.status not in ACTIVE and row.length != len(message.text))
+
+
+def _is_extended(row: MessageItem | None, message: MessageView) -> bool:
+    """Whether a message that was over has another part, such as a summary, and no other text."""
+    if row is None or row.status in ACTIVE or message.status in ACTIVE:
+        return False
+    return row.count != len(message.parts) and row.length == len(message.text)
 
 
 def _before(

@@ -34,6 +34,7 @@ from chat_app.states.chat import (
     streamed_message,
 )
 from chat_app.states.chunks import Chunk, ChunkEncoder, stored_chunks
+from chat_app.states.context import ContextState, is_compacting, show_context
 from chat_app.states.search import SearchState, drop_deleted_hits, update_hits
 from chat_app.states.thread_list import ThreadListState, update_thread
 from chat_app.states.views import message_of_route
@@ -90,7 +91,7 @@ class Feed(rx.State):
         if found is None:
             return
         message, is_listed = found
-        if message.run_id is None:
+        if message.run_id is None or not message.is_running:
             only = part if is_listed else None
             chunks = _chunks_of(message, stream_id, only)
         else:
@@ -114,6 +115,7 @@ class Feed(rx.State):
         async with self:
             await load_user(await self.get_state(AuthState), principal)
             news = await read_news(await self.get_state(ChatState), principal)
+            await show_context(await self.get_state(ContextState), principal, news[0])
         await _show(principal, answer, *news)
 
     async def _update(
@@ -137,6 +139,7 @@ class Feed(rx.State):
                 await reload_thread(chat, principal)
             if any(is_open.values()):
                 window, texts = await read_news(chat, principal)
+                await show_context(await self.get_state(ContextState), principal, window)
             for thread_id in changed:
                 summary = window.thread if window and is_open[thread_id] else None
                 thread = await update_thread(threads, principal, thread_id, summary)
@@ -175,7 +178,8 @@ async def _show(
     for message in texts:
         chunks += _chunks_of(message, views.stream_id(message.id))
     await _send(chunks)
-    if window is not None and window.run is not None:
+    # a summary comes with the list of messages: the text above it is there
+    if window is not None and window.run is not None and not is_compacting(window):
         answer.follow(principal, window.run)
 
 

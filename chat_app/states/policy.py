@@ -46,6 +46,7 @@ from chat_app.states.auth import AuthState
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState
 from chat_app.states.chat_defaults import ChatDefaultsState
+from chat_app.states.context import ContextState, WarningState
 from chat_app.states.details import DetailsState
 from chat_app.states.feed import Feed
 from chat_app.states.search import SearchState
@@ -178,6 +179,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         *(threads.more, threads.cancel_rename, threads.undo_delete, threads.dismiss),
         *(chat.older, chat.newer, chat.latest, chat.dismiss, Feed.open, Feed.watch),
         *(chat.refresh_models, ChatDefaultsState.load, ChatDefaultsState.dismiss),
+        ContextState.look,
         *(SearchState.more_messages, BranchState.undo_delete, BranchState.dismiss_undo),
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
@@ -222,6 +224,8 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         row(chat.show_notice, message=_text(300), refused=_optional(ClientId)),
         row(Feed.resync, stream_id=StreamId, part=PartIndex, have=Length),
         row(DetailsState.show, message_id=IdOrNone),
+        row(ContextState.compact, thread=IdOrNone),
+        row(WarningState.dismiss, thread=Id),
     ]
     return dict([*_framework(), *own])
 

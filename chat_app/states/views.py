@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chat_app.core.parts import Part
 from chat_app.core.text import utf16_length
+from chat_app.runs.context_size import ContextUsage
 from chat_app.runs.continuation import can_continue
 from chat_app.runs.follow import RunMetrics
 from chat_app.states.chunks import shown_part
@@ -76,6 +77,7 @@ class MessageItem:
         place: The message above, or `root`: all versions of a message have the same.
         versions: The ids of all its versions, the oldest first; none if it is the only one.
         length: That of its text, which grows when an answer is continued.
+        count: How many parts it has: a summary is added to an answer that has ended.
         goes_on: Whether it is an answer that can be continued while it is the last one.
     """
 
@@ -89,6 +91,7 @@ class MessageItem:
     place: str = ROOT
     versions: list[str] = field(default_factory=list)
     length: int = 0
+    count: int = 0
     goes_on: bool = False
 
 
@@ -98,6 +101,37 @@ class MetricItem:
 
     name: str
     value: str
+
+
+@dataclass(frozen=True)
+class ContextItem:
+    """How much of the context window the open branch uses.
+
+    Args:
+        percent: Of the window, or of what is sent at most where the window does not decide.
+        used: In tokens, as text.
+        whole: What that is a share of.
+        limit: From how many tokens on older messages are summarized.
+        is_window: Whether `whole` is the window of the model.
+        is_estimate: Whether the provider has not counted it.
+        level: `near` or `full` when older messages are about to be summarized, else empty.
+    """
+
+    percent: int
+    used: str
+    whole: str
+    limit: str
+    is_window: bool = True
+    is_estimate: bool = False
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class OutlookItem:
+    """What is summarized of the open branch, and whether more can be."""
+
+    summarized: int
+    can_summarize: bool
 
 
 def thread_of_route(argument: object) -> str | None:
@@ -198,7 +232,7 @@ def _item_part(part: Part) -> dict[str, Any]:
 def stored(message: MessageView) -> MessageItem:
     """A bubble whose parts are known: they travel with the list."""
     parts = item_parts(message.parts)
-    streams = message.run_id or any(part["type"] == "reasoning" for part in parts)
+    streams = message.is_running or any(part["type"] == "reasoning" for part in parts)
     return MessageItem(
         id=str(message.id),
         role=message.role,
@@ -210,6 +244,7 @@ def stored(message: MessageView) -> MessageItem:
         place=str(message.parent_id) if message.parent_id else ROOT,
         versions=[str(version) for version in message.versions],
         length=len(message.text),
+        count=len(parts),
         goes_on=can_continue(message.role, message.status, message.finish_reason, message.parts),
     )
 
@@ -220,7 +255,7 @@ def arrived(message: MessageView) -> MessageItem:
     What an answer had before it was continued is shown until they are there.
     """
     row = stored(message)
-    parts = row.parts if message.run_id and message.text else []
+    parts = row.parts if message.is_running and message.text else []
     return replace(row, parts=parts, stream_id=stream_id(message.id))
 
 
@@ -251,6 +286,19 @@ def metric_items(metrics: RunMetrics, model: str, window: int | None = None) -> 
     if metrics.cost is not None:
         lines["Cost"] = _dollars(metrics.cost)
     return [MetricItem(name, value) for name, value in lines.items() if value]
+
+
+def context_item(usage: ContextUsage) -> ContextItem:
+    """What the context meter shows."""
+    return ContextItem(
+        percent=min(100, round(100 * usage.used / usage.whole)) if usage.whole > 0 else 100,
+        used=f"{usage.used:,}",
+        whole=f"{usage.whole:,}",
+        limit=f"{usage.limit:,}",
+        is_window=usage.is_window,
+        is_estimate=usage.is_estimate,
+        level=usage.level,
+    )
 
 
 def _duration(seconds: float) -> str:

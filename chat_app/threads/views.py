@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part, text_of
-from chat_app.db.tables import Message, ThreadStatus
+from chat_app.db.tables import ACTIVE, Message, ThreadStatus
 from chat_app.threads.options import ChatOptions
 
 
@@ -76,7 +76,7 @@ class MessageView:
         text: Its text parts joined; while the run is active, what there was before it.
         finish_reason: Why the answer ended: a code, or empty if that is unknown.
         error: The message for the user if it failed, else empty.
-        run_id: Its active run, if it has one.
+        run_id: Its active run, if it has one: one that writes it, or adds a summary to it.
         versions: The ids of all messages with the same parent, the oldest first; none if it is the
             only one.
         origin: `client` if a program appended it, else empty.
@@ -95,6 +95,16 @@ class MessageView:
     run_id: UUID | None
     versions: tuple[UUID, ...] = ()
     origin: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being written; it is not while only a summary is added to it."""
+        return self.run_id is not None and self.status in ACTIVE
+
+    @property
+    def is_compacting(self) -> bool:
+        """Whether its run adds a summary to it, and nothing else."""
+        return self.run_id is not None and self.status not in ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

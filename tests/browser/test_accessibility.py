@@ -188,6 +188,21 @@ async def _rich(ada: BrowserUser) -> None:
     await expect(ada.page.locator(".ct-code .hljs-keyword").first).to_be_visible()
 
 
+async def _context(ada: BrowserUser) -> None:
+    await ada.sign_up()
+    await ada.ask("echo: " + "The tide rises. " * 80)
+    await ada.thread()
+    await until_done(ada.page)
+    await ada.ask("echo: And falls.")
+    await expect(ada.page.locator("[data-role=assistant][data-status=complete]")).to_have_count(2)
+    await ada.page.locator(".context-button").click()
+    await ada.page.get_by_role("button", name="Summarize older messages").click()
+    await expect(ada.page.locator(".ct-summary")).to_be_visible()
+    await ada.page.locator(".ct-summary summary").click()
+    await ada.page.locator(".context-button").click()
+    await expect(ada.page.get_by_text("no more messages to summarize")).to_be_visible()
+
+
 STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
     "sign-in": _waiting,
     "refused": _refused,
@@ -202,6 +217,7 @@ STATES: dict[str, Callable[[BrowserUser], Awaitable[None]]] = {
     "menu": _menu,
     "renaming": _renaming,
     "deleted": _deleted,
+    "context": _context,
 }
 
 

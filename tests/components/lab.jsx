@@ -8,6 +8,7 @@ import { AnswerDetails } from "./chat/answer_details.jsx";
 import { ChatOptions } from "./chat/chat_options.jsx";
 import { Clamped } from "./chat/clamped.jsx";
 import { Composer, Starter } from "./chat/composer.jsx";
+import { ContextMeter } from "./chat/context_meter.jsx";
 import { EditButton, EditForm } from "./chat/edit_message.jsx";
 import { ModelPicker } from "./chat/model_picker.jsx";
 import { Scroller } from "./chat/scroller.jsx";
@@ -35,6 +36,7 @@ const KINDS = {
   ),
   Clamped,
   Composer,
+  ContextMeter,
   CopyButton,
   ChunkFeed,
   Dock,

@@ -16,6 +16,7 @@ from chat_app.components.auth.fields import code_field
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import auth_form, email_link
 from chat_app.components.chat.composer import chat_options, composer, model_picker
+from chat_app.components.chat.context_meter import context_meter
 from chat_app.components.chat.message import answer_details, clamped, scroller
 from chat_app.components.chat.thread_list import undo_button
 from chat_app.components.markdown.message_text import chunk_feed, copy_button, message_text
@@ -23,7 +24,7 @@ from chat_app.components.ui.document import own_origin, page_effects
 from chat_app.components.ui.feedback import dismissible, offline_bar
 from chat_app.components.ui.sidebar import drawer
 from chat_app.states.model_views import CapsItem, ModelItem, OptionsItem
-from chat_app.states.views import MetricItem
+from chat_app.states.views import ContextItem, MetricItem, OutlookItem
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +108,15 @@ MADE = {
         opens_chat=True,
         is_disconnected=False,
         notice="Hm.",
+    ),
+    "context_meter": lambda: context_meter(
+        context=rx.Var.create(ContextItem(1, "1", "2", "3")),
+        outlook=rx.Var.create(OutlookItem(summarized=1, can_summarize=True)),
+        busy=False,
+        compacting=False,
+        is_disconnected=False,
+        on_look=Wired.none,
+        on_compact=Wired.none,
     ),
     "drawer": lambda: drawer(id="d", label="l", class_name="c"),
     "own_origin": lambda: own_origin(origins=["http://localhost:3000"]),

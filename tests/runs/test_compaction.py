@@ -1,19 +1,24 @@
 """A long conversation goes on: a summary takes the place of its older messages, and says so."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import select
 
 from chat_app.auth.principal import Principal
-from chat_app.core.events import Event, Finish, TextDelta, Usage
-from chat_app.core.parts import SummaryPart, summary_of, text_part
-from chat_app.db.tables import Message, Thread
+from chat_app.core.errors import Conflict, InvalidInput, NotFound
+from chat_app.core.events import Event, Finish, PartAdded, TextDelta, Usage, encode_payload
+from chat_app.core.parts import SummaryPart, notice_part, summary_of, text_part
+from chat_app.db.tables import Message, Run, RunEvent, SearchEntry, Thread
 from chat_app.llm.base import DEFAULT_OPTIONS, CallOptions, ModelInfo, PromptMessage
 from chat_app.llm.errors import Failure
+from chat_app.runs.finalize import reap_lost_runs
+from chat_app.runs.follow import EndEvent, PartEvent
 from testing.database import DatabaseUnderTest
-from testing.run_services import RunHarness, ScriptedModel, run_harness
+from testing.run_services import RunHarness, ScriptedModel, run_harness, text_of
 
 WINDOW = 8_192
 FACT = "The password of the archive is heliotrope."
@@ -238,3 +243,243 @@ async def test_a_model_that_is_known_to_fail_is_not_asked_for_a_summary(
     summary = summary_of(answer.parts)
     assert summary is not None
     assert (summary["origin"], model.summaries) == ("excerpt", [])
+
+
+EXCHANGES = [f"Message {n}. {FACT if n == 0 else 'x' * 400}" for n in range(8)]
+NOTHING = "There are no older messages to summarize yet."
+
+
+async def compact(harness: RunHarness, who: Principal, thread: UUID) -> Message:
+    """The last answer, with the summary that its user has asked for."""
+    created = await harness.runs.compact(who, thread)
+    await harness.read(who, created.run_id)
+    return await harness.message(who, created.message_id)
+
+
+async def test_a_summary_by_hand_is_the_last_part_of_the_last_answer_and_takes_effect(
+    harness: RunHarness, alice: Principal
+) -> None:
+    model = StrictModel(ModelInfo(window=WINDOW))
+    harness.models.one = model
+    thread = await long_thread(harness, alice, EXCHANGES)
+    before = await ask(harness, alice, thread, "How are you?")
+    metrics = await harness.runs.metrics(alice, before.id)
+    watch = harness.watch(alice)
+    answer = await compact(harness, alice, thread)
+    assert watch.kinds == ["thread", "run_started", "run_ended", "thread"]
+    summary = summary_of(answer.parts)
+    assert summary is not None
+    assert answer.parts == [*before.parts, summary]
+    assert (answer.status, answer.finish_reason, answer.error) == ("complete", "stop", "")
+    assert answer.size > before.size
+    assert (summary["count"], summary["origin"]) == (8, "model")
+    assert await harness.runs.metrics(alice, before.id) == metrics, "those of the answer alone"
+    await ask(harness, alice, thread, "And now?")
+    sent = model.prompts[-1]
+    assert [message.text for message in sent[-3:]] == ["How are you?", "An answer.", "And now?"]
+    assert FACT in sent[-4].text
+    assert not any(message.text == "x" * 400 for message in sent)
+    messages = await branch(harness, alice, answer.id)
+    assert covered_by(summary, messages) == {message.id for message in messages[:8]}
+
+
+@pytest.mark.parametrize("steps", ["aca", "acca", "acaca", "caaacaca", "aaaaaacaaaaaaca"])
+async def test_every_message_is_in_the_next_request_or_covered_by_a_summary(
+    harness: RunHarness, alice: Principal, steps: str
+) -> None:
+    model = StrictModel(ModelInfo(window=WINDOW))
+    harness.models.one = model
+    thread = await long_thread(harness, alice, EXCHANGES)
+    by_hand = 0
+    for number, step in enumerate(steps):
+        if step == "c":
+            with contextlib.suppress(InvalidInput):  # nothing was added since the last one
+                await compact(harness, alice, thread)
+                by_hand += 1
+            continue
+        answer = await ask(harness, alice, thread, f"Question {number} " + "y" * 1_500)
+        above = (await branch(harness, alice, answer.id))[:-1]
+        summaries = [found for message in above if (found := summary_of(message.parts))]
+        summaries += [found for found in [summary_of(answer.parts)] if found]
+        covered = covered_by(summaries[-1], above) if summaries else set[UUID]()
+        sent = {message.id for message in model.prompts[-1]} - {None}
+        assert {message.id for message in above} == covered | sent
+        assert covered.isdisjoint(sent)
+        assert not summaries or summaries[-1]["count"] == len(covered)
+    assert by_hand
+    assert model.refused == 0
+
+
+async def test_an_answer_that_is_regenerated_below_a_summary_by_hand_gets_everything(
+    harness: RunHarness, alice: Principal
+) -> None:
+    model = StrictModel(ModelInfo(window=WINDOW))
+    harness.models.one = model
+    thread = await long_thread(harness, alice, EXCHANGES)
+    answer = await ask(harness, alice, thread, "How are you?")
+    await compact(harness, alice, thread)
+    again = await harness.runs.retry(alice, answer.id)
+    await harness.read(alice, again.run_id)
+    assert len([message for message in model.prompts[-1] if message.id]) == 9
+
+
+@pytest.mark.parametrize("texts", [[], ["one", "two"], ["a", "b", "c", "d"]])
+async def test_where_nothing_is_to_be_gained_a_sentence_says_so(
+    harness: RunHarness, alice: Principal, texts: list[str]
+) -> None:
+    thread = await long_thread(harness, alice, texts)
+    with pytest.raises(InvalidInput) as refused:
+        await harness.runs.compact(alice, thread)
+    assert refused.value.message == NOTHING
+    assert await harness.count(alice, Run) == 0
+
+
+async def test_a_chat_that_ends_with_a_question_is_not_summarized(
+    harness: RunHarness, alice: Principal
+) -> None:
+    thread = await long_thread(harness, alice, EXCHANGES[:7])
+    with pytest.raises(InvalidInput, match="ends with an answer"):
+        await harness.runs.compact(alice, thread)
+    assert await harness.count(alice, Run) == 0
+
+
+async def test_nothing_is_summarized_while_an_answer_is_written_or_for_another_user(
+    harness: RunHarness, alice: Principal, bob: Principal
+) -> None:
+    thread = await long_thread(harness, alice, EXCHANGES)
+    with pytest.raises(NotFound):
+        await harness.runs.compact(bob, thread)
+    sent = await harness.runs.send(alice, text="hi", client_id="c1", thread_id=thread)
+    with pytest.raises(Conflict):
+        await harness.runs.compact(alice, thread)
+    (await harness.models.one.answer()).say("a").finish()
+    await harness.read(alice, sent.run_id)
+    compaction = await harness.runs.compact(alice, thread)
+    for refused in (
+        harness.runs.compact(alice, thread),
+        harness.runs.retry(alice, sent.message_id),
+    ):
+        with pytest.raises(Conflict):
+            await refused
+    await harness.runs.stop(alice, compaction.run_id)
+
+
+async def test_a_model_that_cannot_gives_an_excerpt_that_is_shorter(
+    harness: RunHarness, alice: Principal
+) -> None:
+    harness.models.one = StrictModel(ModelInfo(window=WINDOW), fails=True)
+    thread = await long_thread(harness, alice, EXCHANGES)
+    summary = summary_of((await compact(harness, alice, thread)).parts)
+    assert summary is not None
+    assert (summary["origin"], summary["count"]) == ("excerpt", 6)
+    assert len(summary["text"].encode()) <= sum(map(len, EXCHANGES[:6])) / 2
+    assert "Message 0. The password" in summary["text"]
+
+
+@pytest.mark.parametrize("end", ["stop", "sign out", "restart"])
+async def test_a_compaction_that_does_not_end_leaves_the_answer_as_it_was(
+    harness: RunHarness, alice: Principal, end: str
+) -> None:
+    thread = await long_thread(harness, alice, EXCHANGES)
+    created = await harness.runs.compact(alice, thread)
+    before = await harness.message(alice, created.message_id)
+    call = await harness.models.one.answer()
+    assert call.prompt[0].text.startswith("You write summaries")
+    call.say("Half a summ")
+    await call.taken()
+    if end == "stop":
+        await harness.runs.stop_thread(alice, thread)
+    elif end == "sign out":
+        harness.end_session(alice)
+    else:
+        models: Any = harness.models
+        assert await reap_lost_runs(harness.db, harness.clock, models) == 1
+        await harness.runs.stop_thread(alice, thread)
+    statuses = {"stop": "stopped", "sign out": "revoked", "restart": "interrupted"}
+    await harness.runs.drain()
+    assert (await harness.run(alice, created.run_id)).status == statuses[end]
+    after = await harness.message(alice, created.message_id)
+    assert (after.parts, after.status, after.size) == (before.parts, "complete", before.size)
+
+
+async def test_a_summary_that_was_made_outlives_its_server(
+    harness: RunHarness, alice: Principal
+) -> None:
+    thread = await long_thread(harness, alice, EXCHANGES)
+    created = await harness.runs.compact(alice, thread)
+    await harness.models.one.answer()
+    summary: SummaryPart = {
+        "type": "summary",
+        "text": FACT,
+        "until": str((await branch(harness, alice, created.message_id))[5].id),
+        "count": 6,
+        "origin": "model",
+    }
+    async with harness.db.write(alice) as session:
+        for seq, event in enumerate((PartAdded(summary), Finish("stop")), 2):
+            session.add(
+                RunEvent(
+                    owner_id=alice.user_id,
+                    run_id=created.run_id,
+                    seq=seq,
+                    kind=event.kind,
+                    payload=encode_payload(event),
+                )
+            )
+    models: Any = harness.models
+    assert await reap_lost_runs(harness.db, harness.clock, models) == 1
+    message = await harness.message(alice, created.message_id)
+    assert message.parts == [text_part(EXCHANGES[-1]), summary]
+    assert (message.status, (await harness.run(alice, created.run_id)).status) == (
+        "complete",
+        "complete",
+    )
+
+
+async def test_a_compaction_that_fails_says_so_in_the_thread(
+    harness: RunHarness, alice: Principal
+) -> None:
+    thread = await long_thread(harness, alice, EXCHANGES)
+    created = await harness.runs.compact(alice, thread)
+    (await harness.models.one.answer()).fail(RuntimeError("broken"))
+    *_, end = await harness.read(alice, created.run_id)
+    assert isinstance(end, EndEvent)
+    assert (end.status, end.reason) == ("failed", "")
+    message = await harness.message(alice, created.message_id)
+    assert message.parts == [text_part(EXCHANGES[-1]), notice_part("summary_failed")]
+    assert (message.status, message.error) == ("complete", "")
+
+
+async def test_a_reader_gets_the_whole_answer_and_the_summary_live_and_afterwards(
+    harness: RunHarness, alice: Principal
+) -> None:
+    harness.models.one = StrictModel(ModelInfo(window=WINDOW))
+    thread = await long_thread(harness, alice, EXCHANGES)
+    created = await harness.runs.compact(alice, thread)
+    live = await harness.read(alice, created.run_id)
+    stored = await harness.read(alice, created.run_id)
+    for events in (live, stored):
+        *parts, end = events
+        assert [event.part for event in parts if isinstance(event, PartEvent)] == [0, 1]
+        assert text_of(events) == EXCHANGES[-1]
+        assert isinstance(end, EndEvent)
+        assert (end.status, end.reason) == ("complete", "")
+    assert await harness.count(alice, SearchEntry) == len(EXCHANGES), "its text is found as before"
+
+
+async def test_a_summary_by_hand_covers_what_the_one_before_it_does(
+    harness: RunHarness, alice: Principal
+) -> None:
+    harness.models.one = StrictModel(ModelInfo(window=WINDOW))
+    thread = await long_thread(harness, alice, EXCHANGES)
+    first = summary_of((await compact(harness, alice, thread)).parts)
+    await ask(harness, alice, thread, "One " + "z" * 600)
+    await ask(harness, alice, thread, "Two " + "z" * 600)
+    answer = await compact(harness, alice, thread)
+    second = summary_of(answer.parts)
+    assert first is not None
+    assert second is not None
+    assert (first["count"], second["count"]) == (6, 10)
+    assert FACT in second["text"]
+    messages = await branch(harness, alice, answer.id)
+    assert covered_by(second, messages) == {message.id for message in messages[:10]}
