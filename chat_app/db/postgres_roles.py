@@ -20,7 +20,7 @@ from chat_app.settings.validation import ConfigError
 _OWN = "owner_id = nullif(current_setting('app.user_id', true), '')::uuid"
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"
 _TABLES = tuple(str(model.__tablename__) for model in OWNED)
-_MIGRATIONS_LOCK = 0x63686174_0001  # "chat", and a number for this purpose
+MIGRATIONS_LOCK = 0x63686174_0001  # "chat", and a number for this purpose
 
 
 def serialize_migrations(connection: Connection) -> None:
@@ -29,7 +29,7 @@ def serialize_migrations(connection: Connection) -> None:
     Raises:
         DatabaseBusy: The other one takes too long.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATIONS_LOCK})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATIONS_LOCK})
 
 
 def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:

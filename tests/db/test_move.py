@@ -18,9 +18,10 @@ from chat_app.db import move as moving
 from chat_app.db.dialect import migration_engine
 from chat_app.db.migrations import upgrade
 from chat_app.db.move import MoveFailed, move, row_digest
+from chat_app.db.postgres_roles import MIGRATIONS_LOCK
 from chat_app.db.server_lock import SERVER_LOCK, DatabaseInUse
 from chat_app.db.tables import metadata
-from chat_app.settings import Settings, read_settings
+from chat_app.settings import ConfigError, Settings, read_settings
 from testing.command_line import Said, run_command
 from testing.generated_rows import Rows, add_rows, migrate_to, read_rows, tables_of
 from testing.postgres import PostgresDatabase
@@ -258,6 +259,54 @@ def test_rows_without_their_parents_are_refused(source: Settings, target: Settin
     with pytest.raises(MoveFailed, match=r"1 rows of .* have no parent"):
         _move(source, target)
     assert _tables(target) == []
+
+
+def test_a_damaged_file_is_refused(source: Settings, target: Settings) -> None:
+    assert source.sqlite_path is not None
+    _insert_thread(source)
+    _execute(source, "PRAGMA wal_checkpoint(TRUNCATE)")
+    (page,) = _with(
+        source,
+        lambda connection: connection.execute(
+            text("SELECT rootpage FROM sqlite_schema WHERE name = 'ix_thread_owner_id_updated_at_id'")
+        ).one(),
+    )
+    with source.sqlite_path.open("r+b") as file:
+        file.seek((page - 1) * 4096 + 8)
+        file.write(b"\xff" * 4000)
+    with pytest.raises(MoveFailed, match="is damaged"):
+        _move(source, target)
+    assert _tables(target) == []
+
+
+def test_tables_of_another_role_are_refused(
+    source: Settings, target: Settings, empty_postgres: PostgresDatabase
+) -> None:
+    upgrade(target)
+    empty_postgres.server.execute("ALTER TABLE thread OWNER TO chat_system", empty_postgres.name)
+    with pytest.raises(ConfigError, match="belong to the role chat_system"):
+        _move(source, target)
+
+
+def test_during_a_move_others_read_but_neither_write_nor_migrate(
+    source: Settings, target: Settings, empty_postgres: PostgresDatabase
+) -> None:
+    _insert_thread(source)
+    upgrade(target)
+    refused: list[bool] = []
+
+    def look(_line: str) -> None:
+        with psycopg.connect(empty_postgres.owner_url, autocommit=True) as other:
+            other.execute("SET lock_timeout = '50ms'")
+            assert other.execute("SELECT count(*) FROM thread").fetchone() == (0,)
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                other.execute("DELETE FROM thread")
+            lock = other.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATIONS_LOCK]).fetchone()
+            refused.append(lock == (False,))
+
+    move(source, target, look)
+    assert refused
+    assert all(refused)
 
 
 def test_a_digest_tells_any_two_values_apart() -> None:
