@@ -268,7 +268,9 @@ def test_a_damaged_file_is_refused(source: Settings, target: Settings) -> None:
     (page,) = _with(
         source,
         lambda connection: connection.execute(
-            text("SELECT rootpage FROM sqlite_schema WHERE name = 'ix_thread_owner_id_updated_at_id'")
+            text(
+                "SELECT rootpage FROM sqlite_schema WHERE name = 'ix_thread_owner_id_updated_at_id'"
+            )
         ).one(),
     )
     with source.sqlite_path.open("r+b") as file:
