@@ -150,3 +150,13 @@ async def test_reasoning_is_named_once_and_not_read_out(page: Page) -> None:
     await page.wait_for_function("document.querySelectorAll('[aria-live=polite] p').length > 1")
     await page.evaluate(RECEIVE, [["r", -1, 51, "", "complete"]])
     assert await said.all_inner_texts() == ["Thinking", "An answer. More.", "Answer finished"]
+
+
+async def test_a_text_that_is_resumed_is_said_in_whole_sentences(page: Page) -> None:
+    await page.evaluate("lab.mount('Scroller', { html: [], thread: 't' })")
+    said = page.get_by_role("status", name="Spoken answer")
+    notice = {"type": "notice", "text": "Now another model."}
+    await page.evaluate(RECEIVE, [["r", 0, 0, "One. Half of"], ["r", 1, notice]])
+    await page.evaluate(RECEIVE, [["r", 0, 12, " it. And m"]])
+    await page.wait_for_function("document.querySelector('[aria-live=polite] p')")
+    assert await said.locator("p").all_inner_texts() == ["One. Half of it."]
