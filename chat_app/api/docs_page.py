@@ -72,7 +72,16 @@ th, td {{
   text-align: left; vertical-align: top; padding: 0.375rem 0.75rem 0.375rem 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere;
 }}
-th {{ font-weight: 600; color: var(--quiet); }}
+th {{ font-weight: 600; color: var(--quiet); white-space: nowrap; }}
+@media (min-width: 40rem) {{
+  td:first-child, td:first-child code {{ overflow-wrap: normal; }}
+}}
+@media (max-width: 39.99rem) {{
+  thead {{ display: none; }}
+  tr, td {{ display: block; }}
+  tr {{ padding: 0.375rem 0; border-bottom: 1px solid var(--line); }}
+  td {{ padding: 0.0625rem 0; border: 0; }}
+}}
 </style>
 </head>
 <body>

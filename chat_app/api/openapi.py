@@ -276,7 +276,7 @@ def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tup
         yield "303", {"description": "Where to go.", "headers": location}
     answers = operation.response is not None or operation.stream or operation.media_type
     if operation.no_content or not (answers or operation.redirects):
-        yield "204", {"description": "Done; there is nothing to say."}
+        yield "204", {"description": "No content."}
 
 
 def _problem_name(status: int) -> str:
