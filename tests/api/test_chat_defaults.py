@@ -72,7 +72,7 @@ async def test_the_options_of_a_thread_are_changed_one_by_one(chat_api: ChatApi)
         "temperature": 1.5,
         "effort": None,
     }
-    listed = (await chat_api.call("alice", "GET", "/api/threads")).json()["threads"]
+    listed = (await chat_api.call("alice", "GET", "/api/threads?limit=5")).json()["threads"]
     assert (listed[0]["title"], listed[0]["model"]) == ("Mine", "two")
     assert UNSET.keys().isdisjoint(listed[0])
 

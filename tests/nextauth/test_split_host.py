@@ -22,7 +22,7 @@ THREADS = """async (api) => {
     const made = await fetch(`${api}/api/threads`,
         {method: "POST", headers, body: JSON.stringify({title: "From afar"})});
     const listed = await (await fetch(`${api}/api/threads`)).json();
-    return [made.status, listed.threads.map((thread) => thread.title)];
+    return [made.status, listed.map((thread) => thread.title)];
 }"""
 WHY = """async (api) => {
     const answer = await fetch(`${api}/api/auth/session`, {credentials: "include"});

@@ -312,7 +312,7 @@ def digest(messages: list[dict[str, Any]]) -> str:
 def thread_list(browser: httpx.Client) -> list[dict[str, Any]]:
     """The threads of a user as the list shows them, with a digest of their messages."""
     found = []
-    for one in browser.get("/api/threads").raise_for_status().json()["threads"]:
+    for one in browser.get("/api/threads?limit=50").raise_for_status().json()["threads"]:
         messages = all_messages(browser, one["id"])
         found.append(
             {key: one[key] for key in ("id", "title", "titleOrigin", "createdAt", "updatedAt")}
