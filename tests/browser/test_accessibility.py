@@ -190,14 +190,14 @@ async def _rich(ada: BrowserUser) -> None:
 
 async def _context(ada: BrowserUser) -> None:
     await ada.sign_up()
+    complete = ada.page.locator("[data-role=assistant][data-status=complete]")
     await ada.ask("echo: " + "The tide rises. " * 80)
-    await ada.thread()
-    await until_done(ada.page)
+    await expect(complete).to_have_count(1, timeout=TIMEOUT_MS)
     await ada.ask("echo: And falls.")
-    await expect(ada.page.locator("[data-role=assistant][data-status=complete]")).to_have_count(2)
+    await expect(complete).to_have_count(2, timeout=TIMEOUT_MS)
     await ada.page.locator(".context-button").click()
     await ada.page.get_by_role("button", name="Summarize older messages").click()
-    await expect(ada.page.locator(".ct-summary")).to_be_visible()
+    await expect(ada.page.locator(".ct-summary")).to_be_visible(timeout=TIMEOUT_MS)
     await ada.page.locator(".ct-summary summary").click()
     await ada.page.locator(".context-button").click()
     await expect(ada.page.get_by_text("no more messages to summarize")).to_be_visible()
