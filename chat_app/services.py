@@ -15,6 +15,7 @@ from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
+from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.known_browsers import KnownBrowsers
 from chat_app.auth.oauth.service import OAuthService
 from chat_app.auth.one_time_tokens import OneTimeTokens
@@ -140,12 +141,13 @@ class Services:
         self.db = db = Database(settings.sqlalchemy_url, system_url=settings.system_url)
         self.readiness = Readiness(db, migrations.head())
         self.bus = bus = bus or Bus()
-        bus.subscribe_callback(SESSIONS, _log_ended_session)
+        bus.subscribe_callback(SESSIONS, _log_ended_credential)
         self.models = Models(settings)
         self.keyring = KeyRing(settings)
         self.passwords = passwords = PasswordHashing(settings, hasher)
         codec = create_token_codec(settings, self.keyring)
         self.sessions = sessions = SessionService(db, bus, codec, settings, clock)
+        self.api_keys = ApiKeys(db, bus, sessions, settings, clock)
         self.tokens = tokens = OneTimeTokens(db, clock)
         limits = AuthRateLimits(settings, clock, sleep)
         bus.subscribe_callback(UNLOCKED_USERS, lambda signal: limits.clear(signal.account))
@@ -208,6 +210,7 @@ class Services:
 
     async def _close(self) -> None:
         self.passwords.close()
+        await self.api_keys.idle()
         await asyncio.gather(self.mailer.stop(), self.models.close(), self.db.close())
 
     async def _index_missing(self, before: datetime) -> None:
@@ -221,9 +224,9 @@ class Services:
                 logger.info("%d messages of an earlier version can be searched now.", count)
 
     async def sweep(self) -> None:
-        """End expired sessions, and the runs of sessions that another process revoked."""
+        """End expired sessions, and the runs of credentials that another process revoked."""
         await self.sessions.expire_due()
-        await self.sessions.revalidate(self.runs.session_ids())
+        await self.api_keys.revalidate(self.runs.session_ids())
 
     async def purge(self) -> None:
         """Remove deleted threads, and expired tokens and devices, for good; free their space."""
@@ -236,8 +239,12 @@ class Services:
             await self.db.vacuum()
 
 
-def _log_ended_session(signal: Signal) -> None:
-    log_security_event("session_ended", session=signal.session_id, reason=signal.reason)
+def _log_ended_credential(signal: Signal) -> None:
+    if signal.kind == "api_key_ended":
+        fields = {"user": signal.user_id, "key": signal.session_id}
+        log_security_event("api_key_ended", **fields, reason=signal.reason)
+    else:
+        log_security_event("session_ended", session=signal.session_id, reason=signal.reason)
 
 
 _installed: Services | None = None

@@ -1,7 +1,9 @@
 """Leaked secrets in logs, responses and rows; log injection."""
 
+import io
 import json
 import sqlite3
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -51,7 +53,7 @@ async def canaries() -> Result:
 async def _whole_session(program: Program, secrets: dict[str, str], said: str) -> Result:
     ada = await Caller(program).sign_up(secrets["password"])
     secrets["token"] = next(v for k, v in ada.http.cookies.items() if "session" in k)
-    told = []
+    told = await _with_an_api_key(program, ada, secrets)
     asked = await ada.http.post("/api/chat", json={"messages": [question(said)]})
     thread = asked.headers["x-thread-id"]
     told += [asked.text, (await ada.http.get(f"/api/threads/{thread}/messages")).text]
@@ -90,6 +92,25 @@ async def _whole_session(program: Program, secrets: dict[str, str], said: str) -
     tried = len(secrets) * 4 + 1
     figures = "; ".join(found)[:300] or "0 in the log, answers, frames, files and dump"
     return Result("canaries", tried, len(found), figures)
+
+
+async def _with_an_api_key(program: Program, ada: Caller, secrets: dict[str, str]) -> list[str]:
+    """What a program with an API key is told, right and wrong, and what the export has."""
+    new = {"name": "Script", "scopes": ["chat", "threads:read"]}
+    made = (await ada.http.post("/api/account/api-keys", json=new)).raise_for_status()
+    key = secrets["API key"] = made.json()["key"]
+    told = [(await ada.http.get("/api/account/api-keys")).text]
+    async with httpx.AsyncClient(verify=False, base_url=program.url) as script:
+        for given in (key, f"{key}x", f"{key} {key}", key[:-1]):
+            for headers in ({"Authorization": f"Bearer {given}"}, {"x-api-key": given}):
+                for path in ("/api/threads", "/api/models", "/api/auth/session", "/", "/api/none"):
+                    told.append((await script.get(path, headers=headers)).text)
+        both = {"Authorization": f"Bearer {key}", "x-api-key": key}
+        told.append((await script.get("/api/threads", headers=both)).text)
+    exported = (await ada.http.get("/api/account/export")).raise_for_status()
+    with zipfile.ZipFile(io.BytesIO(exported.content)) as archive:
+        told += [archive.read(name).decode() for name in archive.namelist()]
+    return told
 
 
 def _dump(path: Path) -> str:

@@ -16,6 +16,7 @@ from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
 from chat_app.auth.devices import RememberedDevices
+from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.known_browsers import KnownBrowsers
 from chat_app.auth.one_time_tokens import OneTimeTokens
 from chat_app.auth.passkeys import Passkeys
@@ -110,6 +111,7 @@ class AuthHarness:
         self.known_browsers = KnownBrowsers(self.db, self.keyring, self.time)
         codec = create_token_codec(self.settings, self.keyring)
         self.sessions = SessionService(self.db, self.bus, codec, self.settings, self.time)
+        self.api_keys = ApiKeys(self.db, self.bus, self.sessions, self.settings, self.time)
         self.accounts = PasswordAccounts(
             self.db, self.passwords, self.rate_limits, self.settings, self.time
         )
@@ -208,6 +210,7 @@ async def auth_harness(
     try:
         yield harness
     finally:
+        await harness.api_keys.idle()
         await harness.mailer.stop()
         harness.passwords.close()
         await db.close()

@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.auth.keys.models import ResolvedKey
 from chat_app.auth.principal import Principal, UserProfile
+from chat_app.auth.principal import Scope as KeyScope
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
 from chat_app.core.clock import Clock, utc_now
 from chat_app.core.signals import SESSIONS, Bus, Signal
@@ -81,11 +83,50 @@ class FakeSessions:
             self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
 
 
+class FakeKeys:
+    """API keys in memory, revoked and published as the real ones are."""
+
+    def __init__(self, bus: Bus, sessions: FakeSessions) -> None:
+        self._bus = bus
+        self._sessions = sessions
+        self._live: dict[str, ResolvedKey] = {}
+        self.looked_up: list[str] = []
+        self.after_reading: Callable[[], None] | None = None
+        self.broken: Exception | None = None
+
+    def issue(self, *scopes: KeyScope) -> tuple[str, UUID]:
+        token, key_id = f"key-{uuid4().hex}", uuid4()
+        principal = Principal(uuid4(), key_id, scopes=frozenset(scopes))
+        self._live[token] = ResolvedKey(principal, None)
+        return token, key_id
+
+    async def resolve(self, token: str) -> ResolvedKey | None:
+        self.looked_up.append(token)
+        if self.broken:
+            raise self.broken
+        found = self._live.get(token)
+        if self.after_reading:
+            self.after_reading()
+        await asyncio.sleep(0)
+        return found
+
+    async def revalidate(self, credential_ids: Iterable[UUID]) -> set[UUID]:
+        keys = {one.principal.credential_id for one in self._live.values()}
+        return await self._sessions.revalidate(set(credential_ids) - keys)
+
+    def revoke(self, key_id: UUID) -> None:
+        self._live = {
+            token: one for token, one in self._live.items() if one.principal.credential_id != key_id
+        }
+        self._bus.publish(SESSIONS, Signal("api_key_ended", session_id=key_id))
+
+
 @dataclass
 class FakeServices:
     settings: Settings
     bus: Bus
     sessions: FakeSessions
+    api_keys: FakeKeys
     clock: Clock = utc_now
 
 
@@ -140,6 +181,27 @@ class RecordingApp:
                 await send({"type": "websocket.send", "text": "4" + message["text"]})
 
 
+class Streaming:
+    """Answers with an event stream whose pieces the test lets go one by one."""
+
+    def __init__(self) -> None:
+        self.pieces: asyncio.Queue[bytes] = asyncio.Queue()
+        self.cancelled = asyncio.Event()
+        self.started = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        self.started.set()
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while piece := await self.pieces.get():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
 @dataclass
 class GatewayServer:
     """A running server with its parts.
@@ -158,6 +220,10 @@ class GatewayServer:
     @property
     def sessions(self) -> FakeSessions:
         return self.services.sessions
+
+    @property
+    def keys(self) -> FakeKeys:
+        return self.services.api_keys
 
     def cookie(self, token: str) -> str:
         return f"chat_session={token}"

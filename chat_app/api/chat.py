@@ -92,7 +92,7 @@ class StopRequest(BaseModel):
         return named is not None and is_uuid(named) and id_of(named) != run_id
 
 
-@routes.signed_in("POST", "/api/chat")
+@routes.signed_in("POST", "/api/chat", scope="chat")
 async def chat(request: Request, principal: Principal) -> Response:
     """Send or edit a message, regenerate or continue an answer, and stream the run."""
     # Clients send the whole conversation, though only its end is read.
@@ -104,7 +104,7 @@ async def chat(request: Request, principal: Principal) -> Response:
     return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
 
 
-@routes.signed_in("GET", "/api/chat/{id}/stream")
+@routes.signed_in("GET", "/api/chat/{id}/stream", scope="chat")
 async def resume(request: Request, principal: Principal) -> Response | None:
     """Resume the active run of a thread from its start; 204 when there is none."""
     thread_id = await find_thread(principal, request.path_params["id"])
@@ -116,7 +116,7 @@ async def resume(request: Request, principal: Principal) -> Response | None:
     return _stream(principal, window.run, window.thread.id)
 
 
-@routes.signed_in("GET", "/api/chat/resume/{id}")
+@routes.signed_in("GET", "/api/chat/resume/{id}", scope="chat")
 async def resume_stream(request: Request, principal: Principal) -> Response:
     """Resume or replay one stream, by the id in the header of its first response."""
     try:
@@ -126,7 +126,7 @@ async def resume_stream(request: Request, principal: Principal) -> Response:
     return _stream(principal, run, thread_id)
 
 
-@routes.signed_in("POST", "/api/chat/{id}/stop")
+@routes.signed_in("POST", "/api/chat/{id}/stop", scope="chat")
 async def stop(request: Request, principal: Principal) -> None:
     """Stop the active run of a thread; no error when there is none, or when it is another one."""
     thread_id = await find_thread(principal, request.path_params["id"])
@@ -138,7 +138,7 @@ async def stop(request: Request, principal: Principal) -> None:
         await services().runs.stop(principal, run.run_id)
 
 
-@routes.signed_in("GET", "/api/models")
+@routes.signed_in("GET", "/api/models", scope="models")
 async def models(_request: Request, _principal: Principal) -> dict[str, Any]:
     """The models that users can choose."""
     found = services().models.all()

@@ -54,7 +54,7 @@ class NewMessageEntry(MessageChange):
     id: Annotated[str, Field(max_length=64)] = ""
 
 
-@routes.signed_in("GET", "/api/threads/{id}/messages")
+@routes.signed_in("GET", "/api/threads/{id}/messages", scope="threads:read")
 async def messages(request: Request, principal: Principal) -> Response:
     """A window of the chosen branch, oldest first; with `format` the whole tree."""
     thread_id = await thread_in_path(request, principal)
@@ -80,7 +80,7 @@ async def messages(request: Request, principal: Principal) -> Response:
     )
 
 
-@routes.signed_in("POST", "/api/threads/{id}/messages")
+@routes.signed_in("POST", "/api/threads/{id}/messages", scope="threads:write")
 async def append(request: Request, principal: Principal) -> Response:
     """Append a message; one that the server holds stays as it is."""
     thread_id = await thread_in_path(request, principal)
@@ -91,7 +91,7 @@ async def append(request: Request, principal: Principal) -> Response:
     return await _append(principal, thread_id, body, body.id)
 
 
-@routes.signed_in("PATCH", "/api/threads/{id}/messages/{message}")
+@routes.signed_in("PATCH", "/api/threads/{id}/messages/{message}", scope="threads:write")
 async def update(request: Request, principal: Principal) -> Response:
     """Append a message unless the server holds it; nothing that it holds is changed."""
     thread_id = await thread_in_path(request, principal)
@@ -106,7 +106,7 @@ async def update(request: Request, principal: Principal) -> Response:
     return await _append(principal, thread_id, body, message_id)
 
 
-@routes.signed_in("DELETE", "/api/threads/{id}/messages/{message}")
+@routes.signed_in("DELETE", "/api/threads/{id}/messages/{message}", scope="threads:write")
 async def delete_branch(request: Request, principal: Principal) -> None:
     """Delete a message and all below it."""
     thread_id = await thread_in_path(request, principal)

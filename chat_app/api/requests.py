@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 from starlette.requests import Request
 
-from chat_app.auth.principal import Principal
+from chat_app.auth.keys.scopes import require_scope
+from chat_app.auth.principal import Principal, Scope
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sign_in.step_up import require_fresh
 from chat_app.core.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
@@ -48,28 +49,37 @@ WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 """A number in a query: up to nine digits."""
 
 
-def current_principal(request: Request) -> Principal:
+def current_principal(request: Request, scope: Scope | None = None) -> Principal:
     """The principal of a request.
 
+    Args:
+        request: The request.
+        scope: The scope that an API key needs; None refuses every key.
+
     Raises:
-        Unauthenticated: The request has no session.
+        Unauthenticated: The request has no session or key.
+        ApiKeyNotAllowed, InsufficientScope: See `require_scope`.
     """
     principal = request.scope.get("principal")
     if not isinstance(principal, Principal):
         raise Unauthenticated
+    require_scope(principal, scope)
     return principal
 
 
-def signed_in(route: PrincipalRoute) -> Callable[[Request], Awaitable[Any]]:
+def signed_in(
+    route: PrincipalRoute, scope: Scope | None = None
+) -> Callable[[Request], Awaitable[Any]]:
     """A route for signed-in users; other requests are refused before the body is read.
 
     Args:
         route: Takes the request and its principal.
+        scope: The scope that an API key needs; None refuses every key.
     """
 
     @functools.wraps(route)
     async def handle(request: Request) -> Any:
-        return await route(request, current_principal(request))
+        return await route(request, current_principal(request, scope))
 
     return handle
 

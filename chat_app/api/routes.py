@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from chat_app.api import (
     account,
+    api_keys,
     auth,
     chat,
     chat_defaults,
@@ -112,6 +113,7 @@ routes: list[ApiRoute] = [
     *chat_defaults.routes,
     *two_factor.routes,
     *passkeys.routes,
+    *api_keys.routes,
     *step_up.routes,
     *description_routes,
     *health_routes,

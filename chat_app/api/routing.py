@@ -25,6 +25,7 @@ from chat_app.api.errors import NO_STORE
 from chat_app.api.forms import FormRoute, take_form
 from chat_app.api.requests import fresh, read_json, read_query, signed_in
 from chat_app.api.responses import json_response, no_content
+from chat_app.auth.principal import Scope
 from chat_app.services import services
 
 Handler = Callable[..., Awaitable[Any]]
@@ -53,7 +54,7 @@ class Declaration(TypedDict, total=False):
     fields: tuple[str, ...]
     takes: str
     errors: tuple[int, ...]
-    scope: str | None
+    scope: Scope | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ class Operation:
     fields: tuple[str, ...] = ()
     takes: str = ""
     errors: tuple[int, ...] = ()
-    scope: str | None = None
+    scope: Scope | None = None
 
     def __post_init__(self) -> None:
         """Check that the handler takes what is declared.
@@ -212,7 +213,7 @@ class Routes(list[ApiRoute]):
 
         def add(handler: _T) -> _T:
             operation = Operation(handler=handler, access="signed_in", **declared)
-            self._add(operation, signed_in(operation.call), methods, (path,))
+            self._add(operation, signed_in(operation.call, operation.scope), methods, (path,))
             return handler
 
         return add

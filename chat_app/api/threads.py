@@ -65,7 +65,7 @@ class TitleRequest(BaseModel):
     messages: list[Any] = []
 
 
-@routes.signed_in("GET", "/api/threads")
+@routes.signed_in("GET", "/api/threads", scope="threads:read")
 async def list_threads(request: Request, principal: Principal) -> Response:
     """The user's threads, newest first: a page, or without `after` and `limit` a bare array."""
     asked = request.query_params
@@ -88,7 +88,7 @@ async def list_threads(request: Request, principal: Principal) -> Response:
     return response
 
 
-@routes.signed_in("GET", "/api/search")
+@routes.signed_in("GET", "/api/search", scope="threads:read")
 async def search(request: Request, principal: Principal) -> dict[str, Any]:
     """The titles and messages that have every word of a query."""
     page = await services().search.find(
@@ -100,7 +100,7 @@ async def search(request: Request, principal: Principal) -> dict[str, Any]:
     return {"hits": [_hit(hit) for hit in page.hits], "nextCursor": page.next}
 
 
-@routes.signed_in("POST", "/api/threads")
+@routes.signed_in("POST", "/api/threads", scope="threads:write")
 async def create(request: Request, principal: Principal) -> Response:
     """Create an empty thread; the one with the same `localId` is returned as it is."""
     body = await read_json(request, NewThread, max_bytes=MAX_BYTES)
@@ -108,14 +108,14 @@ async def create(request: Request, principal: Principal) -> Response:
     return json_response(_thread(thread), 201)
 
 
-@routes.signed_in("GET", "/api/threads/{id}")
+@routes.signed_in("GET", "/api/threads/{id}", scope="threads:read")
 async def fetch(request: Request, principal: Principal) -> Response:
     """One thread."""
     thread_id = await thread_in_path(request, principal)
     return json_if_changed(request, _thread(await services().threads.get(principal, thread_id)))
 
 
-@routes.signed_in("PATCH", "/api/threads/{id}")
+@routes.signed_in("PATCH", "/api/threads/{id}", scope="threads:write")
 async def change(request: Request, principal: Principal) -> None:
     """Change a thread: its title, status, model and options, what programs keep, or its branch."""
     thread_id = await thread_in_path(request, principal)
@@ -139,7 +139,7 @@ async def change(request: Request, principal: Principal) -> None:
     )
 
 
-@routes.signed_in("POST", "/api/threads/{id}/title")
+@routes.signed_in("POST", "/api/threads/{id}/title", scope="threads:write")
 async def generate_title(request: Request, principal: Principal) -> dict[str, str]:
     """Let a model name a thread, unless its user has; the title that it has then."""
     thread_id = await thread_in_path(request, principal)
@@ -147,7 +147,7 @@ async def generate_title(request: Request, principal: Principal) -> dict[str, st
     return {"title": await services().runs.name_thread(principal, thread_id)}
 
 
-@routes.signed_in("DELETE", "/api/threads/{id}")
+@routes.signed_in("DELETE", "/api/threads/{id}", scope="threads:write")
 async def delete(request: Request, principal: Principal) -> None:
     """Delete a thread and stop its run."""
     await services().threads.delete(principal, await thread_in_path(request, principal))

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
+
+Scope = Literal["chat", "threads:read", "threads:write", "models", "mcp"]
+"""What an API key may do: each HTTP route that takes keys has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,14 @@ class UserProfile:
 class Principal:
     """An authenticated user and the credential of the request.
 
-    For a request only the session service creates one.
+    For a request only the session service and the key service create one.
 
     Args:
         user_id: The user.
-        credential_id: The session; later also an API key or an OAuth grant.
+        credential_id: The session or the API key.
         roles: The user's role in each organisation.
         claims: What the operator's hook returned (`AUTH_SESSION_HOOK`).
+        scopes: What the API key may do; None for a session, which is not restricted.
 
     Raises:
         TypeError: An id is not a UUID. There is no unknown principal.
@@ -42,6 +46,7 @@ class Principal:
     credential_id: UUID
     roles: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    scopes: frozenset[Scope] | None = None
 
     def __post_init__(self) -> None:
         for name in ("user_id", "credential_id"):

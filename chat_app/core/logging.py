@@ -51,6 +51,8 @@ SecurityEvent = Literal[
     "second_factor_off",
     "passkey_added",
     "passkey_removed",
+    "api_key_created",
+    "api_key_ended",
     "login_method_added",
     "login_method_removed",
 ]

@@ -19,6 +19,7 @@ SignalKind = Literal[
     "run_started",
     "run_ended",
     "session_ended",
+    "api_key_ended",
     "session_token",
     "user",
     "user_unlocked",
@@ -34,7 +35,7 @@ class Signal:
         kind: What happened.
         thread_id: The thread it happened to, if any.
         run_id: The run it happened to, if any.
-        session_id: The session it happened to, if any.
+        session_id: The session, or the API key, it happened to, if any.
         reason: A code that says why, for kinds that have reasons.
         user_id: The user it happened to, if any.
         account: The email whose rate limits it is about, if any; no row holds them.
@@ -55,7 +56,7 @@ def user_topic(user_id: UUID) -> str:
 
 
 SESSIONS = "sessions"
-"""The topic of ended sessions."""
+"""The topic of ended sessions and API keys."""
 
 TOKENS = "tokens"
 """The topic of sessions that got a new token."""

@@ -30,6 +30,7 @@ EVENTS = metadata.tables["run_event"]
 ENTRIES = metadata.tables["search_entry"]
 USERS = metadata.tables["user"]
 SESSIONS = metadata.tables["auth_session"]
+API_KEYS = metadata.tables["api_key"]
 DENIED = metadata.tables["denied_session"]
 
 
@@ -370,3 +371,13 @@ SESSION_BY_ID = Prepared(
     )
 )
 """A live session and its user, who is not disabled."""
+
+KEY_OF_TOKEN = Prepared(
+    select(
+        *(USERS.c.id, USERS.c.email, USERS.c.name),
+        *(API_KEYS.c.id, API_KEYS.c.scopes, API_KEYS.c.expires_at, API_KEYS.c.last_used_at),
+    )
+    .join_from(API_KEYS, USERS, USERS.c.id == API_KEYS.c.user_id)
+    .where(API_KEYS.c.token_hash == bindparam("token_hash"), USERS.c.disabled_at.is_(None))
+)
+"""The API key with a token and its user, who is not disabled; expired or not."""

@@ -169,6 +169,18 @@ class Passkey(Row, table=True):
     last_used_at: datetime | None = None
 
 
+class ApiKey(Row, table=True):
+    """An API key, with which a program acts for its user. The key itself is never stored."""
+
+    token_hash: str = Field(max_length=64, unique=True)
+    user_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE", index=True)
+    name: str = Field(max_length=100)
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
 class Totp(Table, table=True):
     """The authenticator app (TOTP) of a user. The secret is encrypted."""
 

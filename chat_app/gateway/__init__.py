@@ -1,7 +1,7 @@
 """The gateway: the ASGI app in front of everything, sockets and Reflex's own middleware included.
 
-It checks host and Origin, resolves the session, strips cookies, limits, sets the headers of every
-response, and closes the connections of a revoked session.
+It checks host and Origin, resolves the session or API key, strips both, limits, sets the headers of
+every response, and closes the connections of what is revoked.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ class Gateway:
         if self._parts is None or self._parts.services is not services:
             for topic in (SESSIONS, TOKENS):
                 services.bus.subscribe_callback(topic, self.connections.on_signal)
-            settings, sessions = services.settings, services.sessions
+            settings, sessions, keys = services.settings, services.sessions, services.api_keys
             configure_access_log(is_on=settings.logs_access)
             origins = Origins(settings.origins)
             hashes = script_hashes(self.build) if self.build is not None else ()
@@ -111,6 +111,7 @@ class Gateway:
                 self.app,
                 settings,
                 sessions,
+                keys,
                 headers,
                 self.connections,
                 self.timeouts,
@@ -135,7 +136,7 @@ class Gateway:
                 services = self._built().services
                 watch = TcpWatch(services.settings, self.connections)
                 for work in (
-                    self.connections.revalidate(services.sessions, every=self.timeouts.revalidate),
+                    self.connections.revalidate(services.api_keys, every=self.timeouts.revalidate),
                     every(self.timeouts.watch, watch.check),
                 ):
                     watching.append(asyncio.create_task(work))

@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
+from chat_app.auth.keys.models import ResolvedKey
+from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
@@ -50,7 +52,7 @@ class OpenConnection(Protocol):
 
     @property
     def session_id(self) -> UUID | None:
-        """The session it belongs to, or None."""
+        """The session or API key it belongs to, or None."""
         ...
 
     def end(self, code: int) -> None:
@@ -102,12 +104,23 @@ LOOKUP_ERRORS = (*DATABASE_ERRORS, ClaimsUnavailable)
 """What is raised when the database or the session hook cannot answer."""
 
 
+_CredentialT = TypeVar("_CredentialT", ResolvedSession, ResolvedKey)
+
+
+class Revalidation(Protocol):
+    """Tells which credentials are over."""
+
+    async def revalidate(self, credential_ids: Iterable[UUID], /) -> set[UUID]:
+        """Publish the credentials that are over, and return them."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
 class PendingConnection:
-    """A connection whose session is being resolved; records the signals that arrive meanwhile.
+    """A connection whose credential is being resolved; records the signals that arrive meanwhile.
 
     Args:
-        revoked: The sessions that were revoked.
+        revoked: The sessions and API keys that were revoked.
         replaced: The sessions that got a new token.
     """
 
@@ -127,8 +140,25 @@ class PendingConnection:
         Raises:
             Unavailable: It cannot be looked up.
         """
+        if not token:
+            return None
+        return await self._unless_revoked(sessions.resolve(token, cached=cached))
+
+    async def resolve_key(self, keys: ApiKeys, token: str) -> ResolvedKey | None:
+        """The live API key of a request, if it was not revoked meanwhile.
+
+        Args:
+            keys: Resolves it.
+            token: The key.
+
+        Raises:
+            Unavailable: It cannot be looked up.
+        """
+        return await self._unless_revoked(keys.resolve(token))
+
+    async def _unless_revoked(self, lookup: Awaitable[_CredentialT | None]) -> _CredentialT | None:
         try:
-            resolved = await sessions.resolve(token, cached=cached) if token else None
+            resolved = await lookup
         except LOOKUP_ERRORS:
             raise Unavailable("Your account can't be checked right now. Try again soon.") from None
         if resolved is not None and resolved.principal.credential_id in self.revoked:
@@ -269,17 +299,17 @@ class ConnectionRegistry:
         """Handle a signal of the bus."""
         if signal.session_id is None:
             return
-        if signal.kind == "session_ended":
+        if signal.kind in ("session_ended", "api_key_ended"):
             self.end_session(signal.session_id)
         elif signal.kind == "session_token":
             for pending in self._pending:
                 pending.replaced.add(signal.session_id)
 
-    async def revalidate(self, sessions: SessionService, *, every: float) -> None:
-        """Revalidate the connected sessions until cancelled, in case a signal was lost.
+    async def revalidate(self, credentials: Revalidation, *, every: float) -> None:
+        """Revalidate the connected sessions and keys until cancelled, in case a signal was lost.
 
         Args:
-            sessions: Revalidates, and publishes the sessions that are over.
+            credentials: Revalidates, and publishes those that are over.
             every: Seconds between two revalidations; `recheck` causes one at once.
         """
         failures = 0
@@ -289,7 +319,7 @@ class ConnectionRegistry:
                     await self.recheck.wait()
             self.recheck.clear()
             try:
-                await sessions.revalidate(self.session_ids())
+                await credentials.revalidate(self.session_ids())
                 failures = 0
             except LOOKUP_ERRORS as error:
                 failures += 1

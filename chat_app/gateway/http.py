@@ -1,4 +1,4 @@
-"""The HTTP gateway: refuses a request, redirects it, or passes it on with its session resolved."""
+"""The HTTP gateway: refuses a request, redirects it, or passes it on with its user resolved."""
 
 import asyncio
 from contextlib import ExitStack
@@ -10,6 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.api.streaming import SEND_BODY
+from chat_app.auth.keys.models import ResolvedKey
+from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey
+from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import ChatError, RateLimited, TooLarge, Unavailable
@@ -22,7 +25,12 @@ from chat_app.gateway.connections import (
     Quota,
 )
 from chat_app.gateway.headers import SecurityHeaders, content_type, without
-from chat_app.gateway.paths import EVENT_PATH, RouteKind, is_for_programs, moved_page
+from chat_app.gateway.paths import (
+    EVENT_PATH,
+    RouteKind,
+    is_for_programs,
+    moved_page,
+)
 from chat_app.gateway.request_context import RequestContext, header_values
 from chat_app.gateway.responses import (
     INCOMPLETE_BODY,
@@ -38,7 +46,7 @@ from chat_app.gateway.socket_arrivals import STATUS_PATH
 from chat_app.gateway.sockets import client_token
 from chat_app.settings import Settings
 
-_SECRET_HEADERS = frozenset({b"cookie", b"authorization"})
+_SECRET_HEADERS = frozenset({b"cookie", b"authorization", b"x-api-key"})
 
 
 class RequestBody:
@@ -101,6 +109,14 @@ def _is_handshake(context: RequestContext, scope: Scope) -> bool:
     return bool(is_socket) and client_token(scope.get("query_string", b"")) is not None
 
 
+def _key_error(context: RequestContext, key: ResolvedKey | None) -> ChatError | None:
+    """Why a request with an API key is refused before any route is asked, if it is."""
+    if key is None:
+        return InvalidApiKey()
+    is_for_keys = context.route is RouteKind.API and context.path != STATUS_PATH
+    return None if is_for_keys else ApiKeyNotAllowed()
+
+
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The request is too large; the limit is {limit:,} bytes.")
 
@@ -149,9 +165,9 @@ class StreamingRequest:
 
     Args:
         send: Sends the response.
-        session_id: The session of the request.
+        session_id: The session or API key of the request.
         connections: The registry of event streams.
-        pending: Has recorded the revocations since the session was resolved.
+        pending: Has recorded the revocations since the credential was resolved.
     """
 
     send: Send
@@ -206,14 +222,16 @@ class StreamingRequest:
 class HttpGateway:
     """Passes a request to the app, or responds itself.
 
-    The app finds in the scope: `principal`, `session` (both None when anonymous) and
-    `session_token`. Cookie and Authorization headers are removed; only the routes for signing in
-    get the other cookies, without the session's.
+    The app finds in the scope: `principal` (None when anonymous), `session` and `session_token`
+    (None with an API key too). A request has one credential: with a key no cookie is read. The
+    headers of both are removed; only the routes for signing in get the other cookies, without the
+    session's.
 
     Args:
         app: The app behind the gateway.
         settings: The settings.
         sessions: Resolves sessions.
+        keys: Resolves API keys.
         headers: Sets the headers of every response.
         connections: The registry of event streams; counts what is open and what is refused.
         timeouts: How long the body of a request may take.
@@ -223,6 +241,7 @@ class HttpGateway:
     app: ASGIApp
     settings: Settings
     sessions: SessionService
+    keys: ApiKeys
     headers: SecurityHeaders
     connections: ConnectionRegistry
     timeouts: GatewayTimeouts
@@ -266,24 +285,30 @@ class HttpGateway:
 
     async def _handle(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
-    ) -> GatewayError | None:
+    ) -> GatewayError | ChatError | None:
         """Pass a request on, or respond to it.
 
         Returns:
-            The error of its body, to respond with if the app has not responded.
+            The error of its key or its body, to respond with if the app has not responded.
         """
         if context.route in (RouteKind.PROBE, RouteKind.ASSET, RouteKind.WELL_KNOWN):
             await self.app(self._inner_scope(context, scope, None), receive, send)
             return None
         with self.connections.pending() as pending:
-            # sign-in and account pages show the profile, which is not cached with its changes
-            is_cached = context.route is RouteKind.API
-            resolved = await pending.resolve(self.sessions, context.session_token, cached=is_cached)
-            send = with_renewed_cookie(send, resolved, pending, self.settings)
-            response = self._response_to(context, resolved, scope)
-            if response is not None:
-                await response(scope, receive, send)
-                return None
+            if context.api_keys:
+                resolved = await pending.resolve_key(self.keys, context.api_keys[0])
+                if error := _key_error(context, resolved):
+                    return error
+            else:
+                # sign-in and account pages show the profile, which is not cached with its changes
+                is_cached = context.route is RouteKind.API
+                token = context.session_token
+                resolved = await pending.resolve(self.sessions, token, cached=is_cached)
+                send = with_renewed_cookie(send, resolved, pending, self.settings)
+                response = self._response_to(context, resolved, scope)
+                if response is not None:
+                    await response(scope, receive, send)
+                    return None
             limit, seconds = self.settings.request_bytes, self.timeouts.body
             body = RequestBody(scope, receive, limit=limit, seconds=seconds)
             inner = self._inner_scope(context, scope, resolved)
@@ -348,7 +373,10 @@ class HttpGateway:
         return self.settings.url + context.target
 
     def _inner_scope(
-        self, context: RequestContext, scope: Scope, resolved: ResolvedSession | None
+        self,
+        context: RequestContext,
+        scope: Scope,
+        resolved: ResolvedSession | ResolvedKey | None,
     ) -> Scope:
         headers = without(scope["headers"], _SECRET_HEADERS)
         if passed := cookies.passed_on(context.route, context.cookies, self.settings):
@@ -357,6 +385,6 @@ class HttpGateway:
             scope,
             headers=headers,
             principal=resolved.principal if resolved else None,
-            session=resolved,
+            session=resolved if isinstance(resolved, ResolvedSession) else None,
             session_token=context.session_token,
         )

@@ -29,11 +29,13 @@ class RequestContext:
         public_scheme: The scheme under which this server has that host; None when it has not.
         allowed_origin: The Origin header when it is one of ours, else empty.
         is_preflight: Whether a browser asks on behalf of a page of ours what it may send (CORS).
-        is_origin_allowed: Whether the request may act for a user; see `permits`.
+        is_origin_allowed: Whether the request may act for a user; see `permits`. With an API key it
+            may from anywhere: no browser adds one by itself, as it does a cookie.
         is_cross_site: Whether the browser reports that the page is on another site than this
             server. Only a browser knows where a site ends (the public suffix list), and it sends
             no session cookie across sites (SameSite=Lax).
-        cookies: The cookies, in order.
+        api_keys: The API keys, unchecked; more than one is an error.
+        cookies: The cookies, in order; none are read beside an API key.
         session_token: The value of the session cookie, unchecked, or None.
         client_ip: The IP address of the client, behind the trusted proxies.
         limited_network: What limits per client count; None where that would be everyone: behind a
@@ -51,6 +53,7 @@ class RequestContext:
     is_preflight: bool
     is_origin_allowed: bool
     is_cross_site: bool
+    api_keys: tuple[str, ...]
     cookies: Cookies
     session_token: str | None
     client_ip: str
@@ -82,7 +85,9 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
     fetch_site = header_values(scope, b"sec-fetch-site")
     has_cookie = bool(header_values(scope, b"cookie"))  # parsable or not
     asks = method == "OPTIONS" and bool(header_values(scope, b"access-control-request-method"))
-    cookies = parse(scope["headers"])
+    api_keys = _api_keys(scope)
+    cookies = () if api_keys else parse(scope["headers"])
+    may_act = permits(method, verdict, fetch_site, has_cookie=has_cookie)
     ip = client_ip(scope, settings.trusted_proxy_hops)
     return RequestContext(
         method=method,
@@ -93,8 +98,9 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         public_scheme=origins.scheme_for(host),
         allowed_origin=origin_headers[0] if verdict == "ours" else "",
         is_preflight=asks and verdict == "ours",
-        is_origin_allowed=permits(method, verdict, fetch_site, has_cookie=has_cookie),
+        is_origin_allowed=bool(api_keys) or may_act,
         is_cross_site="cross-site" in fetch_site,
+        api_keys=api_keys,
         cookies=cookies,
         session_token=first(cookies, settings, SESSION),
         client_ip=ip,
@@ -106,6 +112,20 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Every value of a header, in order; `name` in lower case."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]
+
+
+def _api_keys(scope: Scope) -> tuple[str, ...]:
+    """The keys in `Authorization: Bearer` (RFC 6750 §2.1) and `x-api-key`.
+
+    Another scheme, such as the Basic of a proxy, is no credential of this server.
+    """
+    keys: list[str] = []
+    for value in header_values(scope, b"authorization"):
+        scheme, _, token = value.replace("\t", " ").strip(" ").partition(" ")
+        if scheme.lower() == "bearer":
+            keys.append(token.strip(" "))
+    keys += [value.strip(" \t") for value in header_values(scope, b"x-api-key")]
+    return tuple(keys)
 
 
 def _request_id_of(scope: Scope, settings: Settings) -> str:

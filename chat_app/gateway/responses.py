@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.responses import HTMLResponse, Response
 
 from chat_app.api.problems import problem_response
+from chat_app.auth.keys.scopes import InvalidApiKey, SeveralCredentials
 from chat_app.core.errors import ChatError, RateLimited, Unavailable
 from chat_app.gateway.origins import UNSAFE_METHODS
 from chat_app.gateway.paths import RouteKind, is_api
@@ -100,8 +101,8 @@ GATEWAY_ERRORS = (
 )
 
 
-def error_of(context: RequestContext) -> GatewayError | None:
-    """The error of a request that does not depend on its session, or None."""
+def error_of(context: RequestContext) -> GatewayError | ChatError | None:
+    """The error of a request that does not depend on who sent it, or None."""
     method = context.method
     if context.route is RouteKind.PROBE and method in _SAFE_METHODS:
         return None
@@ -109,10 +110,13 @@ def error_of(context: RequestContext) -> GatewayError | None:
         return UNKNOWN_HOST
     if context.route is RouteKind.CLOSED:
         return NOT_FOUND
+    if len(context.api_keys) > 1:
+        return SeveralCredentials()
     if not context.is_origin_allowed:
         return FOREIGN_ORIGIN
     # A preflight passes: its response shows nothing.
-    if context.allowed_origin and method != "OPTIONS" and context.is_cross_site:
+    is_other_site = context.allowed_origin and context.is_cross_site
+    if is_other_site and method != "OPTIONS" and not context.api_keys:
         return CROSS_SITE
     if method in _SAFE_METHODS or context.is_preflight:
         return None
@@ -155,6 +159,8 @@ def _headers(error: GatewayError | ChatError, path: str) -> dict[str, str]:
         # What the gateway lets through (RFC 9110 §15.5.6); a route may take less.
         methods = _SAFE_METHODS | UNSAFE_METHODS if is_api(path) else _SAFE_METHODS
         return {"Allow": ", ".join(sorted(methods))}
+    if isinstance(error, InvalidApiKey):
+        return {"WWW-Authenticate": "Bearer"}
     return {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
 
 

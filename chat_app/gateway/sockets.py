@@ -346,6 +346,8 @@ def _handshake_error(context: RequestContext) -> str | None:
         return "path"
     if context.public_scheme is None:
         return "host"
+    if context.api_keys:
+        return "api_key"
     if not context.allowed_origin:
         return "origin"
     return "cross_site" if context.is_cross_site else None

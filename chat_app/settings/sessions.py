@@ -48,6 +48,9 @@ class SessionSettings(SettingsGroup):
     remember_device_days: int = Field(30, ge=0, le=365)
     """Days for which a remembered browser is not asked for the second factor. 0 always asks."""
 
+    api_key_max_days: int = Field(0, ge=0, le=3650)
+    """The longest lifetime of a new API key, in days. 0 allows keys that do not expire."""
+
     auth_session_hook: FunctionPath = ""
-    """module:function that is called for every resolved session and returns additional claims of
-    the principal."""
+    """module:function that is called for every resolved session or API key and returns additional
+    claims of the principal."""

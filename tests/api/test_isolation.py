@@ -1,4 +1,7 @@
-"""Every route, anonymous and as another user, through the gateway; each needs a case."""
+"""Every route, anonymous and as another user, through the gateway; each needs a case.
+
+A credential is carried by a cookie, or is an API key in one of two headers.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +12,8 @@ import pytest
 from starlette.routing import Route
 
 from chat_app.api.routes import http_app, routes
+from chat_app.auth.keys.scopes import SCOPES
+from chat_app.auth.keys.tokens import new_key
 from chat_app.auth.principal import Principal
 from chat_app.gateway import Gateway, cookies
 from chat_app.services import services
@@ -17,6 +22,19 @@ from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import CASES, OF_A_THREAD
 
 SECRET = "kept between us"
+
+
+ALWAYS_OPEN = {
+    ("GET", path) for path in ("/api/health", "/healthz", "/readyz", "/api/openapi.json")
+}
+"""They ask for no credential and read none."""
+NEVER_BY_KEY = ("/api/auth/", "/api/account", "/api/docs")
+"""Where no key is let in, whatever its scopes are."""
+
+
+def as_key(key: str) -> list[dict[str, str]]:
+    """The headers of each way in which a key is carried."""
+    return [{"Authorization": f"Bearer {key}"}, {"x-api-key": key}]
 
 
 PRIVATE = sorted(key for key, case in CASES.items() if not case.public)
@@ -31,9 +49,12 @@ async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
 class ApiClient:
     """A client that calls the routes through the gateway."""
 
-    def __init__(self, harness: Harness, token: str | None) -> None:
+    def __init__(
+        self, harness: Harness, token: str | None, given: dict[str, str] | None = None
+    ) -> None:
+        self.token = token
         home = harness.live.settings.url
-        headers = {"Origin": home, "X-Auth-Return-Redirect": "1"}
+        headers = {"Origin": home, "X-Auth-Return-Redirect": "1", **(given or {})}
         if token:
             headers["Cookie"] = (
                 f"{cookies.full_name(harness.live.settings, cookies.SESSION)}={token}"
@@ -136,3 +157,55 @@ async def test_other_routes_reveal_nothing_to_another_user(
     assert thread not in response.text
     assert "ada@example.com" not in response.text
     assert await everything(harness, ada, thread) == before
+
+
+async def key_of(harness: Harness, who: Principal, *scopes: str) -> str:
+    made = await harness.live.api_keys.create(who, name="", scopes=scopes, days=7)
+    return made.token
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(set(CASES) - ALWAYS_OPEN))
+async def test_a_key_reaches_what_its_scopes_name_and_nothing_else(
+    harness: Harness, method: str, path: str
+) -> None:
+    ada, _ = await signed_in(harness, "ada@example.com")
+    thread = await answered(harness, ada)
+    eve, _ = await signed_in(harness, "eve@example.com")
+    before, asked = await everything(harness, ada, thread), calls(harness)
+    passed: set[str] = set()
+    for scope in SCOPES:
+        for headers in as_key(await key_of(harness, eve, scope)):
+            response = await ApiClient(harness, None, headers).call(method, path, thread)
+            assert SECRET not in response.text
+            assert "ada@example.com" not in response.text
+            if response.status_code != 403:
+                passed.add(scope)
+                assert (method, path) not in OF_A_THREAD or response.status_code == 404
+            else:
+                assert response.json()["error"] in ("api_key_not_allowed", "insufficient_scope")
+    assert len(passed) <= (0 if path.startswith(NEVER_BY_KEY) else 1)
+    for headers in as_key(await key_of(harness, eve, *SCOPES)):
+        response = await ApiClient(harness, None, headers).call(method, path, thread)
+        if not passed:
+            assert (response.status_code, response.json()["error"]) == (403, "api_key_not_allowed")
+    assert await everything(harness, ada, thread) == before
+    assert calls(harness) == asked
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(set(CASES) - ALWAYS_OPEN))
+async def test_a_key_that_is_over_reaches_nothing_not_even_with_a_cookie(
+    harness: Harness, method: str, path: str
+) -> None:
+    ada, client = await signed_in(harness, "ada@example.com")
+    thread = await answered(harness, ada)
+    before, asked = await everything(harness, ada, thread), calls(harness)
+    key = await key_of(harness, ada, *SCOPES)
+    [made] = await harness.live.api_keys.list(ada)
+    await harness.live.api_keys.revoke(ada, made.id)
+    for one in (key, new_key(), client.token or ""):
+        for headers in as_key(one):
+            owner = ApiClient(harness, client.token, headers)
+            response = await owner.call(method, path, thread)
+            assert (response.status_code, response.json()["error"]) == (401, "invalid_api_key")
+    assert await everything(harness, ada, thread) == before
+    assert calls(harness) == asked

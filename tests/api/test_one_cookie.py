@@ -16,9 +16,6 @@ HOME = "http://localhost:3000"
 PASSWORD = "correct horse battery staple"
 COOKIE = "chat_session"
 PLACES: dict[str, dict[str, Any]] = {
-    "a bearer token": {"headers": {"Authorization": "Bearer {}"}},
-    "a bearer token in percents": {"headers": {"Authorization": "Bearer %{}"}},
-    "half a bearer token": {"headers": {"Authorization": "Bearer"}},
     "a password of HTTP": {"headers": {"Authorization": "Basic {}"}},
     "a header": {"headers": {"X-Session-Token": "{}", COOKIE: "{}"}},
     "the query": {"params": {COOKIE: "{}", "token": "{}", "sessionToken": "{}"}},
@@ -96,3 +93,23 @@ async def test_a_token_outside_the_session_cookie_changes_no_user(
     body = await seen({**PLACES, **AGAIN}[place], hers, f"{COOKIE}={own}")
     assert "eve@example.com" in body
     assert "ada@" not in body
+
+
+AS_KEYS: dict[str, dict[str, str]] = {
+    "a bearer token": {"Authorization": "Bearer {}"},
+    "a bearer token in percents": {"Authorization": "Bearer %{}"},
+    "half a bearer token": {"Authorization": "Bearer"},
+    "an API key": {"x-api-key": "{}"},
+    "an empty API key": {"x-api-key": ""},
+}
+
+
+@pytest.mark.parametrize("place", AS_KEYS)
+async def test_the_token_of_a_session_is_no_api_key(harness: Harness, place: str) -> None:
+    hers, own = await token_of("ada@example.com"), await token_of("eve@example.com")
+    for cookie in ("", f"{COOKIE}={own}", f"{COOKIE}={hers}"):
+        headers = filled(AS_KEYS[place], hers) | ({"Cookie": cookie} if cookie else {})
+        for path in ("/api/auth/session", "/api/threads"):
+            async with browser() as tab:
+                response = await tab.get(path, headers=headers)
+            assert (response.status_code, response.json()["error"]) == (401, "invalid_api_key")

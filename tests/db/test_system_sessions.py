@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/auth/sessions/service.py": {"auth"},
     "chat_app/auth/account/delete.py": {"auth"},
     "chat_app/auth/passkeys.py": {"auth"},
+    "chat_app/auth/keys/service.py": {"auth"},
     "chat_app/auth/sign_in/step_up.py": {"auth"},
     "chat_app/auth/devices.py": {"auth"},
     "chat_app/auth/known_browsers.py": {"auth"},
@@ -33,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/db/engine.py": {"health"},
     "chat_app/runs/finalize.py": {"run recovery"},
     "chat_app/runs/log.py": {"run log"},
-    "chat_app/threads/actions.py": {"sweep"},
+    "chat_app/threads/purge.py": {"sweep"},
     "chat_app/threads/search_backlog.py": {"search backlog"},
 }
 """File → the reasons it may give."""

@@ -16,7 +16,7 @@ from chat_app.gateway.connections import DEFAULT_TIMEOUTS, GatewayTimeouts
 from chat_app.services import Services
 from chat_app.settings import Settings
 from testing.asgi_server import serve
-from testing.gateway_server import FakeServices, FakeSessions, GatewayServer, RecordingApp
+from testing.gateway_server import FakeKeys, FakeServices, FakeSessions, GatewayServer, RecordingApp
 from testing.program import free_port
 
 
@@ -36,7 +36,8 @@ def open_server(tmp_path: Path) -> Any:
         merged: dict[str, Any] = {"port": port, "data_dir": tmp_path / "data", **values}
         settings = Settings(_env_file=None, **merged)  # pyright: ignore[reportCallIssue]
         bus = Bus()
-        services = FakeServices(settings, bus, FakeSessions(bus))
+        sessions = FakeSessions(bus)
+        services = FakeServices(settings, bus, sessions, FakeKeys(bus, sessions))
         behind = app or RecordingApp()
         gateway = Gateway(
             behind,

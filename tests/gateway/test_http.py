@@ -116,7 +116,7 @@ async def test_the_scope_has_the_principal_and_not_the_session_cookie(
     token, session_id = server.sessions.issue()
     headers = {
         "Cookie": f"a=b; {server.cookie(token)}; chat_csrf=c; chat_known=k",
-        "Authorization": "Bearer forged",
+        "Authorization": "Basic forged",
     }
     for path in ("/api/threads", "/", "/assets/a.js", "/ping", "/api/auth/session"):
         await server.client.get(path, headers=headers)

@@ -1,31 +1,8 @@
 """Event streams: not buffered, and ended with their session."""
 
-import asyncio
-
 from starlette.types import Receive, Scope, Send
 
-from testing.gateway_server import GatewayServer, RecordingApp
-
-
-class Streaming:
-    """Answers with an event stream whose pieces the test lets go one by one."""
-
-    def __init__(self) -> None:
-        self.pieces: asyncio.Queue[bytes] = asyncio.Queue()
-        self.cancelled = asyncio.Event()
-        self.started = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
-        self.started.set()
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            while piece := await self.pieces.get():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
+from testing.gateway_server import GatewayServer, RecordingApp, Streaming
 
 
 async def test_a_chunk_arrives_before_the_next_is_written(open_server) -> None:

@@ -14,6 +14,7 @@ from sqlmodel import col, delete, func, select, update
 from chat_app.auth.account.delete import delete_user
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import AccountTaken
+from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.passwords import (
@@ -111,7 +112,7 @@ class UserAdministration:
             await delete_user(session, self.sessions, await session.require(User, user_id))
 
     async def set_password(self, user_id: UUID, password: str) -> int:
-        """Set a new password and end every session, as a reset by email does; unlock the user.
+        """Set a new password and end every session and API key, as a reset does; unlock the user.
 
         Args:
             user_id: The user.
@@ -137,7 +138,9 @@ class UserAdministration:
                 session.add(password_account(user, self.clock(), hashed))
                 await forget_devices(session, user_id)
                 await revoke_tokens(session, user_id)
-                revoked = await self.sessions.revoke_all(session, user_id, reason="password_reset")
+                revoked = await revoke_credentials(
+                    session, self.sessions, user_id, reason="password_reset"
+                )
         except IntegrityError:
             raise AccountTaken from None
         log_security_event("password_reset", user=user_id)

@@ -6,6 +6,7 @@ from sqlmodel import col, delete, select
 
 from chat_app.auth.emails import normalise
 from chat_app.auth.errors import InvalidEmail
+from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.errors import InvalidInput
@@ -29,7 +30,7 @@ async def delete_account(
 ) -> None:
     """Delete the user: accounts, sessions, threads, tokens. This can't be undone.
 
-    Everything is deleted in one transaction; sockets and runs of the sessions end right after.
+    Everything is deleted in one transaction; sockets, requests and runs end right after.
 
     Args:
         db: Stores users.
@@ -53,11 +54,11 @@ async def delete_user(session: SystemSession, sessions: SessionService, user: Us
 
     Args:
         session: The transaction, one that sees what others commit meanwhile (`read_committed`).
-        sessions: Revokes the user's sessions.
+        sessions: Revokes the user's sessions and API keys.
         user: The user.
     """
     await _lock_chats(session, user)
-    await sessions.revoke_all(session, user.id, reason="removed")
+    await revoke_credentials(session, sessions, user.id, reason="removed")
     # A sign-up that is not confirmed has only the email.
     await session.exec(delete(OneTimeToken).where(col(OneTimeToken.subject) == user.email))
     session.after_commit.append(partial(log_security_event, "user_deleted", user=user.id))

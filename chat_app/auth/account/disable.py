@@ -7,6 +7,7 @@ from sqlmodel import select
 
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.emails import normalise
+from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
@@ -37,7 +38,7 @@ class UserAccess:
     clock: Clock
 
     async def disable(self, user_id: UUID) -> int:
-        """Disable a user: no login method works, and sessions, tokens and remembered devices end.
+        """Disable a user: no login method works, and sessions, keys, tokens and devices end.
 
         Returns:
             How many sessions were revoked.
@@ -50,7 +51,7 @@ class UserAccess:
             user.disabled_at = user.disabled_at or self.clock()
             await revoke_tokens(session, user_id)
             await forget_devices(session, user_id)
-            revoked = await self.sessions.revoke_all(session, user_id, reason="disabled")
+            revoked = await revoke_credentials(session, self.sessions, user_id, reason="disabled")
         log_security_event("user_disabled", user=user_id)
         return len(revoked)
 

@@ -1,4 +1,4 @@
-"""Export of the account: profile, login methods and sessions, without threads."""
+"""Export of the account: profile, login methods, API keys and sessions, without threads."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +10,11 @@ from chat_app.auth.devices import device_label
 from chat_app.auth.principal import Principal
 from chat_app.auth.two_factor import confirmed_totp
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, AuthSession, Passkey, Picture, Table, User
+from chat_app.db.tables import Account, ApiKey, AuthSession, Passkey, Picture, Table, User
 
 
 async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
-    """Profile, login methods and sessions as JSON values, without secrets and hashes.
+    """Profile, login methods, API keys and sessions as JSON values, without secrets and hashes.
 
     Raises:
         NotFound: The user was deleted.
@@ -24,6 +24,7 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
         totp = await confirmed_totp(session, user.id)
         accounts = await session.exec(select(Account).where(col(Account.user_id) == user.id))
         passkeys = await session.exec(select(Passkey).where(col(Passkey.user_id) == user.id))
+        keys = await session.exec(select(ApiKey).where(col(ApiKey.user_id) == user.id))
         sessions = await session.exec(
             select(AuthSession)
             .where(col(AuthSession.user_id) == user.id)
@@ -40,6 +41,13 @@ async def export_account(db: Database, principal: Principal) -> dict[str, Any]:
                 for row in accounts
             ],
             "passkeys": [_fields(row, "name", "created_at", "last_used_at") for row in passkeys],
+            "apiKeys": [
+                {
+                    **_fields(row, "name", "created_at", "last_used_at", "expires_at"),
+                    "scopes": row.scopes,
+                }
+                for row in keys
+            ],
             "sessions": [
                 {
                     "device": device_label(row.user_agent),

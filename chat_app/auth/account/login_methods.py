@@ -7,6 +7,7 @@ from sqlmodel import col, delete, func, select, update
 
 from chat_app.auth.account.profile import truncate_display_name
 from chat_app.auth.errors import LastLoginMethod
+from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.one_time_tokens import revoke_tokens
 from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.identity import VerifiedIdentity
@@ -38,11 +39,11 @@ _METHOD_TABLES = (Account, Passkey, Totp, BackupCode, RememberedDevice)
 async def claim_unverified_account(
     session: SystemSession, sessions: SessionService, user_id: UUID, now: datetime
 ) -> None:
-    """Remove every login method of an account, end its sessions, and mark its email as verified.
+    """Remove every login method of an account, end its sessions and keys, verify its email.
 
     Args:
         session: The transaction of the caller, who adds the new login method.
-        sessions: Revokes the account's sessions.
+        sessions: Revokes the account's sessions and API keys.
         user_id: The user.
         now: The time.
     """
@@ -50,7 +51,7 @@ async def claim_unverified_account(
         await session.exec(delete(table).where(col(table.user_id) == user_id))
     await revoke_tokens(session, user_id)
     await session.exec(update(User).where(col(User.id) == user_id).values(email_verified_at=now))
-    await sessions.revoke_all(session, user_id, reason="taken_over")
+    await revoke_credentials(session, sessions, user_id, reason="taken_over")
 
 
 def new_account(user_id: UUID, identity: VerifiedIdentity, now: datetime) -> Account:

@@ -10,6 +10,7 @@ from sqlmodel import col, delete, select
 from chat_app.auth.account.login_methods import claim_unverified_account, require_login_method
 from chat_app.auth.devices import forget_devices
 from chat_app.auth.errors import AccountTaken, InvalidToken
+from chat_app.auth.keys.revocation import revoke_credentials
 from chat_app.auth.one_time_tokens import ConsumedToken, revoke_tokens
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
@@ -183,7 +184,7 @@ class PasswordChanges(EmailFlow):
             await session.exec(delete(Account).where(*_password_of(user.id)))
             await forget_devices(session, user.id)
             await revoke_tokens(session, user.id)
-            await self.sessions.revoke_all(session, user.id, reason="password_reset")
+            await revoke_credentials(session, self.sessions, user.id, reason="password_reset")
         session.add(password_account(user, now, password_hash))
         await session.flush()
         return user.id

@@ -50,11 +50,14 @@ class SessionRevocation:
         bus: Receives a signal for every revoked session.
         clock: The current time.
         stateless_lifetime: How long a token can be valid without its session's row.
+
+    Attributes:
+        bus: The bus.
     """
 
     def __init__(self, db: Database, bus: Bus, clock: Clock, stateless_lifetime: timedelta) -> None:
         self._db = db
-        self._bus = bus
+        self.bus = bus
         self._clock = clock
         self._stateless_lifetime = stateless_lifetime
 
@@ -152,7 +155,7 @@ class SessionRevocation:
         """Publish revoked sessions, so that their sockets, runs and caches end."""
         for session_id in session_ids:
             signal = Signal("session_ended", session_id=session_id, reason=reason)
-            self._bus.publish(SESSIONS, signal)
+            self.bus.publish(SESSIONS, signal)
 
     async def expire_due(self) -> int:
         """Revoke the expired sessions and purge old rows and denials.

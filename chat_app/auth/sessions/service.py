@@ -16,7 +16,7 @@ from sqlmodel import col, select, update
 from chat_app.auth.devices import clean_user_agent, device_label
 from chat_app.auth.operator_hooks import SessionContext, SessionHook, claims_of, load_function
 from chat_app.auth.principal import Principal, UserProfile
-from chat_app.auth.sessions.cache import CACHE_SECONDS, SessionCache
+from chat_app.auth.sessions.cache import CACHE_SECONDS, CredentialCache
 from chat_app.auth.sessions.codecs import TOUCH_EVERY, SessionRow, TokenCodec
 from chat_app.auth.sessions.models import (
     IssuedSession,
@@ -92,7 +92,7 @@ class SessionService(SessionRevocation):
         self._replaced: TTLCache[str, bool] = TTLCache(
             _CACHE_ENTRIES, _REPLACED_SECONDS, timer=self._seconds
         )
-        self._cache = SessionCache(self._seconds)
+        self._cache: CredentialCache[ResolvedSession] = CredentialCache(self._seconds)
         self._revocations = 0
         self._no_touch_before: datetime | None = None
         bus.subscribe_callback(SESSIONS, self._on_revoked)
@@ -211,7 +211,8 @@ class SessionService(SessionRevocation):
             renewed = _issued(self._codec.issue(row, user, now), row, now) if is_old else None
             resolved = await self._resolved(row, user, renewed)
             if renewed is None:
-                until = row.last_seen_at + TOUCH_EVERY  # its use must be written then
+                # its use must be written then
+                until = min(row.last_seen_at + TOUCH_EVERY, resolved.expires_at)
                 self._cache.put(token, resolved, number=number, now=now, until=until)
             return resolved
 
@@ -280,7 +281,7 @@ class SessionService(SessionRevocation):
             token = self._codec.issue(row, user, now)
             session.add(row)
             replaced = Signal("session_token", session_id=row.id)
-            session.after_commit.append(lambda: self._bus.publish(TOKENS, replaced))
+            session.after_commit.append(lambda: self.bus.publish(TOKENS, replaced))
         return _issued(token, row, now)
 
     def was_replaced(self, token: str) -> bool:

@@ -1,0 +1,1 @@
+"""API keys: a user's credentials for programs; create, list, resolve, revoke."""

@@ -1,0 +1,64 @@
+"""Scopes: what an API key may do, and the errors of a key that may not."""
+
+from typing import get_args
+
+from chat_app.auth.principal import Principal, Scope
+from chat_app.core.errors import ChatError, Forbidden, Unauthenticated
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""Every scope, in the order in which they are shown."""
+
+
+class InvalidApiKey(Unauthenticated):
+    """The key is malformed, unknown, expired or revoked; one response for all."""
+
+    code = "invalid_api_key"
+
+    def __init__(self) -> None:
+        super().__init__("This API key is not valid here. It may have expired or been revoked.")
+
+
+class SeveralCredentials(ChatError):
+    """More than one key in a request: it must not matter which one is read."""
+
+    code = "several_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("Send one API key, in Authorization or in x-api-key.")
+
+
+class ApiKeyNotAllowed(Forbidden):
+    """The route is for sessions only."""
+
+    code = "api_key_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("An API key can't be used here.")
+
+
+class InsufficientScope(Forbidden):
+    """The key lacks the scope of the route (RFC 6750 §3.1)."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"This API key lacks the scope {scope}.")
+
+
+def require_scope(principal: Principal, scope: Scope | None) -> None:
+    """Refuse a key on a route that it may not use. A session may use every route.
+
+    Args:
+        principal: The principal of the request.
+        scope: The scope of the route; None refuses every key.
+
+    Raises:
+        ApiKeyNotAllowed: The route has no scope.
+        InsufficientScope: The key lacks it.
+    """
+    if principal.scopes is None:
+        return
+    if scope is None:
+        raise ApiKeyNotAllowed
+    if scope not in principal.scopes:
+        raise InsufficientScope(scope)

@@ -1,0 +1,289 @@
+"""API keys: create, list, resolve and revoke them.
+
+A key is a row with the hash of a random token, as a session is. It proves its user to the HTTP API
+within its scopes, and nothing else: a route without a scope refuses keys (`scopes.require_scope`).
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from cachetools import TTLCache
+from sqlmodel import col, func, select, update
+
+from chat_app.auth.account.profile import clean_display_name
+from chat_app.auth.keys.models import KeySummary, NewKey, ResolvedKey, StoredKey
+from chat_app.auth.keys.revocation import publish_ended, revoke_keys
+from chat_app.auth.keys.scopes import SCOPES
+from chat_app.auth.keys.tokens import is_well_formed, new_key
+from chat_app.auth.operator_hooks import SessionContext, claims_of, load_function
+from chat_app.auth.principal import Principal, Scope
+from chat_app.auth.sessions.cache import CACHE_SECONDS, CredentialCache
+from chat_app.auth.sessions.service import SessionService
+from chat_app.core.clock import Clock
+from chat_app.core.crypto import hash_token
+from chat_app.core.errors import (
+    Conflict,
+    DatabaseError,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+)
+from chat_app.core.logging import log_security_event
+from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.statements import KEY_OF_TOKEN
+from chat_app.db.tables import ApiKey, User
+from chat_app.settings import Settings
+
+MAX_KEYS = 50
+"""API keys per user, expired ones included."""
+LIFETIMES_DAYS = (7, 30, 90, 365)
+"""The lifetimes to choose from, in days, as far as `API_KEY_MAX_DAYS` allows them."""
+USED_EVERY = timedelta(minutes=1)
+"""How often the use of a key is written to its row, at the most."""
+DEFAULT_NAME = "API key"
+
+METHOD = "api_key"
+"""The login method that the operator's session hook sees of a key."""
+
+_IDS_PER_STATEMENT = 500
+_USES = 10_000
+
+
+class ApiKeys:
+    """Creates, lists, resolves and revokes the API keys of users.
+
+    Args:
+        db: Stores keys.
+        bus: Receives a signal for every revoked key.
+        sessions: Revalidates what is not a key.
+        settings: The longest lifetime, and the function that adds claims.
+        clock: The current time.
+
+    Raises:
+        ConfigError: The settings name a function that does not exist.
+    """
+
+    def __init__(
+        self, db: Database, bus: Bus, sessions: SessionService, settings: Settings, clock: Clock
+    ) -> None:
+        self._db = db
+        self._bus = bus
+        self._sessions = sessions
+        self._settings = settings
+        self._clock = clock
+        self._hook = load_function(settings.auth_session_hook, "AUTH_SESSION_HOOK")
+        self._cache: CredentialCache[ResolvedKey] = CredentialCache(self._seconds)
+        self._used: TTLCache[UUID, bool] = TTLCache(
+            _USES, USED_EVERY.total_seconds(), timer=self._seconds
+        )
+        self._writes: set[asyncio.Task[None]] = set()
+        bus.subscribe_callback(SESSIONS, self._on_ended)
+
+    def lifetimes(self) -> tuple[int | None, ...]:
+        """The lifetimes to choose from, in days; None for a key that does not expire."""
+        longest = self._settings.api_key_max_days
+        if not longest:
+            return (*LIFETIMES_DAYS, None)
+        return (*(days for days in LIFETIMES_DAYS if days < longest), longest)
+
+    async def create(
+        self, principal: Principal, *, name: str, scopes: Collection[str], days: int | None
+    ) -> NewKey:
+        """Create a key.
+
+        Args:
+            principal: The user.
+            name: As typed; empty for a default.
+            scopes: What it may do; one at least.
+            days: Its lifetime, one of `lifetimes`.
+
+        Raises:
+            InvalidName: The name is invalid.
+            InvalidInput: There is no such scope or lifetime, or no scope at all.
+            Conflict: The user has the maximum.
+            Unauthenticated: The user was deleted.
+        """
+        name = clean_display_name(name) or DEFAULT_NAME
+        chosen = _clean_scopes(scopes)
+        if days not in self.lifetimes():
+            raise InvalidInput("Choose one of the offered lifetimes.")
+        now, token = self._clock(), new_key()
+        expires_at = None if days is None else now + timedelta(days=days)
+        row = ApiKey(
+            id=uuid4(),
+            token_hash=hash_token(token),
+            user_id=principal.user_id,
+            name=name,
+            scopes=list(chosen),
+            created_at=now,
+            expires_at=expires_at,
+        )
+        async with self._db.system("auth", write=True) as session:
+            await _require_room(session, principal)
+            session.add(row)
+        log_security_event(
+            "api_key_created", user=principal.user_id, key=row.id, scopes=" ".join(chosen)
+        )
+        return NewKey(row.id, token, expires_at)
+
+    async def list(self, principal: Principal) -> list[KeySummary]:
+        """The user's keys, the newest first."""
+        now = self._clock()
+        async with self._db.system("auth") as session:
+            rows = await session.exec(
+                select(ApiKey)
+                .where(col(ApiKey.user_id) == principal.user_id)
+                .order_by(col(ApiKey.created_at).desc(), col(ApiKey.id))
+            )
+            return [
+                KeySummary(
+                    id=row.id,
+                    name=row.name,
+                    scopes=tuple(scope for scope in SCOPES if scope in row.scopes),
+                    created_at=row.created_at,
+                    last_used_at=row.last_used_at,
+                    expires_at=row.expires_at,
+                    is_expired=_is_expired(row.expires_at, now),
+                )
+                for row in rows.all()
+            ]
+
+    async def revoke(self, principal: Principal, key_id: UUID) -> None:
+        """Revoke one of the user's own keys, with its requests and runs.
+
+        Raises:
+            NotFound: The user has no such key.
+        """
+        is_own = [col(ApiKey.id) == key_id, col(ApiKey.user_id) == principal.user_id]
+        async with self._db.system("auth", write=True) as session:
+            if not await revoke_keys(session, self._bus, is_own, "revoked"):
+                raise NotFound
+
+    async def resolve(self, token: str) -> ResolvedKey | None:
+        """The user and the scopes of a key, or None when it is not valid. Counts as use.
+
+        The result may be five seconds old, except that a revocation on the bus is known at once and
+        that the operator's function is called each time.
+
+        Args:
+            token: What the client sent.
+
+        Raises:
+            ClaimsUnavailable: The operator's function failed.
+        """
+        if not is_well_formed(token):
+            return None
+        now = self._clock()
+        found = self._cache.get(token, now) if self._hook is None else None
+        if found is not None:
+            return found
+        number, token_hash = self._cache.begin(), hash_token(token)
+        row = await self._db.system_query(
+            "auth", lambda one: one.first(KEY_OF_TOKEN, token_hash=token_hash)
+        )
+        if row is None:
+            return None
+        key = StoredKey(*row)
+        if _is_expired(key.expires_at, now):
+            return None
+        context = SessionContext(key.user_id, key.email, key.name, METHOD, "", {})
+        claims = await claims_of(self._hook, context)
+        principal = Principal(key.user_id, key.id, claims=claims, scopes=frozenset(key.scopes))
+        resolved = ResolvedKey(principal, key.expires_at)
+        if self._cache.was_dropped(key.id, number):
+            return None
+        until = now + timedelta(seconds=CACHE_SECONDS)
+        until = until if key.expires_at is None else min(until, key.expires_at)
+        self._cache.put(token, resolved, number=number, now=now, until=until)
+        self._note_use(key, now)
+        return resolved
+
+    async def revalidate(self, credential_ids: Iterable[UUID]) -> set[UUID]:
+        """Check whether sessions and keys are still live; publish the others.
+
+        A lost signal costs at most the time between two calls.
+
+        Args:
+            credential_ids: The credentials that have connections or runs.
+
+        Returns:
+            Those that are over.
+        """
+        ids = list(credential_ids)
+        ended: dict[UUID, UUID] = {}
+        live: set[UUID] = set()
+        for start in range(0, len(ids), _IDS_PER_STATEMENT):
+            some = ids[start : start + _IDS_PER_STATEMENT]
+            async with self._db.system("auth") as session:
+                rows = await session.exec(
+                    select(ApiKey.id, ApiKey.user_id, ApiKey.expires_at, User.disabled_at)
+                    .join(User, col(User.id) == col(ApiKey.user_id))
+                    .where(col(ApiKey.id).in_(some))
+                )
+                for key_id, user_id, expires_at, disabled_at in rows.all():
+                    if disabled_at is not None or _is_expired(expires_at, self._clock()):
+                        ended[key_id] = user_id
+                    else:
+                        live.add(key_id)
+        publish_ended(self._bus, ended.items(), "ended")
+        # A key that was revoked without a signal has no row, and ends as a session does.
+        rest = [one for one in ids if one not in live and one not in ended]
+        return ended.keys() | await self._sessions.revalidate(rest)
+
+    async def idle(self) -> None:
+        """Wait until no use is being written."""
+        while self._writes:
+            await asyncio.wait(self._writes)
+
+    def _note_use(self, key: StoredKey, now: datetime) -> None:
+        """Have the use of a key written, beside the request, unless that was done lately."""
+        is_recent = key.last_used_at is not None and now < key.last_used_at + USED_EVERY
+        if is_recent or key.id in self._used:
+            return
+        self._used[key.id] = True
+        task = asyncio.create_task(self._write_use(key.id, now), name="use of an API key")
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _write_use(self, key_id: UUID, now: datetime) -> None:
+        try:
+            async with self._db.system("auth", write=True) as session:
+                await session.exec(
+                    update(ApiKey).where(col(ApiKey.id) == key_id).values(last_used_at=now)
+                )
+        except DatabaseError:
+            return  # the next use after a minute is written
+
+    def _seconds(self) -> float:
+        return self._clock().timestamp()
+
+    def _on_ended(self, signal: Signal) -> None:
+        if signal.session_id is not None:
+            self._cache.drop(signal.session_id)
+
+
+def _clean_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:
+    if not scopes:
+        raise InvalidInput("Choose at least one scope.")
+    if any(scope not in SCOPES for scope in scopes):
+        raise InvalidInput("There is no such scope.")
+    return tuple(scope for scope in SCOPES if scope in scopes)
+
+
+def _is_expired(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at <= now
+
+
+async def _require_room(session: SystemSession, principal: Principal) -> None:
+    # Concurrent creations must not each see room for one; SQLite has one writer.
+    user = select(User.id).where(col(User.id) == principal.user_id).with_for_update()
+    if (await session.exec(user)).first() is None:
+        raise Unauthenticated
+    count = select(func.count()).select_from(ApiKey)
+    found = await session.exec(count.where(col(ApiKey.user_id) == principal.user_id))
+    if found.one() >= MAX_KEYS:
+        raise Conflict(f"You have {MAX_KEYS} API keys, the maximum. Revoke one first.")
