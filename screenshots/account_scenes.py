@@ -221,6 +221,19 @@ async def _(programs: Programs) -> Page:
     return ada.page
 
 
+@scene("settings-api-keys")
+async def _(programs: Programs) -> Page:
+    ada = await _at(programs, "api-keys", "API keys")
+    for name in ("Backup script", "Phone"):
+        await ada.page.fill("#api-key-name", name)
+        await ada.page.get_by_role("button", name="Create key").click()
+        await expect(ada.page.locator(".new-key code")).to_be_visible()
+        if name == "Backup script":
+            await ada.page.get_by_role("button", name="Done").click()
+    await ada.page.locator(".revoke summary").first.click()
+    return ada.page
+
+
 @scene("settings-data")
 async def _(programs: Programs) -> Page:
     ada = await _at(programs, "data", "Data")

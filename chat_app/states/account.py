@@ -1,4 +1,4 @@
-"""The states of the settings pages: identity providers, login methods, sessions and MFA."""
+"""The states of the settings pages: login methods, sessions, MFA and API keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import reflex as rx
 
+from chat_app.auth.keys.models import KeySummary
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import SessionSummary
 from chat_app.auth.sign_in.step_up import StepUpMethods
@@ -94,7 +95,7 @@ class TwoFactorState(SettingsState, rx.State):
 
 @dataclass(frozen=True)
 class SettingsEntry:
-    """A linked account, a passkey or a session, as its settings page lists it.
+    """A linked account, a passkey, a session or an API key, as its settings page lists it.
 
     Args:
         id: Names it in routes.
@@ -147,6 +148,57 @@ class SessionsState(SettingsList, rx.State):
         self.items = [session_entry(session, now) for session in found]
 
 
+@dataclass(frozen=True)
+class LifetimeItem:
+    """How long a new API key can last.
+
+    Args:
+        days: The days, for the form; empty for a key that does not expire.
+        label: What the page shows.
+    """
+
+    days: str
+    label: str
+
+
+class ApiKeysState(SettingsList, rx.State):
+    """The user's API keys, the newest first, and the lifetimes of a new one."""
+
+    lifetimes: rx.Field[list[LifetimeItem]] = rx.field(default_factory=list)
+    lifetime: rx.Field[str] = rx.field("")
+    """The one that is chosen at first."""
+
+    async def _read(self, principal: Principal) -> None:
+        now, keys = utc_now(), services().api_keys
+        self.items = [api_key_entry(key, now) for key in await keys.list(principal)]
+        offered = keys.lifetimes()
+        self.lifetimes = [lifetime_item(days) for days in offered]
+        self.lifetime = str(_USUAL_DAYS if _USUAL_DAYS in offered else offered[0])
+
+
+def lifetime_item(days: int | None) -> LifetimeItem:
+    """A lifetime in days; None for a key that does not expire."""
+    if days is None:
+        return LifetimeItem("", "No expiry")
+    return LifetimeItem(str(days), "1 day" if days == 1 else f"{days} days")
+
+
+def api_key_entry(key: KeySummary, now: datetime) -> SettingsEntry:
+    """An API key: its scopes, and when it was created, used, and expires."""
+    used = f"last used {ago(key.last_used_at, now)}" if key.last_used_at else _UNUSED
+    if key.expires_at is None:
+        ends = "does not expire"
+    else:
+        ends = f"{'expired' if key.is_expired else 'expires'} {_day(key.expires_at)}"
+    return SettingsEntry(
+        str(key.id),
+        key.name,
+        f"created {_day(key.created_at)} · {used} · {ends}",
+        subtitle=", ".join(key.scopes),
+        tag="Expired" if key.is_expired else "",
+    )
+
+
 def linked_account_entry(account: Account, labels: Mapping[str, str]) -> SettingsEntry:
     """A linked account.
 
@@ -191,6 +243,7 @@ def session_entry(session: SessionSummary, now: datetime) -> SettingsEntry:
     )
 
 
+_USUAL_DAYS = 30
 _UNUSED = "not used yet"
 _METHODS = {
     "password": "a password",

@@ -183,6 +183,7 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         *(SearchState.more_messages, BranchState.undo_delete, BranchState.dismiss_undo),
         *(account.PasswordState.load, account.LinkedAccountsState.load, account.PasskeysState.load),
         *(account.TwoFactorState.load, account.SessionsState.load, account.ConfirmState.load),
+        account.ApiKeysState.load,
     )
     row = partial(_row, Access.SIGNED_IN)
     message = _text(frame_bytes)

@@ -12,6 +12,7 @@ from reflex_base.constants.installer import PackageJson
 
 from chat_app.components import FOLDER, LIBRARIES, NAMES
 from chat_app.components.auth.account import account_form
+from chat_app.components.auth.api_keys import api_key_create
 from chat_app.components.auth.fields import code_field
 from chat_app.components.auth.mfa import passkey_sign_in
 from chat_app.components.auth.sign_in import auth_form, email_link
@@ -76,6 +77,9 @@ MADE = {
         file_name="f",
         ends_session=True,
         on_done=Wired.none,
+    ),
+    "api_key_create": lambda: api_key_create(
+        action="/a", owner="o", problem_id="p", on_done=Wired.none
     ),
     "auth_form": lambda: auth_form(action="/a"),
     "code_field": lambda: code_field(described_by="p", offers_backup=False),

@@ -1,16 +1,21 @@
 """Linked accounts, passkeys and sessions as their settings pages list them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from chat_app.auth.keys.models import KeySummary
 from chat_app.auth.sessions.models import SessionSummary
 from chat_app.auth.sign_in.identity import VerifiedIdentity
 from chat_app.db.tables import Account, Passkey
 from chat_app.states.account import (
+    ApiKeysState,
     LinkedAccountsState,
     SessionsState,
+    api_key_entry,
+    lifetime_item,
     linked_account_entry,
     passkey_entry,
     session_entry,
@@ -76,6 +81,64 @@ def test_a_session_says_where_and_how_it_is_used(
     shown = session_entry(session, MARCH + timedelta(hours=3))
     assert (shown.title, shown.tag, shown.detail) == ("Firefox on Linux", tag, detail)
     assert shown.is_current is is_current
+
+
+def api_key(**given: Any) -> KeySummary:
+    known: dict[str, Any] = {
+        "id": uuid4(),
+        "name": "Script",
+        "scopes": ("chat", "threads:read"),
+        "created_at": MARCH,
+        "last_used_at": None,
+        "expires_at": None,
+        "is_expired": False,
+    }
+    return KeySummary(**{**known, **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "tag", "detail"),
+    [
+        ({}, "", "created 1 March 2026 · not used yet · does not expire"),
+        (
+            {"last_used_at": MARCH, "expires_at": MARCH + timedelta(days=30)},
+            "",
+            "created 1 March 2026 · last used 3 hours ago · expires 31 March 2026",
+        ),
+        (
+            {"expires_at": MARCH, "is_expired": True},
+            "Expired",
+            "created 1 March 2026 · not used yet · expired 1 March 2026",
+        ),
+    ],
+)
+def test_an_api_key_says_when_it_was_used_and_ends(
+    given: dict[str, Any], tag: str, detail: str
+) -> None:
+    shown = api_key_entry(api_key(**given), MARCH + timedelta(hours=3))
+    assert (shown.title, shown.subtitle) == ("Script", "chat, threads:read")
+    assert (shown.tag, shown.detail) == (tag, detail)
+
+
+def test_a_lifetime_is_named_in_days() -> None:
+    assert [lifetime_item(days).label for days in (1, 30, None)] == [
+        "1 day",
+        "30 days",
+        "No expiry",
+    ]
+
+
+async def test_each_user_sees_their_own_api_keys_and_never_the_key(harness: Harness) -> None:
+    ada, eve = await harness.user("ada@example.org"), await harness.user("eve@example.org")
+    made = await harness.live.api_keys.create(ada, name="Script", scopes=["chat"], days=7)
+    for principal, expected in ((ada, ["Script"]), (eve, [])):
+        tab = await harness.tab(principal)
+        await tab.send(ApiKeysState.load())
+        state = await tab.state(ApiKeysState)
+        assert [one.title for one in state.items] == expected
+        assert [one.days for one in state.lifetimes] == ["7", "30", "90", "365", ""]
+        assert state.lifetime == "30"
+        assert made.token not in tab.text()
 
 
 async def test_each_user_sees_their_own_accounts(harness: Harness) -> None:

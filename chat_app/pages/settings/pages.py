@@ -11,6 +11,7 @@ from chat_app.components.ui.document import scroll_to_hash
 from chat_app.components.ui.feedback import section_skeleton
 from chat_app.components.ui.icons import icon, page_link
 from chat_app.pages.settings.account import account, account_data
+from chat_app.pages.settings.api_keys import api_keys
 from chat_app.pages.settings.chat import chat
 from chat_app.pages.settings.confirm import confirm
 from chat_app.pages.settings.security import security
@@ -74,6 +75,14 @@ PAGES = (
         loads=(ChatDefaultsState.load,),
         picture="chat",
         about="Appearance, model and instructions",
+    ),
+    SettingsPage(
+        "/settings/api-keys",
+        "API keys",
+        api_keys,
+        loads=(states.ApiKeysState.load,),
+        picture="api_keys",
+        about="Access for your programs",
     ),
     SettingsPage(
         "/settings/data", "Data", account_data, picture="data", about="Export and deletion"

@@ -86,6 +86,34 @@ def entry_list(
         more: Makes what an entry holds besides its texts.
     """
 
+    def delete_form(entry: Entry) -> rx.Component:
+        which = rx.el.span(" ", entry.title, " ", entry.subtitle, class_name="sr-only")
+        return account_form(
+            submit_button(button, which, class_name="small-button"),
+            action=f"{api_url(route)}/{entry.id}",
+            method="DELETE",
+            on_done=state.load,
+        )
+
+    return entries(state, delete_form, if_empty=if_empty, more=more)
+
+
+def entries(
+    state: type[SettingsList],
+    action: Callable[[Entry], rx.Component],
+    *,
+    if_empty: str = "",
+    more: Callable[[Entry], rx.Component] | None = None,
+) -> rx.Component:
+    """A list of entries, each with what can be done with it.
+
+    Args:
+        state: Has the entries.
+        action: Makes what an entry has beside its texts; nothing for the current one.
+        if_empty: A sentence in place of an empty list.
+        more: Makes what an entry holds besides its texts.
+    """
+
     def row(entry: Entry) -> rx.Component:
         return rx.el.li(
             rx.el.div(
@@ -97,17 +125,8 @@ def entry_list(
                 more(entry) if more else rx.fragment(),
                 class_name="entry",
             ),
-            rx.cond(entry.is_current, rx.fragment(), delete_form(entry)),
+            rx.cond(entry.is_current, rx.fragment(), action(entry)),
             key=entry.id,
-        )
-
-    def delete_form(entry: Entry) -> rx.Component:
-        which = rx.el.span(" ", entry.title, " ", entry.subtitle, class_name="sr-only")
-        return account_form(
-            submit_button(button, which, class_name="small-button"),
-            action=f"{api_url(route)}/{entry.id}",
-            method="DELETE",
-            on_done=state.load,
         )
 
     items = rx.el.ul(rx.foreach(state.items, row), class_name="entries")

@@ -1,0 +1,129 @@
+"""A user makes an API key, a program works with it, and its user revokes it."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from chat_app.auth.keys.tokens import PATTERN
+from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
+from testing.program import Program, running
+
+NAME = "Backup script"
+LONG_AGO = "2020-01-01 00:00:00.000000"
+
+
+@pytest.fixture(scope="module")
+def slow_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A program whose answers last longer than any test."""
+    given = {
+        "FAKE_MODELS": "true",
+        "EMBEDDED_MODEL": "false",
+        "CHAT_MODEL": "fake:1500x40",
+        "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
+    }
+    with running(tmp_path_factory.mktemp("slow"), given=given) as one:
+        yield one
+
+
+async def fill(page: Page) -> None:
+    """Say what the key is for, and what it may do."""
+    await page.fill("#api-key-name", NAME)
+    await page.locator("input[value='threads:read']").check()
+    await page.locator("#api-key-days").select_option("90")
+
+
+async def make_key(ada: BrowserUser, page: Page) -> str:
+    """Send the form, and copy the key."""
+    await page.get_by_role("button", name="Create key").click()
+    shown = page.locator(".new-key code")
+    await expect(shown).to_be_visible(timeout=TIMEOUT_MS)
+    key = await shown.inner_text()
+    assert re.fullmatch(PATTERN, key)
+    await ada.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="Copy", exact=True).click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == key
+    await page.get_by_role("button", name="Done").click()
+    await expect(shown).to_have_count(0)
+    return key
+
+
+async def test_a_key_is_made_used_and_revoked(slow_program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", slow_program.url)
+    await ada.sign_up()
+    slow_program.behind_its_back(
+        "UPDATE auth_session SET authenticated_at = ?"
+        " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
+        LONG_AGO,
+        ada.email,
+    )
+    page = await ada.settings("api-keys")
+    await expect(page.get_by_text("No API keys yet.")).to_be_visible(timeout=TIMEOUT_MS)
+    await fill(page)
+    await page.get_by_role("button", name="Create key").click()
+    await page.wait_for_url(re.compile("/settings/confirm"))
+    await page.fill("[name=password]", PASSWORD)
+    await page.get_by_role("button", name="Confirm", exact=True).click()
+    # What was typed before the step-up is still there.
+    await expect(page.locator("#api-key-name")).to_have_value(NAME, timeout=TIMEOUT_MS)
+    await expect(page.locator("input[value='threads:read']")).to_be_checked()
+    await expect(page.locator("#api-key-days")).to_have_value("90")
+    key = await make_key(ada, page)
+    row = page.locator("#api-keys .entries > li")
+    await expect(row).to_contain_text(f"{NAME}")
+    await expect(row).to_contain_text("chat, threads:read")
+    await expect(row).to_contain_text("not used yet")
+    await page.reload()
+    await expect(row).to_contain_text(NAME, timeout=TIMEOUT_MS)
+    assert key not in await page.content()
+
+    headers = {"Authorization": f"Bearer {key}"}
+    question = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello?"}]}
+    async with httpx.AsyncClient(base_url=slow_program.url, headers=headers) as program:
+        assert (await program.get("/api/threads")).json()["threads"] == []
+        for refused in ("/api/models", "/api/account/sessions", "/api/account/api-keys"):
+            assert (await program.get(refused)).status_code == 403
+        body = {"messages": [question]}
+        async with program.stream("POST", "/api/chat", json=body, timeout=60) as response:
+            assert response.status_code == 200
+            pieces = response.aiter_text()
+            heard = ""
+            while "text-delta" not in heard:
+                heard += await anext(pieces)
+            await row.locator("summary").click()
+            await row.get_by_role("button", name="Revoke key").click()
+            await expect(page.get_by_text("No API keys yet.")).to_be_visible(timeout=TIMEOUT_MS)
+            heard += "".join([piece async for piece in pieces])
+            assert '"finishReason":"stop"' not in heard
+        after = await program.get("/api/threads")
+        assert (after.status_code, after.headers["www-authenticate"]) == (401, "Bearer")
+    [thread] = await ada.threads()
+    await ada.open(f"/c/{thread['id']}")
+    answer = page.locator("[data-role=assistant]")
+    await expect(answer).to_have_attribute("data-status", "revoked", timeout=TIMEOUT_MS)
+    assert ada.errors == []
+
+
+async def test_what_one_user_typed_is_not_shown_to_the_next(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    program.behind_its_back(
+        "UPDATE auth_session SET authenticated_at = ?"
+        " WHERE user_id = (SELECT id FROM user WHERE email = ?)",
+        LONG_AGO,
+        ada.email,
+    )
+    page = await ada.settings("api-keys")
+    await fill(page)
+    await page.get_by_role("button", name="Create key").click()
+    await page.wait_for_url(re.compile("/settings/confirm"))
+    await page.get_by_role("button", name="Sign in again").click()
+    await page.wait_for_url(re.compile("/signin"))
+    ada.email = f"next-{ada.email}"
+    await ada.sign_up()
+    page = await ada.settings("api-keys")
+    await expect(page.locator("#api-key-name")).to_have_value("", timeout=TIMEOUT_MS)
+    await expect(page.locator("#api-key-name")).to_be_editable()
