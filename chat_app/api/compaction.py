@@ -26,7 +26,7 @@ class CompactionStarted(ResponseModel):
 
 
 @routes.signed_in(
-    "POST", "/api/threads/{id}/compact", response=CompactionStarted, status=202, errors=(409,)
+    "POST", "/api/threads/{id}/compact", response=CompactionStarted, status=202, errors=(409, 422)
 )
 async def compact(request: Request, principal: Principal) -> CompactionStarted:
     """Begin to summarize; the summary becomes a part of the thread's last answer."""
