@@ -123,7 +123,7 @@ class BrowserUser:
     async def threads(self) -> list[dict[str, Any]]:
         """The person's threads, as the HTTP API lists them."""
         return await self.page.evaluate(
-            "async () => (await (await fetch('/api/threads')).json()).threads"
+            "async () => (await (await fetch('/api/threads?limit=50')).json()).threads"
         )
 
     def titles(self, page: Page | None = None) -> Any:

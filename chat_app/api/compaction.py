@@ -26,7 +26,12 @@ class CompactionStarted(ResponseModel):
 
 
 @routes.signed_in(
-    "POST", "/api/threads/{id}/compact", response=CompactionStarted, status=202, errors=(409, 422)
+    "POST",
+    "/api/threads/{id}/compact",
+    response=CompactionStarted,
+    status=202,
+    errors=(409, 422),
+    scope="chat",
 )
 async def compact(request: Request, principal: Principal) -> CompactionStarted:
     """Begin to summarize; the summary becomes a part of the thread's last answer."""
