@@ -24,10 +24,10 @@ def question(text: str) -> dict[str, Any]:
     return {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": text}]}
 
 
-def entry(text: str, **more: str) -> dict[str, Any]:
+def entry(text: str) -> dict[str, Any]:
     """A message of a client's history, in the form in which assistant-ui stores it."""
     content = {"role": "assistant", "parts": [{"type": "text", "text": text}]}
-    return {"parent_id": None, "format": "ai-sdk/v6", "content": content, **more}
+    return {"parent_id": None, "format": "ai-sdk/v6", "content": content}
 
 
 CASES = {
@@ -104,7 +104,7 @@ CASES = {
     ("DELETE", "/api/threads/{id}"): Case(),
     ("POST", "/api/threads/{id}/title"): Case(body={"messages": []}),
     ("GET", "/api/threads/{id}/messages"): Case(),
-    ("POST", "/api/threads/{id}/messages"): Case(body=entry("Planted", id=uuid4().hex)),
+    ("POST", "/api/threads/{id}/messages"): Case(body=entry("Planted")),
     ("PATCH", "/api/threads/{id}/messages/{message}"): Case(body=entry("Planted")),
     ("POST", "/api/threads/{id}/compact"): Case(),
     ("DELETE", "/api/threads/{id}/messages/{message}"): Case(),

@@ -14,14 +14,15 @@ from starlette.responses import Response
 
 from chat_app.api.errors import NO_STORE
 from chat_app.api.problems import MEDIA_TYPE, TITLES, Problem, problem_type
-from chat_app.api.requests import id_of, read_json
+from chat_app.api.requests import id_of
+from chat_app.api.responses import ResponseModel
 from chat_app.api.routing import Routes
 from chat_app.api.streaming import StreamResponse
 from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
 from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
-from chat_app.llm.base import Model
+from chat_app.llm.base import Effort, Model
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.new_message import is_client_id
 from chat_app.services import services
@@ -92,19 +93,23 @@ class StopRequest(BaseModel):
         return named is not None and is_uuid(named) and id_of(named) != run_id
 
 
-@routes.signed_in("POST", "/api/chat", scope="chat")
-async def chat(request: Request, principal: Principal) -> Response:
+@routes.signed_in(
+    *("POST", "/api/chat"),
+    body=ChatRequest,
+    max_bytes=None,  # clients send the whole conversation, though only its end is read
+    stream=True,
+    errors=(404, 409),
+    scope="chat",
+)
+async def chat(_request: Request, principal: Principal, body: ChatRequest) -> Response:
     """Send or edit a message, regenerate or continue an answer, and stream the run."""
-    # Clients send the whole conversation, though only its end is read.
-    max_bytes = services().settings.request_bytes
-    body = await read_json(request, ChatRequest, max_bytes=max_bytes)
     thread_id = await find_thread(principal, body.id) if body.id is not None else None
     create = _CREATE[body.trigger]
     created = await create(principal, body, thread_id)
     return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
 
 
-@routes.signed_in("GET", "/api/chat/{id}/stream", scope="chat")
+@routes.signed_in("GET", "/api/chat/{id}/stream", stream=True, no_content=True, scope="chat")
 async def resume(request: Request, principal: Principal) -> Response | None:
     """Resume the active run of a thread from its start; 204 when there is none."""
     thread_id = await find_thread(principal, request.path_params["id"])
@@ -116,7 +121,7 @@ async def resume(request: Request, principal: Principal) -> Response | None:
     return _stream(principal, window.run, window.thread.id)
 
 
-@routes.signed_in("GET", "/api/chat/resume/{id}", scope="chat")
+@routes.signed_in("GET", "/api/chat/resume/{id}", stream=True, scope="chat")
 async def resume_stream(request: Request, principal: Principal) -> Response:
     """Resume or replay one stream, by the id in the header of its first response."""
     try:
@@ -126,11 +131,10 @@ async def resume_stream(request: Request, principal: Principal) -> Response:
     return _stream(principal, run, thread_id)
 
 
-@routes.signed_in("POST", "/api/chat/{id}/stop", scope="chat")
-async def stop(request: Request, principal: Principal) -> None:
+@routes.signed_in("POST", "/api/chat/{id}/stop", body=StopRequest, max_bytes=None, scope="chat")
+async def stop(request: Request, principal: Principal, body: StopRequest) -> None:
     """Stop the active run of a thread; no error when there is none, or when it is another one."""
     thread_id = await find_thread(principal, request.path_params["id"])
-    body = await read_json(request, StopRequest, max_bytes=services().settings.request_bytes)
     if thread_id is None:
         return
     run = (await _last_window(principal, thread_id)).run
@@ -138,30 +142,57 @@ async def stop(request: Request, principal: Principal) -> None:
         await services().runs.stop(principal, run.run_id)
 
 
-@routes.signed_in("GET", "/api/models", scope="models")
-async def models(_request: Request, _principal: Principal) -> dict[str, Any]:
+class Price(ResponseModel):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float
+    output: float
+
+
+class OfferedModel(ResponseModel):
+    """A model that users can choose."""
+
+    id: str
+    name: str
+    context_window: int | None
+    """In tokens; null where it is not known."""
+    images: bool
+    tools: bool
+    temperature: bool
+    efforts: list[Effort]
+    price: Price | None
+
+
+class OfferedModels(ResponseModel):
+    """The models that users can choose, and the one that answers if they choose none."""
+
+    models: list[OfferedModel]
+    default: str | None
+
+
+@routes.signed_in("GET", "/api/models", response=OfferedModels, scope="models")
+async def models(_request: Request, _principal: Principal) -> OfferedModels:
     """The models that users can choose."""
     found = services().models.all()
     await services().models.prices.look_up(model.id for model in found)
     offered = [_model(model) for model in found]
     default = services().models.default().id if offered else None
-    return {"models": offered, "default": default}
+    return OfferedModels(models=offered, default=default)
 
 
-def _model(model: Model) -> dict[str, Any]:
+def _model(model: Model) -> OfferedModel:
     info = model.info
     price, _ = services().models.prices.known(model.id)
-    costs = {"input": float(price.input), "output": float(price.output)} if price else None
-    return {
-        "id": model.id,
-        "name": model.name,
-        "contextWindow": services().models.known_window(model),
-        "images": info.images,
-        "tools": info.tools,
-        "temperature": info.temperature,
-        "efforts": list(allowed_efforts(info.efforts, services().settings)),
-        "price": costs,
-    }
+    return OfferedModel(
+        id=model.id,
+        name=model.name,
+        context_window=services().models.known_window(model),
+        images=info.images,
+        tools=info.tools,
+        temperature=info.temperature,
+        efforts=list(allowed_efforts(info.efforts, services().settings)),
+        price=Price(input=float(price.input), output=float(price.output)) if price else None,
+    )
 
 
 async def _submit(principal: Principal, body: ChatRequest, thread_id: UUID | None) -> CreatedRun:

@@ -5,13 +5,17 @@ not read it again.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.errors import NO_STORE
-from chat_app.api.responses import json_response
+from chat_app.api.responses import ResponseModel
+
+_ADAPTER = TypeAdapter[Any](Any)
 
 
 def etag(version: str) -> str:
@@ -30,11 +34,14 @@ def not_modified(version: str) -> Response:
     return Response(status_code=304, headers={**NO_STORE, "ETag": etag(version)})
 
 
-def json_if_changed(request: Request, content: Any) -> Response:
+def json_if_changed(request: Request, content: ResponseModel | Sequence[ResponseModel]) -> Response:
     """JSON with an `ETag` of its bytes, or 304 if the client has it."""
-    response = json_response(content)
-    version = hashlib.sha256(response.body).hexdigest()[:32]
-    if is_unchanged(request, version):
-        return not_modified(version)
-    response.headers["ETag"] = etag(version)
-    return response
+    body = _ADAPTER.dump_json(content, by_alias=True)
+    version = hashlib.sha256(body).hexdigest()[:32]
+    return not_modified(version) if is_unchanged(request, version) else json_with(version, body)
+
+
+def json_with(version: str, body: bytes) -> Response:
+    """A body of JSON with the `ETag` of its version."""
+    headers = {**NO_STORE, "ETag": etag(version)}
+    return Response(body, headers=headers, media_type="application/json")

@@ -6,6 +6,7 @@ They are what assistant-ui's `RemoteThreadListAdapter` asks for
 
 from typing import Any, Literal
 from urllib.parse import urlencode
+from uuid import UUID
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -13,15 +14,17 @@ from starlette.responses import Response
 
 from chat_app.api.chat_defaults import MAX_BYTES, OptionsChange, options_json
 from chat_app.api.etags import json_if_changed
-from chat_app.api.requests import Body, id_of, number, read_json
-from chat_app.api.responses import json_response, timestamp
+from chat_app.api.requests import Body, Query, WholeNumber, id_of
+from chat_app.api.responses import ResponseModel, Timestamp
 from chat_app.api.routing import Routes
 from chat_app.api.thread_ids import thread_in_path
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.db.tables import ThreadStatus
+from chat_app.llm.base import Effort
 from chat_app.services import services
 from chat_app.threads.actions import MAX_PAGE_SIZE
+from chat_app.threads.options import NO_OPTIONS
 from chat_app.threads.search import Hit
 from chat_app.threads.search_query import MAX_QUERY, parse_query
 from chat_app.threads.views import ThreadSummary
@@ -33,30 +36,23 @@ routes = Routes()
 
 
 class NewThread(Body):
-    """The body of a new thread.
-
-    Args:
-        localId: The name that the client gave it; the same name twice is one thread.
-    """
+    """The body of a new thread."""
 
     title: str = ""
     localId: str | None = None
+    """The client's own id for it; the same one twice is one thread."""
 
 
 class ThreadChange(OptionsChange):
-    """What can be changed of a thread.
-
-    Args:
-        title: Its title.
-        head: A message; the branch that has it is chosen.
-        status: Whether it is in the archive.
-        custom: What programs keep with it, in place of what they kept; null for nothing.
-    """
+    """What can be changed of a thread."""
 
     title: str = ""
     head: str | None = None
+    """A message; the branch that has it is chosen. Not with other fields."""
     status: ThreadStatus = "regular"
+    """Whether it is in the archive."""
     custom: dict[str, Any] | None = None
+    """What programs keep with it, in place of what they kept; null for nothing."""
 
 
 class TitleRequest(BaseModel):
@@ -65,61 +61,166 @@ class TitleRequest(BaseModel):
     messages: list[Any] = []
 
 
-@routes.signed_in("GET", "/api/threads", scope="threads:read")
-async def list_threads(request: Request, principal: Principal) -> Response:
+class ThreadsQuery(Query):
+    """Which threads are listed."""
+
+    after: str = ""
+    """The `nextCursor` of the page before."""
+    limit: WholeNumber = PAGE_SIZE
+    search: str = ""
+    """Only threads whose title has every word."""
+    status: ThreadStatus | Literal["all"] = "regular"
+
+
+class SearchQuery(Query):
+    """What is searched for."""
+
+    q: str = ""
+    after: str = ""
+    """The `nextCursor` of the page before."""
+    limit: WholeNumber = 20
+
+
+class ListedThread(ResponseModel):
+    """A thread in a list."""
+
+    id: UUID
+    title: str
+    title_origin: str
+    """Who named it: `person`, `model`, or `start` for its first words."""
+    model: str
+    created_at: Timestamp
+    updated_at: Timestamp
+    last_message_at: Timestamp
+    running: bool
+    """Whether an answer is being written."""
+    status: ThreadStatus
+    external_id: str | None
+    """The id that a client has made for it."""
+    custom: dict[str, Any]
+    """What programs keep with it."""
+
+
+class ThreadDetails(ListedThread):
+    """A thread with the options of its next answers."""
+
+    instructions: str
+    temperature: float | None
+    effort: Effort | None
+
+
+class ListedThreads(ResponseModel):
+    """A page of threads, newest first."""
+
+    threads: list[ListedThread]
+    next_cursor: str | None
+
+
+class SnippetPiece(ResponseModel):
+    """A piece of the text around a hit."""
+
+    text: str
+    hit: bool
+    """Whether it is what was searched for."""
+
+
+class FoundHit(ResponseModel):
+    """A title or a message that a search has found."""
+
+    thread_id: UUID
+    title: str
+    message_id: UUID | None
+    """Null when the title itself was found."""
+    role: str | None
+    created_at: Timestamp
+    snippet: list[SnippetPiece]
+
+
+class FoundHits(ResponseModel):
+    """A page of hits."""
+
+    hits: list[FoundHit]
+    next_cursor: str | None
+
+
+class Title(ResponseModel):
+    """The title of a thread."""
+
+    title: str
+
+
+@routes.signed_in(
+    *("GET", "/api/threads"),
+    query=ThreadsQuery,
+    response=list[ListedThread] | ListedThreads,
+    etag=True,
+    scope="threads:read",
+)
+async def list_threads(request: Request, principal: Principal, query: ThreadsQuery) -> Response:
     """The user's threads, newest first: a page, or without `after` and `limit` a bare array."""
     asked = request.query_params
     is_page = "after" in asked or "limit" in asked
     page = await services().threads.page(
         principal,
-        after=asked.get("after") or None,
-        limit=number(request, "limit", PAGE_SIZE) if is_page else MAX_PAGE_SIZE,
-        query=parse_query(_query(request, "search")),
-        status=_status(request),
+        after=query.after or None,
+        limit=query.limit if is_page else MAX_PAGE_SIZE,
+        query=parse_query(_checked(query.search)),
+        status=query.status,
     )
-    threads = [_thread(thread) for thread in page.threads]
+    threads = [ListedThread(**_columns(thread)) for thread in page.threads]
     if is_page:
-        return json_if_changed(request, {"threads": threads, "nextCursor": page.next})
+        return json_if_changed(request, ListedThreads(threads=threads, next_cursor=page.next))
     response = json_if_changed(request, threads)
     if page.next is not None:
         kept = [(key, value) for key, value in asked.multi_items() if key in ("search", "status")]
-        query = urlencode([*kept, ("after", page.next), ("limit", MAX_PAGE_SIZE)])
-        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        following = urlencode([*kept, ("after", page.next), ("limit", MAX_PAGE_SIZE)])
+        response.headers["Link"] = f'<{request.url.path}?{following}>; rel="next"'
     return response
 
 
-@routes.signed_in("GET", "/api/search", scope="threads:read")
-async def search(request: Request, principal: Principal) -> dict[str, Any]:
+@routes.signed_in("GET", "/api/search", query=SearchQuery, response=FoundHits, scope="threads:read")
+async def search(_request: Request, principal: Principal, query: SearchQuery) -> FoundHits:
     """The titles and messages that have every word of a query."""
     page = await services().search.find(
-        principal,
-        _query(request, "q"),
-        after=request.query_params.get("after") or None,
-        limit=number(request, "limit", 20),
+        principal, _checked(query.q), after=query.after or None, limit=query.limit
     )
-    return {"hits": [_hit(hit) for hit in page.hits], "nextCursor": page.next}
+    return FoundHits(hits=[_hit(hit) for hit in page.hits], next_cursor=page.next)
 
 
-@routes.signed_in("POST", "/api/threads", scope="threads:write")
-async def create(request: Request, principal: Principal) -> Response:
+@routes.signed_in(
+    *("POST", "/api/threads"),
+    body=NewThread,
+    max_bytes=MAX_BYTES,
+    response=ThreadDetails,
+    status=201,
+    scope="threads:write",
+)
+async def create(_request: Request, principal: Principal, body: NewThread) -> ThreadDetails:
     """Create an empty thread; the one with the same `localId` is returned as it is."""
-    body = await read_json(request, NewThread, max_bytes=MAX_BYTES)
-    thread = await services().threads.create(principal, title=body.title, external_id=body.localId)
-    return json_response(_thread(thread), 201)
+    return _details(
+        await services().threads.create(principal, title=body.title, external_id=body.localId)
+    )
 
 
-@routes.signed_in("GET", "/api/threads/{id}", scope="threads:read")
+@routes.signed_in(
+    "GET", "/api/threads/{id}", response=ThreadDetails, etag=True, scope="threads:read"
+)
 async def fetch(request: Request, principal: Principal) -> Response:
     """One thread."""
     thread_id = await thread_in_path(request, principal)
-    return json_if_changed(request, _thread(await services().threads.get(principal, thread_id)))
+    return json_if_changed(request, _details(await services().threads.get(principal, thread_id)))
 
 
-@routes.signed_in("PATCH", "/api/threads/{id}", scope="threads:write")
-async def change(request: Request, principal: Principal) -> None:
+@routes.signed_in(
+    *("PATCH", "/api/threads/{id}"),
+    body=ThreadChange,
+    max_bytes=MAX_BYTES,
+    errors=(409,),
+    scope="threads:write",
+)
+async def change(request: Request, principal: Principal, body: ThreadChange) -> None:
     """Change a thread: its title, status, model and options, what programs keep, or its branch."""
     thread_id = await thread_in_path(request, principal)
-    body = await read_json(request, ThreadChange, max_bytes=MAX_BYTES)
     fields = body.model_fields_set
     if not fields:
         raise InvalidInput("There is nothing to change.")
@@ -139,12 +240,17 @@ async def change(request: Request, principal: Principal) -> None:
     )
 
 
-@routes.signed_in("POST", "/api/threads/{id}/title", scope="threads:write")
-async def generate_title(request: Request, principal: Principal) -> dict[str, str]:
+@routes.signed_in(
+    *("POST", "/api/threads/{id}/title"),
+    body=TitleRequest,
+    max_bytes=None,
+    response=Title,
+    scope="threads:write",
+)
+async def generate_title(request: Request, principal: Principal, body: TitleRequest) -> Title:
     """Let a model name a thread, unless its user has; the title that it has then."""
     thread_id = await thread_in_path(request, principal)
-    await read_json(request, TitleRequest, max_bytes=services().settings.request_bytes)
-    return {"title": await services().runs.name_thread(principal, thread_id)}
+    return Title(title=await services().runs.name_thread(principal, thread_id))
 
 
 @routes.signed_in("DELETE", "/api/threads/{id}", scope="threads:write")
@@ -153,44 +259,44 @@ async def delete(request: Request, principal: Principal) -> None:
     await services().threads.delete(principal, await thread_in_path(request, principal))
 
 
-def _status(request: Request) -> ThreadStatus | Literal["all"]:
-    match request.query_params.get("status", "regular"):
-        case "regular" | "archived" | "all" as status:
-            return status
-        case _:
-            raise InvalidInput("status must be regular, archived or all.")
+def _checked(text: str) -> str:
+    """The text of a search.
 
-
-def _query(request: Request, name: str) -> str:
-    text = request.query_params.get(name, "")
+    Raises:
+        InvalidInput: It is too long.
+    """
     if len(text) > MAX_QUERY:
         raise InvalidInput(f"A search can have at most {MAX_QUERY} characters.")
     return text
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
+def _hit(hit: Hit) -> FoundHit:
+    return FoundHit(
+        thread_id=hit.thread_id,
+        title=hit.title,
+        message_id=hit.message_id,
+        role=hit.role if hit.message_id else None,
+        created_at=hit.created_at,
+        snippet=[SnippetPiece(text=part.text, hit=part.is_hit) for part in hit.snippet],
+    )
+
+
+def _details(thread: ThreadSummary) -> ThreadDetails:
+    options = thread.options or NO_OPTIONS
+    return ThreadDetails(**_columns(thread), **options_json(options))
+
+
+def _columns(thread: ThreadSummary) -> dict[str, Any]:
     return {
-        "threadId": str(hit.thread_id),
-        "title": hit.title,
-        "messageId": str(hit.message_id) if hit.message_id else None,
-        "role": hit.role if hit.message_id else None,
-        "createdAt": timestamp(hit.created_at),
-        "snippet": [{"text": part.text, "hit": part.is_hit} for part in hit.snippet],
-    }
-
-
-def _thread(thread: ThreadSummary) -> dict[str, Any]:
-    described = {
-        "id": str(thread.id),
+        "id": thread.id,
         "title": thread.title,
-        "titleOrigin": thread.title_origin,
+        "title_origin": thread.title_origin,
         "model": thread.model,
-        "createdAt": timestamp(thread.created_at),
-        "updatedAt": timestamp(thread.updated_at),
-        "lastMessageAt": timestamp(thread.updated_at),
+        "created_at": thread.created_at,
+        "updated_at": thread.updated_at,
+        "last_message_at": thread.updated_at,
         "running": thread.running,
         "status": thread.status,
-        "externalId": thread.external_id,
-        "custom": thread.custom,
+        "external_id": thread.external_id,
+        "custom": dict(thread.custom),
     }
-    return described if thread.options is None else described | options_json(thread.options)

@@ -11,7 +11,8 @@ import pytest
 
 from chat_app.api import threads
 from chat_app.api.problems import Problem
-from chat_app.api.threads import MAX_BYTES, timestamp
+from chat_app.api.responses import timestamp
+from chat_app.api.threads import MAX_BYTES
 from chat_app.llm.errors import Failure
 from chat_app.threads.external import MAX_CUSTOM_BYTES
 from testing.chat_api import ChatApi, chat_api_harness, user_message
