@@ -325,10 +325,26 @@ def _context_status() -> rx.Component:
     )
 
 
+def _archived() -> rx.Component:
+    """Says that the chat is in the archive, and brings it back."""
+    return rx.el.div(
+        rx.el.span("This chat is archived. A new message brings it back."),
+        rx.el.button(
+            "Unarchive",
+            type="button",
+            class_name="text-button",
+            on_click=ChatState.unarchive(ChatState.thread),
+        ),
+        role="status",
+        class_name="archived",
+    )
+
+
 def _dock() -> rx.Component:
     return rx.el.div(
         notice(ChatState.notice, ChatState.dismiss),
         _undo_branch(),
+        rx.cond(ChatState.archived, _archived()),
         _context_status(),
         composer(
             model_picker(

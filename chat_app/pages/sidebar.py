@@ -222,6 +222,7 @@ def _row(item: rx.vars.ObjectVar[ThreadItem]) -> rx.Component:
             rx.el.div(
                 page_link(
                     rx.el.span(title, class_name="row-title"),
+                    rx.cond(item.archived, rx.el.span("Archived", class_name="row-note")),
                     rx.cond(ThreadListState.running.contains(item.id), answering),
                     to=f"/c/{item.id}",
                     class_name="row-link",
