@@ -10,6 +10,7 @@ import pytest
 from chat_app.api.problems import Problem
 from chat_app.core.errors import message_of
 from chat_app.core.events import FinishReason, ReasoningDelta, TextDelta, Usage
+from chat_app.db.tables import Thread
 from chat_app.llm.base import ModelInfo
 from chat_app.llm.errors import Failure
 from testing.chat_api import ChatApi, chat_api_harness, user_message
@@ -71,6 +72,21 @@ async def test_a_message_is_answered_as_a_ui_message_stream(chat_api: ChatApi):
     for chunk in call.chunks[:-1]:
         assert set(chunk) <= SINCE_5[chunk["type"]]
     assert call.chunks[-2]["finishReason"] == "stop"
+
+
+async def test_who_stores_all_they_may_is_refused_with_the_limit(database: DatabaseUnderTest):
+    caps = {"stored_bytes_per_user": 1_000_000, "answer_bytes": 1_000_000}
+    async with chat_api_harness(database, **caps) as chat_api:
+        alice = chat_api.people["alice"]
+        call = post(chat_api)
+        (await chat_api.harness.models.one.answer()).say("x" * 950_000).finish()
+        assert (await call.done()).status == 200
+        threads = await chat_api.harness.count(alice, Thread)
+        again = {"messages": [user_message("x" * 99_000, "m2")]}
+        refused = await chat_api.call("alice", "POST", "/api/chat", json=again)
+        assert (refused.status_code, refused.json()["error"]) == (413, "storage_full")
+        assert "1 MB" in refused.json()["message"]
+        assert await chat_api.harness.count(alice, Thread) == threads
 
 
 async def test_the_answer_names_its_message_and_its_thread(chat_api: ChatApi):

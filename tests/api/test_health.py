@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import httpx
@@ -16,7 +17,8 @@ from chat_app.core.errors import DatabaseBusy
 from chat_app.db.engine import Database
 from chat_app.gateway import Gateway
 from chat_app.services import Readiness, services
-from testing.database import DatabaseUnderTest
+from testing.database import DatabaseUnderTest, only_sqlite
+from testing.full_disk import PLENTY, Disk, fill
 from testing.reflex_tabs import Harness, open_harness
 
 
@@ -94,6 +96,38 @@ async def test_the_server_is_not_ready_once_it_stops(
 ) -> None:
     harness.live.readiness.drain()
     assert await _not_ready(client) == "draining"
+
+
+@only_sqlite
+async def test_on_a_full_disk_the_server_is_ready_and_people_sign_in_and_out(
+    harness: Harness,
+    client: httpx.AsyncClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    email, password = "ada@example.com", "correct horse battery"
+    await harness.live.accounts.add(email, password, "Ada")
+    disk = Disk(monkeypatch)
+    harness.live.db.keep_reserve(tmp_path / "ballast")
+    assert (await client.get("/readyz")).json() == {"status": "ok", "writes": "ok"}
+    disk.free = 0
+    await fill(harness.live.db)
+
+    ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "writes": "reserve"})
+    client.headers.update({"Origin": str(client.base_url), "X-Auth-Return-Redirect": "1"})
+    form = {"email": email, "password": password}
+    entered = await client.post("/api/auth/callback/credentials", data=form)
+    assert (entered.status_code, "error" in entered.text) == (200, False)
+    assert (await client.get("/api/auth/session")).json()["user"]["email"] == email
+    refused = await client.post("/api/threads", json={})
+    assert (refused.status_code, refused.json()["error"]) == (507, "full")
+    assert (await client.post("/api/auth/signout")).status_code == 200
+    assert (await client.get("/api/auth/session")).json() is None
+    assert (await client.get("/readyz")).json()["writes"] == "reserve"
+
+    disk.free = PLENTY
+    assert (await client.get("/readyz")).json() == {"status": "ok", "writes": "ok"}
 
 
 class SlowDatabase:

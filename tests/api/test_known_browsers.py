@@ -8,10 +8,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from chat_app.api import account, auth, email_flows, step_up, two_factor
+from chat_app.api import account, auth, email_flows, passkeys, step_up, two_factor
 from testing.auth_api import JSON, auth_api_harness, browser, error_of
 from testing.auth_services import PASSWORD, AuthHarness
+from testing.authenticator import Authenticator
 from testing.database import DatabaseUnderTest
+from testing.mail_server import flush, listening, token_of
 from testing.second_factor import enable_mfa
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -24,6 +26,7 @@ ROUTES = [
     *account.routes,
     *step_up.routes,
     *two_factor.routes,
+    *passkeys.routes,
 ]
 SMALL = {
     "limit_sign_in_address": "10/hour",
@@ -149,6 +152,38 @@ async def test_many_networks_do_not_lock_the_owner_out(harness: AuthHarness, ada
         assert came_in(await sign_in(unknown, BOB))
         harness.rate_limits.clear(ADA)
         assert came_in(await sign_in(unknown))
+
+
+async def test_who_is_paused_gets_in_by_a_passkey(harness: AuthHarness, ada: UUID) -> None:
+    key = Authenticator(harness.settings.url)
+    async with tab_at(harness) as known:
+        await sign_in(known)
+        options = (await known.post("/api/account/passkeys/options")).json()
+        body = {"credential": key.create(options), "name": "Key"}
+        assert (await known.post("/api/account/passkeys", json=body)).status_code == 201
+    await attack(harness)
+    async with tab_at(harness) as unknown:
+        assert error_of(await sign_in(unknown)) == {"error": "SignInPaused"}
+        options = (await unknown.post("/api/auth/passkey/options")).json()
+        form = {"credential": key.get(options)}
+        assert came_in(await unknown.post("/api/auth/callback/passkey", data=form))
+        assert (await unknown.get("/api/auth/session")).json()["user"]["email"] == ADA
+
+
+async def test_who_is_paused_gets_in_by_a_link_in_an_email(database: DatabaseUnderTest) -> None:
+    async with listening() as mailbox:
+        smtp = {"smtp_url": f"smtp://127.0.0.1:{mailbox.port}", "mail_from": "c@chat.example"}
+        async with auth_api_harness(database, **SMALL, **smtp) as harness:
+            await harness.accounts.add(ADA, PASSWORD, "Ada")
+            await attack(harness)
+            async with tab_at(harness) as unknown:
+                assert error_of(await sign_in(unknown)) == {"error": "SignInPaused"}
+                await unknown.post("/api/auth/signin/email", data={"email": ADA})
+                await flush(harness.mailer)
+                form = {"token": token_of(mailbox.to(ADA)[-1])}
+                assert came_in(await unknown.post("/api/auth/callback/email", data=form))
+                said = (await unknown.get("/api/auth/session")).json()
+    assert said["user"]["email"] == ADA
 
 
 async def test_an_attack_on_nobody_is_answered_the_same(harness: AuthHarness) -> None:

@@ -2,38 +2,24 @@
 
 import errno
 import os
-from collections import namedtuple
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlmodel import col, delete, select, update
 
 from chat_app.core.errors import DatabaseFull
-from chat_app.db import disk_reserve
 from chat_app.db.disk_reserve import RESERVE_BYTES, ROOM_BYTES, DiskReserve
 from chat_app.db.engine import Database
 from chat_app.db.statements import INSERT_EVENT
 from chat_app.db.tables import AuthSession, OneTimeToken, Picture, Thread, User
 from chat_app.settings import read_settings
 from testing.database import only_sqlite
+from testing.full_disk import PLENTY, Disk, fill, token_row
 from testing.owned_rows import Person
 
-Usage = namedtuple("Usage", "total used free")
 SIZE = 100_000
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-PLENTY = 10**9
-
-
-class Disk:
-    """What the reserve is told of the disk."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.free = PLENTY
-        monkeypatch.setattr(
-            disk_reserve.shutil, "disk_usage", lambda _path: Usage(PLENTY, 0, self.free)
-        )
 
 
 @pytest.fixture
@@ -137,30 +123,8 @@ async def full(db: Database, alice: Person, disk: Disk, file: Path) -> Database:
     assert db.writes == "ok"
     disk.free = 0
 
-    async def fill() -> None:
-        async with db.system("auth", write=True) as session:
-            connection = await session.connection()
-            pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
-            await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-            try:
-                for number in range(2_000):
-                    session.add(OneTimeToken(**_token(str(number) * 9)))
-                await session.flush()
-            finally:
-                await connection.exec_driver_sql("PRAGMA max_page_count=1000000")
-
-    with pytest.raises(DatabaseFull):
-        await fill()
+    await fill(db)
     return db
-
-
-def _token(token_hash: str) -> dict[str, Any]:
-    return {
-        "token_hash": token_hash,
-        "purpose": "oauth",
-        "created_at": NOW,
-        "expires_at": NOW,
-    }
 
 
 @only_sqlite
@@ -171,7 +135,7 @@ async def test_on_a_full_disk_sign_in_reading_deleting_and_purging_go_on(
     async with full.read(alice.principal) as session:
         assert (await session.exec(select(Thread.title))).one() == "alice thread"
     async with full.system("auth", write=True) as session:  # what a sign-in writes
-        session.add(OneTimeToken(**_token("a challenge")))
+        session.add(OneTimeToken(**token_row("a challenge")))
     async with full.system("auth", write=True) as session:  # and a sign-out
         await session.exec(update(AuthSession).values(revoked_reason="signed_out"))
     async with full.write(alice.principal) as session:

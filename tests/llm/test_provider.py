@@ -657,6 +657,10 @@ async def test_each_chunk_after_an_early_finish_reason_restarts_the_wait_for_the
     assert shown == [TextDelta("One "), TextDelta("two."), Usage(7, 2), Finish("stop")]
 
 
+def test_a_chunk_after_an_early_finish_reason_is_waited_for_15_seconds() -> None:
+    assert provider_module._AFTER_FINISH_SECONDS == 15
+
+
 async def test_keepalives_after_the_finish_do_not_hold_the_answer(model_of: ModelOf) -> None:
     async def answer(request: Request) -> None:
         await request.send(STREAM_HEAD, text("a"), finish())

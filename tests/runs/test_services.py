@@ -64,6 +64,20 @@ async def test_a_message_is_answered_by_the_default_model(settings: Settings):
         assert window.messages[-1].model == QUICK
 
 
+async def test_what_an_operator_probably_did_not_intend_is_logged_at_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setenv("CHAT_MODLES", "x")
+    with everything_logged(caplog):
+        async with serving(settings):
+            pass
+    (warning,) = [one for one in caplog.records if "CHAT_MODLES" in one.message]
+    assert warning.levelname == "WARNING"
+    assert warning.message == (
+        "CHAT_MODLES is not a setting and has no effect; did you mean CHAT_MODELS?"
+    )
+
+
 async def test_stopping_keeps_the_text_of_every_answer(settings: Settings):
     async with serving(settings) as live:
         alice = await signed_in(live)

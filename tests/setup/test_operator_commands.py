@@ -10,16 +10,22 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pyotp.totp import TOTP
 
 from chat_app.auth.errors import InvalidCredentials, TooManyAttempts
+from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.core.control import control_socket
-from chat_app.core.signals import SESSIONS, Signal
+from chat_app.core.signals import SESSIONS, Signal, user_topic
 from chat_app.db.data_folder import lock_data_folder
+from chat_app.db.tables import Totp, User
 from chat_app.services import Services
 from chat_app.settings import Settings, read_settings
 from testing.command_line import Said, run_command
 from testing.mail_server import Mailbox, listening
+from testing.oidc_app import CLIENT, SECRET
+from testing.oidc_provider import run_oidc
+from testing.program import free_port
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 PASSWORD = "four correct battery horses"
@@ -115,6 +121,36 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     assert (ended[-1].session_id, ended[-1].reason) == (session.session_id, "removed")
 
 
+async def test_an_email_that_is_verified_and_a_second_factor_that_is_reset_are_heard_at_once(
+    server: Services, tmp_path: Path
+) -> None:
+    ada = await server.accounts.add(ADA, PASSWORD, "Ada")
+    issued = await server.sessions.issue(
+        ada, method="password", remember=False, client_ip="", user_agent=""
+    )
+    who = Principal(ada, issued.session_id)
+    secret = await server.two_factor.begin(who)
+    await server.two_factor.confirm(who, TOTP(secret).now())
+    await asyncio.to_thread(
+        _execute, tmp_path / "data" / "chat.db", 'UPDATE "user" SET email_verified_at = NULL'
+    )
+    heard: list[Signal] = []
+    server.bus.subscribe_callback(user_topic(ada), heard.append)
+
+    for command, said in (
+        ("verify", f"{ADA} is verified.\n"),
+        ("reset-2fa", f"{ADA} can sign in without a second factor.\n"),
+    ):
+        run = partial(run_command, "user", command, ADA, folder=tmp_path)
+        assert await asyncio.to_thread(run) == Said(0, said)
+        assert [one.kind for one in heard] == ["user"], command
+        heard.clear()
+    async with server.db.system("auth") as session:
+        user = await session.require(User, ada)
+        assert user.email_verified_at is not None
+        assert await session.get(Totp, ada) is None
+
+
 def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -> None:
     _execute(database, _add(ADA))
     with lock_data_folder(database.parent):
@@ -207,6 +243,36 @@ def test_an_unknown_identity_provider_is_named_with_those_that_exist(tmp_path: P
     message = "No identity provider is named acme; configured: github."
     done = run_command("oidc", "test", "acme", folder=tmp_path, given=given)
     assert done == Said(1, "", f"chat-app: {message}\n")
+
+
+def test_an_identity_provider_that_works_is_tried_step_by_step(tmp_path: Path) -> None:
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    callback = "http://localhost:3000/api/auth/callback/acme"
+    given = {
+        "AUTH_OIDC_ACME_ISSUER": issuer,
+        "AUTH_OIDC_ACME_ID": CLIENT,
+        "AUTH_OIDC_ACME_SECRET": SECRET,
+    }
+    with run_oidc(
+        "oidc_provider.mjs",
+        port=port,
+        clientId=CLIENT,
+        clientSecret=SECRET,
+        redirectUris=[callback],
+        claimsInIdToken=True,
+    ):
+        done = run_command("oidc", "test", "acme", folder=tmp_path, given=given)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        f"{issuer} was reached, and its metadata can be used.",
+        "Its signing keys were read: 1.",
+        "The client id and the client secret are accepted.",
+        f"Its callback URL, to be registered at the provider: {callback}",
+    ]
+    refused = run_command("oidc", "test", "acme", folder=tmp_path, given=given)
+    assert (refused.code, refused.out) == (1, "")
+    assert "ConnectError" in refused.err
 
 
 def test_a_backup_is_made_and_restored_from_where_the_command_is_called(
