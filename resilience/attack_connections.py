@@ -51,7 +51,7 @@ async def malformed_bodies(program: Program, timed: bool = True) -> Result:
 async def idle_connections(program: Program, count: int = 1_500, timed: bool = True) -> Result:
     """Connections from one address that send nothing."""
     bystander, told = await _attack(program, "idle-connections", count)
-    failed = max(0, told["held"] - PER_ADDRESS) + told["left"] + bystander.is_slow(timed)
+    failed = abs(told["held"] - min(count, PER_ADDRESS)) + told["left"] + bystander.is_slow(timed)
     figures = f"{told['held']} of {count} held, {told['left']} after the time for a head"
     return _result("idle connections", program, count, failed, figures, bystander)
 

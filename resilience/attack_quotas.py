@@ -21,6 +21,8 @@ PER_MINUTE, PER_USER, TABS = 60, 50, 60
 PAGE_BYTES, MESSAGE_BYTES = 500_000, 100_000
 MAX_GROWTH_MB = 150.0
 STORED_BYTES = 2_000_000
+OTHER_REQUESTS = 1
+"""Requests that stay open beside those of the readers: the one that asked."""
 
 
 async def large_pages(program: Program, count: int = 300, timed: bool = True) -> Result:
@@ -38,6 +40,8 @@ async def large_pages(program: Program, count: int = 300, timed: bool = True) ->
     growth = resident(program.pid) - before
     failed = {
         "pages over the limit": told["over"],
+        "pages too few": _too_few(told["read"], min(count, PER_USER)),
+        "pages too small": told["largest"] < PAGE_BYTES * 0.8,
         "answers of another kind": told["other"],
         "refusals without Retry-After": told["bare"],
         "memory": growth > MAX_GROWTH_MB,
@@ -54,6 +58,7 @@ async def readers(program: Program, count: int = 200, timed: bool = True) -> Res
     told = await bystander.attacked_by(MODULE, "readers", program, eve.cookie, count)
     failed = {
         "readers over the limit": max(0, told["reading"] - PER_USER),
+        "readers too few": _too_few(told["reading"], min(count, PER_USER) - OTHER_REQUESTS),
         "refusals without Retry-After": told["bare"],
         "answers of another kind": count - told["reading"] - told["refused"],
     }
@@ -85,6 +90,8 @@ async def writes(program: Program, count: int = 200, timed: bool = True) -> Resu
     failed = {
         "messages over the rate": max(0, told["messages"] - PER_MINUTE),
         "chats over the rate": max(0, told["threads"] - PER_MINUTE),
+        "messages too few": _too_few(told["messages"], min(count, PER_MINUTE)),
+        "chats too few": _too_few(told["threads"], min(count, PER_MINUTE)),
         "refusals without Retry-After": told["bare"],
         "answers of another kind": told["other"],
     }
@@ -105,6 +112,11 @@ async def storage(program: Program, count: int = 60, timed: bool = True) -> Resu
     }
     figures = f"{told['stored'] / 1e6:.1f} MB stored, {told['refused']} refused with 413"
     return _result("storage", program, count, failed, figures, bystander, timed)
+
+
+def _too_few(got: int, allowed: int) -> int:
+    """How much less than is allowed was got; a server that refuses everything has no limits."""
+    return max(0, allowed - got)
 
 
 def _result(
@@ -143,13 +155,15 @@ async def _read_pages(url: str, given: str, count: int) -> dict[str, Any]:
             size = len(response.content)
             largest = max(largest, size)
             found["over"] += size > PAGE_BYTES + MESSAGE_BYTES + 50_000
+            found["read"] += response.status_code == 200
             found["refused"] += response.status_code == 429
             found["bare"] += response.status_code == 429 and "retry-after" not in response.headers
             found["other"] += response.status_code not in (200, 429)
 
         for _ in range(3):
             await asyncio.gather(*(read() for _ in range(count // 3)))
-    return {"over": 0, "refused": 0, "bare": 0, "other": 0, **found, "largest": largest}
+    none = {"over": 0, "read": 0, "refused": 0, "bare": 0, "other": 0}
+    return {**none, **found, "largest": largest}
 
 
 async def _open_readers(url: str, cookie: str, count: int) -> dict[str, Any]:

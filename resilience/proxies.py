@@ -157,9 +157,11 @@ async def _until_answering(url: str, proxy: subprocess.Popen[bytes]) -> None:
 
 async def proxied() -> Result:
     """People use the program through each proxy; then each drops the upgrade."""
+    names = [name for name in PROXIES if shutil.which(name)]
+    if not names:
+        return Result("proxies", 1, 1, f"install one of these: {', '.join(PROXIES)}")
     wrong: list[str] = []
     tried = 0
-    names = [name for name in PROXIES if shutil.which(name)]
     for name in names:
         with temporary_folder() as folder:
             async with behind(name, folder) as (program, url):

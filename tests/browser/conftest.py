@@ -16,6 +16,7 @@ GIVEN = {
     "FAKE_MODELS": "true",
     "EMBEDDED_MODEL": "false",
     "CHAT_MODEL": "fake:300x20",
+    "ANSWER_BYTES": "40000",
     "LIMIT_SIGN_UP_ADDRESS": "1000/hour",
     "CHAT_FALLBACKS": '{"fake:refuse:1x1":["fake:28x1"]}',
     "CHAT_PRICES": '{"fake:28x1":{"input":1,"output":10}}',

@@ -244,6 +244,7 @@ async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: s
     await ada.sign_up()
     await ada.open("/settings")
     await expect(ada.page.locator(".settings-section").first).to_be_visible()
+    await expect(ada.page.get_by_role("heading", level=1)).to_have_text("Account")
     await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
     for title in ("Account", "Security", "Chat", "Data"):
         await ada.page.set_viewport_size({"width": 360, "height": 640})
@@ -251,6 +252,8 @@ async def test_the_settings_keep_nobody_out(program: Program, meet: Meet, axe: s
         heading = ada.page.locator(".settings:not(.index) h1")
         await expect(heading).to_have_text(title, timeout=TIMEOUT_MS)
         await expect(ada.page.locator(".skeleton")).to_have_count(0)
+        # Nothing can be connected here, so no section says so.
+        await expect(ada.page.locator("#connections")).to_have_count(0)
         await _judge(ada.page, axe, (LIGHT, DARK_PHONE))
         await ada.page.get_by_role("link", name="Settings", exact=True).click()
         await expect(ada.page.locator(".settings.index")).to_be_visible(timeout=TIMEOUT_MS)

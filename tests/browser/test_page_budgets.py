@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Browser, BrowserContext, Response, expect
 
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
@@ -75,9 +75,9 @@ class SocketUser:
         said = self.program.beside("seed", self.email, "--messages", str(messages))
         return said.strip().rpartition("/")[2]
 
-    def ask(self, thread: str, model: str) -> None:
+    def ask(self, thread: str, model: str, text: str = QUESTION) -> None:
         """Ask from another program, and read the whole answer there."""
-        said = {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": QUESTION}]}
+        said = {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": text}]}
         body = {"id": thread, "messages": [said], "model": model}
         with self.http.stream("POST", "/api/chat", json=body) as answer:
             assert answer.status_code == 200
@@ -251,6 +251,31 @@ async def test_the_page_is_light_and_a_long_answer_stays_so(
     assert 0 < sum(sizes[request] for request in scripts) <= SCRIPT_BYTES
     elements = await answers(page).locator("*").count()
     assert 0 < elements <= ELEMENTS
+    await context.close()
+
+
+async def test_formulas_load_their_script_and_nothing_else_does(
+    reader: SocketUser, browser: Browser
+) -> None:
+    plain, math = reader.thread(), reader.thread()
+    reader.ask(plain, "fake:1x0", "echo: It costs $5 to $10, and `$x$` is code.")
+    reader.ask(math, "fake:1x0", "echo: The area is $a^2$.")
+    context = await reader.browsing(browser)
+    page = await context.new_page()
+    scripts: list[Response] = []
+    page.on("response", lambda one: scripts.append(one) if one.url.endswith(".js") else None)
+
+    async def typesetters() -> int:
+        """How many of the scripts are KaTeX, which names itself in its errors."""
+        return ["KaTeX parse error" in await one.text() for one in scripts].count(True)
+
+    await page.goto(f"{reader.program.url}/c/{plain}", wait_until="networkidle")
+    await expect(answers(page)).to_have_attribute("data-state", "done")
+    assert scripts
+    assert await typesetters() == 0
+    await page.goto(f"{reader.program.url}/c/{math}", wait_until="networkidle")
+    await expect(answers(page).locator(".katex")).to_have_count(1)
+    assert await typesetters() == 1
     await context.close()
 
 

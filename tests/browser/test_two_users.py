@@ -87,6 +87,19 @@ async def test_a_second_tab_shows_the_answer_and_follows_the_list(
     await expect(other.locator("main")).not_to_contain_text("Chat not found")
     assert thread in other.url
     await expect(ada.page).to_have_url(f"{program.url}/")  # where the deletion has led
+
+    made = await ada.page.evaluate(
+        """async () => (await (await fetch("/api/threads", { method: "POST",
+            headers: { "Content-Type": "application/json" }, body: "{}" })).json()).id"""
+    )
+    await ada.open(f"/c/{made}")
+    await expect(ada.titles()).to_have_count(2)
+    await ada.page.locator(".row").filter(has_text="A better title").hover()
+    await ada.page.get_by_role("button", name="Delete A better title").click()
+    await expect(ada.titles()).to_have_count(1)
+    await ada.page.get_by_role("button", name="Undo").click()
+    await expect(ada.titles()).to_have_count(2)
+    assert made in ada.page.url
     assert ada.errors == []
 
 

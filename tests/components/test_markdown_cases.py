@@ -332,7 +332,9 @@ async def test_a_block_has_its_colours_while_it_is_still_open(page: Page, before
 
 
 async def test_each_case_ends_like_the_whole_text(page: Page) -> None:
-    for text in (path.read_text() for path in sorted(CASES.glob("*.md"))):
+    texts = [path.read_text() for path in sorted(CASES.glob("*.md"))]
+    assert len(texts) >= 25
+    for text in texts:
         whole = await page.evaluate("(text) => lab.oneShot(text)", text)
         for size in (1, 3, 11) if len(text) < 1_000 else (40,):
             pieces = [text[at : at + size] for at in range(0, len(text), size)]

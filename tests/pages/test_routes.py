@@ -106,9 +106,10 @@ def _words(node: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("page", [sign_up, new_password, *(p.sections for p in PAGES)])
 def test_a_label_and_its_hint_are_not_read_as_one_word(page: Any) -> None:
-    for node in _every(page().render()):
-        if node.get("name") not in ('"label"', '"strong"'):
-            continue
+    nodes = _every(page().render())
+    labels = [node for node in nodes if node.get("name") in ('"label"', '"strong"')]
+    assert labels
+    for node in labels:
         pieces = list(filter(None, map(_words, _inside(node))))
         for before, after in pairwise(pieces):
             assert before[-1].isspace() or after[0].isspace(), (before, after)

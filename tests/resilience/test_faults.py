@@ -2,12 +2,15 @@
 
 import math
 
+import pytest
+
 from resilience.clock_jumps import clock
 from resilience.database_locks import locked, locked_exit
 from resilience.disk_full import full
 from resilience.duplicate_sends import duplicates
 from resilience.process_kills import kill, sigterm
 from resilience.provider_faults import provider
+from resilience.proxies import proxied
 from resilience.report import Result, table
 
 
@@ -46,6 +49,13 @@ async def test_a_signal_while_nothing_can_be_written_loses_nothing() -> None:
 
 async def test_one_client_id_sent_twenty_times_at_once_is_one_message_and_one_run() -> None:
     assert_well(await duplicates(rounds=3))
+
+
+async def test_without_a_proxy_to_try_the_drill_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = await proxied()
+    assert (result.tried, result.failed) == (1, 1)
+    assert result.figures == "install one of these: nginx, caddy"
 
 
 def test_the_table_has_a_line_for_each_scenario() -> None:
