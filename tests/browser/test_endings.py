@@ -3,12 +3,11 @@
 import pytest
 from playwright.async_api import expect
 
-from testing.browser_user import TIMEOUT_MS, Meet, ask_model, until_done
+from testing.browser_user import TIMEOUT_MS, Meet, ask_model, pick_model, until_done
 from testing.program import Program
 
 CUT = {
     "fake:length": ("length", "Reached the length limit."),
-    "fake:10000x0": ("size", "Reached this server's size limit."),
     "fake:content-filter": (
         "content-filter",
         "The provider withheld the rest of this answer.",
@@ -23,7 +22,8 @@ async def test_an_answer_that_is_not_whole_says_so(
     reason, sentence = CUT[model]
     ada = await meet("Ada", program.url)
     await ada.sign_up()
-    await ask_model(ada, "Tell me all.", model)
+    await pick_model(ada.page, model)
+    await ada.ask("Tell me all.")
     row = ada.page.locator("[data-role=assistant]").last
     for _ in range(2):
         ending = row.locator(".ending")
@@ -39,6 +39,22 @@ async def test_an_answer_that_is_not_whole_says_so(
     await expect(row).not_to_have_attribute("data-message", old)
     await until_done(ada.page)
     await expect(row.locator(".ending span")).to_have_text(sentence)
+
+
+async def test_an_answer_of_the_largest_size_says_so(program: Program, meet: Meet) -> None:
+    ada = await meet("Ada", program.url)
+    await ada.sign_up()
+    await ask_model(ada, "Tell me all.", "fake:4000x0")
+    row = ada.page.locator("[data-role=assistant]").last
+    for _ in range(2):
+        ending = row.locator(".ending")
+        await expect(ending.locator("span")).to_have_text(
+            "Reached this server's size limit.", timeout=TIMEOUT_MS
+        )
+        await expect(ending).to_have_attribute("data-reason", "size")
+        await expect(row).to_have_attribute("data-status", "complete")
+        await expect(ending.get_by_role("button")).to_have_count(0)
+        await ada.page.reload()
 
 
 async def test_a_budget_spent_on_thinking_is_said_with_what_helps(

@@ -273,6 +273,7 @@ async def test_formulas_load_their_script_and_nothing_else_does(
     await expect(answers(page)).to_have_attribute("data-state", "done")
     assert scripts
     assert await typesetters() == 0
+    scripts.clear()
     await page.goto(f"{reader.program.url}/c/{math}", wait_until="networkidle")
     await expect(answers(page).locator(".katex")).to_have_count(1)
     assert await typesetters() == 1
