@@ -114,21 +114,4 @@ CASES = {
     ("GET", "/healthz"): Case(public=True),
     ("GET", "/readyz"): Case(public=True),
 }
-UNDECLARED = {
-    "POST /api/chat",
-    "GET /api/chat/{id}/stream",
-    "GET /api/models",
-    "GET /api/threads",
-    "POST /api/threads",
-    "GET /api/threads/{id}",
-    "PATCH /api/threads/{id}",
-    "GET /api/threads/{id}/messages",
-    "GET /api/search",
-    "GET /api/chat/resume/{id}",
-    "POST /api/chat/{id}/stop",
-    "POST /api/threads/{id}/title",
-    "POST /api/threads/{id}/messages",
-    "PATCH /api/threads/{id}/messages/{message}",
-}
-"""Routes whose declaration does not say yet what they respond."""
 OF_A_THREAD = sorted(key for key, case in CASES.items() if "{id}" in f"{key[1]}{case.body}")
