@@ -56,7 +56,7 @@ async def foreign_routes(program: Program) -> Result:
     }
     await gone.http.post("/api/auth/signout")
     before = await ada.everything()
-    ids = (hers, str(uuid4()), deleted, "not-an-id", hers.upper(), message)
+    ids = (hers, str(uuid4()), deleted, "not.an.id", hers.upper(), message)
     wrong: list[str] = []
     tried = 0
     for who, cookie in cookies.items():

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 from websockets.exceptions import InvalidStatus
 
+from chat_app.api.problems import MEDIA_TYPE, Problem
 from resilience.attacker import WORDS, Caller, question, signed_up
 from resilience.report import Result
 from testing.program import Program
@@ -94,7 +95,7 @@ async def origin_table(program: Program) -> Result:
         wrong += [f"{kind} {origin}" for kind in wanted if verdicts[kind] != wanted[kind]]
         if not is_ours and "access-control-allow-origin" in {*reads.headers, *writes.headers}:
             wrong.append(f"shared with {origin}")
-    made = len((await ada.http.get("/api/threads")).json()["threads"])
+    made = len((await ada.http.get("/api/threads")).json())
     if made != sum(table.values()):
         wrong.append(f"{made} threads made")
     return Result("origin table", len(table) * 3, len(wrong), "; ".join(wrong)[:200] or "as listed")
@@ -160,7 +161,7 @@ UNKNOWN = (
 
 
 async def unknown_paths(program: Program) -> Result:
-    """Paths for programs that no route serves: a JSON error, also for a browser that navigates."""
+    """Paths for programs that no route serves: JSON, also for a browser that navigates."""
     ada = await signed_up(program)
     wrong: list[str] = []
     methods = ("GET", "POST", "PATCH")
@@ -172,9 +173,12 @@ async def unknown_paths(program: Program) -> Result:
                     verify=False, base_url=program.url, headers=sent
                 ) as http:
                     answer = await http.request(method, path)
-                is_json = answer.headers["content-type"] == "application/json"
+                is_ours = f"{path}/".startswith("/api/")
+                wanted = set(Problem.model_fields) if is_ours else {"error", "message"}
+                kind = MEDIA_TYPE if is_ours else "application/json"
+                is_json = answer.headers["content-type"] == kind
                 keys = set(answer.json()) if is_json else set()
-                if answer.status_code not in (401, 404, 405) or keys != {"error", "message"}:
+                if answer.status_code not in (401, 404, 405) or keys != wanted:
                     wrong.append(f"{method} {path}: {answer.status_code}")
     tried = 2 * len(methods) * len(UNKNOWN)
     return Result("unknown paths", tried, len(wrong), "; ".join(wrong)[:200] or "all JSON")
