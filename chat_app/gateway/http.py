@@ -28,6 +28,7 @@ from chat_app.gateway.headers import SecurityHeaders, content_type, without
 from chat_app.gateway.paths import (
     EVENT_PATH,
     RouteKind,
+    is_api,
     is_for_programs,
     moved_page,
 )
@@ -368,6 +369,7 @@ class HttpGateway:
         """Where a page is that was asked for under the URL of the API, which has none."""
         origin = f"{context.public_scheme}://{context.host.lower()}"
         is_page = context.route in (RouteKind.PUBLIC_PAGE, RouteKind.OPEN_PAGE, RouteKind.PAGE)
+        is_page = is_page and not is_api(context.path)  # the description of the API is here
         if not is_page or origin != self.settings.api_origin:
             return None
         return self.settings.url + context.target

@@ -130,7 +130,10 @@ async def test_a_page_is_found_where_the_pages_are(
 
 async def test_what_is_no_page_is_not_sent_there(open_server: Any) -> None:
     async with open_server(**OWN_PAGES) as server:
-        for path, status in (("/api/threads", 401), ("/api/auth/session", 200), ("/x.js", 200)):
+        for path, status in (
+            *(("/api/threads", 401), ("/api/auth/session", 200), ("/x.js", 200)),
+            ("/api/docs", 200),
+        ):
             assert (await ask(server, "GET", path, {})).status_code == status
 
 
