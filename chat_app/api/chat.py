@@ -111,12 +111,13 @@ async def chat(_request: Request, principal: Principal, body: ChatRequest) -> Re
 
 @routes.signed_in("GET", "/api/chat/{id}/stream", stream=True, no_content=True, scope="chat")
 async def resume(request: Request, principal: Principal) -> Response | None:
-    """Resume the active run of a thread from its start; 204 when there is none."""
+    """Resume the answer that is being written, from its start; 204 when there is none."""
     thread_id = await find_thread(principal, request.path_params["id"])
     if thread_id is None:
         return None
     window = await _last_window(principal, thread_id)
-    if window.run is None:
+    # to an answer that has ended, a client would append it once more
+    if window.run is None or any(message.is_compacting for message in window.messages):
         return None
     return _stream(principal, window.run, window.thread.id)
 

@@ -41,7 +41,8 @@ async def test_a_summary_is_followed_like_an_answer_and_is_a_part_of_the_last_on
     meanwhile = (await chat_api.call("alice", "GET", f"{path}/messages")).json()
     assert (meanwhile["run"], meanwhile["messages"][-1]["status"]) == (run, "complete")
     assert (await chat_api.call("alice", "POST", f"{path}/compact")).status_code == 409
-    stream = chat_api.open("alice", "GET", f"/api/chat/{thread}/stream")
+    assert (await chat_api.call("alice", "GET", f"/api/chat/{thread}/stream")).status_code == 204
+    stream = chat_api.open("alice", "GET", f"/api/chat/resume/{run['id']}")
     await stream.until("Yes.")
     (await chat_api.harness.models.one.answer(3)).say("They talked.").finish()
     await stream.done()
