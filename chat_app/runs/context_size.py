@@ -236,7 +236,8 @@ class ContextSizes:
                 if summary is not None:
                     until = summary["until"]
                     size += _summary_size(summary)
-            size += parts_size(message.parts)
+            if message.role != "assistant" or message.origin != "client":
+                size += parts_size(message.parts)
         return None if messages[0].parent_id is not None else (0, size)
 
 

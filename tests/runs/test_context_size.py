@@ -160,6 +160,17 @@ async def test_a_summary_by_hand_makes_it_less_and_the_next_answer_counts_again(
     assert (found.used, found.is_estimate) == (160, False)
 
 
+async def test_an_answer_that_no_model_is_sent_is_not_counted(
+    harness: RunHarness, alice: Principal
+) -> None:
+    thread = await stored_thread(harness, alice, ["x" * 300, "y" * 9_000])
+    async with harness.db.write(alice) as session:
+        row = (await session.exec(select(Message).where(col(Message.role) == "assistant"))).one()
+        row.origin = "client"
+    found = await used(harness, alice, thread)
+    assert 100 <= found.used <= 200
+
+
 async def test_each_branch_has_its_own(harness: RunHarness, alice: Principal) -> None:
     thread = await ask(harness, alice, "hi", Usage(100, 20))
     first = (await harness.threads.window(alice, thread)).messages[-1].id
