@@ -173,6 +173,12 @@ CONTINUE_THREAD = Prepared(
 )
 """A thread gets another message and its answer; that brings it back from the archive."""
 
+TOUCH_THREAD = Prepared(
+    # a transaction that began before must fail where writers run side by side (PostgreSQL)
+    update(THREADS).where(THREADS.c.id == _id("thread_id")).values(head_id=THREADS.c.head_id)
+)
+"""A thread is written as it is: one that is locked, while something is added to its last answer."""
+
 START_RUN = Prepared(
     update(RUNS)
     .where(RUNS.c.id == _id("run_id"), RUNS.c.status == "queued")

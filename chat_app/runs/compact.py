@@ -14,6 +14,7 @@ from chat_app.core.errors import StorableError
 from chat_app.core.events import Finish, PartAdded, TextDelta, TextWasReasoning
 from chat_app.core.parts import SummaryPart
 from chat_app.llm.base import CallOptions, Model, PromptMessage, text_message
+from chat_app.llm.errors import ContextTooLong
 from chat_app.runs.calls import ModelCalls
 from chat_app.runs.context import (
     excerpt,
@@ -152,24 +153,39 @@ async def add_summary(
         log: The log of the run; the summary is added to it.
         limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
         max_tokens: The most tokens of the summary.
+
+    Raises:
+        StorableError: The provider failed.
     """
     messages = to_cover(stored)
     if messages:
-        # an excerpt of a conversation that fits would be all of it
-        max_bytes = min(summary_limit(limit), sum(map(message_size, messages)) // 2)
-        log.add(
-            PartAdded(
-                await summarize(
-                    *(calls, model, messages, stored.summary),
-                    limit=limit,
-                    max_tokens=max_tokens,
-                    max_bytes=max_bytes,
-                )
+        try:
+            summary = await summarize(
+                *(calls, model, messages, stored.summary),
+                limit=limit,
+                max_tokens=max_tokens,
+                max_bytes=_limit_on_request(messages, stored.summary, limit),
+                is_needed=False,
             )
-        )
+        except TimeoutError:
+            return RunResult("failed", "summary_failed")
+        log.add(PartAdded(summary))
     # a run that is lost after this has done its work
     log.add(Finish("stop"))
     return RunResult("complete")
+
+
+def _limit_on_request(
+    messages: Sequence[PromptMessage], before: SummaryPart | None, limit: int
+) -> int:
+    """How long a summary that the user asks for should be at most, in bytes.
+
+    An excerpt of a conversation that fits would be all of it, so it is half of that. What an older
+    summary still tells is not halved with every request.
+    """
+    above = len(before["text"].encode()) if before else 0
+    half = (above + sum(map(message_size, messages))) // 2
+    return min(summary_limit(limit), max(half, above))
 
 
 async def summarize(
@@ -181,6 +197,7 @@ async def summarize(
     limit: int,
     max_tokens: int,
     max_bytes: int | None = None,
+    is_needed: bool = True,
 ) -> SummaryPart:
     """Make a summary with a model, or an excerpt where the model cannot.
 
@@ -192,12 +209,20 @@ async def summarize(
         limit: The most bytes of the prompts that this model gets; see `prompt_limit`.
         max_tokens: The most tokens of the summary.
         max_bytes: How long the summary should be at most, in bytes; None for `summary_limit`.
+        is_needed: Whether the conversation cannot go on without it, so that an excerpt is better
+            than none when the provider fails, and one that is known to fail is not asked. It is
+            also needed where the provider finds too long what it gets.
+
+    Raises:
+        StorableError: The provider failed, and the summary is not needed.
+        TimeoutError: The model took too long, and the summary is not needed.
     """
     max_bytes = max_bytes or summary_limit(limit)
     texts = [f"{_NAMES[message.role]}: {message.text}" for message in messages]
     above = before["text"] if before else ""
     text, is_excerpt = "", False
-    if model.info.summarizes and limit >= _SMALLEST_LIMIT and calls.can_call(model):
+    can_write = model.info.summarizes and limit >= _SMALLEST_LIMIT
+    if can_write and (calls.can_call(model) or not is_needed):
         try:
             async with asyncio.timeout(_SECONDS):
                 text = await _model_summary(
@@ -205,9 +230,10 @@ async def summarize(
                 )
         except (StorableError, TimeoutError) as error:
             logger.warning("A model could not summarize a chat: %s", type(error).__name__)
+            if not is_needed and not isinstance(error, ContextTooLong):
+                raise
     if not text or len(text.encode()) > 2 * max_bytes:
-        covered = [above, *texts] if above else texts
-        is_excerpt, text = True, await asyncio.to_thread(excerpt, covered, max_bytes)
+        is_excerpt, text = True, await asyncio.to_thread(_excerpt, above, texts, max_bytes)
     until = messages[-1].id
     assert until is not None, "a message of the conversation is stored"
     return {
@@ -217,6 +243,16 @@ async def summarize(
         "count": (before["count"] if before else 0) + len(messages),
         "origin": "excerpt" if is_excerpt else "model",
     }
+
+
+def _excerpt(above: str, texts: Sequence[str], max_bytes: int) -> str:
+    """A summary without a model; half of it is left to the one above, as far as that needs it."""
+    if not above:
+        return excerpt(texts, max_bytes)
+    size = len(above.encode())
+    share = max_bytes * size // (size + sum(len(text.encode()) for text in texts))
+    above = shorten(above, max(share, max_bytes // 2))
+    return f"{above}\n{excerpt(texts, max_bytes - len(above.encode()) - 1)}"
 
 
 async def _model_summary(

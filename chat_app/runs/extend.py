@@ -15,6 +15,7 @@ from chat_app.db.statements import (
     DELETE_ENTRY,
     INSERT_EVENT,
     MESSAGE_TO_CONTINUE,
+    TOUCH_THREAD,
 )
 from chat_app.runs.continuation import can_continue
 from chat_app.runs.create import (
@@ -100,7 +101,7 @@ def compact_run(transaction: Transaction, run: NewRun, message_id: UUID) -> Crea
         raise Conflict("This chat has changed. Try again.")
     run.admit(transaction, 0)
     model = run.choose_model(thread.model)
-    continue_thread(transaction, run, thread_id, thread.title, thread.model, message_id)
+    transaction.run(TOUCH_THREAD, thread_id=thread_id)
     insert_run(transaction, run, thread_id, [], message_id, model, finish_reason=COMPACTION)
     _begin_log(transaction, run, parts)
     return CreatedRun(

@@ -203,8 +203,11 @@ def _end_compaction(
     now: datetime,
 ) -> EndEvent:
     """Close a run that adds a summary to an answer which has ended; that keeps its end."""
-    message_id, model, _, created_at, first_event_at, *_ = run
-    parts = folded.parts
+    message_id, model, _, created_at, first_event_at, *_, parts, _ = run
+    # the stored ones, not those that its log begins with: a client may have appended others
+    last = folded.parts[-1:]
+    if last and last != parts[-1:] and last[0]["type"] == "summary":
+        parts = [*parts, *last]
     if folded.finish is not None:  # the summary is there
         result = RunResult("complete")
     elif result.status == "failed":

@@ -1,7 +1,9 @@
 """A long conversation goes on: a summary takes the place of its older messages, and says so."""
 
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +13,7 @@ from sqlmodel import select
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound
 from chat_app.core.events import Event, Finish, PartAdded, TextDelta, Usage, encode_payload
-from chat_app.core.parts import SummaryPart, notice_part, summary_of, text_part
+from chat_app.core.parts import Part, SummaryPart, notice_part, summary_of, text_part
 from chat_app.db.tables import Message, Run, RunEvent, SearchEntry, Thread
 from chat_app.llm.base import DEFAULT_OPTIONS, CallOptions, ModelInfo, PromptMessage
 from chat_app.llm.errors import Failure
@@ -39,11 +41,15 @@ class StrictModel(ScriptedModel):
         self.summaries: list[tuple[tuple[PromptMessage, ...], CallOptions]] = []
         self._bytes_per_token, self._fails = bytes_per_token, fails
 
+    def fail(self) -> None:
+        """Fail to summarize from now on."""
+        self._fails = True
+
     async def stream(
         self, prompt: Sequence[PromptMessage], options: CallOptions = DEFAULT_OPTIONS
     ) -> AsyncGenerator[Event]:
         tokens = sum(len(message.text.encode()) for message in prompt) / self._bytes_per_token
-        if tokens + (options.max_tokens or 0) > WINDOW:
+        if tokens + (options.max_tokens or 0) > (self.info.window or WINDOW):
             self.refused += 1
             raise Failure.CONTEXT.error(self.name)
         task = prompt[-1].text
@@ -367,7 +373,7 @@ async def test_nothing_is_summarized_while_an_answer_is_written_or_for_another_u
 async def test_a_model_that_cannot_gives_an_excerpt_that_is_shorter(
     harness: RunHarness, alice: Principal
 ) -> None:
-    harness.models.one = StrictModel(ModelInfo(window=WINDOW), fails=True)
+    harness.models.one = StrictModel(ModelInfo(window=WINDOW, summarizes=False))
     thread = await long_thread(harness, alice, EXCHANGES)
     summary = summary_of((await compact(harness, alice, thread)).parts)
     assert summary is not None
@@ -448,6 +454,111 @@ async def test_a_compaction_that_fails_says_so_in_the_thread(
     message = await harness.message(alice, created.message_id)
     assert message.parts == [text_part(EXCHANGES[-1]), notice_part("summary_failed")]
     assert (message.status, message.error) == ("complete", "")
+
+
+@pytest.mark.parametrize("failure", ["refused", "known to fail", "slow"])
+async def test_a_provider_that_fails_leaves_a_chat_that_fits_as_it_was(
+    harness: RunHarness, alice: Principal, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = StrictModel(ModelInfo(window=WINDOW), fails=failure == "refused")
+    if failure == "slow":
+        monkeypatch.setattr("chat_app.runs.compact._SECONDS", 0.0)
+    else:
+        harness.models.one = model
+    if failure == "known to fail":
+        for _ in range(5):
+            harness.models.health.started(model.id)
+            harness.models.health.failed(model.id, Failure.UNREACHABLE.error(model.name))
+        model.fail()
+    thread = await long_thread(harness, alice, EXCHANGES)
+    created = await harness.runs.compact(alice, thread)
+    *_, end = await harness.read(alice, created.run_id)
+    assert isinstance(end, EndEvent)
+    assert end.status == "failed"
+    run = await harness.run(alice, created.run_id)
+    assert run.error == ("summary_failed" if failure == "slow" else "rate_limited")
+    message = await harness.message(alice, created.message_id)
+    assert message.parts == [text_part(EXCHANGES[-1]), notice_part("summary_failed")]
+    assert (message.status, message.error) == ("complete", "")
+
+
+@pytest.mark.parametrize("summarizes", [True, False], ids=["summary", "excerpt"])
+async def test_another_summary_by_hand_keeps_what_the_one_before_it_tells(
+    harness: RunHarness, alice: Principal, summarizes: bool
+) -> None:
+    model = StrictModel(ModelInfo(window=32_768, summarizes=summarizes))
+    harness.models.one = model
+    thread = await long_thread(harness, alice, [f"Message {n}. " + "x" * 400 for n in range(60)])
+    first = summary_of((await compact(harness, alice, thread)).parts)
+    assert first is not None
+    old = "".join(f"{number:09} " for number in range(600))
+    async with harness.db.write(alice) as session:
+        for row in (await session.exec(select(Message))).all():
+            if summary_of(row.parts):
+                row.parts = [*row.parts[:-1], {**first, "text": old}]
+    await ask(harness, alice, thread, "One " + "z" * 600)
+    await ask(harness, alice, thread, "Two " + "z" * 600)
+    answer = await compact(harness, alice, thread)
+    second = summary_of(answer.parts)
+    assert second is not None
+    assert second["count"] > first["count"]
+    if summarizes:
+        task = model.summaries[-1][0][-1].text
+        assert old in task
+        words = re.search(r"at most (\d+) words", task)
+        assert words is not None
+        assert int(words[1]) > 400
+    else:
+        assert second["text"].startswith(old[: len(old) // 2])
+        assert "One zzz" in second["text"]
+        assert len(second["text"]) <= len(old)
+
+
+@pytest.mark.parametrize("status", ["regular", "archived"])
+async def test_a_summary_by_hand_leaves_the_thread_where_it_is(
+    harness: RunHarness, alice: Principal, status: str
+) -> None:
+    harness.models.one = StrictModel(ModelInfo(window=WINDOW))
+    thread = await long_thread(harness, alice, EXCHANGES)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    async with harness.db.write(alice) as session:
+        row = (await session.exec(select(Thread))).one()
+        row.status, row.updated_at = status, long_ago
+    answer = await compact(harness, alice, thread)
+    assert summary_of(answer.parts) is not None
+    async with harness.db.read(alice) as session:
+        row = (await session.exec(select(Thread))).one()
+    assert (row.status, row.updated_at, row.head_id) == (status, long_ago, answer.id)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["made", "stopped"])
+async def test_what_a_client_has_appended_keeps_its_parts_beside_a_summary(
+    harness: RunHarness, alice: Principal, is_stopped: bool
+) -> None:
+    call: Part = {
+        "type": "tool-call",
+        "call_id": "same",
+        "name": "search",
+        "arguments": "{}",
+        "state": "done",
+        "result": 1,
+    }
+    parts = [text_part("A"), text_part("B"), call, call]
+    thread = await long_thread(harness, alice, EXCHANGES)
+    async with harness.db.write(alice) as session:
+        head = (await session.exec(select(Thread))).one().head_id
+        row = (await session.exec(select(Message).where(Message.id == head))).one()
+        row.parts, row.origin = parts, "client"
+    created = await harness.runs.compact(alice, thread)
+    answer = await harness.models.one.answer()
+    if is_stopped:
+        await harness.runs.stop(alice, created.run_id)
+    else:
+        answer.say("Short.").finish()
+        await harness.read(alice, created.run_id)
+    found = (await harness.message(alice, created.message_id)).parts
+    assert found[:4] == parts
+    assert [part["type"] for part in found[4:]] == ([] if is_stopped else ["summary"])
 
 
 async def test_a_reader_gets_the_whole_answer_and_the_summary_live_and_afterwards(
