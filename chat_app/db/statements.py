@@ -44,11 +44,16 @@ def _new(*columns: Column[Any]) -> dict[Column[Any], Any]:
 
 
 MESSAGE_OF_CLIENT = Prepared(
-    select(MESSAGES.c.id, MESSAGES.c.thread_id, MESSAGES.c.parts).where(
-        MESSAGES.c.client_id == bindparam("client_id")
-    )
+    select(
+        MESSAGES.c.id,
+        MESSAGES.c.thread_id,
+        MESSAGES.c.parts,
+        MESSAGES.c.role,
+        MESSAGES.c.deleted_at,
+        MESSAGES.c.origin,
+    ).where(MESSAGES.c.client_id == bindparam("client_id"))
 )
-"""The message that was sent under a client id."""
+"""The message that was sent or appended under a client id."""
 
 FIRST_RUN_OF_QUESTION = Prepared(
     select(RUNS.c.id, RUNS.c.message_id)

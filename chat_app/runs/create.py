@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Conflict, InvalidInput, NotFound, RateLimited
-from chat_app.core.parts import Part, size_of, text_part
+from chat_app.core.parts import Part, size_of, text_of, text_part
 from chat_app.db.full_text import entry_of_message, entry_of_title
 from chat_app.db.prepared import Transaction
 from chat_app.db.statements import (
@@ -27,6 +27,7 @@ from chat_app.db.statements import (
 )
 from chat_app.llm.base import Model
 from chat_app.runs.new_message import NewMessage
+from chat_app.threads.client_messages import CLIENT
 from chat_app.threads.options import NO_OPTIONS, ChatOptions
 from chat_app.threads.titles import first_words
 
@@ -90,6 +91,8 @@ class NewRun:
 def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> CreatedRun:
     """Store a message, an empty answer and the run that fills it; idempotent by client id.
 
+    A message that the client has appended before is not stored again, but answered.
+
     Raises:
         NotFound: The thread, or the message that is edited or followed, is missing, foreign or
             deleted.
@@ -101,9 +104,11 @@ def create_run(transaction: Transaction, run: NewRun, message: NewMessage) -> Cr
     if message.thread_id is None and message.external_id is not None:
         named = transaction.first(THREAD_OF_EXTERNAL_ID, external_id=message.external_id)
         message = message if named is None else replace(message, thread_id=named[0])
-    duplicate = _find_duplicate(transaction, message)
-    if duplicate is not None:
-        return duplicate
+    held = _find_held(transaction, message)
+    if isinstance(held, CreatedRun):
+        return held
+    if held is not None:
+        return retry_run(transaction, run, held)
     if message.edits is not None:
         message = _beside(transaction, message, message.edits)
     thread_id = message.thread_id or uuid4()
@@ -196,18 +201,28 @@ class StoredThread:
     options: ChatOptions = NO_OPTIONS
 
 
-def _find_duplicate(transaction: Transaction, message: NewMessage) -> CreatedRun | None:
-    """The first run of a message that was sent before under the same client id."""
+def _find_held(transaction: Transaction, message: NewMessage) -> CreatedRun | UUID | None:
+    """What there is of a message under the same client id.
+
+    Returns:
+        Its first run, if it was sent before; its id, if it was only appended; None if it is new.
+
+    Raises:
+        Conflict: It is another message, or it or its answers were deleted.
+    """
     stored = transaction.first(MESSAGE_OF_CLIENT, client_id=message.client_id)
     if stored is None:
         return None
-    message_id, thread_id, parts = stored
+    message_id, thread_id, parts, role, deleted_at, origin = stored
     is_unnamed = message.thread_id is None and message.external_id is None
     same_thread = is_unnamed or message.thread_id == thread_id
-    if not same_thread or parts != [text_part(message.text)]:
+    if not same_thread or role != "user" or text_of(parts) != message.text:
         raise Conflict("Another message was sent with this id. Use a new id for this one.")
     run = transaction.first(FIRST_RUN_OF_QUESTION, message_id=message_id)
-    if run is None:  # its answers were deleted, and are removed for good
+    if run is None:
+        if origin == CLIENT and deleted_at is None:
+            return message_id
+        # its answers were deleted, and are removed for good
         raise Conflict("This message was sent before, and its answer was deleted.")
     run_id, answer_id = run
     return CreatedRun(thread_id, message_id, answer_id, run_id, None)

@@ -301,6 +301,63 @@ async def test_a_tree_that_is_too_large_is_read_in_windows(
     assert got.status_code == 422
 
 
+async def test_an_appended_question_can_be_sent(chat_api: ChatApi):
+    thread_id, answer_id = await exchange(chat_api, "one", 1)
+    history = History(chat_api, thread_id)
+    question = (await history.append("x1", answer_id, content("user", "t", "wo"))).json()["id"]
+    _, second = await exchange(
+        chat_api, "", 2, id=thread_id, messages=[user_message("two", "x1")], parentId=answer_id
+    )
+    prompt = chat_api.harness.models.one.answers[1].prompt
+    assert [message.text for message in prompt[1:]] == ["one", "a1", "two"]
+    loaded = await history.load()
+    assert [(row["id"], row["parent_id"]) for row in loaded["messages"][2:]] == [
+        (question, answer_id),
+        (second, question),
+    ]
+    assert loaded["headId"] == second
+    body = {"id": thread_id, "messages": [user_message("two", "x1")]}
+    again = await chat_api.open("alice", "POST", "/api/chat", body).done()
+    assert (again.chunks[0]["messageId"], again.text) == (second, "a2")
+    assert len(chat_api.harness.models.one.answers) == 2
+
+
+async def test_a_question_that_is_appended_and_sent_at_the_same_time_is_one(chat_api: ChatApi):
+    thread_id, answer_id = await exchange(chat_api, "one", 1)
+    history = History(chat_api, thread_id)
+    body = {"id": thread_id, "messages": [user_message("two", "x1")]}
+    call = chat_api.open("alice", "POST", "/api/chat", body)
+    got = await history.append("x1", answer_id, content("user", "two"))
+    assert got.status_code in (200, 201)
+    (await chat_api.harness.models.one.answer(2)).say("a2").finish()
+    assert (await call.done()).text == "a2"
+    ids = [row["id"] for row in (await history.load())["messages"]]
+    assert (len(ids), ids[2]) == (4, got.json()["id"])
+
+
+async def test_only_the_same_question_is_sent_under_the_id_of_an_appended_message(
+    chat_api: ChatApi,
+):
+    thread_id, answer_id = await exchange(chat_api, "one", 1)
+    history = History(chat_api, thread_id)
+    await history.append("q1", answer_id, content("user", "two"))
+    await history.append("a1", answer_id, content("assistant", "two"))
+    deleted = (await history.append("q2", answer_id, content("user", "two"))).json()["id"]
+    await chat_api.call("alice", "DELETE", f"{history.path}/{deleted}")
+    before = await history.load()
+    for thread, message in (
+        (thread_id, user_message("other", "q1")),
+        (thread_id, user_message("two", "a1")),
+        (thread_id, user_message("two", "q2")),
+        ("chat-2", user_message("two", "q1")),
+    ):
+        body = {"id": thread, "messages": [message]}
+        got = await chat_api.call("alice", "POST", "/api/chat", json=body)
+        assert (got.status_code, got.json()["error"]) == (409, "conflict")
+    assert await history.load() == before
+    assert len(chat_api.harness.models.one.answers) == 1
+
+
 async def test_nothing_is_planted_in_a_foreign_thread(chat_api: ChatApi):
     thread_id, answer_id = await exchange(chat_api, "one", 1)
     before = await History(chat_api, thread_id).load()
