@@ -41,6 +41,8 @@ class NewThread(Body):
     title: str = ""
     localId: str | None = None
     """The client's own id for it; the same one twice is one thread."""
+    custom: dict[str, Any] | None = None
+    """What programs keep with it."""
 
 
 class ThreadChange(OptionsChange):
@@ -198,7 +200,9 @@ async def search(_request: Request, principal: Principal, query: SearchQuery) ->
 async def create(_request: Request, principal: Principal, body: NewThread) -> ThreadDetails:
     """Create an empty thread; the one with the same `localId` is returned as it is."""
     return _details(
-        await services().threads.create(principal, title=body.title, external_id=body.localId)
+        await services().threads.create(
+            principal, title=body.title, external_id=body.localId, custom=body.custom
+        )
     )
 
 
@@ -245,7 +249,7 @@ async def change(request: Request, principal: Principal, body: ThreadChange) -> 
     body=TitleRequest,
     max_bytes=None,
     response=Title,
-    scope="threads:write",
+    scope="chat",  # a model is called
 )
 async def generate_title(request: Request, principal: Principal, body: TitleRequest) -> Title:
     """Let a model name a thread, unless its user has; the title that it has then."""

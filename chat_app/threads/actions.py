@@ -246,7 +246,12 @@ class Threads:
             self._publish(principal, "branches", thread_id)
 
     async def create(
-        self, principal: Principal, *, title: str = "", external_id: str | None = None
+        self,
+        principal: Principal,
+        *,
+        title: str = "",
+        external_id: str | None = None,
+        custom: Mapping[str, Any] | None = None,
     ) -> ThreadSummary:
         """Create an empty thread; idempotent by external id.
 
@@ -255,21 +260,24 @@ class Threads:
             title: Its title; empty to name it after its first message.
             external_id: The name that a program gives it. The thread that has it already is
                 returned as it is.
+            custom: What programs keep with it; at most `MAX_CUSTOM_BYTES` as JSON.
 
         Raises:
             InvalidInput: The title is too long, or the external id is malformed.
+            TooLarge: `custom` is.
             Conflict: The thread with that name was deleted meanwhile.
             RateLimited: The user has created too many.
             StorageFull: The user stores too much.
         """
+        kept = checked_custom(custom or {})
         if external_id is None:
-            return await self._create(principal, title, None)
+            return await self._create(principal, title, None, kept)
         if not is_external_id(external_id):
             raise InvalidInput("A chat id is 1 to 64 letters, digits, hyphens or underscores.")
         found = await self.find(principal, external_id)
         if found is None:
             try:
-                return await self._create(principal, title, external_id)
+                return await self._create(principal, title, external_id, kept)
             except IntegrityError:
                 # it was created at the same time; now it is found
                 found = await self.find(principal, external_id)
@@ -278,7 +286,7 @@ class Threads:
         return await self.get(principal, found)
 
     async def _create(
-        self, principal: Principal, title: str, external_id: str | None
+        self, principal: Principal, title: str, external_id: str | None, custom: dict[str, Any]
     ) -> ThreadSummary:
         now = self._clock()
         thread = Thread(
@@ -286,6 +294,7 @@ class Threads:
             created_at=now,
             updated_at=now,
             external_id=external_id,
+            custom=custom,
         )
         if title.strip():
             thread.title, thread.title_origin = titles.clean_user_title(title), "person"

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from chat_app.api import threads
 from chat_app.api.problems import Problem
 from chat_app.api.responses import timestamp
 from chat_app.api.threads import MAX_BYTES
+from chat_app.auth.principal import Scope
 from chat_app.llm.errors import Failure
 from chat_app.threads.external import MAX_CUSTOM_BYTES
 from testing.chat_api import ChatApi, chat_api_harness, user_message
@@ -158,6 +160,7 @@ async def test_a_change_takes_what_it_knows_and_nothing_else(chat_api: ChatApi, 
         b'{"title": 1}',
         b'{"localId": 1}',
         b'{"localId": ""}',
+        b'{"custom": []}',
         b'{"localId": "a b"}',
         b'{"localId": "' + b"x" * 65 + b'"}',
         b"[",
@@ -250,6 +253,24 @@ async def test_programs_keep_values_with_a_thread(chat_api: ChatApi):
     assert await custom() == {}
 
 
+async def test_a_new_thread_has_what_its_program_keeps(chat_api: ChatApi):
+    value = {"colour": "red", "nested": [{"a": None}]}
+    got = await chat_api.call("alice", "POST", "/api/threads", json={"custom": value})
+    assert (got.status_code, got.json()["custom"]) == (201, value)
+    body = {"localId": "c1", "custom": value}
+    thread_id = await create(chat_api, **body)
+    assert await create(chat_api, **{**body, "custom": {"other": 1}}) == thread_id
+    got = await chat_api.call("alice", "GET", f"/api/threads/{thread_id}")
+    assert got.json()["custom"] == value
+    assert (await chat_api.call("alice", "POST", "/api/threads", json={"custom": None})).json()[
+        "custom"
+    ] == {}
+    too_large = {"custom": {"a": "x" * MAX_CUSTOM_BYTES}, "localId": "c2"}
+    got = await chat_api.call("alice", "POST", "/api/threads", json=too_large)
+    assert (got.status_code, got.json()["error"]) == (413, "too_large")
+    assert (await chat_api.call("alice", "GET", "/api/threads/c2")).status_code == 404
+
+
 async def test_the_bare_list_names_the_page_that_follows(
     chat_api: ChatApi, monkeypatch: pytest.MonkeyPatch
 ):
@@ -338,6 +359,19 @@ async def test_a_model_names_a_thread_that_its_user_has_not_named(titled: ChatAp
     got = await titled.call("alice", "POST", f"/api/threads/{empty}/title")
     assert got.json() == {"title": ""}
     assert len(one.answers) == 4
+
+
+async def test_a_key_that_may_only_change_chats_calls_no_model(titled: ChatApi):
+    alice = titled.people["alice"]
+    titled.people["writer"] = replace(alice, scopes=frozenset[Scope]({"threads:write"}))
+    titled.people["chatter"] = replace(alice, scopes=frozenset[Scope]({"chat"}))
+    thread_id = await create(titled, "writer", title="Mine")
+    for route in ("title", "compact"):
+        path = f"/api/threads/{thread_id}/{route}"
+        got = await titled.call("writer", "POST", path)
+        assert (got.status_code, got.json()["error"]) == (403, "insufficient_scope")
+    got = await titled.call("chatter", "POST", f"/api/threads/{thread_id}/title")
+    assert (got.status_code, got.json()) == (200, {"title": "Mine"})
 
 
 async def test_a_title_that_its_user_gives_meanwhile_stays(titled: ChatApi):
