@@ -126,6 +126,10 @@ WholePart = FilePart | SourcePart | DataPart | NoticePart | SummaryPart
 Part = TextPart | ReasoningPart | ToolCallPart | WholePart
 
 
+PART_BYTES = 64
+"""What each part counts besides its content, so that many small ones are not free."""
+
+
 def text_part(text: str) -> TextPart:
     """A text part."""
     return {"type": "text", "text": text}
@@ -141,7 +145,14 @@ def text_of(parts: Iterable[Part]) -> str:
     return "".join(part["text"] for part in parts if part["type"] == "text")
 
 
-def size_of(parts: Iterable[Part]) -> int:
+def size_of(parts: Sequence[Part]) -> int:
+    """What parts count of a limit, in bytes: their content, and `PART_BYTES` for each after the
+    first, which counts with the row of its message.
+    """
+    return content_size(parts) + PART_BYTES * max(0, len(parts) - 1)
+
+
+def content_size(parts: Iterable[Part]) -> int:
     """The size of the parts in bytes: their text as UTF-8, everything else as JSON."""
     return sum(
         len(part["text"].encode("utf-8", "surrogatepass"))

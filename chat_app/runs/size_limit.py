@@ -10,9 +10,7 @@ from chat_app.core.events import (
     ToolResult,
     encode_payload,
 )
-
-PART_BYTES = 64
-"""What each part counts besides its content, so that a million empty ones are not free."""
+from chat_app.core.parts import PART_BYTES
 
 
 class SizeLimit:

@@ -19,7 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, InvalidInput, TooLarge
-from chat_app.core.parts import Part, has_content, size_of, text_of
+from chat_app.core.parts import Part, content_size, has_content, size_of, text_of
 from chat_app.core.signals import Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.tables import Message, Run, Thread
@@ -27,11 +27,12 @@ from chat_app.settings import Settings
 from chat_app.threads import branches, queries
 from chat_app.threads.titles import first_words
 from chat_app.threads.tree import parents_first
-from chat_app.threads.user_limits import UserLimits
+from chat_app.threads.user_limits import ROW_BYTES, UserLimits
 from chat_app.threads.views import MessageView, RunRef, message_view
 
 MAX_TREE_BYTES = 16_000_000
-"""The largest tree that is read at once: text and parts of all of its branches."""
+"""The largest tree that is read at once: the messages of all of its branches, with `ROW_BYTES` for
+each."""
 CLIENT = "client"
 """The origin of a message that a client appended."""
 
@@ -100,10 +101,12 @@ class ClientMessages:
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
             run = await queries.active_run_of(session, thread_id)
+            # with the time of the last deletion, one leaf in the place of another is a change
             newest: Any = func.max(Message.created_at)
+            deleted: Any = func.max(Message.deleted_at), func.count(col(Message.deleted_at))
             messages = await session.exec(
-                select(func.count(), func.sum(col(Message.size)), newest).where(
-                    col(Message.thread_id) == thread_id, col(Message.deleted_at).is_(None)
+                select(func.count(), func.sum(col(Message.size)), newest, *deleted).where(
+                    col(Message.thread_id) == thread_id
                 )
             )
             ended: Any = func.max(Run.finished_at)
@@ -123,8 +126,10 @@ class ClientMessages:
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
             is_shown = col(Message.thread_id) == thread_id, col(Message.deleted_at).is_(None)
-            size = (await session.exec(select(func.sum(col(Message.size))).where(*is_shown))).one()
-            if size is not None and size > MAX_TREE_BYTES:
+            sizes = select(func.count(), func.coalesce(func.sum(col(Message.size)), 0))
+            count, size = (await session.exec(sizes.where(*is_shown))).one()
+            size += ROW_BYTES * count
+            if size > MAX_TREE_BYTES:
                 raise TooLarge(
                     f"This chat has {size / 1e6:,.0f} MB, and {MAX_TREE_BYTES / 1e6:,.0f} MB can "
                     "be read at once. Read it in pages, without `format`."
@@ -203,7 +208,7 @@ class ClientMessages:
         if not has_content(message.parts):
             raise InvalidInput("A message must have some content.")
         most = self._settings.message_bytes if is_question else self._settings.answer_bytes
-        if size_of(message.parts) > most:
+        if content_size(message.parts) > most:
             raise TooLarge(f"This message is too large; the limit is {most // 1000} kB.")
 
     async def _store(

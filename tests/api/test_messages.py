@@ -4,14 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from chat_app.api.problems import Problem
 from chat_app.core.events import ReasoningDelta, TextDelta
+from chat_app.core.parts import PART_BYTES
 from chat_app.threads import client_messages
+from chat_app.threads.user_limits import ROW_BYTES
 from testing.chat_api import ChatApi, chat_api_harness, user_message
 from testing.database import DatabaseUnderTest
 
@@ -301,6 +303,55 @@ async def test_a_tree_that_is_too_large_is_read_in_windows(
     assert got.status_code == 422
 
 
+async def test_empty_parts_are_not_stored(chat_api: ChatApi):
+    thread_id = (await chat_api.harness.threads.create(chat_api.people["alice"])).id
+    history = History(chat_api, str(thread_id))
+    empty = [{"type": kind, "text": ""} for kind in ("text", "reasoning")] * 499
+    got = await history.append("x1", None, content("user", "x", *empty))
+    assert got.status_code == 201
+    assert (await history.load())["messages"][0]["content"]["parts"] == [text("x")]
+    got = await history.append("x2", None, content("assistant", *empty))
+    assert (got.status_code, got.json()["error"]) == (422, "invalid")
+
+
+async def test_a_message_has_no_more_parts_than_can_be_shown(chat_api: ChatApi):
+    thread_id = (await chat_api.harness.threads.create(chat_api.people["alice"])).id
+    history = History(chat_api, str(thread_id))
+    got = await history.append("x1", None, content("assistant", *["a"] * 201))
+    assert (got.status_code, got.json()["error"]) == (422, "invalid")
+    assert "200 parts" in got.json()["detail"]
+    assert (await history.load())["messages"] == []
+    got = await history.append("x1", None, content("assistant", *["a", "", "b"] * 100))
+    assert got.status_code == 201
+    (message,) = (await history.load())["messages"]
+    assert len(message["content"]["parts"]) == 200
+
+
+async def test_each_message_and_each_part_counts_in_the_size_of_a_tree(
+    chat_api: ChatApi, monkeypatch: pytest.MonkeyPatch
+):
+    thread_id = (await chat_api.harness.threads.create(chat_api.people["alice"])).id
+    history = History(chat_api, str(thread_id))
+    for said in (["a"], ["b"], ["c"] * 100):
+        await history.append("", None, content("user", *said))
+    size = 3 * ROW_BYTES + 102 + 99 * PART_BYTES
+    for most, status in ((size - 1, 413), (size, 200)):
+        monkeypatch.setattr(client_messages, "MAX_TREE_BYTES", most)
+        got = await chat_api.call("alice", "GET", f"{history.path}?format={FORMAT}")
+        assert got.status_code == status
+
+
+async def test_each_part_counts_in_what_a_user_may_store(database: DatabaseUnderTest):
+    async with chat_api_harness(database, stored_bytes_per_user=100_000) as chat_api:
+        thread_id = (await chat_api.harness.threads.create(chat_api.people["alice"])).id
+        history, said = History(chat_api, str(thread_id)), content("user", *["a"] * 200)
+        size = ROW_BYTES + 200 + 199 * PART_BYTES
+        for number in range((100_000 - ROW_BYTES) // size):
+            assert (await history.append(f"x{number}", None, said)).status_code == 201
+        got = await history.append("more", None, said)
+        assert (got.status_code, got.json()["error"]) == (413, "storage_full")
+
+
 async def test_an_appended_question_can_be_sent(chat_api: ChatApi):
     thread_id, answer_id = await exchange(chat_api, "one", 1)
     history = History(chat_api, thread_id)
@@ -356,6 +407,26 @@ async def test_only_the_same_question_is_sent_under_the_id_of_an_appended_messag
         assert (got.status_code, got.json()["error"]) == (409, "conflict")
     assert await history.load() == before
     assert len(chat_api.harness.models.one.answers) == 1
+
+
+async def test_one_leaf_in_the_place_of_another_is_another_version(chat_api: ChatApi):
+    thread_id, answer_id = await exchange(chat_api, "one", 1)
+    history, threads = History(chat_api, thread_id), chat_api.harness.threads
+    alice, thread = chat_api.people["alice"], UUID(thread_id)
+    leaves = [
+        UUID((await history.append(f"x{n}", answer_id, content("user", f"{n}"))).json()["id"])
+        for n in range(3)
+    ]
+    await threads.delete_branch(alice, thread, leaves[0])
+    await threads.show_message(alice, thread, leaves[2])
+    path = f"{history.path}?format={FORMAT}"
+    tag = (await chat_api.call("alice", "GET", path)).headers["etag"]
+    await threads.delete_branch(alice, thread, leaves[1])
+    await threads.restore_branch(alice, thread, leaves[0])
+    await threads.show_message(alice, thread, leaves[2])
+    got = await chat_api.call("alice", "GET", path, headers={"If-None-Match": tag})
+    assert got.status_code == 200
+    assert str(leaves[1]) not in [row["id"] for row in got.json()["messages"]]
 
 
 async def test_nothing_is_planted_in_a_foreign_thread(chat_api: ChatApi):

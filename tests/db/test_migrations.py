@@ -21,7 +21,7 @@ from sqlmodel import select
 
 from alembic import command
 from chat_app.core.errors import DatabaseBusy, DatabaseFull
-from chat_app.core.parts import Part, notice_part, size_of, text_part
+from chat_app.core.parts import Part, content_size, notice_part, text_part
 from chat_app.db import migrations
 from chat_app.db.backups import MAX_BACKUPS, back_up
 from chat_app.db.dialect import migration_engine
@@ -276,7 +276,7 @@ def test_messages_of_the_fourth_revision_get_the_size_of_their_parts(settings: S
     )
     assert upgrade(settings)
     sizes = _execute(settings, "SELECT size, count(*) FROM message GROUP BY size ORDER BY size")
-    assert sizes == [(0, 1000), (size_of(parts), 1001)]
+    assert sizes == [(0, 1000), (content_size(parts), 1001)]
 
 
 def test_titles_and_messages_of_the_sixth_revision_can_be_searched(settings: Settings) -> None:

@@ -17,8 +17,9 @@ from chat_app.core.events import (
     ToolResult,
     Usage,
 )
+from chat_app.core.parts import PART_BYTES
 from chat_app.runs.follow import EndEvent
-from chat_app.runs.size_limit import PART_BYTES, SizeLimit
+from chat_app.runs.size_limit import SizeLimit
 from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness, text_of
 

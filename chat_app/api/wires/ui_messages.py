@@ -21,6 +21,7 @@ FORMAT = "ai-sdk/v6"
 _DATA_NAME = re.compile(r"[a-z0-9-]{1,64}")
 _MAX_NAME = 200
 _MAX_URL = 2_000
+_MAX_PARTS = 200
 
 _CALL_STATES: dict[str, Literal["streaming", "called", "done", "failed"]] = {
     "input-streaming": "streaming",
@@ -49,9 +50,13 @@ class UiMessage(BaseModel):
         """The parts as a message stores them.
 
         Raises:
-            InvalidInput: One of them is malformed, or of a type that cannot be stored.
+            InvalidInput: One of them is malformed, or of a type that cannot be stored; or there
+                are too many.
         """
-        return list(_stored(self.parts))
+        stored = [part for part in _stored(self.parts) if not _is_empty(part)]
+        if len(stored) > _MAX_PARTS:
+            raise InvalidInput(f"A message can have at most {_MAX_PARTS} parts.")
+        return stored
 
 
 def ui_message(content: Mapping[str, Any]) -> UiMessage:
@@ -81,6 +86,11 @@ def _stored(parts: list[dict[str, Any]]) -> Iterator[Part]:
         if read is None:
             raise InvalidInput(f"A message with a part of the type {kind!r} can't be stored.")
         yield read(part)
+
+
+def _is_empty(part: Part) -> bool:
+    """Whether a part is a text without a character; nothing is shown of it."""
+    return (part["type"] == "text" or part["type"] == "reasoning") and not part["text"]
 
 
 def _text(part: Mapping[str, Any], key: str, most: int | None = None) -> str:
