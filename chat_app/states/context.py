@@ -110,8 +110,13 @@ async def show_context(state: ContextState, principal: Principal, window: Window
     try:
         model = services().models.get(state.model)
     except InvalidInput:
-        return  # the models are not known yet, or this one is no longer offered
-    usage = await services().runs.contexts.usage(principal, window, model)
+        # the models are not known yet, or this one is no longer offered
+        _assign(state, context=None, level="")
+        return
+    try:
+        usage = await services().runs.contexts.usage(principal, window, model)
+    except DatabaseError:
+        return  # the messages are shown all the same; the next news measures again
     level = "" if usage is None else usage.level
     _assign(state, context=None if usage is None else context_item(usage), level=level)
     state._measured = measured

@@ -1,5 +1,6 @@
 """The context meter in open tabs: after answers, with another model or branch, and summaries."""
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,12 +8,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import DatabaseBusy
+from chat_app.core.errors import DatabaseBusy, InvalidInput
 from chat_app.core.parts import summary_of
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState
 from chat_app.states.context import ContextState, WarningState
-from testing.reflex_tabs import Harness, Tab, open_harness, open_tab, wait_for_value
+from testing.reflex_tabs import (
+    Harness,
+    Tab,
+    open_harness,
+    open_tab,
+    wait_for_value,
+    wait_until,
+)
 
 LONG = "echo: " + "A long answer. " * 100
 
@@ -186,6 +194,48 @@ async def test_nothing_to_summarize_is_one_clear_sentence(harness: Harness) -> N
     await tab.send(ContextState.compact(thread), thread)
     chat = await tab.state(ChatState)
     assert chat.notice == "There are no older messages to summarize yet."
+
+
+async def test_a_chat_whose_model_is_no_longer_offered_shows_no_old_figure(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await harness.user("ada@example.com")
+    thread = await ask(harness, ada, LONG)
+    tab = await open_tab(harness, ada, thread)
+    await wait_for_value(tab, lambda: is_counted(tab), True)
+
+    get, chosen = harness.live.models.get, (await tab.state(ChatState)).model
+    other = next(model.id for model in harness.live.models.all() if model.id != chosen)
+
+    def offered(model: str) -> Any:
+        if model == other:
+            raise InvalidInput("There is no such model.")
+        return get(model)
+
+    monkeypatch.setattr(harness.live.models, "get", offered)
+    await harness.live.threads.change(ada, UUID(thread), model=other)
+    await wait_for_value(tab, lambda: context(tab), None)
+    assert (await tab.state(ContextState)).level == ""
+
+
+async def test_an_answer_is_shown_although_its_context_cannot_be_measured(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await harness.user("ada@example.com")
+    thread = await ask(harness, ada, "hi")
+    tab = await open_tab(harness, ada, thread)
+    await wait_for_value(tab, lambda: is_counted(tab), True)
+    calls = list[object]()
+
+    async def busy(*given: object) -> None:
+        calls.append(given)
+        raise DatabaseBusy
+
+    monkeypatch.setattr(harness.live.runs.contexts, "usage", busy)
+    seen = len(tab.chunks)
+    await ask(harness, ada, "echo: heliotrope", thread)
+    await wait_until(tab, lambda: "heliotrope" in json.dumps(tab.chunks[seen:]))
+    assert calls
 
 
 async def test_the_warning_of_a_chat_is_closed_and_stays_closed(tmp_path: Path) -> None:
