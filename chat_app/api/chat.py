@@ -143,14 +143,14 @@ async def stop(request: Request, principal: Principal, body: StopRequest) -> Non
         await services().runs.stop(principal, run.run_id)
 
 
-class Price(ResponseModel):
+class PriceResponse(ResponseModel):
     """What a model costs, in US dollars per million tokens."""
 
     input: float
     output: float
 
 
-class OfferedModel(ResponseModel):
+class ModelResponse(ResponseModel):
     """A model that users can choose."""
 
     id: str
@@ -161,13 +161,13 @@ class OfferedModel(ResponseModel):
     tools: bool
     temperature: bool
     efforts: list[Effort]
-    price: Price | None
+    price: PriceResponse | None
 
 
 class OfferedModels(ResponseModel):
     """The models that users can choose, and the one that answers if they choose none."""
 
-    models: list[OfferedModel]
+    models: list[ModelResponse]
     default: str | None
 
 
@@ -181,10 +181,10 @@ async def models(_request: Request, _principal: Principal) -> OfferedModels:
     return OfferedModels(models=offered, default=default)
 
 
-def _model(model: Model) -> OfferedModel:
+def _model(model: Model) -> ModelResponse:
     info = model.info
     price, _ = services().models.prices.known(model.id)
-    return OfferedModel(
+    return ModelResponse(
         id=model.id,
         name=model.name,
         context_window=services().models.known_window(model),
@@ -192,7 +192,9 @@ def _model(model: Model) -> OfferedModel:
         tools=info.tools,
         temperature=info.temperature,
         efforts=list(allowed_efforts(info.efforts, services().settings)),
-        price=Price(input=float(price.input), output=float(price.output)) if price else None,
+        price=PriceResponse(input=float(price.input), output=float(price.output))
+        if price
+        else None,
     )
 
 

@@ -64,7 +64,7 @@ class OptionsChange(Body):
         return chosen
 
 
-class ChatDefaults(ResponseModel):
+class ChatDefaultsResponse(ResponseModel):
     """What new chats begin with."""
 
     model: str | None
@@ -83,12 +83,12 @@ def options_json(options: ChatOptions) -> dict[str, Any]:
     }
 
 
-@routes.signed_in("GET", "/api/account/chat-defaults", response=ChatDefaults)
-async def fetch(_request: Request, principal: Principal) -> ChatDefaults:
+@routes.signed_in("GET", "/api/account/chat-defaults", response=ChatDefaultsResponse)
+async def fetch(_request: Request, principal: Principal) -> ChatDefaultsResponse:
     """What new chats begin with; the model is null until one is chosen."""
     model = await services().profiles.chosen_model(principal)
     options = await services().new_chat_options.get(principal)
-    return ChatDefaults(model=model or None, **options_json(options))
+    return ChatDefaultsResponse(model=model or None, **options_json(options))
 
 
 @routes.signed_in("PATCH", "/api/account/chat-defaults", body=OptionsChange, max_bytes=MAX_BYTES)

@@ -57,7 +57,7 @@ class MessagesQuery(Query):
     """`ai-sdk/v6` for the whole tree in place of a window."""
 
 
-class ActiveRun(ResponseModel):
+class RunReference(ResponseModel):
     """The answer that is being written."""
 
     id: UUID
@@ -87,7 +87,7 @@ class MessageWindow(ResponseModel):
 
     messages: list[StoredMessage]
     has_older: bool
-    run: ActiveRun | None
+    run: RunReference | None
 
 
 class MessageEntry(ResponseModel):
@@ -102,12 +102,12 @@ class MessageEntry(ResponseModel):
     created_at: Timestamp
 
 
-class MessageTree(ResponseModel):
+class HistoryResponse(ResponseModel):
     """Every message of every branch, each after the one above it."""
 
     head_id: UUID | None
     messages: list[MessageEntry]
-    run: ActiveRun | None
+    run: RunReference | None
 
 
 class AppendedMessage(ResponseModel):
@@ -119,7 +119,7 @@ class AppendedMessage(ResponseModel):
 @routes.signed_in(
     *("GET", "/api/threads/{id}/messages"),
     query=MessagesQuery,
-    response=MessageWindow | MessageTree,
+    response=MessageWindow | HistoryResponse,
     etag=True,
     errors=(413,),
     scope="threads:read",
@@ -216,7 +216,7 @@ async def _tree(request: Request, principal: Principal, thread_id: UUID, format:
     tree = await services().client_messages.tree(principal, thread_id)
     metrics = await services().runs.metrics_of(principal, [one.id for one in tree.messages])
     entries = [_entry(message, metrics.get(message.id)) for message in tree.messages]
-    whole = MessageTree(head_id=tree.head_id, messages=entries, run=_run(tree.run))
+    whole = HistoryResponse(head_id=tree.head_id, messages=entries, run=_run(tree.run))
     return json_with(version, whole.model_dump_json(by_alias=True).encode())
 
 
@@ -234,8 +234,8 @@ def _entry(message: MessageView, metrics: RunMetrics | None) -> MessageEntry:
     )
 
 
-def _run(run: RunRef | None) -> ActiveRun | None:
-    return None if run is None else ActiveRun(id=run.run_id, message_id=run.message_id)
+def _run(run: RunRef | None) -> RunReference | None:
+    return None if run is None else RunReference(id=run.run_id, message_id=run.message_id)
 
 
 def _message(message: MessageView, metrics: RunMetrics | None) -> StoredMessage:

@@ -119,20 +119,6 @@ def id_of(text: str) -> UUID:
         raise NotFound from None
 
 
-def number(request: Request, name: str, default: int) -> int:
-    """A whole number from the query.
-
-    Raises:
-        InvalidInput: It is something else.
-    """
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        raise InvalidInput(f"{name} must be a whole number.")
-    return int(text)
-
-
 def read_query(request: Request, model: type[_Model]) -> _Model:
     """The query of a request, validated.
 

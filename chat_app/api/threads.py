@@ -74,7 +74,7 @@ class ThreadsQuery(Query):
     status: ThreadStatus | Literal["all"] = "regular"
 
 
-class SearchQuery(Query):
+class SearchParams(Query):
     """What is searched for."""
 
     q: str = ""
@@ -180,8 +180,10 @@ async def list_threads(request: Request, principal: Principal, query: ThreadsQue
     return response
 
 
-@routes.signed_in("GET", "/api/search", query=SearchQuery, response=FoundHits, scope="threads:read")
-async def search(_request: Request, principal: Principal, query: SearchQuery) -> FoundHits:
+@routes.signed_in(
+    "GET", "/api/search", query=SearchParams, response=FoundHits, scope="threads:read"
+)
+async def search(_request: Request, principal: Principal, query: SearchParams) -> FoundHits:
     """The titles and messages that have every word of a query."""
     page = await services().search.find(
         principal, _checked(query.q), after=query.after or None, limit=query.limit

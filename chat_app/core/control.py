@@ -98,7 +98,8 @@ class _Publisher(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         fields = record.__dict__["fields"]
-        if "user" in fields:  # an ended session has a signal of its own
+        # an ended session or key has a signal of its own
+        if "user" in fields and fields["event"] != "api_key_ended":
             signal = Signal("security_event", reason=fields["event"], user_id=fields["user"])
             self._bus.publish(SECURITY_EVENTS, signal)
 

@@ -35,8 +35,8 @@ MESSAGES = {
     "empty_answer": "The model sent an empty answer. Try again, or choose another model.",
     "answer_withheld": "{model}'s provider withheld this answer.",
     "limit_before_answer": (
-        "The model used up its answer limit before the answer began, by thinking. Choose a "
-        "lower thinking effort in Chat settings, or another model, then retry."
+        "The model used its whole answer limit on thinking. Choose a lower thinking effort in "
+        "Chat settings, or another model, then retry."
     ),
     "internal_error": "Something went wrong while writing the answer. Try again.",
     "not_saved": "The answer couldn't be saved, so it was stopped. Try again in a moment.",

@@ -14,7 +14,7 @@ from chat_app.core.errors import DatabaseUnreachable
 from chat_app.db.backups import BackupFailed, copy_database, failing_as
 from chat_app.db.dialect import migration_engine
 from chat_app.db.migrations import revision_of
-from chat_app.db.tables import AuthSession, OneTimeToken, RememberedDevice, User
+from chat_app.db.tables import ApiKey, AuthSession, OneTimeToken, RememberedDevice, User
 
 _JOURNALS = ("-wal", "-shm")
 _EPOCHS = 2**30
@@ -26,8 +26,8 @@ _FORMER_EPOCHS = 2**20
 def restore_backup(backup: Path, database: Path, *, now: datetime) -> Path | None:
     """Put a backup in the place of the database; the former one is kept beside it.
 
-    A backup knows nothing of what ended after it was made, so all sessions, one-time tokens and
-    remembered devices in it are ended: users sign in again.
+    A backup knows nothing of what ended after it was made, so all sessions, one-time tokens,
+    remembered devices and API keys in it are ended: users sign in again.
 
     Args:
         backup: A file of `chat-app backup`, or a backup of before a migration.
@@ -73,12 +73,12 @@ def _prepare(new: Path, backup: Path, now: datetime) -> None:
 
 
 def _end_sessions(connection: Connection, now: datetime) -> None:
-    """End every session and token, in whatever of the tables a backup of any revision has."""
+    """End every session, token and key, in whatever of the tables a backup of any revision has."""
     is_open = col(AuthSession.revoked_at).is_(None)
     ended = update(AuthSession).where(is_open).values(revoked_at=now, revoked_reason="restored")
     connection.execute(ended)
     tables = inspect(connection).get_table_names()
-    for table in (OneTimeToken, RememberedDevice):
+    for table in (OneTimeToken, RememberedDevice, ApiKey):
         if table.__tablename__ in tables:
             connection.execute(delete(table))
     columns = {column["name"] for column in inspect(connection).get_columns("user")}

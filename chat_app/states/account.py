@@ -179,7 +179,7 @@ class ApiKeysState(SettingsList, rx.State):
 def lifetime_item(days: int | None) -> LifetimeItem:
     """A lifetime in days; None for a key that does not expire."""
     if days is None:
-        return LifetimeItem("", "No expiry")
+        return LifetimeItem("", "Never")
     return LifetimeItem(str(days), "1 day" if days == 1 else f"{days} days")
 
 

@@ -67,8 +67,8 @@ async def test_a_budget_spent_on_thinking_is_said_with_what_helps(
     await expect(row).to_have_attribute("data-status", "failed", timeout=TIMEOUT_MS)
     ending = row.locator(".ending")
     await expect(ending.locator("span")).to_have_text(
-        "The model used up its answer limit before the answer began, by thinking. Choose a lower "
-        "thinking effort in Chat settings, or another model, then retry."
+        "The model used its whole answer limit on thinking. Choose a lower thinking effort in Chat "
+        "settings, or another model, then retry."
     )
     await expect(ending.get_by_role("button")).to_have_text(["Retry"])
     await expect(ada.page.get_by_role("button", name="Chat settings")).to_be_visible()

@@ -52,7 +52,7 @@ async def test_the_keyboard_opens_it_asks_for_a_summary_and_the_focus_comes_back
     await button.press("Enter")
     card = page.get_by_role("dialog", name="42% of context used")
     await expect(card).to_contain_text("13,800 of 32,768 tokens")
-    await expect(card).to_contain_text("summarized from 25,000 tokens on")
+    await expect(card).to_contain_text("summarized above 25,000 tokens")
     await expect(button).to_have_attribute("aria-expanded", "true")
     assert await _calls(page) == ["onLook"]
     summarize = card.get_by_role("button", name="Summarize older messages")
@@ -89,7 +89,7 @@ async def test_an_open_card_looks_again_after_an_answer(page: Page) -> None:
         ({"context": {**CONTEXT, "is_estimate": True}}, "About 13,800 of 32,768 tokens"),
         (
             {"context": {**CONTEXT, "is_window": False}},
-            "13,800 of 32,768 tokens, the most that the model is sent",
+            "13,800 of 32,768 tokens, the most this server sends",
         ),
     ],
 )

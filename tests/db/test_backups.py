@@ -32,6 +32,11 @@ TOKEN = (
     " '{{}}', 0, '2026-01-01', '2027-01-01')"
 )
 
+KEY = (
+    "INSERT INTO api_key (id, token_hash, user_id, name, scopes, created_at)"
+    " VALUES ('{0}', '{0}', '{0}', 'Script', '[]', '2026-01-01')"
+)
+
 
 @pytest.fixture
 def database(migrated: Path, tmp_path: Path) -> Path:
@@ -39,7 +44,7 @@ def database(migrated: Path, tmp_path: Path) -> Path:
     path = tmp_path / "data" / "chat.db"
     path.parent.mkdir()
     path.write_bytes(migrated.read_bytes())
-    _execute(path, *(statement.format("ada") for statement in (USER, SESSION, TOKEN)))
+    _execute(path, *(statement.format("ada") for statement in (USER, SESSION, TOKEN, KEY)))
     return path
 
 
@@ -142,7 +147,8 @@ def test_nothing_that_ended_after_a_backup_works_again(database: Path, tmp_path:
     restore_backup(saved, database, now=NOW)
     (session,) = _execute(database, "SELECT revoked_at, revoked_reason FROM auth_session")
     assert session == ("2026-01-02 03:04:05.000000", "restored")
-    assert _execute(database, "SELECT count(*) FROM one_time_token") == [(0,)]
+    for table in ("one_time_token", "api_key"):
+        assert _execute(database, f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 @pytest.mark.parametrize("epoch", [3, 2**30 - 2, 2**31 - 1])

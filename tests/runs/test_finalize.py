@@ -154,7 +154,7 @@ async def test_an_answer_with_text_is_complete_and_says_why_it_ended(
         ("stop", "empty_answer", {}, "empty"),
         ("tool-calls", "empty_answer", {}, "empty"),
         ("other", "empty_answer", {}, "empty"),
-        ("length", "limit_before_answer", {}, "by thinking. Choose a lower thinking effort in"),
+        ("length", "limit_before_answer", {}, "on thinking. Choose a lower thinking effort in"),
         ("content-filter", "answer_withheld", {"model": "One"}, "One's provider withheld"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_lifetime_is_named_in_days() -> None:
     assert [lifetime_item(days).label for days in (1, 30, None)] == [
         "1 day",
         "30 days",
-        "No expiry",
+        "Never",
     ]
 
 

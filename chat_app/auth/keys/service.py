@@ -20,6 +20,7 @@ from chat_app.auth.keys.tokens import is_well_formed, new_key
 from chat_app.auth.operator_hooks import SessionContext, claims_of, load_function
 from chat_app.auth.principal import Principal, Scope
 from chat_app.auth.sessions.cache import CACHE_SECONDS, CredentialCache
+from chat_app.auth.sessions.revocation import live
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import hash_token
@@ -35,7 +36,7 @@ from chat_app.core.signals import SESSIONS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.statements import KEY_OF_TOKEN
-from chat_app.db.tables import ApiKey, User
+from chat_app.db.tables import ApiKey, AuthSession, User
 from chat_app.settings import Settings
 
 MAX_KEYS = 50
@@ -105,7 +106,7 @@ class ApiKeys:
             InvalidName: The name is invalid.
             InvalidInput: There is no such scope or lifetime, or no scope at all.
             Conflict: The user has the maximum.
-            Unauthenticated: The user was deleted.
+            Unauthenticated: The session has ended since the request began, or its user was disabled.
         """
         name = clean_display_name(name) or DEFAULT_NAME
         chosen = _clean_scopes(scopes)
@@ -123,6 +124,7 @@ class ApiKeys:
             expires_at=expires_at,
         )
         async with self._db.system("auth", write=True) as session:
+            await _require_live(session, principal, now)
             await _require_room(session, principal)
             session.add(row)
         log_security_event(
@@ -278,11 +280,29 @@ def _is_expired(expires_at: datetime | None, now: datetime) -> bool:
     return expires_at is not None and expires_at <= now
 
 
-async def _require_room(session: SystemSession, principal: Principal) -> None:
-    # Concurrent creations must not each see room for one; SQLite has one writer.
-    user = select(User.id).where(col(User.id) == principal.user_id).with_for_update()
-    if (await session.exec(user)).first() is None:
+async def _require_live(session: SystemSession, principal: Principal, now: datetime) -> None:
+    """Refuse a session that ended after the request was let in: its body may take half a minute.
+
+    It writes, so that what ends the session at the same moment waits, or is waited for.
+    """
+    enabled = select(User.id).where(
+        col(User.id) == principal.user_id, col(User.disabled_at).is_(None)
+    )
+    touched = await session.exec(
+        update(AuthSession)
+        .where(
+            col(AuthSession.id) == principal.credential_id,
+            col(AuthSession.user_id).in_(enabled),
+            *live(now),
+        )
+        .values(last_seen_at=now)
+    )
+    if touched.rowcount == 0:
         raise Unauthenticated
+
+
+async def _require_room(session: SystemSession, principal: Principal) -> None:
+    # The process has one system write at a time, so no two see room for the last one.
     count = select(func.count()).select_from(ApiKey)
     found = await session.exec(count.where(col(ApiKey.user_id) == principal.user_id))
     if found.one() >= MAX_KEYS:

@@ -56,7 +56,7 @@ const NewKey = ({ value, onDone }) => {
       <h3 ref={top} tabIndex={-1}>
         Copy your API key
       </h3>
-      <p className="section-lead">You won't see it again. Keep it as you keep a password.</p>
+      <p className="section-lead">You won't see it again. Store it like a password.</p>
       <code className="secret">{value}</code>
       <div className="buttons">
         <button

@@ -113,8 +113,8 @@ export function ContextMeter(props) {
           {context.is_estimate && "About "}
           {context.used} of {context.whole} tokens
           {context.is_window
-            ? `. Older messages are summarized from ${context.limit} tokens on.`
-            : ", the most that the model is sent. Older messages beyond it are summarized."}
+            ? `. Older messages are summarized above ${context.limit} tokens.`
+            : ", the most this server sends. Older messages beyond it are summarized."}
         </p>
         {outlook && outlook.summarized > 0 && <p>{covered(outlook.summarized)}</p>}
         <Action

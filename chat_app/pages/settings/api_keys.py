@@ -16,11 +16,11 @@ from chat_app.states.auth import AuthState
 _KEYS = "/api/account/api-keys"
 _PROBLEM = "api-key-problem"
 _MEANINGS: dict[Scope, str] = {
-    "chat": "Send messages and read the answers",
+    "chat": "Send messages, edit them and read the answers",
     "threads:read": "Read chats and search them",
-    "threads:write": "Create, rename and delete chats",
+    "threads:write": "Create, change and delete chats, and add messages",
     "models": "List the models",
-    "mcp": "Use this server over MCP",
+    "mcp": "Reserved for MCP, which this server does not offer yet",
 }
 
 
@@ -31,14 +31,13 @@ def api_keys() -> rx.Component:
             "Your keys",
             entries(ApiKeysState, _revoke, if_empty="No API keys yet."),
             id="api-keys",
-            lead="With a key a program uses your chats over the HTTP API, without your password. "
-            "docs/api-keys.md says how.",
+            lead="Let your own programs use your chats over the HTTP API, without your password.",
         ),
         section(
             "New key",
             when_loaded(ApiKeysState, _create()),
             id="new-api-key",
-            lead="Give it only the scopes that the program needs.",
+            lead="Choose only what this program needs.",
         ),
     )
 

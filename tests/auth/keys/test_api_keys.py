@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select, update
 
 from chat_app.auth.account.export import export_account
 from chat_app.auth.errors import InvalidName
@@ -19,9 +19,9 @@ from chat_app.auth.operator_hooks import ClaimsUnavailable
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.cache import CACHE_SECONDS
 from chat_app.core.crypto import hash_token
-from chat_app.core.errors import Conflict, DatabaseBusy, InvalidInput, NotFound
+from chat_app.core.errors import Conflict, DatabaseBusy, InvalidInput, NotFound, Unauthenticated
 from chat_app.db.engine import Database
-from chat_app.db.tables import ApiKey
+from chat_app.db.tables import ApiKey, AuthSession, User
 from testing import session_hooks
 from testing.auth_services import AuthHarness, auth_harness
 from testing.database import DatabaseUnderTest
@@ -427,3 +427,18 @@ async def test_what_happens_to_keys_is_logged_without_them(
     assert str(made.id) in logged
     assert re.search(PREFIX, logged) is None
     assert hash_token(made.token) not in logged
+
+
+@pytest.mark.parametrize("ending", ["revoked", "disabled"])
+async def test_a_session_that_ended_under_the_request_makes_no_key(
+    harness: AuthHarness, ada: Principal, ending: str
+) -> None:
+    async with harness.db.system("auth", write=True) as session:
+        if ending == "revoked":
+            revoked = update(AuthSession).values(revoked_at=harness.time(), revoked_reason="reset")
+            await session.exec(revoked.where(col(AuthSession.id) == ada.credential_id))
+        else:
+            await session.exec(update(User).values(disabled_at=harness.time()))
+    with pytest.raises(Unauthenticated):
+        await make(harness, ada)
+    assert await rows(harness) == []
