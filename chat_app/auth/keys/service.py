@@ -106,7 +106,7 @@ class ApiKeys:
             InvalidName: The name is invalid.
             InvalidInput: There is no such scope or lifetime, or no scope at all.
             Conflict: The user has the maximum.
-            Unauthenticated: The session has ended since the request began, or its user was disabled.
+            Unauthenticated: The session has ended meanwhile, or its user is disabled.
         """
         name = clean_display_name(name) or DEFAULT_NAME
         chosen = _clean_scopes(scopes)
