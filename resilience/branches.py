@@ -29,7 +29,7 @@ _MODULES = (
     f"{_DIALECTS}.anthropic_messages",
 )
 """The modules that make requests, each after those that it imports."""
-MAX_TREES = 400
+MAX_TREES = 2_000
 """How many trees a mutant may survive."""
 _UNCHANGED = replace(PROGRAM)
 """The code as it is, asked as a mutant is: about branches that are already written."""

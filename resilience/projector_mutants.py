@@ -376,7 +376,7 @@ _OF_PROFILES = (
         "anthropic: newer models take no temperature",
     ),
     *_mutants(
-        *(_PROFILES, "        _set(system=False),", "        _set(),"),
+        *(_PROFILES, "_set(system=False)", "_set()"),
         *("openai: first reasoning models take no system role", "templates: no system role"),
     ),
     *_mutants(
@@ -446,5 +446,6 @@ UNREACHED = {
     "responses: files have a name and data": "files are named, not sent",
     "anthropic: block_binding needs its beta": "block_binding is not sent",
     "anthropic: key and version in headers": "headers are not the projector's",
+    "azure: key and version of a deployment": "headers and URLs are not the projector's",
 }
 """Rules about what no projector sends, and why."""
