@@ -97,7 +97,7 @@ class StopRequest(BaseModel):
     *("POST", "/api/chat"),
     body=ChatRequest,
     max_bytes=None,  # clients send the whole conversation, though only its end is read
-    stream=True,
+    is_stream=True,
     errors=(404, 409),
     scope="chat",
 )
@@ -109,7 +109,7 @@ async def chat(_request: Request, principal: Principal, body: ChatRequest) -> Re
     return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
 
 
-@routes.signed_in("GET", "/api/chat/{id}/stream", stream=True, no_content=True, scope="chat")
+@routes.signed_in("GET", "/api/chat/{id}/stream", is_stream=True, no_content=True, scope="chat")
 async def resume(request: Request, principal: Principal) -> Response | None:
     """Resume the answer that is being written, from its start; 204 when there is none."""
     thread_id = await find_thread(principal, request.path_params["id"])
@@ -122,7 +122,7 @@ async def resume(request: Request, principal: Principal) -> Response | None:
     return _stream(principal, window.run, window.thread.id)
 
 
-@routes.signed_in("GET", "/api/chat/resume/{id}", stream=True, scope="chat")
+@routes.signed_in("GET", "/api/chat/resume/{id}", is_stream=True, scope="chat")
 async def resume_stream(request: Request, principal: Principal) -> Response:
     """Resume or replay one stream, by the id in the header of its first response."""
     try:

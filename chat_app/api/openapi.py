@@ -263,7 +263,7 @@ def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tup
             yield str(status), {"description": "Success.", "content": content}
         if operation.etag:
             yield "304", {"description": "The client has this version (`If-None-Match`)."}
-    if operation.stream:
+    if operation.is_stream:
         stream = {EVENT_STREAM: {"schema": {"type": "string"}}}
         yield "200", {"description": "An event stream.", "content": stream}
     if operation.media_type:
@@ -274,7 +274,7 @@ def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tup
         yield "200", {"description": "Where to go, for a script.", "content": content}
         location = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
         yield "303", {"description": "Where to go.", "headers": location}
-    answers = operation.response is not None or operation.stream or operation.media_type
+    answers = operation.response is not None or operation.is_stream or operation.media_type
     if operation.no_content or not (answers or operation.redirects):
         yield "204", {"description": "No content."}
 

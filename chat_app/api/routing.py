@@ -47,7 +47,7 @@ class Declaration(TypedDict, total=False):
     status: int
     statuses: tuple[int, ...]
     etag: bool
-    stream: bool
+    is_stream: bool
     media_type: str
     no_content: bool
     redirects: bool
@@ -73,7 +73,7 @@ class Operation:
         status: The status of that response.
         statuses: Others that it may have.
         etag: Whether it has an `ETag`, and is 304 for a client that has the same version.
-        stream: Whether the response is an event stream.
+        is_stream: Whether the response is an event stream.
         media_type: The type of a response that is a file, such as `application/zip`.
         no_content: Whether the handler may also return None, for 204. It is all that a route
             returns which declares nothing else.
@@ -93,7 +93,7 @@ class Operation:
     status: int = 200
     statuses: tuple[int, ...] = ()
     etag: bool = False
-    stream: bool = False
+    is_stream: bool = False
     media_type: str = ""
     no_content: bool = False
     redirects: bool = False

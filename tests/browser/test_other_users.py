@@ -210,4 +210,4 @@ def test_curl_streams_with_a_cookie_and_is_refused_without(
         text=True,
         check=True,
     ).stdout
-    assert [thread["title"] for thread in json.loads(listed)["threads"]] == [WORDS]
+    assert [thread["title"] for thread in json.loads(listed)] == [WORDS]

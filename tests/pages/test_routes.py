@@ -60,9 +60,9 @@ def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
     assert "/settings/confirm" in listed  # `auth/request.jsx` goes there for a step-up
 
 
-def test_the_settings_are_four_pages_and_each_marks_itself_in_the_menu() -> None:
+def test_the_settings_are_five_pages_and_each_marks_itself_in_the_menu() -> None:
     listed = [page for page in PAGES if page.about]
-    assert [page.title for page in listed] == ["Account", "Security", "Chat", "Data"]
+    assert [page.title for page in listed] == ["Account", "Security", "Chat", "API keys", "Data"]
     for page in PAGES:
         shown = str(page.show().render())
         assert all((other.path in shown) is (other in listed) for other in PAGES)

@@ -22,6 +22,7 @@ class WhileItIsDeleted:
         store = event_store(harness.db, harness.clock)
         entry = LogEntry(run_id, owner_id, 99, TextDelta("late"), "late", False)
         self._harness = harness
+        self.bus = harness.bus
         self._write = store([entry])
         self.writing: asyncio.Future[None] | None = None
 

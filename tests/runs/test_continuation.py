@@ -218,6 +218,7 @@ async def test_what_is_whole_or_older_or_running_is_not_continued(
     running = await harness.runs.continue_answer(alice, sent.message_id)
     with pytest.raises(Conflict):
         await harness.runs.continue_answer(alice, sent.message_id)
+    await harness.models.one.answer(2)
     await harness.runs.stop(alice, running.run_id)
     again = await harness.runs.retry(alice, sent.message_id)
     (await harness.models.one.answer(3)).say("whole").finish()
