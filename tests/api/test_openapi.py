@@ -128,7 +128,7 @@ def undeclared(route: ApiRoute) -> str | None:
     """What a route responds without having declared it."""
     operation = route.operation
     returned = typing.get_type_hints(operation.handler).get("return", Any)
-    answers = operation.response is not None or operation.stream or operation.media_type
+    answers = operation.response is not None or operation.is_stream or operation.media_type
     if answers or operation.redirects or not route.path.startswith("/api/"):
         return None
     kinds = set(get_args(returned) or [returned])
