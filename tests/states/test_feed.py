@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -41,7 +42,7 @@ class LockStep:
     """A model that sends a token only when the one before has reached the tab."""
 
     id = name = "fake"
-    info = UNKNOWN_MODEL
+    info = replace(UNKNOWN_MODEL, summarizes=False)  # a summary reaches no tab
 
     def __init__(self, inner: object, tab: Tab) -> None:
         self._inner, self._tab = inner, tab
