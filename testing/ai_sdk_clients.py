@@ -62,6 +62,10 @@ class Chat:
         """Wait until a text is in the messages; the chat then."""
         return await self._clients.call("seen", chat=self._name, text=text)
 
+    async def streaming(self) -> None:
+        """Wait until a stream arrives."""
+        await self._clients.call("streaming", chat=self._name)
+
 
 class Clients:
     """The process that holds the clients."""

@@ -14,7 +14,7 @@ const VERSIONS = { 5: ai5, "5-strict": ai5Strict, 6: ai6, "6-strict": ai6Strict,
 
 /** What `useChat` keeps, with a way to wait for a change. */
 class ChatState {
-  status = "ready";
+  #status = "ready";
   error = undefined;
   #messages;
   #watchers = new Set();
@@ -23,12 +23,25 @@ class ChatState {
     this.#messages = messages;
   }
 
+  get status() {
+    return this.#status;
+  }
+
+  set status(status) {
+    this.#status = status;
+    this.#notify();
+  }
+
   get messages() {
     return this.#messages;
   }
 
   set messages(messages) {
     this.#messages = messages;
+    this.#notify();
+  }
+
+  #notify() {
     for (const watcher of this.#watchers) watcher();
   }
 
@@ -48,9 +61,18 @@ class ChatState {
 
   /** Wait until a text is in the messages. */
   seen(text) {
+    return this.#until(() => JSON.stringify(this.#messages).includes(text));
+  }
+
+  /** Wait until a stream arrives. */
+  streaming() {
+    return this.#until(() => this.#status === "streaming");
+  }
+
+  #until(holds) {
     return new Promise((resolve) => {
       const look = () => {
-        if (!JSON.stringify(this.#messages).includes(text)) return;
+        if (!holds()) return;
         this.#watchers.delete(look);
         resolve();
       };
@@ -126,6 +148,7 @@ const COMMANDS = {
     await chats.get(chat).watch.seen(text);
     return view(chats.get(chat));
   },
+  streaming: async ({ chat }) => void (await chats.get(chat).watch.streaming()),
   read: async ({ version, bodies }) => {
     const views = [];
     for (const body of bodies) views.push(await read(version, body));

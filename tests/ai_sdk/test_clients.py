@@ -267,6 +267,7 @@ async def test_resuming_in_the_middle_of_reasoning_doubles_nothing(
     }
     resuming = [asyncio.create_task(chat.resume()) for chat in readers.values()]
     for chat in readers.values():
+        await chat.streaming()  # two of them have the first word already
         await chat.seen("one ")
     answer.send(ReasoningDelta("two"), TextDelta("three"))
     answer.finish()
