@@ -48,7 +48,7 @@ _JUNK = st.fixed_dictionaries(
 
 @dataclass(frozen=True)
 class Identity:
-    """A user who sends requests, or nobody.
+    """A user who sends requests, or an anonymous client.
 
     Args:
         headers: What authenticates a request.

@@ -182,7 +182,7 @@ async def update(request: Request, principal: Principal, body: MessageChange) ->
     if not is_client_id(message_id):
         raise NotFound
     if is_uuid(message_id):
-        # no client has made it: a foreign one, and one that nobody has, are both missing
+        # no client has made it: a foreign one, and one that does not exist, are both missing
         await services().threads.find_message(principal, thread_id, message_id)
     return await _append(principal, thread_id, body, message_id)
 

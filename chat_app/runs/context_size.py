@@ -184,7 +184,7 @@ class ContextSizes:
     async def _measure(
         self, principal: Principal, messages: Sequence[MessageView]
     ) -> tuple[int, int]:
-        """The tokens that a provider has counted, and the bytes of what nobody has counted.
+        """The tokens that a provider has counted, and the bytes of what no provider has counted.
 
         Args:
             principal: The owner.

@@ -61,7 +61,7 @@ KINDS = {
     "foreign external": Expected(None, NOTHING, NOTHING, GONE),
     "deleted external": Expected(None, NOTHING, NOTHING, GONE),
 }
-"""`foreign` and its like are the same to Alice as what nobody has."""
+"""`foreign` and its like are the same to Alice as what does not exist."""
 
 
 async def prepared(chat_api: ChatApi, kind: str) -> tuple[str, str, Exchange | None]:

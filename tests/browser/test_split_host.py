@@ -103,7 +103,7 @@ async def test_a_person_signs_up_asks_and_signs_out_in_another_tab(
     other = await ada.tab()
     await other.goto(f"{split.pages_url}/c/{thread}")
     await expect(composer(other)).to_be_visible(timeout=TIMEOUT_MS)
-    await ada.open("/signin")  # with a session nobody is asked to sign in
+    await ada.open("/signin")  # with a session the sign-in page leads on
     await expect(composer(ada.page)).to_be_visible(timeout=TIMEOUT_MS)
     await ada.sign_out()
     await other.wait_for_url(LOST)
