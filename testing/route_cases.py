@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+import httpx
+
 
 @dataclass(frozen=True)
 class Case:
@@ -18,6 +20,21 @@ class Case:
     public: bool = False
     body: Any = None
     form: dict[str, str] = field(default_factory=dict)
+
+
+def code_of(response: httpx.Response) -> str:
+    """The code of an error, in whatever form its family has it; Anthropic's has a type alone."""
+    error = response.json()["error"]
+    if isinstance(error, str):
+        return error
+    return error["code"] if "code" in error else _ANTHROPIC_CODES[error["type"]]
+
+
+_ANTHROPIC_CODES = {
+    "authentication_error": "invalid_api_key",
+    "permission_error": "insufficient_scope",
+    "not_found_error": "not_found",
+}
 
 
 def question(text: str) -> dict[str, Any]:

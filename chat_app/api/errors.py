@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.api.problems import problem_response
+from chat_app.api.families import family_of
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.core.errors import ChatError, NotFound, RateLimited
 from chat_app.core.logging import log_security_event, log_unexpected_error
@@ -61,8 +61,7 @@ def error_response(request: Request, error: ChatError) -> Response:
 
 
 def _problem(request: Request, error: ChatError) -> Response:
-    path = request.scope["path"]
-    return problem_response(path, error.code, error.status, error.message, _headers(error))
+    return family_of(request.scope).error_response(error, _headers(error))
 
 
 def _headers(error: ChatError) -> dict[str, str]:
@@ -85,7 +84,8 @@ def log_failure(request: Request, error: ChatError) -> None:
 
 def wants_page(request: Request) -> bool:
     """Whether the response is shown as a page: a browser navigates, or posts a form natively."""
-    return "text/html" in request.headers.get("accept", "") and not wants_url(request)
+    is_html = "text/html" in request.headers.get("accept", "")
+    return is_html and not wants_url(request) and family_of(request.scope).takes_session
 
 
 def wants_url(request: Request) -> bool:

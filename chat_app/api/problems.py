@@ -5,10 +5,11 @@ Nothing in a body names the request: the response about another user's thing and
 missing thing are the same to the byte.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import JSONResponse, Response
+
+from chat_app.api.wires.errors import Described
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -57,28 +58,18 @@ def problem_type(code: str) -> str:
     return f"/api/docs#problem-{code}"  # the page that describes the API
 
 
-def problem_response(
-    path: str, code: str, status: int, message: str, headers: Mapping[str, str]
-) -> Response:
-    """An error for programs.
-
-    Outside `/api` it is plain JSON without the members of RFC 9457.
-
-    Args:
-        path: The path of the request.
-        code: For programs.
-        status: The HTTP status.
-        message: One sentence for people.
-        headers: More headers.
-    """
-    body = {"error": code, "message": message}
-    if not f"{path}/".startswith("/api/"):
-        return JSONResponse(body, status, headers)
-    details = {
-        "type": problem_type(code),
-        "title": TITLES.get(status, "Error"),
-        "status": status,
-        "detail": message,
-        "code": code,
+def problem(error: Described) -> dict[str, Any]:
+    """The problem details of an error."""
+    return {
+        "type": problem_type(error.code),
+        "title": TITLES.get(error.status, "Error"),
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        **plain_error(error),
     }
-    return JSONResponse(details | body, status, headers, MEDIA_TYPE)
+
+
+def plain_error(error: Described) -> dict[str, Any]:
+    """An error outside `/api`, without the members of RFC 9457."""
+    return {"error": error.code, "message": error.message}

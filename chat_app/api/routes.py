@@ -31,6 +31,7 @@ from chat_app.api import (
 )
 from chat_app.api.docs_page import docs_page, problem_kinds
 from chat_app.api.errors import CatchBugs, exception_handlers
+from chat_app.api.families import is_under
 from chat_app.api.openapi import document
 from chat_app.api.responses import ResponseModel, json_response
 from chat_app.api.routing import ApiRoute, Routes
@@ -41,7 +42,6 @@ from chat_app.gateway.paths import (
     API_DOCS,
     WELL_KNOWN_PREFIX,
     is_api,
-    is_under,
 )
 from chat_app.services import NotReady, services
 

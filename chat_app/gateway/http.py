@@ -9,6 +9,7 @@ from uuid import UUID
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.api.families import ApiFamily
 from chat_app.api.streaming import SEND_BODY
 from chat_app.auth.keys.models import ResolvedKey
 from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey
@@ -37,11 +38,13 @@ from chat_app.gateway.responses import (
     INCOMPLETE_BODY,
     NOT_FOUND,
     SLOW_BODY,
+    STOPPING,
     UNAUTHENTICATED,
     GatewayError,
     error_of,
     error_page,
     error_response,
+    unauthenticated,
 )
 from chat_app.gateway.socket_arrivals import STATUS_PATH
 from chat_app.gateway.sockets import client_token
@@ -115,7 +118,8 @@ def _key_error(context: RequestContext, key: ResolvedKey | None) -> ChatError | 
     if key is None:
         return InvalidApiKey()
     is_for_keys = context.route is RouteKind.API and context.path != STATUS_PATH
-    return None if is_for_keys else ApiKeyNotAllowed()
+    takes_keys = is_for_keys and "api_key" in context.family.credentials
+    return None if takes_keys else ApiKeyNotAllowed()
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -161,22 +165,26 @@ def with_renewed_cookie(
 class StreamingRequest:
     """Runs one request, and can cut off its event stream.
 
-    Only event streams are registered: an ordinary response is short, and the one that reports the
-    end of the session must still arrive.
+    Where sessions are taken only event streams are registered: an ordinary response is short, and
+    the one that reports the end of the session must still arrive. No other request can end its own
+    credential, and a response with a whole answer takes long.
 
     Args:
         send: Sends the response.
+        family: Has the form of the last event.
         session_id: The session or API key of the request.
         connections: The registry of event streams.
         pending: Has recorded the revocations since the credential was resolved.
     """
 
     send: Send
+    family: ApiFamily
     session_id: UUID
     connections: ConnectionRegistry
     pending: PendingConnection
     _has_started: bool = field(default=False, init=False)
-    _has_ended: bool = field(default=False, init=False)
+    _ended_by: GatewayError | ChatError | None = field(default=None, init=False)
+    _streams: bool = field(default=False, init=False)
     _app_task: asyncio.Task[None] | None = field(default=None, init=False)
     _registration: ExitStack = field(default_factory=ExitStack, init=False)
 
@@ -186,34 +194,48 @@ class StreamingRequest:
         # A task of its own: the server's may be of a kind that cannot be cancelled.
         self._app_task = asyncio.create_task(app(scope, receive, self._send_through))  # pyright: ignore[reportArgumentType]
         with self._registration:
+            if not self.family.takes_session:
+                self._register()
             try:
                 await self._app_task
             except asyncio.CancelledError:
-                if not self._has_ended:
+                if self._ended_by is None:
                     raise
+                path = scope["path"]
                 if self._has_started:
-                    await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+                    last = self.family.error_event(path, self._ended_by)
+                    await self.send({"type": "http.response.body", "body": last})
                 else:
-                    refusal = error_response(UNAUTHENTICATED, scope["path"])
+                    refusal = error_response(self._ended_by, path, self.family)
                     await refusal(scope, receive, self.send)
             finally:
                 self._app_task.cancel()
 
     def end(self, code: int) -> None:
-        """Let nothing more through, and finish the response where it is."""
-        if not self._has_ended and self._app_task is not None:
-            self._has_ended = True
-            self._app_task.cancel()
+        """Let nothing more through, and finish the response where it is, unless all of it comes."""
+        is_short = self._has_started and not self._streams
+        if self._ended_by is not None or is_short or self._app_task is None:
+            return
+        if code != CloseCode.SESSION_ENDED:
+            self._ended_by = STOPPING
+        else:
+            self._ended_by = UNAUTHENTICATED if self.family.takes_session else InvalidApiKey()
+        self._app_task.cancel()
+
+    def _register(self) -> None:
+        self._registration.enter_context(self.connections.open(self))
+        if self.session_id in self.pending.revoked:
+            self.end(CloseCode.SESSION_ENDED)
 
     async def _send_through(self, message: Message) -> None:
         if (
             message["type"] == "http.response.start"
             and content_type(message["headers"]) == b"text/event-stream"
         ):
-            self._registration.enter_context(self.connections.open(self))
-            if self.session_id in self.pending.revoked:
-                self.end(CloseCode.SESSION_ENDED)
-        if self._has_ended:
+            self._streams = True
+            if self.family.takes_session:
+                self._register()
+        if self._ended_by is not None:
             return
         self._has_started = True
         await self.send(message)
@@ -320,7 +342,9 @@ class HttpGateway:
             quota = Quota("requests", user_id, self.settings.requests_per_user)
             with self.connections.reserve([quota]):
                 if context.route is RouteKind.API:
-                    request = StreamingRequest(send, session_id, self.connections, pending)
+                    request = StreamingRequest(
+                        send, context.family, session_id, self.connections, pending
+                    )
                     await request.run(self.app, inner, body.receive)
                 else:
                     await self.app(inner, body.receive, send)
@@ -331,7 +355,7 @@ class HttpGateway:
     ) -> Response | None:
         """The gateway's own response to a request with or without a session, if it has one."""
         if context.route is RouteKind.API and resolved is None:
-            return self._refused(context, UNAUTHENTICATED)
+            return self._refused(context, unauthenticated(context.family))
         if context.path == STATUS_PATH and context.method == "GET" and resolved is not None:
             return self._socket_status(resolved.principal.credential_id, scope)
         if self.requires_sign_in:
@@ -351,8 +375,9 @@ class HttpGateway:
     def _refused(self, context: RequestContext, error: GatewayError | ChatError) -> Response:
         self.connections.refused[error.code] += 1
         if is_for_programs(context.path):
-            return error_response(error, context.path)
-        return error_page(error, context.path, host=context.host, url=self.settings.url)
+            return error_response(error, context.path, context.family)
+        home = self.settings.url
+        return error_page(error, context.path, context.family, host=context.host, url=home)
 
     def _redirect(self, context: RequestContext, resolved: ResolvedSession | None) -> str | None:
         """Where the browser is redirected instead of the page, if anywhere."""

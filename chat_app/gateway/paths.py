@@ -5,6 +5,8 @@ Prefixes for programs are judged before the rule that a dot in the last segment 
 
 from enum import Enum
 
+from chat_app.api.families import FAMILIES, is_under
+
 
 class RouteKind(Enum):
     """What a path leads to, and so what the gateway requires."""
@@ -24,7 +26,7 @@ class RouteKind(Enum):
 EVENT_PATH = "/_event"
 """The path of Reflex's socket; only ever a WebSocket."""
 
-API_PREFIXES = ("/api", "/v1", "/mcp", "/scim")
+API_PREFIXES = tuple(prefix for family in FAMILIES for prefix in family.prefixes)
 WELL_KNOWN_PREFIX = "/.well-known"
 PROBE_PREFIXES = ("/healthz", "/readyz", "/metrics")
 """For monitoring. Below them everything but the probes is not found."""
@@ -47,11 +49,6 @@ MOVED_PAGES = {
     "/settings/sessions": "/settings/security#sessions",
 }
 """Pages of earlier versions, which bookmarks and emails may name, and where their content is."""
-
-
-def is_under(path: str, *prefixes: str) -> bool:
-    """Whether a path is one of the prefixes or lies below one."""
-    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
 
 
 def is_api(path: str) -> bool:

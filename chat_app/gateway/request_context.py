@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from chat_app.api.families import ApiFamily, family_of
 from chat_app.core.network import client_ip, limited_network
 from chat_app.gateway.cookies import SESSION, Cookies, first, parse
 from chat_app.gateway.origins import Origins, permits
@@ -25,6 +26,7 @@ class RequestContext:
         path: The decoded path.
         target: The path and query to return to after sign-in; see `relative_target`.
         route: What the path leads to.
+        family: The kind of client that the path is for.
         host: The Host header, empty unless there is exactly one.
         public_scheme: The scheme under which this server has that host; None when it has not.
         allowed_origin: The Origin header when it is one of ours, else empty.
@@ -35,7 +37,8 @@ class RequestContext:
             server. Only a browser knows where a site ends (the public suffix list), and it sends
             no session cookie across sites (SameSite=Lax).
         api_keys: The API keys, unchecked; more than one is an error.
-        cookies: The cookies, in order; none are read beside an API key.
+        cookies: The cookies, in order; none are read beside an API key, nor in a family that takes
+            no session.
         session_token: The value of the session cookie, unchecked, or None.
         client_ip: The IP address of the client, behind the trusted proxies.
         limited_network: What limits per client count; None where that would be everyone: behind a
@@ -47,6 +50,7 @@ class RequestContext:
     path: str
     target: str
     route: RouteKind
+    family: ApiFamily
     host: str
     public_scheme: str | None
     allowed_origin: str
@@ -83,10 +87,11 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
     verdict = origins.judge(origin_headers)
     method = scope.get("method", "GET")
     fetch_site = header_values(scope, b"sec-fetch-site")
-    has_cookie = bool(header_values(scope, b"cookie"))  # parsable or not
+    family = family_of(scope)
+    has_cookie = family.takes_session and bool(header_values(scope, b"cookie"))  # parsable or not
     asks = method == "OPTIONS" and bool(header_values(scope, b"access-control-request-method"))
     api_keys = _api_keys(scope)
-    cookies = () if api_keys else parse(scope["headers"])
+    cookies = parse(scope["headers"]) if family.takes_session and not api_keys else ()
     may_act = permits(method, verdict, fetch_site, has_cookie=has_cookie)
     ip = client_ip(scope, settings.trusted_proxy_hops)
     return RequestContext(
@@ -94,6 +99,7 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         path=scope["path"],
         target=relative_target(scope),
         route=route_kind(scope["path"], has_examples=settings.examples is not None),
+        family=family,
         host=host or "",
         public_scheme=origins.scheme_for(host),
         allowed_origin=origin_headers[0] if verdict == "ours" else "",

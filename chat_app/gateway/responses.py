@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from chat_app.api.problems import problem_response
+from chat_app.api.families import ApiFamily
 from chat_app.auth.keys.scopes import InvalidApiKey, SeveralCredentials
 from chat_app.core.errors import ChatError, RateLimited, Unavailable
 from chat_app.gateway.origins import UNSAFE_METHODS
@@ -88,6 +88,10 @@ INCOMPLETE_BODY = GatewayError(
 )
 SLOW_BODY = GatewayError("timeout", 408, "The body of the request took too long to arrive.")
 UNAUTHENTICATED = GatewayError("unauthenticated", 401, "Sign in first.")
+NO_API_KEY = GatewayError(
+    "unauthenticated", 401, "Send an API key, as a bearer token or in x-api-key."
+)
+STOPPING = GatewayError("unavailable", 503, "The server is stopping.")
 
 GATEWAY_ERRORS = (
     UNKNOWN_HOST,
@@ -98,6 +102,8 @@ GATEWAY_ERRORS = (
     INCOMPLETE_BODY,
     SLOW_BODY,
     UNAUTHENTICATED,
+    NO_API_KEY,
+    STOPPING,
 )
 
 
@@ -123,23 +129,31 @@ def error_of(context: RequestContext) -> GatewayError | ChatError | None:
     return None if method in UNSAFE_METHODS and is_api(context.path) else METHOD_NOT_ALLOWED
 
 
-def error_response(error: GatewayError | ChatError, path: str) -> Response:
-    """An error for programs, in the form of every API route.
+def error_response(error: GatewayError | ChatError, path: str, family: ApiFamily) -> Response:
+    """An error for programs, in the form of every route of the family.
 
     Args:
         error: The error.
         path: The path of the request.
+        family: The family of the request.
     """
-    headers = _headers(error, path)
-    return problem_response(path, error.code, error.status, error.message, headers)
+    return family.error_response(error, _headers(error, path))
 
 
-def error_page(error: GatewayError | ChatError, path: str, *, host: str, url: str) -> Response:
+def unauthenticated(family: ApiFamily) -> GatewayError:
+    """The error of a request without a credential."""
+    return UNAUTHENTICATED if family.takes_session else NO_API_KEY
+
+
+def error_page(
+    error: GatewayError | ChatError, path: str, family: ApiFamily, *, host: str, url: str
+) -> Response:
     """An error as a page where there is one for it, else as JSON.
 
     Args:
         error: The error.
         path: The path of the request.
+        family: The family of the request.
         host: The Host header, as it came.
         url: The URL people should use.
     """
@@ -151,7 +165,7 @@ def error_page(error: GatewayError | ChatError, path: str, *, host: str, url: st
     if isinstance(error, RateLimited | Unavailable):
         page = _unavailable_page(error.message)
         return HTMLResponse(page, error.status, _headers(error, path))
-    return error_response(error, path)
+    return error_response(error, path, family)
 
 
 def _headers(error: GatewayError | ChatError, path: str) -> dict[str, str]:
@@ -159,7 +173,7 @@ def _headers(error: GatewayError | ChatError, path: str) -> dict[str, str]:
         # What the gateway lets through (RFC 9110 §15.5.6); a route may take less.
         methods = _SAFE_METHODS | UNSAFE_METHODS if is_api(path) else _SAFE_METHODS
         return {"Allow": ", ".join(sorted(methods))}
-    if isinstance(error, InvalidApiKey):
+    if error is NO_API_KEY or isinstance(error, InvalidApiKey):
         return {"WWW-Authenticate": "Bearer"}
     return {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
 

@@ -114,7 +114,27 @@ async def test_the_gateway_names_the_methods_that_it_lets_through(
 async def test_elsewhere_errors_keep_the_shape_of_their_clients(
     client: httpx.AsyncClient,
 ) -> None:
-    for path in ("/v1/nothing", "/mcp", "/healthz/more"):
+    wanted = {"name": "", "scopes": ["models"], "expiresInDays": 7}
+    made = await client.post("/api/account/api-keys", json=wanted)
+    client.headers["x-api-key"] = made.json()["key"]
+    for path in ("/mcp", "/scim/v2", "/healthz/more"):
         response = await client.get(path)
         assert response.headers["content-type"] == "application/json"
         assert response.json() == {"error": "not_found", "message": "Not found."}
+    missing = {
+        "message": "Not found.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "not_found",
+    }
+    for path in ("/v1/nothing", "/v1/files/x", "/v1/projects/threads", "/v1"):
+        response = await client.get(path)
+        assert response.headers["content-type"] == "application/json"
+        assert (response.status_code, response.json()) == (404, {"error": missing})
+    missing = {"type": "not_found_error", "message": "Not found."}
+    headers = {"anthropic-version": "2023-06-01"}
+    for path, given in (("/v1/messages/batches", {}), ("/v1/files", headers)):
+        response = await client.get(path, headers=given)
+        assert response.headers["content-type"] == "application/json"
+        assert response.status_code == 404
+        assert response.json() == {"type": "error", "error": missing}

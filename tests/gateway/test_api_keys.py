@@ -8,6 +8,7 @@ from websockets.exceptions import InvalidStatus
 
 from chat_app.core.errors import DatabaseBusy
 from testing.gateway_server import GatewayServer, RecordingApp, Streaming
+from testing.route_cases import code_of
 from testing.socket_client import connect
 
 CARRIERS = ("Authorization", "x-api-key")
@@ -67,7 +68,7 @@ async def test_a_bad_key_is_401_with_a_challenge(server: GatewayServer, value: s
         headers = [(b"authorization", value.encode("latin-1"))]
         response = await server.client.get(path, headers=headers)
         assert response.headers["www-authenticate"] == "Bearer"
-        answers.append((response.status_code, response.json()["error"]))
+        answers.append((response.status_code, code_of(response)))
     assert set(answers) == {(401, "invalid_api_key")}
     assert server.app.scopes == []
     assert server.gateway.connections.refused["invalid_api_key"] == 4

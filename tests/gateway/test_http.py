@@ -18,6 +18,7 @@ from chat_app.gateway.paths import RouteKind, route_kind
 from chat_app.gateway.request_context import relative_target
 from chat_app.gateway.responses import unknown_host_page
 from testing.gateway_server import GatewayServer, RecordingApp
+from testing.route_cases import code_of
 
 PUBLIC_API = ("/api/auth/session", "/api/auth/callback/credentials")
 PRIVATE_API = ("/api", "/api/", "/api/threads", "/api/chat", "/api/auth", "/api/authx/session")
@@ -347,25 +348,24 @@ def test_a_path_has_one_route_kind(path: str, route: RouteKind) -> None:
     assert route_kind(path) is route
 
 
-API_PATHS = ("/v1", "/v1/models/gpt-4.1", "/mcp", "/mcp/x.js", "/scim/v2/Users")
+API_PATHS = ("/api/x.js", "/v1", "/v1/models/gpt-4.1", "/mcp", "/mcp/x.js", "/scim/v2/Users")
 
 
 @pytest.mark.parametrize("path", API_PATHS)
-async def test_an_api_path_requires_a_session_even_with_a_dot(
+async def test_an_api_path_requires_a_credential_even_with_a_dot(
     server: GatewayServer, path: str
 ) -> None:
     for method in ("GET", "POST", "DELETE"):
         refused = await server.client.request(method, path, headers={"Accept": "text/html"})
-        assert (refused.status_code, refused.json()["error"]) == (401, "unauthenticated")
+        assert (refused.status_code, code_of(refused)) == (401, "unauthenticated")
     trace = await server.client.request("TRACE", path)
-    assert (trace.status_code, trace.json()["error"]) == (405, "method")
+    assert (trace.status_code, code_of(trace)) == (405, "method")
     foreign = await server.client.get(path, headers={"Host": "evil.test"})
-    assert (foreign.status_code, foreign.json()["error"]) == (421, "host")
+    assert (foreign.status_code, code_of(foreign)) == (421, "host")
     assert server.app.scopes == []
-    token, session_id = server.sessions.issue()
-    session = {"Cookie": server.cookie(token), "Origin": server.url}
-    assert (await server.client.post(path, headers=session)).status_code == 200
-    assert server.app.scopes[0]["principal"].credential_id == session_id
+    token, key_id = server.keys.issue("chat")
+    assert (await server.client.post(path, headers={"x-api-key": token})).status_code == 200
+    assert server.app.scopes[0]["principal"].credential_id == key_id
 
 
 async def test_public_metadata_needs_no_session_and_cannot_be_changed(

@@ -1,0 +1,127 @@
+"""API families: whose client speaks to a path, what proves its user, and how its errors look.
+
+The gateway and the routes both ask here. Where a family does not take a session, no cookie of a
+request is read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from chat_app.api.problems import MEDIA_TYPE, plain_error, problem
+from chat_app.api.wires.errors import (
+    Described,
+    anthropic_error,
+    anthropic_error_event,
+    openai_error,
+    openai_error_event,
+    provider_status,
+)
+
+Credential = Literal["session", "api_key"]
+
+
+def is_under(path: str, *prefixes: str) -> bool:
+    """Whether a path is one of the prefixes or lies below one."""
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
+
+
+def _no_event(_path: str, _error: Described) -> bytes:
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFamily:
+    """The paths of one kind of client.
+
+    Args:
+        name: Names it in tests.
+        prefixes: What its paths begin with; the longest prefix of all families decides.
+        credentials: What a request may be authenticated by.
+        error: Makes the body of an error response.
+        error_status: The status of an error response, given that of the error.
+        media_type: The type of that body.
+        error_event: Makes the last event of a stream whose credential has ended, given the path.
+        by_header: Families that a request belongs to instead if it has a header, in lower case.
+    """
+
+    name: str
+    prefixes: tuple[str, ...]
+    credentials: frozenset[Credential]
+    error: Callable[[Described], dict[str, Any]] = plain_error
+    error_status: Callable[[int], int] = int
+    media_type: str = "application/json"
+    error_event: Callable[[str, Described], bytes] = _no_event
+    by_header: Mapping[bytes, "ApiFamily"] = field(default_factory=dict[bytes, "ApiFamily"])
+
+    @property
+    def takes_session(self) -> bool:
+        """Whether browsers use it with their session cookie."""
+        return "session" in self.credentials
+
+    def error_response(self, error: Described, headers: Mapping[str, str]) -> Response:
+        """An error for programs.
+
+        Args:
+            error: The error.
+            headers: More headers.
+        """
+        status = self.error_status(error.status)
+        return JSONResponse(self.error(error), status, headers, self.media_type)
+
+
+_KEY_ONLY: frozenset[Credential] = frozenset({"api_key"})
+
+NATIVE = ApiFamily(
+    "native",
+    ("/api",),
+    frozenset({"session", "api_key"}),
+    error=problem,
+    media_type=MEDIA_TYPE,
+)
+ANTHROPIC = ApiFamily(
+    "anthropic",
+    ("/v1/messages",),
+    _KEY_ONLY,
+    error=anthropic_error,
+    error_status=provider_status,
+    error_event=anthropic_error_event,
+)
+OPENAI = ApiFamily(
+    "openai",
+    ("/v1",),
+    _KEY_ONLY,
+    error=openai_error,
+    error_status=provider_status,
+    error_event=openai_error_event,
+    by_header={b"anthropic-version": ANTHROPIC},
+)
+MCP = ApiFamily("mcp", ("/mcp",), _KEY_ONLY)
+SCIM = ApiFamily("scim", ("/scim",), _KEY_ONLY)
+FAMILIES = (NATIVE, OPENAI, ANTHROPIC, MCP, SCIM)
+
+OTHER = ApiFamily("other", (), frozenset({"session"}))
+"""Every other path: pages, health checks, public metadata."""
+
+_BY_PREFIX = sorted(
+    ((prefix, family) for family in FAMILIES for prefix in family.prefixes),
+    key=lambda each: -len(each[0]),
+)
+
+
+def family_of(scope: Scope) -> ApiFamily:
+    """The family of a request.
+
+    Args:
+        scope: An `http` or `websocket` scope.
+    """
+    path: str = scope["path"]
+    family = next((found for prefix, found in _BY_PREFIX if is_under(path, prefix)), OTHER)
+    if family.by_header:
+        for name, _ in scope["headers"]:
+            if other := family.by_header.get(name.lower()):
+                return other
+    return family

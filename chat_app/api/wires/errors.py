@@ -1,0 +1,92 @@
+"""Errors as OpenAI's and Anthropic's APIs have them, in a response and in a stream. Pure.
+
+platform.openai.com/docs/guides/error-codes/api-errors, docs.anthropic.com/en/api/errors
+"""
+
+import json
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class Described(Protocol):
+    """What every error has; one may also have `param`, the name of the field that is wrong."""
+
+    @property
+    def code(self) -> str:
+        """For programs."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """One sentence for people."""
+        ...
+
+
+_OPENAI_CODES = {"rate_limited": "rate_limit_exceeded"}
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+_LAST_NUMBER = 2**31 - 1
+"""Orders an event behind all that a stream can have had."""
+
+
+def provider_status(status: int) -> int:
+    """The status of an error; both APIs have 400 for a request that is invalid in any way."""
+    return 400 if status == 422 else status
+
+
+def openai_error(error: Described) -> Json:
+    """The body of an error response of OpenAI."""
+    kind = "invalid_request_error"
+    if error.status == 429:
+        kind = "rate_limit_error"
+    elif error.status >= 500:
+        kind = "server_error"
+    return {
+        "error": {
+            "message": error.message,
+            "type": kind,
+            "param": getattr(error, "param", None),
+            "code": _OPENAI_CODES.get(error.code, error.code),
+        }
+    }
+
+
+def anthropic_error(error: Described) -> Json:
+    """The body of an error response of Anthropic."""
+    kind = "api_error" if error.status >= 500 else "invalid_request_error"
+    found = _ANTHROPIC_TYPES.get(error.status, kind)
+    return {"type": "error", "error": {"type": found, "message": error.message}}
+
+
+def openai_error_event(path: str, error: Described) -> bytes:
+    """The last event of a stream that breaks off: of chat completions, or of a response."""
+    body = openai_error(error)
+    if not path.startswith("/v1/responses"):
+        return f"data: {json.dumps(body)}\n\n".encode()
+    described = body["error"]
+    event = {
+        "type": "error",
+        "code": described["code"],
+        "message": described["message"],
+        "param": described["param"],
+        "sequence_number": _LAST_NUMBER,
+    }
+    return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def anthropic_error_event(_path: str, error: Described) -> bytes:
+    """The last event of a stream that breaks off."""
+    return f"event: error\ndata: {json.dumps(anthropic_error(error))}\n\n".encode()

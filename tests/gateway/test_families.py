@@ -1,0 +1,160 @@
+"""API families at the gateway: which credentials each takes, and the form of its errors."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from chat_app.api.families import ANTHROPIC, FAMILIES, MCP, NATIVE, OPENAI, OTHER, SCIM, family_of
+from chat_app.gateway.paths import is_api
+from testing.gateway_server import GatewayServer, RecordingApp, Streaming
+from testing.route_cases import code_of
+
+VERSION = {"anthropic-version": "2023-06-01"}
+NO_COOKIES = ("/v1", "/v1/chat/completions", "/v1/messages", "/v1/nothing", "/mcp", "/scim/v2")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "family"),
+    [
+        ("/api/threads", {}, NATIVE),
+        ("/api/threads", VERSION, NATIVE),
+        ("/v1/chat/completions", {}, OPENAI),
+        ("/v1/models", {}, OPENAI),
+        ("/v1/models", VERSION, ANTHROPIC),
+        ("/v1/models", {"Anthropic-Version": ""}, ANTHROPIC),
+        ("/v1/messages", {}, ANTHROPIC),
+        ("/v1/messages/count_tokens", {}, ANTHROPIC),
+        ("/v1/messagesx", {}, OPENAI),
+        ("/v1", {}, OPENAI),
+        ("/v1beta", {}, OTHER),
+        ("/mcp", {}, MCP),
+        ("/scim/v2/Users", {}, SCIM),
+        ("/c/1", VERSION, OTHER),
+    ],
+)
+def test_a_request_has_one_family(path: str, headers: dict[str, str], family: Any) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert family_of({"path": path, "headers": raw}) is family
+
+
+def test_the_paths_of_every_family_are_those_of_an_api() -> None:
+    assert all(is_api(prefix) for family in FAMILIES for prefix in family.prefixes)
+    assert [family.name for family in FAMILIES if family.takes_session] == ["native"]
+
+
+@pytest.mark.parametrize("path", NO_COOKIES)
+async def test_a_cookie_alone_is_no_credential(server: GatewayServer, path: str) -> None:
+    session, _ = server.sessions.issue()
+    cookie = {"Cookie": server.cookie(session)}
+    for given in (cookie, {**cookie, "Origin": server.url}, {**cookie, "Accept": "text/html"}):
+        for method in ("GET", "POST"):
+            response = await server.client.request(method, path, headers=given)
+            assert response.status_code == 401
+            assert "Send an API key" in response.text
+            assert response.headers["www-authenticate"] == "Bearer"
+            assert response.headers["content-type"] == "application/json"
+    assert server.sessions.looked_up == []
+    assert server.app.scopes == []
+
+
+@pytest.mark.parametrize("path", NO_COOKIES)
+async def test_no_cookie_reaches_a_route_of_programs(server: GatewayServer, path: str) -> None:
+    session, _ = server.sessions.issue(renewed="new")
+    token, key_id = server.keys.issue("chat")
+    headers = {"Cookie": server.cookie(session), "x-api-key": token}
+    response = await server.client.post(path, headers=headers)
+    assert response.status_code == 200
+    assert "set-cookie" not in response.headers
+    [scope] = server.app.scopes
+    assert scope["principal"].credential_id == key_id
+    assert b"cookie" not in dict(scope["headers"])
+    assert server.sessions.looked_up == []
+
+
+async def test_a_wrong_key_is_refused_in_the_form_of_the_client(server: GatewayServer) -> None:
+    message = "This API key is not valid here. It may have expired or been revoked."
+    wrong = {"x-api-key": "wrong"}
+    response = await server.client.post("/v1/chat/completions", headers=wrong)
+    described = {"type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+    assert (response.status_code, response.json()) == (
+        401,
+        {"error": {"message": message, **described}},
+    )
+    described = {"type": "authentication_error", "message": message}
+    for path, headers in (("/v1/messages", wrong), ("/v1/models", {**wrong, **VERSION})):
+        response = await server.client.post(path, headers=headers)
+        assert response.status_code == 401
+        assert response.json() == {"type": "error", "error": described}
+
+
+async def _last_event(open_server: Any, path: str) -> bytes:
+    stream = Streaming()
+    async with open_server(app=RecordingApp(respond=stream)) as server:
+        token, key_id = server.keys.issue("chat")
+        headers = {"x-api-key": token}
+        async with server.client.stream("POST", path, headers=headers) as response:
+            await stream.pieces.put(b"data: 1\n\n")
+            pieces = response.aiter_raw()
+            assert await anext(pieces) == b"data: 1\n\n"
+            server.keys.revoke(key_id)
+            await stream.pieces.put(b"data: secret\n\n")
+            rest = b"".join([piece async for piece in pieces])
+        await stream.cancelled.wait()
+        return rest
+
+
+async def test_a_stream_whose_key_is_revoked_ends_with_an_error_event(open_server: Any) -> None:
+    rest = await _last_event(open_server, "/v1/chat/completions")
+    assert rest.startswith(b"data: {")
+    assert json.loads(rest[6:])["error"]["code"] == "invalid_api_key"
+    name, _, data = (await _last_event(open_server, "/v1/responses")).partition(b"\n")
+    assert name == b"event: error"
+    event = json.loads(data[6:])
+    assert (event["type"], event["code"]) == ("error", "invalid_api_key")
+    name, _, data = (await _last_event(open_server, "/v1/messages")).partition(b"\n")
+    assert name == b"event: error"
+    assert json.loads(data[6:])["error"]["type"] == "authentication_error"
+    assert await _last_event(open_server, "/api/chat") == b""
+
+
+class Waiting:
+    """Responds with JSON when the test lets it."""
+
+    def __init__(self) -> None:
+        self.stream = Streaming()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.stream.started.set()
+        try:
+            body = await self.stream.pieces.get()
+        except BaseException:
+            self.stream.cancelled.set()
+            raise
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def test_a_whole_answer_ends_with_its_key_and_a_session_reports_its_own_end(
+    open_server: Any,
+) -> None:
+    app = Waiting()
+    async with open_server(app=RecordingApp(respond=app)) as server:
+        token, key_id = server.keys.issue("chat")
+        call = server.client.post("/v1/chat/completions", headers={"x-api-key": token})
+        asked = asyncio.create_task(call)
+        await app.stream.started.wait()
+        server.keys.revoke(key_id)
+        response = await asked
+        assert (response.status_code, code_of(response)) == (401, "invalid_api_key")
+        await app.stream.cancelled.wait()
+        app.stream.started.clear()
+        session, session_id = server.sessions.issue()
+        headers = {"Cookie": server.cookie(session), "Origin": server.url}
+        asked = asyncio.create_task(server.client.post("/api/x", headers=headers))
+        await app.stream.started.wait()
+        server.sessions.revoke(session_id)
+        await app.stream.pieces.put(b"{}")
+        assert (await asked).status_code == 200
