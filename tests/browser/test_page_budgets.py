@@ -289,6 +289,15 @@ SCROLL = """async ([button, isUp]) => {
     const edge = view.getBoundingClientRect().top;
     const inSight = () => rows().find((row) => row.getBoundingClientRect().bottom > edge);
     const topOf = (row) => row.getBoundingClientRect().top;
+    // Where a message is painted: within a frame it may grow before it is put back in its place.
+    const painted = (id) => new Promise((resolve) => {
+        const row = document.querySelector(`[data-message="${id}"]`);
+        const observer = new IntersectionObserver(([entry]) => {
+            observer.disconnect();
+            resolve(row.isConnected ? entry.boundingClientRect.top : painted(id));
+        });
+        observer.observe(row);
+    });
     const still = async () => {
         let [same, before] = [0, ""];
         while (same < 4) {
@@ -308,11 +317,9 @@ SCROLL = """async ([button, isUp]) => {
         const row = inSight();
         const [id, top] = [row.dataset.message, topOf(row)];
         while (end() === before) await frame();
-        const now = () => document.querySelector(`[data-message="${id}"]`);
-        await frame();
-        report.moved = Math.max(report.moved, Math.abs(topOf(now()) - top));
+        report.moved = Math.max(report.moved, Math.abs(await painted(id) - top));
         await still();
-        report.moved = Math.max(report.moved, Math.abs(topOf(now()) - top));
+        report.moved = Math.max(report.moved, Math.abs(await painted(id) - top));
         report.steps += 1;
         report.most = Math.max(report.most, rows().length);
         report.elements = Math.max(report.elements, view.querySelectorAll("*").length);

@@ -106,6 +106,23 @@ async def test_growth_seen_before_its_measure_does_not_let_go_of_the_end(page: P
     assert await page.evaluate("below()") == 0
 
 
+@pytest.mark.parametrize("start", [900, 1600])
+async def test_rows_that_come_before_a_scroll_is_announced_leave_it(page: Page, start: int) -> None:
+    await _mount(page)
+    await page.evaluate(f"scroll({start})")
+    moved = await page.evaluate(
+        """async (html) => {
+            view.scrollTop = 750;
+            const before = topOf("m20");
+            it.set({ html });
+            await settled();
+            return topOf("m20") - before;
+        }""",
+        _rows(15, 40),
+    )
+    assert moved == 0
+
+
 async def test_coming_back_to_the_end_sticks_again(page: Page) -> None:
     await _mount(page)
     await page.evaluate("scroll(300)")

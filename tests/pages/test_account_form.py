@@ -15,7 +15,11 @@ SAVE = {"name": "Ada", "password": "a new one"}
 
 
 async def _try(page: Page, status: int = 200, body: Any = None, **given: Any) -> list[Request]:
-    """Fill the form in and send it; the server answers like this."""
+    """Fill the form in and send it; the server answers like this.
+
+    Returns:
+        The requests. They come after the click: wait for what the page says before reading them.
+    """
     asked: list[Request] = []
 
     async def answer(route: Route) -> None:
@@ -34,8 +38,9 @@ async def _try(page: Page, status: int = 200, body: Any = None, **given: Any) ->
 
 
 async def test_the_fields_are_sent_as_json_and_secrets_do_not_stay(page: Page) -> None:
-    (asked,) = await _try(page, 204, done="Saved.")
+    sent = await _try(page, 204, done="Saved.")
     await expect(page.get_by_role("status")).to_have_text("Saved.")
+    (asked,) = sent
     assert (asked.method, asked.post_data_json) == ("PATCH", SAVE)
     assert asked.headers["content-type"] == "application/json"
     await expect(page.get_by_label("Name")).to_have_value("Ada")

@@ -12,16 +12,23 @@ const NEAR = 48; // pixels from the end that count as being there
 export function createAnchor(view, body, isWhole = () => true) {
   let stuck = true;
   let before = 0; // scrollTop
-  /** @type {HTMLElement | null} The row that is kept in its place, while not at the end. */
+  /** @type {HTMLElement | null} The row that is kept in its place; the last one at the end. */
   let row = null;
   let top = 0; // pixels of that row from the view's upper edge
   let closing = false; // something below the reader's hand is about to go
 
   const toEnd = () => view.scrollHeight - view.clientHeight - view.scrollTop;
 
+  // Pixels that the reader has scrolled whose event is still to come. A view that is cut short at
+  // the end, since it became shorter, was not scrolled by anybody.
+  function unannounced() {
+    const moved = view.scrollTop - before;
+    return moved < 0 && toEnd() < 1 ? 0 : moved;
+  }
+
   function note() {
     before = view.scrollTop;
-    row = stuck ? null : rowToKeep(view, body);
+    row = stuck ? lastRow(body) : rowToKeep(view, body);
     top = row ? distance(view, row) : 0;
   }
 
@@ -32,7 +39,7 @@ export function createAnchor(view, body, isWhole = () => true) {
     /** The reader, or this object, has scrolled. */
     scrolled() {
       // Keeping a row in its place is no reason to choose another one, or to round its place anew.
-      if (row?.isConnected && view.scrollTop === before) return;
+      if (!stuck && row?.isConnected && view.scrollTop === before) return;
       if (!isWhole()) stuck = false;
       else if (toEnd() <= NEAR) stuck = true;
       // Growth moves the end away without anybody moving up: that is no reason to let go.
@@ -41,7 +48,10 @@ export function createAnchor(view, body, isWhole = () => true) {
     },
     /** The rows have changed: stay at the end, or keep the row where it was. */
     resized() {
+      const moved = unannounced();
+      if (moved < -NEAR) stuck = false;
       row = standing(row, body);
+      top -= moved;
       if (closing && isWhole() && toEnd() <= NEAR) stuck = true;
       closing = false;
       if (stuck || !row) {
@@ -50,7 +60,8 @@ export function createAnchor(view, body, isWhole = () => true) {
         return;
       }
       view.scrollTop += distance(view, row) - top;
-      before = view.scrollTop;
+      if (moved) note();
+      else before = view.scrollTop;
     },
     /**
      * The reader opens or closes something in a row: keep that row where it is.
@@ -127,6 +138,12 @@ export function lastOf(rows) {
   let last = rows.length - 1;
   while (last >= 0 && rows[last].getClientRects().length === 0) last -= 1;
   return last;
+}
+
+/** @param {HTMLElement} body */
+function lastRow(body) {
+  const rows = rowsOf(body);
+  return /** @type {HTMLElement | null} */ (rows[lastOf(rows)] ?? null);
 }
 
 /**
