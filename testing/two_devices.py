@@ -1,6 +1,6 @@
 """What a thread shows, and whether a reload and another device show the same."""
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, TimeoutError, expect
 
 from testing.browser_user import BrowserUser, composer, until_done
 
@@ -19,12 +19,19 @@ async def agree(user: BrowserUser, other: BrowserUser) -> list[list[str]]:
     await expect(user.page.locator("article[data-status=running]")).to_have_count(0, timeout=60_000)
     await until_done(user.page)
     wanted = await user.page.evaluate(SHOWN)
-    await other.page.wait_for_function(SAME, arg=wanted)
+    await _until_same(other.page, wanted)
     for page in (user.page, other.page):
         await page.reload()
         await expect(composer(page)).to_be_visible()
-        await page.wait_for_function(SAME, arg=wanted)
+        await _until_same(page, wanted)
     return wanted
+
+
+async def _until_same(page: Page, wanted: list[list[str]]) -> None:
+    try:
+        await page.wait_for_function(SAME, arg=wanted)
+    except TimeoutError as late:
+        raise AssertionError(f"{await page.evaluate(SHOWN)} is not {wanted}") from late
 
 
 def row(page: Page, place: int) -> Locator:
