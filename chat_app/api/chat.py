@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from chat_app.api.errors import NO_STORE
-from chat_app.api.problems import MEDIA_TYPE, TITLES, Problem, problem_type
+from chat_app.api.problems import MEDIA_TYPE, problem
 from chat_app.api.requests import id_of
 from chat_app.api.responses import ResponseModel
 from chat_app.api.routing import Routes
@@ -128,7 +128,9 @@ async def resume_stream(request: Request, principal: Principal) -> Response:
     try:
         run, thread_id = await services().runs.find(principal, id_of(request.path_params["id"]))
     except NotFound:
-        return _stream_not_found()
+        missing = NotFound()
+        details = {**problem(missing), "error": "stream not found"}  # as assistant-ui knows it
+        return JSONResponse(details, missing.status, NO_STORE, MEDIA_TYPE)
     return _stream(principal, run, thread_id)
 
 
@@ -296,21 +298,6 @@ def _validated(last: dict[str, Any]) -> UserMessage:
         raise InvalidInput(
             "The last message must have the role user, and text in its parts."
         ) from None
-
-
-def _stream_not_found() -> Response:
-    """The 404 of a stream that is missing, foreign or gone, with the `error` of assistant-ui."""
-    missing = NotFound()
-    problem = Problem(
-        type=problem_type(missing.code),
-        title=TITLES[missing.status],
-        status=missing.status,
-        detail=missing.message,
-        code=missing.code,
-        error="stream not found",
-        message=missing.message,
-    )
-    return Response(problem.model_dump_json(), missing.status, NO_STORE, MEDIA_TYPE)
 
 
 def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 
 from chat_app.api.problems import TITLES
 from chat_app.core.errors import ChatError
-from chat_app.gateway.responses import GATEWAY_ERRORS
+from chat_app.gateway.errors import GATEWAY_ERRORS
 
 Json = dict[str, Any]
 
@@ -119,8 +119,8 @@ class ProblemKind:
 
 def problem_kinds() -> list[ProblemKind]:
     """Every kind of problem, by its code; an error of the gateway before one of a route."""
-    kinds = {one.code: ProblemKind(one.code, one.status, one.message) for one in GATEWAY_ERRORS}
-    for error in _subclasses(ChatError):
+    kinds: dict[str, ProblemKind] = {}
+    for error in (*GATEWAY_ERRORS, *_subclasses(ChatError)):
         meaning = inspect.cleandoc(error.__doc__ or "").partition("\n")[0]
         kinds.setdefault(error.code, ProblemKind(error.code, error.status, meaning))
     return sorted(kinds.values(), key=lambda kind: kind.code)

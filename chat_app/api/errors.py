@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.api.families import family_of
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
+from chat_app.auth.keys.scopes import InvalidApiKey, MissingApiKey
 from chat_app.core.errors import ChatError, NotFound, RateLimited
 from chat_app.core.logging import log_security_event, log_unexpected_error
 
@@ -51,22 +52,30 @@ class MethodNotAllowed(ChatError):
     code = "method"
     status = 405
 
+    def __init__(self) -> None:
+        super().__init__("Method not allowed.")
+
 
 def error_response(request: Request, error: ChatError) -> Response:
     """The response to a request that ended in an error."""
     if wants_page(request):
         page = _PAGE.format(message=html.escape(error.message))
-        return HTMLResponse(page, error.status, _headers(error))
-    return _problem(request, error)
+        return HTMLResponse(page, error.status, {**NO_STORE, **error_headers(error)})
+    return _described(request, error)
 
 
-def _problem(request: Request, error: ChatError) -> Response:
-    return family_of(request.scope).error_response(error, _headers(error))
+def _described(request: Request, error: ChatError) -> Response:
+    headers = {**NO_STORE, **error_headers(error)}
+    return family_of(request.scope).error_response(error, headers)
 
 
-def _headers(error: ChatError) -> dict[str, str]:
-    retry = {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
-    return {**NO_STORE, **retry}
+def error_headers(error: ChatError) -> dict[str, str]:
+    """The headers that belong to an error, whoever responds with it."""
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, InvalidApiKey | MissingApiKey):
+        return {"WWW-Authenticate": "Bearer"}
+    return {}
 
 
 def log_failure(request: Request, error: ChatError) -> None:
@@ -100,8 +109,8 @@ async def handle_error(request: Request, error: Exception) -> Response:
     """
     if isinstance(error, HTTPException):
         is_method = error.status_code == 405
-        wrong = MethodNotAllowed("Method not allowed.") if is_method else NotFound()
-        response = _problem(request, wrong)
+        wrong = MethodNotAllowed() if is_method else NotFound()
+        response = _described(request, wrong)
         response.headers.update(error.headers or {})
         return response
     if not isinstance(error, ChatError):

@@ -60,14 +60,15 @@ def problem_type(code: str) -> str:
 
 def problem(error: Described) -> dict[str, Any]:
     """The problem details of an error."""
-    return {
-        "type": problem_type(error.code),
-        "title": TITLES.get(error.status, "Error"),
-        "status": error.status,
-        "detail": error.message,
-        "code": error.code,
-        **plain_error(error),
-    }
+    return Problem(
+        type=problem_type(error.code),
+        title=TITLES.get(error.status, "Error"),
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        error=error.code,
+        message=error.message,
+    ).model_dump()
 
 
 def plain_error(error: Described) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey
 from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService
-from chat_app.core.errors import ChatError, RateLimited, TooLarge, Unavailable
+from chat_app.core.errors import (
+    ChatError,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
 from chat_app.gateway import cookies
 from chat_app.gateway.connections import (
     CloseCode,
@@ -25,6 +32,7 @@ from chat_app.gateway.connections import (
     PendingConnection,
     Quota,
 )
+from chat_app.gateway.errors import IncompleteBody, SlowBody, error_of, unauthenticated
 from chat_app.gateway.headers import SecurityHeaders, content_type, without
 from chat_app.gateway.paths import (
     EVENT_PATH,
@@ -34,18 +42,7 @@ from chat_app.gateway.paths import (
     moved_page,
 )
 from chat_app.gateway.request_context import RequestContext, header_values
-from chat_app.gateway.responses import (
-    INCOMPLETE_BODY,
-    NOT_FOUND,
-    SLOW_BODY,
-    STOPPING,
-    UNAUTHENTICATED,
-    GatewayError,
-    error_of,
-    error_page,
-    error_response,
-    unauthenticated,
-)
+from chat_app.gateway.responses import error_page, error_response
 from chat_app.gateway.socket_arrivals import STATUS_PATH
 from chat_app.gateway.sockets import client_token
 from chat_app.settings import Settings
@@ -75,7 +72,7 @@ class RequestBody:
         for length in header_values(scope, b"content-length"):
             if not length.isdecimal() or int(length[:20]) > limit:
                 raise _too_large(limit)
-        self.error: GatewayError | None = None
+        self.error: ChatError | None = None
         self._receive = receive
         self._limit = limit
         self._seconds = seconds
@@ -95,10 +92,10 @@ class RequestBody:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
-            self.error = SLOW_BODY
+            self.error = SlowBody()
             return {"type": "http.disconnect"}
         if message["type"] == "http.disconnect":
-            self.error = INCOMPLETE_BODY
+            self.error = IncompleteBody()
             return message
         self._received += len(message.get("body", b""))
         if self._received > self._limit:
@@ -183,7 +180,7 @@ class StreamingRequest:
     connections: ConnectionRegistry
     pending: PendingConnection
     _has_started: bool = field(default=False, init=False)
-    _ended_by: GatewayError | ChatError | None = field(default=None, init=False)
+    _ended_by: ChatError | None = field(default=None, init=False)
     _streams: bool = field(default=False, init=False)
     _app_task: asyncio.Task[None] | None = field(default=None, init=False)
     _registration: ExitStack = field(default_factory=ExitStack, init=False)
@@ -217,9 +214,9 @@ class StreamingRequest:
         if self._ended_by is not None or is_short or self._app_task is None:
             return
         if code != CloseCode.SESSION_ENDED:
-            self._ended_by = STOPPING
+            self._ended_by = Unavailable("The server is stopping.")
         else:
-            self._ended_by = UNAUTHENTICATED if self.family.takes_session else InvalidApiKey()
+            self._ended_by = Unauthenticated() if self.family.takes_session else InvalidApiKey()
         self._app_task.cancel()
 
     def _register(self) -> None:
@@ -284,9 +281,9 @@ class HttpGateway:
                 message = {**message, "headers": headers}
             await send(message)
 
-        error: GatewayError | ChatError | None = error_of(context)
+        error: ChatError | None = error_of(context)
         try:
-            if error is NOT_FOUND and _is_handshake(context, scope):
+            if isinstance(error, NotFound) and _is_handshake(context, scope):
                 self.connections.arrivals.warn()
             if error is None and context.is_preflight:
                 await Response(status_code=204)(scope, receive, send_with_headers)
@@ -308,7 +305,7 @@ class HttpGateway:
 
     async def _handle(
         self, context: RequestContext, scope: Scope, receive: Receive, send: Send
-    ) -> GatewayError | ChatError | None:
+    ) -> ChatError | None:
         """Pass a request on, or respond to it.
 
         Returns:
@@ -355,7 +352,7 @@ class HttpGateway:
     ) -> Response | None:
         """The gateway's own response to a request with or without a session, if it has one."""
         if context.route is RouteKind.API and resolved is None:
-            return self._refused(context, unauthenticated(context.family))
+            return self._refused(context, unauthenticated(context))
         if context.path == STATUS_PATH and context.method == "GET" and resolved is not None:
             return self._socket_status(resolved.principal.credential_id, scope)
         if self.requires_sign_in:
@@ -372,7 +369,7 @@ class HttpGateway:
             arrivals.warn()
         return JSONResponse({"socket": "arrived" if has_arrived else "missing"})
 
-    def _refused(self, context: RequestContext, error: GatewayError | ChatError) -> Response:
+    def _refused(self, context: RequestContext, error: ChatError) -> Response:
         self.connections.refused[error.code] += 1
         if is_for_programs(context.path):
             return error_response(error, context.path, context.family)

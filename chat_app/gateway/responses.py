@@ -1,17 +1,16 @@
-"""Errors of the gateway: which requests get one, for programs, and the pages for three of them."""
+"""Responses to errors of the gateway: for programs, and the pages for three of them."""
 
-from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
+from chat_app.api.errors import MethodNotAllowed, error_headers
 from chat_app.api.families import ApiFamily
-from chat_app.auth.keys.scopes import InvalidApiKey, SeveralCredentials
-from chat_app.core.errors import ChatError, RateLimited, Unavailable
+from chat_app.core.errors import ChatError, NotFound, RateLimited, Unavailable
+from chat_app.gateway.errors import SAFE_METHODS, UnknownHost
 from chat_app.gateway.origins import UNSAFE_METHODS
-from chat_app.gateway.paths import RouteKind, is_api
-from chat_app.gateway.request_context import RequestContext
+from chat_app.gateway.paths import is_api
 from chat_app.settings.validation import is_loopback
 
 _PAGE = """<!doctype html>
@@ -50,86 +49,8 @@ server.</p>"""
 _NOT_FOUND_BODY = """<p>The link is wrong, or the page has moved.</p>
 <p><a class="button" href="/">Go to your chats</a></p>"""
 
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
 
-
-@dataclass(frozen=True, slots=True)
-class GatewayError:
-    """An error that the gateway responds with.
-
-    Args:
-        code: For programs, and for counting.
-        status: The HTTP status.
-        message: For people.
-    """
-
-    code: str
-    status: int
-    message: str
-
-
-UNKNOWN_HOST = GatewayError(
-    "host",
-    421,
-    "This server is not configured for this host. Set APP_URL to the URL people use, or add this "
-    "one to APP_ORIGINS.",
-)
-NOT_FOUND = GatewayError("not_found", 404, "Not found.")
-FOREIGN_ORIGIN = GatewayError("origin", 403, "Requests from this origin are not allowed.")
-CROSS_SITE = GatewayError(
-    "cross_site",
-    403,
-    "The page is on another site than the server, and browsers keep a session cookie to one site. "
-    "Serve both under one domain, such as app.example.com and api.example.com.",
-)
-METHOD_NOT_ALLOWED = GatewayError("method", 405, "Method not allowed.")
-INCOMPLETE_BODY = GatewayError(
-    "malformed", 400, "The body of the request is malformed or incomplete."
-)
-SLOW_BODY = GatewayError("timeout", 408, "The body of the request took too long to arrive.")
-UNAUTHENTICATED = GatewayError("unauthenticated", 401, "Sign in first.")
-NO_API_KEY = GatewayError(
-    "unauthenticated", 401, "Send an API key, as a bearer token or in x-api-key."
-)
-STOPPING = GatewayError("unavailable", 503, "The server is stopping.")
-
-GATEWAY_ERRORS = (
-    UNKNOWN_HOST,
-    NOT_FOUND,
-    FOREIGN_ORIGIN,
-    CROSS_SITE,
-    METHOD_NOT_ALLOWED,
-    INCOMPLETE_BODY,
-    SLOW_BODY,
-    UNAUTHENTICATED,
-    NO_API_KEY,
-    STOPPING,
-)
-
-
-def error_of(context: RequestContext) -> GatewayError | ChatError | None:
-    """The error of a request that does not depend on who sent it, or None."""
-    method = context.method
-    if context.route is RouteKind.PROBE and method in _SAFE_METHODS:
-        return None
-    if context.public_scheme is None:
-        return UNKNOWN_HOST
-    if context.route is RouteKind.CLOSED:
-        return NOT_FOUND
-    if len(context.api_keys) > 1:
-        return SeveralCredentials()
-    if not context.is_origin_allowed:
-        return FOREIGN_ORIGIN
-    # A preflight passes: its response shows nothing.
-    is_other_site = context.allowed_origin and context.is_cross_site
-    if is_other_site and method != "OPTIONS" and not context.api_keys:
-        return CROSS_SITE
-    if method in _SAFE_METHODS or context.is_preflight:
-        return None
-    return None if method in UNSAFE_METHODS and is_api(context.path) else METHOD_NOT_ALLOWED
-
-
-def error_response(error: GatewayError | ChatError, path: str, family: ApiFamily) -> Response:
+def error_response(error: ChatError, path: str, family: ApiFamily) -> Response:
     """An error for programs, in the form of every route of the family.
 
     Args:
@@ -140,14 +61,7 @@ def error_response(error: GatewayError | ChatError, path: str, family: ApiFamily
     return family.error_response(error, _headers(error, path))
 
 
-def unauthenticated(family: ApiFamily) -> GatewayError:
-    """The error of a request without a credential."""
-    return UNAUTHENTICATED if family.takes_session else NO_API_KEY
-
-
-def error_page(
-    error: GatewayError | ChatError, path: str, family: ApiFamily, *, host: str, url: str
-) -> Response:
+def error_page(error: ChatError, path: str, family: ApiFamily, *, host: str, url: str) -> Response:
     """An error as a page where there is one for it, else as JSON.
 
     Args:
@@ -157,9 +71,9 @@ def error_page(
         host: The Host header, as it came.
         url: The URL people should use.
     """
-    if error is UNKNOWN_HOST:
+    if isinstance(error, UnknownHost):
         return HTMLResponse(unknown_host_page(host, url), error.status)
-    if error is NOT_FOUND:
+    if isinstance(error, NotFound):
         page = _PAGE.format(title="Page not found", body=_NOT_FOUND_BODY)
         return HTMLResponse(page, error.status)
     if isinstance(error, RateLimited | Unavailable):
@@ -168,14 +82,12 @@ def error_page(
     return error_response(error, path, family)
 
 
-def _headers(error: GatewayError | ChatError, path: str) -> dict[str, str]:
-    if error is METHOD_NOT_ALLOWED:
+def _headers(error: ChatError, path: str) -> dict[str, str]:
+    if isinstance(error, MethodNotAllowed):
         # What the gateway lets through (RFC 9110 §15.5.6); a route may take less.
-        methods = _SAFE_METHODS | UNSAFE_METHODS if is_api(path) else _SAFE_METHODS
+        methods = SAFE_METHODS | UNSAFE_METHODS if is_api(path) else SAFE_METHODS
         return {"Allow": ", ".join(sorted(methods))}
-    if error is NO_API_KEY or isinstance(error, InvalidApiKey):
-        return {"WWW-Authenticate": "Bearer"}
-    return {"Retry-After": str(error.retry_after)} if isinstance(error, RateLimited) else {}
+    return error_headers(error)
 
 
 def unknown_host_page(host: str, url: str) -> bytes:

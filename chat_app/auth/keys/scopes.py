@@ -9,6 +9,13 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Every scope, in the order in which they are shown."""
 
 
+class MissingApiKey(Unauthenticated):
+    """The request has no key, and nothing else can prove its user here."""
+
+    def __init__(self) -> None:
+        super().__init__("Send an API key, as a bearer token or in x-api-key.")
+
+
 class InvalidApiKey(Unauthenticated):
     """The key is malformed, unknown, expired or revoked; one response for all."""
 
