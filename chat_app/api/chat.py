@@ -22,9 +22,9 @@ from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
 from chat_app.api.wires import ai_sdk
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.core.text import is_client_id
 from chat_app.llm.base import Effort, Model
 from chat_app.runs.create import CreatedRun
-from chat_app.runs.new_message import is_client_id
 from chat_app.services import services
 from chat_app.threads.options import allowed_efforts
 from chat_app.threads.views import RunRef, Window

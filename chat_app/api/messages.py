@@ -20,8 +20,8 @@ from chat_app.api.wires import ai_sdk
 from chat_app.api.wires.ui_messages import FORMAT, ui_message
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
+from chat_app.core.text import is_client_id
 from chat_app.runs.follow import RunMetrics
-from chat_app.runs.new_message import is_client_id
 from chat_app.services import services
 from chat_app.threads.client_messages import HEAD, ClientMessage
 from chat_app.threads.views import MessageView, RunRef

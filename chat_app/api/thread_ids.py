@@ -12,8 +12,8 @@ from starlette.requests import Request
 from chat_app.api.requests import id_of
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import NotFound
+from chat_app.core.text import is_client_id
 from chat_app.services import services
-from chat_app.threads.external import is_external_id
 
 
 def is_uuid(text: str) -> bool:
@@ -32,7 +32,7 @@ def external_id_of(text: str) -> str | None:
     """
     if is_uuid(text):
         return None
-    if not is_external_id(text):
+    if not is_client_id(text):
         raise NotFound
     return text
 

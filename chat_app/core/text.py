@@ -8,6 +8,9 @@ import re
 import unicodedata
 
 _INVALID = re.compile("[\ud800-\udfff\0]")
+CLIENT_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
+"""The regular expression of an id that a client makes, for a message or for a thread."""
+_CLIENT_ID = re.compile(CLIENT_ID_PATTERN)
 _JOINERS = "\u200c\u200d"
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Characters that are drawn as nothing, though they are letters, marks or symbols."""
@@ -45,6 +48,11 @@ def repair_surrogates(text: str) -> str:
         return text
     repair = SurrogateRepair()
     return repair.feed(text) + repair.end()
+
+
+def is_client_id(text: str) -> bool:
+    """Whether a text can be the id that a client gives a message or a thread."""
+    return _CLIENT_ID.fullmatch(text) is not None
 
 
 def utf16_length(text: str) -> int:

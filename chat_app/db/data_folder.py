@@ -1,12 +1,12 @@
 """The data folder: its lock for one process, and private file permissions."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from chat_app.core.errors import DatabaseError
+from chat_app.core.file_locks import open_locked
 from chat_app.settings.database import using_data_dir
 
 
@@ -42,8 +42,6 @@ def open_private(path: Path) -> int:
 def lock_data_folder(path: Path) -> Iterator[None]:
     """Own the data folder until the block ends.
 
-    The kernel releases the lock with the process, so a crash leaves nothing to clean up.
-
     Args:
         path: The folder; created with mode 0700.
 
@@ -53,17 +51,17 @@ def lock_data_folder(path: Path) -> Iterator[None]:
     """
     with using_data_dir(path):
         make_private_folder(path)
-        file = open_private(path / "lock")
-    try:
+        lock = path / "lock"
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = open_locked(lock)
         except BlockingIOError:
-            owner = os.pread(file, 20, 0).decode("ascii", "replace").strip()
+            owner = lock.read_bytes()[:20].decode("ascii", "replace").strip()
             process = f" (process {owner})" if owner.isdigit() else ""
             raise DataFolderInUse(
                 f"Another process{process} is using the data folder {path}; "
                 "stop it or set DATA_DIR to another folder."
             ) from None
+    try:
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode("ascii"), 0)
         yield

@@ -4,10 +4,11 @@ Reflex builds in `.web`, and removes what is there first. So every build is copi
 its own. A server holds a lock on its folder; those that no server holds are removed in time.
 """
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
+
+from chat_app.core.file_locks import open_locked
 
 WEB = Path(".web")
 """Where Reflex builds, relative to the project's folder."""
@@ -75,8 +76,7 @@ class PageFolders:
             Its folder.
         """
         path = self.path(name)
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        lock = open_locked(path / _LOCK, shared=True, wait=True)
         os.utime(path)
         _held.append(lock)
         return path
@@ -95,14 +95,9 @@ class PageFolders:
 
 def _is_held(path: Path) -> bool:
     try:
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:  # left by a process that was killed while it copied
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(open_locked(path / _LOCK, create=False))
     except BlockingIOError:
         return True
-    else:
+    except FileNotFoundError:  # left by a process that was killed while it copied
         return False
-    finally:
-        os.close(lock)
+    return False

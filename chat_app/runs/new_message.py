@@ -1,16 +1,13 @@
 """A message that a user sends: what is checked of it before anything is written. Pure."""
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 from chat_app.core.errors import InvalidInput, TooLarge
-from chat_app.core.text import repair_surrogates
+from chat_app.core.text import is_client_id, repair_surrogates
 from chat_app.threads.options import ChatOptions
-
-_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,6 @@ class NewMessage:
     options: ChatOptions | None = None
     edits: UUID | None = None
     below: UUID | Literal["head"] | None = "head"
-
-
-def is_client_id(text: str) -> bool:
-    """Whether a text can be the client id of a message."""
-    return _CLIENT_ID.fullmatch(text) is not None
 
 
 def validate_message(

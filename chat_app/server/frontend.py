@@ -5,7 +5,6 @@ started with: each build has a folder of its own.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -17,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from chat_app.core.errors import ChatError
+from chat_app.core.file_locks import open_locked
 from chat_app.reflex_ext.build import PRODUCTION, BakedSettings
 from chat_app.reflex_ext.page_folders import PageFolders
 
@@ -120,6 +120,8 @@ def _export(root: Path, lock: int) -> None:
 def _one_at_a_time(root: Path) -> Iterator[int]:
     folder = root / ".build"
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file.fileno()
+    lock = open_locked(folder / "lock", wait=True)
+    try:
+        yield lock
+    finally:
+        os.close(lock)

@@ -5,7 +5,6 @@ own included. So a handler without a row does not run, and no body sees an argum
 has not validated. A test compares the rows with what Reflex has registered.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pydantic import (
 from pydantic import create_model as model_of
 
 from chat_app.auth.operator_hooks import ClaimsUnavailable
+from chat_app.core.text import CLIENT_ID_PATTERN, is_client_id
 from chat_app.llm.base import Effort
 from chat_app.reflex_ext.events import (
     FRAMEWORK_HANDLERS,
@@ -81,8 +81,7 @@ def _text(max_length: int, min_length: int = 0, pattern: str | None = None) -> A
 
 Id = Annotated[str, StringConstraints(strict=True, max_length=36), AfterValidator(_is_uuid)]
 IdOrNone = Id | Literal[""]
-_CLIENT_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-ClientId = _text(64, 1, _CLIENT_ID.pattern)
+ClientId = _text(64, 1, f"^{CLIENT_ID_PATTERN}$")
 StreamId = _text(6, 6, r"^[A-Za-z0-9_-]{6}$")
 PartIndex = Annotated[int, Field(ge=0, le=10**5)]
 Length = Annotated[int, Field(ge=0, le=10**8)]
@@ -156,7 +155,7 @@ def _framework() -> list[tuple[str, PolicyRow]]:
 
 def _message_is_invalid(payload: Mapping[str, Any]) -> Any:
     client_id = payload.get("client_id")
-    if not isinstance(client_id, str) or not _CLIENT_ID.match(client_id):
+    if not isinstance(client_id, str) or not is_client_id(client_id):
         return None
     return ChatState.show_notice(
         "This message can't be sent; it may hold a broken character. Your text is still here.",

@@ -13,11 +13,12 @@ from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import Conflict, InvalidInput
 from chat_app.core.signals import DELETED_THREADS, Bus, Signal, SignalKind, user_topic
+from chat_app.core.text import is_client_id
 from chat_app.db.engine import Database
 from chat_app.db.tables import ChatDefaults, Thread, ThreadStatus
 from chat_app.settings import Settings
 from chat_app.threads import branches, queries, titles
-from chat_app.threads.external import checked_custom, is_external_id
+from chat_app.threads.external import checked_custom
 from chat_app.threads.options import ChatOptions, cap_options, changed_options
 from chat_app.threads.purge import purge
 from chat_app.threads.search_query import EVERYTHING, SearchQuery
@@ -272,7 +273,7 @@ class Threads:
         kept = checked_custom(custom or {})
         if external_id is None:
             return await self._create(principal, title, None, kept)
-        if not is_external_id(external_id):
+        if not is_client_id(external_id):
             raise InvalidInput("A chat id is 1 to 64 letters, digits, hyphens or underscores.")
         found = await self.find(principal, external_id)
         if found is None:

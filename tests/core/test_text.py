@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_app.core.text import SurrogateRepair, repair_surrogates
+from chat_app.core.text import SurrogateRepair, is_client_id, repair_surrogates
 
 SAFE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -42,3 +42,13 @@ def test_whatever_comes_every_piece_can_be_stored(pieces: list[str]) -> None:
 def test_a_half_is_joined_or_replaced(pieces: list[str], text: str) -> None:
     assert run(pieces) == text
     assert repair_surrogates("".join(pieces)) == text
+
+
+@pytest.mark.parametrize("text", ["a", "0", "_-", "Aa9_-" * 12 + "1234"])
+def test_an_id_of_a_client_has_up_to_64_plain_characters(text: str) -> None:
+    assert is_client_id(text)
+
+
+@pytest.mark.parametrize("text", ["", "a" * 65, "a b", "a\n", "\na", "é", "a.b", "a/b", "\u0661"])
+def test_anything_else_is_no_id_of_a_client(text: str) -> None:
+    assert not is_client_id(text)
