@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app import services as installed
-from chat_app.api import chat, chat_defaults, compaction, messages, threads
+from chat_app.api import ag_ui, chat, chat_defaults, compaction, messages, threads
 from chat_app.api.errors import exception_handlers
 from chat_app.api.routes import health_routes
 from chat_app.auth.account.profile import Profiles
@@ -109,6 +109,7 @@ class ChatApi:
         self.people = people
         routes = [
             *chat.routes,
+            *ag_ui.routes,
             *chat_defaults.routes,
             *threads.routes,
             *messages.routes,

@@ -41,6 +41,12 @@ def question(text: str) -> dict[str, Any]:
     return {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": text}]}
 
 
+def agent_input(thread: str, text: str) -> dict[str, Any]:
+    """What a client of AG-UI sends."""
+    message = {"id": uuid4().hex, "role": "user", "content": text}
+    return {"threadId": thread, "runId": uuid4().hex, "messages": [message]}
+
+
 def entry(text: str) -> dict[str, Any]:
     """A message of a client's history, in the form in which assistant-ui stores it."""
     content = {"role": "assistant", "parts": [{"type": "text", "text": text}]}
@@ -112,6 +118,7 @@ CASES = {
     ("GET", "/api/chat/{id}/stream"): Case(),
     ("GET", "/api/chat/resume/{id}"): Case(),
     ("POST", "/api/chat/{id}/stop"): Case(),
+    ("POST", "/api/ag-ui"): Case(body=agent_input("{id}", "Mine now?")),
     ("GET", "/api/models"): Case(),
     ("GET", "/api/threads"): Case(),
     ("GET", "/api/search"): Case(),

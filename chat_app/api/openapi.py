@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 _TAGS = {
     "chat": "Answers: send, edit, regenerate and continue messages; follow and stop a run.",
+    "ag-ui": "Answers for clients of AG-UI, the Agent-User Interaction Protocol.",
     "threads": "Conversations and their messages.",
     "search": "Full-text search.",
     "models": "The models that users can choose.",

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from chat_app.api import (
     account,
+    ag_ui,
     api_keys,
     auth,
     chat,
@@ -103,6 +104,7 @@ def _page(session_cookie: str) -> str:
 
 routes: list[ApiRoute] = [
     *chat.routes,  # the first ones are found soonest
+    *ag_ui.routes,
     *threads.routes,
     *messages.routes,
     *compaction.routes,

@@ -8,7 +8,14 @@ from testing.auth_api import auth_api_harness
 from testing.auth_services import PASSWORD, AuthHarness
 from testing.database import DatabaseUnderTest
 
-ONCE = {"test_auth_forms", "test_auth_routes", "test_crawl", "test_errors", "test_health"} | {
+ONCE = {
+    "test_ag_ui",
+    "test_auth_forms",
+    "test_auth_routes",
+    "test_crawl",
+    "test_errors",
+    "test_health",
+} | {
     "test_openapi",
     "test_problems",
     "test_schema_cases",

@@ -66,7 +66,8 @@ class ApiClient:
         case = CASES[method, path]
         wanted: dict[str, Any] = {}
         if case.body is not None:
-            wanted["json"] = {**case.body, **({"id": thread} if "id" in case.body else {})}
+            named = {key: thread for key in ("id", "threadId") if key in case.body}
+            wanted["json"] = {**case.body, **named}
         elif case.form:
             wanted["data"] = case.form
         return await self.http.request(method, path.replace("{id}", thread), **wanted)

@@ -28,6 +28,7 @@ from testing.reflex_tabs import Harness, open_harness
 
 OF_CLIENTS = {
     "POST /api/chat": "the body of the AI SDK's chat transport",
+    "POST /api/ag-ui": "the body of AG-UI's HttpAgent",
     "POST /api/chat/{id}/stop": "the body that chat clients send with a stop",
     "POST /api/threads/{id}/title": "what assistant-ui sends for a title",
     "POST /api/auth/session": "the body of Auth.js's update()",

@@ -1,0 +1,44 @@
+"""Agents of AG-UI's own client, in a process of bun's, that speak to `testing.ai_sdk_clients`."""
+
+from itertools import count
+from typing import Any
+
+from testing.ai_sdk_clients import Clients, Server
+
+_numbers = count()
+
+
+class Agent:
+    """One agent of one client: what it knows of a thread."""
+
+    def __init__(self, clients: Clients, name: str) -> None:
+        self._clients = clients
+        self._name = name
+
+    async def run(self, message: dict[str, Any] | None = None, model: str = "") -> Any:
+        """Send a message, or none, and read the run to its end; what the agent has after that."""
+        return await self._clients.call("run", chat=self._name, message=message, model=model)
+
+    async def seen(self, text: str) -> Any:
+        """Wait until a text is in the messages; what the agent has then."""
+        return await self._clients.call("seen", chat=self._name, text=text)
+
+    async def disconnect(self) -> None:
+        """Stop reading, as a page that is left does."""
+        await self._clients.call("disconnect", chat=self._name)
+
+
+async def open_agent(clients: Clients, server: Server, thread_id: str, **options: Any) -> Agent:
+    """A new agent for a thread.
+
+    Args:
+        clients: The process.
+        server: The server.
+        thread_id: The thread, as the agent names it.
+        options: Those of `HttpAgent`, and its `version`: `now` is 1.0, `before` is an earlier one;
+            `package.json` has the exact ones.
+    """
+    name = f"agent-{next(_numbers)}"
+    given = {"version": "now", "url": f"{server.url}/api/ag-ui", "headers": server.headers}
+    await clients.call("open", chat=name, options={**given, "threadId": thread_id, **options})
+    return Agent(clients, name)
