@@ -110,6 +110,21 @@ class HttpUser:
         """Whether the program knows the session."""
         return bool((await self.http.get("/api/auth/session")).json())
 
+    async def new_key(self, *scopes: str) -> tuple[str, str]:
+        """Create an API key: its id and the key.
+
+        Args:
+            scopes: What it may do; none for everything about chats.
+        """
+        wanted = scopes or ("chat", "threads:read", "threads:write", "models")
+        body = {"name": "Script", "scopes": wanted, "expiresInDays": 30}
+        made = await self.http.post("/api/account/api-keys", json=body)
+        return made.raise_for_status().json()["id"], made.json()["key"]
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Revoke an API key."""
+        (await self.http.delete(f"/api/account/api-keys/{key_id}")).raise_for_status()
+
     async def new_thread(self) -> str:
         """Begin an empty thread; its id."""
         return (await self.http.post("/api/threads", json={})).raise_for_status().json()["id"]

@@ -27,11 +27,11 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-IN_ONE_LOOP = ("browser", "examples", "nextauth")
+IN_ONE_LOOP = ("browser", "examples", "nextauth", "client")
 """Folders whose tests all use the browser, which belongs to one event loop."""
 LONG = (
     ("browser",),
-    ("resilience", "examples", "upgrade", "nextauth", "ai_sdk", "components", "pages"),
+    ("resilience", "examples", "upgrade", "nextauth", "client", "ai_sdk", "components", "pages"),
 )
 """Folders with long tests, and with what is started once: those of one worker, and of the other."""
 
