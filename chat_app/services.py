@@ -33,7 +33,7 @@ from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.clock import Clock, Sleep, every, utc_now
 from chat_app.core.crypto import KeyRing
 from chat_app.core.logging import log_security_event
-from chat_app.core.signals import SESSIONS, UNLOCKED_USERS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, UNLOCKED_USERS, Bus, Signal
 from chat_app.db import migrations
 from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
@@ -141,7 +141,7 @@ class Services:
         self.db = db = Database(settings.sqlalchemy_url, system_url=settings.system_url)
         self.readiness = Readiness(db, migrations.head())
         self.bus = bus = bus or Bus()
-        bus.subscribe_callback(SESSIONS, _log_ended_credential)
+        bus.subscribe_callback(CREDENTIALS, _log_ended_credential)
         self.models = Models(settings)
         self.keyring = KeyRing(settings)
         self.passwords = passwords = PasswordHashing(settings, hasher)
@@ -226,7 +226,7 @@ class Services:
     async def sweep(self) -> None:
         """End expired sessions, and the runs of credentials that another process revoked."""
         await self.sessions.expire_due()
-        await self.api_keys.revalidate(self.runs.session_ids())
+        await self.api_keys.revalidate(self.runs.credential_ids())
 
     async def purge(self) -> None:
         """Remove deleted threads, and expired tokens and devices, for good; free their space."""
@@ -241,10 +241,10 @@ class Services:
 
 def _log_ended_credential(signal: Signal) -> None:
     if signal.kind == "api_key_ended":
-        fields = {"user": signal.user_id, "key": signal.session_id}
+        fields = {"user": signal.user_id, "key": signal.credential_id}
         log_security_event("api_key_ended", **fields, reason=signal.reason)
     else:
-        log_security_event("session_ended", session=signal.session_id, reason=signal.reason)
+        log_security_event("session_ended", session=signal.credential_id, reason=signal.reason)
 
 
 _installed: Services | None = None

@@ -33,7 +33,7 @@ from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
 from chat_app.core.crypto import KeyRing
-from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.tables import AuthSession, User
 from chat_app.mail.mailer import Mailer
@@ -138,7 +138,7 @@ class AuthHarness:
             self.two_factor,
             self.passkeys,
         )
-        self.bus.subscribe_callback(SESSIONS, self.told.append)
+        self.bus.subscribe_callback(CREDENTIALS, self.told.append)
 
     async def person(self, email: str = "ada@example.org") -> UUID:
         """Add a user without a password: enough to have sessions."""
@@ -193,7 +193,7 @@ class AuthHarness:
     @property
     def ended(self) -> list[tuple[UUID | None, str]]:
         """What the bus was told, in order."""
-        return [(signal.session_id, signal.reason) for signal in self.told]
+        return [(signal.credential_id, signal.reason) for signal in self.told]
 
 
 @contextlib.asynccontextmanager

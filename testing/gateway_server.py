@@ -14,7 +14,7 @@ from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.principal import Scope as KeyScope
 from chat_app.auth.sessions.models import IssuedSession, ResolvedSession
 from chat_app.core.clock import Clock, utc_now
-from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.gateway import Gateway
 from chat_app.settings import Settings
 
@@ -70,7 +70,7 @@ class FakeSessions:
         live = {v.principal.credential_id for v in self._live.values() if v.expires_at > now}
         over = set(session_ids) - live
         for session_id in over:
-            self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
+            self._bus.publish(CREDENTIALS, Signal("session_ended", credential_id=session_id))
         return over
 
     def revoke(self, session_id: UUID, *, publish: bool = True) -> None:
@@ -80,7 +80,7 @@ class FakeSessions:
             if resolved.principal.credential_id != session_id
         }
         if publish:
-            self._bus.publish(SESSIONS, Signal("session_ended", session_id=session_id))
+            self._bus.publish(CREDENTIALS, Signal("session_ended", credential_id=session_id))
 
 
 class FakeKeys:
@@ -118,7 +118,7 @@ class FakeKeys:
         self._live = {
             token: one for token, one in self._live.items() if one.principal.credential_id != key_id
         }
-        self._bus.publish(SESSIONS, Signal("api_key_ended", session_id=key_id))
+        self._bus.publish(CREDENTIALS, Signal("api_key_ended", credential_id=key_id))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from sqlmodel import select
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import Event, Finish, FinishReason, PartDelta, TextDelta
-from chat_app.core.signals import SESSIONS, Bus, Signal, user_topic
+from chat_app.core.signals import CREDENTIALS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.scoped_session import Scope
@@ -301,7 +301,9 @@ class RunHarness:
         return Principal(user.id, uuid4())
 
     def end_session(self, principal: Principal) -> None:
-        self.bus.publish(SESSIONS, Signal("session_ended", session_id=principal.credential_id))
+        self.bus.publish(
+            CREDENTIALS, Signal("session_ended", credential_id=principal.credential_id)
+        )
 
     def watch(self, principal: Principal) -> Watch:
         return Watch(self.bus, principal.user_id)

@@ -35,7 +35,7 @@ class Signal:
         kind: What happened.
         thread_id: The thread it happened to, if any.
         run_id: The run it happened to, if any.
-        session_id: The session, or the API key, it happened to, if any.
+        credential_id: The session or API key it happened to, if any.
         reason: A code that says why, for kinds that have reasons.
         user_id: The user it happened to, if any.
         account: The email whose rate limits it is about, if any; no row holds them.
@@ -44,7 +44,7 @@ class Signal:
     kind: SignalKind
     thread_id: UUID | None = None
     run_id: UUID | None = None
-    session_id: UUID | None = None
+    credential_id: UUID | None = None
     reason: str = ""
     user_id: UUID | None = None
     account: str = ""
@@ -55,7 +55,7 @@ def user_topic(user_id: UUID) -> str:
     return f"user:{user_id}"
 
 
-SESSIONS = "sessions"
+CREDENTIALS = "credentials"
 """The topic of ended sessions and API keys."""
 
 TOKENS = "tokens"

@@ -1,7 +1,7 @@
-"""The registry of open sockets and event streams, which ends those of a revoked session.
+"""The registry of open sockets and event streams, which ends those of a revoked credential.
 
 Everything here happens between two awaits of one event loop, so there is no lock and no moment in
-which a session is revoked and one of its connections is not.
+which a credential is revoked and one of its connections is not.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ class CloseCode(IntEnum):
     """The client does not read what it is sent."""
     TOO_BIG = 1009
     """A frame over the limit."""
-    SESSION_ENDED = 4401
-    """The session is over. The client reconnects, signed out."""
+    CREDENTIAL_ENDED = 4401
+    """The session or API key is over. A page reconnects, signed out."""
     NOT_CONNECTED = 4408
     """It was opened, and then not used: Socket.IO's CONNECT did not follow."""
     TOO_MANY = 4429
@@ -51,7 +51,7 @@ class OpenConnection(Protocol):
     """A socket or a stream that can be ended at once."""
 
     @property
-    def session_id(self) -> UUID | None:
+    def credential_id(self) -> UUID | None:
         """The session or API key it belongs to, or None."""
         ...
 
@@ -199,7 +199,7 @@ class Quota:
 
 
 class ConnectionRegistry:
-    """Open sockets and event streams by session, and how many connections are open under any key.
+    """Open sockets and event streams by credential, and how many are open under any key.
 
     Attributes:
         recheck: Set when a session may have expired, so that sessions are revalidated at once.
@@ -231,7 +231,7 @@ class ConnectionRegistry:
     @contextlib.contextmanager
     def open(self, connection: OpenConnection) -> Iterator[None]:
         """Register a connection for as long as the block runs."""
-        key = connection.session_id
+        key = connection.credential_id
         self._open[key].add(connection)
         try:
             yield
@@ -259,9 +259,9 @@ class ConnectionRegistry:
                 if not self._counts[quota.kind, quota.key]:
                     del self._counts[quota.kind, quota.key]
 
-    def count(self, session_id: UUID | None) -> int:
-        """How many connections a session has; None counts those without one."""
-        return len(self._open.get(session_id, ()))
+    def count(self, credential_id: UUID | None) -> int:
+        """How many connections a credential has; None counts those without one."""
+        return len(self._open.get(credential_id, ()))
 
     def has_socket(self, session_id: UUID) -> bool:
         """Whether a session has an open socket."""
@@ -272,23 +272,23 @@ class ConnectionRegistry:
         every = (connection for open_ in self._open.values() for connection in open_)
         return {each.peer: each for each in every if isinstance(each, OpenSocket)}
 
-    def session_ids(self) -> frozenset[UUID]:
-        """Every session that has a connection."""
+    def credential_ids(self) -> frozenset[UUID]:
+        """Every session and API key that has a connection."""
         return frozenset(key for key in self._open if key is not None)
 
-    def end_session(self, session_id: UUID) -> None:
-        """End every connection of a session, pending ones included."""
+    def end_credential(self, credential_id: UUID) -> None:
+        """End every connection of a session or an API key, pending ones included."""
         for pending in self._pending:
-            pending.revoked.add(session_id)
-        for connection in tuple(self._open.get(session_id, ())):
-            connection.end(CloseCode.SESSION_ENDED)
+            pending.revoked.add(credential_id)
+        for connection in tuple(self._open.get(credential_id, ())):
+            connection.end(CloseCode.CREDENTIAL_ENDED)
 
     def end_all(self, code: int, *, anonymous: bool = True) -> None:
         """End every connection.
 
         Args:
             code: The WebSocket close code.
-            anonymous: Whether to end connections without a session too.
+            anonymous: Whether to end connections without a credential too.
         """
         for key in tuple(self._open):
             if anonymous or key is not None:
@@ -297,13 +297,13 @@ class ConnectionRegistry:
 
     def on_signal(self, signal: Signal) -> None:
         """Handle a signal of the bus."""
-        if signal.session_id is None:
+        if signal.credential_id is None:
             return
         if signal.kind in ("session_ended", "api_key_ended"):
-            self.end_session(signal.session_id)
+            self.end_credential(signal.credential_id)
         elif signal.kind == "session_token":
             for pending in self._pending:
-                pending.replaced.add(signal.session_id)
+                pending.replaced.add(signal.credential_id)
 
     async def revalidate(self, credentials: Revalidation, *, every: float) -> None:
         """Revalidate the connected sessions and keys until cancelled, in case a signal was lost.
@@ -319,10 +319,10 @@ class ConnectionRegistry:
                     await self.recheck.wait()
             self.recheck.clear()
             try:
-                await credentials.revalidate(self.session_ids())
+                await credentials.revalidate(self.credential_ids())
                 failures = 0
             except LOOKUP_ERRORS as error:
                 failures += 1
                 log.warning("Sessions could not be revalidated: %s", type(error).__name__)
                 if failures > MAX_FAILURES:
-                    self.end_all(CloseCode.SESSION_ENDED, anonymous=False)
+                    self.end_all(CloseCode.CREDENTIAL_ENDED, anonymous=False)

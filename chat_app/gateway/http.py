@@ -169,14 +169,14 @@ class StreamingRequest:
     Args:
         send: Sends the response.
         family: Has the form of the last event.
-        session_id: The session or API key of the request.
+        credential_id: The session or API key of the request.
         connections: The registry of event streams.
         pending: Has recorded the revocations since the credential was resolved.
     """
 
     send: Send
     family: ApiFamily
-    session_id: UUID
+    credential_id: UUID
     connections: ConnectionRegistry
     pending: PendingConnection
     _has_started: bool = field(default=False, init=False)
@@ -213,7 +213,7 @@ class StreamingRequest:
         is_short = self._has_started and not self._streams
         if self._ended_by is not None or is_short or self._app_task is None:
             return
-        if code != CloseCode.SESSION_ENDED:
+        if code != CloseCode.CREDENTIAL_ENDED:
             self._ended_by = Unavailable("The server is stopping.")
         else:
             self._ended_by = Unauthenticated() if self.family.takes_session else InvalidApiKey()
@@ -221,8 +221,8 @@ class StreamingRequest:
 
     def _register(self) -> None:
         self._registration.enter_context(self.connections.open(self))
-        if self.session_id in self.pending.revoked:
-            self.end(CloseCode.SESSION_ENDED)
+        if self.credential_id in self.pending.revoked:
+            self.end(CloseCode.CREDENTIAL_ENDED)
 
     async def _send_through(self, message: Message) -> None:
         if (
@@ -335,12 +335,12 @@ class HttpGateway:
             if resolved is None:
                 await self.app(inner, body.receive, send)
                 return body.error
-            user_id, session_id = resolved.principal.user_id, resolved.principal.credential_id
+            user_id, credential_id = resolved.principal.user_id, resolved.principal.credential_id
             quota = Quota("requests", user_id, self.settings.requests_per_user)
             with self.connections.reserve([quota]):
                 if context.route is RouteKind.API:
                     request = StreamingRequest(
-                        send, context.family, session_id, self.connections, pending
+                        send, context.family, credential_id, self.connections, pending
                     )
                     await request.run(self.app, inner, body.receive)
                 else:

@@ -117,7 +117,7 @@ class SocketConnection:
     _sent: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
-        self.session_id = self.resolved.principal.credential_id if self.resolved else None
+        self.credential_id = self.resolved.principal.credential_id if self.resolved else None
         self._expires_at = self.resolved.expires_at if self.resolved else None
         self._loop = asyncio.get_running_loop()
         rate, burst = self.settings.socket_events_per_second, self.settings.socket_event_burst
@@ -285,9 +285,9 @@ class SocketGateway:
             self.clock,
             self.timeouts,
         )
-        if socket.session_id is not None:
-            self.connections.arrivals.arrived(socket.session_id)
-        inner = self._inner_scope(context, scope, socket.session_id, token)
+        if socket.credential_id is not None:
+            self.connections.arrivals.arrived(socket.credential_id)
+        inner = self._inner_scope(context, scope, socket.credential_id, token)
         quotas = self._quotas(context, resolved)
         try:
             with self.connections.reserve(quotas), self.connections.open(socket):

@@ -185,8 +185,8 @@ class RunExecutor:
             active_run.cancel(result)
         return matching
 
-    def session_ids(self) -> set[UUID]:
-        """The sessions that have an active run."""
+    def credential_ids(self) -> set[UUID]:
+        """The sessions and API keys that have an active run."""
         return {run.principal.credential_id for run in self._active.values()}
 
     def wake_readers(self) -> None:

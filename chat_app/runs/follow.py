@@ -200,12 +200,12 @@ class Channel:
         )
 
 
-class RevokedSessions:
-    """A bounded memory of revoked session ids.
+class RevokedCredentials:
+    """A bounded memory of revoked session and API key ids.
 
-    A request that passed the gateway can start a run after its session is revoked, and a reader
+    A request that passed the gateway can start a run after its credential is revoked, and a reader
     may be asleep when that happens: both check here. Only the oldest ids are ever forgotten,
-    because a revoked session never becomes valid again.
+    because a revoked one never becomes valid again.
 
     Args:
         max_size: How many ids are remembered.
@@ -215,30 +215,30 @@ class RevokedSessions:
         self._max_size = max_size
         self._ids: dict[UUID, None] = {}
 
-    def add(self, session_id: UUID) -> None:
-        """Remember a revoked session."""
-        self._ids[session_id] = None
+    def add(self, credential_id: UUID) -> None:
+        """Remember a revoked session or API key."""
+        self._ids[credential_id] = None
         if len(self._ids) > self._max_size:
             del self._ids[next(iter(self._ids))]
 
-    def __contains__(self, session_id: UUID) -> bool:
-        return session_id in self._ids
+    def __contains__(self, credential_id: UUID) -> bool:
+        return credential_id in self._ids
 
 
 async def follow_channel(
-    channel: Channel, after: int, session_id: UUID, revoked: RevokedSessions
+    channel: Channel, after: int, credential_id: UUID, revoked: RevokedCredentials
 ) -> AsyncIterator[PartEvent | EndEvent]:
     """Replay what an active run has shown, then stream what it shows next.
 
     Args:
         channel: The run's.
         after: The last log entry the reader has.
-        session_id: The reader's session; its end is the end of the stream.
-        revoked: The revoked sessions.
+        credential_id: The reader's session or API key; its end is the end of the stream.
+        revoked: The revoked credentials.
     """
     index = channel.index_after(after)
     while True:
-        if session_id in revoked:
+        if credential_id in revoked:
             metrics = RunMetrics("")
             yield EndEvent(channel.seq, "revoked", "", "", channel.length, metrics)
             return

@@ -22,7 +22,7 @@ from chat_app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from chat_app.core.signals import DELETED_THREADS, SESSIONS, Bus, Signal, user_topic
+from chat_app.core.signals import CREDENTIALS, DELETED_THREADS, Bus, Signal, user_topic
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
 from chat_app.db.tables import Run
@@ -43,7 +43,7 @@ from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.follow import (
     EndEvent,
     PartEvent,
-    RevokedSessions,
+    RevokedCredentials,
     RunMetrics,
     answer_metrics,
     follow_channel,
@@ -72,7 +72,7 @@ class RunService:
 
     Args:
         db: The database.
-        bus: Where runs are published, and ended sessions and deleted threads are received.
+        bus: Where runs are published, and ended credentials and deleted threads are received.
         models: The models.
         settings: Limits and prompts.
         clock: The time in rows.
@@ -108,10 +108,10 @@ class RunService:
             *(db, bus, models, settings, clock, self._writer, flush_throttle),
             *(self._titler, calls, self.contexts),
         )
-        self._revoked = RevokedSessions()
+        self._revoked = RevokedCredentials()
         self._sends: set[asyncio.Task[CreatedRun]] = set()
         self._draining = False
-        bus.subscribe_callback(SESSIONS, self._on_session_ended)
+        bus.subscribe_callback(CREDENTIALS, self._on_credential_ended)
         bus.subscribe_callback(DELETED_THREADS, self._on_thread_deleted)
 
     async def start(self) -> None:
@@ -360,9 +360,9 @@ class RunService:
         await self._writer.stop(CANCEL_TIMEOUT_SECONDS)
         await self._titler.idle(CANCEL_TIMEOUT_SECONDS)
 
-    def session_ids(self) -> set[UUID]:
-        """The sessions that have an active run, to be revalidated periodically."""
-        return self._executor.session_ids()
+    def credential_ids(self) -> set[UUID]:
+        """The sessions and API keys that have an active run, to be revalidated periodically."""
+        return self._executor.credential_ids()
 
     async def titles_settled(self) -> None:
         """Wait until no thread is being named."""
@@ -455,14 +455,14 @@ class RunService:
                 pass  # it is no longer offered
         return self._models.default()
 
-    def _on_session_ended(self, signal: Signal) -> None:
-        session_id = signal.session_id
-        if session_id is None:
+    def _on_credential_ended(self, signal: Signal) -> None:
+        credential_id = signal.credential_id
+        if credential_id is None:
             return
-        self._revoked.add(session_id)
-        self._titler.end_session(session_id)
+        self._revoked.add(credential_id)
+        self._titler.end_credential(credential_id)
         self._executor.cancel(
-            lambda run: run.principal.credential_id == session_id, RunResult("revoked")
+            lambda run: run.principal.credential_id == credential_id, RunResult("revoked")
         )
         self._executor.wake_readers()
 

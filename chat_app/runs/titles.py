@@ -160,10 +160,10 @@ class ThreadTitler:
         with suppress(ProviderError, TimeoutError):
             await self._store_suggestion(principal, thread_id, text, model)
 
-    def end_session(self, session_id: UUID) -> None:
-        """Cancel the tasks of a session."""
-        for task, session in self._tasks.items():
-            if session == session_id:
+    def end_credential(self, credential_id: UUID) -> None:
+        """Cancel the tasks of a session or an API key."""
+        for task, credential in self._tasks.items():
+            if credential == credential_id:
                 task.cancel()
 
     async def idle(self, timeout: float | None = None) -> None:

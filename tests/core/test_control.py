@@ -17,8 +17,8 @@ from chat_app.core.control import (
 )
 from chat_app.core.logging import log_security_event
 from chat_app.core.signals import (
+    CREDENTIALS,
     SECURITY_EVENTS,
-    SESSIONS,
     UNLOCKED_USERS,
     Bus,
     Signal,
@@ -28,7 +28,7 @@ from testing.auth_api import everything_logged
 
 USER, SESSION = uuid4(), uuid4()
 PUBLISHED = [
-    (SESSIONS, Signal("session_ended", session_id=SESSION, reason="disabled")),
+    (CREDENTIALS, Signal("session_ended", credential_id=SESSION, reason="disabled")),
     (UNLOCKED_USERS, Signal("user_unlocked", account="ada@example.org")),
     (user_topic(USER), Signal("user")),
 ]
@@ -80,7 +80,7 @@ async def test_what_a_command_publishes_is_heard_by_the_server_in_order(
 
 async def test_it_is_published_in_the_command_too() -> None:
     bus, heard = ForwardingBus(), []
-    bus.subscribe_callback(SESSIONS, heard.append)
+    bus.subscribe_callback(CREDENTIALS, heard.append)
     bus.publish(*PUBLISHED[0])
     assert heard == [PUBLISHED[0][1]]
 
@@ -133,7 +133,7 @@ async def test_a_folder_that_holds_no_sockets_is_one_warning(
         b"hello\n",
         b'{"topic": "sessions"}\n',
         b'{"topic": "sessions", "signal": {"kind": "everything"}}\n',
-        b'{"topic": "sessions", "signal": {"kind": "user", "session_id": "7"}}\n',
+        b'{"topic": "credentials", "signal": {"kind": "user", "credential_id": "7"}}\n',
         b'{"topic": "sessions", "signal": {"kind": "user"}}\n{"topic": "sess',
         b"x" * 100_000,
     ],

@@ -18,8 +18,8 @@ ONE, TWO = UUID(int=1), UUID(int=2)
 class Line:
     """A connection that only notes that it was ended."""
 
-    def __init__(self, session_id: UUID | None) -> None:
-        self.session_id = session_id
+    def __init__(self, credential_id: UUID | None) -> None:
+        self.credential_id = credential_id
         self.ended: list[int] = []
 
     def end(self, code: int) -> None:
@@ -63,16 +63,16 @@ def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
     mine, other, anonymous = Line(ONE), Line(TWO), Line(None)
     with registry.open(mine), registry.open(other), registry.open(anonymous):
         assert len(registry) == 3
-        assert registry.session_ids() == {ONE, TWO}
+        assert registry.credential_ids() == {ONE, TWO}
         assert registry.count(None) == 1
-        registry.end_session(ONE)
-        registry.on_signal(Signal("session_ended", session_id=uuid4()))
+        registry.end_credential(ONE)
+        registry.on_signal(Signal("session_ended", credential_id=uuid4()))
         registry.on_signal(Signal("session_ended"))
         registry.end_all(1001, anonymous=False)
     assert (mine.ended, other.ended, anonymous.ended) == ([4401, 1001], [1001], [])
     assert len(registry) == 0
-    assert registry.session_ids() == frozenset()
-    registry.end_session(ONE)
+    assert registry.credential_ids() == frozenset()
+    registry.end_credential(ONE)
 
 
 def test_a_connection_counts_under_every_key_or_none() -> None:
@@ -91,9 +91,9 @@ def test_a_connection_counts_under_every_key_or_none() -> None:
 
 def test_a_pending_connection_records_only_later_revocations() -> None:
     registry = ConnectionRegistry()
-    registry.end_session(TWO)
+    registry.end_credential(TWO)
     with registry.pending() as pending:
-        registry.end_session(ONE)
+        registry.end_credential(ONE)
         assert pending.revoked == {ONE}
 
 

@@ -70,7 +70,7 @@ def _ended(server: GatewayServer, session_id: UUID) -> None:
 
 
 def _replaced(server: GatewayServer, session_id: UUID) -> None:
-    server.services.bus.publish(TOKENS, Signal("session_token", session_id=session_id))
+    server.services.bus.publish(TOKENS, Signal("session_token", credential_id=session_id))
 
 
 @pytest.mark.parametrize("happens", [_ended, _replaced])

@@ -11,7 +11,7 @@ from starlette.types import Message, Send
 from websockets.exceptions import InvalidStatus
 
 from chat_app.core.errors import DatabaseBusy
-from chat_app.core.signals import SESSIONS, Signal
+from chat_app.core.signals import CREDENTIALS, Signal
 from chat_app.gateway import Gateway
 from chat_app.gateway.connections import GatewayTimeouts
 from testing.gateway_server import GatewayServer
@@ -179,7 +179,7 @@ async def test_a_session_revoked_during_the_handshake_is_anonymous(
         await opened(stack, server.url, cookie=server.cookie(token))
         headers, _ = shown(server)[0]
         assert "authorization" not in headers
-        assert server.gateway.connections.session_ids() == frozenset()
+        assert server.gateway.connections.credential_ids() == frozenset()
 
 
 async def test_an_expired_session_is_noticed_when_it_expires(
@@ -228,8 +228,8 @@ async def test_a_signal_about_something_else_ends_nothing(server: GatewayServer)
     token, session_id = server.sessions.issue()
     async with contextlib.AsyncExitStack() as stack:
         attacker = await opened(stack, server.url, cookie=server.cookie(token))
-        server.services.bus.publish(SESSIONS, Signal("thread", session_id=session_id))
-        server.services.bus.publish(SESSIONS, Signal("session_ended", session_id=uuid4()))
+        server.services.bus.publish(CREDENTIALS, Signal("thread", credential_id=session_id))
+        server.services.bus.publish(CREDENTIALS, Signal("session_ended", credential_id=uuid4()))
         await attacker.send_raw("still")
         assert await attacker.receive() == "4still"
 

@@ -22,7 +22,7 @@ from chat_app.core.events import (
 )
 from chat_app.core.parts import notice_part
 from chat_app.core.text import utf16_length
-from chat_app.runs.follow import Channel, EndEvent, PartEvent, RevokedSessions, RunMetrics
+from chat_app.runs.follow import Channel, EndEvent, PartEvent, RevokedCredentials, RunMetrics
 from testing.event_strategies import answers, events
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
@@ -127,7 +127,7 @@ async def test_every_waiting_reader_is_woken_once_per_change():
 
 
 def test_the_memory_of_ended_sessions_is_bounded_and_keeps_the_newest():
-    ended = RevokedSessions(max_size=3)
+    ended = RevokedCredentials(max_size=3)
     ids = [uuid4() for _ in range(5)]
     for one in ids:
         ended.add(one)

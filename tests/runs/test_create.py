@@ -140,7 +140,7 @@ async def test_a_client_id_cannot_be_reused_for_another_text(harness: RunHarness
     assert await harness.count(alice, Message) == 2
     assert await harness.count(alice, Thread) == 1
     assert len(harness.models.one.answers) == 1
-    assert harness.runs.session_ids() == set()
+    assert harness.runs.credential_ids() == set()
 
 
 async def test_a_client_id_cannot_be_reused_in_another_thread(
@@ -361,7 +361,7 @@ async def test_a_send_that_cannot_be_stored_leaves_nothing_and_can_be_retried(
         await harness.runs.send(alice, text="hi", client_id="c1")
     assert await harness.count(alice, Message) == 0
     assert watch.signals == []
-    assert harness.runs.session_ids() == set()
+    assert harness.runs.credential_ids() == set()
     sent = await harness.runs.send(alice, text="hi", client_id="c1")
     assert not sent.duplicate
-    assert harness.runs.session_ids() == {alice.credential_id}
+    assert harness.runs.credential_ids() == {alice.credential_id}

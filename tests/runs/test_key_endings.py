@@ -13,7 +13,7 @@ from chat_app.auth.account.login_methods import claim_unverified_account
 from chat_app.auth.keys.models import NewKey
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Unauthenticated
-from chat_app.core.signals import SESSIONS
+from chat_app.core.signals import CREDENTIALS
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
@@ -30,7 +30,7 @@ NEW_PASSWORD = "violet-Kettle-harbour-38"
 class Stream:
     """Something open at the gateway, and the code it was ended with."""
 
-    session_id: UUID | None
+    credential_id: UUID | None
     codes: list[int] = field(default_factory=list)
 
     def end(self, code: int) -> None:
@@ -143,7 +143,7 @@ ENDS: list[End] = [
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
 async def test_its_streams_end_and_its_answers_stop(setup: Setup, how: End) -> None:
     live, registry = setup.live, ConnectionRegistry()
-    live.bus.subscribe_callback(SESSIONS, registry.on_signal)
+    live.bus.subscribe_callback(CREDENTIALS, registry.on_signal)
     mine, theirs = Stream(setup.key.credential_id), Stream(setup.other.credential_id)
     with registry.open(mine), registry.open(theirs):
         sent = await live.runs.send(setup.key, text="hi", client_id="c1", model=SLOW)
@@ -156,12 +156,12 @@ async def test_its_streams_end_and_its_answers_stop(setup: Setup, how: End) -> N
         [end] = [event async for event in reader]
         assert isinstance(end, EndEvent)
         assert end.status == "revoked"
-        assert mine.codes == [CloseCode.SESSION_ENDED]
+        assert mine.codes == [CloseCode.CREDENTIAL_ENDED]
         if how is not expire:
             assert theirs.codes == []
             assert not isinstance(await anext(others), EndEvent)
     async with asyncio.timeout(10):
-        while setup.key.credential_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
+        while setup.key.credential_id in live.runs.credential_ids():  # noqa: ASYNC110 no event tells
             await asyncio.sleep(0.01)
     assert await live.api_keys.resolve(setup.made.token) is None
     with pytest.raises(Unauthenticated):

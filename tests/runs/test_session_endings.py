@@ -9,7 +9,7 @@ import pytest
 
 from chat_app.auth.account.delete import delete_account
 from chat_app.auth.principal import Principal
-from chat_app.core.signals import SESSIONS
+from chat_app.core.signals import CREDENTIALS
 from chat_app.gateway.connections import CloseCode, ConnectionRegistry
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services
@@ -25,7 +25,7 @@ SLOW = "fake:10000x20"
 class Socket:
     """Something open at the guard, and the code it was closed with."""
 
-    session_id: UUID | None
+    credential_id: UUID | None
     client_network: str = "192.0.2.0/24"
     codes: list[int] = field(default_factory=list)
 
@@ -142,7 +142,7 @@ SPARES_OTHERS = [one for one in ENDS if one is not expire]
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
 async def test_its_sockets_close_and_its_answers_stop(setup: Setup, how: End) -> None:
     live, registry = setup.live, ConnectionRegistry()
-    live.bus.subscribe_callback(SESSIONS, registry.on_signal)
+    live.bus.subscribe_callback(CREDENTIALS, registry.on_signal)
     sockets = [Socket(one.credential_id) for one in (setup.mine, setup.mine, setup.other)]
     with registry.open(sockets[0]), registry.open(sockets[1]), registry.open(sockets[2]):
         mine = await live.runs.send(setup.mine, text="hi", client_id="c1", model=SLOW)
@@ -153,12 +153,12 @@ async def test_its_sockets_close_and_its_answers_stop(setup: Setup, how: End) ->
         await anext(others)
         await how(setup)
         said_after = [event async for event in reader]
-        assert [one.codes for one in sockets[:2]] == [[CloseCode.SESSION_ENDED]] * 2
+        assert [one.codes for one in sockets[:2]] == [[CloseCode.CREDENTIAL_ENDED]] * 2
         if how in SPARES_OTHERS:
             assert sockets[2].codes == []
             assert not isinstance(await anext(others), EndEvent)
     async with asyncio.timeout(10):
-        while setup.mine.credential_id in live.runs.session_ids():  # noqa: ASYNC110 no event tells
+        while setup.mine.credential_id in live.runs.credential_ids():  # noqa: ASYNC110 no event tells
             await asyncio.sleep(0.01)
     assert await live.sessions.principal(setup.mine.credential_id) is None
     [end] = said_after

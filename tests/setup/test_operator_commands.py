@@ -16,7 +16,7 @@ from chat_app.auth.errors import InvalidCredentials, TooManyAttempts
 from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import IssuedSession
 from chat_app.core.control import control_socket
-from chat_app.core.signals import SESSIONS, Signal, user_topic
+from chat_app.core.signals import CREDENTIALS, Signal, user_topic
 from chat_app.db.data_folder import lock_data_folder
 from chat_app.db.tables import Totp, User
 from chat_app.services import Services
@@ -77,7 +77,7 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     server: Services, tmp_path: Path
 ) -> None:
     ended: list[Signal] = []
-    server.bus.subscribe_callback(SESSIONS, ended.append)
+    server.bus.subscribe_callback(CREDENTIALS, ended.append)
     ada = await server.accounts.add(ADA, PASSWORD, "Ada")
 
     async def signed_in() -> IssuedSession:
@@ -94,7 +94,7 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
 
     session = await signed_in()
     assert await user("disable", ADA) == Said(0, f"{ADA} is disabled; 1 session ended.\n")
-    assert [(one.session_id, one.reason) for one in ended] == [(session.session_id, "disabled")]
+    assert [(one.credential_id, one.reason) for one in ended] == [(session.session_id, "disabled")]
     assert await user("enable", ADA) == Said(0, f"{ADA} can sign in again.\n")
 
     for _ in range(5):
@@ -108,7 +108,7 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
     session = await signed_in()
     changed = await user("password", ADA, "--password-stdin", stdin=f"{NEW}\n")
     assert changed == Said(0, f"{ADA} has a new password; 1 session ended.\n")
-    assert ended[-1].session_id == session.session_id
+    assert ended[-1].credential_id == session.session_id
     await sign_in(NEW)
 
     for command in (("restore", "x.db"), ("move", "--to", "postgresql:///chat")):
@@ -118,7 +118,7 @@ async def test_what_the_operator_does_is_heard_by_the_running_server_at_once(
 
     session = await signed_in()
     assert await user("delete", ADA) == Said(0, f"{ADA} is deleted.\n")
-    assert (ended[-1].session_id, ended[-1].reason) == (session.session_id, "removed")
+    assert (ended[-1].credential_id, ended[-1].reason) == (session.session_id, "removed")
 
 
 async def test_an_email_that_is_verified_and_a_second_factor_that_is_reset_are_heard_at_once(

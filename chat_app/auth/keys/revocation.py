@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import col, delete
 
 from chat_app.auth.sessions.revocation import Condition, SessionRevocation
-from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import ApiKey
 
@@ -46,8 +46,8 @@ def publish_ended(bus: Bus, keys: Iterable[tuple[UUID, UUID]], reason: str) -> N
         reason: Why; for the log.
     """
     for key_id, user_id in keys:
-        signal = Signal("api_key_ended", session_id=key_id, user_id=user_id, reason=reason)
-        bus.publish(SESSIONS, signal)
+        signal = Signal("api_key_ended", credential_id=key_id, user_id=user_id, reason=reason)
+        bus.publish(CREDENTIALS, signal)
 
 
 async def revoke_credentials(

@@ -32,7 +32,7 @@ from chat_app.core.errors import (
     Unauthenticated,
 )
 from chat_app.core.logging import log_security_event
-from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.statements import KEY_OF_TOKEN
@@ -82,7 +82,7 @@ class ApiKeys:
             _USES, USED_EVERY.total_seconds(), timer=self._seconds
         )
         self._writes: set[asyncio.Task[None]] = set()
-        bus.subscribe_callback(SESSIONS, self._on_ended)
+        bus.subscribe_callback(CREDENTIALS, self._on_ended)
 
     def lifetimes(self) -> tuple[int | None, ...]:
         """The lifetimes to choose from, in days; None for a key that does not expire."""
@@ -264,8 +264,8 @@ class ApiKeys:
         return self._clock().timestamp()
 
     def _on_ended(self, signal: Signal) -> None:
-        if signal.session_id is not None:
-            self._cache.drop(signal.session_id)
+        if signal.credential_id is not None:
+            self._cache.drop(signal.credential_id)
 
 
 def _clean_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:

@@ -11,7 +11,7 @@ from chat_app.auth.principal import Principal
 from chat_app.auth.sessions.models import StoredSession
 from chat_app.core.clock import Clock
 from chat_app.core.errors import NotFound
-from chat_app.core.signals import SESSIONS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
 from chat_app.db.tables import AuthSession, DeniedSession, User
@@ -154,8 +154,8 @@ class SessionRevocation:
     def _publish_revoked(self, session_ids: Iterable[UUID], reason: str) -> None:
         """Publish revoked sessions, so that their sockets, runs and caches end."""
         for session_id in session_ids:
-            signal = Signal("session_ended", session_id=session_id, reason=reason)
-            self.bus.publish(SESSIONS, signal)
+            signal = Signal("session_ended", credential_id=session_id, reason=reason)
+            self.bus.publish(CREDENTIALS, signal)
 
     async def expire_due(self) -> int:
         """Revoke the expired sessions and purge old rows and denials.

@@ -31,7 +31,7 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import DatabaseError, Unauthenticated
 from chat_app.core.logging import log_security_event
 from chat_app.core.network import coarse_network
-from chat_app.core.signals import SESSIONS, TOKENS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Prepared
 from chat_app.db.statements import SESSION_BY_ID
@@ -95,7 +95,7 @@ class SessionService(SessionRevocation):
         self._cache: CredentialCache[ResolvedSession] = CredentialCache(self._seconds)
         self._revocations = 0
         self._no_touch_before: datetime | None = None
-        bus.subscribe_callback(SESSIONS, self._on_revoked)
+        bus.subscribe_callback(CREDENTIALS, self._on_revoked)
         bus.subscribe_callback(TOKENS, self._on_replaced)
 
     async def issue(
@@ -280,7 +280,7 @@ class SessionService(SessionRevocation):
             row.last_seen_at, row.idle_expires_at = now, self._idle_end(row, now)
             token = self._codec.issue(row, user, now)
             session.add(row)
-            replaced = Signal("session_token", session_id=row.id)
+            replaced = Signal("session_token", credential_id=row.id)
             session.after_commit.append(lambda: self.bus.publish(TOKENS, replaced))
         return _issued(token, row, now)
 
@@ -380,13 +380,13 @@ class SessionService(SessionRevocation):
 
     def _on_revoked(self, signal: Signal) -> None:
         self._revocations += 1
-        if signal.session_id is not None:
-            self._principals.pop(signal.session_id, None)
-            self._cache.drop(signal.session_id)
+        if signal.credential_id is not None:
+            self._principals.pop(signal.credential_id, None)
+            self._cache.drop(signal.credential_id)
 
     def _on_replaced(self, signal: Signal) -> None:
-        if signal.session_id is not None:
-            self._cache.drop(signal.session_id)
+        if signal.credential_id is not None:
+            self._cache.drop(signal.credential_id)
 
 
 def _issued(token: str, row: SessionRow, now: datetime) -> IssuedSession:

@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from chat_app.core.signals import SESSIONS, Signal
+from chat_app.core.signals import CREDENTIALS, Signal
 from chat_app.db import engine
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Transaction
@@ -61,7 +61,7 @@ async def test_a_revocation_is_committed_before_it_is_published(harness: AuthHar
     issued = await harness.sign_in(await harness.person())
     reading: list[asyncio.Task[Any]] = []
     harness.bus.subscribe_callback(
-        SESSIONS,
+        CREDENTIALS,
         lambda _: reading.append(asyncio.create_task(harness.sessions.resolve(issued.token))),
     )
     await harness.sessions.revoke(await harness.principal_of(issued), issued.session_id)
@@ -143,7 +143,7 @@ async def test_a_published_revocation_is_noticed_at_once(harness: AuthHarness) -
     issued = await harness.sign_in(await harness.person())
     assert await harness.sessions.principal(issued.session_id) is not None
     await harness.end_unheard(issued.session_id)
-    harness.bus.publish(SESSIONS, Signal("session_ended", session_id=issued.session_id))
+    harness.bus.publish(CREDENTIALS, Signal("session_ended", credential_id=issued.session_id))
     assert await harness.sessions.principal(issued.session_id) is None
 
 
@@ -332,7 +332,7 @@ async def test_a_cached_session_ends_with_its_signal_and_within_five_seconds_wit
     for issued in (told, unheard):
         assert await harness.sessions.resolve(issued.token, cached=True) is not None
         await harness.end_unheard(issued.session_id)
-    harness.bus.publish(SESSIONS, Signal("session_ended", session_id=told.session_id))
+    harness.bus.publish(CREDENTIALS, Signal("session_ended", credential_id=told.session_id))
     assert await harness.sessions.resolve(told.token, cached=True) is None
     harness.time.passes(seconds=5)
     assert await harness.sessions.resolve(unheard.token, cached=True) is None

@@ -358,7 +358,7 @@ async def test_step_up_publishes_a_signal(harness: AuthHarness) -> None:
     heard: list[Signal] = []
     harness.bus.subscribe_callback(TOKENS, heard.append)
     await harness.sessions.step_up(await harness.principal_of(issued), method="password")
-    assert heard == [Signal("session_token", session_id=issued.session_id)]
+    assert heard == [Signal("session_token", credential_id=issued.session_id)]
 
 
 async def test_a_revoked_session_counts_as_not_replaced(harness: AuthHarness) -> None:
