@@ -11,6 +11,8 @@ from chat_app.core.events import (
     TextDelta,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -79,6 +81,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TextResumed),
     st.builds(ToolCallDelta, _call_ids, _names, texts),
     st.builds(ToolCallEnd, _call_ids),
+    st.builds(ToolApprovalRequest, _call_ids, _words),
+    st.builds(ToolApprovalResponse, _call_ids, st.booleans(), texts),
     _results,
     st.builds(PartAdded, whole_parts),
     _usages,
@@ -112,6 +116,12 @@ def _tool_call(draw: st.DrawFn) -> list[Event]:
     call_id, name = draw(st.uuids(version=4)).hex, draw(_names)
     pieces = draw(st.lists(texts, min_size=1, max_size=3))
     called = [*(ToolCallDelta(call_id, name, piece) for piece in pieces), ToolCallEnd(call_id)]
+    if draw(st.booleans()):
+        is_approved = draw(st.booleans())
+        called.append(ToolApprovalRequest(call_id, f"approval-{call_id}"))
+        called.append(ToolApprovalResponse(call_id, is_approved, draw(texts)))
+        if not is_approved:
+            return called
     if draw(st.booleans()):
         return [*called, ToolResult(call_id, draw(json_values))]
     return [*called, ToolResult(call_id, None, "tool_failed")]

@@ -278,7 +278,7 @@ class TreeMaker:
 
     def _tool_call(self) -> Part:
         random = self._random
-        state = random.choice(("streaming", "called", "done", "failed"))
+        state = random.choice(("streaming", "called", "done", "failed", "denied"))
         part: Part = {
             "type": "tool-call",
             "call_id": random.choice(_CALL_IDS),
@@ -290,6 +290,8 @@ class TreeMaker:
             part["result"] = random.choice(_RESULTS)
         if state == "failed":
             part["error"] = "tool_failed"
+        if state == "denied":
+            part["approval"] = {"id": "a", "approved": False}
         return part
 
     def _other(self) -> Part:

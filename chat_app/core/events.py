@@ -91,6 +91,33 @@ class ToolCallEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolApprovalRequest:
+    """A tool call waits until the user allows it; its arguments are complete.
+
+    Args:
+        approval_id: By which the response names it.
+    """
+
+    kind: ClassVar = "tool-approval-request"
+    call_id: str
+    approval_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolApprovalResponse:
+    """The user has allowed a tool call, or has not, which ends it.
+
+    Args:
+        reason: Why, in the user's words; may be empty.
+    """
+
+    kind: ClassVar = "tool-approval-response"
+    call_id: str
+    approved: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResult:
     """A tool has returned or failed.
 
@@ -159,7 +186,7 @@ PartDelta = TextDelta | ReasoningDelta
 """An event whose text makes a part longer."""
 PART_DELTAS = (TextDelta, ReasoningDelta)
 """The types of `PartDelta`; `isinstance` is faster with a tuple than with a union."""
-ToolEvent = ToolCallDelta | ToolCallEnd | ToolResult
+ToolEvent = ToolCallDelta | ToolCallEnd | ToolApprovalRequest | ToolApprovalResponse | ToolResult
 PartEnd = ReasoningEnd | TextWasReasoning
 Event = PartDelta | PartEnd | TextResumed | ToolEvent | PartAdded | NativeItemAdded | Usage | Finish
 
@@ -174,6 +201,8 @@ _BY_KIND: dict[str, type[Event]] = {
         TextResumed,
         ToolCallDelta,
         ToolCallEnd,
+        ToolApprovalRequest,
+        ToolApprovalResponse,
         ToolResult,
         PartAdded,
         NativeItemAdded,
@@ -250,7 +279,7 @@ class PartLocator:
                 if event.call_id not in self._calls:
                     self._calls[event.call_id] = self._new("")
                 return self._calls[event.call_id]
-            case ToolCallEnd() | ToolResult():
+            case ToolCallEnd() | ToolApprovalRequest() | ToolApprovalResponse() | ToolResult():
                 return self._calls.get(event.call_id)
             case PartAdded():
                 return self._new("")
@@ -303,7 +332,9 @@ def fold(events: Iterable[Event]) -> FoldedRun:
                 folded.parts[index] = {"type": "reasoning", "text": "", "seconds": seconds}
             case ToolCallDelta() if part["type"] == "tool-call" and part["state"] == "streaming":
                 texts[index].append(event.arguments)
-            case ToolCallEnd() | ToolResult() if part["type"] == "tool-call":
+            case ToolCallEnd() | ToolApprovalRequest() | ToolApprovalResponse() | ToolResult() if (
+                part["type"] == "tool-call"
+            ):
                 _change_call(part, event)
             case _:
                 pass
@@ -326,12 +357,7 @@ def events_of(parts: Iterable[Part]) -> Iterator[tuple[int, Event]]:
                 if "seconds" in part:
                     yield index, ReasoningEnd(part["seconds"])
             case "tool-call":
-                call_id = part["call_id"]
-                yield index, ToolCallDelta(call_id, part["name"], part["arguments"])
-                if part["state"] != "streaming":
-                    yield index, ToolCallEnd(call_id)
-                if part["state"] in ("done", "failed"):
-                    yield index, ToolResult(call_id, part.get("result"), part.get("error", ""))
+                yield from ((index, event) for event in _events_of_call(part))
             case _:
                 yield index, PartAdded(part)
 
@@ -365,12 +391,40 @@ def _new_part(event: Event) -> Part:
             raise AssertionError(f"The event {event.kind} begins no part.")
 
 
-def _change_call(part: ToolCallPart, event: ToolCallEnd | ToolResult) -> None:
-    if part["state"] in ("done", "failed"):
+def _change_call(
+    part: ToolCallPart,
+    event: ToolCallEnd | ToolApprovalRequest | ToolApprovalResponse | ToolResult,
+) -> None:
+    if part["state"] in ("done", "failed", "denied"):
         return
-    if isinstance(event, ToolCallEnd):
-        part["state"] = "called"
-    elif event.error:
-        part["state"], part["error"] = "failed", event.error
-    else:
-        part["state"], part["result"] = "done", event.result
+    match event:
+        case ToolCallEnd():
+            part["state"] = "called"
+        case ToolApprovalRequest(_, approval_id) if "approval" not in part:
+            part["state"], part["approval"] = "called", {"id": approval_id}
+        case ToolApprovalResponse() if "approval" in part and "approved" not in part["approval"]:
+            part["approval"]["approved"] = event.approved
+            if event.reason:
+                part["approval"]["reason"] = event.reason
+            if not event.approved:
+                part["state"] = "denied"
+        case ToolResult(_, result, error):
+            if error:
+                part["state"], part["error"] = "failed", error
+            else:
+                part["state"], part["result"] = "done", result
+        case _:
+            pass
+
+
+def _events_of_call(part: ToolCallPart) -> Iterator[Event]:
+    call_id, approval = part["call_id"], part.get("approval")
+    yield ToolCallDelta(call_id, part["name"], part["arguments"])
+    if part["state"] != "streaming":
+        yield ToolCallEnd(call_id)
+    if approval is not None:
+        yield ToolApprovalRequest(call_id, approval["id"])
+        if "approved" in approval:
+            yield ToolApprovalResponse(call_id, approval["approved"], approval.get("reason", ""))
+    if part["state"] in ("done", "failed"):
+        yield ToolResult(call_id, part.get("result"), part.get("error", ""))

@@ -27,12 +27,28 @@ class ReasoningPart(TypedDict):
     seconds: NotRequired[float]
 
 
+class ToolApproval(TypedDict):
+    """The question whether a tool call may run.
+
+    Args:
+        id: The question's own id.
+        approved: What the user has answered; missing until then.
+        reason: Why, in the user's words.
+    """
+
+    id: str
+    approved: NotRequired[bool]
+    reason: NotRequired[str]
+
+
 class ToolCallPart(TypedDict):
     """A call of a tool by a model.
 
     Args:
         arguments: The arguments as JSON text, as far as they have arrived.
-        state: `streaming` while arguments arrive, then `called`, then `done` or `failed`.
+        state: `streaming` while arguments arrive, then `called`, then `done`, `failed`, or `denied`
+            if the user did not allow it.
+        approval: The user's approval; missing when the tool needs none.
         result: What the tool returned, a JSON value; only when `done`.
         error: A message code; only when `failed`.
     """
@@ -41,7 +57,8 @@ class ToolCallPart(TypedDict):
     call_id: str
     name: str
     arguments: str
-    state: Literal["streaming", "called", "done", "failed"]
+    state: Literal["streaming", "called", "done", "failed", "denied"]
+    approval: NotRequired[ToolApproval]
     result: NotRequired[Any]
     error: NotRequired[str]
 

@@ -6,6 +6,8 @@ from chat_app.core.events import (
     Finish,
     NativeItemAdded,
     PartAdded,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolResult,
     encode_payload,
@@ -60,7 +62,13 @@ def _size_of(event: Event) -> int:
         case ToolCallDelta():
             text = event.call_id + event.name + event.arguments
             return PART_BYTES + len(text.encode("utf-8", "surrogatepass"))
-        case PartAdded() | ToolResult() | NativeItemAdded():
+        case (
+            PartAdded()
+            | ToolApprovalRequest()
+            | ToolApprovalResponse()
+            | ToolResult()
+            | NativeItemAdded()
+        ):
             return PART_BYTES + len(encode_payload(event).encode("utf-8", "surrogatepass"))
         case _:
             return 0

@@ -18,6 +18,8 @@ from chat_app.core.events import (
     ReasoningDelta,
     ReasoningEnd,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -99,8 +101,10 @@ class ChunkEncoder:
             case ToolCallDelta(call_id, name) if call_id not in self._calls:
                 self._calls.add(call_id)
                 return {"type": "tool-call", "name": name, "state": "streaming"}
-            case ToolCallEnd():
+            case ToolCallEnd() | ToolApprovalRequest():
                 return {"state": "called"}
+            case ToolApprovalResponse(approved=False):
+                return {"state": "denied"}
             case ToolResult(error=error):
                 return {"state": "failed" if error else "done"}
             case PartAdded(part):

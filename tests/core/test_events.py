@@ -16,6 +16,8 @@ from chat_app.core.events import (
     TextDelta,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -52,6 +54,14 @@ def test_the_payload_of_anything_else_is_json_under_stable_names() -> None:
         ("text-was-reasoning", '{"seconds":1.5}'): TextWasReasoning(1.5),
         ("text-resumed", "{}"): TextResumed(),
         ("tool-call-end", '{"call_id":"c"}'): ToolCallEnd("c"),
+        (
+            "tool-approval-request",
+            '{"call_id":"c","approval_id":"a"}',
+        ): ToolApprovalRequest("c", "a"),
+        (
+            "tool-approval-response",
+            '{"call_id":"c","approved":false,"reason":"no"}',
+        ): ToolApprovalResponse("c", False, "no"),
         ("tool-result", '{"call_id":"c","result":[1],"error":""}'): ToolResult("c", [1]),
         (
             "part",
@@ -135,8 +145,48 @@ def test_a_tool_call_goes_through_its_states() -> None:
     ]
 
 
-def test_the_result_of_an_unknown_call_is_ignored() -> None:
-    assert fold([ToolCallEnd("c"), ToolResult("c", 1), ReasoningEnd(1)]).parts == []
+def test_a_call_that_is_approved_goes_on() -> None:
+    log = [
+        *(ToolCallDelta("c", "add", "{}"), ToolApprovalRequest("c", "a1")),
+        *(ToolApprovalRequest("c", "a2"), ToolApprovalResponse("c", True, "fine")),
+        *(ToolApprovalResponse("c", False), ToolResult("c", 3)),
+    ]
+    call = {"type": "tool-call", "call_id": "c", "name": "add", "arguments": "{}"}
+    waiting = {**call, "state": "called", "approval": {"id": "a1"}}
+    approved = {**call, "approval": {"id": "a1", "approved": True, "reason": "fine"}}
+    assert [fold(log[:n]).parts for n in (2, 3, 4, 5, 6)] == [
+        *([waiting], [waiting]),
+        *([{**approved, "state": "called"}], [{**approved, "state": "called"}]),
+        [{**approved, "state": "done", "result": 3}],
+    ]
+
+
+def test_a_call_that_is_denied_has_ended() -> None:
+    log = [
+        *(ToolCallDelta("c", "add", "{}"), ToolCallEnd("c"), ToolApprovalRequest("c", "a")),
+        *(ToolApprovalResponse("c", False), ToolApprovalResponse("c", True), ToolResult("c", 3)),
+        ToolCallDelta("c", "add", "too late"),
+    ]
+    assert fold(log).parts == [
+        {
+            "type": "tool-call",
+            "call_id": "c",
+            "name": "add",
+            "arguments": "{}",
+            "state": "denied",
+            "approval": {"id": "a", "approved": False},
+        }
+    ]
+
+
+def test_a_response_that_nobody_asked_for_is_ignored() -> None:
+    called = [ToolCallDelta("c", "add", "{}"), ToolCallEnd("c")]
+    assert fold([*called, ToolApprovalResponse("c", True)]).parts == fold(called).parts
+
+
+def test_the_events_of_an_unknown_call_are_ignored() -> None:
+    approval = [ToolApprovalRequest("c", "a"), ToolApprovalResponse("c", True)]
+    assert fold([ToolCallEnd("c"), *approval, ToolResult("c", 1), ReasoningEnd(1)]).parts == []
 
 
 def test_a_part_that_arrives_at_once_stands_where_it_came() -> None:

@@ -8,6 +8,7 @@ from chat_app.core.parts import NativeItem, Part, ToolCallPart, notice_part, tex
 from chat_app.llm.base import PromptMessage, text_message
 from chat_app.llm.dialects.turns import (
     CONTINUE,
+    DENIED,
     EMPTY_MESSAGE,
     EMPTY_RESULT,
     NO_BEGINNING,
@@ -156,6 +157,13 @@ def test_calls_get_ids_that_every_provider_accepts() -> None:
         ({"result": ""}, EMPTY_RESULT, False),
         ({"state": "failed", "error": "timeout"}, "[The tool failed: timeout]", True),
         ({"state": "called"}, NO_RESULT, True),
+        ({"state": "called", "approval": {"id": "a1"}}, NO_RESULT, True),
+        ({"state": "denied", "approval": {"id": "a1", "approved": False}}, DENIED, True),
+        (
+            {"state": "denied", "approval": {"id": "a1", "approved": False, "reason": "no"}},
+            "[The user did not allow this call: no]",
+            True,
+        ),
         ({"state": "streaming", "arguments": '{"ci'}, NO_RESULT, True),
     ],
 )

@@ -15,6 +15,8 @@ from chat_app.core.events import (
     ReasoningEnd,
     TextDelta,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -130,6 +132,15 @@ def test_of_a_tool_call_its_name_and_state_are_sent(error: str, state: str) -> N
         [["stream", 0, {"state": "called"}]],
         [["stream", 0, {"state": state}]],
     ]
+
+
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_a_tool_call_that_waits_for_its_user_is_called_until_it_is_denied(is_approved: bool):
+    approval = (ToolApprovalRequest("c", "a"), ToolApprovalResponse("c", is_approved))
+    states = [
+        value[0][2]["state"] for value in encoded(ToolCallDelta("c", "n", "{}"), *approval)[:-1]
+    ]
+    assert states == ["streaming", "called", *([] if is_approved else ["denied"])]
 
 
 def test_any_other_part_is_sent_whole() -> None:

@@ -33,6 +33,7 @@ CONTINUE = "Continue your last answer exactly where it ends. Repeat nothing of i
 NO_BEGINNING = "[The beginning of this conversation is not shown.]"
 EMPTY_MESSAGE = "[Empty message]"
 NO_RESULT = "[No result: the call was not finished.]"
+DENIED = "[The user did not allow this call.]"
 EMPTY_RESULT = "[No output]"
 _NO_ANSWER = {
     "failed": "[No answer: the model failed.]",
@@ -381,6 +382,9 @@ def _result(part: ToolCallPart) -> str:
             return text if text.strip() else EMPTY_RESULT
         case "failed":
             return f"[The tool failed: {part.get('error') or 'unknown error'}]"
+        case "denied":
+            reason = _clean(part.get("approval", {}).get("reason", ""))
+            return f"[The user did not allow this call: {reason}]" if reason.strip() else DENIED
         case _:
             return NO_RESULT
 
