@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
 
-from benchmarks.sample_text import MARKER, tokens
+from testing.sample_text import MARKER, tokens
 
 _QUESTION = re.compile(r"Say (\d+) tokens, one per (\d+) ms, as ([0-9a-z]+)")
 _HEAD = (

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.sample_text import MARKER
+from testing.sample_text import MARKER
 
 _PATIENCE = 120
 _HANDLER = b'42/_event,["event",'

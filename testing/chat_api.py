@@ -75,6 +75,11 @@ class Exchange:
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(lambda: text in self.body.decode())
 
+    async def until_count(self, text: str, count: int) -> None:
+        """Wait until the answer holds a text so many times."""
+        async with asyncio.timeout(PATIENCE), self._news:
+            await self._news.wait_for(lambda: self.body.count(text.encode()) >= count)
+
     async def leave(self) -> None:
         """Disconnect, and wait until the server has let go."""
         self._left.set()
@@ -126,8 +131,17 @@ class ChatApi:
             headers = {WHO: who, **more.pop("headers", {})}
             return await self._client.request(method, path, headers=headers, **more)
 
-    def open(self, who: str, method: str, path: str, body: Any = None) -> Exchange:
-        """A request whose answer streams."""
+    def open(self, who: str, method: str, path: str, body: Any = None, **headers: str) -> Exchange:
+        """A request whose answer streams.
+
+        Args:
+            who: The user.
+            method: Of the request.
+            path: Of the request.
+            body: A JSON value; None sends no body.
+            headers: Further headers, by their names with underscores.
+        """
+        sent = {WHO: who, **{name.replace("_", "-"): value for name, value in headers.items()}}
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -136,7 +150,7 @@ class ChatApi:
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
-            "headers": [(WHO.encode(), who.encode())],
+            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         }
         return Exchange(self.app, scope, b"" if body is None else json.dumps(body).encode())
 

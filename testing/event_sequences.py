@@ -11,6 +11,8 @@ from chat_app.core.events import (
     ReasoningEnd,
     TextDelta,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -42,7 +44,7 @@ def events(random: Random) -> list[Event]:
     calls = [f"call-{number}" for number in range(random.randint(1, 3))]
     makers = (
         *(_text, _text, _reasoning, _reasoning, _reasoning_end, _text_was_reasoning),
-        *(_tool_call, _tool_call, _tool_call_end, _tool_result),
+        *(_tool_call, _tool_call, _tool_call_end, _tool_approval, _tool_result),
         *(_part, _usage, _finish),
     )
     # few kinds at a time, so that events of one kind follow each other
@@ -92,6 +94,15 @@ def _tool_call(random: Random, calls: list[str]) -> Event:
 
 def _tool_call_end(random: Random, calls: list[str]) -> Event:
     return ToolCallEnd(random.choice(calls))
+
+
+def _tool_approval(random: Random, calls: list[str]) -> Event:
+    call = random.choice(calls)
+    if random.random() < 0.5:
+        return ToolApprovalRequest(call, f"approval-of-{call}")
+    return ToolApprovalResponse(
+        call, random.random() < 0.5, random.choice(("", "I don't know it."))
+    )
 
 
 def _tool_result(random: Random, calls: list[str]) -> Event:

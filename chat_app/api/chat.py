@@ -16,10 +16,11 @@ from chat_app.api.errors import NO_STORE
 from chat_app.api.problems import MEDIA_TYPE, problem
 from chat_app.api.requests import id_of
 from chat_app.api.responses import ResponseModel
-from chat_app.api.routing import Routes
+from chat_app.api.routing import EVENT_STREAM, Routes
 from chat_app.api.streaming import StreamResponse
 from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
 from chat_app.api.wires import ai_sdk
+from chat_app.api.wires.ai_sdk_positions import POSITION_HEADER, Position, position_of
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.core.text import is_client_id
@@ -101,37 +102,57 @@ class StopRequest(BaseModel):
     errors=(404, 409),
     scope="chat",
 )
-async def chat(_request: Request, principal: Principal, body: ChatRequest) -> Response:
+async def chat(request: Request, principal: Principal, body: ChatRequest) -> Response:
     """Send or edit a message, regenerate or continue an answer, and stream the run."""
     thread_id = await find_thread(principal, body.id) if body.id is not None else None
     create = _CREATE[body.trigger]
     created = await create(principal, body, thread_id)
-    return _stream(principal, RunRef(created.run_id, created.message_id), created.thread_id)
+    run = RunRef(created.run_id, created.message_id)
+    return _stream(request, principal, run, created.thread_id)
 
 
 @routes.signed_in("GET", "/api/chat/{id}/stream", is_stream=True, no_content=True, scope="chat")
 async def resume(request: Request, principal: Principal) -> Response | None:
-    """Resume the answer that is being written, from its start; 204 when there is none."""
+    """Resume the answer that is being written, from its start; 204 when there is none.
+
+    With `Last-Event-ID` it goes on behind that event, also if the answer has ended meanwhile.
+    """
     thread_id = await find_thread(principal, request.path_params["id"])
     if thread_id is None:
         return None
+    position = position_of(request.headers.get(POSITION_HEADER))
+    if position is not None and not position.is_end:
+        with suppress(NotFound):
+            run, its_thread = await services().runs.find(principal, position.run_id)
+            if its_thread == thread_id:
+                return _stream(request, principal, run, thread_id, position=position)
     window = await _last_window(principal, thread_id)
     # to an answer that has ended, a client would append it once more
     if window.run is None or any(message.is_compacting for message in window.messages):
         return None
-    return _stream(principal, window.run, window.thread.id)
+    if position is not None and position.run_id == window.run.run_id:
+        return None
+    return _stream(request, principal, window.run, window.thread.id)
 
 
-@routes.signed_in("GET", "/api/chat/resume/{id}", is_stream=True, scope="chat")
-async def resume_stream(request: Request, principal: Principal) -> Response:
-    """Resume or replay one stream, by the id in the header of its first response."""
+@routes.signed_in("GET", "/api/chat/resume/{id}", is_stream=True, no_content=True, scope="chat")
+async def resume_stream(request: Request, principal: Principal) -> Response | None:
+    """Resume or replay one stream, by the id in the header of its first response.
+
+    With `Last-Event-ID` it goes on behind that event; 204 when that was the last one.
+    """
     try:
         run, thread_id = await services().runs.find(principal, id_of(request.path_params["id"]))
     except NotFound:
         missing = NotFound()
         details = {**problem(missing), "error": "stream not found"}  # as assistant-ui knows it
         return JSONResponse(details, missing.status, NO_STORE, MEDIA_TYPE)
-    return _stream(principal, run, thread_id)
+    position = position_of(request.headers.get(POSITION_HEADER))
+    if position is None or position.run_id != run.run_id:
+        return _stream(request, principal, run, thread_id)
+    if position.is_end:
+        return None
+    return _stream(request, principal, run, thread_id, position=position)
 
 
 @routes.signed_in("POST", "/api/chat/{id}/stop", body=StopRequest, max_bytes=None, scope="chat")
@@ -300,15 +321,36 @@ def _validated(last: dict[str, Any]) -> UserMessage:
         ) from None
 
 
-def _stream(principal: Principal, run: RunRef, thread_id: UUID) -> Response:
-    events = services().runs.follow(principal, run.run_id)
-    chunks = ai_sdk.encoded(events, message_id=run.message_id, thread_id=thread_id)
+def _stream(
+    request: Request,
+    principal: Principal,
+    run: RunRef,
+    thread_id: UUID,
+    *,
+    position: Position | None = None,
+) -> Response:
+    chunks = ai_sdk.encoded(
+        services().runs.follow(principal, run.run_id),
+        run_id=run.run_id,
+        message_id=run.message_id,
+        thread_id=thread_id,
+        version=ai_sdk.client_version(request.headers.get(ai_sdk.VERSION_HEADER)),
+        after=position,
+        id_every=_id_every(request),
+    )
     headers = {
         **ai_sdk.HEADERS,
         THREAD_HEADER: str(thread_id),
         STREAM_HEADER: str(run.run_id),
     }
     return StreamResponse(chunks, headers, keepalive=ai_sdk.KEEPALIVE)
+
+
+def _id_every(request: Request) -> int | None:
+    if request.method == "POST":
+        return ai_sdk.ID_EVERY
+    is_event_source = EVENT_STREAM in request.headers.get("accept", "")
+    return None if is_event_source else 1
 
 
 _CREATE = {

@@ -17,6 +17,7 @@ from chat_app.api.responses import ResponseModel, Timestamp, json_response
 from chat_app.api.routing import Routes
 from chat_app.api.thread_ids import is_uuid, thread_in_path
 from chat_app.api.wires import ai_sdk
+from chat_app.api.wires.ai_sdk_tools import ClientVersion
 from chat_app.api.wires.ui_messages import FORMAT, ui_message
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
@@ -138,10 +139,13 @@ async def messages(request: Request, principal: Principal, query: MessagesQuery)
     metrics = await services().runs.metrics_of(
         principal, [message.id for message in window.messages]
     )
+    version = ai_sdk.client_version(request.headers.get(ai_sdk.VERSION_HEADER))
     return json_if_changed(
         request,
         MessageWindow(
-            messages=[_message(message, metrics.get(message.id)) for message in window.messages],
+            messages=[
+                _message(message, metrics.get(message.id), version) for message in window.messages
+            ],
             has_older=window.has_older,
             run=_run(window.run),
         ),
@@ -238,14 +242,16 @@ def _run(run: RunRef | None) -> RunReference | None:
     return None if run is None else RunReference(id=run.run_id, message_id=run.message_id)
 
 
-def _message(message: MessageView, metrics: RunMetrics | None) -> StoredMessage:
+def _message(
+    message: MessageView, metrics: RunMetrics | None, version: ClientVersion
+) -> StoredMessage:
     return StoredMessage(
         id=message.id,
         parent_id=message.parent_id,
         versions=list(message.versions),
         role=message.role,
         metadata=_metadata(message, metrics),
-        parts=ai_sdk.ui_parts(message.parts),
+        parts=ai_sdk.ui_parts(message.parts, version),
         status=message.status,
         error=message.error or None,
         model=message.model or None,

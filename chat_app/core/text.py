@@ -60,6 +60,13 @@ def utf16_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def utf16_tail(text: str, start: int) -> str:
+    """What follows some UTF-16 code units; half a pair at its beginning is replaced."""
+    if text.isascii():
+        return text[start:]
+    return text.encode("utf-16-le", "surrogatepass")[2 * start :].decode("utf-16-le", "replace")
+
+
 def visible_line(text: str) -> str:
     """The text on one line, without what cannot be seen; empty if nothing can."""
     seen = "".join(map(_visible, repair_surrogates(text)))

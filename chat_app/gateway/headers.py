@@ -179,7 +179,8 @@ def _cors(context: RequestContext) -> Headers:
         (b"access-control-allow-credentials", b"true"),
         (
             b"access-control-expose-headers",
-            b"etag, link, retry-after, x-request-id, x-resumable-stream-id, x-thread-id",
+            b"etag, link, retry-after, x-request-id, x-resumable-stream-id, x-thread-id, "
+            b"x-vercel-ai-ui-message-stream",
         ),
     ]
     return headers + _PREFLIGHT if context.is_preflight else headers

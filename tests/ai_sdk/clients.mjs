@@ -120,7 +120,31 @@ async function read(version, body) {
     fetch: async () => new Response(body, { headers }),
   });
   await chat.sendMessage({ text: "hi" });
-  return view(chat);
+  return { ...view(chat), read: await readMessage(VERSIONS[version], body) };
+}
+
+/** The message that a body holds, each of whose chunks is checked by the schema of the client. */
+async function readMessage(ai, body) {
+  const schema = await (typeof ai.uiMessageChunkSchema === "function"
+    ? ai.uiMessageChunkSchema()
+    : ai.uiMessageChunkSchema);
+  const chunks = [];
+  for (const block of body.split("\n\n")) {
+    if (!block.startsWith("data: {")) continue;
+    const checked = await schema.validate(JSON.parse(block.slice(6)));
+    if (!checked.success) throw checked.error;
+    chunks.push(checked.value);
+  }
+  const stream = new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  let message;
+  // an error ends the message, as it ends the chat's
+  for await (message of ai.readUIMessageStream({ stream, onError: () => {} }));
+  return message;
 }
 
 const chats = new Map();

@@ -10,15 +10,17 @@ from chat_app.api.wires.ai_sdk import (
     DONE,
     ID_EVERY,
     INTERRUPTED,
-    INVALID_ARGUMENTS,
     Chunk,
     MessageStreamEncoder,
+    client_version,
     encode,
     encoded,
     finish_reason,
     metadata,
     ui_parts,
 )
+from chat_app.api.wires.ai_sdk_positions import position_of
+from chat_app.api.wires.ai_sdk_tools import DENIED, INVALID_ARGUMENTS, ClientVersion
 from chat_app.core.errors import message_of
 from chat_app.core.events import (
     Event,
@@ -28,6 +30,8 @@ from chat_app.core.events import (
     TextDelta,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolResult,
@@ -39,6 +43,7 @@ from chat_app.runs.follow import Channel, EndEvent, PartEvent, RunMetrics
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
 THREAD_ID = UUID("00000000-0000-4000-8000-000000000002")
+RUN_ID = UUID("00000000-0000-4000-8000-000000000003")
 METRICS = RunMetrics("alpha", Usage(10, 20, 5, 4), 0.25, 1.5, 1_230_000)
 METADATA = {
     "model": "alpha",
@@ -88,15 +93,27 @@ V5_KEYS = {
     "abort": set(),
 }
 """The keys that version 5.0.0 knows, whose schemas are strict."""
+LATER_KEYS = {
+    "tool-approval-request": {"approvalId", "toolCallId"},
+    "tool-output-denied": {"toolCallId"},
+    "tool-approval-response": {"approvalId", "approved", "reason"},
+}
+"""Those of approvals: the first two since version 6.0.0, the last since 7.0.0."""
+
+
+IDS: Any = {"run_id": RUN_ID, "message_id": MESSAGE_ID, "thread_id": THREAD_ID}
 
 
 def ending(status: Any = "complete", reason: Any = "stop", **more: Any) -> EndEvent:
     return EndEvent(0, status, reason, more.get("error", ""), 0, more.get("metrics", METRICS))
 
 
-def encode_events(*events: Event, end: EndEvent | None = None) -> list[Chunk]:
+def encode_events(
+    *events: Event, end: EndEvent | None = None, version: ClientVersion = 6
+) -> list[Chunk]:
     """The chunks between `start-step` and the end, or up to `end` and with it."""
-    channel, encoder = Channel(), MessageStreamEncoder(MESSAGE_ID, THREAD_ID)
+    channel, encoder = Channel(), MessageStreamEncoder(MESSAGE_ID, THREAD_ID, version)
+    keys = {5: V5_KEYS, 6: V5_KEYS | LATER_KEYS, 7: V5_KEYS | LATER_KEYS}[version]
     for seq, event in enumerate(events, 1):
         channel.put(seq, event)
     shown, _ = channel.read(0)
@@ -106,7 +123,7 @@ def encode_events(*events: Event, end: EndEvent | None = None) -> list[Chunk]:
     chunks += encoder.end(end or ending())
     for chunk in chunks:
         if not chunk["type"].startswith("data-"):
-            assert set(chunk) <= {"type", *V5_KEYS[chunk["type"]]}
+            assert set(chunk) <= {"type", *keys[chunk["type"]]}
         else:
             assert set(chunk) == {"type", "id", "data"}
     return chunks[2:] if end else chunks[2:-2]
@@ -367,6 +384,72 @@ def test_what_comes_after_a_result_is_not_sent():
     assert len(chunks) == 3
 
 
+ASKED = (ToolCallDelta("c1", "rm", "{}"), ToolApprovalRequest("c1", "a1"))
+CALL_ID = {"toolCallId": "c1"}
+QUESTION = {"type": "tool-approval-request", "approvalId": "a1", **CALL_ID}
+RESPONSE = {"type": "tool-approval-response", "approvalId": "a1"}
+
+
+@pytest.mark.parametrize(
+    ("version", "answered"),
+    [(6, []), (7, [{**RESPONSE, "approved": True, "reason": "fine"}])],
+)
+def test_a_call_that_is_approved_goes_on(version: ClientVersion, answered: list[Chunk]):
+    approval = ToolApprovalResponse("c1", True, "fine")
+    chunks = encode_events(*ASKED, approval, ToolResult("c1", 1), version=version)
+    assert [chunk["type"] for chunk in chunks[:3]] == [
+        *("tool-input-start", "tool-input-delta", "tool-input-available"),
+    ]
+    output = {"type": "tool-output-available", **CALL_ID, "output": 1, **TOOL}
+    assert chunks[3:] == [QUESTION, *answered, output]
+
+
+@pytest.mark.parametrize(("version", "answered"), [(6, []), (7, [{**RESPONSE, "approved": False}])])
+def test_a_call_that_is_denied_has_no_result(version: ClientVersion, answered: list[Chunk]):
+    events = (ToolApprovalResponse("c1", False), ToolApprovalResponse("c1", True))
+    chunks = encode_events(*ASKED, *events, ToolResult("c1", 1), version=version)
+    assert chunks[3:] == [QUESTION, *answered, {"type": "tool-output-denied", **CALL_ID}]
+
+
+def test_version_5_gets_an_approval_as_data_and_a_denied_call_as_one_that_failed():
+    data = {"approvalId": "a1", "toolCallId": "c1"}
+    asked = {"type": "data-approval", "id": "approval-c1", "data": data}
+    denial = ToolApprovalResponse("c1", False, "no")
+    answered = {**asked, "data": {**data, "approved": False, "reason": "no"}}
+    failed = {"type": "tool-output-error", **CALL_ID, "errorText": DENIED, **TOOL}
+    assert encode_events(*ASKED, denial, version=5)[3:] == [asked, answered, failed]
+    parts = ui_parts(fold([*ASKED, denial]).parts, 5)
+    assert [part["type"] for part in parts] == ["dynamic-tool", "data-approval"]
+    assert (parts[0]["state"], parts[0]["errorText"]) == ("output-error", DENIED)
+    assert parts[1] == answered
+
+
+def test_nobody_is_asked_about_arguments_that_cannot_be_sent():
+    call = (ToolCallDelta("c1", "rm", "{"), ToolApprovalRequest("c1", "a1"))
+    for approved, last in ((True, "tool-output-available"), (False, "tool-input-error")):
+        answered = (ToolApprovalResponse("c1", approved), ToolResult("c1", 1))
+        chunks = encode_events(*call, *answered)
+        assert not [chunk for chunk in chunks if "approval" in chunk["type"]]
+        assert chunks[-1]["type"] == last
+
+
+def test_a_response_that_nobody_asked_for_is_not_sent():
+    call = (ToolCallDelta("c1", "rm", "{}"), ToolApprovalResponse("c1", False), ToolCallEnd("c1"))
+    assert encode_events(*call)[-1]["type"] == "tool-input-available"
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        *((None, 6), ("", 6), ("5", 5), ("5.0.244", 5), (" 5 ", 5), ("4", 5), ("6", 6)),
+        *(("6.0.0-beta.1", 6), ("7", 7), ("7.0.173", 7), ("8", 7), ("five", 6), ("5a", 6)),
+        *(("-5", 6), ("\N{ARABIC-INDIC DIGIT FIVE}", 6), ("5" * 5_000, 6)),
+    ],
+)
+def test_the_header_of_a_client_says_its_major_version(said: str | None, version: int):
+    assert client_version(said) == version
+
+
 def test_a_text_goes_on_after_the_result_of_an_earlier_call():
     call = (ToolCallDelta("c1", "now", "{}"), ToolCallEnd("c1"), TextDelta("a"))
     chunks = encode_events(*call, ToolResult("c1", "noon"), TextDelta("b"))
@@ -429,11 +512,13 @@ async def test_now_and_then_an_event_without_data_says_how_far_the_stream_is():
             yield PartEvent(number * 2, 0, number * 2, TextDelta("ab"))
         yield ending(metrics=RunMetrics(""))
 
-    stream = encoded(events(), message_id=MESSAGE_ID, thread_id=THREAD_ID)
+    stream = encoded(events(), **IDS, id_every=ID_EVERY)
     blocks = b"".join([body async for body in stream]).decode().split("\n\n")
     positions = {place: block for place, block in enumerate(blocks) if block.startswith("id: ")}
-    last = ID_EVERY * 2 - 1
-    assert list(positions.values()) == [f"id: {(ID_EVERY - 1) * 2}", f"id: {last * 2}"]
+    *found, end = [position_of(block[4:]) for block in positions.values()]
+    assert [position and position.length(0) for position in found] == [ID_EVERY * 2, ID_EVERY * 4]
+    assert end is not None
+    assert end.is_end
     first = next(iter(positions))
     assert blocks[:first].count('data: {"type":"text-delta","id":"t0","delta":"ab"}') == ID_EVERY
     assert all(block.startswith(("data: ", "id: ")) for block in blocks[:-1])
@@ -448,10 +533,11 @@ async def test_the_events_are_closed_with_the_stream():
         finally:
             closed.append(True)
 
-    stream = encoded(events(), message_id=MESSAGE_ID, thread_id=THREAD_ID)
+    stream = encoded(events(), **IDS, id_every=ID_EVERY)
     bodies = [body async for body in stream]
     assert closed
-    assert bodies[1] == b'data: {"type":"finish-step"}\n\ndata: {"type":"abort"}\n\n' + DONE
+    assert bodies[1].startswith(b'data: {"type":"finish-step"}\n\ndata: {"type":"abort"}\n\nid: ')
+    assert bodies[1].endswith(DONE)
 
 
 def test_metadata_says_only_what_is_known():
@@ -478,6 +564,11 @@ def test_stored_parts_are_parts_of_a_ui_message():
             {"state": "called"},
             {"state": "done", "result": 3},
             {"state": "failed", "error": "internal_error"},
+            {"state": "called", "approval": {"id": "a"}},
+            {"state": "called", "approval": {"id": "a", "approved": True}},
+            {"state": "done", "result": 3, "approval": {"id": "a"}},
+            {"state": "done", "result": 3, "approval": {"id": "a", "approved": True}},
+            {"state": "denied", "approval": {"id": "a", "approved": False, "reason": "no"}},
         )
     ]
     reasoning = [
@@ -509,12 +600,33 @@ def test_stored_parts_are_parts_of_a_ui_message():
             "input": [1],
             "errorText": message_of("internal_error", {}),
         },
+        {**call, "state": "approval-requested", "input": [1], "approval": {"id": "a"}},
+        {
+            **call,
+            "state": "approval-responded",
+            "input": [1],
+            "approval": {"id": "a", "approved": True},
+        },
+        {**call, "state": "output-available", "input": [1], "output": 3},
+        {
+            **call,
+            "state": "output-available",
+            "input": [1],
+            "output": 3,
+            "approval": {"id": "a", "approved": True},
+        },
+        {
+            **call,
+            "state": "output-denied",
+            "input": [1],
+            "approval": {"id": "a", "approved": False, "reason": "no"},
+        },
         {"type": "source-url", "sourceId": "s1", "url": "https://example.com/", "title": "A"},
         {"type": "file", "url": "/f/1", "mediaType": "image/png", "filename": "a.png"},
-        {"type": "data-chart", "id": "d9", "data": None},
+        {"type": "data-chart", "id": "d14", "data": None},
         {
             "type": "data-notice",
-            "id": "d10",
+            "id": "d15",
             "data": {
                 "code": "rate_limited",
                 "params": NOTICE["params"],

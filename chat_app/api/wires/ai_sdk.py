@@ -1,17 +1,24 @@
 """Answers as the AI SDK's UI message stream, and stored messages as its UI messages.
 
-Versions 5, 6 and 7 read them. Only chunk types and keys that version 5 knows are sent: strict
-clients reject a chunk with any other.
+Versions 5, 6 and 7 read them. Strict clients reject a chunk with a type or a key that they do not
+know, so only those of version 5 are sent. Approvals are the exception: version 5 has none and gets
+them as data, if it says who it is.
 """
 
 import json
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from functools import reduce
-from itertools import cycle, repeat
 from typing import Any
 from uuid import UUID
 
+from chat_app.api.wires.ai_sdk_positions import Chunk, Position, PositionTracker, Remainder
+from chat_app.api.wires.ai_sdk_tools import (
+    ClientVersion,
+    OpenCall,
+    ui_tool_call,
+    without_prototype_keys,
+)
 from chat_app.core.errors import message_of
 from chat_app.core.events import (
     PART_DELTAS,
@@ -19,13 +26,15 @@ from chat_app.core.events import (
     ReasoningEnd,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolEvent,
     ToolResult,
     Usage,
 )
-from chat_app.core.parts import Part, ToolCallPart, WholePart
+from chat_app.core.parts import Part, ReasoningPart, TextPart, WholePart
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 
 HEADERS = {
@@ -36,17 +45,15 @@ HEADERS = {
     "x-accel-buffering": "no",
 }
 """`packages/ai/src/ui-message-stream/ui-message-stream-headers.ts`"""
+VERSION_HEADER = "x-ai-sdk"
+"""The header in which a client says its version; see `client_version`."""
 KEEPALIVE = b": keepalive\n\n"
 """A comment that clients ignore; it keeps proxies from closing the connection."""
 DONE = b"data: [DONE]\n\n"
-ID_EVERY = 32
-"""How many pushes have one `id:` line; one in each would add a sixth to the bytes of a token."""
+ID_EVERY = 64
+"""How many pushes of a POST have one `id:` line; one in each would double the bytes of a token."""
 
 INTERRUPTED = "The answer was interrupted. Try again."
-INVALID_ARGUMENTS = "The arguments of this tool call are not valid JSON."
-
-Chunk = dict[str, Any]
-"""One event of the stream: `packages/ai/src/ui-message-stream/ui-message-chunks.ts`."""
 
 
 class MessageStreamEncoder:
@@ -57,14 +64,25 @@ class MessageStreamEncoder:
     Args:
         message_id: The answer. A client that has it already replaces what it has.
         thread_id: Sent as metadata, for a client that does not know it.
+        version: The client's.
+        position: How far the client has read the answer already; only the rest is given then.
     """
 
-    def __init__(self, message_id: UUID, thread_id: UUID) -> None:
+    def __init__(
+        self,
+        message_id: UUID,
+        thread_id: UUID,
+        version: ClientVersion = 6,
+        position: Position | None = None,
+    ) -> None:
         self._message_id = message_id
         self._thread_id = thread_id
-        self._parts = 0
-        self._open: tuple[str, str] | None = None  # the kind and the id of the open part
-        self._calls: dict[str, _OpenCall] = {}
+        self._version: ClientVersion = version
+        self._parts = position.parts if position else 0
+        text = position and position.open
+        self._open = text.id if text else ""
+        self._open_part = text.part if text else None
+        self._calls: dict[str, OpenCall] = {}
 
     def start(self) -> list[Chunk]:
         """The chunks before the first part."""
@@ -81,15 +99,14 @@ class MessageStreamEncoder:
             self._parts += 1
         if isinstance(event, PART_DELTAS):
             kind = event.kind
-            id_ = f"{kind[0]}{part}"
             if begins:
-                chunks.append(self._start(kind, id_))
+                chunks.append(self._start(kind, f"{kind[0]}{part}", part))
+            elif part != self._open_part:
+                chunks += self._resumed(kind, part)
             if event.text:
-                id_ = self._open[1] if self._open else id_
-                chunks.append({"type": f"{kind}-delta", "id": id_, "delta": event.text})
+                chunks.append({"type": f"{kind}-delta", "id": self._open, "delta": event.text})
         elif isinstance(event, TextResumed):
-            # a part that has ended cannot go on: the rest is another one
-            chunks += [*self._end_open(), self._start("text", f"t{part}-{self._parts}")]
+            chunks += self._resumed("text", part)
         elif isinstance(event, TextWasReasoning):
             # the type of a part that is sent cannot change
             chunks += self._end_open(_provider_metadata(reasoning=True, seconds=event.seconds))
@@ -116,20 +133,37 @@ class MessageStreamEncoder:
         error = {"type": "error", "errorText": event.error or INTERRUPTED}
         return [*chunks, error, _finish(reason)]
 
-    def _start(self, kind: str, id_: str) -> Chunk:
-        self._open = kind, id_
+    def skip_arguments(self, event: ToolCallDelta, state: int) -> None:
+        """Take what a client has of the arguments of a call that is not done.
+
+        Args:
+            event: A piece of them.
+            state: How far the client has the call; see `OpenCallPosition`.
+        """
+        call = self._calls.setdefault(
+            event.call_id, OpenCall(event.call_id, event.name, self._version, state)
+        )
+        call.arguments.append(event.arguments)
+
+    def _start(self, kind: str, id_: str, part: int) -> Chunk:
+        self._open, self._open_part = id_, part
         return {"type": f"{kind}-start", "id": id_}
 
+    def _resumed(self, kind: str, part: int) -> list[Chunk]:
+        """A part that has ended cannot go on: the rest is another one."""
+        return [*self._end_open(), self._start(kind, f"{kind[0]}{part}-{self._parts}", part)]
+
     def _end_open(self, more: Mapping[str, Any] | None = None) -> list[Chunk]:
-        if self._open is None:
+        if not self._open:
             return []
-        (kind, id_), self._open = self._open, None
+        id_, self._open, self._open_part = self._open, "", None
+        kind = "text" if id_.startswith("t") else "reasoning"
         return [{"type": f"{kind}-end", "id": id_, **(more or {})}]
 
     def _tool_chunks(self, event: ToolEvent) -> list[Chunk]:
         id_ = event.call_id
         if isinstance(event, ToolCallDelta) and id_ not in self._calls:
-            self._calls[id_] = _OpenCall(id_, event.name)
+            self._calls[id_] = OpenCall(id_, event.name, self._version)
             return [*self._calls[id_].start(), *self._calls[id_].delta(event.arguments)]
         call = self._calls[id_]
         match event:
@@ -137,59 +171,17 @@ class MessageStreamEncoder:
                 return call.delta(arguments)
             case ToolCallEnd():
                 return call.end()
+            case ToolApprovalRequest():
+                return [*call.end(), *call.request_approval(event)]
+            case ToolApprovalResponse():
+                return call.approval(event)
             case ToolResult():
                 return [*call.end(), *call.result(event)]
-
-
-class _OpenCall:
-    """A tool call of a running answer.
-
-    Tools run on the server and are not known to the client, so each call is `providerExecuted` and
-    `dynamic`.
-    """
-
-    def __init__(self, id_: str, name: str) -> None:
-        self._id = id_
-        self._name = name
-        self._arguments: list[str] = []
-        self._state = "streaming"
-
-    def start(self) -> list[Chunk]:
-        return [self._chunk("tool-input-start", toolName=self._name)]
-
-    def delta(self, arguments: str) -> list[Chunk]:
-        if self._state != "streaming" or not arguments:
-            return []
-        self._arguments.append(arguments)
-        return [{"type": "tool-input-delta", "toolCallId": self._id, "inputTextDelta": arguments}]
-
-    def end(self) -> list[Chunk]:
-        if self._state != "streaming":
-            return []
-        self._state = "called"
-        return [self._chunk(**_input("".join(self._arguments)), toolName=self._name)]
-
-    def result(self, event: ToolResult) -> list[Chunk]:
-        if self._state == "done":
-            return []
-        self._state = "done"
-        if event.error:
-            return [self._chunk("tool-output-error", errorText=message_of(event.error, {}))]
-        return [self._chunk("tool-output-available", output=_without_prototype_keys(event.result))]
-
-    def _chunk(self, type: str, **more: Any) -> Chunk:
-        flags = {"providerExecuted": True, "dynamic": True}
-        return {"type": type, "toolCallId": self._id, **more, **flags}
 
 
 def encode(chunks: Iterable[Chunk]) -> bytes:
     """The chunks as server-sent events."""
     return "".join([f"data: {_json(chunk)}\n\n" for chunk in chunks]).encode()
-
-
-def _position(seq: int) -> bytes:
-    """The last log entry that was sent, as an event without data, which clients do not see."""
-    return f"id: {seq}\n\n".encode()
 
 
 def _json(chunk: Chunk) -> str:
@@ -200,24 +192,99 @@ def _json(chunk: Chunk) -> str:
 
 
 async def encoded(
-    events: AsyncGenerator[PartEvent | EndEvent], *, message_id: UUID, thread_id: UUID
+    events: AsyncGenerator[PartEvent | EndEvent],
+    *,
+    run_id: UUID,
+    message_id: UUID,
+    thread_id: UUID,
+    version: ClientVersion = 6,
+    after: Position | None = None,
+    id_every: int | None = None,
 ) -> AsyncGenerator[bytes]:
-    """Encode a run from its start as the bytes of the stream.
+    """Encode a run as the bytes of the stream.
 
     Args:
         events: The run, followed from 0.
+        run_id: The run.
         message_id: The answer.
         thread_id: Its thread.
+        version: The client's.
+        after: What the client has of it already.
+        id_every: How many pushes have one `id`; None gives each event its own, for a client that
+            reconnects by itself and must get no event twice.
     """
-    encoder = MessageStreamEncoder(message_id, thread_id)
-    yield encode(encoder.start())
-    numbers = cycle([*repeat(False, ID_EVERY - 1), True])
+    encoder = MessageStreamEncoder(message_id, thread_id, version, after)
+    tracker, rest = PositionTracker(run_id, after), after and Remainder(after, encoder)
+    blocks = _Blocks(tracker, id_every)
+    yield blocks.of(encoder.start()[tracker.started :], -1)
     async with aclosing(events):
         async for event in events:
             if isinstance(event, EndEvent):
-                yield encode(encoder.end(event)) + DONE
-            elif chunks := encoder.event(event):
-                yield encode(chunks) + (_position(event.seq) if next(numbers) else b"")
+                yield blocks.ending(encoder.end(event), is_end=event.status != "revoked")
+            elif (left := rest.of(event) if rest else event) and (chunks := encoder.event(left)):
+                yield blocks.of(chunks, event.part)
+
+
+class _Blocks:
+    """Chunks as server-sent events, with the `id`s of their positions.
+
+    Args:
+        tracker: The position of the client.
+        every: How many pushes have one `id`, in an event without data, which simple parsers skip;
+            None gives each event its own.
+    """
+
+    def __init__(self, tracker: PositionTracker, every: int | None) -> None:
+        self._tracker = tracker
+        self._every = every
+        self._pushes = -1  # the start is none
+
+    def of(self, chunks: Iterable[Chunk], part: int) -> bytes:
+        """The events of a push.
+
+        Args:
+            chunks: The chunks.
+            part: The part that they are about.
+        """
+        if self._every is None:
+            return b"".join([self._with_id(chunk, part) for chunk in chunks])
+        for chunk in chunks:
+            self._tracker.add(chunk, part)
+        self._pushes += 1
+        if self._pushes == 0 or self._pushes % self._every:
+            return encode(chunks)
+        return encode(chunks) + self._tracker.id_line + b"\n"
+
+    def ending(self, chunks: list[Chunk], *, is_end: bool) -> bytes:
+        """The last events, of which the client may have some.
+
+        Args:
+            chunks: All of them.
+            is_end: Whether this is how the answer ended. A client whose session has ended has not
+                seen that, and its last `id` is one before.
+        """
+        left = chunks[self._tracker.ended :]
+        if not is_end:
+            return encode(left) + DONE
+        if self._every is not None:
+            return encode(left) + self._tracker.end_line + b"\n" + DONE
+        body = b"".join([self._with_id(chunk, -1) for chunk in left])
+        return body + self._tracker.end_line + DONE
+
+    def _with_id(self, chunk: Chunk, part: int) -> bytes:
+        self._tracker.add(chunk, part)
+        return self._tracker.id_line + encode([chunk])
+
+
+def client_version(said: str | None) -> ClientVersion:
+    """The version of a client, as its header says; 6 if it does not say.
+
+    Versions 6 and 7 send no such header, and both know what version 6 does.
+    """
+    major = re.match(r"\s*([0-9]{1,3})(\.|\s*$)", said or "")
+    if major is None:
+        return 6
+    return 5 if int(major[1]) <= 5 else 6 if int(major[1]) == 6 else 7
 
 
 def finish_reason(status: str, reason: str) -> str | None:
@@ -258,53 +325,38 @@ def metadata(metrics: RunMetrics, reason: str | None) -> dict[str, Any]:
     return _without_none(**found, usage=_usage(metrics.usage), cost=cost, timings=timings or None)
 
 
-def ui_parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+def ui_parts(parts: Iterable[Part], version: ClientVersion = 6) -> list[dict[str, Any]]:
     """The parts of a stored message as those of a UI message.
 
     They are what a client has after it has read the stream of the answer, but that reasoning which
     was sent as text is reasoning here, and that files have names.
+
+    Args:
+        parts: The message's.
+        version: The client's.
     """
-    return [_ui_part(part, index) for index, part in enumerate(parts)]
+    return [
+        ui_part for index, part in enumerate(parts) for ui_part in _ui_parts(part, index, version)
+    ]
 
 
-def _ui_part(part: Part, index: int) -> dict[str, Any]:
+def _ui_parts(part: Part, index: int, version: ClientVersion) -> list[dict[str, Any]]:
+    if part["type"] == "tool-call":
+        return ui_tool_call(part, version)
+    return [_ui_part(part, index)]
+
+
+def _ui_part(part: TextPart | ReasoningPart | WholePart, index: int) -> dict[str, Any]:
     match part["type"]:
         case "text":
             return {"type": "text", "text": part["text"]}
         case "reasoning":
             more = _provider_metadata(seconds=part["seconds"]) if "seconds" in part else {}
             return {"type": "reasoning", "text": part["text"], "state": "done", **more}
-        case "tool-call":
-            return _ui_tool_call(part)
         case "file":
             return {**_whole_part(part, index), "filename": part["name"]}
         case _:
             return _whole_part(part, index)
-
-
-def _ui_tool_call(part: ToolCallPart) -> dict[str, Any]:
-    call: dict[str, Any] = {
-        "type": "dynamic-tool",
-        "toolName": part["name"],
-        "toolCallId": part["call_id"],
-        "providerExecuted": True,
-    }
-    if part["state"] == "streaming":
-        return {**call, "state": "input-streaming"}
-    arguments = _input(part["arguments"])
-    call["input"] = arguments["input"]
-    if part["state"] == "done":
-        return {
-            **call,
-            "state": "output-available",
-            "output": _without_prototype_keys(part.get("result")),
-        }
-    if part["state"] == "failed":
-        error = message_of(part.get("error", ""), {})
-        return {**call, "state": "output-error", "errorText": error}
-    if "errorText" in arguments:
-        return {**call, "state": "output-error", "errorText": arguments["errorText"]}
-    return {**call, "state": "input-available"}
 
 
 def _whole_part(part: WholePart, index: int) -> Chunk:
@@ -319,7 +371,7 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
             return {
                 "type": f"data-{part['name']}",
                 "id": f"d{index}",
-                "data": _without_prototype_keys(part["data"]),
+                "data": without_prototype_keys(part["data"]),
             }
         case "notice":
             code, params = part["code"], part["params"]
@@ -328,36 +380,6 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
         case "summary":
             shown = {key: part[key] for key in ("text", "count", "origin")}
             return {"type": "data-summary", "id": f"d{index}", "data": shown}
-
-
-def _input(arguments: str) -> dict[str, Any]:
-    """The arguments of a tool call; with an error if they are not JSON that can be sent on."""
-    try:
-        value = _without_prototype_keys(json.loads(arguments or "{}"))
-        _dump(reduce(lambda nested, _: [nested], range(_MAX_ADDED_DEPTH), value)).encode()
-    except (ValueError, RecursionError):
-        return {"type": "tool-input-error", "input": arguments, "errorText": INVALID_ARGUMENTS}
-    return {"type": "tool-input-available", "input": value}
-
-
-def _without_prototype_keys(value: Any) -> Any:
-    """A JSON value without the keys of prototypes, at which clients stop reading the stream.
-
-    They are those of `packages/provider-utils/src/secure-json-parse.ts`.
-    """
-    text = _dump(value)
-    if "__proto__" not in text and '"constructor"' not in text:
-        return value
-    return json.loads(text, object_pairs_hook=_object_without_prototype_keys)
-
-
-def _object_without_prototype_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    found.pop("__proto__", None)
-    constructor = found.get("constructor", "")
-    if constructor is None or (isinstance(constructor, dict) and "prototype" in constructor):
-        del found["constructor"]
-    return found
 
 
 def _provider_metadata(**values: Any) -> dict[str, Any]:
@@ -384,6 +406,4 @@ def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-_MAX_ADDED_DEPTH = 100
-"""How much deeper JSON may be nested where it is sent than where it is read."""
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

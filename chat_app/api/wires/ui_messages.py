@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chat_app.core.errors import InvalidInput
 from chat_app.core.json_values import json_value
-from chat_app.core.parts import Part, ToolCallPart
+from chat_app.core.parts import Part, ToolApproval, ToolCallPart
 from chat_app.core.text import repair_surrogates
 
 FORMAT = "ai-sdk/v6"
@@ -23,14 +23,14 @@ _MAX_NAME = 200
 _MAX_URL = 2_000
 _MAX_PARTS = 200
 
-_CALL_STATES: dict[str, Literal["streaming", "called", "done", "failed"]] = {
+_CALL_STATES: dict[str, Literal["streaming", "called", "done", "failed", "denied"]] = {
     "input-streaming": "streaming",
     "input-available": "called",
     "approval-requested": "called",
     "approval-responded": "called",
     "output-available": "done",
     "output-error": "failed",
-    "output-denied": "failed",
+    "output-denied": "denied",
 }
 
 
@@ -132,7 +132,22 @@ def _tool_call(part: Mapping[str, Any]) -> Part:
         call["result"] = json_value(part.get("output"))
     elif state == "failed":
         call["error"] = "internal_error"
+    elif state == "denied":
+        call["approval"] = _denial(part)
     return call
+
+
+def _denial(part: Mapping[str, Any]) -> ToolApproval:
+    """Why a call was denied; other approvals of a client are not kept, because nobody waits."""
+    approval = part.get("approval")
+    said = approval if isinstance(approval, dict) else {}
+    denial: ToolApproval = {
+        "id": _text({"id": said.get("id", part["toolCallId"])}, "id", _MAX_NAME),
+        "approved": False,
+    }
+    if said.get("reason"):
+        denial["reason"] = _text(said, "reason", _MAX_URL)
+    return denial
 
 
 _READ: dict[str, Callable[[Mapping[str, Any]], Part]] = {
