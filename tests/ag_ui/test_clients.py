@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from chat_app.api.wires.ag_ui import VERSION, AgUiEncoder, AgUiEvent, encode
 from chat_app.api.wires.ai_sdk import INTERRUPTED
+from chat_app.api.wires.ai_sdk_tools import DENIED
 from chat_app.core.errors import message_of
 from chat_app.core.events import (
     PartAdded,
@@ -261,6 +262,8 @@ def _expected_call(part: ToolCallPart) -> list[tuple[str, Any]]:
     call = [("call", (part["name"], part["arguments"]))]
     if part["state"] == "failed":
         return [*call, ("tool", message_of(part.get("error", ""), {}))]
+    if part["state"] == "denied":
+        return [*call, ("tool", DENIED)]
     return [*call, ("tool", part.get("result"))] if part["state"] == "done" else call
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chat_app.api.wires.ai_sdk import INTERRUPTED, finish_reason, metadata
+from chat_app.api.wires.ai_sdk_tools import DENIED
 from chat_app.core.errors import InvalidInput, message_of
 from chat_app.core.events import (
     PART_DELTAS,
@@ -21,6 +22,8 @@ from chat_app.core.events import (
     ReasoningEnd,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
     ToolCallDelta,
     ToolCallEnd,
     ToolEvent,
@@ -212,6 +215,10 @@ class AgUiEncoder:
                 return call.delta(arguments)
             case ToolCallEnd():
                 return call.end()
+            case ToolApprovalRequest():
+                return [*call.end(), *call.request_approval()]
+            case ToolApprovalResponse():
+                return call.approval(event)
             case ToolResult():
                 return [*call.end(), *call.result(event)]
 
@@ -246,6 +253,7 @@ class _OpenCall:
         self._id = id_
         self._name = name
         self._state = "streaming"
+        self._approval = ""
 
     def start(self) -> AgUiEvent:
         return {"type": "TOOL_CALL_START", "toolCallId": self._id, "toolCallName": self._name}
@@ -261,15 +269,31 @@ class _OpenCall:
         self._state = "called"
         return [{"type": "TOOL_CALL_END", "toolCallId": self._id}]
 
+    def request_approval(self) -> list[AgUiEvent]:
+        self._approval = self._approval or "requested"
+        return []
+
+    def approval(self, event: ToolApprovalResponse) -> list[AgUiEvent]:
+        if self._approval != "requested" or self._state == "done":
+            return []
+        self._approval = "given"
+        if event.approved:
+            return []
+        self._state = "done"
+        return [self._result(DENIED, "denied")]
+
     def result(self, event: ToolResult) -> list[AgUiEvent]:
         if self._state == "done":
             return []
         self._state = "done"
-        given: dict[str, Any] = {"content": _result_text(event)}
-        if event.error:
-            given["metadata"] = {"chat-app": {"error": event.error}}
+        return [self._result(_result_text(event), event.error)]
+
+    def _result(self, content: str, error: str) -> AgUiEvent:
+        given: dict[str, Any] = {"content": content}
+        if error:
+            given["metadata"] = {"chat-app": {"error": error}}
         ids = {"messageId": f"{self._id}-result", "toolCallId": self._id}
-        return [{"type": "TOOL_CALL_RESULT", **ids, "role": "tool", **given}]
+        return {"type": "TOOL_CALL_RESULT", **ids, "role": "tool", **given}
 
 
 def encode(events: Iterable[AgUiEvent]) -> bytes:
