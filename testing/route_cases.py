@@ -120,6 +120,19 @@ CASES = {
     ("POST", "/api/chat/{id}/stop"): Case(),
     ("POST", "/api/ag-ui"): Case(body=agent_input("{id}", "Mine now?")),
     ("GET", "/api/models"): Case(),
+    ("POST", "/v1/chat/completions"): Case(
+        body={"model": "fake:2x0", "messages": [{"role": "user", "content": "Mine now?"}]}
+    ),
+    ("POST", "/v1/responses"): Case(body={"model": "fake:2x0", "input": "Mine now?"}),
+    ("POST", "/v1/messages"): Case(
+        body={
+            "model": "fake:2x0",
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": "Mine now?"}],
+        }
+    ),
+    ("GET", "/v1/models"): Case(),
+    ("GET", "/v1/models/{model:path}"): Case(),
     ("GET", "/api/threads"): Case(),
     ("GET", "/api/search"): Case(),
     ("POST", "/api/threads"): Case(body={"title": "A thread of mine"}),

@@ -31,7 +31,17 @@ IN_ONE_LOOP = ("browser", "examples", "nextauth", "client")
 """Folders whose tests all use the browser, which belongs to one event loop."""
 LONG = (
     ("browser",),
-    ("resilience", "examples", "upgrade", "nextauth", "client", "ai_sdk", "components", "pages"),
+    (
+        "resilience",
+        "examples",
+        "upgrade",
+        "nextauth",
+        "client",
+        "ai_sdk",
+        "provider_apis",
+        "components",
+        "pages",
+    ),
 )
 """Folders with long tests, and with what is started once: those of one worker, and of the other."""
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chat_app.api.families import family_of
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.auth.keys.scopes import InvalidApiKey, MissingApiKey
-from chat_app.core.errors import ChatError, NotFound, RateLimited
+from chat_app.core.errors import ChatError, NotFound
 from chat_app.core.logging import log_security_event, log_unexpected_error
 
 NO_STORE = {"Cache-Control": "private, no-cache, no-store"}
@@ -71,8 +71,8 @@ def _described(request: Request, error: ChatError) -> Response:
 
 def error_headers(error: ChatError) -> dict[str, str]:
     """The headers that belong to an error, whoever responds with it."""
-    if isinstance(error, RateLimited):
-        return {"Retry-After": str(error.retry_after)}
+    if seconds := getattr(error, "retry_after", None):
+        return {"Retry-After": str(seconds)}
     if isinstance(error, InvalidApiKey | MissingApiKey):
         return {"WWW-Authenticate": "Bearer"}
     return {}

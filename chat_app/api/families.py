@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from chat_app.api.problems import MEDIA_TYPE, plain_error, problem
+from chat_app.api.problems import MEDIA_TYPE, PlainError, Problem, plain_error, problem
 from chat_app.api.wires.errors import (
+    AnthropicError,
     Described,
+    OpenAIError,
     anthropic_error,
     anthropic_error_event,
     openai_error,
@@ -33,7 +36,7 @@ def _no_event(_path: str, _error: Described) -> bytes:
     return b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ApiFamily:
     """The paths of one kind of client.
 
@@ -42,6 +45,7 @@ class ApiFamily:
         prefixes: What its paths begin with; the longest prefix of all families decides.
         credentials: What a request may be authenticated by.
         error: Makes the body of an error response.
+        error_model: The schema of that body.
         error_status: The status of an error response, given that of the error.
         media_type: The type of that body.
         error_event: Makes the last event of a stream whose credential has ended, given the path.
@@ -52,6 +56,7 @@ class ApiFamily:
     prefixes: tuple[str, ...]
     credentials: frozenset[Credential]
     error: Callable[[Described], dict[str, Any]] = plain_error
+    error_model: type[BaseModel] = PlainError
     error_status: Callable[[int], int] = int
     media_type: str = "application/json"
     error_event: Callable[[str, Described], bytes] = _no_event
@@ -80,6 +85,7 @@ NATIVE = ApiFamily(
     ("/api",),
     frozenset({"session", "api_key"}),
     error=problem,
+    error_model=Problem,
     media_type=MEDIA_TYPE,
 )
 ANTHROPIC = ApiFamily(
@@ -87,6 +93,7 @@ ANTHROPIC = ApiFamily(
     ("/v1/messages",),
     _KEY_ONLY,
     error=anthropic_error,
+    error_model=AnthropicError,
     error_status=provider_status,
     error_event=anthropic_error_event,
 )
@@ -95,6 +102,7 @@ OPENAI = ApiFamily(
     ("/v1",),
     _KEY_ONLY,
     error=openai_error,
+    error_model=OpenAIError,
     error_status=provider_status,
     error_event=openai_error_event,
     by_header={b"anthropic-version": ANTHROPIC},

@@ -1,6 +1,7 @@
 """The OpenAPI document (version 3.1), made from the declarations of the routes."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from starlette.routing import BaseRoute
 
+from chat_app.api.families import FAMILIES, NATIVE, OTHER, ApiFamily, family_of
 from chat_app.api.forms import EVERY_FORM, FORM_TYPE
 from chat_app.api.problems import MEDIA_TYPE, TITLES, Problem
 from chat_app.api.responses import NextPage
@@ -25,11 +27,17 @@ _TAGS = {
     "auth": "Sign-in, sign-up and sign-out, in the shapes of Auth.js (version 5).",
     "health": "Whether the process answers.",
     "docs": "The description of the API.",
+    "openai": "The API of OpenAI, for its clients; API keys only. Nothing is stored.",
+    "anthropic": "The API of Anthropic, for its clients; API keys only. Nothing is stored.",
 }
 _TEXT_PARAMETERS = {
     "provider": "The id of a sign-in method.",
+    "model": "The id of a model.",
     "message": "Its id, or the one under which a client sent it.",
 }
+_EVENTS: Json = {EVENT_STREAM: {"schema": {"type": "string"}}}
+_CONVERTOR = re.compile(r":\w+}")
+"""What Starlette has in a path behind the name of a parameter."""
 _NAMED_THREADS = ("/api/threads/{id}", "/api/chat/{id}")
 """Paths in which the id of a thread may also be one that a program gave it."""
 _SCHEMAS = "#/components/schemas/{model}"
@@ -51,16 +59,16 @@ class _Schemas(GenerateJsonSchema):
 
 
 def document(routes: Iterable[BaseRoute], *, session_cookie: str) -> Json:
-    """The OpenAPI document of the routes below `/api/`.
+    """The OpenAPI document of the routes below the prefixes of the API.
 
     Args:
         routes: The routes; those without a declaration are left out.
         session_cookie: The full name of the session cookie.
     """
     found = [
-        (method, route.path, route.operation)
+        (method, _CONVERTOR.sub("}", route.path), route.operation)
         for route in routes
-        if isinstance(route, ApiRoute) and route.path.startswith("/api/")
+        if isinstance(route, ApiRoute) and _family(route.path) is not OTHER
         for method in sorted((route.methods or set()) - {"HEAD"})
     ]
     schemas = _ComponentSchemas(operation for _, _, operation in found)
@@ -83,8 +91,11 @@ def document(routes: Iterable[BaseRoute], *, session_cookie: str) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "responses": {_problem_name(status): _problem(status) for status in TITLES}
-            | {"Problem": _problem_response("An error.")},
+            "responses": {
+                _error_name(family, status): _error(family, status)
+                for family in dict.fromkeys(_family(path) for _, path, _ in found)
+                for status in (*TITLES, None)
+            },
             "securitySchemes": {
                 "session": {
                     "type": "apiKey",
@@ -120,7 +131,10 @@ class _ComponentSchemas:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         wanted: dict[tuple[str, JsonSchemaMode], Any] = {
-            (repr(Problem), "serialization"): Problem,
+            **{
+                (repr(family.error_model), "serialization"): family.error_model
+                for family in FAMILIES
+            },
             (repr(NextPage), "serialization"): NextPage,
         }
         for operation in operations:
@@ -148,7 +162,7 @@ def _operation(path: str, operation: Operation, schemas: _ComponentSchemas) -> J
         "operationId": name,
         "tags": [_tag(path)],
         "summary": summary.removesuffix("."),
-        "security": _security(operation),
+        "security": _security(path, operation),
         "responses": dict(_responses(path, operation, schemas)),
     }
     notes = [rest.strip()]
@@ -163,17 +177,24 @@ def _operation(path: str, operation: Operation, schemas: _ComponentSchemas) -> J
     return described
 
 
+def _family(path: str) -> ApiFamily:
+    return family_of({"path": path, "headers": []})
+
+
 def _tag(path: str) -> str:
+    if (family := _family(path)) is not NATIVE:
+        return family.name
     name = path.removeprefix("/api/").partition("/")[0]
     return "docs" if name == "openapi.json" else name
 
 
-def _security(operation: Operation) -> list[Json]:
+def _security(path: str, operation: Operation) -> list[Json]:
     if operation.access in ("public", "form"):
         return []
+    session: list[Json] = [{"session": []}] if _family(path).takes_session else []
     if operation.scope is None:
-        return [{"session": []}]
-    return [{"session": []}, {"bearer": [operation.scope]}, {"apiKey": [operation.scope]}]
+        return session
+    return [*session, {"bearer": [operation.scope]}, {"apiKey": [operation.scope]}]
 
 
 def _path_parameters(path: str) -> Iterator[Json]:
@@ -236,8 +257,9 @@ def _responses(
         yield "4XX", {"description": "An error.", "content": content}
     else:
         for status in sorted(_error_statuses(path, operation)):
-            yield str(status), {"$ref": f"#/components/responses/{_problem_name(status)}"}
-    yield "default", {"$ref": "#/components/responses/Problem"}
+            name = _error_name(_family(path), status)
+            yield str(status), {"$ref": f"#/components/responses/{name}"}
+    yield "default", {"$ref": f"#/components/responses/{_error_name(_family(path))}"}
 
 
 def _error_statuses(path: str, operation: Operation) -> set[int]:
@@ -253,20 +275,20 @@ def _error_statuses(path: str, operation: Operation) -> set[int]:
         statuses |= {413, 422}
     if operation.fields:
         statuses |= {413, 415, 422}
-    return statuses
+    return {_family(path).error_status(status) for status in statuses}
 
 
 def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tuple[str, Json]]:
     if operation.response is not None:
         schema = schemas.of(operation.response, "serialization")
-        content = {"application/json": {"schema": schema}}
+        content: Json = {"application/json": {"schema": schema}}
+        content |= _EVENTS if operation.is_stream else {}
         for status in (operation.status, *operation.statuses):
             yield str(status), {"description": "Success.", "content": content}
         if operation.etag:
             yield "304", {"description": "The client has this version (`If-None-Match`)."}
-    if operation.is_stream:
-        stream = {EVENT_STREAM: {"schema": {"type": "string"}}}
-        yield "200", {"description": "An event stream.", "content": stream}
+    elif operation.is_stream:
+        yield "200", {"description": "An event stream.", "content": _EVENTS}
     if operation.media_type:
         yield "200", {"description": "A file.", "content": {operation.media_type: {}}}
     if operation.redirects:
@@ -280,19 +302,18 @@ def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tup
         yield "204", {"description": "No content."}
 
 
-def _problem_name(status: int) -> str:
-    return f"Problem{status}"
+def _error_name(family: ApiFamily, status: int | None = None) -> str:
+    return f"{family.error_model.__name__}{status or ''}"
 
 
-def _problem(status: int) -> Json:
-    described = _problem_response(f"{TITLES[status]}.")
+def _error(family: ApiFamily, status: int | None) -> Json:
+    schema = {"$ref": _SCHEMAS.format(model=family.error_model.__name__)}
+    described: Json = {
+        "description": f"{TITLES[status]}." if status else "An error.",
+        "content": {family.media_type: {"schema": schema}},
+    }
     if status == 429:
         described["headers"] = {
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
         }
     return described
-
-
-def _problem_response(description: str) -> Json:
-    schema = {"$ref": _SCHEMAS.format(model=Problem.__name__)}
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}

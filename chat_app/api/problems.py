@@ -53,6 +53,17 @@ class Problem(BaseModel):
     """The same as `detail`."""
 
 
+class PlainError(BaseModel):
+    """An error outside `/api`."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    error: str
+    """The kind of error, for programs."""
+    message: str
+    """One sentence for people."""
+
+
 def problem_type(code: str) -> str:
     """The `type` of problems with a code, relative to the server."""
     return f"/api/docs#problem-{code}"  # the page that describes the API

@@ -132,7 +132,7 @@ def read_query(request: Request, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(dict(request.query_params))
     except ValidationError as error:
-        raise InvalidInput(_sentence(error, "The query is not valid.")) from None
+        raise _invalid(error, "The query is not valid.") from None
 
 
 async def read_body(request: Request, max_bytes: int, message: str) -> bytes:
@@ -171,11 +171,11 @@ async def read_json(request: Request, model: type[_Model], *, max_bytes: int) ->
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
-        raise InvalidInput(_sentence(error, "The request is not valid JSON.")) from None
+        raise _invalid(error, "The request is not valid JSON.") from None
 
 
-def _sentence(error: ValidationError, otherwise: str) -> str:
+def _invalid(error: ValidationError, otherwise: str) -> InvalidInput:
     """What is wrong, naming the first field that is."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])[:100]
-    return f"{field} is not valid here." if field else otherwise
+    return InvalidInput(f"{field} is not valid here." if field else otherwise, field)

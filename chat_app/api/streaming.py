@@ -53,15 +53,20 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        send = scope.get(SEND_BODY, send)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._stream(receive, scope.get(SEND_BODY, send))
+        finally:
+            await self._chunks.aclose()  # also where nothing of them was sent
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         limit = WaitLimit()
         tasks = {
             asyncio.ensure_future(work)
             for work in (
                 self._pump(send, limit),
                 self._keep_alive(send, limit),
-                _disconnected(receive),
+                disconnected(receive),
             )
         }
         try:
@@ -99,6 +104,7 @@ class StreamResponse(Response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client of a request has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

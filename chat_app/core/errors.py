@@ -134,10 +134,19 @@ class NotFound(ChatError):
 
 
 class InvalidInput(ChatError):
-    """The input is invalid; nothing has changed."""
+    """The input is invalid; nothing has changed.
+
+    Args:
+        message: One clear sentence for the user.
+        param: The name of the field that is invalid; empty where there is none.
+    """
 
     code = "invalid"
     status = 422
+
+    def __init__(self, message: str, param: str = "") -> None:
+        super().__init__(message)
+        self.param = param or None
 
 
 class TooLarge(ChatError):

@@ -81,6 +81,10 @@ class CallOptions:
         temperature: 0 to 2; None leaves it to the provider.
         effort: How long to think; None leaves it to the provider.
         tools: The tools that it may call.
+        tool_choice: Whether it may call one, must not, or must.
+        forced_tool: The name of the one that it must call; empty for its own choice.
+        is_exact: Whether a model that cannot take the tools or the images of a request fails; else
+            it is asked without them.
         cache_key: Names the conversation, whose beginning the provider may keep for the next call;
             empty for a call that stands alone.
     """
@@ -89,6 +93,9 @@ class CallOptions:
     temperature: float | None = None
     effort: Effort | None = None
     tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    forced_tool: str = ""
+    is_exact: bool = False
     cache_key: str = ""
 
 

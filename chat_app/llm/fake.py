@@ -26,6 +26,8 @@ from chat_app.core.events import (
     PartDelta,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
     Usage,
 )
 from chat_app.llm.base import DEFAULT_OPTIONS, CallOptions, Effort, ModelInfo, PromptMessage
@@ -107,6 +109,8 @@ _ID = re.compile(
 )
 _THINK = re.compile(r"think: (.*?)(?=\s*echo: |$)", re.DOTALL)
 _CUT_OFF = re.compile(r"Your last answer was cut off\b")
+_CALL = re.compile(r"call: (.*)", re.DOTALL)
+_CALLED = re.compile(r"([\w-]+) (\{.*?\})")
 _ECHO = re.compile(r"echo: (.*)", re.DOTALL)
 _RETRY_SECONDS = 20
 _WINDOW = 32_768
@@ -121,6 +125,10 @@ class FakeModel:
     `think: ` and the model reasons, the reasoning is the text between that and `echo: `. Otherwise
     its length follows the thinking effort that is asked for. Told that its last answer was cut off,
     it says what is missing of it.
+
+    If the question contains `call: `, the answer calls the tool that is named behind it, once or
+    more, each time with the arguments that follow as JSON: `call: add {"a": 1} add {"a": 2}`. If
+    the prompt ends with results of tools, the answer is these, one a line.
 
     Args:
         ending: How the answer ends.
@@ -155,7 +163,8 @@ class FakeModel:
         self.open = 0
         self.prompt: tuple[PromptMessage, ...] = ()
         self.options = DEFAULT_OPTIONS
-        self.info = ModelInfo(_WINDOW, efforts=tuple(_EFFORTS) if reasoning else ())
+        efforts = tuple(_EFFORTS) if reasoning else ()
+        self.info = ModelInfo(_WINDOW, images=True, tools=True, efforts=efforts)
         self._ending = ending
         self._reasoning = reasoning
         self._tokens = tokens
@@ -196,6 +205,7 @@ class FakeModel:
                 raise Failure.RATE_LIMIT.error(self.name, _RETRY_SECONDS)
             answer = [*self._thoughts(), *self._answer()]
             reason = _FINISH_REASONS.get(self._ending)
+            calls = list(self._calls())
             if reason is None:
                 answer = answer[: len(answer) // 2]
             elif options.max_tokens is not None and options.max_tokens < len(answer):
@@ -205,8 +215,12 @@ class FakeModel:
             if reason is None:
                 await self._raise_fault()
                 return
+            for call_id, name, arguments in calls:
+                for piece in tokens_of(arguments):
+                    yield ToolCallDelta(call_id, name, piece)
+                yield ToolCallEnd(call_id)
             yield self._usage(answer)
-            yield Finish(reason)
+            yield Finish("tool-calls" if calls and reason == "stop" else reason)
         finally:
             self.open -= 1
 
@@ -216,7 +230,30 @@ class FakeModel:
         tokens = tokens_of(think[1]) if think else islice(reasoning_tokens(), length)
         return map(ReasoningDelta, tokens)
 
+    def _calls(self) -> Iterator[tuple[str, str, str]]:
+        """The id, the tool and the arguments of each call that the question asks for."""
+        asked = _CALL.search(self._question)
+        if asked is None or not self.options.tools or self._results():
+            return
+        for number, (name, arguments) in enumerate(_CALLED.findall(asked[1])):
+            yield f"call_{number}", name, arguments
+
+    def _results(self) -> list[str]:
+        """The results of tools at the end of the prompt."""
+        last = self.prompt[-1] if self.prompt else None
+        if last is None or last.role != "assistant":
+            return []
+        return [
+            str(part.get("result", part.get("error")))
+            for part in last.parts
+            if part["type"] == "tool-call" and part["state"] in ("done", "failed")
+        ]
+
     def _answer(self) -> Iterator[TextDelta]:
+        if results := self._results():
+            return map(TextDelta, tokens_of("\n".join(results)))
+        if any(self._calls()):
+            return iter(())
         echo = _ECHO.search(self._question)
         tokens = tokens_of(echo[1]) if echo else islice(markdown_tokens(), self._tokens)
         if _CUT_OFF.match(self._question) and len(self.prompt) > 1:

@@ -158,6 +158,7 @@ class ProviderModel:
         deadline: float,
     ) -> AsyncIterator[bytes]:
         profile = self.profile
+        self._check(prompt, options, profile)
         refusals = 0
         try:
             async with asyncio.timeout_at(deadline):
@@ -175,6 +176,7 @@ class ProviderModel:
                         profile = change.apply(profile)
                         if change.is_lasting:
                             self.profile = change.apply(self.profile)
+                        self._check(prompt, options, profile)
                     else:
                         stack.push_async_callback(response.aclose)
                         return body_of(response)
@@ -184,6 +186,26 @@ class ProviderModel:
             raise self._error_of(error) from None
         except (APIConnectionError, *CONNECTION_ERRORS):
             raise Failure.UNREACHABLE.error(self.name) from None
+
+    def _check(
+        self, prompt: Sequence[PromptMessage], options: CallOptions, profile: ModelProfile
+    ) -> None:
+        """Check that everything of a request that must be sent whole can be sent.
+
+        Raises:
+            ProviderError: It cannot.
+        """
+        if not options.is_exact:
+            return
+        parts = [part for message in prompt for part in message.parts]
+        images = [part["url"] for part in parts if part["type"] == "file"]
+        has_urls = any(url.startswith("https:") for url in images)
+        if (
+            (options.tools and not profile.tools)
+            or (images and not profile.images)
+            or (has_urls and not profile.image_urls)
+        ):
+            raise Failure.REQUEST.error(self.name)
 
     def _request(
         self, prompt: Sequence[PromptMessage], options: CallOptions, profile: ModelProfile

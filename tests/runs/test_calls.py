@@ -34,6 +34,9 @@ ROOT = Path(__file__).resolve().parents[2] / "chat_app"
 CALLERS = ("llm/", "runs/calls.py")
 """The modules that may reach the `stream` of a model."""
 NO_MODELS = {
+    ("api/anthropic_messages.py", "body"),  # whether a client wants a stream
+    ("api/chat_completions.py", "body"),
+    ("api/model_responses.py", "body"),
     ("api/requests.py", "request"),  # the body of an HTTP request
     ("core/http_out.py", "response"),  # the body of an HTTP response
 }

@@ -4,9 +4,52 @@ platform.openai.com/docs/guides/error-codes/api-errors, docs.anthropic.com/en/ap
 """
 
 import json
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
 
 Json = dict[str, Any]
+
+
+class _ErrorModel(BaseModel):
+    """A part of an error, with exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class OpenAIErrorDetails(_ErrorModel):
+    """What is wrong."""
+
+    message: str
+    """One sentence for people."""
+    type: str
+    """The kind of error."""
+    param: str | None
+    """The name of the field that is wrong."""
+    code: str | None
+    """For programs."""
+
+
+class OpenAIError(_ErrorModel):
+    """An error of OpenAI's API."""
+
+    error: OpenAIErrorDetails
+
+
+class AnthropicErrorDetails(_ErrorModel):
+    """What is wrong."""
+
+    type: str
+    """The kind of error."""
+    message: str
+    """One sentence for people."""
+
+
+class AnthropicError(_ErrorModel):
+    """An error of Anthropic's API."""
+
+    type: Literal["error"]
+    error: AnthropicErrorDetails
 
 
 class Described(Protocol):

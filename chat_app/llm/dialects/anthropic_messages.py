@@ -44,6 +44,7 @@ _LEAST_BUDGET = 1_024
 _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 24_576}
 _MAX_BUDGET = 32_768
 _CACHE = {"type": "ephemeral"}
+_TOOL_CHOICES = {"none": "none", "required": "any"}
 
 
 def project(
@@ -83,6 +84,10 @@ def project(
             }
             for tool in options.tools
         ]
+        if options.forced_tool:
+            request["tool_choice"] = {"type": "tool", "name": options.forced_tool}
+        elif options.tool_choice != "auto":
+            request["tool_choice"] = {"type": _TOOL_CHOICES[options.tool_choice]}
     request |= _thinking(options, profile, request)
     thinks = request.get("thinking", {}).get("type") in ("enabled", "adaptive")
     if options.temperature is not None and profile.temperature and not thinks:

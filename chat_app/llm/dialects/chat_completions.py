@@ -92,6 +92,11 @@ def project(
             }
             for tool in options.tools
         ]
+        if options.forced_tool:
+            forced = {"name": options.forced_tool}
+            request["tool_choice"] = {"type": "function", "function": forced}
+        elif options.tool_choice != "auto":
+            request["tool_choice"] = options.tool_choice
     return request
 
 

@@ -94,6 +94,10 @@ def project(
             }
             for tool in options.tools
         ]
+        if options.forced_tool:
+            request["tool_choice"] = {"type": "function", "name": options.forced_tool}
+        elif options.tool_choice != "auto":
+            request["tool_choice"] = options.tool_choice
     if options.cache_key and profile.cache:
         request["prompt_cache_key"] = options.cache_key[:64]
     return request

@@ -1,0 +1,281 @@
+"""Answers to the clients of OpenAI's and Anthropic's APIs: streamed, or as one object.
+
+Nothing of them is stored. Leaving, or the end of the key, ends the call of the model.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from chat_app.api.errors import InternalError
+from chat_app.api.families import family_of
+from chat_app.api.streaming import StreamResponse, disconnected
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import ChatError, InvalidInput
+from chat_app.core.events import Event, Finish, FinishReason, FoldedRun, Usage, fold
+from chat_app.core.logging import log_unexpected_error
+from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
+from chat_app.runs.unstored import UnstoredAnswer
+from chat_app.services import services
+
+_T = TypeVar("_T")
+
+_FAILURES = {
+    "context_too_long": (400, "context_length_exceeded"),
+    "answer_withheld": (400, "content_filter"),
+    "request_rejected": (400, "request_rejected"),
+    "model_not_offered": (404, "model_not_found"),
+    "rate_limited": (429, "rate_limit_exceeded"),
+    "quota_exhausted": (429, "insufficient_quota"),
+    "first_token_timeout": (504, "timeout"),
+    "idle_timeout": (504, "timeout"),
+}
+"""The status and the code of a failure of a provider; every other one is 502."""
+
+
+class ProviderResponse(BaseModel):
+    """A response in the form of another API, with exactly these fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelNotFound(ChatError):
+    """There is no such model.
+
+    Args:
+        model_id: What was asked for.
+    """
+
+    code = "model_not_found"
+    status = 404
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"The model {model_id[:100]} does not exist, or you can't use it.")
+        self.param = "model"
+
+
+class ModelFailed(ChatError):
+    """A model did not answer.
+
+    Args:
+        error: What its provider did.
+
+    Attributes:
+        retry_after: Seconds until another attempt can succeed; None if that is not known.
+    """
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__(error.message)
+        self.status, self.code = _FAILURES.get(error.message_code, (502, error.message_code))
+        seconds = error.params.get("retry_after")
+        self.retry_after = seconds if isinstance(seconds, int) else None
+
+
+class AnswerEncoder(Protocol):
+    """Encodes the events of one answer for one kind of client."""
+
+    def start(self) -> list[dict[str, Any]]:
+        """What comes before the first event."""
+        ...
+
+    def event(self, event: Event) -> list[dict[str, Any]]:
+        """What an event is."""
+        ...
+
+    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[dict[str, Any]]:
+        """What comes after the last event."""
+        ...
+
+    def frame(self, chunks: Iterable[dict[str, Any]]) -> bytes:
+        """The bytes of some of this."""
+        ...
+
+
+class ClientWatch:
+    """Watches whether the client of a request leaves; its body has been read.
+
+    Args:
+        request: The request.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._left = asyncio.ensure_future(disconnected(request.receive))
+
+    async def receive(self) -> Message:
+        """Wait until the client leaves, as a server's `receive` does."""
+        await asyncio.shield(self._left)
+        return {"type": "http.disconnect"}
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._left.cancel()
+
+    async def race(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do some work, unless the client leaves before it is done.
+
+        Raises:
+            ClientDisconnect: The client has left; the work is cancelled.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task, self._left}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ClientDisconnect
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+        return task.result()
+
+
+class _WatchedStream(StreamResponse):
+    """A stream that ends with the client of a watch."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes], keepalive: bytes, watch: ClientWatch) -> None:
+        headers = {"content-type": "text/event-stream; charset=utf-8"}
+        super().__init__(chunks, headers, keepalive=keepalive)
+        self._watch = watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request."""
+        try:
+            await super().__call__(scope, self._watch.receive, send)
+        finally:
+            self._watch.close()
+
+
+def find_model(model_id: str) -> Model:
+    """A model that users can choose.
+
+    Raises:
+        ModelNotFound: There is no such model.
+    """
+    try:
+        return services().models.get(model_id)
+    except InvalidInput:
+        raise ModelNotFound(model_id) from None
+
+
+def check_images(model: Model, prompt: Sequence[PromptMessage]) -> None:
+    """Check that a model sees the images of a prompt, if there are any.
+
+    Raises:
+        InvalidInput: It does not see images.
+    """
+    has_images = any(part["type"] == "file" for message in prompt for part in message.parts)
+    if has_images and not model.info.images:
+        raise InvalidInput(f"The model {model.id} can't see images.", "messages")
+
+
+async def whole_answer(
+    request: Request,
+    principal: Principal,
+    model: Model,
+    prompt: Sequence[PromptMessage],
+    options: CallOptions,
+) -> tuple[Model, FoldedRun]:
+    """Ask a model, and wait for the whole answer.
+
+    Returns:
+        The model that has answered, and what it has sent.
+
+    Raises:
+        ClientDisconnect: The client has left.
+        ModelFailed: The model failed, and so did its alternatives.
+        RateLimited: The user has reached a limit.
+    """
+
+    async def collect() -> tuple[Model, FoldedRun]:
+        asked = services().unstored_answers.answer(principal, model, prompt, options)
+        async with asked as answer:
+            return answer.model, fold([event async for event in answer.events])
+
+    watch = ClientWatch(request)
+    try:
+        return await watch.race(collect())
+    except ProviderError as error:
+        raise ModelFailed(error) from None
+    finally:
+        watch.close()
+
+
+async def streamed_answer(
+    request: Request,
+    principal: Principal,
+    model: Model,
+    prompt: Sequence[PromptMessage],
+    options: CallOptions,
+    encoder_for: "EncoderFor",
+    *,
+    keepalive: bytes,
+) -> Response:
+    """Ask a model, and stream its answer; what fails before the first token is an error response.
+
+    Args:
+        request: The request.
+        principal: The user.
+        model: The model.
+        prompt: What it gets.
+        options: How to answer.
+        encoder_for: Makes the encoder, given the model that answers.
+        keepalive: Is sent when the stream is idle.
+
+    Raises:
+        ClientDisconnect: The client has left.
+        ModelFailed: The model failed, and so did its alternatives.
+        RateLimited: The user has reached a limit.
+    """
+    stack, watch = AsyncExitStack(), ClientWatch(request)
+    asked = services().unstored_answers.answer(principal, model, prompt, options)
+    try:
+        answer = await watch.race(stack.enter_async_context(asked))
+    except ProviderError as error:
+        watch.close()
+        raise ModelFailed(error) from None
+    except BaseException:
+        watch.close()
+        raise
+    encoder = encoder_for(answer.model)
+    return _WatchedStream(_chunks(request, stack, answer, encoder), keepalive, watch)
+
+
+class EncoderFor(Protocol):
+    """Makes an encoder."""
+
+    def __call__(self, model: Model, /) -> AnswerEncoder:
+        """An encoder of the answer of a model."""
+        ...
+
+
+async def _chunks(
+    request: Request, stack: AsyncExitStack, answer: UnstoredAnswer, encoder: AnswerEncoder
+) -> AsyncGenerator[bytes]:
+    """The body of a stream; it closes the call of the model."""
+    reason: FinishReason | None = None
+    usage: Usage | None = None
+    async with stack:
+        error: ChatError
+        try:
+            yield encoder.frame(encoder.start())
+            async for event in answer.events:
+                if isinstance(event, Finish):
+                    reason = event.reason
+                elif isinstance(event, Usage):
+                    usage = event
+                elif chunks := encoder.event(event):
+                    yield encoder.frame(chunks)
+            yield encoder.frame(encoder.end(reason, usage))
+            return
+        except ProviderError as failure:
+            error = ModelFailed(failure)
+        except ChatError as failure:
+            error = failure
+        except Exception as bug:  # the response has begun, so this is its last event
+            error = InternalError(log_unexpected_error(bug, "an answer to a program"))
+        yield family_of(request.scope).error_event(request.scope["path"], error)

@@ -1,0 +1,1 @@
+"""The clients of OpenAI and Anthropic, and the encoders that they read."""

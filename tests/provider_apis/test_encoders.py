@@ -1,0 +1,131 @@
+"""Random events through every encoder, and read back by the clients' own types."""
+
+import json
+from random import Random
+from typing import Any
+
+from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import Message, RawMessageStreamEvent
+from openai import omit
+from openai._streaming import SSEDecoder
+from openai.lib.streaming.chat._completions import ChatCompletionStreamState
+from openai.lib.streaming.responses._responses import ResponseStreamState
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from chat_app.api.anthropic_messages import AnthropicMessage
+from chat_app.api.chat_completions import ChatCompletion as OurCompletion
+from chat_app.api.model_responses import ModelResponse, ResponsesRequest
+from chat_app.api.wires.anthropic_messages import MessagesEncoder, message
+from chat_app.api.wires.openai_chat import ChatCompletionEncoder, completion
+from chat_app.api.wires.openai_responses import ResponseHead, ResponsesEncoder, response
+from chat_app.core.events import Event, Finish, ToolCallDelta, Usage, fold
+from testing.event_sequences import events
+
+SEQUENCES = 1_000
+
+
+def sequences() -> list[list[Event]]:
+    return [events(Random(seed)) for seed in range(SEQUENCES)]
+
+
+def bytes_of(encoder: Any, log: list[Event]) -> bytes:
+    """A whole stream, as `provider_answers` makes it."""
+    body = encoder.frame(encoder.start())
+    reason, usage = None, None
+    for event in log:
+        if isinstance(event, Finish):
+            reason = event.reason
+        elif isinstance(event, Usage):
+            usage = event
+        else:
+            body += encoder.frame(encoder.event(event))
+    return body + encoder.frame(encoder.end(reason, usage))
+
+
+def read(body: bytes) -> list[tuple[str | None, Any]]:
+    """The events of a stream, as OpenAI's client reads them."""
+    found = [(each.event, each.data) for each in SSEDecoder().iter_bytes(iter([body]))]
+    return [(name, data if data == "[DONE]" else json.loads(data)) for name, data in found]
+
+
+def text_of_log(log: list[Event], kind: str) -> str:
+    return "".join(event.text for event in log if event.kind == kind)  # pyright: ignore
+
+
+def arguments_of(log: list[Event]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for event in log:
+        if isinstance(event, ToolCallDelta):
+            found[event.call_id] = found.get(event.call_id, "") + event.arguments
+    return found
+
+
+def test_chat_completions_of_any_events() -> None:
+    for log in sequences():
+        encoder = ChatCompletionEncoder("chatcmpl-1", "m", 1, usage=True)
+        *chunks, done = read(bytes_of(encoder, log))
+        assert done == (None, "[DONE]")
+        state = ChatCompletionStreamState()
+        for _, chunk in chunks:
+            state.handle_chunk(ChatCompletionChunk.model_validate(chunk, strict=True))
+        answer = state.current_completion_snapshot
+        assert (answer.choices[0].message.content or "") == text_of_log(log, "text")
+        calls = answer.choices[0].message.tool_calls or []
+        assert {call.id: call.function.arguments for call in calls} == arguments_of(log)
+        whole = completion("chatcmpl-1", "m", 1, fold(log))
+        ChatCompletion.model_validate(whole, strict=True)
+        OurCompletion.model_validate(whole, strict=True)
+        if calls:
+            assert answer.choices[0].finish_reason != "stop"
+
+
+def test_messages_of_any_events() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+    for log in sequences():
+        encoder = MessagesEncoder("msg_1", "m", thinking=True)
+        snapshot: Any = None
+        buffers: dict[int, bytes] = {}
+        open_block: int | None = None
+        for name, event in read(bytes_of(encoder, log)):
+            assert name == event["type"]
+            if name == "content_block_start":
+                assert open_block is None
+                open_block = event["index"]
+            elif name == "content_block_delta":
+                assert open_block == event["index"]
+            elif name == "content_block_stop":
+                assert open_block == event["index"]
+                open_block = None
+            typed = adapter.validate_python(event, strict=True)
+            snapshot = accumulate_event(event=typed, current_snapshot=snapshot, json_bufs=buffers)
+        assert open_block is None
+        texts = [block.text for block in snapshot.content if block.type == "text"]
+        assert "".join(texts) == text_of_log(log, "text")
+        calls = [block for block in snapshot.content if block.type == "tool_use"]
+        assert {block.id for block in calls} == set(arguments_of(log))
+        assert all(isinstance(block.input, dict) for block in calls)
+        whole = message("msg_1", "m", fold(log), thinking=True)
+        Message.model_validate(whole, strict=True)
+        AnthropicMessage.model_validate(whole, strict=True)
+
+
+def test_responses_of_any_events() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+    echoed = ResponsesRequest(model="m", input="hi").echoed(())
+    head = ResponseHead("resp_1", 1, echoed)
+    for log in sequences():
+        state: Any = ResponseStreamState(input_tools=omit, text_format=omit)
+        final: Any = None
+        for number, (name, event) in enumerate(read(bytes_of(ResponsesEncoder(head, "m"), log))):
+            assert (name, event["sequence_number"]) == (event["type"], number)
+            typed = adapter.validate_python(event, strict=True)
+            state.handle_event(typed)
+            final = typed.response if hasattr(typed, "response") else None
+        assert final.output_text == text_of_log(log, "text")
+        calls = [item for item in final.output if item.type == "function_call"]
+        assert {item.call_id for item in calls} == set(arguments_of(log))
+        whole = response(head, "m", fold(log))
+        Response.model_validate(whole, strict=True)
+        ModelResponse.model_validate(whole, strict=True)
