@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 CACHE = Path(__file__).parents[1] / ".build" / "test-packages"
@@ -20,10 +20,10 @@ def program() -> str:
     return bun
 
 
-def run(*arguments: str, cwd: Path) -> None:
-    """Run bun to its end."""
-    command = [program(), *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def run(*arguments: str, cwd: Path, given: Mapping[str, str] | None = None) -> None:
+    """Run bun to its end, with more in its environment if something is given."""
+    command, env = [program(), *arguments], {**os.environ, **(given or {})}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -56,11 +56,12 @@ def locked_packages(project: Path) -> Path:
     return _made((project / "bun.lock").read_text(), install)
 
 
-def built_front_end(project: Path) -> Path:
+def built_front_end(project: Path, **given: str) -> Path:
     """A folder with a copy of a project, and in the copy's `dist` what is built of it; built once.
 
     Args:
         project: A folder with a `package.json` that has the script `build`, and its `bun.lock`.
+        given: More for the environment of the build.
     """
     made = ("dist", "node_modules")
     parts = [part for part in sorted(project.iterdir()) if part.name not in made]
@@ -70,9 +71,10 @@ def built_front_end(project: Path) -> Path:
         copy = folder / project.name
         shutil.copytree(project, copy, ignore=shutil.ignore_patterns(*made))
         (copy / "node_modules").symlink_to(locked_packages(project) / "node_modules")
-        run("run", "--bun", "build", cwd=copy)
+        run("run", "--bun", "build", cwd=copy, given=given)
 
-    return _made("\n".join(f"{one}\0{one.read_text()}" for one in files), build)
+    texts = [f"{one}\0{one.read_text()}" for one in files]
+    return _made("\n".join([*texts, *(f"{key}={value}" for key, value in given.items())]), build)
 
 
 def _made(key: str, make: Callable[[Path], None]) -> Path:

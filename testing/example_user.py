@@ -22,9 +22,13 @@ class ExampleUser(BrowserUser):
         super().__init__(*given)
         self.home = home or f"{self.url}{HOME}"
 
+    async def create_account(self) -> None:
+        """Create an account, with no page open yet."""
+        await self._enter("/api/auth/signup")
+
     async def sign_up(self) -> None:
         """Create an account, and open the page."""
-        await self._enter("/api/auth/signup")
+        await self.create_account()
         await self.page.goto(self.home)
         await self.is_in()
 
@@ -52,15 +56,15 @@ class ExampleUser(BrowserUser):
     async def new_chat(self) -> None:
         """Begin another chat."""
         await self.page.get_by_role("button", name="New chat", exact=True).first.click()
-        await expect(self.page.get_by_role("heading")).to_have_text("What can I help with?")
+        await expect(self.page.get_by_role("heading", name="What can I help with?")).to_be_visible()
 
     def titles(self, page: Page | None = None) -> Any:
         """The titles in the list."""
         return (page or self.page).locator(".thread .title")
 
-    def answers(self) -> Any:
+    def answers(self, page: Page | None = None) -> Any:
         """The assistant's texts."""
-        return self.page.locator("[data-role=assistant] > p")
+        return (page or self.page).locator("[data-role=assistant] > p")
 
     async def until_text(self, least: int) -> str:
         """Wait until the last answer has so many characters; what it says then."""
@@ -81,8 +85,7 @@ class ExampleUser(BrowserUser):
 
     async def do(self, title: str, action: str) -> None:
         """Press a button of a row in the list."""
-        row = self.page.locator(".thread").filter(has_text=title)
-        await row.get_by_role("button", name=action, exact=True).click()
+        await self.page.get_by_role("button", name=f"{action} {title}", exact=True).click()
 
 
 async def is_out(page: Page) -> None:

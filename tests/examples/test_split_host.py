@@ -1,22 +1,24 @@
-"""The example on another host of the server's site, as its README builds it."""
+"""The example on another host of the server's site, built by the command of its README."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+import re
+from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from testing import bun
 from testing.asgi_server import serve
 from testing.browser_user import PASSWORD
 from testing.example_user import PROJECT, ExampleUser, is_out
-from testing.program import Program, free_port
+from testing.tcp_relay import TcpRelay
 
-from .conftest import GIVEN
+from .conftest import Arrive
 
+COMMAND = re.compile(r"^ +VITE_API_URL=(\S+) bun run --bun build$", re.MULTILINE)
 SIGN_UP = """async ([api, email, password]) => {
     const body = new URLSearchParams({ email, password, name: "Ada" });
     const headers = { "X-Auth-Return-Redirect": "1" };
@@ -26,26 +28,17 @@ SIGN_UP = """async ([api, email, password]) => {
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def ada(
-    tmp_path: Path, built: str, contexts: Callable[[], Awaitable[BrowserContext]]
-) -> AsyncIterator[ExampleUser]:
+async def ada(relay: TcpRelay, page_port: int, arrive: Arrive) -> AsyncIterator[ExampleUser]:
     """A user of the page on the one host, with the server on the other."""
-    server, page_port = Program(tmp_path, given=GIVEN), free_port()
-    api, home = f"http://api.chat.localhost:{server.port}", f"http://app.chat.localhost:{page_port}"
-    dist = Path(built) / PROJECT.name / "dist"
+    [written] = COMMAND.findall((PROJECT / "README.md").read_text())
+    dist = bun.built_front_end(PROJECT, VITE_API_URL=written) / PROJECT.name / "dist"
+    api = f"http://api.chat.localhost:{relay.port}"
     index = (dist / "index.html").read_text()
-    assert 'name="api" content=""' in index
-    index = index.replace('name="api" content=""', f'name="api" content="{api}"')
+    assert index.count(written) == 1
     files = Mount("/assets", StaticFiles(directory=dist / "assets"))
-    pages = Starlette(routes=[files, Route("/", lambda _: HTMLResponse(index))])
-    server.given(APP_URL=api, APP_ORIGINS=home)
-    try:
-        server.start()
-        async with serve(pages, page_port):
-            context = await contexts()
-            yield ExampleUser(api, context, await context.new_page(), "Ada", home=home)
-    finally:
-        server.end()
+    page = HTMLResponse(index.replace(written, api))
+    async with serve(Starlette(routes=[files, Route("/", lambda _: page)]), page_port):
+        yield await arrive("Ada", at=api, home=f"http://app.chat.localhost:{page_port}")
 
 
 async def test_a_sibling_host_signs_in_streams_lists_and_signs_out(ada: ExampleUser) -> None:

@@ -1,11 +1,21 @@
-import { AssistantRuntimeProvider, useAui, useRemoteThreadListRuntime } from "@assistant-ui/react";
-import { AssistantChatTransport, useChatRuntime } from "@assistant-ui/react-ai-sdk";
-import { useEffect, useState } from "react";
-import { API, chatFetch } from "./api";
-import { createHistory } from "./history";
+import {
+  AssistantRuntimeProvider,
+  useAui,
+  useAuiState,
+  useRemoteThreadListRuntime,
+} from "@assistant-ui/react";
+import { useChatRuntime } from "@assistant-ui/react-ai-sdk";
+import { useEffect, useRef, useState } from "react";
+import { call } from "./api";
+import { announce, useChanges } from "./changes";
+import { createHistory, readTree } from "./history";
+import { Notice, reported } from "./Notice";
 import { Sidebar } from "./Sidebar";
 import { Thread } from "./Thread";
 import { createThreadListAdapter } from "./thread-list";
+import { createRunStorage, createTransport } from "./transport";
+
+const RETRY_MS = 2000;
 
 /** Everything of one user. It must be mounted anew for another one: give it a `key`. */
 export function Chat() {
@@ -19,8 +29,14 @@ export function Chat() {
   });
   return (
     <AssistantRuntimeProvider runtime={runtime}>
+      <header>
+        <h1>Chat</h1>
+      </header>
       <Sidebar />
-      <Thread />
+      <main>
+        <Notice />
+        <Thread />
+      </main>
     </AssistantRuntimeProvider>
   );
 }
@@ -28,40 +44,70 @@ export function Chat() {
 /** The runtime of one thread: its messages, and an answer that is being written, are the server's. */
 function useThreadRuntime() {
   const aui = useAui();
-  const [{ history, transport }] = useState(() => {
+  const isRegenerated = useRef(false);
+  const [{ history, storage, transport }] = useState(() => {
     const storage = createRunStorage();
-    const transport = new AssistantChatTransport({
-      api: `${API}/api/chat`,
-      fetch: chatFetch,
-      resumable: {
-        storage,
-        resumeApi: (streamId) => `${API}/api/chat/resume/${streamId}`,
-        isFinishEvent: (_chunk, received) => received.includes("data: [DONE]"),
-      },
+    const history = createHistory(aui.threadListItem, storage.setStreamId);
+    const transport = createTransport(storage, (isAgain) => {
+      isRegenerated.current = isAgain;
     });
-    return { history: createHistory(aui.threadListItem, storage.setStreamId), transport };
+    return { history, storage, transport };
   });
-  return useChatRuntime({ transport, adapters: { history } });
-}
-
-/** Holds the answer to resume. The server tells which, so that it works on every device, and nothing
- * is left in the browser. */
-function createRunStorage() {
-  let current: string | null = null;
-  const listeners = new Set<() => void>();
-  const set = (id: string | null) => {
-    current = id;
-    for (const listener of listeners) listener();
-  };
-  return {
-    getStreamId: () => current,
-    setStreamId: (id: string) => set(id),
-    clear: () => set(null),
-    subscribe(listener: () => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+  const [isCut, setIsCut] = useState(false);
+  const runtime = useChatRuntime({
+    transport,
+    adapters: { history },
+    onError: (error) => setIsCut(error instanceof TypeError),
+    onFinish({ isError }) {
+      announce();
+      void aui.threads.reload();
+      if (isError) return;
+      setIsCut(false);
+      // The runtime forgets the other versions of an answer that was loaded.
+      if (isRegenerated.current) show(true);
     },
+    unstable_onBranchChange({ headId }) {
+      const { remoteId } = aui.threadListItem.getState();
+      if (!remoteId || !headId) return;
+      const path = `/api/threads/${encodeURIComponent(remoteId)}`;
+      reported(call("PATCH", path, { head: headId })).catch(() => {});
+    },
+  });
+
+  // The answer goes on without this page; when the network is back, it is read from its beginning.
+  useEffect(() => {
+    if (!isCut) return;
+    const timer = setInterval(storage.retry, RETRY_MS);
+    return () => clearInterval(timer);
+  }, [isCut, storage]);
+
+  const isOpen = useAuiState(
+    ({ threads, threadListItem }) => threads.mainThreadId === threadListItem.id,
+  );
+  const read = async (isAll: boolean) => {
+    const { remoteId } = aui.threadListItem.getState();
+    const look = () => {
+      const { isLoading, isRunning, messages } = runtime.thread.getState();
+      return {
+        isBusy: isLoading || isRunning || (isCut && !isAll),
+        ids: messages.map(({ id }) => id),
+      };
+    };
+    const before = look();
+    if (!remoteId || !isOpen || (before.isBusy && !isAll)) return;
+    const { run, ...tree } = await readTree(remoteId);
+    const { isBusy, ids } = look();
+    if (isBusy || ids.at(-1) !== (isAll ? tree.headId : before.ids.at(-1))) return;
+    if (isAll || !ids.includes(String(tree.headId))) runtime.thread.importExternalState(tree);
+    if (run) storage.setStreamId(run.id);
   };
+  /** Show what another tab or device has added, or all that the server has. A change that comes in
+   * between is not undone, and what fails is tried again at the next change. */
+  const show = (isAll = false) => void read(isAll).catch(() => {});
+  useChanges(() => show());
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when the thread is opened again
+  useEffect(() => show(), [isOpen]);
+  return runtime;
 }
 
 /** The open thread, as `?thread=` in the address; it goes with the user. */

@@ -8,20 +8,25 @@ import {
   useAui,
   useAuiState,
 } from "@assistant-ui/react";
+import { useAISDKChat } from "@assistant-ui/react-ai-sdk";
+import { useEffect } from "react";
 import { call } from "./api";
+import { reported, show } from "./Notice";
+import { RefusedQuestion } from "./transport";
 
 /** The open thread and its composer. */
 export function Thread() {
+  useRefusedQuestion();
   return (
     <ThreadPrimitive.Root className="chat">
       <ThreadPrimitive.Viewport className="messages">
         <ThreadPrimitive.Empty>
-          <h1>What can I help with?</h1>
+          <Beginning />
         </ThreadPrimitive.Empty>
         <ThreadPrimitive.Messages>{() => <Message />}</ThreadPrimitive.Messages>
       </ThreadPrimitive.Viewport>
       <ComposerPrimitive.Root className="composer">
-        <ComposerPrimitive.Input placeholder="Message" aria-label="Message" autoFocus />
+        <ComposerPrimitive.Input placeholder="Message" aria-label="Message" maxRows={8} autoFocus />
         <ThreadPrimitive.If running={false}>
           <ComposerPrimitive.Send className="primary">Send</ComposerPrimitive.Send>
         </ThreadPrimitive.If>
@@ -33,14 +38,51 @@ export function Thread() {
   );
 }
 
+/** Gives back a question that the server did not take: into the composer, with the reason. */
+function useRefusedQuestion() {
+  const aui = useAui();
+  const chat = useAISDKChat();
+  useEffect(() => {
+    if (!(chat?.error instanceof RefusedQuestion)) return;
+    const text = chat.messages.at(-1)?.parts.map((part) => (part.type === "text" ? part.text : ""));
+    const typed = aui.composer.getState().text;
+    show(chat.error.message);
+    chat.clearError();
+    chat.setMessages((messages) => messages.slice(0, -1));
+    aui.composer.setText([text?.join(""), typed].filter(Boolean).join("\n"));
+  }, [aui, chat]);
+}
+
+/** A new chat; or why the one in the address is not here. */
+function Beginning() {
+  const error = useAuiState((state) => state.threads.switchError?.error);
+  if (!error) return <h2>What can I help with?</h2>;
+  const { code, message } = error as { code?: string; message: string };
+  return (
+    <p role="alert">
+      {code === "not_found" ? "This chat was not found. What you send begins a new one." : message}
+    </p>
+  );
+}
+
 function Message() {
   const role = useAuiState((state) => state.message.role);
+  const error = useAuiState(({ message: { status } }) =>
+    status?.type === "incomplete" && status.reason === "error" ? status.error : undefined,
+  ) as { code: string } | undefined;
   return (
-    <MessagePrimitive.Root className="message" data-role={role}>
+    <MessagePrimitive.Root
+      className="message"
+      data-role={role}
+      role="article"
+      aria-label={role === "user" ? "You" : "Answer"}
+    >
       <MessagePrimitive.Parts components={{ Text, Reasoning }} />
       <MessagePrimitive.Error>
         <ErrorPrimitive.Root role="alert">
-          <ErrorPrimitive.Message />
+          <ErrorPrimitive.Message>
+            {error?.code === "TypeError" ? "Connection lost. Reconnecting…" : undefined}
+          </ErrorPrimitive.Message>
         </ErrorPrimitive.Root>
       </MessagePrimitive.Error>
       {role === "assistant" && (
@@ -50,7 +92,7 @@ function Message() {
             <BranchPickerPrimitive.Number />/<BranchPickerPrimitive.Count />
             <BranchPickerPrimitive.Next aria-label="Next">›</BranchPickerPrimitive.Next>
           </BranchPickerPrimitive.Root>
-          <ActionBarPrimitive.Reload>Regenerate</ActionBarPrimitive.Reload>
+          <ActionBarPrimitive.Reload>{error ? "Retry" : "Regenerate"}</ActionBarPrimitive.Reload>
         </ActionBarPrimitive.Root>
       )}
     </MessagePrimitive.Root>
@@ -72,7 +114,9 @@ function Stop() {
   const aui = useAui();
   const stop = () => {
     const { remoteId } = aui.threadListItem.getState();
-    if (remoteId) void call("POST", `/api/chat/${encodeURIComponent(remoteId)}/stop`);
+    if (!remoteId) return;
+    const path = `/api/chat/${encodeURIComponent(remoteId)}/stop`;
+    reported(call("POST", path)).catch(() => {});
   };
   return (
     <button type="button" onClick={stop}>

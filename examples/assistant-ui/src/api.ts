@@ -1,4 +1,5 @@
 import { getSession } from "next-auth/react";
+import { announce } from "./changes";
 
 /** The origin of the server; empty when it serves this page itself. */
 export const API = document.querySelector<HTMLMetaElement>("meta[name=api]")?.content ?? "";
@@ -9,16 +10,29 @@ if (API) {
   window.fetch = (input, init) => plain(input, { ...init, credentials: "include" });
 }
 
-/** `fetch` for the chat: a 401 makes every tab look at its session again. */
-export const chatFetch: typeof fetch = async (input, init) => {
-  const response = await fetch(input, init);
+/** `fetch` that tells the other tabs of a change, and throws a sentence for what is no success.
+ *
+ * After a 401 every tab looks at its session again.
+ */
+export const request: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init).catch((error) => {
+    if (!(error instanceof TypeError)) throw error;
+    // The AI SDK knows a lost connection by the word "network".
+    throw new TypeError("The server can't be reached. Check your network connection.");
+  });
   if (response.status === 401) await getSession();
+  if (!response.ok) {
+    const problem = await response.json().catch(() => null);
+    const sentence = problem?.detail ?? `The server answered ${response.status}.`;
+    throw Object.assign(new Error(sentence), { code: problem?.code });
+  }
+  if (init?.method && init.method !== "GET") announce();
   return response;
 };
 
 /** Call a route of the server and read its JSON. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const response = await chatFetch(API + path, {
+  const response = await request(API + path, {
     method,
     ...(body !== undefined && {
       headers: { "Content-Type": "application/json" },
@@ -26,7 +40,5 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
     }),
   });
   const text = await response.text();
-  const data = text ? JSON.parse(text) : undefined;
-  if (!response.ok) throw new Error(data?.message ?? response.statusText);
-  return data;
+  return text && JSON.parse(text);
 }
