@@ -1,0 +1,142 @@
+// The JavaScript clients of OpenAI and Anthropic, which call the server and print what they got.
+//
+// The last line of stdout is the results. A line "revoke" before it asks the test to end the key.
+
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI from "openai";
+
+const { url, key, model, slow } = JSON.parse(process.argv[2]);
+
+const openaiWith = (apiKey) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+const anthropicWith = (apiKey) => new Anthropic({ apiKey, baseURL: url, maxRetries: 0 });
+const openai = openaiWith(key);
+const anthropic = anthropicWith(key);
+
+const parameters = { type: "object", properties: { a: { type: "number" } } };
+const description = "Adds two numbers.";
+const asked = 'call: add {"a": 1}';
+const user = (content) => [{ role: "user", content }];
+const hello = user("echo: It is so.");
+
+/** The name, status and code of what a call throws. */
+async function failed(call) {
+  try {
+    await call();
+  } catch (error) {
+    const code = error.code ?? error.error?.error?.type ?? error.error?.type;
+    return [error.constructor.name, error.status, code];
+  }
+  return "no error";
+}
+
+async function readAll(stream) {
+  for await (const _ of stream);
+}
+
+const results = {};
+
+{
+  const chat = openai.chat.completions;
+  const whole = await chat.create({ model, messages: hello });
+  const stream = chat.stream({ model, messages: hello });
+  const final = await stream.finalChatCompletion();
+  const tools = [{ type: "function", function: { name: "add", description, parameters } }];
+  const call = await chat.stream({ model, messages: user(asked), tools }).finalChatCompletion();
+  const message = call.choices[0].message;
+  const [one] = message.tool_calls;
+  const result = { role: "tool", tool_call_id: one.id, content: "41" };
+  const messages = [...user(asked), message, result];
+  const answer = await chat.create({ model, messages, tools });
+  results.chat = {
+    whole: whole.choices[0].message.content,
+    streamed: final.choices[0].message.content,
+    reason: final.choices[0].finish_reason,
+    call: [one.function.name, one.function.arguments, call.choices[0].finish_reason],
+    answer: answer.choices[0].message.content,
+  };
+}
+
+{
+  const whole = await openai.responses.create({ model, input: "echo: It is so." });
+  const stream = openai.responses.stream({ model, input: "echo: It is so." });
+  const final = await stream.finalResponse();
+  const tools = [{ type: "function", name: "add", description, parameters, strict: false }];
+  const call = await openai.responses.stream({ model, input: asked, tools }).finalResponse();
+  const [one] = call.output.filter((item) => item.type === "function_call");
+  const result = { type: "function_call_output", call_id: one.call_id, output: "41" };
+  const input = [...user(asked), one, result];
+  const answer = await openai.responses.create({ model, input, tools });
+  results.responses = {
+    whole: whole.output_text,
+    streamed: final.output_text,
+    reason: final.status,
+    call: [one.name, one.arguments, call.status],
+    answer: answer.output_text,
+  };
+}
+
+{
+  const base = { model, max_tokens: 100 };
+  const whole = await anthropic.messages.create({ ...base, messages: hello });
+  const final = await anthropic.messages.stream({ ...base, messages: hello }).finalMessage();
+  const tools = [{ name: "add", description, input_schema: parameters }];
+  const call = await anthropic.messages
+    .stream({ ...base, messages: user(asked), tools })
+    .finalMessage();
+  const [one] = call.content.filter((block) => block.type === "tool_use");
+  const result = { type: "tool_result", tool_use_id: one.id, content: "41" };
+  const messages = [
+    ...user(asked),
+    { role: "assistant", content: call.content },
+    ...user([result]),
+  ];
+  const answer = await anthropic.messages.create({ ...base, messages, tools });
+  results.messages = {
+    whole: whole.content[0].text,
+    streamed: final.content[0].text,
+    reason: final.stop_reason,
+    call: [one.name, JSON.stringify(one.input), call.stop_reason],
+    answer: answer.content[0].text,
+  };
+}
+
+results.models = [];
+for await (const one of openai.models.list()) results.models.push(one.id);
+results.pages = [];
+for await (const one of anthropic.models.list({ limit: 2 })) results.pages.push(one.id);
+
+{
+  const large = user("x".repeat(30_000));
+  const ask = (client, name, messages) => () =>
+    client.chat.completions.create({ model: name, messages });
+  const say = (client, name, messages) => () =>
+    client.messages.create({ model: name, max_tokens: 9, messages });
+  results.errors = {
+    openaiKey: await failed(ask(openaiWith("wrong"), model, hello)),
+    openaiModel: await failed(ask(openai, "nowhere", hello)),
+    openaiLarge: await failed(ask(openai, model, large)),
+    anthropicKey: await failed(say(anthropicWith("wrong"), model, hello)),
+    anthropicModel: await failed(say(anthropic, "nowhere", hello)),
+    anthropicLarge: await failed(say(anthropic, model, large)),
+  };
+}
+
+{
+  const streams = {
+    chat: await openai.chat.completions.create({ model: slow, messages: user("hi"), stream: true }),
+    responses: await openai.responses.create({ model: slow, input: "hi", stream: true }),
+    messages: await anthropic.messages.create({
+      model: slow,
+      max_tokens: 2_000,
+      messages: user("hi"),
+      stream: true,
+    }),
+  };
+  const ended = Object.entries(streams).map(async ([name, stream]) => {
+    return [name, await failed(() => readAll(stream))];
+  });
+  console.log("revoke");
+  results.revoked = Object.fromEntries(await Promise.all(ended));
+}
+
+console.log(JSON.stringify(results));
