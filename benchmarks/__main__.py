@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import asks, browser_page, start_time, streams, thread_lists
+from benchmarks import asks, browser_page, chat_stream, start_time, streams, thread_lists
 from benchmarks.environment import Environment, open_environment
 from benchmarks.report import Row, save, table
 
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Environment], list[Row]]] = {
     "page": browser_page.measure,
     "streams": streams.measure,
     "asks": asks.measure,
+    "chat": chat_stream.measure,
     "lists": thread_lists.measure,
 }
 """What is measured in one program that runs all along; `start` starts its own."""

@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
     """What answers.
 
     Args:
@@ -46,7 +46,7 @@ class _Server:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """When a stream was asked for, and when each of its markers came, in seconds."""
 
     ask: Ask
@@ -60,12 +60,7 @@ def measure(env: Environment) -> list[Row]:
 
 
 async def _measure(env: Environment) -> list[Row]:
-    ours = _Server(env.url, env.pid, _to_program)
-    bare = _Server(env.proxy, env.proxy_pid, _to_proxy)
-    least = _Server(env.least, env.least_pid, _to_proxy)
-    servers = (ours, bare, least)
-    for server in servers:
-        await _one_by_one(env, server, 20)  # what is compiled or connected once
+    servers = await warm_servers(env)
     return [
         *await _whole_asks(env, servers),
         *[found for many in (30, 100) for found in await _at_once(env, servers, many)],
@@ -74,8 +69,20 @@ async def _measure(env: Environment) -> list[Row]:
     ]
 
 
-async def _whole_asks(env: Environment, servers: Sequence[_Server]) -> list[Row]:
-    costs = await _rounds(servers, lambda server: _one_by_one(env, server, _WHOLE))
+async def warm_servers(env: Environment) -> tuple[Server, Server, Server]:
+    """The program, the bare proxy and the least proxy, after their first requests."""
+    servers = (
+        Server(env.url, env.pid, to_program),
+        Server(env.proxy, env.proxy_pid, to_proxy),
+        Server(env.least, env.least_pid, to_proxy),
+    )
+    for server in servers:
+        await _one_by_one(env, server, 20)  # what is compiled or connected once
+    return servers
+
+
+async def _whole_asks(env: Environment, servers: Sequence[Server]) -> list[Row]:
+    costs = await rounds(servers, lambda server: _one_by_one(env, server, _WHOLE))
     return [
         row(
             "server CPU of a whole ask (send, three tokens, end)",
@@ -88,9 +95,9 @@ async def _whole_asks(env: Environment, servers: Sequence[_Server]) -> list[Row]
     ]
 
 
-async def _at_once(env: Environment, servers: Sequence[_Server], many: int) -> list[Row]:
-    async def first(server: _Server) -> tuple[float, ...]:
-        answers = await _together(env, server, many, length=30, arriving=0)
+async def _at_once(env: Environment, servers: Sequence[Server], many: int) -> list[Row]:
+    async def first(server: Server) -> tuple[float, ...]:
+        answers = await together(env, server, many, length=30, arriving=0)
         sent = [(await env.sent(answer.ask))[0][0] for answer in answers]
         waits = [(answer.seen[0] - answer.asked) * 1000 for answer in answers]
         lags = [(answer.seen[0] - at) * 1000 for answer, at in zip(answers, sent, strict=True)]
@@ -99,7 +106,7 @@ async def _at_once(env: Environment, servers: Sequence[_Server], many: int) -> l
             *(statistics.median(lags), _percentile(lags, 95)),
         )
 
-    found = await _rounds(servers, first)
+    found = await rounds(servers, first)
     names = (
         f"ask → first token, {many} at once, p50",
         f"ask → first token, {many} at once, p95",
@@ -124,18 +131,18 @@ async def _at_once(env: Environment, servers: Sequence[_Server], many: int) -> l
 
 async def _cost(
     env: Environment,
-    servers: Sequence[_Server],
+    servers: Sequence[Server],
     many: int,
     what: str,
     budget: float,
     beyond: float,
 ) -> list[Row]:
-    async def cost(server: _Server) -> float:
+    async def cost(server: Server) -> float:
         used = cpu(server.pid)
-        await _together(env, server, many, length=500, arriving=_ARRIVING if many > 1 else 0)
+        await together(env, server, many, length=500, arriving=_ARRIVING if many > 1 else 0)
         return (cpu(server.pid) - used) / (many * 500 / 1000)
 
-    found = await _rounds(servers, cost)
+    found = await rounds(servers, cost)
     ratios = [ours / least for ours, least in zip(found[0], found[2], strict=True)]
     return [
         row(
@@ -149,8 +156,8 @@ async def _cost(
     ]
 
 
-async def _rounds(
-    servers: Sequence[_Server], take: Callable[[_Server], Awaitable[_T]]
+async def rounds(
+    servers: Sequence[Server], take: Callable[[Server], Awaitable[_T]]
 ) -> list[list[_T]]:
     """A measurement of each server, in turns."""
     found: list[list[_T]] = [[] for _ in servers]
@@ -160,46 +167,46 @@ async def _rounds(
     return found
 
 
-async def _one_by_one(env: Environment, server: _Server, count: int) -> float:
+async def _one_by_one(env: Environment, server: Server, count: int) -> float:
     """The processor time of a whole ask, in milliseconds."""
     members = env.crowd[:count]
     readers = [await connect(server.url, Stream) for _ in members]
     used = cpu(server.pid)
     for member, reader in zip(members, readers, strict=True):
-        await _asked(server, member, fresh(3, 0), reader)
+        await ask_of(server, member, fresh(3, 0), reader)
     return (cpu(server.pid) - used) * 1000 / count
 
 
-async def _together(
-    env: Environment, server: _Server, many: int, *, length: int, arriving: float
-) -> list[_Answer]:
+async def together(
+    env: Environment, server: Server, many: int, *, length: int, arriving: float
+) -> list[Answer]:
     """Answers that begin within some seconds, or at once, one for each user."""
 
-    async def one(number: int, reader: Stream) -> _Answer:
+    async def one(number: int, reader: Stream) -> Answer:
         await asyncio.sleep(number * arriving / many)
-        return await _asked(server, env.crowd[number], fresh(length, 20), reader)
+        return await ask_of(server, env.crowd[number], fresh(length, 20), reader)
 
     readers = [await connect(server.url, Stream) for _ in range(many)]
     return await asyncio.gather(*(one(number, reader) for number, reader in enumerate(readers)))
 
 
-async def _asked(server: _Server, member: BenchmarkUser, ask: Ask, reader: Stream) -> _Answer:
+async def ask_of(server: Server, member: BenchmarkUser, ask: Ask, reader: Stream) -> Answer:
     over = reader.expect(_DONE)
     asked = time.time()
     reader.write(server.request(server.url, member, ask))
     async with asyncio.timeout(_PATIENCE):
         await over
     reader.close()
-    return _Answer(ask, asked, reader.seen)
+    return Answer(ask, asked, reader.seen)
 
 
-def _to_program(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
+def to_program(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
     message = {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": str(ask)}]}
     body = {"id": member.thread, "messages": [message]}
     return _post(url, "/api/chat", body, f"Origin: {url}\r\nCookie: {member.header}\r\n")
 
 
-def _to_proxy(url: str, _member: BenchmarkUser, ask: Ask) -> bytes:
+def to_proxy(url: str, _member: BenchmarkUser, ask: Ask) -> bytes:
     return _post(url, "/chat", {"messages": [{"role": "user", "content": str(ask)}]})
 
 

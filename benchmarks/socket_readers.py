@@ -76,6 +76,33 @@ class Stream(Reader):
         self.note(data)
 
 
+class Body(Stream):
+    """An HTTP answer whose body is kept.
+
+    Attributes:
+        received: What came, with the head and the lengths of HTTP's chunks.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        super().data_received(data)
+
+    @property
+    def body(self) -> bytes:
+        """The body, as far as it has come."""
+        head, _, rest = bytes(self.received).partition(b"\r\n\r\n")
+        if b"transfer-encoding: chunked" not in head.lower():
+            return rest
+        body = b""
+        while (found := rest.partition(b"\r\n"))[1] and (size := int(found[0], 16)):
+            body, rest = body + found[2][:size], found[2][size + 2 :]
+        return body
+
+
 class Tab(Reader):
     """A WebSocket of the program, as a page opens it.
 
