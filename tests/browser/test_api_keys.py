@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 
 from chat_app.auth.keys.tokens import PATTERN
+from chat_app.client import ApiError, AsyncChatClient
 from testing.browser_user import PASSWORD, TIMEOUT_MS, BrowserUser, Meet
 from testing.program import Program, running
 
@@ -80,26 +80,21 @@ async def test_a_key_is_made_used_and_revoked(slow_program: Program, meet: Meet)
     await expect(row).to_contain_text(NAME, timeout=TIMEOUT_MS)
     assert key not in await page.content()
 
-    headers = {"Authorization": f"Bearer {key}"}
-    question = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello?"}]}
-    async with httpx.AsyncClient(base_url=slow_program.url, headers=headers) as program:
-        assert (await program.get("/api/threads")).json() == []
-        for refused in ("/api/models", "/api/account/sessions", "/api/account/api-keys"):
-            assert (await program.get(refused)).status_code == 403
-        body = {"messages": [question]}
-        async with program.stream("POST", "/api/chat", json=body, timeout=60) as response:
-            assert response.status_code == 200
-            pieces = response.aiter_text()
-            heard = ""
-            while "text-delta" not in heard:
-                heard += await anext(pieces)
-            await row.locator("summary").click()
-            await row.get_by_role("button", name="Revoke key").click()
-            await expect(page.get_by_text("No API keys yet.")).to_be_visible(timeout=TIMEOUT_MS)
-            heard += "".join([piece async for piece in pieces])
-            assert '"finishReason":"stop"' not in heard
-        after = await program.get("/api/threads")
-        assert (after.status_code, after.headers["www-authenticate"]) == (401, "Bearer")
+    async with AsyncChatClient(slow_program.url, key) as program:
+        assert await program.threads() == []
+        with pytest.raises(ApiError) as refused:
+            await program.models()
+        assert refused.value.code == "insufficient_scope"
+        answer = await program.send("Hello?")
+        while not answer.text:
+            await anext(answer)
+        await row.locator("summary").click()
+        await row.get_by_role("button", name="Revoke key").click()
+        await expect(page.get_by_text("No API keys yet.")).to_be_visible(timeout=TIMEOUT_MS)
+        with pytest.raises(ApiError) as ended:
+            await answer.read()
+        assert (ended.value.status, ended.value.code) == (401, "invalid_api_key")
+        assert answer.finish is None
     [thread] = await ada.threads()
     await ada.open(f"/c/{thread['id']}")
     answer = page.locator("[data-role=assistant]")

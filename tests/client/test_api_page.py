@@ -1,0 +1,219 @@
+"""docs/api.md, word by word: each of its blocks is run against the program."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from playwright.async_api import Browser, expect
+
+from testing import bun
+from testing.browser_user import TIMEOUT_MS
+from testing.http_user import HttpUser
+from testing.program import ROOT, Program, free_port
+
+PAGE = (ROOT / "docs" / "api.md").read_text()
+URL = "http://localhost:3000"
+"""Where the page says that the server is."""
+EXAMPLE = ROOT / "examples" / "assistant-ui"
+AG_UI = ROOT / "tests" / "ag_ui"
+PATIENCE = 60
+"""The timeout of a command, in seconds, so that a bug is a failure and not a hang."""
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"`(\w[\w.]*\.\w+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+BLOCKS = [(match[1], match[2]) for match in _BLOCK.finditer(PAGE)]
+FILES = dict(_FILE.findall(PAGE))
+START, KEY, CURL, PYTHON, ADD, VITE = (text for language, text in BLOCKS if language == "sh")
+[ERROR] = (text for language, text in BLOCKS if language == "json")
+[STREAM] = (text for language, text in BLOCKS if not language)
+AGENT = FILES.pop("agent.mjs")
+
+
+def test_every_block_of_the_page_is_run_here() -> None:
+    named = [START, KEY, CURL, PYTHON, ADD, VITE, ERROR, STREAM, AGENT, *FILES.values()]
+    assert sorted(text for _, text in BLOCKS) == sorted(named)
+    assert set(FILES) == {"first.py", "index.html", "vite.config.js", "main.jsx"}
+    # that this is all it takes is what tests/browser/test_first_conversation.py sees
+    assert START == "make run\n"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder in which the commands find what they would find in a clone that has run."""
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    return tmp_path
+
+
+async def run(script: str, folder: Path, **more: str) -> str:
+    """What a script prints; it fails as soon as one of its commands does."""
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", script),
+        cwd=folder,
+        env={**os.environ, **more},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE):
+        out, err = await shell.communicate()
+    assert (shell.returncode, err.decode()) == (0, ""), out.decode()
+    return out.decode()
+
+
+async def test_the_commands_from_a_key_to_the_first_answers(program: Program, clone: Path) -> None:
+    (clone / "first.py").write_text(FILES["first.py"])
+    script = f"{KEY}echo; echo == curl; {CURL}echo; echo == python; {PYTHON}"
+    out = await run(script.replace(URL, program.url), clone)
+    signed_up, curl, python = re.split(r"== \w+\n", out)
+    assert signed_up.strip() == f"{program.url}/"
+    stream, _, listed = curl.partition("data: [DONE]\n\n")
+    assert '"type":"text-delta"' in stream
+    assert '"finishReason":"stop"' in stream
+    [thread] = json.loads(listed)
+    assert thread["title"] == "Hello"
+    first, second, titles = python.split("\n--- ")
+    assert first
+    assert second
+    assert titles.strip() == "['Hello', 'Hello']"
+
+
+@asynccontextmanager
+async def served(command: str, folder: Path, port: int, **more: str) -> AsyncIterator[str]:
+    """A command that serves a page; the page's URL."""
+    process = await asyncio.create_subprocess_shell(
+        command,
+        cwd=folder,
+        env={**os.environ, **more},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while str(port) not in (line := (await process.stdout.readline()).decode()):
+                assert line, "it has ended"
+        yield f"http://localhost:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def packages_of(add: str) -> Iterator[tuple[str, str]]:
+    """The packages that a `bun add` names, with their versions."""
+    for one in add.split("--exact ")[1].split():
+        name, _, version = one.rpartition("@")
+        yield name, version
+
+
+def link_packages(modules: Path, links: dict[str, Path]) -> None:
+    """Make a `node_modules` of packages that are installed elsewhere."""
+    for name, path in links.items():
+        (modules / name).parent.mkdir(parents=True, exist_ok=True)
+        (modules / name).symlink_to(path)
+
+
+async def test_the_page_with_the_ai_sdk(
+    program: Program, ada: HttpUser, clone: Path, browser: Browser
+) -> None:
+    make, add = ADD.strip().splitlines()
+    folder = clone / (await run(f"{make}; basename $PWD", clone)).strip()
+    assert (folder / "package.json").exists()  # or bun would add to the one of the clone
+    wanted = dict(packages_of(add))
+    listed = json.loads((EXAMPLE / "package.json").read_text())
+    ours = listed["dependencies"] | listed["devDependencies"]
+    assert wanted == {name: ours[name] for name in wanted}  # which are tested together
+    installed = bun.locked_packages(EXAMPLE) / "node_modules"
+    linked = {name: installed / name for name in (*wanted, ".bin")}
+    link_packages(folder / "node_modules", linked)
+    for name in ("index.html", "vite.config.js", "main.jsx"):
+        (folder / name).write_text(FILES[name])
+    port, (_, key) = free_port(), await ada.new_key()
+    command = f"{VITE.strip()} --port {port} --strictPort"
+    context = await browser.new_context()
+    try:
+        async with served(command, folder, port, CHAT_URL=program.url, CHAT_KEY=key) as url:
+            page = await context.new_page()
+            page.set_default_timeout(TIMEOUT_MS)
+            await page.goto(url)
+            shown = page.locator("p")
+            await page.get_by_label("Message").fill("echo: Hello there")
+            await page.get_by_role("button", name="Send").click()
+            whole = ["user: echo: Hello there", "assistant: Hello there"]
+            await expect(shown).to_have_text(whole, timeout=TIMEOUT_MS)
+            await page.reload()
+            await expect(shown).to_have_text(whole, timeout=TIMEOUT_MS)
+            [thread] = await ada.threads()
+            assert thread["externalId"] == "my-first-chat"
+
+            # resumed after a reload, and stopped
+            change = {"model": "fake:4000x20"}
+            await ada.http.patch(f"/api/threads/{thread['id']}", json=change)
+            await page.get_by_label("Message").fill("hi")
+            await page.get_by_role("button", name="Send").click()
+            await expect(shown.nth(3)).to_contain_text("A deterministic", timeout=TIMEOUT_MS)
+            await page.reload()
+            await expect(shown.nth(3)).to_contain_text("Streaming", timeout=TIMEOUT_MS)
+            await page.get_by_role("button", name="Stop").click()
+            send = page.get_by_role("button", name="Send")
+            await expect(send).to_be_enabled(timeout=TIMEOUT_MS)
+            stored = (await ada.messages(thread["id"]))[-1]
+            assert stored["status"] == "stopped"
+            text = "".join(part.get("text", "") for part in stored["parts"])
+            await expect(shown.nth(3)).to_have_text(f"assistant: {text}", timeout=TIMEOUT_MS)
+            await expect(page.get_by_role("alert")).to_have_count(0)
+    finally:
+        await context.close()
+
+
+async def test_the_agent_of_ag_ui(program: Program, ada: HttpUser, clone: Path) -> None:
+    installed = bun.locked_packages(AG_UI) / "node_modules"
+    link_packages(clone / "node_modules", {"@ag-ui/client": installed / "ag-ui"})
+    (clone / "agent.mjs").write_text(AGENT.replace("gpt-5.4-mini", "fake:30x0"))
+    _, key = await ada.new_key()
+    said = await run(".venv/bin/bun agent.mjs", clone, CHAT_URL=program.url, CHAT_KEY=key)
+    [thread] = await ada.threads()
+    answer = (await ada.messages(thread["id"]))[-1]
+    assert thread["externalId"] == "my-first-agent"
+    assert said == answer["parts"][0]["text"] + "\n"
+
+
+async def test_the_error_is_what_a_missing_thread_gets(ada: HttpUser) -> None:
+    response = await ada.http.get(f"/api/threads/{uuid4()}")
+    assert response.status_code == 404
+    assert response.json() == json.loads(ERROR)
+
+
+async def test_the_stream_has_the_chunks_in_this_order(program: Program, ada: HttpUser) -> None:
+    _, key = await ada.new_key()
+    body = {
+        "messages": [{"role": "user", "parts": [{"type": "text", "text": "think: hm echo: Hi"}]}],
+        "model": "fake:think40:1x0",
+    }
+    async with httpx.AsyncClient(base_url=program.url, trust_env=False) as http:
+        headers = {"Authorization": f"Bearer {key}"}
+        response = await http.post("/api/chat", json=body, headers=headers, timeout=PATIENCE)
+    assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert shapes(response.text) == shapes(STREAM.replace("{…}", "{}"))
+
+
+def shapes(stream: str) -> list[tuple[str, ...]]:
+    """The keys of each chunk and its type; several pieces of one part are one."""
+    found: list[tuple[str, ...]] = []
+    for line in stream.splitlines():
+        if line.startswith("data: {"):
+            chunk = json.loads(line.removeprefix("data: "))
+            shape = (chunk["type"], *sorted(chunk))
+            if found[-1:] != [shape]:
+                found.append(shape)
+    assert "data: [DONE]" in stream.splitlines()
+    return found
