@@ -114,6 +114,7 @@ class ModelInfo:
         efforts: The efforts that can be chosen; empty for a model whose thinking has no setting.
         temperature: Whether the temperature can be chosen.
         summarizes: Whether it can summarize a conversation well and soon.
+        titles: Whether it is asked for titles.
     """
 
     window: int | None = None
@@ -123,6 +124,7 @@ class ModelInfo:
     efforts: tuple[Effort, ...] = ()
     temperature: bool = True
     summarizes: bool = True
+    titles: bool = True
 
     @property
     def thinking(self) -> bool:

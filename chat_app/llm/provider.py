@@ -34,6 +34,8 @@ from chat_app.settings.models import ProviderKind
 
 _AFTER_FINISH_SECONDS = 15.0
 """The longest wait for each further chunk (usage, more text), once one had a finish reason."""
+_MAX_SILENT_SECONDS = 600.0
+"""The longest time without anything to show, where each event counts as a sign of life."""
 _MAX_REFUSALS = 6
 """How many refusals of one request are answered with a change."""
 
@@ -88,7 +90,7 @@ class ProviderModel:
         name: Its display name; empty for its name on the server.
         fields: Further fields of every request, such as the temperature.
         info: What it can do.
-        dialect: How the server is asked.
+        dialect: How the server is asked; a name of `DIALECTS`, or one of its own.
 
     Attributes:
         profile: What the server accepts, as far as its refusals have told.
@@ -104,12 +106,12 @@ class ProviderModel:
         name: str = "",
         fields: dict[str, Any] | None = None,
         info: ModelInfo = UNKNOWN_MODEL,
-        dialect: ProviderKind = "chat-completions",
+        dialect: ProviderKind | Dialect = "chat-completions",
     ) -> None:
         self._endpoint = endpoint
         self._model = model
         self._timeouts = timeouts
-        self._dialect = DIALECTS[dialect]
+        self._dialect = dialect if isinstance(dialect, Dialect) else DIALECTS[dialect]
         self.id = model_id or model
         self.name = name or model
         self.info = info
@@ -126,6 +128,7 @@ class ProviderModel:
         async with AsyncExitStack() as stack:
             now = asyncio.get_running_loop().time
             deadline = now() + self._timeouts.first_token
+            silent_until = now() + _MAX_SILENT_SECONDS
             timeout_failure = Failure.SLOW
             body = await self._open(stack, prompt, options, deadline)
             limit = WaitLimit()
@@ -141,6 +144,14 @@ class ProviderModel:
                             yield event
                             timeout_failure = Failure.STALLED
                             deadline = now() + self._timeouts.idle
+                            silent_until = now() + _MAX_SILENT_SECONDS
+                    if decoder.every_event_counts and decoder.chunks > chunks:
+                        longest = (
+                            self._timeouts.first_token
+                            if timeout_failure is Failure.SLOW
+                            else self._timeouts.idle
+                        )
+                        deadline = min(now() + longest, silent_until)
                     if decoder.complete and decoder.chunks > chunks:
                         deadline = now() + min(self._timeouts.idle, _AFTER_FINISH_SECONDS)
             except ProviderError:

@@ -58,6 +58,7 @@ class Models:
         self._unlisted: dict[str, FakeModel] = {}
         self._add_openai()
         self._add_providers()
+        self._add_agents()
         self._add_embedded()
         self._add_fakes()
         if settings.chat_model and self._find(settings.chat_model) is None:
@@ -174,6 +175,20 @@ class Models:
                         dialect=provider.kind,
                     )
                 )
+
+    def _add_agents(self) -> None:
+        settings = self._settings
+        if not settings.ag_ui_agents:
+            return
+        # its package adds a tenth of a second to each start
+        from chat_app.llm.ag_ui import agent_model
+
+        for name, url in settings.ag_ui_agents.items():
+            given = settings.ag_ui_headers.get(name, {})
+            headers = {header.lower(): value.get_secret_value() for header, value in given.items()}
+            model, endpoint = agent_model(name, url, headers, self._timeouts)
+            self._endpoints.append(endpoint)
+            self._add(model)
 
     def _endpoint(
         self, base_url: str, key: str, kind: ProviderKind = "chat-completions"

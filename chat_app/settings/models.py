@@ -1,9 +1,18 @@
 """The models and their providers: their APIs, what their models can do, timeouts."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import NoDecode
 
 from chat_app.settings.limits import Effort
 from chat_app.settings.validation import (
@@ -14,7 +23,9 @@ from chat_app.settings.validation import (
     SettingsGroup,
     did_you_mean,
     host_of,
+    is_plain_url,
     matching,
+    split_url,
 )
 
 ProviderKind = Literal["chat-completions", "responses", "anthropic"]
@@ -119,6 +130,43 @@ class ProviderSettings(_ConfigEntry):
         return {"base_url": default, **value} if default else value
 
 
+AgentName = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9-]{0,30}", "must have lower-case letters, digits and -")
+]
+"""The short name of an agent."""
+HeaderName = Annotated[
+    str, matching(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", "must be the name of a header")
+]
+"""The name of an HTTP header (RFC 9110 §5.6.2)."""
+
+
+def _split_agents(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    agents: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, separator, url = part.partition("=")
+        if not separator or name.strip() in agents:
+            raise ValueError("must look like name=https://host/path, each name once")
+        agents[name.strip()] = url.strip()
+    return agents
+
+
+def _validate_agent_url(url: str) -> str:
+    parts = split_url(url)
+    if parts is None or parts.scheme not in ("http", "https") or not is_plain_url(url):
+        raise ValueError("must be an http or https URL without a user")
+    if parts.fragment:
+        raise ValueError("must have no fragment")
+    return url
+
+
+def _validate_header_value(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value.get_secret_value()):
+        raise ValueError("must be printable ASCII without spaces around it")
+    return value
+
+
 class ModelSettings(SettingsGroup):
     """Models."""
 
@@ -139,6 +187,23 @@ class ModelSettings(SettingsGroup):
     """More providers, as JSON:
     [{"name":"ollama","base_url":"http://localhost:11434/v1","models":["llama3.2"]}].
     docs/models.md has every key."""
+
+    ag_ui_agents: Annotated[
+        dict[AgentName, Annotated[str, AfterValidator(_validate_agent_url)]],
+        NoDecode,
+        BeforeValidator(_split_agents),
+    ] = {}
+    """Agents that speak AG-UI, each a model: names and URLs, comma separated; docs/models.md has an
+    example."""
+
+    ag_ui_headers: Json[
+        dict[
+            AgentName,
+            dict[HeaderName, Annotated[SecretStr, AfterValidator(_validate_header_value)]],
+        ]
+    ] = {}
+    """Headers of the requests to them, such as a token, as JSON:
+    {"planner":{"Authorization":"Bearer YOUR-TOKEN"}}"""
 
     chat_model: str = ""
     """The default model; empty means the first in the list."""
@@ -177,6 +242,12 @@ class ModelSettings(SettingsGroup):
     def _names_its_models(self) -> Self:
         if host_of(self.openai_base_url) not in ("", "api.openai.com") and not self.chat_models:
             raise ValueError("CHAT_MODELS must list the models of OPENAI_BASE_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_agents(self) -> Self:
+        for name in self.ag_ui_headers.keys() - self.ag_ui_agents.keys():
+            raise ValueError(f"AG_UI_HEADERS: there is no agent {name!r} in AG_UI_AGENTS")
         return self
 
     @property

@@ -5,6 +5,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
+from testing.ag_ui_agent import ToyAgent
 from testing.axe import fetch_axe
 from testing.browser_user import BrowserUser, Meet
 from testing.mail_server import Mailbox, listening
@@ -12,6 +13,7 @@ from testing.program import Program, running
 from testing.strict_providers import StrictProviders
 
 STRICT = StrictProviders()
+AGENT = ToyAgent()
 GIVEN = {
     "FAKE_MODELS": "true",
     "EMBEDDED_MODEL": "false",
@@ -22,6 +24,8 @@ GIVEN = {
     "CHAT_FALLBACKS": '{"fake:refuse:1x1":["fake:28x1"]}',
     "CHAT_PRICES": '{"fake:28x1":{"input":1,"output":10}}',
     "CHAT_PROVIDERS": STRICT.setting,
+    "AG_UI_AGENTS": AGENT.setting,
+    "AG_UI_HEADERS": AGENT.headers,
 }
 
 
@@ -57,6 +61,13 @@ async def strict_providers() -> AsyncIterator[StrictProviders]:
     """Providers of three dialects that refuse whatever the real ones refuse."""
     async with STRICT.serving() as one:
         yield one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def agent() -> AsyncIterator[ToyAgent]:
+    """An agent that speaks AG-UI, which the programs offer as a model."""
+    async with AGENT.serving():
+        yield AGENT
 
 
 @pytest_asyncio.fixture(loop_scope="session")

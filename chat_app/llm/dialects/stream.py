@@ -95,11 +95,14 @@ class StreamDecoder(ABC):
         made_by: The provider and model, for native items.
 
     Attributes:
+        every_event_counts: Whether a server shows by any event that it still works on the answer.
         done: Whether the stream has ended, by its last event or an error; later ones are ignored.
         chunks: How many events came, but those that only keep the connection alive.
         finish: How the answer ended, once that is known.
         usage: The last token counts.
     """
+
+    every_event_counts = False
 
     def __init__(self, model: str, made_by: str = "") -> None:
         self.done = False
