@@ -13,7 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.api.families import family_of
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
-from chat_app.auth.keys.scopes import InvalidApiKey, MissingApiKey
+from chat_app.auth.keys.scopes import (
+    ApiKeyNotAllowed,
+    InsufficientScope,
+    InvalidApiKey,
+    SeveralCredentials,
+)
 from chat_app.core.errors import ChatError, NotFound
 from chat_app.core.logging import log_security_event, log_unexpected_error
 
@@ -73,9 +78,27 @@ def error_headers(error: ChatError) -> dict[str, str]:
     """The headers that belong to an error, whoever responds with it."""
     if seconds := getattr(error, "retry_after", None):
         return {"Retry-After": str(seconds)}
-    if isinstance(error, InvalidApiKey | MissingApiKey):
-        return {"WWW-Authenticate": "Bearer"}
-    return {}
+    challenge = _challenge(error)
+    return {"WWW-Authenticate": challenge} if challenge else {}
+
+
+def _challenge(error: ChatError) -> str:
+    """What the client is told of how to authenticate (RFC 6750 §3); empty for other errors.
+
+    Every 401 needs a challenge (RFC 9110 §15.5.2). Browsers ignore this scheme, and an error is
+    named only if the request had a key.
+    """
+    match error:
+        case InvalidApiKey():
+            return 'Bearer error="invalid_token"'
+        case InsufficientScope():
+            return f'Bearer error="insufficient_scope", scope="{error.scope}"'
+        case ApiKeyNotAllowed():
+            return 'Bearer error="insufficient_scope"'  # no scope would do
+        case SeveralCredentials():
+            return 'Bearer error="invalid_request"'
+        case _:
+            return "Bearer" if error.status == 401 else ""
 
 
 def log_failure(request: Request, error: ChatError) -> None:

@@ -1,16 +1,12 @@
 """The HTTP gateway: refuses a request, redirects it, or passes it on with its user resolved."""
 
-import asyncio
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import UUID
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.api.families import ApiFamily
-from chat_app.api.streaming import SEND_BODY
 from chat_app.auth.keys.models import ResolvedKey
 from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey
 from chat_app.auth.keys.service import ApiKeys
@@ -21,19 +17,18 @@ from chat_app.core.errors import (
     NotFound,
     RateLimited,
     TooLarge,
-    Unauthenticated,
     Unavailable,
 )
 from chat_app.gateway import cookies
+from chat_app.gateway.admitted import AdmittedCredential, RequestBody, StreamingRequest
 from chat_app.gateway.connections import (
-    CloseCode,
     ConnectionRegistry,
     GatewayTimeouts,
     PendingConnection,
     Quota,
 )
-from chat_app.gateway.errors import IncompleteBody, SlowBody, error_of, unauthenticated
-from chat_app.gateway.headers import SecurityHeaders, content_type, without
+from chat_app.gateway.errors import error_of, unauthenticated
+from chat_app.gateway.headers import SecurityHeaders, without
 from chat_app.gateway.paths import (
     EVENT_PATH,
     RouteKind,
@@ -41,67 +36,13 @@ from chat_app.gateway.paths import (
     is_for_programs,
     moved_page,
 )
-from chat_app.gateway.request_context import RequestContext, header_values
+from chat_app.gateway.request_context import RequestContext
 from chat_app.gateway.responses import error_page, error_response
 from chat_app.gateway.socket_arrivals import STATUS_PATH
 from chat_app.gateway.sockets import client_token
 from chat_app.settings import Settings
 
 _SECRET_HEADERS = frozenset({b"cookie", b"authorization", b"x-api-key"})
-
-
-class RequestBody:
-    """The body of a request, as far as it may be read.
-
-    Args:
-        scope: The request.
-        receive: The server's receive.
-        limit: The largest body, in bytes.
-        seconds: How long it may take to arrive, from its first read on.
-
-    Attributes:
-        error: Why it did not arrive whole, if it did not. The app has seen a disconnect then, but
-            the client may still be there to be told.
-
-    Raises:
-        TooLarge: At once, when Content-Length is over the limit; from `receive`, when the body
-            turns out to be.
-    """
-
-    def __init__(self, scope: Scope, receive: Receive, *, limit: int, seconds: float) -> None:
-        for length in header_values(scope, b"content-length"):
-            if not length.isdecimal() or int(length[:20]) > limit:
-                raise _too_large(limit)
-        self.error: ChatError | None = None
-        self._receive = receive
-        self._limit = limit
-        self._seconds = seconds
-        self._received = 0
-        self._deadline: float | None = None
-        self._is_complete = False
-
-    async def receive(self) -> Message:
-        """The next message of the request."""
-        if self._is_complete:
-            return await self._receive()
-        if self.error is not None:
-            return {"type": "http.disconnect"}
-        if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().time() + self._seconds
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError:
-            self.error = SlowBody()
-            return {"type": "http.disconnect"}
-        if message["type"] == "http.disconnect":
-            self.error = IncompleteBody()
-            return message
-        self._received += len(message.get("body", b""))
-        if self._received > self._limit:
-            raise _too_large(self._limit)
-        self._is_complete = not message.get("more_body", False)
-        return message
 
 
 def _is_handshake(context: RequestContext, scope: Scope) -> bool:
@@ -117,10 +58,6 @@ def _key_error(context: RequestContext, key: ResolvedKey | None) -> ChatError | 
     is_for_keys = context.route is RouteKind.API and context.path != STATUS_PATH
     takes_keys = is_for_keys and "api_key" in context.family.credentials
     return None if takes_keys else ApiKeyNotAllowed()
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The request is too large; the limit is {limit:,} bytes.")
 
 
 def with_renewed_cookie(
@@ -156,86 +93,6 @@ def with_renewed_cookie(
         await send(message)
 
     return send_renewed
-
-
-@dataclass(eq=False)
-class StreamingRequest:
-    """Runs one request, and can cut off its event stream.
-
-    Where sessions are taken only event streams are registered: an ordinary response is short, and
-    the one that reports the end of the session must still arrive. No other request can end its own
-    credential, and a response with a whole answer takes long.
-
-    Args:
-        send: Sends the response.
-        family: Has the form of the last event.
-        credential_id: The session or API key of the request.
-        connections: The registry of event streams.
-        pending: Has recorded the revocations since the credential was resolved.
-    """
-
-    send: Send
-    family: ApiFamily
-    credential_id: UUID
-    connections: ConnectionRegistry
-    pending: PendingConnection
-    _has_started: bool = field(default=False, init=False)
-    _ended_by: ChatError | None = field(default=None, init=False)
-    _streams: bool = field(default=False, init=False)
-    _app_task: asyncio.Task[None] | None = field(default=None, init=False)
-    _registration: ExitStack = field(default_factory=ExitStack, init=False)
-
-    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
-        """Run the app until it has responded, or until `end`; the scope is changed."""
-        scope[SEND_BODY] = self._send_through
-        # A task of its own: the server's may be of a kind that cannot be cancelled.
-        self._app_task = asyncio.create_task(app(scope, receive, self._send_through))  # pyright: ignore[reportArgumentType]
-        with self._registration:
-            if not self.family.takes_session:
-                self._register()
-            try:
-                await self._app_task
-            except asyncio.CancelledError:
-                if self._ended_by is None:
-                    raise
-                path = scope["path"]
-                if self._has_started:
-                    last = self.family.error_event(path, self._ended_by)
-                    await self.send({"type": "http.response.body", "body": last})
-                else:
-                    refusal = error_response(self._ended_by, path, self.family)
-                    await refusal(scope, receive, self.send)
-            finally:
-                self._app_task.cancel()
-
-    def end(self, code: int) -> None:
-        """Let nothing more through, and finish the response where it is, unless all of it comes."""
-        is_short = self._has_started and not self._streams
-        if self._ended_by is not None or is_short or self._app_task is None:
-            return
-        if code != CloseCode.CREDENTIAL_ENDED:
-            self._ended_by = Unavailable("The server is stopping.")
-        else:
-            self._ended_by = Unauthenticated() if self.family.takes_session else InvalidApiKey()
-        self._app_task.cancel()
-
-    def _register(self) -> None:
-        self._registration.enter_context(self.connections.open(self))
-        if self.credential_id in self.pending.revoked:
-            self.end(CloseCode.CREDENTIAL_ENDED)
-
-    async def _send_through(self, message: Message) -> None:
-        if (
-            message["type"] == "http.response.start"
-            and content_type(message["headers"]) == b"text/event-stream"
-        ):
-            self._streams = True
-            if self.family.takes_session:
-                self._register()
-        if self._ended_by is not None:
-            return
-        self._has_started = True
-        await self.send(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,19 +186,19 @@ class HttpGateway:
                 if response is not None:
                     await response(scope, receive, send)
                     return None
+            principal = resolved.principal if resolved else None
+            credential = AdmittedCredential(principal, self.connections, pending)
             limit, seconds = self.settings.request_bytes, self.timeouts.body
-            body = RequestBody(scope, receive, limit=limit, seconds=seconds)
+            body = RequestBody(scope, receive, limit=limit, seconds=seconds, credential=credential)
             inner = self._inner_scope(context, scope, resolved)
             if resolved is None:
                 await self.app(inner, body.receive, send)
                 return body.error
-            user_id, credential_id = resolved.principal.user_id, resolved.principal.credential_id
-            quota = Quota("requests", user_id, self.settings.requests_per_user)
+            limit = self.settings.requests_per_user
+            quota = Quota("requests", resolved.principal.user_id, limit)
             with self.connections.reserve([quota]):
                 if context.route is RouteKind.API:
-                    request = StreamingRequest(
-                        send, context.family, credential_id, self.connections, pending
-                    )
+                    request = StreamingRequest(send, context.family, credential)
                     await request.run(self.app, inner, body.receive)
                 else:
                     await self.app(inner, body.receive, send)

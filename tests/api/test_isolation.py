@@ -183,7 +183,11 @@ async def test_a_key_reaches_what_its_scopes_name_and_nothing_else(
                 passed.add(scope)
                 assert (method, path) not in OF_A_THREAD or response.status_code == 404
             else:
-                assert code_of(response) in ("api_key_not_allowed", "insufficient_scope")
+                refused = code_of(response)
+                assert refused in ("api_key_not_allowed", "insufficient_scope")
+                challenge = response.headers["www-authenticate"]
+                assert challenge.startswith('Bearer error="insufficient_scope"')
+                assert (", scope=" in challenge) == (refused == "insufficient_scope")
     assert len(passed) <= (0 if path.startswith(NEVER_BY_KEY) else 1)
     for headers in as_key(await key_of(harness, eve, *SCOPES)):
         response = await ApiClient(harness, None, headers).call(method, path, thread)

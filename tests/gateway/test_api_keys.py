@@ -67,7 +67,7 @@ async def test_a_bad_key_is_401_with_a_challenge(server: GatewayServer, value: s
     for path in ("/api/threads", "/api/auth/session", "/v1/models", "/mcp"):
         headers = [(b"authorization", value.encode("latin-1"))]
         response = await server.client.get(path, headers=headers)
-        assert response.headers["www-authenticate"] == "Bearer"
+        assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
         answers.append((response.status_code, code_of(response)))
     assert set(answers) == {(401, "invalid_api_key")}
     assert server.app.scopes == []
@@ -77,7 +77,8 @@ async def test_a_bad_key_is_401_with_a_challenge(server: GatewayServer, value: s
 @pytest.mark.parametrize("value", ["Basic dXNlcjpwYXNz", "Digest x", "Negotiate", "Bearerx", ""])
 async def test_another_scheme_is_ignored(server: GatewayServer, value: str) -> None:
     headers = {"Authorization": value}
-    assert (await server.client.get("/api/threads", headers=headers)).status_code == 401
+    refused = await server.client.get("/api/threads", headers=headers)
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     session, session_id = server.sessions.issue()
     headers |= {"Cookie": server.cookie(session)}
     assert (await server.client.get("/api/threads", headers=headers)).status_code == 200
@@ -100,6 +101,7 @@ async def test_two_keys_are_refused_whatever_they_are(server: GatewayServer) -> 
     for headers in pairs:
         response = await server.client.get("/api/threads", headers=headers)
         assert (response.status_code, response.json()["error"]) == (400, "several_credentials")
+        assert response.headers["www-authenticate"] == 'Bearer error="invalid_request"'
     assert server.app.scopes == []
     assert server.keys.looked_up == []
 
@@ -114,6 +116,7 @@ async def test_a_key_opens_no_page_and_no_route_for_signing_in(open_server, carr
         for path in ("/", "/c/1", "/signin", "/settings/api-keys", "/reset/new", "/api/socket"):
             response = await server.client.get(path, headers=headers)
             assert (response.status_code, response.json()["error"]) == (403, "api_key_not_allowed")
+            assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
         for method in ("GET", *UNSAFE):
             response = await server.client.request(method, "/api/auth/session", headers=headers)
             assert (response.status_code, response.json()["error"]) == (403, "api_key_not_allowed")

@@ -50,6 +50,12 @@ class InsufficientScope(Forbidden):
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(f"This API key lacks the scope {scope}.")
+        self.scope = scope
+
+
+def credential_ended(principal: Principal) -> Unauthenticated:
+    """The error of a request whose credential ended after it was let in."""
+    return Unauthenticated() if principal.scopes is None else InvalidApiKey()
 
 
 def require_scope(principal: Principal, scope: Scope | None) -> None:
