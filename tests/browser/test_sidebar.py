@@ -18,6 +18,10 @@ EDGES = """() => {
         end.map((one) => edge(one, "right"))];
 }"""
 
+ARCHIVE = """(thread) => fetch(`/api/threads/${thread}`, { method: "PATCH",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ status: "archived" }) })"""
+
 
 async def _is_drawn_closed(page: Page) -> bool:
     """Whether the sidebar is missing from the first picture on."""
@@ -135,4 +139,34 @@ async def test_a_search_leads_by_keyboard_to_a_message_and_a_reload_stays_there(
     await field.fill("")
     await expect(ada.titles()).to_have_count(2)
     await expect(page.locator(".hits")).to_have_count(0)
+    assert ada.errors == []
+
+
+async def test_a_chat_that_a_program_archives_is_found_by_its_link_and_by_a_search(
+    program: Program, meet: Meet
+) -> None:
+    ada = await meet("Ada", program.url)
+    page = ada.page
+    await ada.sign_up()
+    await ada.ask("echo: Rain")
+    thread = await ada.thread()
+    await until_done(page)
+    await expect(ada.titles()).to_have_text(["echo: Rain"])
+    said = page.get_by_role("status").filter(has_text="This chat is archived.")
+    await expect(said).to_have_count(0)
+    await page.evaluate(ARCHIVE, thread)
+    await expect(said).to_be_visible()
+    await expect(ada.titles()).to_have_count(0)
+
+    await ada.open("/")
+    await expect(page.get_by_text("Your chats will appear here.")).to_be_visible()
+    await page.get_by_label("Search chats").fill("Rain")
+    await expect(page.get_by_test_id("thread").first).to_contain_text("Archived")
+    await ada.open(f"/c/{thread}")
+    await expect(page.locator("[data-role=assistant]")).to_contain_text("Rain")
+    await said.get_by_role("button", name="Unarchive").press("Enter")
+    await expect(said).to_have_count(0)
+    await expect(page.get_by_test_id("thread").first).not_to_contain_text("Archived")
+    await page.get_by_label("Search chats").fill("")
+    await expect(ada.titles()).to_have_text(["echo: Rain"])
     assert ada.errors == []
