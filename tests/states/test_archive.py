@@ -54,7 +54,7 @@ async def test_an_open_thread_says_that_it_is_archived_and_comes_back(harness: H
     async for _ in harness.live.runs.follow(ada, sent.run_id):
         pass
     await wait_for_value(tab, lambda: _is_archived(tab), False)
-    assert await _listed(tab) == [("Rain", False)]
+    await wait_for_value(tab, lambda: _listed(tab), [("Rain", False)])
     tab.close()
 
 
