@@ -44,7 +44,7 @@ from chat_app.services import services
 from chat_app.states import account, set_principal
 from chat_app.states.auth import AuthState
 from chat_app.states.branches import BranchState
-from chat_app.states.chat import ChatState
+from chat_app.states.chat import ChatState, open_route
 from chat_app.states.chat_defaults import ChatDefaultsState
 from chat_app.states.context import ContextState, WarningState
 from chat_app.states.details import DetailsState
@@ -230,6 +230,10 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
     return dict([*_framework(), *own])
 
 
+_HYDRATES = {handler_name(FRAMEWORK_HANDLERS[name]) for name in ("hydrate", "hydrate_and_load")}
+"""The events that send a tab its whole state."""
+
+
 class Policy(EventPolicy):
     """Runs before every handler, background and chained events included.
 
@@ -277,6 +281,10 @@ class Policy(EventPolicy):
         event.payload.clear()
         event.payload.update(checked)
         set_principal(principal)
+        if event.name in _HYDRATES:
+            # A tab that was loaded anew at another URL still has the chat of the old one. What
+            # is written before `on_load` has run would go to that chat.
+            open_route(await state.get_state(ChatState))
         return None
 
     def _refuse(self, reason: str, instead: Any = None) -> StateUpdate:

@@ -50,6 +50,21 @@ async def test_a_message_goes_to_the_thread_on_the_page(harness: Harness) -> Non
     tab.close()
 
 
+async def test_a_tab_that_is_loaded_anew_elsewhere_never_shows_the_chat_before(
+    harness: Harness,
+) -> None:
+    ada = await harness.user("ada@example.com")
+    one = (await harness.live.threads.create(ada, title="One")).id
+    two = (await harness.live.threads.create(ada, title="Two")).id
+    tab = await open_tab(harness, ada, str(one))
+    for shown in (str(two), ""):
+        seen = len(tab.updates)
+        await tab.call("reflex___state____state.hydrate", {}, shown)
+        snapshot = tab.updates[seen].delta[ChatState.get_full_name()]
+        assert snapshot["thread_rx_state_"] == shown
+    tab.close()
+
+
 async def test_a_state_that_was_lost_does_not_misplace_a_message(harness: Harness) -> None:
     ada = await harness.user("ada@example.com")
     thread = (await harness.live.threads.create(ada, title="One")).id
