@@ -11,6 +11,7 @@ import pytest
 from chat_app.api.wires.ai_sdk import (
     DONE,
     INTERRUPTED,
+    VERSION_HEADER,
     MessageStreamEncoder,
     client_version,
     encode,
@@ -40,6 +41,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 each_version = pytest.mark.parametrize("version", VERSIONS)
 # earlier ones append what they read again to what they have
 each_latest_version = pytest.mark.parametrize("version", LATEST)
+each_hint = pytest.mark.parametrize(
+    ("version", "said"),
+    [("5", "5"), ("5-strict", "5"), ("6", None), ("6-strict", None), ("7", None), ("7", "7")],
+)
+"""What a client says in the header `x-ai-sdk`."""
 
 SEQUENCES = 1_000
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
@@ -305,6 +311,38 @@ async def test_a_chat_without_a_running_answer_resumes_nothing(
     assert (done["status"], done["messages"]) == ("ready", [])
 
 
+@each_hint
+async def test_a_call_waits_for_an_approval_that_does_not_come(
+    clients: Clients, server: Server, version: str, said: str | None
+):
+    options = await server.options()
+    hint = {} if said is None else {VERSION_HEADER: said}
+    options["headers"] = {**options["headers"], **hint}
+    chat = await clients.open(version, **options)
+    sending = asyncio.create_task(chat.send("Clean up."))
+    answer = await server.next_answer()
+    answer.send(ToolCallDelta("c", "rm", '{"path": "/"}'), ToolApprovalRequest("c", "a"))
+    waiting = await chat.seen("data-approval" if said == "5" else "approval-requested")
+    assert waiting["status"] == "streaming"
+    answer.send(ToolApprovalResponse("c", False, "I need it."), TextDelta("I leave it."))
+    answer.finish()
+    done = await sending
+    assert (done["status"], done.get("error")) == ("ready", None)
+    call, *others = parts_of(done)
+    assert (call["state"], call["input"]) == (
+        "output-error" if said == "5" else "output-denied",
+        {"path": "/"},
+    )
+    assert others[-1]["text"] == "I leave it."
+    if said is not None:
+        told = others[0]["data"] if said == "5" else call["approval"]
+        assert (told["approved"], told["reason"]) == (False, "I need it.")
+    path = f"/api/threads/{options['chatId']}/messages"
+    stored = (await server.http.get(path, headers=hint)).json()["messages"][-1]
+    known = client_version(said)
+    assert as_known_to(known, plain(stored["parts"])) == as_known_to(known, plain(parts_of(done)))
+
+
 @each_version
 async def test_stored_messages_are_valid_for_the_client(
     clients: Clients, server: Server, version: str
@@ -369,10 +407,7 @@ def as_known_to(version: ClientVersion, parts: list[Any]) -> list[Any]:
     return shown
 
 
-@pytest.mark.parametrize(
-    ("version", "said"),
-    [("5", "5"), ("5-strict", "5"), ("6", None), ("6-strict", None), ("7", None), ("7", "7")],
-)
+@each_hint
 async def test_random_event_sequences_fold_to_the_same_parts(
     clients: Clients, random_runs: list[RandomRun], version: str, said: str | None
 ):
