@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 from sqlmodel import col, func, select, update
 
 from chat_app.auth.account.profile import clean_display_name
@@ -81,6 +81,7 @@ class ApiKeys:
         self._used: TTLCache[UUID, bool] = TTLCache(
             _USES, USED_EVERY.total_seconds(), timer=self._seconds
         )
+        self._users: LRUCache[UUID, UUID] = LRUCache(_USES)  # of the keys that were resolved here
         self._writes: set[asyncio.Task[None]] = set()
         bus.subscribe_callback(CREDENTIALS, self._on_ended)
 
@@ -200,6 +201,7 @@ class ApiKeys:
             return None
         until = now + timedelta(seconds=CACHE_SECONDS)
         until = until if key.expires_at is None else min(until, key.expires_at)
+        self._users[key.id] = key.user_id
         self._cache.put(token, resolved, number=number, now=now, until=until)
         self._note_use(key, now)
         return resolved
@@ -232,9 +234,12 @@ class ApiKeys:
                     else:
                         live.add(key_id)
         publish_ended(self._bus, ended.items(), "ended")
-        # A key that was revoked without a signal has no row, and ends as a session does.
-        rest = [one for one in ids if one not in live and one not in ended]
-        return ended.keys() | await self._sessions.revalidate(rest)
+        # A key that was revoked without a signal has no row: it is known by its use.
+        rest = {one for one in ids if one not in live and one not in ended}
+        missing = {one: user for one in rest if (user := self._users.get(one)) is not None}
+        publish_ended(self._bus, missing.items(), "missing")
+        over = await self._sessions.revalidate(rest - missing.keys())
+        return ended.keys() | missing.keys() | over
 
     async def idle(self) -> None:
         """Wait until no use is being written."""

@@ -375,6 +375,22 @@ async def test_revalidation_ends_what_is_over_and_nothing_else(harness: AuthHarn
     assert await harness.api_keys.revalidate([]) == set()
 
 
+async def test_a_key_that_is_gone_without_a_signal_ends_as_a_key(harness: AuthHarness) -> None:
+    ada = await person(harness)
+    made = await make(harness, ada, days=None)
+    assert await harness.api_keys.resolve(made.token) is not None
+    async with harness.db.system("auth", write=True) as opened:  # unheard
+        await opened.delete((await rows(harness))[0])
+    unknown = uuid4()
+    harness.told.clear()
+    assert await harness.api_keys.revalidate([made.id, unknown]) == {made.id, unknown}
+    assert {(one.kind, one.credential_id, one.user_id, one.reason) for one in harness.told} == {
+        ("api_key_ended", made.id, ada.user_id, "missing"),
+        ("session_ended", unknown, None, "ended"),
+    }
+    assert await harness.api_keys.resolve(made.token) is None
+
+
 async def test_the_operators_function_adds_claims_to_a_key(database: DatabaseUnderTest) -> None:
     session_hooks.roles["ada@example.org"] = ["admin"]
     hook = "testing.session_hooks:with_roles"
