@@ -13,13 +13,13 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
 from chat_app.core.clock import Clock
 from chat_app.core.errors import (
     DatabaseUnreachable,
     InvalidInput,
     NotFound,
-    Unauthenticated,
     Unavailable,
 )
 from chat_app.core.signals import CREDENTIALS, DELETED_THREADS, Bus, Signal, user_topic
@@ -344,10 +344,14 @@ class RunService:
         Raises:
             NotFound: The thread is missing, foreign or deleted.
             RateLimited: The user has asked models for too much.
+            Unauthenticated: The session or key has ended.
+            Unavailable: The server is stopping.
         """
         async with self._db.read(principal) as session:
             model_id = (await thread_row(session, thread_id)).model
         async with self._limits.call(principal.user_id):
+            if principal.credential_id in self._revoked:
+                raise credential_ended(principal)
             await self._titler.name_now(principal, thread_id, self._last_model(model_id))
         async with self._db.read(principal) as session:
             return (await thread_row(session, thread_id)).title
@@ -361,8 +365,8 @@ class RunService:
         await self._titler.idle(CANCEL_TIMEOUT_SECONDS)
 
     def credential_ids(self) -> set[UUID]:
-        """The sessions and API keys that have an active run, to be revalidated periodically."""
-        return self._executor.credential_ids()
+        """The sessions and API keys that have a run or a title, to be revalidated periodically."""
+        return self._executor.credential_ids() | self._titler.credential_ids()
 
     async def titles_settled(self) -> None:
         """Wait until no thread is being named."""
@@ -396,7 +400,7 @@ class RunService:
         active_run = self._executor.register(principal)
         try:
             if principal.credential_id in self._revoked:
-                raise Unauthenticated
+                raise credential_ended(principal)
             try:
                 created = await self._write(active_run, chosen, write_rows)
             except IntegrityError:

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import ChatError
+from chat_app.core.errors import ChatError, Unavailable
 from chat_app.core.events import Finish, TextDelta, TextWasReasoning
 from chat_app.core.logging import log_unexpected_error
 from chat_app.core.parts import text_of
@@ -152,14 +153,30 @@ class ThreadTitler:
 
         Raises:
             NotFound: The thread is missing, foreign or deleted.
+            Unauthenticated: The session or key has ended; the call of the model ended with it.
+            Unavailable: The server is stopping.
         """
         async with self._db.read(principal) as session:
             text = await first_question(session, thread_id)
         wanted = self._settings.chat_titles and model.info.titles
         if text is None or self._stopped or not wanted:
             return
+        task = asyncio.create_task(self._store_suggestion(principal, thread_id, text, model))
+        self._tasks[task] = principal.credential_id
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            del self._tasks[task]
+        if task.cancelled():
+            stopping = Unavailable("The server is stopping.")
+            raise stopping if self._stopped else credential_ended(principal)
         with suppress(ProviderError, TimeoutError):
-            await self._store_suggestion(principal, thread_id, text, model)
+            task.result()
+
+    def credential_ids(self) -> set[UUID]:
+        """The sessions and API keys that have a task."""
+        return set(self._tasks.values())
 
     def end_credential(self, credential_id: UUID) -> None:
         """Cancel the tasks of a session or an API key."""

@@ -2,10 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
+from chat_app.auth.keys.scopes import InvalidApiKey
 from chat_app.auth.principal import Principal
+from chat_app.core.errors import Unauthenticated, Unavailable
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
 from chat_app.llm.errors import Failure
 from testing.database import DatabaseUnderTest
@@ -190,6 +195,59 @@ async def test_an_ended_session_cancels_its_title_requests(harness: RunHarness, 
     harness.end_session(alice)
     await asyncio.wait_for(title.closed.wait(), 5)
     assert (await harness.threads.page(alice)).threads[0].title_origin == "start"
+
+
+async def asked_now(
+    harness: RunHarness, alice: Principal
+) -> tuple[asyncio.Task[str], Answer, UUID]:
+    """A title that a client has asked for, and its model."""
+    sent = await answered(harness, alice)
+    (await asked_for_title(harness)).fail(Failure.REQUEST.error("One"))
+    await harness.runs.titles_settled()
+    asked = asyncio.create_task(harness.runs.name_thread(alice, sent.thread_id))
+    return asked, await asked_for_title(harness, 3), sent.thread_id
+
+
+@pytest.mark.parametrize(
+    ("scopes", "error"), [(None, Unauthenticated), (frozenset({"chat"}), InvalidApiKey)]
+)
+async def test_a_title_that_a_client_asks_for_ends_with_its_credential(
+    harness: RunHarness, alice: Principal, scopes: Any, error: type[Exception]
+):
+    client = replace(alice, credential_id=uuid4(), scopes=scopes)
+    asked, title, thread_id = await asked_now(harness, client)
+    assert harness.runs.credential_ids() == {client.credential_id}
+    harness.end_session(client)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(Unauthenticated) as raised:
+            await asked
+        await title.closed.wait()
+    assert type(raised.value) is error
+    assert (await harness.threads.get(alice, thread_id)).title_origin == "start"
+    with pytest.raises(error):
+        await harness.runs.name_thread(client, thread_id)
+    assert len(harness.models.one.answers) == 3
+    assert harness.runs.credential_ids() == set()
+
+
+async def test_a_title_that_a_client_asks_for_ends_with_the_server(
+    harness: RunHarness, alice: Principal
+):
+    asked, title, _ = await asked_now(harness, alice)
+    await harness.runs.drain()
+    assert title.closed.is_set()
+    with pytest.raises(Unavailable):
+        await asked
+
+
+async def test_a_title_is_not_waited_for_when_its_client_has_left(
+    harness: RunHarness, alice: Principal
+):
+    asked, title, _ = await asked_now(harness, alice)
+    asked.cancel()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.wait({asked})
+        await title.closed.wait()
 
 
 async def test_titles_can_be_switched_off(database: DatabaseUnderTest):
