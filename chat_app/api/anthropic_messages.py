@@ -1,6 +1,5 @@
 """`/v1/messages`: the Messages API of Anthropic's clients, answered by any model."""
 
-from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -9,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.provider_answers import (
+    ProviderCall,
     ProviderResponse,
-    check_images,
+    answer_call,
     find_model,
-    streamed_answer,
-    whole_answer,
 )
 from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
+from chat_app.api.stored_calls import wants_store
 from chat_app.api.wires.anthropic_messages import (
     KEEPALIVE,
     MessagesEncoder,
@@ -27,7 +26,7 @@ from chat_app.api.wires.anthropic_messages import (
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.llm.base import CallOptions, Effort, Model
+from chat_app.llm.base import CallOptions, Effort
 
 routes = Routes()
 
@@ -216,19 +215,17 @@ class AnthropicMessage(ProviderResponse):
 async def create(
     request: Request, principal: Principal, body: MessagesRequest
 ) -> Response | dict[str, Any]:
-    """Answer a conversation; nothing is stored."""
+    """Answer a conversation, or store one message and answer it."""
     body.check()
-    model, options = find_model(body.model), body.options
-    prompt = prompt_of(body.system, body.messages)
-    check_images(model, prompt)
     message_id, thinking = f"msg_{uuid4().hex}", body.wants_thinking
-    if not body.stream:
-        answering, answer = await whole_answer(request, principal, model, prompt, options)
-        return message(message_id, answering.id, answer, thinking=thinking)
-    encoder = partial(_encoder, message_id, thinking)
-    ask = (request, principal, model, prompt, options, encoder)
-    return await streamed_answer(*ask, keepalive=KEEPALIVE)
-
-
-def _encoder(message_id: str, thinking: bool, model: Model) -> MessagesEncoder:
-    return MessagesEncoder(message_id, model.id, thinking=thinking)
+    call = ProviderCall(
+        model=find_model(body.model),
+        prompt=prompt_of(body.system, body.messages),
+        options=body.options,
+        streams=bool(body.stream),
+        stores=wants_store(request),
+        encoder=lambda model: MessagesEncoder(message_id, model, thinking=thinking),
+        whole=lambda model, answer: message(message_id, model, answer, thinking=thinking),
+        keepalive=KEEPALIVE,
+    )
+    return await answer_call(request, principal, call)

@@ -1,7 +1,6 @@
 """`/v1/chat/completions`: the chat completions of OpenAI's clients, answered by any model."""
 
 import time
-from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -10,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.provider_answers import (
+    ProviderCall,
     ProviderResponse,
-    check_images,
+    answer_call,
     find_model,
-    streamed_answer,
-    whole_answer,
 )
 from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
+from chat_app.api.stored_calls import wants_store
 from chat_app.api.wires.openai_chat import (
     KEEPALIVE,
     ChatCompletionEncoder,
@@ -28,7 +27,7 @@ from chat_app.api.wires.openai_chat import (
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.llm.base import CallOptions, Effort, Model, Tool
+from chat_app.llm.base import CallOptions, Effort, Tool
 
 routes = Routes()
 
@@ -235,21 +234,18 @@ class ChatCompletion(ProviderResponse):
 async def create(
     request: Request, principal: Principal, body: ChatCompletionRequest
 ) -> Response | dict[str, Any]:
-    """Answer a conversation; nothing is stored."""
+    """Answer a conversation, or store one message and answer it."""
     body.check()
-    model, prompt, options = find_model(body.model), prompt_of(body.messages), body.options
-    check_images(model, prompt)
     completion_id, created = f"chatcmpl-{uuid4().hex}", int(time.time())
-    if not body.stream:
-        answering, answer = await whole_answer(request, principal, model, prompt, options)
-        return completion(completion_id, answering.id, created, answer)
     has_usage = bool(body.stream_options and body.stream_options.include_usage)
-    encoder = partial(_encoder, completion_id, created, has_usage)
-    ask = (request, principal, model, prompt, options, encoder)
-    return await streamed_answer(*ask, keepalive=KEEPALIVE)
-
-
-def _encoder(
-    completion_id: str, created: int, has_usage: bool, model: Model
-) -> ChatCompletionEncoder:
-    return ChatCompletionEncoder(completion_id, model.id, created, usage=has_usage)
+    call = ProviderCall(
+        model=find_model(body.model),
+        prompt=prompt_of(body.messages),
+        options=body.options,
+        streams=bool(body.stream),
+        stores=wants_store(request, body.store),
+        encoder=lambda model: ChatCompletionEncoder(completion_id, model, created, usage=has_usage),
+        whole=lambda model, answer: completion(completion_id, model, created, answer),
+        keepalive=KEEPALIVE,
+    )
+    return await answer_call(request, principal, call)

@@ -1,7 +1,6 @@
 """`/v1/responses`: the Responses API of OpenAI's clients, answered by any model."""
 
 import time
-from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
@@ -10,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat_app.api.provider_answers import (
+    ProviderCall,
     ProviderResponse,
-    check_images,
+    answer_call,
     find_model,
-    streamed_answer,
-    whole_answer,
 )
 from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
+from chat_app.api.stored_calls import wants_store
 from chat_app.api.wires.openai_responses import (
     KEEPALIVE,
     ResponseHead,
@@ -29,7 +28,7 @@ from chat_app.api.wires.openai_responses import (
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.llm.base import CallOptions, Effort, Model, Tool
+from chat_app.llm.base import CallOptions, Effort, Tool
 
 routes = Routes()
 
@@ -281,18 +280,19 @@ class ModelResponse(ProviderResponse):
 async def create(
     request: Request, principal: Principal, body: ResponsesRequest
 ) -> Response | dict[str, Any]:
-    """Answer a conversation; nothing is stored."""
+    """Answer a conversation, or store one message and answer it."""
     body.check()
-    model, tools = find_model(body.model), tools_of(body.tools or [])
-    prompt, options = prompt_of(body.instructions, body.input), body.options(tools)
-    check_images(model, prompt)
-    head = ResponseHead(f"resp_{uuid4().hex}", int(time.time()), body.echoed(tools))
-    if not body.stream:
-        answering, answer = await whole_answer(request, principal, model, prompt, options)
-        return response(head, answering.id, answer)
-    ask = (request, principal, model, prompt, options, partial(_encoder, head))
-    return await streamed_answer(*ask, keepalive=KEEPALIVE)
-
-
-def _encoder(head: ResponseHead, model: Model) -> ResponsesEncoder:
-    return ResponsesEncoder(head, model.id)
+    tools, stores = tools_of(body.tools or []), wants_store(request, body.store)
+    echoed = {**body.echoed(tools), "store": stores}
+    head = ResponseHead(f"resp_{uuid4().hex}", int(time.time()), echoed)
+    call = ProviderCall(
+        model=find_model(body.model),
+        prompt=prompt_of(body.instructions, body.input),
+        options=body.options(tools),
+        streams=bool(body.stream),
+        stores=stores,
+        encoder=lambda model: ResponsesEncoder(head, model),
+        whole=lambda model, answer: response(head, model, answer),
+        keepalive=KEEPALIVE,
+    )
+    return await answer_call(request, principal, call)

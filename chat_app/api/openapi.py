@@ -27,8 +27,8 @@ _TAGS = {
     "auth": "Sign-in, sign-up and sign-out, in the shapes of Auth.js (version 5).",
     "health": "Whether the process answers.",
     "docs": "The description of the API.",
-    "openai": "The API of OpenAI, for its clients; API keys only. Nothing is stored.",
-    "anthropic": "The API of Anthropic, for its clients; API keys only. Nothing is stored.",
+    "openai": "The API of OpenAI, for its clients; API keys only.",
+    "anthropic": "The API of Anthropic, for its clients; API keys only.",
 }
 _TEXT_PARAMETERS = {
     "provider": "The id of a sign-in method.",

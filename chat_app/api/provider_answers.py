@@ -1,11 +1,13 @@
 """Answers to the clients of OpenAI's and Anthropic's APIs: streamed, or as one object.
 
-Nothing of them is stored. Leaving, or the end of the key, ends the call of the model.
+Nothing of them is stored unless the client asks for that. Leaving, or the end of the key, ends the
+call of the model.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +17,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from chat_app.api.errors import InternalError
 from chat_app.api.families import family_of
+from chat_app.api.responses import json_response
+from chat_app.api.stored_calls import (
+    THREAD_HEADER,
+    events_of_stored_call,
+    start_stored_call,
+)
 from chat_app.api.streaming import StreamResponse, disconnected
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, InvalidInput
@@ -162,7 +170,7 @@ def find_model(model_id: str) -> Model:
         raise ModelNotFound(model_id) from None
 
 
-def check_images(model: Model, prompt: Sequence[PromptMessage]) -> None:
+def _check_images(model: Model, prompt: Sequence[PromptMessage]) -> None:
     """Check that a model sees the images of a prompt, if there are any.
 
     Raises:
@@ -173,97 +181,112 @@ def check_images(model: Model, prompt: Sequence[PromptMessage]) -> None:
         raise InvalidInput(f"The model {model.id} can't see images.", "messages")
 
 
-async def whole_answer(
-    request: Request,
-    principal: Principal,
-    model: Model,
-    prompt: Sequence[PromptMessage],
-    options: CallOptions,
-) -> tuple[Model, FoldedRun]:
-    """Ask a model, and wait for the whole answer.
+@dataclass(frozen=True, kw_only=True)
+class ProviderCall:
+    """What a client of another API asks for.
 
-    Returns:
-        The model that has answered, and what it has sent.
-
-    Raises:
-        ClientDisconnect: The client has left.
-        ModelFailed: The model failed, and so did its alternatives.
-        RateLimited: The user has reached a limit.
+    Args:
+        model: The model.
+        prompt: What it gets.
+        options: How to answer.
+        streams: Whether the answer is streamed.
+        stores: Whether the call is stored; see `stored_calls`.
+        encoder: Makes the encoder of a stream, given the id of the model that answers.
+        whole: Makes the object of a whole answer, given that id and what the model has sent.
+        keepalive: Is sent when a stream is idle.
     """
 
-    async def collect() -> tuple[Model, FoldedRun]:
-        asked = services().unstored_answers.answer(principal, model, prompt, options)
-        async with asked as answer:
-            return answer.model, fold([event async for event in answer.events])
-
-    watch = ClientWatch(request)
-    try:
-        return await watch.race(collect())
-    except ProviderError as error:
-        raise ModelFailed(error) from None
-    finally:
-        watch.close()
+    model: Model
+    prompt: Sequence[PromptMessage]
+    options: CallOptions
+    streams: bool
+    stores: bool
+    encoder: Callable[[str], AnswerEncoder]
+    whole: Callable[[str, FoldedRun], dict[str, Any]]
+    keepalive: bytes
 
 
-async def streamed_answer(
-    request: Request,
-    principal: Principal,
-    model: Model,
-    prompt: Sequence[PromptMessage],
-    options: CallOptions,
-    encoder_for: "EncoderFor",
-    *,
-    keepalive: bytes,
-) -> Response:
-    """Ask a model, and stream its answer; what fails before the first token is an error response.
+async def answer_call(
+    request: Request, principal: Principal, call: ProviderCall
+) -> Response | dict[str, Any]:
+    """Ask a model; what fails before the first token is an error response.
 
     Args:
         request: The request.
         principal: The user.
-        model: The model.
-        prompt: What it gets.
-        options: How to answer.
-        encoder_for: Makes the encoder, given the model that answers.
-        keepalive: Is sent when the stream is idle.
+        call: What is asked for.
+
+    Returns:
+        A stream, or the object of a whole answer.
 
     Raises:
         ClientDisconnect: The client has left.
+        InvalidInput: The model does not see the images, or the call cannot be stored.
         ModelFailed: The model failed, and so did its alternatives.
         RateLimited: The user has reached a limit.
     """
-    stack, watch = AsyncExitStack(), ClientWatch(request)
-    asked = services().unstored_answers.answer(principal, model, prompt, options)
+    _check_images(call.model, call.prompt)
+    if call.stores:
+        return await _stored(request, principal, call)
+    watch = ClientWatch(request)
+    asked = services().unstored_answers.answer(principal, call.model, call.prompt, call.options)
     try:
+        if not call.streams:
+            return await watch.race(_collect(asked, call))
+        stack = AsyncExitStack()
         answer = await watch.race(stack.enter_async_context(asked))
     except ProviderError as error:
-        watch.close()
         raise ModelFailed(error) from None
     except BaseException:
         watch.close()
         raise
-    encoder = encoder_for(answer.model)
-    return _WatchedStream(_chunks(request, stack, answer, encoder), keepalive, watch)
+    finally:
+        if not call.streams:
+            watch.close()
+    chunks = _chunks(request, stack, answer.events, call.encoder(answer.model.id))
+    return _WatchedStream(chunks, call.keepalive, watch)
 
 
-class EncoderFor(Protocol):
-    """Makes an encoder."""
+async def _collect(
+    asked: AbstractAsyncContextManager[UnstoredAnswer], call: ProviderCall
+) -> dict[str, Any]:
+    async with asked as answer:
+        return call.whole(answer.model.id, fold([event async for event in answer.events]))
 
-    def __call__(self, model: Model, /) -> AnswerEncoder:
-        """An encoder of the answer of a model."""
-        ...
+
+async def _stored(request: Request, principal: Principal, call: ProviderCall) -> Response:
+    ask = (principal, call.model, call.prompt, call.options)
+    stored = await start_stored_call(request, *ask)
+    events = events_of_stored_call(principal, stored)
+    watch = ClientWatch(request)
+    if call.streams:
+        chunks = _chunks(request, AsyncExitStack(), events, call.encoder(call.model.id))
+        response: Response = _WatchedStream(chunks, call.keepalive, watch)
+    else:
+        try:
+            answer = fold(await watch.race(_list(events)))
+        finally:
+            watch.close()
+        response = json_response(call.whole(call.model.id, answer))
+    response.headers[THREAD_HEADER] = str(stored.thread_id)
+    return response
+
+
+async def _list(events: AsyncGenerator[Event]) -> list[Event]:
+    return [event async for event in events]
 
 
 async def _chunks(
-    request: Request, stack: AsyncExitStack, answer: UnstoredAnswer, encoder: AnswerEncoder
+    request: Request, stack: AsyncExitStack, events: AsyncGenerator[Event], encoder: AnswerEncoder
 ) -> AsyncGenerator[bytes]:
-    """The body of a stream; it closes the call of the model."""
+    """The body of a stream; it closes the events, and then the stack."""
     reason: FinishReason | None = None
     usage: Usage | None = None
-    async with stack:
+    async with stack, aclosing(events):
         error: ChatError
         try:
             yield encoder.frame(encoder.start())
-            async for event in answer.events:
+            async for event in events:
                 if isinstance(event, Finish):
                     reason = event.reason
                 elif isinstance(event, Usage):
