@@ -27,6 +27,7 @@ from chat_app.client.events import (
     ReasoningEvent,
     TextEvent,
     TextWasReasoningEvent,
+    ToolApprovalEvent,
     ToolCallEvent,
     ToolResultEvent,
     WholePartEvent,
@@ -84,6 +85,7 @@ class AnswerReader:
         self._metadata: dict[str, Any] = {}
         self._parts: list[_ReadPart] = []
         self._called: set[str] = set()
+        self._asked: set[str] = set()
         self._returned: set[str] = set()
         self._begin()
 
@@ -193,7 +195,9 @@ class AnswerReader:
                 self._next_part("")
             case "tool-input-available" | "tool-input-error":
                 yield from self._call(chunk)
-            case "tool-output-available" | "tool-output-error":
+            case "tool-approval-request":
+                yield from self._approval(chunk)
+            case "tool-output-available" | "tool-output-error" | "tool-output-denied":
                 yield from self._result(chunk)
             case "error":
                 if not self.error:
@@ -250,11 +254,19 @@ class AnswerReader:
             error = chunk.get("errorText", "")
             yield ToolCallEvent(call_id, chunk["toolName"], chunk["input"], error)
 
+    def _approval(self, chunk: Mapping[str, Any]) -> Iterator[AnswerEvent]:
+        approval_id = chunk["approvalId"]
+        if approval_id not in self._asked:
+            self._asked.add(approval_id)
+            yield ToolApprovalEvent(chunk["toolCallId"], approval_id)
+
     def _result(self, chunk: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         call_id = chunk["toolCallId"]
         if call_id not in self._returned:
             self._returned.add(call_id)
-            yield ToolResultEvent(call_id, chunk.get("output"), chunk.get("errorText", ""))
+            denied = chunk["type"] == "tool-output-denied"
+            error = chunk.get("errorText", "")
+            yield ToolResultEvent(call_id, chunk.get("output"), error, denied)
 
     def _whole_part(self, chunk: Mapping[str, Any]) -> Iterator[AnswerEvent]:
         index, is_new = self._next_part("")

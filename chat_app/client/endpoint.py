@@ -59,7 +59,7 @@ class Endpoint:
         parts = httpx.URL(url)
         if parts.scheme not in ("http", "https") or not parts.host:
             raise ValueError(f"{url!r} is no http or https URL of a server.")
-        headers = {"accept": "application/json, text/event-stream"}
+        headers: dict[str, str] = {}
         if key is not None:
             key = key.strip()
             # what httpx says of a header that it cannot send holds the key

@@ -65,19 +65,35 @@ class ToolCallEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolApprovalEvent:
+    """A tool call waits until its user allows it.
+
+    Args:
+        call_id: The id of the call.
+        approval_id: The id of the question.
+    """
+
+    type: Literal["tool-approval"] = field(default="tool-approval", init=False)
+    call_id: str
+    approval_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResultEvent:
-    """A tool has returned, or failed.
+    """A tool has returned or failed, or was not allowed.
 
     Args:
         call_id: The id of the call.
         output: What it returned.
         error: Why it failed, else empty.
+        denied: Whether its user did not allow it.
     """
 
     type: Literal["tool-result"] = field(default="tool-result", init=False)
     call_id: str
     output: Any = None
     error: str = ""
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +160,7 @@ AnswerEvent = (
     | ReasoningEvent
     | TextWasReasoningEvent
     | ToolCallEvent
+    | ToolApprovalEvent
     | ToolResultEvent
     | NoticeEvent
     | WholePartEvent

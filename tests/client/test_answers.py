@@ -18,6 +18,7 @@ from chat_app.client import (
     ReasoningEvent,
     TextEvent,
     TextWasReasoningEvent,
+    ToolApprovalEvent,
     ToolCallEvent,
     ToolResultEvent,
     WholePartEvent,
@@ -33,6 +34,10 @@ from chat_app.core.events import (
     TextDelta,
     TextResumed,
     TextWasReasoning,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
+    ToolCallDelta,
+    ToolCallEnd,
     events_of,
     fold,
 )
@@ -120,14 +125,21 @@ def check_cut_stream(random: Random) -> None:
     assert reader.text == "".join(text for kind, text in expected.values() if kind == "text")
     assert reader.reasoning == "".join(t for kind, t in expected.values() if kind == "reasoning")
     kinds = Counter(type(event) for event in others)
-    calls = [part for part in parts if part["type"] == "tool-call"]
-    assert kinds[ToolCallEvent] == sum(part["state"] != "streaming" for part in calls)
-    assert kinds[ToolResultEvent] == sum(part["state"] in ("done", "failed") for part in calls)
+    uncut = opened().feed(stream(stored(parts), end))
+    assert tools_of(found) == tools_of(uncut)
+    states = [part["state"] for part in parts if part["type"] == "tool-call"]
+    assert kinds[ToolCallEvent] == sum(state != "streaming" for state in states)
     whole = [index for index, part in enumerate(parts) if part["type"] in WHOLE]
     assert [one.part for one in others if isinstance(one, NoticeEvent | WholePartEvent)] == whole
     assert kinds[ErrorEvent] == (end.status in ("failed", "interrupted"))
     assert kinds[FinishEvent] == 1
     assert reader.finish == found[-1]
+
+
+def tools_of(found: Iterable[AnswerEvent]) -> Counter[str]:
+    """How often each event of a tool call comes; a value may be none that can be hashed."""
+    tools = (ToolCallEvent, ToolApprovalEvent, ToolResultEvent)
+    return Counter(repr(event) for event in found if isinstance(event, tools))
 
 
 def followed(log: Sequence[Event]) -> list[PartEvent]:
@@ -162,6 +174,19 @@ def test_reasoning_that_was_sent_as_text_is_said_once() -> None:
             is_text = any(event.type == "text" and event.part == 0 for event in found)
             told = [event.type for event in found].count("text-was-reasoning")
             assert told == is_text
+
+
+def test_a_tool_call_that_its_user_does_not_allow() -> None:
+    log = [
+        ToolCallDelta("c1", "delete", '{"id": 7}'),
+        ToolCallEnd("c1"),
+        ToolApprovalRequest("c1", "a1"),
+        ToolApprovalResponse("c1", False, ""),
+    ]
+    call, asked, denied, _ = opened().feed(stream(followed(log), STOPPED))
+    assert call == ToolCallEvent("c1", "delete", {"id": 7})
+    assert asked == ToolApprovalEvent("c1", "a1")
+    assert denied == ToolResultEvent("c1", denied=True)
 
 
 def test_the_servers_own_limit_has_its_own_reason() -> None:

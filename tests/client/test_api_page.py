@@ -28,20 +28,37 @@ AG_UI = ROOT / "tests" / "ag_ui"
 PATIENCE = 60
 """The timeout of a command, in seconds, so that a bug is a failure and not a hang."""
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^#+ (.*?)$|^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"`(\w[\w.]*\.\w+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
-BLOCKS = [(match[1], match[2]) for match in _BLOCK.finditer(PAGE)]
+
+def blocks(page: str) -> Iterator[tuple[str, str, str]]:
+    """The heading above each block, its language and its text."""
+    heading = ""
+    for match in _BLOCK.finditer(page):
+        heading = match[1] or heading
+        if match[3] is not None:
+            yield heading, match[2], match[3]
+
+
+def under(heading: str, language: str) -> list[str]:
+    """The blocks under a heading."""
+    return [text for above, of, text in blocks(PAGE) if (above, of) == (heading, language)]
+
+
 FILES = dict(_FILE.findall(PAGE))
-START, KEY, CURL, PYTHON, ADD, VITE = (text for language, text in BLOCKS if language == "sh")
-[ERROR] = (text for language, text in BLOCKS if language == "json")
-[STREAM] = (text for language, text in BLOCKS if not language)
+START, KEY = under("The server and a key", "sh")
+[CURL] = under("curl", "sh")
+[PYTHON] = under("Python", "sh")
+ADD, VITE = under("AI SDK", "sh")
+[ERROR] = under("Errors", "json")
+[STREAM] = under("The stream", "")
 AGENT = FILES.pop("agent.mjs")
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
     named = [START, KEY, CURL, PYTHON, ADD, VITE, ERROR, STREAM, AGENT, *FILES.values()]
-    assert sorted(text for _, text in BLOCKS) == sorted(named)
+    assert sorted(text for _, _, text in blocks(PAGE)) == sorted(named)
     assert set(FILES) == {"first.py", "index.html", "vite.config.js", "main.jsx"}
     # that this is all it takes is what tests/browser/test_first_conversation.py sees
     assert START == "make run\n"
