@@ -32,7 +32,7 @@ from testing.http_user import LIST
 from testing.isolation_machine import run_machine
 from testing.postgres import PostgresServer
 from testing.program import Program
-from testing.route_cases import CASES, OF_A_THREAD
+from testing.route_cases import CASES, NAMING
 from testing.socket_client import connect
 
 _EXAMPLES, _STEPS = 300, 30
@@ -61,7 +61,7 @@ async def foreign_routes(program: Program) -> Result:
     tried = 0
     for who, cookie in cookies.items():
         async with _as(program, cookie) as http:
-            for method, path in OF_A_THREAD:
+            for method, path in NAMING:
                 answers = [await _call(http, method, path, one) for one in ids]
                 tried += len(answers)
                 seen = {(a.status_code, a.content, str(_headers(a))) for a in answers}

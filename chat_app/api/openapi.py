@@ -35,7 +35,8 @@ _TEXT_PARAMETERS = {
     "model": "The id of a model.",
     "message": "Its id, or the one under which a client sent it.",
 }
-_EVENTS: Json = {EVENT_STREAM: {"schema": {"type": "string"}}}
+_EVENTS: Json = {EVENT_STREAM: {}}
+"""No schema: readers of OpenAPI 3.1 disagree whether it is that of an event or of the stream."""
 _CONVERTOR = re.compile(r":\w+}")
 """What Starlette has in a path behind the name of a parameter."""
 _NAMED_THREADS = ("/api/threads/{id}", "/api/chat/{id}")

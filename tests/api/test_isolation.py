@@ -1,216 +1,291 @@
-"""Every route, anonymous and as another user, through the gateway; each needs a case.
+"""Every route with every carrier of a credential, through the gateway: exact verdicts.
 
-A credential is carried by a cookie, or is an API key in one of two headers.
+A route without a case fails. `testing/route_cases.py` is the matrix: who may call a route, with
+which scope, and what it responds.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
-from starlette.routing import Route
 
 from chat_app.api.routes import http_app, routes
 from chat_app.auth.keys.scopes import SCOPES
-from chat_app.auth.keys.tokens import new_key
-from chat_app.auth.principal import Principal
-from chat_app.gateway import Gateway, cookies
+from chat_app.auth.keys.tokens import new_key as unknown_key
+from chat_app.auth.principal import Scope
+from chat_app.gateway import Gateway
 from chat_app.services import services
 from testing.database import DatabaseUnderTest
+from testing.marked_users import (
+    CARRIERS,
+    MARK,
+    MarkedUser,
+    carried,
+    everything_in,
+    marked_user,
+    new_key,
+    rows_of,
+)
 from testing.reflex_tabs import Harness, open_harness
-from testing.route_cases import CASES, OF_A_THREAD, code_of
+from testing.route_cases import CASES, NAMING, Case, code_of
 
-SECRET = "kept between us"
+COOKIE, *KEY_HEADERS = CARRIERS
+MINE = "myown"
+"""The mark of who calls."""
+OF_THE_REQUEST = "x-request-id"
+"""A header that no two responses share."""
 
-
-ALWAYS_OPEN = {
-    ("GET", path) for path in ("/api/health", "/healthz", "/readyz", "/api/openapi.json")
-}
-"""They ask for no credential and read none."""
-NEVER_BY_KEY = ("/api/auth/", "/api/account", "/api/docs")
-"""Where no key is let in, whatever its scopes are."""
-
-
-def as_key(key: str) -> list[dict[str, str]]:
-    """The headers of each way in which a key is carried."""
-    return [{"Authorization": f"Bearer {key}"}, {"x-api-key": key}]
-
-
-PRIVATE = sorted(key for key, case in CASES.items() if not case.public)
+Verdict = tuple[int, str | None]
+"""The status of a response, and the code of an error."""
 
 
 @pytest.fixture
 async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
-    async with open_harness(database.folder, **database.settings) as harness:
+    async with open_harness(database.folder, **database.settings, chat_model="fake:2x0") as harness:
         yield harness
 
 
-class ApiClient:
-    """A client that calls the routes through the gateway."""
+class Caller:
+    """Calls the routes through the gateway, and looks for another user's mark in each response.
+
+    Args:
+        harness: The services.
+        user: Whose ids are in the requests.
+        headers: The credential; the user's session cookie when None.
+    """
 
     def __init__(
-        self, harness: Harness, token: str | None, given: dict[str, str] | None = None
+        self, harness: Harness, user: MarkedUser, headers: Mapping[str, str] | None = None
     ) -> None:
-        self.token = token
+        self.user = user
         home = harness.live.settings.url
-        headers = {"Origin": home, "X-Auth-Return-Redirect": "1", **(given or {})}
-        if token:
-            headers["Cookie"] = (
-                f"{cookies.full_name(harness.live.settings, cookies.SESSION)}={token}"
-            )
+        if headers is None:
+            headers = carried(harness.live, COOKIE, user.token)
         transport = httpx.ASGITransport(Gateway(http_app(), services=services))
-        self.http = httpx.AsyncClient(transport=transport, base_url=home, headers=headers)
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            base_url=home,
+            headers={"Origin": home, "X-Auth-Return-Redirect": "1", **headers},
+        )
 
-    async def call(self, method: str, path: str, thread: str) -> httpx.Response:
+    async def call(self, method: str, path: str, **ids: str) -> httpx.Response:
+        """Call a route.
+
+        Args:
+            method: Its method.
+            path: Its path.
+            ids: Ids in the place of the user's, by kind.
+        """
         case = CASES[method, path]
-        wanted: dict[str, Any] = {}
-        if case.body is not None:
-            named = {key: thread for key in ("id", "threadId") if key in case.body}
-            wanted["json"] = {**case.body, **named}
-        elif case.form:
-            wanted["data"] = case.form
-        return await self.http.request(method, path.replace("{id}", thread), **wanted)
+        _, path, body = case.request(method, path, {**self.user.ids, **ids}, self.user.email)
+        return await self.send(method, path, **body)
+
+    async def send(self, method: str, path: str, **body: Any) -> httpx.Response:
+        """Send any request."""
+        response = await self._http.request(method, path, **body)
+        self._http.cookies.clear()
+        if self.user.email.startswith(MINE):
+            assert MARK not in everything_in(response), (method, path)
+        return response
 
 
-async def signed_in(harness: Harness, email: str) -> tuple[Principal, ApiClient]:
-    user_id = await harness.live.accounts.add(email, "correct horse battery staple", "")
-    issued = await harness.live.sessions.issue(
-        user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent="test"
-    )
-    return Principal(user_id, issued.session_id), ApiClient(harness, issued.token)
+def verdict(response: httpx.Response) -> Verdict:
+    is_json = response.headers.get("content-type", "").endswith("json")
+    is_error = response.status_code >= 400 and is_json and "error" in response.json()
+    return response.status_code, code_of(response) if is_error else None
 
 
-async def answered(harness: Harness, who: Principal) -> str:
-    """A thread with an answered question; its id."""
-    sent = await harness.live.runs.send(who, text=SECRET, client_id="c1", model="fake:5x0")
-    async for _ in harness.live.runs.follow(who, sent.run_id):
-        pass
-    return str(sent.thread_id)
+def is_as_expected(expected: Verdict | int, response: httpx.Response) -> bool:
+    return expected in (response.status_code, verdict(response))
 
 
-async def everything(harness: Harness, who: Principal, thread: str) -> tuple[Any, ...]:
-    page = await harness.live.threads.page(who)
-    return page, await harness.live.threads.window(who, UUID(thread))
+class Untouched:
+    """Checks at its end that a user's rows are as they were, and that no model was called.
 
+    Args:
+        harness: The services.
+        user: The user.
+        models_too: Whether no model may be called.
+    """
 
-def calls(harness: Harness) -> int:
-    return sum(getattr(model, "calls", 0) for model in harness.live.models.all())
+    def __init__(self, harness: Harness, user: MarkedUser, *, models_too: bool = True) -> None:
+        self._harness, self._user, self._models_too = harness, user, models_too
+
+    async def __aenter__(self) -> None:
+        self._before = await self._state()
+
+    async def __aexit__(self, *error: object) -> None:
+        if error[0] is None:
+            assert await self._state() == self._before
+
+    async def _state(self) -> tuple[Any, ...]:
+        rows = await rows_of(self._harness.live.db, self._user.principal.user_id)
+        models = self._harness.live.models.all() if self._models_too else ()
+        return rows, sum(getattr(model, "calls", 0) for model in models)
 
 
 def test_every_route_has_a_case() -> None:
     there = {
-        (method, route.path)
-        for route in routes
-        if isinstance(route, Route)
-        for method in (route.methods or set()) - {"HEAD"}
+        (method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}
     }
     assert len(routes) == len({route.path + str(route.methods) for route in routes})
     assert there == set(CASES)
 
 
-@pytest.mark.parametrize(("method", "path"), PRIVATE)
-async def test_anonymous_is_refused(harness: Harness, method: str, path: str) -> None:
-    ada, _ = await signed_in(harness, "ada@example.com")
-    thread = await answered(harness, ada)
-    before, asked = await everything(harness, ada, thread), calls(harness)
-    for token in (None, "forged"):
-        response = await ApiClient(harness, token).call(method, path, thread)
-        assert response.status_code == 401
-        assert SECRET not in response.text
-    assert await everything(harness, ada, thread) == before
-    assert calls(harness) == asked
-
-
-@pytest.mark.parametrize(("method", "path"), OF_A_THREAD)
-async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
-    harness: Harness, method: str, path: str
+@pytest.mark.parametrize("forged", [None, *CARRIERS])
+async def test_without_a_session_or_a_key_only_public_routes_respond(
+    harness: Harness, forged: str | None
 ) -> None:
-    ada, _ = await signed_in(harness, "ada@example.com")
-    thread = await answered(harness, ada)
-    eve, client = await signed_in(harness, "eve@example.com")
-    deleted = await answered(harness, eve)
-    await harness.live.threads.delete(eve, UUID(deleted))
-    before, asked = await everything(harness, ada, thread), calls(harness)
-    ids = [thread, str(uuid4()), deleted, "not an id", thread.upper(), "0" * 300]
-    responses = [await client.call(method, path, one) for one in ids]
-    assert {(response.status_code, response.content) for response in responses} == {
-        (404, responses[0].content)
-    }
-    for response in responses:
-        del response.headers["x-request-id"]
-    assert len({str(sorted(response.headers.items())) for response in responses}) == 1
-    assert await everything(harness, ada, thread) == before
-    assert calls(harness) == asked
+    ada = await marked_user(harness.live)
+    headers = {} if forged is None else carried(harness.live, forged, "forged")
+    wrong = dict[str, Verdict]()
+    async with Untouched(harness, ada):
+        for (method, path), case in CASES.items():
+            caller = Caller(harness, ada, headers)
+            response = await caller.call(method, path)
+            assert MARK not in everything_in(response)
+            expected: Verdict | int = case.anonymous or case.status if case.public else 401
+            if forged in KEY_HEADERS and not case.takes_keys:
+                expected = (401, "invalid_api_key")
+            if not is_as_expected(expected, response):
+                wrong[f"{method} {path}"] = verdict(response)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(set(CASES) - set(OF_A_THREAD)))
-async def test_other_routes_reveal_nothing_to_another_user(
-    harness: Harness, method: str, path: str
-) -> None:
-    ada, _ = await signed_in(harness, "ada@example.com")
-    thread = await answered(harness, ada)
-    _, client = await signed_in(harness, "eve@example.com")
-    before = await everything(harness, ada, thread)
-    response = await client.call(method, path, thread)
-    assert response.status_code < 500
-    assert SECRET not in response.text
-    assert thread not in response.text
-    assert "ada@example.com" not in response.text
-    assert await everything(harness, ada, thread) == before
+async def test_a_session_reaches_what_is_the_users(harness: Harness) -> None:
+    ada = await marked_user(harness.live)
+    eve = await marked_user(harness.live, MINE)
+    wrong = dict[str, Verdict]()
+    async with Untouched(harness, ada, models_too=False):
+        for (method, path), case in CASES.items():
+            response = await Caller(harness, eve).call(method, path)
+            if response.status_code != (case.status if case.takes_session else 401):
+                wrong[f"{method} {path}"] = verdict(response)
+            if method == "DELETE" or "set-cookie" in response.headers:
+                eve = await marked_user(harness.live, MINE)  # something of theirs is gone
+        found = [
+            await Caller(harness, eve).send("GET", path, params={"q": MARK, "search": MARK})
+            for path in ("/api/search", "/api/threads")
+        ]
+    assert wrong == {}
+    assert [one.json() for one in found] == [{"hits": [], "nextCursor": None}, []]
 
 
-async def key_of(harness: Harness, who: Principal, *scopes: str) -> str:
-    made = await harness.live.api_keys.create(who, name="", scopes=scopes, days=7)
-    return made.token
+def expected_of_key(case: Case, scopes: Sequence[Scope | None]) -> Verdict | int:
+    if case.takes_keys or case.scope in scopes:
+        return case.status
+    return 403, "api_key_not_allowed" if case.scope is None else "insufficient_scope"
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(set(CASES) - ALWAYS_OPEN))
+def has_challenge(case: Case, response: httpx.Response) -> bool:
+    """Whether a refused key is told why, and of which scope (RFC 6750 §3)."""
+    code, challenge = verdict(response)[1], response.headers.get("www-authenticate", "")
+    if code not in ("api_key_not_allowed", "insufficient_scope"):
+        return True
+    is_told = challenge.startswith('Bearer error="insufficient_scope"')
+    return is_told and (f', scope="{case.scope}"' in challenge) == (code == "insufficient_scope")
+
+
+@pytest.mark.parametrize("header", KEY_HEADERS)
 async def test_a_key_reaches_what_its_scopes_name_and_nothing_else(
-    harness: Harness, method: str, path: str
+    harness: Harness, header: str
 ) -> None:
-    ada, _ = await signed_in(harness, "ada@example.com")
-    thread = await answered(harness, ada)
-    eve, _ = await signed_in(harness, "eve@example.com")
-    before, asked = await everything(harness, ada, thread), calls(harness)
-    passed: set[str] = set()
-    for scope in SCOPES:
-        for headers in as_key(await key_of(harness, eve, scope)):
-            response = await ApiClient(harness, None, headers).call(method, path, thread)
-            assert SECRET not in response.text
-            assert "ada@example.com" not in response.text
-            if response.status_code != 403:
-                passed.add(scope)
-                assert (method, path) not in OF_A_THREAD or response.status_code == 404
-            else:
-                refused = code_of(response)
-                assert refused in ("api_key_not_allowed", "insufficient_scope")
-                challenge = response.headers["www-authenticate"]
-                assert challenge.startswith('Bearer error="insufficient_scope"')
-                assert (", scope=" in challenge) == (refused == "insufficient_scope")
-    assert len(passed) <= (0 if path.startswith(NEVER_BY_KEY) else 1)
-    for headers in as_key(await key_of(harness, eve, *SCOPES)):
-        response = await ApiClient(harness, None, headers).call(method, path, thread)
-        if not passed:
-            assert (response.status_code, code_of(response)) == (403, "api_key_not_allowed")
-    assert await everything(harness, ada, thread) == before
-    assert calls(harness) == asked
+    ada = await marked_user(harness.live)
+    wrong = dict[str, Verdict]()
+    async with Untouched(harness, ada, models_too=False):
+        for scopes in [*((scope,) for scope in SCOPES), SCOPES]:
+            caller = await with_key(harness, header, *scopes)
+            for (method, path), case in CASES.items():
+                expected = expected_of_key(case, scopes)
+                response = await caller.call(method, path)
+                if not (is_as_expected(expected, response) and has_challenge(case, response)):
+                    wrong[f"{' '.join(scopes)}: {method} {path}"] = verdict(response)
+                if case.scope in scopes and method == "DELETE":
+                    caller = await with_key(harness, header, *scopes)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(set(CASES) - ALWAYS_OPEN))
+async def with_key(harness: Harness, header: str, *scopes: Scope) -> Caller:
+    """Another user, with an API key."""
+    user = await marked_user(harness.live, MINE)
+    key = await new_key(harness.live, user.principal, *scopes)
+    return Caller(harness, user, carried(harness.live, header, key))
+
+
+def test_a_scope_reaches_no_route_for_signing_in_and_none_of_the_account() -> None:
+    for (_, path), case in CASES.items():
+        if path.startswith(("/api/auth/", "/api/account", "/api/docs")):
+            assert (case.scope, case.takes_keys) == (None, False)
+
+
+@pytest.mark.parametrize("header", KEY_HEADERS)
 async def test_a_key_that_is_over_reaches_nothing_not_even_with_a_cookie(
-    harness: Harness, method: str, path: str
+    harness: Harness, header: str
 ) -> None:
-    ada, client = await signed_in(harness, "ada@example.com")
-    thread = await answered(harness, ada)
-    before, asked = await everything(harness, ada, thread), calls(harness)
-    key = await key_of(harness, ada, *SCOPES)
-    [made] = await harness.live.api_keys.list(ada)
-    await harness.live.api_keys.revoke(ada, made.id)
-    for one in (key, new_key(), client.token or ""):
-        for headers in as_key(one):
-            owner = ApiClient(harness, client.token, headers)
-            response = await owner.call(method, path, thread)
-            assert (response.status_code, code_of(response)) == (401, "invalid_api_key")
-    assert await everything(harness, ada, thread) == before
-    assert calls(harness) == asked
+    ada = await marked_user(harness.live)
+    key = await new_key(harness.live, ada.principal, *SCOPES)
+    newest = (await harness.live.api_keys.list(ada.principal))[0]
+    await harness.live.api_keys.revoke(ada.principal, newest.id)
+    session = carried(harness.live, COOKIE, ada.token)
+    wrong = dict[str, Verdict]()
+    async with Untouched(harness, ada):
+        for token in (key, unknown_key(), ada.token):
+            caller = Caller(harness, ada, session | carried(harness.live, header, token))
+            for (method, path), case in CASES.items():
+                response = await caller.call(method, path)
+                if not case.takes_keys and verdict(response) != (401, "invalid_api_key"):
+                    wrong[f"{method} {path}"] = verdict(response)
+    assert wrong == {}
+
+
+async def deleted_ones(harness: Harness) -> tuple[MarkedUser, dict[str, str]]:
+    """A user, and ids of what they have deleted, by kind."""
+    user = await marked_user(harness.live, MINE)
+    sent = await harness.live.runs.send(user.principal, text="a", client_id="c", model="fake:2x0")
+    async for _ in harness.live.runs.follow(user.principal, sent.run_id):
+        pass
+    await harness.live.threads.delete(user.principal, sent.thread_id)
+    other = await marked_user(harness.live, MINE)
+    for method, path in NAMING:
+        if method == "DELETE" and "{message}" not in path:
+            assert (await Caller(harness, other).call(method, path)).status_code == 204
+    return user, {**other.ids, "thread": str(sent.thread_id), "run": str(sent.run_id)}
+
+
+def comparable(response: httpx.Response) -> tuple[int, bytes, str]:
+    headers = [pair for pair in response.headers.items() if pair[0] != OF_THE_REQUEST]
+    return response.status_code, response.content, str(sorted(headers))
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
+    harness: Harness, carrier: str
+) -> None:
+    ada = await marked_user(harness.live)
+    eve, deleted = await deleted_ones(harness)
+    token = eve.token
+    if carrier != COOKIE:
+        token = await new_key(harness.live, eve.principal, *SCOPES)
+    caller = Caller(harness, eve, carried(harness.live, carrier, token))
+    wrong = dict[str, Any]()
+    async with Untouched(harness, ada), Untouched(harness, eve):
+        for method, path in NAMING:
+            case = CASES[method, path]
+            if not (case.takes_session if carrier == COOKIE else case.scope):
+                continue
+            foreign = [*ada.ids.values(), ada.ids[case.kind].upper()]
+            missing = [str(uuid4()), deleted[case.kind], "not an id", "0" * 300]
+            others = [one for kind, one in eve.ids.items() if kind != case.kind]
+            tried = [{case.kind: one} for one in (*foreign, *missing, *others)]
+            if "{message}" in path:
+                tried += [{"message": one} for one in (*foreign, *missing[:1], *missing[2:])]
+            responses = [await caller.call(method, path, **ids) for ids in tried]
+            seen = {comparable(response) for response in responses}
+            if len(seen) != 1 or responses[0].status_code != 404:
+                wrong[f"{method} {path}"] = {
+                    str(ids): verdict(response)
+                    for ids, response in zip(tried, responses, strict=True)
+                }
+    assert wrong == {}

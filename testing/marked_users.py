@@ -1,0 +1,148 @@
+"""Users with rows of every kind whose texts carry a mark, to find it where it must not be."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from sqlalchemy import or_, select
+
+from chat_app.auth.keys.scopes import SCOPES
+from chat_app.auth.principal import Principal, Scope
+from chat_app.core.clock import utc_now
+from chat_app.db.engine import Database
+from chat_app.db.tables import Account, Passkey, metadata
+from chat_app.gateway import cookies
+from chat_app.services import Services
+from testing.pictures import png
+from testing.reflex_tabs import PASSWORD
+
+MARK = "keptbetweenus"
+"""In every text of the user whom others must learn nothing of."""
+CARRIERS = ("cookie", "Authorization", "x-api-key")
+"""How a request carries a session, in a cookie, or an API key, in one of two headers."""
+_USES = ("last_used_at", "last_seen_at")
+
+
+@dataclass(frozen=True)
+class MarkedUser:
+    """A signed-in user.
+
+    Args:
+        principal: The user with the session.
+        token: The token of the session.
+        email: Their email.
+        ids: The ids of what they own, by kind.
+    """
+
+    principal: Principal
+    token: str
+    email: str
+    ids: Mapping[str, str]
+
+
+async def marked_user(live: Services, mark: str = MARK) -> MarkedUser:
+    """Create a user with a thread, an answered message, a key and a login method of each kind."""
+    email = f"{mark}-{uuid4().hex}@example.com"
+    user_id = await live.accounts.add(email, PASSWORD, f"{mark} name")
+    issued, other = [
+        await live.sessions.issue(
+            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=mark
+        )
+        for _ in range(2)
+    ]
+    principal = Principal(user_id, issued.session_id)
+    external_id = f"{mark}-{uuid4().hex}"[:64]
+    sent = await live.runs.send(
+        principal,
+        text=f"{mark} text",
+        client_id=f"{mark}-message",
+        external_id=external_id,
+        model="fake:2x0",
+    )
+    async for _ in live.runs.follow(principal, sent.run_id):
+        pass
+    await live.threads.change(
+        principal,
+        sent.thread_id,
+        title=f"{mark} title",
+        options={"instructions": f"{mark} instructions"},
+        custom={"kept": f"{mark} custom"},
+    )
+    await live.new_chat_options.change(principal, {"instructions": f"{mark} defaults"})
+    await live.profiles.set_picture(principal, png())
+    key = await live.api_keys.create(principal, name=f"{mark} key", scopes=SCOPES, days=7)
+    passkey = Passkey(
+        user_id=user_id,
+        credential_id=f"{mark}{uuid4().hex}".ljust(48, "a"),  # base64url
+        public_key=mark.encode(),
+        name=f"{mark} passkey",
+        created_at=utc_now(),
+    )
+    account = Account(
+        user_id=user_id,
+        issuer="https://issuer.example",
+        subject=f"{mark}{uuid4().hex}",
+        provider="acme",
+        email=email,
+    )
+    async with live.db.system("auth", write=True) as session:
+        session.add_all([passkey, account])
+    ids = {
+        "user": user_id,
+        "thread": sent.thread_id,
+        "message": sent.message_id,
+        "run": sent.run_id,
+        "session": other.session_id,
+        "key": key.id,
+        "passkey": passkey.id,
+        "connection": account.id,
+    }
+    return MarkedUser(principal, issued.token, email, {kind: str(one) for kind, one in ids.items()})
+
+
+async def new_key(live: Services, principal: Principal, *scopes: Scope) -> str:
+    """Another API key of a user."""
+    made = await live.api_keys.create(principal, name="", scopes=scopes, days=7)
+    return made.token
+
+
+def carried(live: Services, carrier: str, token: str) -> dict[str, str]:
+    """The headers of a request with a credential.
+
+    Args:
+        live: Decides the name of the cookie.
+        carrier: One of `CARRIERS`.
+        token: That of a session for a cookie, else an API key.
+    """
+    if carrier == "cookie":
+        return {"Cookie": f"{cookies.full_name(live.settings, cookies.SESSION)}={token}"}
+    return {carrier: f"Bearer {token}" if carrier == "Authorization" else token}
+
+
+def everything_in(response: httpx.Response) -> str:
+    """The headers and the body of a response as text, with the files of a zip."""
+    told = [f"{name}: {value}" for name, value in response.headers.items()]
+    if response.headers.get("content-type") == "application/zip":
+        with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+            told += [archive.read(name).decode(errors="replace") for name in archive.namelist()]
+    return "\n".join([*told, response.text])
+
+
+async def rows_of(db: Database, user_id: UUID) -> dict[str, list[Any]]:
+    """Every row of a user, by table, without the times at which credentials were used."""
+    found = dict[str, list[Any]]()
+    async with db._all.readers.connect() as connection:
+        for table in metadata.sorted_tables:
+            names = {"owner_id", "user_id"} & {*table.columns.keys()}
+            columns = [table.columns[name] for name in (*names, *["id"] * (table.name == "user"))]
+            if columns:
+                told = [column for column in table.columns if column.name not in _USES]
+                rows = await connection.execute(
+                    select(*told).where(or_(*(column == user_id for column in columns)))
+                )
+                found[table.name] = sorted((tuple(row) for row in rows), key=repr)
+    return found
