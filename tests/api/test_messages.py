@@ -159,6 +159,13 @@ async def test_an_appended_message_keeps_its_parts(chat_api: ChatApi):
         {**tool, "state": "output-available", "output": [3], "providerExecuted": True},
         {"type": "source-url", "sourceId": "s", "url": "https://a.example/", "title": "A"},
         {"type": "data-chart", "id": "d3", "data": {"x": 1}},
+        {
+            **tool,
+            "toolCallId": "c2",
+            "providerExecuted": True,
+            "state": "output-denied",
+            "approval": {"id": "p", "approved": False, "reason": "I need it."},
+        },
         text("Yes."),
     ]
     question = await history.append("q", None, content("user", "Why?"))
