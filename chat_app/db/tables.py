@@ -290,6 +290,11 @@ class Message(Owned, table=True):
         Index("ix_message_thread_id_created_at", "thread_id", "created_at"),
         Index("ix_message_parent_id", "parent_id"),
         Index("ix_message_owner_id_size", "owner_id", "size"),
+        Index(  # all that a tree without its texts, its size and its version are read from
+            "ix_message_tree",
+            *("thread_id", "owner_id", "deleted_at", "created_at", "size", "chosen_at"),
+            *("id", "parent_id"),
+        ),
         _partial("ix_message_root", "thread_id", where="parent_id IS NULL"),
         _partial("ix_message_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
     )
