@@ -18,6 +18,7 @@ from ag_ui.core import (
     ReasoningMessageStartEvent,
     ReasoningStartEvent,
     RunAgentInput,
+    RunErrorEvent,
     RunFinishedEvent,
     RunStartedEvent,
     StateDeltaEvent,
@@ -45,6 +46,8 @@ TOKEN = "agent-canary-51d0"
 NAME = "planner"
 THOUGHT = "First the almanac, then an answer."
 TOOL = "almanac"
+FAILS = "fail"
+"""The agent fails at a question with this word, before it has shown anything."""
 WAITS = "wait"
 """The agent writes no more than the beginning of an answer to a question with this word."""
 
@@ -135,6 +138,9 @@ def _run(asked: RunAgentInput, question: str) -> Iterator[BaseEvent]:
     thread_id, run_id = asked.thread_id, asked.run_id
     yield RunStartedEvent(thread_id=thread_id, run_id=run_id, protocol_version=PROTOCOL_VERSION)
     yield StateSnapshotEvent(snapshot={"question": question, "found": []})
+    if FAILS in question:
+        yield RunErrorEvent(message="The graph has no such node.")
+        return
     yield StepStartedEvent(step_name="plan")
     thought = str(uuid4())
     yield ReasoningStartEvent(message_id=thought)

@@ -67,8 +67,8 @@ from chat_app.llm.provider import Dialect, ProviderModel
 
 PREFIX = "ag-ui/"
 """Stands before the name of an agent, in its id."""
-INFO = ModelInfo(temperature=False, summarizes=False, titles=False)
-"""What an agent can do: answer. Each call of it may act."""
+INFO = ModelInfo(temperature=False, summarizes=False, acts=True)
+"""What an agent can do."""
 
 _READ: dict[str, type[BaseEvent]] = {
     str(event.model_fields["type"].default.value): event

@@ -114,7 +114,7 @@ class ModelInfo:
         efforts: The efforts that can be chosen; empty for a model whose thinking has no setting.
         temperature: Whether the temperature can be chosen.
         summarizes: Whether it can summarize a conversation well and soon.
-        titles: Whether it is asked for titles.
+        acts: Whether a call may change something: it is made once, and for nothing but an answer.
     """
 
     window: int | None = None
@@ -124,7 +124,7 @@ class ModelInfo:
     efforts: tuple[Effort, ...] = ()
     temperature: bool = True
     summarizes: bool = True
-    titles: bool = True
+    acts: bool = False
 
     @property
     def thinking(self) -> bool:

@@ -192,7 +192,7 @@ class ModelCalls:
         health, asked = self._models.health, candidates[0]
         errors: dict[str, ProviderError] = {}
         for model in sorted(candidates, key=lambda model: not health.can_call(model.id)):
-            attempts = retries if health.can_call(model.id) else 0
+            attempts = retries if health.can_call(model.id) and not model.info.acts else 0
             try:
                 return await self._begin_or_retry(model, begin, attempts)
             except ProviderError as error:

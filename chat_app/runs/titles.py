@@ -136,7 +136,7 @@ class ThreadTitler:
             user_message_id: The message that was answered.
             model: The model that answered it.
         """
-        if self._settings.chat_titles and model.info.titles and not self._stopped:
+        if self._settings.chat_titles and not model.info.acts and not self._stopped:
             task = asyncio.create_task(self._name(principal, thread_id, user_message_id, model))
             self._tasks[task] = principal.credential_id
             task.add_done_callback(self._done)
@@ -158,7 +158,7 @@ class ThreadTitler:
         """
         async with self._db.read(principal) as session:
             text = await first_question(session, thread_id)
-        wanted = self._settings.chat_titles and model.info.titles
+        wanted = self._settings.chat_titles and not model.info.acts
         if text is None or self._stopped or not wanted:
             return
         task = asyncio.create_task(self._store_suggestion(principal, thread_id, text, model))

@@ -411,7 +411,7 @@ def test_the_settings_name_agents_that_are_models() -> None:
     models = Models(settings)
     assert [model.id for model in models.all()] == ["ag-ui/planner", "ag-ui/other"]
     assert [model.name for model in models.all()] == ["planner", "other"]
-    assert not any(model.info.titles or model.info.summarizes for model in models.all())
+    assert all(model.info.acts and not model.info.summarizes for model in models.all())
     assert TOKEN not in repr(settings)
 
 

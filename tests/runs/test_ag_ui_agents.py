@@ -12,7 +12,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.events import TextDelta
 from chat_app.runs.create import CreatedRun
 from chat_app.runs.follow import EndEvent, PartEvent
-from testing.ag_ui_agent import NAME, THOUGHT, TOOL, WAITS, ToyAgent, answer_to
+from testing.ag_ui_agent import FAILS, NAME, THOUGHT, TOOL, WAITS, ToyAgent, answer_to
 from testing.reflex_tabs import Harness, open_harness
 
 MODEL = f"ag-ui/{NAME}"
@@ -88,3 +88,13 @@ async def test_a_stopped_answer_closes_the_connection_and_keeps_its_text(
     assert (await read(harness, ada, sent)).status == "stopped"
     *_, text = await parts(harness, ada, sent)
     assert text["text"] == beginning
+
+
+async def test_a_run_that_fails_is_not_repeated_because_it_may_have_acted(
+    harness: Harness, agent: ToyAgent
+) -> None:
+    ada = await harness.user("ada@example.com")
+    end = await read(harness, ada, await ask(harness, ada, f"Please {FAILS}."))
+    assert end.status == "failed"
+    assert end.error == f"{NAME}'s provider returned an error. Try again in a moment."
+    assert len(agent.inputs) == 1
