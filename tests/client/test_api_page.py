@@ -53,11 +53,11 @@ START, KEY = under("The server and a key", "sh")
 ADD, VITE = under("AI SDK", "sh")
 [ERROR] = under("Errors", "json")
 [STREAM] = under("The stream", "")
-AGENT = FILES.pop("agent.mjs")
+AGENT, PROVIDERS = FILES.pop("agent.mjs"), FILES.pop("providers.py")
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
-    named = [START, KEY, CURL, PYTHON, ADD, VITE, ERROR, STREAM, AGENT, *FILES.values()]
+    named = [START, KEY, CURL, PYTHON, ADD, VITE, ERROR, STREAM, AGENT, PROVIDERS, *FILES.values()]
     assert sorted(text for _, _, text in blocks(PAGE)) == sorted(named)
     assert set(FILES) == {"first.py", "index.html", "vite.config.js", "main.jsx"}
     # that this is all it takes is what tests/browser/test_first_conversation.py sees
@@ -202,6 +202,17 @@ async def test_the_agent_of_ag_ui(program: Program, ada: HttpUser, clone: Path) 
     answer = (await ada.messages(thread["id"]))[-1]
     assert thread["externalId"] == "my-first-agent"
     assert said == answer["parts"][0]["text"] + "\n"
+
+
+async def test_the_clients_of_openai_and_anthropic(
+    program: Program, ada: HttpUser, clone: Path
+) -> None:
+    (clone / "providers.py").write_text(PROVIDERS.replace('"Hello"', '"echo: Hello"'))
+    _, key = await ada.new_key("chat", "models")
+    command = ".venv/bin/python providers.py"
+    said = await run(command, clone, CHAT_URL=program.url, CHAT_KEY=key)
+    assert said == "Hello\nHello\n"
+    assert await ada.threads() == []
 
 
 async def test_the_error_is_what_a_missing_thread_gets(ada: HttpUser) -> None:
