@@ -1,0 +1,70 @@
+"""Answers that are stored nowhere keep to the limits of runs and messages."""
+
+from uuid import uuid4
+
+import pytest
+
+from chat_app.auth.principal import Principal
+from chat_app.core.errors import RateLimited
+from chat_app.core.events import Event, Finish, TextDelta
+from chat_app.llm.base import DEFAULT_OPTIONS, ProviderError, text_message
+from chat_app.llm.registry import Models
+from chat_app.runs.calls import ModelCalls
+from chat_app.runs.unstored import UnstoredAnswers
+from chat_app.settings import Settings, read_settings
+from chat_app.threads.user_limits import UserLimits
+
+PROMPT = (text_message("user", "hi"),)
+
+
+def answers_with(**given: object) -> tuple[UnstoredAnswers, Models]:
+    settings: Settings = read_settings(
+        fake_models=True, embedded_model=False, chat_retries=0, **given
+    )
+    models = Models(settings)
+    calls = ModelCalls(models, settings)
+    return UnstoredAnswers(calls, UserLimits(settings), settings), models
+
+
+def user() -> Principal:
+    return Principal(uuid4(), uuid4())
+
+
+async def ask(answers: UnstoredAnswers, models: Models, who: Principal, name: str) -> list[Event]:
+    model = models.get(name)
+    async with answers.answer(who, model, PROMPT, DEFAULT_OPTIONS) as answer:
+        assert answer.model is model
+        return [event async for event in answer.events]
+
+
+async def test_an_answer_beyond_the_limit_of_bytes_is_cut_off() -> None:
+    answers, models = answers_with(answer_bytes=10_000, chat_max_tokens=100_000)
+    events = await ask(answers, models, user(), "fake:50000x0")
+    assert events[-1] == Finish("size")
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert 9_900 < len(text.encode()) <= 10_000
+    assert models.get("fake:50000x0").open == 0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def test_calls_count_like_messages_of_their_user() -> None:
+    answers, models = answers_with(limit_messages="2/hour")
+    ada = user()
+    for _ in range(2):
+        await ask(answers, models, ada, "fake:1x0")
+    with pytest.raises(RateLimited):
+        await ask(answers, models, ada, "fake:1x0")
+    assert models.get("fake:1x0").calls == 2  # pyright: ignore[reportAttributeAccessIssue]
+    assert await ask(answers, models, user(), "fake:1x0")
+
+
+async def test_only_so_many_run_at_once_and_a_failed_one_makes_room() -> None:
+    answers, models = answers_with(runs_per_user=1)
+    ada = user()
+    model = models.get("fake:1x0")
+    async with answers.answer(ada, model, PROMPT, DEFAULT_OPTIONS):
+        with pytest.raises(RateLimited):
+            await ask(answers, models, ada, "fake:1x0")
+        assert await ask(answers, models, user(), "fake:1x0")
+    with pytest.raises(ProviderError):
+        await ask(answers, models, ada, "fake:refuse")
+    assert await ask(answers, models, ada, "fake:1x0")
