@@ -271,8 +271,8 @@ async def test_a_failure_in_the_middle_is_the_last_event(server: ProviderServer)
 
 async def test_a_key_that_is_revoked_ends_its_answers(server: ProviderServer) -> None:
     client, key = await client_of(server)
-    model = server.model("fake:100000x5")
-    asked: dict[str, Any] = {"model": "fake:100000x5", "messages": [user("hi")]}
+    model = server.model("fake:100000x50")
+    asked: dict[str, Any] = {"model": "fake:100000x50", "messages": [user("hi")]}
     stream = await client.chat.completions.create(**asked, stream=True)
     whole = asyncio.create_task(client.chat.completions.create(**asked))
     await anext(stream)
@@ -291,8 +291,8 @@ async def test_a_client_that_leaves_ends_the_call_of_the_model(
     server: ProviderServer, is_stream: bool
 ) -> None:
     client, _ = await client_of(server)
-    model = server.model("fake:99999x5")
-    asked: dict[str, Any] = {"model": "fake:99999x5", "messages": [user("hi")]}
+    model = server.model("fake:99999x50")
+    asked: dict[str, Any] = {"model": "fake:99999x50", "messages": [user("hi")]}
     call: Any = client.chat.completions.create(**asked, stream=is_stream)
     asking = asyncio.create_task(call)
     if is_stream:
@@ -307,8 +307,8 @@ async def test_a_client_that_leaves_ends_the_call_of_the_model(
 
 async def test_only_so_many_answers_run_at_once(server: ProviderServer) -> None:
     client, _ = await client_of(server)
-    model = server.model("fake:99998x5")
-    asked: dict[str, Any] = {"model": "fake:99998x5", "messages": [user("hi")], "stream": True}
+    model = server.model("fake:99998x50")
+    asked: dict[str, Any] = {"model": "fake:99998x50", "messages": [user("hi")], "stream": True}
     most = server.live.settings.runs_per_user
     streams = [await client.chat.completions.create(**asked) for _ in range(most)]
     with pytest.raises(openai.RateLimitError):

@@ -115,13 +115,16 @@ def test_responses_of_any_events() -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
     echoed = ResponsesRequest(model="m", input="hi").echoed(())
     head = ResponseHead("resp_1", 1, echoed)
-    for log in sequences():
+    for log_number, log in enumerate(sequences()):
+        # the client's helper copies the response at each event, which takes long
+        is_accumulated = log_number % 20 == 0
         state: Any = ResponseStreamState(input_tools=omit, text_format=omit)
         final: Any = None
         for number, (name, event) in enumerate(read(bytes_of(ResponsesEncoder(head, "m"), log))):
             assert (name, event["sequence_number"]) == (event["type"], number)
             typed = adapter.validate_python(event, strict=True)
-            state.handle_event(typed)
+            if is_accumulated:
+                state.handle_event(typed)
             final = typed.response if hasattr(typed, "response") else None
         assert final.output_text == text_of_log(log, "text")
         calls = [item for item in final.output if item.type == "function_call"]

@@ -14,7 +14,7 @@ from testing.run_services import PATIENCE
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 HERE = Path(__file__).parent
-MODEL, SLOW = "fake:7x0", "fake:100007x5"
+MODEL, SLOW = "fake:7x0", "fake:100007x50"
 
 
 async def test_the_javascript_clients(server: ProviderServer, tmp_path: Path) -> None:

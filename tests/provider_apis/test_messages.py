@@ -218,9 +218,9 @@ async def test_a_failure_in_the_middle_is_the_last_event(server: ProviderServer)
 
 async def test_a_key_that_is_revoked_ends_its_stream(server: ProviderServer) -> None:
     client, key = await client_of(server)
-    model = server.model("fake:100001x5")
+    model = server.model("fake:100001x50")
     stream = await client.messages.create(
-        model="fake:100001x5", max_tokens=2_000, messages=[user("hi")], stream=True
+        model="fake:100001x50", max_tokens=2_000, messages=[user("hi")], stream=True
     )
     await anext(stream)
     await server.revoke(key)

@@ -144,8 +144,8 @@ async def test_a_stream_that_breaks_off_ends_with_an_error(server: ProviderServe
     *_, last = [event async for event in stream]
     assert last.type == "error"
     assert last.code == "cut_off"
-    model = server.model("fake:100002x5")
-    stream = await client.responses.create(model="fake:100002x5", input="hi", stream=True)
+    model = server.model("fake:100002x50")
+    stream = await client.responses.create(model="fake:100002x50", input="hi", stream=True)
     await anext(stream)
     await server.revoke(key)
     *_, last = [event async for event in stream]
