@@ -14,6 +14,7 @@ from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
+from chat_app.auth.cloud_tokens import CloudTokens
 from chat_app.auth.devices import RememberedDevices
 from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.known_browsers import KnownBrowsers
@@ -47,6 +48,7 @@ from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
 from chat_app.threads.chat_defaults import NewChatOptions
 from chat_app.threads.client_messages import ClientMessages
+from chat_app.threads.client_reports import ClientReports
 from chat_app.threads.search import Search
 from chat_app.threads.search_backlog import index_missing
 from chat_app.threads.user_limits import UserLimits
@@ -56,7 +58,7 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 10.0
 """Interval of the job that ends expired sessions."""
 PURGE_SECONDS = 3600.0
-"""Interval of the job that removes deleted threads and used tokens for good."""
+"""Interval of the job that removes deleted threads, used tokens and old reports for good."""
 _MERGED_AFTER = 500  # threads
 CLOSE_SECONDS = 0.7
 """Timeout for closing models and the database."""
@@ -150,6 +152,7 @@ class Services:
         codec = create_token_codec(settings, self.keyring)
         self.sessions = sessions = SessionService(db, bus, codec, settings, clock)
         self.api_keys = ApiKeys(db, bus, sessions, settings, clock)
+        self.cloud_tokens = CloudTokens(self.keyring, sessions, self.api_keys, clock)
         self.tokens = tokens = OneTimeTokens(db, clock)
         limits = AuthRateLimits(settings, clock, sleep)
         bus.subscribe_callback(UNLOCKED_USERS, lambda signal: limits.clear(signal.account))
@@ -176,6 +179,7 @@ class Services:
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)
         self.client_messages = ClientMessages(db, bus, settings, clock, user_limits)
+        self.client_reports = ClientReports(db, settings, clock)
         self.new_chat_options = NewChatOptions(db, bus, settings)
         self.search = Search(db, self.keyring)
         throttle = flush_throttle or FlushThrottle()
@@ -233,8 +237,9 @@ class Services:
         await self.api_keys.revalidate(self.runs.credential_ids())
 
     async def purge(self) -> None:
-        """Remove deleted threads, and expired tokens and devices, for good; free their space."""
+        """Remove deleted threads, expired tokens and devices, and old reports; free their space."""
         await self.tokens.purge()
+        await self.client_reports.purge()
         self._purged += await self.threads.purge()
         await self.db.vacuum()
         if self._purged >= _MERGED_AFTER and self.db.writes == "ok":

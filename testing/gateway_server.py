@@ -84,9 +84,10 @@ class FakeSessions:
 
 
 class FakeKeys:
-    """API keys in memory, revoked and published as the real ones are."""
+    """API keys or tokens in memory, revoked and published as the real ones are."""
 
-    def __init__(self, bus: Bus, sessions: FakeSessions) -> None:
+    def __init__(self, bus: Bus, sessions: FakeSessions, prefix: str = "key-") -> None:
+        self._prefix = prefix
         self._bus = bus
         self._sessions = sessions
         self._live: dict[str, ResolvedKey] = {}
@@ -95,7 +96,7 @@ class FakeKeys:
         self.broken: Exception | None = None
 
     def issue(self, *scopes: KeyScope) -> tuple[str, UUID]:
-        token, key_id = f"key-{uuid4().hex}", uuid4()
+        token, key_id = f"{self._prefix}{uuid4().hex}", uuid4()
         principal = Principal(uuid4(), key_id, scopes=frozenset(scopes))
         self._live[token] = ResolvedKey(principal, None)
         return token, key_id
@@ -127,6 +128,7 @@ class FakeServices:
     bus: Bus
     sessions: FakeSessions
     api_keys: FakeKeys
+    cloud_tokens: FakeKeys
     clock: Clock = utc_now
 
 
@@ -224,6 +226,10 @@ class GatewayServer:
     @property
     def keys(self) -> FakeKeys:
         return self.services.api_keys
+
+    @property
+    def cloud_tokens(self) -> FakeKeys:
+        return self.services.cloud_tokens
 
     def cookie(self, token: str) -> str:
         return f"chat_session={token}"

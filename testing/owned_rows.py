@@ -1,4 +1,4 @@
-"""Users in a database, each with a thread, a message, a run and an event of their own."""
+"""Users in a database, each with a row of their own in every table of users' rows."""
 
 # pyright: reportCallIssue=false
 # A row gets its `owner_id` from the scoped session, not from its constructor.
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from chat_app.auth.principal import Principal
 from chat_app.db.engine import Database
-from chat_app.db.tables import ChatDefaults, Message, Run, RunEvent, Thread, User
+from chat_app.db.tables import ChatDefaults, ClientReport, Message, Run, RunEvent, Thread, User
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,11 @@ async def make_person(db: Database, name: str) -> Person:
     )
     event = RunEvent(run_id=run.id, seq=1, kind="text", payload=f"{name} event")
     defaults = ChatDefaults(options={"instructions": f"{name} instructions"})
+    report = ClientReport(
+        kind="run", thread_id=thread.id, content={"output_text": f"{name} report"}, size=100
+    )
     async with db.write(principal) as session:
-        for row in (thread, message, run, event, defaults):
+        for row in (thread, message, run, event, defaults, report):
             session.add(row)
             await session.flush()
     return Person(principal, thread.id, message.id, run.id)

@@ -100,6 +100,12 @@ def entry(text: str) -> dict[str, Any]:
     return {"parent_id": None, "format": "ai-sdk/v6", "content": content}
 
 
+def aui_entry(text: str) -> dict[str, Any]:
+    """A message in the form in which AssistantCloud's client stores it."""
+    content = {"role": "assistant", "content": [{"type": "text", "text": text}], "metadata": {}}
+    return {"parent_id": None, "format": "aui/v0", "content": content}
+
+
 CASES = {
     ("GET", "/api/auth/session"): Case(public=True),
     ("POST", "/api/auth/session"): Case(public=True, body={"data": {"user": {"name": "Ada"}}}),
@@ -224,6 +230,59 @@ CASES = {
     ),
     ("POST", "/api/threads/{id}/compact"): Case(scope="chat", status=422),  # one is too few
     ("DELETE", "/api/threads/{id}/messages/{message}"): Case(scope="threads:write", status=204),
+    ("POST", "/api/cloud/token"): Case(),
+    ("POST", "/v1/auth/tokens"): Case(scope="threads:read", takes_session=False),
+    ("POST", "/v1/auth/tokens/anonymous"): Case(public=True, status=403),
+    ("POST", "/v1/auth/tokens/refresh"): Case(public=True, status=403),
+    ("GET", "/v1/threads"): Case(scope="threads:read", takes_session=False),
+    ("POST", "/v1/threads"): Case(
+        body={"title": "A thread of mine"}, scope="threads:write", takes_session=False
+    ),
+    ("POST", "/v1/threads/claim"): Case(
+        body={"refresh_token": "x"}, scope="threads:write", takes_session=False
+    ),
+    ("GET", "/v1/threads/{id}"): Case(scope="threads:read", takes_session=False),
+    ("PUT", "/v1/threads/{id}"): Case(
+        body={"title": "Taken over"}, scope="threads:write", takes_session=False, status=204
+    ),
+    ("DELETE", "/v1/threads/{id}"): Case(scope="threads:write", takes_session=False, status=204),
+    ("GET", "/v1/threads/{id}/messages"): Case(scope="threads:read", takes_session=False),
+    ("POST", "/v1/threads/{id}/messages"): Case(
+        body=aui_entry("Planted"), scope="threads:write", takes_session=False
+    ),
+    ("DELETE", "/v1/threads/{id}/messages"): Case(
+        body={"message_ids": []}, scope="threads:write", takes_session=False, status=204
+    ),
+    ("PUT", "/v1/threads/{id}/messages/{message}"): Case(
+        body={"content": aui_entry("Planted")["content"]},
+        scope="threads:write",
+        takes_session=False,
+        status=204,
+    ),
+    ("POST", "/v1/threads/{id}/messages/{message}/feedback"): Case(
+        body={"type": "positive"}, scope="threads:write", takes_session=False
+    ),
+    ("POST", "/v1/runs/stream"): Case(
+        body={"thread_id": "{id}", "assistant_id": "system/thread_title"},
+        scope="chat",
+        takes_session=False,
+    ),
+    ("POST", "/v1/runs"): Case(
+        body={"thread_id": "{id}", "status": "completed"},
+        scope="threads:write",
+        takes_session=False,
+    ),
+    ("POST", "/v1/events"): Case(
+        body={"events": [{"kind": "message_sent"}]},
+        scope="threads:write",
+        takes_session=False,
+        status=204,
+    ),
+    ("POST", "/v1/scores"): Case(
+        body={"thread_id": "{id}", "name": "s", "data_type": "numeric", "value": 1},
+        scope="threads:write",
+        takes_session=False,
+    ),
     ("GET", "/api/openapi.json"): Case(public=True, takes_keys=True),
     ("GET", "/api/docs"): Case(public=True),
     ("GET", "/api/health"): Case(public=True, takes_keys=True),

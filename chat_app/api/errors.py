@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.api.families import family_of
+from chat_app.auth.cloud_tokens import InvalidCloudToken
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.auth.keys.scopes import (
     ApiKeyNotAllowed,
@@ -89,7 +90,7 @@ def _challenge(error: ChatError) -> str:
     named only if the request had a key.
     """
     match error:
-        case InvalidApiKey():
+        case InvalidApiKey() | InvalidCloudToken():
             return 'Bearer error="invalid_token"'
         case InsufficientScope():
             return f'Bearer error="insufficient_scope", scope="{error.scope}"'

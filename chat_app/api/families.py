@@ -24,7 +24,7 @@ from chat_app.api.wires.errors import (
     provider_status,
 )
 
-Credential = Literal["session", "api_key"]
+Credential = Literal["session", "api_key", "cloud_token"]
 
 
 def is_under(path: str, *prefixes: str) -> bool:
@@ -107,9 +107,19 @@ OPENAI = ApiFamily(
     error_event=openai_error_event,
     by_header={b"anthropic-version": ANTHROPIC},
 )
+CLOUD_FILES = ("/v1/files/attachments", "/v1/files/pdf-to-images")
+"""Nothing is there: files do not go through AssistantCloud."""
+ASSISTANT_CLOUD = ApiFamily(
+    "assistant-cloud",
+    ("/v1/threads", "/v1/runs", "/v1/events", "/v1/scores", "/v1/projects", *CLOUD_FILES),
+    frozenset({"api_key", "cloud_token"}),
+    error_status=provider_status,  # at 400 its client tries again without what is new
+)
+CLOUD_TOKENS = ApiFamily("assistant-cloud", ("/v1/auth",), _KEY_ONLY)
+"""A token buys no other one."""
 MCP = ApiFamily("mcp", ("/mcp",), _KEY_ONLY)
 SCIM = ApiFamily("scim", ("/scim",), _KEY_ONLY)
-FAMILIES = (NATIVE, OPENAI, ANTHROPIC, MCP, SCIM)
+FAMILIES = (NATIVE, OPENAI, ANTHROPIC, ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM)
 
 OTHER = ApiFamily("other", (), frozenset({"session"}))
 """Every other path: pages, health checks, public metadata."""

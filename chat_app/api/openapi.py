@@ -27,6 +27,7 @@ _TAGS = {
     "auth": "Sign-in, sign-up and sign-out, in the shapes of Auth.js (version 5).",
     "health": "Whether the process answers.",
     "docs": "The description of the API.",
+    "assistant-cloud": "The API of AssistantCloud, for its client; with its tokens, or API keys.",
     "openai": "The API of OpenAI, for its clients; API keys only.",
     "anthropic": "The API of Anthropic, for its clients; API keys only.",
 }
@@ -39,7 +40,7 @@ _EVENTS: Json = {EVENT_STREAM: {}}
 """No schema: readers of OpenAPI 3.1 disagree whether it is that of an event or of the stream."""
 _CONVERTOR = re.compile(r":\w+}")
 """What Starlette has in a path behind the name of a parameter."""
-_NAMED_THREADS = ("/api/threads/{id}", "/api/chat/{id}")
+_NAMED_THREADS = ("/api/threads/{id}", "/api/chat/{id}", "/v1/threads/{id}")
 """Paths in which the id of a thread may also be one that a program gave it."""
 _SCHEMAS = "#/components/schemas/{model}"
 

@@ -49,13 +49,18 @@ async def find_thread(principal: Principal, text: str) -> UUID | None:
     return await services().threads.find(principal, external_id)
 
 
-async def thread_in_path(request: Request, principal: Principal) -> UUID:
-    """The id of the thread in the path of a request.
+async def named_thread(principal: Principal, text: str) -> UUID:
+    """The id of the thread that is named so.
 
     Raises:
-        NotFound: No thread is named so. A UUID is returned unchecked.
+        NotFound: No thread is. A UUID is returned unchecked.
     """
-    thread_id = await find_thread(principal, request.path_params["id"])
+    thread_id = await find_thread(principal, text)
     if thread_id is None:
         raise NotFound
     return thread_id
+
+
+async def thread_in_path(request: Request, principal: Principal) -> UUID:
+    """The id of the thread in the path of a request; see `named_thread`."""
+    return await named_thread(principal, request.path_params["id"])

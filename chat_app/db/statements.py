@@ -383,12 +383,17 @@ SESSION_BY_ID = Prepared(
 )
 """A live session and its user, who is not disabled."""
 
-KEY_OF_TOKEN = Prepared(
+_KEY_AND_USER = (
     select(
         *(USERS.c.id, USERS.c.email, USERS.c.name),
         *(API_KEYS.c.id, API_KEYS.c.scopes, API_KEYS.c.expires_at, API_KEYS.c.last_used_at),
     )
     .join_from(API_KEYS, USERS, USERS.c.id == API_KEYS.c.user_id)
-    .where(API_KEYS.c.token_hash == bindparam("token_hash"), USERS.c.disabled_at.is_(None))
+    .where(USERS.c.disabled_at.is_(None))
 )
+KEY_OF_TOKEN = Prepared(_KEY_AND_USER.where(API_KEYS.c.token_hash == bindparam("token_hash")))
 """The API key with a token and its user, who is not disabled; expired or not."""
+KEY_BY_ID = Prepared(
+    _KEY_AND_USER.where(API_KEYS.c.id == bindparam("key_id", type_=API_KEYS.c.id.type))
+)
+"""An API key and its user, who is not disabled; expired or not."""

@@ -402,6 +402,42 @@ class ChatDefaults(Owned, table=True):
     )
 
 
+class ClientReport(Owned, table=True):
+    """What a client reports of its user's chats, for `CLIENT_REPORTS_DAYS`.
+
+    `kind` is a `threads.client_reports.ReportKind`; `content` is what the client sent, a JSON
+    object, and `size` that of it in bytes. `thread_id` and `message_id` are None where it names
+    none, or an event none that is there. A message has one feedback.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["thread_id", "owner_id"], ["thread.id", "thread.owner_id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["message_id", "owner_id"], ["message.id", "message.owner_id"], ondelete="CASCADE"
+        ),
+        Index("ix_client_report_owner_id_size", "owner_id", "size"),
+        Index("ix_client_report_thread_id", "thread_id"),
+        Index("ix_client_report_message_id", "message_id"),
+        Index("ix_client_report_created_at", "created_at"),
+        _partial(
+            *("uq_client_report_feedback", "owner_id", "message_id"),
+            where="kind = 'feedback'",
+            unique=True,
+        ),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    owner_id: UUID = Field(foreign_key="user.id", ondelete="CASCADE")
+    kind: str = Field(max_length=10)
+    thread_id: UUID | None = None
+    message_id: UUID | None = None
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    size: int
+    created_at: datetime = Field(default_factory=utc_now)
+
+
 class SearchEntry(Owned, table=True):
     """What full-text search finds a title or a message by; see `db.full_text`.
 
@@ -436,10 +472,14 @@ class SearchEntry(Owned, table=True):
     tokens: str = ""
 
 
-OWNED: tuple[type[Owned], ...] = (Thread, Message, Run, RunEvent, SearchEntry, ChatDefaults)
+OWNED: tuple[type[Owned], ...] = (
+    *(Thread, Message, Run, RunEvent, SearchEntry, ChatDefaults, ClientReport),
+)
 """Every owned table; a scoped session reaches these only. A test compares the models."""
 
-NEED_ROOM: tuple[type[Table], ...] = (Thread, Message, Run, RunEvent, ChatDefaults, User, Picture)
+NEED_ROOM: tuple[type[Table], ...] = (
+    *(Thread, Message, Run, RunEvent, ChatDefaults, ClientReport, User, Picture),
+)
 """Tables to which nothing is added while the disk is full; sign-in, deleting and purging go on.
 
 A search entry is part of the row that it is of: the end of a running answer is stored with it."""

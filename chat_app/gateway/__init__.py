@@ -112,6 +112,7 @@ class Gateway:
                 settings,
                 sessions,
                 keys,
+                services.cloud_tokens,
                 headers,
                 self.connections,
                 self.timeouts,

@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
+from chat_app.auth.cloud_tokens import CloudTokens
 from chat_app.auth.keys.models import ResolvedKey
 from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.operator_hooks import ClaimsUnavailable
@@ -144,12 +145,12 @@ class PendingConnection:
             return None
         return await self._unless_revoked(sessions.resolve(token, cached=cached))
 
-    async def resolve_key(self, keys: ApiKeys, token: str) -> ResolvedKey | None:
-        """The live API key of a request, if it was not revoked meanwhile.
+    async def resolve_key(self, keys: ApiKeys | CloudTokens, token: str) -> ResolvedKey | None:
+        """The live API key or token of a request, if it was not revoked meanwhile.
 
         Args:
             keys: Resolves it.
-            token: The key.
+            token: The key or the token.
 
         Raises:
             Unavailable: It cannot be looked up.

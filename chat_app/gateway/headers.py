@@ -150,14 +150,19 @@ _REPLACED = frozenset(
     }
 )
 
-_PREFLIGHT: Headers = [
-    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
-    (
-        b"access-control-allow-headers",
-        b"content-type, if-none-match, last-event-id, x-ai-sdk, x-auth-return-redirect",
-    ),
-    (b"access-control-max-age", b"600"),
-]
+_REQUEST_HEADERS = b"content-type, if-none-match, last-event-id, x-ai-sdk, x-auth-return-redirect"
+_CLOUD_HEADERS = b"aui-sdk, authorization, content-type"
+"""What AssistantCloud's client sends; elsewhere no page may send a bearer token."""
+
+
+def _preflight(context: RequestContext) -> Headers:
+    takes_tokens = "cloud_token" in context.family.credentials
+    return [
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+        (b"access-control-allow-headers", _CLOUD_HEADERS if takes_tokens else _REQUEST_HEADERS),
+        (b"access-control-max-age", b"600"),
+    ]
+
 
 _CACHEABLE = frozenset({200, 206, 304})
 
@@ -183,7 +188,7 @@ def _cors(context: RequestContext) -> Headers:
             b"x-vercel-ai-ui-message-stream",
         ),
     ]
-    return headers + _PREFLIGHT if context.is_preflight else headers
+    return headers + _preflight(context) if context.is_preflight else headers
 
 
 def _caching(context: RequestContext, status: int, headers: Headers) -> Headers:

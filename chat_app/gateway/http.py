@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.auth.cloud_tokens import CloudTokens, InvalidCloudToken, is_cloud_token
 from chat_app.auth.keys.models import ResolvedKey
 from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey
 from chat_app.auth.keys.service import ApiKeys
@@ -51,10 +52,16 @@ def _is_handshake(context: RequestContext, scope: Scope) -> bool:
     return bool(is_socket) and client_token(scope.get("query_string", b"")) is not None
 
 
+def _takes_token(context: RequestContext) -> bool:
+    """Whether a request is judged by its token for AssistantCloud, and not by an API key."""
+    takes_tokens = "cloud_token" in context.family.credentials
+    return takes_tokens and is_cloud_token(context.api_keys[0])
+
+
 def _key_error(context: RequestContext, key: ResolvedKey | None) -> ChatError | None:
     """Why a request with an API key is refused before any route is asked, if it is."""
     if key is None:
-        return InvalidApiKey()
+        return InvalidCloudToken() if _takes_token(context) else InvalidApiKey()
     is_for_keys = context.route is RouteKind.API and context.path != STATUS_PATH
     takes_keys = is_for_keys and "api_key" in context.family.credentials
     return None if takes_keys else ApiKeyNotAllowed()
@@ -109,6 +116,7 @@ class HttpGateway:
         settings: The settings.
         sessions: Resolves sessions.
         keys: Resolves API keys.
+        cloud_tokens: Resolves the tokens of AssistantCloud's client.
         headers: Sets the headers of every response.
         connections: The registry of event streams; counts what is open and what is refused.
         timeouts: How long the body of a request may take.
@@ -119,6 +127,7 @@ class HttpGateway:
     settings: Settings
     sessions: SessionService
     keys: ApiKeys
+    cloud_tokens: CloudTokens
     headers: SecurityHeaders
     connections: ConnectionRegistry
     timeouts: GatewayTimeouts
@@ -173,7 +182,8 @@ class HttpGateway:
             return None
         with self.connections.pending() as pending:
             if context.api_keys:
-                resolved = await pending.resolve_key(self.keys, context.api_keys[0])
+                credentials = self.cloud_tokens if _takes_token(context) else self.keys
+                resolved = await pending.resolve_key(credentials, context.api_keys[0])
                 if error := _key_error(context, resolved):
                     return error
             else:

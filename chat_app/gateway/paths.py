@@ -32,6 +32,8 @@ PROBE_PREFIXES = ("/healthz", "/readyz", "/metrics")
 """For monitoring. Below them everything but the probes is not found."""
 PROBES = frozenset({"/ping", "/_health", "/api/health", "/healthz", "/readyz"})
 PUBLIC_API_PREFIX = "/api/auth/"
+ANONYMOUS_TOKENS = frozenset({"/v1/auth/tokens/anonymous", "/v1/auth/tokens/refresh"})
+"""Where AssistantCloud's client asks for a credential; it is refused with a reason."""
 API_DESCRIPTION = "/api/openapi.json"
 API_DOCS = "/api/docs"
 """A page among the routes."""
@@ -84,7 +86,8 @@ def route_kind(path: str, *, has_examples: bool = False) -> RouteKind:
     if path == API_DOCS:
         return RouteKind.OPEN_PAGE
     if is_api(path):
-        return RouteKind.AUTH if path.startswith(PUBLIC_API_PREFIX) else RouteKind.API
+        is_public = path.startswith(PUBLIC_API_PREFIX) or path in ANONYMOUS_TOKENS
+        return RouteKind.AUTH if is_public else RouteKind.API
     if is_under(path, WELL_KNOWN_PREFIX):
         return RouteKind.WELL_KNOWN
     # Reflex's own endpoints (upload, all routes, polling) begin with an underscore.

@@ -38,6 +38,10 @@ class DatabaseSettings(SettingsGroup):
     deleted_days: int = Field(30, ge=1)
     """Days after which a deleted chat is removed for good."""
 
+    client_reports_days: int = Field(90, ge=1)
+    """Days after which what AssistantCloud's clients report is removed: runs, feedback, events and
+    scores."""
+
     @field_validator("database_url", "database_system_url", "database_admin_url")
     @classmethod
     def _use_psycopg(cls, value: str) -> str:

@@ -60,6 +60,10 @@ class LimitSettings(SettingsGroup):
     """Maximum size of the chats of one user, in bytes. Each chat and each message counts 1000 bytes
     besides its text, and deleted chats count until they are removed for good."""
 
+    client_reports_bytes: int = Field(10_000_000, ge=100_000)
+    """Maximum size of what one user's clients report, in bytes. Each report counts 1000 bytes
+    besides its content."""
+
     requests_per_user: int = Field(50, ge=1)
     """Maximum number of HTTP requests of one user that are open at the same time, those that read a
     running answer included."""

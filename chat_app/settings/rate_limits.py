@@ -1,8 +1,8 @@
 """How often something may be done: sign-in attempts, emails, socket events.
 
 Counters are kept in memory, per process; wrong second-factor codes are counted in the database.
-The checks are in `auth/rate_limits.py`, `gateway/sockets.py`, `runs/service.py` and
-`threads/actions.py`.
+The checks are in `auth/rate_limits.py`, `gateway/sockets.py`, `threads/user_limits.py` and
+`threads/client_reports.py`.
 """
 
 from typing import Annotated
@@ -65,6 +65,9 @@ class RateLimitSettings(SettingsGroup):
 
     limit_threads: Rate = "60/minute"
     """Empty chats that a user may create over the API."""
+
+    limit_reports: Rate = "240/minute"
+    """Requests in which a user's clients report runs, feedback, events and scores."""
 
     socket_events_per_second: float = Field(20, gt=0)
     """Events per second that a tab may send over its WebSocket."""

@@ -29,6 +29,7 @@ from chat_app.threads.views import (
     ThreadPage,
     ThreadSummary,
     Window,
+    in_utc,
     message_view,
     summary,
 )
@@ -110,6 +111,16 @@ class Threads:
             thread = await queries.thread_row(session, thread_id)
             run = await queries.active_run_of(session, thread_id)
         return self._summary(thread, run)
+
+    async def cursor_behind(self, principal: Principal, thread_id: UUID) -> str:
+        """The cursor of the page that follows a thread, which may be deleted by now.
+
+        Raises:
+            NotFound: It is missing or foreign.
+        """
+        async with self._db.read(principal) as session:
+            thread = await queries.thread_row(session, thread_id, deleted=True)
+            return queries.encode_cursor(in_utc(thread.updated_at), thread.id)
 
     async def find(self, principal: Principal, external_id: str) -> UUID | None:
         """The id of the thread that a program named so; None if there is none."""
@@ -216,19 +227,25 @@ class Threads:
         self._publish(principal, "thread", thread_id)
         return branch
 
-    async def delete_branch(self, principal: Principal, thread_id: UUID, message_id: UUID) -> None:
-        """Delete a message and all below it. It can be restored for `deleted_days`.
+    async def delete_branch(
+        self, principal: Principal, thread_id: UUID, *message_ids: UUID
+    ) -> None:
+        """Delete messages and all below them. They can be restored for `deleted_days`.
 
-        If the chosen branch has it, another version is chosen: the one shown last, or else the
-        message above becomes the head.
+        If the chosen branch has one, another version is chosen: the one shown last, or else the
+        message above becomes the head. All of them are deleted, or none.
 
         Raises:
-            NotFound: The thread, or the message in it, is missing, foreign or deleted already.
-            Conflict: An answer is running in that branch.
+            NotFound: The thread, or one of the messages in it, is missing, foreign or deleted
+                already.
+            Conflict: An answer is running in one of the branches.
         """
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id, lock=True)
-            await branches.delete_branch(session, thread, message_id, self._clock())
+            rows = [await queries.message_row(session, thread_id, one) for one in message_ids]
+            for row in rows:
+                if row.deleted_at is None:  # else it was below another one
+                    await branches.delete_branch(session, thread, row.id, self._clock())
         self._publish(principal, "branches", thread_id)
 
     async def restore_branch(self, principal: Principal, thread_id: UUID, message_id: UUID) -> None:

@@ -101,6 +101,7 @@ class ClientMessages:
         async with self._db.read(principal) as session:
             thread = await queries.thread_row(session, thread_id)
             run = await queries.active_run_of(session, thread_id)
+            changed = thread.head_id, thread.updated_at
             # with the time of the last deletion, one leaf in the place of another is a change
             newest: Any = func.max(Message.created_at)
             deleted: Any = func.max(Message.deleted_at), func.count(col(Message.deleted_at))
@@ -113,7 +114,7 @@ class ClientMessages:
             runs = await session.exec(
                 select(func.count(), ended).where(col(Run.thread_id) == thread_id)
             )
-            state = (thread_id, thread.head_id, run, messages.one(), runs.one())
+            state = (thread_id, *changed, run, messages.one(), runs.one())
         return hashlib.sha256(repr(state).encode()).hexdigest()[:32]
 
     async def tree(self, principal: Principal, thread_id: UUID) -> MessageTree:
@@ -182,6 +183,47 @@ class ClientMessages:
             self._bus.publish(user_topic(principal.user_id), Signal("branches", thread_id))
         return found
 
+    async def replace(
+        self,
+        principal: Principal,
+        thread_id: UUID,
+        given: str,
+        role: Literal["user", "assistant"],
+        parts: list[Part],
+    ) -> None:
+        """Replace the parts of a message that a client appended.
+
+        A client that appends an answer while it is written replaces it when it is whole. What was
+        sent to a model, and what a model wrote, stays as it is.
+
+        Args:
+            principal: The user.
+            thread_id: The thread.
+            given: The message, by its id or the client's.
+            role: Whose it is; that of the message.
+            parts: Its new parts.
+
+        Raises:
+            NotFound: The thread, or the message in it, is missing, foreign or deleted.
+            InvalidInput: The message would have no content, or another role.
+            TooLarge: The message would be too large.
+            RateLimited: The user has sent too many.
+            StorageFull: The parts do not fit.
+        """
+        async with self._db.write(principal) as session:
+            thread = await queries.thread_row(session, thread_id, lock=True)
+            message_id, _ = await queries.find_message(session, thread_id, given)
+            message = await queries.message_row(session, thread_id, message_id)
+            if message.origin != CLIENT or message.parts == parts:
+                return
+            if message.role != role:
+                raise InvalidInput("The role of a message can't be changed.")
+            self._check(role, parts)
+            await self._limits.admit_message(session, principal.user_id, size_of(parts))
+            message.parts = cast(list[Any], parts)
+            thread.updated_at = self._clock()
+        self._bus.publish(user_topic(principal.user_id), Signal("branches", thread_id))
+
     async def _append(
         self, principal: Principal, thread_id: UUID, message: ClientMessage
     ) -> tuple[UUID, bool]:
@@ -196,19 +238,19 @@ class ClientMessages:
             parent_id = thread.head_id if message.parent == HEAD else None
             if message.parent is not None and message.parent != HEAD:
                 parent_id, _ = await queries.find_message(session, thread_id, message.parent)
-            self._check(message)
+            self._check(message.role, message.parts)
             size = size_of(message.parts)
             await self._limits.admit_message(session, principal.user_id, size)
             return await self._store(session, thread, parent_id, message), True
 
-    def _check(self, message: ClientMessage) -> None:
-        is_question = message.role == "user"
-        if is_question and not text_of(message.parts).strip():
+    def _check(self, role: str, parts: list[Part]) -> None:
+        is_question = role == "user"
+        if is_question and not text_of(parts).strip():
             raise InvalidInput("Write a message first.")
-        if not has_content(message.parts):
+        if not has_content(parts):
             raise InvalidInput("A message must have some content.")
         most = self._settings.message_bytes if is_question else self._settings.answer_bytes
-        if content_size(message.parts) > most:
+        if content_size(parts) > most:
             raise TooLarge(f"This message is too large; the limit is {most // 1000} kB.")
 
     async def _store(

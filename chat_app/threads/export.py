@@ -15,7 +15,7 @@ from chat_app.auth.principal import Principal
 from chat_app.core.errors import message_of
 from chat_app.core.parts import Part
 from chat_app.db.engine import Database
-from chat_app.db.tables import ChatDefaults, Message, Thread
+from chat_app.db.tables import ChatDefaults, ClientReport, Message, Thread
 
 _MAX_MEMORY = 4_000_000  # bytes; a larger archive is written to an unnamed file
 _NOT_IN_FILE_NAME = re.compile(r"[^\w-]+")
@@ -23,7 +23,9 @@ _SPEAKERS = {"user": "You", "assistant": "Answer"}
 
 
 async def export(db: Database, principal: Principal) -> IO[bytes]:
-    """A zip with `account.json`, the picture, and each thread as JSON and as Markdown.
+    """A zip with `account.json`, the picture, `reports.json`, and each thread in two forms.
+
+    A thread is there as JSON and as Markdown; the reports are those of the user's clients.
 
     Deleted threads that can still be restored are included.
 
@@ -48,6 +50,10 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
             if picture is not None:
                 archive.writestr(f"picture.{picture[0].rpartition('/')[2]}", picture[1])
             async with db.read(principal) as session:
+                reports = await session.exec(
+                    select(ClientReport).order_by(col(ClientReport.created_at))
+                )
+                archive.writestr("reports.json", _json([_report(one) for one in reports]))
                 threads = (
                     await session.exec(select(Thread).order_by(col(Thread.created_at)))
                 ).all()
@@ -65,6 +71,17 @@ async def export(db: Database, principal: Principal) -> IO[bytes]:
         raise
     file.seek(0)
     return file
+
+
+def _report(report: ClientReport) -> dict[str, Any]:
+    return {
+        "id": str(report.id),
+        "kind": report.kind,
+        "thread": str(report.thread_id) if report.thread_id else None,
+        "message": str(report.message_id) if report.message_id else None,
+        "content": report.content,
+        "createdAt": timestamp(report.created_at),
+    }
 
 
 def _write_thread(

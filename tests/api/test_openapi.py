@@ -33,6 +33,9 @@ OF_CLIENTS = {
     "POST /api/chat/{id}/stop": "the body that chat clients send with a stop",
     "POST /api/threads/{id}/title": "what assistant-ui sends for a title",
     "POST /api/auth/session": "the body of Auth.js's update()",
+    "POST /v1/runs/stream": "what AssistantCloud's client sends for a title",
+    "POST /v1/runs": "its report of a run, which later versions add to",
+    "POST /v1/scores": "its report of a score, which later versions add to",
 }
 """Bodies whose form a client's library decides: other fields are ignored."""
 

@@ -121,7 +121,7 @@ def test_ten_thousand_chats_move_and_the_operator_is_told_what_is_next(
     )
     assert said == Said(
         0,
-        "Copying 10,001 rows of 17 tables.\n"
+        f"Copying 10,001 rows of {len(TABLES)} tables.\n"
         "  user copied: 1 of 1\n"
         "  thread copied: 10,000 of 10,000\n"
         "Comparing every row with the source.\n"

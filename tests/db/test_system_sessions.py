@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "chat_app/db/engine.py": {"health"},
     "chat_app/runs/finalize.py": {"run recovery"},
     "chat_app/runs/log.py": {"run log"},
+    "chat_app/threads/client_reports.py": {"sweep"},
     "chat_app/threads/purge.py": {"sweep"},
     "chat_app/threads/search_backlog.py": {"search backlog"},
 }

@@ -37,7 +37,8 @@ def open_server(tmp_path: Path) -> Any:
         settings = Settings(_env_file=None, **merged)  # pyright: ignore[reportCallIssue]
         bus = Bus()
         sessions = FakeSessions(bus)
-        services = FakeServices(settings, bus, sessions, FakeKeys(bus, sessions))
+        tokens = FakeKeys(bus, sessions, "header.claims.")
+        services = FakeServices(settings, bus, sessions, FakeKeys(bus, sessions), tokens)
         behind = app or RecordingApp()
         gateway = Gateway(
             behind,

@@ -6,13 +6,27 @@ from typing import Any
 
 import pytest
 
-from chat_app.api.families import ANTHROPIC, FAMILIES, MCP, NATIVE, OPENAI, OTHER, SCIM, family_of
+from chat_app.api.families import (
+    ANTHROPIC,
+    ASSISTANT_CLOUD,
+    CLOUD_TOKENS,
+    FAMILIES,
+    MCP,
+    NATIVE,
+    OPENAI,
+    OTHER,
+    SCIM,
+    family_of,
+)
 from chat_app.gateway.paths import is_api
 from testing.gateway_server import GatewayServer, RecordingApp, Streaming
 from testing.route_cases import code_of
 
 VERSION = {"anthropic-version": "2023-06-01"}
-NO_COOKIES = ("/v1", "/v1/chat/completions", "/v1/messages", "/v1/nothing", "/mcp", "/scim/v2")
+NO_COOKIES = (
+    *("/v1", "/v1/chat/completions", "/v1/messages", "/v1/nothing", "/mcp", "/scim/v2"),
+    *("/v1/threads", "/v1/runs/stream", "/v1/auth/tokens"),
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +45,13 @@ NO_COOKIES = ("/v1", "/v1/chat/completions", "/v1/messages", "/v1/nothing", "/mc
         ("/v1beta", {}, OTHER),
         ("/mcp", {}, MCP),
         ("/scim/v2/Users", {}, SCIM),
+        ("/v1/threads", {}, ASSISTANT_CLOUD),
+        ("/v1/threads/1/messages", VERSION, ASSISTANT_CLOUD),
+        ("/v1/runs/stream", {}, ASSISTANT_CLOUD),
+        ("/v1/threadsx", {}, OPENAI),
+        ("/v1/files", {}, OPENAI),
+        ("/v1/files/attachments/generate-presigned-upload-url", {}, ASSISTANT_CLOUD),
+        ("/v1/auth/tokens", {}, CLOUD_TOKENS),
         ("/c/1", VERSION, OTHER),
     ],
 )
@@ -158,3 +179,72 @@ async def test_a_whole_answer_ends_with_its_key_and_a_session_reports_its_own_en
         server.sessions.revoke(session_id)
         await app.stream.pieces.put(b"{}")
         assert (await asked).status_code == 200
+
+
+CLOUD_PATHS = ("/v1/threads", "/v1/threads/x/messages", "/v1/runs", "/v1/events", "/v1/scores")
+
+
+@pytest.mark.parametrize("path", CLOUD_PATHS)
+async def test_a_token_for_assistant_cloud_is_a_credential_there(
+    server: GatewayServer, path: str
+) -> None:
+    token, session_id = server.cloud_tokens.issue("threads:read")
+    response = await server.client.post(path, headers={"Authorization": f"Bearer {token}"})
+    assert response.status_code == 200
+    assert server.app.scopes[0]["principal"].credential_id == session_id
+    server.cloud_tokens.revoke(session_id)
+    response = await server.client.post(path, headers={"Authorization": f"Bearer {token}"})
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_token")
+    assert len(server.app.scopes) == 1
+    assert server.keys.looked_up == server.sessions.looked_up == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/threads", "/api/cloud/token", "/api/auth/session", "/v1", "/v1/chat/completions"),
+        *("/v1/messages", "/v1/models", "/v1/auth/tokens", "/v1/files", "/mcp", "/scim/v2"),
+    ],
+)
+async def test_a_token_for_assistant_cloud_is_none_elsewhere(
+    server: GatewayServer, path: str
+) -> None:
+    token, _ = server.cloud_tokens.issue("chat", "threads:read", "threads:write")
+    for headers in ({"Authorization": f"Bearer {token}"}, {"x-api-key": token}):
+        response = await server.client.post(path, headers=headers)
+        assert (response.status_code, code_of(response)) == (401, "invalid_api_key")
+    assert server.app.scopes == []
+    assert server.cloud_tokens.looked_up == []
+
+
+async def test_a_request_ends_with_the_session_of_its_token(open_server: Any) -> None:
+    app = Waiting()
+    async with open_server(app=RecordingApp(respond=app)) as server:
+        token, session_id = server.cloud_tokens.issue("threads:read")
+        headers = {"Authorization": f"Bearer {token}"}
+        asked = asyncio.create_task(server.client.get("/v1/threads", headers=headers))
+        await app.stream.started.wait()
+        server.cloud_tokens.revoke(session_id)
+        assert (await asked).status_code == 401
+        await app.stream.cancelled.wait()
+
+
+async def test_who_asks_for_an_anonymous_token_is_told_why_not(server: GatewayServer) -> None:
+    for path in ("/v1/auth/tokens/anonymous", "/v1/auth/tokens/refresh"):
+        assert (await server.client.post(path)).status_code == 200
+        assert server.app.scopes[-1]["principal"] is None
+        foreign = await server.client.post(path, headers={"Origin": "https://evil.test"})
+        assert (foreign.status_code, foreign.json()["error"]) == (403, "origin")
+
+
+async def test_a_page_of_ours_may_send_a_token_and_no_other_page(server: GatewayServer) -> None:
+    for origin in ("https://evil.test", "null", server.url):
+        asked = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "aui-sdk,authorization,content-type",
+        }
+        response = await server.client.options("/v1/threads", headers=asked)
+        allowed = response.headers.get("access-control-allow-headers", "")
+        expected = "aui-sdk, authorization, content-type" if origin == server.url else ""
+        assert (response.status_code == 204, allowed) == (origin == server.url, expected)

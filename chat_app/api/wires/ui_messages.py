@@ -5,7 +5,7 @@ What a client says is no answer of a model: only what can be shown as such is ta
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,10 +53,7 @@ class UiMessage(BaseModel):
             InvalidInput: One of them is malformed, or of a type that cannot be stored; or there
                 are too many.
         """
-        stored = [part for part in _stored(self.parts) if not _is_empty(part)]
-        if len(stored) > _MAX_PARTS:
-            raise InvalidInput(f"A message can have at most {_MAX_PARTS} parts.")
-        return stored
+        return storable(read_part(part) for part in self.parts if part.get("type") != "step-start")
 
 
 def ui_message(content: Mapping[str, Any]) -> UiMessage:
@@ -73,19 +70,33 @@ def ui_message(content: Mapping[str, Any]) -> UiMessage:
         ) from None
 
 
-def _stored(parts: list[dict[str, Any]]) -> Iterator[Part]:
-    for part in parts:
-        kind = _text(part, "type", _MAX_NAME)
-        if kind == "step-start":
-            continue
-        read = _READ.get(kind)
-        if kind.startswith("data-"):
-            read = _data
-        elif kind.startswith("tool-"):
-            read = _tool_call
-        if read is None:
-            raise InvalidInput(f"A message with a part of the type {kind!r} can't be stored.")
-        yield read(part)
+def storable(parts: Iterable[Part]) -> list[Part]:
+    """The parts of a message, without empty texts.
+
+    Raises:
+        InvalidInput: There are too many.
+    """
+    stored = [part for part in parts if not _is_empty(part)]
+    if len(stored) > _MAX_PARTS:
+        raise InvalidInput(f"A message can have at most {_MAX_PARTS} parts.")
+    return stored
+
+
+def read_part(part: Mapping[str, Any]) -> Part:
+    """A part of a UI message as a message stores it.
+
+    Raises:
+        InvalidInput: It is malformed, or of a type that cannot be stored.
+    """
+    kind = text_field(part, "type", _MAX_NAME)
+    read = _READ.get(kind)
+    if kind.startswith("data-"):
+        read = _data
+    elif kind.startswith("tool-"):
+        read = _tool_call
+    if read is None:
+        raise InvalidInput(f"A message with a part of the type {kind!r} can't be stored.")
+    return read(part)
 
 
 def _is_empty(part: Part) -> bool:
@@ -93,7 +104,17 @@ def _is_empty(part: Part) -> bool:
     return (part["type"] == "text" or part["type"] == "reasoning") and not part["text"]
 
 
-def _text(part: Mapping[str, Any], key: str, most: int | None = None) -> str:
+def text_field(part: Mapping[str, Any], key: str, most: int | None = None) -> str:
+    """A text of a part.
+
+    Args:
+        part: The part.
+        key: The name of the text.
+        most: The most characters, if it must have one at least; None for any text.
+
+    Raises:
+        InvalidInput: It is none, or too long.
+    """
     value = part.get(key)
     if not isinstance(value, str) or (most is not None and not 1 <= len(value) <= most):
         raise InvalidInput(f"`{key}` of a part is not valid.")
@@ -101,11 +122,16 @@ def _text(part: Mapping[str, Any], key: str, most: int | None = None) -> str:
 
 
 def _source(part: Mapping[str, Any]) -> Part:
-    url = _text(part, "url", _MAX_URL)
+    url = text_field(part, "url", _MAX_URL)
     if not url.startswith(("https://", "http://")):
         raise InvalidInput("`url` of a part is not valid.")
-    title = _text(part, "title", _MAX_URL) if part.get("title") else ""
-    return {"type": "source", "id": _text(part, "sourceId", _MAX_NAME), "url": url, "title": title}
+    title = text_field(part, "title", _MAX_URL) if part.get("title") else ""
+    return {
+        "type": "source",
+        "id": text_field(part, "sourceId", _MAX_NAME),
+        "url": url,
+        "title": title,
+    }
 
 
 def _data(part: Mapping[str, Any]) -> Part:
@@ -116,15 +142,15 @@ def _data(part: Mapping[str, Any]) -> Part:
 
 
 def _tool_call(part: Mapping[str, Any]) -> Part:
-    state = _CALL_STATES.get(_text(part, "state", _MAX_NAME))
+    state = _CALL_STATES.get(text_field(part, "state", _MAX_NAME))
     if state is None:
         raise InvalidInput("`state` of a part is not valid.")
     is_dynamic = part["type"] == "dynamic-tool"
     name = part.get("toolName") if is_dynamic else part["type"].removeprefix("tool-")
     call: ToolCallPart = {
         "type": "tool-call",
-        "call_id": _text(part, "toolCallId", _MAX_NAME),
-        "name": _text({"toolName": name}, "toolName", _MAX_NAME),
+        "call_id": text_field(part, "toolCallId", _MAX_NAME),
+        "name": text_field({"toolName": name}, "toolName", _MAX_NAME),
         "arguments": json.dumps(json_value(part.get("input", {})), ensure_ascii=False),
         "state": state,
     }
@@ -133,26 +159,26 @@ def _tool_call(part: Mapping[str, Any]) -> Part:
     elif state == "failed":
         call["error"] = "internal_error"
     elif state == "denied":
-        call["approval"] = _denial(part)
+        call["approval"] = denial(part)
     return call
 
 
-def _denial(part: Mapping[str, Any]) -> ToolApproval:
+def denial(part: Mapping[str, Any]) -> ToolApproval:
     """Why a call was denied; other approvals of a client are not kept, because nobody waits."""
     approval = part.get("approval")
     said = approval if isinstance(approval, dict) else {}
-    denial: ToolApproval = {
-        "id": _text({"id": said.get("id", part["toolCallId"])}, "id", _MAX_NAME),
+    found: ToolApproval = {
+        "id": text_field({"id": said.get("id", part["toolCallId"])}, "id", _MAX_NAME),
         "approved": False,
     }
     if said.get("reason"):
-        denial["reason"] = _text(said, "reason", _MAX_URL)
-    return denial
+        found["reason"] = text_field(said, "reason", _MAX_URL)
+    return found
 
 
 _READ: dict[str, Callable[[Mapping[str, Any]], Part]] = {
-    "text": lambda part: {"type": "text", "text": _text(part, "text")},
-    "reasoning": lambda part: {"type": "reasoning", "text": _text(part, "text")},
+    "text": lambda part: {"type": "text", "text": text_field(part, "text")},
+    "reasoning": lambda part: {"type": "reasoning", "text": text_field(part, "text")},
     "source-url": _source,
     "dynamic-tool": _tool_call,
 }

@@ -5,8 +5,9 @@ within its scopes, and nothing else: a route without a scope refuses keys (`scop
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from cachetools import LRUCache, TTLCache
@@ -35,7 +36,7 @@ from chat_app.core.logging import log_security_event
 from chat_app.core.signals import CREDENTIALS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.scoped_session import SystemSession
-from chat_app.db.statements import KEY_OF_TOKEN
+from chat_app.db.statements import KEY_BY_ID, KEY_OF_TOKEN
 from chat_app.db.tables import ApiKey, AuthSession, User
 from chat_app.settings import Settings
 
@@ -188,23 +189,24 @@ class ApiKeys:
         row = await self._db.system_query(
             "auth", lambda one: one.first(KEY_OF_TOKEN, token_hash=token_hash)
         )
-        if row is None:
-            return None
-        key = StoredKey(*row)
-        if _is_expired(key.expires_at, now):
-            return None
-        context = SessionContext(key.user_id, key.email, key.name, METHOD, "", {})
-        claims = await claims_of(self._hook, context)
-        principal = Principal(key.user_id, key.id, claims=claims, scopes=frozenset(key.scopes))
-        resolved = ResolvedKey(principal, key.expires_at)
-        if self._cache.was_dropped(key.id, number):
+        resolved = await self._resolved(row, number, now)
+        if resolved is None:
             return None
         until = now + timedelta(seconds=CACHE_SECONDS)
-        until = until if key.expires_at is None else min(until, key.expires_at)
-        self._users[key.id] = key.user_id
+        until = until if resolved.expires_at is None else min(until, resolved.expires_at)
         self._cache.put(token, resolved, number=number, now=now, until=until)
-        self._note_use(key, now)
         return resolved
+
+    async def principal(self, key_id: UUID) -> Principal | None:
+        """The user and the scopes of a key, or None once it is over. Counts as use.
+
+        Raises:
+            ClaimsUnavailable: The operator's function failed.
+        """
+        now, number = self._clock(), self._cache.begin()
+        row = await self._db.system_query("auth", lambda one: one.first(KEY_BY_ID, key_id=key_id))
+        resolved = await self._resolved(row, number, now)
+        return None if resolved is None else resolved.principal
 
     async def revalidate(self, credential_ids: Iterable[UUID]) -> set[UUID]:
         """Check whether sessions and keys are still live; publish the others.
@@ -245,6 +247,24 @@ class ApiKeys:
         """Wait until no use is being written."""
         while self._writes:
             await asyncio.wait(self._writes)
+
+    async def _resolved(
+        self, row: Sequence[Any] | None, number: int, now: datetime
+    ) -> ResolvedKey | None:
+        """The key in a row, unless it has expired or was revoked since the lookup began."""
+        if row is None:
+            return None
+        key = StoredKey(*row)
+        if _is_expired(key.expires_at, now):
+            return None
+        context = SessionContext(key.user_id, key.email, key.name, METHOD, "", {})
+        claims = await claims_of(self._hook, context)
+        if self._cache.was_dropped(key.id, number):
+            return None
+        self._users[key.id] = key.user_id
+        self._note_use(key, now)
+        principal = Principal(key.user_id, key.id, claims=claims, scopes=frozenset(key.scopes))
+        return ResolvedKey(principal, key.expires_at)
 
     def _note_use(self, key: StoredKey, now: datetime) -> None:
         """Have the use of a key written, beside the request, unless that was done lately."""
