@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
+
 from chat_app.api.routes import http_app
 from chat_app.auth.principal import Principal
 from chat_app.auth.principal import Scope as KeyScope
@@ -46,10 +49,22 @@ class ProviderServer:
     Args:
         url: Its origin.
         live: Its services.
+        openai_client: Has the connections of all clients of OpenAI.
+        anthropic_client: Has those of all clients of Anthropic.
     """
 
     url: str
     live: Services
+    openai_client: AsyncOpenAI
+    anthropic_client: AsyncAnthropic
+
+    def openai(self, token: str) -> AsyncOpenAI:
+        """OpenAI's client with a key."""
+        return self.openai_client.with_options(api_key=token)
+
+    def anthropic(self, token: str) -> AsyncAnthropic:
+        """Anthropic's client with a key."""
+        return self.anthropic_client.with_options(api_key=token)
 
     async def key(self, *scopes: KeyScope) -> Key:
         """A new user's key."""
@@ -99,7 +114,12 @@ async def run_server(folder: Path) -> AsyncIterator[ProviderServer]:
     await live.start()
     try:
         async with serve(Gateway(http_app(), services=services), port):
-            yield ProviderServer(f"http://localhost:{port}", live)
+            url = f"http://localhost:{port}"
+            async with (
+                AsyncOpenAI(api_key="none", base_url=f"{url}/v1", max_retries=0) as openai,
+                AsyncAnthropic(api_key="none", base_url=url, max_retries=0) as anthropic,
+            ):
+                yield ProviderServer(url, live, openai, anthropic)
     finally:
         await live.stop()
         install(None)

@@ -7,8 +7,9 @@ import OpenAI from "openai";
 
 const { url, key, model, slow } = JSON.parse(process.argv[2]);
 
-const openaiWith = (apiKey) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
-const anthropicWith = (apiKey) => new Anthropic({ apiKey, baseURL: url, maxRetries: 0 });
+// they repeat a request whose connection the server has closed after a body that was too large
+const openaiWith = (apiKey) => new OpenAI({ apiKey, baseURL: `${url}/v1` });
+const anthropicWith = (apiKey) => new Anthropic({ apiKey, baseURL: url });
 const openai = openaiWith(key);
 const anthropic = anthropicWith(key);
 

@@ -30,7 +30,7 @@ def user(text: Any) -> Any:
 
 async def client_of(server: ProviderServer, *scopes: Any) -> tuple[AsyncOpenAI, Key]:
     key = await server.key(*(scopes or ("chat",)))
-    return AsyncOpenAI(api_key=key.token, base_url=f"{server.url}/v1", max_retries=0), key
+    return server.openai(key.token), key
 
 
 async def chunks_of(stream: Any) -> list[ChatCompletionChunk]:
@@ -227,9 +227,9 @@ async def test_what_has_no_effect_is_accepted(server: ProviderServer) -> None:
 
 
 async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> None:
-    client, _ = await client_of(server)
+    client, key = await client_of(server)
     asked: dict[str, Any] = {"messages": [user("hi")]}
-    wrong = AsyncOpenAI(api_key="wrong", base_url=f"{server.url}/v1", max_retries=0)
+    wrong = server.openai("wrong")
     with pytest.raises(openai.AuthenticationError) as denied:
         await wrong.chat.completions.create(model="fake:1x0", **asked)
     assert denied.value.code == "invalid_api_key"
@@ -240,8 +240,10 @@ async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> 
     with pytest.raises(openai.NotFoundError) as missing:
         await client.chat.completions.create(model="gpt-nowhere", **asked)
     assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
+    # the server closes the connection
+    own = AsyncOpenAI(api_key=key.token, base_url=f"{server.url}/v1", max_retries=0)
     with pytest.raises(openai.APIStatusError) as large:
-        await client.chat.completions.create(model="fake:1x0", messages=[user("x" * 30_000)])
+        await own.chat.completions.create(model="fake:1x0", messages=[user("x" * 30_000)])
     assert (large.value.status_code, large.value.code) == (413, "too_large")
     with pytest.raises(openai.RateLimitError) as busy:
         await client.chat.completions.create(model="fake:429", **asked, stream=True)

@@ -25,7 +25,7 @@ def user(text: Any) -> Any:
 
 async def client_of(server: ProviderServer) -> tuple[AsyncAnthropic, Key]:
     key = await server.key("chat")
-    return AsyncAnthropic(api_key=key.token, base_url=server.url, max_retries=0), key
+    return server.anthropic(key.token), key
 
 
 async def test_a_whole_answer(server: ProviderServer) -> None:
@@ -186,7 +186,7 @@ async def test_what_there_is_not_is_refused(server: ProviderServer, what: str) -
 async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> None:
     client, key = await client_of(server)
     asked: dict[str, Any] = {"max_tokens": 9, "messages": [user("hi")]}
-    wrong = AsyncAnthropic(api_key="wrong", base_url=server.url, max_retries=0)
+    wrong = server.anthropic("wrong")
     with pytest.raises(anthropic.AuthenticationError):
         await wrong.messages.create(model="fake:2x0", **asked)
     bearer = AsyncAnthropic(auth_token=key.token, base_url=server.url, max_retries=0)
@@ -194,8 +194,10 @@ async def test_errors_have_the_classes_of_the_client(server: ProviderServer) -> 
     with pytest.raises(anthropic.NotFoundError) as missing:
         await client.messages.create(model="claude-nowhere", **asked)
     assert missing.value.response.json()["error"]["type"] == "not_found_error"
+    # the server closes the connection
+    own = AsyncAnthropic(api_key=key.token, base_url=server.url, max_retries=0)
     with pytest.raises(anthropic.RequestTooLargeError):
-        await client.messages.create(model="fake:2x0", max_tokens=9, messages=[user("x" * 30_000)])
+        await own.messages.create(model="fake:2x0", max_tokens=9, messages=[user("x" * 30_000)])
     with pytest.raises(anthropic.RateLimitError):
         await client.messages.create(model="fake:429", **asked)
     with pytest.raises(anthropic.NotFoundError):

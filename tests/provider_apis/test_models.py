@@ -4,8 +4,6 @@ import anthropic
 import httpx
 import openai
 import pytest
-from anthropic import AsyncAnthropic
-from openai import AsyncOpenAI
 
 from testing.provider_apis import ProviderServer
 
@@ -14,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 async def test_openai_lists_and_finds_models(server: ProviderServer) -> None:
     key = await server.key("models")
-    client = AsyncOpenAI(api_key=key.token, base_url=f"{server.url}/v1", max_retries=0)
+    client = server.openai(key.token)
     found = [model.id async for model in await client.models.list()]
     assert found == [model.id for model in server.live.models.all()]
     model = await client.models.retrieve("fake:think")
@@ -24,14 +22,14 @@ async def test_openai_lists_and_finds_models(server: ProviderServer) -> None:
             await client.models.retrieve(missing)
         assert caught.value.code == "model_not_found"
     chat = await server.key("chat")
-    client = AsyncOpenAI(api_key=chat.token, base_url=f"{server.url}/v1", max_retries=0)
+    client = server.openai(chat.token)
     with pytest.raises(openai.PermissionDeniedError):
         await client.models.list()
 
 
 async def test_anthropic_lists_pages_and_finds_models(server: ProviderServer) -> None:
     key = await server.key("models")
-    client = AsyncAnthropic(api_key=key.token, base_url=server.url, max_retries=0)
+    client = server.anthropic(key.token)
     offered = [model.id for model in server.live.models.all()]
     for limit in (1, 3, 1_000):
         assert [model.id async for model in client.models.list(limit=limit)] == offered

@@ -21,7 +21,7 @@ ADD: Any = {
 
 async def client_of(server: ProviderServer) -> tuple[AsyncOpenAI, Key]:
     key = await server.key("chat")
-    return AsyncOpenAI(api_key=key.token, base_url=f"{server.url}/v1", max_retries=0), key
+    return server.openai(key.token), key
 
 
 async def test_a_whole_answer(server: ProviderServer) -> None:

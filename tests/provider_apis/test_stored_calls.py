@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 import anthropic
 import openai
 import pytest
-from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from testing.provider_apis import CAT, Key, ProviderServer
@@ -22,7 +21,7 @@ def user(text: Any) -> Any:
 
 async def client_of(server: ProviderServer, *scopes: Any) -> tuple[AsyncOpenAI, Key]:
     key = await server.key(*(scopes or ("chat", "threads:write")))
-    return AsyncOpenAI(api_key=key.token, base_url=f"{server.url}/v1", max_retries=0), key
+    return server.openai(key.token), key
 
 
 async def texts_of(server: ProviderServer, key: Key, thread_id: str) -> list[str]:
@@ -48,7 +47,7 @@ async def test_a_stored_call_is_a_chat_of_the_owner_that_goes_on(server: Provide
     )
     assert (response.output_text, response.to_dict()["store"]) == ("Two.", True)
     assert [one.text for one in asked.prompt][-3:] == ["echo: One.", "One.", "echo: Two."]
-    claude = AsyncAnthropic(api_key=key.token, base_url=server.url, max_retries=0)
+    claude = server.anthropic(key.token)
     async with claude.messages.stream(
         model="fake:8x0",
         max_tokens=50,
@@ -124,7 +123,7 @@ async def test_a_stored_answer_that_fails_is_an_error(server: ProviderServer) ->
     stream = await client.chat.completions.create(**asked, stream=True)
     with pytest.raises(openai.APIError):
         await _read(stream)
-    claude = AsyncAnthropic(api_key=key.token, base_url=server.url, max_retries=0)
+    claude = server.anthropic(key.token)
     with pytest.raises(anthropic.InternalServerError):
         await claude.messages.create(
             model="fake:drop:8x0", max_tokens=9, messages=[user("hi")], extra_headers=STORE
