@@ -46,7 +46,7 @@ from testing.route_cases import described_case
 
 HOME = "http://localhost:3000"
 OFTEN = "1000000/minute"
-UNLIMITED = {
+UNLIMITED: dict[str, Any] = {
     f"limit_{name}": OFTEN
     for name in (
         *("messages", "threads", "sign_up_address", "start_address", "mail_address"),

@@ -15,6 +15,7 @@ ONCE = {
     "test_crawl",
     "test_errors",
     "test_health",
+    "test_mass_assignment",
 } | {
     "test_openapi",
     "test_problems",
