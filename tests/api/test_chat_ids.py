@@ -71,8 +71,9 @@ async def prepared(chat_api: ChatApi, kind: str) -> tuple[str, str, Exchange | N
         ids = {"unknown": str(uuid4()), "malformed": "a b", "unknown external": "chat-1"}
         return ids[kind], str(uuid4()), None
     external = {"id": "chat-1"} if kind.endswith("external") else {}
+    number = len(chat_api.harness.models.one.answers) + 1
     call = post(chat_api, who, **external, messages=[user_message("first", uuid4().hex)])
-    (await chat_api.harness.models.one.answer()).say("secret")
+    (await chat_api.harness.models.one.answer(number)).say("secret")
     await call.until("secret")
     thread_id = call.headers["x-thread-id"]
     if kind.startswith("deleted"):
@@ -124,6 +125,43 @@ async def test_each_kind_of_chat_id_on_every_route(chat_api: ChatApi, kind: str)
     if running is not None:
         await chat_api.harness.runs.drain()
         await running.done()
+
+
+MISSING_KINDS = {
+    "ours": ("unknown", "foreign", "deleted"),
+    "external": ("unknown external", "foreign external", "deleted external"),
+}
+"""Kinds that look the same to Alice, to the byte."""
+
+
+@pytest.mark.parametrize("kinds", MISSING_KINDS.values(), ids=MISSING_KINDS)
+async def test_what_is_not_the_users_looks_the_same_to_the_byte(
+    chat_api: ChatApi, kinds: tuple[str, ...]
+):
+    seen, streams = dict[str, list[tuple[int, bytes, str]]](), list[Exchange]()
+    for kind in kinds:
+        chat_id, stream_id, running = await prepared(chat_api, kind)
+        asked = [
+            *(("GET", f"/api/chat/{chat_id}/stream", None),),
+            *(("GET", f"/api/chat/resume/{stream_id}", None),),
+            *(("POST", f"/api/chat/{chat_id}/stop", {"activeStreamId": stream_id}),),
+            *(("GET", f"/api/threads/{chat_id}", None),),
+        ]
+        for trigger in ("regenerate-message", "continue-message"):
+            asked.append(("POST", "/api/chat", {"id": chat_id, "trigger": trigger}))
+        if kinds == MISSING_KINDS["ours"]:  # any other id is created by a message
+            body = {"id": chat_id, "messages": [user_message("more", uuid4().hex)]}
+            asked.append(("POST", "/api/chat", body))
+        responses = [
+            await chat_api.call("alice", method, path, json=body) for method, path, body in asked
+        ]
+        seen[kind] = [(one.status_code, one.content, str(one.headers)) for one in responses]
+        streams += [running] if running is not None else []
+    await chat_api.harness.runs.drain()
+    for stream in streams:
+        await stream.done()
+    first, *others = seen.values()
+    assert others == [first] * 2
 
 
 async def test_a_chat_of_a_program_is_one_thread(chat_api: ChatApi):
