@@ -1,8 +1,7 @@
 """How much of a model's context window a conversation uses, and how much of it may be sent.
 
-The figure is that of the model's last answer: what its provider has counted, and an estimate for
-what came after. So it costs the same however long the conversation is. Models count differently, so
-what only another one has counted is estimated.
+The figure is that of the last answer: what its provider has counted, and an estimate for what came
+after. So it costs the same however long the conversation is.
 """
 
 import math
@@ -132,7 +131,7 @@ class ContextSizes:
         if not messages:
             return None
         rate = self._rates.bytes_per_token(model.id)
-        tokens, size = await self._measure(principal, messages, model.id)
+        tokens, size = await self._measure(principal, messages)
         if not tokens:
             system = system_prompt(window.thread.options or NO_OPTIONS, self._settings)
             size += message_size(text_message("system", system)) if system else 0
@@ -183,16 +182,15 @@ class ContextSizes:
         return head, None if head is None else await read_prompt(self._db, principal, head)
 
     async def _measure(
-        self, principal: Principal, messages: Sequence[MessageView], model_id: str
+        self, principal: Principal, messages: Sequence[MessageView]
     ) -> tuple[int, int]:
         """The tokens that a provider has counted, and the bytes of what no provider has counted.
 
         Args:
             principal: The owner.
             messages: The newest of the branch, the oldest first; at least one.
-            model_id: The model. The tokens of another one are not its own.
         """
-        counted = await self._counted(principal, messages, model_id)
+        counted = await self._counted(principal, messages)
         found = self._walk(messages, counted)
         if found is not None:
             return found
@@ -208,14 +206,13 @@ class ContextSizes:
         )
 
     async def _counted(
-        self, principal: Principal, messages: Sequence[MessageView], model_id: str
+        self, principal: Principal, messages: Sequence[MessageView]
     ) -> dict[UUID, int]:
-        """The tokens of the model's own answers and their prompts, if their last run has them."""
+        """The tokens of the prompts and of the answers whose last run has reported them."""
         answers = [message.id for message in messages if message.role == "assistant"]
         async with self._db.read(principal) as session:
             last = {run.message_id: run for run in await runs_of(session, answers)}
-        own = {message_id: run for message_id, run in last.items() if run.model == model_id}
-        reported = {message_id: run_metrics(run).usage for message_id, run in own.items()}
+        reported = {message_id: run_metrics(run).usage for message_id, run in last.items()}
         return {
             message_id: usage.input_tokens + usage.output_tokens
             for message_id, usage in reported.items()

@@ -100,32 +100,6 @@ async def test_a_question_that_is_being_answered_is_added_to_them(
     assert not found.is_estimate
 
 
-async def test_what_only_another_model_has_counted_is_estimated(
-    harness: RunHarness, alice: Principal
-) -> None:
-    harness.models.two.info = ModelInfo(window=2 * WINDOW)
-    thread = await ask(harness, alice, "x" * 3_000, COUNTED, answer="y" * 3_000)
-    window = await harness.threads.window(alice, thread)
-    found = await harness.runs.contexts.usage(alice, window, harness.models.two)
-    assert found is not None
-    assert (found.is_estimate, found.whole) == (True, 2 * WINDOW)
-    assert 6_000 <= found.used * DEFAULT_BYTES_PER_TOKEN <= 6_600
-    assert (await used(harness, alice, thread)).used == 4_300
-
-    sent = await harness.runs.send(
-        alice, text="z" * 600, client_id=uuid4().hex, thread_id=thread, model="two"
-    )
-    (await harness.models.two.answer(1)).send(TextDelta("Yes.")).send(Usage(2_000, 9)).finish()
-    await harness.read(alice, sent.run_id)
-    window = await harness.threads.window(alice, thread)
-    found = await harness.runs.contexts.usage(alice, window, harness.models.two)
-    assert found is not None
-    assert (found.is_estimate, found.used) == (False, 2_009)
-    again = await used(harness, alice, thread)  # its own count, and the bytes since then
-    assert 4_450 <= again.used <= 5_000
-    assert not again.is_estimate
-
-
 async def test_without_a_count_the_bytes_are_measured(
     harness: RunHarness, alice: Principal
 ) -> None:
