@@ -248,13 +248,13 @@ CASES = {
     ("DELETE", "/v1/threads/{id}"): Case(scope="threads:write", takes_session=False, status=204),
     ("GET", "/v1/threads/{id}/messages"): Case(scope="threads:read", takes_session=False),
     ("POST", "/v1/threads/{id}/messages"): Case(
-        body=aui_entry("Planted"), scope="threads:write", takes_session=False
+        body=aui_entry("Said"), scope="threads:write", takes_session=False
     ),
     ("DELETE", "/v1/threads/{id}/messages"): Case(
         body={"message_ids": []}, scope="threads:write", takes_session=False, status=204
     ),
     ("PUT", "/v1/threads/{id}/messages/{message}"): Case(
-        body={"content": aui_entry("Planted")["content"]},
+        body={"content": aui_entry("Said")["content"]},
         scope="threads:write",
         takes_session=False,
         status=204,

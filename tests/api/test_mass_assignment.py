@@ -46,8 +46,23 @@ DECLARED = {
     *("/api/account/email email", "/api/account name", "/api/account/chat-defaults model"),
     *("/api/account/passkeys name", "/api/account/passkeys/{id} name"),
     *("/api/account/api-keys name", "/api/account/api-keys scopes"),
+    "/v1/runs status",
+    "/v1/runs thread_id",
+    "/v1/runs/stream thread_id",
+    "/v1/scores message_id",
+    "/v1/scores name",
+    "/v1/scores thread_id",
+    "/v1/threads external_id",
+    "/v1/threads title",
+    "/v1/threads/{id} title",
+    "/v1/threads/{id}/messages content",
+    "/v1/threads/{id}/messages external_id",
+    "/v1/threads/{id}/messages parent_id",
+    "/v1/threads/{id}/messages/{message} content",
 }
 """The fields that clients decide, though a column or a thing of the server is called so."""
+REPORTS = ("/v1/runs", "/v1/events", "/v1/scores")
+"""Bodies that are stored as a whole, as what a client says of itself."""
 PARTS = [
     {"type": "text", "text": "said"},
     {"type": "reasoning", "text": "thought", "state": "done"},
@@ -167,6 +182,8 @@ async def test_no_body_sets_what_the_server_decides(
     fields = server_fields(ada)
     wrong = dict[str, Any]()
     for method, path, schema in await bodies(client):
+        if path in REPORTS:
+            continue
         case = described_case(method, path)
         headers = await headers_of(harness, eve, method, path)
         named, body = right_body(method, path, eve)
