@@ -13,10 +13,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Error, expect
 
 from testing import bun
-from testing.browser_user import TIMEOUT_MS
+from testing.browser_user import TIMEOUT_MS, BrowserUser
 from testing.http_user import HttpUser
 from testing.program import ROOT, Program, free_port
 
@@ -25,6 +25,7 @@ URL = "http://localhost:3000"
 """Where the page says that the server is."""
 EXAMPLE = ROOT / "examples" / "assistant-ui"
 AG_UI = ROOT / "tests" / "ag_ui"
+ASSISTANT_CLOUD = ROOT / "tests" / "assistant_cloud"
 PATIENCE = 60
 """The timeout of a command, in seconds, so that a bug is a failure and not a hang."""
 
@@ -53,11 +54,12 @@ START, KEY = under("The server and a key", "sh")
 ADD, VITE = under("AI SDK", "sh")
 [ERROR] = under("Errors", "json")
 [STREAM] = under("The stream", "")
-AGENT, PROVIDERS = FILES.pop("agent.mjs"), FILES.pop("providers.py")
+AGENT, PROVIDERS, CLOUD = (FILES.pop(name) for name in ("agent.mjs", "providers.py", "cloud.js"))
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
-    named = [START, KEY, CURL, PYTHON, ADD, VITE, ERROR, STREAM, AGENT, PROVIDERS, *FILES.values()]
+    commands = [START, KEY, CURL, PYTHON, ADD, VITE]
+    named = [*commands, ERROR, STREAM, AGENT, PROVIDERS, CLOUD, *FILES.values()]
     assert sorted(text for _, _, text in blocks(PAGE)) == sorted(named)
     assert set(FILES) == {"first.py", "index.html", "vite.config.js", "main.jsx"}
     # that this is all it takes is what tests/browser/test_first_conversation.py sees
@@ -213,6 +215,31 @@ async def test_the_clients_of_openai_and_anthropic(
     said = await run(command, clone, CHAT_URL=program.url, CHAT_KEY=key)
     assert said == "Hello\nHello\n"
     assert await ada.threads() == []
+
+
+async def test_a_page_uses_assistant_cloud_as_its_user(
+    program: Program, clone: Path, browser: Browser
+) -> None:
+    installed = bun.locked_packages(ASSISTANT_CLOUD) / "node_modules"
+    link_packages(clone / "node_modules", {"assistant-cloud": installed / "assistant-cloud"})
+    (clone / "cloud.js").write_text(CLOUD)
+    (clone / "page.js").write_text('import { cloud } from "./cloud.js"; window.cloud = cloud;')
+    script = await run(".venv/bin/bun build page.js --target=browser --format=iife", clone)
+    listed = "async () => (await window.cloud.threads.list()).threads.map((one) => one.id)"
+    context = await browser.new_context()
+    try:
+        user = BrowserUser(program.url, context, await context.new_page(), "Ada")
+        await user.open("/signin")
+        await user.page.evaluate(script)
+        with pytest.raises(Error, match="Authorization failed"):
+            await user.page.evaluate(listed)
+        await user.sign_up()
+        await user.page.evaluate(script)
+        await user.page.evaluate("() => window.cloud.threads.create({})")
+        [thread] = await user.threads()
+        assert await user.page.evaluate(listed) == [thread["id"]]
+    finally:
+        await context.close()
 
 
 async def test_the_error_is_what_a_missing_thread_gets(ada: HttpUser) -> None:
