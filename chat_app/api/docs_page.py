@@ -212,10 +212,16 @@ def _endpoint(method: str, path: str) -> str:
 def _callers(security: list[Json]) -> str:
     if not security:
         return "Open to everyone."
+    schemes = {scheme for one in security for scheme in one}
     scopes = {scope for one in security for names in one.values() for scope in names}
     if not scopes:
         return "A session; API keys are refused."
-    return f"A session, or an API key with the scope <code>{escape(', '.join(scopes))}</code>."
+    key = f"API key with the scope <code>{escape(', '.join(scopes))}</code>."
+    if "session" in schemes:
+        return f"A session, or an {key}"
+    if "cloudToken" in schemes:
+        return f"A token of AssistantCloud's client, or an {key}"
+    return f"An {key}"
 
 
 def _response(response: Json, document: Json) -> tuple[str, str]:

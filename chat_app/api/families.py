@@ -41,7 +41,7 @@ class ApiFamily:
     """The paths of one kind of client.
 
     Args:
-        name: Names it in tests.
+        name: Its tag in the description of the API.
         prefixes: What its paths begin with; the longest prefix of all families decides.
         credentials: What a request may be authenticated by.
         error: Makes the body of an error response.
@@ -108,7 +108,7 @@ OPENAI = ApiFamily(
     by_header={b"anthropic-version": ANTHROPIC},
 )
 CLOUD_FILES = ("/v1/files/attachments", "/v1/files/pdf-to-images")
-"""Nothing is there: files do not go through AssistantCloud."""
+"""Not served: they get this family's 404."""
 ASSISTANT_CLOUD = ApiFamily(
     "assistant-cloud",
     ("/v1/threads", "/v1/runs", "/v1/events", "/v1/scores", "/v1/projects", *CLOUD_FILES),
@@ -116,7 +116,8 @@ ASSISTANT_CLOUD = ApiFamily(
     error_status=provider_status,  # at 400 its client tries again without what is new
 )
 CLOUD_TOKENS = ApiFamily("assistant-cloud", ("/v1/auth",), _KEY_ONLY)
-"""A token buys no other one."""
+"""Tokens are issued for API keys alone, not for other tokens. The name is shared, so that its
+operations have the tag of AssistantCloud."""
 MCP = ApiFamily("mcp", ("/mcp",), _KEY_ONLY)
 SCIM = ApiFamily("scim", ("/scim",), _KEY_ONLY)
 FAMILIES = (NATIVE, OPENAI, ANTHROPIC, ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM)

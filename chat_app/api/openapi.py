@@ -48,8 +48,9 @@ _INTRODUCTION = """The conversations of the app, for programs.
 
 A browser's requests carry the session cookie, and an `Origin` of the app if they change something.
 Programs send an API key, as a bearer token or in `x-api-key`: it can call the operations whose
-scope it has. Errors are problem details (RFC 9457). What another user owns looks like what does
-not exist: 404."""
+scope it has. AssistantCloud's client sends a token of `POST /api/cloud/token`, which its operations
+alone accept. Errors below `/api` are problem details (RFC 9457), those below `/v1` have the form
+that the client knows. What another user owns looks like what does not exist: 404."""
 
 
 class _Schemas(GenerateJsonSchema):
@@ -115,6 +116,12 @@ def document(routes: Iterable[BaseRoute], *, session_cookie: str) -> Json:
                     "in": "header",
                     "name": "x-api-key",
                     "description": "An API key.",
+                },
+                "cloudToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of `POST /api/cloud/token`, for five minutes.",
                 },
             },
         },
@@ -193,10 +200,14 @@ def _tag(path: str) -> str:
 def _security(path: str, operation: Operation) -> list[Json]:
     if operation.access in ("public", "form"):
         return []
-    session: list[Json] = [{"session": []}] if _family(path).takes_session else []
+    family = _family(path)
+    session: list[Json] = [{"session": []}] if family.takes_session else []
     if operation.scope is None:
         return session
-    return [*session, {"bearer": [operation.scope]}, {"apiKey": [operation.scope]}]
+    schemes = ["bearer", "apiKey"]
+    if "cloud_token" in family.credentials:
+        schemes.append("cloudToken")
+    return [*session, *({scheme: [operation.scope]} for scheme in schemes)]
 
 
 def _path_parameters(path: str) -> Iterator[Json]:

@@ -79,7 +79,10 @@ GATEWAY_ERRORS: tuple[type[ChatError], ...] = (
 
 def unauthenticated(context: RequestContext) -> Unauthenticated:
     """The error of a request without a credential."""
-    return Unauthenticated() if context.family.takes_session else MissingApiKey()
+    family = context.family
+    if family.takes_session:
+        return Unauthenticated()
+    return MissingApiKey(takes_token="cloud_token" in family.credentials)
 
 
 def error_of(context: RequestContext) -> ChatError | None:

@@ -38,6 +38,8 @@ OF_CLIENTS = {
     "POST /v1/scores": "its report of a score, which later versions add to",
 }
 """Bodies whose form a client's library decides: other fields are ignored."""
+OF_ASSISTANT_CLOUD = ("/v1/threads", "/v1/runs", "/v1/events", "/v1/scores")
+"""Paths that take its tokens."""
 
 
 @pytest.fixture
@@ -102,6 +104,8 @@ async def test_the_document_says_who_may_call(client: httpx.AsyncClient) -> None
             expected: list[Any] = [("session", [])] if route.path.startswith("/api/") else []
             if declared.scope is not None:
                 expected += [("bearer", [declared.scope]), ("apiKey", [declared.scope])]
+                if route.path.startswith(OF_ASSISTANT_CLOUD):
+                    expected += [("cloudToken", [declared.scope])]
             assert scopes == expected
             assert "401" in operation["responses"]
 

@@ -10,10 +10,18 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 class MissingApiKey(Unauthenticated):
-    """The request has no key, and nothing else can prove its user here."""
+    """The request has no credential, and its API takes no session.
 
-    def __init__(self) -> None:
-        super().__init__("Send an API key, as a bearer token or in x-api-key.")
+    Args:
+        takes_token: Whether a cloud token would do as well.
+    """
+
+    def __init__(self, *, takes_token: bool = False) -> None:
+        super().__init__(
+            "Send a token of POST /api/cloud/token or an API key, as a bearer token."
+            if takes_token
+            else "Send an API key, as a bearer token or in x-api-key."
+        )
 
 
 class InvalidApiKey(Unauthenticated):
