@@ -77,16 +77,20 @@ async def run_agent(_request: Request, principal: Principal, body: RunAgentInput
         raise InvalidInput("No run waits to be resumed.")
     thread_id = await find_thread(principal, body.threadId)
     last = body.messages[-1] if body.messages else None
-    if last is None or last.get("role") != "user" or await _is_ours(principal, thread_id, last):
+    if (
+        last is None
+        or last.get("role") != "user"
+        or await _is_stored_question(principal, thread_id, last)
+    ):
         run, thread_id = await _active_run(principal, thread_id)
     else:
         run, thread_id = await _send(principal, body, thread_id, _validated(last))
-    ours = {"threadId": str(thread_id), "runId": str(run.run_id)}
+    server_ids = {"threadId": str(thread_id), "runId": str(run.run_id)}
     encoder = ag_ui.AgUiEncoder(
         run.message_id,
         thread_id=body.threadId,
         run_id=body.runId,
-        ours=ours,
+        server_ids=server_ids,
         knows_cancelled=body.protocolVersion is not None,
     )
     events = services().runs.follow(principal, run.run_id)
@@ -129,7 +133,9 @@ async def _send(
     return RunRef(created.run_id, created.message_id), created.thread_id
 
 
-async def _is_ours(principal: Principal, thread_id: UUID | None, message: dict[str, Any]) -> bool:
+async def _is_stored_question(
+    principal: Principal, thread_id: UUID | None, message: dict[str, Any]
+) -> bool:
     """Whether a message has the id that a question of the thread has here.
 
     A client has it that has read the messages of the thread. The id under which a client has sent

@@ -67,7 +67,7 @@ class NewCloudThread(Body):
     external_id: str | None = None
     """The client's own id for it; the same one twice is one thread."""
     upsert: bool = False
-    """It always is."""
+    """Has no effect: an existing thread is always returned."""
 
 
 class CloudThreadChange(Body):
@@ -111,7 +111,7 @@ class NewCloudMessage(Body):
 
 
 class CloudMessageChange(Body):
-    """A message that a client appended, as it is now."""
+    """The new content of a message that a client appended."""
 
     content: dict[str, Any]
 

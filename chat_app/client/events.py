@@ -66,7 +66,7 @@ class ToolCallEvent:
 
 @dataclass(frozen=True, slots=True)
 class ToolApprovalEvent:
-    """A tool call waits until its user allows it.
+    """A tool call waits until its user allows it. No tool of the server asks for that yet.
 
     Args:
         call_id: The id of the call.

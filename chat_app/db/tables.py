@@ -355,7 +355,7 @@ class Run(Owned, table=True):
     thread_id: UUID
     message_id: UUID
     session_id: UUID
-    """The session or API key that started it; a column keeps its name."""
+    """The session or API key that started it (a `credential_id`)."""
     model: str = Field(max_length=200)
     status: str = Field(default="queued", max_length=12)
     finish_reason: str = Field(default="", max_length=20, sa_column_kwargs=_EMPTY)

@@ -237,7 +237,7 @@ def _encoded_runs(count: int, *, knows_cancelled: bool) -> list[EncodedRun]:
 
 def _encoded_run(random: Random, knows_cancelled: bool) -> EncodedRun:
     log, end = events(random), ending(random)
-    ids = {"thread_id": "t", "run_id": "r", "ours": {"threadId": "u"}}
+    ids = {"thread_id": "t", "run_id": "r", "server_ids": {"threadId": "u"}}
     encoder = AgUiEncoder(MESSAGE_ID, **ids, knows_cancelled=knows_cancelled)
     sent = encoder.start()
     for event in shown(random, log):

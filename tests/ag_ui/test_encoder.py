@@ -26,13 +26,13 @@ from chat_app.runs.follow import Channel, EndEvent, PartEvent, RunMetrics
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000001")
 M = str(MESSAGE_ID)
-OURS = {"threadId": "our-thread", "runId": "our-run"}
+SERVER_IDS = {"threadId": "our-thread", "runId": "our-run"}
 STARTED = {
     "type": "RUN_STARTED",
     "threadId": "chat",
     "runId": "r1",
     "protocolVersion": "1.0",
-    "metadata": {"chat-app": {**OURS, "messageId": M}},
+    "metadata": {"chat-app": {**SERVER_IDS, "messageId": M}},
 }
 NOTICE: NoticePart = {
     "type": "notice",
@@ -43,7 +43,7 @@ SOURCE: SourcePart = {"type": "source", "id": "s1", "url": "https://example.com/
 
 
 def encoder(**more: Any) -> AgUiEncoder:
-    return AgUiEncoder(MESSAGE_ID, thread_id="chat", run_id="r1", ours=OURS, **more)
+    return AgUiEncoder(MESSAGE_ID, thread_id="chat", run_id="r1", server_ids=SERVER_IDS, **more)
 
 
 def ending(status: Any = "complete", reason: Any = "stop", **more: Any) -> EndEvent:
@@ -227,7 +227,7 @@ def test_what_a_client_has_of_the_answer_is_emptied_in_its_place():
     question = {"id": "q", "role": "user", "content": "hi"}
     before = {"id": "00000000-0000-4000-8000-000000000009", "role": "assistant", "content": "old"}
     call = {"id": f"{M}-1", "type": "function", "function": {"name": "now", "arguments": "{"}}
-    held = [
+    client_messages = [
         *(before, question),
         {"id": f"{M}-0", "role": "reasoning", "content": "Hm"},
         {"id": f"{M}-1", "role": "assistant", "toolCalls": [call]},
@@ -235,7 +235,7 @@ def test_what_a_client_has_of_the_answer_is_emptied_in_its_place():
         {"id": M, "role": "assistant", "content": "It is"},
     ]
     emptied = {**call, "function": {"name": "now", "arguments": ""}}
-    assert encoder().start(held)[1:] == [
+    assert encoder().start(client_messages)[1:] == [
         {
             "type": "MESSAGES_SNAPSHOT",
             "messages": [

@@ -82,13 +82,13 @@ class AgUiEncoder:
 
     Text, reasoning and tool calls are messages of their own, in the order of the parts. The first
     text has the id of the answer, the others have that and the index of their part, so a client
-    that reads the answer again has the same ids. It keeps which part is open, no text.
+    that reads the answer again has the same ids. It remembers which part is open, but no text.
 
     Args:
         message_id: The answer.
         thread_id: What the client calls the thread.
         run_id: What the client calls the run.
-        ours: The ids of the thread and the run here, as metadata.
+        server_ids: The ids of the thread and the run on the server, as metadata.
         knows_cancelled: Whether the client knows the outcome of a stopped run. Earlier clients than
             version 1.0, which declare no version, stop at it.
     """
@@ -99,36 +99,38 @@ class AgUiEncoder:
         *,
         thread_id: str,
         run_id: str,
-        ours: Mapping[str, str],
+        server_ids: Mapping[str, str],
         knows_cancelled: bool = True,
     ) -> None:
         self._message_id = str(message_id)
         self._names = {"threadId": thread_id, "runId": run_id}
-        self._ours = ours
+        self._server_ids = server_ids
         self._knows_cancelled = knows_cancelled
         self._parts = 0
         self._texts: dict[int, str] = {}
         self._open: tuple[str, str] | None = None  # the kind and the id of the open part
         self._calls: dict[str, _OpenCall] = {}
 
-    def start(self, held: Sequence[Mapping[str, Any]] = ()) -> list[AgUiEvent]:
+    def start(self, client_messages: Sequence[Mapping[str, Any]] = ()) -> list[AgUiEvent]:
         """The events before the first part.
 
         Args:
-            held: The messages that the client has. If it has some of this answer, they are emptied,
-                because it appends what it reads to what it has.
+            client_messages: The messages that the client has. If it has some of this answer, they
+                are emptied, because it appends what it reads to what it has.
         """
-        ours = {**self._ours, "messageId": self._message_id}
+        server_ids = {**self._server_ids, "messageId": self._message_id}
         started = {
             "type": "RUN_STARTED",
             **self._names,
             "protocolVersion": VERSION,
-            "metadata": {"chat-app": ours},
+            "metadata": {"chat-app": server_ids},
         }
-        if not any(answer_of(message) == self._message_id for message in held):
+        if not any(answer_of(message) == self._message_id for message in client_messages):
             return [started]
         kept = [
-            emptied for message in held if (emptied := self._without_answer(message)) is not None
+            emptied
+            for message in client_messages
+            if (emptied := self._without_answer(message)) is not None
         ]
         return [started, {"type": "MESSAGES_SNAPSHOT", "messages": kept}]
 
@@ -312,16 +314,16 @@ def _json(event: AgUiEvent) -> str:
 async def encoded(
     events: AsyncGenerator[PartEvent | EndEvent],
     encoder: AgUiEncoder,
-    held: Sequence[Mapping[str, Any]] = (),
+    client_messages: Sequence[Mapping[str, Any]] = (),
 ) -> AsyncGenerator[bytes]:
     """Encode a run from its start as the bytes of the stream.
 
     Args:
         events: The run, followed from 0.
         encoder: A new one.
-        held: The messages that the client has.
+        client_messages: The messages that the client has.
     """
-    yield encode(encoder.start(held))
+    yield encode(encoder.start(client_messages))
     async with aclosing(events):
         async for event in events:
             made = encoder.end(event) if isinstance(event, EndEvent) else encoder.event(event)
