@@ -196,7 +196,11 @@ class CreatedMessage(CloudModel):
 
 
 @routes.signed_in(
-    "GET", "/v1/threads", query=CloudThreadsQuery, response=CloudThreads, scope="threads:read"
+    *("GET", "/v1/threads"),
+    query=CloudThreadsQuery,
+    response=CloudThreads,
+    errors=(404,),
+    scope="threads:read",
 )
 async def list_threads(
     _request: Request, principal: Principal, query: CloudThreadsQuery

@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import func, select
 
 from chat_app.auth.principal import Principal
-from chat_app.db.tables import Message, OneTimeToken, Picture, Thread, metadata
+from chat_app.db.tables import ClientReport, Message, OneTimeToken, Picture, Thread, metadata
 from testing.auth_api import PNG, signed_in
 from testing.auth_services import PASSWORD, AuthHarness
 
@@ -37,6 +37,8 @@ async def write(harness: AuthHarness, user_id: UUID, title: str, *texts: str) ->
             await session.flush()
             parent = message.id
         thread.head_id = parent
+        report = ClientReport(owner_id=user_id, kind="run", content={"words": texts}, size=100)
+        session.add(report)
     return thread.id
 
 
@@ -71,6 +73,7 @@ async def test_everything_stored_of_a_user_is_in_the_export(
     assert set(files) == {
         "account.json",
         "picture.png",
+        "reports.json",
         "threads/0001-Rain-wind.json",
         "threads/0001-Rain-wind.md",
         "threads/0002.json",
@@ -80,6 +83,11 @@ async def test_everything_stored_of_a_user_is_in_the_export(
     assert account["profile"]["email"] == EMAIL
     assert [one["issuer"] for one in account["accounts"]] == ["password"]
     assert [one["device"] for one in account["sessions"]] == ["Firefox on Linux"]
+    reports = json.loads(files["reports.json"])
+    assert [one["content"] for one in reports] == [
+        {"words": ["A haiku, please", "Rain taps on the glass"]},
+        {"words": ["And now?"]},
+    ]
     thread = json.loads(files["threads/0001-Rain-wind.json"])
     assert [one["parts"][0]["text"] for one in thread["messages"]] == [
         "A haiku, please",

@@ -84,8 +84,7 @@ async def test_a_person_signs_up_asks_and_signs_out_in_another_tab(
     await until_done(ada.page)
     shown = await answers(ada.page).all_inner_texts()
     await ada.page.reload()  # a static host has no such file, and gives its 404.html
-    await until_text(ada.page)
-    assert await answers(ada.page).all_inner_texts() == shown
+    await expect(answers(ada.page)).to_have_text(shown)
 
     page = await ada.settings("account")
     picture = FilePayload(name="me.png", mimeType="image/png", buffer=png(64))

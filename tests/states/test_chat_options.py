@@ -149,7 +149,7 @@ async def test_the_list_of_models_says_what_each_costs_and_which_fails(tmp_path:
         models = {model.id: model for model in (await tab.state(ChatState)).models}
         assert models["fake"].price == "$0.25 in, $2 out per 1M tokens"
         assert (models["fake:think"].price, models["fake:drop"].price) == ("Free", "")
-        assert models["fake:think"].about == "33k context · Thinking"
+        assert models["fake:think"].about == "33k context · Images · Tools · Thinking"
         assert (
             models["fake:drop"].problem == "Fake is busy or rate-limited. Try again in 40 seconds."
         )

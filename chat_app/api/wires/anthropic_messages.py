@@ -63,7 +63,7 @@ def prompt_of(system: object, messages: Iterable[Given]) -> tuple[PromptMessage,
     """
     builder = PromptBuilder()
     if system is not None:
-        builder.system(text_of_content(system, "system", "text"))
+        builder.add_system(text_of_content(system, "system", "text"))
     for index, message in enumerate(messages):
         where = f"messages.{index}"
         content = message.get("content")

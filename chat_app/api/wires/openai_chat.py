@@ -61,7 +61,7 @@ def prompt_of(messages: Iterable[Given]) -> tuple[PromptMessage, ...]:
         content = message.get("content")
         match message.get("role"):
             case "system" | "developer":
-                builder.system(text_of_content(content, f"{where}.content", "text"))
+                builder.add_system(text_of_content(content, f"{where}.content", "text"))
             case "user":
                 builder.user(parts_of_content(content, f"{where}.content", _said))
             case "assistant":

@@ -57,7 +57,7 @@ def prompt_of(instructions: str | None, given: str | Iterable[Given]) -> tuple[P
     """
     builder = PromptBuilder()
     if instructions:
-        builder.system(instructions)
+        builder.add_system(instructions)
     if isinstance(given, str):
         builder.user([text_part(given)])
         return builder.prompt()
@@ -89,7 +89,7 @@ def _add_message(builder: PromptBuilder, item: Given, where: str) -> None:
     content = item.get("content")
     match item.get("role"):
         case "system" | "developer":
-            builder.system(text_of_content(content, f"{where}.content", "input_text"))
+            builder.add_system(text_of_content(content, f"{where}.content", "input_text"))
         case "user":
             builder.user(parts_of_content(content, f"{where}.content", _said))
         case "assistant":

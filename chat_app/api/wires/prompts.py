@@ -31,7 +31,7 @@ class PromptBuilder:
         self._messages: list[tuple[str, list[Part]]] = []
         self._calls: dict[str, ToolCallPart] = {}
 
-    def system(self, text: str) -> None:
+    def add_system(self, text: str) -> None:
         """Add instructions; a model gets all of them before the conversation."""
         self._messages.append(("system", [text_part(repair_surrogates(text))]))
 
