@@ -93,7 +93,8 @@ class Change:
     Args:
         apply: Changes a profile.
         is_lasting: Whether it is true of the model, and not only of the refused request. What only
-            the user's own words say, which some servers repeat, never is.
+            the client's own words say, which some servers repeat, never is; nor is what is said of
+            tools and images, which a client can make invalid in ways that no server names alike.
     """
 
     apply: Callable[[ModelProfile], ModelProfile]
@@ -143,7 +144,7 @@ def _without_said(words: str, request: Request) -> str:
         for start in range(len(spoken) - length + 1):
             places.setdefault(tuple(spoken[start : start + length]), []).append(start)
     repeated: set[int] = set()
-    for text in _said(request, is_text=False):
+    for text in _said(request):
         if len(text) < _LEAST_CHARS:
             continue
         said: list[str] = _WORD.findall(text[:_MAX_BODY].lower())
@@ -158,17 +159,27 @@ def _without_said(words: str, request: Request) -> str:
     return " ".join([*left, words[end:]])
 
 
-def _said(value: object, *, is_text: bool) -> Iterator[str]:
-    """The texts of a request that the user or a model wrote."""
+def _said(request: Request) -> Iterator[str]:
+    """The texts of a request that a client or a model wrote."""
+    for field in _CONVERSATION:
+        yield from _texts(request.get(field), names=False)
+    # the schema of a client's tool has field names of its own
+    yield from _texts(request.get("tools"), names=True)
+
+
+def _texts(value: object, *, names: bool) -> Iterator[str]:
+    """The texts in a value, and the names of its fields if they are a client's, too."""
     if isinstance(value, str):
-        if is_text:
-            yield value
+        yield value
     elif isinstance(value, Mapping):
         for name, each in value.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from _said(each, is_text=name in _TEXT_FIELDS)  # pyright: ignore[reportUnknownArgumentType]
+            if names:
+                yield str(name)  # pyright: ignore[reportUnknownArgumentType]
+            if names or name not in _PROTOCOL_FIELDS:
+                yield from _texts(each, names=names)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list):
         for each in value:  # pyright: ignore[reportUnknownVariableType]
-            yield from _said(each, is_text=is_text)  # pyright: ignore[reportUnknownArgumentType]
+            yield from _texts(each, names=names)  # pyright: ignore[reportUnknownArgumentType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +280,10 @@ _LEAST_CHARS = 5
 """A shorter text is in many words by chance, and none of a rule."""
 _MAX_BODY = 32_768
 """As much of a text could be in the body of an error; see `endpoint`."""
-_TEXT_FIELDS = ("content", "text", "arguments", "output", "instructions", "system")
+_CONVERSATION = ("messages", "input", "instructions", "system")
+"""The fields of a request with what was said."""
+_PROTOCOL_FIELDS = ("type", "role")
+"""The fields in them with words of the API itself, which servers name as their reason."""
 _REFUSES = (
     r"(not (be )?(support|allow|enabl|permit|valid|available)|unsupported|invalid|unknown"
     r"|unrecogni[sz]ed|unexpected|extra inputs|deprecated|removed)"
@@ -385,6 +399,7 @@ _RULES = (
         _has("tools"),
         _set(tools=False),
         statuses=(400, 404, 422, 500, 501),
+        is_lasting=False,  # it may be the schema of one client that is refused
     ),
     _Rule(
         # one image cannot be read: the model sees the next one
@@ -397,7 +412,7 @@ _RULES = (
         _set(images=False),
         is_lasting=False,
     ),
-    _Rule(_says("base64"), _has_image_urls, _set(image_urls=False)),
+    _Rule(_says("base64"), _has_image_urls, _set(image_urls=False), is_lasting=False),
     _Rule(
         _says(
             r"(image|vision|multimodal).{0,80}(not|n't|only|unsupported|requires)"
@@ -407,6 +422,7 @@ _RULES = (
         _has_images,
         _set(images=False),
         statuses=(400, 404, 415, 422, 500),
+        is_lasting=False,  # servers say the same of one image that they cannot read
     ),
     _Rule(_says("cache"), _has_cache, _set(cache=False)),
 )

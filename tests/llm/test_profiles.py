@@ -149,22 +149,6 @@ OFF = {**ANTHROPIC, "thinking": {"type": "disabled"}}
             '"thinking.type.disabled" is not supported for this model.',
             {"thinking_off": False},
         ),
-        (CHAT, 400, "stablelm2:latest does not support tools", {"tools": False}),
-        (CHAT, 404, "No endpoints found that support tool use.", {"tools": False}),
-        (
-            CHAT,
-            400,
-            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser',
-            {"tools": False},
-        ),
-        (CHAT, 404, "No endpoints found that support image input", {"images": False}),
-        (CHAT, 400, "m is not a multimodal model", {"images": False}),
-        (
-            CHAT,
-            422,
-            "messages[1]: unknown variant `image_url`, expected `text`",
-            {"images": False},
-        ),
         (
             CHAT,
             400,
@@ -199,7 +183,6 @@ OFF = {**ANTHROPIC, "thinking": {"type": "disabled"}}
             "a different conversation. Remove the block, or set `thinking.block_binding`.",
             {"history": False},
         ),
-        (WEB, 400, "invalid image input: illegal base64 data", {"image_urls": False}),
     ],
 )
 def test_a_refusal_teaches_what_the_model_does_not_accept(
@@ -253,6 +236,71 @@ def test_a_refusal_of_one_conversation_says_nothing_of_the_next(
     assert change is not None
     assert change.apply(ModelProfile()) == replace(ModelProfile(), **changes)
     assert not change.is_lasting
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "message", "field"),
+    [
+        (CHAT, 400, "stablelm2:latest does not support tools", "tools"),
+        (CHAT, 404, "No endpoints found that support tool use.", "tools"),
+        (
+            CHAT,
+            400,
+            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser',
+            "tools",
+        ),
+        (
+            CHAT,
+            400,
+            "Invalid schema for function 'f'. tools[0].function.parameters: "
+            "invalid_function_parameters",
+            "tools",
+        ),
+        (CHAT, 400, "tools.0.custom.input_schema: JSON schema is invalid", "tools"),
+        (CHAT, 404, "No endpoints found that support image input", "images"),
+        (CHAT, 400, "m is not a multimodal model", "images"),
+        (CHAT, 400, "cannot identify image file <_io.BytesIO object>", "images"),
+        (CHAT, 422, "messages[1]: unknown variant `image_url`, expected `text`", "images"),
+        (WEB, 400, "invalid image input: illegal base64 data", "image_urls"),
+    ],
+)
+def test_a_client_whose_tools_or_images_are_refused_takes_none_from_others(
+    request_: dict[str, Any], status: int, message: str, field: str
+) -> None:
+    change = change_for_refusal(ModelProfile(), status, message, request_)
+    assert change is not None
+    assert change.apply(ModelProfile()) == replace(ModelProfile(), **{field: False})
+    assert not change.is_lasting
+
+
+WORDS = "thinking and reasoning_effort not supported; no temperature, no system role, unsupported"
+NAME = "temperature-unsupported-thinking-system-unsupported-effort"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [{"type": "function", "function": {"name": NAME}}]},
+        {"tools": [{"type": "function", "function": {"description": WORDS}}]},
+        {"tools": [{"name": "f", "input_schema": {"properties": {NAME: {}}}}]},
+        {"tools": [{"name": "f", "input_schema": {"type": WORDS}}]},
+        {"messages": [*CHAT["messages"], {"tool_calls": [{"function": {"name": NAME}}]}]},
+        {"messages": [*CHAT["messages"], {"content": [{"image_url": {"url": f"data:{NAME}"}}]}]},
+        {"messages": [*CHAT["messages"], {"content": [{"source": {"data": NAME}}]}]},
+    ],
+    ids=lambda more: str(more)[-60:],
+)
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_a_server_repeats_of_a_tool_or_an_image_says_nothing_of_the_model(
+    more: dict[str, Any], status: int
+) -> None:
+    request = {**CHAT, **more}
+    said = WORDS if WORDS in str(more) else NAME
+    profile = ModelProfile()
+    while (change := change_for_refusal(profile, status, f"Wrong: '{said}'", request)) is not None:
+        assert not change.is_lasting
+        profile = change.apply(profile)
+    assert profile != ModelProfile()
 
 
 @pytest.mark.parametrize(
