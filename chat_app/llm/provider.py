@@ -115,7 +115,8 @@ class ProviderModel:
         self.id = model_id or model
         self.name = name or model
         self.info = info
-        self.profile = replace(first_profile(model), images=info.images)
+        # a model that acts calls its own tools
+        self.profile = replace(first_profile(model), images=info.images, tools=not info.acts)
         self._fields = fields or {}
 
     async def stream(

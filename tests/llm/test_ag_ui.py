@@ -25,7 +25,14 @@ from chat_app.core.events import (
 from chat_app.core.parts import text_part
 from chat_app.llm import provider as provider_module
 from chat_app.llm.ag_ui import AgUiDecoder, agent_model
-from chat_app.llm.base import ModelTimeouts, PromptMessage, ProviderError, text_message
+from chat_app.llm.base import (
+    CallOptions,
+    ModelTimeouts,
+    PromptMessage,
+    ProviderError,
+    Tool,
+    text_message,
+)
 from chat_app.llm.provider import ProviderModel
 from chat_app.llm.registry import Models
 from chat_app.llm.sse import SSEvent
@@ -352,6 +359,18 @@ async def test_an_agent_that_works_in_silence_is_waited_for_but_not_for_ever(
     async with agent_that(answer) as (model, _):
         _, error = await error_of(model)
     assert error.message_code == "first_token_timeout"
+
+
+async def test_tools_of_a_client_are_refused_and_nothing_is_done() -> None:
+    tool = Tool("add", "Adds.", {"type": "object", "properties": {}})
+    exact = CallOptions(tools=(tool,), tool_choice="required", is_exact=True)
+    pieces = [event(one) for one in (STARTED, *say("done"), FINISHED)]
+    async with agent_that(streamed(*pieces)) as (model, server):
+        async with asyncio.timeout(SAFETY):
+            with pytest.raises(ProviderError) as caught:
+                await anext(model.stream(QUESTION, exact))
+        assert (caught.value.message_code, server.requests) == ("request_rejected", [])
+        assert text_of(await collect(model)) == "done"
 
 
 async def test_an_agent_that_is_not_there_is_unreachable() -> None:
