@@ -374,12 +374,8 @@ async def replace_message(request: Request, principal: Principal, body: CloudMes
 async def delete_messages(request: Request, principal: Principal, body: DeletedMessages) -> None:
     """Delete messages and all below them."""
     thread_id = await thread_in_path(request, principal)
-    await services().threads.get(principal, thread_id)
-    found = [
-        await services().threads.find_message(principal, thread_id, given)
-        for given in body.message_ids
-    ]
-    await services().threads.delete_branch(principal, thread_id, *(one for one, _ in found))
+    found = await services().client_messages.find(principal, thread_id, body.message_ids)
+    await services().threads.delete_branch(principal, thread_id, *found)
 
 
 @routes.signed_in(

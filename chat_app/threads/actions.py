@@ -242,10 +242,7 @@ class Threads:
         """
         async with self._db.write(principal) as session:
             thread = await queries.thread_row(session, thread_id, lock=True)
-            rows = [await queries.message_row(session, thread_id, one) for one in message_ids]
-            for row in rows:
-                if row.deleted_at is None:  # else it was below another one
-                    await branches.delete_branch(session, thread, row.id, self._clock())
+            await branches.delete_branches(session, thread, message_ids, self._clock())
         self._publish(principal, "branches", thread_id)
 
     async def restore_branch(self, principal: Principal, thread_id: UUID, message_id: UUID) -> None:

@@ -1,6 +1,6 @@
 """What happens to the branches of a thread, within the transaction of an action."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from chat_app.core.errors import Conflict, NotFound
 from chat_app.db.full_text import entry_of_message
 from chat_app.db.tables import Message, SearchEntry, Thread
 from chat_app.threads import queries
-from chat_app.threads.tree import branch_through, deleted_with, head_without, subtree
+from chat_app.threads.tree import branch_through, deleted_with, head_without, subtrees
 
 _BATCH = 500  # messages that one statement names
 _MICROSECOND = timedelta(microseconds=1)
@@ -44,28 +44,31 @@ async def choose_head(
         head.chosen_at = now
 
 
-async def delete_branch(
-    session: AsyncSession, thread: Thread, message_id: UUID, now: datetime
+async def delete_branches(
+    session: AsyncSession, thread: Thread, message_ids: Collection[UUID], now: datetime
 ) -> None:
-    """Mark a message and all below it as deleted, and choose another head if it was among them.
+    """Mark messages and all below them as deleted, and choose another head if it was among them.
 
     They are deleted later than what is deleted below them already, even if the clock was set back.
+    The tree is read once, however many they are.
 
     Raises:
-        NotFound: The thread has no such message, or it is deleted already.
-        Conflict: An answer is running in that branch.
+        NotFound: The thread lacks one of the messages, or it is deleted already.
+        Conflict: An answer is running below one of them.
     """
-    message = await queries.message_row(session, thread.id, message_id)
-    every = {node.id: node for node in await queries.message_tree(session, thread.id, deleted=True)}
-    nodes = [node for node in every.values() if node.deleted_at is None]
-    removed = subtree(nodes, message_id)
-    earlier = [every[below].deleted_at for below in subtree(every.values(), message_id)]
+    every = await queries.message_tree(session, thread.id, deleted=True)
+    nodes = [node for node in every if node.deleted_at is None]
+    if not {node.id for node in nodes}.issuperset(message_ids):
+        raise NotFound
+    removed = subtrees(nodes, message_ids)
+    below = set(subtrees(every, message_ids))
+    earlier = [node.deleted_at for node in every if node.id in below]
     deleted_at = max([now, *(at + _MICROSECOND for at in earlier if at is not None)])
     run = await queries.active_run_of(session, thread.id)
     if run is not None and run.message_id in removed:
         raise Conflict("An answer is still being written in that branch. Stop it first.")
     if thread.head_id in removed:
-        head = head_without(nodes, set(removed), message.parent_id)
+        head = head_without(nodes, set(removed), thread.head_id)
         await choose_head(session, thread, head, now)
     for ids in _batches(removed):
         of_these = col(Message.id).in_(ids)
@@ -76,7 +79,7 @@ async def delete_branch(
 async def restore_branch(
     session: AsyncSession, thread: Thread, message_id: UUID, now: datetime
 ) -> bool:
-    """Undo `delete_branch`, and choose that branch unless an answer is running in the thread.
+    """Undo `delete_branches`, and choose that branch unless an answer is running in the thread.
 
     Returns:
         Whether the message was deleted.

@@ -6,6 +6,7 @@ origin `client`.
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -152,6 +153,23 @@ class ClientMessages:
                 continue
             messages.append(message_view(message, run))
         return MessageTree(head_id, messages, run)
+
+    async def find(
+        self, principal: Principal, thread_id: UUID, given: Collection[str]
+    ) -> set[UUID]:
+        """The ids of messages of a thread.
+
+        Args:
+            principal: The user.
+            thread_id: The thread.
+            given: The messages, by their ids or the client's.
+
+        Raises:
+            NotFound: The thread, or a message in it, is missing, foreign or deleted.
+        """
+        async with self._db.read(principal) as session:
+            await queries.thread_row(session, thread_id)
+            return await queries.find_messages(session, thread_id, given)
 
     async def append(
         self, principal: Principal, thread_id: UUID, message: ClientMessage

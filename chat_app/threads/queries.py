@@ -6,7 +6,7 @@ A page's cursor holds the sort key of its last row, so that page 100 costs what 
 import base64
 import binascii
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, cast
@@ -185,12 +185,18 @@ async def message_row(
     return message
 
 
-def is_named(given: str) -> Any:
-    """Whether a message has this id, or was sent or appended under it."""
-    is_it = col(Message.client_id) == given
-    with suppress(ValueError):
-        is_it |= col(Message.id) == UUID(given)
-    return is_it
+def is_named(*given: str) -> Any:
+    """Whether a message has one of these ids, or was sent or appended under one."""
+    return col(Message.client_id).in_(given) | col(Message.id).in_([*_ids(given).values()])
+
+
+def _ids(given: Iterable[str]) -> dict[str, UUID]:
+    """What of some names is an id."""
+    ids = dict[str, UUID]()
+    for one in given:
+        with suppress(ValueError):
+            ids[one] = UUID(one)
+    return ids
 
 
 async def find_message(session: AsyncSession, thread_id: UUID, given: str) -> tuple[UUID, str]:
@@ -211,6 +217,32 @@ async def find_message(session: AsyncSession, thread_id: UUID, given: str) -> tu
     if (message := found.first()) is None:
         raise NotFound
     return message
+
+
+async def find_messages(
+    session: AsyncSession, thread_id: UUID, given: Collection[str]
+) -> set[UUID]:
+    """The ids of messages of a thread, read at once; see `find_message`.
+
+    Raises:
+        NotFound: One of them is missing, foreign, deleted or in another thread.
+    """
+    rows = await session.exec(
+        select(Message.id, Message.client_id).where(
+            is_named(*given), col(Message.thread_id) == thread_id, col(Message.deleted_at).is_(None)
+        )
+    )
+    by_id, by_client_id = set[UUID](), dict[str | None, UUID]()
+    for message_id, client_id in rows:
+        by_id.add(message_id)
+        by_client_id[client_id] = message_id
+    ids, found = _ids(given), set[UUID]()
+    for one in given:
+        message_id = ids[one] if ids.get(one) in by_id else by_client_id.get(one)
+        if message_id is None:
+            raise NotFound
+        found.add(message_id)
+    return found
 
 
 async def message_tree(

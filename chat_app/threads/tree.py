@@ -56,9 +56,9 @@ def branch_through(
     return _path(by_id, _leaf_below(by_id, [by_id[message_id]]))
 
 
-def subtree(nodes: Iterable[Node], message_id: UUID) -> list[UUID]:
-    """A message and every one below it."""
-    return [node.id for node in _below(nodes, message_id)]
+def subtrees(nodes: Iterable[Node], message_ids: Collection[UUID]) -> list[UUID]:
+    """Messages and every one below them, each once."""
+    return [node.id for node in _below(nodes, message_ids)]
 
 
 def parents_first(nodes: Iterable[Node]) -> list[Node]:
@@ -73,22 +73,25 @@ def parents_first(nodes: Iterable[Node]) -> list[Node]:
 
 
 def head_without(
-    nodes: Iterable[Node], removed: Collection[UUID], parent_id: UUID | None
+    nodes: Iterable[Node], removed: Collection[UUID], head_id: UUID | None
 ) -> UUID | None:
-    """The head of a thread that lost the branch below a message.
+    """The head of a thread that lost messages, each with all below it.
 
     Args:
         nodes: Every message of the thread.
         removed: Those that it lost.
-        parent_id: The message above the lost ones; None if they began with a root.
+        head_id: Its head before.
 
     Returns:
-        The leaf that was shown last among the other versions, else the message above; None if
-        there is neither.
+        The head itself if it is left. Else, where its branch was cut, the leaf that was shown last
+        among the other versions, or the message above; None if there is neither.
     """
-    by_id = {node.id: node for node in nodes if node.id not in removed}
-    versions = [node for node in by_id.values() if node.parent_id == parent_id]
-    return _leaf_below(by_id, versions) if versions else parent_id
+    by_id = {node.id: node for node in nodes}
+    left = [one for one in _path(by_id, head_id) if one not in removed]
+    end = left[-1] if left else None
+    kept = {one: node for one, node in by_id.items() if one not in removed}
+    versions = [node for node in kept.values() if node.parent_id == end]
+    return _leaf_below(kept, versions) if versions else end
 
 
 def deleted_with(nodes: Iterable[Node], message_id: UUID) -> list[UUID]:
@@ -109,7 +112,7 @@ def deleted_with(nodes: Iterable[Node], message_id: UUID) -> list[UUID]:
     parent = by_id.get(message.parent_id) if message.parent_id else None
     if parent is not None and parent.deleted_at is not None:
         return []
-    below = _below(nodes, message_id)
+    below = _below(nodes, (message_id,))
     return [node.id for node in below if node.deleted_at == message.deleted_at]
 
 
@@ -130,13 +133,14 @@ def _children(nodes: Iterable[Node]) -> dict[UUID | None, list[Node]]:
     return children
 
 
-def _below(nodes: Iterable[Node], message_id: UUID) -> list[Node]:
-    """A message and every one below it, each after the one above it."""
+def _below(nodes: Iterable[Node], message_ids: Collection[UUID]) -> list[Node]:
+    """Messages and every one below them, each once."""
     nodes = list(nodes)
     children = _children(nodes)
-    found = [node for node in nodes if node.id == message_id]
+    wanted = set(message_ids)
+    found = [node for node in nodes if node.id in wanted]
     for node in found:  # it grows meanwhile
-        found += children.get(node.id, ())
+        found += [child for child in children.get(node.id, ()) if child.id not in wanted]
     return found
 
 

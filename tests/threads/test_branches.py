@@ -13,6 +13,7 @@ from chat_app.db.tables import Message, Run, SearchEntry, Thread
 from chat_app.runs.create import CreatedRun
 from testing.database import DatabaseUnderTest
 from testing.run_services import RunHarness, run_harness
+from testing.sql_statements import statements
 
 
 async def ask(
@@ -120,6 +121,76 @@ async def test_a_branch_that_is_not_chosen_is_deleted_behind_the_scenes(
     await harness.threads.delete_branch(alice, thread_id, first.user_message_id)
     assert await texts(harness, alice, thread_id) == ["uno", "about uno"]
     assert await versions(harness, alice, thread_id) == [(0, 0), (0, 0)]
+
+
+async def leaves(harness: RunHarness, who: Principal, above: CreatedRun, count: int) -> list[UUID]:
+    """Messages below an answer, none of which is the head."""
+    rows = [
+        Message(
+            owner_id=who.user_id,
+            thread_id=above.thread_id,
+            parent_id=above.message_id,
+            role="user",
+            parts=[{"type": "text", "text": f"leaf {number}"}],
+        )
+        for number in range(count)
+    ]
+    async with harness.db.write(who) as session:
+        session.add_all(rows)
+    return [row.id for row in rows]
+
+
+async def test_many_messages_are_deleted_with_as_many_statements_as_one(
+    harness: RunHarness, alice: Principal
+):
+    first = await ask(harness, alice, "one")
+    await ask(harness, alice, "two", first.thread_id)
+    one, *others = await leaves(harness, alice, first, 21)
+    counts = list[int]()
+    for ids in ([one], others):
+        with statements() as noted:
+            await harness.threads.delete_branch(alice, first.thread_id, *ids)
+        counts.append(len(noted.ran))
+    assert counts[0] == counts[1]
+    assert await versions(harness, alice, first.thread_id) == [(0, 0)] * 4
+
+
+async def test_messages_are_deleted_together_wherever_they_are(
+    harness: RunHarness, alice: Principal
+):
+    first = await ask(harness, alice, "one")
+    thread_id = first.thread_id
+    second = await ask(harness, alice, "two", thread_id)
+    third = await ask(harness, alice, "three", thread_id)
+    other = await edit(harness, alice, second.user_message_id, "deux")
+    await harness.threads.show_message(alice, thread_id, third.message_id)
+    # the head and one above it, and the version that would be shown in their place
+    await harness.threads.delete_branch(
+        alice, thread_id, third.message_id, second.user_message_id, other.user_message_id
+    )
+    assert await texts(harness, alice, thread_id) == ["one", "about one"]
+    await harness.threads.restore_branch(alice, thread_id, second.user_message_id)
+    assert await texts(harness, alice, thread_id) == [
+        *("one", "about one", "two", "about two", "three", "about three")
+    ]
+    assert await versions(harness, alice, thread_id) == [(0, 0)] * 6, "the other stays deleted"
+
+
+async def test_all_of_several_messages_are_deleted_or_none(harness: RunHarness, alice: Principal):
+    first = await ask(harness, alice, "one")
+    thread_id = first.thread_id
+    other = await ask(harness, alice, "elsewhere")
+    [leaf] = await leaves(harness, alice, first, 1)
+    running = await harness.runs.send(alice, text="two", client_id="c2", thread_id=thread_id)
+    for wrong, error in (
+        (running.message_id, Conflict),
+        (other.message_id, NotFound),
+        (uuid4(), NotFound),
+    ):
+        with pytest.raises(error):
+            await harness.threads.delete_branch(alice, thread_id, leaf, wrong)
+    await harness.runs.stop(alice, running.run_id)
+    assert (await harness.threads.message(alice, thread_id, leaf)).id == leaf
 
 
 async def test_search_does_not_find_what_is_deleted(harness: RunHarness, alice: Principal):

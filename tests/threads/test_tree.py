@@ -9,7 +9,7 @@ from chat_app.threads.tree import (
     deleted_with,
     head_without,
     parents_first,
-    subtree,
+    subtrees,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,15 +60,31 @@ def test_a_message_that_is_not_there_has_no_branch() -> None:
 
 
 def test_a_message_goes_with_all_below_it() -> None:
-    assert sorted(_numbers(subtree(TREE, _id(2))) or []) == [2, 4, 5, 6]
-    assert _numbers(subtree(TREE, _id(3))) == [3]
+    assert sorted(_numbers(subtrees(TREE, [_id(2)])) or []) == [2, 4, 5, 6]
+    assert _numbers(subtrees(TREE, [_id(3)])) == [3]
+
+
+def test_messages_below_each_other_go_once() -> None:
+    ids = [_id(number) for number in (5, 4, 3, 2, 7)]
+    assert sorted(_numbers(subtrees(TREE, ids)) or []) == [2, 3, 4, 5, 6, 7]
 
 
 def test_the_head_moves_to_the_other_version_or_up() -> None:
-    assert head_without(TREE, {_id(6)}, _id(4)) == _id(5)
-    assert head_without(TREE, {_id(4), _id(5), _id(6)}, _id(2)) == _id(2)
-    assert head_without(TREE, {_id(7)}, None) == _id(6)
-    assert head_without([_node(1, None)], {_id(1)}, None) is None
+    assert head_without(TREE, {_id(6)}, _id(6)) == _id(5)
+    assert head_without(TREE, {_id(4), _id(5), _id(6)}, _id(6)) == _id(2)
+    assert head_without(TREE, {_id(7)}, _id(7)) == _id(6)
+    assert head_without([_node(1, None)], {_id(1)}, _id(1)) is None
+
+
+def test_the_head_stays_where_its_branch_is_whole() -> None:
+    assert head_without(TREE, {_id(6), _id(7)}, _id(3)) == _id(3)
+
+
+def test_the_head_leaves_every_branch_that_was_cut() -> None:
+    assert head_without(TREE, {_id(5), _id(6)}, _id(6)) == _id(4)
+    everything_below = {_id(number) for number in (2, 3, 4, 5, 6)}
+    assert head_without(TREE, everything_below, _id(3)) == _id(1)
+    assert head_without(TREE, everything_below - {_id(3)}, _id(5)) == _id(3)
 
 
 def test_what_was_deleted_together_comes_back_together() -> None:
