@@ -356,7 +356,7 @@ async def append_message(
     scope="threads:write",
 )
 async def replace_message(request: Request, principal: Principal, body: CloudMessageChange) -> None:
-    """Replace a message that a client appended; any other stays as it is."""
+    """Replace a message that a client appended; any other stays as it is, as does what was sent."""
     thread_id = await thread_in_path(request, principal)
     content = read_unnamed_content(body.content)
     message = request.path_params["message"]

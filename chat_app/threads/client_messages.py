@@ -27,7 +27,7 @@ from chat_app.db.tables import Message, Run, Thread
 from chat_app.settings import Settings
 from chat_app.threads import branches, queries
 from chat_app.threads.titles import first_words
-from chat_app.threads.tree import parents_first
+from chat_app.threads.tree import parents_first, subtrees
 from chat_app.threads.user_limits import ROW_BYTES, UserLimits
 from chat_app.threads.views import MessageView, RunRef, message_view
 
@@ -212,7 +212,8 @@ class ClientMessages:
         """Replace the parts of a message that a client appended.
 
         A client that appends an answer while it is written replaces it when it is whole. What was
-        sent to a model, and what a model wrote, stays as it is.
+        sent to a model, and what a model wrote, stays as it is: a question from the first answer
+        below it on, and an answer once a model has added to it.
 
         Args:
             principal: The user.
@@ -233,6 +234,8 @@ class ClientMessages:
             message_id, _ = await queries.find_message(session, thread_id, given)
             message = await queries.message_row(session, thread_id, message_id)
             if message.origin != CLIENT or message.parts == parts:
+                return
+            if await _was_sent(session, message):
                 return
             if message.role != role:
                 raise InvalidInput("The role of a message can't be changed.")
@@ -299,3 +302,18 @@ async def _held(session: AsyncSession, given: str) -> Message | None:
     """The user's message with this id or client id, in whatever thread."""
     found = await session.exec(select(Message).where(queries.is_named(given)))
     return found.first()
+
+
+async def _was_sent(session: AsyncSession, message: Message) -> bool:
+    """Whether a model has answered below a question, or has added to an answer.
+
+    An answer that is deleted counts, because it can be restored.
+    """
+    found = await session.exec(
+        select(Run.message_id).where(col(Run.thread_id) == message.thread_id)
+    )
+    answers = set(found)
+    if message.role == "assistant" or not answers:
+        return message.id in answers  # the answers of clients reach no model
+    nodes = await queries.message_tree(session, message.thread_id, deleted=True)
+    return not answers.isdisjoint(subtrees(nodes, (message.id,)))
