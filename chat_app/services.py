@@ -31,7 +31,7 @@ from chat_app.auth.sign_in.service import SignInService
 from chat_app.auth.sign_in.sign_up import EmailSignUps
 from chat_app.auth.sign_in.step_up import StepUp
 from chat_app.auth.two_factor import TwoFactor
-from chat_app.core.clock import Clock, Sleep, every, utc_now
+from chat_app.core.clock import Clock, Sleep, attempt, every, utc_now
 from chat_app.core.crypto import KeyRing
 from chat_app.core.logging import log_security_event
 from chat_app.core.signals import CREDENTIALS, UNLOCKED_USERS, Bus, Signal
@@ -237,10 +237,19 @@ class Services:
         await self.api_keys.revalidate(self.runs.credential_ids())
 
     async def purge(self) -> None:
-        """Remove deleted threads, expired tokens and devices, and old reports; free their space."""
-        await self.tokens.purge()
-        await self.client_reports.purge()
+        """Remove deleted threads, old reports, and expired tokens and devices; free their space.
+
+        What frees the most comes first, and what fails keeps nothing else from it: on a full disk
+        the rest is what makes room.
+        """
+        for job in (self._purge_threads, self.client_reports.purge, self.tokens.purge):
+            await attempt(job)
+        await self._free_space()
+
+    async def _purge_threads(self) -> None:
         self._purged += await self.threads.purge()
+
+    async def _free_space(self) -> None:
         await self.db.vacuum()
         if self._purged >= _MERGED_AFTER and self.db.writes == "ok":
             self._purged = 0

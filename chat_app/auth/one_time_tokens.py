@@ -35,6 +35,7 @@ Purpose = Literal[
 """What a token is for; it is invalid for any other purpose."""
 
 _MAX_LENGTH = 200  # characters; ours have 43
+_PURGED_AT_ONCE = 500  # so that others can write in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +173,17 @@ class OneTimeTokens:
             )
 
     async def purge(self) -> None:
-        """Delete expired tokens, and expired remembered devices."""
+        """Delete expired tokens, and expired remembered devices, a little at a time."""
         for table in (OneTimeToken, RememberedDevice):
-            expired = col(table.expires_at) <= self._clock()
-            async with self._db.system("sweep") as session:
-                due = (await session.exec(select(table.id).where(expired).limit(1))).first()
-            if due is not None:
+            due = select(table.id).where(col(table.expires_at) <= self._clock())
+            while True:
+                most = self._db.purged_at_once(_PURGED_AT_ONCE)
+                async with self._db.system("sweep") as session:
+                    ids = (await session.exec(due.limit(most))).all()
+                if not ids:
+                    break
                 async with self._db.system("sweep", write=True) as session:
-                    await session.exec(delete(table).where(expired))
+                    await session.exec(delete(table).where(col(table.id).in_(ids)))
 
     async def _update(
         self,

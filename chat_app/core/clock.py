@@ -114,10 +114,15 @@ class WaitLimit:
 async def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
     """Run a job at once, then periodically. A failure is logged; the next round tries again."""
     while True:
-        try:
-            await job()
-        except ChatError as error:
-            logger.warning("A background job failed and will be retried: %s", error.message)
-        except Exception as error:  # the loop must survive any failure of a job
-            log_unexpected_error(error, "background job")
+        await attempt(job)
         await asyncio.sleep(seconds)
+
+
+async def attempt(job: Callable[[], Awaitable[object]]) -> None:
+    """Run a job of which the next round tries again what fails. A failure is logged."""
+    try:
+        await job()
+    except ChatError as error:
+        logger.warning("A background job failed and will be retried: %s", error.message)
+    except Exception as error:  # what comes after it must survive any failure
+        log_unexpected_error(error, "background job")

@@ -108,6 +108,13 @@ class Database:
         """`reserve` while the disk is full: only what people need to go on is written."""
         return "reserve" if self._is_full() else "ok"
 
+    def purged_at_once(self, most: int) -> int:
+        """How many rows are removed in one transaction, at most: one while the disk is full.
+
+        SQLite may overwrite what is deleted, and then its log of changes must be short.
+        """
+        return 1 if self.writes == "reserve" else most
+
     def read(self, principal: Scope) -> AbstractAsyncContextManager[ScopedSession]:
         """A read-only session, restricted to the rows of the principal.
 

@@ -157,8 +157,9 @@ class ClientReports:
         due = select(ClientReport.id).where(col(ClientReport.created_at) < before)
         count = 0
         while True:
+            most = self._db.purged_at_once(_PURGED_AT_ONCE)
             async with self._db.system("sweep") as session:
-                ids = (await session.exec(due.limit(_PURGED_AT_ONCE))).all()
+                ids = (await session.exec(due.limit(most))).all()
             if not ids:
                 return count
             async with self._db.system("sweep", write=True) as session:
@@ -183,7 +184,7 @@ class ClientReports:
             if held is None:
                 await self._store(session, [report])
                 return report.id
-            await self._admit(session, report.size)
+            await self._admit(session, report.size - held.size)
             held.content, held.size = report.content, report.size
             held.created_at = report.created_at
             return held.id

@@ -24,8 +24,7 @@ async def purge(db: Database, before: datetime) -> int:
     """
     count = 0
     while True:
-        # SQLite may overwrite what is deleted; on a full disk its log of changes must be short.
-        most = 1 if db.writes == "reserve" else _PURGED_AT_ONCE
+        most = db.purged_at_once(_PURGED_AT_ONCE)
         due = select(Thread.id).where(col(Thread.deleted_at) < before).limit(most)
         async with db.system("sweep", write=True) as session:
             ids = (await session.exec(due)).all()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -10,6 +11,9 @@ from chat_app.auth.errors import InvalidToken
 from chat_app.auth.one_time_tokens import Purpose, revoke_tokens
 from chat_app.db.tables import OneTimeToken
 from testing.auth_services import AuthHarness
+from testing.database import only_sqlite
+from testing.full_disk import Disk, fill
+from testing.sql_statements import statements
 
 TEN_MINUTES = timedelta(minutes=10)
 
@@ -148,3 +152,22 @@ async def test_what_has_expired_is_removed(harness: AuthHarness) -> None:
     await harness.tokens.purge()
     assert len(await rows(harness)) == 1
     assert await harness.tokens.consume(kept, "reset_password")
+
+
+@only_sqlite
+async def test_on_a_full_disk_what_has_expired_is_removed_one_by_one(
+    harness: AuthHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    harness.db.keep_reserve(tmp_path / "ballast")
+    for _ in range(3):
+        await make(harness)
+    harness.time.passes(minutes=10)
+    disk.free = 0
+    await fill(harness.db)
+    assert harness.db.writes == "reserve"
+    with statements() as noted:
+        await harness.tokens.purge()
+    removed = [one for sql, one in noted.ran if sql.startswith("DELETE FROM one_time_token")]
+    assert [len(ids) for ids in removed] == [1, 1, 1]
+    assert await rows(harness) == []

@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Unavailable
-from chat_app.db.tables import AuthSession, User
+from chat_app.db.tables import AuthSession, ClientReport, OneTimeToken, Thread, User
 from chat_app.runs.follow import EndEvent
 from chat_app.services import Services, install, services
 from chat_app.settings import Settings, read_settings
 from testing.auth_api import everything_logged
-from testing.database import DatabaseUnderTest, create_tables
+from testing.database import DatabaseUnderTest, create_tables, only_sqlite
+from testing.full_disk import token_row
 from testing.run_services import SteppingClock, VirtualThrottle, rest_of, text_of
 
 SLOW = "fake:500x60000"
@@ -141,6 +144,42 @@ async def test_a_lost_signal_is_repaired_by_the_next_sweep(settings: Settings):
         (end,) = await rest_of(reader)
         assert isinstance(end, EndEvent)
         assert end.status == "revoked"
+
+
+@only_sqlite
+async def test_a_purge_that_fails_keeps_nothing_else_from_being_removed(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+):
+    live = Services(settings, clock=SteppingClock(), flush_throttle=VirtualThrottle())
+    await create_tables(live.db)
+    alice = await signed_in(live)
+    old = live.clock() - timedelta(days=1_000)
+    async with live.db.system("sweep", write=True) as session:
+        connection = await session.connection()
+        for table in ("thread", "client_report"):
+            await connection.exec_driver_sql(
+                f"CREATE TRIGGER keep_{table} BEFORE DELETE ON {table} "
+                "BEGIN SELECT RAISE(ABORT, 'kept'); END"
+            )
+        session.add(Thread(owner_id=alice.user_id, deleted_at=old))
+        session.add(
+            ClientReport(owner_id=alice.user_id, kind="run", content={}, size=2, created_at=old)
+        )
+        session.add(OneTimeToken(**{**token_row("expired"), "expires_at": old}))
+
+    async def left() -> list[int]:
+        tables: tuple[Any, ...] = (Thread, ClientReport, OneTimeToken)
+        async with live.db.system("sweep") as session:
+            return [len((await session.exec(select(table.id))).all()) for table in tables]
+
+    for kept, expected in (("thread", [1, 1, 0]), ("client_report", [0, 1, 0]), ("", [0, 0, 0])):
+        with everything_logged(caplog):
+            await live.purge()
+        assert await left() == expected
+        async with live.db.system("sweep", write=True) as session:
+            connection = await session.connection()
+            await connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS keep_{kept}")
+    await live.stop()
 
 
 async def test_stopping_twice_is_harmless(settings: Settings):
