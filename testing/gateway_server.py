@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_app.auth.cloud_tokens import is_cloud_token
 from chat_app.auth.keys.models import ResolvedKey
 from chat_app.auth.principal import Principal, UserProfile
 from chat_app.auth.principal import Scope as KeyScope
@@ -97,7 +98,9 @@ class FakeKeys:
 
     def issue(self, *scopes: KeyScope) -> tuple[str, UUID]:
         token, key_id = f"{self._prefix}{uuid4().hex}", uuid4()
-        principal = Principal(uuid4(), key_id, scopes=frozenset(scopes))
+        principal = Principal(
+            *(uuid4(), key_id), scopes=frozenset(scopes), by_cloud_token=is_cloud_token(token)
+        )
         self._live[token] = ResolvedKey(principal, None)
         return token, key_id
 

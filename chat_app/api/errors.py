@@ -12,12 +12,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.api.families import family_of
-from chat_app.auth.cloud_tokens import InvalidCloudToken
 from chat_app.auth.errors import FAILURES, TooManyAttempts, error_code_of
 from chat_app.auth.keys.scopes import (
     ApiKeyNotAllowed,
     InsufficientScope,
     InvalidApiKey,
+    InvalidCloudToken,
     SeveralCredentials,
 )
 from chat_app.core.errors import ChatError, NotFound

@@ -6,7 +6,7 @@ names, so it ends with that, and it is accepted on AssistantCloud's routes alone
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,6 @@ from chat_app.auth.principal import Principal, Scope
 from chat_app.auth.sessions.service import SessionService
 from chat_app.core.clock import Clock
 from chat_app.core.crypto import InvalidSignature, KeyRing
-from chat_app.core.errors import Unauthenticated
 
 LIFETIME = timedelta(minutes=5)
 """How long a token is valid."""
@@ -28,15 +27,6 @@ SCOPES: frozenset[Scope] = frozenset({"chat", "threads:read", "threads:write"})
 
 _PURPOSE = "cloud token"
 _MAX_LENGTH = 1_024  # characters
-
-
-class InvalidCloudToken(Unauthenticated):
-    """The token is forged or expired, or its credential is over; one response for all."""
-
-    code = "invalid_token"
-
-    def __init__(self) -> None:
-        super().__init__("This token is not valid. It may have expired, or its session has ended.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +104,7 @@ class CloudTokens:
         if found is None or str(found.user_id) != claims.get("sub"):
             return None
         scopes = SCOPES if found.scopes is None else SCOPES & found.scopes
-        principal = Principal(
-            found.user_id, found.credential_id, found.roles, found.claims, scopes=scopes
-        )
-        return ResolvedKey(principal, expires_at)
+        return ResolvedKey(replace(found, scopes=scopes, by_cloud_token=True), expires_at)
 
     def _claims(self, token: str) -> dict[str, Any] | None:
         if len(token) > _MAX_LENGTH:

@@ -36,7 +36,9 @@ class Principal:
         credential_id: The session or the API key.
         roles: The user's role in each organisation.
         claims: What the operator's hook returned (`AUTH_SESSION_HOOK`).
-        scopes: What the API key may do; None for a session, which is not restricted.
+        scopes: What the API key or the cloud token may do; None for a session, which is not
+            restricted.
+        by_cloud_token: Whether the request has a cloud token, which stands for the credential.
 
     Raises:
         TypeError: An id is not a UUID. There is no unknown principal.
@@ -47,6 +49,7 @@ class Principal:
     roles: Mapping[UUID, str] = field(default_factory=lambda: MappingProxyType({}))
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     scopes: frozenset[Scope] | None = None
+    by_cloud_token: bool = False
 
     def __post_init__(self) -> None:
         for name in ("user_id", "credential_id"):

@@ -7,9 +7,9 @@ from uuid import UUID
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.auth.cloud_tokens import CloudTokens, InvalidCloudToken, is_cloud_token
+from chat_app.auth.cloud_tokens import CloudTokens, is_cloud_token
 from chat_app.auth.keys.models import ResolvedKey
-from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey
+from chat_app.auth.keys.scopes import ApiKeyNotAllowed, InvalidApiKey, InvalidCloudToken
 from chat_app.auth.keys.service import ApiKeys
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sessions.service import SessionService

@@ -227,7 +227,8 @@ async def test_a_request_ends_with_the_session_of_its_token(open_server: Any) ->
         asked = asyncio.create_task(server.client.get("/v1/threads", headers=headers))
         await app.stream.started.wait()
         server.cloud_tokens.revoke(session_id)
-        assert (await asked).status_code == 401
+        response = await asked
+        assert (response.status_code, code_of(response)) == (401, "invalid_token")
         await app.stream.cancelled.wait()
 
 

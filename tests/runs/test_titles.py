@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.auth.keys.scopes import InvalidApiKey
+from chat_app.auth.keys.scopes import InvalidApiKey, InvalidCloudToken
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import Unauthenticated, Unavailable
 from chat_app.core.events import FinishReason, ReasoningDelta, TextWasReasoning
@@ -208,13 +208,21 @@ async def asked_now(
     return asked, await asked_for_title(harness, 3), sent.thread_id
 
 
+SCOPES = frozenset({"chat"})
+
+
 @pytest.mark.parametrize(
-    ("scopes", "error"), [(None, Unauthenticated), (frozenset({"chat"}), InvalidApiKey)]
+    ("proof", "error"),
+    [
+        ({}, Unauthenticated),
+        ({"scopes": SCOPES}, InvalidApiKey),
+        ({"scopes": SCOPES, "by_cloud_token": True}, InvalidCloudToken),
+    ],
 )
 async def test_a_title_that_a_client_asks_for_ends_with_its_credential(
-    harness: RunHarness, alice: Principal, scopes: Any, error: type[Exception]
+    harness: RunHarness, alice: Principal, proof: dict[str, Any], error: type[Exception]
 ):
-    client = replace(alice, credential_id=uuid4(), scopes=scopes)
+    client = replace(alice, credential_id=uuid4(), **proof)
     asked, title, thread_id = await asked_now(harness, client)
     assert harness.runs.credential_ids() == {client.credential_id}
     harness.end_session(client)

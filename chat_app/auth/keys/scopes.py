@@ -1,4 +1,4 @@
-"""Scopes: what an API key may do, and the errors of a key that may not."""
+"""Scopes: what an API key may do, and the errors of keys and tokens that may not."""
 
 from typing import get_args
 
@@ -33,6 +33,15 @@ class InvalidApiKey(Unauthenticated):
         super().__init__("This API key is not valid here. It may have expired or been revoked.")
 
 
+class InvalidCloudToken(Unauthenticated):
+    """The token is forged or expired, or its credential is over; one response for all."""
+
+    code = "invalid_token"
+
+    def __init__(self) -> None:
+        super().__init__("This token is not valid. It may have expired, or its session has ended.")
+
+
 class SeveralCredentials(ChatError):
     """More than one key in a request: it must not matter which one is read."""
 
@@ -63,6 +72,8 @@ class InsufficientScope(Forbidden):
 
 def credential_ended(principal: Principal) -> Unauthenticated:
     """The error of a request whose credential ended after it was let in."""
+    if principal.by_cloud_token:
+        return InvalidCloudToken()
     return Unauthenticated() if principal.scopes is None else InvalidApiKey()
 
 
