@@ -39,11 +39,9 @@ from chat_app.db import migrations
 from chat_app.db.engine import DATABASE_ERRORS, Database
 from chat_app.llm.registry import Models
 from chat_app.mail.mailer import Mailer
-from chat_app.runs.calls import ModelCalls
 from chat_app.runs.executor import CANCEL_TIMEOUT_SECONDS
 from chat_app.runs.flush import FlushThrottle
 from chat_app.runs.service import RunService
-from chat_app.runs.unstored import UnstoredAnswers
 from chat_app.settings import Settings, start_warnings
 from chat_app.threads.actions import Threads
 from chat_app.threads.chat_defaults import NewChatOptions
@@ -182,10 +180,8 @@ class Services:
         self.client_reports = ClientReports(db, settings, clock)
         self.new_chat_options = NewChatOptions(db, bus, settings)
         self.search = Search(db, self.keyring)
-        throttle = flush_throttle or FlushThrottle()
-        self.runs = RunService(db, bus, self.models, settings, clock, throttle, user_limits)
-        calls = ModelCalls(self.models, settings, sleep=throttle.back_off)
-        self.unstored_answers = UnstoredAnswers(calls, user_limits, settings)
+        self.runs = RunService(db, bus, self.models, settings, clock, flush_throttle, user_limits)
+        self.unstored_answers = self.runs.unstored
         self._timers: list[asyncio.Task[None]] = []
         self._purged = 0  # threads since the full-text index was merged
 

@@ -73,7 +73,8 @@ class NewRun:
         run_id: The run's id.
         principal: The user; the transaction is restricted to their rows.
         now: The time in the rows.
-        max_runs: The most active runs the user may have.
+        max_runs: The most answers that may run for the user.
+        unstored: How many are running that are stored nowhere.
         choose_model: Returns the model, given the id in the thread's or message's row. May raise
             `InvalidInput`.
         admit: Called with the transaction and the bytes of the message when nothing else can
@@ -84,6 +85,7 @@ class NewRun:
     principal: Principal
     now: datetime
     max_runs: int
+    unstored: int
     choose_model: Callable[[str], Model]
     admit: Callable[[Transaction, int], None]
 
@@ -279,9 +281,11 @@ def check_active_runs(transaction: Transaction, run: NewRun, thread_id: UUID) ->
     active = [active_in for (active_in,) in transaction.all(ACTIVE_THREADS)]
     if thread_id in active:
         raise Conflict("An answer is still being written in this chat. Stop it first.")
-    if len(active) >= run.max_runs:
+    running = len(active) + run.unstored
+    if running >= run.max_runs:
+        where = "other chats and programs" if run.unstored else "other chats"
         raise RateLimited(
-            f"{len(active)} answers are running in other chats, which is the limit. "
+            f"{running} answers are running in {where}, which is the limit. "
             "Wait for one to finish, or stop one.",
             RUNS_RETRY_SECONDS,
         )

@@ -172,6 +172,10 @@ class RunExecutor:
         """An active run."""
         return self._active.get(run_id)
 
+    def count(self, user_id: UUID) -> int:
+        """How many runs of a user are active, those that are about to be stored included."""
+        return sum(run.principal.user_id == user_id for run in self._active.values())
+
     def cancel(
         self, predicate: Callable[[ActiveRun], bool], result: RunResult
     ) -> Sequence[ActiveRun]:

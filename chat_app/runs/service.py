@@ -53,6 +53,7 @@ from chat_app.runs.follow import (
 from chat_app.runs.log import LogWriter, event_store
 from chat_app.runs.new_message import validate_message
 from chat_app.runs.titles import ThreadTitler
+from chat_app.runs.unstored import UnstoredAnswers
 from chat_app.settings import Settings
 from chat_app.threads.actions import Threads
 from chat_app.threads.options import changed_options
@@ -81,6 +82,7 @@ class RunService:
 
     Attributes:
         contexts: How much of a conversation a model gets, and how much there is.
+        unstored: Answers that are stored nowhere.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class RunService:
             *(db, bus, models, settings, clock, self._writer, flush_throttle),
             *(self._titler, calls, self.contexts),
         )
+        self.unstored = UnstoredAnswers(calls, self._limits, settings, self._executor.count)
         self._revoked = RevokedCredentials()
         self._sends: set[asyncio.Task[CreatedRun]] = set()
         self._draining = False
@@ -436,6 +439,7 @@ class RunService:
                 principal,
                 self._clock(),
                 max_runs=self._settings.runs_per_user,
+                unstored=self.unstored.count(principal.user_id),
                 choose_model=self._last_model if chosen is None else lambda _: chosen,
                 admit=admission.admit,
             )

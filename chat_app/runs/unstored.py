@@ -1,7 +1,7 @@
 """Answers that are stored nowhere: their client has the conversation, and sends all of it."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -31,19 +31,31 @@ class UnstoredAnswer:
 
 
 class UnstoredAnswers:
-    """Answers prompts of programs; they count like messages and runs.
+    """Answers prompts of programs; they count like messages and runs, and together with them.
 
     Args:
         calls: Calls the models.
         limits: How many messages a user may send.
         settings: How many answers may run for a user, and how long one may be.
+        count_runs: How many runs of a user are active.
     """
 
-    def __init__(self, calls: ModelCalls, limits: UserLimits, settings: Settings) -> None:
+    def __init__(
+        self,
+        calls: ModelCalls,
+        limits: UserLimits,
+        settings: Settings,
+        count_runs: Callable[[UUID], int],
+    ) -> None:
         self._calls = calls
         self._limits = limits
         self._settings = settings
+        self._count_runs = count_runs
         self._active: Counter[UUID] = Counter()
+
+    def count(self, user_id: UUID) -> int:
+        """How many of these answers are running for a user."""
+        return self._active[user_id]
 
     @asynccontextmanager
     async def answer(
@@ -67,10 +79,10 @@ class UnstoredAnswers:
             ProviderError: The model failed, and so did its alternatives.
         """
         user = principal.user_id
-        if self._active[user] >= self._settings.runs_per_user:
+        running = self._active[user] + self._count_runs(user)
+        if running >= self._settings.runs_per_user:
             raise RateLimited(
-                f"{self._active[user]} answers are running, which is the limit. "
-                "Wait for one to finish.",
+                f"{running} answers are running, which is the limit. Wait for one to finish.",
                 RUNS_RETRY_SECONDS,
             )
         self._active[user] += 1

@@ -1,5 +1,9 @@
 """Answers that are stored nowhere keep to the limits of runs and messages."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,6 +17,8 @@ from chat_app.runs.calls import ModelCalls
 from chat_app.runs.unstored import UnstoredAnswers
 from chat_app.settings import Settings, read_settings
 from chat_app.threads.user_limits import UserLimits
+from testing.database import DatabaseUnderTest
+from testing.run_services import PATIENCE, RunHarness, run_harness
 
 PROMPT = (text_message("user", "hi"),)
 
@@ -23,7 +29,7 @@ def answers_with(**given: object) -> tuple[UnstoredAnswers, Models]:
     )
     models = Models(settings)
     calls = ModelCalls(models, settings)
-    return UnstoredAnswers(calls, UserLimits(settings), settings), models
+    return UnstoredAnswers(calls, UserLimits(settings), settings, lambda _: 0), models
 
 
 def user() -> Principal:
@@ -68,3 +74,48 @@ async def test_only_so_many_run_at_once_and_a_failed_one_makes_room() -> None:
     with pytest.raises(ProviderError):
         await ask(answers, models, ada, "fake:refuse")
     assert await ask(answers, models, ada, "fake:1x0")
+
+
+@asynccontextmanager
+async def answering(harness: RunHarness, who: Principal) -> AsyncIterator[None]:
+    """While an answer runs that is stored nowhere."""
+    model, left = harness.models.one, asyncio.Event()
+    begun = asyncio.Event()
+
+    async def ask() -> None:
+        asked: Any = (model, PROMPT, DEFAULT_OPTIONS)
+        async with harness.runs.unstored.answer(who, *asked):
+            begun.set()
+            await left.wait()
+
+    asking = asyncio.create_task(ask())
+    (await model.answer(len(model.answers) + 1)).say("a")
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+    try:
+        yield
+    finally:
+        left.set()
+        await asking
+
+
+async def test_stored_and_other_answers_of_a_user_are_counted_together(
+    database: DatabaseUnderTest,
+) -> None:
+    async with run_harness(database, runs_per_user=2) as harness:
+        ada, bob = await harness.person(), await harness.person()
+        asked: Any = (harness.models.one, PROMPT, DEFAULT_OPTIONS)
+        sent = await harness.runs.send(ada, text="hi", client_id="c1")
+        await harness.models.one.answer()
+        async with answering(harness, ada):
+            with pytest.raises(RateLimited, match="2 answers are running, which"):
+                async with harness.runs.unstored.answer(ada, *asked):
+                    pass
+            with pytest.raises(RateLimited, match="2 answers are running in other chats and"):
+                await harness.runs.send(ada, text="more", client_id="c2")
+            await harness.runs.send(bob, text="hi", client_id="c1")
+        await harness.runs.send(ada, text="more", client_id="c2")
+        await harness.runs.stop(ada, sent.run_id)
+        await harness.models.one.answer(4)
+        async with answering(harness, ada):
+            pass
