@@ -19,6 +19,8 @@ from httpx_aiohttp.httpx2 import AiohttpTransport
 from openai import AsyncOpenAI, AsyncStream
 from openai._models import FinalRequestOptions
 
+from chat_app.core.http_out import Resolver, is_public_address, resolve
+
 _CONNECT_SECONDS = 10.0
 _MAX_ERROR_BYTES = 32_768
 """How much of an error response is read; the SDK would read it to its end."""
@@ -151,10 +153,15 @@ class Endpoint:
             query.
         api_key: The API key; empty sends none.
         headers: Further headers of every request; a key that is sent in another way.
+        resolver: Resolves the name of the server, for `is_public`.
     """
 
     def __init__(
-        self, base_url: str, api_key: str = "", headers: Mapping[str, str] | None = None
+        self,
+        base_url: str,
+        api_key: str = "",
+        headers: Mapping[str, str] | None = None,
+        resolver: Resolver = resolve,
     ) -> None:
         # compression would let a proxy hold back tokens until a block is full
         own = {"accept-encoding": "identity", "user-agent": "chat-app", **(headers or {})}
@@ -167,6 +174,16 @@ class Endpoint:
         )
         base_url, _, query = base_url.partition("?")
         self._client = _Client(base_url, self._http, own, query)
+        self._url = httpx2.URL(base_url)
+        self._resolver = resolver
+
+    async def is_public(self) -> bool:
+        """Whether the server has public addresses only: what it fetches, anyone could."""
+        try:
+            addresses = await self._resolver(self._url.host, self._url.port or 443)
+        except OSError:
+            return False
+        return bool(addresses) and all(map(is_public_address, addresses))
 
     async def create(self, path: str, request: dict[str, Any]) -> httpx2.Response:
         """Ask for an answer; the body of the response is not read yet.

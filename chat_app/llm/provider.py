@@ -1,7 +1,7 @@
 """Models of a provider, in any dialect."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -169,11 +169,14 @@ class ProviderModel:
         options: CallOptions,
         deadline: float,
     ) -> AsyncIterator[bytes]:
-        profile = self.profile
-        self._check(prompt, options, profile)
         refusals = 0
         try:
             async with asyncio.timeout_at(deadline):
+                profile = self.profile
+                if _has_image_urls(prompt) and not await self._endpoint.is_public():
+                    # a client would choose what a machine inside the network fetches
+                    profile = replace(profile, image_urls=False)
+                self._check(prompt, options, profile)
                 while True:
                     request = self._request(prompt, options, profile)
                     try:
@@ -209,13 +212,10 @@ class ProviderModel:
         """
         if not options.is_exact:
             return
-        parts = [part for message in prompt for part in message.parts]
-        images = [part["url"] for part in parts if part["type"] == "file"]
-        has_urls = any(url.startswith("https:") for url in images)
         if (
             (options.tools and not profile.tools)
-            or (images and not profile.images)
-            or (has_urls and not profile.image_urls)
+            or (not profile.images and any(_image_urls(prompt)))
+            or (not profile.image_urls and _has_image_urls(prompt))
         ):
             raise Failure.REQUEST.error(self.name)
 
@@ -254,3 +254,13 @@ class ProviderModel:
             return parser.feed(chunk)
         except SSETooLarge:
             raise Failure.MALFORMED.error(self.name) from None
+
+
+def _image_urls(prompt: Sequence[PromptMessage]) -> Iterator[str]:
+    parts = (part for message in prompt for part in message.parts)
+    return (part["url"] for part in parts if part["type"] == "file")
+
+
+def _has_image_urls(prompt: Sequence[PromptMessage]) -> bool:
+    """Whether an image of a prompt is an address, which the provider's server would fetch."""
+    return any(url.startswith("https:") for url in _image_urls(prompt))

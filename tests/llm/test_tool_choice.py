@@ -1,5 +1,6 @@
 """Requests that must be answered as they are: a forced tool, and what a model cannot take."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -50,9 +51,21 @@ def image(url: str) -> PromptMessage:
     return PromptMessage("user", (part,))
 
 
-async def ask(fake: FakeProvider, prompt: list[PromptMessage], options: CallOptions) -> list[Any]:
+async def ask(
+    fake: FakeProvider,
+    prompt: list[PromptMessage],
+    options: CallOptions,
+    addresses: Sequence[str] = ("8.8.8.8",),
+) -> list[Any]:
+    """Ask a fake provider whose name has these addresses."""
+
+    async def resolver(_host: str, _port: int) -> Sequence[str]:
+        if not addresses:
+            raise OSError
+        return addresses
+
     timeouts = ModelTimeouts(first_token=30, idle=30)
-    endpoint = Endpoint(fake.url, "key")
+    endpoint = Endpoint(fake.url, "key", resolver=resolver)
     model = ProviderModel(endpoint, "m", timeouts, info=ModelInfo(images=True, tools=True))
     try:
         async with aclosing(model.stream(prompt, options)) as events:
@@ -91,6 +104,29 @@ async def test_an_exact_request_is_not_sent_without_what_was_refused(
         calls = 0
         assert await ask(fake, prompt, CallOptions(tools=tools))
         assert calls == 2
+
+
+@pytest.mark.parametrize(
+    "addresses", [("127.0.0.1",), ("10.1.2.3",), ("fd00::1",), ("8.8.8.8", "192.168.1.1"), ()]
+)
+async def test_a_server_inside_the_network_is_sent_no_address_of_an_image(
+    addresses: Sequence[str],
+) -> None:
+    prompt = [image("https://images.example/cat.png")]
+
+    async def answer(request: Request) -> None:
+        await request.send(STREAM_HEAD, text("Yes."), finish(), DONE)
+
+    async with serve(answer) as fake:
+        with pytest.raises(ProviderError) as caught:
+            await ask(fake, prompt, CallOptions(is_exact=True), addresses)
+        assert (caught.value.message_code, fake.requests) == ("request_rejected", [])
+        assert await ask(fake, prompt, CallOptions(), addresses)
+        assert "images.example" not in str(fake.requests[0].body)
+        assert await ask(fake, prompt, CallOptions(is_exact=True))
+        assert "images.example" in str(fake.requests[1].body)
+        inline = [image("data:image/png;base64,AAAA")]
+        assert await ask(fake, inline, CallOptions(is_exact=True), addresses)
 
 
 async def test_a_fake_model_calls_the_tool_that_its_question_names() -> None:
