@@ -146,9 +146,10 @@ def _choice(
         return choice or "auto", ""
     function = choice.get("function")
     name = function.get("name") if isinstance(function, dict) else choice.get("name")
-    if choice.get("type") != "function" or name not in {tool.name for tool in tools}:
+    forced = str(name)
+    if choice.get("type") != "function" or forced not in {tool.name for tool in tools}:
         raise InvalidInput("tool_choice must name a function of tools.", "tool_choice")
-    return "auto", str(name)
+    return "auto", forced
 
 
 class CalledFunction(ProviderResponse):

@@ -53,7 +53,7 @@ class NewScore(_Report):
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     data_type: Literal["numeric", "categorical", "boolean"]
-    value: bool | float | int | None = None
+    value: bool | Annotated[float, Field(allow_inf_nan=False)] | None = None
     string_value: Annotated[str, Field(max_length=1_000)] | None = None
     thread_id: str | None = None
     message_id: str | None = None

@@ -28,6 +28,7 @@ from chat_app.api.wires.openai_responses import (
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
+from chat_app.core.json_values import json_value
 from chat_app.llm.base import CallOptions, Effort, Tool
 
 routes = Routes()
@@ -139,7 +140,7 @@ class ResponsesRequest(Body):
             "previous_response_id": None,
             "store": False,
             "temperature": self.temperature,
-            "tool_choice": self.tool_choice or "auto",
+            "tool_choice": json_value(self.tool_choice or "auto"),
             "tools": [
                 {
                     "type": "function",

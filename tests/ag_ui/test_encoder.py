@@ -1,11 +1,12 @@
 """The encoder of AG-UI: the events of each kind of part and of each ending."""
 
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from chat_app.api.wires.ag_ui import AgUiEncoder, AgUiEvent, UserMessage, encoded
+from chat_app.api.wires.ag_ui import AgUiEncoder, AgUiEvent, UserMessage, encode, encoded
 from chat_app.api.wires.ai_sdk import INTERRUPTED
 from chat_app.core.errors import InvalidInput, message_of
 from chat_app.core.events import (
@@ -248,6 +249,19 @@ def test_what_a_client_has_of_the_answer_is_emptied_in_its_place():
     ]
     assert encoder().start([before, question]) == [STARTED]
     assert encoder().start([{"id": 1}, {}, {"id": M, "role": "user"}]) == [STARTED]
+
+
+def test_what_a_client_has_is_repeated_as_valid_json():
+    deep: list[Any] = []
+    for _ in range(1_000):
+        deep = [deep]
+    numbers = {"x": float("nan"), "y": float("-inf"), "z": 10**400, "deep": deep}
+    held = [{"id": "q", "role": "user", **numbers}, {"id": M, "role": "assistant", "content": ""}]
+    _, snapshot = encode(encoder().start(held)).decode().strip().split("\n\n")
+    repeated = json.loads(snapshot.removeprefix("data: "), parse_constant=pytest.fail)
+    assert repeated["messages"][0] | {"deep": []} == (
+        held[0] | {"x": None, "y": None, "z": None, "deep": []}
+    )
 
 
 def test_the_text_of_a_message_is_that_of_its_text_parts():

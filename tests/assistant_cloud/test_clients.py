@@ -408,3 +408,20 @@ async def test_what_cannot_be_stored_is_refused_and_changes_nothing(server: Clou
         assert failed["message"].endswith(".")
     assert (await cloud.fails("threads.list", {"limit": 201}))["status"] == 400
     assert await in_the_page(person, thread) == []
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "-1" + "0" * 400, "NaN", "Infinity", "1e999"])
+async def test_a_score_that_is_no_finite_number_is_refused_and_not_stored(
+    server: CloudServer, value: str
+):
+    person = await server.person()
+    key = await server.live.api_keys.create(
+        person.principal, name="", scopes=["threads:write"], days=7
+    )
+    body = f'{{"name": "s", "data_type": "numeric", "value": {value}}}'
+    refused = await server.http.post(
+        "/v1/scores", content=body, headers={"authorization": f"Bearer {key.token}"}
+    )
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid")
+    assert "value" in refused.json()["message"]
+    assert await reports(server, person) == []

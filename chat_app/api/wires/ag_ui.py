@@ -29,6 +29,7 @@ from chat_app.core.events import (
     ToolEvent,
     ToolResult,
 )
+from chat_app.core.json_values import json_value
 from chat_app.core.parts import WholePart
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 
@@ -127,11 +128,9 @@ class AgUiEncoder:
         }
         if not any(answer_of(message) == self._message_id for message in client_messages):
             return [started]
-        kept = [
-            emptied
-            for message in client_messages
-            if (emptied := self._without_answer(message)) is not None
-        ]
+        emptied = map(self._without_answer, client_messages)
+        # what a client sends may have numbers that no JSON has
+        kept = [json_value(message) for message in emptied if message is not None]
         return [started, {"type": "MESSAGES_SNAPSHOT", "messages": kept}]
 
     def event(self, part_event: PartEvent) -> list[AgUiEvent]:

@@ -6,15 +6,16 @@ they belong to, as in a stored message.
 
 import json
 import mimetypes
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from chat_app.core.errors import InvalidInput
 from chat_app.core.json_values import json_value
 from chat_app.core.parts import FilePart, Part, ToolCallPart, text_part
 from chat_app.core.text import repair_surrogates
 from chat_app.llm.base import PromptMessage, Tool, text_message
+from chat_app.settings.validation import split_url
 
 Json = Mapping[str, Any]
 
@@ -22,6 +23,7 @@ MAX_MESSAGES = 10_000
 MAX_TOOLS = 128
 _TOOL_NAME_LENGTH = 64
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 class PromptBuilder:
@@ -144,13 +146,15 @@ def image_part(url: object, where: str) -> FilePart:
     """
     if isinstance(url, str) and url.startswith("data:"):
         media_type, mark, data = url[5:].partition(";base64,")
-        if mark and data and media_type in _IMAGE_TYPES:
+        is_base64 = len(data) % 4 == 0 and _BASE64.fullmatch(data)
+        if mark and is_base64 and media_type in _IMAGE_TYPES:
             return {"type": "file", "url": url, "media_type": media_type, "name": "image"}
         raise InvalidInput(
             f"{where} must be a JPEG, PNG, GIF or WebP image in Base64, as a data: URL.", where
         )
-    if isinstance(url, str) and url.startswith("https://"):
-        guessed, _ = mimetypes.guess_type(urlsplit(url).path)
+    parts = split_url(url) if isinstance(url, str) else None
+    if isinstance(url, str) and url.startswith("https://") and parts and parts.hostname:
+        guessed, _ = mimetypes.guess_type(parts.path)
         media_type = guessed if guessed in _IMAGE_TYPES else _IMAGE_TYPES[0]
         return {"type": "file", "url": url, "media_type": media_type, "name": "image"}
     raise InvalidInput(f"{where} must be a data: or https: URL of an image.", where)
