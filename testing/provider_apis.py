@@ -26,6 +26,9 @@ from testing.run_services import PATIENCE
 CAT = "data:image/png;base64,iVBORw0KGgo="
 """The beginning of an image; fake models only count images."""
 
+FALLBACKS = {"fake:429:7x0": ("fake:7x0",)}
+"""A model that never answers, and its alternative."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -106,6 +109,7 @@ async def run_server(folder: Path) -> AsyncIterator[ProviderServer]:
         embedded_model=False,
         chat_titles=False,
         chat_retries=0,
+        chat_fallbacks=FALLBACKS,
         request_bytes=20_000,  # what is larger still fits into the buffers of a socket
     )
     live = Services(settings, hasher=CountingHasher())

@@ -26,9 +26,19 @@ from chat_app.api.stored_calls import (
 from chat_app.api.streaming import StreamResponse, disconnected
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, InvalidInput
-from chat_app.core.events import Event, Finish, FinishReason, FoldedRun, Usage, fold
+from chat_app.core.events import (
+    Event,
+    Finish,
+    FinishReason,
+    FoldedRun,
+    PartAdded,
+    Usage,
+    fold,
+)
 from chat_app.core.logging import log_unexpected_error
+from chat_app.core.parts import Part
 from chat_app.llm.base import CallOptions, Model, PromptMessage, ProviderError
+from chat_app.runs.calls import answering_model
 from chat_app.runs.unstored import UnstoredAnswer
 from chat_app.services import services
 
@@ -142,20 +152,32 @@ class ClientWatch:
         return task.result()
 
 
-class _WatchedStream(StreamResponse):
-    """A stream that ends with the client of a watch."""
+class _ClosingStream(StreamResponse):
+    """A stream that ends with the client of a watch, and then closes what it was made of.
 
-    def __init__(self, chunks: AsyncGenerator[bytes], keepalive: bytes, watch: ClientWatch) -> None:
+    Args:
+        chunks: The body.
+        keepalive: Is sent when the stream is idle.
+        watch: Watches the client.
+        resources: Are closed, also where nothing was sent.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes],
+        keepalive: bytes,
+        watch: ClientWatch,
+        resources: AsyncExitStack,
+    ) -> None:
         headers = {"content-type": "text/event-stream; charset=utf-8"}
         super().__init__(chunks, headers, keepalive=keepalive)
         self._watch = watch
+        self._resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
-        try:
+        async with self._resources:
             await super().__call__(scope, self._watch.receive, send)
-        finally:
-            self._watch.close()
 
 
 def find_model(model_id: str) -> Model:
@@ -228,23 +250,19 @@ async def answer_call(
     _check_images(call.model, call.prompt)
     if call.stores:
         return await _stored(request, principal, call)
-    watch = ClientWatch(request)
     asked = services().unstored_answers.answer(principal, call.model, call.prompt, call.options)
-    try:
-        if not call.streams:
-            return await watch.race(_collect(asked, call))
-        stack = AsyncExitStack()
-        answer = await watch.race(stack.enter_async_context(asked))
-    except ProviderError as error:
-        raise ModelFailed(error) from None
-    except BaseException:
-        watch.close()
-        raise
-    finally:
-        if not call.streams:
-            watch.close()
-    chunks = _chunks(request, stack, answer.events, call.encoder(answer.model.id))
-    return _WatchedStream(chunks, call.keepalive, watch)
+    async with AsyncExitStack() as resources:
+        watch = ClientWatch(request)
+        resources.callback(watch.close)
+        try:
+            if not call.streams:
+                return await watch.race(_collect(asked, call))
+            answering = await resources.enter_async_context(AsyncExitStack())
+            answer = await watch.race(answering.enter_async_context(asked))
+        except ProviderError as error:
+            raise ModelFailed(error) from None
+        chunks = _chunks(request, answering, answer.events, call, answer.model.id)
+        return _ClosingStream(chunks, call.keepalive, watch, resources.pop_all())
 
 
 async def _collect(
@@ -258,16 +276,17 @@ async def _stored(request: Request, principal: Principal, call: ProviderCall) ->
     ask = (principal, call.model, call.prompt, call.options)
     stored = await start_stored_call(request, *ask)
     events = events_of_stored_call(principal, stored)
-    watch = ClientWatch(request)
-    if call.streams:
-        chunks = _chunks(request, AsyncExitStack(), events, call.encoder(call.model.id))
-        response: Response = _WatchedStream(chunks, call.keepalive, watch)
-    else:
-        try:
+    async with AsyncExitStack() as resources:
+        watch = ClientWatch(request)
+        resources.callback(watch.close)
+        if call.streams:
+            chunks = _chunks(request, AsyncExitStack(), events, call, stored.model)
+            closing = resources.pop_all()
+            response: Response = _ClosingStream(chunks, call.keepalive, watch, closing)
+        else:
             answer = fold(await watch.race(_list(events)))
-        finally:
-            watch.close()
-        response = json_response(call.whole(call.model.id, answer))
+            model = answering_model(answer.parts, stored.model)
+            response = json_response(call.whole(model, answer))
     response.headers[THREAD_HEADER] = str(stored.thread_id)
     return response
 
@@ -277,28 +296,61 @@ async def _list(events: AsyncGenerator[Event]) -> list[Event]:
 
 
 async def _chunks(
-    request: Request, stack: AsyncExitStack, events: AsyncGenerator[Event], encoder: AnswerEncoder
+    request: Request,
+    answering: AsyncExitStack,
+    events: AsyncGenerator[Event],
+    call: ProviderCall,
+    asked: str,
 ) -> AsyncGenerator[bytes]:
-    """The body of a stream; it closes the events, and then the stack."""
+    """The body of a stream; it closes the events, and then the call of the model.
+
+    Args:
+        request: The request.
+        answering: Closes the call of the model, which learns how it ended.
+        events: Of the answer.
+        call: What is asked for.
+        asked: The id of the model that answers, unless a notice among the first events names one.
+    """
     reason: FinishReason | None = None
     usage: Usage | None = None
-    async with stack, aclosing(events):
-        error: ChatError
-        try:
+    error: ChatError
+    try:
+        async with answering, aclosing(events):
+            event, model = await _first_event(events, asked)
+            encoder = call.encoder(model)
             yield encoder.frame(encoder.start())
-            async for event in events:
+            while event is not None:
                 if isinstance(event, Finish):
                     reason = event.reason
                 elif isinstance(event, Usage):
                     usage = event
                 elif chunks := encoder.event(event):
                     yield encoder.frame(chunks)
+                event = await anext(events, None)
             yield encoder.frame(encoder.end(reason, usage))
             return
-        except ProviderError as failure:
-            error = ModelFailed(failure)
-        except ChatError as failure:
-            error = failure
-        except Exception as bug:  # the response has begun, so this is its last event
-            error = InternalError(log_unexpected_error(bug, "an answer to a program"))
-        yield family_of(request.scope).error_event(request.scope["path"], error)
+    except ProviderError as failure:
+        error = ModelFailed(failure)
+    except ChatError as failure:
+        error = failure
+    except Exception as bug:  # the response has begun, so this is its last event
+        error = InternalError(log_unexpected_error(bug, "an answer to a program"))
+    yield family_of(request.scope).error_event(request.scope["path"], error)
+
+
+async def _first_event(events: AsyncGenerator[Event], asked: str) -> tuple[Event | None, str]:
+    """The first event of an answer that is shown; None if there is none.
+
+    Args:
+        events: Of the answer; a notice before that event may name an alternative.
+        asked: The id of the model that was asked.
+
+    Returns:
+        The event, and the id of the model that answers.
+    """
+    notices: list[Part] = []
+    async for event in events:
+        if not isinstance(event, PartAdded):
+            return event, answering_model(notices, asked)
+        notices.append(event.part)
+    return None, answering_model(notices, asked)

@@ -49,10 +49,13 @@ class StoredCall:
     Args:
         thread_id: The chat.
         run_id: The run that answers.
+        model: The id of the model that was asked; of an answer that is there, of the one that gave
+            it.
     """
 
     thread_id: UUID
     run_id: UUID
+    model: str
 
 
 def wants_store(request: Request, store: bool | None = None) -> bool:
@@ -108,7 +111,10 @@ async def start_stored_call(
         model=model.id,
         options={**chosen, "instructions": instructions} if thread_id is None else None,
     )
-    return StoredCall(created.thread_id, created.run_id)
+    asked = model.id
+    if created.duplicate:  # a repeated call may name another model
+        asked = (await services().runs.metrics(principal, created.message_id)).model
+    return StoredCall(created.thread_id, created.run_id, asked)
 
 
 async def events_of_stored_call(principal: Principal, call: StoredCall) -> AsyncGenerator[Event]:

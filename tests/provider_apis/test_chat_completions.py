@@ -267,6 +267,7 @@ async def test_a_failure_in_the_middle_is_the_last_event(server: ProviderServer)
         await read_into(chunks, stream)
     assert caught.value.code == "cut_off"
     assert joined(chunks)
+    assert server.live.models.health.of("fake:drop:20x0").error == "cut_off"
     with pytest.raises(openai.APIError):
         await client.chat.completions.create(model="fake:drop:20x0", messages=[user("hi")])
 

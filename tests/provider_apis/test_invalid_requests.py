@@ -1,12 +1,18 @@
 """Requests that no client of the APIs makes: each is refused with a sentence, none is a bug."""
 
+import asyncio
 import json
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
+from chat_app.api.routes import http_app
+from chat_app.gateway import Gateway
+from chat_app.services import services
 from testing.provider_apis import ProviderServer
+from testing.run_services import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -85,3 +91,60 @@ async def test_a_number_that_is_none_is_not_repeated(server: ProviderServer, str
     assert response.status_code == 200
     assert "NaN" not in response.text
     assert '"more":null' in response.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_stream_that_fails_before_its_first_token_leaves_nothing_behind(
+    server: ProviderServer, path: str
+) -> None:
+    key = await server.key("chat")
+    asked = {**with_image(path, ""), "model": "fake:429", "max_tokens": 9, "stream": True}
+    if path == "/v1/responses":
+        asked = {"model": "fake:429", "input": "hi", "stream": True}
+    else:
+        asked["messages"] = [{"role": "user", "content": "hi"}]
+    body = json.dumps(asked).encode()
+    received: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[Message] = []
+    reads, ended = 0, asyncio.Event()
+
+    async def receive() -> Message:
+        nonlocal reads
+        if received:
+            return received.pop()
+        reads += 1
+        try:
+            await asyncio.Event().wait()  # the client stays
+        finally:
+            reads -= 1
+            if not reads:
+                ended.set()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = {
+        "host": server.url.removeprefix("http://"),
+        "authorization": f"Bearer {key.token}",
+        "content-type": "application/json",
+    }
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        "state": {},
+    }
+    await Gateway(http_app(), services=services)(scope, receive, send)
+    assert sent[0]["status"] == 429
+    async with asyncio.timeout(PATIENCE):
+        await ended.wait()

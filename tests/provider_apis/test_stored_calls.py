@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from testing.provider_apis import CAT, Key, ProviderServer
+from testing.provider_apis import CAT, FALLBACKS, Key, ProviderServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -71,6 +71,30 @@ async def test_a_repeated_call_is_stored_once(server: ProviderServer) -> None:
         )
         assert answer.choices[0].message.content == "Once."
     assert len((await server.live.threads.page(key.owner)).threads) == 1
+
+
+async def test_the_model_of_a_stored_call_is_the_one_that_answered(server: ProviderServer) -> None:
+    client, key = await client_of(server)
+    claude = server.anthropic(key.token)
+    [(asked, [answers])] = FALLBACKS.items()
+    headers = {**STORE, "idempotency-key": uuid4().hex}
+    whole: dict[str, Any] = {"model": asked, "messages": [user("hi")], "extra_headers": headers}
+    for _ in range(2):
+        assert (await client.chat.completions.create(**whole)).model == answers
+    # a repeated call is the one before it, whatever it names
+    assert (await client.chat.completions.create(**{**whole, "model": "fake:9x0"})).model == answers
+    again = await client.chat.completions.create(**{**whole, "model": "fake:9x0"}, stream=True)
+    assert {chunk.model async for chunk in again} == {answers}
+    stream = await client.chat.completions.create(
+        model=asked, messages=[user("hi")], store=True, stream=True
+    )
+    assert {chunk.model async for chunk in stream} == {answers}
+    response = await client.responses.create(model=asked, input="hi", store=True)
+    assert response.model == answers
+    async with claude.messages.stream(
+        model=asked, max_tokens=50, messages=[user("hi")], extra_headers=STORE
+    ) as messages:
+        assert (await messages.get_final_message()).model == answers
 
 
 REFUSED: dict[str, dict[str, Any]] = {
