@@ -249,6 +249,20 @@ async def test_the_page_describes_every_operation_and_loads_nothing(
     assert not page.tags & {"script", "link", "img", "iframe", "form"}
 
 
+async def test_the_page_names_the_credentials_of_each_operation(client: httpx.AsyncClient) -> None:
+    described, page = operations(await fetched(client)), (await client.get("/api/docs")).text
+    key = "API key with the scope <code>threads:read</code>."
+    for name, callers in {
+        "GET /api/health": "Open to everyone.",
+        "GET /api/account/sessions": "A session; API keys are refused.",
+        "GET /api/threads": f"A session, or an {key}",
+        "GET /v1/threads": f"A token of AssistantCloud's client, or an {key}",
+        "POST /v1/auth/tokens": f"An {key}",
+    }.items():
+        _, _, section = page.partition(f'id="{described[name]["operationId"]}"')
+        assert section.partition('<p class="quiet">')[2].startswith(f"{callers}</p>"), name
+
+
 async def test_the_type_of_a_problem_leads_to_its_description(client: httpx.AsyncClient) -> None:
     page = _Page()
     page.feed((await client.get("/api/docs")).text)
