@@ -325,6 +325,16 @@ _RULES = (
     ),
     _Rule(_says("reasoning_content"), _has_answers, _set(reasoning_content=False)),
     _Rule(
+        # OpenAI: Invalid 'temperature': decimal above maximum value. Expected a value <= 2
+        _says(
+            r"temperature.{0,80}(\brange\b|\bbetween\b|(less|greater) than|above|below"
+            r"|at (most|least)|(max|min)imum|[<>])"
+        ),
+        _has("temperature"),
+        _set(temperature=False),
+        is_lasting=False,
+    ),
+    _Rule(
         _says(rf"temperature.{{0,80}}({_REFUSES}|only )|{_REFUSES}.{{0,60}}temperature"),
         _has("temperature"),
         _set(temperature=False),
@@ -359,7 +369,11 @@ _RULES = (
     ),
     _Rule(
         # OpenAI: Unsupported value: 'minimal' is not supported with the 'gpt-5.4' model
-        _says(r"unsupported value.{0,400}effort|effort.{0,400}unsupported value"),
+        # Pydantic: reasoning_effort: Input should be 'low', 'medium' or 'high'
+        _says(
+            r"unsupported value.{0,400}effort|effort.{0,400}unsupported value"
+            r"|effort.{0,80}((should|must) be|one of)"
+        ),
         _has("reasoning", "reasoning_effort"),
         _set(effort=False),
         is_lasting=False,

@@ -206,6 +206,18 @@ def test_a_refusal_teaches_what_the_model_does_not_accept(
             {"effort": False},
         ),
         (
+            CHAT,
+            "reasoning_effort: Input should be 'low', 'medium' or 'high'",
+            {"effort": False},
+        ),
+        (
+            CHAT,
+            "Invalid 'temperature': decimal above maximum value. Expected a value <= 1, but got "
+            "1.7 instead.",
+            {"temperature": False},
+        ),
+        (CHAT, "temperature is invalid: it must be between 0 and 1", {"temperature": False}),
+        (
             RESPONSES,
             "The encrypted content gAAA... could not be verified.",
             {"native": False},
