@@ -109,26 +109,22 @@ async def test_a_token_expires_while_its_session_lives(
     assert await tokens.resolve(tokens.issue(ada).token) is not None
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        *({"aud": aud} for aud in (None, "", "Cloud", "session", [AUDIENCE])),
-        *({"sub": sub} for sub in (None, "", OTHER)),
-        *({"exp": exp} for exp in (None, "", "2100", [], {}, -1, 0, 1e300, float("nan"))),
-        *({"sid": sid} for sid in (None, "", "x", 1, [], OTHER)),
-        {"sid": None, "key": None},
-    ],
-    ids=str,
-)
 async def test_a_token_needs_each_of_its_claims(
-    harness: AuthHarness, tokens: CloudTokens, ada: Principal, changed: dict[str, Any]
+    harness: AuthHarness, tokens: CloudTokens, ada: Principal
 ) -> None:
+    wrong: dict[str, list[Any]] = {
+        "aud": [None, "", "Cloud", "session", [AUDIENCE]],
+        "sub": [None, "", OTHER],
+        "exp": [None, "", "2100", [], {}, -1, 0, 1e300, float("nan")],
+        "sid": [None, "", "x", 1, [], OTHER],
+    }
     claims = claims_of(tokens.issue(ada).token)
     assert await tokens.resolve(signed(harness, claims)) is not None
-    assert await tokens.resolve(signed(harness, {**claims, **changed})) is None
-    for name in changed:
+    for name, values in wrong.items():
+        for value in values:
+            assert await tokens.resolve(signed(harness, {**claims, name: value})) is None, name
         less = {key: value for key, value in claims.items() if key != name}
-        assert (await tokens.resolve(signed(harness, less)) is None) == (name in claims)
+        assert await tokens.resolve(signed(harness, less)) is None, name
 
 
 async def test_a_session_is_no_key_and_a_key_no_session(
