@@ -207,10 +207,10 @@ def without_prototype_keys(value: Any) -> Any:
     text = _dump(value)
     if "__proto__" not in text and '"constructor"' not in text:
         return value
-    return json.loads(text, object_pairs_hook=_objectwithout_prototype_keys)
+    return json.loads(text, object_pairs_hook=_object_without_prototype_keys)
 
 
-def _objectwithout_prototype_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_without_prototype_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     found.pop("__proto__", None)
     constructor = found.get("constructor", "")
