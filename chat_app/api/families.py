@@ -15,7 +15,6 @@ from starlette.types import Scope
 from chat_app.api.problems import MEDIA_TYPE, PlainError, Problem, plain_error, problem
 from chat_app.api.wires.errors import (
     AnthropicError,
-    Described,
     OpenAIError,
     anthropic_error,
     anthropic_error_event,
@@ -23,6 +22,7 @@ from chat_app.api.wires.errors import (
     openai_error_event,
     provider_status,
 )
+from chat_app.core.errors import ChatError
 
 Credential = Literal["session", "api_key", "cloud_token"]
 
@@ -32,7 +32,7 @@ def is_under(path: str, *prefixes: str) -> bool:
     return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
 
 
-def _no_event(_path: str, _error: Described) -> bytes:
+def _no_event(_path: str, _error: ChatError) -> bytes:
     return b""
 
 
@@ -55,11 +55,11 @@ class ApiFamily:
     name: str
     prefixes: tuple[str, ...]
     credentials: frozenset[Credential]
-    error: Callable[[Described], dict[str, Any]] = plain_error
+    error: Callable[[ChatError], dict[str, Any]] = plain_error
     error_model: type[BaseModel] = PlainError
     error_status: Callable[[int], int] = int
     media_type: str = "application/json"
-    error_event: Callable[[str, Described], bytes] = _no_event
+    error_event: Callable[[str, ChatError], bytes] = _no_event
     by_header: Mapping[bytes, "ApiFamily"] = field(default_factory=dict[bytes, "ApiFamily"])
 
     @property
@@ -67,7 +67,7 @@ class ApiFamily:
         """Whether browsers use it with their session cookie."""
         return "session" in self.credentials
 
-    def error_response(self, error: Described, headers: Mapping[str, str]) -> Response:
+    def error_response(self, error: ChatError, headers: Mapping[str, str]) -> Response:
         """An error for programs.
 
         Args:

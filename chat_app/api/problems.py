@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chat_app.api.wires.errors import Described
+from chat_app.core.errors import ChatError
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -69,7 +69,7 @@ def problem_type(code: str) -> str:
     return f"/api/docs#problem-{code}"  # the page that describes the API
 
 
-def problem(error: Described) -> dict[str, Any]:
+def problem(error: ChatError) -> dict[str, Any]:
     """The problem details of an error."""
     return Problem(
         type=problem_type(error.code),
@@ -82,6 +82,6 @@ def problem(error: Described) -> dict[str, Any]:
     ).model_dump()
 
 
-def plain_error(error: Described) -> dict[str, Any]:
+def plain_error(error: ChatError) -> dict[str, Any]:
     """An error outside `/api`, without the members of RFC 9457."""
     return {"error": error.code, "message": error.message}

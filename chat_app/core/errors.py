@@ -99,10 +99,12 @@ class ChatError(Exception):
     Attributes:
         code: A stable code for programs.
         status: The HTTP status of the response.
+        param: The name of the field that is invalid; None where there is none.
     """
 
     code = "error"
     status = 400
+    param: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -4,9 +4,11 @@ platform.openai.com/docs/guides/error-codes/api-errors, docs.anthropic.com/en/ap
 """
 
 import json
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from chat_app.core.errors import ChatError
 
 Json = dict[str, Any]
 
@@ -52,25 +54,6 @@ class AnthropicError(_ErrorModel):
     error: AnthropicErrorDetails
 
 
-class Described(Protocol):
-    """What every error has; one may also have `param`, the name of the field that is wrong."""
-
-    @property
-    def code(self) -> str:
-        """For programs."""
-        ...
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """One sentence for people."""
-        ...
-
-
 _OPENAI_CODES = {"rate_limited": "rate_limit_exceeded"}
 _ANTHROPIC_TYPES = {
     401: "authentication_error",
@@ -90,7 +73,7 @@ def provider_status(status: int) -> int:
     return 400 if status == 422 else status
 
 
-def openai_error(error: Described) -> Json:
+def openai_error(error: ChatError) -> Json:
     """The body of an error response of OpenAI."""
     kind = "invalid_request_error"
     if error.status == 429:
@@ -101,20 +84,20 @@ def openai_error(error: Described) -> Json:
         "error": {
             "message": error.message,
             "type": kind,
-            "param": getattr(error, "param", None),
+            "param": error.param,
             "code": _OPENAI_CODES.get(error.code, error.code),
         }
     }
 
 
-def anthropic_error(error: Described) -> Json:
+def anthropic_error(error: ChatError) -> Json:
     """The body of an error response of Anthropic."""
     kind = "api_error" if error.status >= 500 else "invalid_request_error"
     found = _ANTHROPIC_TYPES.get(error.status, kind)
     return {"type": "error", "error": {"type": found, "message": error.message}}
 
 
-def openai_error_event(path: str, error: Described) -> bytes:
+def openai_error_event(path: str, error: ChatError) -> bytes:
     """The last event of a stream that breaks off: of chat completions, or of a response."""
     body = openai_error(error)
     if not path.startswith("/v1/responses"):
@@ -130,6 +113,6 @@ def openai_error_event(path: str, error: Described) -> bytes:
     return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def anthropic_error_event(_path: str, error: Described) -> bytes:
+def anthropic_error_event(_path: str, error: ChatError) -> bytes:
     """The last event of a stream that breaks off."""
     return f"event: error\ndata: {json.dumps(anthropic_error(error))}\n\n".encode()
