@@ -5,7 +5,7 @@ request is read.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -21,6 +21,7 @@ from chat_app.api.wires.errors import (
     openai_error,
     openai_error_event,
     provider_status,
+    responses_error_event,
 )
 from chat_app.core.errors import ChatError
 
@@ -32,7 +33,7 @@ def is_under(path: str, *prefixes: str) -> bool:
     return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
 
 
-def _no_event(_path: str, _error: ChatError) -> bytes:
+def _no_event(_error: ChatError) -> bytes:
     return b""
 
 
@@ -48,7 +49,7 @@ class ApiFamily:
         error_model: The schema of that body.
         error_status: The status of an error response, given that of the error.
         media_type: The type of that body.
-        error_event: Makes the last event of a stream whose credential has ended, given the path.
+        error_event: Makes the last event of a stream that an error ends.
         by_header: Families that a request belongs to instead if it has a header, in lower case.
     """
 
@@ -59,7 +60,7 @@ class ApiFamily:
     error_model: type[BaseModel] = PlainError
     error_status: Callable[[int], int] = int
     media_type: str = "application/json"
-    error_event: Callable[[str, ChatError], bytes] = _no_event
+    error_event: Callable[[ChatError], bytes] = _no_event
     by_header: Mapping[bytes, "ApiFamily"] = field(default_factory=dict[bytes, "ApiFamily"])
 
     @property
@@ -107,6 +108,7 @@ OPENAI = ApiFamily(
     error_event=openai_error_event,
     by_header={b"anthropic-version": ANTHROPIC},
 )
+OPENAI_RESPONSES = replace(OPENAI, prefixes=("/v1/responses",), error_event=responses_error_event)
 CLOUD_FILES = ("/v1/files/attachments", "/v1/files/pdf-to-images")
 """Not served: they get this family's 404."""
 ASSISTANT_CLOUD = ApiFamily(
@@ -120,7 +122,7 @@ CLOUD_TOKENS = ApiFamily("assistant-cloud", ("/v1/auth",), _KEY_ONLY)
 operations have the tag of AssistantCloud."""
 MCP = ApiFamily("mcp", ("/mcp",), _KEY_ONLY)
 SCIM = ApiFamily("scim", ("/scim",), _KEY_ONLY)
-FAMILIES = (NATIVE, OPENAI, ANTHROPIC, ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM)
+FAMILIES = (NATIVE, OPENAI, OPENAI_RESPONSES, ANTHROPIC, ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM)
 
 OTHER = ApiFamily("other", (), frozenset({"session"}))
 """Every other path: pages, health checks, public metadata."""

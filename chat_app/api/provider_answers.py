@@ -335,7 +335,7 @@ async def _chunks(
         error = failure
     except Exception as bug:  # the response has begun, so this is its last event
         error = InternalError(log_unexpected_error(bug, "an answer to a program"))
-    yield family_of(request.scope).error_event(request.scope["path"], error)
+    yield family_of(request.scope).error_event(error)
 
 
 async def _first_event(events: AsyncGenerator[Event], asked: str) -> tuple[Event | None, str]:

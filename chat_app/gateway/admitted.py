@@ -169,12 +169,11 @@ class StreamingRequest:
             except asyncio.CancelledError:
                 if self._ended_by is None:
                     raise
-                path = scope["path"]
                 if self._has_started:
-                    last = self.family.error_event(path, self._ended_by)
+                    last = self.family.error_event(self._ended_by)
                     await self.send({"type": "http.response.body", "body": last})
                 else:
-                    refusal = error_response(self._ended_by, path, self.family)
+                    refusal = error_response(self._ended_by, scope["path"], self.family)
                     await refusal(scope, receive, self.send)
             finally:
                 self._app_task.cancel()

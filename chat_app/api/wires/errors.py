@@ -97,12 +97,14 @@ def anthropic_error(error: ChatError) -> Json:
     return {"type": "error", "error": {"type": found, "message": error.message}}
 
 
-def openai_error_event(path: str, error: ChatError) -> bytes:
-    """The last event of a stream that breaks off: of chat completions, or of a response."""
-    body = openai_error(error)
-    if not path.startswith("/v1/responses"):
-        return f"data: {json.dumps(body)}\n\n".encode()
-    described = body["error"]
+def openai_error_event(error: ChatError) -> bytes:
+    """The last event of a stream of chat completions that breaks off."""
+    return f"data: {json.dumps(openai_error(error))}\n\n".encode()
+
+
+def responses_error_event(error: ChatError) -> bytes:
+    """The last event of a stream of a response that breaks off."""
+    described = openai_error(error)["error"]
     event = {
         "type": "error",
         "code": described["code"],
@@ -113,6 +115,6 @@ def openai_error_event(path: str, error: ChatError) -> bytes:
     return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def anthropic_error_event(_path: str, error: ChatError) -> bytes:
-    """The last event of a stream that breaks off."""
+def anthropic_error_event(error: ChatError) -> bytes:
+    """The last event of a stream of a message that breaks off."""
     return f"event: error\ndata: {json.dumps(anthropic_error(error))}\n\n".encode()
