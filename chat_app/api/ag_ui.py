@@ -119,7 +119,7 @@ async def _active_run(principal: Principal, thread_id: UUID | None) -> tuple[Run
 
 
 async def _send(
-    principal: Principal, body: RunAgentInput, thread_id: UUID | None, message: ag_ui.UserMessage
+    principal: Principal, body: RunAgentInput, thread_id: UUID | None, message: ag_ui.AgUiUserMessage
 ) -> tuple[RunRef, UUID]:
     created = await services().runs.send(
         principal,
@@ -177,8 +177,8 @@ async def _find(principal: Principal, thread_id: UUID, given: str) -> str:
     return role
 
 
-def _validated(last: dict[str, Any]) -> ag_ui.UserMessage:
+def _validated(last: dict[str, Any]) -> ag_ui.AgUiUserMessage:
     try:
-        return ag_ui.UserMessage.model_validate(last, strict=True)
+        return ag_ui.AgUiUserMessage.model_validate(last, strict=True)
     except ValueError:
         raise InvalidInput("The last message must have text in its content.") from None

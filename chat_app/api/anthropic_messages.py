@@ -155,7 +155,7 @@ _CHOICES: dict[str, Literal["auto", "none", "required"]] = {
 }
 
 
-class TextBlock(ProviderResponse):
+class AnthropicTextBlock(ProviderResponse):
     """Text."""
 
     type: Literal["text"]
@@ -197,7 +197,7 @@ class AnthropicMessage(ProviderResponse):
     role: Literal["assistant"]
     model: str
     """The id of the model that answered."""
-    content: list[TextBlock | ThinkingBlock | ToolUseBlock]
+    content: list[AnthropicTextBlock | ThinkingBlock | ToolUseBlock]
     stop_reason: Literal["end_turn", "max_tokens", "refusal", "tool_use"]
     stop_sequence: None
     usage: MessageUsage

@@ -242,7 +242,7 @@ class FunctionTool(ProviderResponse):
     strict: bool
 
 
-class ModelResponse(ProviderResponse):
+class OpenAIResponse(ProviderResponse):
     """A whole answer."""
 
     id: str
@@ -273,7 +273,7 @@ class ModelResponse(ProviderResponse):
     *("POST", "/v1/responses"),
     body=ResponsesRequest,
     max_bytes=None,  # clients send the whole conversation
-    response=ModelResponse,
+    response=OpenAIResponse,
     is_stream=True,
     errors=(404,),
     scope="chat",

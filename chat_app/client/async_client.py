@@ -12,7 +12,7 @@ from chat_app.client.answers import STREAM_HEADER, AnswerReader
 from chat_app.client.endpoint import (
     RECONNECT_WAITS,
     TIMEOUT,
-    Endpoint,
+    ApiEndpoint,
     no_stream,
     result_of,
     transport_error,
@@ -115,7 +115,7 @@ class AsyncChatClient:
         reconnect_waits: Sequence[float] = RECONNECT_WAITS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._endpoint = Endpoint.of(url, key)
+        self._endpoint = ApiEndpoint.of(url, key)
         self._http = httpx.AsyncClient(timeout=TIMEOUT) if http is None else http
         self._owns_http = http is None
         self._reconnect_waits = tuple(reconnect_waits)

@@ -35,7 +35,7 @@ class RequestArguments(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ApiEndpoint:
     """A server, and the headers of each request to it. Its `repr` holds no key.
 
     Args:
@@ -47,10 +47,10 @@ class Endpoint:
     headers: dict[str, str]
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.url!r})"
+        return f"ApiEndpoint({self.url!r})"
 
     @classmethod
-    def of(cls, url: str, key: str | None) -> "Endpoint":
+    def of(cls, url: str, key: str | None) -> "ApiEndpoint":
         """The server at a URL.
 
         Raises:

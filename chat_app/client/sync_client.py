@@ -12,7 +12,7 @@ from chat_app.client.answers import STREAM_HEADER, AnswerReader
 from chat_app.client.endpoint import (
     RECONNECT_WAITS,
     TIMEOUT,
-    Endpoint,
+    ApiEndpoint,
     no_stream,
     result_of,
     transport_error,
@@ -130,7 +130,7 @@ class ChatClient:
         reconnect_waits: Sequence[float] = RECONNECT_WAITS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._endpoint = Endpoint.of(url, key)
+        self._endpoint = ApiEndpoint.of(url, key)
         self._http = httpx.Client(timeout=TIMEOUT) if http is None else http
         self._owns_http = http is None
         self._reconnect_waits = tuple(reconnect_waits)

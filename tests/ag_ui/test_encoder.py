@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from chat_app.api.wires.ag_ui import AgUiEncoder, AgUiEvent, UserMessage, encode, encoded
+from chat_app.api.wires.ag_ui import AgUiEncoder, AgUiEvent, AgUiUserMessage, encode, encoded
 from chat_app.api.wires.ai_sdk import INTERRUPTED
 from chat_app.core.errors import InvalidInput, message_of
 from chat_app.core.events import (
@@ -266,10 +266,10 @@ def test_what_a_client_has_is_repeated_as_valid_json():
 
 def test_the_text_of_a_message_is_that_of_its_text_parts():
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "id": "p"}]
-    assert UserMessage.model_validate({"role": "user", "content": parts}).text == "ab"
+    assert AgUiUserMessage.model_validate({"role": "user", "content": parts}).text == "ab"
     image = {"type": "image", "source": {"type": "url", "value": "https://example.com/a.png"}}
     with pytest.raises(InvalidInput, match="Files can't be sent"):
-        _ = UserMessage.model_validate({"role": "user", "content": [*parts, image]}).text
+        _ = AgUiUserMessage.model_validate({"role": "user", "content": [*parts, image]}).text
 
 
 async def test_the_events_are_closed_with_the_stream():

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from chat_app.api.anthropic_messages import AnthropicMessage
 from chat_app.api.chat_completions import ChatCompletion as OurCompletion
-from chat_app.api.model_responses import ModelResponse, ResponsesRequest
+from chat_app.api.model_responses import OpenAIResponse, ResponsesRequest
 from chat_app.api.wires.anthropic_messages import MessagesEncoder, message
 from chat_app.api.wires.openai_chat import ChatCompletionEncoder, completion
 from chat_app.api.wires.openai_responses import ResponseHead, ResponsesEncoder, response
@@ -131,4 +131,4 @@ def test_responses_of_any_events() -> None:
         assert {item.call_id for item in calls} == set(arguments_of(log))
         whole = response(head, "m", fold(log))
         Response.model_validate(whole, strict=True)
-        ModelResponse.model_validate(whole, strict=True)
+        OpenAIResponse.model_validate(whole, strict=True)

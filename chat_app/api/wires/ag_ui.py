@@ -57,7 +57,7 @@ class ContentPart(BaseModel):
     text: str = ""
 
 
-class UserMessage(BaseModel):
+class AgUiUserMessage(BaseModel):
     """The message to answer."""
 
     id: str = ""
