@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-PATIENCE = 15.0
+TIMEOUT_SECONDS = 15.0
 """The timeout of a wait, in seconds, so that a bug is a failure and not a hang."""
 
 
@@ -42,7 +42,7 @@ class TcpRelay:
 
     async def until_opened(self, count: int) -> None:
         """Wait until so many connections were made."""
-        async with asyncio.timeout(PATIENCE), self._changed:
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._changed:
             await self._changed.wait_for(lambda: self.opened >= count)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

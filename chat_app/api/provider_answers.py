@@ -110,7 +110,7 @@ class AnswerEncoder(Protocol):
         """What comes after the last event."""
         ...
 
-    def frame(self, chunks: Iterable[dict[str, Any]]) -> bytes:
+    def encode(self, chunks: Iterable[dict[str, Any]]) -> bytes:
         """The bytes of some of this."""
         ...
 
@@ -318,16 +318,16 @@ async def _chunks(
         async with answering, aclosing(events):
             event, model = await _first_event(events, asked)
             encoder = call.encoder(model)
-            yield encoder.frame(encoder.start())
+            yield encoder.encode(encoder.start())
             while event is not None:
                 if isinstance(event, Finish):
                     reason = event.reason
                 elif isinstance(event, Usage):
                     usage = event
                 elif chunks := encoder.event(event):
-                    yield encoder.frame(chunks)
+                    yield encoder.encode(chunks)
                 event = await anext(events, None)
-            yield encoder.frame(encoder.end(reason, usage))
+            yield encoder.encode(encoder.end(reason, usage))
             return
     except ProviderError as failure:
         error = ModelFailed(failure)

@@ -160,7 +160,7 @@ class DatabaseThread:
                 done = partial(_set_result, future, work(self._engine))
             except BaseException as error:
                 done = partial(_set_exception, future, error)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits
+            with suppress(RuntimeError):  # the loop is closed: no task waits
                 loop.call_soon_threadsafe(done)
             del call, work, loop, future, done  # a waiting thread keeps nothing alive
         self._connection.disconnect()

@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 
 from chat_app.api.wires.ai_sdk import (
-    DONE,
     INTERRUPTED,
     VERSION_HEADER,
     MessageStreamEncoder,
@@ -18,6 +17,7 @@ from chat_app.api.wires.ai_sdk import (
     ui_parts,
 )
 from chat_app.api.wires.ai_sdk_tools import ClientVersion
+from chat_app.api.wires.sse import DONE
 from chat_app.core.events import (
     Event,
     PartAdded,
@@ -59,7 +59,7 @@ def parts_of(chat: Any) -> list[Any]:
 def plain(parts: list[Any]) -> list[Any]:
     """Parts without what only a client or only a stored message has.
 
-    An approval that nobody has answered stays in a client when its call ends all the same.
+    An unanswered approval stays in a client when its call ends all the same.
     """
     left_out = {"text": {"state"}, "reasoning": {"id"}, "file": {"filename"}}
     return [

@@ -26,7 +26,7 @@ URL = "http://localhost:3000"
 EXAMPLE = ROOT / "examples" / "assistant-ui"
 AG_UI = ROOT / "tests" / "ag_ui"
 ASSISTANT_CLOUD = ROOT / "tests" / "assistant_cloud"
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 """The timeout of a command, in seconds, so that a bug is a failure and not a hang."""
 
 _BLOCK = re.compile(r"^#+ (.*?)$|^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -82,7 +82,7 @@ async def run(script: str, folder: Path, **more: str) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         out, err = await shell.communicate()
     assert (shell.returncode, err.decode()) == (0, ""), out.decode()
     return out.decode()
@@ -118,7 +118,7 @@ async def served(command: str, folder: Path, port: int, **more: str) -> AsyncIte
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while str(port) not in (line := (await process.stdout.readline()).decode()):
                 assert line, "it has ended"
         yield f"http://localhost:{port}"
@@ -256,7 +256,7 @@ async def test_the_stream_has_the_chunks_in_this_order(program: Program, ada: Ht
     }
     async with httpx.AsyncClient(base_url=program.url, trust_env=False) as http:
         headers = {"Authorization": f"Bearer {key}"}
-        response = await http.post("/api/chat", json=body, headers=headers, timeout=PATIENCE)
+        response = await http.post("/api/chat", json=body, headers=headers, timeout=TIMEOUT_SECONDS)
     assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
     assert shapes(response.text) == shapes(STREAM.replace("{…}", "{}"))
 

@@ -32,7 +32,7 @@ def sequences() -> list[list[Event]]:
 
 def bytes_of(encoder: Any, log: list[Event]) -> bytes:
     """A whole stream, as `provider_answers` makes it."""
-    body = encoder.frame(encoder.start())
+    body = encoder.encode(encoder.start())
     reason, usage = None, None
     for event in log:
         if isinstance(event, Finish):
@@ -40,8 +40,8 @@ def bytes_of(encoder: Any, log: list[Event]) -> bytes:
         elif isinstance(event, Usage):
             usage = event
         else:
-            body += encoder.frame(encoder.event(event))
-    return body + encoder.frame(encoder.end(reason, usage))
+            body += encoder.encode(encoder.event(event))
+    return body + encoder.encode(encoder.end(reason, usage))
 
 
 def read(body: bytes) -> list[tuple[str | None, Any]]:

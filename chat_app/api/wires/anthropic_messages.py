@@ -224,10 +224,10 @@ class MessagesEncoder:
         events.append({"type": "message_delta", "delta": delta, "usage": usage_of(usage)})
         return [*events, {"type": "message_stop"}]
 
-    def frame(self, chunks: Iterable[Json]) -> bytes:
+    def encode(self, chunks: Iterable[Json]) -> bytes:
         """Events as the bytes of the stream."""
-        framed = "".join(f"event: {each['type']}\ndata: {_dump(each)}\n\n" for each in chunks)
-        return framed.encode("utf-8", "replace")
+        encoded = "".join(f"event: {each['type']}\ndata: {_dump(each)}\n\n" for each in chunks)
+        return encoded.encode("utf-8", "replace")
 
     def _delta(self, kind: str, block: Json, delta: Json) -> list[Json]:
         events = [] if self._open == kind else self._begin(kind, block)

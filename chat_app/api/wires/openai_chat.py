@@ -211,10 +211,10 @@ class ChatCompletionEncoder:
             chunks.append({**self._base, "choices": [], "usage": usage_of(usage)})
         return chunks
 
-    def frame(self, chunks: Iterable[Json]) -> bytes:
+    def encode(self, chunks: Iterable[Json]) -> bytes:
         """Chunks as events of the stream; behind the last one comes `[DONE]`."""
-        framed = "".join(f"data: {_dump(chunk)}\n\n" for chunk in chunks)
-        body = framed.encode("utf-8", "replace")
+        encoded = "".join(f"data: {_dump(chunk)}\n\n" for chunk in chunks)
+        body = encoded.encode("utf-8", "replace")
         return body + DONE if self._has_ended else body
 
     def _chunk(self, delta: Json, finish: str | None = None) -> Json:

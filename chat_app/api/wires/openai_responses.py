@@ -281,10 +281,10 @@ class ResponsesEncoder:
         kind = "response.completed" if status == "completed" else "response.incomplete"
         return [*events, self._event(kind, response=response)]
 
-    def frame(self, chunks: Iterable[Json]) -> bytes:
+    def encode(self, chunks: Iterable[Json]) -> bytes:
         """Events as the bytes of the stream."""
-        framed = "".join(f"event: {each['type']}\ndata: {_dump(each)}\n\n" for each in chunks)
-        return framed.encode("utf-8", "replace")
+        encoded = "".join(f"event: {each['type']}\ndata: {_dump(each)}\n\n" for each in chunks)
+        return encoded.encode("utf-8", "replace")
 
     def _event(self, kind: str, about: _Item | None = None, /, **more: Any) -> Json:
         event: Json = {"type": kind, "sequence_number": self._number}

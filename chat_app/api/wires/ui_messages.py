@@ -164,7 +164,7 @@ def _tool_call(part: Mapping[str, Any]) -> Part:
 
 
 def denial(part: Mapping[str, Any]) -> ToolApproval:
-    """Why a call was denied; other approvals of a client are not kept, because nobody waits."""
+    """Why a call was denied. Other approvals are not kept, because no run waits for them."""
     approval = part.get("approval")
     said = approval if isinstance(approval, dict) else {}
     found: ToolApproval = {
