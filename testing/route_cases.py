@@ -30,7 +30,7 @@ class Case:
         scope: What an API key must be allowed to do; without it, or with None, a key is 403.
         takes_session: Whether it takes a session; else an API key is needed, and no cookie is read.
         takes_keys: Whether a key changes nothing, as no credential is read at all.
-        kind: What the id in the path is of, as `MarkedUser.ids` has it.
+        kind: What the id in the path is of, as `CanaryUser.ids` has it.
     """
 
     public: bool = False

@@ -32,12 +32,12 @@ from chat_app.auth.principal import Scope
 from chat_app.gateway import Gateway
 from chat_app.gateway.paths import API_DOCS, PUBLIC_API_PREFIX
 from chat_app.services import services
-from testing.marked_users import (
-    CARRIERS,
-    MARK,
-    carried,
+from testing.canary_users import (
+    CANARY,
+    CREDENTIAL_HEADERS,
+    canary_user,
+    credential_headers,
     everything_in,
-    marked_user,
     new_key,
     rows_of,
 )
@@ -343,7 +343,7 @@ def schema_cases(folder: Path, **given: Any) -> Iterator[tuple[SchemaCases, list
         )
         harness = runner.run(opened.__aenter__())
         try:
-            ada = runner.run(marked_user(harness.live))
+            ada = runner.run(canary_user(harness.live))
             owner = ada.principal.user_id
             before = runner.run(rows_of(harness.live.db, owner))
             clients = count(1)
@@ -360,7 +360,7 @@ def schema_cases(folder: Path, **given: Any) -> Iterator[tuple[SchemaCases, list
                 HOME,
                 lambda request: runner.run(client.send(request)),
                 foreign_ids=list(ada.ids.values()),
-                foreign_words=[MARK, *ada.ids.values()],
+                foreign_words=[CANARY, *ada.ids.values()],
             )
             yield cases, list(_credentials(runner, harness))
             assert runner.run(rows_of(harness.live.db, owner)) == before
@@ -370,25 +370,25 @@ def schema_cases(folder: Path, **given: Any) -> Iterator[tuple[SchemaCases, list
 
 
 def _credentials(runner: asyncio.Runner, harness: Harness) -> Iterator[Credential]:
-    session, *headers = CARRIERS
+    session, *headers = CREDENTIAL_HEADERS
     origin = {"Origin": HOME}
 
-    async def identity(carrier: str, scopes: tuple[Scope, ...]) -> Identity:
-        user = await marked_user(harness.live, "myown")
+    async def identity(header: str, scopes: tuple[Scope, ...]) -> Identity:
+        user = await canary_user(harness.live, "myown")
         token = user.token
-        if carrier != session:
+        if header != session:
             token = await new_key(harness.live, user.principal, *scopes)
-        return Identity(origin | carried(harness.live, carrier, token), user.ids)
+        return Identity(origin | credential_headers(harness.live, header, token), user.ids)
 
-    def user_of(carrier: str, scopes: tuple[Scope, ...] = ()) -> Callable[[], Identity]:
-        return lambda: runner.run(identity(carrier, scopes))
+    def user_of(header: str, scopes: tuple[Scope, ...] = ()) -> Callable[[], Identity]:
+        return lambda: runner.run(identity(header, scopes))
 
     yield Credential("session", user_of(session), _refusal_without_key({"session"}))
     yield Credential("signed out", lambda: Identity(origin), _refusal_without_key(set()))
-    for carrier in headers:
+    for header in headers:
         for name, scopes in {"all": SCOPES, **{scope: (scope,) for scope in SCOPES}}.items():
             refusal = _refusal_of_key(frozenset(scopes))
-            yield Credential(f"{carrier} {name}", user_of(carrier, scopes), refusal, is_key=True)
+            yield Credential(f"{header} {name}", user_of(header, scopes), refusal, is_key=True)
 
 
 def _refusal_without_key(

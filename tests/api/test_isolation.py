@@ -1,4 +1,4 @@
-"""Every route with every carrier of a credential, through the gateway: exact verdicts.
+"""Every route with every credential header, through the gateway: exact verdicts.
 
 A route without a case fails. `testing/route_cases.py` is the matrix: who may call a route, with
 which scope, and what it responds.
@@ -17,23 +17,23 @@ from chat_app.auth.keys.tokens import new_key as unknown_key
 from chat_app.auth.principal import Scope
 from chat_app.gateway import Gateway
 from chat_app.services import services
-from testing.database import DatabaseUnderTest
-from testing.marked_users import (
-    CARRIERS,
-    MARK,
-    MarkedUser,
-    carried,
+from testing.canary_users import (
+    CANARY,
+    CREDENTIAL_HEADERS,
+    CanaryUser,
+    canary_user,
+    credential_headers,
     everything_in,
-    marked_user,
     new_key,
     rows_of,
 )
+from testing.database import DatabaseUnderTest
 from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import CASES, NAMING, Case, code_of
 
-COOKIE, *KEY_HEADERS = CARRIERS
+COOKIE, *KEY_HEADERS = CREDENTIAL_HEADERS
 MINE = "myown"
-"""The mark of who calls."""
+"""The canary of the caller."""
 OF_THE_REQUEST = "x-request-id"
 """A header that no two responses share."""
 
@@ -48,7 +48,7 @@ async def harness(database: DatabaseUnderTest) -> AsyncIterator[Harness]:
 
 
 class Caller:
-    """Calls the routes through the gateway, and looks for another user's mark in each response.
+    """Calls the routes through the gateway, and looks for another user's canary in each response.
 
     Args:
         harness: The services.
@@ -57,12 +57,12 @@ class Caller:
     """
 
     def __init__(
-        self, harness: Harness, user: MarkedUser, headers: Mapping[str, str] | None = None
+        self, harness: Harness, user: CanaryUser, headers: Mapping[str, str] | None = None
     ) -> None:
         self.user = user
         home = harness.live.settings.url
         if headers is None:
-            headers = carried(harness.live, COOKIE, user.token)
+            headers = credential_headers(harness.live, COOKIE, user.token)
         transport = httpx.ASGITransport(Gateway(http_app(), services=services))
         self._http = httpx.AsyncClient(
             transport=transport,
@@ -87,7 +87,7 @@ class Caller:
         response = await self._http.request(method, path, **body)
         self._http.cookies.clear()
         if self.user.email.startswith(MINE):
-            assert MARK not in everything_in(response), (method, path)
+            assert CANARY not in everything_in(response), (method, path)
         return response
 
 
@@ -110,7 +110,7 @@ class Untouched:
         models_too: Whether no model may be called.
     """
 
-    def __init__(self, harness: Harness, user: MarkedUser, *, models_too: bool = True) -> None:
+    def __init__(self, harness: Harness, user: CanaryUser, *, models_too: bool = True) -> None:
         self._harness, self._user, self._models_too = harness, user, models_too
 
     async def __aenter__(self) -> None:
@@ -134,18 +134,18 @@ def test_every_route_has_a_case() -> None:
     assert there == set(CASES)
 
 
-@pytest.mark.parametrize("forged", [None, *CARRIERS])
+@pytest.mark.parametrize("forged", [None, *CREDENTIAL_HEADERS])
 async def test_without_a_session_or_a_key_only_public_routes_respond(
     harness: Harness, forged: str | None
 ) -> None:
-    ada = await marked_user(harness.live)
-    headers = {} if forged is None else carried(harness.live, forged, "forged")
+    ada = await canary_user(harness.live)
+    headers = {} if forged is None else credential_headers(harness.live, forged, "forged")
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada):
         for (method, path), case in CASES.items():
             caller = Caller(harness, ada, headers)
             response = await caller.call(method, path)
-            assert MARK not in everything_in(response)
+            assert CANARY not in everything_in(response)
             expected: Verdict | int = case.anonymous or case.status if case.public else 401
             if forged in KEY_HEADERS and not case.takes_keys:
                 expected = (401, "invalid_api_key")
@@ -155,8 +155,8 @@ async def test_without_a_session_or_a_key_only_public_routes_respond(
 
 
 async def test_a_session_reaches_what_is_the_users(harness: Harness) -> None:
-    ada = await marked_user(harness.live)
-    eve = await marked_user(harness.live, MINE)
+    ada = await canary_user(harness.live)
+    eve = await canary_user(harness.live, MINE)
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada, models_too=False):
         for (method, path), case in CASES.items():
@@ -164,9 +164,9 @@ async def test_a_session_reaches_what_is_the_users(harness: Harness) -> None:
             if response.status_code != (case.status if case.takes_session else 401):
                 wrong[f"{method} {path}"] = verdict(response)
             if method == "DELETE" or "set-cookie" in response.headers:
-                eve = await marked_user(harness.live, MINE)  # something of theirs is gone
+                eve = await canary_user(harness.live, MINE)  # something of theirs is gone
         found = [
-            await Caller(harness, eve).send("GET", path, params={"q": MARK, "search": MARK})
+            await Caller(harness, eve).send("GET", path, params={"q": CANARY, "search": CANARY})
             for path in ("/api/search", "/api/threads")
         ]
     assert wrong == {}
@@ -192,7 +192,7 @@ def has_challenge(case: Case, response: httpx.Response) -> bool:
 async def test_a_key_reaches_what_its_scopes_name_and_nothing_else(
     harness: Harness, header: str
 ) -> None:
-    ada = await marked_user(harness.live)
+    ada = await canary_user(harness.live)
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada, models_too=False):
         for scopes in [*((scope,) for scope in SCOPES), SCOPES]:
@@ -209,9 +209,9 @@ async def test_a_key_reaches_what_its_scopes_name_and_nothing_else(
 
 async def with_key(harness: Harness, header: str, *scopes: Scope) -> Caller:
     """Another user, with an API key."""
-    user = await marked_user(harness.live, MINE)
+    user = await canary_user(harness.live, MINE)
     key = await new_key(harness.live, user.principal, *scopes)
-    return Caller(harness, user, carried(harness.live, header, key))
+    return Caller(harness, user, credential_headers(harness.live, header, key))
 
 
 def test_a_scope_reaches_no_route_for_signing_in_and_none_of_the_account() -> None:
@@ -224,15 +224,15 @@ def test_a_scope_reaches_no_route_for_signing_in_and_none_of_the_account() -> No
 async def test_a_key_that_is_over_reaches_nothing_not_even_with_a_cookie(
     harness: Harness, header: str
 ) -> None:
-    ada = await marked_user(harness.live)
+    ada = await canary_user(harness.live)
     key = await new_key(harness.live, ada.principal, *SCOPES)
     newest = (await harness.live.api_keys.list(ada.principal))[0]
     await harness.live.api_keys.revoke(ada.principal, newest.id)
-    session = carried(harness.live, COOKIE, ada.token)
+    session = credential_headers(harness.live, COOKIE, ada.token)
     wrong = dict[str, Verdict]()
     async with Untouched(harness, ada):
         for token in (key, unknown_key(), ada.token):
-            caller = Caller(harness, ada, session | carried(harness.live, header, token))
+            caller = Caller(harness, ada, session | credential_headers(harness.live, header, token))
             for (method, path), case in CASES.items():
                 response = await caller.call(method, path)
                 if not case.takes_keys and verdict(response) != (401, "invalid_api_key"):
@@ -240,14 +240,14 @@ async def test_a_key_that_is_over_reaches_nothing_not_even_with_a_cookie(
     assert wrong == {}
 
 
-async def deleted_ones(harness: Harness) -> tuple[MarkedUser, dict[str, str]]:
+async def deleted_ones(harness: Harness) -> tuple[CanaryUser, dict[str, str]]:
     """A user, and ids of what they have deleted, by kind."""
-    user = await marked_user(harness.live, MINE)
+    user = await canary_user(harness.live, MINE)
     sent = await harness.live.runs.send(user.principal, text="a", client_id="c", model="fake:2x0")
     async for _ in harness.live.runs.follow(user.principal, sent.run_id):
         pass
     await harness.live.threads.delete(user.principal, sent.thread_id)
-    other = await marked_user(harness.live, MINE)
+    other = await canary_user(harness.live, MINE)
     for method, path in NAMING:
         takes_session = CASES[method, path].takes_session
         if method == "DELETE" and "{message}" not in path and takes_session:
@@ -260,21 +260,21 @@ def comparable(response: httpx.Response) -> tuple[int, bytes, str]:
     return response.status_code, response.content, str(sorted(headers))
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
 async def test_a_foreign_id_looks_like_a_missing_one_to_the_byte(
-    harness: Harness, carrier: str
+    harness: Harness, header: str
 ) -> None:
-    ada = await marked_user(harness.live)
+    ada = await canary_user(harness.live)
     eve, deleted = await deleted_ones(harness)
     token = eve.token
-    if carrier != COOKIE:
+    if header != COOKIE:
         token = await new_key(harness.live, eve.principal, *SCOPES)
-    caller = Caller(harness, eve, carried(harness.live, carrier, token))
+    caller = Caller(harness, eve, credential_headers(harness.live, header, token))
     wrong = dict[str, Any]()
     async with Untouched(harness, ada), Untouched(harness, eve):
         for method, path in NAMING:
             case = CASES[method, path]
-            if not (case.takes_session if carrier == COOKIE else case.scope):
+            if not (case.takes_session if header == COOKIE else case.scope):
                 continue
             foreign = [*ada.ids.values(), ada.ids[case.kind].upper()]
             missing = [str(uuid4()), deleted[case.kind], "not an id", "0" * 300]

@@ -19,8 +19,15 @@ from chat_app.auth.keys.scopes import SCOPES
 from chat_app.db.tables import metadata
 from chat_app.gateway import Gateway
 from chat_app.services import services
+from testing.canary_users import (
+    CREDENTIAL_HEADERS,
+    CanaryUser,
+    canary_user,
+    credential_headers,
+    new_key,
+    rows_of,
+)
 from testing.database import DatabaseUnderTest
-from testing.marked_users import CARRIERS, MarkedUser, carried, marked_user, new_key, rows_of
 from testing.reflex_tabs import Harness, open_harness
 from testing.route_cases import described_case
 from testing.schema_cases import UNLIMITED, names_an_id
@@ -90,7 +97,7 @@ async def client(harness: Harness) -> AsyncIterator[httpx.AsyncClient]:
         yield one
 
 
-def server_fields(foreign: MarkedUser) -> dict[str, Any]:
+def server_fields(foreign: CanaryUser) -> dict[str, Any]:
     """Every column of every table in both spellings, and more, each with a value to be found."""
     values = dict[str, Any]()
     for table in metadata.sorted_tables:
@@ -127,7 +134,7 @@ async def bodies(client: httpx.AsyncClient) -> list[tuple[str, str, dict[str, An
     return found
 
 
-def right_body(method: str, path: str, user: MarkedUser) -> tuple[str, Any]:
+def right_body(method: str, path: str, user: CanaryUser) -> tuple[str, Any]:
     """The path and the body of a request that is right, with a part of each type where it can."""
     _, named, given = described_case(method, path).request(method, path, user.ids, user.email)
     body = copy.deepcopy(given.get("json", {}))
@@ -159,15 +166,17 @@ def with_fields(body: Any, place: Place, fields: dict[str, Any]) -> Any:
     return changed
 
 
-async def headers_of(harness: Harness, user: MarkedUser, method: str, path: str) -> dict[str, str]:
+async def headers_of(harness: Harness, user: CanaryUser, method: str, path: str) -> dict[str, str]:
     """A user's session, or an API key where only that is taken."""
-    session, header, _ = CARRIERS
+    session, header, _ = CREDENTIAL_HEADERS
     if described_case(method, path).takes_session:
-        return carried(harness.live, session, user.token)
-    return carried(harness.live, header, await new_key(harness.live, user.principal, *SCOPES))
+        return credential_headers(harness.live, session, user.token)
+    return credential_headers(
+        harness.live, header, await new_key(harness.live, user.principal, *SCOPES)
+    )
 
 
-async def found_in_rows(harness: Harness, user: MarkedUser, foreign: MarkedUser) -> list[str]:
+async def found_in_rows(harness: Harness, user: CanaryUser, foreign: CanaryUser) -> list[str]:
     """What a user's rows have of the planted values."""
     text = repr(await rows_of(harness.live.db, user.principal.user_id))
     planted = [PLANTED, str(NUMBER), "datetime(2001", *foreign.ids.values()]
@@ -177,7 +186,7 @@ async def found_in_rows(harness: Harness, user: MarkedUser, foreign: MarkedUser)
 async def test_no_body_sets_what_the_server_decides(
     harness: Harness, client: httpx.AsyncClient
 ) -> None:
-    ada, eve = [await marked_user(harness.live, mark) for mark in ("hers", "mine")]
+    ada, eve = [await canary_user(harness.live, canary) for canary in ("hers", "mine")]
     before = await rows_of(harness.live.db, ada.principal.user_id)
     fields = server_fields(ada)
     wrong = dict[str, Any]()
@@ -217,7 +226,7 @@ async def test_bodies_declare_no_column_but_these(client: httpx.AsyncClient) -> 
 async def test_a_closed_body_refuses_each_of_these_fields(
     harness: Harness, client: httpx.AsyncClient
 ) -> None:
-    ada = await marked_user(harness.live)
+    ada = await canary_user(harness.live)
     models = {(method, one.path): one.operation for one in routes for method in one.methods or ()}
     taken, tried = list[tuple[str, str]](), 0
     for method, path, schema in await bodies(client):
@@ -279,13 +288,13 @@ def told(response: httpx.Response) -> tuple[int, str, list[tuple[str, str]]]:
 async def test_a_stolen_id_in_a_body_looks_like_a_missing_one(
     harness: Harness, client: httpx.AsyncClient
 ) -> None:
-    ada = await marked_user(harness.live)
+    ada = await canary_user(harness.live)
     before = await rows_of(harness.live.db, ada.principal.user_id)
     wrong, tried = dict[str, Any](), set[tuple[str, Place]]()
     for method, path, schema in await bodies(client):
         for place in id_places(schema, right_body(method, path, ada)[1]):
             tried.add((path, place))
-            eve = await marked_user(harness.live, "mine")
+            eve = await canary_user(harness.live, "mine")
             headers = await headers_of(harness, eve, method, path)
             named, body = right_body(method, path, eve)
             seen = dict[str, Any]()
@@ -307,7 +316,7 @@ async def test_a_stolen_id_in_a_body_looks_like_a_missing_one(
     assert await rows_of(harness.live.db, ada.principal.user_id) == before
 
 
-async def own_ids(harness: Harness, user: MarkedUser) -> set[UUID]:
+async def own_ids(harness: Harness, user: CanaryUser) -> set[UUID]:
     """Every id in a user's rows."""
     rows = (await rows_of(harness.live.db, user.principal.user_id)).values()
     return {cell for some in rows for row in some for cell in row if isinstance(cell, UUID)}

@@ -14,8 +14,8 @@ from chat_app.api import account, threads
 from chat_app.api.responses import json_response
 from chat_app.api.routes import routes
 from chat_app.auth.keys.scopes import SCOPES
+from testing.canary_users import CANARY
 from testing.database import DatabaseUnderTest
-from testing.marked_users import MARK
 from testing.schema_cases import Credential, SchemaCases, schema_cases
 
 EXAMPLES = 3
@@ -61,7 +61,7 @@ HEALTH = "GET /api/health"
         (json_response({"status": "ok"}, 202), "202"),
         (json_response({"status": "ok"}, 500), "Server error"),
         (Response("ok", media_type="text/plain"), "Content-Type"),
-        (JSONResponse({"status": "ok"}, headers={"x-secret": MARK}), "another user's"),
+        (JSONResponse({"status": "ok"}, headers={"x-secret": CANARY}), "another user's"),
     ],
 )
 def test_a_response_that_is_not_as_documented_is_found(

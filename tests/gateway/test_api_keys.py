@@ -11,20 +11,20 @@ from testing.gateway_server import GatewayServer, RecordingApp, Streaming
 from testing.route_cases import code_of
 from testing.socket_client import connect
 
-CARRIERS = ("Authorization", "x-api-key")
+CREDENTIAL_HEADERS = ("Authorization", "x-api-key")
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 
 
-def carried(carrier: str, token: str) -> dict[str, str]:
-    return {carrier: f"Bearer {token}".strip() if carrier == "Authorization" else token}
+def credential_headers(header: str, token: str) -> dict[str, str]:
+    return {header: f"Bearer {token}".strip() if header == "Authorization" else token}
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
 async def test_a_key_is_the_principal_and_reaches_no_route_as_a_header(
-    server: GatewayServer, carrier: str
+    server: GatewayServer, header: str
 ) -> None:
     token, key_id = server.keys.issue("chat")
-    response = await server.client.get("/api/threads", headers=carried(carrier, token))
+    response = await server.client.get("/api/threads", headers=credential_headers(header, token))
     assert response.status_code == 200
     [scope] = server.app.scopes
     assert scope["principal"].credential_id == key_id
@@ -43,13 +43,13 @@ async def test_the_scheme_has_any_case(server: GatewayServer, spelling: str) -> 
     assert response.status_code == (401 if "\u00a0" in spelling else 200)
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_with_a_key_no_cookie_is_read(server: GatewayServer, carrier: str) -> None:
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+async def test_with_a_key_no_cookie_is_read(server: GatewayServer, header: str) -> None:
     session, _ = server.sessions.issue()
     token, key_id = server.keys.issue("chat")
     cookie = f"{server.cookie(session)}; chat_known=k"
     for one, status in ((token, 200), ("wrong", 401), ("", 401)):
-        headers = {"Cookie": cookie, "Origin": server.url, **carried(carrier, one)}
+        headers = {"Cookie": cookie, "Origin": server.url, **credential_headers(header, one)}
         response = await server.client.get("/api/threads", headers=headers)
         assert response.status_code == status
         assert "set-cookie" not in response.headers
@@ -106,13 +106,13 @@ async def test_two_keys_are_refused_whatever_they_are(server: GatewayServer) -> 
     assert server.keys.looked_up == []
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_key_opens_no_page_and_no_route_for_signing_in(open_server, carrier, tmp_path):
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+async def test_a_key_opens_no_page_and_no_route_for_signing_in(open_server, header, tmp_path):
     (tmp_path / "index.html").write_text("")
     async with open_server(build=tmp_path) as server:
         token, _ = server.keys.issue("chat", "models")
         session, _ = server.sessions.issue()
-        headers = {"Cookie": server.cookie(session), **carried(carrier, token)}
+        headers = {"Cookie": server.cookie(session), **credential_headers(header, token)}
         for path in ("/", "/c/1", "/signin", "/settings/api-keys", "/reset/new", "/api/socket"):
             response = await server.client.get(path, headers=headers)
             assert (response.status_code, response.json()["error"]) == (403, "api_key_not_allowed")
@@ -123,13 +123,15 @@ async def test_a_key_opens_no_page_and_no_route_for_signing_in(open_server, carr
         assert server.app.scopes == []
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_key_opens_no_socket(server: GatewayServer, carrier: str) -> None:
+@pytest.mark.parametrize("header", CREDENTIAL_HEADERS)
+async def test_a_key_opens_no_socket(server: GatewayServer, header: str) -> None:
     token, _ = server.keys.issue("chat")
     session, _ = server.sessions.issue()
     for cookie in ("", server.cookie(session)):
         with pytest.raises(InvalidStatus) as error:
-            async with connect(server.url, cookie=cookie, headers=carried(carrier, token)):
+            async with connect(
+                server.url, cookie=cookie, headers=credential_headers(header, token)
+            ):
                 pass
         assert error.value.response.status_code == 403
     assert server.app.scopes == []
@@ -141,7 +143,7 @@ async def test_no_origin_is_asked_of_a_key(server: GatewayServer, origin: str | 
     token, _ = server.keys.issue("chat")
     headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"} if origin else {}
     for method in ("GET", *UNSAFE):
-        given = {**headers, **carried("x-api-key", token)}
+        given = {**headers, **credential_headers("x-api-key", token)}
         response = await server.client.request(method, "/api/threads", headers=given)
         assert response.status_code == 200
         assert not [name for name in response.headers if name.startswith("access-control-")]
@@ -150,7 +152,7 @@ async def test_no_origin_is_asked_of_a_key(server: GatewayServer, origin: str | 
 
 async def test_no_page_may_send_a_key(server: GatewayServer) -> None:
     for origin in ("https://evil.test", "null", server.url):
-        for header in CARRIERS:
+        for header in CREDENTIAL_HEADERS:
             asked = {
                 "Origin": origin,
                 "Access-Control-Request-Method": "POST",
@@ -180,7 +182,7 @@ async def test_an_unknown_host_is_refused_with_a_key_too(server: GatewayServer) 
 async def test_where_no_session_is_read_no_key_is(server: GatewayServer) -> None:
     token, _ = server.keys.issue("chat")
     for path in ("/ping", "/assets/a.js", "/.well-known/x"):
-        headers = carried("Authorization", token)
+        headers = credential_headers("Authorization", token)
         assert (await server.client.get(path, headers=headers)).status_code == 200
     assert server.keys.looked_up == []
     for scope in server.app.scopes:
@@ -199,7 +201,7 @@ async def test_a_revoked_key_stops_its_stream_and_no_other(open_server) -> None:
     stream = Streaming()
     async with open_server(app=RecordingApp(respond=stream)) as server:
         token, key_id = server.keys.issue("chat")
-        headers = carried("Authorization", token)
+        headers = credential_headers("Authorization", token)
         async with server.client.stream("GET", "/api/chat/1/stream", headers=headers) as response:
             server.keys.revoke(server.keys.issue("chat")[1])
             await stream.pieces.put(b"data: 1\n\n")
@@ -219,7 +221,7 @@ async def test_a_key_revoked_while_it_is_resolved_reaches_no_route(
 ) -> None:
     token, key_id = server.keys.issue("chat")
     server.keys.after_reading = lambda: server.keys.revoke(key_id)
-    response = await server.client.get("/api/x", headers=carried("Authorization", token))
+    response = await server.client.get("/api/x", headers=credential_headers("Authorization", token))
     assert response.status_code == 401
     assert server.app.scopes == []
 
@@ -228,7 +230,7 @@ async def test_a_key_is_revalidated_as_a_session_is(open_server) -> None:
     stream = Streaming()
     async with open_server(app=RecordingApp(respond=stream)) as server:
         token, key_id = server.keys.issue("chat")
-        headers = carried("Authorization", token)
+        headers = credential_headers("Authorization", token)
         async with server.client.stream("GET", "/api/chat/1/stream", headers=headers) as response:
             await stream.pieces.put(b"data: 1\n\n")
             pieces = response.aiter_raw()

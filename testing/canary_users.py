@@ -1,4 +1,4 @@
-"""Users with rows of every kind whose texts carry a mark, to find it where it must not be."""
+"""Users with rows of every kind whose texts contain a canary: a word to look for in responses."""
 
 import io
 import zipfile
@@ -20,15 +20,15 @@ from chat_app.services import Services
 from testing.pictures import png
 from testing.reflex_tabs import PASSWORD
 
-MARK = "keptbetweenus"
+CANARY = "keptbetweenus"
 """In every text of the user whom others must learn nothing of."""
-CARRIERS = ("cookie", "Authorization", "x-api-key")
-"""How a request carries a session, in a cookie, or an API key, in one of two headers."""
+CREDENTIAL_HEADERS = ("cookie", "Authorization", "x-api-key")
+"""The headers of credentials: the cookie of a session, and two for an API key."""
 _USES = ("last_used_at", "last_seen_at")
 
 
 @dataclass(frozen=True)
-class MarkedUser:
+class CanaryUser:
     """A signed-in user.
 
     Args:
@@ -44,22 +44,22 @@ class MarkedUser:
     ids: Mapping[str, str]
 
 
-async def marked_user(live: Services, mark: str = MARK) -> MarkedUser:
+async def canary_user(live: Services, canary: str = CANARY) -> CanaryUser:
     """Create a user with a thread, an answered message, a key and a login method of each kind."""
-    email = f"{mark}-{uuid4().hex}@example.com"
-    user_id = await live.accounts.add(email, PASSWORD, f"{mark} name")
+    email = f"{canary}-{uuid4().hex}@example.com"
+    user_id = await live.accounts.add(email, PASSWORD, f"{canary} name")
     issued, other = [
         await live.sessions.issue(
-            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=mark
+            user_id, method="password", remember=False, client_ip="127.0.0.1", user_agent=canary
         )
         for _ in range(2)
     ]
     principal = Principal(user_id, issued.session_id)
-    external_id = f"{mark}-{uuid4().hex}"[:64]
+    external_id = f"{canary}-{uuid4().hex}"[:64]
     sent = await live.runs.send(
         principal,
-        text=f"{mark} text",
-        client_id=f"{mark}-message",
+        text=f"{canary} text",
+        client_id=f"{canary}-message",
         external_id=external_id,
         model="fake:2x0",
     )
@@ -68,24 +68,24 @@ async def marked_user(live: Services, mark: str = MARK) -> MarkedUser:
     await live.threads.change(
         principal,
         sent.thread_id,
-        title=f"{mark} title",
-        options={"instructions": f"{mark} instructions"},
-        custom={"kept": f"{mark} custom"},
+        title=f"{canary} title",
+        options={"instructions": f"{canary} instructions"},
+        custom={"kept": f"{canary} custom"},
     )
-    await live.new_chat_options.change(principal, {"instructions": f"{mark} defaults"})
+    await live.new_chat_options.change(principal, {"instructions": f"{canary} defaults"})
     await live.profiles.set_picture(principal, png())
-    key = await live.api_keys.create(principal, name=f"{mark} key", scopes=SCOPES, days=7)
+    key = await live.api_keys.create(principal, name=f"{canary} key", scopes=SCOPES, days=7)
     passkey = Passkey(
         user_id=user_id,
-        credential_id=f"{mark}{uuid4().hex}".ljust(48, "a"),  # base64url
-        public_key=mark.encode(),
-        name=f"{mark} passkey",
+        credential_id=f"{canary}{uuid4().hex}".ljust(48, "a"),  # base64url
+        public_key=canary.encode(),
+        name=f"{canary} passkey",
         created_at=utc_now(),
     )
     account = Account(
         user_id=user_id,
         issuer="https://issuer.example",
-        subject=f"{mark}{uuid4().hex}",
+        subject=f"{canary}{uuid4().hex}",
         provider="acme",
         email=email,
     )
@@ -101,7 +101,7 @@ async def marked_user(live: Services, mark: str = MARK) -> MarkedUser:
         "passkey": passkey.id,
         "connection": account.id,
     }
-    return MarkedUser(principal, issued.token, email, {kind: str(one) for kind, one in ids.items()})
+    return CanaryUser(principal, issued.token, email, {kind: str(one) for kind, one in ids.items()})
 
 
 async def new_key(live: Services, principal: Principal, *scopes: Scope) -> str:
@@ -110,17 +110,17 @@ async def new_key(live: Services, principal: Principal, *scopes: Scope) -> str:
     return made.token
 
 
-def carried(live: Services, carrier: str, token: str) -> dict[str, str]:
+def credential_headers(live: Services, header: str, token: str) -> dict[str, str]:
     """The headers of a request with a credential.
 
     Args:
         live: Decides the name of the cookie.
-        carrier: One of `CARRIERS`.
+        header: One of `CREDENTIAL_HEADERS`.
         token: That of a session for a cookie, else an API key.
     """
-    if carrier == "cookie":
+    if header == "cookie":
         return {"Cookie": f"{cookies.full_name(live.settings, cookies.SESSION)}={token}"}
-    return {carrier: f"Bearer {token}" if carrier == "Authorization" else token}
+    return {header: f"Bearer {token}" if header == "Authorization" else token}
 
 
 def everything_in(response: httpx.Response) -> str:
