@@ -17,7 +17,7 @@ from chat_app.api.requests import id_of
 from chat_app.api.routing import Routes
 from chat_app.api.streaming import StreamResponse
 from chat_app.api.thread_ids import external_id_of, find_thread
-from chat_app.api.wires import ag_ui
+from chat_app.api.wires import ag_ui, sse
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
 from chat_app.runs.new_message import is_client_id
@@ -95,12 +95,12 @@ async def run_agent(_request: Request, principal: Principal, body: RunAgentInput
     )
     events = services().runs.follow(principal, run.run_id)
     headers = {
-        **ag_ui.HEADERS,
+        **sse.HEADERS,
         THREAD_HEADER: str(thread_id),
         STREAM_HEADER: str(run.run_id),
     }
     chunks = ag_ui.encoded(events, encoder, body.messages)
-    return StreamResponse(chunks, headers, keepalive=ag_ui.KEEPALIVE)
+    return StreamResponse(chunks, headers, keepalive=sse.KEEPALIVE)
 
 
 async def _active_run(principal: Principal, thread_id: UUID | None) -> tuple[RunRef, UUID]:

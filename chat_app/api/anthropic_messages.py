@@ -26,11 +26,10 @@ from chat_app.api.wires.anthropic_messages import (
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
+from chat_app.core.json_values import JsonObject
 from chat_app.llm.base import CallOptions, Effort
 
 routes = Routes()
-
-Values = dict[str, Any]
 
 _REFUSED = ("container", "mcp_servers", "output_format", "stop_sequences")
 """Fields that would change what the answer is, and that not every model has."""
@@ -86,23 +85,23 @@ class MessagesRequest(Body):
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """The id of a model of this server."""
     max_tokens: Annotated[int, Field(ge=1)]
-    messages: Annotated[list[Values], Field(min_length=1, max_length=MAX_MESSAGES)]
+    messages: Annotated[list[JsonObject], Field(min_length=1, max_length=MAX_MESSAGES)]
     """The whole conversation."""
-    system: str | list[Values] | None = None
+    system: str | list[JsonObject] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
-    tools: Annotated[list[Values], Field(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[JsonObject], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     stop_sequences: list[str] | None = None
-    container: str | Values | None = None
-    mcp_servers: list[Values] | None = None
-    output_format: Values | None = None
-    cache_control: Values | None = None
-    context_management: Values | None = None
+    container: str | JsonObject | None = None
+    mcp_servers: list[JsonObject] | None = None
+    output_format: JsonObject | None = None
+    cache_control: JsonObject | None = None
+    context_management: JsonObject | None = None
     inference_geo: str | None = None
-    metadata: Values | None = None
+    metadata: JsonObject | None = None
     service_tier: str | None = None
     speed: str | None = None
     top_k: int | None = None
@@ -177,7 +176,7 @@ class ToolUseBlock(ProviderResponse):
     type: Literal["tool_use"]
     id: str
     name: str
-    input: Values
+    input: JsonObject
 
 
 class MessageUsage(ProviderResponse):

@@ -19,7 +19,7 @@ from chat_app.api.responses import ResponseModel
 from chat_app.api.routing import EVENT_STREAM, Routes
 from chat_app.api.streaming import StreamResponse
 from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
-from chat_app.api.wires import ai_sdk
+from chat_app.api.wires import ai_sdk, sse
 from chat_app.api.wires.ai_sdk_positions import POSITION_HEADER, Position, position_of
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
@@ -343,7 +343,7 @@ def _stream(
         THREAD_HEADER: str(thread_id),
         STREAM_HEADER: str(run.run_id),
     }
-    return StreamResponse(chunks, headers, keepalive=ai_sdk.KEEPALIVE)
+    return StreamResponse(chunks, headers, keepalive=sse.KEEPALIVE)
 
 
 def _id_every(request: Request) -> int | None:

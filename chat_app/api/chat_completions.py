@@ -18,21 +18,21 @@ from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
 from chat_app.api.stored_calls import wants_store
 from chat_app.api.wires.openai_chat import (
-    KEEPALIVE,
     ChatCompletionEncoder,
     completion,
     prompt_of,
     tools_of,
 )
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
+from chat_app.api.wires.sse import KEEPALIVE
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
+from chat_app.core.json_values import JsonObject
 from chat_app.llm.base import CallOptions, Effort, Tool
 
 routes = Routes()
 
-Values = dict[str, Any]
-ToolChoice = Literal["auto", "none", "required"] | Values
+ToolChoice = Literal["auto", "none", "required"] | JsonObject
 
 _REFUSED = (
     "audio",
@@ -64,7 +64,7 @@ class ChatCompletionRequest(Body):
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """The id of a model of this server."""
-    messages: Annotated[list[Values], Field(min_length=1, max_length=MAX_MESSAGES)]
+    messages: Annotated[list[JsonObject], Field(min_length=1, max_length=MAX_MESSAGES)]
     """The whole conversation."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -72,23 +72,23 @@ class ChatCompletionRequest(Body):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     reasoning_effort: Effort | None = None
-    tools: Annotated[list[Values], Field(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[JsonObject], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     n: Literal[1] | None = None
-    response_format: Values | None = None
+    response_format: JsonObject | None = None
     modalities: list[str] | None = None
     stop: list[str] | str | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    audio: Values | None = None
-    prediction: Values | None = None
-    functions: list[Values] | None = None
-    function_call: str | Values | None = None
-    web_search_options: Values | None = None
+    audio: JsonObject | None = None
+    prediction: JsonObject | None = None
+    functions: list[JsonObject] | None = None
+    function_call: str | JsonObject | None = None
+    web_search_options: JsonObject | None = None
     top_p: float | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    logit_bias: Values | None = None
+    logit_bias: JsonObject | None = None
     seed: int | None = None
     parallel_tool_calls: bool | None = None
     store: bool | None = None

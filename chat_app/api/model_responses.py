@@ -18,7 +18,6 @@ from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
 from chat_app.api.stored_calls import wants_store
 from chat_app.api.wires.openai_responses import (
-    KEEPALIVE,
     ResponseHead,
     ResponsesEncoder,
     prompt_of,
@@ -26,14 +25,13 @@ from chat_app.api.wires.openai_responses import (
     tools_of,
 )
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
+from chat_app.api.wires.sse import KEEPALIVE
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
-from chat_app.core.json_values import json_value
+from chat_app.core.json_values import JsonObject, json_value
 from chat_app.llm.base import CallOptions, Effort, Tool
 
 routes = Routes()
-
-Values = dict[str, Any]
 
 _REFUSED = ("background", "conversation", "previous_response_id", "prompt", "top_logprobs")
 """Fields that need what is not stored here, or that not every model has."""
@@ -52,7 +50,7 @@ class TextConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Values | None = None
+    format: JsonObject | None = None
     verbosity: str | None = None
 
 
@@ -64,7 +62,7 @@ class ResponsesRequest(Body):
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """The id of a model of this server."""
-    input: str | Annotated[list[Values], Field(min_length=1, max_length=MAX_MESSAGES)]
+    input: str | Annotated[list[JsonObject], Field(min_length=1, max_length=MAX_MESSAGES)]
     """A message, or the whole conversation."""
     instructions: str | None = None
     stream: bool | None = None
@@ -72,12 +70,12 @@ class ResponsesRequest(Body):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     reasoning: Reasoning | None = None
     text: TextConfig | None = None
-    tools: Annotated[list[Values], Field(max_length=MAX_TOOLS)] | None = None
-    tool_choice: Literal["auto", "none", "required"] | Values | None = None
+    tools: Annotated[list[JsonObject], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Literal["auto", "none", "required"] | JsonObject | None = None
     background: bool | None = None
-    conversation: str | Values | None = None
+    conversation: str | JsonObject | None = None
     previous_response_id: str | None = None
-    prompt: Values | None = None
+    prompt: JsonObject | None = None
     top_logprobs: int | None = None
     include: list[str] | None = None
     max_tool_calls: int | None = None
@@ -88,7 +86,7 @@ class ResponsesRequest(Body):
     safety_identifier: str | None = None
     service_tier: str | None = None
     store: bool | None = None
-    stream_options: Values | None = None
+    stream_options: JsonObject | None = None
     top_p: float | None = None
     truncation: str | None = None
     user: str | None = None
@@ -130,7 +128,7 @@ class ResponsesRequest(Body):
             is_exact=True,
         )
 
-    def echoed(self, tools: tuple[Tool, ...]) -> Values:
+    def echoed(self, tools: tuple[Tool, ...]) -> JsonObject:
         """What a response repeats of the request."""
         return {
             "instructions": self.instructions,
@@ -238,7 +236,7 @@ class FunctionTool(ProviderResponse):
     type: Literal["function"]
     name: str
     description: str
-    parameters: Values
+    parameters: JsonObject
     strict: bool
 
 
@@ -263,7 +261,7 @@ class OpenAIResponse(ProviderResponse):
     previous_response_id: str | None
     store: bool
     temperature: float | None
-    tool_choice: str | Values
+    tool_choice: str | JsonObject
     tools: list[FunctionTool]
     top_p: float | None
     truncation: Literal["disabled"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
-from chat_app.core.json_values import json_value
+from chat_app.core.json_values import compact_json, json_value
 from chat_app.core.parts import NativeItem, Part, ToolCallPart, WholePart
 from chat_app.core.text import utf16_length
 
@@ -190,7 +190,6 @@ ToolEvent = ToolCallDelta | ToolCallEnd | ToolApprovalRequest | ToolApprovalResp
 PartEnd = ReasoningEnd | TextWasReasoning
 Event = PartDelta | PartEnd | TextResumed | ToolEvent | PartAdded | NativeItemAdded | Usage | Finish
 
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _BY_KIND: dict[str, type[Event]] = {
     event.kind: event
     for event in (
@@ -222,7 +221,7 @@ def encode_payload(event: Event) -> str:
     values = {each.name: getattr(event, each.name) for each in fields(event)}
     if isinstance(event, Usage) and not event.cache_write_tokens:
         del values["cache_write_tokens"]  # an earlier version does not know it
-    return _dump(json_value(values))
+    return compact_json(json_value(values))
 
 
 def is_known(kind: str) -> bool:

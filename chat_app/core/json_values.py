@@ -4,8 +4,14 @@ Python's JSON knows numbers that no browser reads, and breaks at values that are
 its stack. One such value would make an answer, and every list of messages with it, unreadable.
 """
 
+import json
 import sys
+from collections.abc import Mapping
 from typing import Any
+
+JsonObject = dict[str, Any]
+JsonMapping = Mapping[str, Any]
+"""A JSON object that is only read."""
 
 MAX_DEPTH = 100
 """How many lists and objects may be inside one another."""
@@ -14,6 +20,9 @@ MAX_VALUES = 100_000
 LEFT_OUT = "[left out: too deep or too large]"
 """What stands in the place of a list or an object beyond a maximum."""
 _MAX_NUMBER = sys.float_info.max
+
+compact_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""Encodes a value on one line, without spaces; ValueError for a number that is not finite."""
 
 
 def json_value(value: Any) -> Any:

@@ -6,7 +6,6 @@ it reads a chunk at half the cost of httpx's own.
 """
 
 import asyncio
-import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +19,7 @@ from openai import AsyncOpenAI, AsyncStream
 from openai._models import FinalRequestOptions
 
 from chat_app.core.http_out import Resolver, is_public_address, resolve
+from chat_app.core.json_values import compact_json
 
 _CONNECT_SECONDS = 10.0
 _MAX_ERROR_BYTES = 32_768
@@ -28,7 +28,6 @@ _ERROR_SECONDS = 5.0
 """How long it is read, once its head has come."""
 
 _HEADERS = {"accept": "application/json", "content-type": "application/json"}
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 # The transport passes some of aiohttp's own errors on: of a response that is not HTTP, for one.
 CONNECTION_ERRORS = (httpx2.HTTPError, aiohttp.ClientError)
@@ -140,7 +139,7 @@ class _Client(AsyncOpenAI):
             options.method,
             url,
             headers=self._own_headers,
-            content=_dump(options.json_data).encode(),
+            content=compact_json(options.json_data).encode(),
             extensions=self._extensions,
         )
 

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_app.api.wires.ai_sdk import DONE, MessageStreamEncoder, encode
+from chat_app.api.wires.ai_sdk import MessageStreamEncoder, encode
+from chat_app.api.wires.sse import DONE
 from chat_app.client import (
     AnswerEvent,
     ApiError,

@@ -111,6 +111,16 @@ def test_messages_of_any_events() -> None:
         AnthropicMessage.model_validate(whole, strict=True)
 
 
+def test_a_number_that_is_not_finite_is_repeated_as_null() -> None:
+    choice = b'{"type": "function", "name": "f", "more": NaN}'
+    body = b'{"model": "m", "input": "hi", "tool_choice": ' + choice + b"}"
+    echoed = ResponsesRequest.model_validate_json(body).echoed(())
+    encoder = ResponsesEncoder(ResponseHead("resp_1", 1, echoed), "m")
+    (_, created), *_ = read(encoder.encode(encoder.start()))
+    repeated = {"type": "function", "name": "f", "more": None}
+    assert created["response"]["tool_choice"] == repeated
+
+
 def test_responses_of_any_events() -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
     echoed = ResponsesRequest(model="m", input="hi").echoed(())

@@ -5,7 +5,6 @@ Sources: the schema at ag-ui.com/spec/1.0/schema.json, and how `@ag-ui/client` r
 each event against them costs a token more than all else. The tests check every event so.
 """
 
-import json
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from chat_app.api.wires.ai_sdk import INTERRUPTED, finish_reason, metadata
 from chat_app.api.wires.ai_sdk_tools import DENIED
+from chat_app.api.wires.sse import data_events
 from chat_app.core.errors import InvalidInput, message_of
 from chat_app.core.events import (
     PART_DELTAS,
@@ -29,18 +29,10 @@ from chat_app.core.events import (
     ToolEvent,
     ToolResult,
 )
-from chat_app.core.json_values import json_value
+from chat_app.core.json_values import compact_json, json_value
 from chat_app.core.parts import WholePart
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 
-HEADERS = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-    "connection": "keep-alive",
-    "x-accel-buffering": "no",
-}
-KEEPALIVE = b": keepalive\n\n"
-"""A comment that clients ignore; it keeps proxies from closing the connection."""
 VERSION = "1.0"
 """The version of the protocol, which each stream names."""
 
@@ -299,14 +291,14 @@ class _OpenCall:
 
 def encode(events: Iterable[AgUiEvent]) -> bytes:
     """The events as server-sent events."""
-    return "".join([f"data: {_json(event)}\n\n" for event in events]).encode()
+    return data_events([_json(event) for event in events])
 
 
 def _json(event: AgUiEvent) -> str:
     if "messageId" not in event or "delta" not in event:
-        return _dump(event)
+        return compact_json(event)
     # an encoder of objects costs a token more than all of its text
-    kind, id_, delta = event["type"], event["messageId"], _dump(event["delta"])
+    kind, id_, delta = event["type"], event["messageId"], compact_json(event["delta"])
     return f'{{"type":"{kind}","messageId":"{id_}","delta":{delta}}}'
 
 
@@ -363,7 +355,7 @@ def _whole_part(part: WholePart) -> tuple[str, dict[str, Any]]:
 def _result_text(event: ToolResult) -> str:
     if event.error:
         return message_of(event.error, {})
-    return event.result if isinstance(event.result, str) else _dump(event.result)
+    return event.result if isinstance(event.result, str) else compact_json(event.result)
 
 
 def _usage(metrics: RunMetrics) -> list[dict[str, Any]]:
@@ -382,4 +374,3 @@ def _usage(metrics: RunMetrics) -> list[dict[str, Any]]:
 
 
 _CONTENT = {"text": "TEXT_MESSAGE_CONTENT", "reasoning": "REASONING_MESSAGE_CONTENT"}
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

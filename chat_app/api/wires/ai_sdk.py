@@ -5,13 +5,13 @@ know, so only those of version 5 are sent. Approvals are the exception: version 
 them as data, if it says who it is.
 """
 
-import json
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
+from chat_app.api.wires import sse
 from chat_app.api.wires.ai_sdk_positions import Chunk, Position, PositionTracker, Remainder
 from chat_app.api.wires.ai_sdk_tools import (
     ClientVersion,
@@ -34,22 +34,14 @@ from chat_app.core.events import (
     ToolResult,
     Usage,
 )
+from chat_app.core.json_values import compact_json
 from chat_app.core.parts import Part, ReasoningPart, TextPart, WholePart
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 
-HEADERS = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-    "connection": "keep-alive",
-    "x-vercel-ai-ui-message-stream": "v1",
-    "x-accel-buffering": "no",
-}
+HEADERS = {**sse.HEADERS, "x-vercel-ai-ui-message-stream": "v1"}
 """`packages/ai/src/ui-message-stream/ui-message-stream-headers.ts`"""
 VERSION_HEADER = "x-ai-sdk"
 """The header in which a client says its version; see `client_version`."""
-KEEPALIVE = b": keepalive\n\n"
-"""A comment that clients ignore; it keeps proxies from closing the connection."""
-DONE = b"data: [DONE]\n\n"
 ID_EVERY = 64
 """How many pushes of a POST have one `id:` line; one in each would double the bytes of a token."""
 
@@ -181,14 +173,15 @@ class MessageStreamEncoder:
 
 def encode(chunks: Iterable[Chunk]) -> bytes:
     """The chunks as server-sent events."""
-    return "".join([f"data: {_json(chunk)}\n\n" for chunk in chunks]).encode()
+    return sse.data_events([_json(chunk) for chunk in chunks])
 
 
 def _json(chunk: Chunk) -> str:
     if "delta" not in chunk:
-        return _dump(chunk)
+        return compact_json(chunk)
     # an encoder of objects costs a token more than all of its text
-    return f'{{"type":"{chunk["type"]}","id":"{chunk["id"]}","delta":{_dump(chunk["delta"])}}}'
+    delta = compact_json(chunk["delta"])
+    return f'{{"type":"{chunk["type"]}","id":"{chunk["id"]}","delta":{delta}}}'
 
 
 async def encoded(
@@ -265,11 +258,11 @@ class _Blocks:
         """
         left = chunks[self._tracker.ended :]
         if not is_end:
-            return encode(left) + DONE
+            return encode(left) + sse.DONE
         if self._every is not None:
-            return encode(left) + self._tracker.end_line + b"\n" + DONE
+            return encode(left) + self._tracker.end_line + b"\n" + sse.DONE
         body = b"".join([self._with_id(chunk, -1) for chunk in left])
-        return body + self._tracker.end_line + DONE
+        return body + self._tracker.end_line + sse.DONE
 
     def _with_id(self, chunk: Chunk, part: int) -> bytes:
         self._tracker.add(chunk, part)
@@ -404,6 +397,3 @@ def _milliseconds(seconds: float | None) -> int | None:
 
 def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

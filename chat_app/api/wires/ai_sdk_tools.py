@@ -18,6 +18,7 @@ from chat_app.api.wires.ai_sdk_positions import (
 )
 from chat_app.core.errors import message_of
 from chat_app.core.events import ToolApprovalRequest, ToolApprovalResponse, ToolResult
+from chat_app.core.json_values import compact_json
 from chat_app.core.parts import ToolApproval, ToolCallPart
 
 ClientVersion = Literal[5, 6, 7]
@@ -193,7 +194,7 @@ def _input(arguments: str) -> dict[str, Any]:
     """The arguments of a tool call; with an error if they are not JSON that can be sent on."""
     try:
         value = without_prototype_keys(json.loads(arguments or "{}"))
-        _dump(reduce(lambda nested, _: [nested], range(_MAX_ADDED_DEPTH), value)).encode()
+        compact_json(reduce(lambda nested, _: [nested], range(_MAX_ADDED_DEPTH), value)).encode()
     except (ValueError, RecursionError):
         return {"type": "tool-input-error", "input": arguments, "errorText": INVALID_ARGUMENTS}
     return {"type": "tool-input-available", "input": value}
@@ -204,7 +205,7 @@ def without_prototype_keys(value: Any) -> Any:
 
     They are those of `packages/provider-utils/src/secure-json-parse.ts`.
     """
-    text = _dump(value)
+    text = compact_json(value)
     if "__proto__" not in text and '"constructor"' not in text:
         return value
     return json.loads(text, object_pairs_hook=_object_without_prototype_keys)
@@ -221,4 +222,3 @@ def _object_without_prototype_keys(pairs: list[tuple[str, Any]]) -> dict[str, An
 
 _MAX_ADDED_DEPTH = 100
 """How much deeper JSON may be nested where it is sent than where it is read."""
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -6,8 +6,7 @@ is sent when it is complete.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from chat_app.api.wires.prompts import (
     PromptBuilder,
@@ -20,6 +19,7 @@ from chat_app.api.wires.prompts import (
     text_part_of,
     tool_of,
 )
+from chat_app.api.wires.sse import typed_events
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import (
     Event,
@@ -31,16 +31,12 @@ from chat_app.core.events import (
     ToolCallEnd,
     Usage,
 )
-from chat_app.core.json_values import json_value
+from chat_app.core.json_values import JsonMapping, JsonObject, json_value
 from chat_app.core.parts import Part
 from chat_app.llm.base import PromptMessage, Tool
 
-Json = dict[str, Any]
-Given = Mapping[str, Any]
-
 KEEPALIVE = b'event: ping\ndata: {"type":"ping"}\n\n'
 
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _REASONS: dict[FinishReason, str] = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -51,7 +47,7 @@ _REASONS: dict[FinishReason, str] = {
 }
 
 
-def prompt_of(system: object, messages: Iterable[Given]) -> tuple[PromptMessage, ...]:
+def prompt_of(system: object, messages: Iterable[JsonMapping]) -> tuple[PromptMessage, ...]:
     """The prompt that a request is.
 
     Args:
@@ -78,7 +74,7 @@ def prompt_of(system: object, messages: Iterable[Given]) -> tuple[PromptMessage,
 
 
 def _add_user(builder: PromptBuilder, content: object, where: str) -> None:
-    def read(block: Given, at: str) -> Part | None:
+    def read(block: JsonMapping, at: str) -> Part | None:
         match block.get("type"):
             case "text":
                 return text_part_of(block, at)
@@ -125,7 +121,7 @@ def _add_answer(builder: PromptBuilder, content: object, where: str) -> None:
                 raise InvalidInput(f"{at} must be text, tool_use or thinking.", at)
 
 
-def tools_of(tools: Iterable[Given]) -> tuple[Tool, ...]:
+def tools_of(tools: Iterable[JsonMapping]) -> tuple[Tool, ...]:
     """The tools of a request.
 
     Raises:
@@ -148,7 +144,7 @@ def stop_reason(reason: FinishReason | None, *, has_calls: bool) -> str:
     return _REASONS[reason or "other"]
 
 
-def usage_of(usage: Usage | None) -> Json:
+def usage_of(usage: Usage | None) -> JsonObject:
     """The `usage` of an answer; zeros where the provider does not count."""
     if usage is None:
         return {
@@ -184,7 +180,7 @@ class MessagesEncoder:
         self._calls: dict[str, tuple[str, list[str]]] = {}
         self._ended_calls: set[str] = set()
 
-    def start(self) -> list[Json]:
+    def start(self) -> list[JsonObject]:
         """The events before the first one of the answer."""
         message = {
             "id": self._message_id,
@@ -198,7 +194,7 @@ class MessagesEncoder:
         }
         return [{"type": "message_start", "message": message}]
 
-    def event(self, event: Event) -> list[Json]:
+    def event(self, event: Event) -> list[JsonObject]:
         """The events of an event."""
         match event:
             case TextDelta(text) if text:
@@ -215,7 +211,7 @@ class MessagesEncoder:
             case _:
                 return []
 
-    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[Json]:
+    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[JsonObject]:
         """The events after the last one of the answer."""
         events = [each for call_id in list(self._calls) for each in self._end_call(call_id)]
         events += self._close()
@@ -224,29 +220,28 @@ class MessagesEncoder:
         events.append({"type": "message_delta", "delta": delta, "usage": usage_of(usage)})
         return [*events, {"type": "message_stop"}]
 
-    def encode(self, chunks: Iterable[Json]) -> bytes:
+    def encode(self, chunks: Iterable[JsonObject]) -> bytes:
         """Events as the bytes of the stream."""
-        encoded = "".join(f"event: {each['type']}\ndata: {_dump(each)}\n\n" for each in chunks)
-        return encoded.encode("utf-8", "replace")
+        return typed_events(chunks)
 
-    def _delta(self, kind: str, block: Json, delta: Json) -> list[Json]:
+    def _delta(self, kind: str, block: JsonObject, delta: JsonObject) -> list[JsonObject]:
         events = [] if self._open == kind else self._begin(kind, block)
         return [*events, {"type": "content_block_delta", "index": self._index, "delta": delta}]
 
-    def _begin(self, kind: str, block: Json) -> list[Json]:
+    def _begin(self, kind: str, block: JsonObject) -> list[JsonObject]:
         events = self._close()
         self._open = kind
         start = {"type": "content_block_start", "index": self._index, "content_block": block}
         return [*events, start]
 
-    def _close(self) -> list[Json]:
+    def _close(self) -> list[JsonObject]:
         if not self._open:
             return []
         self._open = ""
         self._index += 1
         return [{"type": "content_block_stop", "index": self._index - 1}]
 
-    def _end_call(self, call_id: str) -> list[Json]:
+    def _end_call(self, call_id: str) -> list[JsonObject]:
         name, pieces = self._calls.pop(call_id)
         self._ended_calls.add(call_id)
         block = {"type": "tool_use", "id": call_id, "name": name, "input": {}}
@@ -254,7 +249,7 @@ class MessagesEncoder:
         return [*self._begin("tool_use", block), *self._delta("tool_use", block, delta)]
 
 
-def message(message_id: str, model: str, answer: FoldedRun, *, thinking: bool) -> Json:
+def message(message_id: str, model: str, answer: FoldedRun, *, thinking: bool) -> JsonObject:
     """A whole answer as one object.
 
     Args:
@@ -263,7 +258,7 @@ def message(message_id: str, model: str, answer: FoldedRun, *, thinking: bool) -
         answer: What the model sent.
         thinking: Whether the client wants the reasoning.
     """
-    content: list[Json] = []
+    content: list[JsonObject] = []
     for part in answer.parts:
         if part["type"] == "text" and part["text"]:
             content.append({"type": "text", "text": part["text"]})
@@ -287,7 +282,7 @@ def message(message_id: str, model: str, answer: FoldedRun, *, thinking: bool) -
     }
 
 
-def _input(arguments: str) -> Json:
+def _input(arguments: str) -> JsonObject:
     """The arguments of a call as an object, which a model may not have written."""
     try:
         value = json.loads(arguments) if arguments.strip() else {}

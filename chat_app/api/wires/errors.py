@@ -3,14 +3,13 @@
 platform.openai.com/docs/guides/error-codes/api-errors, docs.anthropic.com/en/api/errors
 """
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from chat_app.api.wires.sse import data_events, typed_events
 from chat_app.core.errors import ChatError
-
-Json = dict[str, Any]
+from chat_app.core.json_values import JsonObject, compact_json
 
 
 class _ErrorModel(BaseModel):
@@ -73,7 +72,7 @@ def provider_status(status: int) -> int:
     return 400 if status == 422 else status
 
 
-def openai_error(error: ChatError) -> Json:
+def openai_error(error: ChatError) -> JsonObject:
     """The body of an error response of OpenAI."""
     kind = "invalid_request_error"
     if error.status == 429:
@@ -90,7 +89,7 @@ def openai_error(error: ChatError) -> Json:
     }
 
 
-def anthropic_error(error: ChatError) -> Json:
+def anthropic_error(error: ChatError) -> JsonObject:
     """The body of an error response of Anthropic."""
     kind = "api_error" if error.status >= 500 else "invalid_request_error"
     found = _ANTHROPIC_TYPES.get(error.status, kind)
@@ -99,7 +98,7 @@ def anthropic_error(error: ChatError) -> Json:
 
 def openai_error_event(error: ChatError) -> bytes:
     """The last event of a stream of chat completions that breaks off."""
-    return f"data: {json.dumps(openai_error(error))}\n\n".encode()
+    return data_events([compact_json(openai_error(error))])
 
 
 def responses_error_event(error: ChatError) -> bytes:
@@ -112,9 +111,9 @@ def responses_error_event(error: ChatError) -> bytes:
         "param": described["param"],
         "sequence_number": _LAST_NUMBER,
     }
-    return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
+    return typed_events([event])
 
 
 def anthropic_error_event(error: ChatError) -> bytes:
     """The last event of a stream of a message that breaks off."""
-    return f"event: error\ndata: {json.dumps(anthropic_error(error))}\n\n".encode()
+    return typed_events([anthropic_error(error)])

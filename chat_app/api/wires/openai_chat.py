@@ -4,9 +4,7 @@ platform.openai.com/docs/api-reference/chat. `reasoning_content` beside the cont
 servers of this API have (api-docs.deepseek.com/guides/reasoning_model).
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from chat_app.api.wires.prompts import (
     PromptBuilder,
@@ -18,6 +16,7 @@ from chat_app.api.wires.prompts import (
     text_part_of,
     tool_of,
 )
+from chat_app.api.wires.sse import DONE, data_events
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import (
     Event,
@@ -28,16 +27,9 @@ from chat_app.core.events import (
     ToolCallDelta,
     Usage,
 )
+from chat_app.core.json_values import JsonMapping, JsonObject, compact_json
 from chat_app.core.parts import Part, text_part
 from chat_app.llm.base import PromptMessage, Tool
-
-Json = dict[str, Any]
-Given = Mapping[str, Any]
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-DONE = b"data: [DONE]\n\n"
-KEEPALIVE = b": keepalive\n\n"
 
 _REASONS: dict[FinishReason, str] = {
     "stop": "stop",
@@ -49,7 +41,7 @@ _REASONS: dict[FinishReason, str] = {
 }
 
 
-def prompt_of(messages: Iterable[Given]) -> tuple[PromptMessage, ...]:
+def prompt_of(messages: Iterable[JsonMapping]) -> tuple[PromptMessage, ...]:
     """The prompt that the messages of a request are.
 
     Raises:
@@ -63,7 +55,7 @@ def prompt_of(messages: Iterable[Given]) -> tuple[PromptMessage, ...]:
             case "system" | "developer":
                 builder.add_system(text_of_content(content, f"{where}.content", "text"))
             case "user":
-                builder.user(parts_of_content(content, f"{where}.content", _said))
+                builder.user(parts_of_content(content, f"{where}.content", _user_part))
             case "assistant":
                 _add_answer(builder, message, where)
             case "tool":
@@ -77,7 +69,7 @@ def prompt_of(messages: Iterable[Given]) -> tuple[PromptMessage, ...]:
     return builder.prompt()
 
 
-def _said(part: Given, where: str) -> Part:
+def _user_part(part: JsonMapping, where: str) -> Part:
     match part.get("type"):
         case "text":
             return text_part_of(part, where)
@@ -89,12 +81,12 @@ def _said(part: Given, where: str) -> Part:
             raise InvalidInput(f"{where} must be text or image_url; other parts can't be sent.")
 
 
-def _add_answer(builder: PromptBuilder, message: Given, where: str) -> None:
+def _add_answer(builder: PromptBuilder, message: JsonMapping, where: str) -> None:
     if message.get("function_call") is not None:
         raise InvalidInput(f"{where}.function_call is out of date; use tool_calls.", where)
     content = message.get("content")
     if content is not None:
-        builder.answer(parts_of_content(content, f"{where}.content", _written))
+        builder.answer(parts_of_content(content, f"{where}.content", _assistant_part))
     elif isinstance(refusal := message.get("refusal"), str):
         builder.answer([text_part(refusal)])
     for index, call in enumerate(
@@ -111,7 +103,7 @@ def _add_answer(builder: PromptBuilder, message: Given, where: str) -> None:
         )
 
 
-def _written(part: Given, where: str) -> Part:
+def _assistant_part(part: JsonMapping, where: str) -> Part:
     match part.get("type"):
         case "text":
             return text_part_of(part, where)
@@ -121,7 +113,7 @@ def _written(part: Given, where: str) -> Part:
             raise InvalidInput(f"{where} must be text or refusal.", where)
 
 
-def tools_of(tools: Iterable[Given]) -> tuple[Tool, ...]:
+def tools_of(tools: Iterable[JsonMapping]) -> tuple[Tool, ...]:
     """The tools of a request.
 
     Raises:
@@ -145,7 +137,7 @@ def finish_reason(reason: FinishReason | None, *, has_calls: bool) -> str:
     return _REASONS[reason or "other"]
 
 
-def usage_of(usage: Usage | None) -> Json | None:
+def usage_of(usage: Usage | None) -> JsonObject | None:
     """The `usage` of an answer; None where the provider does not count."""
     if usage is None:
         return None
@@ -179,11 +171,11 @@ class ChatCompletionEncoder:
         self._calls: dict[str, int] = {}
         self._has_ended = False
 
-    def start(self) -> list[Json]:
+    def start(self) -> list[JsonObject]:
         """The chunks before the first event."""
         return [self._chunk({"role": "assistant", "content": ""})]
 
-    def event(self, event: Event) -> list[Json]:
+    def event(self, event: Event) -> list[JsonObject]:
         """The chunks of an event."""
         match event:
             case TextDelta(text) if text:
@@ -202,7 +194,7 @@ class ChatCompletionEncoder:
             case _:
                 return []
 
-    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[Json]:
+    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[JsonObject]:
         """The chunks after the last event."""
         self._has_ended = True
         finish = finish_reason(reason, has_calls=bool(self._calls))
@@ -211,19 +203,18 @@ class ChatCompletionEncoder:
             chunks.append({**self._base, "choices": [], "usage": usage_of(usage)})
         return chunks
 
-    def encode(self, chunks: Iterable[Json]) -> bytes:
+    def encode(self, chunks: Iterable[JsonObject]) -> bytes:
         """Chunks as events of the stream; behind the last one comes `[DONE]`."""
-        encoded = "".join(f"data: {_dump(chunk)}\n\n" for chunk in chunks)
-        body = encoded.encode("utf-8", "replace")
+        body = data_events(map(compact_json, chunks))
         return body + DONE if self._has_ended else body
 
-    def _chunk(self, delta: Json, finish: str | None = None) -> Json:
+    def _chunk(self, delta: JsonObject, finish: str | None = None) -> JsonObject:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         chunk = {**self._base, "choices": [choice]}
         return {**chunk, "usage": None} if self._has_usage else chunk
 
 
-def completion(completion_id: str, model: str, created: int, answer: FoldedRun) -> Json:
+def completion(completion_id: str, model: str, created: int, answer: FoldedRun) -> JsonObject:
     """A whole answer as one object.
 
     Args:
@@ -243,7 +234,7 @@ def completion(completion_id: str, model: str, created: int, answer: FoldedRun) 
         for part in answer.parts
         if part["type"] == "tool-call"
     ]
-    message: Json = {"role": "assistant", "content": "".join(texts), "refusal": None}
+    message: JsonObject = {"role": "assistant", "content": "".join(texts), "refusal": None}
     if calls:
         message |= {"tool_calls": calls, "content": message["content"] or None}
     if thoughts:

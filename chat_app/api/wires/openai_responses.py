@@ -3,7 +3,6 @@
 platform.openai.com/docs/api-reference/responses and …/responses-streaming
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from chat_app.api.wires.prompts import (
     text_part_of,
     tool_of,
 )
+from chat_app.api.wires.sse import typed_events
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import (
     Event,
@@ -29,15 +29,10 @@ from chat_app.core.events import (
     ToolCallEnd,
     Usage,
 )
+from chat_app.core.json_values import JsonMapping, JsonObject
 from chat_app.core.parts import Part, text_part
 from chat_app.llm.base import PromptMessage, Tool
 
-Json = dict[str, Any]
-Given = Mapping[str, Any]
-
-KEEPALIVE = b": keepalive\n\n"
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _INCOMPLETE: dict[FinishReason, str] = {
     "length": "max_output_tokens",
     "size": "max_output_tokens",
@@ -45,7 +40,9 @@ _INCOMPLETE: dict[FinishReason, str] = {
 }
 
 
-def prompt_of(instructions: str | None, given: str | Iterable[Given]) -> tuple[PromptMessage, ...]:
+def prompt_of(
+    instructions: str | None, given: str | Iterable[JsonMapping]
+) -> tuple[PromptMessage, ...]:
     """The prompt that a request is.
 
     Args:
@@ -66,7 +63,7 @@ def prompt_of(instructions: str | None, given: str | Iterable[Given]) -> tuple[P
     return builder.prompt()
 
 
-def _add_item(builder: PromptBuilder, item: Given, where: str) -> None:
+def _add_item(builder: PromptBuilder, item: JsonMapping, where: str) -> None:
     match item.get("type", "message"):
         case "message":
             _add_message(builder, item, where)
@@ -85,22 +82,22 @@ def _add_item(builder: PromptBuilder, item: Given, where: str) -> None:
             )
 
 
-def _add_message(builder: PromptBuilder, item: Given, where: str) -> None:
+def _add_message(builder: PromptBuilder, item: JsonMapping, where: str) -> None:
     content = item.get("content")
     match item.get("role"):
         case "system" | "developer":
             builder.add_system(text_of_content(content, f"{where}.content", "input_text"))
         case "user":
-            builder.user(parts_of_content(content, f"{where}.content", _said))
+            builder.user(parts_of_content(content, f"{where}.content", _user_part))
         case "assistant":
-            builder.answer(parts_of_content(content, f"{where}.content", _written))
+            builder.answer(parts_of_content(content, f"{where}.content", _assistant_part))
         case _:
             raise InvalidInput(
                 f"{where}.role must be system, developer, user or assistant.", f"{where}.role"
             )
 
 
-def _said(part: Given, where: str) -> Part:
+def _user_part(part: JsonMapping, where: str) -> Part:
     match part.get("type"):
         case "input_text":
             return text_part_of(part, where)
@@ -110,7 +107,7 @@ def _said(part: Given, where: str) -> Part:
             raise InvalidInput(f"{where} must be input_text or input_image.", where)
 
 
-def _written(part: Given, where: str) -> Part:
+def _assistant_part(part: JsonMapping, where: str) -> Part:
     match part.get("type"):
         case "output_text" | "input_text":
             return text_part_of(part, where)
@@ -120,7 +117,7 @@ def _written(part: Given, where: str) -> Part:
             raise InvalidInput(f"{where} must be output_text or refusal.", where)
 
 
-def tools_of(tools: Iterable[Given]) -> tuple[Tool, ...]:
+def tools_of(tools: Iterable[JsonMapping]) -> tuple[Tool, ...]:
     """The tools of a request.
 
     Raises:
@@ -136,7 +133,7 @@ def tools_of(tools: Iterable[Given]) -> tuple[Tool, ...]:
     return tuple(found)
 
 
-def usage_of(usage: Usage | None) -> Json | None:
+def usage_of(usage: Usage | None) -> JsonObject | None:
     """The `usage` of an answer; None where the provider does not count."""
     if usage is None:
         return None
@@ -168,8 +165,8 @@ class ResponseHead:
     echoed: Mapping[str, Any]
 
     def response(
-        self, model: str, status: str, output: list[Json], usage: Usage | None = None
-    ) -> Json:
+        self, model: str, status: str, output: list[JsonObject], usage: Usage | None = None
+    ) -> JsonObject:
         """The response.
 
         Args:
@@ -213,7 +210,7 @@ class _Item:
     def text(self) -> str:
         return "".join(self.pieces)
 
-    def whole(self, *, is_done: bool) -> Json:
+    def whole(self, *, is_done: bool) -> JsonObject:
         status, text = "completed" if is_done else "in_progress", self.text if is_done else ""
         match self.kind:
             case "message":
@@ -243,7 +240,7 @@ class ResponsesEncoder:
         self._calls: dict[str, _Item] = {}
         self._known_calls: set[str] = set()
 
-    def start(self) -> list[Json]:
+    def start(self) -> list[JsonObject]:
         """The events before the first one of the answer."""
         response = self._head.response(self._model, "in_progress", [])
         return [
@@ -251,7 +248,7 @@ class ResponsesEncoder:
             self._event("response.in_progress", response=response),
         ]
 
-    def event(self, event: Event) -> list[Json]:
+    def event(self, event: Event) -> list[JsonObject]:
         """The events of an event."""
         match event:
             case TextDelta(text) if text:
@@ -270,7 +267,7 @@ class ResponsesEncoder:
             case _:
                 return []
 
-    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[Json]:
+    def end(self, reason: FinishReason | None, usage: Usage | None) -> list[JsonObject]:
         """The events after the last one of the answer."""
         events = self._close()
         for item in list(self._calls.values()):
@@ -281,24 +278,23 @@ class ResponsesEncoder:
         kind = "response.completed" if status == "completed" else "response.incomplete"
         return [*events, self._event(kind, response=response)]
 
-    def encode(self, chunks: Iterable[Json]) -> bytes:
+    def encode(self, chunks: Iterable[JsonObject]) -> bytes:
         """Events as the bytes of the stream."""
-        encoded = "".join(f"event: {each['type']}\ndata: {_dump(each)}\n\n" for each in chunks)
-        return encoded.encode("utf-8", "replace")
+        return typed_events(chunks)
 
-    def _event(self, kind: str, about: _Item | None = None, /, **more: Any) -> Json:
-        event: Json = {"type": kind, "sequence_number": self._number}
+    def _event(self, kind: str, about: _Item | None = None, /, **more: Any) -> JsonObject:
+        event: JsonObject = {"type": kind, "sequence_number": self._number}
         self._number += 1
         if about is not None:
             event |= {"item_id": about.id, "output_index": about.index}
         return event | more
 
-    def _text_delta(self, item: _Item, text: str) -> Json:
+    def _text_delta(self, item: _Item, text: str) -> JsonObject:
         item.pieces.append(text)
         more = {"content_index": 0, "delta": text, "logprobs": []}
         return self._event("response.output_text.delta", item, **more)
 
-    def _at(self, kind: str) -> tuple[list[Json], _Item]:
+    def _at(self, kind: str) -> tuple[list[JsonObject], _Item]:
         """The open item of a kind, and the events that open it."""
         if self._open is not None and self._open.kind == kind:
             return [], self._open
@@ -313,8 +309,8 @@ class ResponsesEncoder:
             events.append(self._event("response.reasoning_summary_part.added", item, **added))
         return events, item
 
-    def _call(self, call_id: str, name: str, arguments: str) -> list[Json]:
-        events: list[Json] = []
+    def _call(self, call_id: str, name: str, arguments: str) -> list[JsonObject]:
+        events: list[JsonObject] = []
         item = self._calls.get(call_id)
         if item is None:
             if call_id in self._known_calls:
@@ -336,18 +332,18 @@ class ResponsesEncoder:
         self._items.append(item)
         return item
 
-    def _added(self, item: _Item) -> Json:
+    def _added(self, item: _Item) -> JsonObject:
         added = {"output_index": item.index, "item": item.whole(is_done=False)}
         return self._event("response.output_item.added", **added)
 
-    def _close(self) -> list[Json]:
+    def _close(self) -> list[JsonObject]:
         """End the open item."""
         if self._open is None:
             return []
         item, self._open = self._open, None
         return self._end_item(item)
 
-    def _end_item(self, item: _Item) -> list[Json]:
+    def _end_item(self, item: _Item) -> list[JsonObject]:
         text = item.text
         match item.kind:
             case "message":
@@ -370,7 +366,7 @@ class ResponsesEncoder:
         return [*events, self._event("response.output_item.done", **done)]
 
 
-def response(head: ResponseHead, model: str, answer: FoldedRun) -> Json:
+def response(head: ResponseHead, model: str, answer: FoldedRun) -> JsonObject:
     """A whole answer as one object.
 
     Args:
@@ -378,7 +374,7 @@ def response(head: ResponseHead, model: str, answer: FoldedRun) -> Json:
         model: The id of the model that answered.
         answer: What the model sent.
     """
-    output: list[Json] = []
+    output: list[JsonObject] = []
     for index, part in enumerate(answer.parts):
         match part["type"]:
             case "text" if part["text"]:
@@ -395,5 +391,5 @@ def response(head: ResponseHead, model: str, answer: FoldedRun) -> Json:
     return head.response(model, response_status(reason), output, answer.usage)
 
 
-def _output_text(text: str) -> Json:
+def _output_text(text: str) -> JsonObject:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
