@@ -12,15 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat_app.api.chat import STREAM_HEADER, THREAD_HEADER
 from chat_app.api.requests import id_of
 from chat_app.api.routing import Routes
-from chat_app.api.streaming import StreamResponse
+from chat_app.api.streaming import STREAM_HEADER, THREAD_HEADER, StreamResponse
 from chat_app.api.thread_ids import external_id_of, find_thread
 from chat_app.api.wires import ag_ui, sse
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput, NotFound
-from chat_app.runs.new_message import is_client_id
+from chat_app.core.text import is_client_id
 from chat_app.services import services
 from chat_app.threads.views import RunRef
 
@@ -119,7 +118,10 @@ async def _active_run(principal: Principal, thread_id: UUID | None) -> tuple[Run
 
 
 async def _send(
-    principal: Principal, body: RunAgentInput, thread_id: UUID | None, message: ag_ui.AgUiUserMessage
+    principal: Principal,
+    body: RunAgentInput,
+    thread_id: UUID | None,
+    message: ag_ui.AgUiUserMessage,
 ) -> tuple[RunRef, UUID]:
     created = await services().runs.send(
         principal,

@@ -17,7 +17,7 @@ from chat_app.api.problems import MEDIA_TYPE, problem
 from chat_app.api.requests import id_of
 from chat_app.api.responses import ResponseModel
 from chat_app.api.routing import EVENT_STREAM, Routes
-from chat_app.api.streaming import StreamResponse
+from chat_app.api.streaming import STREAM_HEADER, THREAD_HEADER, StreamResponse
 from chat_app.api.thread_ids import external_id_of, find_thread, is_uuid
 from chat_app.api.wires import ai_sdk, sse
 from chat_app.api.wires.ai_sdk_positions import POSITION_HEADER, Position, position_of
@@ -29,11 +29,6 @@ from chat_app.runs.create import CreatedRun
 from chat_app.services import services
 from chat_app.threads.options import allowed_efforts
 from chat_app.threads.views import RunRef, Window
-
-THREAD_HEADER = "x-thread-id"
-"""The thread that a client's first message created."""
-STREAM_HEADER = "x-resumable-stream-id"
-"""What assistant-ui resumes a stream by: the id of the run."""
 
 routes = Routes()
 

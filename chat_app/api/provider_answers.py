@@ -18,12 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 from chat_app.api.errors import InternalError
 from chat_app.api.families import family_of
 from chat_app.api.responses import json_response
-from chat_app.api.stored_calls import (
-    THREAD_HEADER,
-    events_of_stored_call,
-    start_stored_call,
-)
-from chat_app.api.streaming import StreamResponse, disconnected
+from chat_app.api.stored_calls import events_of_stored_call, start_stored_call
+from chat_app.api.streaming import THREAD_HEADER, StreamResponse, disconnected
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, InvalidInput
 from chat_app.core.events import (

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from starlette.requests import Request
 
 from chat_app.api.requests import id_of
+from chat_app.api.streaming import THREAD_HEADER
 from chat_app.auth.keys.scopes import require_scope
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, InvalidInput
@@ -23,8 +24,6 @@ from chat_app.services import services
 
 STORE_HEADER = "x-chat-store"
 """`true` has a call stored; OpenAI's own `store` does the same."""
-THREAD_HEADER = "x-thread-id"
-"""The chat that a stored call goes on with, and in the response the chat that it is in."""
 IDEMPOTENCY_HEADER = "idempotency-key"
 """Two calls with the same key and the same text are one."""
 

@@ -9,6 +9,11 @@ from starlette.types import Receive, Scope, Send
 
 from chat_app.core.clock import WaitLimit
 
+THREAD_HEADER = "x-thread-id"
+"""In a response, the thread that a message is in. In a request of OpenAI's and Anthropic's clients,
+the thread that a stored call goes on with."""
+STREAM_HEADER = "x-resumable-stream-id"
+"""What assistant-ui resumes a stream by: the id of the run."""
 SEND_BODY = "chat_app.send_body"
 """The key of the ASGI scope with the `send` of the gateway, for the body only: what stands between
 looks at the start of a response, and would cost each token as much as its text."""
