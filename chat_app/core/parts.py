@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
+from chat_app.core.errors import message_of
+
 
 class TextPart(TypedDict):
     """Text of a user or a model; a model's is Markdown."""
@@ -155,6 +157,17 @@ def text_part(text: str) -> TextPart:
 def notice_part(code: str, **params: Any) -> NoticePart:
     """A notice."""
     return {"type": "notice", "code": code, "params": params}
+
+
+def notice_values(part: NoticePart) -> dict[str, Any]:
+    """A notice as programs get it, with its message."""
+    code, params = part["code"], part["params"]
+    return {"code": code, "params": params, "text": message_of(code, params)}
+
+
+def summary_values(part: SummaryPart) -> dict[str, Any]:
+    """A summary as programs get it: without the id of the last message that it covers."""
+    return {key: part[key] for key in ("text", "count", "origin")}
 
 
 def text_of(parts: Iterable[Part]) -> str:

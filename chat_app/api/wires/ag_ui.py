@@ -30,7 +30,7 @@ from chat_app.core.events import (
     ToolResult,
 )
 from chat_app.core.json_values import compact_json, json_value
-from chat_app.core.parts import WholePart
+from chat_app.core.parts import WholePart, notice_values, summary_values
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 
 VERSION = "1.0"
@@ -346,10 +346,9 @@ def _whole_part(part: WholePart) -> tuple[str, dict[str, Any]]:
         case "data":
             return "data", {"name": part["name"], "data": part["data"]}
         case "notice":
-            code, params = part["code"], part["params"]
-            return "notice", {"code": code, "params": params, "text": message_of(code, params)}
+            return "notice", notice_values(part)
         case "summary":
-            return "summary", {key: part[key] for key in ("text", "count", "origin")}
+            return "summary", summary_values(part)
 
 
 def _result_text(event: ToolResult) -> str:

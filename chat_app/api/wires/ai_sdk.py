@@ -19,7 +19,6 @@ from chat_app.api.wires.ai_sdk_tools import (
     ui_tool_call,
     without_prototype_keys,
 )
-from chat_app.core.errors import message_of
 from chat_app.core.events import (
     PART_DELTAS,
     PartAdded,
@@ -35,7 +34,14 @@ from chat_app.core.events import (
     Usage,
 )
 from chat_app.core.json_values import compact_json
-from chat_app.core.parts import Part, ReasoningPart, TextPart, WholePart
+from chat_app.core.parts import (
+    Part,
+    ReasoningPart,
+    TextPart,
+    WholePart,
+    notice_values,
+    summary_values,
+)
 from chat_app.runs.follow import EndEvent, PartEvent, RunMetrics
 
 HEADERS = {**sse.HEADERS, "x-vercel-ai-ui-message-stream": "v1"}
@@ -367,12 +373,9 @@ def _whole_part(part: WholePart, index: int) -> Chunk:
                 "data": without_prototype_keys(part["data"]),
             }
         case "notice":
-            code, params = part["code"], part["params"]
-            data = {"code": code, "params": params, "text": message_of(code, params)}
-            return {"type": "data-notice", "id": f"d{index}", "data": data}
+            return {"type": "data-notice", "id": f"d{index}", "data": notice_values(part)}
         case "summary":
-            shown = {key: part[key] for key in ("text", "count", "origin")}
-            return {"type": "data-summary", "id": f"d{index}", "data": shown}
+            return {"type": "data-summary", "id": f"d{index}", "data": summary_values(part)}
 
 
 def _provider_metadata(**values: Any) -> dict[str, Any]:

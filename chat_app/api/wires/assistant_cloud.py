@@ -17,7 +17,7 @@ from chat_app.api.wires.ui_messages import denial, read_part, storable, text_fie
 from chat_app.core.crypto import hash_token
 from chat_app.core.errors import InvalidInput, message_of
 from chat_app.core.json_values import json_value
-from chat_app.core.parts import Part, ToolCallPart
+from chat_app.core.parts import Part, ToolCallPart, notice_values, summary_values
 from chat_app.core.text import is_client_id
 from chat_app.runs.follow import RunMetrics
 from chat_app.threads.views import MessageView
@@ -181,12 +181,9 @@ def _aui_part(part: Part) -> dict[str, Any]:
         case "data":
             return {"type": "data", "name": part["name"], "data": part["data"]}
         case "notice":
-            code, params = part["code"], part["params"]
-            said = {"code": code, "params": params, "text": message_of(code, params)}
-            return {"type": "data", "name": "notice", "data": said}
+            return {"type": "data", "name": "notice", "data": notice_values(part)}
         case "summary":
-            shown = {key: part[key] for key in ("text", "count", "origin")}
-            return {"type": "data", "name": "summary", "data": shown}
+            return {"type": "data", "name": "summary", "data": summary_values(part)}
 
 
 def _aui_tool_call(part: ToolCallPart) -> dict[str, Any]:
