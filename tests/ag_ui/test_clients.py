@@ -102,7 +102,7 @@ async def test_a_conversation_goes_on_below_what_the_client_shows(clients: Clien
     await running
 
 
-async def test_tool_calls_and_their_results(clients: Clients, server: Server):
+async def test_a_client_reads_tool_calls_with_their_results(clients: Clients, server: Server):
     agent = await open_agent(clients, server, (await server.options())["chatId"])
     running = asyncio.create_task(agent.run(said("sum")))
     answer = (await server.next_answer()).say("Let me see.")

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from chat_app.api.wires.ai_sdk import (
-    DONE,
     ID_EVERY,
     INTERRUPTED,
     Chunk,
@@ -21,6 +20,7 @@ from chat_app.api.wires.ai_sdk import (
 )
 from chat_app.api.wires.ai_sdk_positions import position_of
 from chat_app.api.wires.ai_sdk_tools import DENIED, INVALID_ARGUMENTS, ClientVersion
+from chat_app.api.wires.sse import DONE
 from chat_app.core.errors import message_of
 from chat_app.core.events import (
     Event,
@@ -424,7 +424,7 @@ def test_version_5_gets_an_approval_as_data_and_a_denied_call_as_one_that_failed
     assert parts[1] == answered
 
 
-def test_nobody_is_asked_about_arguments_that_cannot_be_sent():
+def test_a_call_with_invalid_arguments_asks_for_no_approval():
     call = (ToolCallDelta("c1", "rm", "{"), ToolApprovalRequest("c1", "a1"))
     for approved, last in ((True, "tool-output-available"), (False, "tool-input-error")):
         answered = (ToolApprovalResponse("c1", approved), ToolResult("c1", 1))
@@ -433,7 +433,7 @@ def test_nobody_is_asked_about_arguments_that_cannot_be_sent():
         assert chunks[-1]["type"] == last
 
 
-def test_a_response_that_nobody_asked_for_is_not_sent():
+def test_an_approval_response_without_a_request_is_not_sent():
     call = (ToolCallDelta("c1", "rm", "{}"), ToolApprovalResponse("c1", False), ToolCallEnd("c1"))
     assert encode_events(*call)[-1]["type"] == "tool-input-available"
 

@@ -115,21 +115,21 @@ async def begun_then_ended(
 
 
 @pytest.mark.parametrize("how", OF_SESSIONS, ids=lambda how: how.__name__)
-async def test_it_does_nothing_after_the_end_of_its_session(here: Here, how: End) -> None:
+async def test_a_slow_request_changes_nothing_after_its_session_ends(here: Here, how: End) -> None:
     response = await begun_then_ended(here, here.by_session, how, *CREATE)
     assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
     assert (await here.live.threads.page(here.elsewhere)).threads == []
 
 
 @pytest.mark.parametrize("how", OF_KEYS, ids=lambda how: how.__name__)
-async def test_it_does_nothing_after_the_end_of_its_key(here: Here, how: End) -> None:
+async def test_a_slow_request_changes_nothing_after_its_key_ends(here: Here, how: End) -> None:
     path, body = SEND if how is revoke_key else CREATE
     response = await begun_then_ended(here, here.by_key, how, path, body)
     assert (response.status_code, response.json()["code"]) == (401, "invalid_api_key")
     assert (await here.live.threads.page(here.elsewhere)).threads == []
 
 
-async def test_it_is_carried_out_while_its_credential_holds(here: Here) -> None:
+async def test_a_slow_request_succeeds_while_its_credential_is_valid(here: Here) -> None:
     async def end_another(here: Here) -> None:
         await here.live.sessions.revoke(here.elsewhere, here.elsewhere.credential_id)
 

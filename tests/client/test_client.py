@@ -160,7 +160,9 @@ async def test_versions_of_a_question_and_of_its_answer(chat: AsyncChatClient) -
     ("model", "reason"),
     [("fake:length:20x0", "length"), ("fake:content-filter:20x0", "content-filter")],
 )
-async def test_why_an_answer_ended(chat: AsyncChatClient, model: str, reason: str) -> None:
+async def test_an_answer_has_the_reason_why_it_ended(
+    chat: AsyncChatClient, model: str, reason: str
+) -> None:
     answer = await chat.send("hi", model=model)
     assert (await finish_of(answer)).reason == reason
     assert answer.text

@@ -179,7 +179,7 @@ def test_a_call_that_is_denied_has_ended() -> None:
     ]
 
 
-def test_a_response_that_nobody_asked_for_is_ignored() -> None:
+def test_an_approval_response_without_a_request_is_ignored() -> None:
     called = [ToolCallDelta("c", "add", "{}"), ToolCallEnd("c")]
     assert fold([*called, ToolApprovalResponse("c", True)]).parts == fold(called).parts
 

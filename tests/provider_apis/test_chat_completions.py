@@ -46,7 +46,7 @@ async def read_into(chunks: list[Any], stream: Any) -> None:
         chunks.append(chunk)
 
 
-async def test_a_whole_answer(server: ProviderServer) -> None:
+async def test_a_whole_answer_has_the_models_id_text_and_usage(server: ProviderServer) -> None:
     client, _ = await client_of(server)
     messages = [{"role": "developer", "content": "Be brief."}, user("echo: Yes, *it* is.")]
     answer = await client.chat.completions.create(

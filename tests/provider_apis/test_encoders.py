@@ -62,7 +62,7 @@ def arguments_of(log: list[Event]) -> dict[str, str]:
     return found
 
 
-def test_chat_completions_of_any_events() -> None:
+def test_any_events_are_valid_chunks_and_add_up_to_the_whole_completion() -> None:
     for log in sequences():
         encoder = ChatCompletionEncoder("chatcmpl-1", "m", 1, usage=True)
         *chunks, done = read(bytes_of(encoder, log))
@@ -81,7 +81,7 @@ def test_chat_completions_of_any_events() -> None:
             assert answer.choices[0].finish_reason != "stop"
 
 
-def test_messages_of_any_events() -> None:
+def test_any_events_are_valid_blocks_and_add_up_to_the_whole_message() -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
     for log in sequences():
         encoder = MessagesEncoder("msg_1", "m", thinking=True)
@@ -121,7 +121,7 @@ def test_a_number_that_is_not_finite_is_repeated_as_null() -> None:
     assert created["response"]["tool_choice"] == repeated
 
 
-def test_responses_of_any_events() -> None:
+def test_any_events_are_valid_items_and_add_up_to_the_whole_response() -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
     echoed = ResponsesRequest(model="m", input="hi").echoed(())
     head = ResponseHead("resp_1", 1, echoed)

@@ -17,7 +17,9 @@ HERE = Path(__file__).parent
 MODEL, SLOW = "fake:7x0", "fake:100007x50"
 
 
-async def test_the_javascript_clients(server: ProviderServer, tmp_path: Path) -> None:
+async def test_the_javascript_clients_read_answers_streams_models_and_errors(
+    server: ProviderServer, tmp_path: Path
+) -> None:
     shutil.copy(HERE / "clients.mjs", tmp_path)
     (tmp_path / "node_modules").symlink_to(bun.locked_packages(HERE) / "node_modules")
     key = await server.key("chat", "models")

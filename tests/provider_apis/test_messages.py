@@ -28,7 +28,7 @@ async def client_of(server: ProviderServer) -> tuple[AsyncAnthropic, Key]:
     return server.anthropic(key.token), key
 
 
-async def test_a_whole_answer(server: ProviderServer) -> None:
+async def test_a_whole_answer_has_the_models_id_text_and_usage(server: ProviderServer) -> None:
     client, _ = await client_of(server)
     answer = await client.messages.create(
         model="fake:2x0",
@@ -95,7 +95,9 @@ async def test_stop_reasons_are_true(server: ProviderServer, model: str, reason:
         assert (await stream.get_final_message()).stop_reason == reason
 
 
-async def test_tools_and_their_results(server: ProviderServer) -> None:
+async def test_tool_calls_are_the_same_in_a_stream_and_their_results_reach_the_model(
+    server: ProviderServer,
+) -> None:
     client, _ = await client_of(server)
     messages = [user('call: add {"a": 1} add {"a": 2}')]
     asked: dict[str, Any] = {"model": "fake:3x0", "max_tokens": 100, "tools": [ADD]}

@@ -24,7 +24,7 @@ async def client_of(server: ProviderServer) -> tuple[AsyncOpenAI, Key]:
     return server.openai(key.token), key
 
 
-async def test_a_whole_answer(server: ProviderServer) -> None:
+async def test_a_whole_answer_has_the_models_id_text_and_usage(server: ProviderServer) -> None:
     client, _ = await client_of(server)
     answer = await client.responses.create(
         model="fake:4x0",
@@ -45,7 +45,7 @@ async def test_a_whole_answer(server: ProviderServer) -> None:
     ]
 
 
-async def test_a_stream(server: ProviderServer) -> None:
+async def test_a_stream_adds_up_to_the_reasoning_and_the_text(server: ProviderServer) -> None:
     client, _ = await client_of(server)
     async with client.responses.stream(
         model="fake:think:4x0",
@@ -78,7 +78,9 @@ async def test_what_is_incomplete_says_why(server: ProviderServer, model: str, r
     assert last.response.incomplete_details == answer.incomplete_details
 
 
-async def test_tools_images_and_the_conversation(server: ProviderServer) -> None:
+async def test_tool_calls_images_and_results_go_to_the_model_and_back(
+    server: ProviderServer,
+) -> None:
     client, _ = await client_of(server)
     parts = [
         {"type": "input_text", "text": 'call: add {"a": 1} add {"a": 2}'},
