@@ -12,6 +12,7 @@ from chat_app.api.provider_answers import (
     ProviderResponse,
     answer_call,
     find_model,
+    refuse_fields,
 )
 from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
@@ -23,9 +24,8 @@ from chat_app.api.wires.anthropic_messages import (
     prompt_of,
     tools_of,
 )
-from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
+from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS, forced_tool
 from chat_app.auth.principal import Principal
-from chat_app.core.errors import InvalidInput
 from chat_app.core.json_values import JsonObject
 from chat_app.llm.base import CallOptions, Effort
 
@@ -111,11 +111,9 @@ class MessagesRequest(Body):
         """Check that nothing is asked for that there is not.
 
         Raises:
-            InvalidInput: A field asks for something else than an answer in words.
+            InvalidInput: A field asks for what is not supported.
         """
-        for name in _REFUSED:
-            if getattr(self, name):
-                raise InvalidInput(f"{name} is not supported here.", name)
+        refuse_fields(self, _REFUSED)
 
     @property
     def wants_thinking(self) -> bool:
@@ -131,8 +129,6 @@ class MessagesRequest(Body):
         """
         tools = tools_of(self.tools or [])
         choice = self.tool_choice or ToolChoice(type="auto")
-        if choice.type == "tool" and choice.name not in {tool.name for tool in tools}:
-            raise InvalidInput("tool_choice must name one of tools.", "tool_choice")
         effort = self.output_config.effort if self.output_config else None
         thinking = self.thinking.effort if self.thinking else None
         return CallOptions(
@@ -141,7 +137,7 @@ class MessagesRequest(Body):
             effort="none" if thinking == "none" else effort or thinking,
             tools=tools,
             tool_choice=_CHOICES[choice.type],
-            forced_tool=choice.name if choice.type == "tool" else "",
+            forced_tool=forced_tool(choice.name, tools) if choice.type == "tool" else "",
             is_exact=True,
         )
 

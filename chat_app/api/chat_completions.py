@@ -13,6 +13,7 @@ from chat_app.api.provider_answers import (
     ProviderResponse,
     answer_call,
     find_model,
+    refuse_fields,
 )
 from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
@@ -23,7 +24,7 @@ from chat_app.api.wires.openai_chat import (
     prompt_of,
     tools_of,
 )
-from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
+from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS, forced_tool
 from chat_app.api.wires.sse import KEEPALIVE
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
@@ -104,11 +105,9 @@ class ChatCompletionRequest(Body):
         """Check that nothing is asked for that there is not.
 
         Raises:
-            InvalidInput: A field asks for something else than an answer in words.
+            InvalidInput: A field asks for what is not supported.
         """
-        for name in _REFUSED:
-            if getattr(self, name):
-                raise InvalidInput(f"{name} is not supported here.", name)
+        refuse_fields(self, _REFUSED)
         if self.modalities not in (None, ["text"]):
             raise InvalidInput("Only text is answered here.", "modalities")
         if self.response_format and self.response_format.get("type") != "text":
@@ -146,10 +145,7 @@ def _choice(
         return choice or "auto", ""
     function = choice.get("function")
     name = function.get("name") if isinstance(function, dict) else choice.get("name")
-    forced = str(name)
-    if choice.get("type") != "function" or forced not in {tool.name for tool in tools}:
-        raise InvalidInput("tool_choice must name a function of tools.", "tool_choice")
-    return "auto", forced
+    return "auto", forced_tool(name if choice.get("type") == "function" else None, tools)
 
 
 class CalledFunction(ProviderResponse):

@@ -13,6 +13,7 @@ from chat_app.api.provider_answers import (
     ProviderResponse,
     answer_call,
     find_model,
+    refuse_fields,
 )
 from chat_app.api.requests import Body
 from chat_app.api.routing import Routes
@@ -24,7 +25,7 @@ from chat_app.api.wires.openai_responses import (
     response,
     tools_of,
 )
-from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS
+from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS, forced_tool
 from chat_app.api.wires.sse import KEEPALIVE
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import InvalidInput
@@ -95,11 +96,9 @@ class ResponsesRequest(Body):
         """Check that nothing is asked for that there is not.
 
         Raises:
-            InvalidInput: A field asks for something else than an answer in words.
+            InvalidInput: A field asks for what is not supported.
         """
-        for name in _REFUSED:
-            if getattr(self, name):
-                raise InvalidInput(f"{name} is not supported here.", name)
+        refuse_fields(self, _REFUSED)
         if self.text and self.text.format and self.text.format.get("type") != "text":
             raise InvalidInput("Only the format text is supported here.", "text.format")
 
@@ -115,9 +114,8 @@ class ResponsesRequest(Body):
         choice = self.tool_choice
         forced = ""
         if isinstance(choice, dict):
-            forced, choice = str(choice.get("name")), "auto"
-            if forced not in {tool.name for tool in tools}:
-                raise InvalidInput("tool_choice must name a function of tools.", "tool_choice")
+            name = choice.get("name") if choice.get("type") == "function" else None
+            forced, choice = forced_tool(name, tools), "auto"
         return CallOptions(
             max_tokens=self.max_output_tokens,
             temperature=self.temperature,

@@ -59,6 +59,21 @@ class ProviderResponse(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
+def refuse_fields(body: BaseModel, names: Iterable[str]) -> None:
+    """Refuse a request that uses a field which is not supported.
+
+    Args:
+        body: The request.
+        names: The fields; one that is null, false or empty is not used.
+
+    Raises:
+        InvalidInput: It uses one of them.
+    """
+    for name in names:
+        if getattr(body, name):
+            raise InvalidInput(f"{name} is not supported here.", name)
+
+
 class ModelNotFound(ChatError):
     """There is no such model.
 

@@ -84,6 +84,16 @@ async def test_a_choice_of_something_that_is_no_tool_is_refused(
     assert "tool_choice" in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_a_choice_of_a_tool_that_is_no_function_is_refused(
+    server: ProviderServer, path: str
+) -> None:
+    choice = {"type": "web_search", "name": "f", "function": {"name": "f"}}
+    refused = await post(server, path, with_choice(path, choice))
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "tool_choice"
+
+
 @pytest.mark.parametrize("streams", [False, True])
 async def test_a_number_that_is_none_is_not_repeated(server: ProviderServer, streams: bool) -> None:
     asked = {**with_choice("/v1/responses", INFINITE), "stream": streams}

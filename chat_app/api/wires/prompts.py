@@ -7,7 +7,7 @@ they belong to, as in a stored message.
 import json
 import mimetypes
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from chat_app.core.errors import InvalidInput
@@ -158,6 +158,22 @@ def image_part(url: object, where: str) -> FilePart:
         media_type = guessed if guessed in _IMAGE_TYPES else _IMAGE_TYPES[0]
         return {"type": "file", "url": url, "media_type": media_type, "name": "image"}
     raise InvalidInput(f"{where} must be a data: or https: URL of an image.", where)
+
+
+def forced_tool(name: object, tools: Iterable[Tool]) -> str:
+    """The name of the tool that a request says must be called.
+
+    Args:
+        name: As the request has it; None when it names no function.
+        tools: The tools of the request.
+
+    Raises:
+        InvalidInput: It is none of them.
+    """
+    for tool in tools:
+        if tool.name == name:
+            return tool.name
+    raise InvalidInput("tool_choice must name a function of tools.", "tool_choice")
 
 
 def tool_of(name: object, description: object, parameters: object, where: str) -> Tool:
