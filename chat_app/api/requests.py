@@ -177,5 +177,7 @@ async def read_json(request: Request, model: type[_Model], *, max_bytes: int) ->
 def _invalid(error: ValidationError, otherwise: str) -> InvalidInput:
     """What is wrong, naming the first field that is."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"])[:100]
+    # pydantic puts the branch of a union behind the field, such as literal['regular','archived']
+    names = [str(part) for part in first["loc"] if not str(part).startswith("literal[")]
+    field = ".".join(names)[:100]
     return InvalidInput(f"{field} is not valid here." if field else otherwise, field)

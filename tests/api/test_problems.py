@@ -138,3 +138,8 @@ async def test_elsewhere_errors_keep_the_shape_of_their_clients(
         assert response.headers["content-type"] == "application/json"
         assert response.status_code == 404
         assert response.json() == {"type": "error", "error": missing}
+
+
+async def test_a_refused_value_is_named_by_its_parameter_alone(client: httpx.AsyncClient) -> None:
+    problem = checked(await client.get("/api/threads?status=old"), 422, "invalid")
+    assert problem.detail == "status is not valid here."
