@@ -14,6 +14,7 @@ from chat_app.auth.account.disable import UserAccess
 from chat_app.auth.account.linked_accounts import LinkedAccounts
 from chat_app.auth.account.password import PasswordChanges
 from chat_app.auth.account.profile import Profiles
+from chat_app.auth.account.roles import SiteRoles
 from chat_app.auth.cloud_tokens import CloudTokens
 from chat_app.auth.devices import RememberedDevices
 from chat_app.auth.keys.service import ApiKeys
@@ -173,6 +174,7 @@ class Services:
         self.administration = UserAdministration(
             db, bus, sessions, passwords, self.two_factor, clock
         )
+        self.site_roles = SiteRoles(db, bus)
         self.profiles = Profiles(db, bus, clock)
         user_limits = UserLimits(settings)
         self.threads = Threads(db, bus, settings, clock, user_limits)

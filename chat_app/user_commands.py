@@ -61,6 +61,7 @@ def list_users() -> None:
     rows = [("EMAIL", "NAME", "CREATED", "LAST SEEN", "STATE")]
     for one in users:
         state = (
+            "admin" if one.is_admin else "",
             "disabled" if one.is_disabled else "",
             "" if one.is_verified else "unverified",
             "two-factor" if one.has_two_factor else "",
@@ -113,6 +114,20 @@ def reset_two_factor(email: UserEmail) -> None:
     )
     now = "can sign in without a second factor" if was_on else "has no second factor"
     typer.echo(f"{email} {now}.")
+
+
+@user.command("promote")
+def promote_user(email: UserEmail) -> None:
+    """Make a user an admin of this installation, on a running server at once."""
+    changed = _with_user(email, lambda services, user_id: services.site_roles.promote(user_id))
+    typer.echo(f"{email} is an admin." if changed else f"{email} was an admin already.")
+
+
+@user.command("demote")
+def demote_user(email: UserEmail) -> None:
+    """Take the admin role from a user, on a running server at once."""
+    changed = _with_user(email, lambda services, user_id: services.site_roles.demote(user_id))
+    typer.echo(f"{email} is no longer an admin." if changed else f"{email} is not an admin.")
 
 
 @user.command("unlock")

@@ -104,7 +104,8 @@ class CloudTokens:
         if found is None or str(found.user_id) != claims.get("sub"):
             return None
         scopes = SCOPES if found.scopes is None else SCOPES & found.scopes
-        return ResolvedKey(replace(found, scopes=scopes, by_cloud_token=True), expires_at)
+        principal = replace(found, scopes=scopes, by_cloud_token=True, site_role="")
+        return ResolvedKey(principal, expires_at)
 
     def _claims(self, token: str) -> dict[str, Any] | None:
         if len(token) > _MAX_LENGTH:

@@ -9,6 +9,9 @@ from uuid import UUID
 Scope = Literal["chat", "threads:read", "threads:write", "models", "mcp"]
 """What an API key may do: each HTTP route that takes keys has one."""
 
+SiteRole = Literal["", "admin"]
+"""What a user may do for the installation: an admin administers it, and reads nobody's chats."""
+
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
@@ -39,6 +42,7 @@ class Principal:
         scopes: What the API key or the cloud token may do; None for a session, which is not
             restricted.
         by_cloud_token: Whether the request has a cloud token, which stands for the credential.
+        site_role: The user's role in the installation. An API key never carries it.
 
     Raises:
         TypeError: An id is not a UUID. There is no unknown principal.
@@ -50,6 +54,7 @@ class Principal:
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     scopes: frozenset[Scope] | None = None
     by_cloud_token: bool = False
+    site_role: SiteRole = ""
 
     def __post_init__(self) -> None:
         for name in ("user_id", "credential_id"):

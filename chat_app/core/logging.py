@@ -43,6 +43,7 @@ SecurityEvent = Literal[
     "user_disabled",
     "user_enabled",
     "user_unlocked",
+    "role_changed",
     "password_changed",
     "password_removed",
     "password_reset",

@@ -23,6 +23,7 @@ SignalKind = Literal[
     "session_token",
     "user",
     "user_unlocked",
+    "roles_changed",
     "security_event",
 ]
 
@@ -63,6 +64,9 @@ TOKENS = "tokens"
 
 SECURITY_EVENTS = "security events"
 """The topic of what the operator did to accounts beside the server, for its log."""
+
+ROLES = "roles"
+"""The topic of users whose roles have changed, in the installation or in an organisation."""
 
 UNLOCKED_USERS = "unlocked users"
 """The topic of users whose failed sign-ins the operator forgets."""

@@ -338,6 +338,7 @@ _USER_AND_SESSION = (
     USERS.c.email,
     USERS.c.name,
     USERS.c.session_epoch,
+    USERS.c.role,
     SESSIONS.c.id,
     SESSIONS.c.token_hash,
     SESSIONS.c.last_seen_at,
@@ -350,7 +351,7 @@ _USER_AND_SESSION = (
     SESSIONS.c.claims,
     SESSIONS.c.revoked_at,
 )
-"""The columns of `auth.sessions.models`: four of the user, then those of the session."""
+"""The columns of `auth.sessions.models`: five of the user, then those of the session."""
 
 SESSION_OF_TOKEN = Prepared(
     select(*_USER_AND_SESSION)

@@ -76,7 +76,7 @@ class Owned(Table):
 
 
 class User(Row, table=True):
-    """A user."""
+    """A user. `role` is an `auth.principal.SiteRole`."""
 
     email: str = Field(max_length=254, unique=True)
     name: str = Field(default="", max_length=100)
@@ -85,6 +85,7 @@ class User(Row, table=True):
     email_verified_at: datetime | None = None
     session_epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     chosen_model: str = Field(default="", max_length=200, sa_column_kwargs=_EMPTY)
+    role: str = Field(default="", max_length=20, sa_column_kwargs=_EMPTY)
 
 
 class Account(Row, table=True):

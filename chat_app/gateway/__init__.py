@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.core.clock import every
 from chat_app.core.logging import request_id
-from chat_app.core.signals import CREDENTIALS, TOKENS
+from chat_app.core.signals import CREDENTIALS, ROLES, TOKENS
 from chat_app.gateway.access_log import AccessLogEntry, configure_access_log
 from chat_app.gateway.connections import (
     DEFAULT_TIMEOUTS,
@@ -96,7 +96,7 @@ class Gateway:
     def _built(self) -> _Parts:
         services = self.services()
         if self._parts is None or self._parts.services is not services:
-            for topic in (CREDENTIALS, TOKENS):
+            for topic in (CREDENTIALS, ROLES, TOKENS):
                 services.bus.subscribe_callback(topic, self.connections.on_signal)
             settings, sessions, keys = services.settings, services.sessions, services.api_keys
             configure_access_log(is_on=settings.logs_access)

@@ -42,6 +42,8 @@ class CloseCode(IntEnum):
     """A frame over the limit."""
     CREDENTIAL_ENDED = 4401
     """The session or API key is over. A page reconnects, signed out."""
+    ROLES_CHANGED = 4403
+    """The user has other roles now. A page reconnects, and shows what they allow."""
     NOT_CONNECTED = 4408
     """It was opened, and then not used: Socket.IO's CONNECT did not follow."""
     TOO_MANY = 4429
@@ -68,6 +70,11 @@ class OpenSocket(OpenConnection, Protocol):
     @property
     def peer(self) -> tuple[str, int]:
         """The IP address and the port of the client, or of the proxy before it."""
+        ...
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The user it belongs to, or None."""
         ...
 
     @property
@@ -284,6 +291,12 @@ class ConnectionRegistry:
         for connection in tuple(self._open.get(credential_id, ())):
             connection.end(CloseCode.CREDENTIAL_ENDED)
 
+    def end_sockets(self, user_id: UUID, code: int) -> None:
+        """End every socket of a user."""
+        for socket in self.sockets().values():
+            if socket.user_id == user_id:
+                socket.end(code)
+
     def end_all(self, code: int, *, anonymous: bool = True) -> None:
         """End every connection.
 
@@ -298,6 +311,8 @@ class ConnectionRegistry:
 
     def on_signal(self, signal: Signal) -> None:
         """Handle a signal of the bus."""
+        if signal.kind == "roles_changed" and signal.user_id is not None:
+            self.end_sockets(signal.user_id, CloseCode.ROLES_CHANGED)
         if signal.credential_id is None:
             return
         if signal.kind in ("session_ended", "api_key_ended"):

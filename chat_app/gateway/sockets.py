@@ -117,7 +117,9 @@ class SocketConnection:
     _sent: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
-        self.credential_id = self.resolved.principal.credential_id if self.resolved else None
+        principal = self.resolved.principal if self.resolved else None
+        self.credential_id = principal.credential_id if principal else None
+        self.user_id = principal.user_id if principal else None
         self._expires_at = self.resolved.expires_at if self.resolved else None
         self._loop = asyncio.get_running_loop()
         rate, burst = self.settings.socket_events_per_second, self.settings.socket_event_burst

@@ -75,6 +75,31 @@ def test_ending_a_session_ends_its_connections_once_and_no_others() -> None:
     registry.end_credential(ONE)
 
 
+class Socket(Line):
+    """A socket that only notes that it was ended."""
+
+    messages = 0
+
+    def __init__(self, credential_id: UUID, user_id: UUID) -> None:
+        super().__init__(credential_id)
+        self.user_id, self.peer = user_id, ("127.0.0.1", credential_id.int)
+
+
+def test_a_change_of_roles_ends_every_socket_of_the_user_and_nothing_else() -> None:
+    registry, user = ConnectionRegistry(), uuid4()
+    phone, laptop, other = Socket(ONE, user), Socket(TWO, user), Socket(UUID(int=3), uuid4())
+    stream = Line(ONE)
+    with (
+        registry.open(phone),
+        registry.open(laptop),
+        registry.open(other),
+        registry.open(stream),
+    ):
+        registry.on_signal(Signal("roles_changed"))
+        registry.on_signal(Signal("roles_changed", user_id=user))
+    assert (phone.ended, laptop.ended, other.ended, stream.ended) == ([4403], [4403], [], [])
+
+
 def test_a_connection_counts_under_every_key_or_none() -> None:
     registry = ConnectionRegistry()
     person, place = Quota("requests", ONE, 2), Quota("connections", "10.0.0.1", 1)

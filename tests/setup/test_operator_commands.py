@@ -32,7 +32,10 @@ PASSWORD = "four correct battery horses"
 NEW = "violet kettle harbour thirty eight"
 UNHEARD = "The server did not hear this; it follows within 15 seconds."
 COUNTS = "It counts failed sign-ins in its memory: restart it to forget them."
-USER_COMMANDS = ("delete", "password", "verify", "reset-2fa", "unlock", "disable", "enable")
+USER_COMMANDS = (
+    *("delete", "password", "verify", "reset-2fa", "unlock", "disable", "enable"),
+    *("promote", "demote"),
+)
 
 
 @pytest.fixture
@@ -151,6 +154,31 @@ async def test_an_email_that_is_verified_and_a_second_factor_that_is_reset_are_h
         assert await session.get(Totp, ada) is None
 
 
+async def test_a_role_that_the_operator_gives_and_takes_counts_at_once(
+    server: Services, tmp_path: Path
+) -> None:
+    ada = await server.accounts.add(ADA, PASSWORD, "Ada")
+    issued = await server.sessions.issue(
+        ada, method="password", remember=False, client_ip="", user_agent=""
+    )
+
+    async def role() -> str:
+        principal = await server.sessions.principal(issued.session_id)
+        assert principal is not None
+        return principal.site_role
+
+    assert await role() == ""
+    for command, said, now in (
+        ("promote", f"{ADA} is an admin.", "admin"),
+        ("promote", f"{ADA} was an admin already.", "admin"),
+        ("demote", f"{ADA} is no longer an admin.", ""),
+        ("demote", f"{ADA} is not an admin.", ""),
+    ):
+        run = partial(run_command, "user", command, ADA, folder=tmp_path)
+        assert await asyncio.to_thread(run) == Said(0, f"{said}\n")
+        assert await role() == now, command
+
+
 def test_a_server_that_does_not_listen_is_said(database: Path, tmp_path: Path) -> None:
     _execute(database, _add(ADA))
     with lock_data_folder(database.parent):
@@ -201,10 +229,11 @@ def test_users_are_listed_and_verified_and_asked_about(database: Path, tmp_path:
     assert user("verify", BOB).out == f"{BOB} was verified already.\n"
     assert user("reset-2fa", BOB).out == f"{BOB} has no second factor.\n"
     assert user("delete", BOB, typed="n\n").code == 1
+    assert user("promote", BOB).out == f"{BOB} is an admin.\n"
     assert user("list").out.splitlines() == [
         "EMAIL            NAME      CREATED     LAST SEEN  STATE",
         "ada@example.org  Ada [31m  2026-01-02             unverified",
-        "bob@example.org  Ada [31m  2026-01-02",
+        "bob@example.org  Ada [31m  2026-01-02             admin",
     ]
 
 

@@ -43,6 +43,7 @@ class UserSummary:
         is_disabled: Whether the operator disabled the user.
         is_verified: Whether the email is verified.
         has_two_factor: Whether two-factor authentication is on.
+        is_admin: Whether the user administers the installation.
     """
 
     email: str
@@ -52,6 +53,7 @@ class UserSummary:
     is_disabled: bool
     is_verified: bool
     has_two_factor: bool
+    is_admin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class UserAdministration:
                 is_disabled=user.disabled_at is not None,
                 is_verified=user.email_verified_at is not None,
                 has_two_factor=confirmed_at is not None,
+                is_admin=user.role == "admin",
             )
             for user, seen_at, confirmed_at in rows
         ]

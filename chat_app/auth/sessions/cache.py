@@ -1,5 +1,7 @@
 """The cache of resolved sessions and API keys: a few seconds, dropped by a signal.
 
+A credential is dropped when it ends, and all those of a user when the user's roles change.
+
 An entry is as old as the moment at which its lookup began. So a signal that arrives while the
 database is being asked drops what it will answer, too.
 """
@@ -63,8 +65,10 @@ class CredentialCache(Generic[_ResolvedT]):
         entry = self._entries.get(hash_token(token))
         if entry is None or not entry.since <= now < entry.until:  # the clock may be set back
             return None
-        credential_id = entry.resolved.principal.credential_id
-        return None if self.was_dropped(credential_id, entry.number) else entry.resolved
+        principal = entry.resolved.principal
+        ids = principal.credential_id, principal.user_id
+        dropped = any(self.was_dropped(one, entry.number) for one in ids)
+        return None if dropped else entry.resolved
 
     def put(
         self, token: str, resolved: _ResolvedT, *, number: int, now: datetime, until: datetime
@@ -81,10 +85,14 @@ class CredentialCache(Generic[_ResolvedT]):
         until = min(until, now + timedelta(seconds=CACHE_SECONDS))
         self._entries[hash_token(token)] = _Entry(resolved, number, now, until)
 
-    def drop(self, credential_id: UUID) -> None:
-        """Forget a credential, whatever its token."""
-        self._dropped[credential_id] = next(self._numbers)
+    def drop(self, id: UUID) -> None:
+        """Forget a credential, whatever its token, or all of a user.
 
-    def was_dropped(self, credential_id: UUID, number: int) -> bool:
-        """Whether a credential was dropped after the lookup with this number began."""
-        return self._dropped.get(credential_id, -1) >= number
+        Args:
+            id: The credential or the user.
+        """
+        self._dropped[id] = next(self._numbers)
+
+    def was_dropped(self, id: UUID, number: int) -> bool:
+        """Whether a credential or a user was dropped after the lookup with this number began."""
+        return self._dropped.get(id, -1) >= number

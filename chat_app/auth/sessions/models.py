@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from chat_app.auth.principal import Principal, UserProfile
+from chat_app.auth.principal import Principal, SiteRole, UserProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class SessionUser:
     email: str
     name: str
     session_epoch: int
+    role: SiteRole
 
 
 @dataclass(slots=True)
@@ -106,5 +107,5 @@ class StoredSession:
 
 def stored_session(row: Sequence[Any]) -> tuple[SessionUser, StoredSession | None]:
     """The user and the session in a row of a prepared statement; None where it is not stored."""
-    user, session = SessionUser(*row[:4]), row[4:]
+    user, session = SessionUser(*row[:5]), row[5:]
     return user, None if session[0] is None else StoredSession(*session)

@@ -31,7 +31,7 @@ from chat_app.core.clock import Clock
 from chat_app.core.errors import DatabaseError, Unauthenticated
 from chat_app.core.logging import log_security_event
 from chat_app.core.network import coarse_network
-from chat_app.core.signals import CREDENTIALS, TOKENS, Bus, Signal
+from chat_app.core.signals import CREDENTIALS, ROLES, TOKENS, Bus, Signal
 from chat_app.db.engine import Database
 from chat_app.db.prepared import Prepared
 from chat_app.db.statements import SESSION_BY_ID
@@ -93,10 +93,11 @@ class SessionService(SessionRevocation):
             _CACHE_ENTRIES, _REPLACED_SECONDS, timer=self._seconds
         )
         self._cache: CredentialCache[ResolvedSession] = CredentialCache(self._seconds)
-        self._revocations = 0
+        self._changes = 0  # revoked sessions and changed roles
         self._no_touch_before: datetime | None = None
         bus.subscribe_callback(CREDENTIALS, self._on_revoked)
         bus.subscribe_callback(TOKENS, self._on_replaced)
+        bus.subscribe_callback(ROLES, self._on_roles_changed)
 
     async def issue(
         self,
@@ -180,8 +181,9 @@ class SessionService(SessionRevocation):
 
         Args:
             token: What the browser sent.
-            cached: Whether the result may be up to five seconds old, except that a revocation or
-                a step-up on the bus is known at once. The user's profile is not.
+            cached: Whether the result may be up to five seconds old, except that a revocation, a
+                step-up or a change of roles on the bus is known at once. The user's profile is
+                not.
 
         Raises:
             ClaimsUnavailable: The operator's function failed.
@@ -221,8 +223,8 @@ class SessionService(SessionRevocation):
     async def principal(self, session_id: UUID) -> Principal | None:
         """The principal of a session, or None once it is over. Counts as use.
 
-        The result may be five seconds old, except that a revocation on the bus is known at once
-        and that the operator's function is called each time.
+        The result may be five seconds old, except that a revocation or a change of roles on the
+        bus is known at once and that the operator's function is called each time.
 
         Raises:
             ClaimsUnavailable: The operator's function failed.
@@ -328,7 +330,12 @@ class SessionService(SessionRevocation):
             user.id, user.email, user.name, row.method, row.provider, row.claims
         )
         return ResolvedSession(
-            Principal(user.id, row.id, claims=await claims_of(self._hook, context)),
+            Principal(
+                user.id,
+                row.id,
+                claims=await claims_of(self._hook, context),
+                site_role=user.role,
+            ),
             row.idle_expires_at,
             row.authenticated_at,
             UserProfile(user.id, user.email, user.name),
@@ -337,11 +344,14 @@ class SessionService(SessionRevocation):
         )
 
     async def _current(self, load: Callable[[], Awaitable[_T]]) -> _T:
-        """Load again as long as a session was revoked meanwhile: it may have been this one."""
+        """Load again as long as a session was revoked, or roles changed, meanwhile.
+
+        It may have been this session, or a role of its user.
+        """
         while True:
-            revocations = self._revocations
+            changes = self._changes
             loaded = await load()
-            if loaded is None or revocations == self._revocations:
+            if loaded is None or changes == self._changes:
                 return loaded
 
     async def _touch(self, row: StoredSession, now: datetime) -> None:
@@ -379,10 +389,19 @@ class SessionService(SessionRevocation):
         return self._clock().timestamp()
 
     def _on_revoked(self, signal: Signal) -> None:
-        self._revocations += 1
+        self._changes += 1
         if signal.credential_id is not None:
             self._principals.pop(signal.credential_id, None)
             self._cache.drop(signal.credential_id)
+
+    def _on_roles_changed(self, signal: Signal) -> None:
+        self._changes += 1
+        if signal.user_id is None:
+            return
+        self._cache.drop(signal.user_id)
+        for session_id, cached in tuple(self._principals.items()):
+            if cached.principal.user_id == signal.user_id:
+                self._principals.pop(session_id, None)
 
     def _on_replaced(self, signal: Signal) -> None:
         if signal.credential_id is not None:

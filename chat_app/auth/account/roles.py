@@ -1,0 +1,124 @@
+"""The site role: who administers the installation.
+
+A change is heard by every open page at once: the caches of sessions drop the user, and the user's
+sockets are closed, so that their pages load again what the new role allows.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from chat_app.auth.principal import SiteRole
+from chat_app.core.errors import Conflict
+from chat_app.core.logging import log_security_event
+from chat_app.core.signals import ROLES, Bus, Signal
+from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import User
+
+
+class LastAdmin(Conflict):
+    """Nobody could administer the installation any more."""
+
+    code = "last_admin"
+
+    def __init__(self) -> None:
+        super().__init__("This is the only admin. Make another user an admin first.")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRoles:
+    """Gives users the site role, and takes it away.
+
+    Args:
+        db: Stores users.
+        bus: Receives a signal after every change.
+    """
+
+    db: Database
+    bus: Bus
+
+    async def promote(self, user_id: UUID) -> bool:
+        """Make a user an admin.
+
+        Returns:
+            Whether they were not one before.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        async with self.db.system("auth", write=True) as session:
+            return await set_role(session, self.bus, user_id, "admin")
+
+    async def demote(self, user_id: UUID) -> bool:
+        """Take the role from an admin, also from the only one: the operator can promote again.
+
+        Returns:
+            Whether they were one before.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        async with self.db.system("auth", write=True) as session:
+            return await set_role(session, self.bus, user_id, "")
+
+    async def has_admin(self) -> bool:
+        """Whether an admin can sign in."""
+        async with self.db.system("auth") as session:
+            found = await session.exec(select(User.id).where(*_ENABLED).limit(1))
+            return found.first() is not None
+
+
+_ENABLED = col(User.role) == "admin", col(User.disabled_at).is_(None)
+
+
+async def set_role(session: SystemSession, bus: Bus, user_id: UUID, role: SiteRole) -> bool:
+    """Change a user's role in the caller's transaction.
+
+    Args:
+        session: The transaction.
+        bus: Receives the signal after the commit.
+        user_id: The user.
+        role: The new role.
+
+    Returns:
+        Whether they had another one before.
+
+    Raises:
+        NotFound: There is no such user.
+    """
+    user = await session.require(User, user_id)
+    if user.role == role:
+        return False
+    user.role = role
+
+    def tell() -> None:
+        log_security_event("role_changed", user=user_id)
+        bus.publish(ROLES, Signal("roles_changed", user_id=user_id))
+
+    session.after_commit.append(tell)
+    return True
+
+
+async def enabled_admins(session: SystemSession) -> list[UUID]:
+    """The admins who are not disabled, locked until the transaction ends."""
+    rows = await session.exec(
+        select(User.id).where(*_ENABLED).order_by(col(User.id)).with_for_update()
+    )
+    return list(rows.all())
+
+
+async def require_other_admin(session: SystemSession, user_id: UUID) -> None:
+    """Refuse what would leave no admin, within the transaction that does it.
+
+    Args:
+        session: The transaction. The admins stay locked, so of two that remove each other one
+            fails.
+        user_id: Who will be an admin no more.
+
+    Raises:
+        LastAdmin: There is no other admin who can sign in.
+    """
+    if await enabled_admins(session) == [user_id]:
+        raise LastAdmin
