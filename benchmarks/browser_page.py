@@ -14,6 +14,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, asyn
 from benchmarks.environment import MANY_MESSAGES, BenchmarkUser, Environment, fresh
 from benchmarks.model_server import Ask
 from benchmarks.report import Row, row
+from testing.browser import close
 
 TIMES = 3
 _FLAGS = [
@@ -80,7 +81,7 @@ async def _measure(env: Environment) -> list[Row]:
             *await _long(env, browser),
             *await _opening(env, browser),
         ]
-        await browser.close()
+        await close(browser)
     return rows
 
 
@@ -93,7 +94,7 @@ async def _browser_of(
     await context.add_cookies([{"name": name, "value": value, "url": env.url}])
     await context.add_init_script(_WATCH)
     yield context
-    await context.close()
+    await close(context)
 
 
 async def _cold(env: Environment, browser: Browser) -> list[Row]:
@@ -197,14 +198,14 @@ async def _opening(env: Environment, browser: Browser) -> list[Row]:
         for _ in range(TIMES):
             page = await _at(context, env, env.long)
             loaded.append(await page.evaluate("bench.last / 1000"))
-            await page.close()
+            await close(page)
             page = await _at(context, env, env.ada.thread)
             clicked.append(await page.evaluate(_CLICK, env.long))
             await asyncio.sleep(_SETTLES)
             await page.evaluate("bench.slow = []")
             most.append(await _scrolled(page))
             slow.append(len(await page.evaluate("bench.slow")))
-            await page.close()
+            await close(page)
     opening = f"open a thread of {MANY_MESSAGES:,} messages"
     return [
         row(f"{opening}, by its address", loaded, "s", budget=0.35, beyond=0.17),

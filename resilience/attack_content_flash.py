@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Error, Page, expect
 from resilience.page_recorder import record, watch
 from resilience.program import log_errors, running_program, temporary_folder
 from resilience.report import Result
-from testing.browser import chromium
+from testing.browser import chromium, close
 from testing.browser_user import SIGN_IN, TIMEOUT_MS, BrowserUser, composer, until_done, until_text
 from testing.program import Program
 
@@ -169,7 +169,7 @@ async def _run(
     )
     found.wrong += [] if way.caches == bool(found.reasons) or way.kept else ["no reasons"]
     found.wrong += ada.errors
-    await ada.context.close()
+    await close(ada.context)
     return found
 
 
@@ -227,7 +227,7 @@ async def in_another_tab(ada: BrowserUser) -> float:
     await ada.open("/")
     await expect(ada.titles()).to_have_count(2, timeout=TIMEOUT_MS)
     since = await _sign_out(ada)
-    await ada.page.close()
+    await close(ada.page)
     ada.page = here
     return since
 

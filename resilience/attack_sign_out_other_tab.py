@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from resilience.attack_flood import percentile
 from resilience.report import Result
-from testing.browser import chromium
+from testing.browser import chromium, close
 from testing.browser_user import SIGN_IN, TIMEOUT_MS, BrowserUser, until_text
 from testing.program import Program
 
@@ -69,7 +69,7 @@ async def _once(
     await _gone(other)
     began = (await asked.value).timing["startTime"]
     ended = float(await other.evaluate("sessionStorage.getItem('blank')"))
-    await other.close()
+    await close(other)
     return ended - began
 
 

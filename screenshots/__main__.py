@@ -11,6 +11,7 @@ from screenshots import viewports
 from screenshots.programs import Programs, open_programs
 from screenshots.scene import SCENES, Scene
 from screenshots.viewports import COVER, DARK_PHONE, EVERY, LIGHT, Viewport
+from testing.browser import close
 
 ROOT = Path(__file__).parents[1]
 README_PICTURE = ROOT / "docs" / "images" / "chat.png"
@@ -32,7 +33,7 @@ async def _shoot(
         if scene.before is not None:
             await scene.before(page, viewport)
         await viewports.take(page, folder / f"{scene.name}-{viewport.name}.png")
-    await page.context.close()
+    await close(page.context)
 
 
 async def _main(names: list[str], *, every: bool, folder: Path) -> None:

@@ -1,11 +1,12 @@
 """A Chromium, found and started in one way for tests, screenshots, benchmarks and resilience."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -15,6 +16,7 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+CLOSE_SECONDS = 15
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -41,4 +43,14 @@ async def chromium(
             ignore_default_args=without,
         )
         yield browser
-        await browser.close()
+        await close(browser)
+
+
+async def close(opened: Browser | BrowserContext | Page) -> None:
+    """Close a tab, a profile or the browser; what does not close ends with the browser's process.
+
+    Chromium can lose a tab that is told to close while it commits a navigation, and answers never
+    (https://github.com/microsoft/playwright/issues/41900, 42366). Other profiles are not affected.
+    """
+    with suppress(TimeoutError):
+        await asyncio.wait_for(opened.close(), CLOSE_SECONDS)

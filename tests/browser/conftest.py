@@ -7,6 +7,7 @@ from playwright.async_api import Browser, BrowserContext
 
 from testing.ag_ui_agent import ToyAgent
 from testing.axe import fetch_axe
+from testing.browser import close
 from testing.browser_user import BrowserUser, Meet
 from testing.mail_server import Mailbox, listening
 from testing.program import Program, running
@@ -88,7 +89,7 @@ async def meet(browser: Browser) -> AsyncIterator[Meet]:
 
     yield somebody
     for context in contexts:
-        await context.close()
+        await close(context)
 
 
 @pytest.fixture

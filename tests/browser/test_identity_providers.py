@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from testing.asgi_server import serve
+from testing.browser import close
 from testing.browser_oidc import acme_settings, run_acme, sign_in_at_acme
 from testing.browser_user import TIMEOUT_MS, Meet, composer
 from testing.fake_github import FakeGitHub
@@ -55,7 +56,7 @@ async def test_in_with_one_account_and_later_with_another(served: Program, meet:
     await expect(rows).to_contain_text("Acme")
     await expect(rows).to_contain_text("ada@example.org")
     await expect(composer(waiting)).to_be_visible(timeout=TIMEOUT_MS)
-    await waiting.close()
+    await close(waiting)
 
     disconnect = page.get_by_role("button", name=re.compile("Disconnect Acme"))
     await disconnect.click()

@@ -18,6 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Response, expect
 from chat_app.states.chat import ChatState
 from chat_app.states.feed import Feed
 from chat_app.states.page_window import PAGE
+from testing.browser import close
 from testing.browser_user import PASSWORD, answers
 from testing.program import Program, running
 from testing.socket_client import SocketClient, connect
@@ -251,7 +252,7 @@ async def test_the_page_is_light_and_a_long_answer_stays_so(
     assert 0 < sum(sizes[request] for request in scripts) <= SCRIPT_BYTES
     elements = await answers(page).locator("*").count()
     assert 0 < elements <= ELEMENTS
-    await context.close()
+    await close(context)
 
 
 async def test_formulas_load_their_script_and_nothing_else_does(
@@ -277,7 +278,7 @@ async def test_formulas_load_their_script_and_nothing_else_does(
     await page.goto(f"{reader.program.url}/c/{math}", wait_until="networkidle")
     await expect(answers(page).locator(".katex")).to_have_count(1)
     assert await typesetters() == 1
-    await context.close()
+    await close(context)
 
 
 # To one end of what is loaded, and then: how far the row in sight has moved when more is there and
@@ -354,4 +355,4 @@ async def test_a_long_thread_stays_small_on_the_page_and_still_under_the_reader(
         assert report["elements"] <= up["elements"]
     assert len(steps) >= up["steps"] + down["steps"]
     assert max(steps) <= STEP_GROWTH * steps[0], "a step costs more, the more was read"
-    await context.close()
+    await close(context)

@@ -16,6 +16,7 @@ import pytest
 from playwright.async_api import Browser, Error, expect
 
 from testing import bun
+from testing.browser import close
 from testing.browser_user import TIMEOUT_MS, BrowserUser
 from testing.http_user import HttpUser
 from testing.program import ROOT, Program, free_port
@@ -191,7 +192,7 @@ async def test_the_page_with_the_ai_sdk(
             await expect(shown.nth(3)).to_have_text(f"assistant: {text}", timeout=TIMEOUT_MS)
             await expect(page.get_by_role("alert")).to_have_count(0)
     finally:
-        await context.close()
+        await close(context)
 
 
 async def test_the_agent_of_ag_ui(program: Program, ada: HttpUser, clone: Path) -> None:
@@ -239,7 +240,7 @@ async def test_a_page_uses_assistant_cloud_as_its_user(
         [thread] = await user.threads()
         assert await user.page.evaluate(listed) == [thread["id"]]
     finally:
-        await context.close()
+        await close(context)
 
 
 async def test_the_error_is_what_a_missing_thread_gets(ada: HttpUser) -> None:

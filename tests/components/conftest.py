@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from chat_app.components import FOLDER
 from testing import bun
+from testing.browser import close
 from testing.script_page import libraries
 
 LAB = Path(__file__).parent / "lab.jsx"
@@ -84,5 +85,5 @@ async def page(context: BrowserContext, origin: str) -> AsyncIterator[Page]:
     await opened.goto(f"{origin}/")
     await opened.wait_for_function("window.lab")
     yield opened
-    await opened.close()
+    await close(opened)
     assert errors == []

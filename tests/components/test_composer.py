@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
+from testing.browser import close
 from testing.script_page import HOST, dress
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -77,7 +78,7 @@ async def test_on_a_keyboard_on_the_screen_enter_makes_a_new_line(
     await field.fill("three")
     await page.get_by_role("button", name="Send message").tap()
     assert [text for _, text in await _sent(page)] == ["three"]
-    await context.close()
+    await close(context)
 
 
 async def test_enter_sends_where_keys_can_be_held(page: Page) -> None:

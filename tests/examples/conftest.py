@@ -11,6 +11,7 @@ from playwright.async_api import Browser
 from resilience.page_recorder import watch
 from testing import bun
 from testing.axe import fetch_axe
+from testing.browser import close
 from testing.browser_user import BrowserUser
 from testing.example_user import PROJECT, ExampleUser
 from testing.program import Program, free_port
@@ -73,7 +74,7 @@ async def arrivals(browser: Browser, url: str) -> AsyncIterator[Arrive]:
 
     yield arrive  # pyright: ignore[reportReturnType]
     for user in made:
-        await user.context.close()
+        await close(user.context)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

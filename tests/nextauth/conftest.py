@@ -16,6 +16,7 @@ from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing import bun
 from testing.asgi_server import serve
+from testing.browser import close
 from testing.oidc_app import CLIENT, SECRET, InProcessProgram, oidc_at, program
 from testing.oidc_provider import run_oidc
 from testing.program import free_port
@@ -101,7 +102,7 @@ async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
         lambda route: route.abort(),
     )
     yield context
-    await context.close()
+    await close(context)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

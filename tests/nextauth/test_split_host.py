@@ -13,6 +13,7 @@ from chat_app import services as installed
 from chat_app.api.routes import http_app
 from chat_app.gateway import Gateway
 from testing.asgi_server import serve
+from testing.browser import close
 from testing.next_auth_page import ADA, OUT_AND_IN, PASSWORD, call, seen, shows
 from testing.oidc_app import InProcessProgram, program
 from testing.program import free_port
@@ -55,7 +56,7 @@ async def pair(tmp_path: Path, site: Path) -> AsyncIterator[tuple[InProcessProgr
 async def wide(browser: Browser) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context()
     yield context
-    await context.close()
+    await close(context)
 
 
 async def test_on_another_host_of_the_site_one_comes_in_and_goes(

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route
 
 from chat_app.components import FOLDER
 from testing import bun
+from testing.browser import close
 from testing.script_page import libraries, opened_at
 
 LAB = Path(__file__).parent / "lab.jsx"
@@ -41,7 +42,7 @@ async def context(browser: Browser, script: str) -> AsyncIterator[BrowserContext
 
     await opened.route("**/*", answer)
     yield opened
-    await opened.close()
+    await close(opened)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
