@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from chat_app.audit_commands import audit
 from chat_app.command_services import migrate_database, with_services
 from chat_app.core.errors import ChatError, DatabaseUnreachable
 from chat_app.settings import ConfigError, Settings, read_settings, settings
@@ -48,6 +49,7 @@ cli = typer.Typer(
 mail = typer.Typer(help="Check the mail server.", no_args_is_help=True)
 oidc = typer.Typer(help="Check identity providers.", no_args_is_help=True)
 cli.add_typer(user, name="user")
+cli.add_typer(audit, name="audit")
 cli.add_typer(mail, name="mail")
 cli.add_typer(oidc, name="oidc")
 

@@ -1,6 +1,7 @@
 """Dependency wiring: builds the services, starts and stops them, runs the background jobs."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from datetime import datetime
@@ -8,6 +9,8 @@ from typing import Literal
 
 from argon2 import PasswordHasher
 
+from chat_app.audit.failures import FailureCounts
+from chat_app.audit.sealer import Sealer
 from chat_app.auth.account.administration import UserAdministration
 from chat_app.auth.account.change_email import EmailChanges
 from chat_app.auth.account.disable import UserAccess
@@ -184,7 +187,10 @@ class Services:
         self.search = Search(db, self.keyring)
         self.runs = RunService(db, bus, self.models, settings, clock, flush_throttle, user_limits)
         self.unstored_answers = self.runs.unstored
+        self.failed_sign_ins = FailureCounts()
+        self.sealer = Sealer(db, self.keyring, clock, self.failed_sign_ins)
         self._timers: list[asyncio.Task[None]] = []
+        self._has_started = False
         self._purged = 0  # threads since the full-text index was merged
 
     async def start(self) -> None:
@@ -192,8 +198,10 @@ class Services:
         for message in start_warnings(self.settings, os.environ):
             logger.warning(message)
         started = self.clock()
+        self._has_started = True
         await self.runs.start()
         self._timers.append(asyncio.create_task(self._index_missing(started)))
+        self._timers.append(asyncio.create_task(self.sealer.run()))
         for seconds, job in ((SWEEP_SECONDS, self.sweep), (PURGE_SECONDS, self.purge)):
             self._timers.append(asyncio.create_task(every(seconds, job)))
 
@@ -214,9 +222,18 @@ class Services:
             logger.warning("The models or the database did not close in time.")
             closing.cancel()
 
+    async def _seal_last(self) -> None:
+        """Seal what was written; after a failure the next start does it."""
+        if not self._has_started:
+            return
+        with contextlib.suppress(TimeoutError, *DATABASE_ERRORS):
+            async with asyncio.timeout(CLOSE_SECONDS / 2):
+                await self.sealer.finish()
+
     async def _close(self) -> None:
         self.passwords.close()
         await self.api_keys.idle()
+        await self._seal_last()
         await asyncio.gather(self.mailer.stop(), self.models.close(), self.db.close())
 
     async def _index_missing(self, before: datetime) -> None:

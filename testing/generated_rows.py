@@ -162,6 +162,12 @@ def _is_unique(table: Table, row: Row, rows: Iterable[Row]) -> bool:
     )
 
 
+def _is_key(column: Column[Any]) -> bool:
+    """Whether a column alone is a key of its table."""
+    unique = (one for one in column.table.constraints if isinstance(one, UniqueConstraint))
+    return any([*one.columns] == [column] for one in (column.table.primary_key, *unique))
+
+
 def _value(column: Column[Any], random: Random) -> Any:
     if column.name in _WORDS:
         return random.choice(_WORDS[column.name])
@@ -177,7 +183,7 @@ def _value(column: Column[Any], random: Random) -> Any:
             )
         case Boolean():
             return random.random() < 0.5
-        case Integer() if column.primary_key and len(column.table.primary_key) == 1:
+        case Integer() if _is_key(column):
             return random.randrange(10**6, _MAX_INTEGER)  # those that a migration adds are low
         case Integer():
             return random.choice((0, 1, random.randrange(_MAX_INTEGER), _MAX_INTEGER))

@@ -98,6 +98,20 @@ class KeyRing:
         except (JoseError, ValueError):
             raise InvalidSignature from None
 
+    def mac_keys(self, purpose: str) -> dict[str, bytes]:
+        """The keys of a purpose for HMAC-SHA-256, the newest first.
+
+        Args:
+            purpose: Has keys of its own.
+
+        Returns:
+            Short id of a key, which reveals nothing of it → the key, 32 bytes.
+        """
+        return {
+            derive_key(secret, f"key id of {purpose}")[:4].hex(): derive_key(secret, purpose)[:32]
+            for secret in self._secrets
+        }
+
     def _keys(self, purpose: str) -> dict[str, OctKey]:
         """The keys of a purpose by the header that they encrypt with, the newest first."""
         if purpose not in self._cache:

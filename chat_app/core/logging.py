@@ -33,6 +33,9 @@ security_logger = logging.getLogger("chat_app.security")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request or socket that is handled, also in the tasks that it starts."""
 
+request_client: ContextVar[str] = ContextVar("request_client", default="")
+"""The client IP that it comes from."""
+
 SecurityEvent = Literal[
     "sign_in",
     "sign_in_failed",
@@ -56,8 +59,34 @@ SecurityEvent = Literal[
     "api_key_ended",
     "login_method_added",
     "login_method_removed",
+    "email_verified",
+    "backup_codes_renewed",
+    "account_exported",
+    "chats_exported",
+    "audit_exported",
+    "audit_key_changed",
+    "organisation_created",
+    "organisation_changed",
+    "organisation_deleted",
+    "member_added",
+    "member_removed",
+    "member_left",
+    "invitation_created",
+    "invitation_accepted",
+    "invitation_revoked",
+    "thread_moved",
+    "admin_reading_allowed",
+    "admin_reading_ended",
+    "thread_read_as_admin",
+    "setup_link_used",
+    "sign_up_policy_changed",
+    "setting_changed",
+    "model_enabled",
+    "model_disabled",
+    "announcement_published",
+    "announcement_withdrawn",
 ]
-"""What is logged as a security event (ASVS 16.3)."""
+"""What is logged as a security event (ASVS 16.3), and kept in the audit log."""
 
 SECURITY_EVENT_NAMES: frozenset[str] = frozenset(get_args(SecurityEvent))
 

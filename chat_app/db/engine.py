@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from chat_app.db.server_lock import ServerLock
 
 _S = TypeVar("_S", bound=AsyncSession)
+_W = TypeVar("_W", ScopedSession, SystemSession)
 _T = TypeVar("_T")
 
 _COMMITTED = "committed"
@@ -137,7 +138,7 @@ class Database:
             DatabaseFull: The disk is full.
         """
         session = ScopedSession(self._own.writers, principal, is_full=self._is_full)
-        return self._committing(session, principal.user_id)
+        return self._publishing(session, principal.user_id)
 
     def system(
         self, reason: str, *, write: bool = False, read_committed: bool = False
@@ -333,14 +334,9 @@ class Database:
             await shielded(session.close())
 
     @asynccontextmanager
-    async def _committing(self, session: _S, owner: UUID | None = None) -> AsyncIterator[_S]:
-        async with self._locked_write(owner), self._storing(session):
-            yield session
-
-    @asynccontextmanager
-    async def _publishing(self, session: SystemSession) -> AsyncIterator[SystemSession]:
+    async def _publishing(self, session: _W, owner: UUID | None = None) -> AsyncIterator[_W]:
         try:
-            async with self._committing(session):
+            async with self._locked_write(owner), self._storing(session):
                 yield session
         finally:
             if session.info.get(_COMMITTED):  # also when the task was cancelled meanwhile

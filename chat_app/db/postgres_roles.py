@@ -13,13 +13,17 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from chat_app.db.tables import OWNED
+from chat_app.db.tables import ONLY_READ, OWNED, AuditEvent
 from chat_app.settings.database import DatabaseSettings, role_of
 from chat_app.settings.validation import ConfigError
 
 _OWN = "owner_id = nullif(current_setting('app.user_id', true), '')::uuid"
 _WRITE = "SELECT, INSERT, UPDATE, DELETE"
 _TABLES = tuple(str(model.__tablename__) for model in OWNED)
+_ONLY_READ = frozenset(str(model.__tablename__) for model in ONLY_READ)
+_AUDIT = str(AuditEvent.__tablename__)
+_SEAL = "seq, seal, key_id, anchor_seal"
+_APPENDED = "at, action, actor, subject_kind, subject, org_id, network, request_id, details"
 MIGRATIONS_LOCK = 0x63686174_0001  # "chat", and a number for this purpose
 
 
@@ -63,13 +67,19 @@ def protect_tables(connection: Connection, settings: DatabaseSettings) -> None:
             f"GRANT {_WRITE} ON ALL TABLES IN SCHEMA {schema} TO {system}",
             f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {system}",
             *(f"GRANT {_WRITE} ON {table} TO {app}" for table in _TABLES),
+            # A row of the audit log is added without a seal, and sealed once; a trigger of the
+            # table refuses to change a sealed one, whoever asks.
+            f"REVOKE INSERT, UPDATE, DELETE ON {_AUDIT} FROM {system}",
+            f"GRANT INSERT ({_APPENDED}) ON {_AUDIT} TO {system}, {app}",
+            f"GRANT UPDATE ({_SEAL}) ON {_AUDIT} TO {system}",
         ]
     for table in _TABLES:
+        for_what = " FOR SELECT" if table in _ONLY_READ else ""
         statements += [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
             f"DROP POLICY IF EXISTS owner_rows ON {table}",
-            f"CREATE POLICY owner_rows ON {table} USING ({_OWN})",
+            f"CREATE POLICY owner_rows ON {table}{for_what} USING ({_OWN})",
             f"DROP POLICY IF EXISTS every_row ON {table}",
             # The owner too is bound by FORCE: without this a data migration would change no row.
             f"CREATE POLICY every_row ON {table} TO {', '.join(everyone)} "
@@ -90,7 +100,7 @@ def check_owner(connection: Connection) -> None:
         "SELECT relowner FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
         "AND relname = ANY(CAST(:tables AS text[])) UNION "
         "SELECT proowner FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
-        "AND proname = 'search_hits') AND rolname <> current_user LIMIT 1"
+        "AND proname IN ('search_hits', 'refuse_audit_change')) AND rolname <> current_user LIMIT 1"
     )
     found = connection.execute(text(query), {"tables": list(_TABLES)}).one_or_none()
     if found is None:
@@ -145,8 +155,14 @@ _FAULTS = {
     "reads tables that hold no user's rows": (
         "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') "
         "AND relnamespace = current_schema()::regnamespace "
-        "AND relname <> ALL(CAST(:tables AS text[])) "
+        "AND relname <> ALL(CAST(:tables AS text[])) AND relname <> :audit "
         "AND has_any_column_privilege(oid, 'SELECT, INSERT, UPDATE, REFERENCES'))"
+    ),
+    "does more with the audit log than add rows": (
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relname = :audit "
+        "AND relnamespace = current_schema()::regnamespace "
+        "AND (has_any_column_privilege(oid, 'SELECT, UPDATE, REFERENCES') "
+        "OR has_table_privilege(oid, 'INSERT, DELETE')))"
     ),
     "may empty or change tables": (
         "SELECT EXISTS (SELECT FROM pg_class WHERE relkind IN ('r', 'p') "
@@ -189,7 +205,7 @@ def check_isolation(app: Connection, system: Connection) -> None:
     role = app.execute(text("SELECT current_user")).scalar_one()
     for fault, query in _FAULTS.items():
         statement = text(query)
-        known = {"tables": list(_TABLES), "count": len(_TABLES)}
+        known = {"tables": list(_TABLES), "count": len(_TABLES), "audit": _AUDIT}
         if app.execute(statement, {name: known[name] for name in statement._bindparams}).scalar():
             raise ConfigError(
                 f"DATABASE_URL: the role {role} {fault}, so PostgreSQL would not keep users' rows "

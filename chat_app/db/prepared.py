@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, Insert, Select, Table, bindparam, insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Select,
+    Table,
+    Uuid,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.base import Executable
@@ -19,12 +30,13 @@ from sqlalchemy.sql.base import Executable
 from chat_app.core.errors import DatabaseFull
 from chat_app.db.row_level_security import (
     OWNER,
+    AuditInsert,
     QueryRefused,
     bind_owner,
     is_restricted,
     register_prepared,
 )
-from chat_app.db.tables import NEED_ROOM
+from chat_app.db.tables import NEED_ROOM, metadata
 
 _Converter = Callable[[Any], Any] | None
 _NEED_ROOM = frozenset(str(table.__tablename__) for table in NEED_ROOM)
@@ -86,6 +98,36 @@ class PreparedInsert(Prepared):
             add = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect.name]
             return add(self.table).values(values).on_conflict_do_nothing(index_elements=keys)
         return insert(self.table).values(values)
+
+
+class PreparedAppend(Prepared):
+    """The INSERT of a row into the audit log: the one table without owner that everybody writes.
+
+    Its parameters are the columns up to `details`, but for `actor` and `subject`: each is given as
+    a word (`actor_word`) and a user (`actor_user`, or None), whose identity stands for the word. In
+    a restricted session, a user who is not the owner has none.
+    """
+
+    def __init__(self) -> None:
+        events = metadata.tables["audit_event"]
+        super().__init__(events.select())
+        plain = ("at", "action", "subject_kind", "org_id", "network", "request_id", "details")
+        values: dict[str, Any] = {
+            name: bindparam(name, type_=events.c[name].type) for name in plain
+        }
+        for name in ("actor", "subject"):
+            values[name] = self._identity(name)
+        # inline: the role of scoped sessions may not read the key that the row gets
+        self.statement = AuditInsert().values(values).inline()
+
+    @staticmethod
+    def _identity(name: str) -> ColumnElement[str]:
+        identities = metadata.tables["audit_identity"]
+        user = bindparam(f"{name}_user", type_=Uuid())
+        found = select(identities.c.audit_id).where(identities.c.owner_id == user)
+        return func.coalesce(
+            found.scalar_subquery(), bindparam(f"{name}_word", type_=identities.c.audit_id.type)
+        )
 
 
 @dataclass(frozen=True, slots=True)

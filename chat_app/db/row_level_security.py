@@ -14,15 +14,16 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
-from sqlalchemy import Delete, Update, Uuid, bindparam, event
+from sqlalchemy import Delete, Insert, Update, Uuid, bindparam, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from chat_app.db.tables import OWNED
+from chat_app.db.tables import ONLY_READ, OWNED, metadata
 
 _OPTION = "chat_owner"
 _TABLES = frozenset(str(model.__tablename__) for model in OWNED)
+_ONLY_READ = frozenset(str(model.__tablename__) for model in ONLY_READ)
 _PLACEHOLDER = uuid4()
 OWNER = bindparam("owner_filter", _PLACEHOLDER, Uuid())
 """A placeholder: compiled statements are cached for all principals, and the owner's id replaces it
@@ -38,6 +39,18 @@ _prepared: set[str] = set()
 
 class QueryRefused(Exception):
     """A scoped session got a statement that it cannot restrict to its owner: a bug of ours."""
+
+
+class AuditInsert(Insert):
+    """An INSERT into the audit log: the one statement that writes a table without an owner.
+
+    It has no `owner_id`; the identity of whoever acts is looked up among the owner's rows.
+    """
+
+    inherit_cache = True
+
+    def __init__(self) -> None:
+        super().__init__(metadata.tables["audit_event"])
 
 
 class _OwnerFilter(SQLCompiler):
@@ -65,7 +78,7 @@ class _OwnerFilter(SQLCompiler):
         return f"{rows} AS {text}"
 
     def visit_update(self, update_stmt: Update, visiting_cte: Any = None, **kw: Any) -> str:
-        _check_owned(update_stmt.table)
+        _check_written(update_stmt.table)
         restricted = update_stmt.where(update_stmt.table.c.owner_id == OWNER)
         text = super().visit_update(restricted, visiting_cte=visiting_cte, **kw)
         if _SETS_OWNER.search(text):
@@ -73,12 +86,13 @@ class _OwnerFilter(SQLCompiler):
         return text
 
     def visit_delete(self, delete_stmt: Delete, visiting_cte: Any = None, **kw: Any) -> str:
-        _check_owned(delete_stmt.table)
+        _check_written(delete_stmt.table)
         restricted = delete_stmt.where(delete_stmt.table.c.owner_id == OWNER)
         return super().visit_delete(restricted, visiting_cte=visiting_cte, **kw)
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **kw: Any) -> str:
-        _check_owned(insert_stmt.table)
+        if not isinstance(insert_stmt, AuditInsert):
+            _check_written(insert_stmt.table)
         if insert_stmt.select is not None:
             raise QueryRefused("An INSERT from a SELECT cannot be checked; add the rows.")
         return super().visit_insert(insert_stmt, *args, **kw)
@@ -120,6 +134,12 @@ def _refuse_text() -> NoReturn:
 def _check_owned(table: Any) -> None:
     if getattr(table, "fullname", None) not in _TABLES:
         raise QueryRefused(f"A scoped session does not reach {table}; it has no owner.")
+
+
+def _check_written(table: Any) -> None:
+    _check_owned(table)
+    if table.fullname in _ONLY_READ:
+        raise QueryRefused(f"A scoped session does not write {table}.")
 
 
 def restrict_to_owner(*engines: AsyncEngine) -> None:

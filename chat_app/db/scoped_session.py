@@ -3,11 +3,11 @@
 A test compares the call sites of system sessions with an allow-list.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, orm
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import ORMExecuteState, UOWTransaction
 from sqlalchemy.orm.attributes import History
@@ -17,7 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from chat_app.core.errors import DatabaseFull, NotFound
 from chat_app.db.full_text import write_entries
 from chat_app.db.row_level_security import QueryRefused, owned_by
-from chat_app.db.tables import NEED_ROOM, OWNED, Owned
+from chat_app.db.statements import APPEND_AUDIT_EVENT
+from chat_app.db.tables import NEED_ROOM, ONLY_READ, OWNED, Owned
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,7 @@ REASONS: dict[str, str] = {
     "search backlog": "At start, what an earlier version has written is indexed.",
     "health": "The readiness check reads no user's data.",
     "command line": "The operator administers users and names them by email.",
+    "audit": "One writer seals the audit log, which outlives the users that it is about.",
 }
 """Reason → why it has no principal."""
 
@@ -65,6 +67,15 @@ class SystemSession(AsyncSession):
     def __init__(self, engine: AsyncEngine, is_full: IsFull = _never_full) -> None:
         super().__init__(engine, expire_on_commit=False, is_full=is_full)
         self.after_commit: list[Callable[[], None]] = []
+
+    async def append_audit(self, values: Mapping[str, Any]) -> None:
+        """Add a row to the audit log in this transaction. Called by `chat_app.audit` only.
+
+        Args:
+            values: The parameters of `statements.APPEND_AUDIT_EVENT`.
+        """
+        await self.flush()  # the identity of a user who is new
+        await (await self.connection()).execute(APPEND_AUDIT_EVENT.statement, dict(values))
 
     async def require(self, table: type[_T], key: object) -> _T:
         """The row with a primary key.
@@ -155,6 +166,8 @@ class SyncScopedSession(Session):
 class ScopedSession(AsyncSession):
     """A session that reads and writes the rows of one user. Created by `Database` only.
 
+    What is appended to `after_commit` is called as that of a `SystemSession`.
+
     Args:
         engine: An engine restricted by `restrict_to_owner`.
         principal: The owner.
@@ -183,6 +196,24 @@ class ScopedSession(AsyncSession):
             read_only=read_only,
             is_full=is_full,
         )
+        self.after_commit: list[Callable[[], None]] = []
+
+    async def append_audit(self, values: Mapping[str, Any]) -> None:
+        """See `SystemSession.append_audit`; the identities are the owner's, or nobody's.
+
+        Raises:
+            QueryRefused: The session only reads.
+        """
+
+        await self.flush()
+
+        def append(session: orm.Session) -> None:
+            assert isinstance(session, SyncScopedSession)
+            if session.read_only:
+                raise QueryRefused("This session only reads; open one with write().")
+            Session.connection(session).execute(APPEND_AUDIT_EVENT.statement, dict(values))
+
+        await self.run_sync(append)
 
     connection = _refused("connection()")
     get_bind = _refused("get_bind()")
@@ -229,6 +260,8 @@ def _check_rows(session: SyncScopedSession, _flush: UOWTransaction, _rows: Any) 
         raise QueryRefused("This session only reads; open one with write().")
     for row in (*new, *existing):
         _check_type(row)
+        if isinstance(row, ONLY_READ):
+            raise QueryRefused(f"A scoped session does not write {type(row).__name__}.")
     for row in new:
         if getattr(row, "owner_id", None) is None:
             row.owner_id = session.owner

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from chat_app.db.prepared import Prepared, PreparedInsert
+from chat_app.db.prepared import Prepared, PreparedAppend, PreparedInsert
 from chat_app.db.tables import ACTIVE, metadata
 
 THREADS = metadata.tables["thread"]
@@ -32,6 +32,7 @@ USERS = metadata.tables["user"]
 SESSIONS = metadata.tables["auth_session"]
 API_KEYS = metadata.tables["api_key"]
 DENIED = metadata.tables["denied_session"]
+AUDIT_EVENTS = metadata.tables["audit_event"]
 
 
 def _id(name: str):
@@ -398,3 +399,58 @@ KEY_BY_ID = Prepared(
     _KEY_AND_USER.where(API_KEYS.c.id == bindparam("key_id", type_=API_KEYS.c.id.type))
 )
 """An API key and its user, who is not disabled; expired or not."""
+
+APPEND_AUDIT_EVENT = PreparedAppend()
+"""A new row of the audit log, not sealed yet."""
+
+AUDIT_HEAD = Prepared(
+    select(AUDIT_EVENTS.c.seq, AUDIT_EVENTS.c.seal, AUDIT_EVENTS.c.key_id)
+    .where(AUDIT_EVENTS.c.seq.is_not(None))
+    .order_by(AUDIT_EVENTS.c.seq.desc())
+    .limit(1)
+)
+"""The row of the audit log that was sealed last."""
+
+_AUDIT_COLUMNS = tuple(
+    AUDIT_EVENTS.c[name]
+    for name in (
+        *("id", "at", "action", "actor", "subject_kind", "subject", "org_id", "network"),
+        *("request_id", "details", "seq", "seal", "key_id", "anchor_seal"),
+    )
+)
+
+UNSEALED_AUDIT_EVENTS = Prepared(
+    select(*_AUDIT_COLUMNS)
+    .where(AUDIT_EVENTS.c.seal.is_(None))
+    .order_by(AUDIT_EVENTS.c.id)
+    .limit(bindparam("most"))
+)
+"""The rows of the audit log that wait for a seal, in the order in which they were written."""
+
+NEWEST_UNSEALED_AUDIT_EVENT = Prepared(
+    select(*_AUDIT_COLUMNS)
+    .where(AUDIT_EVENTS.c.seal.is_(None))
+    .order_by(AUDIT_EVENTS.c.id.desc())
+    .limit(1)
+)
+"""The row of the audit log that was written last."""
+
+SEAL_AUDIT_EVENT = Prepared(
+    update(AUDIT_EVENTS)
+    .where(AUDIT_EVENTS.c.id == bindparam("event_id"), AUDIT_EVENTS.c.seal.is_(None))
+    .values(
+        _new(
+            *(AUDIT_EVENTS.c.seq, AUDIT_EVENTS.c.seal),
+            *(AUDIT_EVENTS.c.key_id, AUDIT_EVENTS.c.anchor_seal),
+        )
+    )
+)
+"""Seals a row of the audit log."""
+
+SEALED_AUDIT_EVENTS = Prepared(
+    select(*_AUDIT_COLUMNS)
+    .where(AUDIT_EVENTS.c.seq > bindparam("after", type_=AUDIT_EVENTS.c.seq.type))
+    .order_by(AUDIT_EVENTS.c.seq)
+    .limit(bindparam("most"))
+)
+"""The rows of the audit log that were sealed after another."""

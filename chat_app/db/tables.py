@@ -10,9 +10,11 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Column,
+    Connection,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
     event,
+    insert,
     text,
 )
 from sqlalchemy.orm import declared_attr
@@ -213,6 +216,69 @@ class RememberedDevice(Row, table=True):
     user_agent: str = Field(default="", max_length=200)
     created_at: datetime
     expires_at: datetime = Field(index=True)
+
+
+class AuditEvent(Table, table=True):
+    """An entry of the audit log: who did what to whom, and from where. See `chat_app.audit`.
+
+    It names no table, so it outlives what it is about. `actor` is the `AuditIdentity` of a user or
+    a word such as `system`, `subject` the same or the id of a row; `network` is the /24 or the /64
+    of the client; `details` is canonical JSON. The last four columns are empty until one writer
+    seals the row, and a trigger refuses a change of a sealed one: `seq` counts sealed rows without
+    a gap, `seal` is made with the key `key_id`, and `anchor_seal` with the key before it, in the
+    one row that a change of keys writes.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("seq"),
+        Index("ix_audit_event_action_id", "action", "id"),
+        Index("ix_audit_event_actor_id", "actor", "id"),
+        Index("ix_audit_event_subject_id", "subject", "id"),
+        Index("ix_audit_event_org_id_id", "org_id", "id"),
+        _partial("ix_audit_event_unsealed", "id", where="seal IS NULL"),
+    )
+
+    # in the order in which the rows were written
+    id: int | None = Field(
+        default=None,
+        sa_column=Column(_LARGE, Identity(), primary_key=True),
+    )
+    at: datetime
+    action: str = Field(max_length=40)
+    actor: str = Field(max_length=40)
+    subject_kind: str = Field(default="", max_length=20)
+    subject: str = Field(default="", max_length=40)
+    org_id: UUID | None = None
+    network: str = Field(default="", max_length=50)
+    request_id: str = Field(default="", max_length=100)
+    details: str = ""
+    seq: int | None = Field(default=None, sa_type=BigInteger)
+    seal: str | None = Field(default=None, max_length=64)
+    key_id: str | None = Field(default=None, max_length=16)
+    anchor_seal: str | None = Field(default=None, max_length=64)
+
+
+_REFUSED = "A sealed row of the audit log cannot be changed."
+_AUDIT_TRIGGERS = {
+    "sqlite": (
+        "CREATE TRIGGER audit_event_changed BEFORE UPDATE ON audit_event "
+        f"WHEN old.seal IS NOT NULL BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        "CREATE TRIGGER audit_event_removed BEFORE DELETE ON audit_event "
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        f"BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$",
+        "CREATE TRIGGER audit_event_changed BEFORE UPDATE ON audit_event FOR EACH ROW "
+        "WHEN (old.seal IS NOT NULL) EXECUTE FUNCTION refuse_audit_change()",
+        "CREATE TRIGGER audit_event_removed BEFORE DELETE ON audit_event FOR EACH ROW "
+        "EXECUTE FUNCTION refuse_audit_change()",
+    ),
+}
+for _dialect, _statements in _AUDIT_TRIGGERS.items():
+    for _statement in _statements:
+        _made = DDL(_statement).execute_if(dialect=_dialect)
+        event.listen(metadata.tables["audit_event"], "after_create", _made)
 
 
 class Picture(Table, table=True):
@@ -439,6 +505,22 @@ class ClientReport(Owned, table=True):
     created_at: datetime = Field(default_factory=utc_now)
 
 
+class AuditIdentity(Owned, table=True):
+    """The random id that stands for a user in the audit log; it is deleted with the user.
+
+    A scoped session reads it and never writes it.
+    """
+
+    owner_id: UUID = Field(primary_key=True, foreign_key="user.id", ondelete="CASCADE")
+    audit_id: str = Field(max_length=36, unique=True)
+
+
+@event.listens_for(User, "after_insert")
+def _identify(_mapper: object, connection: Connection, user: User) -> None:
+    row = {"owner_id": user.id, "audit_id": str(uuid4())}
+    connection.execute(insert(metadata.tables["audit_identity"]), row)
+
+
 class SearchEntry(Owned, table=True):
     """What full-text search finds a title or a message by; see `db.full_text`.
 
@@ -474,9 +556,12 @@ class SearchEntry(Owned, table=True):
 
 
 OWNED: tuple[type[Owned], ...] = (
-    *(Thread, Message, Run, RunEvent, SearchEntry, ChatDefaults, ClientReport),
+    *(Thread, Message, Run, RunEvent, SearchEntry, ChatDefaults, ClientReport, AuditIdentity),
 )
 """Every owned table; a scoped session reaches these only. A test compares the models."""
+
+ONLY_READ: tuple[type[Owned], ...] = (AuditIdentity,)
+"""Owned tables that a scoped session does not write."""
 
 NEED_ROOM: tuple[type[Table], ...] = (
     *(Thread, Message, Run, RunEvent, ChatDefaults, ClientReport, User, Picture),

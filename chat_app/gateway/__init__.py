@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.core.clock import every
-from chat_app.core.logging import request_id
+from chat_app.core.logging import request_client, request_id
 from chat_app.core.signals import CREDENTIALS, ROLES, TOKENS
 from chat_app.gateway.access_log import AccessLogEntry, configure_access_log
 from chat_app.gateway.connections import (
@@ -75,9 +75,11 @@ class Gateway:
         parts = self._built()
         context = parse_request(scope, parts.services.settings, parts.origins)
         token = request_id.set(context.request_id)
+        client = request_client.set(context.client_ip)
         try:
             await self._handle(parts, context, scope, receive, send)
         finally:
+            request_client.reset(client)
             request_id.reset(token)
 
     async def _handle(

@@ -59,7 +59,10 @@ CHANGES = {
 INSERTS = {"INSERT_THREAD", "INSERT_MESSAGE", "INSERT_RUN", "INSERT_EVENT", "INSERT_ENTRY"}
 SYSTEM_READS = {
     *("SESSION_OF_TOKEN", "SESSION_OF_JWT", "SESSION_BY_ID", "KEY_OF_TOKEN", "KEY_BY_ID"),
+    *("AUDIT_HEAD", "UNSEALED_AUDIT_EVENTS", "NEWEST_UNSEALED_AUDIT_EVENT", "SEALED_AUDIT_EVENTS"),
 }
+SYSTEM_CHANGES = {"SEAL_AUDIT_EVENT"}
+APPENDS = {"APPEND_AUDIT_EVENT"}
 
 
 def _named() -> dict[str, Prepared]:
@@ -67,7 +70,7 @@ def _named() -> dict[str, Prepared]:
 
 
 def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
-    makers = {"Prepared", "PreparedInsert"}
+    makers = {"Prepared", "PreparedInsert", "PreparedAppend"}
     files = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "chat_app").rglob("*.py")
@@ -75,7 +78,8 @@ def test_prepared_statements_are_these_and_made_in_one_file_only() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers
     }
     assert files == {"chat_app/db/statements.py"}
-    assert set(_named()) == READS | CHANGES | INSERTS | SYSTEM_READS
+    of_system = SYSTEM_READS | SYSTEM_CHANGES
+    assert set(_named()) == READS | CHANGES | INSERTS | APPENDS | of_system
 
 
 def _of(person: Person) -> dict[str, Any]:
@@ -254,7 +258,7 @@ def test_a_statement_that_names_a_table_without_owner_is_refused(db: Database) -
         if table.name not in {str(model.__tablename__) for model in OWNED}:
             with pytest.raises(QueryRefused):
                 PreparedInsert(table).compiled(dialect)
-    for name in SYSTEM_READS:
+    for name in SYSTEM_READS | SYSTEM_CHANGES:
         with pytest.raises(QueryRefused):
             _named()[name].compiled(dialect)
     with pytest.raises(QueryRefused):

@@ -1,0 +1,187 @@
+"""Read the audit log: a page of rows, the newest first, with the names behind the random ids."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
+
+from chat_app.audit.actions import Action
+from chat_app.db.engine import Database
+from chat_app.db.scoped_session import SystemSession
+from chat_app.db.tables import AuditEvent, AuditIdentity, User
+
+PAGE = 50
+"""Rows of a page."""
+_BATCH = 1_000  # rows in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which rows are wanted; what is empty does not limit them.
+
+    Args:
+        actions: What happened.
+        actor: Who did it: the id of a user.
+        subject: The user that it was done to, or the id of another row.
+        organisation: In which organisation.
+        since: From this time on.
+        until: Before this time.
+    """
+
+    actions: Sequence[Action] = ()
+    actor: UUID | None = None
+    subject: UUID | None = None
+    organisation: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which rows a reader may see at all, whatever is asked for.
+
+    Args:
+        organisation: The rows of this organisation only; None for every row, which a site admin or
+            the operator sees.
+    """
+
+    organisation: UUID | None
+
+
+EVERYTHING = Reach(None)
+
+
+class Person(NamedTuple):
+    """The user behind a random id, while the account is there."""
+
+    user_id: UUID
+    email: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Rows of the audit log, the newest first.
+
+    Args:
+        events: The rows.
+        people: The users that they name, by the random id.
+        before: Where the next page begins; None at the end.
+    """
+
+    events: list[AuditEvent]
+    people: dict[str, Person]
+    before: int | None
+
+
+async def page(
+    db: Database,
+    reach: Reach,
+    filters: Filters | None = None,
+    *,
+    before: int | None = None,
+    most: int = PAGE,
+) -> AuditPage:
+    """A page of the log.
+
+    Args:
+        db: The database.
+        reach: What the reader may see; the caller has checked their role.
+        filters: What they ask for.
+        before: `AuditPage.before` of the page before it.
+        most: How many rows.
+    """
+    filters = filters or Filters()
+    async with db.system("audit") as session:
+        wanted = await _conditions(session, reach, filters)
+        if wanted is None:
+            return AuditPage([], {}, None)
+        if before is not None:
+            wanted.append(col(AuditEvent.id) < before)
+        newest = select(AuditEvent).where(*wanted).order_by(col(AuditEvent.id).desc())
+        found = list((await session.exec(newest.limit(most + 1))).all())
+        events = found[:most]
+        return AuditPage(
+            events,
+            await _people(session, events),
+            events[-1].id if len(found) > most else None,
+        )
+
+
+async def every(
+    db: Database, reach: Reach, filters: Filters | None = None
+) -> AsyncIterator[AuditEvent]:
+    """Every row, the oldest first, a few in memory at a time.
+
+    Args:
+        db: The database.
+        reach: What the reader may see.
+        filters: What they ask for.
+    """
+    after = 0
+    while True:
+        async with db.system("audit") as session:
+            wanted = await _conditions(session, reach, filters or Filters())
+            if wanted is None:
+                return
+            oldest = (
+                select(AuditEvent)
+                .where(*wanted, col(AuditEvent.id) > after)
+                .order_by(col(AuditEvent.id))
+                .limit(_BATCH)
+            )
+            rows = (await session.exec(oldest)).all()
+        for row in rows:
+            yield row
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].id or 0
+
+
+async def identity_of(session: SystemSession, user_id: UUID) -> str | None:
+    """The random id that stands for a user; None when the account is gone."""
+    found = await session.exec(
+        select(AuditIdentity.audit_id).where(col(AuditIdentity.owner_id) == user_id)
+    )
+    return found.first()
+
+
+async def _conditions(
+    session: SystemSession, reach: Reach, filters: Filters
+) -> list[ColumnElement[bool]] | None:
+    """The conditions of a query; None when no row can meet them."""
+    found: list[ColumnElement[bool]] = []
+    if reach.organisation is not None:
+        found.append(col(AuditEvent.org_id) == reach.organisation)
+    if filters.organisation is not None:
+        found.append(col(AuditEvent.org_id) == filters.organisation)
+    if filters.actions:
+        found.append(col(AuditEvent.action).in_(filters.actions))
+    if filters.actor is not None:
+        identity = await identity_of(session, filters.actor)
+        if identity is None:
+            return None
+        found.append(col(AuditEvent.actor) == identity)
+    if filters.subject is not None:
+        identity = await identity_of(session, filters.subject)
+        found.append(col(AuditEvent.subject) == (identity or str(filters.subject)))
+    if filters.since is not None:
+        found.append(col(AuditEvent.at) >= filters.since)
+    if filters.until is not None:
+        found.append(col(AuditEvent.at) < filters.until)
+    return found
+
+
+async def _people(session: SystemSession, events: Iterable[AuditEvent]) -> dict[str, Person]:
+    named = {one.actor for one in events}
+    named |= {one.subject for one in events if one.subject_kind == "user"}
+    rows = await session.exec(
+        select(AuditIdentity.audit_id, User.id, User.email, User.name)
+        .join(User, col(User.id) == col(AuditIdentity.owner_id))
+        .where(col(AuditIdentity.audit_id).in_(named))
+    )
+    return {audit_id: Person(one, email, name) for audit_id, one, email, name in rows.all()}
