@@ -57,6 +57,11 @@ class Program:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def data_folder(self) -> Path:
+        """Where its database is."""
+        return Path(self._environment["DATA_DIR"])
+
     def given(self, **settings: str) -> None:
         """Change settings for the next start."""
         self._environment.update(settings)
@@ -108,7 +113,7 @@ class Program:
 
     def behind_its_back(self, statement: str, *values: str) -> None:
         """Change rows without telling the program, so that it must look for itself."""
-        (path,) = Path(self._environment["DATA_DIR"]).glob("*.db")
+        (path,) = self.data_folder.glob("*.db")
         with closing(sqlite3.connect(path, timeout=30)) as db, db:
             assert db.execute(statement, values).rowcount
 

@@ -29,6 +29,7 @@ REASONS: dict[str, str] = {
     "sweep": "Deleted threads and expired sessions are removed for good.",
     "search backlog": "At start, what an earlier version has written is indexed.",
     "health": "The readiness check reads no user's data.",
+    "administration": "A site admin administers users and reads counts, never content.",
     "command line": "The operator administers users and names them by email.",
     "audit": "One writer seals the audit log, which outlives the users that it is about.",
 }

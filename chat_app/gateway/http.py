@@ -46,6 +46,17 @@ from chat_app.settings import Settings
 _SECRET_HEADERS = frozenset({b"cookie", b"authorization", b"x-api-key"})
 
 
+_PAGES = (RouteKind.PUBLIC_PAGE, RouteKind.OPEN_PAGE, RouteKind.PAGE, RouteKind.ADMIN_PAGE)
+_MISSING = "/-"
+"""A path without a page."""
+
+
+def _is_hidden(context: RequestContext, resolved: ResolvedSession | ResolvedKey | None) -> bool:
+    """Whether a page is for others, and so is answered as one that is not there."""
+    is_admin = resolved is not None and resolved.principal.site_role == "admin"
+    return context.route is RouteKind.ADMIN_PAGE and not is_admin
+
+
 def _is_handshake(context: RequestContext, scope: Scope) -> bool:
     """Whether a plain request is the handshake of a page's socket, without its upgrade."""
     is_socket = context.path.removesuffix("/") == EVENT_PATH and context.allowed_origin
@@ -247,7 +258,7 @@ class HttpGateway:
         """Where the browser is redirected instead of the page, if anywhere."""
         if context.route is RouteKind.PUBLIC_PAGE and resolved is not None:
             return "/"
-        if context.route is RouteKind.PAGE and resolved is None:
+        if context.route in (RouteKind.PAGE, RouteKind.ADMIN_PAGE) and resolved is None:
             target = context.target
             return "/signin" if target == "/" else f"/signin?callbackUrl={quote(target, safe='')}"
         if context.route is RouteKind.PAGE:
@@ -257,7 +268,7 @@ class HttpGateway:
     def _page_elsewhere(self, context: RequestContext) -> str | None:
         """Where a page is that was asked for under the URL of the API, which has none."""
         origin = f"{context.public_scheme}://{context.host.lower()}"
-        is_page = context.route in (RouteKind.PUBLIC_PAGE, RouteKind.OPEN_PAGE, RouteKind.PAGE)
+        is_page = context.route in _PAGES
         is_page = is_page and not is_api(context.path)  # the description of the API is here
         if not is_page or origin != self.settings.api_origin:
             return None
@@ -272,8 +283,10 @@ class HttpGateway:
         headers = without(scope["headers"], _SECRET_HEADERS)
         if passed := cookies.passed_on(context.route, context.cookies, self.settings):
             headers += [(b"cookie", passed.encode("latin-1"))]
+        path = {"path": _MISSING, "raw_path": _MISSING.encode()}
         return context.public_scope(
             scope,
+            **(path if _is_hidden(context, resolved) else {}),
             headers=headers,
             principal=resolved.principal if resolved else None,
             session=resolved if isinstance(resolved, ResolvedSession) else None,

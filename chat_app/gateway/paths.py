@@ -3,6 +3,7 @@
 Prefixes for programs are judged before the rule that a dot in the last segment makes an asset.
 """
 
+import re
 from enum import Enum
 
 from chat_app.api.families import FAMILIES, is_under
@@ -20,6 +21,7 @@ class RouteKind(Enum):
     PUBLIC_PAGE = "a page for signed-out users"
     OPEN_PAGE = "a page for everyone"
     PAGE = "a page for signed-in users"
+    ADMIN_PAGE = "a page for admins; for other users it is not found"
     EXAMPLE = "a front end of its own, which signs its users in itself"
 
 
@@ -40,6 +42,7 @@ API_DOCS = "/api/docs"
 PUBLIC_PAGES = frozenset({"/signin", "/signin/code", "/signin/link", "/signup", "/reset"})
 OPEN_PAGES = frozenset({"/confirm", "/reset/new"})
 CLOSED_PATHS = frozenset({"/auth-codespace"})
+ADMIN_PREFIX = "/admin"
 EXAMPLES_PREFIX = "/examples"
 """Front ends of other kinds, where the settings have them served; else pages like any other."""
 MOVED_PAGES = {
@@ -101,7 +104,11 @@ def route_kind(path: str, *, has_examples: bool = False) -> RouteKind:
         return RouteKind.EXAMPLE
     if page in OPEN_PAGES:
         return RouteKind.OPEN_PAGE
-    return RouteKind.PUBLIC_PAGE if page in PUBLIC_PAGES else RouteKind.PAGE
+    if page in PUBLIC_PAGES:
+        return RouteKind.PUBLIC_PAGE
+    # what serves the files takes several slashes for one
+    is_admin = is_under(re.sub("/+", "/", page), ADMIN_PREFIX)
+    return RouteKind.ADMIN_PAGE if is_admin else RouteKind.PAGE
 
 
 def moved_page(path: str, target: str) -> str | None:

@@ -3,17 +3,21 @@
 `add_pages` says which routes there are. A page without `require_auth` is public, and loads nothing.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import reflex as rx
 
-from chat_app.components.auth.sign_in import Page, anonymous_only, require_auth
+from chat_app.components.auth.sign_in import Page, anonymous_only, require_admin, require_auth
 from chat_app.components.ui.document import own_origin
 from chat_app.components.ui.icons import PRODUCT, brand, icon, page_link
 from chat_app.components.ui.sidebar import keep_sidebar_closed
 from chat_app.pages import email_links
+from chat_app.pages.admin import pages as admin
 from chat_app.pages.chat import chat
-from chat_app.pages.settings.pages import INDEX, PAGES, index, waiting
+from chat_app.pages.settings import pages as settings
+from chat_app.pages.settings.layout import Menu
 from chat_app.pages.sign_in import second_factor, sign_in, sign_up
 from chat_app.reflex_ext.build import api_url, baked_settings
 from chat_app.states.auth import AuthState
@@ -45,12 +49,30 @@ def add_pages(app: rx.App) -> None:
         add(page, route=route, title=f"{title} · {PRODUCT}")
     for route in ("/", "/c/[thread]"):
         add(chat, route=route, title=PRODUCT, on_load=[AuthState.on_auth_change, Feed.open])
+    _add_menu(add, settings.MENU, lambda page, waiting: require_auth(page, waiting=waiting))
+    _add_menu(
+        add,
+        admin.MENU,
+        lambda page, waiting: require_admin(page, waiting=waiting, otherwise=not_found),
+    )
+
+
+def _add_menu(add: Callable[..., None], menu: Menu, protect: Callable[[Page, Page], Page]) -> None:
+    """Add the pages of a menu, and its index.
+
+    Args:
+        add: Adds one page.
+        menu: The menu.
+        protect: Makes of a page, and of what is shown before the server has said who is signed in,
+            what others see of it.
+    """
+    first = menu.pages[0]
     for path, title, shown, loads in (
-        (INDEX, "Settings", index, ()),
-        *((page.path, page.title, page.show, page.loads) for page in PAGES),
+        (menu.path, menu.title, menu.index, first.loads),
+        *((page.path, page.title, partial(menu.show, page), page.loads) for page in menu.pages),
     ):
         add(
-            require_auth(shown, waiting=waiting),
+            protect(shown, menu.waiting),
             route=path,
             title=f"{title} · {PRODUCT}",
             on_load=[AuthState.on_auth_change, *loads],

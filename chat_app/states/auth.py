@@ -10,7 +10,7 @@ from chat_app.core.errors import DatabaseError
 from chat_app.reflex_ext.events import route_path
 from chat_app.services import services
 from chat_app.settings import settings
-from chat_app.states import current_principal_or_none
+from chat_app.states import admin, current_principal_or_none
 from chat_app.states.chat import ChatState, open_route
 from chat_app.states.search import SearchState
 from chat_app.states.thread_list import ThreadListState, blank, refresh
@@ -23,6 +23,8 @@ class AuthState(rx.State):
     """Whom this tab belongs to. The phase is `unknown`, `anonymous` or `authenticated`."""
 
     phase: rx.Field[str] = rx.field("unknown")
+    is_admin: rx.Field[bool] = rx.field(False)
+    """Whether the user is a site admin."""
     user: rx.Field[UserItem] = rx.field(default_factory=UserItem)
     _session: str = ""
 
@@ -47,6 +49,12 @@ class AuthState(rx.State):
         """
         principal = current_principal_or_none()
         session = str(principal.credential_id) if principal else ""
+        is_admin = principal is not None and principal.site_role == "admin"
+        if self.is_admin and not is_admin:
+            self.is_admin = False
+            await admin.blank(self)
+            yield
+        self.is_admin = is_admin
         if session != self._session or principal is None:
             self.user, self.phase, self._session = UserItem(), "unknown", session
             blank(await self.get_state(ThreadListState))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 import reflex as rx
@@ -25,6 +26,8 @@ from pydantic import (
 from pydantic import create_model as model_of
 
 from chat_app.auth.operator_hooks import ClaimsUnavailable
+from chat_app.auth.principal import Principal
+from chat_app.auth.sign_in.step_up import CONFIRM_PAGE
 from chat_app.core.text import CLIENT_ID_PATTERN, is_client_id
 from chat_app.llm.base import Effort
 from chat_app.reflex_ext.events import (
@@ -35,6 +38,7 @@ from chat_app.reflex_ext.events import (
     StateUpdate,
     authorization,
     handler_name,
+    route_path,
     setvar_names,
     state_key,
     stop_event,
@@ -42,6 +46,7 @@ from chat_app.reflex_ext.events import (
 from chat_app.reflex_ext.tabs import tabs
 from chat_app.services import services
 from chat_app.states import account, set_principal
+from chat_app.states.admin import admin_states
 from chat_app.states.auth import AuthState
 from chat_app.states.branches import BranchState
 from chat_app.states.chat import ChatState, open_route
@@ -58,6 +63,7 @@ class Access(Enum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
+    SITE_ADMIN = "site admin"
     CLOSED = "closed"
 
 
@@ -109,6 +115,8 @@ class PolicyRow:
     Args:
         access: Who may send the event.
         arguments: The type of each argument, as pydantic reads it, strictly.
+        is_fresh: Whether the user must have authenticated lately; who has not is sent to the
+            step-up page, and the event is dropped.
         if_invalid: Makes the event that is handled in place of one whose arguments are not valid;
             None drops it.
     """
@@ -116,6 +124,7 @@ class PolicyRow:
     access: Access
     arguments: Mapping[str, Any]
     if_invalid: Replacement | None = None
+    is_fresh: bool = False
 
     def check(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The payload, validated.
@@ -131,9 +140,22 @@ class PolicyRow:
 
 
 def _row(
-    access: Access, handler: Any, /, if_invalid: Replacement | None = None, **arguments: Any
+    access: Access,
+    handler: Any,
+    /,
+    if_invalid: Replacement | None = None,
+    is_fresh: bool = False,
+    **arguments: Any,
 ) -> tuple[str, PolicyRow]:
-    return handler_name(handler), PolicyRow(access, arguments, if_invalid)
+    return handler_name(handler), PolicyRow(access, arguments, if_invalid, is_fresh)
+
+
+def _administration() -> list[tuple[str, PolicyRow]]:
+    """The handlers of the pages below `/admin`."""
+    row = partial(_row, Access.SITE_ADMIN)
+    return [
+        *(row(getattr(state, name)) for state in admin_states() for name in ("load", "dismiss")),
+    ]
 
 
 def _framework() -> list[tuple[str, PolicyRow]]:
@@ -227,11 +249,21 @@ def table(frame_bytes: int) -> dict[str, PolicyRow]:
         row(ContextState.compact, thread=IdOrNone),
         row(WarningState.dismiss, thread=Id),
     ]
-    return dict([*_framework(), *own])
+    return dict([*_framework(), *own, *_administration()])
 
 
 _HYDRATES = {handler_name(FRAMEWORK_HANDLERS[name]) for name in ("hydrate", "hydrate_and_load")}
 """The events that send a tab its whole state."""
+
+
+async def _is_fresh(principal: Principal) -> bool:
+    live = services()
+    return await live.step_up.is_fresh(principal, live.clock(), live.settings)
+
+
+def _to_step_up(path: str) -> Any:
+    """The page on which the user authenticates again, and from there back to a page."""
+    return rx.redirect(f"{CONFIRM_PAGE}?callbackUrl={quote(path or '/', safe='')}")
 
 
 class Policy(EventPolicy):
@@ -271,13 +303,18 @@ class Policy(EventPolicy):
             )
         except ClaimsUnavailable:
             return self._refuse("no claims")
-        if principal is None and row.access is Access.SIGNED_IN:
+        if principal is None and row.access is not Access.PUBLIC:
             return self._refuse("signed out")
+        is_admin = principal is not None and principal.site_role == "admin"
+        if row.access is Access.SITE_ADMIN and not is_admin:
+            return self._refuse("role")
         try:
             checked = row.check(event.payload)
         except (ValidationError, ValueError):
             instead = row.if_invalid(event.payload) if row.if_invalid else None
             return self._refuse("arguments", instead)
+        if row.is_fresh and not (principal and await _is_fresh(principal)):
+            return self._refuse("not fresh", _to_step_up(route_path(state)))
         event.payload.clear()
         event.payload.update(checked)
         set_principal(principal)

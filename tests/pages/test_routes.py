@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from chat_app.components.ui.icons import icon
 from chat_app.gateway.paths import MOVED_PAGES
 from chat_app.pages import add_pages
+from chat_app.pages.admin import pages as admin
 from chat_app.pages.chat import chat
 from chat_app.pages.email_links import new_password
-from chat_app.pages.settings.pages import INDEX, PAGES, index
+from chat_app.pages.settings.pages import MENU, PAGES
 from chat_app.pages.settings.security import password, sessions
 from chat_app.pages.sign_in import sign_in, sign_up
 from chat_app.reflex_ext import build
@@ -54,9 +56,12 @@ def test_signed_out_people_find_pages_that_load_nothing(app: _App) -> None:
 
 
 def test_every_page_of_the_settings_first_asks_who_this_is(app: _App) -> None:
-    listed = {route: page for route, page in app.pages.items() if route.startswith(INDEX)}
-    assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
-    assert {INDEX, *(page.path for page in PAGES)} == set(listed)
+    for menu in (MENU, admin.MENU):
+        listed = {route: page for route, page in app.pages.items() if route.startswith(menu.path)}
+        assert {page["on_load"][0].fn.__name__ for page in listed.values()} == {"on_auth_change"}
+        assert {menu.path, *(page.path for page in menu.pages)} == set(listed)
+        assert tuple(listed[menu.path]["on_load"][1:]) == menu.pages[0].loads
+    listed = {route for route in app.pages if route.startswith(MENU.path)}
     assert "/settings/confirm" in listed  # `auth/request.jsx` goes there for a step-up
 
 
@@ -64,7 +69,7 @@ def test_the_settings_are_five_pages_and_each_marks_itself_in_the_menu() -> None
     listed = [page for page in PAGES if page.about]
     assert [page.title for page in listed] == ["Account", "Security", "Chat", "API keys", "Data"]
     for page in PAGES:
-        shown = str(page.show().render())
+        shown = str(MENU.show(page).render())
         assert all((other.path in shown) is (other in listed) for other in PAGES)
         assert shown.count("aria-current") == (page in listed)
 
@@ -73,7 +78,7 @@ def test_the_pages_of_earlier_versions_lead_to_sections_that_exist() -> None:
     paths = {page.path: page for page in PAGES}
     for moved in MOVED_PAGES.values():
         path, _, section = moved.partition("#")
-        assert f'id:"{section}"' in str(paths[path].show().render()) or not section
+        assert f'id:"{section}"' in str(paths[path].sections().render()) or not section
 
 
 def test_a_new_password_says_how_long_it_must_be() -> None:
@@ -127,7 +132,13 @@ def test_every_style_sheet_exists(app: _App) -> None:
     assert on_disk <= set(app.stylesheets)
 
 
-@pytest.mark.parametrize("page", [chat, sign_in, sign_up, index, *(p.show for p in PAGES)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(chat, sign_in, sign_up, MENU.index, admin.MENU.index),
+        *(partial(menu.show, page) for menu in (MENU, admin.MENU) for page in menu.pages),
+    ],
+)
 def test_no_page_brings_a_component_library(page: Any) -> None:
     libraries = " ".join(page()._get_all_imports())
     for heavy in ("radix", "lucide", "sonner", "react-markdown", "shiki"):

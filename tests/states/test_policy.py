@@ -9,11 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import select
 
 from chat_app.auth.principal import Principal
 from chat_app.chat_app import app
+from chat_app.db.tables import Account, AuthSession, OneTimeToken, User
 from chat_app.reflex_ext.tabs import tabs
 from chat_app.settings import read_settings
+from chat_app.states.auth import AuthState
 from chat_app.states.chat import ChatState
 from chat_app.states.policy import Access, PolicyRow, table
 from chat_app.states.thread_list import ThreadListState
@@ -23,6 +26,7 @@ from testing.reflex_tabs import Harness, open_harness
 ROWS = table(read_settings().socket_frame_bytes)
 OWN = {name: row for name, row in ROWS.items() if ".chat_app___states___" in name}
 SIGNED_IN = sorted(name for name, row in ROWS.items() if row.access is Access.SIGNED_IN)
+ADMIN = sorted(name for name, row in ROWS.items() if row.access is Access.SITE_ADMIN)
 CLOSED = sorted(name for name, row in ROWS.items() if row.access is Access.CLOSED)
 
 SECRET = "kept between us"
@@ -88,6 +92,43 @@ def test_only_the_frameworks_handlers_and_the_auth_change_are_for_anyone() -> No
         "on_load_internal",
         "on_auth_change",
     }
+
+
+def test_every_handler_of_the_administration_is_for_admins() -> None:
+    theirs = {name for name in OWN if ".chat_app___states___admin___" in name}
+    assert set(ADMIN) == {name for name in theirs if not name.endswith(".setvar")}
+
+
+@pytest.mark.parametrize("name", ADMIN)
+async def test_who_is_no_admin_runs_no_handler_of_the_administration(
+    harness: Harness, name: str
+) -> None:
+    admin = await harness.user("root@example.com")
+    await harness.live.site_roles.promote(admin.user_id)
+    eve = await harness.user("eve@example.com")
+    hers = await belongings(harness, eve)
+    demoted = await harness.tab(admin)
+    await demoted.send(AuthState.on_auth_change())
+    await harness.live.site_roles.demote(admin.user_id)
+    before = await administered(harness)
+    for tab, reason in (
+        (await harness.tab(None), "signed out"),
+        (await harness.tab(eve), "role"),
+        (demoted, "role"),
+    ):
+        refused, told = app.policy.refused[reason], len(tab.updates)
+        await tab.call(name, arguments(name, hers))
+        assert app.policy.refused[reason] == refused + 1
+        assert [update for update in tab.updates[told:] if update.delta or update.events] == []
+    assert await administered(harness) == before
+
+
+async def administered(harness: Harness) -> list[str]:
+    """Every row that the administration changes."""
+    async with harness.live.db.system("administration") as session:
+        tables = User, AuthSession, Account, OneTimeToken
+        rows = [row for table in tables for row in (await session.exec(select(table))).all()]
+        return sorted(row.model_dump_json() for row in rows)
 
 
 @pytest.mark.parametrize("name", SIGNED_IN)

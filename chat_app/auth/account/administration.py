@@ -5,11 +5,11 @@ and the limits in memory follow.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, func, select, update
+from sqlmodel import case, col, delete, distinct, func, select, update
 
 from chat_app.auth.account.delete import delete_user
 from chat_app.auth.devices import forget_devices
@@ -54,6 +54,23 @@ class UserSummary:
     is_verified: bool
     has_two_factor: bool
     is_admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserCounts:
+    """How many users there are.
+
+    Args:
+        users: All of them.
+        disabled: Those whom the operator or an admin disabled.
+        admins: Those who administer the installation.
+        seen_today: Those with a session that was used in the last 24 hours.
+    """
+
+    users: int
+    disabled: int
+    admins: int
+    seen_today: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,22 @@ class UserAdministration:
             )
             for user, seen_at, confirmed_at in rows
         ]
+
+    async def counts(self) -> UserCounts:
+        """How many users there are."""
+        seen = col(AuthSession.last_seen_at) > self.clock() - timedelta(days=1)
+        async with self.db.system("administration") as session:
+            users = await session.exec(
+                select(
+                    func.count(),
+                    func.count(col(User.disabled_at)),
+                    func.count(case((col(User.role) == "admin", 1))),
+                ).select_from(User)
+            )
+            today = await session.exec(
+                select(func.count(distinct(col(AuthSession.user_id)))).where(seen)
+            )
+            return UserCounts(*users.one(), today.one())
 
     async def delete(self, user_id: UUID) -> None:
         """Delete a user and everything they own. This can't be undone.

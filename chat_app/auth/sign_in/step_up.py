@@ -15,7 +15,7 @@ from chat_app.auth.sessions.service import SessionService
 from chat_app.auth.sign_in.passwords import PASSWORD_ISSUER, PasswordHashing
 from chat_app.auth.two_factor import TwoFactor, confirmed_totp
 from chat_app.db.engine import Database
-from chat_app.db.tables import Account, Passkey
+from chat_app.db.tables import Account, AuthSession, Passkey
 from chat_app.settings import Settings
 
 
@@ -25,8 +25,16 @@ def require_fresh(resolved: ResolvedSession, now: datetime, settings: Settings) 
     Raises:
         StepUpRequired: The user must confirm their identity.
     """
-    if now - resolved.authenticated_at > timedelta(minutes=settings.fresh_minutes):
+    if _is_stale(resolved.authenticated_at, now, settings):
         raise StepUpRequired
+
+
+def _is_stale(authenticated_at: datetime, now: datetime, settings: Settings) -> bool:
+    return now - authenticated_at > timedelta(minutes=settings.fresh_minutes)
+
+
+CONFIRM_PAGE = "/settings/confirm"
+"""Where a user authenticates again, before a sensitive change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,18 @@ class StepUp:
     rate_limits: AuthRateLimits
     two_factor: TwoFactor
     passkeys: Passkeys
+
+    async def is_fresh(self, principal: Principal, now: datetime, settings: Settings) -> bool:
+        """Whether the session's user has authenticated lately; see `require_fresh`."""
+        async with self.db.system("auth") as session:
+            found = await session.exec(
+                select(AuthSession.authenticated_at).where(
+                    col(AuthSession.id) == principal.credential_id,
+                    col(AuthSession.user_id) == principal.user_id,
+                )
+            )
+            authenticated_at = found.first()
+        return authenticated_at is not None and not _is_stale(authenticated_at, now, settings)
 
     async def methods(self, principal: Principal) -> StepUpMethods:
         """The user's step-up methods."""

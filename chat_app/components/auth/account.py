@@ -8,6 +8,7 @@ from chat_app.components.auth.sign_in import ErrorCodeComponent, sign_out_form
 from chat_app.components.ui.icons import icon, page_link
 from chat_app.reflex_ext.app import LiteralColorMode, color_mode, set_color_mode
 from chat_app.reflex_ext.build import api_url
+from chat_app.states.auth import AuthState
 from chat_app.states.views import UserItem
 
 _MENU_ID = "account-menu"
@@ -103,6 +104,10 @@ def account_menu(person: rx.vars.ObjectVar[UserItem]) -> rx.Component:
             ),
             theme_control(),
             page_link(icon("settings"), "Settings", to="/settings", class_name="menu-item"),
+            rx.cond(
+                AuthState.is_admin,
+                page_link(icon("admin"), "Administration", to="/admin", class_name="menu-item"),
+            ),
             sign_out_form(
                 submit_button(
                     icon("sign_out"),

@@ -1,6 +1,5 @@
 """Forms that sign in and out, the page layout around them, and the protection of other pages."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -175,7 +174,6 @@ def require_auth(page: Page, *, waiting: Page) -> Page:
         waiting: What is shown until then. It is part of the built file, so it names no user.
     """
 
-    @functools.wraps(page)
     def protected() -> rx.Component:
         is_signed_in = AuthState.phase == "authenticated"
         return rx.fragment(
@@ -188,6 +186,19 @@ def require_auth(page: Page, *, waiting: Page) -> Page:
         )
 
     return protected
+
+
+def require_admin(page: Page, *, waiting: Page, otherwise: Page) -> Page:
+    """A page for admins; every other user sees what a URL shows that leads nowhere.
+
+    The gateway sends the page to admins only; this is for a tab whose user loses the role.
+
+    Args:
+        page: What is shown to an admin.
+        waiting: See `require_auth`.
+        otherwise: The page that is not there.
+    """
+    return require_auth(lambda: rx.cond(AuthState.is_admin, page(), otherwise()), waiting=waiting)
 
 
 def if_query(parameter: str, then: rx.Component, otherwise: rx.Component) -> rx.Component:

@@ -1,0 +1,20 @@
+"""The pages of the administration: the list of them all."""
+
+from chat_app.pages.admin.overview import overview
+from chat_app.pages.settings.layout import Menu, MenuPage
+from chat_app.states.admin.overview import OverviewState
+
+PAGES = (
+    MenuPage(
+        "/admin/overview",
+        "Overview",
+        overview,
+        loads=(OverviewState.load,),
+        picture="admin",
+        about="The installation at a glance",
+    ),
+)
+"""All of them, in the order of the menu. A new page is a function that makes its sections, and an
+entry here. Its state is an `AdminState`; each of its handlers needs a row in `states/policy.py`."""
+
+MENU = Menu("Administration", "/admin", PAGES)

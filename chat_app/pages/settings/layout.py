@@ -1,0 +1,118 @@
+"""The layout of pages with a menu beside them: those of the settings and of the administration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from chat_app.components.auth.account import url_problem
+from chat_app.components.ui.document import scroll_to_hash
+from chat_app.components.ui.feedback import section_skeleton
+from chat_app.components.ui.icons import icon, page_link
+
+_CONTENT = "settings-content"
+
+
+@dataclass(frozen=True)
+class MenuPage:
+    """A page that a menu lists.
+
+    Args:
+        path: The URL's.
+        title: Its heading, which is its title in the menu and in the browser's tab too.
+        sections: Makes its content.
+        loads: The handlers that load what it shows, if that is more than the signed-in user.
+        picture: Its icon in the menu.
+        about: What it has, in the menu of a phone. Without it the menu does not list the page: it
+            is reached from another.
+    """
+
+    path: str
+    title: str
+    sections: Callable[[], rx.Component]
+    loads: tuple[Any, ...] = ()
+    picture: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Menu:
+    """Pages with the menu of them all.
+
+    Args:
+        title: Their name.
+        path: The URL's of the menu: on a phone the menu alone, from which the pages are opened; on
+            a wide screen the first page.
+        pages: All of them, in the order of the menu.
+    """
+
+    title: str
+    path: str
+    pages: tuple[MenuPage, ...]
+
+    def show(self, page: MenuPage) -> rx.Component:
+        """A page as a signed-in user sees it."""
+        return self._layout(
+            rx.el.h1(page.title), url_problem(), page.sections(), scroll_to_hash(), page=page
+        )
+
+    def index(self) -> rx.Component:
+        """The first page, which a phone hides in favour of the menu."""
+        first = self.pages[0]
+        return self._layout(
+            rx.el.h1(first.title), url_problem(), first.sections(), page=first, is_index=True
+        )
+
+    def waiting(self) -> rx.Component:
+        """The layout before it is known who is signed in."""
+        return self._layout(rx.el.h1(self.title, class_name="sr-only"), section_skeleton())
+
+    def _layout(
+        self, *content: Any, page: MenuPage | None = None, is_index: bool = False
+    ) -> rx.Component:
+        listed = (one for one in self.pages if one.about)
+        menu = rx.el.nav(
+            *([rx.el.h1(self.title, class_name="only-index")] if is_index else []),
+            rx.el.ul(*(_menu_item(one, one is page) for one in listed)),
+            aria_label=self.title,
+            class_name="settings-menu",
+        )
+        shown: dict[str, Any] = {"class_name": "settings-content"}
+        main: dict[str, Any] = {"id": _CONTENT, "tab_index": -1}
+        back = {"to": self.path, "class_name": "quiet-button to-settings"}
+        return rx.el.div(
+            rx.el.a(f"Skip to {self.title.lower()}", href=f"#{_CONTENT}", class_name="skip"),
+            rx.el.header(
+                page_link(
+                    icon("back"), "Back to chats", to="/", class_name="quiet-button to-chats"
+                ),
+                page_link(icon("back"), self.title, **back),
+                class_name="settings-head",
+            ),
+            # On the index of a phone the menu is the content.
+            *(
+                [
+                    rx.el.main(
+                        menu, rx.el.div(*content, **shown), class_name="settings-index", **main
+                    )
+                ]
+                if is_index
+                else [menu, rx.el.main(*content, **shown, **main)]
+            ),
+            class_name="settings index" if is_index else "settings",
+        )
+
+
+def _menu_item(page: MenuPage, is_here: bool) -> rx.Component:
+    here = {"aria_current": "page"} if is_here else {}
+    return rx.el.li(
+        page_link(
+            icon(page.picture),
+            rx.el.span(page.title, class_name="settings-title"),
+            rx.el.span(page.about, class_name="settings-about"),
+            to=page.path,
+            class_name="settings-link",
+            **here,
+        )
+    )
