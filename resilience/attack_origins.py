@@ -176,6 +176,7 @@ async def unknown_paths(program: Program) -> Result:
                 is_ours = f"{path}/".startswith("/api/")
                 wanted = set(Problem.model_fields) if is_ours else {"error", "message"}
                 wanted = {"error"} if path.startswith("/v1/") else wanted
+                wanted = {"jsonrpc", "id", "error"} if path == "/mcp" else wanted
                 kind = MEDIA_TYPE if is_ours else "application/json"
                 is_json = answer.headers["content-type"] == kind
                 keys = set(answer.json()) if is_json else set()

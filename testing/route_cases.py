@@ -31,6 +31,7 @@ class Case:
         takes_session: Whether it takes a session; else an API key is needed, and no cookie is read.
         takes_keys: Whether a key changes nothing, as no credential is read at all.
         kind: What the id in the path is of, as `CanaryUser.ids` has it.
+        missing: The response to an id of nothing of the user's.
     """
 
     public: bool = False
@@ -42,6 +43,7 @@ class Case:
     takes_session: bool = True
     takes_keys: bool = False
     kind: str = "thread"
+    missing: int = 404
 
     def request(
         self, method: str, path: str, ids: Mapping[str, str], email: str = ""
@@ -74,6 +76,8 @@ def code_of(response: httpx.Response) -> str:
     error = response.json()["error"]
     if isinstance(error, str):
         return error
+    if "jsonrpc" in response.json():
+        return error["data"]["code"]
     return error["code"] if "code" in error else _ANTHROPIC_CODES[error["type"]]
 
 
@@ -92,6 +96,12 @@ def agent_input(thread: str, text: str) -> dict[str, Any]:
     """What a client of AG-UI sends."""
     message = {"id": uuid4().hex, "role": "user", "content": text}
     return {"threadId": thread, "runId": uuid4().hex, "messages": [message]}
+
+
+def tool_call(tool: str, **arguments: Any) -> dict[str, Any]:
+    """What a client of MCP sends to call a tool."""
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
 def entry(text: str) -> dict[str, Any]:
@@ -207,6 +217,12 @@ CASES = {
         },
         scope="chat",
         takes_session=False,
+    ),
+    ("POST", "/mcp"): Case(
+        body=tool_call("read_thread", thread_id="{id}"),
+        scope="mcp",
+        takes_session=False,
+        missing=200,
     ),
     ("GET", "/v1/models"): Case(scope="models", takes_session=False),
     ("GET", "/v1/models/{model:path}"): Case(scope="models", takes_session=False),

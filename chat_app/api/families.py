@@ -23,6 +23,7 @@ from chat_app.api.wires.errors import (
     provider_status,
     responses_error_event,
 )
+from chat_app.api.wires.mcp import McpError, mcp_error, mcp_error_event
 from chat_app.core.errors import ChatError
 
 Credential = Literal["session", "api_key", "cloud_token"]
@@ -50,6 +51,7 @@ class ApiFamily:
         error_status: The status of an error response, given that of the error.
         media_type: The type of that body.
         error_event: Makes the last event of a stream that an error ends.
+        checks_origin: Whether a foreign `Origin` is refused beside an API key too.
         by_header: Families that a request belongs to instead if it has a header, in lower case.
     """
 
@@ -61,6 +63,7 @@ class ApiFamily:
     error_status: Callable[[int], int] = int
     media_type: str = "application/json"
     error_event: Callable[[ChatError], bytes] = _no_event
+    checks_origin: bool = False
     by_header: Mapping[bytes, "ApiFamily"] = field(default_factory=dict[bytes, "ApiFamily"])
 
     @property
@@ -120,7 +123,16 @@ ASSISTANT_CLOUD = ApiFamily(
 CLOUD_TOKENS = ApiFamily("assistant-cloud", ("/v1/auth",), _KEY_ONLY)
 """Tokens are issued for API keys alone, not for other tokens. The name is shared, so that its
 operations have the tag of AssistantCloud."""
-MCP = ApiFamily("mcp", ("/mcp",), _KEY_ONLY)
+MCP = ApiFamily(
+    "mcp",
+    ("/mcp",),
+    _KEY_ONLY,
+    error=mcp_error,
+    error_model=McpError,
+    error_status=provider_status,
+    error_event=mcp_error_event,
+    checks_origin=True,
+)
 SCIM = ApiFamily("scim", ("/scim",), _KEY_ONLY)
 FAMILIES = (NATIVE, OPENAI, OPENAI_RESPONSES, ANTHROPIC, ASSISTANT_CLOUD, CLOUD_TOKENS, MCP, SCIM)
 

@@ -30,6 +30,7 @@ _TAGS = {
     "assistant-cloud": "The API of AssistantCloud, for its client; with its tokens, or API keys.",
     "openai": "The API of OpenAI, for its clients; API keys only.",
     "anthropic": "The API of Anthropic, for its clients; API keys only.",
+    "mcp": "The chats as tools of the Model Context Protocol; API keys only.",
 }
 _TEXT_PARAMETERS = {
     "provider": "The id of a sign-in method.",
@@ -49,8 +50,9 @@ _INTRODUCTION = """The conversations of the app, for programs.
 A browser's requests carry the session cookie, and an `Origin` of the app if they change something.
 Programs send an API key, as a bearer token or in `x-api-key`: it can call the operations whose
 scope it has. AssistantCloud's client sends a token of `POST /api/cloud/token`, which its operations
-alone accept. Errors below `/api` are problem details (RFC 9457), those below `/v1` have the form
-that the client knows. What another user owns looks like what does not exist: 404."""
+alone accept. Errors below `/api` are problem details (RFC 9457), those below `/v1` and
+`/mcp` have the form that the client knows. What another user owns looks like what does not exist:
+404."""
 
 
 class _Schemas(GenerateJsonSchema):
@@ -302,6 +304,8 @@ def _successes(operation: Operation, schemas: _ComponentSchemas) -> Iterator[tup
             yield "304", {"description": "The client has this version (`If-None-Match`)."}
     elif operation.is_stream:
         yield "200", {"description": "An event stream.", "content": _EVENTS}
+    if operation.accepted:
+        yield "202", {"description": "Accepted; there is no response."}
     if operation.media_type:
         yield "200", {"description": "A file.", "content": {operation.media_type: {}}}
     if operation.redirects:

@@ -163,7 +163,7 @@ class ClientWatch:
         return task.result()
 
 
-class _ClosingStream(StreamResponse):
+class ClosingStream(StreamResponse):
     """A stream that ends with the client of a watch, and then closes what it was made of.
 
     Args:
@@ -273,7 +273,7 @@ async def answer_call(
         except ProviderError as error:
             raise ModelFailed(error) from None
         chunks = _chunks(request, answering, answer.events, call, answer.model.id)
-        return _ClosingStream(chunks, call.keepalive, watch, resources.pop_all())
+        return ClosingStream(chunks, call.keepalive, watch, resources.pop_all())
 
 
 async def _collect(
@@ -293,7 +293,7 @@ async def _stored(request: Request, principal: Principal, call: ProviderCall) ->
         if call.streams:
             chunks = _chunks(request, AsyncExitStack(), events, call, stored.model)
             closing = resources.pop_all()
-            response: Response = _ClosingStream(chunks, call.keepalive, watch, closing)
+            response: Response = ClosingStream(chunks, call.keepalive, watch, closing)
         else:
             answer = fold(await watch.race(_list(events)))
             model = answering_model(answer.parts, stored.model)

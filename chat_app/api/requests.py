@@ -12,7 +12,7 @@ from chat_app.auth.keys.scopes import require_scope
 from chat_app.auth.principal import Principal, Scope
 from chat_app.auth.sessions.models import ResolvedSession
 from chat_app.auth.sign_in.step_up import require_fresh
-from chat_app.core.errors import InvalidInput, NotFound, TooLarge, Unauthenticated
+from chat_app.core.errors import InvalidInput, InvalidJson, NotFound, TooLarge, Unauthenticated
 from chat_app.services import services
 
 PrincipalRoute = Callable[[Request, Principal], Awaitable[Any]]
@@ -164,14 +164,17 @@ async def read_json(request: Request, model: type[_Model], *, max_bytes: int) ->
 
     Raises:
         TooLarge: The body is larger.
-        InvalidInput: It is not JSON, or not of that form. The message names the field.
+        InvalidJson: It is not JSON.
+        InvalidInput: It is not of that form. The message names the field.
     """
     message = f"The request can be at most {max_bytes // 1000} kB."
     body = await read_body(request, max_bytes, message)
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as error:
-        raise _invalid(error, "The request is not valid JSON.") from None
+        if error.errors(include_url=False)[0]["type"] == "json_invalid":
+            raise InvalidJson("The request is not valid JSON.") from None
+        raise _invalid(error, "The request must be a JSON object.") from None
 
 
 def _invalid(error: ValidationError, otherwise: str) -> InvalidInput:

@@ -50,6 +50,7 @@ class Declaration(TypedDict, total=False):
     is_stream: bool
     media_type: str
     no_content: bool
+    accepted: bool
     redirects: bool
     fields: tuple[str, ...]
     takes: str
@@ -77,6 +78,7 @@ class Operation:
         media_type: The type of a response that is a file, such as `application/zip`.
         no_content: Whether the handler may also return None, for 204. It is all that a route
             returns which declares nothing else.
+        accepted: Whether the response may also be 202, without a body.
         redirects: Whether it redirects a browser to a page.
         fields: The fields of a form that it reads.
         takes: The type of a body that is a file, such as `image/*`.
@@ -96,6 +98,7 @@ class Operation:
     is_stream: bool = False
     media_type: str = ""
     no_content: bool = False
+    accepted: bool = False
     redirects: bool = False
     fields: tuple[str, ...] = ()
     takes: str = ""

@@ -17,6 +17,9 @@ STREAM_HEADER = "x-resumable-stream-id"
 SEND_BODY = "chat_app.send_body"
 """The key of the ASGI scope with the `send` of the gateway, for the body only: what stands between
 looks at the start of a response, and would cost each token as much as its text."""
+SET_ERROR_EVENT = "chat_app.set_error_event"
+"""The key of the ASGI scope with a function of the gateway: it takes what makes the last event of
+this response, should its credential end, in place of that of its family."""
 KEEPALIVE_SECONDS = 15.0
 """How long a stream may be idle."""
 UNREAD_SECONDS = 30.0

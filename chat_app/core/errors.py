@@ -151,6 +151,10 @@ class InvalidInput(ChatError):
         self.param = param or None
 
 
+class InvalidJson(InvalidInput):
+    """The input is no JSON."""
+
+
 class TooLarge(ChatError):
     """The input is larger than a limit."""
 

@@ -1,6 +1,7 @@
 """A request that was let in: its body and its event stream end with its credential."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_app.api.families import ApiFamily
-from chat_app.api.streaming import SEND_BODY
+from chat_app.api.streaming import SEND_BODY, SET_ERROR_EVENT
 from chat_app.auth.keys.scopes import credential_ended
 from chat_app.auth.principal import Principal
 from chat_app.core.errors import ChatError, TooLarge, Unavailable
@@ -155,10 +156,16 @@ class StreamingRequest:
     _streams: bool = field(default=False, init=False)
     _app_task: asyncio.Task[None] | None = field(default=None, init=False)
     _registration: ExitStack = field(default_factory=ExitStack, init=False)
+    _error_event: Callable[[ChatError], bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the error event of the family."""
+        self._error_event = self.family.error_event
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Run the app until it has responded, or until `end`; the scope is changed."""
         scope[SEND_BODY] = self._send_through
+        scope[SET_ERROR_EVENT] = self._set_error_event
         # A task of its own: the server's may be of a kind that cannot be cancelled.
         self._app_task = asyncio.create_task(self._respond(app, scope, receive))
         with self._registration:
@@ -170,7 +177,7 @@ class StreamingRequest:
                 if self._ended_by is None:
                     raise
                 if self._has_started:
-                    last = self.family.error_event(self._ended_by)
+                    last = self._error_event(self._ended_by)
                     await self.send({"type": "http.response.body", "body": last})
                 else:
                     refusal = error_response(self._ended_by, scope["path"], self.family)
@@ -196,6 +203,9 @@ class StreamingRequest:
             self._ended_by = self.credential.error(CloseCode.CREDENTIAL_ENDED)
             raise asyncio.CancelledError
         await app(scope, receive, self._send_through)
+
+    def _set_error_event(self, make: Callable[[ChatError], bytes]) -> None:
+        self._error_event = make
 
     def _register(self) -> None:
         self._registration.enter_context(self.credential.connections.open(self))

@@ -32,7 +32,8 @@ class RequestContext:
         allowed_origin: The Origin header when it is one of ours, else empty.
         is_preflight: Whether a browser asks on behalf of a page of ours what it may send (CORS).
         is_origin_allowed: Whether the request may act for a user; see `permits`. With an API key it
-            may from anywhere: no browser adds one by itself, as it does a cookie.
+            may from anywhere, since no browser adds one by itself, as it does a cookie; unless the
+            protocol of the family forbids it.
         is_cross_site: Whether the browser reports that the page is on another site than this
             server. Only a browser knows where a site ends (the public suffix list), and it sends
             no session cookie across sites (SameSite=Lax).
@@ -93,6 +94,7 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
     api_keys = _api_keys(scope)
     cookies = parse(scope["headers"]) if family.takes_session and not api_keys else ()
     may_act = permits(method, verdict, fetch_site, has_cookie=has_cookie)
+    is_lenient = not family.checks_origin
     ip = client_ip(scope, settings.trusted_proxy_hops)
     return RequestContext(
         method=method,
@@ -104,7 +106,7 @@ def parse_request(scope: Scope, settings: Settings, origins: Origins) -> Request
         public_scheme=origins.scheme_for(host),
         allowed_origin=origin_headers[0] if verdict == "ours" else "",
         is_preflight=asks and verdict == "ours",
-        is_origin_allowed=bool(api_keys) or may_act,
+        is_origin_allowed=may_act or (bool(api_keys) and (verdict != "foreign" or is_lenient)),
         is_cross_site="cross-site" in fetch_site,
         api_keys=api_keys,
         cookies=cookies,

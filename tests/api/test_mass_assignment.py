@@ -53,6 +53,7 @@ DECLARED = {
     *("/api/account/email email", "/api/account name", "/api/account/chat-defaults model"),
     *("/api/account/passkeys name", "/api/account/passkeys/{id} name"),
     *("/api/account/api-keys name", "/api/account/api-keys scopes"),
+    *("/mcp id", "/mcp method"),
     "/v1/runs status",
     "/v1/runs thread_id",
     "/v1/runs/stream thread_id",

@@ -34,6 +34,7 @@ OF_CLIENTS = {
     "POST /api/threads/{id}/title": "what assistant-ui sends for a title",
     "POST /api/auth/session": "the body of Auth.js's update()",
     "POST /v1/runs/stream": "what AssistantCloud's client sends for a title",
+    "POST /mcp": "a message of MCP, which later versions add to",
     "POST /v1/runs": "its report of a run, which later versions add to",
     "POST /v1/scores": "its report of a score, which later versions add to",
 }

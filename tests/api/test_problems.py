@@ -80,10 +80,12 @@ async def test_a_field_that_is_not_valid_is_named(client: httpx.AsyncClient) -> 
     for body, sentence in (
         ({"name": 1}, "name is not valid here."),
         ({"name": "Ada", "role": "admin"}, "role is not valid here."),
-        ([], "The request is not valid JSON."),
+        ([], "The request must be a JSON object."),
     ):
         response = await client.patch("/api/account", json=body)
         assert checked(response, 422, "invalid").detail == sentence
+    response = await client.patch("/api/account", content="{")
+    assert checked(response, 422, "invalid").detail == "The request is not valid JSON."
 
 
 @pytest.mark.parametrize(
@@ -117,10 +119,16 @@ async def test_elsewhere_errors_keep_the_shape_of_their_clients(
     wanted = {"name": "", "scopes": ["models"], "expiresInDays": 7}
     made = await client.post("/api/account/api-keys", json=wanted)
     client.headers["x-api-key"] = made.json()["key"]
-    for path in ("/mcp", "/scim/v2", "/healthz/more", "/v1/projects/threads"):
+    for path in ("/scim/v2", "/healthz/more", "/v1/projects/threads"):
         response = await client.get(path)
         assert response.headers["content-type"] == "application/json"
         assert response.json() == {"error": "not_found", "message": "Not found."}
+    response = await client.get("/mcp/nothing")
+    details = {"code": -32600, "message": "Not found.", "data": {"code": "not_found"}}
+    assert (response.status_code, response.json()) == (
+        404,
+        {"jsonrpc": "2.0", "id": None, "error": details},
+    )
     missing = {
         "message": "Not found.",
         "type": "invalid_request_error",

@@ -12,7 +12,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, Error, expect
 
 from testing import bun
@@ -55,12 +58,14 @@ START, KEY = under("The server and a key", "sh")
 ADD, VITE = under("AI SDK", "sh")
 [ERROR] = under("Errors", "json")
 [STREAM] = under("The stream", "")
-AGENT, PROVIDERS, CLOUD = (FILES.pop(name) for name in ("agent.mjs", "providers.py", "cloud.js"))
+AGENT, PROVIDERS, CLOUD, TOOLS, MCP_JSON = (
+    FILES.pop(name) for name in ("agent.mjs", "providers.py", "cloud.js", "tools.py", "mcp.json")
+)
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
     commands = [START, KEY, CURL, PYTHON, ADD, VITE]
-    named = [*commands, ERROR, STREAM, AGENT, PROVIDERS, CLOUD, *FILES.values()]
+    named = [*commands, ERROR, STREAM, AGENT, PROVIDERS, CLOUD, TOOLS, MCP_JSON, *FILES.values()]
     assert sorted(text for _, _, text in blocks(PAGE)) == sorted(named)
     assert set(FILES) == {"first.py", "index.html", "vite.config.js", "main.jsx"}
     # that this is all it takes is what tests/browser/test_first_conversation.py sees
@@ -216,6 +221,31 @@ async def test_the_clients_of_openai_and_anthropic(
     said = await run(command, clone, CHAT_URL=program.url, CHAT_KEY=key)
     assert said == "Hello\nHello\n"
     assert await ada.threads() == []
+
+
+async def test_the_client_of_mcp(program: Program, ada: HttpUser, clone: Path) -> None:
+    (clone / "tools.py").write_text(TOOLS.replace('"Hello"', '"echo: Hello there"'))
+    _, key = await ada.new_key("mcp")
+    command = ".venv/bin/python tools.py"
+    said = await run(command, clone, CHAT_URL=program.url, CHAT_KEY=key)
+    [thread] = await ada.threads()
+    answer, url, found = said.splitlines()
+    assert answer == "Hello there"
+    assert url == f"{program.url}/c/{thread['id']}"
+    assert set(json.loads(found.replace("'", '"'))) == {thread["title"]}
+
+
+async def test_the_mcp_json_is_all_that_a_client_needs(program: Program, ada: HttpUser) -> None:
+    _, key = await ada.new_key("mcp")
+    told = MCP_JSON.replace(URL, program.url).replace("chatkey_...", key)
+    [server] = json.loads(told)["mcpServers"].values()
+    assert server["type"] == "http"
+    async with (
+        httpx2.AsyncClient(headers=server["headers"], timeout=TIMEOUT_SECONDS) as http,
+        Client(streamable_http_client(server["url"], http_client=http)) as client,
+    ):
+        tools = (await client.list_tools()).tools
+    assert [tool.name for tool in tools] == ["search_threads", "read_thread", "ask"]
 
 
 async def test_a_page_uses_assistant_cloud_as_its_user(

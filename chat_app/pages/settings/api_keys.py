@@ -20,7 +20,7 @@ _MEANINGS: dict[Scope, str] = {
     "threads:read": "Read chats and search them",
     "threads:write": "Create, change and delete chats, and add messages",
     "models": "List the models",
-    "mcp": "Reserved for MCP, which this server does not offer yet",
+    "mcp": "Let an MCP client search and read chats, and ask models",
 }
 
 
