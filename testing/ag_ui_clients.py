@@ -1,9 +1,9 @@
 """Agents of AG-UI's own client, in a process of bun's, that speak to `testing.ai_sdk_clients`."""
 
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
-from testing.ai_sdk_clients import Clients, Server
+from testing.ai_sdk_clients import Clients
 
 _numbers = count()
 
@@ -19,6 +19,10 @@ class Agent:
         """Send a message, or none, and read the run to its end; what the agent has after that."""
         return await self._clients.call("run", chat=self._name, message=message, model=model)
 
+    async def connect(self) -> Any:
+        """Follow the answer that is being written to its end; what the agent has after that."""
+        return await self._clients.call("connect", chat=self._name)
+
     async def seen(self, text: str) -> Any:
         """Wait until a text is in the messages; what the agent has then."""
         return await self._clients.call("seen", chat=self._name, text=text)
@@ -28,12 +32,26 @@ class Agent:
         await self._clients.call("disconnect", chat=self._name)
 
 
-async def open_agent(clients: Clients, server: Server, thread_id: str, **options: Any) -> Agent:
+class AgentServer(Protocol):
+    """Where agents connect to.
+
+    Attributes:
+        url: The server's origin.
+        headers: What the user's requests carry.
+    """
+
+    url: str
+    headers: dict[str, str]
+
+
+async def open_agent(
+    clients: Clients, server: AgentServer, thread_id: str, **options: Any
+) -> Agent:
     """A new agent for a thread.
 
     Args:
         clients: The process.
-        server: The server.
+        server: The server, as its user.
         thread_id: The thread, as the agent names it.
         options: Those of `HttpAgent`, and its `version`: `now` is 1.0, `before` is an earlier one;
             `package.json` has the exact ones.

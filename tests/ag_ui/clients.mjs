@@ -13,9 +13,17 @@ for (const level of ["log", "warn", "error"]) {
   console[level] = (...said) => warnings.push(said.map(String).join(" "));
 }
 
+/** An agent whose `connectAgent` follows a run: the client leaves the request to its users. */
+const agentOf = ({ HttpAgent }) =>
+  class extends HttpAgent {
+    connect(input) {
+      return this.run(input);
+    }
+  };
+
 /** An agent, with what it was told, and a way to wait for it. */
 function open({ version, ...options }) {
-  const agent = new VERSIONS[version].HttpAgent(options);
+  const agent = new (agentOf(VERSIONS[version]))(options);
   const told = { custom: [], end: undefined };
   const watchers = new Set();
   const notify = () => {
@@ -67,6 +75,10 @@ const COMMANDS = {
     if (message) opened.agent.addMessage({ role: "user", ...message });
     await opened.agent.runAgent(model ? { forwardedProps: { model } } : {});
     return view(opened);
+  },
+  connect: async ({ chat }) => {
+    await agents.get(chat).agent.connectAgent();
+    return view(agents.get(chat));
   },
   disconnect: async ({ chat }) => void agents.get(chat).agent.abortRun(),
   seen: async ({ chat, text }) => {
