@@ -67,12 +67,8 @@ def encode_events(
     ]
 
 
-def text(id_: str, delta: str, **end: Any) -> list[AgUiEvent]:
-    return [
-        {"type": "TEXT_MESSAGE_START", "messageId": id_, "role": "assistant"},
-        {"type": "TEXT_MESSAGE_CONTENT", "messageId": id_, "delta": delta},
-        {"type": "TEXT_MESSAGE_END", "messageId": id_, **end},
-    ]
+def text(id_: str, delta: str) -> AgUiEvent:
+    return {"type": "TEXT_MESSAGE_CHUNK", "messageId": id_, "delta": delta}
 
 
 def ours(**metadata: Any) -> dict[str, Any]:
@@ -83,25 +79,25 @@ def test_reasoning_and_texts_are_messages_with_ids_of_their_own():
     events = (ReasoningDelta("Hm"), ReasoningEnd(1.5), TextDelta("a"), PartAdded(SOURCE))
     assert encode_events(*events, TextDelta("b"))[:-1] == [
         {"type": "REASONING_START", "messageId": f"{M}-0"},
-        {"type": "REASONING_MESSAGE_START", "messageId": f"{M}-0", "role": "reasoning"},
-        {"type": "REASONING_MESSAGE_CONTENT", "messageId": f"{M}-0", "delta": "Hm"},
-        {"type": "REASONING_MESSAGE_END", "messageId": f"{M}-0", **ours(seconds=1.5)},
+        {"type": "REASONING_MESSAGE_CHUNK", "messageId": f"{M}-0", "delta": "Hm"},
+        {"type": "REASONING_MESSAGE_CHUNK", **ours(seconds=1.5)},
         {"type": "REASONING_END", "messageId": f"{M}-0"},
-        *text(M, "a"),
+        text(M, "a"),
         {
             "type": "CUSTOM",
             "name": "source",
             "value": {"id": "s1", "url": "https://example.com/", "title": "A"},
         },
-        *text(f"{M}-3", "b"),
+        text(f"{M}-3", "b"),
     ]
 
 
-def test_a_text_that_was_reasoning_ends_with_a_hint():
+def test_a_text_that_was_reasoning_says_so_at_its_end():
     events = encode_events(TextDelta("Hm"), TextWasReasoning(1.5), TextDelta("Yes."))
     assert events[:-1] == [
-        *text(M, "Hm", **ours(reasoning=True, seconds=1.5)),
-        *text(f"{M}-1", "Yes."),
+        text(M, "Hm"),
+        {"type": "TEXT_MESSAGE_CHUNK", **ours(reasoning=True, seconds=1.5)},
+        text(f"{M}-1", "Yes."),
     ]
 
 
@@ -110,10 +106,22 @@ def test_a_text_that_is_resumed_goes_on_in_the_same_message():
     value = {"code": NOTICE["code"], "params": NOTICE["params"]}
     sentence = message_of(NOTICE["code"], NOTICE["params"])
     assert events[:-1] == [
-        *text(M, "a"),
+        text(M, "a"),
         {"type": "CUSTOM", "name": "notice", "value": {**value, "text": sentence}},
-        *text(M, "b"),
+        text(M, "b"),
     ]
+
+
+def test_an_empty_text_is_a_message():
+    events = encode_events(TextDelta(""), PartAdded(SOURCE))
+    assert events[0] == {"type": "TEXT_MESSAGE_CHUNK", "messageId": M}
+
+
+def test_a_text_goes_on_behind_the_result_of_an_earlier_call():
+    call = (ToolCallDelta("c", "now", ""), TextDelta("a"), ToolResult("c", "noon"))
+    *_, ended, result, rest, _ = encode_events(*call, TextDelta("b"))
+    assert (ended["type"], result["type"]) == ("TOOL_CALL_END", "TOOL_CALL_RESULT")
+    assert rest == text(M, "b")
 
 
 def test_parts_that_are_no_messages_are_custom():
@@ -205,8 +213,8 @@ NAMES = {"threadId": "chat", "runId": "r1"}
         ),
     ],
 )
-def test_each_ending_closes_what_is_open(end: EndEvent, last: AgUiEvent):
-    assert encode_events(TextDelta("a"), end=end) == [*text(M, "a"), last]
+def test_each_ending_comes_behind_what_is_open(end: EndEvent, last: AgUiEvent):
+    assert encode_events(TextDelta("a"), end=end) == [text(M, "a"), last]
 
 
 def test_a_client_that_knows_no_cancelled_run_is_told_of_none():
@@ -277,15 +285,14 @@ async def test_the_events_are_closed_with_the_stream():
 
     async def events():
         try:
-            yield PartEvent(1, 0, 0, TextDelta('"'))
+            yield PartEvent(1, 0, 0, TextDelta("a"))
+            yield PartEvent(2, 0, 1, TextDelta('"'))
             yield ending("stopped", "user")
         finally:
             closed.append(True)
 
     stream = encoded(events(), encoder())
-    bodies = [await anext(stream), await anext(stream)]
+    bodies = [await anext(stream) for _ in range(3)]
     await stream.aclose()
     assert closed
-    assert bodies[1].endswith(
-        f'data: {{"type":"TEXT_MESSAGE_CONTENT","messageId":"{M}","delta":"\\""}}\n\n'.encode()
-    )
+    assert bodies[2] == b'data: {"type":"TEXT_MESSAGE_CHUNK","delta":"\\""}\n\n'

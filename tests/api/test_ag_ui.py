@@ -27,7 +27,7 @@ def run(chat_api: ChatApi, body: dict[str, Any], who: str = "alice") -> Exchange
 
 
 def text(call: Exchange) -> str:
-    contents = (one for one in call.chunks if one["type"] == "TEXT_MESSAGE_CONTENT")
+    contents = (one for one in call.chunks if one["type"] == "TEXT_MESSAGE_CHUNK")
     return "".join(one["delta"] for one in contents)
 
 
@@ -50,8 +50,8 @@ async def test_a_message_is_answered_as_a_stream_of_events(chat_api: ChatApi):
     assert call.status == 200
     assert call.headers["content-type"] == "text/event-stream"
     assert call.headers["x-thread-id"] == thread_id
-    kinds = [chunk["type"] for chunk in call.chunks if chunk["type"] != "TEXT_MESSAGE_CONTENT"]
-    assert kinds == ["RUN_STARTED", "TEXT_MESSAGE_START", "TEXT_MESSAGE_END", "RUN_FINISHED"]
+    kinds = [chunk["type"] for chunk in call.chunks if chunk["type"] != "TEXT_MESSAGE_CHUNK"]
+    assert kinds == ["RUN_STARTED", "RUN_FINISHED"]
     assert text(call) == "first second"
     assert {call.chunks[0][key] for key in ("threadId", "runId")} == {thread_id, "r1"}
     replay = chat_api.open(

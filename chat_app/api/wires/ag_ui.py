@@ -1,7 +1,11 @@
 """Answers as the events of AG-UI, the Agent-User Interaction Protocol (version 1.0).
 
+Text and reasoning come as the protocol's chunks: the first one of a message has its id, the others
+only their text, which is half the bytes of a token. Clients make starts, contents and ends of them.
+
 Sources: the schema at ag-ui.com/spec/1.0/schema.json, and how `@ag-ui/client` reads a stream
-(`verify/verify.ts`, `apply/default.ts`). The types of `ag-ui-protocol` are not used here: checking
+(`chunks/transform.ts`,
+`verify/verify.ts`, `apply/default.ts`). The types of `ag-ui-protocol` are not used here: checking
 each event against them costs a token more than all else. The tests check every event so.
 """
 
@@ -101,7 +105,9 @@ class AgUiEncoder:
         self._knows_cancelled = knows_cancelled
         self._parts = 0
         self._texts: dict[int, str] = {}
-        self._open: tuple[str, str] | None = None  # the kind and the id of the open part
+        self._open = ""  # the kind of the open part
+        self._opening: AgUiEvent = {}  # what the next chunk of it says of its message
+        self._open_id = ""  # of its message
         self._calls: dict[str, _OpenCall] = {}
 
     def start(self, client_messages: Sequence[Mapping[str, Any]] = ()) -> list[AgUiEvent]:
@@ -133,11 +139,10 @@ class AgUiEncoder:
             events += self._end_open()
             self._parts += 1
         if isinstance(event, PART_DELTAS):
-            if begins or self._open is None:
+            if begins or not self._open:
                 events += self._begin(event.kind, part)
-            if event.text and self._open is not None:
-                kind, id_ = self._open
-                events.append({"type": _CONTENT[kind], "messageId": id_, "delta": event.text})
+            if event.text:
+                events.append(self._chunk(delta=event.text))
         elif isinstance(event, TextResumed):
             events += [*self._end_open(), *self._begin("text", part)]
         elif isinstance(event, TextWasReasoning):
@@ -147,6 +152,9 @@ class AgUiEncoder:
             events += self._end_open({"seconds": event.seconds})
         elif isinstance(event, ToolEvent):
             events += self._tool_events(event, part)
+            # between two chunks any other event ends their message, which the next one goes on with
+            if events and self._open:
+                self._opening = {"messageId": self._open_id}
         elif isinstance(event, PartAdded):
             name, value = _whole_part(event.part)
             events.append({"type": "CUSTOM", "name": name, "value": value})
@@ -174,27 +182,28 @@ class AgUiEncoder:
         return [*events, {**finished, **more}]
 
     def _begin(self, kind: str, part: int) -> list[AgUiEvent]:
-        if kind == "text":
-            id_ = self._texts.get(part)
-            if id_ is None:
-                id_ = f"{self._message_id}-{part}" if self._texts else self._message_id
-                self._texts[part] = id_
-            self._open = kind, id_
-            return [{"type": "TEXT_MESSAGE_START", "messageId": id_, "role": "assistant"}]
         id_ = f"{self._message_id}-{part}"
-        self._open = kind, id_
-        start = {"type": "REASONING_MESSAGE_START", "messageId": id_, "role": "reasoning"}
-        return [{"type": "REASONING_START", "messageId": id_}, start]
+        if kind == "text":
+            id_ = self._texts.setdefault(part, id_ if self._texts else self._message_id)
+        self._open, self._open_id, self._opening = kind, id_, {"messageId": id_}
+        return [] if kind == "text" else [{"type": "REASONING_START", "messageId": id_}]
+
+    def _chunk(self, **more: Any) -> AgUiEvent:
+        """A chunk of the open message; the first one says which message it is."""
+        opening, self._opening = self._opening, {}
+        return {"type": _CHUNK[self._open], **opening, **more}
 
     def _end_open(self, more: Mapping[str, Any] | None = None) -> list[AgUiEvent]:
-        if self._open is None:
+        if not self._open:
             return []
-        (kind, id_), self._open = self._open, None
-        given = {"metadata": {"chat-app": more}} if more else {}
-        if kind == "text":
-            return [{"type": "TEXT_MESSAGE_END", "messageId": id_, **given}]
-        end = {"type": "REASONING_MESSAGE_END", "messageId": id_, **given}
-        return [end, {"type": "REASONING_END", "messageId": id_}]
+        # a message without text has begun with its part too
+        events = [self._chunk(metadata={"chat-app": more})] if more else []
+        if self._opening:
+            events.append(self._chunk())
+        if self._open == "reasoning":
+            events.append({"type": "REASONING_END", "messageId": self._open_id})
+        self._open = ""
+        return events
 
     def _tool_events(self, event: ToolEvent, part: int) -> list[AgUiEvent]:
         id_ = event.call_id
@@ -295,11 +304,10 @@ def encode(events: Iterable[AgUiEvent]) -> bytes:
 
 
 def _json(event: AgUiEvent) -> str:
-    if "messageId" not in event or "delta" not in event:
+    if len(event) != 2 or "delta" not in event:
         return compact_json(event)
     # an encoder of objects costs a token more than all of its text
-    kind, id_, delta = event["type"], event["messageId"], compact_json(event["delta"])
-    return f'{{"type":"{kind}","messageId":"{id_}","delta":{delta}}}'
+    return f'{{"type":"{event["type"]}","delta":{compact_json(event["delta"])}}}'
 
 
 async def encoded(
@@ -372,4 +380,4 @@ def _usage(metrics: RunMetrics) -> list[dict[str, Any]]:
     return [{**({"model": metrics.model} if metrics.model else {}), **known}]
 
 
-_CONTENT = {"text": "TEXT_MESSAGE_CONTENT", "reasoning": "REASONING_MESSAGE_CONTENT"}
+_CHUNK = {"text": "TEXT_MESSAGE_CHUNK", "reasoning": "REASONING_MESSAGE_CHUNK"}
