@@ -2,7 +2,6 @@
 
 import time
 from typing import Annotated, Any, Literal
-from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
@@ -27,6 +26,7 @@ from chat_app.api.wires.openai_chat import (
 from chat_app.api.wires.prompts import MAX_MESSAGES, MAX_TOOLS, forced_tool
 from chat_app.api.wires.sse import KEEPALIVE
 from chat_app.auth.principal import Principal
+from chat_app.core.crypto import new_short_id
 from chat_app.core.errors import InvalidInput
 from chat_app.core.json_values import JsonObject
 from chat_app.llm.base import CallOptions, Effort, Tool
@@ -233,7 +233,7 @@ async def create(
 ) -> Response | dict[str, Any]:
     """Answer a conversation, or store one message and answer it."""
     body.check()
-    completion_id, created = f"chatcmpl-{uuid4().hex}", int(time.time())
+    completion_id, created = f"chatcmpl-{new_short_id()}", int(time.time())
     has_usage = bool(body.stream_options and body.stream_options.include_usage)
     call = ProviderCall(
         model=find_model(body.model),

@@ -146,6 +146,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_short_id() -> str:
+    """A random id for what each token of a stream repeats: 16 characters of 96 bits, no secret."""
+    return secrets.token_urlsafe(12)
+
+
 def hash_token(token: str) -> str:
     """SHA-256 in hexadecimal: what is stored of a token.
 

@@ -209,7 +209,7 @@ class ChatCompletionEncoder:
         return body + DONE if self._has_ended else body
 
     def _chunk(self, delta: JsonObject, finish: str | None = None) -> JsonObject:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
         chunk = {**self._base, "choices": [choice]}
         return {**chunk, "usage": None} if self._has_usage else chunk
 

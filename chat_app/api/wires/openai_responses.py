@@ -6,7 +6,6 @@ platform.openai.com/docs/api-reference/responses and …/responses-streaming
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from chat_app.api.wires.prompts import (
     PromptBuilder,
@@ -18,6 +17,7 @@ from chat_app.api.wires.prompts import (
     tool_of,
 )
 from chat_app.api.wires.sse import typed_events
+from chat_app.core.crypto import new_short_id
 from chat_app.core.errors import InvalidInput
 from chat_app.core.events import (
     Event,
@@ -328,7 +328,7 @@ class ResponsesEncoder:
     def _new(self, kind: str, call_id: str = "", name: str = "") -> _Item:
         prefix = {"message": "msg", "reasoning": "rs"}.get(kind, "fc")
         index = len(self._items)
-        item = _Item(kind, f"{prefix}_{uuid4().hex}", index, call_id=call_id, name=name)
+        item = _Item(kind, f"{prefix}_{new_short_id()}", index, call_id=call_id, name=name)
         self._items.append(item)
         return item
 
@@ -378,11 +378,11 @@ def response(head: ResponseHead, model: str, answer: FoldedRun) -> JsonObject:
     for index, part in enumerate(answer.parts):
         match part["type"]:
             case "text" if part["text"]:
-                item = _Item("message", f"msg_{uuid4().hex}", index, [part["text"]])
+                item = _Item("message", f"msg_{new_short_id()}", index, [part["text"]])
             case "reasoning" if part["text"]:
-                item = _Item("reasoning", f"rs_{uuid4().hex}", index, [part["text"]])
+                item = _Item("reasoning", f"rs_{new_short_id()}", index, [part["text"]])
             case "tool-call":
-                item = _Item("function_call", f"fc_{uuid4().hex}", index, [part["arguments"]])
+                item = _Item("function_call", f"fc_{new_short_id()}", index, [part["arguments"]])
                 item.call_id, item.name = part["call_id"], part["name"]
             case _:
                 continue
