@@ -2,11 +2,12 @@
 //
 // A line is {id, do, …}; its answer on stdout is {id, value} or {id, error}.
 
+import { validateUIMessages } from "ai";
 import * as cloud02 from "assistant-cloud";
 import { MessagePersistence } from "./node_modules/@assistant-ui/cloud-ai-sdk/dist/chat/MessagePersistence.js";
 import { generateThreadTitle as titleOf01 } from "./node_modules/@assistant-ui/cloud-ai-sdk/dist/threads/generateThreadTitle.js";
 import * as cloud01 from "./node_modules/@assistant-ui/cloud-ai-sdk/node_modules/assistant-cloud/dist/index.js";
-import { auiV0DecodeSafely } from "./node_modules/@assistant-ui/core/dist/react/runtimes/cloud/auiV0.js";
+import { auiV0DecodeSafely, auiV0Encode } from "./node_modules/@assistant-ui/core/dist/react/runtimes/cloud/auiV0.js";
 
 const VERSIONS = { 0.1: cloud01, 0.2: cloud02 };
 const clients = new Map();
@@ -45,6 +46,13 @@ const COMMANDS = {
     });
     return messages.map(auiV0DecodeSafely).reverse();
   },
+  /** What a client makes of stored messages of `aui/v0`, and what it would store of them again. */
+  decodeAll: ({ messages }) =>
+    messages.map((stored) => {
+      const { message } = auiV0DecodeSafely(stored);
+      return { message, encoded: auiV0Encode(message) };
+    }),
+  validateAll: ({ messages }) => validateUIMessages({ messages }),
   /** What `useCloudChat` does with the messages of a chat, and what it loads afterwards. */
   keep: async ({ client, thread, messages }) => {
     const errors = [];

@@ -174,7 +174,9 @@ def _aui_part(part: Part) -> dict[str, Any]:
             source = {"type": "source", "sourceType": "url", "id": part["id"]}
             return {**source, "url": part["url"], **title}
         case "file":
-            if part["media_type"].startswith("image/"):
+            # an image at another URL is left out by the client
+            is_shown = part["url"].startswith(("data:image/", "https://"))
+            if is_shown and part["media_type"].startswith("image/"):
                 return {"type": "image", "image": part["url"], "filename": part["name"]}
             file = {"type": "file", "data": part["url"], "mimeType": part["media_type"]}
             return {**file, "filename": part["name"], "sourceType": "url"}

@@ -1,0 +1,138 @@
+"""Random answers in the formats of AssistantCloud, read by its clients."""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from chat_app.api.assistant_cloud import CloudMessage
+from chat_app.api.wires.assistant_cloud import content_of, read_content
+from chat_app.core.clock import utc_now
+from chat_app.core.events import fold
+from chat_app.core.parts import Part
+from chat_app.core.text import repair_surrogates
+from chat_app.runs.follow import RunMetrics
+from chat_app.threads.views import MessageView
+from testing.assistant_cloud import CloudServer
+from testing.event_sequences import ending, events
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+ANSWERS = 1_000
+AUI, AI_SDK = "aui/v0", "ai-sdk/v6"
+
+
+def answers() -> list[tuple[MessageView, RunMetrics]]:
+    random = Random(14)
+    return [answer(random) for _ in range(ANSWERS)]
+
+
+def answer(random: Random) -> tuple[MessageView, RunMetrics]:
+    """What is stored of a random run, and what the run took."""
+    parts, end = fold(events(random)).parts, ending(random)
+    view = MessageView(
+        id=uuid4(),
+        parent_id=None,
+        role="assistant",
+        text="",
+        parts=parts,
+        status=end.status,
+        finish_reason=end.reason,
+        error=end.error,
+        model="alpha",
+        created_at=utc_now(),
+        run_id=None,
+    )
+    return view, end.metrics
+
+
+def listed(format: Any, view: MessageView, metrics: RunMetrics) -> Any:
+    """A message as the route lists it."""
+    return CloudMessage(
+        id=view.id,
+        parent_id=view.parent_id,
+        height=0,
+        created_at=view.created_at,
+        updated_at=view.created_at,
+        format=format,
+        content=content_of(format, view, metrics),
+    ).model_dump(mode="json")
+
+
+def said(parts: list[Part]) -> list[tuple[str, str]]:
+    """The texts and the reasoning; empty ones are none."""
+    return [
+        (part["type"], repair_surrogates(part["text"]))
+        for part in parts
+        if (part["type"] == "text" or part["type"] == "reasoning") and part["text"]
+    ]
+
+
+def is_blank(part: Part) -> bool:
+    """Whether a part is a text of which JavaScript's `trim` leaves nothing."""
+    if part["type"] != "text" and part["type"] != "reasoning":
+        return False
+    return not part["text"].strip("\ufeff \r\n\N{LINE SEPARATOR}")
+
+
+async def test_random_answers_are_read_and_stored_again_in_assistant_uis_format(
+    server: CloudServer,
+):
+    given = answers()
+    messages = [listed(AUI, *one) for one in given]
+    found = await server.clients.call("decodeAll", messages=messages)
+    stored_again = 0
+    for (view, _), one in zip(given, found, strict=True):
+        content = one["message"]["content"]
+        # the client leaves out blank texts, and a part that it cannot read
+        shown = [part for part in view.parts if not is_blank(part)]
+        assert len(content) == len(shown), shown
+        assert said(content) == said(shown)
+        kinds = {"complete": {"complete", "incomplete"}}.get(view.status, {"incomplete"})
+        assert one["message"]["status"]["type"] in kinds
+        if any(part["type"] == "file" for part in view.parts):
+            continue
+        stored_again += 1
+        again = read_content(AUI, one["encoded"])
+        assert (again.role, said(again.parts)) == ("assistant", said(shown))
+        calls = [part for part in view.parts if part["type"] == "tool-call"]
+        assert [part.get("call_id") for part in again.parts if part["type"] == "tool-call"] == [
+            call["call_id"] for call in calls
+        ]
+    assert stored_again > ANSWERS / 2
+
+
+async def test_random_answers_are_valid_messages_of_the_ai_sdk_and_are_stored_again(
+    server: CloudServer,
+):
+    given = [one for one in answers() if one[0].parts]
+    messages = [
+        {"id": str(view.id), **listed(AI_SDK, view, metrics)["content"]} for view, metrics in given
+    ]
+    for (view, _), one in zip(
+        given, await server.clients.call("validateAll", messages=messages), strict=True
+    ):
+        assert UUID(one["id"]) == view.id
+        assert said(one["parts"]) == said(view.parts)
+        if any(part["type"] == "file" for part in view.parts):
+            continue
+        again = read_content(AI_SDK, {key: one[key] for key in ("role", "metadata", "parts")})
+        assert (again.role, said(again.parts)) == ("assistant", said(view.parts))
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [("https://a.test/a.png", "image"), ("data:image/png;base64,AA==", "image"), ("/f/1", "file")],
+)
+async def test_an_image_reaches_the_client_wherever_it_is(server: CloudServer, url: str, kind: str):
+    view, metrics = answer(Random(1))
+    image: Part = {"type": "file", "url": url, "media_type": "image/png", "name": "a.png"}
+    message = listed(AUI, replace(view, parts=[image]), metrics)
+    [found] = await server.clients.call("decodeAll", messages=[message])
+    [part] = found["message"]["content"]
+    assert (part["type"], part["filename"], part.get("image", part.get("data"))) == (
+        *(kind, "a.png"),
+        url,
+    )
