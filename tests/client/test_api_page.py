@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from playwright.async_api import Browser, Error, expect
+from playwright.async_api import Browser, expect
 
 from testing import bun
 from testing.browser import close
@@ -58,14 +58,17 @@ START, KEY = under("The server and a key", "sh")
 ADD, VITE = under("AI SDK", "sh")
 [ERROR] = under("Errors", "json")
 [STREAM] = under("The stream", "")
-AGENT, PROVIDERS, CLOUD, TOOLS, MCP_JSON = (
-    FILES.pop(name) for name in ("agent.mjs", "providers.py", "cloud.js", "tools.py", "mcp.json")
+ADD_CLOUD, VITE_CLOUD = under("AssistantCloud", "sh")
+CLOUD = {name: FILES.pop(name) for name in ("cloud.config.js", "cloud.js", "cloud.html")}
+AGENT, PROVIDERS, TOOLS, MCP_JSON = (
+    FILES.pop(name) for name in ("agent.mjs", "providers.py", "tools.py", "mcp.json")
 )
 
 
 def test_every_block_of_the_page_is_run_here() -> None:
-    commands = [START, KEY, CURL, PYTHON, ADD, VITE]
-    named = [*commands, ERROR, STREAM, AGENT, PROVIDERS, CLOUD, TOOLS, MCP_JSON, *FILES.values()]
+    commands = [START, KEY, CURL, PYTHON, ADD, VITE, ADD_CLOUD, VITE_CLOUD]
+    files = [AGENT, PROVIDERS, TOOLS, MCP_JSON, *CLOUD.values(), *FILES.values()]
+    named = [*commands, ERROR, STREAM, *files]
     assert sorted(text for _, _, text in blocks(PAGE)) == sorted(named)
     assert set(FILES) == {"first.py", "index.html", "vite.config.js", "main.jsx"}
     # that this is all it takes is what tests/browser/test_first_conversation.py sees
@@ -251,26 +254,39 @@ async def test_the_mcp_json_is_all_that_a_client_needs(program: Program, ada: Ht
 async def test_a_page_uses_assistant_cloud_as_its_user(
     program: Program, clone: Path, browser: Browser
 ) -> None:
-    installed = bun.locked_packages(ASSISTANT_CLOUD) / "node_modules"
-    link_packages(clone / "node_modules", {"assistant-cloud": installed / "assistant-cloud"})
-    (clone / "cloud.js").write_text(CLOUD)
-    (clone / "page.js").write_text('import { cloud } from "./cloud.js"; window.cloud = cloud;')
-    script = await run(".venv/bin/bun build page.js --target=browser --format=iife", clone)
-    listed = "async () => (await window.cloud.threads.list()).threads.map((one) => one.id)"
+    make, add = ADD_CLOUD.strip().splitlines()
+    folder = clone / (await run(f"{make}; basename $PWD", clone)).strip()
+    example = json.loads((EXAMPLE / "package.json").read_text())
+    ours = json.loads((ASSISTANT_CLOUD / "package.json").read_text())
+    known = example["devDependencies"] | ours["dependencies"]
+    wanted = dict(packages_of(add))
+    assert wanted == {name: known[name] for name in wanted}  # which are tested together
+    vite, cloud = (bun.locked_packages(one) / "node_modules" for one in (EXAMPLE, ASSISTANT_CLOUD))
+    links = {name: vite / name for name in ("vite", ".bin")}
+    link_packages(folder / "node_modules", {**links, "assistant-cloud": cloud / "assistant-cloud"})
+    for name, text in CLOUD.items():
+        (folder / name).write_text(text)
+    port = free_port()
+    command = f"{VITE_CLOUD.strip()} --port {port} --strictPort"
     context = await browser.new_context()
     try:
-        user = BrowserUser(program.url, context, await context.new_page(), "Ada")
-        await user.open("/signin")
-        await user.page.evaluate(script)
-        with pytest.raises(Error, match="Authorization failed"):
-            await user.page.evaluate(listed)
-        await user.sign_up()
-        await user.page.evaluate(script)
-        await user.page.evaluate("() => window.cloud.threads.create({})")
-        [thread] = await user.threads()
-        assert await user.page.evaluate(listed) == [thread["id"]]
+        async with served(command, folder, port, CHAT_URL=program.url) as url:
+            user = BrowserUser(program.url, context, await context.new_page(), "Ada")
+            page = f"{url}/cloud.html"
+            async with user.page.expect_event("pageerror", timeout=TIMEOUT_MS) as refused:
+                await user.page.goto(page)
+            assert "Authorization failed" in str(await refused.value)
+            await user.sign_up()
+            title = {"title": "Tea"}
+            headers = {"Origin": program.url}
+            threads = f"{program.url}/api/threads"
+            made = await user.context.request.post(threads, data={}, headers=headers)
+            path = f"{threads}/{(await made.json())['id']}"
+            assert (await user.context.request.patch(path, data=title, headers=headers)).ok
+            await user.page.goto(page)
+            await expect(user.page.locator("li")).to_have_text(["Tea"], timeout=TIMEOUT_MS)
     finally:
-        await close(context)
+        await context.close()
 
 
 async def test_the_error_is_what_a_missing_thread_gets(ada: HttpUser) -> None:
