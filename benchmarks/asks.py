@@ -25,7 +25,6 @@ _STREAMS = 30
 _ARRIVING = 5.0
 """Seconds within which the streams of the CPU figure begin."""
 _PATIENCE = 120
-_DONE = b"[DONE]"
 
 _T = TypeVar("_T")
 
@@ -38,11 +37,13 @@ class Server:
         url: Where.
         pid: Its process.
         request: The HTTP request of an ask, given the URL of the server.
+        over: What its last event has.
     """
 
     url: str
     pid: int
     request: Callable[[str, BenchmarkUser, Ask], bytes]
+    over: bytes = b"[DONE]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ async def together(
 
 
 async def ask_of(server: Server, member: BenchmarkUser, ask: Ask, reader: Stream) -> Answer:
-    over = reader.expect(_DONE)
+    """Ask, and read the answer to its end."""
+    over = reader.expect(server.over)
     asked = time.time()
     reader.write(server.request(server.url, member, ask))
     async with asyncio.timeout(_PATIENCE):
@@ -203,14 +205,15 @@ async def ask_of(server: Server, member: BenchmarkUser, ask: Ask, reader: Stream
 def to_program(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
     message = {"id": uuid4().hex, "role": "user", "parts": [{"type": "text", "text": str(ask)}]}
     body = {"id": member.thread, "messages": [message]}
-    return _post(url, "/api/chat", body, f"Origin: {url}\r\nCookie: {member.header}\r\n")
+    return post(url, "/api/chat", body, f"Origin: {url}\r\nCookie: {member.header}\r\n")
 
 
 def to_proxy(url: str, _member: BenchmarkUser, ask: Ask) -> bytes:
-    return _post(url, "/chat", {"messages": [{"role": "user", "content": str(ask)}]})
+    return post(url, "/chat", {"messages": [{"role": "user", "content": str(ask)}]})
 
 
-def _post(url: str, path: str, body: object, headers: str = "") -> bytes:
+def post(url: str, path: str, body: object, headers: str = "") -> bytes:
+    """A request with JSON."""
     content = json.dumps(body).encode()
     return (
         f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{headers}"

@@ -1,15 +1,21 @@
-"""The stream of `POST /api/chat`: its bytes for each token, and its way to the first one.
+"""The streams of every wire: the bytes of a token, and the time from a request to the first one.
 
-Both proxies get the same asks from the same client, which is this process.
+The proxies get the same asks from the same client, which is this process. The socket of the page is
+measured in `streams`.
 """
 
 import asyncio
 import statistics
+from collections.abc import Callable
+from uuid import uuid4
 
-from benchmarks.asks import Server, ask_of, rounds, together, warm_servers
-from benchmarks.environment import Environment, fresh
+from benchmarks.asks import Server, ask_of, post, rounds, to_program, together, warm_servers
+from benchmarks.environment import MODEL, BenchmarkUser, Environment, fresh
+from benchmarks.model_server import Ask
 from benchmarks.report import Row, row
 from benchmarks.socket_readers import Body, connect
+from testing.sample_text import tokens
+from testing.stream_floors import FORMATS
 
 _TIMES = 3
 _TOKENS, _PACE = 600, 20
@@ -18,6 +24,10 @@ _ARRIVING = 5.0
 """Seconds within which the clients ask."""
 _STREAM_TOKENS = 500
 """How long the answers are, so that the first ones are still written when the last client asks."""
+_BYTES = 62
+"""The most bytes of a token, where the format can have so few."""
+_ABOVE_FLOOR = 26
+"""The most bytes of a token above the floor of a format that can not."""
 
 
 def measure(env: Environment) -> list[Row]:
@@ -26,22 +36,39 @@ def measure(env: Environment) -> list[Row]:
 
 
 async def _measure(env: Environment) -> list[Row]:
-    servers = await warm_servers(env)
-    sizes = await asyncio.gather(*(_size(env, servers[0], number) for number in range(_TIMES)))
-    ours, bare, least = await rounds(servers, lambda server: _first_token(env, server))
-    more = [one - other for one, other in zip(ours, least, strict=True)]
-    what = f"{_CLIENTS} clients within {_ARRIVING:.0f} s, p50"
-    return [
-        row("SSE bytes per token, paced, of POST /api/chat", sizes, "bytes", budget=62, beyond=58),
+    _, bare, least = await warm_servers(env)
+    wires = {path: Server(env.url, env.pid, *wire) for path, wire in _WIRES.items()}
+    sizes = [await _bytes(env, path, server) for path, server in wires.items()]
+    found = await rounds([*wires.values(), bare, least], lambda one: _first_token(env, one))
+    *ours, bares, leasts = found
+    more = [
         row(
-            f"request → first text-delta, {what}",
-            ours,
+            f"{path}: request → first token, {_CLIENTS} clients within {_ARRIVING:.0f} s, p50, "
+            "less the least proxy's",
+            [one - other for one, other in zip(times, leasts, strict=True)],
             "ms",
-            yardstick=statistics.median(bare),
-            least=statistics.median(least),
-        ),
-        row("the same, less the least proxy's", more, "ms", budget=6),
+            budget=6,
+            yardstick=statistics.median(bares),
+            least=statistics.median(leasts),
+            remark=f"{statistics.median(times):.2f} with it",
+        )
+        for path, times in zip(wires, ours, strict=True)
     ]
+    return [*sizes, *more]
+
+
+async def _bytes(env: Environment, path: str, server: Server) -> Row:
+    """The bytes of a token, beside those that the format must have, and that it usually has."""
+    sizes = await asyncio.gather(*(_size(env, server, number) for number in range(_TIMES)))
+    floor = FORMATS[path].floor(tokens(_TOKENS), MODEL)
+    usual = FORMATS[path].usual_bytes(tokens(_TOKENS), MODEL)
+    return row(
+        f"{path}: SSE bytes per token, paced",
+        sizes,
+        "bytes",
+        budget=_BYTES if floor < _BYTES else floor + _ABOVE_FLOOR,
+        remark=f"the least of the format is {floor:.1f}; its own server sends {usual:.1f}",
+    )
 
 
 async def _size(env: Environment, server: Server, number: int) -> float:
@@ -55,3 +82,40 @@ async def _first_token(env: Environment, server: Server) -> float:
     """The time from a request to its first token, in milliseconds; the first token is a marker."""
     answers = await together(env, server, _CLIENTS, length=_STREAM_TOKENS, arriving=_ARRIVING)
     return statistics.median((answer.seen[0] - answer.asked) * 1000 for answer in answers)
+
+
+def _to_ag_ui(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
+    message = {"id": uuid4().hex, "role": "user", "content": str(ask)}
+    body = {"threadId": member.thread, "runId": uuid4().hex, "messages": [message]}
+    return post(url, "/api/ag-ui", body, _key(member))
+
+
+def _to_completions(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
+    messages = [{"role": "user", "content": str(ask)}]
+    body = {"model": MODEL, "messages": messages, "stream": True}
+    return post(url, "/v1/chat/completions", body, _key(member))
+
+
+def _to_responses(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
+    body = {"model": MODEL, "input": str(ask), "stream": True}
+    return post(url, "/v1/responses", body, _key(member))
+
+
+def _to_messages(url: str, member: BenchmarkUser, ask: Ask) -> bytes:
+    messages = [{"role": "user", "content": str(ask)}]
+    body = {"model": MODEL, "max_tokens": 10_000, "messages": messages, "stream": True}
+    return post(url, "/v1/messages", body, _key(member))
+
+
+def _key(member: BenchmarkUser) -> str:
+    return f"Authorization: Bearer {member.key}\r\n"
+
+
+_WIRES: dict[str, tuple[Callable[[str, BenchmarkUser, Ask], bytes], bytes]] = {
+    "/api/chat": (to_program, b"[DONE]"),
+    "/api/ag-ui": (_to_ag_ui, b'"RUN_FINISHED"'),
+    "/v1/chat/completions": (_to_completions, b"[DONE]"),
+    "/v1/responses": (_to_responses, b"event: response.completed"),
+    "/v1/messages": (_to_messages, b"event: message_stop"),
+}
+"""The request of each wire, and what its last event has."""

@@ -27,6 +27,7 @@ from chat_app.services import Services
 from chat_app.settings import read_settings
 from testing.program import ROOT, Program, free_port
 
+MODEL = "paced"
 CROWD = 250
 MANY_THREADS = 10_000
 MANY_MESSAGES = 1_000
@@ -41,10 +42,12 @@ class BenchmarkUser:
     Args:
         cookie: Name and value of the session cookie.
         thread: An empty thread of theirs.
+        key: An API key of theirs.
     """
 
     cookie: tuple[str, str]
     thread: str
+    key: str
 
     @property
     def header(self) -> str:
@@ -107,7 +110,7 @@ def open_environment(folder: Path) -> Iterator[Environment]:
     given = {
         "OPENAI_BASE_URL": f"{model}/v1",
         "OPENAI_API_KEY": "none",
-        "CHAT_MODELS": "paced",
+        "CHAT_MODELS": MODEL,
         "CHAT_MAX_TOKENS": "10000",
         "EMBEDDED_MODEL": "false",
     }
@@ -170,7 +173,8 @@ async def _join(live: Services, user_id: UUID) -> tuple[Principal, BenchmarkUser
     principal = Principal(user_id, issued.session_id)
     thread = await live.threads.create(principal)
     name = cookies.full_name(live.settings, cookies.SESSION)
-    return principal, BenchmarkUser((name, issued.token), str(thread.id))
+    made = await live.api_keys.create(principal, name="", scopes=["chat"], days=7)
+    return principal, BenchmarkUser((name, issued.token), str(thread.id), made.token)
 
 
 async def _collect(live: Services, principal: Principal) -> None:

@@ -71,7 +71,7 @@ def table(rows: Iterable[Row]) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for one in rows:
-        spread = f"{_number(min(one.values))}-{_number(max(one.values))}"
+        spread = f"{_number(min(one.values))}–{_number(max(one.values))}"  # noqa: RUF001
         budget = "" if one.budget is None else f"{_SIGN[one.sense]} {_number(one.budget)}"
         if one.beyond is not None:
             budget += f" ({_number(one.beyond)})"
@@ -79,7 +79,7 @@ def table(rows: Iterable[Row]) -> str:
         cells = (
             f"{metric} ({one.remark})" if one.remark else metric,
             _number(one.figure),
-            spread.replace("-", "–") if len(one.values) > 1 else "",  # noqa: RUF001
+            spread if len(one.values) > 1 else "",
             "" if one.yardstick is None else _number(one.yardstick),
             "" if one.least is None else _number(one.least),
             budget,

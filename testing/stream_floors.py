@@ -21,21 +21,21 @@ class StreamFormat:
 
     Args:
         shortest: The shortest valid event.
-        usual: What the format's own server sends; empty where there is none.
+        usual: What the format's own server sends.
         repeats: How many times the end of a stream repeats the whole text.
     """
 
     shortest: Event
-    usual: Event | None = None
+    usual: Event
     repeats: int = 0
 
     def floor(self, texts: Iterable[str], model: str) -> float:
         """The fewest bytes for each piece of a text, on average."""
         return self._bytes(self.shortest, list(texts), model)
 
-    def usual_bytes(self, texts: Iterable[str], model: str) -> float | None:
-        """The same of what the format's own server sends; None where there is none."""
-        return None if self.usual is None else self._bytes(self.usual, list(texts), model)
+    def usual_bytes(self, texts: Iterable[str], model: str) -> float:
+        """The same of what the format's own server sends."""
+        return self._bytes(self.usual, list(texts), model)
 
     def _bytes(self, event: Event, texts: list[str], model: str) -> float:
         sent = "".join(event(number, model, compact_json(one)) for number, one in enumerate(texts))
